@@ -1,0 +1,46 @@
+"""The one row type every source and generator of the training recipe speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+LABELS = (
+    "prompt_injection",
+    "jailbreak",
+    "harmful_request",
+    "toxicity",
+    "harmful_response",
+    "refusal",
+)
+"""Heads of the model, in the order of the logit columns."""
+
+STAGES = ("input", "tool", "output")
+"""Where a text was seen: from a user, inside a document or tool result, from the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training or evaluation text.
+
+    ``labels`` holds only what is known: a label that is missing is masked in the loss. ``group`` names the cluster
+    (template family, near-duplicate cluster) that must stay on one side of a split. ``context`` is the prompt a
+    response answers; the model sees it as the first half of a pair, on the output stage only.
+    """
+
+    text: str
+    stage: str
+    labels: dict[str, int]
+    source: str
+    group: str
+    context: str | None = None
+    tags: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse a row that could not be trained on."""
+        if self.stage not in STAGES:
+            msg = f"stage {self.stage!r} of a row from {self.source!r} is not one of {STAGES}"
+            raise ValueError(msg)
+        unknown = set(self.labels) - set(LABELS)
+        if unknown or not set(self.labels.values()) <= {0, 1}:
+            msg = f"labels {self.labels!r} of a row from {self.source!r} must map names in {LABELS} to 0 or 1"
+            raise ValueError(msg)
