@@ -1,0 +1,62 @@
+"""Every error the package raises on purpose, each also a builtin where one fits.
+
+No message ever carries checked text: exceptions end up in logs and trackers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guardsdk.verdict import Verdict
+
+
+class GuardError(Exception):
+    """Base of every error raised by guardsdk."""
+
+
+class InputError(GuardError, ValueError):
+    """An argument has the right type and a value that cannot be used, such as a stage that does not exist."""
+
+
+class InputTypeError(GuardError, TypeError):
+    """An argument, prompt or return value is of a type the guard cannot screen."""
+
+
+class PolicyError(GuardError, ValueError):
+    """A policy cannot be read, holds an unknown key, or names a label the model does not have."""
+
+
+class ModelError(GuardError, RuntimeError):
+    """A model cannot be loaded or run."""
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """No model directory, or no file the manifest names, is at the given place."""
+
+
+class ChecksumMismatchError(ModelError):
+    """A model file differs from the one its manifest was written for."""
+
+
+class DecorationError(GuardError, TypeError):
+    """``@guarded`` cannot tell how to wrap a callable, or which parameter carries the prompt."""
+
+
+class Blocked(GuardError):  # noqa: N818  the public name says what happened; it is an outcome, not a fault
+    """The policy blocked a text. ``verdict`` says which principle decided and with what scores."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        """Keep ``verdict`` and name the stage and the deciding principle; the text itself is never in the message."""
+        super().__init__(f"{verdict.stage.value} blocked by principle {verdict.principle_id!r}")
+        self.verdict = verdict
+
+
+class CheckFailedError(GuardError, RuntimeError):
+    """A text could not be checked (fully) and the policy's ``on_error`` is to block. Never raised for a block."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        """Keep ``verdict``; its ``status`` and ``degraded_reasons`` say what was missing."""
+        reasons = "; ".join(verdict.degraded_reasons) or verdict.error or "no reason recorded"
+        super().__init__(f"{verdict.stage.value} could not be checked ({verdict.status.value}): {reasons}")
+        self.verdict = verdict

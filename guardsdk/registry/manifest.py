@@ -1,0 +1,120 @@
+"""What a model directory says of itself: ``manifest.json``."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from guardsdk.verdict import Stage
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(_Strict):
+    """Checksum and size of one file of the model directory."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+    """Bytes."""
+
+
+class Calibration(_Strict):
+    """Platt scaling: ``probability = 1 / (1 + exp(-(slope * logit + intercept)))`` (Platt 1999)."""
+
+    slope: float = Field(gt=0.0)
+    intercept: float
+
+
+class LabelStage(_Strict):
+    """How one label is read on one stage."""
+
+    calibration: Calibration
+    threshold: float = Field(ge=0.0, le=1.0)
+    """The default threshold, on the calibrated probability."""
+    fpr: float = Field(ge=0.0, le=1.0)
+    """Benign false-positive rate on calibration data that ``threshold`` was set at."""
+    thresholds_by_fpr: dict[str, float] = Field(default_factory=dict)
+    """Benign false-positive rate, written as a decimal string such as ``0.001``, to threshold."""
+    reference_quantiles: tuple[float, ...] = ()
+    """Evenly spaced quantiles (first: minimum, last: maximum) of the benign calibration scores: a drift baseline."""
+
+
+class Label(_Strict):
+    """One head of the model; the position in ``Manifest.labels`` is the logit column."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    definition: str
+    """One line that says what a positive is."""
+    stages: dict[Stage, LabelStage] = Field(min_length=1)
+
+
+class Source(_Strict):
+    """One training data source with its licence as read."""
+
+    name: str
+    rows: int = Field(ge=0)
+    licence: str
+
+
+class EvaluationResult(_Strict):
+    """One measured figure with its 95 % interval."""
+
+    dataset: str
+    stage: Stage
+    metric: str
+    value: float
+    low: float
+    high: float
+    rows: int = Field(ge=0)
+
+
+class Manifest(_Strict):
+    """Everything the engine needs to know of a model, and the evidence of where it came from."""
+
+    schema_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    version: str
+    created: str
+    """ISO 8601 date."""
+    base_model: str
+    licence: str
+    graphs: dict[Literal["cpu", "cuda"], str]
+    """Kind of device to the ONNX file that runs there; ``cpu`` must be present."""
+    tokenizer: str = "tokenizer.json"
+    files: dict[str, FileEntry]
+    """Every file that is loaded, by name relative to the model directory."""
+    labels: tuple[Label, ...] = Field(min_length=1)
+    max_tokens: int = Field(gt=8)
+    """Longest window the model was trained on, special tokens included."""
+    overlap_tokens: int = Field(ge=0)
+    """Tokens that neighbouring windows share."""
+    context_tokens: int = Field(ge=0)
+    """Most tokens of the prompt that are shown beside a response; its head and tail are kept."""
+    stage_tokens: dict[Stage, int] = Field(default_factory=dict)
+    """Stage to the id of the token that stands first after ``[CLS]``; empty for models without stage tokens."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of the languages the model was measured on."""
+    training_data: tuple[Source, ...] = ()
+    evaluation: tuple[EvaluationResult, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if "cpu" not in self.graphs:
+            msg = "graphs must name a file for 'cpu'"
+            raise ValueError(msg)
+        missing = ({*self.graphs.values(), self.tokenizer}) - set(self.files)
+        if missing:
+            msg = f"files must list a checksum for {', '.join(sorted(missing))}"
+            raise ValueError(msg)
+        names = [label.name for label in self.labels]
+        if len(set(names)) != len(names):
+            msg = "labels must have distinct names"
+            raise ValueError(msg)
+        room = self.max_tokens - 4 - self.context_tokens
+        if self.overlap_tokens >= room:
+            msg = f"overlap_tokens ({self.overlap_tokens}) must be smaller than the {room} tokens a window has room for"
+            raise ValueError(msg)
+        return self

@@ -1,0 +1,54 @@
+"""Settings from the environment; the only place that reads it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from guardsdk.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Providers = Literal["auto", "cpu", "cuda"]
+
+_VARIABLES = {
+    "model": "GUARDSDK_MODEL",
+    "policy": "GUARDSDK_POLICY",
+    "providers": "GUARDSDK_PROVIDERS",
+    "threads": "GUARDSDK_THREADS",
+}
+
+
+class Settings(BaseModel):
+    """Defaults that an argument of ``Guard`` overrides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Path | None = None
+    """``GUARDSDK_MODEL``: a model directory used instead of the packaged one."""
+    policy: Path | None = None
+    """``GUARDSDK_POLICY``: a policy file used instead of the packaged default."""
+    providers: Providers = "auto"
+    """``GUARDSDK_PROVIDERS``: ``auto``, ``cpu`` or ``cuda``."""
+    threads: int | None = Field(default=None, ge=1)
+    """``GUARDSDK_THREADS``: threads one inference may use; unset leaves the choice to the engine."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read ``GUARDSDK_*`` from ``environment`` (the process's own when left out).
+
+        Raises ``InputError`` that names the variable when a value cannot be used.
+        """
+        source = os.environ if environment is None else environment
+        given = {key: source[name] for key, name in _VARIABLES.items() if source.get(name)}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = _VARIABLES[str(first["loc"][0])]
+            msg = f"environment variable {name} cannot be used: {first['msg']}"
+            raise InputError(msg) from None

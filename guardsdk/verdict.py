@@ -1,0 +1,118 @@
+"""The words everything else speaks: stages, actions, statuses, findings and the verdict."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Stage(StrEnum):
+    """Where a text was seen."""
+
+    INPUT = "input"
+    """From a user, on its way to the model."""
+    TOOL = "tool"
+    """Inside a document, a retrieved passage or a tool result: data, which should carry no orders."""
+    OUTPUT = "output"
+    """From the model, on its way to the user."""
+
+
+class Action(StrEnum):
+    """What the policy does with a text."""
+
+    ALLOW = "allow"
+    FLAG = "flag"
+    """Let it pass and record the finding."""
+    BLOCK = "block"
+
+
+class Status(StrEnum):
+    """Whether the text was looked at; independent of what was found."""
+
+    COMPLETE = "complete"
+    DEGRADED = "degraded"
+    """Part of the text or one layer was missing; the rest was checked."""
+    FAILED = "failed"
+    """Nothing was checked."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Evaluation(_Frozen):
+    """One principle held against one text, fired or not."""
+
+    principle_id: str
+    label: str
+    score: float = Field(ge=0.0, le=1.0)
+    """Calibrated probability of ``label``."""
+    threshold: float = Field(ge=0.0, le=1.0)
+    """The principle fires where ``score >= threshold``."""
+    margin: float
+    """``score - threshold``: negative means how far below the line the text was."""
+    fired: bool
+
+
+class Finding(_Frozen):
+    """A principle that fired."""
+
+    principle_id: str
+    label: str
+    score: float = Field(ge=0.0, le=1.0)
+    threshold: float = Field(ge=0.0, le=1.0)
+    margin: float = Field(ge=0.0)
+    action: Action
+    span: tuple[int, int]
+    """Start and end of the passage that carried the score, in characters of the text as it was given."""
+
+
+class ArtifactRef(_Frozen):
+    """Which model or policy took part: name, version and sha256 digest of its contents."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class Verdict(_Frozen):
+    """What one check found and what follows.
+
+    ``bool(verdict)`` is true only when the text was checked completely *and* is allowed. Under a policy with
+    ``on_error = "allow"`` a text that could not be checked has ``allowed`` true and is still false here.
+    """
+
+    allowed: bool
+    """Whether the call may go on."""
+    action: Action
+    """The strongest action of all findings; ``block`` also where an incomplete check is held back."""
+    status: Status
+    stage: Stage
+    principle_id: str | None = None
+    """The principle that decided, where one fired."""
+    scores: dict[str, float] = Field(default_factory=dict)
+    """Label to calibrated probability, highest over all windows, for every label of this stage."""
+    evaluations: tuple[Evaluation, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """The principles that fired, strongest action first, then largest margin."""
+    coverage: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the text's characters that was scored."""
+    degraded_reasons: tuple[str, ...] = ()
+    error: str | None = None
+    """Why the check failed: an error class and a message that holds no text."""
+    model: ArtifactRef | None = None
+    policy: ArtifactRef | None = None
+    provider_requested: str | None = None
+    """``auto``, ``cpu`` or ``cuda``, as asked for."""
+    provider_active: str | None = None
+    """The execution provider that computed the scores, such as ``CPUExecutionProvider``."""
+    provider_reason: str | None = None
+    """Why the active provider is not the best one asked for; null where it is."""
+    cached: bool = False
+    duration_s: float = Field(default=0.0, ge=0.0)
+    """Wall time of this check in seconds."""
+
+    def __bool__(self) -> bool:
+        """Return true only when the text was checked completely and is allowed."""
+        return self.allowed and self.status is Status.COMPLETE
