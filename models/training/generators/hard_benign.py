@@ -32,7 +32,7 @@ def benign_line(rng: random.Random, kind: str) -> tuple[str, str]:
     """Return one undressed harmless text of ``kind`` and its group."""
     lines = bank(f"benign_{kind}")
     index = rng.randrange(len(lines))
-    return fill(rng, lines[index], slots("benign_slots")), f"benign_{kind}:{index}"
+    return fill(rng, lines[index], slots("benign_slots")).strip(), f"benign_{kind}:{index}"
 
 
 def _draw(rng: random.Random) -> Row:
