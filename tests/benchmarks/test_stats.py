@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.stats import auprc, auroc, binary, clopper_pearson, percentile, wilson
+
+counts = st.integers(0, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
+sample = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])), min_size=2, max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("successes", "total", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (15, 148, 0.0624, 0.1605)],
+)
+def test_wilson_matches_published_values(successes: int, total: int, low: float, high: float) -> None:
+    interval = wilson(successes, total)
+    assert interval.low == pytest.approx(low, abs=1e-4)
+    assert interval.high == pytest.approx(high, abs=1e-4)
+    assert interval.rate == successes / total
+
+
+@pytest.mark.parametrize(
+    ("successes", "total", "low", "high"),
+    [(0, 10, 0.0, 0.3085), (1, 10, 0.0025, 0.4450), (5, 10, 0.1871, 0.8129), (10, 10, 0.6915, 1.0)],
+)
+def test_clopper_pearson_matches_published_values(successes: int, total: int, low: float, high: float) -> None:
+    interval = clopper_pearson(successes, total)
+    assert interval.low == pytest.approx(low, abs=1e-4)
+    assert interval.high == pytest.approx(high, abs=1e-4)
+
+
+@given(counts)
+def test_intervals_hold_the_rate_and_exact_is_at_least_as_wide_at_the_ends(count: tuple[int, int]) -> None:
+    successes, total = count
+    for interval in (wilson(successes, total), clopper_pearson(successes, total)):
+        if total == 0:
+            assert math.isnan(interval.rate)
+            assert math.isnan(interval.low)
+        else:
+            assert 0.0 <= interval.low <= interval.rate <= interval.high <= 1.0
+
+
+@pytest.mark.parametrize("count", [(-1, 3), (4, 3)])
+def test_impossible_counts_are_refused(count: tuple[int, int]) -> None:
+    for interval in (wilson, clopper_pearson):
+        with pytest.raises(ValueError, match="successes"):
+            interval(*count)
+
+
+@given(sample)
+def test_auroc_is_the_share_of_ordered_pairs(rows: list[tuple[bool, float]]) -> None:
+    positives = [score for label, score in rows if label]
+    negatives = [score for label, score in rows if not label]
+    found = auroc([label for label, _ in rows], [score for _, score in rows])
+    if not positives or not negatives:
+        assert math.isnan(found)
+        return
+    pairs = [(p > n) + 0.5 * (p == n) for p in positives for n in negatives]
+    assert found == pytest.approx(sum(pairs) / len(pairs))
+
+
+@given(sample)
+def test_auprc_is_precision_summed_over_recall_steps(rows: list[tuple[bool, float]]) -> None:
+    found = auprc([label for label, _ in rows], [score for _, score in rows])
+    total = sum(label for label, _ in rows)
+    if not total:
+        assert math.isnan(found)
+        return
+    area, recalls = 0.0, [0.0]
+    for line in sorted({score for _, score in rows}, reverse=True):
+        passed = [label for label, score in rows if score >= line]
+        recalls.append(sum(passed) / total)
+        area += (recalls[-1] - recalls[-2]) * sum(passed) / len(passed)
+    assert found == pytest.approx(area)
+    assert all(before <= after for before, after in pairwise(recalls))
+
+
+def test_auprc_does_not_depend_on_the_order_of_equal_scores() -> None:
+    assert auprc([True, False, False], [0.5, 0.5, 0.5]) == pytest.approx(1 / 3)
+    assert auprc([False, False, True], [0.5, 0.5, 0.5]) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("measure", [auroc, auprc])
+def test_ranking_refuses_what_it_cannot_rank(measure: object) -> None:
+    assert callable(measure)
+    with pytest.raises(ValueError, match="same length"):
+        measure([True], [0.1, 0.2])
+    with pytest.raises(ValueError, match="NaN"):
+        measure([True, False], [math.nan, 0.2])
+
+
+def test_binary_counts_and_f1() -> None:
+    counted = binary([True, True, False, False, True], [True, False, True, False, True])
+    assert (counted.true_positives, counted.false_positives) == (2, 1)
+    assert (counted.true_negatives, counted.false_negatives) == (1, 1)
+    assert counted.accuracy == pytest.approx(3 / 5)
+    assert counted.precision == counted.recall == counted.f1 == pytest.approx(2 / 3)
+
+
+def test_f1_is_zero_when_nothing_is_found_and_undefined_without_positives() -> None:
+    assert binary([True], [False]).f1 == 0.0
+    assert math.isnan(binary([False], [True]).f1)
+    assert math.isnan(binary([], []).accuracy)
+
+
+def test_percentile_interpolates() -> None:
+    assert percentile([4.0, 1.0, 3.0, 2.0], 50) == 2.5
+    assert percentile([4.0, 1.0, 3.0, 2.0], 100) == 4.0
+    assert math.isnan(percentile([], 50))
