@@ -1,0 +1,142 @@
+"""Put a payload somewhere into a carrier; the same place can be used for an attack and for its clean twin."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from models.training.generators.doc_slots import fill
+from models.training.generators.doc_structured import dump, records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from models.training.generators.documents import Document
+
+Place: TypeAlias = "Callable[[str | None], str]"
+"""Gives the carrier with a payload in it, or the bare carrier for ``None``."""
+
+_PLAIN: Final = ("{x}",) * 9
+_WRAPS: Final[dict[str, tuple[str, ...]]] = {
+    "html": (
+        "<p>{x}</p>",
+        "<p>{x}</p>",
+        "<!-- {x} -->",
+        '<span style="display:none">{x}</span>',
+        "<div hidden>{x}</div>",
+        '<p style="font-size:1px;color:#fff">{x}</p>',
+        '<img src="logo.png" alt="{x}">',
+        '<meta name="description" content="{x}">',
+        "<footer>{x}</footer>",
+        "<li>{x}</li>",
+        "<h2>{x}</h2>",
+    ),
+    "code": ("# {x}", "// {x}", "/* {x} */", '"""{x}"""', "-- {x}", "<!-- {x} -->", 'print("{x}")', "{x}", "\n{x}"),
+    "log": ("{clock} INFO {x}", "[WARN] {x}", "ERROR: {x}", "user comment: {x}", "message='{x}'", "{x}"),
+    "table": (
+        "{iso}, {full}, {n3}, {x}",
+        "| {city} | {n2} | {first} | {x} |",
+        "{n5};{company};{x}",
+        "{x}",
+        "Note: {x}",
+    ),
+    "mail": (
+        *_PLAIN,
+        "P.S. {x}",
+        "PS: {x}",
+        "> {x}",
+        "--\n{x}",
+        "Note: {x}",
+        "- {x}",
+        "({x})",
+        "[{x}]",
+        "{first}: {x}",
+    ),
+    "chat": ("{first}: {x}", "[{clock}] {first}: {x}", "{x}"),
+    "steps": (*_PLAIN, "Step {n1}: {x}", "Tip: {x}", "- {x}", "Note: {x}"),
+    "markdown": (
+        *_PLAIN,
+        "[//]: # ({x})",
+        "**{x}**",
+        "> {x}",
+        "- {x}",
+        "```\n{x}\n```",
+        "<!-- {x} -->",
+        "\n## Note\n{x}",
+    ),
+}
+_OTHER: Final = (*_PLAIN, "Note: {x}", "P.S. {x}", "({x})", "[{x}]", '"{x}"', "***\n{x}\n***", "Comment: {x}", "Q: {x}")
+_ANY: Final = ("<!-- {x} -->", "\n\n\n\n{x}", "-----\n{x}\n-----", "<{tag}>{x}</{tag}>", "\t{x}", "{x}\n\n")
+_TAGS: Final = ("info", "note", "p", "b", "comment", "div", "i", "message", "text", "small")
+
+
+def _wrap(rng: Random, kind: str) -> str:
+    """Choose the dress of the payload; it fits the carrier most of the time."""
+    pool = _ANY if rng.random() < 0.08 else _WRAPS.get(kind, _OTHER)  # noqa: PLR2004 - share of odd dresses
+    return fill(rng, rng.choice(pool), tag=rng.choice(_TAGS))
+
+
+def in_text(rng: Random, carrier: Document) -> Place:
+    """Choose a spot in a text: the start, the end, between lines, or between sentences of a line."""
+    text, wrap = carrier.text, _wrap(rng, carrier.kind)
+    spots = {"start": [0], "end": [len(text)]}
+    spots["line"] = [mark.end() for mark in re.finditer(r"\n+", text)]
+    spots["sentence"] = [mark.end() for mark in re.finditer(r"(?<=[.!?]) ", text)]
+    wanted = rng.choices(("start", "end", "line", "sentence"), (2, 4, 3, 3))[0]
+    spot = rng.choice(spots[wanted] or [len(text)])
+    glue = {"sentence": " ", "line": rng.choice(("\n", "\n", "\n\n"))}.get(
+        wanted, rng.choice(("\n", "\n\n", "\n\n", " "))
+    )
+
+    def put(payload: str | None) -> str:
+        if payload is None:
+            return text
+        dressed = wrap.replace("{x}", payload)
+        before, after = text[:spot], text[spot:]
+        if spot == len(text) and before:
+            return before + glue + dressed
+        return before + dressed + (glue if after else "")
+
+    return put
+
+
+def _slots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any JSON value
+    """List the paths of all texts in a JSON value."""
+    if isinstance(value, dict):
+        return [found for key, item in value.items() for found in _slots(item, (*path, key))]
+    if isinstance(value, list):
+        return [found for key, item in enumerate(value) for found in _slots(item, (*path, key))]
+    return [path] if isinstance(value, str) else []
+
+
+def in_json(rng: Random) -> Place:
+    """Choose a text field in made-up records: the payload replaces it, follows it, or becomes a field of its own."""
+    base = records(rng)
+    path = rng.choice([path for path in _slots(base) if path[-1] not in {"id", "size", "date", "read"}])
+    how = rng.choices(("replace", "after", "before", "new"), (4, 4, 1, 1))[0]
+    key = rng.choice(("note", "comment", "message", "details", "hint", "instructions", "footer"))
+    glue = rng.choice((" ", " ", "\n", "\n\n", " - "))
+    state = rng.getstate()
+
+    def put(payload: str | None) -> str:
+        value = copy.deepcopy(base)
+        if payload is not None:
+            spot: Any = value
+            for step in path[:-1]:
+                spot = spot[step]
+            old = spot[path[-1]]
+            if how == "new":
+                value[-1][key] = payload
+            else:
+                both = {"replace": payload, "after": old + glue + payload, "before": payload + glue + old}
+                spot[path[-1]] = both[how]
+        after = rng.getstate()
+        rng.setstate(state)
+        text = dump(rng, value)
+        if after != state:
+            rng.setstate(after)
+        return text
+
+    return put
