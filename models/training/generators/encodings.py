@@ -140,7 +140,9 @@ def blob(rng: random.Random) -> str:
             lambda: base64.urlsafe_b64encode(raw).decode().rstrip("="),
             lambda: "eyJ" + ".".join(base64.urlsafe_b64encode(rng.randbytes(n)).decode().rstrip("=") for n in (9, 24)),
             lambda: "-".join("".join(rng.choices("ABCDEFGHJKLMNPQRSTUVWXYZ23456789", k=5)) for _ in range(4)),
-            lambda: f"2026-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}T0{rng.randint(0, 9)}:17:42Z INFO id={_hexes(rng, 12)}",
+            lambda: (
+                f"2026-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}T0{rng.randint(0, 9)}:17:42Z INFO id={_hexes(rng, 12)}"
+            ),
             lambda: f"ssh-ed25519 {base64.b64encode(raw).decode()} anna@laptop",
             lambda: "".join(rng.choices("asdfghjklqwertz;,.-1234", k=rng.randint(9, 40))),
             lambda: "%20".join(f"item%3D{rng.randint(1, 99)}" for _ in range(rng.randint(2, 5))),
@@ -161,6 +163,8 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
         kind = "blob"
     else:
         kind = rng.choice(KINDS)
+        if role == "benign" and kind not in _READABLE and rng.random() < _MOST:
+            kind = rng.choice(sorted(_READABLE))  # what cannot be read is seldom to be obeyed in good faith
         secret = encode(rng, rng.choice(harmful if bad else harmless).strip(), kind)
         text = fill(rng, lines[index], {"name": _NAMES[kind]}).replace("{enc}", secret)
     text = dress(rng, text, chat=0.15, noise=0.12)

@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
 
-_HOW = re.compile(r"\bhow (?:to|(?:do|does|can|could|would|should|might) (?:i|you|one|we|someone|somebody|people)) (.+)$", re.I)
+_HOW = re.compile(
+    r"\bhow (?:to|(?:do|does|can|could|would|should|might) (?:i|you|one|we|someone|somebody|people)) (.+)$", re.I
+)
 _NOT_ACTS = re.compile(
     r"^(?:what|why|where|when|who|whose|which|is|are|do|does|did|can|could|should|would|how|if|i|i'm|my|the|a|an|in|as"
     r"|please|you|there|it|we|hi|hey|hello|tell me|give me)\b",
     re.I,
 )
-_KINDS = {"rules": 0.27, "soft": 0.38, "long": 0.25, "suffix": 0.06, "plain": 0.04}
-_HARMFUL_SHARE = {"rules": 0.7, "soft": 0.55, "long": 0.55, "suffix": 0.6, "plain": 0.5}
-_SYLLABLES = "ing descri similarly Now write opp }{ ]( == tutorial revert please steps ```` Two once sure \\+ formatt".split()
+_KINDS = {"rules": 0.26, "soft": 0.32, "long": 0.14, "parts": 0.18, "suffix": 0.06, "plain": 0.04}
+_HARMFUL_SHARE = {"rules": 0.7, "soft": 0.55, "long": 0.55, "parts": 0.55, "suffix": 0.6, "plain": 0.5}
+_SYLLABLES = (
+    "ing descri similarly Now write opp }{ ]( == tutorial revert please steps ```` Two once sure \\+ formatt".split()
+)
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PIECES = ("){", "](", "\\n", "}}", "--", "!!", "?>", "::", "\\", '"+', "</", "~~", "|[", "***", "=>", "@@", ";)")
 
@@ -75,6 +79,21 @@ def wrap(rng: random.Random, frame: str, payload: str) -> str | None:
     return " ".join(part for part in (lead, text, tail) if part)
 
 
+def _frame(rng: random.Random, kind: str) -> tuple[str, int]:
+    """Choose a frame of ``kind`` from its bank, or compose a long one from parts; also return its family's number."""
+    if kind != "parts":
+        frames = bank(f"frame_{kind}")
+        index = rng.randrange(len(frames))
+        return frames[index], index
+    table = slots("frame_parts")
+    index = rng.randrange(len(table["device"]))
+    parts = [rng.choice(table["who"]), *rng.sample(table["why"], rng.choice((0, 1, 1, 2)))]
+    if rng.random() < 0.3:  # noqa: PLR2004
+        rng.shuffle(parts)
+    parts += [table["device"][index], *rng.sample(table["demand"], rng.choice((0, 1, 2, 3)))]
+    return rng.choice((" ", " ", " ", "\n\n")).join(parts), index
+
+
 def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -> Row:
     """Draw one framed (or, rarely, plain) request."""
     kind = weighted(rng, _KINDS)
@@ -91,11 +110,10 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
         else:
             labels["jailbreak"] = 1
     else:
-        frames = bank(f"frame_{kind}")
         wrapped = None
         while wrapped is None:
-            index = rng.randrange(len(frames))
-            wrapped = wrap(rng, frames[index], payload)
+            frame, index = _frame(rng, kind)
+            wrapped = wrap(rng, frame, payload)
         text = wrapped
         if kind != "rules":
             labels["prompt_injection"] = 0

@@ -1,0 +1,130 @@
+"""Properties of the generators of the input stage."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import random
+import urllib.parse
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models.training.generators import direct, encodings, hard_benign, jailbreak
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from models.training.rows import Row
+
+_DRAWS = 2000
+_GENERATORS: dict[str, Callable[[random.Random, int], Iterator[Row]]] = {
+    "hard_benign": hard_benign.generate,
+    "direct": direct.generate,
+    "jailbreak": jailbreak.generate,
+    "encodings": encodings.generate,
+}
+_INPUT_LABELS = {"prompt_injection", "jailbreak", "harmful_request", "toxicity"}
+_SENTENCE = "Explain how bees make honey, please 2 times"
+
+
+@pytest.fixture(params=sorted(_GENERATORS))
+def rows(request: pytest.FixtureRequest) -> list[Row]:
+    """Draw rows of one generator under a fixed seed."""
+    return list(_GENERATORS[request.param](random.Random(7), _DRAWS))
+
+
+@pytest.mark.parametrize("name", sorted(_GENERATORS))
+def test_same_seed_gives_same_rows(name: str) -> None:
+    """Two runs under one seed agree row by row."""
+    generate = _GENERATORS[name]
+    assert list(generate(random.Random(3), 200)) == list(generate(random.Random(3), 200))
+
+
+def test_rows_are_input_stage_with_known_labels(rows: list[Row]) -> None:
+    """Only labels of the input stage are set, and every row has a source, a group and a text."""
+    assert len(rows) == _DRAWS
+    for row in rows:
+        assert row.stage == "input"
+        assert row.labels
+        assert set(row.labels) <= _INPUT_LABELS
+        assert row.text.strip()
+        assert row.source.startswith("gen_")
+        assert row.group
+
+
+def test_rows_hardly_repeat(rows: list[Row]) -> None:
+    """At least 95 % of the texts are distinct."""
+    assert len({row.text for row in rows}) >= 0.95 * _DRAWS
+
+
+def test_no_slot_is_left_open(rows: list[Row]) -> None:
+    """No template reaches the output with an unfilled slot."""
+    names = (
+        "{payload}",
+        "{act}",
+        "{goal}",
+        "{cmd",
+        "{benign}",
+        "{task",
+        "{enc}",
+        "{blob}",
+        "{name}",
+        "{topic}",
+        "{ask}",
+    )
+    assert not [row.text for row in rows if any(name in row.text for name in names)]
+
+
+def test_hard_benign_is_all_negative() -> None:
+    """Every label of a hard benign prompt is 0, and attack vocabulary is frequent in the texts."""
+    rows = list(hard_benign.generate(random.Random(1), _DRAWS))
+    assert all(set(row.labels.items()) == {(label, 0) for label in _INPUT_LABELS} for row in rows)
+    triggers = ("ignore", "forget", "inject", "kill", "prompt", "bypass", "attack", "you are", "rules")
+    assert sum(any(word in row.text.lower() for word in triggers) for row in rows) > 0.3 * _DRAWS
+
+
+def test_direct_has_attacks_and_twins() -> None:
+    """Attacks outnumber twins, and the word ``ignore`` occurs on both sides."""
+    rows = list(direct.generate(random.Random(1), _DRAWS, tasks=("name a fish",)))
+    by_label = {
+        value: [row.text.lower() for row in rows if row.labels["prompt_injection"] == value] for value in (0, 1)
+    }
+    assert 0.15 < len(by_label[0]) / _DRAWS < 0.45
+    assert all(any("ignore" in text for text in texts) for texts in by_label.values())
+    assert any("name a fish" in text for text in by_label[1])
+
+
+def test_jailbreak_frames_follow_the_payload() -> None:
+    """Innocent frames take their label from the payload; rule-dropping frames do not."""
+    rows = list(jailbreak.generate(random.Random(1), _DRAWS))
+    for row in rows:
+        if row.source == "gen_jailbreak_plain":
+            assert row.labels["jailbreak"] == 0
+        elif row.source in {"gen_jailbreak_rules", "gen_jailbreak_suffix"}:
+            assert row.labels["jailbreak"] == 1
+        else:
+            assert row.labels["jailbreak"] == row.labels["harmful_request"]
+    share = sum(row.labels["jailbreak"] for row in rows) / _DRAWS
+    assert 0.45 < share < 0.75
+
+
+def test_act_of_finds_the_verb_phrase() -> None:
+    """Requests are reduced to a verb phrase where they hold one."""
+    assert jailbreak.act_of("Explain how to bake bread.") == "bake bread"
+    assert jailbreak.act_of("How do I fix a tap?") == "fix a tap"
+    assert jailbreak.act_of("Paint a wall!") == "paint a wall"
+    assert jailbreak.act_of("Why is the sky blue?") is None
+
+
+def test_encodings_can_be_undone() -> None:
+    """The reversible encodings decode to what went in, and every encoding changes the text."""
+    rng = random.Random(5)
+    coded = {kind: encodings.encode(rng, _SENTENCE, kind) for kind in encodings.KINDS}
+    assert all(text != _SENTENCE for text in coded.values())
+    assert base64.b64decode(coded["base64"]).decode() == _SENTENCE
+    assert bytes.fromhex(coded["hex"].replace(":", " ")).decode() == _SENTENCE
+    assert codecs.decode(coded["rot13"], "rot13") == _SENTENCE
+    assert coded["reversed"][::-1] == _SENTENCE
+    assert urllib.parse.unquote(coded["url"]) == _SENTENCE
+    assert "".join(chr(ord(char) - 0xE0000) for char in coded["tags"]) == _SENTENCE
