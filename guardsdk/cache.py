@@ -1,0 +1,81 @@
+"""Verdicts already reached, found again by digest; no text is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from typing import TYPE_CHECKING
+
+from cachetools import TTLCache
+
+if TYPE_CHECKING:
+    from guardsdk.verdict import Stage, Verdict
+
+_DIGEST_BYTES = 16
+_NO_CONTEXT = b"-"
+_CONTEXT = b"+"
+
+
+class Keys:
+    """Makes cache keys for one model, one policy and one way of cutting long text.
+
+    A key is a BLAKE2b digest (RFC 7693) keyed with a secret made for this process: it cannot be matched against digests
+    of guessed texts made elsewhere.
+    """
+
+    def __init__(self, *parts: str) -> None:
+        """Digest ``parts``, everything besides stage, context and text that a verdict depends on."""
+        self._base = hashlib.blake2b(digest_size=_DIGEST_BYTES, key=_SECRET)
+        for part in parts:
+            self._base.update(_framed(part))
+
+    def key(self, stage: Stage, context: str | None, text: str) -> bytes:
+        """Return the key of one check, 16 bytes. Any string will do, lone surrogates included."""
+        digest = self._base.copy()
+        framed = _NO_CONTEXT if context is None else _CONTEXT + _framed(context)
+        digest.update(_framed(stage.value) + framed)
+        digest.update(_encoded(text))
+        return digest.digest()
+
+
+_SECRET = secrets.token_bytes(32)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _framed(part: str) -> bytes:
+    """Put the length in front, so that two parts cannot be mistaken for one."""
+    data = _encoded(part)
+    return len(data).to_bytes(8, "little") + data
+
+
+class VerdictCache:
+    """The most recent verdicts, each for a limited time; safe to use from many threads."""
+
+    def __init__(self, max_entries: int, ttl_s: float) -> None:
+        """Hold at most ``max_entries`` (least recently used go first), each for ``ttl_s`` seconds."""
+        self._entries: TTLCache[bytes, Verdict] = TTLCache(maxsize=max_entries, ttl=ttl_s)
+        self._lock = threading.Lock()
+
+    def get(self, key: bytes) -> Verdict | None:
+        """Return the verdict stored under ``key``, as it was stored."""
+        with self._lock:
+            return self._entries.get(key)
+
+    def put(self, key: bytes, verdict: Verdict) -> None:
+        """Store ``verdict`` under ``key``."""
+        with self._lock:
+            self._entries[key] = verdict
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+
+    def __len__(self) -> int:
+        """Return how many verdicts are held."""
+        with self._lock:
+            return len(self._entries)

@@ -1,0 +1,19 @@
+"""The written criteria: what is and is not allowed, and the one place that decides by them."""
+
+from guardsdk.policy.decide import BoundPolicy, BoundPrinciple, Decision, bind, decide
+from guardsdk.policy.load import default_policy, load_policy
+from guardsdk.policy.model import Example, OnError, Policy, Principle
+
+__all__ = [
+    "BoundPolicy",
+    "BoundPrinciple",
+    "Decision",
+    "Example",
+    "OnError",
+    "Policy",
+    "Principle",
+    "bind",
+    "decide",
+    "default_policy",
+    "load_policy",
+]

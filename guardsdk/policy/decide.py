@@ -1,0 +1,159 @@
+"""The decision: the only place where a score meets a threshold. Pure functions of their arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from guardsdk.errors import PolicyError
+from guardsdk.policy.reading import nearest
+from guardsdk.verdict import Action, Evaluation, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from guardsdk.policy.model import Policy, Principle
+
+OperatingPoints = dict[str, float]
+"""``"default"`` and false-positive rates as decimal strings (``"0.001"``) to the threshold of one label and stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPrinciple:
+    """A principle on one stage with its threshold resolved to a number."""
+
+    id: str
+    label: str
+    threshold: float
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPolicy:
+    """A policy held against one model: which principles apply per stage, with thresholds on that model's scores."""
+
+    policy: Policy
+    rules: Mapping[Stage, tuple[BoundPrinciple, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A principle whose score reached its threshold."""
+
+    principle: BoundPrinciple
+    score: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policy says to one set of scores."""
+
+    action: Action
+    principle_id: str | None
+    """The principle that decided: of those with the strongest action, the one with the largest margin."""
+    evaluations: tuple[Evaluation, ...]
+    """One per principle of the stage that had a score, in the policy's order."""
+    fired: tuple[Fired, ...]
+    """Strongest action first, then largest margin."""
+    unscored: tuple[str, ...]
+    """Labels a principle asks for that had no usable score: those principles were not evaluated."""
+
+
+def bind(policy: Policy, operating_points: Mapping[tuple[str, Stage], Mapping[str, float]]) -> BoundPolicy:
+    """Resolve every threshold of ``policy`` on the thresholds a model offers per label and stage.
+
+    Raises ``PolicyError`` where the model does not have a label, does not score it on a stage, or offers no threshold
+    at the false-positive rate asked for.
+    """
+    rules: dict[Stage, tuple[BoundPrinciple, ...]] = {}
+    for stage in Stage:
+        rules[stage] = tuple(
+            BoundPrinciple(
+                id=principle.id,
+                label=principle.label,
+                threshold=_threshold(principle, stage, operating_points),
+                action=principle.action,
+            )
+            for principle in policy.principles
+            if stage in principle.stages
+        )
+    return BoundPolicy(policy=policy, rules=rules)
+
+
+def _threshold(
+    principle: Principle, stage: Stage, operating_points: Mapping[tuple[str, Stage], Mapping[str, float]]
+) -> float:
+    points = operating_points.get((principle.label, stage))
+    if points is None:
+        stages = sorted(known.value for label, known in operating_points if label == principle.label)
+        if stages:
+            msg = (
+                f"principle {principle.id!r}: the model scores label {principle.label!r} on {', '.join(stages)}, "
+                f"not on {stage.value}"
+            )
+        else:
+            labels = tuple(dict.fromkeys(label for label, _ in operating_points))
+            hint = nearest(principle.label, labels)
+            msg = f"principle {principle.id!r}: the model has no label {principle.label!r}; {hint}"
+        raise PolicyError(msg)
+    if isinstance(principle.threshold, float):
+        return principle.threshold
+    if principle.fpr is None:
+        return points["default"]
+    for name, threshold in points.items():
+        if _rate(name) == principle.fpr:
+            return threshold
+    offered = ", ".join(f'"{name if name == "default" else "fpr:" + name}"' for name in points)
+    msg = (
+        f"principle {principle.id!r}: the model has no threshold {principle.threshold!r} for label "
+        f"{principle.label!r} on {stage.value}; it offers {offered}"
+    )
+    raise PolicyError(msg)
+
+
+def _rate(name: str) -> Decimal | None:
+    try:
+        return Decimal(name)
+    except InvalidOperation:
+        return None
+
+
+def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Decision:
+    """Hold ``scores`` (label to calibrated probability, 0 to 1) against every principle of ``stage``.
+
+    A principle fires where ``score >= threshold``. A label without a finite score is listed in ``unscored``: the
+    caller must treat the check as incomplete, since comparing with NaN would quietly pass.
+    """
+    evaluations: list[Evaluation] = []
+    fired: list[Fired] = []
+    unscored: dict[str, None] = {}
+    for principle in bound.rules[stage]:
+        score = scores.get(principle.label)
+        if score is None or not isfinite(score):
+            unscored[principle.label] = None
+            continue
+        margin = score - principle.threshold
+        reached = score >= principle.threshold
+        evaluations.append(
+            Evaluation(
+                principle_id=principle.id,
+                label=principle.label,
+                score=score,
+                threshold=principle.threshold,
+                margin=margin,
+                fired=reached,
+            )
+        )
+        if reached:
+            fired.append(Fired(principle=principle, score=score, margin=margin))
+    fired.sort(key=lambda one: (one.principle.action is not Action.BLOCK, -one.margin))
+    return Decision(
+        action=fired[0].principle.action if fired else Action.ALLOW,
+        principle_id=fired[0].principle.id if fired else None,
+        evaluations=tuple(evaluations),
+        fired=tuple(fired),
+        unscored=tuple(unscored),
+    )

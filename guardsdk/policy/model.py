@@ -1,0 +1,191 @@
+"""What a policy is: principles in plain language, each tied to a label, a threshold and an action."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from guardsdk.errors import PolicyError
+from guardsdk.policy.reading import explain, read_toml
+from guardsdk.verdict import Action, ArtifactRef, Stage
+
+Handling = Literal["block", "allow"]
+"""What follows when a text could not be checked, or not completely."""
+
+_FPR = re.compile(r"fpr:(0?\.\d+)")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Example(_Strict):
+    """One text and what its principle is to do with it: the principle's own action, or ``allow``."""
+
+    text: str = Field(min_length=1)
+    expect: Action
+    stage: Stage | None = None
+    """Where the text is seen; the principle's first stage when left out."""
+    context: str | None = None
+    """The prompt a response answers; used on the output stage only."""
+
+
+class Principle(_Strict):
+    """One criterion: what is asked for, which label measures it, where the line is and what happens beyond it."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    text: str = Field(min_length=1)
+    """The criterion in plain language."""
+    label: str = Field(min_length=1)
+    """The label of the model that measures it."""
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    threshold: Annotated[float, Strict()] | Annotated[str, Strict()] = "default"
+    """On the calibrated probability: a number from 0 to 1; ``"default"``, the model's own; or ``"fpr:0.001"``, the
+    one the model was measured to wrongly flag that share of benign texts at."""
+    action: Action = Action.BLOCK
+    refs: tuple[str, ...] = ()
+    """What the principle answers to, such as ``OWASP-LLM01:2025``."""
+    rationale: str = ""
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def fpr(self) -> Decimal | None:
+        """The false-positive rate a ``"fpr:..."`` threshold asks for; none for the other kinds."""
+        match = _FPR.fullmatch(self.threshold) if isinstance(self.threshold, str) else None
+        return Decimal(match.group(1)) if match else None
+
+    @field_validator("threshold")
+    @classmethod
+    def _threshold(cls, value: float | str) -> float | str:
+        known = value == "default" or _FPR.fullmatch(value) if isinstance(value, str) else 0.0 <= value <= 1.0
+        if not known:
+            msg = 'must be a number from 0 to 1, "default", or a false-positive rate such as "fpr:0.001"'
+            raise ValueError(msg)
+        return value
+
+    @field_validator("action")
+    @classmethod
+    def _action(cls, value: Action) -> Action:
+        if value is Action.ALLOW:
+            # It would read as an exception that overrules other principles, which nothing here does.
+            msg = 'must be "block" or "flag": a principle can add a finding, never lift one'
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _examples_fit(self) -> Self:
+        for number, example in enumerate(self.examples):
+            if example.expect not in (self.action, Action.ALLOW):
+                msg = f'examples[{number}].expect must be "{self.action.value}", the action, or "allow"'
+                raise ValueError(msg)
+            if example.stage is not None and example.stage not in self.stages:
+                msg = f'examples[{number}].stage "{example.stage.value}" is none of the principle\'s stages'
+                raise ValueError(msg)
+        return self
+
+
+class OnError(_Strict):
+    """Per stage: what follows when a text could not be checked. ``block`` unless written down otherwise."""
+
+    input: Handling = "block"
+    tool: Handling = "block"
+    output: Handling = "block"
+
+
+def _on_error_form(value: object) -> str:
+    return "word" if isinstance(value, str) else "table"
+
+
+class Policy(_Strict):
+    """A named, versioned list of principles."""
+
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    on_error: Annotated[
+        Annotated[Handling, Tag("word")] | Annotated[OnError, Tag("table")], Discriminator(_on_error_form)
+    ] = "block"
+    """``"block"``, ``"allow"``, or a table with one of them per stage."""
+    principles: tuple[Principle, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        seen: set[str] = set()
+        for principle in self.principles:
+            if principle.id in seen:
+                msg = f"two principles have the id {principle.id!r}"
+                raise ValueError(msg)
+            seen.add(principle.id)
+        return self
+
+    def on_error_for(self, stage: Stage) -> Action:
+        """Return ``Action.BLOCK`` or ``Action.ALLOW``: what follows on ``stage`` when a text could not be checked."""
+        word = self.on_error if isinstance(self.on_error, str) else getattr(self.on_error, stage.value)
+        return Action(word)
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256, in hexadecimal, of the policy's content; layout, comments and key order do not change it."""
+        content = self.model_dump(mode="json")
+        content["on_error"] = {stage.value: self.on_error_for(stage).value for stage in Stage}
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @cached_property
+    def ref(self) -> ArtifactRef:
+        """Name, version and digest, as a verdict carries them."""
+        return ArtifactRef(name=self.name, version=self.version, digest=self.digest)
+
+    @classmethod
+    def from_toml(cls, text: str, *, source: str = "policy") -> Self:
+        """Read a policy from TOML ``text``; ``source`` is what errors call it.
+
+        Raises ``PolicyError`` that names the source and the key, and the nearest name that would be valid.
+        """
+        content = read_toml(text, source)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise PolicyError(explain(error, source, content, _KEYS)) from None
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read a policy from the TOML file at ``path``. Raises ``PolicyError`` as ``from_toml`` does."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            msg = f"{path}: not UTF-8 text"
+            raise PolicyError(msg) from None
+        except OSError as error:
+            msg = f"{path}: cannot be read: {error.strerror}"
+            raise PolicyError(msg) from None
+        return cls.from_toml(text, source=str(path))
+
+    @classmethod
+    def default(cls) -> Self:
+        """Return the policy that comes with the package, written out in ``guardsdk/policy/default.toml``."""
+        return cls.from_file(Path(__file__).with_name("default.toml"))
+
+
+_KEYS = {
+    "": ("name", "version", "on_error", "principle"),
+    "principle": tuple(Principle.model_fields),
+    "examples": tuple(Example.model_fields),
+    "on_error": tuple(OnError.model_fields),
+}

@@ -1,0 +1,92 @@
+"""From TOML to the shape a policy is validated from, and from a validation error to a sentence someone can act on."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.errors import PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pydantic_core import ErrorDetails, ValidationError
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """Return what exists, and first the name ``word`` was probably meant to be, as the tail of a message."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    return f"{meant}known: {', '.join(known)}"
+
+
+def read_toml(text: str, source: str) -> dict[str, Any]:
+    """Return the content of ``text`` with the array ``[[principle]]`` under the model's name, ``principles``.
+
+    Raises ``PolicyError`` with line and column where the text is no TOML.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{source}: not valid TOML: {error}"
+        raise PolicyError(msg) from None
+    if "principles" in content:
+        msg = f"{source}: unknown key 'principles'; did you mean 'principle' (a table written [[principle]])?"
+        raise PolicyError(msg)
+    if "principle" in content:
+        content["principles"] = content.pop("principle")
+    return content
+
+
+def explain(
+    error: ValidationError, source: str, content: Mapping[str, Any], keys: Mapping[str, Collection[str]]
+) -> str:
+    """Return one line per problem: source, key and reason; ``keys`` are the valid keys per kind of table.
+
+    Values are left out: a policy's examples are texts, and an exception carries none.
+    """
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    return "\n".join(f"{source}: {_sentence(problem, content, keys)}" for problem in problems)
+
+
+def _sentence(problem: ErrorDetails, content: Mapping[str, Any], keys: Mapping[str, Collection[str]]) -> str:
+    path, table = _path(problem["loc"], content)
+    if problem["type"] == "extra_forbidden":
+        word = str(problem["loc"][-1])
+        return f"unknown key {path}; {nearest(word, keys[table])}"
+    if problem["type"] == "missing":
+        return f"key {path} is missing"
+    reason = problem["msg"].removeprefix("Value error, ")
+    return f"{path}: {reason}" if path else reason
+
+
+def _path(location: tuple[int | str, ...], content: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the key as one would write it, and the kind of table that holds it: "", principle, examples, on_error."""
+    path, table = "", ""
+    steps = list(location)
+    if steps[:1] == ["principles"]:
+        path = "principle"
+        if len(steps) > 1:
+            path += f"[{steps[1]}]" + _id_of(content, steps[1])
+            table = "principle"
+        steps = steps[2:]
+    elif steps[:1] == ["on_error"]:
+        path = "on_error"
+        steps = [step for step in steps[1:] if step not in ("word", "table")]
+        table = "on_error" if steps else ""
+    if steps[:1] == ["threshold"]:
+        steps = steps[:1]  # what follows are the members of a union, which mean nothing to the reader
+    for number, step in enumerate(steps):
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+        if step == "examples" and number + 1 < len(steps):
+            table = "examples"
+    return path, table
+
+
+def _id_of(content: Mapping[str, Any], index: int | str) -> str:
+    try:
+        identifier = content["principles"][index]["id"]
+    except (KeyError, IndexError, TypeError):
+        return ""
+    return f"({identifier})" if isinstance(identifier, str) else ""
