@@ -185,8 +185,10 @@ def table(rng: Random) -> str:
         )
     )
     rows = [[name for name, _ in columns]]
-    for _ in range(rng.randint(2, 8)):
-        rows.append([fill(rng, slot) if slot else (speech(rng) if rng.random() < 0.5 else "") for _, slot in columns])  # noqa: PLR2004
+    rows += [
+        [fill(rng, slot) if slot else (speech(rng) if rng.random() < 0.5 else "") for _, slot in columns]  # noqa: PLR2004
+        for _ in range(rng.randint(2, 8))
+    ]
     cells = [[cell.replace("\n", " ") for cell in row] for row in rows]
     style = rng.randrange(4)
     if style == 0:

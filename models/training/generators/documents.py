@@ -94,7 +94,7 @@ def _body(rng: Random) -> str:
     breaks = [rng.choice((" ", " ", " ", "\n\n", "\n")) for _ in sentences]
     text = "".join(part for pair in zip(sentences, breaks, strict=True) for part in pair).strip()
     if rng.random() < 0.12:  # noqa: PLR2004 - share of mails with a list
-        bullet = rng.choice(("- ", "* ", "• ", "1) "))
+        bullet = rng.choice(("- ", "* ", "• ", "o "))
         text += "\n\n" + "\n".join(bullet + line for line in some(rng, "doc_mail_request", 2, 4))
     return text
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from models.training.generators.indirect_place import Place
 
 _LONGEST_TASK: Final = 60
-_KINDS: Final = {"plain": 45, "override": 20, "action": 18, "extract": 5, "stealth": 12}
+_KINDS: Final = {"plain": 42, "override": 19, "action": 16, "extract": 4, "stealth": 11, "full": 8}
 _CLEAN: Final = {
     "bare": 30,
     "request": 20,
@@ -28,7 +28,7 @@ _CLEAN: Final = {
     "security": 4,
     "comment": 3,
     "note": 3,
-    "mail": 3,
+    "mail": 6,
     "framed": 8,
 }
 _EXTRAS: Final = (
@@ -102,8 +102,8 @@ def attack(rng: Random, kind: str, tasks: Sequence[str] = ()) -> str:
         text = _plain(rng, tasks)
     elif kind == "action":
         text = _action(rng)
-    elif kind == "extract":
-        text = pick(rng, "inj_extract")
+    elif kind in {"extract", "full"}:
+        text = pick(rng, f"inj_{kind}")
     else:
         goal = rng.choices((_task(rng, tasks), pick(rng, "inj_agent"), pick(rng, "inj_extract")), (5, 3, 1))[0]
         text = _join(pick(rng, f"inj_{kind}"), goal, "{task}")
