@@ -24,9 +24,11 @@ TOXIC_SETS = ("hatecheck", "multilingual_hatecheck", "toxicchat", "openai_modera
 """Sets whose ``harm`` means toxic or hateful language, so the toxicity flag is measured on them as well."""
 _LENGTHS = ((100, "under 100"), (500, "100 to 499"), (2000, "500 to 1,999"))
 _ENCODED = re.compile(r"^[A-Za-z0-9+/=_-]{40,}$|(?:[0-9a-fA-F]{2}[\s:]?){24,}|[01\s]{64,}")
-_CODE = re.compile(r"```|^\s*(?:def |class |import |from \w+ import|#include|function |const |public |SELECT )", re.M)
+_CODE = re.compile(
+    r"```|^\s*(?:def |class |import |from \w+ import|#include|function |const |public |SELECT )", re.MULTILINE
+)
 _MARKUP = re.compile(r"<(?:[a-zA-Z]\w*|/[a-zA-Z]\w*)[^<>]{0,200}>")
-_MARKDOWN = re.compile(r"^(?:#{1,6} |[-*] |\d+\. |\|)", re.M)
+_MARKDOWN = re.compile(r"^(?:#{1,6} |[-*] |\d+\. |\|)", re.MULTILINE)
 _MARKDOWN_LINES = 2
 
 
@@ -139,7 +141,7 @@ def sample(rows: Sequence[Row], limit: int, seed: int) -> list[Row]:
     return [rows[index] for index in sorted(kept)]
 
 
-def _members(rows: Sequence[Row], column: Column, *, positive: bool) -> tuple[int, ...]:
+def members(rows: Sequence[Row], column: Column, *, positive: bool) -> tuple[int, ...]:
     """Indices with this label; a negative must carry no other label that calls it bad."""
     wanted = [index for index, row in enumerate(rows) if row.label(column) == int(positive)]
     if not positive and column != "refusal":
@@ -166,12 +168,12 @@ def _groups_of(rows: Sequence[Row], split: str) -> list[Group]:
     merged: dict[tuple[bool, tuple[int, ...]], list[str]] = {}
     for positive in (True, False):
         for column in COLUMNS:
-            members = _members(rows, column, positive=positive)
-            if members:
-                merged.setdefault((positive, members), []).append(column)
+            indices = members(rows, column, positive=positive)
+            if indices:
+                merged.setdefault((positive, indices), []).append(column)
     found = [
-        Group(source, split, stage, "+".join(columns), positive, tuple(rows[index] for index in members))
-        for (positive, members), columns in merged.items()
+        Group(source, split, stage, "+".join(columns), positive, tuple(rows[index] for index in indices))
+        for (positive, indices), columns in merged.items()
     ]
     bare = tuple(row for row in rows if all(row.label(column) is None for column in COLUMNS))
     return [*found, Group(source, split, stage, "none", None, bare)] if bare else found

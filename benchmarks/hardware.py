@@ -1,0 +1,118 @@
+"""What the machine is, what it can do at most in int8, and how much work one check asks of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PRODUCTS = ("MatMul", "Gemm", "Attention")
+_SMALLEST_WEIGHT = 8
+"""Matrices with a side below this are the heads' last columns: too little work to count."""
+_PEAK_SHAPES = ((256, 384, 1536), (512, 1024, 1024), (1024, 2048, 1024))
+"""Rows, inner and columns of the products that are tried; the fastest is called the peak."""
+_PEAK_ROUNDS = 12
+
+
+def machine() -> dict[str, Any]:
+    """Processor, usable cores, system and the versions that matter for speed."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
+    known = dict(_field(line) for line in lines if ":" in line)
+    flags = set(known.get("flags", "").split())
+    return {
+        "processor": known.get("model name") or platform.processor() or platform.machine(),
+        "int8_instructions": sorted(flags & {"avx2", "avx512bw", "avx512_vnni", "avx_vnni", "amx_int8"}),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("onnxruntime", "tokenizers", "numpy", "pydantic")},
+    }
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, value = line.split(":", 1)
+    return name.strip(), value.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Multiply-adds of one forward pass."""
+
+    per_token: int
+    """Products with weights."""
+    attention: int
+    """Sum of the hidden sizes of the attention layers; each costs ``2 * tokens * tokens`` times its own."""
+
+    def multiply_adds(self, tokens: int) -> int:
+        """Multiply-adds for a window of ``tokens``."""
+        return tokens * self.per_token + 2 * tokens * tokens * self.attention
+
+
+def work(graph: Path) -> Work:
+    """Count the weight matrices that matrix products read; embedding tables are looked up, not multiplied.
+
+    Raises ``ModuleNotFoundError`` where ``onnx``, which the package itself never needs, is not installed.
+    """
+    import onnx  # noqa: PLC0415  only this figure needs it
+
+    loaded = onnx.load(str(graph), load_external_data=False).graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in loaded.initializer}
+    per_token = attention = 0
+    for node in loaded.node:
+        if not any(product in node.op_type for product in _PRODUCTS):
+            continue
+        for shape in _matrices(shapes.get(name, ()) for name in node.input):
+            per_token += shape[0] * shape[1]
+            attention += shape[0] if "Attention" in node.op_type else 0
+    return Work(per_token, attention)
+
+
+def _matrices(shapes: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    matrix_rank = 2
+    return [shape for shape in shapes if len(shape) == matrix_rank and min(shape) >= _SMALLEST_WEIGHT]
+
+
+def int8_peak(threads: int) -> float:
+    """Fastest int8 matrix product the runtime reaches here, in operations (two per multiply-add) a second.
+
+    Uses ``MatMulInteger`` (uint8 times int8, the types of the model's own products) on ``threads`` threads.
+    Raises ``ModuleNotFoundError`` where ``onnx`` is not installed.
+    """
+    import onnx  # noqa: PLC0415  only this figure needs it
+    import onnxruntime as ort  # noqa: PLC0415
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    best = 0.0
+    generator = np.random.default_rng(0)
+    for rows, inner, columns in _PEAK_SHAPES:
+        weight = generator.integers(-64, 64, (inner, columns), dtype=np.int8)
+        made = onnx.helper.make_model(
+            onnx.helper.make_graph(
+                [onnx.helper.make_node("MatMulInteger", ["a", "b"], ["y"])],
+                "peak",
+                [onnx.helper.make_tensor_value_info("a", onnx.TensorProto.UINT8, [rows, inner])],
+                [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.INT32, [rows, columns])],
+                [onnx.numpy_helper.from_array(weight, "b")],
+            ),
+            opset_imports=[onnx.helper.make_opsetid("", 17)],
+            ir_version=9,
+        )
+        session = ort.InferenceSession(made.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        feed = {"a": generator.integers(0, 128, (rows, inner), dtype=np.uint8)}
+        for _ in range(_PEAK_ROUNDS):
+            start = time.perf_counter()
+            session.run(None, feed)
+            best = max(best, 2 * rows * inner * columns / (time.perf_counter() - start))
+    return best

@@ -1,0 +1,286 @@
+"""Measure speed: one check at several lengths, cold start, import and memory; the peer interleaved in the same run.
+
+Example: ``python -m benchmarks.latency --peer-python PEER/bin/python --markdown docs/performance.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenizers import Tokenizer
+from tqdm import tqdm
+
+from benchmarks import hardware
+from benchmarks.peers import DISTRIBUTION, Peer, PeerError, resident_bytes
+from benchmarks.report import table
+from benchmarks.stats import percentile
+from guardsdk import Guard, GuardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RESULTS = Path("benchmarks/results/performance.json")
+TOKENS = (10, 40, 130, 500)
+_SPECIAL_TOKENS = 3
+"""``[CLS]``, the stage token and ``[SEP]`` of a window."""
+_BURST = 5
+_VARIANTS = 20
+SENTENCES = (
+    "The committee met on Thursday to go over the garden budget and the plan for new benches.",
+    "Please compare the two train routes and tell me which one leaves more time for lunch.",
+    "A short walk after dinner helped her settle on the colour of the kitchen wall.",
+    "Our report lists monthly sales by region, with a note wherever a store was closed.",
+    "Write a friendly message that thanks the volunteers and asks who can bring a ladder.",
+    "The function reads a file line by line and returns the longest word it has seen.",
+    "He keeps three spare bulbs in the drawer because the hallway lamp burns out often.",
+    "Explain how a sailing boat can move against the wind, for a child of ten.",
+)
+"""Harmless text of the project's own; the words do not matter for speed, their number does."""
+
+_OUR_START = "from guardsdk import Guard; Guard(providers='cpu').check('What is the capital of France?')"
+_PEER_START = (
+    "from stackone_defender import create_prompt_defense as make; "
+    "make(block_high_risk=True).defend_tool_result('What is the capital of France?', 'get_content')"
+)
+_OUR_IMPORT = "import guardsdk"
+_DEPENDENCIES_IMPORT = "import pydantic, opentelemetry.trace, cachetools"
+_PEER_IMPORT = "import stackone_defender"
+
+
+def texts(tokenizer: Tokenizer, tokens: int) -> list[str]:
+    """Distinct texts of ``tokens`` tokens each (special tokens apart), cut between tokens."""
+    found = []
+    for variant in range(_VARIANTS):
+        start = variant % len(SENTENCES)
+        words = " ".join((*SENTENCES[start:], *SENTENCES[:start]) * (2 + tokens // 60))
+        encoding = tokenizer.encode(f"{variant}: {words}", add_special_tokens=False)
+        found.append(f"{variant}: {words}"[: encoding.offsets[tokens - 1][1]])
+    return found
+
+
+def _ours(guard: Guard, wanted: Sequence[str]) -> list[float]:
+    seconds = []
+    for text in wanted:
+        start = time.perf_counter()
+        guard.check(text)
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def _summary(seconds: Sequence[float]) -> dict[str, float]:
+    return {"p50_ms": 1e3 * percentile(seconds, 50), "p95_ms": 1e3 * percentile(seconds, 95)}
+
+
+def checks(guard: Guard, peer: Peer | None, tokenizer: Tokenizer, rounds: int) -> list[dict[str, Any]]:
+    """Time single checks in short bursts, ours and the peer's in turn (ABBA), ``rounds`` bursts a side and length."""
+    samples: dict[tuple[int, str], list[list[float]]] = {}
+    pools = {tokens: texts(tokenizer, tokens) for tokens in TOKENS}
+    for index in tqdm(range(-1, rounds), desc="checks", unit="round"):
+        for tokens, pool in pools.items():
+            burst = [pool[(index * _BURST + offset) % len(pool)] for offset in range(_BURST)]
+            sides = ["ours", "peer"] if index % 2 else ["peer", "ours"]
+            for side in sides:
+                if side == "ours":
+                    seconds = _ours(guard, burst)
+                elif peer is not None:
+                    seconds = peer.time(burst)
+                else:
+                    continue
+                if index >= 0:  # the first round warms both up
+                    samples.setdefault((tokens, side), []).append(seconds)
+    found = []
+    for tokens in TOKENS:
+        bursts = samples[tokens, "ours"]
+        entry: dict[str, Any] = {"tokens": tokens, "characters": len(pools[tokens][0]), "samples": rounds * _BURST}
+        entry["ours"] = _summary([value for burst in bursts for value in burst])
+        if peer is not None:
+            others = samples[tokens, "peer"]
+            entry["peer"] = _summary([value for burst in others for value in burst])
+            ratios = [
+                statistics.median(other) / statistics.median(ours) for other, ours in zip(others, bursts, strict=True)
+            ]
+            quarters = (percentile(ratios, 25), percentile(ratios, 75))
+            entry["peer_over_ours"] = {"median": statistics.median(ratios), "quartiles": quarters}
+        found.append(entry)
+    return found
+
+
+def fresh(python: Path, code: str) -> tuple[float, float]:
+    """Run ``code`` in a fresh process: seconds inside it, and wall seconds with the interpreter's own start and end.
+
+    Raises ``subprocess.CalledProcessError`` where it fails.
+    """
+    timed = f"import time; t = time.perf_counter()\n{code}\nprint(time.perf_counter() - t)"
+    start = time.perf_counter()
+    done = subprocess.run(  # noqa: S603  our own interpreter or the one the operator names
+        [str(python), "-c", timed], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout.split()[-1]), time.perf_counter() - start
+
+
+def starts(peer_python: Path | None, repeats: int) -> dict[str, Any]:
+    """Cold start to the first verdict and import times, each in fresh processes taken in turn; medians."""
+    ours = Path(sys.executable)
+    tasks = {
+        "first_verdict": (ours, _OUR_START),
+        "import": (ours, _OUR_IMPORT),
+        "import_of_dependencies": (ours, _DEPENDENCIES_IMPORT),
+    }
+    if peer_python:
+        tasks |= {"peer_first_verdict": (peer_python, _PEER_START), "peer_import": (peer_python, _PEER_IMPORT)}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
+    for index in tqdm(range(-1, repeats), desc="fresh processes", unit="round"):
+        for name, (python, code) in tasks.items():
+            seconds = fresh(python, code)
+            if index >= 0:  # the first round fills the file cache
+                taken[name].append(seconds)
+    return {
+        name: {
+            "inside_ms": 1e3 * statistics.median(inside for inside, _ in found),
+            "wall_ms": 1e3 * statistics.median(wall for _, wall in found),
+        }
+        for name, found in taken.items()
+    }
+
+
+def ceiling(graph: Path, found: Sequence[dict[str, Any]], threads: int) -> dict[str, Any] | None:
+    """Share of the machine's int8 peak that a whole check reaches; None without the ``onnx`` package."""
+    try:
+        counted, peak = hardware.work(graph), hardware.int8_peak(threads)
+    except ModuleNotFoundError:
+        return None
+    shares = {}
+    for entry in found:
+        operations = 2 * counted.multiply_adds(entry["tokens"] + _SPECIAL_TOKENS)
+        shares[str(entry["tokens"])] = operations / (entry["ours"]["p50_ms"] / 1e3) / peak
+    return {
+        "peak_operations_per_s": peak,
+        "threads": threads,
+        "multiply_adds_per_token": counted.per_token,
+        "share": shares,
+    }
+
+
+def page(result: dict[str, Any]) -> str:
+    """Build the whole of ``docs/performance.md``."""
+    about, peer = result["machine"], result.get("peer")
+    head = ["tokens", "ours p50, ms", "ours p95, ms"]
+    head += ["peer p50, ms", "peer p95, ms", "peer / ours [quartiles]"] if peer else []
+    head += ["share of int8 peak, %"] if result["ceiling"] else []
+    rows = []
+    for entry in result["checks"]:
+        cells = [str(entry["tokens"]), *(f"{entry['ours'][key]:.2f}" for key in ("p50_ms", "p95_ms"))]
+        if peer:
+            low, high = entry["peer_over_ours"]["quartiles"]
+            cells += [f"{entry['peer'][key]:.2f}" for key in ("p50_ms", "p95_ms")]
+            cells += [f"{entry['peer_over_ours']['median']:.2f} [{low:.2f}, {high:.2f}]"]
+        if result["ceiling"]:
+            cells += [f"{100 * result['ceiling']['share'][str(entry['tokens'])]:.1f}"]
+        rows.append(cells)
+    started = result["starts"]
+    names = {
+        "first_verdict": "import, load and first verdict",
+        "peer_first_verdict": "the same, peer",
+        "import": "`import guardsdk`",
+        "import_of_dependencies": f"`{_DEPENDENCIES_IMPORT}`",
+        "peer_import": "import of the peer",
+    }
+    start_rows = [
+        [text, *(f"{started[name][key]:.0f}" for key in ("inside_ms", "wall_ms"))]
+        for name, text in names.items()
+        if name in started
+    ]
+    memory = [["ours", f"{result['rss_bytes'] / 2**20:.0f}"]]
+    memory += [["peer", f"{result['peer_rss_bytes'] / 2**20:.0f}"]] if peer else []
+    command = "python -m benchmarks.latency --peer-python PEER --markdown docs/performance.md"
+    parts = [
+        "# Performance\n",
+        f"Measured {result['date']}, written by `{command}`; not edited by hand. Another machine gives other times: the "
+        "ratios carry over better.\n",
+        f"- Machine: {about['processor']}, {about['cores']} cores ({', '.join(about['int8_instructions'])}), "
+        f"{about['system']}, Python {about['python']}, {about['versions']}.",
+        f"- Model `{result['model']['name']}` {result['model']['version']}, digest `{result['model']['digest'][:16]}`.",
+        *([f"- Peer: {peer}, in a process of its own, timed inside it."] if peer else []),
+        "\n## One check, cache off\n",
+        "A whole `Guard.check`: tokenizing, inference, policy, verdict and observers, with no OpenTelemetry SDK set up.\n",
+        table(head, rows, 0),
+        *([_peak_line(result["ceiling"])] if result["ceiling"] else []),
+        "## A fresh process, medians\n",
+        table(["what", "inside, ms", "whole process, ms"], start_rows, 1),
+        "## Memory after the checks above\n",
+        table(["process", "resident, MiB"], memory, 1),
+    ]
+    return "\n".join(parts)
+
+
+def _peak_line(found: dict[str, Any]) -> str:
+    return (
+        f"Peak: {found['peak_operations_per_s'] / 1e12:.2f} T int8 operations/s, the fastest `MatMulInteger` on "
+        f"{found['threads']} threads; a token costs {found['multiply_adds_per_token'] / 1e6:.1f} M multiply-adds.\n"
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    built = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
+    built.add_argument("--model", type=Path, help="model directory (default: the shipped one)")
+    built.add_argument("--peer-python", type=Path, help="interpreter of a virtual environment that holds the peer")
+    built.add_argument("--rounds", type=int, default=60, help="bursts for each length and side (default: %(default)s)")
+    built.add_argument("--repeats", type=int, default=9, help="fresh processes of each kind (default: %(default)s)")
+    built.add_argument("--out", type=Path, help=f"write the figures as JSON, usually to {RESULTS}")
+    built.add_argument("--markdown", type=Path, help="write the tables, usually to docs/performance.md")
+    return built
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure everything. Raises ``GuardError``, ``PeerError``, ``OSError`` or ``subprocess.CalledProcessError``."""
+    with ExitStack() as stack:
+        guard = stack.enter_context(Guard(models=options.model, providers="cpu", cache=0))
+        peer = stack.enter_context(Peer(options.peer_python)) if options.peer_python else None
+        guard.warmup()
+        model = guard.check("hello").model
+        directory = guard.info().directory
+        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        found = checks(guard, peer, tokenizer, options.rounds)
+        about = hardware.machine()
+        return {
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": about,
+            "model": model.model_dump() if model else None,
+            "peer": f"{DISTRIBUTION} {peer.info['versions'][DISTRIBUTION]}" if peer else None,
+            "checks": found,
+            "ceiling": ceiling(directory / "model.onnx", found, about["cores"]),
+            "rss_bytes": resident_bytes(),
+            "peer_rss_bytes": peer.rss_bytes() if peer else None,
+            "starts": starts(options.peer_python, options.repeats),
+        }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and return an exit status: 0, or 2 where something is missing."""
+    options = parser().parse_args(argv)
+    try:
+        result = run(options)
+    except (GuardError, PeerError, OSError, subprocess.CalledProcessError) as error:
+        print(f"latency: {error}", file=sys.stderr)
+        return 2
+    for path, text in ((options.out, json.dumps(result, indent=1) + "\n"), (options.markdown, page(result))):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    print(page(result))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

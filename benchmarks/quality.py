@@ -1,0 +1,129 @@
+"""Measure the shipped pipeline, and the peer beside it, on labelled sets.
+
+Example: ``python -m benchmarks.quality --data DIR --peer-python PEER/bin/python --markdown docs/quality.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import figures, report
+from benchmarks.data import load, sources
+from benchmarks.peers import HOW, Peer, PeerError
+from benchmarks.scoring import GuardSystem, Measured, PeerSystem, measure
+from guardsdk import Guard, GuardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.data import Row
+
+DATA = Path("../shared/data")
+RESULTS = Path("benchmarks/results/quality.json")
+STORE = Path.home() / ".cache" / "guardsdk-benchmarks"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    built = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    built.add_argument("--data", type=Path, default=DATA, help="folder that holds bench/ (default: %(default)s)")
+    built.add_argument("--sets", nargs="*", default=(), help="only these sets")
+    built.add_argument("--model", type=Path, help="model directory (default: the shipped one)")
+    built.add_argument("--compare", type=Path, help="second model directory: decision agreement, set by set")
+    built.add_argument("--peer-python", type=Path, help="interpreter of a virtual environment that holds the peer")
+    built.add_argument("--limit", type=int, help="at most this many rows of each set, stage and label")
+    built.add_argument("--seed", type=int, default=0, help="seed of --limit")
+    built.add_argument("--store", type=Path, default=STORE, help="outcomes are kept here, without texts")
+    built.add_argument("--fresh", action="store_true", help="measure again what the store already holds")
+    built.add_argument("--out", type=Path, help=f"write the figures as JSON, usually to {RESULTS}")
+    built.add_argument("--markdown", type=Path, help="write the tables, usually to docs/quality.md")
+    return built
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401  any JSON value
+    """Replace NaN by None, for which JSON has a word."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def build(
+    sets: Sequence[Sequence[Row]], systems: Sequence[Measured], compared: Measured | None, about: dict[str, Any]
+) -> figures.Figures:
+    """Compute every figure; ``systems`` has ours first, ``about`` is put in front."""
+    everything = [row for rows in sets for row in rows]
+    result = {
+        **about,
+        "systems": [measured.system for measured in systems],
+        "rates": [figure for rows in sets for figure in figures.rates(rows, systems)],
+        "ranking": [figure for rows in sets for figure in figures.ranking(rows, systems)],
+        "flags": [figure for rows in sets for figure in figures.flags(rows, systems[0])],
+        "slices": figures.slices(everything, systems, per_set=False),
+        "slices_per_set": figures.slices(everything, systems, per_set=True),
+        "agreement": [figures.agreement(rows, systems[0], compared) for rows in sets] if compared else [],
+    }
+    found: figures.Figures = _finite(result)
+    return found
+
+
+def write(result: figures.Figures, out: Path | None, markdown: Path | None) -> None:
+    """Write the figures and the page where a path is given, making folders as needed."""
+    for path, text in ((out, json.dumps(result, indent=1) + "\n"), (markdown, report.quality_page(result))):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+def run(options: argparse.Namespace) -> figures.Figures:
+    """Load, measure and compute. Raises ``GuardError``, ``PeerError`` or ``OSError``."""
+    bench = options.data / "bench" if (options.data / "bench").is_dir() else options.data
+    sets = [load(path, options.limit, options.seed) for path in sources(bench, options.sets)]
+    everything = [row for rows in sets for row in rows]
+    with ExitStack() as stack:
+        ours = GuardSystem(stack.enter_context(Guard(models=options.model, providers="cpu", cache=0)))
+        systems = [measure(ours, everything, options.store, fresh=options.fresh)]
+        about: dict[str, Any] = {
+            "date": time.strftime("%Y-%m-%d"),
+            "limit": options.limit,
+            "seed": options.seed,
+            "model": ours.probe.model and ours.probe.model.model_dump(),
+            "policy": ours.probe.policy and ours.probe.policy.model_dump(),
+        }
+        compared = None
+        if options.compare:
+            other = GuardSystem(
+                stack.enter_context(Guard(models=options.compare, providers="cpu", cache=0)), "guardsdk-compared"
+            )
+            compared = measure(other, everything, options.store, fresh=options.fresh)
+            about["compared"] = f"the model of digest `{other.probe.model.digest[:16]}`" if other.probe.model else ""
+        if options.peer_python:
+            peer = stack.enter_context(Peer(options.peer_python))
+            about["peer"] = f"`{PeerSystem(peer).name}`, {HOW}; versions {peer.info['versions']}"
+            systems.append(measure(PeerSystem(peer), everything, options.store, fresh=options.fresh))
+        return build(sets, systems, compared, about)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and return an exit status: 0, or 2 where something is missing."""
+    options = parser().parse_args(argv)
+    try:
+        result = run(options)
+        write(result, options.out, options.markdown)
+    except (GuardError, PeerError, OSError) as error:
+        print(f"quality: {error}", file=sys.stderr)
+        return 2
+    print(report.floors_table(result))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
