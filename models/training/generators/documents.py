@@ -129,8 +129,8 @@ def _chat(rng: Random) -> str:
 def _paragraphs(rng: Random) -> list[str]:
     """Draw paragraphs of one genre."""
     genre = rng.choices(
-        ("doc_prose", "doc_review", "doc_faq", "doc_legal", "doc_security", "doc_ticket", "doc_howto"),
-        (8, 3, 3, 2, 3, 3, 2),
+        ("doc_prose", "doc_review", "doc_faq", "doc_legal", "doc_security", "doc_ticket", "doc_howto", "doc_lookalike"),
+        (8, 3, 3, 2, 3, 3, 2, 2),
     )[0]
     return some(rng, genre, 1, 5)
 

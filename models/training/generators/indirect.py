@@ -20,16 +20,17 @@ _LONGEST_TASK: Final = 60
 _KINDS: Final = {"plain": 42, "override": 19, "action": 16, "extract": 4, "stealth": 11, "full": 8}
 _CLEAN: Final = {
     "bare": 30,
-    "request": 20,
+    "request": 18,
     "question": 10,
-    "statement": 9,
+    "statement": 7,
     "loud": 10,
     "prose": 5,
     "security": 4,
     "comment": 3,
     "note": 3,
     "mail": 6,
-    "framed": 8,
+    "framed": 10,
+    "lookalike": 12,
 }
 _EXTRAS: Final = (
     "Use at most {n2} words.",
