@@ -81,7 +81,7 @@ def test_hard_benign_is_all_negative() -> None:
     rows = list(hard_benign.generate(random.Random(1), _DRAWS))
     assert all(set(row.labels.items()) == {(label, 0) for label in _INPUT_LABELS} for row in rows)
     triggers = ("ignore", "forget", "inject", "kill", "prompt", "bypass", "attack", "you are", "rules")
-    assert sum(any(word in row.text.lower() for word in triggers) for row in rows) > 0.3 * _DRAWS
+    assert sum(any(word in row.text.lower() for word in triggers) for row in rows) > 0.15 * _DRAWS
 
 
 def test_direct_has_attacks_and_twins() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
 
-_KINDS = {"override": 0.34, "extract": 0.16, "secret": 0.1, "foreign": 0.13, "pair": 0.27}
+_KINDS = {"override": 0.3, "extract": 0.16, "secret": 0.09, "foreign": 0.18, "pair": 0.27}
 _TASKS = ("tell me a story", "write a haiku", "count to ten", "give me a recipe for soup", "list five rivers")
 _CARRIERS = ("office", "security", "homonym", "roleplay", "everyday", "templates", "long", "multilingual")
 _ATTACK = {"prompt_injection": 1, "harmful_request": 0, "toxicity": 0}

@@ -15,18 +15,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _HOW = re.compile(
-    r"\bhow (?:to|(?:do|does|can|could|would|should|might) (?:i|you|one|we|someone|somebody|people)) (.+)$", re.I
+    r"\bhow (?:to|(?:do|does|can|could|would|should|might) (?:i|you|one|we|someone|somebody|people)) (.+)$",
+    re.IGNORECASE,
 )
 _NOT_ACTS = re.compile(
     r"^(?:what|why|where|when|who|whose|which|is|are|do|does|did|can|could|should|would|how|if|i|i'm|my|the|a|an|in|as"
     r"|please|you|there|it|we|hi|hey|hello|tell me|give me)\b",
-    re.I,
+    re.IGNORECASE,
 )
-_KINDS = {"rules": 0.26, "soft": 0.32, "long": 0.14, "parts": 0.18, "suffix": 0.06, "plain": 0.04}
-_HARMFUL_SHARE = {"rules": 0.7, "soft": 0.55, "long": 0.55, "parts": 0.55, "suffix": 0.6, "plain": 0.5}
-_SYLLABLES = (
-    "ing descri similarly Now write opp }{ ]( == tutorial revert please steps ```` Two once sure \\+ formatt".split()
-)
+_KINDS = {"rules": 0.26, "soft": 0.26, "twin": 0.1, "long": 0.14, "parts": 0.16, "suffix": 0.04, "plain": 0.04}
+_HARMFUL_SHARE = {"rules": 0.7, "soft": 0.55, "long": 0.55, "parts": 0.55, "twin": 0.4, "suffix": 0.6, "plain": 0.5}
+_SYLLABLES = [
+    "ing",
+    "descri",
+    "similarly",
+    "Now",
+    "write",
+    "opp",
+    "}{",
+    "](",
+    "==",
+    "tutorial",
+    "revert",
+    "please",
+    "steps",
+    "````",
+    "Two",
+    "once",
+    "sure",
+    "\\+",
+    "formatt",
+]
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PIECES = ("){", "](", "\\n", "}}", "--", "!!", "?>", "::", "\\", '"+', "</", "~~", "|[", "***", "=>", "@@", ";)")
 
