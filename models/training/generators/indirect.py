@@ -47,6 +47,24 @@ _EXTRAS: Final = (
     "Answer in one sentence.",
 )
 
+_OPENINGS: Final = (
+    *("",) * 12,
+    "Hi, ",
+    "hey, ",
+    "Please: ",
+    "ok now: ",
+    "Could you do this: ",
+    "Hello! ",
+    "Next one: ",
+    "quick one - ",
+    "Thanks. Now: ",
+    "Good morning. ",
+    "I'm in a hurry. ",
+    "For my blog: ",
+    "For work: ",
+    "I need your help. ",
+)
+
 
 def _draw(rng: Random, shares: dict[str, int]) -> str:
     """Draw a key by its share."""
@@ -178,7 +196,7 @@ def generate_user_side(rng: Random, count: int, tasks: Sequence[str] = ()) -> It
     """
     labels = {"prompt_injection": 0, "jailbreak": 0, "harmful_request": 0, "toxicity": 0}
     for _ in range(count):
-        kind = rng.choices(("task", "action", "document"), (35, 25, 40))[0]
+        kind = rng.choices(("task", "action", "document"), (32, 22, 46))[0]
         if kind == "document":
             page = document(rng)
             ask = pick(rng, "inj_user_doc") if rng.random() < 0.8 else _own_or(rng, ("inj_plain",), tasks)  # noqa: PLR2004
@@ -188,13 +206,12 @@ def generate_user_side(rng: Random, count: int, tasks: Sequence[str] = ()) -> It
         elif kind == "action":
             family = "action"
             text = pick(rng, "inj_user_action")
-            if rng.random() < 0.3:  # noqa: PLR2004 - share of double wishes
+            if rng.random() < 0.45:  # noqa: PLR2004 - share of double wishes
                 text += rng.choice((" ", " Then ", " and also ", "\n")) + pick(rng, "inj_user_action")
-            if rng.random() < 0.3:  # noqa: PLR2004 - share of polite wishes
-                text = rng.choice(("Hi, ", "Please: ", "hey, ", "Could you do this: ", "ok now: ")) + text
+            text = rng.choice(_OPENINGS) + text
         else:
             family = "task"
-            text = _own_or(rng, ("inj_plain",), tasks)
-            if rng.random() < 0.3:  # noqa: PLR2004 - share of tasks with a detail
+            text = rng.choice(_OPENINGS) + _own_or(rng, ("inj_plain",), tasks)
+            if rng.random() < 0.4:  # noqa: PLR2004 - share of tasks with a detail
                 text += " " + fill(rng, rng.choice(_EXTRAS))
         yield Row(roughen(rng, text), "input", dict(labels), f"gen_user_{kind}", f"user/{family}")
