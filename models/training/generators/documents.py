@@ -59,7 +59,7 @@ _HEADERS: Final = (
     "Subject: {subject}",
     "From: {full} <{email}>\nTo: {email}\nSubject: {subject}",
     "From: {email}\nDate: {date}\nSubject: {subject}",
-    "SUBJECT: {subject}\nEMAIL_FROM: {email}\nRECEIVED DATE: {iso} {clock}",
+    "Sender: {email}\nSent: {iso} {clock}\nRegarding: {subject}",
     "To: {full}\nCc: {first}, {first}\nSubject: Re: {subject}",
 )
 _TITLES: Final = (
