@@ -1,0 +1,159 @@
+"""Every name and unit this package tells OpenTelemetry; ``docs/telemetry.md`` is the same list, and a test holds both.
+
+Attribute types are those of the OpenTelemetry specification; units are UCUM codes, as its metric conventions ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+AttributeType = Literal["string", "boolean", "int", "double", "string[]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute: what it is called, of what type it is, in what unit, and what it says."""
+
+    name: str
+    type: AttributeType
+    unit: str
+    """UCUM code; ``1`` for a ratio or probability, empty where a unit makes no sense."""
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric stream with the attributes it may carry, all of them few-valued."""
+
+    name: str
+    instrument: Literal["histogram", "counter"]
+    unit: str
+    attributes: tuple[Attribute, ...]
+    meaning: str
+    boundaries: tuple[float, ...] = ()
+    """Upper bucket bounds that suit the unit, for histograms; the SDK's own start at 5, beyond every value here."""
+
+
+SCOPE: Final = "guardsdk"
+"""Name of the instrumentation scope of the tracer and the meter."""
+
+SPAN: Final = "guardsdk.check"
+"""One span per check, kind INTERNAL, from its start to its end, child of the caller's current span."""
+
+EVENT: Final = "gen_ai.evaluation.result"
+"""One span event per principle held against the text, fired or not."""
+
+STAGE: Final = Attribute("guardsdk.stage", "string", "", "where the text was seen: `input`, `tool` or `output`")
+ACTION: Final = Attribute("guardsdk.action", "string", "", "what follows: `allow`, `flag` or `block`")
+STATUS: Final = Attribute(
+    "guardsdk.status", "string", "", "whether the text was looked at: `complete`, `degraded` or `failed`"
+)
+ALLOWED: Final = Attribute("guardsdk.allowed", "boolean", "", "whether the call may go on")
+PRINCIPLE: Final = Attribute("guardsdk.principle.id", "string", "", "principle that decided; absent where none fired")
+FINDINGS: Final = Attribute("guardsdk.findings", "string[]", "", "every principle that fired, the deciding one first")
+COVERAGE: Final = Attribute("guardsdk.coverage", "double", "1", "share of the text's characters that was scored")
+DEGRADED_REASONS: Final = Attribute(
+    "guardsdk.degraded_reasons", "string[]", "", "what was missing from a degraded check; absent where nothing was"
+)
+TEXT_LENGTH: Final = Attribute("guardsdk.text.length", "int", "{character}", "length of the checked text")
+MODEL_NAME: Final = Attribute("guardsdk.model.name", "string", "", "model that scored the text")
+MODEL_VERSION: Final = Attribute("guardsdk.model.version", "string", "", "its version")
+MODEL_DIGEST: Final = Attribute("guardsdk.model.digest", "string", "", "sha256 of its contents")
+POLICY_NAME: Final = Attribute("guardsdk.policy.name", "string", "", "policy that decided")
+POLICY_VERSION: Final = Attribute("guardsdk.policy.version", "string", "", "its version")
+POLICY_DIGEST: Final = Attribute("guardsdk.policy.digest", "string", "", "sha256 of its contents")
+PROVIDER_REQUESTED: Final = Attribute("guardsdk.provider.requested", "string", "", "`auto`, `cpu` or `cuda`")
+PROVIDER_ACTIVE: Final = Attribute(
+    "guardsdk.provider.active", "string", "", "execution provider that computed the scores"
+)
+PROVIDER_REASON: Final = Attribute(
+    "guardsdk.provider.reason", "string", "", "why it is not the best one asked for; absent where it is"
+)
+CACHED: Final = Attribute("guardsdk.cached", "boolean", "", "whether the verdict came from the cache")
+DURATION: Final = Attribute("guardsdk.check.duration", "double", "s", "wall time of the check")
+ERROR_TYPE: Final = Attribute(
+    "error.type", "string", "", "class of the error of a failed check; absent elsewhere, on blocks too"
+)
+
+LABEL_PLACE: Final = "<label>"
+"""Stands in the names below for a label of the model, such as ``prompt_injection``."""
+
+SCORE: Final = Attribute(
+    f"guardsdk.score.{LABEL_PLACE}", "double", "1", "calibrated probability of the label, highest over all windows"
+)
+THRESHOLD: Final = Attribute(
+    f"guardsdk.threshold.{LABEL_PLACE}", "double", "1", "lowest threshold a principle holds the label against"
+)
+MARGIN: Final = Attribute(
+    f"guardsdk.margin.{LABEL_PLACE}", "double", "1", "score minus that threshold: negative is below the line"
+)
+
+SPAN_ATTRIBUTES: Final = (
+    STAGE,
+    ACTION,
+    STATUS,
+    ALLOWED,
+    PRINCIPLE,
+    FINDINGS,
+    SCORE,
+    THRESHOLD,
+    MARGIN,
+    COVERAGE,
+    DEGRADED_REASONS,
+    TEXT_LENGTH,
+    MODEL_NAME,
+    MODEL_VERSION,
+    MODEL_DIGEST,
+    POLICY_NAME,
+    POLICY_VERSION,
+    POLICY_DIGEST,
+    PROVIDER_REQUESTED,
+    PROVIDER_ACTIVE,
+    PROVIDER_REASON,
+    CACHED,
+    DURATION,
+    ERROR_TYPE,
+)
+
+EVALUATION_NAME: Final = Attribute("gen_ai.evaluation.name", "string", "", "id of the principle")
+EVALUATION_SCORE: Final = Attribute(
+    "gen_ai.evaluation.score.value", "double", "1", "calibrated probability of the principle's label"
+)
+EVALUATION_LABEL: Final = Attribute(
+    "gen_ai.evaluation.score.label", "string", "", "`fail` where the principle fired, else `pass`"
+)
+EVALUATION_EXPLANATION: Final = Attribute(
+    "gen_ai.evaluation.explanation", "string", "", "label, score, threshold and margin as one sentence; never text"
+)
+
+EVENT_ATTRIBUTES: Final = (EVALUATION_NAME, EVALUATION_SCORE, EVALUATION_LABEL, EVALUATION_EXPLANATION)
+
+LABEL: Final = Attribute("guardsdk.label", "string", "", "label of the model")
+
+METRIC_DURATION: Final = Metric(
+    "guardsdk.check.duration",
+    "histogram",
+    "s",
+    (STAGE, STATUS, CACHED, ERROR_TYPE),
+    "wall time of one check",
+    boundaries=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+METRIC_DECISIONS: Final = Metric(
+    "guardsdk.check.decisions",
+    "counter",
+    "{check}",
+    (STAGE, ACTION, STATUS, PRINCIPLE),
+    "checks by what followed and which principle decided",
+)
+METRIC_SCORE: Final = Metric(
+    "guardsdk.score",
+    "histogram",
+    "1",
+    (STAGE, LABEL),
+    "calibrated probabilities per label and stage",
+    # Dense at both ends: thresholds for rare false positives lie close to 1, benign traffic close to 0.
+    boundaries=(0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99),
+)
+
+METRICS: Final = (METRIC_DURATION, METRIC_DECISIONS, METRIC_SCORE)

@@ -1,0 +1,120 @@
+"""From a record to attributes: pure functions, the one place where values meet the names they are reported under."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from guardsdk.telemetry import names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.observing import CheckRecord
+    from guardsdk.verdict import Evaluation, Verdict
+
+Value = str | bool | int | float | tuple[str, ...]
+
+_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+
+
+def span_attributes(record: CheckRecord) -> dict[str, Value]:
+    """Return the attributes of the span; what is unknown or empty is left out, as OpenTelemetry asks."""
+    verdict = record.verdict
+    model, policy = verdict.model, verdict.policy
+    known: tuple[tuple[names.Attribute, Value | None], ...] = (
+        (names.STAGE, verdict.stage.value),
+        (names.ACTION, verdict.action.value),
+        (names.STATUS, verdict.status.value),
+        (names.ALLOWED, verdict.allowed),
+        (names.PRINCIPLE, verdict.principle_id),
+        (names.FINDINGS, tuple(finding.principle_id for finding in verdict.findings) or None),
+        (names.COVERAGE, verdict.coverage),
+        (names.DEGRADED_REASONS, verdict.degraded_reasons or None),
+        (names.TEXT_LENGTH, record.text_length),
+        (names.MODEL_NAME, model.name if model else None),
+        (names.MODEL_VERSION, model.version if model else None),
+        (names.MODEL_DIGEST, model.digest if model else None),
+        (names.POLICY_NAME, policy.name if policy else None),
+        (names.POLICY_VERSION, policy.version if policy else None),
+        (names.POLICY_DIGEST, policy.digest if policy else None),
+        (names.PROVIDER_REQUESTED, verdict.provider_requested),
+        (names.PROVIDER_ACTIVE, verdict.provider_active),
+        (names.PROVIDER_REASON, verdict.provider_reason),
+        (names.CACHED, verdict.cached),
+        (names.DURATION, verdict.duration_s),
+        (names.ERROR_TYPE, error_type(verdict)),
+    )
+    attributes: dict[str, Value] = {key.name: value for key, value in known if value is not None}
+    for label, score in verdict.scores.items():
+        attributes[_of_label(names.SCORE, label)] = score
+    for label, evaluation in _closest(verdict.evaluations).items():
+        attributes[_of_label(names.THRESHOLD, label)] = evaluation.threshold
+        attributes[_of_label(names.MARGIN, label)] = evaluation.margin
+    return attributes
+
+
+def _of_label(attribute: names.Attribute, label: str) -> str:
+    return attribute.name.replace(names.LABEL_PLACE, label)
+
+
+def _closest(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
+    """Per label the evaluation with the largest margin: several principles may read one label; events hold them all."""
+    ordered = sorted(evaluations, key=lambda one: one.margin)
+    return {one.label: one for one in ordered}
+
+
+def evaluation_attributes(evaluation: Evaluation) -> dict[str, Value]:
+    """Return the attributes of the ``gen_ai.evaluation.result`` event of one principle."""
+    reached = "reached" if evaluation.fired else "is below"
+    return {
+        names.EVALUATION_NAME.name: evaluation.principle_id,
+        names.EVALUATION_SCORE.name: evaluation.score,
+        names.EVALUATION_LABEL.name: "fail" if evaluation.fired else "pass",
+        names.EVALUATION_EXPLANATION.name: (
+            f"{evaluation.label} {evaluation.score:.4f} {reached} the threshold {evaluation.threshold:.4f} "
+            f"(margin {evaluation.margin:+.4f})"
+        ),
+    }
+
+
+def duration_attributes(verdict: Verdict) -> dict[str, Value]:
+    """Return the attributes of ``guardsdk.check.duration``."""
+    attributes: dict[str, Value] = {
+        names.STAGE.name: verdict.stage.value,
+        names.STATUS.name: verdict.status.value,
+        names.CACHED.name: verdict.cached,
+    }
+    kind = error_type(verdict)
+    if kind is not None:
+        attributes[names.ERROR_TYPE.name] = kind
+    return attributes
+
+
+def decision_attributes(verdict: Verdict) -> dict[str, Value]:
+    """Return the attributes of ``guardsdk.check.decisions``."""
+    attributes: dict[str, Value] = {
+        names.STAGE.name: verdict.stage.value,
+        names.ACTION.name: verdict.action.value,
+        names.STATUS.name: verdict.status.value,
+    }
+    if verdict.principle_id is not None:
+        attributes[names.PRINCIPLE.name] = verdict.principle_id
+    return attributes
+
+
+def score_attributes(verdict: Verdict, label: str) -> dict[str, Value]:
+    """Return the attributes of ``guardsdk.score``."""
+    return {names.STAGE.name: verdict.stage.value, names.LABEL.name: label}
+
+
+def error_type(verdict: Verdict) -> str | None:
+    """Return the error class of a failed check, or none.
+
+    ``Verdict.error`` starts with the class; anything else becomes ``_OTHER``, the convention's word for an unknown one,
+    so that a metric attribute stays few-valued.
+    """
+    if verdict.error is None:
+        return None
+    name = verdict.error.partition(":")[0]
+    return name if _CLASS.fullmatch(name) else "_OTHER"
