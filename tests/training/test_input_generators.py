@@ -28,17 +28,22 @@ _INPUT_LABELS = {"prompt_injection", "jailbreak", "harmful_request", "toxicity"}
 _SENTENCE = "Explain how bees make honey, please 2 times"
 
 
+def _rng(seed: int) -> random.Random:
+    """Return a seeded generator."""
+    return random.Random(seed)  # noqa: S311 - seeded so that tests repeat
+
+
 @pytest.fixture(params=sorted(_GENERATORS))
 def rows(request: pytest.FixtureRequest) -> list[Row]:
     """Draw rows of one generator under a fixed seed."""
-    return list(_GENERATORS[request.param](random.Random(7), _DRAWS))
+    return list(_GENERATORS[request.param](_rng(7), _DRAWS))
 
 
 @pytest.mark.parametrize("name", sorted(_GENERATORS))
 def test_same_seed_gives_same_rows(name: str) -> None:
     """Two runs under one seed agree row by row."""
     generate = _GENERATORS[name]
-    assert list(generate(random.Random(3), 200)) == list(generate(random.Random(3), 200))
+    assert list(generate(_rng(3), 200)) == list(generate(_rng(3), 200))
 
 
 def test_rows_are_input_stage_with_known_labels(rows: list[Row]) -> None:
@@ -78,7 +83,7 @@ def test_no_slot_is_left_open(rows: list[Row]) -> None:
 
 def test_hard_benign_is_all_negative() -> None:
     """Every label of a hard benign prompt is 0, and attack vocabulary is frequent in the texts."""
-    rows = list(hard_benign.generate(random.Random(1), _DRAWS))
+    rows = list(hard_benign.generate(_rng(1), _DRAWS))
     assert all(set(row.labels.items()) == {(label, 0) for label in _INPUT_LABELS} for row in rows)
     triggers = ("ignore", "forget", "inject", "kill", "prompt", "bypass", "attack", "you are", "rules")
     assert sum(any(word in row.text.lower() for word in triggers) for row in rows) > 0.15 * _DRAWS
@@ -86,7 +91,7 @@ def test_hard_benign_is_all_negative() -> None:
 
 def test_direct_has_attacks_and_twins() -> None:
     """Attacks outnumber twins, and the word ``ignore`` occurs on both sides."""
-    rows = list(direct.generate(random.Random(1), _DRAWS, tasks=("name a fish",)))
+    rows = list(direct.generate(_rng(1), _DRAWS, tasks=("name a fish",)))
     by_label = {
         value: [row.text.lower() for row in rows if row.labels["prompt_injection"] == value] for value in (0, 1)
     }
@@ -97,7 +102,7 @@ def test_direct_has_attacks_and_twins() -> None:
 
 def test_jailbreak_frames_follow_the_payload() -> None:
     """Innocent frames take their label from the payload; rule-dropping frames do not."""
-    rows = list(jailbreak.generate(random.Random(1), _DRAWS))
+    rows = list(jailbreak.generate(_rng(1), _DRAWS))
     for row in rows:
         if row.source == "gen_jailbreak_plain":
             assert row.labels["jailbreak"] == 0
@@ -119,7 +124,7 @@ def test_act_of_finds_the_verb_phrase() -> None:
 
 def test_encodings_can_be_undone() -> None:
     """The reversible encodings decode to what went in, and every encoding changes the text."""
-    rng = random.Random(5)
+    rng = _rng(5)
     coded = {kind: encodings.encode(rng, _SENTENCE, kind) for kind in encodings.KINDS}
     assert all(text != _SENTENCE for text in coded.values())
     assert base64.b64decode(coded["base64"]).decode() == _SENTENCE

@@ -63,14 +63,14 @@ def typos(rng: random.Random, text: str, rate: float) -> str:
     while i < len(text):
         char = text[i]
         if char.isalpha() and rng.random() < rate:
-            kind = rng.randrange(4)
-            if kind == 0 and i + 1 < len(text) and text[i + 1].isalpha():
+            kind = rng.choice(("swap", "double", "mistype", "drop"))
+            if kind == "swap" and i + 1 < len(text) and text[i + 1].isalpha():
                 out.append(text[i + 1] + char)
                 i += 2
                 continue
-            if kind == 1:
+            if kind == "double":
                 out.append(char * 2)
-            elif kind == 2:
+            elif kind == "mistype":
                 out.append(_NEIGHBOURS.get(char, char))
         else:
             out.append(char)
