@@ -1,0 +1,42 @@
+"""What a guard runs on, for people and for support requests."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from guardsdk.verdict import ArtifactRef, Stage
+from guardsdk.version import __version__
+
+
+class GuardInfo(BaseModel):
+    """Model, policy, provider and versions of one guard."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ArtifactRef
+    directory: Path
+    """Where the model was found."""
+    policy: ArtifactRef
+    labels: dict[str, tuple[Stage, ...]]
+    """Every label of the model and the stages it is scored on."""
+    provider_requested: str
+    provider_active: str
+    provider_reason: str | None
+    """Why the active provider is not the best one asked for; null where it is."""
+    versions: dict[str, str]
+    """Installed versions of guardsdk, Python and the packages that compute the scores."""
+
+
+def installed_versions() -> dict[str, str]:
+    """Return package name to version; a package that is not installed is left out."""
+    versions = {"guardsdk": __version__, "python": platform.python_version()}
+    for package in ("onnxruntime", "onnxruntime-gpu", "tokenizers", "numpy", "pydantic", "opentelemetry-api"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # one of the two onnxruntime builds always is
+            continue
+    return versions

@@ -1,0 +1,42 @@
+"""The classifier as a screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.engine.classifier import Request
+from guardsdk.screens.base import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.engine.classifier import Classifier
+    from guardsdk.screens.base import OperatingPoints
+    from guardsdk.verdict import Stage
+
+
+class ClassifierScreen:
+    """Scores every label of a model in one forward pass per window."""
+
+    name: Final = "classifier"
+
+    def __init__(self, classifier: Classifier) -> None:
+        """Screen with ``classifier``, which may be shared with other guards."""
+        self._classifier = classifier
+
+    @property
+    def operating_points(self) -> OperatingPoints:
+        """The thresholds the model's manifest gives per label and stage."""
+        return {
+            (label.name, stage): {"default": entry.threshold, **entry.thresholds_by_fpr}
+            for label in self._classifier.model.manifest.labels
+            for stage, entry in label.stages.items()
+        }
+
+    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+        """Return one reading per text, in order, scored in batches. Raises ``ModelError`` where the model fails."""
+        requests = [Request(text, stage, context) for text, context in zip(texts, contexts, strict=True)]
+        return [
+            Reading(scores=scores.probabilities, coverage=scores.coverage, span=scores.span)
+            for scores in self._classifier.score(requests)
+        ]
