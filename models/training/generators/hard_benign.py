@@ -25,6 +25,7 @@ _KINDS = {
 }
 _MIXABLE = ("office", "security", "homonym", "roleplay", "everyday")
 _JOINS = ("\n\n", "\n", " ", " Also: ", "\n\nAnd another one: ", "\n---\n", " And then: ", "\n2) ")
+_DOUBLE = 0.4
 LABELS_BENIGN = {"prompt_injection": 0, "jailbreak": 0, "harmful_request": 0, "toxicity": 0}
 
 
@@ -45,6 +46,9 @@ def _draw(rng: random.Random) -> Row:
             text += rng.choice(_JOINS) + more
     else:
         text, group = benign_line(rng, kind)
+        if kind == "multilingual" and rng.random() < _DOUBLE:
+            more, _ = benign_line(rng, rng.choice(("multilingual", *_MIXABLE)))
+            text += rng.choice(_JOINS[:3]) + more
     text = dress(rng, text, chat=0.35, noise=0.35)
     return Row(text, "input", dict(LABELS_BENIGN), f"gen_benign_{kind}", group)
 
