@@ -1,0 +1,185 @@
+"""What ``@guarded`` needs to know of a callable, found out once, at decoration."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from enum import Enum, auto
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.errors import DecorationError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_PROMPT_NAMES = frozenset(
+    {
+        "chat_history",
+        "content",
+        "conversation",
+        "input",
+        "input_text",
+        "inputs",
+        "instruction",
+        "message",
+        "messages",
+        "prompt",
+        "prompts",
+        "query",
+        "question",
+        "text",
+        "user_input",
+        "user_message",
+        "user_prompt",
+        "user_query",
+        "utterance",
+    }
+)
+# Text that developers write or that only labels a call: never taken for the prompt unless named as it.
+_OTHER_NAMES = frozenset(
+    {
+        "actor",
+        "api_key",
+        "language",
+        "locale",
+        "model",
+        "model_name",
+        "role",
+        "session_id",
+        "system",
+        "system_message",
+        "system_prompt",
+        "tenant",
+        "thread_id",
+        "user",
+        "user_id",
+    }
+)
+_NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_ONLY)
+
+
+class Kind(Enum):
+    """How a callable gives its result."""
+
+    SYNC = auto()
+    ASYNC = auto()
+    GENERATOR = auto()
+    ASYNC_GENERATOR = auto()
+
+
+def kind_of(function: object) -> Kind:
+    """Classify a callable by the code that will run: partials and objects with ``__call__`` are looked into.
+
+    Raises ``DecorationError`` for what cannot be told apart, since the wrong wrapper would let text pass unchecked.
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isclass(function) or not callable(function):
+        msg = f"@guarded wraps functions and callable objects, not {_name(function)}; decorate the method that calls"
+        raise DecorationError(msg)
+    if not (inspect.isroutine(function) or inspect.iscoroutinefunction(function)):
+        call = inspect.getattr_static(type(function), "__call__")
+        if not inspect.isroutine(call) or isinstance(call, staticmethod | classmethod):
+            msg = f"cannot tell how {_name(function)} answers: its __call__ is not a method; wrap it in a function"
+            raise DecorationError(msg)
+        function = call
+    code = getattr(inspect.unwrap(function, stop=lambda _: True), "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        msg = f"{_name(function)} is a generator-based coroutine; write it as async def"
+        raise DecorationError(msg)
+    if inspect.isasyncgenfunction(function):
+        return Kind.ASYNC_GENERATOR
+    if inspect.iscoroutinefunction(function):
+        return Kind.ASYNC
+    return Kind.GENERATOR if inspect.isgeneratorfunction(function) else Kind.SYNC
+
+
+class Arguments:
+    """Finds the prompt and the actor among the arguments of a call."""
+
+    def __init__(
+        self,
+        function: Any,  # noqa: ANN401  any callable
+        *,
+        prompt: str | Sequence[str] | None,
+        actor: str | None,
+        prompt_needed: bool,
+        skip_first: bool = False,
+    ) -> None:
+        """Read the signature of ``function`` and settle which parameters to look at.
+
+        Raises ``DecorationError`` where the signature cannot be read, a named parameter does not exist, or no
+        parameter is named and there is not exactly one that must be the prompt.
+        """
+        try:
+            self.signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            msg = f"{_name(function)} has no signature that can be read; wrap it in a function"
+            raise DecorationError(msg) from None
+        parameters = list(self.signature.parameters.values())
+        if parameters and (skip_first or parameters[0].name in ("self", "cls")):
+            del parameters[0]
+        self._prompts: tuple[str, ...]
+        if prompt is None:
+            self._prompts = _obvious(parameters, function, needed=prompt_needed)
+        else:
+            self._prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+            if not self._prompts:
+                msg = "prompt= is empty; name at least one parameter"
+                raise DecorationError(msg)
+        self._actor = actor
+        self._keywords = next((p.name for p in parameters if p.kind is Parameter.VAR_KEYWORD), None)
+        names = {parameter.name for parameter in parameters}
+        for name in (*self._prompts, *((actor,) if actor else ())):
+            if name not in names and self._keywords is None:
+                known = ", ".join(p.name for p in parameters) or "none"
+                msg = f"{_name(function)} has no parameter {name!r}; its parameters: {known}"
+                raise DecorationError(msg)
+
+    def read(self, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[list[object], str | None]:
+        """Return the prompt values and the actor of one call, defaults included.
+
+        Raises ``TypeError`` as the call itself would, and ``InputError`` where a prompt behind ``**kwargs`` is absent.
+        """
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        actor = None if self._actor is None else self._value(bound.arguments, self._actor)
+        values = [self._value(bound.arguments, name) for name in self._prompts]
+        return values, None if actor is None else str(actor)
+
+    def _value(self, arguments: Mapping[str, Any], name: str) -> object:
+        if name in arguments:
+            return arguments[name]
+        extra = arguments[self._keywords] if self._keywords is not None else {}
+        if name in extra:
+            return extra[name]
+        if name == self._actor:
+            return None
+        msg = f"the call has no argument {name!r}, which @guarded was told to screen"
+        raise InputError(msg)
+
+
+def _obvious(parameters: list[Parameter], function: object, *, needed: bool) -> tuple[str, ...]:
+    """Return the name of the one parameter that must be the prompt: by name, by type, or for want of another."""
+    named = [p.name for p in parameters if p.name.lower() in _PROMPT_NAMES]
+    possible = [p for p in parameters if p.kind in _NAMED and p.name not in _OTHER_NAMES]
+    annotated = all(p.annotation is not Parameter.empty for p in possible)
+    texts = [p.name for p in possible if p.annotation in (str, "str")]
+    if len(named) == 1:
+        return (named[0],)
+    if not named and len(texts) == 1 and annotated:
+        return (texts[0],)
+    if not named and len(parameters) == len(possible) == 1:
+        return (possible[0].name,)
+    if not needed:
+        return ()
+    why = "several parameters could be" if len(named) > 1 or len(texts) > 1 else "no parameter is obviously"
+    candidates = ", ".join(p.name for p in parameters) or "none"
+    example = (named or texts or ["name"])[0]
+    msg = f"{why} the prompt of {_name(function)} (parameters: {candidates}); say which: @guarded(prompt={example!r})"
+    raise DecorationError(msg)
+
+
+def _name(function: object) -> str:
+    return str(getattr(function, "__qualname__", None) or f"a {type(function).__qualname__} object")

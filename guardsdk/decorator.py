@@ -1,0 +1,117 @@
+"""``@guarded``: screen what goes into a callable and what comes out of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
+
+from guardsdk.callables import Arguments, kind_of
+from guardsdk.enforce import Enforcer
+from guardsdk.errors import DecorationError
+from guardsdk.wrapping import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from guardsdk.guard import Guard
+    from guardsdk.policy.model import Policy
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class _Decorator(Protocol):
+    @overload
+    def __call__(self, function: classmethod[_T, _P, _R], /) -> classmethod[_T, _P, _R]: ...
+    @overload
+    def __call__(self, function: staticmethod[_P, _R], /) -> staticmethod[_P, _R]: ...
+    @overload
+    def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]: ...
+
+
+@overload
+def guarded(function: classmethod[_T, _P, _R], /) -> classmethod[_T, _P, _R]: ...
+@overload
+def guarded(function: staticmethod[_P, _R], /) -> staticmethod[_P, _R]: ...
+@overload
+def guarded(function: Callable[_P, _R], /) -> Callable[_P, _R]: ...
+@overload
+def guarded(
+    *,
+    guard: Guard | None = None,
+    policy: Policy | str | Path | None = None,
+    prompt: str | Sequence[str] | None = None,
+    input: bool = True,
+    output: bool = True,
+    on_block: object = "raise",
+    extract_prompt: Callable[[Any], object] | None = None,
+    extract_response: Callable[[Any], object] | None = None,
+    actor: str | None = None,
+) -> _Decorator: ...
+def guarded(
+    function: Any = None,
+    /,
+    *,
+    guard: Guard | None = None,
+    policy: Policy | str | Path | None = None,
+    prompt: str | Sequence[str] | None = None,
+    input: bool = True,  # noqa: A002  the word for the stage
+    output: bool = True,
+    on_block: object = "raise",
+    extract_prompt: Callable[[Any], object] | None = None,
+    extract_response: Callable[[Any], object] | None = None,
+    actor: str | None = None,
+) -> Any:
+    """Screen the prompt before the call and the response after it; bare, or with options.
+
+    Works on functions, coroutine functions, generators and async generators, methods in either order with
+    ``@classmethod`` and ``@staticmethod``, partials and objects with a (possibly async) ``__call__``. A blocked prompt
+    never reaches the callable. A generator is read to its end before its first item comes out, so nothing unchecked
+    does; a value sent into it is refused. With ``output=False`` items pass as they come, and may be sent to.
+
+    Args:
+        function: The callable, when used bare.
+        guard: The guard that checks; the default one of the process where neither this nor ``policy`` is given.
+        policy: A policy, or the path of its file, for a guard of its own.
+        prompt: The parameter (or parameters) that carry the prompt: a string, messages, or what ``extract_prompt``
+            takes. Without it the parameter is found by its usual name, its type, or for being the only one. A name
+            behind ``**kwargs`` may be given. Other parameters are not looked at.
+        input: Whether to screen the prompt; see ``guardsdk.extract.prompt_passages`` for what is read of it.
+        output: Whether to screen the response, with the prompt as context; see ``guardsdk.extract.ResponseText``.
+        on_block: ``"raise"`` to raise ``Blocked``; else what to return (or, in a generator, to yield) instead: a value,
+            or a callable that gets the verdict; awaited around async callables. It should fit the callable's type.
+        extract_prompt: Turns the prompt parameter's value into a string, messages or ``Passage`` objects.
+        extract_response: Turns the response, or each item of a generator, into a string or a known response.
+        actor: The parameter that says on whose behalf the call is made, for the observers.
+
+    Raises:
+        DecorationError: At decoration: the callable or its prompt parameter cannot be told, or options contradict.
+        PolicyError: At decoration: ``policy`` cannot be read.
+        Blocked: From the call: the policy blocks the prompt or the response.
+        CheckFailedError: From the call: it could not be checked, and the policy's ``on_error`` blocks. ``on_block``
+            does not apply: a broken guard must not look like a refused prompt.
+        InputTypeError: From the call: the prompt or the response is of a type that cannot be read.
+    """
+    if not (input or output):
+        msg = "input=False and output=False leave nothing to screen"
+        raise DecorationError(msg)
+    enforcer = Enforcer(guard, policy, extract_prompt)
+
+    def decorate(target: Any) -> Any:  # noqa: ANN401  the overloads say what goes in and out
+        inner = target.__func__ if isinstance(target, classmethod | staticmethod) else target
+        plan = Plan(
+            enforcer=enforcer,
+            kind=kind_of(inner),
+            arguments=Arguments(
+                inner, prompt=prompt, actor=actor, prompt_needed=input, skip_first=isinstance(target, classmethod)
+            ),
+            screen_input=input,
+            screen_output=output,
+            on_block=on_block,
+            extract_response=extract_response,
+        )
+        wrapper = plan.wrap(inner)
+        return type(target)(wrapper) if isinstance(target, classmethod | staticmethod) else wrapper
+
+    return decorate if function is None else decorate(function)

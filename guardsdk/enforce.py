@@ -1,0 +1,83 @@
+"""From verdicts to errors: what ``@guarded`` and the integrations share."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.errors import Blocked, CheckFailedError, DecorationError
+from guardsdk.extract import Passage, prompt_passages
+from guardsdk.guard import Guard
+from guardsdk.verdict import Action, Stage, Status, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from guardsdk.policy.model import Policy
+
+_lock = threading.Lock()
+_default: list[Guard] = []
+
+
+def default_guard() -> Guard:
+    """Return the guard of this process, with the default policy and settings; made on first use."""
+    with _lock:
+        if not _default:
+            _default.append(Guard())
+        return _default[0]
+
+
+def refusal(verdict: Verdict) -> Blocked | CheckFailedError | None:
+    """Return the error a verdict calls for: ``Blocked`` where a principle blocks, even when the rest went unchecked."""
+    if verdict.allowed:
+        return None
+    if verdict.status is Status.COMPLETE or any(finding.action is Action.BLOCK for finding in verdict.findings):
+        return Blocked(verdict)
+    return CheckFailedError(verdict)
+
+
+def enforce(verdicts: Iterable[Verdict]) -> None:
+    """Raise the first ``Blocked`` of ``verdicts``, else the first ``CheckFailedError``, else return."""
+    refusals = [error for verdict in verdicts if (error := refusal(verdict)) is not None]
+    for error in sorted(refusals, key=lambda error: isinstance(error, CheckFailedError)):
+        raise error
+
+
+class Enforcer:
+    """A guard, named or the default one, that raises. Holds no state of any call."""
+
+    def __init__(
+        self,
+        guard: Guard | None,
+        policy: Policy | str | Path | None,
+        extract_prompt: Callable[[Any], object] | None,
+    ) -> None:
+        """Build a guard for ``policy`` at once, so that a policy that cannot be read is an error here and now."""
+        if guard is not None and policy is not None:
+            msg = "give guard= or policy=, not both: a guard has its policy already"
+            raise DecorationError(msg)
+        self._guard = Guard(policy) if policy is not None else guard
+        self._extract_prompt = extract_prompt
+
+    @property
+    def guard(self) -> Guard:
+        """The guard that checks."""
+        return default_guard() if self._guard is None else self._guard
+
+    def passages(self, prompt: object) -> list[Passage]:
+        """Return what has to be screened of ``prompt``; ``InputTypeError`` where that cannot be told."""
+        return prompt_passages(prompt, self._extract_prompt)
+
+    def check(self, passages: Sequence[Passage], actor: str | None = None) -> None:
+        """Check ``passages``, each at its own stage and batched by stage; raise what ``enforce`` raises."""
+        verdicts: list[Verdict] = []
+        for stage in Stage:  # an extractor may name any
+            if texts := [passage.text for passage in passages if passage.stage is stage]:
+                verdicts += self.guard.check_many(texts, stage=stage, actor=actor)
+        enforce(verdicts)
+
+    def check_response(self, texts: Sequence[str], context: str | None, actor: str | None = None) -> None:
+        """Check the texts of a response, each against the prompt; raise what ``enforce`` raises."""
+        contexts = [context] * len(texts)
+        enforce(self.guard.check_many(texts, stage=Stage.OUTPUT, contexts=contexts, actor=actor))

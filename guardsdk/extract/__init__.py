@@ -1,0 +1,12 @@
+"""Text out of the prompts and responses of other libraries, by shape: none of those libraries is imported.
+
+What cannot be read as text is refused (``InputTypeError``), never skipped: a picture in a prompt is a prompt nobody
+screened. Error messages name types, never content.
+"""
+
+from __future__ import annotations
+
+from guardsdk.extract.prompts import Passage, context_of, prompt_passages, tool_passages
+from guardsdk.extract.responses import ResponseText
+
+__all__ = ["Passage", "ResponseText", "context_of", "prompt_passages", "tool_passages"]

@@ -1,0 +1,163 @@
+"""Text out of what models answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.extract.shapes import (
+    ROLES,
+    TEXT_PARTS,
+    field,
+    has,
+    index_of,
+    kind_of,
+    leaves,
+    parsed,
+    refuse_media,
+    role_of,
+    string,
+    unknown,
+    unreadable,
+    words,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CALL_PARTS = frozenset(
+    {
+        "code_interpreter_call",
+        "custom_tool_call",
+        "function_call",
+        "input_json_delta",
+        "mcp_call",
+        "server_tool_call",
+        "server_tool_use",
+        "tool_call",
+        "tool_call_chunk",
+        "tool_use",
+    }
+)
+_CALL_ARGUMENTS = ("arguments", "args", "input", "partial_json", "code")
+# Parts of a response that hold no words of the model: encrypted, or a request the provider served itself.
+_WORDLESS_PARTS = frozenset({"citation", "file_search_call", "mcp_list_tools", "redacted_thinking", "web_search_call"})
+
+
+class ResponseText:
+    """The text of one response, given whole or chunk by chunk.
+
+    Understood: a string; OpenAI chat completions (every choice) and their chunks, legacy completions and the responses
+    API; chat messages of OpenAI, Anthropic, Ollama and LangChain; LangChain generations and results; sequences of
+    these; ``None`` as an empty answer. Reasoning, refusals and the string arguments of tool calls count as text: an
+    answer may hide in each. Chunks of one choice are joined before anybody judges them.
+    """
+
+    def __init__(self, extractor: Callable[[Any], object] | None = None) -> None:
+        """Collect what ``extractor`` makes of each value, or the values as they are."""
+        self._extractor = extractor
+        self._text: dict[tuple[object, ...], list[str]] = {}
+        self._arguments: dict[tuple[object, ...], list[str]] = {}
+
+    def add(self, value: object) -> None:
+        """Take in a response or its next chunk; ``InputTypeError`` for what cannot be read as text."""
+        self._value(value if self._extractor is None else self._extractor(value), ())
+
+    def texts(self) -> list[str]:
+        """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
+        texts = ["".join(pieces) for pieces in self._text.values()]
+        texts += ["\n".join(leaves(parsed("".join(pieces)))) for pieces in self._arguments.values()]
+        return list(dict.fromkeys(text for text in texts if text)) or [""]
+
+    def _value(self, value: object, path: tuple[object, ...]) -> None:
+        if value is None:
+            return
+        if isinstance(value, str):
+            self._append(value, (*path, "content"))
+        elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+            for position, item in enumerate(value):
+                self._value(item, (*path, position))
+        else:
+            self._response(value, path)
+
+    def _response(self, value: object, path: tuple[object, ...]) -> None:
+        if isinstance(choices := field(value, "choices"), Sequence):
+            for position, choice in enumerate(choices):
+                self._choice(choice, (*path, index_of(choice, position)))
+        elif field(value, "object") == "response" and isinstance(items := field(value, "output"), Sequence):
+            self._parts(items, path)
+        elif isinstance(text := field(value, "output_text"), str):
+            self._append(text, (*path, "content"))
+        elif isinstance(generations := field(value, "generations"), Sequence):
+            self._value(generations, path)
+        elif has(value, "generation_info") or has(value, "done"):  # a LangChain generation or an Ollama response
+            self._choice(value, path)
+        elif role_of(value) in ROLES:
+            self._message(value, path)
+        else:
+            raise unknown(value, "extract_response")
+
+    def _choice(self, choice: object, path: tuple[object, ...]) -> None:
+        for name in ("message", "delta"):
+            if (message := field(choice, name)) is not None:
+                self._message(message, path)
+                return
+        text = field(choice, "text")
+        if not isinstance(text, str):
+            raise unknown(choice, "extract_response")
+        self._append(text, (*path, "content"))
+
+    def _message(self, message: object, path: tuple[object, ...]) -> None:
+        refuse_media(message, "extract_response")
+        content = field(message, "content")
+        if isinstance(content, str):
+            self._append(content, (*path, "content"))
+        elif isinstance(content, Sequence):
+            self._parts(content, path)
+        elif content is not None:
+            raise unknown(content, "extract_response")
+        extra = field(message, "additional_kwargs") or {}
+        for name in ("refusal", "reasoning_content", "reasoning", "thinking"):
+            for holder in (message, extra):
+                if isinstance(text := field(holder, name), str):
+                    self._append(text, (*path, name))
+        legacy = field(message, "function_call") or field(extra, "function_call")
+        # A LangChain chunk repeats its raw pieces as calls parsed so far; only the pieces can be joined.
+        calls = field(message, "tool_call_chunks") or (
+            *(field(message, "tool_calls") or ()),
+            *(field(message, "invalid_tool_calls") or ()),
+        )
+        for position, call in enumerate(calls):
+            inner = field(call, "function") or field(call, "custom") or call
+            self._call(inner, (*path, "call", index_of(call, position)))
+        if legacy is not None:
+            self._call(legacy, (*path, "function_call"))
+
+    def _parts(self, parts: Sequence[object], path: tuple[object, ...]) -> None:
+        for position, part in enumerate(parts):
+            kind = kind_of(part)
+            if isinstance(part, str):
+                self._append(part, (*path, "content"))
+            elif kind in TEXT_PARTS:
+                self._append(string(part, "text", "extract_response"), (*path, "content"))
+            elif kind == "message":
+                self._message(part, (*path, position))
+            elif kind in ("refusal", "thinking"):
+                self._append(string(part, kind, "extract_response"), (*path, kind))
+            elif kind == "reasoning":
+                for name in ("reasoning", "summary", "content"):
+                    self._append("\n".join(words(field(part, name))), (*path, "reasoning", position, name))
+            elif kind in _CALL_PARTS:
+                self._call(part, (*path, "part", index_of(part, position)))
+            elif kind not in _WORDLESS_PARTS:
+                raise unreadable(part, "extract_response")
+
+    def _call(self, call: object, path: tuple[object, ...]) -> None:
+        arguments = next((found for name in _CALL_ARGUMENTS if (found := field(call, name)) is not None), None)
+        if isinstance(arguments, str):
+            self._arguments.setdefault(path, []).append(arguments)
+        elif arguments:
+            self._append("\n".join(leaves(arguments)), path)
+
+    def _append(self, text: str, channel: tuple[object, ...]) -> None:
+        self._text.setdefault(channel, []).append(text)

@@ -1,0 +1,133 @@
+"""Reading somebody else's messages and responses by shape, as mappings or objects alike."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from guardsdk.errors import InputTypeError
+from guardsdk.verdict import Stage
+
+ROLES: dict[str, Stage | None] = {
+    "user": Stage.INPUT,
+    "human": Stage.INPUT,
+    "tool": Stage.TOOL,
+    "function": Stage.TOOL,
+    "ipython": Stage.TOOL,
+    "function_call_output": Stage.TOOL,
+    "custom_tool_call_output": Stage.TOOL,
+    # Written by the developer, who is trusted:
+    "system": None,
+    "developer": None,
+    # Said by the model in an earlier turn and screened then, as output:
+    "assistant": None,
+    "ai": None,
+    "model": None,
+    "function_call": None,
+    "custom_tool_call": None,
+    "reasoning": None,
+}
+TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+_MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
+
+
+def field(value: object, name: str) -> Any:  # noqa: ANN401  a field of somebody else's object
+    """Return a key of a mapping or an attribute of an object; ``None`` where there is none."""
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def has(value: object, name: str) -> bool:
+    """Return whether a mapping has the key or an object the attribute."""
+    return name in value if isinstance(value, Mapping) else hasattr(value, name)
+
+
+def kind_of(value: object) -> str | None:
+    """Return what a content part says it is."""
+    kind = field(value, "type")
+    if isinstance(kind, str):
+        return kind
+    # {"text": "..."} alone is a text part of Gemini and Bedrock; with more fields beside it nobody knows.
+    return "text" if isinstance(value, Mapping) and set(value) == {"text"} else None
+
+
+def role_of(value: object) -> str | None:
+    """Return who speaks in a message; for items and LangChain messages their ``type`` says it."""
+    role = field(value, "role")
+    role = role if isinstance(role, str) else field(value, "type")
+    return role.lower().removesuffix("messagechunk") if isinstance(role, str) else None
+
+
+def index_of(value: object, position: int) -> object:
+    """Return the place a chunk belongs to: its own ``index``, else its position."""
+    index = field(value, "index")
+    return index if isinstance(index, int) else position
+
+
+def string(part: object, name: str, option: str) -> str:
+    """Return a field of a part that has to be a string; raise for ``option`` where it is not."""
+    if not isinstance(text := field(part, name), str):
+        raise unreadable(part, option)
+    return text
+
+
+def words(value: object) -> list[str]:
+    """Return a string, or the texts of a list of parts."""
+    if isinstance(value, str):
+        return [value]
+    items = value if isinstance(value, Sequence) else ()
+    return [text for item in items if isinstance(text := field(item, "text"), str)]
+
+
+def parsed(arguments: str) -> object:
+    """Return the data in the arguments of a tool call, or the arguments as they are."""
+    try:
+        # Lists of values instead of mappings: of a key that comes twice, both values stay.
+        return json.loads(arguments, object_pairs_hook=lambda pairs: [item for _, item in pairs])
+    except (ValueError, RecursionError):
+        return arguments  # a chunk, or not JSON at all: still words
+
+
+def leaves(value: object) -> list[str]:
+    """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null."""
+    found: list[str] = []
+    stack = [value]
+    seen: set[int] = set()
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, Mapping | list | tuple | set | frozenset):
+            if id(item) not in seen:  # data may contain itself
+                seen.add(id(item))
+                stack.extend(reversed(list(item.values() if isinstance(item, Mapping) else item)))
+        elif isinstance(text := getattr(item, "page_content", None), str):
+            found.append(text)
+        elif not (item is None or isinstance(item, int | float)):
+            found.append(str(item))
+    return found
+
+
+def refuse_media(message: object, option: str) -> None:
+    """Raise ``InputTypeError`` where pictures or sounds ride beside a message's content."""
+    for name in _MEDIA_FIELDS:
+        if field(message, name):
+            msg = f"a message carries {name}, which cannot be screened; give {option}= to say what to screen instead"
+            raise InputTypeError(msg)
+
+
+def unreadable(part: object, option: str) -> InputTypeError:
+    """Return the error for a content part that is not text."""
+    kind = kind_of(part) or ""
+    name = kind if re.fullmatch(r"[A-Za-z_.-]{1,40}", kind) else type(part).__name__
+    return InputTypeError(f"a part of type {name!r} cannot be screened; give {option}= to say what to screen instead")
+
+
+def unknown(value: object, option: str) -> InputTypeError:
+    """Return the error for a type nobody taught this package to read."""
+    hint = f"give {option}= to turn it into text"
+    if option == "extract_response" and (inspect.isawaitable(value) or isinstance(value, Iterator | AsyncIterable)):
+        hint = "decorate an async or a generator function, which awaits or yields what this returns"
+    return InputTypeError(f"{type(value).__module__}.{type(value).__qualname__} cannot be screened; {hint}")

@@ -1,0 +1,309 @@
+"""LangChain: callback handlers that stop a chain at an attack, in a prompt, an answer, a tool result or a document.
+
+    chain.invoke(question, config={"callbacks": [GuardCallbackHandler()]})
+
+LangChain swallows what a callback raises unless the handler sets ``raise_error``, as both handlers here do. Use
+``GuardCallbackHandler`` for sync and async calls alike. ``AsyncGuardCallbackHandler`` is for async calls only, where it
+spares a hop through LangChain's executor: LangChain drops every exception of an async handler in a sync call, so that
+it refuses to take part in one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+
+from guardsdk.enforce import Enforcer
+from guardsdk.errors import GuardError
+from guardsdk.extract import Passage, ResponseText, context_of, tool_passages
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from uuid import UUID
+
+    from langchain_core.documents import Document
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
+
+    from guardsdk.guard import Guard
+    from guardsdk.policy.model import Policy
+
+_MOST_RUNS = 4096
+"""Model calls remembered at once. One that is forgotten is still checked, without its prompt as context."""
+_STREAM_TAIL = 1000
+"""Characters at the end of a growing answer that each chunk is judged with; the whole is checked when it is there."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One call of a model, from its start to its end or error."""
+
+    context: str | None
+    answer: ResponseText
+    checked: set[str] = field(default_factory=set)
+    last_chunk: object = None
+
+
+class _Screen:
+    """What both handlers do, without LangChain's way of calling it."""
+
+    def __init__(
+        self,
+        guard: Guard | None = None,
+        *,
+        policy: Policy | str | Path | None = None,
+        actor: str | None = None,
+        stream: Literal["each", "end"] = "each",
+        extract_prompt: Callable[[Any], object] | None = None,
+        extract_response: Callable[[Any], object] | None = None,
+    ) -> None:
+        """Screen with ``guard``, one of its own for ``policy``, or the default guard of the process.
+
+        Args:
+            guard: The guard that checks.
+            policy: A policy or the path of its file, in place of ``guard``.
+            actor: On whose behalf the chain runs, for the observers.
+            stream: ``"each"`` checks an answer before each chunk of it is released; ``"end"`` checks streamed answers
+                only when they are complete, after their text went out. A callback cannot hold chunks back.
+            extract_prompt: Turns a prompt (a string) or a list of messages into text, messages or ``Passage`` objects.
+            extract_response: Turns a ``Generation`` or a chunk of one into text.
+
+        Raises ``DecorationError`` for a guard together with a policy, and ``PolicyError`` for a policy that cannot be
+        read.
+        """
+        super().__init__()
+        self._enforcer = Enforcer(guard, policy, extract_prompt)
+        self._actor = actor
+        self._stream = stream
+        self._extract_response = extract_response
+        self._lock = threading.Lock()
+        self._runs: OrderedDict[UUID, _Run] = OrderedDict()
+
+    def _started(self, prompts: Sequence[object], run_id: UUID) -> None:
+        passages = [passage for prompt in prompts for passage in self._enforcer.passages(prompt)]
+        self._enforcer.check(passages, self._actor)
+        self._open(run_id, context_of(passages))  # only now: LangChain reports no end for a call stopped here
+
+    def _streamed(self, value: object, run_id: UUID) -> None:
+        if self._stream == "end":
+            return
+        with self._lock:
+            run = self._runs.get(run_id)
+        run = run or self._open(run_id, None)
+        if value is run.last_chunk:
+            return  # models that report their own chunks do so besides LangChain
+        run.last_chunk = value
+        run.answer.add(value)
+        tails = {tail for text in run.answer.texts() if (tail := text[-_STREAM_TAIL:].strip())}
+        if fresh := sorted(tails - run.checked):
+            self._enforcer.check_response(fresh, run.context, self._actor)
+        run.checked = tails
+
+    def _ended(self, response: LLMResult, run_id: UUID) -> None:
+        run = self._close(run_id)
+        texts: list[str] = []
+        for generation in (one for group in response.generations for one in group):
+            answer = ResponseText(self._extract_response)
+            answer.add(generation)
+            texts += answer.texts()
+        self._enforcer.check_response(texts or [""], run.context if run else None, self._actor)
+
+    def _returned(self, output: object) -> None:
+        self._enforcer.check(tool_passages(output), self._actor)
+
+    def _retrieved(self, documents: Sequence[Document]) -> None:
+        passages = [Passage(document.page_content, Stage.TOOL) for document in documents]
+        self._enforcer.check(passages or [Passage("", Stage.TOOL)], self._actor)
+
+    def _open(self, run_id: UUID, context: str | None) -> _Run:
+        run = _Run(context, ResponseText(self._extract_response))
+        with self._lock:
+            self._runs[run_id] = run
+            while len(self._runs) > _MOST_RUNS:
+                self._runs.popitem(last=False)
+        return run
+
+    def _close(self, run_id: UUID) -> _Run | None:
+        with self._lock:
+            return self._runs.pop(run_id, None)
+
+
+class GuardCallbackHandler(_Screen, BaseCallbackHandler):
+    """Screens everything a chain sends to and gets from models, tools and retrievers; for sync and async calls.
+
+    Prompts and chat messages are checked before the model is called, answers with the prompt as context, tool results
+    and retrieved documents (their ``page_content``) as stage ``tool``. The chain ends with ``Blocked``,
+    ``CheckFailedError`` or, for content that is not text, ``InputTypeError``. Safe to share between chains and threads.
+    """
+
+    raise_error = True
+
+    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: object) -> None:
+        """Screen the prompts of a text model."""
+        del serialized, kwargs
+        self._started(prompts, run_id)
+
+    def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: object
+    ) -> None:
+        """Screen the messages for a chat model."""
+        del serialized, kwargs
+        self._started(messages, run_id)
+
+    def on_llm_new_token(
+        self,
+        token: str | list[str | dict[str, Any]],
+        *,
+        chunk: GenerationChunk | ChatGenerationChunk | None = None,
+        run_id: UUID,
+        **kwargs: object,
+    ) -> None:
+        """Screen an answer as far as it has come, before this chunk is released."""
+        del kwargs
+        self._streamed(_chunk(token, chunk), run_id)
+
+    def on_stream_event(self, event: Mapping[str, Any], *, run_id: UUID, **kwargs: object) -> None:
+        """Screen an answer that comes as protocol events."""
+        del kwargs
+        if (delta := _delta(event)) is not None:
+            self._streamed(delta, run_id)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: object) -> None:
+        """Screen every generation of a complete answer."""
+        del kwargs
+        self._ended(response, run_id)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
+        """Forget a call that ended with an error."""
+        del error, kwargs
+        self._close(run_id)
+
+    def on_tool_end(self, output: object, **kwargs: object) -> None:
+        """Screen what a tool returned."""
+        del kwargs
+        self._returned(output)
+
+    def on_retriever_end(self, documents: Sequence[Document], **kwargs: object) -> None:
+        """Screen retrieved documents."""
+        del kwargs
+        self._retrieved(documents)
+
+
+class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
+    """As ``GuardCallbackHandler``, for ``ainvoke``, ``astream`` and ``abatch`` only; checks run in worker threads.
+
+    In a sync call LangChain would drop its exceptions and let an attack through, so that there it raises ``GuardError``
+    before anything is called.
+    """
+
+    raise_error = True
+    run_inline = True
+    """LangChain waits for it before it calls the model, in the caller's context."""
+
+    async def on_llm_start(
+        self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: object
+    ) -> None:
+        """Screen the prompts of a text model."""
+        del serialized, kwargs
+        await asyncio.to_thread(self._started, prompts, run_id)
+
+    async def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: object
+    ) -> None:
+        """Screen the messages for a chat model."""
+        del serialized, kwargs
+        await asyncio.to_thread(self._started, messages, run_id)
+
+    async def on_llm_new_token(
+        self,
+        token: str | list[str | dict[str, Any]],
+        *,
+        chunk: GenerationChunk | ChatGenerationChunk | None = None,
+        run_id: UUID,
+        **kwargs: object,
+    ) -> None:
+        """Screen an answer as far as it has come, before this chunk is released."""
+        del kwargs
+        await asyncio.to_thread(self._streamed, _chunk(token, chunk), run_id)
+
+    async def on_stream_event(self, event: Mapping[str, Any], *, run_id: UUID, **kwargs: object) -> None:
+        """Screen an answer that comes as protocol events."""
+        del kwargs
+        if (delta := _delta(event)) is not None:
+            await asyncio.to_thread(self._streamed, delta, run_id)
+
+    async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: object) -> None:
+        """Screen every generation of a complete answer."""
+        del kwargs
+        await asyncio.to_thread(self._ended, response, run_id)
+
+    async def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
+        """Forget a call that ended with an error."""
+        del error, kwargs
+        self._close(run_id)
+
+    async def on_tool_end(self, output: object, **kwargs: object) -> None:
+        """Screen what a tool returned."""
+        del kwargs
+        await asyncio.to_thread(self._returned, output)
+
+    async def on_retriever_end(self, documents: Sequence[Document], **kwargs: object) -> None:
+        """Screen retrieved documents."""
+        del kwargs
+        await asyncio.to_thread(self._retrieved, documents)
+
+    # LangChain reads these right before each event, inside the ``try`` that honours ``raise_error``: the one place
+    # where an async handler can stop a sync call.
+
+    @property
+    def ignore_chain(self) -> bool:
+        """Never; refuses a sync call."""
+        return _refuse_sync(inspect.currentframe())
+
+    @property
+    def ignore_chat_model(self) -> bool:
+        """Never; refuses a sync call."""
+        return _refuse_sync(inspect.currentframe())
+
+    @property
+    def ignore_agent(self) -> bool:
+        """Never; refuses a sync call."""
+        return _refuse_sync(inspect.currentframe())
+
+    @property
+    def ignore_retriever(self) -> bool:
+        """Never; refuses a sync call."""
+        return _refuse_sync(inspect.currentframe())
+
+    @property
+    def ignore_llm(self) -> bool:
+        """Never; refuses a sync call, except during a run: async calls of models that only stream in sync end here."""
+        return False if self._runs else _refuse_sync(inspect.currentframe())
+
+
+def _refuse_sync(frame: Any) -> bool:  # noqa: ANN401  a frame, absent outside CPython
+    """Raise ``GuardError`` unless the property of ``frame`` was read by a coroutine, which awaits what it calls."""
+    caller = frame and frame.f_back
+    if caller is None or caller.f_code.co_flags & inspect.CO_COROUTINE:
+        return False
+    msg = "AsyncGuardCallbackHandler in a sync call: LangChain would drop its verdicts; use GuardCallbackHandler"
+    raise GuardError(msg)
+
+
+def _chunk(token: object, chunk: object) -> object:
+    return token if chunk is None else chunk
+
+
+def _delta(event: Mapping[str, Any]) -> object:
+    """Return the words in a protocol event as a message chunk, or ``None`` where it has none."""
+    delta = event.get("delta") or {}
+    words = delta.get("text") or delta.get("reasoning")
+    return {"role": "assistant", "content": words} if isinstance(words, str) else None
