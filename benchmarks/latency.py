@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from benchmarks import hardware
-from benchmarks.peers import DISTRIBUTION, Peer, PeerError, resident_bytes
+from benchmarks.peers import DISTRIBUTION, Peer, PeerError
 from benchmarks.report import table
 from benchmarks.stats import percentile
 from guardsdk import Guard, GuardError
@@ -45,7 +45,18 @@ SENTENCES = (
 )
 """Harmless text of the project's own; the words do not matter for speed, their number does."""
 
-_OUR_START = "from guardsdk import Guard; Guard(providers='cpu').check('What is the capital of France?')"
+_OUR_START = (
+    "from guardsdk import Guard; Guard(models={model!r}, providers='cpu').check('What is the capital of France?')"
+)
+_OUR_MEMORY = """
+import json, sys
+from guardsdk import Guard
+from benchmarks.peers import resident_bytes
+guard = Guard(models={model!r}, providers="cpu", cache=0)
+for text in json.load(sys.stdin):
+    guard.check(text)
+print(resident_bytes())
+"""
 _PEER_START = (
     "from stackone_defender import create_prompt_defense as make; "
     "make(block_high_risk=True).defend_tool_result('What is the capital of France?', 'get_content')"
@@ -126,11 +137,23 @@ def fresh(python: Path, code: str) -> tuple[float, float]:
     return float(done.stdout.split()[-1]), time.perf_counter() - start
 
 
-def starts(peer_python: Path | None, repeats: int) -> dict[str, Any]:
+def resident(model: str, wanted: Sequence[str]) -> int:
+    """Resident bytes of a fresh process that has checked every text once."""
+    done = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", _OUR_MEMORY.format(model=model)],
+        input=json.dumps(wanted),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout.split()[-1])
+
+
+def starts(model: str, peer_python: Path | None, repeats: int) -> dict[str, Any]:
     """Cold start to the first verdict and import times, each in fresh processes taken in turn; medians."""
     ours = Path(sys.executable)
     tasks = {
-        "first_verdict": (ours, _OUR_START),
+        "first_verdict": (ours, _OUR_START.format(model=model)),
         "import": (ours, _OUR_IMPORT),
         "import_of_dependencies": (ours, _DEPENDENCIES_IMPORT),
     }
@@ -200,22 +223,25 @@ def page(result: dict[str, Any]) -> str:
     ]
     memory = [["ours", f"{result['rss_bytes'] / 2**20:.0f}"]]
     memory += [["peer", f"{result['peer_rss_bytes'] / 2**20:.0f}"]] if peer else []
-    command = "python -m benchmarks.latency --peer-python PEER --markdown docs/performance.md"
+    model, command = result["model"], "python -m benchmarks.latency --peer-python PEER --markdown docs/performance.md"
+    lines = [
+        f"Measured {result['date']}, written by `{command}`; not edited by hand.",
+        "Another machine gives other times: the ratios carry over better.\n",
+        f"- Machine: {about['processor']}, {about['cores']} cores ({', '.join(about['int8_instructions'])}).",
+        f"- {about['system']}, Python {about['python']}, {about['versions']}.",
+        f"- Model `{model['name']}` {model['version']}, digest `{model['digest'][:16]}`.",
+        *([f"- Peer: {peer}, in a process of its own, timed inside it."] if peer else []),
+    ]
     parts = [
         "# Performance\n",
-        f"Measured {result['date']}, written by `{command}`; not edited by hand. Another machine gives other times: the "
-        "ratios carry over better.\n",
-        f"- Machine: {about['processor']}, {about['cores']} cores ({', '.join(about['int8_instructions'])}), "
-        f"{about['system']}, Python {about['python']}, {about['versions']}.",
-        f"- Model `{result['model']['name']}` {result['model']['version']}, digest `{result['model']['digest'][:16]}`.",
-        *([f"- Peer: {peer}, in a process of its own, timed inside it."] if peer else []),
-        "\n## One check, cache off\n",
-        "A whole `Guard.check`: tokenizing, inference, policy, verdict and observers, with no OpenTelemetry SDK set up.\n",
+        "\n".join(lines) + "\n",
+        "## One check, cache off\n",
+        "A whole `Guard.check`: tokenizing, inference, policy, verdict, observers; no OpenTelemetry SDK is set up.\n",
         table(head, rows, 0),
         *([_peak_line(result["ceiling"])] if result["ceiling"] else []),
         "## A fresh process, medians\n",
         table(["what", "inside, ms", "whole process, ms"], start_rows, 1),
-        "## Memory after the checks above\n",
+        "## Memory after checks of every length\n",
         table(["process", "resident, MiB"], memory, 1),
     ]
     return "\n".join(parts)
@@ -260,9 +286,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "peer": f"{DISTRIBUTION} {peer.info['versions'][DISTRIBUTION]}" if peer else None,
             "checks": found,
             "ceiling": ceiling(directory / "model.onnx", found, about["cores"]),
-            "rss_bytes": resident_bytes(),
+            "rss_bytes": resident(str(directory), [text for tokens in TOKENS for text in texts(tokenizer, tokens)]),
             "peer_rss_bytes": peer.rss_bytes() if peer else None,
-            "starts": starts(options.peer_python, options.repeats),
+            "starts": starts(str(directory), options.peer_python, options.repeats),
         }
 
 

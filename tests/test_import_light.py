@@ -1,0 +1,47 @@
+"""``import guardsdk`` loads nothing heavy: that waits for the first check."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ["onnxruntime", "tokenizers", "numpy", "langchain", "langchain_core", "opentelemetry.sdk", "torch", "tqdm"]
+_LOADED = "import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+
+
+def loaded_after(code: str) -> set[str]:
+    done = subprocess.run(  # noqa: S603  this interpreter, our own code
+        [sys.executable, "-c", _LOADED.format(code=code)], capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import guardsdk",
+        "from guardsdk import Guard, Policy, Verdict, guarded",
+        "import guardsdk\nassert all(getattr(guardsdk, name) for name in guardsdk.__all__)",
+    ],
+)
+def test_importing_the_package_leaves_heavy_modules_unloaded(code: str) -> None:
+    modules = loaded_after(code)
+    assert "guardsdk" in modules
+    assert [name for name in HEAVY if name in modules] == []
+
+
+def test_making_a_guard_loads_no_runtime_yet() -> None:
+    modules = loaded_after("from guardsdk import Guard\nGuard()")
+    assert [name for name in HEAVY if name in modules] == []
+
+
+def test_decorating_a_function_loads_no_runtime_yet() -> None:
+    modules = loaded_after("from guardsdk import guarded\n@guarded\ndef ask(prompt: str) -> str:\n    return prompt")
+    assert [name for name in HEAVY if name in modules] == []
+
+
+def test_the_probe_sees_a_heavy_module_that_is_loaded() -> None:
+    assert "numpy" in loaded_after("import numpy")
