@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Self
+from weakref import WeakSet
 
 from guardsdk.cache import Keys, VerdictCache
 from guardsdk.errors import GuardError, InputError, InputTypeError, ModelError
-from guardsdk.info import GuardInfo, installed_versions
+from guardsdk.info import GuardInfo, RuleInfo, installed_versions
 from guardsdk.pipeline import Assembly, Pipeline
 from guardsdk.policy.decide import bind
 from guardsdk.policy.load import default_policy, load_policy
@@ -84,6 +86,7 @@ class Guard:
         self._load_error: ModelError | None = None
         self._load_again_at = 0.0
         self._closed = False
+        _GUARDS.add(self)
         self._pipeline = Pipeline(
             self.policy,
             lambda: self._loaded()[0],
@@ -166,13 +169,24 @@ class Guard:
     def info(self) -> GuardInfo:
         """Load the model and say what the guard runs on. Raises as ``warmup`` does."""
         self._require_open()
-        _, classifier = self._loaded(again=True)
+        assembly, classifier = self._loaded(again=True)
         model = classifier.model
         return GuardInfo(
             model=model.ref,
             directory=model.directory,
             policy=self.policy.ref,
             labels={label.name: tuple(label.stages) for label in model.manifest.labels},
+            rules=tuple(
+                RuleInfo(
+                    stage=stage,
+                    principle_id=rule.id,
+                    label=rule.label,
+                    threshold=rule.threshold,
+                    action=rule.action,
+                )
+                for stage, rules in assembly.bound.rules.items()
+                for rule in rules
+            ),
             provider_requested=self._providers,
             provider_active=classifier.provider_active,
             provider_reason=classifier.provider_reason,
@@ -284,3 +298,16 @@ def _require_text(given: object, name: str) -> None:
 def _require_text_or_none(given: object, name: str) -> None:
     if given is not None:
         _require_text(given, name)
+
+
+_GUARDS: WeakSet[Guard] = WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a forked child: a thread of the parent may have been loading, with the lock held."""
+    for guard in list(_GUARDS):
+        guard._lock = threading.Lock()  # noqa: SLF001  same module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

@@ -8,8 +8,21 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from guardsdk.verdict import ArtifactRef, Stage
+from guardsdk.verdict import Action, ArtifactRef, Stage
 from guardsdk.version import __version__
+
+
+class RuleInfo(BaseModel):
+    """One principle on one stage, with the threshold this model gives it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: Stage
+    principle_id: str
+    label: str
+    threshold: float
+    """On the calibrated probability, 0 to 1."""
+    action: Action
 
 
 class GuardInfo(BaseModel):
@@ -23,6 +36,8 @@ class GuardInfo(BaseModel):
     policy: ArtifactRef
     labels: dict[str, tuple[Stage, ...]]
     """Every label of the model and the stages it is scored on."""
+    rules: tuple[RuleInfo, ...]
+    """What is held against a text, by stage and in the policy's order."""
     provider_requested: str
     provider_active: str
     provider_reason: str | None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Value = str | bool | int | float | tuple[str, ...]
 
-_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_CLASS = re.compile(r"[A-Z][A-Za-z0-9_.]*")
 
 
 def span_attributes(record: CheckRecord) -> dict[str, Value]:
@@ -111,10 +111,10 @@ def score_attributes(verdict: Verdict, label: str) -> dict[str, Value]:
 def error_type(verdict: Verdict) -> str | None:
     """Return the error class of a failed check, or none.
 
-    ``Verdict.error`` starts with the class; anything else becomes ``_OTHER``, the convention's word for an unknown one,
-    so that a metric attribute stays few-valued.
+    ``Verdict.error`` starts with the class, or with the screen that failed and then the class. Anything else becomes
+    ``_OTHER``, the convention's word for an unknown one, so that a metric attribute stays few-valued.
     """
     if verdict.error is None:
         return None
-    name = verdict.error.partition(":")[0]
-    return name if _CLASS.fullmatch(name) else "_OTHER"
+    start = verdict.error.split(": ", maxsplit=2)[:2]
+    return next((word for word in start if _CLASS.fullmatch(word)), "_OTHER")
