@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import threading
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from cachetools import TTLCache
 
@@ -57,7 +59,13 @@ class VerdictCache:
 
     def __init__(self, max_entries: int, ttl_s: float) -> None:
         """Hold at most ``max_entries`` (least recently used go first), each for ``ttl_s`` seconds."""
-        self._entries: TTLCache[bytes, Verdict] = TTLCache(maxsize=max_entries, ttl=ttl_s)
+        self._max_entries = max_entries
+        self._ttl_s = ttl_s
+        self._renew()
+        _CACHES.add(self)
+
+    def _renew(self) -> None:
+        self._entries: TTLCache[bytes, Verdict] = TTLCache(maxsize=self._max_entries, ttl=self._ttl_s)
         self._lock = threading.Lock()
 
     def get(self, key: bytes) -> Verdict | None:
@@ -79,3 +87,16 @@ class VerdictCache:
         """Return how many verdicts are held."""
         with self._lock:
             return len(self._entries)
+
+
+_CACHES: WeakSet[VerdictCache] = WeakSet()
+
+
+def _renew_all() -> None:
+    """In a forked child: a thread of the parent may have held a lock, half-way through a change."""
+    for cache in list(_CACHES):
+        cache._renew()  # noqa: SLF001  same module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)

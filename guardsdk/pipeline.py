@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from guardsdk.errors import ModelError
 from guardsdk.observing import CheckRecord, notify
@@ -194,12 +195,19 @@ class Pipeline:
             findings=findings,
             coverage=reading.coverage * seen / length,
             degraded_reasons=tuple(reasons),
-            model=assembly.model,
-            policy=self._policy.ref,
-            provider_requested=self._provider_requested,
-            provider_active=assembly.runtime.provider_active,
-            provider_reason=assembly.runtime.provider_reason,
+            **self._about(assembly),
         )
+
+    def _about(self, assembly: Assembly | None) -> dict[str, Any]:
+        """Return the fields of a verdict that say what it was reached with."""
+        about: dict[str, Any] = {"policy": self._policy.ref, "provider_requested": self._provider_requested}
+        if assembly is not None:
+            about["model"] = assembly.model
+            # A runtime that has to load again, in a forked child, may find that it cannot.
+            with suppress(ModelError):
+                about["provider_active"] = assembly.runtime.provider_active
+                about["provider_reason"] = assembly.runtime.provider_reason
+        return about
 
     def _nothing_to_check(self, stage: Stage) -> Verdict:
         """Judge a text without a visible character: it holds nothing a principle could speak of."""
@@ -209,8 +217,7 @@ class Pipeline:
             status=Status.COMPLETE,
             stage=stage,
             coverage=1.0,
-            policy=self._policy.ref,
-            provider_requested=self._provider_requested,
+            **self._about(None),
         )
 
     def _failed(self, stage: Stage, error: str, assembly: Assembly | None = None) -> Verdict:
@@ -221,9 +228,5 @@ class Pipeline:
             status=Status.FAILED,
             stage=stage,
             error=error,
-            model=None if assembly is None else assembly.model,
-            policy=self._policy.ref,
-            provider_requested=self._provider_requested,
-            provider_active=None if assembly is None else assembly.runtime.provider_active,
-            provider_reason=None if assembly is None else assembly.runtime.provider_reason,
+            **self._about(assembly),
         )
