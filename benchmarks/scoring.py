@@ -27,7 +27,7 @@ PEER_SCORE = "peer"
 _BATCH_ROWS = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a system decided on one text."""
 
@@ -111,7 +111,7 @@ class PeerSystem:
         """Check every row's text; a score the peer skipped counts as 0."""
         results = self._peer.check([row.text for row in rows])
         return [
-            Outcome(result.blocked, result.checked, scores={PEER_SCORE: round(result.score or 0.0, 6)})
+            Outcome(blocked=result.blocked, checked=result.checked, scores={PEER_SCORE: round(result.score or 0.0, 6)})
             for result in results
         ]
 
@@ -130,8 +130,9 @@ class Store:
             for line in path.read_text(encoding="utf-8").splitlines():
                 try:
                     raw = json.loads(line)
-                    self._known[raw.pop("key")] = Outcome(**(raw | {"fired": tuple(raw["fired"])}))
-                except (ValueError, KeyError, TypeError):
+                    key = raw.pop("key")
+                    self._known[key] = Outcome(**(raw | {"fired": tuple(raw["fired"])}))
+                except (ValueError, KeyError, TypeError, AttributeError):
                     continue
 
     def __contains__(self, key: str) -> bool:

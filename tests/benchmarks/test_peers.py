@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import peers
+
+
+def test_an_interpreter_without_the_peer_is_an_error_that_says_how_to_install_it() -> None:
+    with pytest.raises(peers.PeerError, match=r"stackone-defender\[onnx\]==0\.9\.4"):
+        peers.Peer(sys.executable)
+
+
+def test_a_missing_interpreter_is_named(tmp_path: Path) -> None:
+    with pytest.raises(peers.PeerError, match="cannot start"):
+        peers.Peer(tmp_path / "python")
+
+
+def test_the_server_side_needs_the_standard_library_only() -> None:
+    code = f"import runpy; runpy.run_path({peers.__file__!r}); import sys; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip() == "False"
+
+
+def test_resident_memory_grows_with_what_is_held() -> None:
+    before = peers.resident_bytes()
+    held = bytearray(b"x") * (64 * 2**20)
+    assert peers.resident_bytes() - before > 32 * 2**20
+    assert len(held) == 64 * 2**20
