@@ -129,11 +129,12 @@ def load(path: Path, limit: int | None = None, seed: int = 0) -> list[Row]:
 
 
 def sample(rows: Sequence[Row], limit: int, seed: int) -> list[Row]:
-    """Keep at most ``limit`` rows of each stratum (set, stage, labels); order and repeats depend only on the seed."""
-    strata: dict[tuple[str, str, str], list[int]] = {}
+    """Keep at most ``limit`` rows of each stratum: set, reported part, stage and labels. Repeats by seed."""
+    strata: dict[tuple[str, str, str, str], list[int]] = {}
     for index, row in enumerate(rows):
         labels = ",".join(str(row.label(column)) for column in COLUMNS)
-        strata.setdefault((row.source, row.stage, labels), []).append(index)
+        part = SPLITS[row.source](row) if row.source in SPLITS else ""
+        strata.setdefault((row.source, part, row.stage, labels), []).append(index)
     kept: list[int] = []
     for stratum, indices in strata.items():
         chooser = random.Random(f"{seed}:{stratum}")

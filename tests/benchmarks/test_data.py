@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,13 +13,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def row(**fields: Any) -> Row:
-    blank = {"source": "made", "stage": "input", "text": "a", "context": None}
-    blank |= {"attack": None, "harm": None, "refusal": None}
-    return Row(**(blank | fields))
+BLANK = Row("made", "input", "a", None, attack=None, harm=None, refusal=None)
 
 
-def line(**fields: Any) -> str:
+def row(**fields: object) -> Row:
+    return replace(BLANK, **fields)  # type: ignore[arg-type]
+
+
+def line(**fields: object) -> str:
     return json.dumps({"role": "user", "text": "words", "attack": None, "harm": None, "refusal": None} | fields)
 
 
@@ -73,6 +75,12 @@ def test_a_limit_keeps_so_many_rows_of_each_label_and_repeats_by_seed(tmp_path: 
     assert kept == load(path, limit=5, seed=1)
     assert kept != load(path, limit=5, seed=2)
     assert sample(load(path), 100, 0) == load(path)
+
+
+def test_a_limit_keeps_rows_of_every_part_that_is_reported() -> None:
+    rows = [row(source="mgsm", text=str(index), language="th", attack=0) for index in range(50)]
+    rows += [row(source="mgsm", text="only", language="en", attack=0)]
+    assert [one.language for one in sample(rows, 2, 0)] == ["th", "th", "en"]
 
 
 def test_labels_that_hold_for_the_same_rows_share_a_group() -> None:

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import figures, report
 from benchmarks.data import Row
 from benchmarks.quality import build
-from benchmarks.scoring import PEER_SCORE, Measured, Outcome, Store, measure
+from benchmarks.scoring import Measured, Outcome, Store, measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from benchmarks.data import StageName
 
 
-def row(index: int, stage: StageName = "input", source: str = "made", **labels: int | None) -> Row:
-    blank: dict[str, int | None] = {"attack": None, "harm": None, "refusal": None}
-    return Row(source=source, stage=stage, text=f"text {index}", context=None, **(blank | labels))
+def row(index: int, stage: StageName = "input", source: str = "made", **labels: int) -> Row:
+    attack, harm, refusal = (labels.get(name) for name in ("attack", "harm", "refusal"))
+    return Row(source, stage, f"text {index}", None, attack, harm, refusal)
+
+
+def said(*fired: str, blocked: bool = False, checked: bool = True, **scores: float) -> Outcome:
+    return Outcome(blocked=blocked, checked=checked, fired=fired, scores=scores)
 
 
 def measured(system: str, pairs: Sequence[tuple[Row, Outcome]]) -> Measured:
@@ -30,13 +34,13 @@ ATTACKS = [row(index, attack=int(index < 2)) for index in range(4)]
 OURS = measured(
     "ours",
     [
-        (ATTACKS[0], Outcome(True, True, ("prompt_injection",), {"prompt_injection": 0.9, "jailbreak": 0.1})),
-        (ATTACKS[1], Outcome(False, True, (), {"prompt_injection": 0.1, "jailbreak": 0.6})),
-        (ATTACKS[2], Outcome(False, True, ("toxicity",), {"prompt_injection": 0.2, "jailbreak": 0.1})),
-        (ATTACKS[3], Outcome(True, False, ("jailbreak",), {"prompt_injection": 0.2, "jailbreak": 0.7})),
+        (ATTACKS[0], said("prompt_injection", blocked=True, prompt_injection=0.9, jailbreak=0.1)),
+        (ATTACKS[1], said(prompt_injection=0.1, jailbreak=0.6)),
+        (ATTACKS[2], said("toxicity", prompt_injection=0.2, jailbreak=0.1)),
+        (ATTACKS[3], said("jailbreak", blocked=True, checked=False, prompt_injection=0.2, jailbreak=0.7)),
     ],
 )
-PEER = measured("peer", [(one, Outcome(False, True, scores={PEER_SCORE: 0.5})) for one in ATTACKS])
+PEER = measured("peer", [(one, said(peer=0.5)) for one in ATTACKS])
 
 
 def test_rates_count_blocks_and_keep_unchecked_rows_in_sight() -> None:
@@ -57,8 +61,8 @@ def test_ranking_takes_the_highest_relevant_score() -> None:
 
 def test_refusals_are_measured_by_their_flag_and_the_peer_has_none() -> None:
     rows = [row(index, "output", refusal=int(index < 2)) for index in range(4)]
-    ours = measured("ours", [(one, Outcome(False, True, ("refusal",), {"refusal": 0.8})) for one in rows])
-    peer = measured("peer", [(one, Outcome(False, True, scores={PEER_SCORE: 0.5})) for one in rows])
+    ours = measured("ours", [(one, said("refusal", refusal=0.8)) for one in rows])
+    peer = measured("peer", [(one, said(peer=0.5)) for one in rows])
     recall, false = figures.rates(rows, [ours, peer])
     assert (recall["measure"], recall["systems"]["ours"]["rate"], recall["systems"]["peer"]) == (
         "recall (flag)",
@@ -73,8 +77,7 @@ def test_refusals_are_measured_by_their_flag_and_the_peer_has_none() -> None:
 
 def test_toxic_language_sets_measure_the_flag_and_rank_by_both_scores() -> None:
     rows = [row(index, source="hatecheck", harm=int(index < 2)) for index in range(4)]
-    scores = [{"harmful_request": 0.1, "toxicity": 1 - index / 10} for index in range(4)]
-    found = [Outcome(False, True, ("toxicity",) if index < 2 else (), scores[index]) for index in range(4)]
+    found = [said(*["toxicity"][: index < 2], harmful_request=0.1, toxicity=1 - index / 10) for index in range(4)]
     ours = measured("ours", list(zip(rows, found, strict=True)))
     (flag,) = figures.flags(rows, ours)
     assert (flag["decision"], flag["accuracy"], flag["f1"]) == ("toxicity fired", 1.0, 1.0)
@@ -84,7 +87,7 @@ def test_toxic_language_sets_measure_the_flag_and_rank_by_both_scores() -> None:
 
 def test_slices_pool_by_meaning_and_leave_out_the_small_ones() -> None:
     rows = [row(index, attack=0) for index in range(25)] + [row(index, attack=1) for index in range(30, 35)]
-    ours = measured("ours", [(one, Outcome(one.attack == 1, True)) for one in rows])
+    ours = measured("ours", [(one, said(blocked=one.attack == 1)) for one in rows])
     found = figures.slices(rows, [ours], per_set=False)
     assert {(entry["slice"], entry["measure"]) for entry in found} == {
         ("language", "benign, false blocks"),
@@ -98,7 +101,7 @@ def test_agreement_counts_blocks_and_principles_apart() -> None:
     other = measured(
         "other",
         [
-            (ATTACKS[0], Outcome(True, True, ("jailbreak",), {"prompt_injection": 0.4, "jailbreak": 0.1})),
+            (ATTACKS[0], said("jailbreak", blocked=True, prompt_injection=0.4, jailbreak=0.1)),
             *[(one, OURS.outcomes[one.key]) for one in ATTACKS[1:]],
         ],
     )
@@ -128,7 +131,7 @@ def test_the_page_holds_every_table_and_the_figures_are_json() -> None:
 def test_a_floor_is_reached_from_the_right_side() -> None:
     rows = [row(index, source="notinject", attack=0) for index in range(10)]
     for blocked, verdict in ((2, "| yes |"), (3, "| **no** |")):
-        ours = measured("ours", [(one, Outcome(index < blocked, True)) for index, one in enumerate(rows)])
+        ours = measured("ours", [(one, said(blocked=index < blocked)) for index, one in enumerate(rows)])
         result = build([rows], [ours], None, {"date": "", "limit": None})
         (line,) = [line for line in report.floors_table(result).splitlines() if "notinject" in line]
         assert verdict in line
@@ -143,7 +146,7 @@ class Counting:
 
     def decide(self, rows: Sequence[Row]) -> list[Outcome]:
         self.asked += len(rows)
-        return [Outcome("1" in one.text, True, ("a", "b"), {"a": 0.25}) for one in rows]
+        return [said("a", "b", blocked="1" in one.text, a=0.25) for one in rows]
 
 
 def test_a_second_run_asks_for_nothing_and_an_interrupted_one_for_the_rest(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks import peers
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_an_interpreter_without_the_peer_is_an_error_that_says_how_to_install_it() -> None:
