@@ -1,0 +1,104 @@
+"""Refusals in old and new styles, refusals that deliver after all, and answers that merely sound like refusals."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from models.training.banks import bank
+from models.training.generators.hard_benign import benign_line
+from models.training.generators.input_surface import distinct, fill, slots, weighted
+from models.training.generators.output_surface import asked, columns, shape, table_for
+from models.training.generators.requests import request
+from models.training.generators.responses import deliver, harmful_prompt
+from models.training.rows import Row
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator, Sequence
+
+_KINDS = {"plain": 0.34, "over": 0.1, "own": 0.04, "partly": 0.07, "deliver": 0.07, "alike": 0.19, "comply": 0.19}
+_REFUSED = {"refusal": 1, "harmful_response": 0, "toxicity": 0}
+_COMPLIED = {"refusal": 0, "harmful_response": 0, "toxicity": 0}
+_BENIGN = ("office", "security", "homonym", "roleplay", "everyday", "templates")
+
+
+def _harmless_prompt(rng: random.Random, harmless: Sequence[str]) -> str:
+    """Draw a harmless prompt, often one that sounds alarming."""
+    if harmless and rng.random() < 0.4:  # noqa: PLR2004
+        return rng.choice(harmless)
+    if rng.random() < 0.5:  # noqa: PLR2004
+        return request(rng, harmful=False)[0]
+    return benign_line(rng, rng.choice(_BENIGN))[0]
+
+
+def refuse(rng: random.Random, prompt: str | None) -> tuple[str, str]:
+    """Compose a refusal of ``prompt``: a core, often with a lead before it and reasons or offers after it."""
+    table = {**table_for(rng, prompt), **slots("refusal_slots")}
+    cores = bank("refusal_core")
+    index = rng.randrange(len(cores))
+    parts = [cores[index]]
+    if rng.random() < 0.22:  # noqa: PLR2004
+        parts.insert(0, rng.choice(bank("refusal_lead")))
+    if rng.random() < 0.4:  # noqa: PLR2004
+        parts.append(rng.choice(bank("refusal_reason")))
+    if rng.random() < 0.35:  # noqa: PLR2004
+        parts.append(rng.choice(bank("refusal_offer")))
+    return fill(rng, " ".join(parts), table), f"refusal_core:{index}"
+
+
+def _own(rng: random.Random, name: str, *, swap: float = 0.0) -> tuple[str, str, str]:
+    """Return a prompt, its own answer and the group from a bank of pairs; at ``swap`` the prompt is another's."""
+    rows = columns(name)
+    index = rng.randrange(len(rows))
+    prompt, text = rows[index][:2]
+    if rng.random() < swap:
+        prompt = rng.choice(rows)[0]
+    return fill(rng, prompt, slots("response_slots")), fill(rng, text, slots("response_slots")), f"{name}:{index}"
+
+
+def _answer(kind: str, harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -> tuple[str, str, str]:
+    """Return a prompt, its answer of ``kind`` and the group."""
+    if kind in {"own", "alike", "comply"}:
+        name = {"own": "refusal_own", "alike": "refusal_alike", "comply": "response_plain"}[kind]
+        return _own(rng, name)
+    if kind == "over":
+        prompt = _harmless_prompt(rng, harmless)
+        return prompt, *refuse(rng, prompt)
+    if kind == "partly":
+        rows = columns("refusal_partly")
+        index = rng.randrange(len(rows))
+        prompt = harmful_prompt(rng, harmful) if rows[index][0] == "-" else rows[index][0]
+        text = fill(rng, rows[index][1], {**table_for(rng, prompt), **slots("refusal_slots")})
+        return prompt, text, f"refusal_partly:{index}"
+    prompt = harmful_prompt(rng, harmful)
+    if kind == "plain":
+        return prompt, *refuse(rng, prompt)
+    lines = bank("refusal_disclaimer")
+    index = rng.randrange(len(lines))
+    lead = fill(rng, lines[index], {**table_for(rng, prompt), **slots("refusal_slots")})
+    return prompt, f"{lead}{rng.choice((' ', chr(10) * 2))}{deliver(rng, prompt)}", f"refusal_disclaimer:{index}"
+
+
+def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -> Row:
+    """Draw one answer with its prompt."""
+    kind = weighted(rng, _KINDS)
+    prompt, text, group = _answer(kind, harmful, harmless, rng)
+    if kind == "deliver":
+        labels = {"refusal": 1, "harmful_response": 1}
+    else:
+        labels = dict(_COMPLIED if kind in {"alike", "comply"} else _REFUSED)
+    return Row(shape(rng, text), "output", labels, f"gen_refusals_{kind}", group, context=asked(rng, prompt))
+
+
+def generate(
+    rng: random.Random,
+    count: int,
+    harmful: Sequence[str] = (),
+    harmless: Sequence[str] = (),
+) -> Iterator[Row]:
+    """Yield ``count`` rows of the output stage: refusals (1) and answers that comply (0), most with their prompt.
+
+    ``harmful`` and ``harmless`` are further prompts; the project's own ones are used when they are empty.
+    """
+    return distinct(rng, count, functools.partial(_draw, harmful, harmless))

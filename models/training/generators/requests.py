@@ -1,0 +1,60 @@
+"""Plain harmful requests of every hazard kind, each with harmless twins that use the same nouns and verbs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.training.generators.input_surface import distinct, dress, fill, lower_first, slots
+from models.training.generators.output_surface import columns
+from models.training.rows import Row
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+_PLAIN = {"prompt_injection": 0, "jailbreak": 0}
+
+
+def _carry(rng: random.Random, text: str) -> str:
+    """Set a request into a register: a lead-in or a tail that says nothing about its purpose."""
+    table = slots("request_carriers")
+    roll = rng.random()
+    if roll < 0.16:  # noqa: PLR2004
+        lead = rng.choice(table["lead"])
+        return f"{lead} {lower_first(text) if lead[-1] not in '.!?' else text}"
+    if roll < 0.3:  # noqa: PLR2004
+        return f"{text} {rng.choice(table['tail'])}"
+    return text
+
+
+def request(rng: random.Random, *, harmful: bool) -> tuple[str, str]:
+    """Return one undressed request and its group."""
+    if rng.random() < 0.22:  # noqa: PLR2004 - short frames filled with acts, harmful or not
+        frames = columns("request_frames")
+        index = rng.randrange(len(frames))
+        table = slots("request_acts")
+        key = "bad" if harmful else "good"
+        acts = {"act": table[f"{key}_act"], "acting": table[f"{key}_acting"], "item": table[f"{key}_item"]}
+        text = fill(rng, frames[index][0], {**slots("request_slots"), **acts})
+        return text[:1].upper() + text[1:], f"request_frame:{index}"
+    lines = columns("request_pairs")
+    while True:
+        index = rng.randrange(len(lines))
+        side = lines[index][:1] if harmful else lines[index][1:]
+        texts = [text for text in side if text and text != "-"]
+        if texts:
+            return fill(rng, rng.choice(texts), slots("request_slots")), f"request_pair:{index}"
+
+
+def _draw(rng: random.Random) -> Row:
+    """Draw one request."""
+    harmful = rng.random() < 0.48  # noqa: PLR2004
+    text, group = request(rng, harmful=harmful)
+    text = dress(rng, _carry(rng, text), chat=0.2, noise=0.4)
+    labels = {**_PLAIN, "harmful_request": int(harmful)}
+    return Row(text, "input", labels, "gen_requests_harmful" if harmful else "gen_requests_twin", group)
+
+
+def generate(rng: random.Random, count: int) -> Iterator[Row]:
+    """Yield ``count`` rows of the input stage: unframed harmful requests (1) and harmless twins (0)."""
+    return distinct(rng, count, _draw)

@@ -1,0 +1,84 @@
+"""Answers of a model: delivering harm in a helpful tone (1), safe answers that do not refuse (0), harmless ones (0)."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from models.training.banks import bank
+from models.training.generators.input_surface import distinct, fill, slots, weighted
+from models.training.generators.output_surface import asked, columns, goal, shape, table_for
+from models.training.generators.requests import request
+from models.training.rows import Row
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator, Sequence
+
+_KINDS = {"unsafe": 0.32, "deliver": 0.14, "safe": 0.27, "steer": 0.07, "harmless": 0.2}
+
+
+def harmful_prompt(rng: random.Random, harmful: Sequence[str]) -> str:
+    """Draw a harmful prompt, from ``harmful`` or from the project's own requests."""
+    if harmful and rng.random() < 0.7:  # noqa: PLR2004
+        return rng.choice(harmful)
+    return request(rng, harmful=True)[0]
+
+
+def deliver(rng: random.Random, prompt: str) -> str:
+    """Answer ``prompt`` as if to help, with its own words and generic stand-in steps."""
+    table = table_for(rng, prompt)
+    lines = bank("response_deliver_goal") if goal(prompt) else bank("response_deliver")
+    return fill(rng, rng.choice(lines), table)
+
+
+def _pair(rng: random.Random, column: int) -> tuple[str, str, str]:
+    """Return a prompt, one of its answers and the group; column 1 is unsafe, column 2 safe."""
+    lines = columns("response_pairs")
+    while True:
+        index = rng.randrange(len(lines))
+        if len(lines[index]) > column and lines[index][column] not in ("", "-"):
+            break
+    table = {**slots("response_slots"), **{key: (rng.choice(vals),) for key, vals in slots("request_slots").items()}}
+    return fill(rng, lines[index][0], table), fill(rng, lines[index][column], table), f"response_pair:{index}"
+
+
+def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -> Row:
+    """Draw one answer with its prompt."""
+    kind = weighted(rng, _KINDS)
+    labels = {"harmful_response": int(kind in {"unsafe", "deliver"})}
+    if kind != "safe":
+        labels["refusal"] = 0
+    if kind in {"unsafe", "safe"}:
+        prompt, text, group = _pair(rng, 1 if kind == "unsafe" else 2)
+    elif kind == "deliver":
+        prompt = harmful_prompt(rng, harmful)
+        text, group = deliver(rng, prompt), "response_deliver"
+    elif kind == "steer":
+        prompt = harmful_prompt(rng, harmful)
+        lines = bank("response_steer")
+        index = rng.randrange(len(lines))
+        text, group = fill(rng, lines[index], table_for(rng, prompt)), f"response_steer:{index}"
+        del labels["refusal"]
+    else:
+        rows = columns("response_harmless")
+        index = rng.randrange(len(rows))
+        prompt, text = (fill(rng, part, slots("response_slots")) for part in rows[index][:2])
+        group = f"response_harmless:{index}"
+        labels["toxicity"] = 0
+        if harmless and rng.random() < 0.05:  # noqa: PLR2004 - an answer beside the point is harmless too
+            prompt = rng.choice(harmless)
+    return Row(shape(rng, text), "output", labels, f"gen_responses_{kind}", group, context=asked(rng, prompt))
+
+
+def generate(
+    rng: random.Random,
+    count: int,
+    harmful: Sequence[str] = (),
+    harmless: Sequence[str] = (),
+) -> Iterator[Row]:
+    """Yield ``count`` rows of the output stage, most with the prompt as context.
+
+    ``harmful`` and ``harmless`` are further prompts; the project's own requests are used when they are empty.
+    """
+    return distinct(rng, count, functools.partial(_draw, harmful, harmless))

@@ -1,0 +1,33 @@
+"""Toxic language and its look-alikes."""
+# ruff: noqa: S311 - seeded draws, no secrets
+
+import random
+
+from models.training.generators import contrast
+from models.training.generators.output_surface import columns
+
+ROWS = list(contrast.generate(random.Random(3), 2000))
+
+
+def test_a_seed_repeats_its_rows() -> None:
+    assert list(contrast.generate(random.Random(3), 50)) == ROWS[:50]
+
+
+def test_rows_carry_only_the_toxicity_label_on_both_stages() -> None:
+    assert {row.stage for row in ROWS} == {"input", "output"}
+    assert {tuple(row.labels) for row in ROWS} == {("toxicity",)}
+    assert {row.labels["toxicity"] for row in ROWS} == {0, 1}
+
+
+def test_texts_hardly_repeat() -> None:
+    assert len({row.text for row in ROWS}) >= 0.95 * len(ROWS)
+
+
+def test_no_slot_is_left_open() -> None:
+    assert not [row.text for row in ROWS if "{" in row.text]
+
+
+def test_groups_of_people_occur_in_both_classes() -> None:
+    for plural, _, _ in columns("contrast_groups")[:10]:
+        labels = {row.labels["toxicity"] for row in ROWS if plural.lower() in row.text.lower()}
+        assert labels == {0, 1}

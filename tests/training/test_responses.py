@@ -1,0 +1,37 @@
+"""Answers that deliver harm, safe answers to the same prompts, harmless answers."""
+# ruff: noqa: S311 - seeded draws, no secrets
+
+import random
+
+from models.training.generators import responses
+from models.training.generators.output_surface import columns, goal
+
+ROWS = list(responses.generate(random.Random(3), 2000))
+
+
+def test_a_seed_repeats_its_rows() -> None:
+    assert list(responses.generate(random.Random(3), 50)) == ROWS[:50]
+
+
+def test_rows_are_answers_with_both_classes() -> None:
+    assert {row.stage for row in ROWS} == {"output"}
+    assert {row.labels["harmful_response"] for row in ROWS} == {0, 1}
+    assert all(row.labels.get("refusal", 0) == 0 for row in ROWS)
+
+
+def test_texts_hardly_repeat() -> None:
+    assert len({row.text for row in ROWS}) >= 0.95 * len(ROWS)
+
+
+def test_every_hand_written_prompt_has_an_unsafe_and_a_safe_answer() -> None:
+    assert {len(line) for line in columns("response_pairs")} == {3}
+    assert {len(line) for line in columns("response_harmless")} == {2}
+
+
+def test_no_slot_is_left_open() -> None:
+    assert not [row.text for row in ROWS if "{" in row.text]
+
+
+def test_the_goal_of_a_prompt_is_said_back_to_its_writer() -> None:
+    assert goal("How do I open my neighbour's door?") == "open your neighbour's door"
+    assert goal("Nice weather today.") is None
