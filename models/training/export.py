@@ -15,7 +15,6 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from models.training.encoder import EncoderConfig, GuardModel
-from models.training.rows import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 OPSET = 17
 IR_VERSION = 9
 FUSED = "com.microsoft"
-STAGE_TOKENS = {stage: 2 + index for index, stage in enumerate(STAGES)}
-"""Ids of the ``[unused1]`` to ``[unused3]`` tokens of the vocabulary, which say where a text was seen."""
 
 
 class _Graph:

@@ -17,6 +17,9 @@ LABELS = (
 STAGES = ("input", "tool", "output")
 """Where a text was seen: from a user, inside a document or tool result, from the model."""
 
+STAGE_TOKENS = {stage: 2 + index for index, stage in enumerate(STAGES)}
+"""Ids of the ``[unused1]`` to ``[unused3]`` tokens of the vocabulary, which say where a text was seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -1,0 +1,174 @@
+"""Tokenized rows on disk, and how an epoch of batches is drawn from them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from models.training.rows import LABELS, STAGE_TOKENS, STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+PAD, CLS, SEP, MASK = 0, 101, 102, 103
+MASKED = -1
+"""Label value of what is not known."""
+MAX_TOKENS = 256
+CONTEXT_TOKENS = 96
+_SORTED_BLOCK = 20_000
+
+
+def shorten_context(ids: NDArray[np.int32], room: int = CONTEXT_TOKENS) -> NDArray[np.int32]:
+    """Keep the first and the last half of a prompt that is longer than ``room`` tokens, as the engine does."""
+    if len(ids) <= room:
+        return ids
+    return np.concatenate([ids[: room - room // 2], ids[len(ids) - room // 2 :]])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All rows of one split, as flat token arrays: row ``i`` is ``ids[starts[i]:starts[i + 1]]``."""
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    context_ids: NDArray[np.int32]
+    context_starts: NDArray[np.int64]
+    stage: NDArray[np.int8]
+    labels: NDArray[np.int8]
+    source: NDArray[np.int16]
+    held_out: NDArray[np.bool_]
+    sources: tuple[str, ...]
+    quotas: dict[str, tuple[int, int]]
+    """Source to the most rows an epoch holds of it and how often each is seen."""
+
+    def save(self, path: Path) -> None:
+        """Write to one ``.npz`` file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        names = json.dumps({"sources": self.sources, "quotas": self.quotas})
+        np.savez(path, names=np.array(names), **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what ``save`` wrote; raises ``FileNotFoundError`` that names the step to run first."""
+        if not path.is_file():
+            msg = f"{path} is missing: run the prepare step first"
+            raise FileNotFoundError(msg)
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files if name != "names"}
+            names = json.loads(str(stored["names"]))
+        quotas = {name: (cap, repeat) for name, (cap, repeat) in names["quotas"].items()}
+        return cls(**arrays, sources=tuple(names["sources"]), quotas=quotas)
+
+    def row(self, index: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the text ids and the context ids of one row."""
+        text = self.ids[self.starts[index] : self.starts[index + 1]]
+        return text, self.context_ids[self.context_starts[index] : self.context_starts[index + 1]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded model inputs [B, T] and targets [B, L]; ``MASKED`` targets are left out of the loss."""
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    token_type_ids: NDArray[np.int64]
+    labels: NDArray[np.int8]
+    rows: NDArray[np.int64]
+
+
+def collate(
+    data: Prepared, batch: Sequence[tuple[int, int, int]], *, drop: float = 0.0, rng: np.random.Generator | None = None
+) -> Batch:
+    """Lay out a batch of (row, first token, end token) as the engine does: ``[CLS] stage [context [SEP]] text [SEP]``.
+
+    ``drop`` is the share of tokens hidden behind ``[MASK]`` in every second row, a light regulariser that keeps single
+    trigger words from deciding.
+    """
+    pieces, splits = [], []
+    for index, start, end in batch:
+        text, context = data.row(index)
+        text = text[start:end]
+        if drop and rng is not None and rng.random() < 0.5:  # noqa: PLR2004  every second row stays whole
+            text = np.where(rng.random(len(text)) < drop, MASK, text)
+        head = [CLS, STAGE_TOKENS[STAGES[data.stage[index]]]]
+        shown = shorten_context(context) if len(context) else context
+        middle = [*shown, SEP] if len(shown) else []
+        pieces.append(np.array([*head, *middle, *text, SEP], np.int64))
+        splits.append(2 + len(middle) if len(middle) else len(pieces[-1]))
+    width = max(map(len, pieces))
+    ids = np.full((len(batch), width), PAD, np.int64)
+    kinds = np.zeros_like(ids)
+    for at, (piece, split) in enumerate(zip(pieces, splits, strict=True)):
+        ids[at, : len(piece)] = piece
+        kinds[at, split : len(piece)] = 1
+    rows = np.array([index for index, _, _ in batch], np.int64)
+    return Batch(ids, (ids != PAD).astype(np.int64), kinds, data.labels[rows], rows)
+
+
+def _window(length: int, room: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Choose what of a long text is seen this time: its head more often than any other place."""
+    if length <= room:
+        return 0, length
+    start = 0 if rng.random() < 0.6 else int(rng.integers(0, length - room + 1))  # noqa: PLR2004
+    return start, start + room
+
+
+def _room(data: Prepared, index: int) -> int:
+    context = int(data.context_starts[index + 1] - data.context_starts[index])
+    return MAX_TOKENS - 3 - (min(context, CONTEXT_TOKENS) + 1 if context else 0)
+
+
+Plan = list[list[tuple[int, int, int]]]
+"""Batches of (row, first token, end token)."""
+
+
+def plan_epoch(data: Prepared, rng: np.random.Generator, *, tokens: int, max_tokens: int) -> Plan:
+    """Draw one epoch by the quotas of each source and lay it out in batches of about ``tokens`` tokens.
+
+    Rows of like length share a batch, so little is padded; the order of the batches is random. Texts are seen in
+    windows of at most ``max_tokens`` tokens.
+    """
+    chosen = np.concatenate([_quota(data, source, rng) for source in range(len(data.sources))])
+    rng.shuffle(chosen)
+    spans = []
+    for index in chosen:
+        room = max(_room(data, index) - (MAX_TOKENS - max_tokens), 32)
+        spans.append(_window(int(data.starts[index + 1] - data.starts[index]), room, rng))
+    sizes = np.array([MAX_TOKENS - _room(data, i) + end - start for i, (start, end) in zip(chosen, spans, strict=True)])
+    batches: Plan = []
+    # Sorting inside large random blocks keeps batches varied between epochs.
+    for at in range(0, len(chosen), _SORTED_BLOCK):
+        batch: list[tuple[int, int, int]] = []
+        for position in at + np.argsort(sizes[at : at + _SORTED_BLOCK], kind="stable"):
+            if batch and (len(batch) + 1) * sizes[position] > tokens:
+                batches.append(batch)
+                batch = []
+            batch.append((int(chosen[position]), *spans[position]))
+        batches.append(batch)
+    return [batches[at] for at in rng.permutation(len(batches))]
+
+
+def _quota(data: Prepared, source: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    cap, repeat = data.quotas[data.sources[source]]
+    own = np.flatnonzero((data.source == source) & ~data.held_out)
+    if len(own) > cap:
+        own = rng.choice(own, cap, replace=False)
+    return np.tile(own, repeat)
+
+
+def held_out_batches(data: Prepared, *, tokens: int) -> Iterator[Batch]:
+    """Yield the held-out rows, head window only, in order of length."""
+    rows = np.flatnonzero(data.held_out)
+    rooms = np.array([_room(data, index) for index in rows])
+    lengths = np.minimum(data.starts[rows + 1] - data.starts[rows], rooms)
+    order = np.argsort(lengths, kind="stable")
+    size = max(1, tokens // MAX_TOKENS)
+    for at in range(0, len(order), size):
+        yield collate(data, [(int(rows[p]), 0, int(lengths[p])) for p in order[at : at + size]])

@@ -1,0 +1,95 @@
+"""How much of each of our own generators goes into a training set, and what material they are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from models.training.generators import (
+    contrast,
+    direct,
+    encodings,
+    hard_benign,
+    indirect,
+    jailbreak,
+    refusals,
+    requests,
+    responses,
+)
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable, Iterator
+
+    from models.training.rows import Row
+
+_PROMPT = range(12, 400)
+"""Characters a text may have to serve as a payload, a task or a prompt."""
+_CARRIER = range(80, 3000)
+"""Characters a text may have to serve as a document an instruction is put into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Texts of ``train/`` that generators compose with; all empty where there is no data folder."""
+
+    harmful: tuple[str, ...] = ()
+    """Plain harmful requests."""
+    harmless: tuple[str, ...] = ()
+    """Harmless prompts."""
+    tasks: tuple[str, ...] = ()
+    """Harmless instructions that ask for a piece of work, which become attacks inside a document."""
+    carriers: tuple[str, ...] = ()
+    """Prose, code and structured text that an instruction can be hidden in."""
+
+    @classmethod
+    def collect(cls, rows: Iterable[Row]) -> Self:
+        """Sort the rows of the sources into what they can serve as."""
+        harmful, harmless, tasks, carriers = [], [], [], []
+        for row in rows:
+            size = len(row.text)
+            if row.stage == "tool" and not row.labels["prompt_injection"] and size in _CARRIER:
+                carriers.append(row.text)
+            elif row.stage == "input" and size in _PROMPT:
+                if row.labels.get("harmful_request") and not row.labels.get("jailbreak"):
+                    harmful.append(row.text)
+                elif row.source in _TASKS:
+                    tasks.append(row.text)
+                    harmless.append(row.text)
+                elif row.source in _HARMLESS:
+                    harmless.append(row.text)
+        return cls(tuple(harmful), tuple(harmless), tuple(tasks), tuple(carriers))
+
+
+_TASKS = frozenset({"dolly_subset", "code_alpaca_2k", "gpteacher"})
+_HARMLESS = frozenset({"certified_safe_prompts", "bfcl", "gsm8k", "clinc150"})
+
+COUNTS = {
+    "hard_benign": 15_000,
+    "direct": 9_000,
+    "jailbreak": 16_000,
+    "encodings": 4_000,
+    "indirect": 32_000,
+    "user_side": 8_000,
+    "refusals": 11_000,
+    "responses": 14_000,
+    "contrast": 12_000,
+    "requests": 12_000,
+}
+"""Rows drawn of each generator for a full training set."""
+
+
+def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> Iterator[Row]:
+    """Yield the rows of every generator in turn, ``scale`` times the full amount."""
+    counts = {name: max(20, round(count * scale)) for name, count in COUNTS.items()}
+    pair = {"harmful": material.harmful, "harmless": material.harmless}
+    yield from hard_benign.generate(rng, counts["hard_benign"])
+    yield from direct.generate(rng, counts["direct"], tasks=material.tasks)
+    yield from jailbreak.generate(rng, counts["jailbreak"], **pair)
+    yield from encodings.generate(rng, counts["encodings"], **pair)
+    yield from indirect.generate(rng, counts["indirect"], carriers=material.carriers, tasks=material.tasks)
+    yield from indirect.generate_user_side(rng, counts["user_side"], tasks=material.tasks)
+    yield from refusals.generate(rng, counts["refusals"], **pair)
+    yield from responses.generate(rng, counts["responses"], **pair)
+    yield from contrast.generate(rng, counts["contrast"])
+    yield from requests.generate(rng, counts["requests"])

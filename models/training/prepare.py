@@ -1,0 +1,123 @@
+"""Prepare step: read the sources, generate our own text, drop overlaps, split by cluster, tokenize."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from hashlib import blake2b
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer
+from tqdm import tqdm
+
+from models.training.clusters import Overlap
+from models.training.dataset import MASKED, Prepared
+from models.training.encoder import BASE_PACKAGE
+from models.training.generated import Material, generate_all
+from models.training.rows import LABELS, STAGES, Row
+from models.training.sources import SOURCES, load_source, read_raw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+MAX_CHARACTERS = 6000
+"""A row keeps this much of its text; windows are drawn from it anew each epoch."""
+HELD_OUT = 0.04
+UNCAPPED = 1_000_000_000
+
+
+def tokenizer() -> Tokenizer:
+    """Return the base model's tokenizer with truncation and padding switched off."""
+    made = Tokenizer.from_file(str(resources.files(BASE_PACKAGE) / "model" / "tokenizer.json"))
+    made.no_truncation()
+    made.no_padding()
+    return made
+
+
+def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0) -> Prepared:
+    """Write ``prepared.npz`` below ``out`` from the ``train/`` folder of ``data`` and the project's own generators.
+
+    Without ``data`` only generated text is used (the smoke run). ``scale`` multiplies the amount of generated text.
+    Generated rows that overlap ``bench/`` are dropped; nothing else is ever read from there.
+    """
+    rng = random.Random(seed)
+    rows: list[Row] = []
+    if data is not None:
+        for name in tqdm(SOURCES, desc="sources", unit="file"):
+            rows += load_source(name, data / "train")
+    overlap = Overlap(_bench_texts(data)) if data is not None else Overlap(())
+    material = Material.collect(rows)
+    dropped: Counter[str] = Counter()
+    for row in tqdm(generate_all(rng, material, scale), desc="generated", unit="row"):
+        if overlap.holds(row.text):
+            dropped[row.source] += 1
+        else:
+            rows.append(row)
+    if dropped:
+        tqdm.write(f"dropped as overlapping: {dict(dropped)}")
+    prepared = _tokenize(rows, seed)
+    prepared.save(out / "prepared.npz")
+    return prepared
+
+
+def _bench_texts(data: Path) -> Iterable[str]:
+    for path in sorted((data / "bench").glob("*.jsonl.gz")):
+        for raw in read_raw(path):
+            yield raw["text"]
+
+
+def _held_out(row: Row, seed: int) -> bool:
+    """Decide by the row's group alone, so that a template or cluster is on one side only."""
+    digest = blake2b(f"{seed}:{row.group}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") < HELD_OUT * 2**32
+
+
+def _tokenize(rows: Sequence[Row], seed: int) -> Prepared:
+    sources = tuple(dict.fromkeys(row.source for row in rows))
+    texts, starts = _ids([row.text[:MAX_CHARACTERS] for row in rows], "texts")
+    contexts, context_starts = _ids([(row.context or "")[:MAX_CHARACTERS] for row in rows], "contexts")
+    labels = np.full((len(rows), len(LABELS)), MASKED, np.int8)
+    for at, row in enumerate(rows):
+        for name, value in row.labels.items():
+            labels[at, LABELS.index(name)] = value
+    return Prepared(
+        ids=texts,
+        starts=starts,
+        context_ids=contexts,
+        context_starts=context_starts,
+        stage=np.array([STAGES.index(row.stage) for row in rows], np.int8),
+        labels=labels,
+        source=np.array([sources.index(row.source) for row in rows], np.int16),
+        held_out=np.array([_held_out(row, seed) for row in rows]),
+        sources=sources,
+        quotas={name: _quota(name) for name in sources},
+    )
+
+
+def _quota(source: str) -> tuple[int, int]:
+    """Return the cap and the repetitions of a source; generated text is as much as was asked for."""
+    if source in SOURCES:
+        return SOURCES[source].cap, SOURCES[source].repeat
+    second_stage_of = SOURCES.get(source.rsplit("_", 1)[0])
+    return (second_stage_of.cap if second_stage_of else UNCAPPED), 1
+
+
+def _ids(texts: Sequence[str], what: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    coder = tokenizer()
+    pieces = []
+    for at in tqdm(range(0, len(texts), 2000), desc=f"tokenize {what}", unit="block"):
+        for encoding in coder.encode_batch_fast(list(texts[at : at + 2000]), add_special_tokens=False):
+            pieces.append(np.array(encoding.ids, np.int32))
+    starts = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
+    return np.concatenate(pieces), starts
+
+
+def source_rows(prepared: Prepared) -> dict[str, int]:
+    """Count the rows of each source, for the card."""
+    counts = np.bincount(prepared.source, minlength=len(prepared.sources))
+    return {name: int(count) for name, count in zip(prepared.sources, counts, strict=True)}

@@ -1,0 +1,223 @@
+"""Train step: masked multi-label training of encoder and heads, resumable at any moment.
+
+The forward and backward pass run on a bfloat16 copy of the weights, the optimizer on float32 masters: on CPUs with
+bfloat16 matrix units this is several times faster than float32, and the masters lose nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from models.training.dataset import MASKED, Batch, Prepared, collate, held_out_batches, plan_epoch
+from models.training.encoder import EncoderConfig, GuardModel, load_base
+from models.training.metrics import auroc
+from models.training.rows import LABELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHECKPOINT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the result of a training run besides the data."""
+
+    seed: int = 20261123
+    epochs: int = 2
+    batch_tokens: int = 4096
+    max_tokens: int = 256
+    learning_rate: float = 1.5e-4
+    head_factor: float = 6.0
+    """Heads start from nothing and learn this much faster."""
+    layer_decay: float = 0.9
+    """Each layer below the last learns this much slower (Howard and Ruder 2018)."""
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    smoothing: float = 0.03
+    """Label smoothing: templated attacks must not drive logits past natural ones."""
+    token_drop: float = 0.06
+    average: float = 0.998
+    """Decay of the moving average of the weights, which is what is exported."""
+    clip: float = 1.0
+
+
+class Masters:
+    """Float32 masters, their moving average and AdamW for a network that computes in a narrower type."""
+
+    def __init__(self, model: GuardModel, recipe: Recipe) -> None:
+        """Copy the trainable weights of ``model`` and group them by how fast they learn."""
+        self.live = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.weights = {name: p.detach().float().clone().requires_grad_() for name, p in self.live.items()}
+        self.average = {name: p.detach().clone() for name, p in self.weights.items()}
+        self.recipe = recipe
+        groups = []
+        for name, weight in self.weights.items():
+            decay = recipe.weight_decay if weight.ndim > 1 else 0.0
+            groups.append({"params": [weight], "factor": _factor(name, model.config, recipe), "weight_decay": decay})
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
+
+    def step(self, rate: float, taken: int) -> None:
+        """Move the masters along the gradients of the live weights and copy them back."""
+        for name, live in self.live.items():
+            self.weights[name].grad = live.grad.float() if live.grad is not None else None
+            live.grad = None
+        torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self.recipe.clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        self.optimizer.step()
+        # A young average must not remember where it started.
+        decay = min(self.recipe.average, (1 + taken) / (10 + taken))
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                self.live[name].copy_(weight)
+                self.average[name].lerp_(weight, 1.0 - decay)
+
+    def state(self) -> dict[str, object]:
+        """Return all that ``restore`` needs."""
+        return {"weights": self.weights, "average": self.average, "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
+        """Take up where ``state`` was left."""
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(state["weights"][name])
+                self.average[name].copy_(state["average"][name])
+                self.live[name].copy_(weight)
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
+    part, *rest = name.split(".")
+    if part in {"attend", "value", "overall"}:
+        return recipe.head_factor
+    depth = config.layers - 1 - int(rest[0]) if part == "layers" else config.layers
+    return float(recipe.layer_decay**depth)
+
+
+def loss_of(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Mean binary cross-entropy over what is known; ``labels`` [B, L] holds 0, 1 or ``MASKED``."""
+    known = (labels != MASKED).float()
+    target = labels.clamp(min=0).float() * (1.0 - 2.0 * smoothing) + smoothing
+    each = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    return (each * known).sum() / known.sum().clamp(min=1.0)
+
+
+def _rate(step: int, total: int, recipe: Recipe) -> float:
+    """Linear warm-up, then half a cosine."""
+    warm = max(1, round(total * recipe.warmup))
+    if step < warm:
+        return recipe.learning_rate * (step + 1) / warm
+    progress = (step - warm) / max(1, total - warm)
+    return recipe.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+
+def _forward(model: GuardModel, batch: Batch, device: torch.device) -> Tensor:
+    inputs = (batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    logits: Tensor = model(*(torch.from_numpy(each).to(device) for each in inputs))[0]
+    return logits
+
+
+def train(
+    prepared: Prepared, out: Path, recipe: Recipe, config: EncoderConfig | None = None, start: Path | None = None
+) -> Path:
+    """Train and return the path of ``model.pt`` below ``out``; a stopped run goes on from ``checkpoint.pt``.
+
+    ``config`` other than the default starts from random weights (the smoke run); ``start`` is a finished ``model.pt``
+    to go on from instead of the published base weights. Runs on CUDA where there is one.
+    """
+    final = out / "model.pt"
+    if final.is_file():
+        return final
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(recipe.seed)
+    model = GuardModel(config or EncoderConfig())
+    if start is not None:
+        model.load_state_dict(torch.load(start, map_location="cpu", weights_only=True)["model"])
+    elif config is None:
+        load_base(model)
+    if config is None:
+        # Only the stage tokens' rows would need to move; the word that stands for a stage is told by the layers above.
+        model.words.weight.requires_grad_(False)  # noqa: FBT003  torch's own signature
+    model = model.to(device, torch.bfloat16).train()
+    masters = Masters(model, recipe)
+    _loop(model, masters, prepared, out, recipe, device)
+    averaged = {name: tensor.float().cpu() for name, tensor in model.state_dict().items()}
+    averaged.update({name: tensor.cpu() for name, tensor in masters.average.items()})
+    stored = {"model": averaged, "config": asdict(model.config), "recipe": asdict(recipe)}
+    torch.save(stored, final)
+    return final
+
+
+def _loop(
+    model: GuardModel, masters: Masters, data: Prepared, out: Path, recipe: Recipe, device: torch.device
+) -> None:
+    checkpoint = out / "checkpoint.pt"
+    done = 0
+    if checkpoint.is_file():
+        stored = torch.load(checkpoint, map_location=device, weights_only=True)
+        masters.restore(stored["masters"])
+        done = stored["step"]
+    rng = np.random.default_rng(recipe.seed)
+    plans = [
+        plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens) for _ in range(recipe.epochs)
+    ]
+    total, step, saved, tokens = sum(map(len, plans)), 0, time.monotonic(), 0
+    progress = tqdm(total=total, initial=done, desc="train", unit="batch", smoothing=0.02)
+    running = 0.0
+    for number, plan in enumerate(plans):
+        for rows in plan:
+            step += 1
+            if step <= done:
+                continue
+            batch = collate(data, rows, drop=recipe.token_drop, rng=rng)
+            labels = torch.from_numpy(batch.labels).to(device)
+            loss = loss_of(_forward(model, batch, device), labels, recipe.smoothing)
+            loss.backward()  # type: ignore[no-untyped-call]
+            masters.step(_rate(step, total, recipe), step)
+            running = 0.98 * running + 0.02 * loss.item() if running else loss.item()
+            tokens += batch.input_ids.size
+            progress.update()
+            progress.set_postfix(loss=f"{running:.4f}", tokens=f"{tokens:,}", refresh=False)
+            if time.monotonic() - saved > CHECKPOINT_SECONDS or step == total:
+                _save(checkpoint, {"masters": masters.state(), "step": step})
+                saved = time.monotonic()
+        tqdm.write(f"epoch {number + 1}: {_held_out_report(model, masters, data, device)}")
+    progress.close()
+
+
+def _save(path: Path, stored: dict[str, object]) -> None:
+    """Replace the checkpoint in one move, so that a kill never leaves half of one."""
+    fresh = path.with_suffix(".new")
+    torch.save(stored, fresh)
+    fresh.replace(path)
+
+
+def _held_out_report(model: GuardModel, masters: Masters, data: Prepared, device: torch.device) -> str:
+    """Score the held-out groups with the averaged weights; for watching, nothing is chosen by it."""
+    with torch.no_grad():
+        for name, live in masters.live.items():
+            live.copy_(masters.average[name])
+        scores, labels = [], []
+        for batch in held_out_batches(data, tokens=16384):
+            scores.append(_forward(model, batch, device).float().cpu().numpy())
+            labels.append(batch.labels)
+        for name, live in masters.live.items():
+            live.copy_(masters.weights[name])
+    if not scores:
+        return "nothing held out"
+    all_scores, all_labels = np.concatenate(scores), np.concatenate(labels)
+    parts = []
+    for column, name in enumerate(LABELS):
+        known = all_labels[:, column] != MASKED
+        parts.append(f"{name} {auroc(all_labels[known, column], all_scores[known, column]):.4f}")
+    return "held-out AUROC " + ", ".join(parts)
