@@ -6,7 +6,9 @@ Example: ``python -m benchmarks.latency --peer-python PEER/bin/python --markdown
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from tqdm import tqdm
 
 from benchmarks import hardware
 from benchmarks.peers import DISTRIBUTION, Peer, PeerError
-from benchmarks.report import table
+from benchmarks.speed_report import DEPENDENCIES_IMPORT, page
 from benchmarks.stats import percentile
 from guardsdk import Guard, GuardError
 
@@ -33,17 +35,14 @@ _SPECIAL_TOKENS = 3
 """``[CLS]``, the stage token and ``[SEP]`` of a window."""
 _BURST = 5
 _VARIANTS = 20
-SENTENCES = (
-    "The committee met on Thursday to go over the garden budget and the plan for new benches.",
-    "Please compare the two train routes and tell me which one leaves more time for lunch.",
-    "A short walk after dinner helped her settle on the colour of the kitchen wall.",
-    "Our report lists monthly sales by region, with a note wherever a store was closed.",
-    "Write a friendly message that thanks the volunteers and asks who can bring a ladder.",
-    "The function reads a file line by line and returns the longest word it has seen.",
-    "He keeps three spare bulbs in the drawer because the hallway lamp burns out often.",
-    "Explain how a sailing boat can move against the wind, for a child of ten.",
+PEOPLE = "The committee,Our neighbour,A young teacher,The night nurse,Every visitor,The old captain,My colleague".split(
+    ","
 )
-"""Harmless text of the project's own; the words do not matter for speed, their number does."""
+DEEDS = "compared,painted,looked for,wrote about,repaired,described,carried home".split(",")
+THINGS = "the garden benches,two train routes,a kitchen wall,the monthly report,three lamps,a small boat".split(",")
+PLACES = "before lunch,in the old library,after a long walk,near the station,with some help,on Thursday".split(",")
+"""Harmless phrases of the project's own. The words do not matter for speed; that no sentence returns does, since a
+system may well compute a repeated sentence only once."""
 
 _OUR_START = (
     "from guardsdk import Guard; Guard(models={model!r}, providers='cpu').check('What is the capital of France?')"
@@ -62,18 +61,17 @@ _PEER_START = (
     "make(block_high_risk=True).defend_tool_result('What is the capital of France?', 'get_content')"
 )
 _OUR_IMPORT = "import guardsdk"
-_DEPENDENCIES_IMPORT = "import pydantic, opentelemetry.trace, cachetools"
 _PEER_IMPORT = "import stackone_defender"
 
 
 def texts(tokenizer: Tokenizer, tokens: int) -> list[str]:
-    """Distinct texts of ``tokens`` tokens each (special tokens apart), cut between tokens."""
+    """Distinct texts of ``tokens`` tokens each (special tokens apart), cut between tokens, no sentence twice in one."""
+    sentences = [" ".join(parts) + "." for parts in itertools.product(*PHRASES)]
     found = []
     for variant in range(_VARIANTS):
-        start = variant % len(SENTENCES)
-        words = " ".join((*SENTENCES[start:], *SENTENCES[:start]) * (2 + tokens // 60))
-        encoding = tokenizer.encode(f"{variant}: {words}", add_special_tokens=False)
-        found.append(f"{variant}: {words}"[: encoding.offsets[tokens - 1][1]])
+        words = " ".join(random.Random(variant).sample(sentences, 4 + tokens // 6))
+        encoding = tokenizer.encode(words, add_special_tokens=False)
+        found.append(words[: encoding.offsets[tokens - 1][1]])
     return found
 
 
@@ -155,7 +153,7 @@ def starts(model: str, peer_python: Path | None, repeats: int) -> dict[str, Any]
     tasks = {
         "first_verdict": (ours, _OUR_START.format(model=model)),
         "import": (ours, _OUR_IMPORT),
-        "import_of_dependencies": (ours, _DEPENDENCIES_IMPORT),
+        "import_of_dependencies": (ours, DEPENDENCIES_IMPORT),
     }
     if peer_python:
         tasks |= {"peer_first_verdict": (peer_python, _PEER_START), "peer_import": (peer_python, _PEER_IMPORT)}
@@ -190,68 +188,6 @@ def ceiling(graph: Path, found: Sequence[dict[str, Any]], threads: int) -> dict[
         "multiply_adds_per_token": counted.per_token,
         "share": shares,
     }
-
-
-def page(result: dict[str, Any]) -> str:
-    """Build the whole of ``docs/performance.md``."""
-    about, peer = result["machine"], result.get("peer")
-    head = ["tokens", "ours p50, ms", "ours p95, ms"]
-    head += ["peer p50, ms", "peer p95, ms", "peer / ours [quartiles]"] if peer else []
-    head += ["share of int8 peak, %"] if result["ceiling"] else []
-    rows = []
-    for entry in result["checks"]:
-        cells = [str(entry["tokens"]), *(f"{entry['ours'][key]:.2f}" for key in ("p50_ms", "p95_ms"))]
-        if peer:
-            low, high = entry["peer_over_ours"]["quartiles"]
-            cells += [f"{entry['peer'][key]:.2f}" for key in ("p50_ms", "p95_ms")]
-            cells += [f"{entry['peer_over_ours']['median']:.2f} [{low:.2f}, {high:.2f}]"]
-        if result["ceiling"]:
-            cells += [f"{100 * result['ceiling']['share'][str(entry['tokens'])]:.1f}"]
-        rows.append(cells)
-    started = result["starts"]
-    names = {
-        "first_verdict": "import, load and first verdict",
-        "peer_first_verdict": "the same, peer",
-        "import": "`import guardsdk`",
-        "import_of_dependencies": f"`{_DEPENDENCIES_IMPORT}`",
-        "peer_import": "import of the peer",
-    }
-    start_rows = [
-        [text, *(f"{started[name][key]:.0f}" for key in ("inside_ms", "wall_ms"))]
-        for name, text in names.items()
-        if name in started
-    ]
-    memory = [["ours", f"{result['rss_bytes'] / 2**20:.0f}"]]
-    memory += [["peer", f"{result['peer_rss_bytes'] / 2**20:.0f}"]] if peer else []
-    model, command = result["model"], "python -m benchmarks.latency --peer-python PEER --markdown docs/performance.md"
-    lines = [
-        f"Measured {result['date']}, written by `{command}`; not edited by hand.",
-        "Another machine gives other times: the ratios carry over better.\n",
-        f"- Machine: {about['processor']}, {about['cores']} cores ({', '.join(about['int8_instructions'])}).",
-        f"- {about['system']}, Python {about['python']}, {about['versions']}.",
-        f"- Model `{model['name']}` {model['version']}, digest `{model['digest'][:16]}`.",
-        *([f"- Peer: {peer}, in a process of its own, timed inside it."] if peer else []),
-    ]
-    parts = [
-        "# Performance\n",
-        "\n".join(lines) + "\n",
-        "## One check, cache off\n",
-        "A whole `Guard.check`: tokenizing, inference, policy, verdict, observers; no OpenTelemetry SDK is set up.\n",
-        table(head, rows, 0),
-        *([_peak_line(result["ceiling"])] if result["ceiling"] else []),
-        "## A fresh process, medians\n",
-        table(["what", "inside, ms", "whole process, ms"], start_rows, 1),
-        "## Memory after checks of every length\n",
-        table(["process", "resident, MiB"], memory, 1),
-    ]
-    return "\n".join(parts)
-
-
-def _peak_line(found: dict[str, Any]) -> str:
-    return (
-        f"Peak: {found['peak_operations_per_s'] / 1e12:.2f} T int8 operations/s, the fastest `MatMulInteger` on "
-        f"{found['threads']} threads; a token costs {found['multiply_adds_per_token'] / 1e6:.1f} M multiply-adds.\n"
-    )
 
 
 def parser() -> argparse.ArgumentParser:

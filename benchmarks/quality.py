@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> figures.Figures:
             about["compared"] = f"the model of digest `{other.probe.model.digest[:16]}`" if other.probe.model else ""
         if options.peer_python:
             peer = stack.enter_context(Peer(options.peer_python))
-            about["peer"] = f"`{PeerSystem(peer).name}`, {HOW}; versions {peer.info['versions']}"
+            about["peer"] = f"`{PeerSystem(peer).name}`, {HOW}; onnxruntime {peer.info['versions']['onnxruntime']}"
             systems.append(measure(PeerSystem(peer), everything, options.store, fresh=options.fresh))
         return build(sets, systems, compared, about)
 
