@@ -1,0 +1,152 @@
+"""From arguments to an exit status. Whatever goes wrong is one line on standard error, never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
+from typing import TYPE_CHECKING, NoReturn
+
+from guardsdk.cli.check import check
+from guardsdk.cli.info import info
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.scan import scan
+from guardsdk.cli.terminal import complain
+from guardsdk.errors import GuardError
+from guardsdk.guard import Guard
+from guardsdk.verdict import Stage
+from guardsdk.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_STATUSES = "exit status: 0 allowed, 1 blocked, 2 could not check or bad usage"
+
+
+class _UsageError(Exception):
+    """The arguments cannot be understood."""
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        msg = f"{message} (see {self.prog} --help)"
+        raise _UsageError(msg)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line on ``argv`` (the process's own when left out) and return the exit status.
+
+    0 allowed, 1 blocked, 2 could not check or was called wrongly, 130 interrupted, 141 the reader of the output left.
+    """
+    try:
+        status = _run(argv)
+        sys.stdout.flush()  # here, where a reader that left is still expected
+    except SystemExit as done:  # argparse, after --help and --version
+        return done.code if isinstance(done.code, int) else Exit.ALLOWED
+    except BrokenPipeError:
+        _silence_stdout()
+        return Exit.PIPE_CLOSED
+    except KeyboardInterrupt:
+        status = Exit.INTERRUPTED
+        _fail("interrupted")
+    except Exception as error:  # noqa: BLE001  Python's own status for a crash is 1, which here means blocked
+        status = Exit.UNCHECKED
+        _fail(_reason(error))
+    return status
+
+
+def _reason(error: Exception) -> str:
+    """Return in one line what went wrong; of an error that is not ours only the place, as its words may quote text."""
+    if isinstance(error, GuardError | _UsageError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error: {type(error).__name__} at {place.filename}:{place.lineno}"
+
+
+def _fail(message: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads standard error either
+        complain(message)
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from complaining, when it exits, of output it could not flush."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(argv: Sequence[str] | None) -> Exit:
+    options, rest = _parser().parse_known_args(argv)
+    if rest:
+        # The words are not repeated: they are most likely the rest of a text that was given without quotes.
+        unknown = [word for word in rest if word.startswith("-")]
+        hint = f"unknown option {unknown[0].split('=')[0]}" if unknown else "too many arguments; put a text in quotes"
+        msg = f"{hint} (see guardsdk {options.command} --help)"
+        raise _UsageError(msg)
+    command: Callable[[Guard, Namespace], Exit] = options.run
+    with Guard(options.policy, models=options.model, providers=options.providers) as guard:
+        return command(guard, options)
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(prog="guardsdk", description="Screen texts that go into and come out of language models, offline.")
+    parser.add_argument("--version", action="version", version=f"guardsdk {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _check_options(commands.add_parser("check", help="check one text", epilog=_STATUSES))
+    _scan_options(commands.add_parser("scan", help="check every text of a file", epilog=_STATUSES))
+    _info_options(commands.add_parser("info", help="show model, policy, thresholds and provider"))
+    return parser
+
+
+def _check_options(parser: ArgumentParser) -> None:
+    parser.set_defaults(run=check)
+    parser.add_argument("text", metavar="TEXT", help="the text, or - to read it from standard input")
+    _stage_option(parser)
+    parser.add_argument("--context", metavar="PROMPT", help="the prompt that a text of --stage output answers")
+    _guard_options(parser)
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+
+
+def _scan_options(parser: ArgumentParser) -> None:
+    parser.set_defaults(run=scan)
+    parser.add_argument(
+        "file", metavar="FILE", help="a .jsonl or .txt file, one text per line, or - for standard input"
+    )
+    parser.add_argument("--format", choices=("jsonl", "txt"), help="what FILE is, where its name does not say")
+    parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
+    parser.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
+    _stage_option(parser)
+    parser.add_argument("--out", metavar="OUT.jsonl", help="file to write to (default: standard output)")
+    parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")
+    parser.add_argument("--batch", type=_positive, default=64, metavar="N", help="texts per batch (default: 64)")
+    parser.add_argument(
+        "--progress", action=BooleanOptionalAction, help="show progress (default: where standard error is a terminal)"
+    )
+    _guard_options(parser)
+
+
+def _info_options(parser: ArgumentParser) -> None:
+    parser.set_defaults(run=info)
+    _guard_options(parser)
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _stage_option(parser: ArgumentParser) -> None:
+    stages = [stage.value for stage in Stage]
+    parser.add_argument("--stage", choices=stages, default=stages[0], help="where the text was seen (default: input)")
+
+
+def _guard_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--policy", metavar="FILE.toml", help="policy file (default: the packaged policy)")
+    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
+    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+
+
+def _positive(given: str) -> int:
+    if not given.isascii() or not given.isdigit() or int(given) == 0:
+        msg = "must be a whole number of at least 1"
+        raise ArgumentTypeError(msg)
+    return int(given)

@@ -1,0 +1,106 @@
+"""``guardsdk check``: one text, the verdict as JSON or for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from guardsdk.cli.outcome import WORDS, Exit, outcome, why_unchecked
+from guardsdk.cli.terminal import complain, say, table
+from guardsdk.errors import InputError
+from guardsdk.verdict import Action, Stage
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from guardsdk.guard import Guard
+    from guardsdk.verdict import ArtifactRef, Verdict
+
+_DIGEST_SHOWN = 12
+
+
+def check(guard: Guard, options: Namespace) -> Exit:
+    """Check the one text; say the verdict; return what the exit status is to say.
+
+    Raises ``InputError`` where the options do not fit together and ``GuardError`` where the policy does not fit the
+    model. A model that cannot be used is a verdict: failed, and unchecked.
+    """
+    if options.context is not None and options.stage != Stage.OUTPUT:
+        msg = "--context is read on --stage output only"
+        raise InputError(msg)
+    verdict = guard.check(_text(options.text), stage=options.stage, context=options.context)
+    result = outcome(verdict)
+    if options.json:
+        say(json.dumps(verdict.model_dump(mode="json"), indent=2))
+    else:
+        for line in describe(verdict):
+            say(line)
+    if result is Exit.UNCHECKED:
+        complain(f"could not check: {why_unchecked(verdict)}")
+    return result
+
+
+def _text(given: str) -> str:
+    """Return the text, read from standard input where it is ``-``; bytes that are no UTF-8 become U+FFFD."""
+    return sys.stdin.buffer.read().decode("utf-8", "replace") if given == "-" else given
+
+
+def describe(verdict: Verdict) -> Iterator[str]:
+    """Yield the lines that tell ``verdict`` to people; none of them holds text."""
+    yield _headline(verdict)
+    if verdict.evaluations:
+        yield ""
+        yield from table(_rows(verdict))
+    elif verdict.status.value == "complete":
+        yield "nothing to look at: the text has no visible character"
+    yield ""
+    yield from table(_facts(verdict))
+
+
+def _headline(verdict: Verdict) -> str:
+    word = WORDS[outcome(verdict)].upper()
+    if verdict.action is Action.FLAG:
+        word += ", flagged"
+    by = f" by {verdict.principle_id}" if verdict.principle_id else ""
+    return f"{word}{by}"
+
+
+def _rows(verdict: Verdict) -> Iterator[tuple[str, ...]]:
+    findings = {finding.principle_id: finding for finding in verdict.findings}
+    yield ("principle", "label", "score", "threshold", "margin", "action", "characters")
+    for one in verdict.evaluations:
+        found = findings.get(one.principle_id)
+        yield (
+            one.principle_id,
+            one.label,
+            f"{one.score:.4f}",
+            f"{one.threshold:.4f}",
+            f"{one.margin:+.4f}",
+            found.action.value if found else "-",
+            f"{found.span[0]}-{found.span[1]}" if found else "-",
+        )
+
+
+def _facts(verdict: Verdict) -> Iterator[tuple[str, ...]]:
+    yield ("action", f"{verdict.action.value} ({verdict.stage.value} {'may' if verdict.allowed else 'may not'} pass)")
+    yield ("status", verdict.status.value)
+    yield ("coverage", f"{verdict.coverage:.1%}")
+    yield from (("missing", reason) for reason in verdict.degraded_reasons)
+    if verdict.error:
+        yield ("error", verdict.error)
+    yield ("model", _artifact(verdict.model))
+    yield ("policy", _artifact(verdict.policy))
+    yield ("provider", provider(verdict.provider_active, verdict.provider_requested, verdict.provider_reason))
+    yield ("time", f"{verdict.duration_s * 1000:.1f} ms")
+
+
+def _artifact(ref: ArtifactRef | None) -> str:
+    return f"{ref.name} {ref.version} (sha256 {ref.digest[:_DIGEST_SHOWN]}...)" if ref else "none"
+
+
+def provider(active: str | None, requested: str | None, reason: str | None) -> str:
+    """Return in one line what computes the scores and why."""
+    why = f": {reason}" if reason else ""
+    return f"{active or 'none'} ({requested or 'nothing'} requested{why})"

@@ -1,0 +1,48 @@
+"""``guardsdk info``: what a check would run on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from guardsdk.cli.check import provider
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.terminal import say, table
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from guardsdk.guard import Guard
+    from guardsdk.info import GuardInfo
+
+
+def info(guard: Guard, options: Namespace) -> Exit:
+    """Load the model and say what the guard runs on. Raises ``GuardError`` where it cannot run."""
+    found = guard.info()
+    if options.json:
+        say(json.dumps(found.model_dump(mode="json"), indent=2))
+    else:
+        for line in _describe(found):
+            say(line)
+    return Exit.ALLOWED
+
+
+def _describe(found: GuardInfo) -> Iterator[str]:
+    yield from table(
+        [
+            ("model", f"{found.model.name} {found.model.version}"),
+            ("  sha256", found.model.digest),
+            ("  from", str(found.directory)),
+            ("policy", f"{found.policy.name} {found.policy.version}"),
+            ("  sha256", found.policy.digest),
+            ("provider", provider(found.provider_active, found.provider_requested, found.provider_reason)),
+        ]
+    )
+    yield ""
+    yield from table([("label", "stages"), *((label, ", ".join(stages)) for label, stages in found.labels.items())])
+    yield ""
+    rules = [(rule.stage, rule.principle_id, rule.label, f"{rule.threshold:.4f}", rule.action) for rule in found.rules]
+    yield from table([("stage", "principle", "label", "threshold", "action"), *rules])
+    yield ""
+    yield from table(list(found.versions.items()))

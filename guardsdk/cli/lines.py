@@ -1,0 +1,100 @@
+"""From a file of many texts to texts, one line at a time, whatever the lines hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Format = Literal["jsonl", "txt"]
+
+LONGEST_LINE: Final = 64 * 1024 * 1024
+"""Bytes of a line that are read; a longer one is a bad line, so that no file can fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a line holds its text."""
+
+    kind: Format
+    """In ``txt`` the line is the text, in ``jsonl`` it is an object."""
+    field: str = "text"
+    """The object's field that holds the text."""
+    context_field: str | None = None
+    """The field that holds the prompt the text answers, where it is present and not null."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that holds something: a text to check, or the reason why there is none."""
+
+    number: int
+    """The first line is 1."""
+    size: int
+    """Bytes since the line before, blank lines and the line's end included."""
+    text: str = ""
+    context: str | None = None
+    problem: str | None = None
+    """What is wrong with the line; says nothing of its content."""
+
+
+def read_lines(stream: IO[bytes], layout: Layout, longest: int = LONGEST_LINE) -> Iterator[Line]:
+    """Yield the lines of ``stream`` that are not blank; they end at a line feed. Never holds more than one line."""
+    number = size = 0
+    while raw := stream.readline(longest + 1):
+        number += 1
+        size += len(raw)
+        if len(raw) > longest and not raw.endswith(b"\n"):
+            while raw and not raw.endswith(b"\n"):
+                raw = stream.readline(longest)
+                size += len(raw)
+            line = Line(number, size, problem=f"longer than {longest} bytes")
+        else:
+            found = _line(raw, number, size, layout)
+            if found is None:
+                continue
+            line = found
+        yield line
+        size = 0
+
+
+def _line(raw: bytes, number: int, size: int, layout: Layout) -> Line | None:
+    """Return what the line ``raw`` holds, or none where it is blank."""
+    try:
+        content = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return Line(number, size, problem="not UTF-8 text")
+    if not content.strip():
+        return None
+    if layout.kind == "txt":
+        return Line(number, size, text=content)
+    return _object_line(number, size, content, layout)
+
+
+def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
+    field, context_field = layout.field, layout.context_field
+    try:
+        row = json.loads(content)
+    except (ValueError, RecursionError):  # a message of json's may quote the line
+        return Line(number, size, problem="not valid JSON")
+    if not isinstance(row, dict):
+        return Line(number, size, problem="not a JSON object")
+    if field not in row:
+        return Line(number, size, problem=f"no field {field!r}")
+    text, context = row[field], row.get(context_field) if context_field else None
+    if not isinstance(text, str):
+        return Line(number, size, problem=f"field {field!r} is {_kind(text)}, not a string")
+    if not isinstance(context, str | None):
+        return Line(number, size, problem=f"field {context_field!r} is {_kind(context)}, not a string")
+    return Line(number, size, text=text, context=context)
+
+
+def _kind(value: Any) -> str:  # noqa: ANN401  whatever JSON holds
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    return {int: "a number", float: "a number", list: "an array", dict: "an object"}[type(value)]

@@ -1,0 +1,46 @@
+"""What a command ends with: allowed, blocked and could not check stay three different things."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from guardsdk.verdict import Action
+
+if TYPE_CHECKING:
+    from guardsdk.verdict import Verdict
+
+
+class Exit(IntEnum):
+    """Exit statuses."""
+
+    ALLOWED = 0
+    BLOCKED = 1
+    UNCHECKED = 2
+    """Could not check, not completely, or was called wrongly."""
+    INTERRUPTED = 130
+    """128 plus the number of SIGINT, as shells have it."""
+    PIPE_CLOSED = 141
+    """128 plus the number of SIGPIPE: whoever read the output went away."""
+
+
+WORDS = {Exit.ALLOWED: "allowed", Exit.BLOCKED: "blocked", Exit.UNCHECKED: "unchecked"}
+"""How output calls the outcome of one text."""
+
+
+def outcome(verdict: Verdict) -> Exit:
+    """Return what to make of ``verdict``.
+
+    A text that a principle blocks is blocked even where the rest went unchecked; one that was not checked completely is
+    never allowed here, whatever the policy's ``on_error`` lets through.
+    """
+    if verdict:
+        return Exit.ALLOWED
+    if any(finding.action is Action.BLOCK for finding in verdict.findings):
+        return Exit.BLOCKED
+    return Exit.UNCHECKED
+
+
+def why_unchecked(verdict: Verdict) -> str:
+    """Return in one line what was missing from the check."""
+    return verdict.error or "; ".join(verdict.degraded_reasons) or "no reason recorded"

@@ -1,0 +1,193 @@
+"""``guardsdk scan``: many texts in bounded memory, one verdict per line of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from guardsdk.cli.lines import Format, Layout, Line, read_lines
+from guardsdk.cli.outcome import WORDS, Exit, outcome, why_unchecked
+from guardsdk.cli.terminal import complain, progress, say
+from guardsdk.errors import InputError
+from guardsdk.verdict import Action, Stage
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable, Iterator
+    from typing import TextIO
+
+    from guardsdk.cli.terminal import Progress
+    from guardsdk.guard import Guard
+    from guardsdk.verdict import Verdict
+
+_FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt"}
+_BATCH_CHARS: Final = 4_000_000
+"""Characters after which a batch is checked even where it holds fewer texts than asked for, to bound memory."""
+_NOTES: Final = 20
+"""Lines complained of one by one; the summary counts the rest, and the output names every one."""
+
+
+def scan(guard: Guard, options: Namespace) -> Exit:
+    """Check every text of the file; write one row each; return what the exit status is to say.
+
+    Raises ``OSError`` where a file cannot be read or written, ``InputError`` where the options do not fit together,
+    and ``GuardError`` where the model or the policy cannot be used at all.
+    """
+    layout = Layout(_format(options), options.field or "text", options.context_field)
+    with ExitStack() as stack:
+        source = _open_source(options.file, stack)
+        total = _size(source)
+        guard.warmup()  # before the output file is emptied
+        target = _open_target(options.out, source, stack)
+        run = _Run(guard, options, target, stack.enter_context(progress(shown=_shown(options), total=total)))
+        try:
+            run.over(read_lines(source, layout))
+        except KeyboardInterrupt:
+            stack.close()
+            run.summarize("interrupted; ")
+            raise
+    run.summarize()
+    return run.exit()
+
+
+class _Run:
+    """One scan: rows go out as batches are done, only counts stay."""
+
+    def __init__(self, guard: Guard, options: Namespace, target: TextIO, shown: Progress) -> None:
+        self._guard = guard
+        self._options = options
+        self._target = target
+        self._shown = shown
+        self._counts: Counter[Exit] = Counter()
+        self._flagged = 0
+        self._bad = 0
+        self._notes = 0
+        self._started = time.perf_counter()
+
+    def over(self, lines: Iterable[Line]) -> None:
+        for batch in _batches(lines, self._options.batch):
+            verdicts = iter(self._verdicts([line for line in batch if line.problem is None]))
+            for line in batch:
+                self._report(line, None if line.problem else next(verdicts))
+            self._target.flush()
+            self._shown.advance(len(batch), sum(line.size for line in batch))
+
+    def _verdicts(self, lines: list[Line]) -> list[Verdict]:
+        texts, contexts = [line.text for line in lines], [line.context for line in lines]
+        return self._guard.check_many(texts, stage=self._options.stage, contexts=contexts)
+
+    def _report(self, line: Line, verdict: Verdict | None) -> None:
+        row: dict[str, Any] = {"line": line.number}
+        if verdict is None:
+            result, problem = Exit.UNCHECKED, line.problem
+            self._bad += 1
+            row |= {"outcome": WORDS[result], "error": problem}
+        else:
+            result = outcome(verdict)
+            problem = why_unchecked(verdict) if result is Exit.UNCHECKED else None
+            self._flagged += result is Exit.ALLOWED and verdict.action is Action.FLAG
+            row |= {"outcome": WORDS[result], "verdict": verdict.model_dump(mode="json")}
+            if self._options.with_text:
+                row["text"] = line.text
+        self._counts[result] += 1
+        if problem is not None:
+            self._notes += 1
+            if self._notes <= _NOTES:
+                self._shown.note(f"line {line.number}: {problem}")
+        say(json.dumps(row), to=self._target)
+
+    def exit(self) -> Exit:
+        """A block weighs most; a file that holds no text was not checked, rather than found harmless."""
+        if self._counts[Exit.BLOCKED]:
+            return Exit.BLOCKED
+        if self._counts[Exit.UNCHECKED] or not self._counts.total():
+            return Exit.UNCHECKED
+        return Exit.ALLOWED
+
+    def summarize(self, opening: str = "") -> None:
+        seconds = time.perf_counter() - self._started
+        total = self._counts.total()
+        if not total:
+            complain(f"{opening}there was no text to check")
+            return
+        complain(
+            f"{opening}{total} lines in {seconds:.1f} s ({total / seconds:.0f}/s): "
+            f"{self._counts[Exit.ALLOWED]} allowed ({self._flagged} of them flagged), "
+            f"{self._counts[Exit.BLOCKED]} blocked, "
+            f"{self._counts[Exit.UNCHECKED]} not checked ({self._bad} of them bad lines)"
+        )
+
+
+def _batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
+    """Yield up to ``size`` lines at a time, fewer where they are long."""
+    batch: list[Line] = []
+    chars = 0
+    for line in lines:
+        batch.append(line)
+        chars += len(line.text) + len(line.context or "")
+        if len(batch) == size or chars >= _BATCH_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch
+
+
+def _format(options: Namespace) -> Format:
+    if options.context_field and options.stage != Stage.OUTPUT:
+        msg = "--context-field is read on --stage output only"
+        raise InputError(msg)
+    fields = options.field or options.context_field
+    kind: Format | None = options.format or _FORMATS.get(Path(options.file).suffix.lower())
+    if kind is None and fields:
+        kind = "jsonl"
+    if kind is None and options.file == "-":
+        kind = "txt"
+    if kind is None:
+        msg = f"cannot tell the format of {options.file} by its name; give --format jsonl or --format txt"
+        raise InputError(msg)
+    if kind == "txt" and fields:
+        msg = "--field and --context-field need a file of JSON lines"
+        raise InputError(msg)
+    return kind
+
+
+def _open_source(name: str, stack: ExitStack) -> IO[bytes]:
+    return sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
+
+
+def _open_target(name: str | None, source: IO[bytes], stack: ExitStack) -> TextIO:
+    if name is None:
+        return sys.stdout
+    path = Path(name)
+    if path.exists() and _same_file(path, source):
+        msg = f"--out {name} is the file that is read; it would be emptied first"
+        raise InputError(msg)
+    return stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
+
+
+def _same_file(path: Path, source: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(source.fileno()))
+    except OSError:  # standard input may be no file at all
+        return False
+
+
+def _size(source: IO[bytes]) -> int | None:
+    """Return the bytes of ``source`` where it is a regular file."""
+    try:
+        found = os.fstat(source.fileno())
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _shown(options: Namespace) -> bool:
+    """Whether to show progress: as asked, else where someone watches."""
+    return sys.stderr.isatty() if options.progress is None else bool(options.progress)

@@ -1,0 +1,118 @@
+"""The only place that writes to the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Never, Self, TextIO
+
+    from tqdm import tqdm
+
+
+def say(text: str, *, to: TextIO | None = None) -> None:
+    """Write ``text`` as a line to ``to`` (standard output when left out), whatever that stream can encode."""
+    stream = sys.stdout if to is None else to
+    encoding = stream.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+def complain(text: str) -> None:
+    """Write ``text`` to standard error as exactly one line that names the program."""
+    say(f"guardsdk: {' '.join(text.split())}", to=sys.stderr)
+
+
+class Progress:
+    """How far a scan is; this one shows nothing, the others draw on standard error."""
+
+    def advance(self, texts: int, size: int) -> None:
+        """Count ``texts`` more texts and ``size`` more bytes of the file."""
+
+    def note(self, text: str) -> None:
+        """Complain of ``text`` without tearing the display."""
+        complain(text)
+
+    def close(self) -> None:
+        """End the display."""
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the display."""
+        self.close()
+
+
+class Counter(Progress):
+    """A count that rewrites its line, for where ``tqdm`` is not installed."""
+
+    def __init__(self, total: int | None) -> None:
+        """Start at zero of ``total`` bytes, where that is known."""
+        self._total = total
+        self._texts = self._size = 0
+
+    def advance(self, texts: int, size: int) -> None:
+        """Count, and show the count."""
+        self._texts += texts
+        self._size += size
+        share = f" ({self._size / self._total:.0%})" if self._total else ""
+        sys.stderr.write(f"\r{self._texts} texts{share}")
+        sys.stderr.flush()
+
+    def note(self, text: str) -> None:
+        """Leave the count as it is and complain on a line of its own."""
+        sys.stderr.write("\n")
+        complain(text)
+
+    def close(self) -> None:
+        """End the line."""
+        sys.stderr.write("\n")
+
+
+class Bar(Progress):
+    """A bar over the bytes of the file, which are known where the number of texts is not."""
+
+    def __init__(self, bar: tqdm[Never]) -> None:
+        """Draw on ``bar``."""
+        self._bar = bar
+        self._texts = 0
+
+    def advance(self, texts: int, size: int) -> None:
+        """Move the bar."""
+        self._texts += texts
+        self._bar.set_postfix(texts=self._texts, refresh=False)
+        self._bar.update(size)
+
+    def note(self, text: str) -> None:
+        """Complain above the bar."""
+        with self._bar.external_write_mode(file=sys.stderr):
+            complain(text)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._bar.close()
+
+
+def progress(*, shown: bool, total: int | None) -> Progress:
+    """Return the best display at hand for a file of ``total`` bytes (none where unknown)."""
+    if not shown:
+        return Progress()
+    try:
+        from tqdm import tqdm  # noqa: PLC0415  an extra
+    except ModuleNotFoundError:
+        return Counter(total)
+    return Bar(tqdm(total=total, unit="B", unit_scale=True, file=sys.stderr))
+
+
+def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield ``rows``, all of one length, as lines with aligned columns."""
+    cells = [[" ".join(cell.split()) if column else cell for column, cell in enumerate(row)] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
