@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _GOAL: Final = re.compile(
-    r"\b(?:how (?:do|can|could|would|should|might) (?:i|you|we|one|someone|somebody)(?: go about)?|(?:how|ways?|best way|trick) to"
+    r"\b(?:how (?:do|can|could|would|should|might) (?:i|you|we|one|someone|somebody)"
+    r"(?: go about)?|(?:how|ways?|best way|trick) to"
     r"|help me(?: to)?|teach me(?: how)? to|(?:want|need|like|trying|plan|planning|going|able) to"
     r"|can (?:you|i|we))\s+([^.?!\n]{6,140})",
     re.IGNORECASE,
