@@ -35,12 +35,12 @@ _SPECIAL_TOKENS = 3
 """``[CLS]``, the stage token and ``[SEP]`` of a window."""
 _BURST = 5
 _VARIANTS = 20
-PEOPLE = "The committee,Our neighbour,A young teacher,The night nurse,Every visitor,The old captain,My colleague".split(
-    ","
+PHRASES = (
+    ("The committee", "Our neighbour", "A young teacher", "The night nurse", "Every visitor", "The old captain"),
+    ("compared", "painted", "looked for", "wrote about", "repaired", "described", "carried home"),
+    ("the garden benches", "two train routes", "a kitchen wall", "the monthly report", "three lamps", "a small boat"),
+    ("before lunch", "in the old library", "after a long walk", "near the station", "with some help", "on Thursday"),
 )
-DEEDS = "compared,painted,looked for,wrote about,repaired,described,carried home".split(",")
-THINGS = "the garden benches,two train routes,a kitchen wall,the monthly report,three lamps,a small boat".split(",")
-PLACES = "before lunch,in the old library,after a long walk,near the station,with some help,on Thursday".split(",")
 """Harmless phrases of the project's own. The words do not matter for speed; that no sentence returns does, since a
 system may well compute a repeated sentence only once."""
 

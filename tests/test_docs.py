@@ -1,0 +1,139 @@
+"""What the documentation shows runs, and what it names exists."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import latency, quality, readme
+
+if TYPE_CHECKING:
+    import argparse
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+_LONGEST_EXAMPLE = 12
+PARSERS = {"benchmarks.quality": quality.parser, "benchmarks.latency": latency.parser}
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    return [
+        (f"{page.relative_to(ROOT)}:{page.read_text()[: match.start()].count(chr(10)) + 1}", match.group(2))
+        for page in PAGES
+        for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))
+        if match.group(1) == language
+    ]
+
+
+def commands() -> list[str]:
+    lines = "\n".join(source for _, source in blocks("sh")).splitlines()
+    return [part.strip() for line in lines if line and not line.startswith("#") for part in line.split("&&")]
+
+
+def test_the_pages_hold_examples_and_commands_to_check() -> None:
+    assert len(blocks("python")) >= 4
+    assert {"sh .ci/demo", "sh .ci/test"} <= set(commands())
+
+
+@pytest.mark.parametrize(("place", "source"), [pytest.param(*block, id=block[0]) for block in blocks("python")])
+def test_python_blocks_run(place: str, source: str) -> None:
+    done = subprocess.run(  # noqa: S603  this interpreter, our own pages
+        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 0, f"{place}\n{done.stderr}"
+
+
+def test_the_first_example_is_short_and_shows_an_answer_and_a_block() -> None:
+    _, source = next(block for block in blocks("python") if block[0].startswith("README"))
+    assert source.count("\n") <= _LONGEST_EXAMPLE
+    done = subprocess.run(  # noqa: S603  this interpreter, our own page
+        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True, timeout=240
+    )
+    answer, block = done.stdout.splitlines()
+    assert answer == "Paris."
+    assert "prompt_injection" in block
+
+
+def test_the_demonstration_ends_as_it_should() -> None:
+    done = subprocess.run(  # noqa: S603  this interpreter, our own script
+        [sys.executable, str(ROOT / "docs" / "demo.py")],
+        cwd=ROOT,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert done.stdout.count("span guardsdk.check") == 5  # two checks for each answered call, one for the attack
+    assert "guardsdk.score.prompt_injection" in done.stdout
+    assert "gen_ai.evaluation.result" in done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """This environment with the folder the package was imported from, so that a script finds the same package."""
+    spec = importlib.util.find_spec("guardsdk")
+    assert spec is not None
+    assert spec.origin is not None
+    return dict(os.environ) | {"PYTHONPATH": str(Path(spec.origin).parents[1])}
+
+
+@pytest.mark.parametrize("command", commands())
+def test_shell_commands_name_things_that_exist(command: str) -> None:
+    words = shlex.split(command)
+    if words[0] == "sh":
+        assert (ROOT / words[1]).is_file()
+    elif words[:2] == ["python", "-m"] and words[2] != "venv":
+        assert importlib.util.find_spec(words[2]) is not None
+        if words[2] in PARSERS:
+            known_options(PARSERS[words[2]](), words[3:])
+    elif words[0] == "guardsdk":
+        done = subprocess.run(  # noqa: S603  this interpreter
+            [sys.executable, "-m", "guardsdk", words[1], "--help"], capture_output=True, check=False, timeout=120
+        )
+        assert done.returncode == 0
+    else:
+        assert words[0] in {"python", "peer/bin/pip"}
+
+
+def known_options(parser: argparse.ArgumentParser, arguments: list[str]) -> None:
+    _, unknown = parser.parse_known_args(arguments)
+    assert unknown == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = _LINK.findall(page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if not (page.parent / target).exists() and not packaged(target)]
+    assert missing == []
+
+
+def packaged(target: str) -> bool:
+    """Whether a link into the package leads to a file of the installed one, where the source folder is away."""
+    spec = importlib.util.find_spec("guardsdk")
+    if spec is None or spec.origin is None:
+        return False
+    return target.startswith("guardsdk/") and (Path(spec.origin).parents[1] / target).exists()
+
+
+def test_the_readme_quotes_the_measured_figures_as_they_are() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.fill(text, ROOT) == text
+
+
+def test_a_figure_changed_by_hand_is_noticed() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    begin = "<!-- quality:begin -->\n"
+    assert readme.fill(text.replace(begin, begin + "100.0 %\n"), ROOT) == text
+    with pytest.raises(ValueError, match="quality"):
+        readme.fill(text.replace(begin, ""), ROOT)
