@@ -34,8 +34,8 @@ class LabelStage(_Strict):
     calibration: Calibration
     threshold: float = Field(ge=0.0, le=1.0)
     """The default threshold, on the calibrated probability."""
-    fpr: float = Field(ge=0.0, le=1.0)
-    """Benign false-positive rate on calibration data that ``threshold`` was set at."""
+    fpr: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Benign false-positive rate on calibration data that ``threshold`` was set at; null where it was not measured."""
     thresholds_by_fpr: dict[str, float] = Field(default_factory=dict)
     """Benign false-positive rate, written as a decimal string such as ``0.001``, to threshold."""
     reference_quantiles: tuple[float, ...] = ()

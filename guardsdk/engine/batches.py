@@ -1,0 +1,86 @@
+"""Which rows run together, and the arrays they run as."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_STEP = 1.25
+"""Longest to shortest row of a batch: bounds what is computed on padding."""
+_SLACK = 8
+"""Tokens of difference that never matter."""
+
+
+class Row(NamedTuple):
+    """One window of one text, ready to be run."""
+
+    owner: int
+    """Index of the request."""
+    window: int
+    """Index of the window within the request."""
+    head: NDArray[np.int64]
+    """Everything before the window: special ids, stage token, context."""
+    body: NDArray[np.int64]
+    """The window's tokens."""
+
+
+class Arrays(NamedTuple):
+    """Inputs of one run, int64 [B, T] each."""
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+
+
+def plan_batches(lengths: Sequence[int], rows: int, tokens: int) -> list[list[int]]:
+    """Sort rows of the given lengths into batches of rows of similar length.
+
+    A batch has at most ``rows`` rows and ``tokens`` tokens, padding included, and always at least one row.
+    Returns indices into ``lengths``, each exactly once.
+    """
+    if rows == 1:
+        return [[index] for index in range(len(lengths))]
+    batches: list[list[int]] = []
+    shortest = 0
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        length = lengths[index]
+        batch = batches[-1] if batches else None
+        if (
+            batch is None
+            or len(batch) == rows
+            or (len(batch) + 1) * length > tokens
+            or length > shortest * _STEP + _SLACK
+        ):
+            batches.append([index])
+            shortest = length
+        else:
+            batch.append(index)
+    return batches
+
+
+def arrays(rows: Sequence[Row], suffix: NDArray[np.int64], pad: int, paired: Sequence[bool]) -> Arrays:
+    """Lay ``rows`` out side by side: head, body, ``suffix``, then ``pad`` with mask 0.
+
+    The token type is 0 in the head and, where ``paired`` says that the head carries a context, 1 after it.
+    """
+    longest = max(len(row.head) + len(row.body) for row in rows) + len(suffix)
+    shape = (len(rows), longest)
+    ids = np.full(shape, pad, dtype=np.int64)
+    mask = np.zeros(shape, dtype=np.int64)
+    kinds = np.zeros(shape, dtype=np.int64)
+    for at, (row, pair) in enumerate(zip(rows, paired, strict=True)):
+        start = len(row.head)
+        end = start + len(row.body)
+        ids[at, :start] = row.head
+        ids[at, start:end] = row.body
+        ids[at, end : end + len(suffix)] = suffix
+        mask[at, : end + len(suffix)] = 1
+        if pair:
+            kinds[at, start : end + len(suffix)] = 1
+    return Arrays(ids, mask, kinds)

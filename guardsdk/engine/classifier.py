@@ -1,0 +1,158 @@
+"""Texts in, calibrated scores out, over any length, from any thread and across forks."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+import numpy as np
+
+from guardsdk.engine.batches import Row, arrays, plan_batches
+from guardsdk.engine.cores import default_threads
+from guardsdk.engine.reading import StageReading, Tally, log_odds
+from guardsdk.engine.runner import Runner
+from guardsdk.engine.scores import Request, Scores
+from guardsdk.engine.session import OnnxRuntime, Runtime
+from guardsdk.engine.tokenizer import TextEncoder
+from guardsdk.registry.lookup import verify_files
+from guardsdk.text.clean import clean
+from guardsdk.text.windows import windows
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from guardsdk.registry.lookup import LoadedModel
+    from guardsdk.settings import Providers
+
+__all__ = ["Classifier", "Request", "Scores"]
+
+_ROWS = {"cpu": 1, "cuda": 64}
+"""Rows per run. Dynamic int8 scales activations by the largest value of the *whole* batch, so on CPU the score of a row
+would depend on the texts beside it; and from about 40 tokens on, two rows take twice the time of one anyway."""
+_TOKENS = 16_384
+"""Tokens per run, padding included, which bounds memory on a GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    encoder: TextEncoder
+    runner: Runner
+
+
+class Classifier:
+    """A model ready to score. Made once per process and shared; see ``engine.pool``."""
+
+    def __init__(
+        self, model: LoadedModel, providers: Providers, threads: int | None, *, runtime: Runtime | None = None
+    ) -> None:
+        """Check the files of ``model``, load it and run it once.
+
+        ``threads`` is how many CPU threads one run may use, None for ``engine.cores.default_threads``.
+        Raises ``ModelError`` or one of its kinds when the model cannot be loaded as asked.
+        """
+        self.model = model
+        self._providers: Providers = providers
+        self._threads = threads
+        self._runtime: Runtime = runtime or OnnxRuntime()
+        self._readings = {stage: StageReading(model, stage) for stage in Stage}
+        self._lock = threading.Lock()
+        self._state: _Loaded | None = None
+        self._loaded()
+        _CLASSIFIERS.add(self)
+
+    @property
+    def provider_active(self) -> str:
+        """The execution provider in use, such as ``CPUExecutionProvider``."""
+        return self._loaded().runner.active.provider
+
+    @property
+    def provider_reason(self) -> str | None:
+        """Why that is not the best provider asked for; None where it is."""
+        return self._loaded().runner.active.reason
+
+    def warmup(self) -> None:
+        """Score one short and one long text, so that no later check pays for a first run. Raises ``ModelError``."""
+        self.score([Request("a", Stage.INPUT), Request("a " * self.model.manifest.max_tokens, Stage.INPUT)])
+
+    def score(self, requests: Sequence[Request]) -> list[Scores]:
+        """Score texts of any length, in order; every window of every text is run.
+
+        Safe to call from many threads. Memory is bounded by the texts themselves: windows run in batches of bounded
+        size. Raises ``ModelError`` when the model cannot be run; there are no partial results.
+        """
+        loaded = self._loaded()
+        texts = [clean(request.text) for request in requests]
+        tallies: list[Tally] = []
+        rows: list[Row] = []
+        paired: list[bool] = []
+        for request, text, tokens in zip(requests, texts, loaded.encoder.encode(texts), strict=True):
+            head, pair = self._head(loaded.encoder, request)
+            room = self.model.manifest.max_tokens - len(head) - len(loaded.encoder.suffix)
+            ranges = windows(len(tokens.ids), room, self.model.manifest.overlap_tokens)
+            rows.extend(Row(len(tallies), at, head, tokens.ids[a:b]) for at, (a, b) in enumerate(ranges))
+            paired.append(pair)
+            tallies.append(Tally(Request(text, request.stage), tokens, ranges, self._readings[request.stage]))
+        self._run(loaded, rows, paired, tallies)
+        return [tally.scores(loaded.encoder) for tally in tallies]
+
+    def _run(self, loaded: _Loaded, rows: list[Row], paired: list[bool], tallies: list[Tally]) -> None:
+        suffix = np.array(loaded.encoder.suffix, dtype=np.int64)
+        most = _ROWS[loaded.runner.active.kind]
+        frame = len(suffix)
+        lengths = [len(row.head) + len(row.body) + frame for row in rows]
+        for batch in plan_batches(lengths, most, _TOKENS):
+            members = [rows[index] for index in batch]
+            feed = arrays(members, suffix, loaded.encoder.pad, [paired[row.owner] for row in members])
+            outputs = loaded.runner.run(*feed)
+            odds = log_odds(outputs.logits, self.model.activation)
+            for at, row in enumerate(members):
+                tallies[row.owner].add(row.window, odds[at], outputs, at, len(row.head))
+
+    def _head(self, encoder: TextEncoder, request: Request) -> tuple[NDArray[np.int64], bool]:
+        """Return the ids before the text, and whether they carry a context."""
+        manifest = self.model.manifest
+        token = manifest.stage_tokens.get(request.stage)
+        head = [*encoder.prefix, *(() if token is None else (token,))]
+        if request.stage is not Stage.OUTPUT or not request.context or not manifest.context_tokens:
+            return np.array(head, dtype=np.int64), False
+        context = encoder.ends(clean(request.context), manifest.context_tokens)
+        return np.concatenate([head, context, encoder.suffix]).astype(np.int64), True
+
+    def _loaded(self) -> _Loaded:
+        if (state := self._state) is not None:
+            return state
+        with self._lock:
+            if self._state is None:
+                verify_files(self.model)
+                encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
+                threads = self._threads or default_threads()
+                self._state = _Loaded(encoder, Runner(self.model, self._providers, threads, self._runtime))
+            return self._state
+
+    def _renew(self) -> None:
+        """In a forked child: leave the parent's session alone and load another when it is first needed."""
+        self._lock = threading.Lock()
+        if self._state is not None:
+            # The session's threads stayed in the parent. Its destructor would wait for them for ever, so the object
+            # must outlive the interpreter's own clean-up: it gets a reference that nobody gives back.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._state))
+            self._state = None
+
+
+_CLASSIFIERS: WeakSet[Classifier] = WeakSet()
+
+
+def _renew_all() -> None:
+    for classifier in list(_CLASSIFIERS):
+        classifier._renew()  # noqa: SLF001  same module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)

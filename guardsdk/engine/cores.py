@@ -1,0 +1,45 @@
+"""How many threads one inference should use on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_MOST_THREADS = 4
+"""Rows this small gain little from more, and a guard shares the machine with the application it guards."""
+
+
+def default_threads(root: Path = Path("/")) -> int:
+    """Return the physical cores this process may use, at least 1 and at most 4.
+
+    Counts cores, not hyper-threads, within the CPU affinity and the CPU quota of the container (cgroup v2).
+    ``root`` is where ``sys`` is looked for.
+    """
+    usable = _affinity()
+    cores = {_siblings(root, cpu) for cpu in usable}
+    quota = _quota(root)
+    return max(1, min(_MOST_THREADS, len(cores), quota if quota is not None else _MOST_THREADS))
+
+
+def _affinity() -> set[int]:
+    try:
+        return set(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no affinity call
+        return set(range(os.cpu_count() or 1))
+
+
+def _siblings(root: Path, cpu: int) -> str:
+    """Return a name that the hyper-threads of one core share; without the kernel's word each counts as a core."""
+    try:
+        return (root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text().strip()
+    except OSError:
+        return str(cpu)
+
+
+def _quota(root: Path) -> int | None:
+    """Return the whole CPUs the container may use per period, rounded down, or nothing when it is unlimited."""
+    try:
+        limit, period = (root / "sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, int(limit) // int(period))
+    except (OSError, ValueError):  # no cgroup v2, or "max"
+        return None

@@ -1,0 +1,50 @@
+"""One loaded model per process, however many guards and threads use it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from guardsdk.engine.classifier import Classifier
+
+if TYPE_CHECKING:
+    from guardsdk.registry.lookup import LoadedModel
+    from guardsdk.settings import Providers
+
+_Key = tuple[str, str, int | None]
+
+
+class _Pool:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.loaded: dict[_Key, Classifier] = {}
+
+
+_POOL = _Pool()
+
+
+def classifier(model: LoadedModel, providers: Providers, threads: int | None) -> Classifier:
+    """Return the classifier of this process for ``model``, loading it on the first call.
+
+    Two calls share one when digest, providers and threads agree; whoever comes while it loads waits for it. A failure
+    is not remembered: the next call tries again. In a forked child each classifier loads anew on its first use.
+    Raises ``ModelError`` or one of its kinds when the model cannot be loaded.
+    """
+    key = (model.ref.digest, providers, threads)
+    found = _POOL.loaded.get(key)
+    if found is not None:
+        return found
+    with _POOL.lock:
+        if key not in _POOL.loaded:
+            _POOL.loaded[key] = Classifier(model, providers, threads)
+        return _POOL.loaded[key]
+
+
+def _renew() -> None:
+    """In a forked child: a thread of the parent may have held the lock."""
+    _POOL.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)

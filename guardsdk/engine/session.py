@@ -1,0 +1,127 @@
+"""One ONNX Runtime session behind a small face; the only file that imports the runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from guardsdk.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Kind = Literal["cpu", "cuda"]
+PROVIDER_NAMES: dict[Kind, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What one run gives for B rows of T tokens and L labels, all float32."""
+
+    logits: NDArray[np.float32]
+    """[B, L]"""
+    attention: NDArray[np.float32] | None
+    """[B, L, T]: how much each token counts for a label, 1 in sum; None where the graph does not tell."""
+    embedding: NDArray[np.float32] | None
+    """[B, H], unit length; None where the graph does not tell."""
+
+
+class Session(Protocol):
+    """A loaded graph."""
+
+    def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64], kinds: NDArray[np.int64]) -> Outputs:
+        """Run token ids, attention mask and token types, each [B, T]. Any exception means that the run failed."""
+
+
+class Runtime(Protocol):
+    """Opens graphs."""
+
+    def offered(self) -> Sequence[str]:
+        """Return the names of the execution providers this installation was built with."""
+
+    def open(self, path: Path, kind: Kind, threads: int) -> Session:
+        """Load the graph at ``path`` on a device. Any exception means that it cannot be had there."""
+
+
+class OnnxRuntime:
+    """The real runtime."""
+
+    def offered(self) -> Sequence[str]:
+        """Return the names of the execution providers this installation was built with."""
+        import onnxruntime  # noqa: PLC0415  importing the package must stay light
+
+        names: list[str] = onnxruntime.get_available_providers()
+        return names
+
+    def open(self, path: Path, kind: Kind, threads: int) -> Session:
+        """Load the graph at ``path``; raises ``ModelError`` when it cannot be loaded there or is of another shape."""
+        return OnnxSession(path, kind, threads)
+
+
+class OnnxSession:
+    """An ONNX Runtime session on exactly one kind of device. Safe to run from many threads at once."""
+
+    def __init__(self, path: Path, kind: Kind, threads: int) -> None:
+        """Load and optimise the graph at ``path``; ``threads`` is how many CPU threads one run may use."""
+        import onnxruntime  # noqa: PLC0415  importing the package must stay light
+
+        onnxruntime.disable_telemetry_events()
+        if kind == "cuda" and importlib.util.find_spec("nvidia") is not None:
+            onnxruntime.preload_dlls()  # CUDA that was installed as Python packages is not on the loader's path
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3
+        # Threads wait actively for the next operator within a run, never for the next run.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER_NAMES[kind]])
+        except Exception as error:  # the runtime's errors share no base class
+            msg = f"model file {path} cannot be loaded on {PROVIDER_NAMES[kind]}: {first_line(error)}"
+            raise ModelError(msg) from error
+        if self._session.get_providers()[0] != PROVIDER_NAMES[kind]:  # the runtime falls back to CPU silently
+            msg = f"{PROVIDER_NAMES[kind]} did not start"
+            raise ModelError(msg)
+        self._inputs = self._declared_inputs(path)
+        self._outputs = self._declared_outputs(path)
+
+    def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64], kinds: NDArray[np.int64]) -> Outputs:
+        """Run token ids, attention mask and token types, each [B, T]."""
+        given = dict(zip(_INPUTS, (ids, mask, kinds), strict=True))
+        feed = {name: given[name].astype(type_, copy=False) for name, type_ in self._inputs}
+        names, values = self._outputs, self._session.run(self._outputs, feed)
+        found: dict[str, NDArray[np.float32]] = {
+            name: value.astype(np.float32, copy=False) for name, value in zip(names, values, strict=True)
+        }
+        return Outputs(found[names[0]], found.get("attention"), found.get("embedding"))
+
+    def _declared_inputs(self, path: Path) -> list[tuple[str, type[np.integer[Any]]]]:
+        declared = []
+        for item in self._session.get_inputs():
+            if item.name not in _INPUTS or item.type not in _INTEGERS:
+                msg = f"model file {path} wants an input {item.name!r} of {item.type}, which the engine does not have"
+                raise ModelError(msg)
+            declared.append((item.name, _INTEGERS[item.type]))
+        return declared
+
+    def _declared_outputs(self, path: Path) -> list[str]:
+        """Return the outputs to ask for, the logits first."""
+        declared = [item.name for item in self._session.get_outputs()]
+        if "logits" not in declared:
+            msg = f"model file {path} has no output 'logits', only {', '.join(declared)}"
+            raise ModelError(msg)
+        return ["logits", *(name for name in ("attention", "embedding") if name in declared)]
+
+
+def first_line(error: Exception) -> str:
+    """Return class and first line of an error of the runtime, cut to 200 characters."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[0][:200]}"

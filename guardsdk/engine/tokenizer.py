@@ -1,0 +1,106 @@
+"""Text to token ids and back to character positions; the only file that imports the tokenizer library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guardsdk.errors import ModelError
+from guardsdk.text.pieces import pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_PIECE = 32_768
+"""Characters tokenized as one; the library needs some hundred bytes per token while it works."""
+_AT_ONCE = 64
+"""Pieces in one call of the library, which bounds memory for long texts and feeds its threads for many texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The token ids of one text, without special tokens."""
+
+    ids: NDArray[np.int64]
+    """[N]"""
+    pieces: list[tuple[int, int]]
+    """The character ranges that were tokenized one by one."""
+    counts: list[int]
+    """Tokens in each piece."""
+
+
+class TextEncoder:
+    """A tokenizer that never truncates, never pads, and never takes text for a special token."""
+
+    def __init__(self, path: Path) -> None:
+        """Load ``tokenizer.json`` from ``path``. Raises ``ModelError`` when it cannot be used."""
+        import tokenizers  # noqa: PLC0415  importing the package must stay light
+
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception
+            msg = f"tokenizer file {path} cannot be loaded: {type(error).__name__}"
+            raise ModelError(msg) from error
+        padding = self._tokenizer.padding or {}
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        sample = self._tokenizer.encode("a", add_special_tokens=False).ids
+        framed = self._tokenizer.encode("a").ids
+        start = next((at for at in range(len(framed)) if framed[at : at + len(sample)] == sample), None)
+        if not sample or start is None:
+            msg = f"tokenizer file {path} gives no plain tokens for a plain word"
+            raise ModelError(msg)
+        self.prefix: list[int] = framed[:start]
+        """Special ids before the text."""
+        self.suffix: list[int] = framed[start + len(sample) :]
+        """Special ids after it."""
+        named = (self._tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>"))
+        self.pad: int = padding.get("pad_id", next((found for found in named if found is not None), 0))
+        # Someone who writes "[SEP]" writes five characters; read as the token, it would forge the row's structure.
+        self._tokenizer.encode_special_tokens = True
+        self._longest_word: int | None = getattr(self._tokenizer.model, "max_input_chars_per_word", None)
+
+    def encode(self, texts: Sequence[str]) -> list[Tokens]:
+        """Tokenize texts of any length, in order."""
+        cuts = [pieces(text, _PIECE, self._longest_word) for text in texts]
+        parts = [text[start:end] for text, cut in zip(texts, cuts, strict=True) for start, end in cut]
+        ids: list[NDArray[np.int64]] = []
+        for at in range(0, len(parts), _AT_ONCE):
+            encodings = self._tokenizer.encode_batch_fast(parts[at : at + _AT_ONCE], add_special_tokens=False)
+            ids.extend(np.array(encoding.ids, dtype=np.int64) for encoding in encodings)
+        found = iter(ids)
+        tokens: list[Tokens] = []
+        for cut in cuts:
+            own = [next(found) for _ in cut]
+            tokens.append(Tokens(own[0] if len(own) == 1 else np.concatenate(own), cut, [len(part) for part in own]))
+        return tokens
+
+    def ends(self, text: str, most: int) -> NDArray[np.int64]:
+        """Return at most ``most`` token ids of ``text``: the first and the last half where there are more."""
+        if len(text) > 2 * _PIECE:
+            # The middle is not going to be shown; a space keeps the words on both sides of the gap apart.
+            text = f"{text[:_PIECE]} {text[-_PIECE:]}"
+        (tokens,) = self.encode([text])
+        if len(tokens.ids) <= most:
+            return tokens.ids
+        half = most // 2
+        return np.concatenate([tokens.ids[: most - half], tokens.ids[len(tokens.ids) - half :]])
+
+    def characters(self, text: str, tokens: Tokens, first: int, last: int) -> tuple[int, int]:
+        """Return the half-open character range in ``text`` from token ``first`` to token ``last``, both included."""
+        return self._offsets(text, tokens, first)[0], self._offsets(text, tokens, last)[1]
+
+    def _offsets(self, text: str, tokens: Tokens, index: int) -> tuple[int, int]:
+        """Tokenize the one piece that holds token ``index`` again, this time with character positions."""
+        ends = list(accumulate(tokens.counts))
+        at = next(number for number, end in enumerate(ends) if index < end)
+        start, end = tokens.pieces[at]
+        encoding = self._tokenizer.encode(text[start:end], add_special_tokens=False)
+        first, last = encoding.offsets[index - (ends[at] - tokens.counts[at])]
+        return start + first, start + last

@@ -1,0 +1,122 @@
+"""Models exported elsewhere: a sequence classifier in the usual layout, described from its ``config.json``.
+
+The layout is ``config.json`` with ``id2label``, ``tokenizer.json`` and ``model.onnx`` with an output ``logits``.
+Nothing is known of such a model's calibration, so its own probabilities are taken as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from guardsdk.errors import ModelError, ModelNotFoundError
+from guardsdk.registry.manifest import Calibration, FileEntry, Label, LabelStage, Manifest
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG_FILE = "config.json"
+_GRAPHS = ("model.onnx", "onnx/model.onnx")
+_TOKENIZER = "tokenizer.json"
+_LONGEST_WINDOW = 512
+"""Tokens; longer windows cost more than they tell, and few classifiers were trained on them."""
+
+
+class _Config(BaseModel):
+    """The keys of ``config.json`` that are needed; a real one has dozens more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id2label: dict[int, str] = Field(min_length=1)
+    problem_type: str | None = None
+    max_position_embeddings: int | None = None
+    pad_token_id: int | None = None
+    model_type: str = "unknown"
+
+
+def describe(directory: Path) -> tuple[Manifest, Literal["sigmoid", "softmax"]]:
+    """Describe the exported model in ``directory`` by a manifest of its own.
+
+    Every label gets the identity calibration, the threshold 0.5 and all stages; context is not shown to the model.
+    Logits are one question each for ``problem_type`` ``multi_label_classification`` or a single label, else a softmax.
+    Reads every file once for its checksum. Raises ``ModelNotFoundError`` for a missing file and ``ModelError`` naming
+    the key of ``config.json`` that cannot be used.
+    """
+    config = _read_config(directory)
+    graph = next((name for name in _GRAPHS if (directory / name).is_file()), None)
+    if graph is None or not (directory / _TOKENIZER).is_file():
+        missing = _GRAPHS[0] if graph is None else _TOKENIZER
+        msg = f"model file {missing} is missing from {directory}"
+        raise ModelNotFoundError(msg)
+    weights = [f"{graph}{suffix}" for suffix in ("_data", ".data") if (directory / f"{graph}{suffix}").is_file()]
+    names = _label_names(config, directory)
+    as_given = LabelStage(calibration=Calibration(slope=1.0, intercept=0.0), threshold=0.5)
+    # RoBERTa-style models count positions from the padding id onwards, which shortens what they can read.
+    reserved = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
+    positions = (config.max_position_embeddings or _LONGEST_WINDOW) - reserved
+    max_tokens = min(_LONGEST_WINDOW, positions)
+    try:
+        manifest = Manifest(
+            name=re.sub(r"[^a-z0-9]+", "-", f"local-{directory.resolve().name}".lower()).strip("-"),
+            version="0",
+            created="unknown",
+            base_model=config.model_type,
+            licence="unknown",
+            graphs={"cpu": graph, "cuda": graph},
+            files={name: file_entry(directory / name) for name in (graph, _TOKENIZER, *weights)},
+            labels=tuple(
+                Label(name=name, definition=text, stages=dict.fromkeys(Stage, as_given)) for name, text in names
+            ),
+            max_tokens=max_tokens,
+            overlap_tokens=max_tokens // 5,
+            context_tokens=0,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        msg = f"{directory / CONFIG_FILE}: describes a model that cannot be used: {first['msg']}"
+        raise ModelError(msg) from None
+    multi = config.problem_type == "multi_label_classification" or len(names) == 1
+    return manifest, "sigmoid" if multi else "softmax"
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Return size and sha256 of the file at ``path``. Raises ``ModelError`` when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size=path.stat().st_size)
+    except OSError as error:
+        msg = f"model file {path} cannot be read: {error.strerror}"
+        raise ModelError(msg) from error
+
+
+def _read_config(directory: Path) -> _Config:
+    path = directory / CONFIG_FILE
+    try:
+        return _Config.model_validate_json(path.read_bytes())
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise ModelError(msg) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        msg = f"{path}: {key}: {first['msg']}"
+        raise ModelError(msg) from None
+
+
+def _label_names(config: _Config, directory: Path) -> list[tuple[str, str]]:
+    """Return identifier and original spelling of every label, in the order of the logit columns."""
+    if sorted(config.id2label) != list(range(len(config.id2label))):
+        msg = f"{directory / CONFIG_FILE}: id2label: must number the labels from 0 without a gap"
+        raise ModelError(msg)
+    names: list[tuple[str, str]] = []
+    for _, text in sorted(config.id2label.items()):
+        name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+        names.append((name if name[:1].isalpha() else f"label_{name}", text))
+    if len({name for name, _ in names}) != len(names):
+        msg = f"{directory / CONFIG_FILE}: id2label: labels must differ in their letters and digits"
+        raise ModelError(msg)
+    return names

@@ -1,0 +1,138 @@
+"""Where a model directory is, what it holds and whether its files are the ones its manifest was written for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import ValidationError
+
+from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundError
+from guardsdk.registry.exported import CONFIG_FILE, describe, file_entry
+from guardsdk.registry.manifest import Manifest
+from guardsdk.verdict import ArtifactRef
+
+if TYPE_CHECKING:
+    from guardsdk.settings import Settings
+
+DEFAULT_MODEL = "guard-minilm-l6"
+MANIFEST_FILE = "manifest.json"
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model directory whose description was read; its large files were not yet opened."""
+
+    directory: Path
+    manifest: Manifest
+    ref: ArtifactRef
+    """Name, version and a digest over the description and the checksum of every file."""
+    activation: Literal["sigmoid", "softmax"]
+    """Whether each logit is a question of its own, or all of them share one."""
+
+    def path(self, name: str) -> Path:
+        """Return where the file ``name`` of the manifest lies."""
+        return self.directory / name
+
+
+def find_model(explicit: Path | str | None, settings: Settings) -> Path:
+    """Return the model directory: ``explicit``, else ``settings.model``, else the one that came with the package.
+
+    A directory that was asked for and is not there is an error, never a reason to use another model.
+    Raises ``ModelNotFoundError`` that says what was looked for and what to do.
+    """
+    if explicit is not None:
+        return _require(Path(explicit), "the model directory given")
+    if settings.model is not None:
+        return _require(settings.model, "the model directory named by the settings (GUARDSDK_MODEL)")
+    candidates = (_PACKAGE / "_models" / DEFAULT_MODEL, _PACKAGE.parent / "models" / DEFAULT_MODEL)
+    for candidate in candidates:
+        if (candidate / MANIFEST_FILE).is_file():
+            return candidate
+    looked = " or ".join(str(candidate) for candidate in candidates)
+    msg = (
+        f"the packaged model {DEFAULT_MODEL} is not there: looked for {MANIFEST_FILE} in {looked}. "
+        "Install the wheel, which carries it, or pass a model directory"
+    )
+    raise ModelNotFoundError(msg)
+
+
+def load_manifest(directory: Path) -> LoadedModel:
+    """Read the description of the model in ``directory``.
+
+    That is ``manifest.json``, or for a model exported elsewhere its ``config.json`` (see ``registry.exported``).
+    Raises ``ModelNotFoundError`` when there is neither and ``ModelError`` naming file and key when one is unusable.
+    """
+    path = _require(directory, "the model directory") / MANIFEST_FILE
+    if not path.is_file():
+        manifest, activation = describe(directory)
+        content = manifest.model_dump_json().encode()
+    else:
+        content = _read(path)
+        manifest, activation = _parse(path, content), "sigmoid"
+    digest = hashlib.sha256()
+    for name, entry in sorted(manifest.files.items()):
+        digest.update(f"{name}\0{entry.size}\0{entry.sha256}\n".encode())
+    digest.update(content)
+    ref = ArtifactRef(name=manifest.name, version=manifest.version, digest=digest.hexdigest())
+    return LoadedModel(directory=directory, manifest=manifest, ref=ref, activation=activation)
+
+
+def verify_files(model: LoadedModel) -> None:
+    """Hold every file of ``model`` against its size, then against its sha256.
+
+    Raises ``ModelNotFoundError`` for a file that is not there and ``ChecksumMismatchError`` naming one that differs.
+    """
+    for name, entry in model.manifest.files.items():
+        path = model.path(name)
+        if not path.is_file():
+            msg = f"model file {name} is missing from {model.directory}"
+            raise ModelNotFoundError(msg)
+        if (size := path.stat().st_size) != entry.size:
+            msg = f"model file {path} has {size} bytes, its manifest says {entry.size}: the model is refused"
+            raise ChecksumMismatchError(msg)
+    for name, entry in model.manifest.files.items():
+        found = file_entry(model.path(name)).sha256
+        if found != entry.sha256:
+            msg = (
+                f"model file {model.path(name)} has sha256 {found}, "
+                f"its manifest says {entry.sha256}: the model is refused"
+            )
+            raise ChecksumMismatchError(msg)
+
+
+def _require(directory: Path, what: str) -> Path:
+    if not directory.is_dir():
+        msg = f"{what} does not exist: {directory}"
+        raise ModelNotFoundError(msg)
+    if not any((directory / name).is_file() for name in (MANIFEST_FILE, CONFIG_FILE)):
+        msg = f"{what} holds no model, neither {MANIFEST_FILE} nor {CONFIG_FILE}: {directory}"
+        raise ModelNotFoundError(msg)
+    return directory
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise ModelError(msg) from error
+
+
+def _parse(path: Path, content: bytes) -> Manifest:
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        msg = f"{path}: {key}: {first['msg']}"
+        raise ModelError(msg) from None
+    for name in manifest.files:
+        parts = PurePosixPath(name)
+        if parts.is_absolute() or ".." in parts.parts:
+            msg = f"{path}: files.{name}: must lie inside the model directory"
+            raise ModelError(msg)
+    return manifest

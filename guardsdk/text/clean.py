@@ -1,0 +1,16 @@
+"""Text that any tokenizer accepts, with every character still at its place."""
+
+from __future__ import annotations
+
+import re
+
+_UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Return ``text`` with NUL and every lone surrogate replaced by U+FFFD, as long as before in characters.
+
+    A surrogate cannot be encoded as UTF-8, and NUL ends a string in some runtimes. Each is replaced one for one, so
+    a position in the result is the same position in ``text``. A usable text comes back as the same object.
+    """
+    return _UNUSABLE.sub("\ufffd", text)

@@ -1,0 +1,42 @@
+"""Cuts between words that keep tokenization bounded in memory and free of words too long to be read."""
+
+from __future__ import annotations
+
+import re
+
+_SPACE = re.compile(r"\s")
+_WORD = r"(?<![^\W_])[^\W_]{%d,}"
+
+
+def pieces(text: str, size: int, longest_word: int | None = None) -> list[tuple[int, int]]:
+    """Return character ranges, each at most ``size`` long, that join up to the whole of ``text``.
+
+    Ranges end at white space where there is any, so that words stay whole. ``longest_word`` is the number of
+    characters from which on a tokenizer gives up on a word and reads it as "unknown": longer runs of letters and
+    digits are cut into parts of that length, else a text without spaces would hide everything it says.
+    An empty text gives one empty range.
+    """
+    if len(text) <= size:
+        ends = [len(text)]
+    else:
+        ends = _ends(text, size)
+    if longest_word is not None and len(text) > longest_word:
+        extra: set[int] = set()
+        for word in re.finditer(_WORD % (longest_word + 1), text):
+            extra.update(range(word.start(), word.end(), longest_word))
+            extra.add(word.end())
+        if extra:
+            ends = sorted(extra.union(ends) - {0})
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def _ends(text: str, size: int) -> list[int]:
+    ends: list[int] = []
+    start = 0
+    while len(text) - start > size:
+        limit = start + size
+        # Looking back over the last eighth only: one space far behind would make pieces tiny.
+        end = max((space.end() for space in _SPACE.finditer(text, limit - size // 8, limit)), default=limit)
+        ends.append(end)
+        start = end
+    return [*ends, len(text)]

@@ -1,0 +1,37 @@
+"""Overlapping windows over a sequence of any length, so that nothing is left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def windows(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
+    """Return half-open ranges of one size, at most ``size``, that together cover ``0..length``.
+
+    Neighbours share at least ``overlap`` positions, so a passage up to that long is whole in at least one window.
+    As few windows as possible are used, and they are evenly sized: all as short as that number of them allows, which
+    costs less to run than full windows and a remainder. ``length`` 0 gives the one empty range ``(0, 0)``.
+
+    Raises ``ValueError`` unless ``0 <= overlap < size`` and ``length >= 0``.
+    """
+    if not 0 <= overlap < size or length < 0:
+        msg = f"windows need 0 <= overlap < size and length >= 0, not {length=}, {size=}, {overlap=}"
+        raise ValueError(msg)
+    if length <= size:
+        return [(0, length)]
+    count = -(-(length - overlap) // (size - overlap))
+    even = -(-(length + (count - 1) * overlap) // count)
+    starts = [index * (length - even) // (count - 1) for index in range(count)]
+    return [(start, start + even) for start in starts]
+
+
+def covered(ranges: Iterable[tuple[int, int]]) -> int:
+    """Return how many positions lie in at least one of the half-open ``ranges``."""
+    total = reached = 0
+    for start, end in sorted(ranges):
+        total += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
