@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _KINDS = {"plain": 0.34, "over": 0.1, "own": 0.04, "partly": 0.07, "deliver": 0.07, "alike": 0.19, "comply": 0.19}
 _REFUSED = {"refusal": 1, "harmful_response": 0, "toxicity": 0}
 _COMPLIED = {"refusal": 0, "harmful_response": 0, "toxicity": 0}
+_LONG = 0.12
 _BENIGN = ("office", "security", "homonym", "roleplay", "everyday", "templates")
 
 
@@ -44,6 +45,10 @@ def refuse(rng: random.Random, prompt: str | None) -> tuple[str, str]:
         parts.append(rng.choice(bank("refusal_reason")))
     if rng.random() < 0.35:  # noqa: PLR2004
         parts.append(rng.choice(bank("refusal_offer")))
+    if rng.random() < _LONG:
+        parts[1:1] = rng.sample(bank("refusal_lead"), rng.randrange(1, 3))
+        parts += rng.sample(bank("refusal_reason"), rng.randrange(1, 4))
+        parts += rng.sample(bank("refusal_offer"), rng.randrange(1, 4))
     return fill(rng, " ".join(parts), table), f"refusal_core:{index}"
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
 
+_LONGER = 0.3
 _KINDS = {"unsafe": 0.32, "deliver": 0.14, "safe": 0.27, "steer": 0.07, "harmless": 0.2}
 
 
@@ -29,7 +30,10 @@ def deliver(rng: random.Random, prompt: str) -> str:
     """Answer ``prompt`` as if to help, with its own words and generic stand-in steps."""
     table = table_for(rng, prompt)
     lines = bank("response_deliver_goal") if goal(prompt) else bank("response_deliver")
-    return fill(rng, rng.choice(lines), table)
+    text = fill(rng, rng.choice(lines), table)
+    while rng.random() < _LONGER:
+        text += rng.choice((" ", "\n\n")) + fill(rng, rng.choice(bank("response_more")), table)
+    return text
 
 
 def _pair(rng: random.Random, column: int) -> tuple[str, str, str]:
@@ -51,6 +55,9 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
         labels["refusal"] = 0
     if kind in {"unsafe", "safe"}:
         prompt, text, group = _pair(rng, 1 if kind == "unsafe" else 2)
+        if rng.random() < 0.1:  # noqa: PLR2004 - the same verdict at greater length
+            more = bank("response_more" if kind == "unsafe" else "response_steer")
+            text = f"{text} {fill(rng, rng.choice(more), table_for(rng, prompt))}"
     elif kind == "deliver":
         prompt = harmful_prompt(rng, harmful)
         text, group = deliver(rng, prompt), "response_deliver"
