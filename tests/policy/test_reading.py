@@ -1,0 +1,126 @@
+"""Policies from TOML: what is read, and what an error says."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk.errors import PolicyError
+from guardsdk.policy import Policy, default_policy, load_policy
+from guardsdk.verdict import Action, Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = 'name = "mine"\nversion = "1"\n'
+PRINCIPLE = """
+[[principle]]
+id = "one"
+text = "No."
+label = "toxicity"
+stages = ["input", "output"]
+"""
+
+
+def test_what_is_left_out_gets_its_default() -> None:
+    policy = Policy.from_toml(HEAD + PRINCIPLE)
+    (principle,) = policy.principles
+    assert (principle.threshold, principle.action, principle.examples) == ("default", Action.BLOCK, ())
+    assert {policy.on_error_for(stage) for stage in Stage} == {Action.BLOCK}
+
+
+def test_on_error_may_be_a_table_and_blocks_where_it_is_silent() -> None:
+    policy = Policy.from_toml(HEAD + 'on_error = {tool = "allow"}\n' + PRINCIPLE)
+    assert [policy.on_error_for(stage) for stage in Stage] == [Action.BLOCK, Action.ALLOW, Action.BLOCK]
+
+
+def test_on_error_may_be_one_word_for_all_stages() -> None:
+    policy = Policy.from_toml(HEAD + 'on_error = "allow"\n' + PRINCIPLE)
+    assert {policy.on_error_for(stage) for stage in Stage} == {Action.ALLOW}
+
+
+@pytest.mark.parametrize(
+    ("line", "rate"), [('"fpr:0.001"', Decimal("0.001")), ('"fpr:.01"', Decimal("0.01")), ("0.5", None), ("1", None)]
+)
+def test_a_threshold_is_a_number_or_a_false_positive_rate(line: str, rate: Decimal | None) -> None:
+    policy = Policy.from_toml(HEAD + PRINCIPLE + f"threshold = {line}\n")
+    assert policy.principles[0].fpr == rate
+
+
+@pytest.mark.parametrize(
+    ("toml", "parts"),
+    [
+        ("nmae = 'x'\n" + HEAD + PRINCIPLE, ["unknown key nmae", "did you mean 'name'"]),
+        (HEAD + PRINCIPLE + "lable = 'x'\n", ["principle[0](one).lable", "did you mean 'label'"]),
+        (HEAD + PRINCIPLE + "examples = [{text = 'a', expct = 'allow'}]\n", ["examples[0].expct", "'expect'"]),
+        (HEAD + "on_error = {inptu = 'allow'}\n" + PRINCIPLE, ["on_error.inptu", "did you mean 'input'"]),
+        (HEAD + "on_error = 'maybe'\n" + PRINCIPLE, ["on_error:", "'block' or 'allow'"]),
+        (HEAD + "on_error = 3\n" + PRINCIPLE, ["on_error:"]),
+        (HEAD + PRINCIPLE.replace("principle", "principles"), ["'principles'", "'principle'"]),
+        (
+            HEAD + PRINCIPLE.replace('"input"', '"imput"'),
+            ["principle[0](one).stages[0]", "'input', 'tool' or 'output'"],
+        ),
+        (HEAD + PRINCIPLE.replace('label = "toxicity"\n', ""), ["principle[0](one).label is missing"]),
+        (HEAD + PRINCIPLE + "threshold = 'high'\n", ["principle[0](one).threshold", "fpr:0.001"]),
+        (HEAD + PRINCIPLE + "threshold = 1.5\n", ["principle[0](one).threshold", "from 0 to 1"]),
+        (HEAD + PRINCIPLE + "threshold = nan\n", ["principle[0](one).threshold", "from 0 to 1"]),
+        (HEAD + PRINCIPLE + "threshold = true\n", ["principle[0](one).threshold"]),
+        (HEAD + PRINCIPLE + "action = 'allow'\n", ["principle[0](one).action", "never lift"]),
+        (HEAD + PRINCIPLE + "action = 'deny'\n", ["principle[0](one).action"]),
+        (HEAD + PRINCIPLE + "examples = [{text = 'a', expect = 'flag'}]\n", ["examples[0].expect", '"block"']),
+        (HEAD + PRINCIPLE + "examples = [{text = 'a', expect = 'allow', stage = 'tool'}]\n", ["examples[0].stage"]),
+        (HEAD + PRINCIPLE + PRINCIPLE, ["two principles have the id 'one'"]),
+        (HEAD, ["principle is missing"]),
+        (HEAD + "principle = []\n", ["principle"]),
+        (HEAD + "principle = 'x'\n", ["principle"]),
+        ("principle = [3]\n" + HEAD, ["principle[0]"]),
+        ("name = \n", ["not valid TOML", "line 1"]),
+        ("", ["key name is missing"]),
+    ],
+)
+def test_an_error_names_the_source_the_key_and_the_nearest_valid_name(toml: str, parts: list[str]) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.from_toml(toml, source="mine.toml")
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ")
+    for part in parts:
+        assert part in message
+
+
+def test_an_error_does_not_quote_the_text_of_an_example() -> None:
+    example = "examples = [{text = 'a secret wish', expect = 'deny'}]\n"
+    with pytest.raises(PolicyError) as caught:
+        Policy.from_toml(HEAD + PRINCIPLE + example)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_file_is_read_and_errors_name_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD + PRINCIPLE, encoding="utf-8")
+    assert load_policy(path) == Policy.from_file(str(path)) == Policy.from_toml(HEAD + PRINCIPLE)
+    path.write_bytes(b"name = '\xff'")
+    with pytest.raises(PolicyError, match=r"mine\.toml: not UTF-8"):
+        load_policy(path)
+    with pytest.raises(PolicyError, match=r"none\.toml: cannot be read"):
+        load_policy(tmp_path / "none.toml")
+    with pytest.raises(PolicyError, match="cannot be read"):
+        load_policy(tmp_path)
+
+
+def test_the_digest_follows_the_content_and_nothing_else() -> None:
+    plain = Policy.from_toml(HEAD + PRINCIPLE)
+    spelled = 'version = "1"\nname = "mine" # a comment\non_error = {input = "block"}\n' + PRINCIPLE
+    assert Policy.from_toml(spelled).digest == plain.digest
+    assert Policy.from_toml(HEAD + PRINCIPLE + "threshold = 0.5\n").digest != plain.digest
+    assert Policy.from_toml(HEAD + 'on_error = "allow"\n' + PRINCIPLE).digest != plain.digest
+    assert plain.ref.model_dump() == {"name": "mine", "version": "1", "digest": plain.digest}
+
+
+def test_the_packaged_policy_is_read_once() -> None:
+    assert default_policy() is default_policy()
+    assert default_policy() == Policy.default()

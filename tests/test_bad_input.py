@@ -1,0 +1,242 @@
+"""What nobody should pass and somebody will: each is a clear error or a well-defined verdict."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from guardsdk import Guard, GuardError, Policy, Principle, Stage, Status
+from guardsdk.errors import (
+    ChecksumMismatchError,
+    InputError,
+    InputTypeError,
+    ModelError,
+    ModelNotFoundError,
+    PolicyError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOT_TEXTS = [None, 3, b"bytes", ["a list"], {"role": "user"}, object()]
+
+
+@pytest.fixture
+def copied(model_directory: Path, tmp_path: Path) -> Path:
+    """A model directory a test may damage."""
+    return shutil.copytree(model_directory, tmp_path / "model")
+
+
+def cpu(model: Path, **options: Any) -> Guard:  # noqa: ANN401  passed on to Guard, which has the types
+    return Guard(models=model, providers="cpu", observers=(), **options)
+
+
+@pytest.mark.parametrize("given", NOT_TEXTS, ids=lambda given: type(given).__name__)
+def test_what_is_no_string_is_a_type_error(guard: Guard, given: object) -> None:
+    with pytest.raises(InputTypeError, match=f"text must be a string, not {type(given).__name__}"):
+        guard.check(cast("str", given))
+    with pytest.raises(TypeError, match=r"texts\[1\] must be a string"):
+        guard.check_many(["fine", cast("str", given)])
+    if given is not None:
+        with pytest.raises(InputTypeError, match="context must be a string"):
+            guard.check("fine", context=cast("str", given))
+        with pytest.raises(InputTypeError, match="actor must be a string"):
+            guard.check("fine", actor=cast("str", given))
+
+
+async def test_the_async_check_refuses_the_same(guard: Guard) -> None:
+    with pytest.raises(InputTypeError, match="text must be a string"):
+        await guard.acheck(cast("str", None))
+    with pytest.raises(InputError, match="no such stage"):
+        await guard.acheck("fine", stage="nowhere")
+
+
+@pytest.mark.parametrize("texts", ["one text", b"bytes"])
+def test_one_string_is_not_many(guard: Guard, texts: Any) -> None:  # noqa: ANN401  it is the wrong type on purpose
+    with pytest.raises(InputTypeError, match="iterable of strings"):
+        guard.check_many(texts)
+
+
+def test_contexts_must_be_as_many_as_texts(guard: Guard) -> None:
+    with pytest.raises(InputError, match="2 texts and 1 contexts"):
+        guard.check_many(["a", "b"], contexts=["c"])
+    with pytest.raises(InputTypeError, match=r"contexts\[1\] must be a string"):
+        guard.check_many(["a", "b"], contexts=[None, cast("str", 3)])
+
+
+@pytest.mark.parametrize("stage", ["", "INPUT ", "prompt", "ouput", None, 3, Status.FAILED])
+def test_a_stage_that_is_none_is_an_error_that_names_the_stages(guard: Guard, stage: Any) -> None:  # noqa: ANN401  wrong on purpose
+    with pytest.raises(InputError, match="stages: input, tool, output"):
+        guard.check("fine", stage=stage)
+    with pytest.raises(ValueError, match="no such stage"):
+        guard.check_many(["fine"], stage=stage)
+
+
+def test_a_misspelt_stage_is_recognised(guard: Guard) -> None:
+    with pytest.raises(InputError, match="did you mean 'output'"):
+        guard.check("fine", stage="ouput")
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\r\n", "\u00a0\u2028"])
+@pytest.mark.parametrize("stage", Stage)
+def test_empty_and_white_space_are_allowed_with_full_coverage_and_no_finding(
+    guard: Guard, text: str, stage: Stage
+) -> None:
+    verdict = guard.check(text, stage=stage)
+    assert (verdict.allowed, verdict.status, verdict.coverage) == (True, Status.COMPLETE, 1.0)
+    assert (verdict.findings, verdict.evaluations) == ((), ())
+    assert verdict
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "half a pair \ud83d of a smile",
+        "\udc00",
+        "a\x00b",
+        "\x00" * 300,
+        "\u200b\u200d\ufeff",
+        "\U000e0041\U000e0042",
+        "\x1b[31mred\x07",
+        "e" + "\u0301" * 400,
+        "x" * 5000,
+        "漢字かな交じり文",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    ],
+    ids=lambda text: ascii(text)[:20],
+)
+@pytest.mark.parametrize("stage", Stage)
+def test_odd_characters_are_scored_like_any_other(guard: Guard, text: str, stage: Stage) -> None:
+    verdict = guard.check(text, stage=stage, context=text)
+    assert (verdict.status, verdict.coverage) == (Status.COMPLETE, 1.0)
+    assert verdict.evaluations
+    for finding in verdict.findings:
+        start, end = finding.span
+        assert 0 <= start <= end <= len(text)
+    assert verdict.model_dump_json()
+
+
+def test_ten_megabytes_are_cut_at_max_chars_and_held_back(model_directory: Path) -> None:
+    text = "An ordinary sentence about the weather. " * 262_144
+    assert len(text) > 10_000_000
+    with cpu(model_directory, max_chars=2000) as guard:
+        verdict = guard.check(text)
+        assert verdict.status is Status.DEGRADED
+        assert verdict.coverage == pytest.approx(2000 / len(text))
+        assert "only the first 2000 of" in verdict.degraded_reasons[0]
+        assert not verdict.allowed
+        assert guard.check("fine", stage="output", context=text).status is Status.COMPLETE
+
+
+def test_a_missing_model_fails_checks_and_raises_on_warmup(tmp_path: Path) -> None:
+    guard = cpu(tmp_path / "nowhere")
+    verdict = guard.check("fine")
+    assert (verdict.status, verdict.allowed) == (Status.FAILED, False)
+    assert verdict.error is not None
+    assert verdict.error.startswith("ModelNotFoundError: ")
+    assert "nowhere" in verdict.error
+    assert [one.status for one in guard.check_many(["a", "", "b"])] == [Status.FAILED, Status.COMPLETE, Status.FAILED]
+    with pytest.raises(ModelNotFoundError, match="nowhere"):
+        guard.warmup()
+    with pytest.raises(FileNotFoundError):
+        guard.info()
+
+
+def test_a_changed_model_file_is_refused_by_name(copied: Path) -> None:
+    manifest = json.loads((copied / "manifest.json").read_text())
+    manifest["version"] += "-other"  # a model of its own, or the one this process has loaded and verified is used
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    name = manifest["graphs"]["cpu"]
+    content = bytearray((copied / name).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (copied / name).write_bytes(content)
+    guard = cpu(copied)
+    verdict = guard.check("fine")
+    assert verdict.status is Status.FAILED
+    assert verdict.error is not None
+    assert verdict.error.startswith("ChecksumMismatchError: ")
+    assert name in verdict.error
+    with pytest.raises(ChecksumMismatchError, match=name):
+        guard.warmup()
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"name": "x"}', "[]"])
+def test_a_broken_manifest_is_refused(copied: Path, content: str) -> None:
+    (copied / "manifest.json").write_text(content)
+    guard = cpu(copied)
+    assert guard.check("fine").status is Status.FAILED
+    with pytest.raises(ModelError, match=r"manifest\.json"):
+        guard.warmup()
+
+
+def test_a_failed_load_does_not_keep_the_text_it_failed_on(tmp_path: Path) -> None:
+    guard = cpu(tmp_path)
+    guard.check("a private question")
+    error = guard._load_error
+    assert error is not None
+    assert error.__traceback__ is None
+
+
+def test_a_repaired_model_is_found_again(copied: Path, tmp_path: Path) -> None:
+    moved = copied.rename(tmp_path / "elsewhere")
+    guard = cpu(copied)
+    assert guard.check("fine").status is Status.FAILED
+    moved.rename(copied)
+    guard.warmup()
+    assert guard.check("fine").status is Status.COMPLETE
+
+
+def test_a_failed_load_is_not_repeated_on_every_check(copied: Path, tmp_path: Path) -> None:
+    moved = copied.rename(tmp_path / "elsewhere")
+    guard = cpu(copied)
+    first = guard.check("fine")
+    moved.rename(copied)
+    assert guard.check("fine").error == first.error
+    guard._load_again_at = 0.0
+    assert guard.check("fine").status is Status.COMPLETE
+
+
+def test_a_policy_with_an_unknown_label_is_an_error_at_the_first_load(model_directory: Path) -> None:
+    principle = Principle(id="no-spam", text="No.", label="toxicty", stages=(Stage.INPUT,))
+    guard = cpu(model_directory, policy=Policy(name="p", version="1", principles=(principle,)))
+    with pytest.raises(PolicyError, match=r"'no-spam'.*'toxicty'.*did you mean 'toxicity'"):
+        guard.check("fine")
+    with pytest.raises(PolicyError, match="toxicty"):
+        guard.warmup()
+
+
+def test_a_policy_file_with_an_unknown_key_is_an_error_when_the_guard_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("name = 'x'\nversion = '1'\non_eror = 'block'\n")
+    with pytest.raises(PolicyError, match=r"mine\.toml: unknown key on_eror; did you mean 'on_error'"):
+        Guard(path, observers=())
+    with pytest.raises(PolicyError, match=r"none\.toml: cannot be read"):
+        Guard(str(tmp_path / "none.toml"), observers=())
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"cache": -1}, "cache"),
+        ({"cache_ttl_s": 0}, "cache_ttl_s"),
+        ({"max_chars": 0}, "max_chars"),
+        ({"threads": 0}, "threads"),
+        ({"providers": "gpu"}, "providers"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_an_error_that_names_it(options: dict[str, Any], name: str) -> None:
+    with pytest.raises(InputError, match=name):
+        Guard(observers=(), **options)
+
+
+def test_a_closed_guard_checks_nothing(model_directory: Path) -> None:
+    guard = cpu(model_directory)
+    guard.check("fine")
+    guard.close()
+    guard.close()
+    for call in (lambda: guard.check(""), lambda: guard.check_many([]), guard.warmup, guard.info, guard.__enter__):
+        with pytest.raises(GuardError, match="closed"):
+            call()

@@ -1,0 +1,100 @@
+"""Several screens side by side: none overwrites another, and one that fails takes nothing from the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk.errors import GuardError, ModelError
+from guardsdk.screens.base import OperatingPoints, Panel, Reading
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class LengthScreen:
+    """Scores one label by how long a text is: a real rule, small enough to foresee."""
+
+    def __init__(self, name: str, label: str, *, full: int = 100, coverage: float = 1.0) -> None:
+        self.name = name
+        self._label = label
+        self._full = full
+        self._coverage = coverage
+        self.operating_points: OperatingPoints = {(label, Stage.INPUT): {"default": 0.5}}
+
+    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+        assert len(texts) == len(contexts)
+        assert stage is Stage.INPUT
+        return [self._read(text) for text in texts]
+
+    def _read(self, text: str) -> Reading:
+        return Reading({self._label: min(1.0, len(text) / self._full)}, self._coverage, lambda _: (0, len(text)))
+
+
+class ShortSighted(LengthScreen):
+    """Cannot score a text longer than ten characters."""
+
+    def __init__(self, name: str, label: str, error: Exception) -> None:
+        super().__init__(name, label)
+        self._error = error
+
+    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+        if any(len(text) > 10 for text in texts):
+            raise self._error
+        return super().read(texts, stage, contexts)
+
+
+def test_two_screens_of_one_class_both_keep_their_result() -> None:
+    panel = Panel([LengthScreen("a", "short", full=10), LengthScreen("b", "long", full=1000)])
+    (reading,) = panel.read(["x" * 10], Stage.INPUT, [None])
+    assert reading.scores == {"short": 1.0, "long": 0.01}
+    assert reading.span("short") == reading.span("long") == (0, 10)
+    assert set(panel.operating_points) == {("short", Stage.INPUT), ("long", Stage.INPUT)}
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [(LengthScreen("a", "other"), "named 'a'"), (LengthScreen("b", "same"), "'a' and 'b' both score 'same' on input")],
+)
+def test_screens_that_could_overwrite_each_other_are_refused(second: LengthScreen, reason: str) -> None:
+    with pytest.raises(GuardError, match=reason):
+        Panel([LengthScreen("a", "same"), second])
+
+
+def test_coverage_is_the_lowest_of_all() -> None:
+    panel = Panel([LengthScreen("a", "one"), LengthScreen("b", "two", coverage=0.5)])
+    assert panel.read(["x"], Stage.INPUT, [None])[0].coverage == 0.5
+
+
+def test_a_failing_screen_is_reported_and_the_other_still_answers() -> None:
+    panel = Panel([ShortSighted("a", "one", ModelError("no memory left")), LengthScreen("b", "two")])
+    (reading,) = panel.read(["x" * 50], Stage.INPUT, [None])
+    assert reading.scores == {"two": 0.5}
+    assert reading.problems == ["a: ModelError: no memory left"]
+    assert reading.coverage == 1.0
+
+
+def test_a_text_that_cannot_be_scored_does_not_fail_its_batch() -> None:
+    panel = Panel([ShortSighted("a", "one", ModelError("too long"))])
+    readings = panel.read(["x" * 5, "x" * 50, "x" * 10], Stage.INPUT, [None, None, None])
+    assert [reading.scores for reading in readings] == [{"one": 0.05}, {}, {"one": 0.1}]
+    assert [reading.coverage for reading in readings] == [1.0, None, 1.0]
+    assert readings[1].problems == ["a: ModelError: too long"]
+
+
+def test_the_message_of_a_strangers_error_is_left_out() -> None:
+    panel = Panel([ShortSighted("a", "one", ValueError("cannot parse 'my secret'"))])
+    (reading,) = panel.read(["x" * 50], Stage.INPUT, [None])
+    assert reading.problems == ["a: ValueError"]
+
+
+def test_a_screen_that_answers_for_fewer_texts_has_failed() -> None:
+    class Forgetful(LengthScreen):
+        def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+            return super().read(texts, stage, contexts)[:-1]
+
+    (reading,) = Panel([Forgetful("a", "one")]).read(["x"], Stage.INPUT, [None])
+    assert reading.coverage is None
+    assert reading.problems == ["a: 0 readings for 1 texts"]

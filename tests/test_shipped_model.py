@@ -1,0 +1,95 @@
+"""The shipped model with the default policy: what a user relies on from the first day.
+
+Figures over large sets are the benchmark's. Here are single texts that anyone would try first, and the policy's own
+examples.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import Action, Stage, Status
+from guardsdk.policy import default_policy
+from tests.samples import (
+    ATTACKS,
+    BENIGN,
+    OUTPUT_BENIGN,
+    OUTPUT_HARMFUL,
+    OUTPUT_REFUSAL,
+    TOOL_ATTACKS,
+    TOOL_BENIGN,
+)
+
+if TYPE_CHECKING:
+    from guardsdk import Guard, Principle
+
+LEAST_CAUGHT = 0.6
+"""Share of a principle's own attack examples it must fire on: each has five or six, written to be varied."""
+LEAST_PASSED = 0.8
+"""Share of a principle's own harmless examples it must leave alone."""
+PRINCIPLES = [pytest.param(principle, id=principle.id) for principle in default_policy().principles]
+FILLER = "The committee met on Tuesday and discussed the budget for the coming year in some detail. "
+
+
+@pytest.mark.parametrize("text", BENIGN.values(), ids=BENIGN)
+def test_an_ordinary_prompt_passes(guard: Guard, text: str) -> None:
+    assert guard.check(text)
+
+
+@pytest.mark.parametrize("text", ATTACKS.values(), ids=ATTACKS)
+def test_an_attack_is_blocked(guard: Guard, text: str) -> None:
+    verdict = guard.check(text)
+    assert (verdict.allowed, verdict.status) == (False, Status.COMPLETE)
+    assert verdict.principle_id is not None
+
+
+@pytest.mark.parametrize("text", TOOL_BENIGN.values(), ids=TOOL_BENIGN)
+def test_an_ordinary_document_passes(guard: Guard, text: str) -> None:
+    assert guard.check(text, stage=Stage.TOOL)
+
+
+@pytest.mark.parametrize("text", TOOL_ATTACKS.values(), ids=TOOL_ATTACKS)
+def test_a_document_with_orders_in_it_is_blocked(guard: Guard, text: str) -> None:
+    assert guard.check(text, stage=Stage.TOOL).principle_id == "no-orders-in-data"
+
+
+@pytest.mark.parametrize(("prompt", "answer"), OUTPUT_BENIGN.values(), ids=OUTPUT_BENIGN)
+def test_an_ordinary_answer_passes(guard: Guard, prompt: str, answer: str) -> None:
+    assert guard.check(answer, stage=Stage.OUTPUT, context=prompt)
+
+
+@pytest.mark.parametrize(("prompt", "answer"), OUTPUT_HARMFUL.values(), ids=OUTPUT_HARMFUL)
+def test_a_harmful_answer_is_stopped(guard: Guard, prompt: str, answer: str) -> None:
+    assert guard.check(answer, stage=Stage.OUTPUT, context=prompt).action is Action.BLOCK
+
+
+def test_a_refusal_passes_and_is_noted(guard: Guard) -> None:
+    prompt, answer = OUTPUT_REFUSAL
+    verdict = guard.check(answer, stage=Stage.OUTPUT, context=prompt)
+    assert verdict
+    assert "note-refusal" in [finding.principle_id for finding in verdict.findings]
+
+
+@pytest.mark.parametrize("characters", [1_000, 10_000, 50_000])
+def test_an_attack_behind_filler_is_still_blocked_and_found(guard: Guard, characters: int) -> None:
+    filler = FILLER * (characters // len(FILLER))
+    verdict = guard.check(filler + TOOL_ATTACKS["assistant"] + " " + filler, stage=Stage.TOOL)
+    assert (verdict.allowed, verdict.coverage) == (False, 1.0)
+    start, end = verdict.findings[0].span
+    assert start < len(filler) + len(TOOL_ATTACKS["assistant"])
+    assert end > len(filler)
+    assert guard.check(filler + filler, stage=Stage.TOOL)
+
+
+@pytest.mark.parametrize("principle", PRINCIPLES)
+def test_a_principle_does_what_its_examples_say(guard: Guard, principle: Principle) -> None:
+    right: dict[bool, list[bool]] = {True: [], False: []}
+    for example in principle.examples:
+        verdict = guard.check(example.text, stage=example.stage or principle.stages[0], context=example.context)
+        (fired,) = [one.fired for one in verdict.evaluations if one.principle_id == principle.id]
+        expected = example.expect is principle.action
+        right[expected].append(fired is expected)
+    assert sum(right[True]) >= LEAST_CAUGHT * len(right[True])
+    assert sum(right[False]) >= LEAST_PASSED * len(right[False])
