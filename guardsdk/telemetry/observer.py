@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 _NANOSECONDS = 1_000_000_000
 
 
-def _records(provider: object) -> bool:
-    """Whether ``provider`` can record: those of the API package itself (no-op, and proxies of an unset SDK) cannot.
+def _records(part: object) -> bool:
+    """Whether a provider, tracer or meter can record: the API package's own cannot.
 
-    The proxy for metrics has no public name, so the package a class comes from decides.
+    Those are the no-op ones, which an SDK that is switched off hands out too, and the proxies of an SDK that is not
+    there. The proxy for metrics has no public name, so the package a class comes from decides.
     """
-    return not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
+    return not type(part).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class _Instruments:
     """The instruments of one meter provider."""
 
     provider: MeterProvider
+    live: bool
     duration: Histogram
     decisions: Counter
     score: Histogram
@@ -51,6 +53,7 @@ class _Instruments:
         counted = names.METRIC_DECISIONS
         return cls(
             provider=provider,
+            live=_records(meter),
             duration=histogram(names.METRIC_DURATION),
             decisions=meter.create_counter(counted.name, counted.unit, counted.meaning),
             score=histogram(names.METRIC_SCORE),
@@ -79,10 +82,14 @@ class OpenTelemetryObserver:
         """Report one check. What the SDK raises is the caller's to catch (``observing.notify`` does)."""
         traces = self._tracer_provider or trace.get_tracer_provider()
         if _records(traces):
-            self._span(self._tracer_of(traces), record)
+            tracer = self._tracer_of(traces)
+            if _records(tracer):
+                self._span(tracer, record)
         meters = self._meter_provider or metrics.get_meter_provider()
         if _records(meters):
-            self._measure(self._instruments_of(meters), record)
+            instruments = self._instruments_of(meters)
+            if instruments.live:
+                self._measure(instruments, record)
 
     def _tracer_of(self, provider: TracerProvider) -> Tracer:
         known = self._tracer
@@ -101,8 +108,6 @@ class OpenTelemetryObserver:
 
     @staticmethod
     def _span(tracer: Tracer, record: CheckRecord) -> None:
-        if not _records(tracer):  # an SDK that is switched off hands out the API's own tracer
-            return
         verdict = record.verdict
         end = record.started_ns + round(verdict.duration_s * _NANOSECONDS)
         span = tracer.start_span(

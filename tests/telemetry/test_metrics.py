@@ -1,0 +1,102 @@
+"""Three metrics, with few-valued attributes and units from the one list of names."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+
+from guardsdk.telemetry import names
+from guardsdk.verdict import Stage
+from tests.blocking import blocking_policy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from tests.telemetry.conftest import Watched
+
+TEXT = "What is the capital of Portugal?"
+
+
+def decisions(watched: Watched) -> dict[tuple[object, ...], int | float]:
+    found: dict[tuple[object, ...], int | float] = {}
+    for point in watched.metrics()["guardsdk.check.decisions"].data.data_points:
+        assert isinstance(point, NumberDataPoint)
+        attributes = dict(point.attributes or {})
+        found[tuple(attributes.get(f"guardsdk.{name}") for name in ("stage", "action", "status", "principle.id"))] = (
+            point.value
+        )
+    return found
+
+
+def histogram(watched: Watched, name: str) -> list[HistogramDataPoint]:
+    points = watched.metrics()[name].data.data_points
+    return [point for point in points if isinstance(point, HistogramDataPoint)]
+
+
+def test_decisions_are_counted_by_outcome(watched: Watched, tmp_path: Path) -> None:
+    guard = watched.guard(blocking_policy(Stage.TOOL))
+    guard.check(TEXT)
+    guard.check_many([TEXT, "Another one."])
+    guard.check(TEXT, stage="tool")
+    watched.guard(blocking_policy(), models=tmp_path / "none").check(TEXT)
+    assert decisions(watched) == {
+        ("input", "allow", "complete", None): 3,
+        ("tool", "block", "complete", "all-tool"): 1,
+        ("input", "block", "failed", None): 1,
+    }
+
+
+def test_durations_sum_to_those_of_the_verdicts(watched: Watched, tmp_path: Path) -> None:
+    guard = watched.guard()
+    fresh, cached = guard.check(TEXT), guard.check(TEXT)
+    failed = watched.guard(models=tmp_path / "none").check(TEXT)
+    points = {
+        tuple(sorted((point.attributes or {}).items())): point
+        for point in histogram(watched, "guardsdk.check.duration")
+    }
+    for verdict, more in ((fresh, {}), (cached, {}), (failed, {"error.type": "ModelNotFoundError"})):
+        attributes = {
+            "guardsdk.stage": "input",
+            "guardsdk.status": verdict.status.value,
+            "guardsdk.cached": verdict.cached,
+            **more,
+        }
+        point = points.pop(tuple(sorted(attributes.items())))
+        assert (point.count, point.sum) == (1, verdict.duration_s)
+        assert tuple(point.explicit_bounds) == names.METRIC_DURATION.boundaries
+    assert points == {}
+
+
+def test_scores_are_recorded_per_label_and_stage(watched: Watched) -> None:
+    verdict = watched.guard().check(TEXT, stage="output", context="And where is Lisbon?")
+    points = histogram(watched, "guardsdk.score")
+    found = {(point.attributes or {})["guardsdk.label"]: point.sum for point in points}
+    assert found == verdict.scores
+    assert {(point.attributes or {})["guardsdk.stage"] for point in points} == {"output"}
+    assert {tuple(point.explicit_bounds) for point in points} == {names.METRIC_SCORE.boundaries}
+
+
+def test_names_units_and_attributes_are_those_of_the_list(watched: Watched, tmp_path: Path) -> None:
+    watched.guard(blocking_policy(Stage.INPUT)).check(TEXT)
+    watched.guard(models=tmp_path / "none").check(TEXT)
+    known = {metric.name: metric for metric in names.METRICS}
+    found = watched.metrics()
+    assert set(found) == set(known)
+    for name, metric in found.items():
+        assert metric.unit == known[name].unit
+        used = {key for point in metric.data.data_points for key in point.attributes or {}}
+        assert used == {attribute.name for attribute in known[name].attributes}
+
+
+def test_many_guards_and_threads_share_the_instruments(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    guards = [watched.guard() for _ in range(4)]
+    with caplog.at_level(logging.WARNING), ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(guard.check, TEXT) for guard in guards * 4]:
+            future.result()
+    assert sum(decisions(watched).values()) == 16
+    assert caplog.records == []

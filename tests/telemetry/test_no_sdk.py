@@ -1,0 +1,100 @@
+"""Without an SDK nothing is built: a record that cannot be looked into goes through unnoticed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider
+
+from guardsdk.telemetry import OpenTelemetryObserver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from guardsdk.observing import CheckRecord
+
+SHUT = """
+class Shut:
+    def __getattribute__(self, name):
+        raise LookupError(name)
+"""
+
+
+class Shut:
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401  it gives nothing at all
+        raise LookupError(name)
+
+
+RECORD = cast("CheckRecord", Shut())
+
+
+@pytest.mark.parametrize("tracer_provider", [NoOpTracerProvider(), ProxyTracerProvider()])
+def test_a_record_is_not_looked_into_where_nobody_records(tracer_provider: Any) -> None:  # noqa: ANN401
+    OpenTelemetryObserver(tracer_provider=tracer_provider, meter_provider=NoOpMeterProvider()).on_check(RECORD)
+
+
+def test_an_sdk_that_is_switched_off_costs_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    observer = OpenTelemetryObserver(tracer_provider=TracerProvider(), meter_provider=MeterProvider())
+    observer.on_check(RECORD)
+
+
+def test_an_sdk_does_look_into_it() -> None:
+    spans = OpenTelemetryObserver(tracer_provider=TracerProvider(), meter_provider=NoOpMeterProvider())
+    with pytest.raises(LookupError, match="verdict"):
+        spans.on_check(RECORD)
+    metrics = OpenTelemetryObserver(tracer_provider=NoOpTracerProvider(), meter_provider=MeterProvider())
+    with pytest.raises(LookupError, match="verdict"):
+        metrics.on_check(RECORD)
+
+
+def run(code: str, *arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603  this interpreter, our own code
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout
+
+
+def test_the_global_providers_of_a_process_without_an_sdk_cost_nothing() -> None:
+    code = f"""
+import sys
+from guardsdk.telemetry import OpenTelemetryObserver
+{SHUT}
+OpenTelemetryObserver().on_check(Shut())
+print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
+"""
+    assert run(code).strip() == "[]"
+
+
+def test_an_sdk_set_up_after_the_guard_is_used_from_then_on(model_directory: Path) -> None:
+    code = """
+import sys
+from guardsdk import Guard
+guard = Guard(models=sys.argv[1], providers="cpu")
+guard.check("before")
+
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+metrics.set_meter_provider(MeterProvider(metric_readers=[reader]))
+guard.check("after this")
+print([(span.name, span.attributes["guardsdk.text.length"]) for span in exporter.get_finished_spans()])
+scopes = reader.get_metrics_data().resource_metrics[0].scope_metrics
+print(sorted(metric.name for scope in scopes for metric in scope.metrics if scope.scope.name == "guardsdk"))
+"""
+    assert run(code, str(model_directory)).splitlines() == [
+        "[('guardsdk.check', 10)]",
+        "['guardsdk.check.decisions', 'guardsdk.check.duration', 'guardsdk.score']",
+    ]
