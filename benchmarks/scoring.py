@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PEER_SCORE = "peer"
 """Name the peer's single score is stored under."""
 _BATCH_ROWS = 256
+_BATCH_CHARACTERS = 100_000
+"""A batch ends at whichever comes first, so that an interrupted run loses seconds and not minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +166,18 @@ class Measured:
     """Wall time those rows took."""
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Rows of like length together, longest first, so that a run too big for memory fails early."""
-    ordered = sorted(rows, key=lambda row: (row.stage, -len(row.text)))
-    for start in range(0, len(ordered), _BATCH_ROWS):
-        yield ordered[start : start + _BATCH_ROWS]
+    batch: list[Row] = []
+    characters = 0
+    for row in sorted(rows, key=lambda row: (row.stage, -len(row.text))):
+        if batch and (len(batch) == _BATCH_ROWS or characters + len(row.text) > _BATCH_CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(row)
+        characters += len(row.text)
+    if batch:
+        yield batch
 
 
 def measure(system: System, rows: Sequence[Row], folder: Path, *, fresh: bool = False) -> Measured:
@@ -179,7 +188,7 @@ def measure(system: System, rows: Sequence[Row], folder: Path, *, fresh: bool = 
     start = time.perf_counter()
     total = sum(len(row.text) for row in todo.values())
     with tqdm(total=total, unit="char", unit_scale=True, desc=system.name, disable=not todo) as bar:
-        for batch in _batches(todo.values()):
+        for batch in batches(todo.values()):
             found = system.decide(batch)
             store.add({row.key: result for row, result in zip(batch, found, strict=True)})
             bar.update(sum(len(row.text) for row in batch))

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import figures, report
+from benchmarks import figures, report, scoring
 from benchmarks.data import Row
 from benchmarks.quality import build
 from benchmarks.scoring import Measured, Outcome, Store, measure
@@ -179,3 +180,12 @@ def test_a_store_drops_lines_it_cannot_read(tmp_path: Path) -> None:
     store = Store(path)
     assert "k" not in store
     assert "only" not in store
+
+
+def test_a_run_is_stored_in_steps_that_hold_every_row_once() -> None:
+    rows = [replace(row(index), text="x" * 40_000 + str(index)) for index in range(7)]
+    rows += [row(index) for index in range(10, 600)]
+    batches = list(scoring.batches(rows))
+    assert sorted(one.text for batch in batches for one in batch) == sorted(one.text for one in rows)
+    assert max(map(len, batches)) == 256
+    assert max(sum(len(one.text) for one in batch) for batch in batches) <= 100_000
