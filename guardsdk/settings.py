@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,9 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from guardsdk.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 Providers = Literal["auto", "cpu", "cuda"]
+
+_RUNTIME_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+"""Read by ONNX Runtime while it is imported, and only then; see Privacy.md of its distribution."""
 
 _VARIABLES = {
     "model": "GUARDSDK_MODEL",
@@ -52,3 +56,21 @@ class Settings(BaseModel):
             name = _VARIABLES[str(first["loc"][0])]
             msg = f"environment variable {name} cannot be used: {first['msg']}"
             raise InputError(msg) from None
+
+
+@contextmanager
+def runtime_telemetry_off() -> Iterator[None]:
+    """Import ONNX Runtime inside this block and it neither uploads usage events nor keeps a device identifier.
+
+    From 1.29 on its official builds do both by default on every platform. The variable is put back afterwards: what
+    else the host starts is the host's business.
+    """
+    before = os.environ.get(_RUNTIME_TELEMETRY)
+    os.environ[_RUNTIME_TELEMETRY] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_RUNTIME_TELEMETRY]
+        else:
+            os.environ[_RUNTIME_TELEMETRY] = before

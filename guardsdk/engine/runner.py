@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guardsdk.engine import providers
+from guardsdk.engine.session import first_line
 from guardsdk.errors import ModelError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Runner:
         try:
             return self._checked(active.session, ids, mask, kinds)
         except Exception as error:
-            msg = f"the model could not be run on {active.provider}: {providers.first_line(error)}"
+            msg = f"the model could not be run on {active.provider}: {first_line(error)}"
             raise ModelError(msg) from error
 
     def _open(self, kind: Kind) -> Session:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from guardsdk.errors import ModelError
+from guardsdk.settings import runtime_telemetry_off
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
 Kind = Literal["cpu", "cuda"]
 PROVIDER_NAMES: dict[Kind, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-_INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+_Integer = type[np.int64] | type[np.int32]
+_INTEGERS: dict[str, _Integer] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,7 @@ class OnnxRuntime:
 
     def offered(self) -> Sequence[str]:
         """Return the names of the execution providers this installation was built with."""
-        import onnxruntime  # noqa: PLC0415  importing the package must stay light
-
-        names: list[str] = onnxruntime.get_available_providers()
+        names: list[str] = _runtime().get_available_providers()
         return names
 
     def open(self, path: Path, kind: Kind, threads: int) -> Session:
@@ -71,9 +72,7 @@ class OnnxSession:
 
     def __init__(self, path: Path, kind: Kind, threads: int) -> None:
         """Load and optimise the graph at ``path``; ``threads`` is how many CPU threads one run may use."""
-        import onnxruntime  # noqa: PLC0415  importing the package must stay light
-
-        onnxruntime.disable_telemetry_events()
+        onnxruntime = _runtime()
         if kind == "cuda" and importlib.util.find_spec("nvidia") is not None:
             onnxruntime.preload_dlls()  # CUDA that was installed as Python packages is not on the loader's path
         options = onnxruntime.SessionOptions()
@@ -103,8 +102,8 @@ class OnnxSession:
         }
         return Outputs(found[names[0]], found.get("attention"), found.get("embedding"))
 
-    def _declared_inputs(self, path: Path) -> list[tuple[str, type[np.integer[Any]]]]:
-        declared = []
+    def _declared_inputs(self, path: Path) -> list[tuple[str, _Integer]]:
+        declared: list[tuple[str, _Integer]] = []
         for item in self._session.get_inputs():
             if item.name not in _INPUTS or item.type not in _INTEGERS:
                 msg = f"model file {path} wants an input {item.name!r} of {item.type}, which the engine does not have"
@@ -119,6 +118,16 @@ class OnnxSession:
             msg = f"model file {path} has no output 'logits', only {', '.join(declared)}"
             raise ModelError(msg)
         return ["logits", *(name for name in ("attention", "embedding") if name in declared)]
+
+
+def _runtime() -> ModuleType:
+    """Import ONNX Runtime, which must not happen with the package, and keep it from reporting to its maker."""
+    with runtime_telemetry_off():
+        import onnxruntime  # noqa: PLC0415
+    # For a host that imported it before us: the variable came too late, this stops most of what would still be sent.
+    onnxruntime.disable_telemetry_events()
+    module: ModuleType = onnxruntime
+    return module
 
 
 def first_line(error: Exception) -> str:

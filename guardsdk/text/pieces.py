@@ -16,10 +16,7 @@ def pieces(text: str, size: int, longest_word: int | None = None) -> list[tuple[
     digits are cut into parts of that length, else a text without spaces would hide everything it says.
     An empty text gives one empty range.
     """
-    if len(text) <= size:
-        ends = [len(text)]
-    else:
-        ends = _ends(text, size)
+    ends = [len(text)] if len(text) <= size else _ends(text, size)
     if longest_word is not None and len(text) > longest_word:
         extra: set[int] = set()
         for word in re.finditer(_WORD % (longest_word + 1), text):
