@@ -1,0 +1,185 @@
+"""The command line around its commands: usage, crashes, pipes, and the real process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import __version__
+from guardsdk.cli import main
+from guardsdk.cli.terminal import Counter, complain, progress, say, table
+from guardsdk.guard import Guard
+from guardsdk.verdict import Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Runner
+
+
+def test_info_names_model_policy_thresholds_provider_and_versions(run: Runner, blocks: Path) -> None:
+    assert run("info", "--policy", blocks) == 0
+    people = run.out
+    assert run("info", "--policy", blocks, "--json") == 0
+    found = json.loads(run.out)
+    assert [(rule["stage"], rule["principle_id"], rule["threshold"]) for rule in found["rules"]] == [
+        ("input", "all-asked", 0.0),
+        ("tool", "all-asked", 0.0),
+        ("output", "all-answered", 0.0),
+    ]
+    assert found["versions"]["guardsdk"] == __version__
+    for word in (
+        found["model"]["digest"],
+        found["policy"]["digest"],
+        found["directory"],
+        found["provider_active"],
+        found["versions"]["onnxruntime"],
+        *found["labels"],
+    ):
+        assert word in people
+
+
+def test_info_without_a_model_exits_2_in_one_line(run: Runner, tmp_path: Path) -> None:
+    assert run("info", "--model", tmp_path / "none") == 2
+    assert run.out == ""
+    assert run.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["chekc"], "invalid choice: 'chekc'"),
+        (["check"], "the following arguments are required: TEXT"),
+        (["check", "x", "--stage", "inputt"], "invalid choice: 'inputt'"),
+        (["check", "x", "--jsonn=1"], "unknown option --jsonn (see guardsdk check --help)"),
+        (["check", "x", "--providers", "tpu"], "invalid choice: 'tpu'"),
+    ],
+)
+def test_bad_usage_exits_2_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert complaint in err
+    assert err.startswith("guardsdk: ")
+    assert err.count("\n") == 1
+
+
+def test_a_text_without_quotes_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "the", "zanzibar", "plan"]) == 2
+    err = capsys.readouterr().err
+    assert "put a text in quotes" in err
+    assert "zanzibar" not in err
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_exit_0(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert main([option]) == 0
+    assert "guardsdk" in capsys.readouterr().out
+
+
+def test_a_setting_that_cannot_be_used_exits_2_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUARDSDK_THREADS", "many")
+    assert main(["info"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("guardsdk: environment variable GUARDSDK_THREADS cannot be used")
+    assert err.count("\n") == 1
+
+
+def test_a_crash_is_neither_a_block_nor_a_traceback_and_quotes_nothing(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        msg = "zanzibar"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(Guard, "check", crash)
+    assert run("check", "zanzibar") == 2
+    assert run.err.startswith("guardsdk: internal error: RuntimeError at ")
+    assert "zanzibar" not in run.err
+    assert run.err.count("\n") == 1
+
+
+def test_an_interrupt_exits_130_in_one_line(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Guard, "check", interrupt)
+    assert run("check", "x") == 130
+    assert run.err == "guardsdk: interrupted\n"
+
+
+def process(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "guardsdk", *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=120)  # noqa: S603  our own
+
+
+def test_the_process_blocks_allows_and_fails_with_its_exit_status(
+    model_directory: Path, blocks: Path, allows: Path, tmp_path: Path
+) -> None:
+    blocked = process("check", "-", "--policy", blocks, "--model", model_directory, "--json", stdin=b"Anything.")
+    assert (blocked.returncode, blocked.stderr) == (1, b"")
+    assert Verdict.model_validate_json(blocked.stdout).principle_id == "all-asked"
+    allowed = process("check", "Anything.", "--policy", allows, "--model", model_directory)
+    assert (allowed.returncode, allowed.stderr) == (0, b"")
+    failed = process("check", "Anything.", "--model", tmp_path / "none")
+    assert failed.returncode == 2
+    assert failed.stderr.count(b"\n") == 1
+
+
+def test_the_process_scans_with_a_bar_and_clean_output(model_directory: Path, allows: Path) -> None:
+    options = ("--policy", allows, "--model", model_directory)
+    done = process("scan", "-", *options, "--progress", stdin=b"One.\n\xff\nTwo.\n")
+    assert done.returncode == 2
+    assert [json.loads(line)["line"] for line in done.stdout.splitlines()] == [1, 2, 3]
+    assert b"texts=3" in done.stderr
+    assert b"guardsdk: line 2: not UTF-8 text\n" in done.stderr
+    quiet = process("scan", "-", *options, "--no-progress", stdin=b"One.\n")
+    assert quiet.stderr.count(b"\n") == 1
+
+
+def test_a_reader_that_leaves_early_is_no_crash(model_directory: Path, allows: Path, tmp_path: Path) -> None:
+    path = tmp_path / "many.txt"
+    path.write_text("".join(f"line {number}\n" for number in range(400)), encoding="utf-8")
+    arguments = ["scan", path, "--policy", allows, "--model", model_directory, "--batch", "8"]
+    command = [sys.executable, "-m", "guardsdk", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:  # noqa: S603  our own
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        complaints = child.stderr.read()
+        assert child.wait(120) == 141
+    assert complaints == b""
+
+
+def test_a_stream_that_cannot_encode_a_line_gets_it_escaped(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    say("path \udcff")
+    complain("two\nlines  \udcff")
+    out, err = capsysbinary.readouterr()
+    assert out == b"path \\udcff\n"
+    assert err == b"guardsdk: two lines \\udcff\n"
+
+
+def test_without_tqdm_a_plain_count_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    with progress(shown=True, total=200) as shown:
+        assert isinstance(shown, Counter)
+        shown.advance(3, 100)
+        shown.note("line 2: bad")
+        shown.advance(2, 100)
+    assert capsys.readouterr().err == "\r3 texts (50%)\nguardsdk: line 2: bad\n\r5 texts (100%)\n"
+
+
+def test_a_table_has_aligned_columns_and_one_line_per_row() -> None:
+    assert list(table([("a", "b\nc", ""), ("longer", "x", "y")])) == ["a       b c", "longer  x    y"]

@@ -1,0 +1,142 @@
+"""``guardsdk check``: one text in, a verdict out, and the exit status tells three outcomes apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk.verdict import Stage, Status, Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Runner
+
+TEXT = "What is the capital of Portugal?"
+
+
+def test_an_allowed_text_exits_0(run: Runner, allows: Path) -> None:
+    assert run("check", TEXT, "--policy", allows) == 0
+    assert run.out.startswith("ALLOWED\n")
+    assert run.err == ""
+
+
+def test_a_blocked_text_exits_1_and_names_the_principle(run: Runner, blocks: Path) -> None:
+    assert run("check", TEXT, "--policy", blocks) == 1
+    assert run.out.startswith("BLOCKED by all-asked\n")
+    assert run.err == ""
+
+
+def test_a_flagged_text_is_allowed_and_says_so(run: Runner, flags: Path) -> None:
+    assert run("check", TEXT, "--policy", flags) == 0
+    assert run.out.startswith("ALLOWED, flagged by seen-asked\n")
+
+
+def test_people_are_shown_scores_coverage_model_policy_and_provider(run: Runner, blocks: Path) -> None:
+    run("check", TEXT, "--policy", blocks, "--json")
+    verdict = Verdict.model_validate_json(run.out)
+    assert verdict.model is not None
+    run("check", TEXT, "--policy", blocks)
+    lines = [line.split() for line in run.out.splitlines()]
+    assert ["principle", "label", "score", "threshold", "margin", "action", "characters"] in lines
+    (row,) = (line for line in lines if line[:1] == ["all-asked"])
+    score = verdict.scores["prompt_injection"]
+    start, end = verdict.findings[0].span
+    assert row[1:] == ["prompt_injection", f"{score:.4f}", "0.0000", f"+{score:.4f}", "block", f"{start}-{end}"]
+    assert ["coverage", "100.0%"] in lines
+    facts = {line[0]: line[1] for line in lines if len(line) > 1}
+    assert facts["model"] == verdict.model.name
+    assert facts["policy"] == "blocks"
+    assert facts["provider"] == "CPUExecutionProvider"
+    assert TEXT not in run.out
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_json_is_the_verdict_of_the_stage(run: Runner, blocks: Path, stage: Stage) -> None:
+    assert run("check", TEXT, "--policy", blocks, "--stage", stage.value, "--json") == 1
+    verdict = Verdict.model_validate_json(run.out)
+    assert verdict.stage is stage
+    assert verdict.principle_id == ("all-answered" if stage is Stage.OUTPUT else "all-asked")
+
+
+def test_the_context_of_an_answer_takes_part_in_its_score(run: Runner, allows: Path) -> None:
+    options = ("check", "It is Lisbon.", "--stage", "output", "--policy", allows, "--json")
+    run(*options)
+    alone = Verdict.model_validate_json(run.out)
+    run(*options, "--context", TEXT)
+    assert Verdict.model_validate_json(run.out).scores != alone.scores
+
+
+def test_a_context_on_another_stage_is_refused(run: Runner) -> None:
+    assert run("check", TEXT, "--context", "x") == 2
+    assert run.err == "guardsdk: --context is read on --stage output only\n"
+
+
+def test_a_dash_reads_standard_input(run: Runner, blocks: Path) -> None:
+    run("check", TEXT, "--policy", blocks, "--json")
+    given = Verdict.model_validate_json(run.out)
+    assert run("check", "-", "--policy", blocks, "--json", stdin=TEXT.encode()) == 1
+    assert Verdict.model_validate_json(run.out).scores == given.scores
+
+
+def test_standard_input_may_hold_any_bytes(run: Runner, allows: Path) -> None:
+    assert run("check", "-", "--policy", allows, "--json", stdin=b"caf\xe9 \x00 \xff\xfe") == 0
+    assert Verdict.model_validate_json(run.out).coverage == 1.0
+
+
+@pytest.mark.parametrize("text", ["", " \n\t "])
+def test_a_text_with_nothing_in_it_is_allowed_and_says_why(run: Runner, blocks: Path, text: str) -> None:
+    assert run("check", text, "--policy", blocks) == 0
+    assert "the text has no visible character" in run.out
+
+
+def test_a_missing_model_exits_2_in_one_line(run: Runner, tmp_path: Path) -> None:
+    assert run("check", TEXT, "--model", tmp_path / "none", "--json") == 2
+    assert Verdict.model_validate_json(run.out).status is Status.FAILED
+    assert run.err.startswith("guardsdk: could not check: ModelNotFoundError: ")
+    assert run.err.count("\n") == 1
+
+
+def test_what_a_lenient_policy_lets_pass_unchecked_still_exits_2(run: Runner, lenient: Path, tmp_path: Path) -> None:
+    assert run("check", TEXT, "--policy", lenient, "--model", tmp_path / "none") == 2
+    assert run.out.startswith("UNCHECKED\n")
+    assert "action    allow (input may pass)" in run.out
+
+
+def test_a_text_too_long_to_be_checked_whole_exits_2(
+    run: Runner, allows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardsdk.pipeline.Pipeline.run", _cut(8))
+    assert run("check", TEXT, "--policy", allows) == 2
+    assert "only the first 8 of 32 characters were scored" in run.err
+
+
+def _cut(characters: int) -> object:
+    """``Pipeline.run`` of a guard with a small ``max_chars``, which the command line has no option for."""
+    from guardsdk.pipeline import Pipeline  # noqa: PLC0415
+
+    original = Pipeline.run
+
+    def run(self: Pipeline, *arguments: object) -> object:
+        self._max_chars = characters
+        return original(self, *arguments)  # type: ignore[arg-type]
+
+    return run
+
+
+def test_a_policy_that_cannot_be_read_exits_2_in_one_line(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text('name = "p"\nversionn = "1"\nprincple = 3\n', encoding="utf-8")
+    assert run("check", TEXT, "--policy", path) == 2
+    assert run.out == ""
+    assert run.err.startswith(f"guardsdk: {path}: ")
+    assert "did you mean 'version'?" in run.err
+    assert run.err.count("\n") == 1
+
+
+def test_a_policy_that_does_not_fit_the_model_exits_2_in_one_line(run: Runner, blocks: Path) -> None:
+    blocks.write_text(blocks.read_text().replace("prompt_injection", "prompt_injektion"))
+    assert run("check", TEXT, "--policy", blocks) == 2
+    assert "the model has no label 'prompt_injektion'; did you mean 'prompt_injection'?" in run.err
+    assert run.err.count("\n") == 1

@@ -1,0 +1,67 @@
+"""Lines come out one by one, however long or broken they are."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardsdk.cli.lines import Layout, read_lines
+from guardsdk.cli.scan import _batches
+
+if TYPE_CHECKING:
+    from guardsdk.cli.lines import Line
+
+TXT, JSONL = Layout("txt"), Layout("jsonl")
+
+
+def read(content: bytes, layout: Layout = TXT, longest: int = 50) -> list[Line]:
+    return list(read_lines(io.BytesIO(content), layout, longest))
+
+
+def test_a_line_that_is_too_long_is_skipped_whole_and_the_next_is_read() -> None:
+    lines = read(b"x" * 50 + b"\n" + b"y" * 51 + b"\n" + b"z" * 500 + b"\nnext\n" + b"w" * 51)
+    assert [(line.number, line.problem is None) for line in lines] == [
+        (1, True),
+        (2, False),
+        (3, False),
+        (4, True),
+        (5, False),
+    ]
+    assert lines[3].text == "next"
+    assert lines[2].problem == "longer than 50 bytes"
+    assert lines[2].text == ""
+
+
+def test_sizes_add_up_to_the_file_where_it_ends_in_a_line() -> None:
+    content = b"one\r\n\n\n" + b"z" * 200 + b"\n\xff\n \ntwo"
+    assert sum(line.size for line in read(content)) == len(content)
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_first_text() -> None:
+    assert [line.text for line in read(b"\xef\xbb\xbfone\ntwo")] == ["one", "two"]
+
+
+def test_separators_inside_a_line_do_not_end_it() -> None:
+    assert [line.text for line in read("one\u2028two\x0cthree\n".encode())] == ["one\u2028two\x0cthree"]
+
+
+def test_json_with_a_number_too_long_to_convert_is_a_bad_line() -> None:
+    (line,) = read(b'{"text": ' + b"9" * 5000 + b"}", JSONL, longest=10_000)
+    assert line.problem == "not valid JSON"
+
+
+@given(st.binary(max_size=300), st.sampled_from([TXT, JSONL, Layout("jsonl", "text", "prompt")]))
+def test_any_bytes_give_numbered_lines_with_a_text_or_a_problem(content: bytes, layout: Layout) -> None:
+    lines = read(content, layout)
+    numbers = [line.number for line in lines]
+    assert numbers == sorted(set(numbers))
+    assert all(line.text.strip() or line.problem or layout.kind == "jsonl" for line in lines)
+    assert sum(line.size for line in lines) <= len(content)
+
+
+def test_a_batch_of_long_lines_is_cut_short() -> None:
+    lines = read((b"x" * 3_000_000 + b"\n") * 3 + b"y\n" * 5, longest=4_000_000)
+    assert [len(batch) for batch in _batches(lines, 4)] == [2, 4, 2]
