@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from guardsdk.screens.base import JointReading, Panel
     from guardsdk.verdict import ArtifactRef
 
+_AT_ONCE = 512
+"""Texts given to the screens in one go: enough to sort by length, few enough to hold their tokens in memory."""
+
 
 class Runtime(Protocol):
     """Where the scores are computed; it may change while the program runs, when a device fails."""
@@ -115,7 +118,10 @@ class Pipeline:
         if not waiting:
             return judged
         if stage not in self._stages:
-            reason = f"PolicyError: policy {self._policy.name!r} has no principle for stage {stage.value}"
+            reason = (
+                f"PolicyError: policy {self._policy.name!r} has no principle for stage {stage.value}: add one, or let "
+                f'the stage pass unchecked with on_error = {{{stage.value} = "allow"}}'
+            )
             return judged | dict.fromkeys(waiting, self._failed(stage, reason))
         try:
             assembly = self._assemble()
@@ -134,16 +140,19 @@ class Pipeline:
                     judged[place] = hit
                     continue
             jobs.setdefault(key, _Job(text, context)).places.append(place)
-        if jobs:
-            self._score(assembly, stage, jobs, judged)
+        waiting_jobs = list(jobs.items())
+        for start in range(0, len(waiting_jobs), _AT_ONCE):
+            self._score(assembly, stage, waiting_jobs[start : start + _AT_ONCE], judged)
         return judged
 
-    def _score(self, assembly: Assembly, stage: Stage, jobs: dict[Hashable, _Job], judged: dict[int, Verdict]) -> None:
+    def _score(
+        self, assembly: Assembly, stage: Stage, jobs: Sequence[tuple[Hashable, _Job]], judged: dict[int, Verdict]
+    ) -> None:
         """Score every job in one go, and put its verdict at all its places and into the cache."""
-        texts = [clean(job.text[: self._max_chars]) for job in jobs.values()]
-        contexts = [None if job.context is None else clean(self._ends(job.context)) for job in jobs.values()]
+        texts = [clean(job.text[: self._max_chars]) for _, job in jobs]
+        contexts = [None if job.context is None else clean(self._ends(job.context)) for _, job in jobs]
         readings = assembly.panel.read(texts, stage, contexts)
-        for (key, job), reading in zip(jobs.items(), readings, strict=True):
+        for (key, job), reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))
             judged.update(dict.fromkeys(job.places, verdict))
             if self._cache is not None and verdict.status is Status.COMPLETE and isinstance(key, bytes):

@@ -102,7 +102,7 @@ def test_empty_and_white_space_are_allowed_with_full_coverage_and_no_finding(
         "\U000e0041\U000e0042",
         "\x1b[31mred\x07",
         "e" + "\u0301" * 400,
-        "x" * 5000,
+        "x" * 1500,
         "漢字かな交じり文",
         "\U0001f468\u200d\U0001f469\u200d\U0001f467",
     ],

@@ -7,7 +7,10 @@ import contextvars
 import multiprocessing
 import sys
 import threading
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +22,6 @@ from tests.samples import ATTACKS, BENIGN, OUTPUT_BENIGN, OUTPUT_HARMFUL, TOOL_A
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
     from guardsdk.observing import CheckRecord
 
@@ -57,6 +59,15 @@ def test_the_public_door_is_small_and_complete() -> None:
         "__version__", "guarded",
     }  # fmt: skip
     assert all(hasattr(guardsdk, name) for name in guardsdk.__all__)
+
+
+def test_the_version_is_the_one_the_package_is_built_with() -> None:
+    try:
+        built = metadata.version("guardsdk")
+    except metadata.PackageNotFoundError:  # a source checkout that is not installed
+        project = Path(__file__).parents[1] / "pyproject.toml"
+        built = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
+    assert guardsdk.__version__ == built
 
 
 @pytest.mark.parametrize("stage", ["input", "output", "tool"])

@@ -3,128 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import pytest
 
-from guardsdk.cache import Keys, VerdictCache
 from guardsdk.errors import ModelError, ModelNotFoundError, PolicyError
-from guardsdk.pipeline import Assembly, Pipeline
-from guardsdk.policy import OnError, Policy, Principle, bind
-from guardsdk.screens.base import OperatingPoints, Panel, Reading
-from guardsdk.verdict import Action, ArtifactRef, Stage, Status, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from guardsdk.observing import CheckRecord
-
-MODEL = ArtifactRef(name="words", version="1", digest="0" * 64)
-
-
-class WordScreen:
-    """Scores a label by the share of a text's words that are its name; remembers what it was asked."""
-
-    name = "words"
-
-    def __init__(self, *labels: str, coverage: float = 1.0, error: Exception | None = None) -> None:
-        self._labels = labels
-        self._coverage = coverage
-        self._error = error
-        self.asked: list[tuple[str, Stage, str | None]] = []
-        self.operating_points: OperatingPoints = {
-            (label, stage): {"default": 0.5} for label in labels for stage in Stage
-        }
-
-    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
-        self.asked += [(text, stage, context) for text, context in zip(texts, contexts, strict=True)]
-        if self._error is not None:
-            raise self._error
-        return [self._read(text) for text in texts]
-
-    def _read(self, text: str) -> Reading:
-        words = text.split()
-        scores = {label: words.count(label) / max(1, len(words)) for label in self._labels}
-
-        def span(label: str) -> tuple[int, int]:
-            start = text.index(label)
-            return start, start + len(label)
-
-        return Reading(scores, self._coverage, span)
-
-
-class StillRuntime:
-    provider_active = "CPUExecutionProvider"
-    provider_reason: str | None = None
-
-
-class GoneRuntime:
-    @property
-    def provider_active(self) -> str:
-        msg = "cannot load again"
-        raise ModelError(msg)
-
-    provider_reason: str | None = None
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.records: list[CheckRecord] = []
-
-    def on_check(self, record: CheckRecord) -> None:
-        self.records.append(record)
-
-
-PRINCIPLES = (
-    Principle(id="no-bad", text="No.", label="bad", stages=(Stage.INPUT, Stage.OUTPUT)),
-    Principle(id="note-rude", text="Note.", label="rude", stages=(Stage.INPUT,), threshold=0.2, action=Action.FLAG),
-)
-POLICY = Policy(name="p", version="1", principles=PRINCIPLES)
-LENIENT = Policy(name="p", version="1", on_error=OnError(input="allow"), principles=PRINCIPLES)
-
-
-class Bench:
-    """A pipeline with everything a test wants to look at."""
-
-    def __init__(
-        self,
-        screen: WordScreen | None = None,
-        *,
-        policy: Policy = POLICY,
-        cache: int = 0,
-        max_chars: int | None = None,
-        failure: ModelError | PolicyError | None = None,
-        runtime: StillRuntime | GoneRuntime | None = None,
-    ) -> None:
-        self.screen = screen or WordScreen("bad", "rude")
-        self.recorder = Recorder()
-        self.cache = VerdictCache(cache, 60) if cache else None
-        self._failure = failure
-        panel = Panel([self.screen])
-        self._assembly = Assembly(
-            panel, bind(policy, panel.operating_points), MODEL, runtime or StillRuntime(), Keys(policy.digest)
-        )
-        self.pipeline = Pipeline(
-            policy,
-            self._assemble,
-            observers=[self.recorder],
-            provider_requested="auto",
-            cache=self.cache,
-            max_chars=max_chars,
-        )
-
-    def _assemble(self) -> Assembly:
-        if self._failure is not None:
-            raise self._failure
-        return self._assembly
-
-    def run(
-        self, *texts: str, stage: Stage = Stage.INPUT, contexts: Sequence[str | None] | None = None
-    ) -> list[Verdict]:
-        return self.pipeline.run(texts, stage, contexts or [None] * len(texts), "someone")
-
-    def check(self, text: str, stage: Stage = Stage.INPUT) -> Verdict:
-        return self.run(text, stage=stage)[0]
+from guardsdk.screens.base import Reading
+from guardsdk.verdict import Action, Stage, Status, Verdict
+from tests.pipeline_bench import LENIENT, MODEL, POLICY, Bench, GoneRuntime, WordScreen
 
 
 def test_a_block_names_its_principle_its_numbers_and_the_passage() -> None:
@@ -234,65 +119,6 @@ def test_a_score_that_is_no_number_degrades_the_check() -> None:
     assert (verdict.status, verdict.allowed) == (Status.DEGRADED, False)
     assert verdict.degraded_reasons == ("no usable score for bad",)
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
-
-
-def test_a_cached_verdict_says_so_and_is_otherwise_the_same() -> None:
-    bench = Bench(cache=8)
-    first, second = bench.check("so bad"), bench.check("so bad")
-    assert (first.cached, second.cached) == (False, True)
-    assert len(bench.screen.asked) == 1
-    same = {"cached": False, "duration_s": 0.0}
-    assert first.model_copy(update=same) == second.model_copy(update=same)
-    assert [record.verdict.cached for record in bench.recorder.records] == [False, True]
-
-
-def test_stage_and_context_are_part_of_what_is_remembered() -> None:
-    bench = Bench(cache=8)
-    bench.check("fine")
-    assert not bench.check("fine", Stage.OUTPUT).cached
-    assert not bench.run("fine", stage=Stage.OUTPUT, contexts=["why"])[0].cached
-    assert bench.run("fine", stage=Stage.OUTPUT, contexts=["why"])[0].cached
-
-
-@pytest.mark.parametrize("text", ["fine and longer than ten", "rude and longer than ten"])
-def test_a_degraded_verdict_is_not_remembered(text: str) -> None:
-    bench = Bench(cache=8, max_chars=10)
-    bench.check(text)
-    assert not bench.check(text).cached
-
-
-def test_a_failed_verdict_is_not_remembered() -> None:
-    bench = Bench(WordScreen("bad", "rude", error=ModelError("gone")), cache=8)
-    bench.check("fine")
-    assert not bench.check("fine").cached
-    assert len(bench.screen.asked) == 2
-
-
-def test_changing_a_verdicts_scores_changes_no_other() -> None:
-    bench = Bench(cache=8)
-    for _ in range(3):
-        verdict = bench.check("fine")
-        assert verdict.scores["bad"] == 0.0
-        verdict.scores["bad"] = 1.0
-
-
-@pytest.mark.parametrize("cache", [0, 8])
-def test_equal_texts_of_a_batch_are_scored_once_and_order_is_kept(cache: int) -> None:
-    bench = Bench(cache=cache)
-    verdicts = bench.run("so bad", "fine", "", "so bad", "rude it is")
-    assert [text for text, _, _ in bench.screen.asked] == ["so bad", "fine", "rude it is"]
-    actions = [Action.BLOCK, Action.ALLOW, Action.ALLOW, Action.BLOCK, Action.FLAG]
-    assert [verdict.action for verdict in verdicts] == actions
-    assert len(bench.recorder.records) == 5
-    assert [record.text_length for record in bench.recorder.records] == [6, 4, 0, 6, 10]
-    verdicts[0].scores["bad"] = 0.0
-    assert verdicts[3].scores["bad"] == 0.5
-
-
-def test_one_text_with_two_contexts_is_two_questions() -> None:
-    bench = Bench()
-    bench.run("fine", "fine", "fine", stage=Stage.OUTPUT, contexts=["a", "b", "a"])
-    assert [context for _, _, context in bench.screen.asked] == ["a", "b"]
 
 
 @pytest.mark.parametrize("stage", [Stage.INPUT, Stage.OUTPUT])

@@ -114,7 +114,10 @@ def _on_error_form(value: object) -> str:
 
 
 class Policy(_Strict):
-    """A named, versioned list of principles."""
+    """A named, versioned list of principles.
+
+    A stage that no principle names cannot be checked: what happens there is ``on_error``, and never a silent pass.
+    """
 
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)

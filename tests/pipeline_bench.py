@@ -1,0 +1,124 @@
+"""A pipeline whose scores a test can foresee: screens that count words in place of a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardsdk.cache import Keys, VerdictCache
+from guardsdk.errors import ModelError, PolicyError
+from guardsdk.pipeline import Assembly, Pipeline
+from guardsdk.policy import OnError, Policy, Principle, bind
+from guardsdk.screens.base import OperatingPoints, Panel, Reading
+from guardsdk.verdict import Action, ArtifactRef, Stage, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.observing import CheckRecord
+
+MODEL = ArtifactRef(name="words", version="1", digest="0" * 64)
+
+
+class WordScreen:
+    """Scores a label by the share of a text's words that are its name; remembers what it was asked."""
+
+    name = "words"
+
+    def __init__(self, *labels: str, coverage: float = 1.0, error: Exception | None = None) -> None:
+        self._labels = labels
+        self._coverage = coverage
+        self._error = error
+        self.asked: list[tuple[str, Stage, str | None]] = []
+        self.operating_points: OperatingPoints = {
+            (label, stage): {"default": 0.5} for label in labels for stage in Stage
+        }
+
+    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+        self.asked += [(text, stage, context) for text, context in zip(texts, contexts, strict=True)]
+        if self._error is not None:
+            raise self._error
+        return [self._read(text) for text in texts]
+
+    def _read(self, text: str) -> Reading:
+        words = text.split()
+        scores = {label: words.count(label) / max(1, len(words)) for label in self._labels}
+
+        def span(label: str) -> tuple[int, int]:
+            start = text.index(label)
+            return start, start + len(label)
+
+        return Reading(scores, self._coverage, span)
+
+
+class StillRuntime:
+    provider_active = "CPUExecutionProvider"
+    provider_reason: str | None = None
+
+
+class GoneRuntime:
+    @property
+    def provider_active(self) -> str:
+        msg = "cannot load again"
+        raise ModelError(msg)
+
+    provider_reason: str | None = None
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.records: list[CheckRecord] = []
+
+    def on_check(self, record: CheckRecord) -> None:
+        self.records.append(record)
+
+
+PRINCIPLES = (
+    Principle(id="no-bad", text="No.", label="bad", stages=(Stage.INPUT, Stage.OUTPUT)),
+    Principle(id="note-rude", text="Note.", label="rude", stages=(Stage.INPUT,), threshold=0.2, action=Action.FLAG),
+)
+POLICY = Policy(name="p", version="1", principles=PRINCIPLES)
+LENIENT = Policy(name="p", version="1", on_error=OnError(input="allow"), principles=PRINCIPLES)
+
+
+class Bench:
+    """A pipeline with everything a test wants to look at."""
+
+    def __init__(
+        self,
+        screen: WordScreen | None = None,
+        *,
+        policy: Policy = POLICY,
+        cache: int = 0,
+        max_chars: int | None = None,
+        failure: ModelError | PolicyError | None = None,
+        runtime: StillRuntime | GoneRuntime | None = None,
+    ) -> None:
+        self.screen = screen or WordScreen("bad", "rude")
+        self.recorder = Recorder()
+        self.cache = VerdictCache(cache, 60) if cache else None
+        self._failure = failure
+        panel = Panel([self.screen])
+        self._assembly = Assembly(
+            panel, bind(policy, panel.operating_points), MODEL, runtime or StillRuntime(), Keys(policy.digest)
+        )
+        self.pipeline = Pipeline(
+            policy,
+            self._assemble,
+            observers=[self.recorder],
+            provider_requested="auto",
+            cache=self.cache,
+            max_chars=max_chars,
+        )
+
+    def _assemble(self) -> Assembly:
+        if self._failure is not None:
+            raise self._failure
+        return self._assembly
+
+    def run(
+        self, *texts: str, stage: Stage = Stage.INPUT, contexts: Sequence[str | None] | None = None
+    ) -> list[Verdict]:
+        return self.pipeline.run(texts, stage, contexts or [None] * len(texts), "someone")
+
+    def check(self, text: str, stage: Stage = Stage.INPUT) -> Verdict:
+        return self.run(text, stage=stage)[0]
