@@ -236,6 +236,13 @@ def test_info_says_what_the_guard_runs_on(guard: Guard, model_directory: Path) -
     info = guard.info()
     assert info.directory == model_directory
     assert info.labels["prompt_injection"] == (Stage.INPUT, Stage.TOOL)
+    in_force = {(rule.stage, rule.principle_id, rule.label, rule.action) for rule in info.rules}
+    assert in_force == {
+        (stage, principle.id, principle.label, principle.action)
+        for principle in guard.policy.principles
+        for stage in principle.stages
+    }
+    assert all(0.0 <= rule.threshold <= 1.0 for rule in info.rules)
     assert {"guardsdk", "python", "onnxruntime", "tokenizers", "numpy"} <= info.versions.keys()
     assert info.versions["guardsdk"] == guardsdk.__version__
     assert (info.provider_active, info.provider_reason) == ("CPUExecutionProvider", None)
