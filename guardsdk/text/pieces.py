@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 
 _SPACE = re.compile(r"\s")
-_WORD = r"(?<![^\W_])[^\W_]{%d,}"
+_LETTER = r"[^\s!-/:-@\[-`{-~]"
+"""What tokenizers do not split at: anything but white space and ASCII punctuation, marks and symbols included."""
+_WORD = f"(?<!{_LETTER}){_LETTER}{{%d,}}"
 
 
 def pieces(text: str, size: int, longest_word: int | None = None) -> list[tuple[int, int]]:
     """Return character ranges, each at most ``size`` long, that join up to the whole of ``text``.
 
     Ranges end at white space where there is any, so that words stay whole. ``longest_word`` is the number of
-    characters from which on a tokenizer gives up on a word and reads it as "unknown": longer runs of letters and
-    digits are cut into parts of that length, else a text without spaces would hide everything it says.
+    characters from which on a tokenizer gives up on a word and reads it as "unknown": longer runs without
+    white space or ASCII punctuation are cut into parts of that length, else they would hide everything they say.
     An empty text gives one empty range.
     """
     ends = [len(text)] if len(text) <= size else _ends(text, size)

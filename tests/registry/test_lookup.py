@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundError
+from guardsdk.registry import lookup
+from guardsdk.registry.lookup import find_model, load_manifest, verify_files
+from guardsdk.settings import Settings
+from tests.tiny import write_manifest, write_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_explicit_directory_wins_over_the_settings(directory: Path, tmp_path: Path) -> None:
+    other = write_model(tmp_path / "other")
+    assert find_model(directory, Settings(model=other)) == directory
+    assert find_model(str(directory), Settings()) == directory
+    assert find_model(None, Settings(model=other)) == other
+
+
+def test_a_directory_asked_for_is_never_replaced_by_another(directory: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(ModelNotFoundError, match="missing"):
+        find_model(missing, Settings(model=directory))
+    with pytest.raises(ModelNotFoundError, match="GUARDSDK_MODEL"):
+        find_model(None, Settings(model=missing))
+
+
+def test_a_directory_without_a_model_says_what_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"neither manifest\.json nor config\.json") as caught:
+        find_model(tmp_path, Settings())
+    assert isinstance(caught.value, ModelError)
+
+
+def test_the_packaged_model_comes_first_and_its_absence_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / "guardsdk"
+    monkeypatch.setattr(lookup, "_PACKAGE", package)
+    with pytest.raises(ModelNotFoundError, match="pass a model directory"):
+        find_model(None, Settings())
+    checkout = write_model(tmp_path / "site" / "models" / "guard-minilm-l6")
+    assert find_model(None, Settings()) == checkout
+    packaged = write_model(package / "_models" / "guard-minilm-l6")
+    assert find_model(None, Settings()) == packaged
+
+
+def test_reading_gives_name_version_and_a_digest_of_the_contents(directory: Path, tmp_path: Path) -> None:
+    model = load_manifest(directory)
+    assert (model.ref.name, model.ref.version, model.activation) == ("tiny", "1.0.0", "sigmoid")
+    assert len(model.ref.digest) == 64
+    same = load_manifest(write_model(tmp_path / "same"))
+    assert same.ref.digest == model.ref.digest
+    write_manifest(directory, overlap_tokens=5)
+    assert load_manifest(directory).ref.digest != model.ref.digest
+
+
+def test_a_sound_directory_passes(directory: Path) -> None:
+    model = load_manifest(directory)
+    verify_files(model)
+    assert set(model.manifest.files) == {"model.onnx", "tokenizer.json"}
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_one_changed_byte_is_refused(directory: Path, name: str) -> None:
+    content = bytearray((directory / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (directory / name).write_bytes(content)
+    with pytest.raises(ChecksumMismatchError, match=rf"{name} has sha256 [0-9a-f]{{64}}.*refused"):
+        verify_files(load_manifest(directory))
+
+
+def test_a_truncated_file_is_refused_by_its_size(directory: Path) -> None:
+    path = directory / "model.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ChecksumMismatchError, match=r"model\.onnx has \d+ bytes"):
+        verify_files(load_manifest(directory))
+
+
+def test_a_missing_file_is_named(directory: Path) -> None:
+    (directory / "tokenizer.json").unlink()
+    with pytest.raises(ModelNotFoundError, match=r"tokenizer\.json is missing"):
+        verify_files(load_manifest(directory))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"overlap_tokens": -1}, r"overlap_tokens: "),
+        ({"surprise": 1}, r"surprise: "),
+        ({"labels": []}, r"labels: "),
+        ({"graphs": {}}, r"graphs must name a file"),
+        ({"schema_version": 2}, r"schema_version: "),
+        ({"overlap_tokens": 20}, r"overlap_tokens \(20\)"),
+    ],
+)
+def test_an_unusable_manifest_names_file_and_key(directory: Path, changes: dict[str, object], named: str) -> None:
+    write_manifest(directory, **changes)
+    with pytest.raises(ModelError, match=rf"manifest\.json: .*{named}"):
+        load_manifest(directory)
+
+
+def test_a_manifest_that_is_no_json_names_the_file(directory: Path) -> None:
+    (directory / "manifest.json").write_bytes(b"\xff{")
+    with pytest.raises(ModelError, match=r"manifest\.json: \(whole file\)"):
+        load_manifest(directory)
+
+
+@pytest.mark.parametrize("name", ["../model.onnx", "/model.onnx"])
+def test_a_manifest_cannot_reach_outside_its_directory(directory: Path, name: str) -> None:
+    content = write_manifest(directory)
+    files = {**content["files"], name: content["files"]["model.onnx"]}
+    write_manifest(directory, files=files)
+    with pytest.raises(ModelError, match="must lie inside"):
+        load_manifest(directory)

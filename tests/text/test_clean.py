@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardsdk.text.clean import clean
+
+any_text = st.text(st.characters(codec=None, exclude_categories=()))
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("a\x00b", "a\ufffdb"),
+        ("\ud800x", "\ufffdx"),
+        ("x\udfff", "x\ufffd"),
+        ("\ud83d\ude00", "\ufffd\ufffd"),
+        ("tabs\tand\nlines stay \u200b too", "tabs\tand\nlines stay \u200b too"),
+    ],
+)
+def test_unusable_characters_are_replaced_one_for_one(text: str, cleaned: str) -> None:
+    assert clean(text) == cleaned
+
+
+@given(any_text)
+def test_every_character_keeps_its_place_and_the_result_can_be_encoded(text: str) -> None:
+    cleaned = clean(text)
+    assert len(cleaned) == len(text)
+    assert "\x00" not in cleaned
+    cleaned.encode("utf-8")
+    assert all(new in (old, "\ufffd") for old, new in zip(text, cleaned, strict=True))
+    assert clean(cleaned) == cleaned
+
+
+def test_a_usable_text_is_not_copied() -> None:
+    text = "Grüße, 世界 " * 10
+    assert clean(text) is text

@@ -1,0 +1,151 @@
+"""Small but real models, made on the spot: a WordPiece tokenizer and an ONNX graph that knows a handful of words.
+
+The graph answers like the shipped one: a label's logit is that of its strongest token, its attention is on that token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import tokenizers
+from onnx import TensorProto, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[unused0]", "[unused1]", "[unused2]"]
+LETTERS = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+WORDS = ["filler", "attack", "insult", "please", "the", "sure", "question", ".", ","]
+VOCABULARY = [*SPECIAL, *LETTERS, *[f"##{letter}" for letter in LETTERS], *WORDS]
+IDS = {word: number for number, word in enumerate(VOCABULARY)}
+LABELS = {"prompt_injection": "attack", "toxicity": "insult"}
+STRONG, WEAK = 4.0, -4.0
+
+
+def write_tokenizer(path: Path, *, truncate: bool = False) -> None:
+    """Write a BERT-style ``tokenizer.json``, on request one that truncates and pads as exports often do."""
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocab=IDS, unk_token="[UNK]"))  # noqa: S106
+    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", IDS["[CLS]"]), ("[SEP]", IDS["[SEP]"])]
+    )
+    tokenizer.add_special_tokens(SPECIAL[:4])
+    if truncate:
+        tokenizer.enable_truncation(8)
+        tokenizer.enable_padding(length=8)
+    tokenizer.save(str(path))
+
+
+def write_graph(
+    path: Path,
+    *,
+    inputs: Sequence[str] = ("input_ids", "attention_mask", "token_type_ids"),
+    integer: int = TensorProto.INT64,
+    attention: bool = True,
+    strong: float = STRONG,
+) -> None:
+    """Write a graph with the interface of the shipped one, or one that tells less."""
+    weights = np.full((len(VOCABULARY), len(LABELS)), WEAK, dtype=np.float32)
+    for column, word in enumerate(LABELS.values()):
+        weights[IDS[word], column] = strong
+    features = np.eye(len(VOCABULARY), 8, dtype=np.float32)
+    constants = {
+        "weights": weights,
+        "features": features,
+        "low": np.float32(-1e4),
+        "one": np.float32(1.0),
+        "last": np.array([-1], dtype=np.int64),
+        "first": np.array([1], dtype=np.int64),
+    }
+    nodes = [
+        helper.make_node("Gather", ["weights", "input_ids"], ["found"]),
+        helper.make_node("Transpose", ["found"], ["by_label"], perm=[0, 2, 1]),
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["one", "mask"], ["padding"]),
+        helper.make_node("Mul", ["padding", "low"], ["bias"]),
+        helper.make_node("Unsqueeze", ["bias", "first"], ["bias_by_label"]),
+        helper.make_node("Add", ["by_label", "bias_by_label"], ["scored"]),
+        helper.make_node("ReduceMax", ["scored", "last"], ["logits"], keepdims=0),
+    ]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", len(LABELS)])]
+    if attention:
+        nodes += [
+            helper.make_node("Softmax", ["scored"], ["attention"], axis=-1),
+            helper.make_node("Gather", ["features", "input_ids"], ["vectors"]),
+            helper.make_node("ReduceSum", ["vectors", "first"], ["summed"], keepdims=0),
+            helper.make_node("LpNormalization", ["summed"], ["embedding"], axis=-1, p=2),
+        ]
+        outputs += [
+            helper.make_tensor_value_info("attention", TensorProto.FLOAT, ["rows", len(LABELS), "tokens"]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["rows", 8]),
+        ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(name, integer, ["rows", "tokens"]) for name in inputs],
+        outputs,
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def write_manifest(directory: Path, **changes: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON
+    """Write ``manifest.json`` for what lies in ``directory``; ``changes`` replace whole keys. Returns its content."""
+    names = [path.name for path in sorted(directory.iterdir()) if path.name != "manifest.json"]
+    point = {"calibration": {"slope": 1.0, "intercept": 0.0}, "threshold": 0.5, "fpr": 0.01}
+    stages = {"prompt_injection": ["input", "tool"], "toxicity": ["input", "output"]}
+    content = {
+        "name": "tiny",
+        "version": "1.0.0",
+        "created": "2026-01-01",
+        "base_model": "none",
+        "licence": "Apache-2.0",
+        "graphs": {"cpu": "model.onnx"},
+        "files": {
+            name: {
+                "sha256": hashlib.sha256((directory / name).read_bytes()).hexdigest(),
+                "size": (directory / name).stat().st_size,
+            }
+            for name in names
+        },
+        "labels": [
+            {"name": label, "definition": label, "stages": dict.fromkeys(stages[label], point)} for label in LABELS
+        ],
+        "max_tokens": 24,
+        "overlap_tokens": 4,
+        "context_tokens": 8,
+        "stage_tokens": {stage: IDS[f"[unused{at}]"] for at, stage in enumerate(("input", "tool", "output"))},
+        **changes,
+    }
+    (directory / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
+    return content
+
+
+def write_model(directory: Path, *, cuda: bool = False, **graph: Any) -> Path:  # noqa: ANN401  passed on
+    """Write a whole model directory in the project's own layout, on request with a second graph for CUDA."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_graph(directory / "model.onnx", **graph)
+    write_tokenizer(directory / "tokenizer.json")
+    graphs = {"cpu": "model.onnx"}
+    if cuda:
+        write_graph(directory / "model_cuda.onnx", **graph)
+        graphs["cuda"] = "model_cuda.onnx"
+    write_manifest(directory, graphs=graphs)
+    return directory
+
+
+def write_export(directory: Path, config: dict[str, Any], **graph: Any) -> Path:  # noqa: ANN401  any JSON
+    """Write a model directory as other tools export it: ``config.json``, ``tokenizer.json``, ``model.onnx``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_graph(directory / "model.onnx", attention=False, **graph)
+    write_tokenizer(directory / "tokenizer.json", truncate=True)
+    (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return directory
