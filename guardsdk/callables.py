@@ -95,6 +95,14 @@ def kind_of(function: object) -> Kind:
     return Kind.GENERATOR if inspect.isgeneratorfunction(function) else Kind.SYNC
 
 
+def needs_await(function: object) -> bool:
+    """Return whether calling ``function`` gives a coroutine, as far as can be seen without calling it."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    call = type(function).__call__ if callable(function) else None
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
 class Arguments:
     """Finds the prompt and the actor among the arguments of a call."""
 

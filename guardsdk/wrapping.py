@@ -8,7 +8,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.callables import Arguments, Kind, kind_of
+from guardsdk.callables import Arguments, Kind, needs_await
 from guardsdk.errors import Blocked, DecorationError, InputError, InputTypeError
 from guardsdk.extract import Passage, ResponseText, context_of
 
@@ -43,7 +43,7 @@ class Plan:
         self.on_block = on_block
         self.extract_response = extract_response
         is_async = kind in (Kind.ASYNC, Kind.ASYNC_GENERATOR)
-        if callable(on_block) and not is_async and kind_of(on_block) is not Kind.SYNC:
+        if not is_async and needs_await(on_block):
             msg = "on_block is async and the guarded callable is not; give a plain function or a value"
             raise DecorationError(msg)
 

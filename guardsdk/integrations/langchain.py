@@ -5,7 +5,7 @@
 LangChain swallows what a callback raises unless the handler sets ``raise_error``, as both handlers here do. Use
 ``GuardCallbackHandler`` for sync and async calls alike. ``AsyncGuardCallbackHandler`` is for async calls only, where it
 spares a hop through LangChain's executor: LangChain drops every exception of an async handler in a sync call, so that
-it refuses to take part in one.
+it refuses to take part in one. A tool that has no async side is a sync call to LangChain, even when awaited.
 """
 
 from __future__ import annotations

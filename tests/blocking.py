@@ -1,0 +1,62 @@
+"""Guards on the real model whose thresholds make the outcome certain: 0 blocks a whole stage, 1 blocks nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from guardsdk.guard import Guard
+from guardsdk.policy.model import Policy, Principle
+from guardsdk.verdict import Stage, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+LABELS = {Stage.INPUT: "prompt_injection", Stage.TOOL: "prompt_injection", Stage.OUTPUT: "harmful_response"}
+
+
+class Seen(NamedTuple):
+    stage: Stage
+    text: str
+    context: str | None = None
+    actor: str | None = None
+
+
+def blocking_policy(*blocked: Stage) -> Policy:
+    principles = tuple(
+        Principle(
+            id=f"all-{stage.value}",
+            text=f"Whatever is seen on {stage.value}.",
+            label=label,
+            stages=(stage,),
+            threshold=0.0 if stage in blocked else 1.0,
+        )
+        for stage, label in LABELS.items()
+    )
+    return Policy(name="certain", version="1", principles=principles)
+
+
+class StageGuard(Guard):
+    """Blocks every text of the given stages, and remembers what it was asked to check."""
+
+    def __init__(self, *blocked: Stage, models: Path | None = None, max_chars: int | None = None) -> None:
+        super().__init__(
+            blocking_policy(*blocked), models=models, max_chars=max_chars, providers="cpu", observers=(), cache=0
+        )
+        self.seen: list[Seen] = []
+
+    def check_many(
+        self,
+        texts: Iterable[str],
+        *,
+        stage: Stage | str = Stage.INPUT,
+        contexts: Sequence[str | None] | None = None,
+        actor: str | None = None,
+    ) -> list[Verdict]:
+        items = list(texts)
+        surroundings = contexts or [None] * len(items)
+        self.seen += [Seen(Stage(stage), text, near, actor) for text, near in zip(items, surroundings, strict=True)]
+        return super().check_many(items, stage=stage, contexts=contexts, actor=actor)
+
+    def texts(self, stage: Stage) -> list[str]:
+        return [seen.text for seen in self.seen if seen.stage is stage]

@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk.decorator import guarded
+from guardsdk.errors import Blocked, CheckFailedError, InputTypeError
+from guardsdk.verdict import Stage, Status
+from tests.blocking import Seen, StageGuard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from guardsdk.verdict import Verdict
+
+calls: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_calls() -> None:
+    calls.clear()
+
+
+def ask(prompt: str) -> str:
+    """Answer."""
+    calls.append(prompt)
+    return f"answer to {prompt}"
+
+
+async def aask(prompt: str) -> str:
+    """Answer."""
+    return ask(prompt)
+
+
+def stream(prompt: str) -> Iterator[str]:
+    """Answer."""
+    yield from ask(prompt).split(" ")
+
+
+async def astream(prompt: str) -> AsyncIterator[str]:
+    """Answer."""
+    for word in ask(prompt).split(" "):
+        yield word
+
+
+class Client:
+    def ask(self, prompt: str) -> str:
+        return ask(prompt)
+
+    async def aask(self, prompt: str) -> str:
+        return ask(prompt)
+
+    @staticmethod
+    def static(prompt: str) -> str:
+        return ask(prompt)
+
+    @classmethod
+    async def aclass(cls, prompt: str) -> str:
+        return ask(prompt)
+
+
+class SyncCallable:
+    def __call__(self, prompt: str) -> str:
+        return ask(prompt)
+
+
+class AsyncCallable:
+    """Answers."""
+
+    def __init__(self) -> None:
+        self.state = "its own"
+
+    async def __call__(self, prompt: str) -> str:
+        return ask(prompt)
+
+
+class StreamCallable:
+    async def __call__(self, prompt: str) -> AsyncIterator[str]:
+        for word in ask(prompt).split(" "):
+            yield word
+
+
+def prefixed(prefix: str, prompt: str) -> str:
+    return ask(prefix + prompt)
+
+
+async def aprefixed(prefix: str, prompt: str) -> str:
+    return ask(prefix + prompt)
+
+
+def decorated_class(guard: StageGuard) -> type[Any]:
+    class Decorated:
+        @guarded(guard=guard)
+        def method(self, prompt: str) -> str:
+            return ask(prompt)
+
+        @guarded(guard=guard)
+        @classmethod
+        async def outer_class(cls, prompt: str) -> str:
+            return ask(prompt)
+
+        @classmethod
+        @guarded(guard=guard)
+        def inner_class(cls, prompt: str) -> str:
+            return ask(prompt)
+
+        @guarded(guard=guard)
+        @staticmethod
+        def outer_static(prompt: str) -> str:
+            return ask(prompt)
+
+        @staticmethod
+        @guarded(guard=guard)
+        async def inner_static(prompt: str) -> str:
+            return ask(prompt)
+
+        @guarded(guard=guard)
+        async def astream(self, prompt: str) -> AsyncIterator[str]:
+            for word in ask(prompt).split(" "):
+                yield word
+
+    return Decorated
+
+
+def wrapped(function: Callable[..., Any]) -> Callable[[StageGuard], Callable[..., Any]]:
+    return lambda guard: guarded(guard=guard)(function)
+
+
+def of_class(name: str, *, instance: bool = False) -> Callable[[StageGuard], Callable[..., Any]]:
+    def make(guard: StageGuard) -> Callable[..., Any]:
+        owner = decorated_class(guard)
+        found: Callable[..., Any] = getattr(owner() if instance else owner, name)
+        return found
+
+    return make
+
+
+KINDS = {
+    "function": wrapped(ask),
+    "coroutine function": wrapped(aask),
+    "generator": wrapped(stream),
+    "async generator": wrapped(astream),
+    "bound method": wrapped(Client().ask),
+    "bound async method": wrapped(Client().aask),
+    "static function": wrapped(Client.static),
+    "bound async classmethod": wrapped(Client.aclass),
+    "partial": wrapped(functools.partial(prefixed, "")),
+    "async partial": wrapped(functools.partial(aprefixed, "")),
+    "partial of a partial": wrapped(functools.partial(functools.partial(prefixed), "")),
+    "partial of an async callable": wrapped(functools.partial(AsyncCallable())),
+    "callable": wrapped(SyncCallable()),
+    "async callable": wrapped(AsyncCallable()),
+    "async streaming callable": wrapped(StreamCallable()),
+    "guarded twice": lambda guard: guarded(guard=guard)(guarded(guard=guard)(aask)),
+    "method": of_class("method", instance=True),
+    "guarded classmethod": of_class("outer_class"),
+    "classmethod of guarded": of_class("inner_class", instance=True),
+    "guarded staticmethod": of_class("outer_static"),
+    "staticmethod of guarded": of_class("inner_static", instance=True),
+    "async generator method": of_class("astream", instance=True),
+}
+every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
+
+
+def run(function: Callable[..., Any], prompt: str = "hello") -> str:
+    """The answer of any kind of callable, in one string."""
+
+    async def consume(made: Any) -> list[object]:  # noqa: ANN401  a coroutine or an async generator
+        return [item async for item in made] if inspect.isasyncgen(made) else [await made]
+
+    result: Any = function(prompt)
+    if isinstance(result, str):
+        return result
+    items: list[object] = list(result) if inspect.isgenerator(result) else asyncio.run(consume(result))
+    return " ".join(map(str, items))
+
+
+@every_kind
+def test_what_is_allowed_passes_unchanged_and_both_sides_are_checked(make: Callable[..., Any]) -> None:
+    guard = StageGuard()
+    assert run(make(guard)) == "answer to hello"
+    assert calls == ["hello"]
+    assert set(guard.texts(Stage.INPUT)) == {"hello"}
+    contexts = {seen.context for seen in guard.seen if seen.stage is Stage.OUTPUT}
+    assert contexts == {"hello"}
+    assert {text.replace(" ", "") for text in guard.texts(Stage.OUTPUT)} == {"answertohello"}
+
+
+@every_kind
+def test_a_blocked_input_never_calls_the_function(make: Callable[..., Any]) -> None:
+    function = make(StageGuard(Stage.INPUT))
+    with pytest.raises(Blocked) as caught:
+        run(function)
+    assert calls == []
+    assert caught.value.verdict.stage is Stage.INPUT
+    assert caught.value.verdict.principle_id == "all-input"
+    assert "hello" not in str(caught.value)
+
+
+@every_kind
+def test_a_blocked_output_never_comes_out(make: Callable[..., Any]) -> None:
+    function = make(StageGuard(Stage.OUTPUT))
+    with pytest.raises(Blocked) as caught:
+        run(function)
+    assert calls == ["hello"]
+    assert caught.value.verdict.stage is Stage.OUTPUT
+
+
+@every_kind
+@pytest.mark.parametrize("stage", [Stage.INPUT, Stage.OUTPUT])
+def test_a_fallback_value_takes_the_place_of_what_is_blocked(make: Callable[..., Any], stage: Stage) -> None:
+    kept = make(StageGuard())
+    function = guarded(guard=StageGuard(stage), on_block="Sorry.", prompt="prompt")(kept)
+    assert run(function) == "Sorry."
+    assert calls == ([] if stage is Stage.INPUT else ["hello"])
+
+
+@pytest.mark.parametrize("function", [ask, aask, stream, astream])
+def test_a_fallback_callable_gets_the_verdict(function: Callable[..., Any]) -> None:
+    def explain(verdict: Verdict) -> str:
+        return f"stopped by {verdict.principle_id}"
+
+    assert run(guarded(guard=StageGuard(Stage.INPUT), on_block=explain)(function)) == "stopped by all-input"
+
+
+@pytest.mark.parametrize("function", [aask, astream])
+def test_an_async_fallback_is_awaited_around_async_callables(function: Callable[..., Any]) -> None:
+    async def explain(verdict: Verdict) -> str:
+        await asyncio.sleep(0)
+        return f"stopped by {verdict.principle_id}"
+
+    assert run(guarded(guard=StageGuard(Stage.OUTPUT), on_block=explain)(function)) == "stopped by all-output"
+
+
+def test_none_is_a_fallback() -> None:
+    assert guarded(guard=StageGuard(Stage.INPUT), on_block=None)(ask)("hello") is None
+
+
+@pytest.mark.parametrize("function", [ask, aask, stream, astream])
+def test_a_check_that_fails_is_no_block_and_no_fallback_hides_it(function: Callable[..., Any], tmp_path: Path) -> None:
+    guard = StageGuard(models=tmp_path / "no model here")
+    with pytest.raises(CheckFailedError) as caught:
+        run(guarded(guard=guard, on_block="Sorry.")(function))
+    assert not isinstance(caught.value, Blocked)
+    assert caught.value.verdict.status is Status.FAILED
+    assert calls == []
+
+
+def test_an_incomplete_check_is_no_block_unless_a_principle_fired_on_what_was_seen() -> None:
+    with pytest.raises(CheckFailedError) as caught:
+        guarded(guard=StageGuard(max_chars=3))(ask)("hello")
+    assert caught.value.verdict.status is Status.DEGRADED
+    with pytest.raises(Blocked):
+        guarded(guard=StageGuard(Stage.INPUT, max_chars=3))(ask)("hello")
+
+
+def test_every_message_is_checked_at_its_own_stage_and_the_answer_against_the_last_user_turn() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard, actor="user")
+    def chat(messages: list[dict[str, str]], user: int) -> str:
+        return f"{len(messages)} {user}"
+
+    chat(
+        [
+            {"role": "system", "content": "Be kind."},
+            {"role": "user", "content": "First."},
+            {"role": "assistant", "content": "Yes?"},
+            {"role": "user", "content": "Second."},
+            {"role": "tool", "content": "Found."},
+        ],
+        user=7,
+    )
+    assert guard.seen == [
+        Seen(Stage.INPUT, "First.", None, "7"),
+        Seen(Stage.INPUT, "Second.", None, "7"),
+        Seen(Stage.TOOL, "Found.", None, "7"),
+        Seen(Stage.OUTPUT, "5 7", "Second.", "7"),
+    ]
+
+
+def test_a_blocked_tool_message_stops_the_call() -> None:
+    @guarded(guard=StageGuard(Stage.TOOL))
+    def chat(messages: list[dict[str, str]]) -> str:
+        return ask(messages[-1]["content"])
+
+    with pytest.raises(Blocked) as caught:
+        chat([{"role": "user", "content": "Go."}, {"role": "tool", "content": "Found."}])
+    assert caught.value.verdict.stage is Stage.TOOL
+    assert calls == []
+
+
+def test_one_side_can_be_left_out() -> None:
+    only_input, only_output = StageGuard(Stage.OUTPUT), StageGuard(Stage.INPUT)
+    assert guarded(guard=only_input, output=False)(ask)("hello") == "answer to hello"
+    assert guarded(guard=only_output, input=False)(ask)("hello") == "answer to hello"
+    assert only_input.seen == [Seen(Stage.INPUT, "hello")]
+    assert only_output.seen == [Seen(Stage.OUTPUT, "answer to hello", "hello")]
+
+
+def test_with_only_the_output_screened_a_prompt_that_cannot_be_read_is_no_error() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard, input=False)
+    def describe(prompt: bytes) -> str:
+        return str(len(prompt))
+
+    assert describe(b"picture") == "7"
+    assert guard.seen == [Seen(Stage.OUTPUT, "7")]
+
+
+def test_extractors_read_what_the_guard_cannot() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard, extract_prompt=lambda request: request["ask"], extract_response=lambda reply: reply[0])
+    def chat(prompt: dict[str, str]) -> tuple[str, int]:
+        return prompt["ask"].upper(), 7
+
+    assert chat({"ask": "hello"}) == ("HELLO", 7)
+    assert guard.seen == [Seen(Stage.INPUT, "hello"), Seen(Stage.OUTPUT, "HELLO", "hello")]
+
+
+def test_a_response_that_cannot_be_read_does_not_come_out() -> None:
+    @guarded(guard=StageGuard())
+    def chat(prompt: str) -> object:
+        return {prompt}
+
+    with pytest.raises(InputTypeError, match=r"builtins\.set .* extract_response="):
+        chat("hello")
+
+
+@pytest.mark.parametrize("function", [aask, stream, astream])
+def test_a_plain_function_that_hands_on_something_unfinished_is_refused(function: Callable[..., Any]) -> None:
+    @guarded(guard=StageGuard())
+    def hand_on(prompt: str) -> object:
+        return function(prompt)
+
+    with pytest.raises(InputTypeError, match="decorate an async or a generator function"):
+        hand_on("hello")
+
+
+def test_errors_of_the_function_pass_through() -> None:
+    @guarded(guard=StageGuard(), on_block="Sorry.")
+    def fail(prompt: str) -> str:
+        raise LookupError(prompt)
+
+    with pytest.raises(LookupError):
+        fail("hello")
+
+
+def test_calls_at_once_do_not_mix() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard)
+    def echo(prompt: str) -> str:
+        barrier.wait(timeout=30)
+        return f"answer to {prompt}"
+
+    barrier = threading.Barrier(4)
+    answers: dict[str, str] = {}
+    prompts = [f"prompt {number}" for number in range(4)]
+    threads = [threading.Thread(target=lambda p=p: answers.update({p: echo(p)})) for p in prompts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {prompt: f"answer to {prompt}" for prompt in prompts}
+    outputs = {(seen.text, seen.context) for seen in guard.seen if seen.stage is Stage.OUTPUT}
+    assert outputs == {(f"answer to {prompt}", prompt) for prompt in prompts}
+
+
+async def test_async_checks_leave_the_loop_free_and_keep_context_variables() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="lost")
+    found: list[tuple[str, bool]] = []
+
+    class Looking(StageGuard):
+        def check_many(self, *args: Any, **kwargs: Any) -> list[Verdict]:  # noqa: ANN401  passes through
+            found.append((variable.get(), threading.current_thread() is threading.main_thread()))
+            return super().check_many(*args, **kwargs)
+
+    variable.set("kept")
+    await guarded(guard=Looking())(aask)("hello")
+    assert found == [("kept", False), ("kept", False)]

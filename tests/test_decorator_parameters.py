@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import types
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk.decorator import guarded
+from guardsdk.errors import DecorationError, InputError, PolicyError
+from guardsdk.verdict import Stage
+from tests.blocking import Seen, StageGuard, blocking_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from guardsdk.verdict import Verdict
+
+
+def named(model: str, prompt: str, temperature: float = 0.0) -> str:
+    return f"{model} {prompt} {temperature}"
+
+
+def typed(count: int, words: str) -> str:
+    return f"{count} {words}"
+
+
+def lonely(something) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001  found without a type
+    return str(something)
+
+
+def with_model(model: str, words: str) -> str:
+    return f"{model} {words}"
+
+
+def many(*messages: str) -> str:
+    return " ".join(messages)
+
+
+def keyword(*, question: str, system: str = "") -> str:
+    return question + system
+
+
+class Bot:
+    def ask(self, user_input: str) -> str:
+        return user_input
+
+    def think(self, something: object) -> str:
+        return str(something)
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs", "expected"),
+    [
+        (named, ("m", "hello"), {}, "hello"),
+        (named, ("m",), {"prompt": "hello"}, "hello"),
+        (typed, (1, "hello"), {}, "hello"),
+        (lonely, ("hello",), {}, "hello"),
+        (with_model, ("m", "hello"), {}, "hello"),
+        (keyword, (), {"question": "hello"}, "hello"),
+        (Bot().ask, ("hello",), {}, "hello"),
+        (Bot.ask, (Bot(), "hello"), {}, "hello"),
+        (Bot().think, ("hello",), {}, "hello"),
+        (functools.partial(named, "m"), ("hello",), {}, "hello"),
+        (functools.partial(named, "m", prompt="hello"), (), {}, "hello"),
+    ],
+)
+def test_the_prompt_is_found_by_name_type_or_for_being_alone(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], expected: str
+) -> None:
+    guard = StageGuard()
+    guarded(guard=guard, output=False)(function)(*args, **kwargs)
+    assert guard.seen == [Seen(Stage.INPUT, expected)]
+
+
+def test_every_positional_message_is_screened() -> None:
+    guard = StageGuard()
+    guarded(guard=guard, output=False)(many)("one", "two")
+    assert guard.texts(Stage.INPUT) == ["one", "two"]
+
+
+def test_a_default_prompt_is_screened_too() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard, output=False)
+    def ask(prompt: str = "Tell a joke.") -> str:
+        return prompt
+
+    assert ask() == "Tell a joke."
+    assert guard.texts(Stage.INPUT) == ["Tell a joke."]
+
+
+def test_parameters_can_be_named_one_or_several() -> None:
+    guard = StageGuard()
+
+    def both(text: str, prompt: str) -> str:
+        return text + prompt
+
+    guarded(guard=guard, prompt="text", output=False)(both)("document", "question")
+    guarded(guard=guard, prompt=["text", "prompt"], output=False)(both)("document", "question")
+    assert guard.texts(Stage.INPUT) == ["document", "document", "question"]
+
+
+def test_a_name_behind_double_star_arguments_can_be_given() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard, prompt="messages", actor="user")
+    def create(**options: Any) -> str:  # noqa: ANN401  as the clients of providers have it
+        return str(len(options))
+
+    assert create(messages=[{"role": "user", "content": "hello"}], user="ann") == "2"
+    assert create(messages="hello") == "1"
+    assert [(seen.text, seen.actor) for seen in guard.seen if seen.stage is Stage.INPUT] == [
+        ("hello", "ann"),
+        ("hello", None),
+    ]
+    with pytest.raises(InputError, match="no argument 'messages'"):
+        create(model="m")
+
+
+def ambiguous_names(text: str, prompt: str) -> str:
+    return text + prompt
+
+
+def ambiguous_types(first: str, second: str) -> str:
+    return first + second
+
+
+def untyped_beside(first: str, second) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001  the point
+    return first + str(second)
+
+
+def only_model(model: str, count: int) -> str:
+    return model * count
+
+
+def keywords_only(**options: object) -> str:
+    return str(options)
+
+
+def nothing() -> str:
+    return ""
+
+
+@pytest.mark.parametrize(
+    "function", [ambiguous_names, ambiguous_types, untyped_beside, only_model, keywords_only, nothing]
+)
+def test_where_the_prompt_is_not_obvious_the_error_says_how_to_name_it(function: Callable[..., Any]) -> None:
+    with pytest.raises(DecorationError, match=rf"{function.__name__} \(parameters: .*@guarded\(prompt='"):
+        guarded(function)
+
+
+def test_a_parameter_that_does_not_exist_is_an_error_that_lists_those_that_do() -> None:
+    with pytest.raises(DecorationError, match="no parameter 'promt'; its parameters: model, prompt, temperature"):
+        guarded(prompt="promt")(named)
+    with pytest.raises(DecorationError, match="no parameter 'user'"):
+        guarded(actor="user")(named)
+    with pytest.raises(DecorationError, match="empty"):
+        guarded(prompt=())(named)
+
+
+def test_a_method_does_not_take_itself_for_the_prompt() -> None:
+    def method(self: object) -> str:
+        return str(self)
+
+    with pytest.raises(DecorationError, match="no parameter is obviously"):
+        guarded(method)
+
+
+@types.coroutine
+def old_style(prompt: str) -> Generator[Any, Any, str]:
+    yield
+    return prompt
+
+
+class StaticCall:
+    @staticmethod
+    def __call__(prompt: str) -> str:
+        return prompt
+
+
+class ObjectCall:
+    __call__ = functools.partial(named, "m")
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [Bot, property(lambda prompt: prompt), "text", None.__class__, old_style, StaticCall(), ObjectCall(), 7],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_what_cannot_be_classified_is_refused_at_decoration(thing: Any) -> None:  # noqa: ANN401  anything
+    with pytest.raises(DecorationError):
+        guarded()(thing)
+
+
+def test_options_that_contradict_are_refused_at_decoration() -> None:
+    with pytest.raises(DecorationError, match="nothing to screen"):
+        guarded(input=False, output=False)
+    with pytest.raises(DecorationError, match="not both"):
+        guarded(guard=StageGuard(), policy=blocking_policy())
+
+    async def explain(verdict: Verdict) -> str:
+        await asyncio.sleep(0)
+        return verdict.stage.value
+
+    with pytest.raises(DecorationError, match="on_block is async"):
+        guarded(on_block=explain)(named)
+
+
+def test_a_policy_that_cannot_be_read_is_an_error_at_decoration(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError):
+        guarded(policy=tmp_path / "none.toml")
+
+
+def test_a_call_with_wrong_arguments_is_the_type_error_it_would_have_been() -> None:
+    with pytest.raises(TypeError, match="missing a required argument"):
+        guarded(guard=StageGuard())(named)("m")  # type: ignore[call-arg]
+
+
+class Answerer:
+    """Answers questions."""
+
+    def __init__(self) -> None:
+        self.state = "its own"
+
+    async def __call__(self, prompt: str, *, tone: str = "kind") -> str:
+        return prompt + tone
+
+
+def test_name_documentation_and_signature_are_kept() -> None:
+    def documented(prompt: str, *, tone: str = "kind") -> str:
+        """Answer in a tone."""
+        return prompt + tone
+
+    documented.mark = "kept"  # type: ignore[attr-defined]
+    function: Any = guarded(documented)
+    assert (function.__name__, function.__doc__, function.mark) == ("documented", "Answer in a tone.", "kept")
+    assert inspect.signature(function) == inspect.signature(documented)
+    assert function.__wrapped__ is documented
+    answerer = Answerer()
+    wrapper: Any = guarded(answerer)
+    assert (wrapper.__name__, wrapper.__doc__) == ("Answerer", "Answers questions.")
+    assert inspect.signature(wrapper) == inspect.signature(answerer)
+    assert inspect.iscoroutinefunction(wrapper)
+    assert not hasattr(wrapper, "state")
+    partial: Any = guarded(functools.partial(documented, tone="dry"))
+    assert (partial.__name__, partial.__doc__) == ("documented", "Answer in a tone.")
+    assert inspect.signature(partial).parameters["tone"].default == "dry"
+
+
+def test_a_guarded_callable_is_of_the_kind_it_wraps() -> None:
+    async def coroutine(prompt: str) -> str:
+        return prompt
+
+    def generator(prompt: str) -> Generator[str]:
+        yield prompt
+
+    async def async_generator(prompt: str) -> Any:  # noqa: ANN401  an async generator
+        yield prompt
+
+    assert inspect.iscoroutinefunction(guarded(coroutine))
+    assert inspect.isgeneratorfunction(guarded(generator))
+    assert inspect.isasyncgenfunction(guarded(async_generator))
+    assert inspect.isasyncgenfunction(guarded(output=False)(async_generator))
+    assert not inspect.iscoroutinefunction(guarded(named))

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace as Thing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardsdk.errors import InputTypeError
+from guardsdk.extract import Passage, ResponseText, context_of, prompt_passages, tool_passages
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PRIVATE = "the words of a user"
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+def user(content: object, **more: object) -> dict[str, object]:
+    return {"role": "user", "content": content, **more}
+
+
+def prompt_of(value: object) -> list[tuple[str, str]]:
+    return [(passage.stage.value, passage.text) for passage in prompt_passages(value)]
+
+
+def answer_of(*chunks: object) -> list[str]:
+    response = ResponseText()
+    for chunk in chunks:
+        response.add(chunk)
+    return response.texts()
+
+
+def choices(*messages: dict[str, object]) -> dict[str, object]:
+    return {"choices": [{"index": index, "message": message} for index, message in enumerate(messages)]}
+
+
+def delta(index: int = 0, **fields: object) -> dict[str, object]:
+    return {"choices": [{"index": index, "delta": fields}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("hello", [("input", "hello")]),
+        ("", [("input", "")]),
+        (["one", "two"], [("input", "one"), ("input", "two")]),
+        (user("hello"), [("input", "hello")]),
+        ([("system", "Be kind."), ("human", "hello")], [("input", "hello")]),
+        ([user([{"type": "text", "text": "one"}, "two"])], [("input", "one\ntwo")]),
+        ([user([{"type": "input_text", "text": "hello"}])], [("input", "hello")]),
+        ([user([{"text": "hello"}])], [("input", "hello")]),
+        ([{"role": "system", "content": [PICTURE]}, {"role": "developer", "content": "Be kind."}], [("input", "")]),
+        ([{"role": "assistant", "content": None, "tool_calls": [{}]}, user("hello")], [("input", "hello")]),
+        ([{"role": "tool", "content": "found", "tool_call_id": "1"}], [("tool", "found")]),
+        ([{"role": "function", "name": "f", "content": "found"}], [("tool", "found")]),
+        ([{"type": "function_call_output", "call_id": "1", "output": "found"}], [("tool", "found")]),
+        ([{"type": "function_call", "call_id": "1", "arguments": "{}"}, user("hello")], [("input", "hello")]),
+        (
+            [user([{"type": "tool_result", "content": [{"type": "text", "text": "found"}]}, "hello"])],
+            [("tool", "found"), ("input", "hello")],
+        ),
+        ([user([{"type": "document", "source": {"type": "text", "data": "a page"}}])], [("tool", "a page")]),
+        ([Thing(type="human", content="hello"), Thing(type="ai", content="yes")], [("input", "hello")]),
+        (Thing(to_messages=lambda: [Thing(type="ToolMessageChunk", content="found")]), [("tool", "found")]),
+        ([], [("input", "")]),
+    ],
+)
+def test_prompts_are_read_by_shape_each_passage_at_its_stage(value: object, expected: list[tuple[str, str]]) -> None:
+    assert prompt_of(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (b"hello", "bytes"),
+        (None, "NoneType"),
+        (7, "int"),
+        ({"prompt": PRIVATE}, "dict"),
+        (iter([PRIVATE]), "list_iterator"),
+        ([b"hello"], "bytes"),
+        (user(None), "NoneType"),
+        (user({"text": PRIVATE}), "dict"),
+        (user([PICTURE, {"type": "text", "text": PRIVATE}]), "'image_url'"),
+        (user([{"type": "input_audio", "input_audio": {}}]), "'input_audio'"),
+        (user([{"type": "file", "file": {}}]), "'file'"),
+        (user([{"text": PRIVATE, "image": "AAAA"}]), "'dict'"),
+        (user([{"type": "text", "text": None}]), "'text'"),
+        (user([{"type": PRIVATE}]), "'dict'"),
+        (user([{"type": "document", "source": {"type": "url", "url": "x"}}]), "'document'"),
+        (user(PRIVATE, images=["AAAA"]), "images"),
+        ([{"role": "tool", "content": [PICTURE]}], "'image_url'"),
+        ([{"role": PRIVATE, "content": PRIVATE}], "a role that is not one of"),
+    ],
+)
+def test_a_prompt_that_cannot_be_read_is_refused_with_its_type_and_the_way_out(value: object, named: str) -> None:
+    with pytest.raises(InputTypeError) as caught:
+        prompt_passages(value)
+    assert named in str(caught.value)
+    assert "extract_prompt=" in str(caught.value)
+    assert PRIVATE not in str(caught.value)
+
+
+def test_an_extractor_speaks_for_what_cannot_be_read_and_may_name_the_stage() -> None:
+    def extract(request: dict[str, str]) -> list[object]:
+        return [request["ask"], Passage(request["page"], Stage.TOOL)]
+
+    assert prompt_passages({"ask": "what?", "page": "a page"}, extract) == [
+        Passage("what?", Stage.INPUT),
+        Passage("a page", Stage.TOOL),
+    ]
+
+
+def test_the_context_is_what_the_user_said_last() -> None:
+    assert context_of(prompt_passages([user("first"), user("last"), {"role": "tool", "content": "found"}])) == "last"
+    assert context_of([Passage("found", Stage.TOOL)]) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("hello", ["hello"]),
+        (None, [""]),
+        (["one", "two"], ["one", "two"]),
+        (choices({"role": "assistant", "content": "one"}, {"role": "assistant", "content": "two"}), ["one", "two"]),
+        (Thing(choices=[Thing(index=0, message=Thing(role="assistant", content="hello"))]), ["hello"]),
+        (choices({"content": None, "refusal": "I cannot."}), ["I cannot."]),
+        (choices({"content": "hello", "reasoning_content": "a thought"}), ["hello", "a thought"]),
+        ({"object": "text_completion", "choices": [{"index": 0, "text": "hello"}]}, ["hello"]),
+        (
+            choices(
+                {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": '{"a": ["x", 1], "b": "y"}'}}]}
+            ),
+            ["x\ny"],
+        ),
+        (choices({"content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}), [""]),
+        (choices({"content": None, "function_call": {"name": "f", "arguments": '{"a": "x", "a": "y"}'}}), ["x\ny"]),
+        (choices({"content": None, "tool_calls": [{"custom": {"input": "not json"}}]}), ["not json"]),
+        (Thing(output_text="hello"), ["hello"]),
+        (
+            {
+                "object": "response",
+                "output": [
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "a thought"}]},
+                    {"type": "web_search_call", "status": "completed"},
+                    {"type": "function_call", "name": "f", "arguments": '{"a": "x"}'},
+                    {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hello"}]},
+                ],
+            },
+            ["a thought", "hello", "x"],
+        ),
+        (
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "a thought"},
+                    {"type": "text", "text": "hel"},
+                    {"type": "text", "text": "lo"},
+                    {"type": "tool_use", "name": "f", "input": {"a": "x"}},
+                ],
+            },
+            ["a thought", "hello", "x"],
+        ),
+        ({"model": "m", "message": {"role": "assistant", "content": "hello"}, "done": True}, ["hello"]),
+        (Thing(type="ai", content="hello", tool_calls=[{"name": "f", "args": {"a": "x"}}]), ["hello", "x"]),
+        (Thing(generations=[[Thing(text="one", generation_info=None)]]), ["one"]),
+        (Thing(message=Thing(type="ai", content="two"), text="two", generation_info=None), ["two"]),
+    ],
+)
+def test_responses_are_read_by_shape(value: object, expected: list[str]) -> None:
+    assert answer_of(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (b"hello", "builtins.bytes"),
+        (7, "builtins.int"),
+        ({"answer": PRIVATE}, "builtins.dict"),
+        ({"content": PRIVATE, "debug": PRIVATE}, "builtins.dict"),
+        (Thing(answer=PRIVATE), "types.SimpleNamespace"),
+        (choices({"role": "assistant", "content": 7}), "builtins.int"),
+        (choices({"role": "assistant", "content": None, "audio": {"data": "AAAA"}}), "audio"),
+        ({"choices": [{"index": 0}]}, "builtins.dict"),
+        ({"role": "assistant", "content": [PICTURE]}, "'image_url'"),
+        ({"object": "response", "output": [{"type": "image_generation_call", "result": "AAAA"}]}, "'image_generation_"),
+    ],
+)
+def test_a_response_that_cannot_be_read_is_refused_with_its_type_and_the_way_out(value: object, named: str) -> None:
+    with pytest.raises(InputTypeError) as caught:
+        answer_of(value)
+    assert named in str(caught.value)
+    assert "extract_response=" in str(caught.value)
+    assert PRIVATE not in str(caught.value)
+
+
+def test_chunks_are_joined_before_they_are_read() -> None:
+    assert answer_of("hel", "lo") == ["hello"]
+    assert answer_of(delta(content="hel"), delta(1, content="bye"), delta(content="lo"), delta()) == ["hello", "bye"]
+    pieces = ('{"a": "x', " and y", '"}')
+    calls = [delta(tool_calls=[{"index": 0, "function": {"arguments": piece}}]) for piece in pieces]
+    assert answer_of(*calls) == ["x and y"]
+
+
+def test_an_extractor_reads_every_chunk() -> None:
+    response = ResponseText(lambda chunk: chunk[0])
+    response.add(("hel", 1))
+    response.add(("lo", 2))
+    assert response.texts() == ["hello"]
+
+
+def itself() -> list[Any]:
+    endless: list[Any] = ["once"]
+    endless.append(endless)
+    return endless
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("found", "found"),
+        (None, ""),
+        (7, ""),
+        ({"a": ["x", {"b": "y"}], "n": 1.5}, "x\ny"),
+        (Thing(type="tool", content="found"), "found"),
+        (Thing(page_content="a page", metadata={}), "a page"),
+        (ValueError("found"), "found"),
+        (itself(), "once"),
+    ],
+)
+def test_tool_results_of_any_type_are_read_as_data(value: object, expected: str) -> None:
+    assert tool_passages(value) == [Passage(expected, Stage.TOOL)]
+
+
+def test_a_picture_in_a_tool_message_is_refused() -> None:
+    with pytest.raises(InputTypeError, match="image_url"):
+        tool_passages(Thing(type="tool", content=[PICTURE]))
+
+
+json_data = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(json_data)
+def test_no_string_value_in_the_arguments_of_a_tool_call_is_lost(data: object) -> None:
+    def strings(value: object) -> Sequence[str]:
+        if isinstance(value, dict):
+            return [text for item in value.values() for text in strings(item)]
+        if isinstance(value, list):
+            return [text for item in value for text in strings(item)]
+        return [value] if isinstance(value, str) else []
+
+    call = {"function": {"name": "f", "arguments": json.dumps(data)}}
+    [text] = answer_of(choices({"content": None, "tool_calls": [call]}))
+    assert text == "\n".join(strings(data))
+
+
+@given(st.text(), st.data())
+def test_any_cut_into_chunks_reads_as_the_whole(text: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)))))
+    chunks = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert answer_of(*(delta(content=chunk) for chunk in chunks)) == [text]
