@@ -78,7 +78,7 @@ def start(chosen: Plan, open_session: Callable[[Kind], Session], probe: Callable
 def replace(failed: Started, error: Exception, open_session: Callable[[Kind], Session]) -> Started:
     """Return a CPU session in place of a CUDA session whose run raised ``error``.
 
-    Raises ``ModelError`` when ``failed`` was on CPU already: there is nothing left to fall back to.
+    Raises ``ModelError`` when ``failed`` was on CPU already, or CPU cannot be had: nothing is left to fall back to.
     """
     if failed.kind == "cpu":
         if isinstance(error, ModelError):
@@ -86,7 +86,8 @@ def replace(failed: Started, error: Exception, open_session: Callable[[Kind], Se
         msg = f"the model could not be run on {failed.provider}: {first_line(error)}"
         raise ModelError(msg) from error
     reason = f"{failed.provider} failed during a run: {first_line(error)}"
-    return Started(open_session("cpu"), "cpu", reason)
+    # The rows that failed are run next, which is all the probe there needs to be.
+    return Started(_probed("cpu", open_session, lambda _: None), "cpu", reason)
 
 
 def _probed(kind: Kind, open_session: Callable[[Kind], Session], probe: Callable[[Session], None]) -> Session:

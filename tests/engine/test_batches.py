@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardsdk.engine.batches import Row, arrays, plan_batches
+
+
+@given(st.lists(st.integers(3, 256), max_size=80), st.integers(1, 16), st.integers(64, 2048))
+def test_every_row_runs_once_within_the_limits(lengths: list[int], rows: int, tokens: int) -> None:
+    batches = plan_batches(lengths, rows, tokens)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        own = [lengths[index] for index in batch]
+        assert len(batch) <= rows
+        assert len(batch) == 1 or max(own) * len(own) <= tokens
+        assert max(own) <= min(own) * 1.25 + 8
+
+
+def test_rows_of_similar_length_share_a_batch() -> None:
+    assert plan_batches([10, 200, 12, 11, 210], 8, 4096) == [[0, 3, 2], [1, 4]]
+
+
+def test_rows_are_laid_out_with_padding_masked_and_the_answer_marked() -> None:
+    head, paired_head = np.array([101, 2]), np.array([101, 4, 7, 8, 102])
+    rows = [Row(0, 0, head, np.array([11, 12])), Row(1, 0, paired_head, np.array([13]))]
+    ids, mask, kinds = arrays(rows, np.array([102]), 0, [False, True])
+    assert ids.tolist() == [[101, 2, 11, 12, 102, 0, 0], [101, 4, 7, 8, 102, 13, 102]]
+    assert mask.tolist() == [[1, 1, 1, 1, 1, 0, 0], [1] * 7]
+    assert kinds.tolist() == [[0] * 7, [0, 0, 0, 0, 0, 1, 1]]
+    assert ids.dtype == mask.dtype == kinds.dtype == np.int64
