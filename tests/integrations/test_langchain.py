@@ -2,96 +2,35 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
-from langchain_core.callbacks import AsyncCallbackManager, CallbackManager, CallbackManagerForRetrieverRun
-from langchain_core.documents import Document
-from langchain_core.language_models import FakeListChatModel, FakeListLLM, GenericFakeChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import Runnable, RunnableConfig, RunnablePassthrough
-from langchain_core.tools import tool
+from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
+from langchain_core.language_models import FakeListLLM
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from guardsdk.errors import Blocked, CheckFailedError, GuardError, InputTypeError
-from guardsdk.integrations import langchain
 from guardsdk.integrations.langchain import AsyncGuardCallbackHandler, GuardCallbackHandler
 from guardsdk.verdict import Stage
 from tests.blocking import Seen, StageGuard
+from tests.integrations.chains import (
+    HANDLERS,
+    PICTURE,
+    Handler,
+    Shelf,
+    alook_up,
+    broken,
+    chain_of,
+    config_of,
+    look_up,
+    model_of,
+    rag_of,
+    remembered,
+    with_either,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from langchain_core.outputs import ChatGenerationChunk, ChatResult
-
-    Handler = GuardCallbackHandler | AsyncGuardCallbackHandler
-
-HANDLERS = [GuardCallbackHandler, AsyncGuardCallbackHandler]
-with_either = pytest.mark.parametrize("handler_type", HANDLERS)
-PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-
-
-class CountingModel(GenericFakeChatModel):
-    """LangChain's fake chat model, whole or word by word, that counts its calls."""
-
-    called: list[int] = []  # noqa: RUF012  pydantic copies it
-
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:  # noqa: ANN401  passes through
-        self.called.append(len(messages))
-        return super()._generate(messages, *args, **kwargs)
-
-
-class PlainModel(FakeListChatModel):
-    """LangChain's other fake chat model, which streams in async natively and counts nothing."""
-
-    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:  # noqa: ANN401  passes through
-        yield from super()._stream(*args, **kwargs)
-
-
-class Shelf(BaseRetriever):
-    pages: list[str]
-
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        del query, run_manager
-        return [Document(page_content=page) for page in self.pages]
-
-
-@tool
-def look_up(term: str) -> str:
-    """Look a term up."""
-    return f"found {term}"
-
-
-@tool
-async def alook_up(term: str) -> str:
-    """Look a term up."""
-    return f"found {term}"
-
-
-@tool
-def broken(term: str) -> str:
-    """Fail."""
-    raise LookupError(term)
-
-
-def model_of(*answers: str | AIMessage) -> CountingModel:
-    return CountingModel(messages=iter(answers), called=[])
-
-
-def chain_of(model: CountingModel | PlainModel) -> Runnable[Any, str]:
-    prompt = ChatPromptTemplate.from_messages([("system", "Be kind."), ("human", "{question}")])
-    return prompt | model | StrOutputParser()
-
-
-def config_of(handler: Handler) -> RunnableConfig:
-    return {"callbacks": [handler]}
-
-
-def remembered(handler: Handler) -> int:
-    return len(handler._runs)
 
 
 @pytest.mark.parametrize("stage", [Stage.INPUT, Stage.OUTPUT, None])
@@ -125,137 +64,6 @@ async def test_ainvoke_stops_at_what_is_blocked(handler_type: type[Handler], sta
         assert guard.seen == [Seen(Stage.INPUT, "hello"), Seen(Stage.OUTPUT, "fine answer", "hello")]
     assert len(model.called) == (0 if stage is Stage.INPUT else 1)
     assert remembered(handler) == 0
-
-
-def test_a_blocked_input_streams_nothing_and_calls_nothing() -> None:
-    model = model_of("fine answer")
-    with pytest.raises(Blocked):
-        next(chain_of(model).stream({"question": "hello"}, config_of(GuardCallbackHandler(StageGuard(Stage.INPUT)))))
-    assert model.called == []
-
-
-@with_either
-async def test_a_blocked_input_streams_nothing_and_calls_nothing_in_async(handler_type: type[Handler]) -> None:
-    model = model_of("fine answer")
-    with pytest.raises(Blocked):
-        await anext(
-            chain_of(model).astream({"question": "hello"}, config_of(handler_type(StageGuard(Stage.INPUT)))).__aiter__()
-        )
-    assert model.called == []
-
-
-def test_a_streamed_answer_is_checked_before_each_chunk_comes_out() -> None:
-    guard = StageGuard()
-    handler = GuardCallbackHandler(guard)
-    stream = chain_of(model_of("one two")).stream({"question": "hello"}, config_of(handler))
-    seen_before = [(chunk, guard.texts(Stage.OUTPUT)[-1]) for chunk in stream]
-    assert seen_before[:3] == [("one", "one"), (" ", "one"), ("two", "one two")]
-    assert guard.seen[-1] == Seen(Stage.OUTPUT, "one two", "hello")
-    assert remembered(handler) == 0
-
-
-def test_a_blocked_chunk_does_not_come_out() -> None:
-    received: list[str] = []
-    handler = GuardCallbackHandler(StageGuard(Stage.OUTPUT))
-    with pytest.raises(Blocked):
-        received.extend(chain_of(model_of("one two")).stream({"question": "hello"}, config_of(handler)))
-    assert received == []
-    assert remembered(handler) == 0
-
-
-@with_either
-@pytest.mark.parametrize("model", [model_of, lambda text: PlainModel(responses=[text])], ids=["sync", "async"])
-async def test_a_blocked_chunk_does_not_come_out_in_async(handler_type: type[Handler], model: Any) -> None:  # noqa: ANN401  a maker of models
-    received: list[str] = []
-    handler = handler_type(StageGuard(Stage.OUTPUT))
-
-    async def receive() -> None:
-        async for chunk in chain_of(model("one two")).astream({"question": "hello"}, config_of(handler)):
-            received.append(chunk)  # noqa: PERF401  what came before the error counts
-
-    with pytest.raises(Blocked):
-        await receive()
-    assert received == []
-    assert remembered(handler) == 0
-
-
-@with_either
-@pytest.mark.parametrize("model", [model_of, lambda text: PlainModel(responses=[text])], ids=["sync", "async"])
-async def test_an_allowed_answer_streams_in_async(handler_type: type[Handler], model: Any) -> None:  # noqa: ANN401  a maker of models
-    guard = StageGuard()
-    replies = chain_of(model("one two")).astream({"question": "hello"}, config_of(handler_type(guard)))
-    assert "".join([chunk async for chunk in replies]) == "one two"
-    assert guard.seen[-1] == Seen(Stage.OUTPUT, "one two", "hello")
-
-
-def test_a_long_answer_is_judged_by_its_end_while_it_streams_and_whole_at_last(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(langchain, "_STREAM_TAIL", 20)
-    guard = StageGuard()
-    words = " ".join(f"word{number}" for number in range(9))
-    list(chain_of(model_of(words)).stream({"question": "hello"}, config_of(GuardCallbackHandler(guard))))
-    *growing, whole = guard.texts(Stage.OUTPUT)
-    assert max(map(len, growing)) == 20
-    assert growing[-1] == words[-20:].strip()
-    assert whole == words
-
-
-def test_streams_can_be_left_to_the_check_at_their_end() -> None:
-    guard = StageGuard(Stage.OUTPUT)
-    received: list[str] = []
-    with pytest.raises(Blocked):
-        received.extend(
-            chain_of(model_of("one two")).stream(
-                {"question": "hello"}, config_of(GuardCallbackHandler(guard, stream="end"))
-            )
-        )
-    assert guard.texts(Stage.OUTPUT) == ["one two"]
-
-
-def test_a_stream_of_protocol_events_is_stopped() -> None:
-    guard = StageGuard(Stage.OUTPUT)
-    stream = model_of("one two").stream_events("hello", config_of(GuardCallbackHandler(guard)), version="v3")
-    with pytest.raises(Blocked):
-        str(stream.output)
-    assert guard.texts(Stage.OUTPUT)[0] == "one"
-
-
-def test_an_abandoned_stream_is_forgotten() -> None:
-    handler = GuardCallbackHandler(StageGuard())
-    stream: Any = chain_of(model_of("one two three")).stream({"question": "hello"}, config_of(handler))
-    next(stream)
-    assert remembered(handler) == 1
-    stream.close()
-    assert remembered(handler) == 0
-
-
-def test_a_failing_model_is_forgotten() -> None:
-    handler = GuardCallbackHandler(StageGuard())
-    with pytest.raises(StopIteration):
-        model_of().invoke("hello", config_of(handler))
-    assert remembered(handler) == 0
-
-
-def test_runs_are_remembered_up_to_a_bound_and_forgotten_ones_still_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(langchain, "_MOST_RUNS", 2)
-    guard = StageGuard()
-    handler = GuardCallbackHandler(guard)
-    manager = CallbackManager([handler])
-    runs = [manager.on_chat_model_start({}, [[HumanMessage(f"hello {n}")]])[0] for n in range(3)]
-    assert remembered(handler) == 2
-    for run in runs:
-        run.on_llm_end(model_of("fine").generate([[HumanMessage("hello")]]))
-    contexts = [seen.context for seen in guard.seen if seen.stage is Stage.OUTPUT]
-    assert contexts == [None, "hello 1", "hello 2"]
-
-
-def test_a_batch_keeps_every_answer_with_its_own_prompt() -> None:
-    guard = StageGuard()
-    chain = chain_of(PlainModel(responses=["one", "two", "three"]))
-    chain.batch([{"question": f"hello {n}"} for n in range(3)], config_of(GuardCallbackHandler(guard)))
-    contexts = {seen.context for seen in guard.seen if seen.stage is Stage.OUTPUT}
-    assert contexts == {"hello 0", "hello 1", "hello 2"}
 
 
 def test_messages_are_screened_at_their_stages() -> None:
@@ -327,16 +135,6 @@ def test_a_tool_that_fails_shows_its_own_error() -> None:
         broken.invoke({"term": "tea"}, config_of(GuardCallbackHandler(StageGuard())))
 
 
-def joined(documents: list[Document]) -> str:
-    return "\n".join(document.page_content for document in documents)
-
-
-def rag_of(model: CountingModel, *pages: str) -> Runnable[Any, str]:
-    prompt = ChatPromptTemplate.from_template("Pages: {pages}\nQuestion: {question}")
-    inputs: dict[str, Any] = {"pages": Shelf(pages=list(pages)) | joined, "question": RunnablePassthrough()}
-    return inputs | prompt | model | StrOutputParser()
-
-
 def test_a_retrieved_document_that_is_blocked_never_reaches_the_model() -> None:
     guard, model = StageGuard(Stage.TOOL), model_of("fine answer")
     with pytest.raises(Blocked) as caught:
@@ -399,9 +197,3 @@ def test_an_async_handler_refuses_a_sync_call_where_langchain_would_drop_its_ver
             asyncio.run(attempt(call)) if inside_a_loop else call()
     assert model.called == []
     assert llm.i == 0
-
-
-def test_an_answer_of_nobody_knows_which_run_is_checked_all_the_same() -> None:
-    guard = StageGuard()
-    GuardCallbackHandler(guard).on_llm_new_token("hello", run_id=uuid4())
-    assert guard.seen == [Seen(Stage.OUTPUT, "hello")]
