@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -159,6 +160,17 @@ def test_a_reader_that_leaves_early_is_no_crash(model_directory: Path, allows: P
         complaints = child.stderr.read()
         assert child.wait(120) == 141
     assert complaints == b""
+
+
+def test_a_reader_that_was_never_there_is_no_crash_either(model_directory: Path, allows: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "guardsdk", "check", "x", "--policy", str(allows), "--model", str(model_directory)]
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=120)  # noqa: S603
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_a_stream_that_cannot_encode_a_line_gets_it_escaped(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
