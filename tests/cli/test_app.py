@@ -167,7 +167,14 @@ def test_a_reader_that_was_never_there_is_no_crash_either(model_directory: Path,
     os.close(reading)
     command = [sys.executable, "-m", "guardsdk", "check", "x", "--policy", str(allows), "--model", str(model_directory)]
     try:
-        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=120)  # noqa: S603
+        done = subprocess.run(  # noqa: S603  our own
+            command,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},  # buffered, so that the last flush is what fails
+            check=False,
+            timeout=120,
+        )
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
