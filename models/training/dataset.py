@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from models.training.rows import LABELS, STAGE_TOKENS, STAGES
+from models.training.rows import STAGE_TOKENS, STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ class Prepared:
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         names = json.dumps({"sources": self.sources, "quotas": self.quotas})
-        np.savez(path, names=np.array(names), **arrays)
+        np.savez(path, allow_pickle=False, names=np.array(names), **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -101,7 +101,7 @@ def collate(
         shown = shorten_context(context) if len(context) else context
         middle = [*shown, SEP] if len(shown) else []
         pieces.append(np.array([*head, *middle, *text, SEP], np.int64))
-        splits.append(2 + len(middle) if len(middle) else len(pieces[-1]))
+        splits.append(2 + len(middle) if middle else len(pieces[-1]))
     width = max(map(len, pieces))
     ids = np.full((len(batch), width), PAD, np.int64)
     kinds = np.zeros_like(ids)
@@ -166,7 +166,7 @@ def _quota(data: Prepared, source: int, rng: np.random.Generator) -> NDArray[np.
 def held_out_batches(data: Prepared, *, tokens: int) -> Iterator[Batch]:
     """Yield the held-out rows, head window only, in order of length."""
     rows = np.flatnonzero(data.held_out)
-    rooms = np.array([_room(data, index) for index in rows])
+    rooms = np.array([_room(data, int(index)) for index in rows])
     lengths = np.minimum(data.starts[rows + 1] - data.starts[rows], rooms)
     order = np.argsort(lengths, kind="stable")
     size = max(1, tokens // MAX_TOKENS)

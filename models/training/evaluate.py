@@ -1,0 +1,53 @@
+"""Evaluate step: the finished model through the shipped pipeline, its figures into manifest and card."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import torch
+
+from benchmarks import quality
+from guardsdk import Guard
+from guardsdk.registry.lookup import MANIFEST_FILE
+from guardsdk.registry.manifest import Manifest
+from models.training.card import card, evaluation_results
+from models.training.prepare import HELD_OUT_FILE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def evaluate(out: Path, data: Path | None) -> Path:
+    """Measure ``out/model`` on ``bench/``, write its figures to manifest and card, and return the model folder.
+
+    Without ``data`` (the smoke run) the held-out rows are pushed through the pipeline and nothing is claimed.
+    Raises ``RuntimeError`` when the benchmark could not run.
+    """
+    model = out / "model"
+    path = model / MANIFEST_FILE
+    manifest = Manifest.model_validate_json(path.read_bytes())
+    if data is None:
+        _run_through(out, model)
+    else:
+        results = out / "quality.json"
+        if quality.main(["--data", str(data), "--model", str(model), "--out", str(results)]):
+            msg = "the quality benchmark could not run; its message is above"
+            raise RuntimeError(msg)
+        found = evaluation_results(json.loads(results.read_text()))
+        manifest = manifest.model_copy(update={"evaluation": found})
+        path.write_text(manifest.model_dump_json(indent=1) + "\n")
+    recipe = torch.load(out / "model.pt", map_location="cpu", weights_only=True)["recipe"]
+    (model / "README.md").write_text(card(out, manifest, recipe), encoding="utf-8")
+    return model
+
+
+def _run_through(out: Path, model: Path) -> None:
+    rows = [json.loads(line) for line in (out / HELD_OUT_FILE).read_text(encoding="utf-8").splitlines()]
+    with Guard(models=model, providers="cpu", cache=0) as guard:
+        guard.warmup()
+        for row in rows[:20]:
+            verdict = guard.check(row["text"], stage=row["stage"], context=row["context"])
+            if verdict.coverage != 1.0:
+                msg = f"a held-out text was not checked: {verdict.degraded_reasons or verdict.error}"
+                raise RuntimeError(msg)

@@ -1,0 +1,209 @@
+"""Quantize step: int8 weights for CPU, the same int8 weights for a CUDA graph, and the measurements behind the choice.
+
+Dynamic int8 quantizes activations while running; CUDA has no kernels for it. So two graphs share one weight file: the
+CPU graph multiplies integers, the CUDA graph widens the same integers to float32 when it is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, external_data_helper, helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from tqdm import tqdm
+
+from models.training.dataset import Prepared, held_out_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+CPU_GRAPH, CUDA_GRAPH, WEIGHTS = "model.onnx", "model_cuda.onnx", "weights.bin"
+_SMALL_HEADS = ["heads.product_MatMul", "overall_MatMul"]
+"""A few thousand weights that decide: not worth an eighth of their precision."""
+_INLINE = 1024
+"""Bytes below which a tensor stays inside the graph file."""
+_ALIGNMENT = 64
+_SAMPLE = 600
+_FALSE_POSITIVES = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to quantize and what it did on held-out text."""
+
+    per_channel: bool
+    reduce_range: bool
+    agreement: float
+    """Share of decisions equal to float32, each label at the threshold with 1 % false positives in float32."""
+    largest_difference: float
+    """Largest change of a logit."""
+    relative_time: float
+    """Median time per run over that of float32, measured in turns."""
+    size: int
+    """Bytes of the graph with its weights."""
+
+    @property
+    def name(self) -> str:
+        """Return what the variant is called in reports."""
+        channel = "per-channel" if self.per_channel else "per-tensor"
+        return f"{channel}, {'7' if self.reduce_range else '8'}-bit weights"
+
+
+def quantize(out: Path, prepared: Prepared) -> Path:
+    """Quantize ``out/float/model.onnx`` in four ways, measure, and write the chosen one to ``out/model``.
+
+    7-bit weights (``reduce_range``) cannot overflow the 16-bit sums of CPUs without VNNI instructions, so they decide
+    alike on every CPU; they are chosen unless they cost more than half a point of agreement. The measurements go to
+    ``out/quantize.json``.
+    """
+    full = out / "float" / "model.onnx"
+    feeds, labels = _sample(prepared)
+    reference = _logits(_session(full), feeds)
+    thresholds = _thresholds(reference, labels)
+    variants = []
+    for per_channel, reduce_range in tqdm(list(product((False, True), (False, True))), desc="quantize", unit="graph"):
+        path = out / "variants" / f"{int(per_channel)}{int(reduce_range)}.onnx"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises a pre-processing that fused graphs lack
+        quantize_dynamic(
+            full,
+            path,
+            per_channel=per_channel,
+            reduce_range=reduce_range,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=_SMALL_HEADS,
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
+        )
+        found = _logits(_session(path), feeds)
+        variants.append(
+            Variant(
+                per_channel=per_channel,
+                reduce_range=reduce_range,
+                agreement=float(((found >= thresholds) == (reference >= thresholds)).mean()),
+                largest_difference=float(np.abs(found - reference).max()),
+                relative_time=_relative_time(path, full, feeds),
+                size=path.stat().st_size,
+            )
+        )
+    chosen = choose(variants)
+    chosen_path = out / "variants" / f"{int(chosen.per_channel)}{int(chosen.reduce_range)}.onnx"
+    model = out / "model"
+    model.mkdir(parents=True, exist_ok=True)
+    share_weights(chosen_path, full, model)
+    shared = _logits(_session(model / CUDA_GRAPH), feeds)
+    report = {
+        "variants": [asdict(variant) | {"name": variant.name} for variant in variants],
+        "chosen": chosen.name,
+        "widened_agreement": float(((shared >= thresholds) == (reference >= thresholds)).mean()),
+        "decisions": int(reference.size),
+    }
+    (out / "quantize.json").write_text(json.dumps(report, indent=1) + "\n")
+    return model
+
+
+def choose(variants: Sequence[Variant]) -> Variant:
+    """Return the variant that agrees best among those safe on every CPU, unless they give away half a point."""
+    best = max(variants, key=lambda variant: variant.agreement)
+    safe = max((variant for variant in variants if variant.reduce_range), key=lambda variant: variant.agreement)
+    return safe if safe.agreement >= best.agreement - 0.005 else best
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def _sample(prepared: Prepared) -> tuple[list[dict[str, NDArray[np.int64]]], NDArray[np.int8]]:
+    """Return feeds of one held-out row each, as the engine runs them, and their labels [N, L]."""
+    feeds, labels = [], []
+    batches = list(held_out_batches(prepared, tokens=256))
+    for at in np.random.default_rng(0).permutation(len(batches))[:_SAMPLE]:
+        batch = batches[at]
+        feeds.append(
+            {
+                "input_ids": batch.input_ids,
+                "attention_mask": batch.attention_mask,
+                "token_type_ids": batch.token_type_ids,
+            }
+        )
+        labels.append(batch.labels[0])
+    return feeds, np.stack(labels)
+
+
+def _logits(
+    session: onnxruntime.InferenceSession, feeds: Iterable[dict[str, NDArray[np.int64]]]
+) -> NDArray[np.float32]:
+    return np.concatenate([session.run(["logits"], feed)[0] for feed in feeds])
+
+
+def _thresholds(logits: NDArray[np.float32], labels: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Return per label the logit that 1 % of its known negatives reach; the median where there are none."""
+    columns = []
+    for column in range(logits.shape[1]):
+        negative = logits[labels[:, column] == 0, column]
+        columns.append(np.quantile(negative, 1 - _FALSE_POSITIVES) if len(negative) else np.median(logits[:, column]))
+    return np.array(columns, np.float32)
+
+
+def _relative_time(path: Path, full: Path, feeds: Sequence[dict[str, NDArray[np.int64]]]) -> float:
+    sessions = (_session(path), _session(full))
+    times: tuple[list[float], list[float]] = ([], [])
+    for feed in feeds[:80]:
+        for session, taken in zip(sessions, times, strict=True):
+            started = time.perf_counter()
+            session.run(["logits"], feed)
+            taken.append(time.perf_counter() - started)
+    return float(np.median(np.array(times[0]) / np.array(times[1])))
+
+
+def share_weights(quantized: Path, full: Path, folder: Path) -> None:
+    """Write the CPU graph of ``quantized`` and a CUDA graph of ``full`` to ``folder``, with one file of weights.
+
+    Every tensor of ``full`` that ``quantized`` holds as integers becomes a ``DequantizeLinear`` of those integers.
+    """
+    cpu, cuda = onnx.load(quantized), onnx.load(full)
+    integers = {tensor.name: tensor for tensor in cpu.graph.initializer}
+    kept, added = [], []
+    for tensor in cuda.graph.initializer:
+        stored = integers.get(f"{tensor.name}_quantized")
+        if stored is None:
+            kept.append(tensor)
+            continue
+        parts = [stored, integers[f"{tensor.name}_scale"], integers[f"{tensor.name}_zero_point"]]
+        kept += parts
+        axis = 1 if len(parts[1].dims) and parts[1].dims[0] > 1 else None
+        added.append(helper.make_node("DequantizeLinear", [part.name for part in parts], [tensor.name], axis=axis))
+    nodes = [*added, *cuda.graph.node]
+    del cuda.graph.initializer[:], cuda.graph.node[:]
+    cuda.graph.initializer.extend(kept)
+    cuda.graph.node.extend(nodes)
+    offsets: dict[str, tuple[int, int]] = {}
+    with (folder / WEIGHTS).open("wb") as weights:
+        for model in (cpu, cuda):
+            for tensor in model.graph.initializer:
+                _move_out(tensor, weights, offsets)
+    onnx.save(cpu, folder / CPU_GRAPH)
+    onnx.save(cuda, folder / CUDA_GRAPH)
+
+
+def _move_out(tensor: onnx.TensorProto, weights: IO[bytes], offsets: dict[str, tuple[int, int]]) -> None:
+    """Put the bytes of a large tensor into the shared file, once per name."""
+    if not tensor.HasField("raw_data") or len(tensor.raw_data) < _INLINE:
+        return
+    if tensor.name not in offsets:
+        place = weights.tell() + -weights.tell() % _ALIGNMENT
+        weights.write(b"\0" * (place - weights.tell()) + tensor.raw_data)
+        offsets[tensor.name] = (place, len(tensor.raw_data))
+    place, length = offsets[tensor.name]
+    external_data_helper.set_external_data(tensor, WEIGHTS, offset=place, length=length)
+    tensor.ClearField("raw_data")

@@ -1,0 +1,237 @@
+"""The whole recipe on text the project writes itself, and the pieces whose arithmetic must be right."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the recipe needs torch; the package does not")
+
+import onnxruntime
+import torch
+
+from guardsdk import Guard
+from guardsdk.registry.manifest import Manifest
+from models.training.__main__ import SMOKE_CONFIG, main
+from models.training.calibrate import joint_rates, mean_rate, platt, threshold_at
+from models.training.clusters import Overlap, cluster_ids
+from models.training.dataset import CLS, MASKED, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
+from models.training.encoder import GuardModel
+from models.training.export import export, from_checkpoint
+from models.training.quantize import Variant, choose
+from models.training.rows import LABELS, STAGE_TOKENS, Row
+from models.training.train import Recipe, loss_of, train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("recipe")
+    assert main(["all", "--smoke", "--out", str(out)]) == 0
+    return out
+
+
+def test_recipe_makes_a_model_the_package_accepts(run: Path) -> None:
+    with Guard(models=run / "model", providers="cpu") as guard:
+        guard.warmup()
+        verdict = guard.check("What time is it in Lisbon?", stage="tool")
+    assert verdict.coverage == 1.0
+    assert set(verdict.scores) == {"prompt_injection"}
+
+
+def test_manifest_lists_labels_sources_and_thresholds(run: Path) -> None:
+    manifest = Manifest.model_validate_json((run / "model" / "manifest.json").read_bytes())
+    assert tuple(label.name for label in manifest.labels) == LABELS
+    assert [source.name for source in manifest.training_data] == ["own generators"]
+    for label in manifest.labels:
+        for entry in label.stages.values():
+            thresholds = list(entry.thresholds_by_fpr.values())
+            assert thresholds == sorted(thresholds, reverse=True)
+            assert list(entry.reference_quantiles) == sorted(entry.reference_quantiles)
+    assert manifest.name in (run / "model" / "README.md").read_text(encoding="utf-8")
+
+
+def test_cuda_graph_shares_the_weights_and_the_answers(run: Path) -> None:
+    ids = np.array([[CLS, 2, 2023, 2003, 1037, 3231, SEP]])
+    feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    logits = []
+    for name in ("model.onnx", "model_cuda.onnx"):
+        session = onnxruntime.InferenceSession(run / "model" / name, providers=["CPUExecutionProvider"])
+        logits.append(session.run(["logits"], feed)[0])
+    assert np.abs(logits[0] - logits[1]).max() < 0.1
+    sizes = {path.name: path.stat().st_size for path in (run / "model").iterdir()}
+    assert sizes["weights.bin"] > 4 * (sizes["model.onnx"] + sizes["model_cuda.onnx"])
+
+
+def test_export_computes_what_torch_computes(run: Path, tmp_path: Path) -> None:
+    model = from_checkpoint(run / "model.pt")
+    export(model, tmp_path / "model.onnx")
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1000, 20000, (3, 19))
+    mask = np.ones_like(ids)
+    mask[1, 11:] = 0
+    kinds = np.zeros_like(ids)
+    kinds[2, 8:] = 1
+    with torch.no_grad():
+        wanted = model(*(torch.from_numpy(each) for each in (ids, mask, kinds)))
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    found = session.run(None, {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds})
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
+
+
+def test_stopped_run_goes_on_to_the_same_weights(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Prepared.load(run / "prepared.npz")
+    recipe = Recipe(epochs=1, batch_tokens=1024)
+    whole = torch.load(train(data, _folder(tmp_path, "whole"), recipe, SMOKE_CONFIG), weights_only=True)["model"]
+
+    monkeypatch.setattr("models.training.train.CHECKPOINT_SECONDS", 0.0)
+    steps = 0
+
+    def interrupted(*args: object) -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == 4:
+            raise KeyboardInterrupt
+        return loss_of(*args)  # type: ignore[arg-type]
+
+    out = _folder(tmp_path, "halves")
+    with monkeypatch.context() as patch:
+        patch.setattr("models.training.train.loss_of", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, out, recipe, SMOKE_CONFIG)
+    assert (out / "checkpoint.pt").is_file()
+    resumed = torch.load(train(data, out, recipe, SMOKE_CONFIG), weights_only=True)["model"]
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, msg=name)
+
+
+def _folder(parent: Path, name: str) -> Path:
+    folder = parent / name
+    folder.mkdir()
+    return folder
+
+
+def test_masked_labels_do_not_move_the_loss() -> None:
+    logits = torch.tensor([[2.0, -3.0]])
+    known = loss_of(logits[:, :1], torch.tensor([[1]], dtype=torch.int8), 0.0)
+    masked = loss_of(logits, torch.tensor([[1, MASKED]], dtype=torch.int8), 0.0)
+    assert masked.item() == pytest.approx(known.item())
+    assert known.item() == pytest.approx(np.log1p(np.exp(-2.0)), abs=1e-6)
+
+
+def test_batches_are_laid_out_as_the_engine_lays_them_out(run: Path) -> None:
+    data = Prepared.load(run / "prepared.npz")
+    paired = int(np.flatnonzero(np.diff(data.context_starts) > 0)[0])
+    text, context = data.row(paired)
+    batch = collate(data, [(paired, 0, 5)])
+    shown = shorten_context(context)
+    wanted = [CLS, STAGE_TOKENS["output"], *shown, SEP, *text[:5], SEP]
+    assert batch.input_ids[0].tolist() == wanted
+    assert batch.token_type_ids[0].sum() == len(text[:5]) + 1
+
+
+def test_an_epoch_holds_every_trained_row_once_and_no_held_out_row(run: Path) -> None:
+    data = Prepared.load(run / "prepared.npz")
+    plan = plan_epoch(data, np.random.default_rng(0), tokens=2048, max_tokens=256)
+    rows = sorted(row for batch in plan for row, _, _ in batch)
+    assert rows == np.flatnonzero(~data.held_out).tolist()
+    assert all(PAD not in data.row(row)[0] for row in rows)
+
+
+def test_caps_and_repeats_bound_a_source(run: Path) -> None:
+    data = Prepared.load(run / "prepared.npz")
+    counts = np.bincount(data.source[~data.held_out])
+    largest = int(counts.argmax())
+    capped = replace(data, quotas=data.quotas | {data.sources[largest]: (3, 2)})
+    plan = plan_epoch(capped, np.random.default_rng(0), tokens=2048, max_tokens=256)
+    rows = [row for batch in plan for row, _, _ in batch if data.source[row] == largest]
+    assert counts[largest] > 3
+    assert len(rows) == 6
+    assert len(set(rows)) == 3
+
+
+def test_near_duplicates_share_a_cluster_and_others_do_not() -> None:
+    base = "the quick brown fox jumps over the lazy dog while the small cat sleeps on the warm red roof"
+    ids = cluster_ids([base, base.replace("small", "tiny"), "a wholly different text about ships and the sea", base])
+    assert ids[0] == ids[1] == ids[3]
+    assert ids[2] != ids[0]
+
+
+def test_overlap_sees_copies_through_case_and_punctuation() -> None:
+    overlap = Overlap(["Please, read this sentence aloud to everybody in the room tonight"])
+    assert overlap.holds("PLEASE read this sentence aloud -- to everybody in the room tonight!")
+    assert not overlap.holds("Please read that paper about everybody in another town tomorrow morning, would you")
+
+
+def test_platt_recovers_a_known_calibration() -> None:
+    rng = np.random.default_rng(0)
+    positive, negative = rng.normal(2.0, 1.0, 20_000), rng.normal(-1.0, 1.0, 20_000)
+    # Two normals of equal variance s have log-odds ((m1 - m0) / s) x + (m0^2 - m1^2) / 2s.
+    found = platt(positive, negative)
+    assert found.slope == pytest.approx(3.0, rel=0.05)
+    assert found.intercept == pytest.approx(-1.5, rel=0.05)
+
+
+def test_thresholds_keep_the_mean_rate_of_their_sources() -> None:
+    rng = np.random.default_rng(1)
+    sources = [rng.normal(0, 1, 500), rng.normal(1, 2, 5000)]
+    threshold = threshold_at(0.01, sources)
+    assert mean_rate(threshold, sources) <= 0.01
+    below = np.max(np.concatenate(sources)[np.concatenate(sources) < threshold])
+    assert mean_rate(float(below), sources) > 0.01
+
+
+def test_union_of_labels_stays_at_the_target() -> None:
+    rng = np.random.default_rng(2)
+    benign = {"a": [rng.normal(size=4000)], "b": [rng.normal(size=4000)]}
+    thresholds, union = joint_rates(benign, 0.01)
+    hit = (benign["a"][0] >= thresholds["a"]) | (benign["b"][0] >= thresholds["b"])
+    assert hit.mean() == pytest.approx(union)
+    assert 0.005 < union <= 0.01
+
+
+def test_safe_weights_win_unless_they_cost_decisions() -> None:
+    def variant(agreement: float, *, safe: bool) -> Variant:
+        return Variant(
+            per_channel=True,
+            reduce_range=safe,
+            agreement=agreement,
+            largest_difference=0.0,
+            relative_time=1.0,
+            size=1,
+        )
+
+    assert choose([variant(0.999, safe=False), variant(0.996, safe=True)]).reduce_range
+    assert not choose([variant(0.999, safe=False), variant(0.98, safe=True)]).reduce_range
+
+
+def test_rows_of_unknown_labels_or_stages_are_refused() -> None:
+    with pytest.raises(ValueError, match="stage 'inbox'"):
+        Row("x", "inbox", {}, "s", "g")
+    with pytest.raises(ValueError, match="labels"):
+        Row("x", "input", {"spam": 1}, "s", "g")
+
+
+def test_missing_data_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]) == 2
+    assert "--data" in capsys.readouterr().err
+
+
+def test_reports_are_json(run: Path) -> None:
+    quantized = json.loads((run / "quantize.json").read_text())
+    assert len(quantized["variants"]) == 4
+    assert json.loads((run / "calibrate.json").read_text())["pools"]
+
+
+def test_network_of_another_size_starts_random() -> None:
+    torch.manual_seed(0)
+    first = GuardModel(SMOKE_CONFIG)
+    torch.manual_seed(1)
+    assert not torch.equal(first.words.weight, GuardModel(SMOKE_CONFIG).words.weight)
