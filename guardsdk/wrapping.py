@@ -154,12 +154,11 @@ def _wrap_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., A
 
 def _collect(generator: Generator[Any, Any, Any]) -> tuple[list[Any], Any]:
     items: list[Any] = []
-    with contextlib.closing(generator):
-        while True:
-            try:
-                items.append(next(generator))
-            except StopIteration as stop:
-                return items, stop.value
+    while True:
+        try:
+            items.append(next(generator))
+        except StopIteration as stop:
+            return items, stop.value
 
 
 def _wrap_async_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -49,7 +49,6 @@ class _Run:
     context: str | None
     answer: ResponseText
     checked: set[str] = field(default_factory=set)
-    last_chunk: object = None
 
 
 class _Screen:
@@ -98,9 +97,6 @@ class _Screen:
         with self._lock:
             run = self._runs.get(run_id)
         run = run or self._open(run_id, None)
-        if value is run.last_chunk:
-            return  # models that report their own chunks do so besides LangChain
-        run.last_chunk = value
         run.answer.add(value)
         tails = {tail for text in run.answer.texts() if (tail := text[-_STREAM_TAIL:].strip())}
         if fresh := sorted(tails - run.checked):
