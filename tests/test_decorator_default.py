@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from guardsdk import enforce
+from guardsdk.decorator import guarded
+from guardsdk.errors import CheckFailedError, GuardError
+from guardsdk.guard import Guard
+from guardsdk.policy.load import default_policy
+from tests.blocking import blocking_policy
+
+
+@pytest.fixture(autouse=True)
+def _no_guard_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enforce, "_default", [])
+
+
+def test_bare_guarded_makes_no_guard_before_the_first_call_and_one_for_all() -> None:
+    guarded(lambda prompt: prompt)
+    assert enforce._default == []
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: enforce.default_guard(), range(32)))
+    assert {id(guard) for guard in made} == {id(made[0])}
+    assert made[0].policy == default_policy()
+
+
+def test_a_bare_call_goes_through_the_default_guard() -> None:
+    @guarded
+    def ask(prompt: str) -> str:
+        return prompt
+
+    assert ask("  ") == "  "
+    [made] = enforce._default
+    made.close()
+    with pytest.raises(GuardError, match="the guard is closed"):
+        ask("hello")
+
+
+def test_a_policy_gets_a_guard_of_its_own() -> None:
+    @guarded(policy=blocking_policy())
+    def ask(prompt: str) -> str:
+        return prompt
+
+    assert ask("hello") == "hello"
+    assert enforce._default == []
+
+
+def test_a_failed_check_stays_an_error_where_the_guard_is_given(tmp_path_factory: pytest.TempPathFactory) -> None:
+    missing = tmp_path_factory.mktemp("models") / "none"
+    with Guard(models=missing, observers=()) as guard, pytest.raises(CheckFailedError, match="ModelNotFoundError"):
+        guarded(guard=guard)(lambda prompt: prompt)("hello")
