@@ -100,7 +100,7 @@ def card(out: Path, manifest: Manifest, recipe: dict[str, Any]) -> str:
     quantized = json.loads((out / "quantize.json").read_text())
     calibrated = json.loads((out / "calibrate.json").read_text())
     labels = [
-        (f"`{label.name}`", stage, f"{entry.threshold:.4f}", "" if entry.fpr is None else f"{100 * entry.fpr:.2f} %", label.definition)
+        (f"`{label.name}`", stage, f"{entry.threshold:.4f}", f"{100 * (entry.fpr or 0.0):.2f} %", label.definition)
         for label in manifest.labels
         for stage, entry in label.stages.items()
     ]
