@@ -70,7 +70,10 @@ class TextEncoder:
         """Tokenize texts of any length, in order."""
         cuts = [pieces(text, _PIECE, self._longest_word) for text in texts]
         parts = [text[start:end] for text, cut in zip(texts, cuts, strict=True) for start, end in cut]
-        ids: list[NDArray[np.int64]] = []
+        if len(parts) == 1:  # by far the most common; a batch would wake the library's threads for nothing
+            ids = [np.array(self._tokenizer.encode(parts[0], add_special_tokens=False).ids, dtype=np.int64)]
+            return [Tokens(ids[0], cuts[0], [len(ids[0])])]
+        ids = []
         for at in range(0, len(parts), _AT_ONCE):
             encodings = self._tokenizer.encode_batch_fast(parts[at : at + _AT_ONCE], add_special_tokens=False)
             ids.extend(np.array(encoding.ids, dtype=np.int64) for encoding in encodings)
