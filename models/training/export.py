@@ -7,6 +7,7 @@ is the same with every version of torch.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,28 @@ def export(model: GuardModel, path: Path) -> None:
     onnx.checker.check_model(proto)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(proto, path)
+
+
+def export_traced(model: GuardModel, path: Path) -> None:
+    """Write ``model`` as torch traces it, in plain operators: the yardstick for the fused graph, never shipped."""
+    example = torch.ones((1, 8), dtype=torch.int64)
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    axes = {name: {0: "batch", 1: "tokens"} for name in names}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        # The tracing exporter is the old one; the new one needs a package that nothing else here does.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            (example, example, example),
+            path,
+            input_names=names,
+            output_names=["logits", "attention", "embedding"],
+            dynamic_axes=axes
+            | {"logits": {0: "batch"}, "attention": {0: "batch", 2: "tokens"}, "embedding": {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
 
 
 def _build(weights: Mapping[str, NDArray[np.float32]], config: EncoderConfig) -> onnx.ModelProto:

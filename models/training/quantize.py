@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import IO, TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from tqdm import tqdm
 
 from models.training.dataset import Prepared, held_out_batches
+from models.training.export import export_traced, from_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,26 +43,34 @@ _FALSE_POSITIVES = 0.01
 class Variant:
     """One way to quantize and what it did on held-out text."""
 
+    fused: bool
+    """Whether the graph is of fused operators, or as torch traces it."""
     per_channel: bool
     reduce_range: bool
-    agreement: float
+    agreement: float = 0.0
     """Share of decisions equal to float32, each label at the threshold with 1 % false positives in float32."""
-    largest_difference: float
+    largest_difference: float = 0.0
     """Largest change of a logit."""
-    relative_time: float
+    relative_time: float = 0.0
     """Median time per run over that of float32, measured in turns."""
-    size: int
+    size: int = 0
     """Bytes of the graph with its weights."""
 
     @property
     def name(self) -> str:
         """Return what the variant is called in reports."""
+        graph = "fused" if self.fused else "traced"
         channel = "per-channel" if self.per_channel else "per-tensor"
-        return f"{channel}, {'7' if self.reduce_range else '8'}-bit weights"
+        return f"{graph}, {channel}, {'7' if self.reduce_range else '8'}-bit weights"
+
+    @property
+    def file_name(self) -> str:
+        """Return the name of its graph file."""
+        return self.name.replace(", ", "_").replace(" ", "-") + ".onnx"
 
 
 def quantize(out: Path, prepared: Prepared) -> Path:
-    """Quantize ``out/float/model.onnx`` in four ways, measure, and write the chosen one to ``out/model``.
+    """Quantize ``out/float/model.onnx`` in several ways, measure, and write the chosen one to ``out/model``.
 
     7-bit weights (``reduce_range``) cannot overflow the 16-bit sums of CPUs without VNNI instructions, so they decide
     alike on every CPU; they are chosen unless they cost more than half a point of agreement. The measurements go to
@@ -71,13 +80,17 @@ def quantize(out: Path, prepared: Prepared) -> Path:
     feeds, labels = _sample(prepared)
     reference = _logits(_session(full), feeds)
     thresholds = _thresholds(reference, labels)
+    traced = out / "float" / "traced.onnx"
+    export_traced(from_checkpoint(out / "model.pt"), traced)
     variants = []
-    for per_channel, reduce_range in tqdm(list(product((False, True), (False, True))), desc="quantize", unit="graph"):
-        path = out / "variants" / f"{int(per_channel)}{int(reduce_range)}.onnx"
+    ways = [*product((True,), (False, True), (False, True)), (False, True, True)]
+    for fused, per_channel, reduce_range in tqdm(ways, desc="quantize", unit="graph"):
+        variant = Variant(fused, per_channel, reduce_range)
+        path = out / "variants" / variant.file_name
         path.parent.mkdir(parents=True, exist_ok=True)
         logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises a pre-processing that fused graphs lack
         quantize_dynamic(
-            full,
+            full if fused else traced,
             path,
             per_channel=per_channel,
             reduce_range=reduce_range,
@@ -87,9 +100,8 @@ def quantize(out: Path, prepared: Prepared) -> Path:
         )
         found = _logits(_session(path), feeds)
         variants.append(
-            Variant(
-                per_channel=per_channel,
-                reduce_range=reduce_range,
+            replace(
+                variant,
                 agreement=float(((found >= thresholds) == (reference >= thresholds)).mean()),
                 largest_difference=float(np.abs(found - reference).max()),
                 relative_time=_relative_time(path, full, feeds),
@@ -97,10 +109,9 @@ def quantize(out: Path, prepared: Prepared) -> Path:
             )
         )
     chosen = choose(variants)
-    chosen_path = out / "variants" / f"{int(chosen.per_channel)}{int(chosen.reduce_range)}.onnx"
     model = out / "model"
     model.mkdir(parents=True, exist_ok=True)
-    share_weights(chosen_path, full, model)
+    share_weights(out / "variants" / chosen.file_name, full, model)
     shared = _logits(_session(model / CUDA_GRAPH), feeds)
     report = {
         "variants": [asdict(variant) | {"name": variant.name} for variant in variants],
@@ -113,9 +124,10 @@ def quantize(out: Path, prepared: Prepared) -> Path:
 
 
 def choose(variants: Sequence[Variant]) -> Variant:
-    """Return the variant that agrees best among those safe on every CPU, unless they give away half a point."""
-    best = max(variants, key=lambda variant: variant.agreement)
-    safe = max((variant for variant in variants if variant.reduce_range), key=lambda variant: variant.agreement)
+    """Return the fused variant that agrees best of those safe on every CPU, unless they give away half a point."""
+    fused = [one for one in variants if one.fused]
+    best = max(fused, key=lambda one: one.agreement)
+    safe = max((one for one in fused if one.reduce_range), key=lambda one: one.agreement)
     return safe if safe.agreement >= best.agreement - 0.005 else best
 
 

@@ -199,14 +199,7 @@ def test_union_of_labels_stays_at_the_target() -> None:
 
 def test_safe_weights_win_unless_they_cost_decisions() -> None:
     def variant(agreement: float, *, safe: bool) -> Variant:
-        return Variant(
-            per_channel=True,
-            reduce_range=safe,
-            agreement=agreement,
-            largest_difference=0.0,
-            relative_time=1.0,
-            size=1,
-        )
+        return Variant(fused=True, per_channel=True, reduce_range=safe, agreement=agreement)
 
     assert choose([variant(0.999, safe=False), variant(0.996, safe=True)]).reduce_range
     assert not choose([variant(0.999, safe=False), variant(0.98, safe=True)]).reduce_range
@@ -226,7 +219,7 @@ def test_missing_data_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_reports_are_json(run: Path) -> None:
     quantized = json.loads((run / "quantize.json").read_text())
-    assert len(quantized["variants"]) == 4
+    assert len(quantized["variants"]) == 5
     assert json.loads((run / "calibrate.json").read_text())["pools"]
 
 
