@@ -23,8 +23,26 @@ _NOT_ACTS = re.compile(
     r"|please|you|there|it|we|hi|hey|hello|tell me|give me)\b",
     re.IGNORECASE,
 )
-_KINDS = {"rules": 0.2, "soft": 0.26, "twin": 0.16, "long": 0.14, "parts": 0.16, "suffix": 0.04, "plain": 0.04}
-_HARMFUL_SHARE = {"rules": 0.7, "soft": 0.55, "long": 0.55, "parts": 0.55, "twin": 0.4, "suffix": 0.6, "plain": 0.5}
+_KINDS = {
+    "rules": 0.18,
+    "soft": 0.25,
+    "twin": 0.13,
+    "long": 0.18,
+    "long_twin": 0.06,
+    "parts": 0.12,
+    "suffix": 0.04,
+    "plain": 0.04,
+}
+_HARMFUL_SHARE = {
+    "rules": 0.7,
+    "soft": 0.55,
+    "long": 0.6,
+    "long_twin": 0.12,
+    "parts": 0.55,
+    "twin": 0.4,
+    "suffix": 0.6,
+    "plain": 0.5,
+}
 _SYLLABLES = [
     "ing",
     "descri",
