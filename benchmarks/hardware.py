@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from guardsdk.settings import runtime_telemetry_off
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -89,7 +91,9 @@ def int8_peak(threads: int) -> float:
     Raises ``ModuleNotFoundError`` where ``onnx`` is not installed.
     """
     import onnx  # noqa: PLC0415  only this figure needs it
-    import onnxruntime as ort  # noqa: PLC0415
+
+    with runtime_telemetry_off():
+        import onnxruntime as ort  # noqa: PLC0415
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from guardsdk import Guard
 from guardsdk.registry.lookup import find_model
 from guardsdk.settings import Settings
+
+# Tests that use the runtime directly may be the first to import it, before the engine can switch its reports off.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -36,6 +36,7 @@ UNCAPPED = 1_000_000_000
 def tokenizer() -> Tokenizer:
     """Return the tokenizer that ships: the base model's, with truncation and padding switched off."""
     made: Tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    made.encode_special_tokens = True  # "[SEP]" in a text is text, here as in the engine
     return made
 
 
