@@ -19,7 +19,7 @@ _KINDS = {
     "roleplay": 0.1,
     "everyday": 0.1,
     "multilingual": 0.12,
-    "long": 0.06,
+    "long": 0.1,
     "templates": 0.14,
     "mixed": 0.06,
 }
