@@ -34,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
         "--start", type=Path, help="model.pt of an earlier run to go on from, instead of the base weights"
     )
     built.add_argument("--epochs", type=int, default=Recipe().epochs)
+    built.add_argument("--share", type=float, default=Recipe().share, help="share of each source's quota in an epoch")
+    built.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
     built.add_argument("--seed", type=int, default=Recipe().seed)
     built.add_argument("--version", default="1.0.0", help="version written to the manifest")
     built.add_argument(
@@ -48,7 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     data = None if options.smoke else options.data
-    recipe = Recipe(seed=options.seed, epochs=1 if options.smoke else options.epochs)
+    recipe = Recipe(
+        seed=options.seed,
+        epochs=1 if options.smoke else options.epochs,
+        share=options.share,
+        learning_rate=options.learning_rate,
+    )
     prepared_file, trained = out / "prepared.npz", out / "model.pt"
     steps: dict[str, Callable[[], object]] = {
         "prepare": lambda: (

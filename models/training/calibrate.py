@@ -42,6 +42,7 @@ BLOCKING = {
 }
 PER_SOURCE = 2500
 QUANTILES = 101
+_CONVERGED = 1e-9
 
 DEFINITIONS = {
     "prompt_injection": "Text that tries to override the developer's instructions, extract them, or make the model act "
@@ -163,16 +164,26 @@ def platt(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> Calib
     goals = np.array([(counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2)])
     target = np.repeat(goals, counts.astype(int))
     weight = np.repeat(0.5 / counts, counts.astype(int))
-    theta = np.array([1.0, 0.0])
     design = np.stack([x, np.ones_like(x)])
+    start = np.array([1.0, 0.0])
     ridge = 1e-4
+
+    def loss(theta: NDArray[np.float64]) -> float:
+        logits = theta @ design
+        fit = weight @ (np.logaddexp(0.0, logits) - target * logits)
+        return float(fit + 0.5 * ridge * ((theta - start) ** 2).sum())
+
+    theta = start
     for _ in range(100):
         p = 1.0 / (1.0 + np.exp(-np.clip(theta @ design, -500, 500)))
-        gradient = design @ (weight * (p - target)) + ridge * (theta - [1.0, 0.0])
+        gradient = design @ (weight * (p - target)) + ridge * (theta - start)
         hessian = (design * (weight * p * (1 - p))) @ design.T + ridge * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
-        theta -= step
-        if np.abs(step).max() < 1e-9:  # noqa: PLR2004  far below what a probability shows
+        # A full step overshoots where the classes are far from balanced on the starting line: halve until it helps.
+        while loss(theta - step) > loss(theta) and np.abs(step).max() > _CONVERGED:
+            step /= 2
+        theta = theta - step
+        if np.abs(step).max() <= _CONVERGED:
             break
     return Calibration(slope=max(float(theta[0]), 1e-3), intercept=float(theta[1]))
 

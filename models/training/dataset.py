@@ -129,13 +129,13 @@ Plan = list[list[tuple[int, int, int]]]
 """Batches of (row, first token, end token)."""
 
 
-def plan_epoch(data: Prepared, rng: np.random.Generator, *, tokens: int, max_tokens: int) -> Plan:
+def plan_epoch(data: Prepared, rng: np.random.Generator, *, tokens: int, max_tokens: int, share: float = 1.0) -> Plan:
     """Draw one epoch by the quotas of each source and lay it out in batches of about ``tokens`` tokens.
 
-    Rows of like length share a batch, so little is padded; the order of the batches is random. Texts are seen in
-    windows of at most ``max_tokens`` tokens.
+    ``share`` scales every quota. Rows of like length share a batch, so little is padded; the order of the batches is
+    random. Texts are seen in windows of at most ``max_tokens`` tokens.
     """
-    chosen = np.concatenate([_quota(data, source, rng) for source in range(len(data.sources))])
+    chosen = np.concatenate([_quota(data, source, rng, share) for source in range(len(data.sources))])
     rng.shuffle(chosen)
     spans = []
     for index in chosen:
@@ -155,11 +155,12 @@ def plan_epoch(data: Prepared, rng: np.random.Generator, *, tokens: int, max_tok
     return [batches[at] for at in rng.permutation(len(batches))]
 
 
-def _quota(data: Prepared, source: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _quota(data: Prepared, source: int, rng: np.random.Generator, share: float) -> NDArray[np.int64]:
     cap, repeat = data.quotas[data.sources[source]]
     own = np.flatnonzero((data.source == source) & ~data.held_out)
-    if len(own) > cap:
-        own = rng.choice(own, cap, replace=False)
+    size = round(min(len(own), cap) * share)
+    if len(own) > size:
+        own = rng.choice(own, size, replace=False)
     return np.tile(own, repeat)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from models.training.generators import (
@@ -12,6 +12,7 @@ from models.training.generators import (
     hard_benign,
     indirect,
     jailbreak,
+    multilingual,
     refusals,
     requests,
     responses,
@@ -41,13 +42,18 @@ class Material:
     """Harmless instructions that ask for a piece of work, which become attacks inside a document."""
     carriers: tuple[str, ...] = ()
     """Prose, code and structured text that an instruction can be hidden in."""
+    sentences: dict[str, list[str]] = field(default_factory=dict)
+    """Language to harmless sentences."""
 
     @classmethod
     def collect(cls, rows: Iterable[Row]) -> Self:
         """Sort the rows of the sources into what they can serve as."""
         harmful, harmless, tasks, carriers = [], [], [], []
+        sentences: dict[str, list[str]] = {}
         for row in rows:
             size = len(row.text)
+            if row.source == _SENTENCES:
+                sentences.setdefault(row.tags[0], []).append(row.text)
             if row.stage == "tool" and not row.labels["prompt_injection"] and size in _CARRIER:
                 carriers.append(row.text)
             elif row.stage == "input" and size in _PROMPT:
@@ -58,9 +64,10 @@ class Material:
                     harmless.append(row.text)
                 elif row.source in _HARMLESS:
                     harmless.append(row.text)
-        return cls(tuple(harmful), tuple(harmless), tuple(tasks), tuple(carriers))
+        return cls(tuple(harmful), tuple(harmless), tuple(tasks), tuple(carriers), sentences)
 
 
+_SENTENCES = "tatoeba_laser"
 _TASKS = frozenset({"dolly_subset", "code_alpaca_2k", "gpteacher"})
 _HARMLESS = frozenset({"certified_safe_prompts", "bfcl", "gsm8k", "clinc150"})
 
@@ -75,6 +82,7 @@ COUNTS = {
     "responses": 14_000,
     "contrast": 12_000,
     "requests": 12_000,
+    "multilingual": 9_000,
 }
 """Rows drawn of each generator for a full training set."""
 
@@ -93,3 +101,4 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     yield from responses.generate(rng, counts["responses"], **pair)
     yield from contrast.generate(rng, counts["contrast"])
     yield from requests.generate(rng, counts["requests"])
+    yield from multilingual.generate(rng, counts["multilingual"], material.sentences)

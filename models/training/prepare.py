@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 6000
 """A row keeps this much of its text; windows are drawn from it anew each epoch."""
 HELD_OUT = 0.04
+SPLIT = 20261123
+"""Salt of the split: the same for every seed, so that a run that goes on from another keeps its held-out groups."""
 HELD_OUT_FILE = "held_out.jsonl"
 TOKENIZER = Path(__file__).parents[1] / "guard-minilm-l6" / "tokenizer.json"
 UNCAPPED = 1_000_000_000
@@ -62,7 +64,7 @@ def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0, held
             rows.append(row)
     if dropped:
         tqdm.write(f"dropped as overlapping: {dict(dropped)}")
-    prepared = _tokenize(rows, seed, held_out)
+    prepared = _tokenize(rows, held_out)
     prepared.save(out / "prepared.npz")
     with (out / HELD_OUT_FILE).open("w", encoding="utf-8") as lines:
         for row, held in zip(rows, prepared.held_out, strict=True):
@@ -77,13 +79,13 @@ def _bench_texts(data: Path) -> Iterable[str]:
             yield raw["text"]
 
 
-def _held_out(row: Row, seed: int, share: float) -> bool:
+def _held_out(row: Row, share: float) -> bool:
     """Decide by the row's group alone, so that a template or cluster is on one side only."""
-    digest = blake2b(f"{seed}:{row.group}".encode(), digest_size=4).digest()
+    digest = blake2b(f"{SPLIT}:{row.group}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") < share * 2**32
 
 
-def _tokenize(rows: Sequence[Row], seed: int, held_out: float) -> Prepared:
+def _tokenize(rows: Sequence[Row], held_out: float) -> Prepared:
     sources = tuple(dict.fromkeys(row.source for row in rows))
     texts, starts = _ids([row.text[:MAX_CHARACTERS] for row in rows], "texts")
     contexts, context_starts = _ids([(row.context or "")[:MAX_CHARACTERS] for row in rows], "contexts")
@@ -99,7 +101,7 @@ def _tokenize(rows: Sequence[Row], seed: int, held_out: float) -> Prepared:
         stage=np.array([STAGES.index(row.stage) for row in rows], np.int8),
         labels=labels,
         source=np.array([sources.index(row.source) for row in rows], np.int16),
-        held_out=np.array([_held_out(row, seed, held_out) for row in rows]),
+        held_out=np.array([_held_out(row, held_out) for row in rows]),
         sources=sources,
         quotas={name: _quota(name) for name in sources},
     )

