@@ -7,7 +7,7 @@ policy will see. A false-positive rate is the mean of the rates of its sources: 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,8 @@ from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.registry.manifest import Calibration, Label, LabelStage, Manifest
 from guardsdk.verdict import Stage
 from models.training.card import base_manifest
-from models.training.clusters import cluster_ids
-from models.training.prepare import HELD_OUT_FILE
-from models.training.rows import Row
-from models.training.sources import read_raw
+from models.training.pools import Pool, held_out_pools, pools
+from models.training.rows import STAGES_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,9 +38,10 @@ BLOCKING = {
     "tool": ("prompt_injection",),
     "output": ("harmful_response", "toxicity"),
 }
-PER_SOURCE = 2500
 QUANTILES = 101
 _CONVERGED = 1e-9
+_HARM = "harmful_request"
+_DOUBTFUL = 0.01
 
 DEFINITIONS = {
     "prompt_injection": "Text that tries to override the developer's instructions, extract them, or make the model act "
@@ -54,88 +53,9 @@ DEFINITIONS = {
     "harmful_response": "An answer that delivers harmful help, advice or content.",
     "refusal": "An answer that declines, fully or partly, to do what was asked.",
 }
-STAGES_OF = {
-    "prompt_injection": ("input", "tool"),
-    "jailbreak": ("input",),
-    "harmful_request": ("input",),
-    "toxicity": ("input", "output"),
-    "harmful_response": ("output",),
-    "refusal": ("output",),
-}
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Texts of one source and stage whose labels are all known to be alike."""
-
-    source: str
-    stage: str
-    label: str | None
-    """The one label these are positives of; None for benign text, negative of every label of the stage."""
-    texts: tuple[tuple[str, str | None], ...]
-    """Text and context."""
-
-
-def _raw(data: Path, name: str) -> list[dict[str, Any]]:
-    return [raw for raw in read_raw(data / "calib" / f"{name}.jsonl.gz") if raw["text"].strip()]
-
-
-def _pool(name: str, stage: str, label: str | None, rows: Iterable[dict[str, Any]], seed: int) -> Pool:
-    texts = [(raw["text"], raw["context"] if stage == "output" else None) for raw in rows]
-    if len(texts) > PER_SOURCE:
-        picked = np.random.default_rng(seed).choice(len(texts), PER_SOURCE, replace=False)
-        texts = [texts[at] for at in sorted(picked)]
-    return Pool(name, stage, label, tuple(texts))
-
-
-def _apart_from_attacks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Drop "benign" rows that are near-duplicates of attacks of the same collection: mislabelled copies."""
-    clusters = cluster_ids([raw["text"] for raw in rows])
-    attacked = {cluster for raw, cluster in zip(rows, clusters, strict=True) if raw["attack"]}
-    return [raw for raw, cluster in zip(rows, clusters, strict=True) if raw["attack"] == 0 and cluster not in attacked]
-
-
-def pools(data: Path, seed: int) -> list[Pool]:
-    """Read ``calib/`` into pools of known labels."""
-    made = []
-    plain = {"taskmaster4": "input", "mbpp": None, "llamafactory_demo": None, "xquad": None, "sms_spam": "tool"}
-    stage_of = {"user": "input", "document": "tool", "response": "output"}
-    for name, only in plain.items():
-        rows = _raw(data, name)
-        for role in sorted({raw["role"] for raw in rows}):
-            stage = only or stage_of[role]
-            made.append(_pool(name, stage, None, [raw for raw in rows if raw["role"] == role], seed))
-    for name, label in (("neuralchemy_pi", "prompt_injection"), ("promptscan_prompts", "jailbreak")):
-        rows = _raw(data, name)
-        made.append(_pool(name, "input", None, _apart_from_attacks(rows), seed))
-        made.append(_pool(name, "input", label, [raw for raw in rows if raw["attack"]], seed))
-    made.append(_pool("tensor_trust", "input", "prompt_injection", _raw(data, "tensor_trust"), seed))
-    asked = _raw(data, "owasp_aitg")
-    made.append(_pool("owasp_aitg", "input", "harmful_request", [raw for raw in asked if raw["harm"]], seed))
-    for name in ("surge_toxicity", "implicit_hate", "stormfront"):
-        rows = _raw(data, name)
-        toxic = [raw for raw in rows if raw["harm"]]
-        made.extend(_pool(name, stage, "toxicity", toxic, seed) for stage in ("input", "output"))
-    return made
-
-
-def held_out_pools(out: Path, seed: int, *, everything: bool = False) -> list[Pool]:
-    """Return positives that ``calib/`` lacks, from groups of the training data that were never trained on.
-
-    With ``everything`` it returns the positives of every label and one pool of clean text per stage.
-    """
-    lacking = {("prompt_injection", "tool"), ("harmful_response", "output"), ("refusal", "output")}
-    found: dict[tuple[str, str, str | None], list[dict[str, Any]]] = {}
-    with (out / HELD_OUT_FILE).open(encoding="utf-8") as lines:
-        for line in lines:
-            row = Row(**json.loads(line))
-            raw = {"text": row.text, "context": row.context}
-            for label in (name for name, value in row.labels.items() if value):
-                if everything or (label, row.stage) in lacking:
-                    found.setdefault((row.source, row.stage, label), []).append(raw)
-            if everything and not any(row.labels.values()):
-                found.setdefault(("text", row.stage, None), []).append(raw)
-    return [_pool(f"held-out {source}", stage, label, rows, seed) for (source, stage, label), rows in found.items()]
+Scored = tuple[Pool, dict[str, "NDArray[np.float64]"]]
 
 
 def log_odds_of(classifier: Classifier, pool: Pool) -> dict[str, NDArray[np.float64]]:
@@ -208,19 +128,17 @@ def mean_rate(threshold: float, negatives: Sequence[NDArray[np.float64]]) -> flo
     return float(np.mean([(scores >= threshold).mean() for scores in negatives]))
 
 
-def joint_rates(benign: Mapping[str, Sequence[NDArray[np.float64]]], target: float) -> tuple[dict[str, float], float]:
-    """Find equal false-positive rates per label whose union stays at ``target``.
+def joint_rates(pools: Sequence[Mapping[str, NDArray[np.float64]]], target: float) -> tuple[dict[str, float], float]:
+    """Find equal false-positive rates per label whose union, averaged over ``pools``, stays at ``target``.
 
-    ``benign`` maps each label to its scores per source, texts aligned across labels. Returns the thresholds and the
-    union rate reached.
+    Each benign pool maps the labels it is a negative of to the scores of its texts, aligned. Returns the thresholds and
+    the union rate reached.
     """
+    labels = sorted({label for pool in pools for label in pool})
 
     def union(rate: float) -> tuple[dict[str, float], float]:
-        thresholds = {label: threshold_at(rate, scores) for label, scores in benign.items()}
-        hits = [
-            np.any([scores[at] >= thresholds[label] for label, scores in benign.items()], axis=0).mean()
-            for at in range(len(next(iter(benign.values()))))
-        ]
+        thresholds = {label: threshold_at(rate, [pool[label] for pool in pools if label in pool]) for label in labels}
+        hits = [np.any([pool[label] >= thresholds[label] for label in pool], axis=0).mean() for pool in pools]
         return thresholds, float(np.mean(hits))
 
     low, high = 0.0, target
@@ -235,6 +153,24 @@ def joint_rates(benign: Mapping[str, Sequence[NDArray[np.float64]]], target: flo
     return best
 
 
+def without_doubtful(scored: Sequence[Scored]) -> list[Scored]:
+    """Drop from pools that are silent about harm what the harm head finds harmful: it may well be no benign text.
+
+    The cut is the score that 1 % of the texts known to be harmless reach.
+    """
+    known = _benign(scored, _HARM, "input")
+    cut = threshold_at(_DOUBTFUL, known) if known else np.inf
+    kept: list[Scored] = []
+    for pool, found in scored:
+        if pool.label is None and pool.negative_of is not None and _HARM in found:
+            sure = found[_HARM] < cut
+            texts = tuple(text for text, keep in zip(pool.texts, sure, strict=True) if keep)
+            kept.append((replace(pool, texts=texts), {label: scores[sure] for label, scores in found.items()}))
+        else:
+            kept.append((pool, found))
+    return kept
+
+
 def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     """Write ``manifest.json`` beside the model in ``out/model`` and the figures behind it to ``out/calibrate.json``.
 
@@ -247,12 +183,13 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     known = (
         held_out_pools(out, seed, everything=True) if data is None else [*pools(data, seed), *held_out_pools(out, seed)]
     )
-    scored = [(pool, log_odds_of(classifier, pool)) for pool in tqdm(known, desc="calibrate", unit="pool")]
+    everything = [(pool, log_odds_of(classifier, pool)) for pool in tqdm(known, desc="calibrate", unit="pool")]
     np.savez(
         out / "calibration_scores.npz",
         allow_pickle=False,
-        **{f"{p.stage}|{p.label}|{p.source}|{label}": x for p, found in scored for label, x in found.items()},
+        **{f"{p.stage}|{p.label}|{p.source}|{label}": x for p, found in everything for label, x in found.items()},
     )
+    scored = without_doubtful(everything)
     stages = {label: _stages_of(label, scored) for label in STAGES_OF}
     final = draft.model_copy(
         update={"labels": tuple(label.model_copy(update={"stages": stages[label.name]}) for label in draft.labels)}
@@ -273,18 +210,32 @@ def _draft(out: Path, version: str) -> Manifest:
     return base_manifest(out, labels, version=version, created=datetime.now(UTC).date().isoformat())
 
 
-def _benign(scored: Iterable[tuple[Pool, dict[str, Any]]], label: str, stage: str) -> list[NDArray[np.float64]]:
-    return [found[label] for pool, found in scored if pool.label is None and pool.stage == stage]
+def _negatives(pool: Pool, found: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+    """Return the scores of the ``wanted`` labels that ``pool`` is a negative of."""
+    return {
+        label: found[label]
+        for label in wanted
+        if label in found and (pool.negative_of is None or label in pool.negative_of)
+    }
 
 
-def _stages_of(label: str, scored: Sequence[tuple[Pool, dict[str, Any]]]) -> dict[Stage, LabelStage]:
+def _benign(scored: Iterable[Scored], label: str, stage: str) -> list[NDArray[np.float64]]:
+    at_stage = [(pool, found) for pool, found in scored if pool.label is None and pool.stage == stage]
+    return [scores for pool, found in at_stage for scores in _negatives(pool, found, (label,)).values()]
+
+
+def _stages_of(label: str, scored: Sequence[Scored]) -> dict[Stage, LabelStage]:
     made = {}
     for stage in STAGES_OF[label]:
         negatives = _benign(scored, label, stage)
         positives = [found[label] for pool, found in scored if pool.label == label and pool.stage == stage]
         calibration = platt(np.concatenate(positives), np.concatenate(negatives))
         if label in BLOCKING[stage]:
-            joint = {name: _benign(scored, name, stage) for name in BLOCKING[stage]}
+            joint = [
+                _negatives(pool, found, BLOCKING[stage])
+                for pool, found in scored
+                if pool.label is None and pool.stage == stage
+            ]
             threshold = joint_rates(joint, TARGET)[0][label]
         else:
             threshold = threshold_at(FLAG_RATE[label, stage], negatives)
@@ -303,7 +254,7 @@ def _stages_of(label: str, scored: Sequence[tuple[Pool, dict[str, Any]]]) -> dic
     return made
 
 
-def _report(manifest: Manifest, scored: Sequence[tuple[Pool, dict[str, Any]]]) -> dict[str, Any]:
+def _report(manifest: Manifest, scored: Sequence[Scored]) -> dict[str, Any]:
     """Say per pool what share each label and the stage's blocking labels together catch at the chosen thresholds."""
     rows = []
     for pool, found in scored:
@@ -313,7 +264,8 @@ def _report(manifest: Manifest, scored: Sequence[tuple[Pool, dict[str, Any]]]) -
                 entry = label.stages[Stage(pool.stage)]
                 scaled = entry.calibration.slope * found[label.name] + entry.calibration.intercept
                 fired[label.name] = scaled >= _logit(np.array(entry.threshold)) - 1e-9
-        blocked = np.any([fired[name] for name in BLOCKING[pool.stage]], axis=0)
+        judged = _negatives(pool, fired, BLOCKING[pool.stage]) if pool.label is None else fired
+        blocked = np.any([judged[name] for name in BLOCKING[pool.stage] if name in judged], axis=0)
         rows.append(
             {
                 "source": pool.source,

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from models.training.dataset import Prepared, held_out_batches
 from models.training.export import export_traced, from_checkpoint
+from models.training.rows import LABELS, STAGES, STAGES_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +36,7 @@ _SMALL_HEADS = ["heads.product_MatMul", "overall_MatMul"]
 _INLINE = 1024
 """Bytes below which a tensor stays inside the graph file."""
 _ALIGNMENT = 64
-_SAMPLE = 600
+_SAMPLE = 1500
 _FALSE_POSITIVES = 0.01
 
 
@@ -77,9 +78,13 @@ def quantize(out: Path, prepared: Prepared) -> Path:
     ``out/quantize.json``.
     """
     full = out / "float" / "model.onnx"
-    feeds, labels = _sample(prepared)
+    feeds, labels, stages = _sample(prepared)
     reference = _logits(_session(full), feeds)
-    thresholds = _thresholds(reference, labels)
+    thresholds, asked = _thresholds(reference, labels, stages)
+
+    def agreement(logits: NDArray[np.float32]) -> float:
+        return float(((logits >= thresholds) == (reference >= thresholds))[asked].mean())
+
     traced = out / "float" / "traced.onnx"
     export_traced(from_checkpoint(out / "model.pt"), traced)
     variants = []
@@ -102,8 +107,8 @@ def quantize(out: Path, prepared: Prepared) -> Path:
         variants.append(
             replace(
                 variant,
-                agreement=float(((found >= thresholds) == (reference >= thresholds)).mean()),
-                largest_difference=float(np.abs(found - reference).max()),
+                agreement=agreement(found),
+                largest_difference=float(np.abs(found - reference)[asked].max()),
                 relative_time=_relative_time(path, full, feeds),
                 size=path.stat().st_size,
             )
@@ -116,8 +121,8 @@ def quantize(out: Path, prepared: Prepared) -> Path:
     report = {
         "variants": [asdict(variant) | {"name": variant.name} for variant in variants],
         "chosen": chosen.name,
-        "widened_agreement": float(((shared >= thresholds) == (reference >= thresholds)).mean()),
-        "decisions": int(reference.size),
+        "widened_agreement": agreement(shared),
+        "decisions": int(asked.sum()),
     }
     (out / "quantize.json").write_text(json.dumps(report, indent=1) + "\n")
     return model
@@ -135,9 +140,9 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
-def _sample(prepared: Prepared) -> tuple[list[dict[str, NDArray[np.int64]]], NDArray[np.int8]]:
-    """Return feeds of one held-out row each, as the engine runs them, and their labels [N, L]."""
-    feeds, labels = [], []
+def _sample(prepared: Prepared) -> tuple[list[dict[str, NDArray[np.int64]]], NDArray[np.int8], NDArray[np.int8]]:
+    """Return feeds of one held-out row each, as the engine runs them, their labels [N, L] and their stages [N]."""
+    feeds, labels, stages = [], [], []
     batches = list(held_out_batches(prepared, tokens=256))
     for at in np.random.default_rng(0).permutation(len(batches))[:_SAMPLE]:
         batch = batches[at]
@@ -149,7 +154,8 @@ def _sample(prepared: Prepared) -> tuple[list[dict[str, NDArray[np.int64]]], NDA
             }
         )
         labels.append(batch.labels[0])
-    return feeds, np.stack(labels)
+        stages.append(prepared.stage[batch.rows[0]])
+    return feeds, np.stack(labels), np.array(stages)
 
 
 def _logits(
@@ -158,13 +164,23 @@ def _logits(
     return np.concatenate([session.run(["logits"], feed)[0] for feed in feeds])
 
 
-def _thresholds(logits: NDArray[np.float32], labels: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Return per label the logit that 1 % of its known negatives reach; the median where there are none."""
-    columns = []
-    for column in range(logits.shape[1]):
-        negative = logits[labels[:, column] == 0, column]
-        columns.append(np.quantile(negative, 1 - _FALSE_POSITIVES) if len(negative) else np.median(logits[:, column]))
-    return np.array(columns, np.float32)
+def _thresholds(
+    logits: NDArray[np.float32], labels: NDArray[np.int8], stages: NDArray[np.int8]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return for each decision [N, L] the logit that 1 % of the label's known negatives at that stage reach.
+
+    The second array [N, L] says which decisions are ever taken: labels that the stage has and that have negatives.
+    """
+    thresholds = np.zeros_like(logits)
+    asked = np.zeros(logits.shape, bool)
+    for column, name in enumerate(LABELS):
+        for stage in STAGES_OF[name]:
+            here = stages == STAGES.index(stage)
+            negative = logits[here & (labels[:, column] == 0), column]
+            if len(negative):
+                thresholds[here, column] = np.quantile(negative, 1 - _FALSE_POSITIVES)
+                asked[here, column] = True
+    return thresholds, asked
 
 
 def _relative_time(path: Path, full: Path, feeds: Sequence[dict[str, NDArray[np.int64]]]) -> float:

@@ -17,6 +17,16 @@ LABELS = (
 STAGES = ("input", "tool", "output")
 """Where a text was seen: from a user, inside a document or tool result, from the model."""
 
+STAGES_OF = {
+    "prompt_injection": ("input", "tool"),
+    "jailbreak": ("input",),
+    "harmful_request": ("input",),
+    "toxicity": ("input", "output"),
+    "harmful_response": ("output",),
+    "refusal": ("output",),
+}
+"""The stages each label is read at."""
+
 STAGE_TOKENS = {stage: 2 + index for index, stage in enumerate(STAGES)}
 """Ids of the ``[unused1]`` to ``[unused3]`` tokens of the vocabulary, which say where a text was seen."""
 

@@ -17,11 +17,12 @@ import torch
 from guardsdk import Guard
 from guardsdk.registry.manifest import Manifest
 from models.training.__main__ import SMOKE_CONFIG, main
-from models.training.calibrate import joint_rates, mean_rate, platt, threshold_at
+from models.training.calibrate import joint_rates, mean_rate, platt, threshold_at, without_doubtful
 from models.training.clusters import Overlap, cluster_ids
 from models.training.dataset import CLS, MASKED, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
 from models.training.encoder import GuardModel
 from models.training.export import export, from_checkpoint
+from models.training.pools import Pool
 from models.training.quantize import Variant, choose
 from models.training.rows import LABELS, STAGE_TOKENS, Row
 from models.training.train import Recipe, loss_of, train
@@ -179,6 +180,13 @@ def test_platt_recovers_a_known_calibration() -> None:
     assert found.intercept == pytest.approx(-1.5, rel=0.05)
 
 
+def test_platt_survives_classes_far_from_its_starting_line() -> None:
+    rng = np.random.default_rng(3)
+    found = platt(rng.normal(3.0, 1.0, 500), rng.normal(1.0, 1.0, 9000))
+    assert 1.5 < found.slope < 2.5
+    assert found.intercept / found.slope == pytest.approx(-2.0, abs=0.2)
+
+
 def test_thresholds_keep_the_mean_rate_of_their_sources() -> None:
     rng = np.random.default_rng(1)
     sources = [rng.normal(0, 1, 500), rng.normal(1, 2, 5000)]
@@ -190,11 +198,24 @@ def test_thresholds_keep_the_mean_rate_of_their_sources() -> None:
 
 def test_union_of_labels_stays_at_the_target() -> None:
     rng = np.random.default_rng(2)
-    benign = {"a": [rng.normal(size=4000)], "b": [rng.normal(size=4000)]}
-    thresholds, union = joint_rates(benign, 0.01)
-    hit = (benign["a"][0] >= thresholds["a"]) | (benign["b"][0] >= thresholds["b"])
-    assert hit.mean() == pytest.approx(union)
+    pools = [{"a": rng.normal(size=4000), "b": rng.normal(size=4000)}, {"a": rng.normal(size=4000)}]
+    thresholds, union = joint_rates(pools, 0.01)
+    both = (pools[0]["a"] >= thresholds["a"]) | (pools[0]["b"] >= thresholds["b"])
+    assert union == pytest.approx((both.mean() + (pools[1]["a"] >= thresholds["a"]).mean()) / 2)
     assert 0.005 < union <= 0.01
+
+
+def test_doubtful_rows_leave_pools_that_are_silent_about_harm() -> None:
+    def pool(count: int, negative_of: tuple[str, ...] | None) -> Pool:
+        return Pool("p", "input", None, tuple((str(at), None) for at in range(count)), negative_of)
+
+    low = np.linspace(-5.0, -1.0, 200)
+    known = (pool(200, None), {"harmful_request": low, "jailbreak": low})
+    silent = (pool(3, ("jailbreak",)), {"harmful_request": np.array([-3.0, 4.0, -2.0]), "jailbreak": np.arange(3.0)})
+    kept_known, kept_silent = without_doubtful([known, silent])
+    assert len(kept_known[0].texts) == 200
+    assert [text for text, _ in kept_silent[0].texts] == ["0", "2"]
+    assert kept_silent[1]["jailbreak"].tolist() == [0.0, 2.0]
 
 
 def test_safe_weights_win_unless_they_cost_decisions() -> None:

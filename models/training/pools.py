@@ -1,0 +1,109 @@
+"""The texts that calibration is done on: pools of one source, stage and known label, from ``calib/`` and held-out rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.training.clusters import cluster_ids
+from models.training.prepare import HELD_OUT_FILE
+from models.training.rows import Row
+from models.training.sources import read_raw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+ATTACK_LABELS = ("prompt_injection", "jailbreak")
+PER_SOURCE = 2500
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Texts of one source and stage whose labels are all known to be alike."""
+
+    source: str
+    stage: str
+    label: str | None
+    """The one label these are positives of; None for benign text, negative of every label of the stage."""
+    texts: tuple[tuple[str, str | None], ...]
+    """Text and context."""
+    negative_of: tuple[str, ...] | None = None
+    """For benign text, the labels it is known not to be; None for every label of its stage."""
+
+
+def _raw(data: Path, name: str) -> list[dict[str, Any]]:
+    return [raw for raw in read_raw(data / "calib" / f"{name}.jsonl.gz") if raw["text"].strip()]
+
+
+def _pool(name: str, stage: str, label: str | None, rows: Iterable[dict[str, Any]], seed: int) -> Pool:
+    texts = [(raw["text"], raw["context"] if stage == "output" else None) for raw in rows]
+    if len(texts) > PER_SOURCE:
+        picked = np.random.default_rng(seed).choice(len(texts), PER_SOURCE, replace=False)
+        texts = [texts[at] for at in sorted(picked)]
+    return Pool(name, stage, label, tuple(texts))
+
+
+def _apart_from_attacks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Drop "benign" rows that are near-duplicates of attacks of the same collection: mislabelled copies."""
+    clusters = cluster_ids([raw["text"] for raw in rows])
+    attacked = {cluster for raw, cluster in zip(rows, clusters, strict=True) if raw["attack"]}
+    return [raw for raw, cluster in zip(rows, clusters, strict=True) if raw["attack"] == 0 and cluster not in attacked]
+
+
+def _language(name: str, raw: dict[str, Any]) -> str:
+    """Tell the halves of a bilingual collection apart, so that each has its own say; other collections are one pool."""
+    return raw["lang"] or "" if name in {"llamafactory_demo", "promptscan_prompts"} else ""
+
+
+def pools(data: Path, seed: int) -> list[Pool]:
+    """Read ``calib/`` into pools of known labels.
+
+    The benign rows of the two attack collections are known to be no attacks; whether they ask for harm is not said.
+    """
+    made = []
+    plain = {"taskmaster4": "input", "mbpp": None, "llamafactory_demo": None, "xquad": None, "sms_spam": "tool"}
+    stage_of = {"user": "input", "document": "tool", "response": "output"}
+    for name, only in plain.items():
+        rows = _raw(data, name)
+        for role, language in sorted({(raw["role"], _language(name, raw)) for raw in rows}):
+            chosen = [raw for raw in rows if (raw["role"], _language(name, raw)) == (role, language)]
+            made.append(_pool(f"{name} {language}".strip(), only or stage_of[role], None, chosen, seed))
+    for name, label in (("neuralchemy_pi", "prompt_injection"), ("promptscan_prompts", "jailbreak")):
+        rows = _raw(data, name)
+        clean = _apart_from_attacks(rows)
+        for language in sorted({_language(name, raw) for raw in clean}):
+            chosen = [raw for raw in clean if _language(name, raw) == language]
+            pool = _pool(f"{name} {language}".strip(), "input", None, chosen, seed)
+            made.append(replace(pool, negative_of=ATTACK_LABELS))
+        made.append(_pool(name, "input", label, [raw for raw in rows if raw["attack"]], seed))
+    made.append(_pool("tensor_trust", "input", "prompt_injection", _raw(data, "tensor_trust"), seed))
+    asked = _raw(data, "owasp_aitg")
+    made.append(_pool("owasp_aitg", "input", "harmful_request", [raw for raw in asked if raw["harm"]], seed))
+    for name in ("surge_toxicity", "implicit_hate", "stormfront"):
+        rows = _raw(data, name)
+        toxic = [raw for raw in rows if raw["harm"]]
+        made.extend(_pool(name, stage, "toxicity", toxic, seed) for stage in ("input", "output"))
+    return made
+
+
+def held_out_pools(out: Path, seed: int, *, everything: bool = False) -> list[Pool]:
+    """Return positives that ``calib/`` lacks, from groups of the training data that were never trained on.
+
+    With ``everything`` it returns the positives of every label and one pool of clean text per stage.
+    """
+    lacking = {("prompt_injection", "tool"), ("harmful_response", "output"), ("refusal", "output")}
+    found: dict[tuple[str, str, str | None], list[dict[str, Any]]] = {}
+    with (out / HELD_OUT_FILE).open(encoding="utf-8") as lines:
+        for line in lines:
+            row = Row(**json.loads(line))
+            raw = {"text": row.text, "context": row.context}
+            for label in (name for name, value in row.labels.items() if value):
+                if everything or (label, row.stage) in lacking:
+                    found.setdefault((row.source, row.stage, label), []).append(raw)
+            if everything and not any(row.labels.values()):
+                found.setdefault(("text", row.stage, None), []).append(raw)
+    return [_pool(f"held-out {source}", stage, label, rows, seed) for (source, stage, label), rows in found.items()]
