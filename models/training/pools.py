@@ -1,4 +1,4 @@
-"""The texts that calibration is done on: pools of one source, stage and known label, from ``calib/`` and held-out rows."""
+"""The texts calibration is done on: pools of one source, stage and known label, from ``calib/`` and held-out rows."""
 
 from __future__ import annotations
 
