@@ -29,7 +29,7 @@ class LoadedModel:
     directory: Path
     manifest: Manifest
     ref: ArtifactRef
-    """Name, version and a digest over the description and the checksum of every file."""
+    """Name, version and a digest over the description, figures left out, and the checksum of every file."""
     activation: Literal["sigmoid", "softmax"]
     """Whether each logit is a question of its own, or all of them share one."""
 
@@ -71,8 +71,9 @@ def load_manifest(directory: Path) -> LoadedModel:
         manifest, activation = describe(directory)
         content = manifest.model_dump_json().encode()
     else:
-        content = _read(path)
-        manifest, activation = _parse(path, content), "sigmoid"
+        manifest, activation = _parse(path, _read(path)), "sigmoid"
+        # Figures about a model are no part of what it is: measuring it must not make it another one.
+        content = manifest.model_copy(update={"evaluation": ()}).model_dump_json().encode()
     digest = hashlib.sha256()
     for name, entry in sorted(manifest.files.items()):
         digest.update(f"{name}\0{entry.size}\0{entry.sha256}\n".encode())

@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--share", type=float, default=Recipe().share, help="share of each source's quota in an epoch")
     built.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
     built.add_argument("--seed", type=int, default=Recipe().seed)
+    built.add_argument("--limit", type=int, help="evaluate on at most this many rows of each set, stage and label")
     built.add_argument("--version", default="1.0.0", help="version written to the manifest")
     built.add_argument(
         "--smoke", action="store_true", help="a tiny network on generated text only: no data folder, under a minute"
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "export": lambda: export(from_checkpoint(trained), out / "float" / "model.onnx"),
         "quantize": lambda: quantize(out, Prepared.load(prepared_file)),
         "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed),
-        "evaluate": lambda: evaluate(out, data),
+        "evaluate": lambda: evaluate(out, data, limit=options.limit),
     }
     try:
         for name in STEPS if options.step == "all" else (options.step,):

@@ -16,7 +16,7 @@ from models.training.rows import STAGE_TOKENS
 from models.training.sources import SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from guardsdk.registry.manifest import Label
@@ -95,8 +95,12 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def card(out: Path, manifest: Manifest, recipe: dict[str, Any]) -> str:
-    """Write the model card from the manifest and the reports of the steps."""
+def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: int | None) -> str:
+    """Write the model card from the manifest and the reports of the steps.
+
+    ``legs`` are the recipes of the training runs that followed one another; ``limit`` is how many rows of each set,
+    stage and label were measured.
+    """
     quantized = json.loads((out / "quantize.json").read_text())
     calibrated = json.loads((out / "calibrate.json").read_text())
     labels = [
@@ -150,7 +154,12 @@ def card(out: Path, manifest: Manifest, recipe: dict[str, Any]) -> str:
         pools=table(("source", "stage", "rows are", "rows", "blocked", "each label, %"), pools),
         sources=table(("source", "rows", "licence as read"), sources),
         evaluation=table(("set", "stage", "measure", "rows", "value", "95 % interval, %"), evaluation),
-        recipe="\n".join(f"- {key}: `{value}`" for key, value in recipe.items()),
+        sample="All rows" if limit is None else f"A seeded sample of at most {limit} rows of each set, stage and label",
+        legs="one run" if len(legs) == 1 else f"{len(legs)} runs",
+        recipe="\n".join(
+            f"{number}. {', '.join(f'{key} {value}' for key, value in leg.items())}"
+            for number, leg in enumerate(legs, start=1)
+        ),
     )
 
 
@@ -178,7 +187,8 @@ about 1 % of the benign calibration text of that stage, each source weighing the
 ## Measured on sets it never saw
 
 Through the shipped pipeline with the default policy and these thresholds, int8 on CPU, by
-`python -m benchmarks.quality`; more cuts in `docs/quality.md`. The sets were not used to train, choose or stop.
+`python -m benchmarks.quality`; more cuts in `docs/quality.md`. {sample}. The sets were not used to train, choose or
+stop.
 
 {evaluation}
 
@@ -205,6 +215,8 @@ texts were not used.
 {sources}
 
 ## Recipe
+
+Trained in {legs}, each on freshly drawn text of our own generators, the later going on from the weights of the earlier:
 
 {recipe}
 """

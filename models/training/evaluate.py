@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def evaluate(out: Path, data: Path | None) -> Path:
+def evaluate(out: Path, data: Path | None, *, limit: int | None = None) -> Path:
     """Measure ``out/model`` on ``bench/``, write its figures to manifest and card, and return the model folder.
 
-    Without ``data`` (the smoke run) the held-out rows are pushed through the pipeline and nothing is claimed.
+    ``limit`` measures a seeded sample of at most so many rows of each set, stage and label. Without ``data`` (the smoke
+    run) the held-out rows are pushed through the pipeline and nothing is claimed.
     Raises ``RuntimeError`` when the benchmark could not run.
     """
     model = out / "model"
@@ -31,14 +32,15 @@ def evaluate(out: Path, data: Path | None) -> Path:
         _run_through(out, model)
     else:
         results = out / "quality.json"
-        if quality.main(["--data", str(data), "--model", str(model), "--out", str(results)]):
+        some = [] if limit is None else ["--limit", str(limit)]
+        if quality.main(["--data", str(data), "--model", str(model), "--out", str(results), *some]):
             msg = "the quality benchmark could not run; its message is above"
             raise RuntimeError(msg)
         found = evaluation_results(json.loads(results.read_text()))
         manifest = manifest.model_copy(update={"evaluation": found})
         path.write_text(manifest.model_dump_json(indent=1) + "\n")
-    recipe = torch.load(out / "model.pt", map_location="cpu", weights_only=True)["recipe"]
-    (model / "README.md").write_text(card(out, manifest, recipe), encoding="utf-8")
+    legs = torch.load(out / "model.pt", map_location="cpu", weights_only=True)["legs"]
+    (model / "README.md").write_text(card(out, manifest, legs, limit), encoding="utf-8")
     return model
 
 

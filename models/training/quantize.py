@@ -36,7 +36,7 @@ _SMALL_HEADS = ["heads.product_MatMul", "overall_MatMul"]
 _INLINE = 1024
 """Bytes below which a tensor stays inside the graph file."""
 _ALIGNMENT = 64
-_SAMPLE = 1500
+_SAMPLE = 1000
 _FALSE_POSITIVES = 0.01
 
 

@@ -143,8 +143,11 @@ def train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
     model = GuardModel(config or EncoderConfig())
+    legs = []
     if start is not None:
-        model.load_state_dict(torch.load(start, map_location="cpu", weights_only=True)["model"])
+        before = torch.load(start, map_location="cpu", weights_only=True)
+        model.load_state_dict(before["model"])
+        legs += before["legs"]
     elif config is None:
         load_base(model)
     if config is None:
@@ -155,7 +158,7 @@ def train(
     _loop(model, masters, prepared, out / "checkpoint.pt", device)
     averaged = {name: tensor.float().cpu() for name, tensor in model.state_dict().items()}
     averaged.update({name: tensor.cpu() for name, tensor in masters.average.items()})
-    stored = {"model": averaged, "config": asdict(model.config), "recipe": asdict(recipe)}
+    stored = {"model": averaged, "config": asdict(model.config), "legs": [*legs, asdict(recipe)]}
     torch.save(stored, final)
     return final
 
