@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
 
-_KINDS = {"plain": 0.34, "over": 0.1, "own": 0.04, "partly": 0.07, "deliver": 0.07, "alike": 0.19, "comply": 0.19}
+_KINDS = {"plain": 0.28, "over": 0.08, "own": 0.1, "partly": 0.09, "deliver": 0.07, "alike": 0.2, "comply": 0.18}
 _REFUSED = {"refusal": 1, "harmful_response": 0, "toxicity": 0}
 _COMPLIED = {"refusal": 0, "harmful_response": 0, "toxicity": 0}
 _LONG = 0.12
