@@ -5,7 +5,7 @@ No message ever carries checked text: exceptions end up in logs and trackers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
@@ -51,6 +51,10 @@ class Blocked(GuardError):  # noqa: N818  the public name says what happened; it
         super().__init__(f"{verdict.stage.value} blocked by principle {verdict.principle_id!r}")
         self.verdict = verdict
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Verdict]]:
+        """Copy and pickle by the verdict: the default would hand the message to ``__init__``."""
+        return type(self), (self.verdict,)
+
 
 class CheckFailedError(GuardError, RuntimeError):
     """A text could not be checked (fully) and the policy's ``on_error`` is to block. Never raised for a block."""
@@ -60,3 +64,7 @@ class CheckFailedError(GuardError, RuntimeError):
         reasons = "; ".join(verdict.degraded_reasons) or verdict.error or "no reason recorded"
         super().__init__(f"{verdict.stage.value} could not be checked ({verdict.status.value}): {reasons}")
         self.verdict = verdict
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Verdict]]:
+        """Copy and pickle by the verdict: the default would hand the message to ``__init__``."""
+        return type(self), (self.verdict,)
