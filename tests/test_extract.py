@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,10 @@ def delta(index: int = 0, **fields: object) -> dict[str, object]:
             [("tool", "found"), ("input", "hello")],
         ),
         ([user([{"type": "document", "source": {"type": "text", "data": "a page"}}])], [("tool", "a page")]),
+        (
+            [user([{"type": "document", "title": "t", "context": "c", "source": {"type": "text", "data": "a page"}}])],
+            [("tool", "t\nc\na page")],
+        ),
         ([Thing(type="human", content="hello"), Thing(type="ai", content="yes")], [("input", "hello")]),
         (Thing(to_messages=lambda: [Thing(type="ToolMessageChunk", content="found")]), [("tool", "found")]),
         ([], [("input", "")]),
@@ -139,6 +144,10 @@ def test_the_context_is_what_the_user_said_last() -> None:
         (choices({"content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}), [""]),
         (choices({"content": None, "function_call": {"name": "f", "arguments": '{"a": "x", "a": "y"}'}}), ["x\ny"]),
         (choices({"content": None, "tool_calls": [{"custom": {"input": "not json"}}]}), ["not json"]),
+        ([{"type": "function_call", "name": "f", "arguments": '{"a": "x"}'}], ["x"]),
+        ([{"type": "reasoning", "summary": [{"type": "summary_text", "text": "a thought"}]}], ["a thought"]),
+        ({"type": "tool_use", "name": "f", "input": {"a": "x"}}, ["x"]),
+        ({"role": "assistant", "content": None}, [""]),
         (Thing(output_text="hello"), ["hello"]),
         (
             {
@@ -186,6 +195,9 @@ def test_responses_are_read_by_shape(value: object, expected: list[str]) -> None
         (choices({"role": "assistant", "content": 7}), "builtins.int"),
         (choices({"role": "assistant", "content": None, "audio": {"data": "AAAA"}}), "audio"),
         ({"choices": [{"index": 0}]}, "builtins.dict"),
+        ({"role": "model", "parts": [{"text": PRIVATE}]}, "builtins.dict"),
+        (choices({"role": "assistant", "text": PRIVATE}), "builtins.dict"),
+        ({"type": "function_call_output", "output": PRIVATE}, "builtins.dict"),
         ({"role": "assistant", "content": [PICTURE]}, "'image_url'"),
         ({"object": "response", "output": [{"type": "image_generation_call", "result": "AAAA"}]}, "'image_generation_"),
     ],
@@ -213,6 +225,22 @@ def test_an_extractor_reads_every_chunk() -> None:
     assert response.texts() == ["hello"]
 
 
+class Lazy(Mapping[str, object]):
+    """Makes its values when they are asked for, as records of databases do."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+
+    def __getitem__(self, key: str) -> object:
+        return Lazy(self._depth - 1) if self._depth else [key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("ab")
+
+    def __len__(self) -> int:
+        return 2
+
+
 def itself() -> list[Any]:
     endless: list[Any] = ["once"]
     endless.append(endless)
@@ -230,6 +258,7 @@ def itself() -> list[Any]:
         (Thing(page_content="a page", metadata={}), "a page"),
         (ValueError("found"), "found"),
         (itself(), "once"),
+        (Lazy(3), "\n".join("ab" * 8)),
     ],
 )
 def test_tool_results_of_any_type_are_read_as_data(value: object, expected: str) -> None:

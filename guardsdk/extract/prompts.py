@@ -109,7 +109,8 @@ def _content(content: object, stage: Stage) -> Iterator[Passage]:
         elif kind == "tool_result":
             yield from _content(field(part, "content") or "", Stage.TOOL)
         elif kind == "document" and kind_of(source := field(part, "source")) == "text":
-            yield Passage(string(source, "data", "extract_prompt"), Stage.TOOL)
+            around = [text for name in ("title", "context") if isinstance(text := field(part, name), str)]
+            yield Passage("\n".join([*around, string(source, "data", "extract_prompt")]), Stage.TOOL)
         else:
             raise unreadable(part, "extract_prompt")
     if own:  # one passage: words split over parts are still read together

@@ -43,6 +43,17 @@ _CALL_ARGUMENTS = ("arguments", "args", "input", "partial_json", "code")
 # Parts of a response that hold no words of the model: encrypted, or a request the provider served itself.
 _WORDLESS_PARTS = frozenset({"citation", "file_search_call", "mcp_list_tools", "redacted_thinking", "web_search_call"})
 
+# A message has at least one of these, be it empty. One without has put its words where nobody looks.
+_MESSAGE_FIELDS = (
+    "content",
+    "refusal",
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "tool_calls",
+    "function_call",
+)
+
 
 class ResponseText:
     """The text of one response, given whole or chunk by chunk.
@@ -92,20 +103,29 @@ class ResponseText:
             self._value(generations, path)
         elif has(value, "generation_info") or has(value, "done"):  # a LangChain generation or an Ollama response
             self._choice(value, path)
+        elif (kind := kind_of(value)) in _CALL_PARTS or kind == "reasoning":  # an item of a response, by itself
+            self._parts([value], path)
         elif role_of(value) in ROLES:
-            self._message(value, path)
+            self._whole_message(value, path)
         else:
             raise unknown(value, "extract_response")
 
     def _choice(self, choice: object, path: tuple[object, ...]) -> None:
-        for name in ("message", "delta"):
-            if (message := field(choice, name)) is not None:
-                self._message(message, path)
-                return
+        if (message := field(choice, "message")) is not None:
+            self._whole_message(message, path)
+            return
+        if (delta := field(choice, "delta")) is not None:
+            self._message(delta, path)
+            return
         text = field(choice, "text")
         if not isinstance(text, str):
             raise unknown(choice, "extract_response")
         self._append(text, (*path, "content"))
+
+    def _whole_message(self, message: object, path: tuple[object, ...]) -> None:
+        if not any(has(message, name) for name in _MESSAGE_FIELDS):
+            raise unknown(message, "extract_response")
+        self._message(message, path)
 
     def _message(self, message: object, path: tuple[object, ...]) -> None:
         refuse_media(message, "extract_response")

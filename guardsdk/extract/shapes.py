@@ -94,14 +94,14 @@ def leaves(value: object) -> list[str]:
     """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null."""
     found: list[str] = []
     stack = [value]
-    seen: set[int] = set()
+    seen: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
     while stack:
         item = stack.pop()
         if isinstance(item, str):
             found.append(item)
         elif isinstance(item, Mapping | list | tuple | set | frozenset):
             if id(item) not in seen:  # data may contain itself
-                seen.add(id(item))
+                seen[id(item)] = item
                 stack.extend(reversed(list(item.values() if isinstance(item, Mapping) else item)))
         elif isinstance(text := getattr(item, "page_content", None), str):
             found.append(text)
