@@ -41,6 +41,8 @@ _MOST_RUNS = 4096
 _STREAM_TAIL = 1000
 """Characters at the end of a growing answer that each chunk is judged with; the whole is checked when it is there."""
 
+_CHUNK_EVENTS = ("on_llm_new_token", "on_stream_event")
+
 
 @dataclass(slots=True)
 class _Run:
@@ -281,14 +283,19 @@ class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
 
     @property
     def ignore_llm(self) -> bool:
-        """Never; refuses a sync call, except during a run: async calls of models that only stream in sync end here."""
-        return False if self._runs else _refuse_sync(inspect.currentframe())
+        """Never; refuses a sync call, but for a chunk: async calls of models that only stream in sync bring those."""
+        return _refuse_sync(inspect.currentframe(), but=_CHUNK_EVENTS)
 
 
-def _refuse_sync(frame: Any) -> bool:  # noqa: ANN401  a frame, absent outside CPython
-    """Raise ``GuardError`` unless the property of ``frame`` was read by a coroutine, which awaits what it calls."""
+def _refuse_sync(frame: Any, but: tuple[str, ...] = ()) -> bool:  # noqa: ANN401  a frame, absent outside CPython
+    """Raise ``GuardError`` unless the property of ``frame`` was read by a coroutine, which awaits what it calls.
+
+    The events ``but`` may be sync: their run was begun, and will be ended, in a call that was not refused.
+    """
     caller = frame and frame.f_back
     if caller is None or caller.f_code.co_flags & inspect.CO_COROUTINE:
+        return False
+    if caller.f_locals.get("event_name") in but:
         return False
     msg = "AsyncGuardCallbackHandler in a sync call: LangChain would drop its verdicts; use GuardCallbackHandler"
     raise GuardError(msg)

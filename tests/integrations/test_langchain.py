@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
@@ -196,4 +197,13 @@ def test_an_async_handler_refuses_a_sync_call_where_langchain_would_drop_its_ver
         with pytest.raises(GuardError, match="use GuardCallbackHandler"):
             asyncio.run(attempt(call)) if inside_a_loop else call()
     assert model.called == []
+    assert llm.i == 0
+
+
+def test_a_run_that_is_open_elsewhere_lets_no_sync_call_through() -> None:
+    handler = AsyncGuardCallbackHandler(StageGuard(Stage.INPUT))
+    handler._open(uuid4(), None)  # as any async call at the same time does
+    llm = FakeListLLM(responses=["fine"])
+    with pytest.raises(GuardError, match="use GuardCallbackHandler"):
+        llm.invoke("hello", config_of(handler))
     assert llm.i == 0
