@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,9 @@ from pydantic import (
 from guardsdk.errors import PolicyError
 from guardsdk.policy.reading import explain, read_toml
 from guardsdk.verdict import Action, ArtifactRef, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Handling = Literal["block", "allow"]
 """What follows when a text could not be checked, or not completely."""
@@ -154,6 +157,13 @@ class Policy(_Strict):
     def ref(self) -> ArtifactRef:
         """Name, version and digest, as a verdict carries them."""
         return ArtifactRef(name=self.name, version=self.version, digest=self.digest)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with the fields of ``update`` changed, which are not validated, and a digest of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        for cached in ("digest", "ref"):  # of the content before
+            copied.__dict__.pop(cached, None)
+        return copied
 
     @classmethod
     def from_toml(cls, text: str, *, source: str = "policy") -> Self:

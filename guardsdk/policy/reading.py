@@ -28,7 +28,7 @@ def read_toml(text: str, source: str) -> dict[str, Any]:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or tables as deep
         msg = f"{source}: not valid TOML: {error}"
         raise PolicyError(msg) from None
     if "principles" in content:

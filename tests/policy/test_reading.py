@@ -124,3 +124,18 @@ def test_the_digest_follows_the_content_and_nothing_else() -> None:
 def test_the_packaged_policy_is_read_once() -> None:
     assert default_policy() is default_policy()
     assert default_policy() == Policy.default()
+
+
+def test_a_changed_copy_has_a_digest_of_its_own() -> None:
+    policy = Policy.from_toml(HEAD + PRINCIPLE)
+    before = policy.ref.digest
+    changed = policy.model_copy(update={"on_error": "allow"})
+    assert changed.digest == changed.ref.digest == Policy.from_toml(HEAD + 'on_error = "allow"' + PRINCIPLE).digest
+    assert changed.digest != before
+    assert policy.model_copy().digest == policy.digest == before
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000], ids=["digits", "depth"])
+def test_toml_too_big_to_read_is_a_policy_error(value: str) -> None:
+    with pytest.raises(PolicyError, match="not valid TOML"):
+        Policy.from_toml(f"{HEAD}x = {value}")
