@@ -228,10 +228,11 @@ class Guard:
                     raise _again(self._load_error)
                 try:
                     self._parts = self._load()
-                except ModelError as error:
-                    self._load_error = _again(error)
+                except (ModelError, ImportError, OSError) as error:
+                    failure = _model_error(error)
+                    self._load_error = _again(failure)
                     self._load_again_at = time.monotonic() + _RETRY_S
-                    raise
+                    raise failure from error.__cause__
             return self._parts
 
     def _load(self) -> tuple[Assembly, Classifier]:
@@ -252,6 +253,13 @@ class Guard:
             keys=Keys(model.ref.digest, self.policy.digest, str(self._max_chars)),
         )
         return assembly, classifier
+
+
+def _model_error(error: Exception) -> ModelError:
+    """Return ``error``, or where the system or the runtime's own import failed, the model's error that this is."""
+    if isinstance(error, ModelError):
+        return error
+    return ModelError(f"the model cannot be loaded: {type(error).__name__}: {error}")
 
 
 def _again(error: ModelError) -> ModelError:

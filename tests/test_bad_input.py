@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any, cast
+import sys
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -17,9 +19,6 @@ from guardsdk.errors import (
     ModelNotFoundError,
     PolicyError,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOT_TEXTS = [None, 3, b"bytes", ["a list"], {"role": "user"}, object()]
 
@@ -143,6 +142,18 @@ def test_a_missing_model_fails_checks_and_raises_on_warmup(tmp_path: Path) -> No
         guard.warmup()
     with pytest.raises(FileNotFoundError):
         guard.info()
+
+
+def test_an_error_of_the_system_while_loading_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = cpu(Path("x" * 5000))  # longer than any file system takes
+    verdict = guard.check("fine")
+    assert (verdict.status, verdict.allowed) == (Status.FAILED, False)
+    with pytest.raises(ModelError, match="cannot be loaded: OSError"):
+        guard.warmup()
+    monkeypatch.setitem(sys.modules, "guardsdk.engine.pool", None)  # as where the runtime's libraries are missing
+    verdict = cpu(Path("anywhere")).check("fine")
+    assert verdict.status is Status.FAILED
+    assert "cannot be loaded: ModuleNotFoundError" in (verdict.error or "")
 
 
 def test_a_changed_model_file_is_refused_by_name(copied: Path) -> None:
