@@ -69,7 +69,7 @@ def load_manifest(directory: Path) -> LoadedModel:
     path = _require(directory, "the model directory") / MANIFEST_FILE
     if not path.is_file():
         manifest, activation = describe(directory)
-        content = manifest.model_dump_json().encode()
+        content = f"{activation}\n{manifest.model_dump_json()}".encode()
     else:
         manifest, activation = _parse(path, _read(path)), "sigmoid"
         # Figures about a model are no part of what it is: measuring it must not make it another one.

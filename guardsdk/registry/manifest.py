@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -36,7 +36,7 @@ class LabelStage(_Strict):
     """The default threshold, on the calibrated probability."""
     fpr: float | None = Field(default=None, ge=0.0, le=1.0)
     """Benign false-positive rate on calibration data that ``threshold`` was set at; null where it was not measured."""
-    thresholds_by_fpr: dict[str, float] = Field(default_factory=dict)
+    thresholds_by_fpr: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)
     """Benign false-positive rate, written as a decimal string such as ``0.001``, to threshold."""
     reference_quantiles: tuple[float, ...] = ()
     """Evenly spaced quantiles (first: minimum, last: maximum) of the benign calibration scores: a drift baseline."""

@@ -80,3 +80,9 @@ def test_an_incomplete_export_names_what_is_missing(tmp_path: Path, name: str) -
     (directory / name).unlink()
     with pytest.raises(ModelNotFoundError, match=name):
         load_manifest(directory)
+
+
+def test_the_digest_follows_how_the_logits_are_read(tmp_path: Path) -> None:
+    as_one = load_manifest(write_export(tmp_path / "m", CONFIG))
+    as_many = load_manifest(write_export(tmp_path / "m", {**CONFIG, "problem_type": "multi_label_classification"}))
+    assert as_one.ref.digest != as_many.ref.digest

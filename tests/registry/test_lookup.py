@@ -86,6 +86,19 @@ def test_a_missing_file_is_named(directory: Path) -> None:
         verify_files(load_manifest(directory))
 
 
+NOT_A_NUMBER = {
+    "name": "toxicity",
+    "definition": "A threshold nothing is above.",
+    "stages": {
+        "input": {
+            "calibration": {"slope": 1.0, "intercept": 0.0},
+            "threshold": 0.5,
+            "thresholds_by_fpr": {"0.001": float("nan")},
+        }
+    },
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -95,6 +108,7 @@ def test_a_missing_file_is_named(directory: Path) -> None:
         ({"graphs": {}}, r"graphs must name a file"),
         ({"schema_version": 2}, r"schema_version: "),
         ({"overlap_tokens": 20}, r"overlap_tokens \(20\)"),
+        ({"labels": [NOT_A_NUMBER]}, r"thresholds_by_fpr\.0\.001: "),
     ],
 )
 def test_an_unusable_manifest_names_file_and_key(directory: Path, changes: dict[str, object], named: str) -> None:
