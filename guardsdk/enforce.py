@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,25 @@ if TYPE_CHECKING:
 
     from guardsdk.policy.model import Policy
 
-_lock = threading.Lock()
+_locks = [threading.Lock()]
 _default: list[Guard] = []
 
 
 def default_guard() -> Guard:
     """Return the guard of this process, with the default policy and settings; made on first use."""
-    with _lock:
+    with _locks[0]:
         if not _default:
             _default.append(Guard())
         return _default[0]
+
+
+def _renew_lock() -> None:
+    """In a forked child: a thread of the parent may have been making the guard, with the lock held."""
+    _locks[0] = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def refusal(verdict: Verdict) -> Blocked | CheckFailedError | None:

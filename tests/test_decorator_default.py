@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -51,3 +52,14 @@ def test_a_failed_check_stays_an_error_where_the_guard_is_given(tmp_path_factory
     missing = tmp_path_factory.mktemp("models") / "none"
     with Guard(models=missing, observers=()) as guard, pytest.raises(CheckFailedError, match="ModelNotFoundError"):
         guarded(guard=guard)(lambda prompt: prompt)("hello")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_while_another_thread_makes_the_guard_leaves_the_child_free() -> None:
+    with enforce._locks[0]:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if enforce._locks[0].acquire(timeout=5) else 1)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
