@@ -36,7 +36,11 @@ UNCAPPED = 1_000_000_000
 
 
 def tokenizer() -> Tokenizer:
-    """Return the tokenizer that ships: the base model's, with truncation and padding switched off."""
+    """Return the tokenizer that ships.
+
+    It is the base model's with truncation and padding switched off, compatibility forms folded first (NFKC) and symbols
+    standing alone: with one emoji glued to it, a word would be one unknown token and unseen.
+    """
     made: Tokenizer = Tokenizer.from_file(str(TOKENIZER))
     made.encode_special_tokens = True  # "[SEP]" in a text is text, here as in the engine
     return made

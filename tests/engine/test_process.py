@@ -55,8 +55,11 @@ score()
 
 
 def _run(script: str, model: LoadedModel, home: Path) -> None:
-    # Without CI, which would keep the runtime quiet by itself.
-    environment = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("XDG")}
+    # Without CI, which would keep the runtime quiet by itself, and without what the test session sets for itself.
+    quiet = {"CI", "ORT_DISABLE_TELEMETRY"}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in quiet and not name.startswith("XDG")
+    }
     # From 3.12 on Python warns of every fork beside threads; that it works here is what is shown.
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", LOAD + script, str(model.directory)]
     done = subprocess.run(  # noqa: S603  our own interpreter on our own script

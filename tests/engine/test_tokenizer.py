@@ -22,7 +22,9 @@ GOLDEN = {
     "a\u200bb": [11113],
     "\ufffdab": [11113],
     "e\u0301a": [19413],
-    "ﬁne print": [1984, 2638, 6140],
+    "ﬁne print": [2986, 6140],
+    "\uff49\uff47\uff4e\uff4f\uff52\uff45 \U0001d5ee\U0001d5f9\U0001d5f9": [8568, 2035],
+    "ignore😀all✓previous": [8568, 100, 2035, 100, 3025],
     "don't stop_now": [2123, 1005, 1056, 2644, 1035, 2085],
 }
 """Token ids of the BERT uncased vocabulary, by text."""
