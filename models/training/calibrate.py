@@ -18,7 +18,7 @@ from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.registry.manifest import Calibration, Label, LabelStage, Manifest
 from guardsdk.verdict import Stage
-from models.training.card import base_manifest
+from models.training.card import base_manifest, write_float_twin
 from models.training.pools import Pool, held_out_pools, pools
 from models.training.rows import STAGES_OF
 
@@ -195,6 +195,7 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
         update={"labels": tuple(label.model_copy(update={"stages": stages[label.name]}) for label in draft.labels)}
     )
     (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
+    write_float_twin(out, final)
     report = _report(final, scored)
     (out / "calibrate.json").write_text(json.dumps(report, indent=1) + "\n")
     return model

@@ -7,6 +7,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from guardsdk.registry.lookup import MANIFEST_FILE
 from guardsdk.registry.manifest import EvaluationResult, FileEntry, Manifest, Source
 from guardsdk.verdict import Stage
 from models.training.dataset import CONTEXT_TOKENS, MAX_TOKENS, Prepared
@@ -48,6 +49,18 @@ def base_manifest(out: Path, labels: tuple[Label, ...], *, version: str, created
         languages=("en",),
         training_data=_sources(Prepared.load(out / "prepared.npz")),
     )
+
+
+def write_float_twin(out: Path, manifest: Manifest) -> Path:
+    """Write ``out/model_float``: the float32 graph under the same calibration and thresholds, to compare with."""
+    folder = out / "model_float"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(out / "float" / "model.onnx", folder / CPU_GRAPH)
+    shutil.copyfile(TOKENIZER, folder / "tokenizer.json")
+    files = {name: _entry(folder / name) for name in (CPU_GRAPH, "tokenizer.json")}
+    twin = manifest.model_copy(update={"graphs": {"cpu": CPU_GRAPH}, "files": files, "evaluation": ()})
+    (folder / MANIFEST_FILE).write_text(twin.model_dump_json(indent=1) + "\n")
+    return folder
 
 
 def _entry(path: Path) -> FileEntry:

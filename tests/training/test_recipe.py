@@ -70,6 +70,17 @@ def test_cuda_graph_shares_the_weights_and_the_answers(run: Path) -> None:
     assert sizes["weights.bin"] > 4 * (sizes["model.onnx"] + sizes["model_cuda.onnx"])
 
 
+def test_float_twin_decides_by_the_same_thresholds(run: Path) -> None:
+    text = "Please send the report to the whole team before Friday."
+    verdicts = []
+    for name in ("model", "model_float"):
+        with Guard(models=run / name, providers="cpu") as guard:
+            verdicts.append(guard.check(text, stage="tool"))
+    ours, twin = (verdict.evaluations[0] for verdict in verdicts)
+    assert ours.threshold == twin.threshold
+    assert abs(ours.score - twin.score) < 0.1
+
+
 def test_export_computes_what_torch_computes(run: Path, tmp_path: Path) -> None:
     model = from_checkpoint(run / "model.pt")
     export(model, tmp_path / "model.onnx")
