@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ATTACK_LABELS = ("prompt_injection", "jailbreak")
-PER_SOURCE = 2500
+PER_SOURCE = 1500
 
 
 @dataclass(frozen=True, slots=True)
