@@ -204,8 +204,7 @@ def quality_page(result: Figures) -> str:
     model, policy = result["model"], result["policy"]
     about = [
         f"Measured {result['date']} on {limit}, written by `{COMMAND}`; not edited by hand.",
-        "No row was trained or calibrated on; what was known of the figures while a model was made: "
-        "`models/CHANGELOG.md`.\n",
+        "No row was trained or calibrated on; `models/CHANGELOG.md` says what was known while a model was made.\n",
         f"- Model `{model['name']}` {model['version']}, digest `{model['digest'][:16]}`.",
         f"- Policy `{policy['name']}` {policy['version']} with its own thresholds: the decision is the shipped one.",
         "- A row of input or tool text is detected when any principle blocks it; it is a false block when a principle",
