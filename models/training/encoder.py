@@ -6,8 +6,7 @@ tracing surprises, and every weight has one name. Shapes: B rows, T tokens, H hi
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,10 +40,6 @@ class EncoderConfig:
     stages: int = 3
     labels: int = 6
     norm_epsilon: float = 1e-12
-
-    def to_json(self) -> str:
-        """Return the sizes as JSON, for a checkpoint."""
-        return json.dumps(asdict(self))
 
 
 class Layer(nn.Module):
