@@ -189,7 +189,7 @@ class Pipeline:
                 threshold=fired.principle.threshold,
                 margin=fired.margin,
                 action=fired.principle.action,
-                span=reading.span(fired.principle.label),
+                spans=reading.spans(fired.principle.label),
             )
             for fired in decision.fired
         )

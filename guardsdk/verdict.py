@@ -64,8 +64,13 @@ class Finding(_Frozen):
     threshold: float = Field(ge=0.0, le=1.0)
     margin: float = Field(ge=0.0)
     action: Action
-    span: tuple[int, int]
-    """Start and end of the passage that carried the score, in characters of the text as it was given."""
+    spans: tuple[tuple[int, int], ...] = Field(min_length=1)
+    """Start and end of every passage that carried the score, in characters of the text as it was given."""
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first of ``spans``."""
+        return self.spans[0]
 
 
 class ArtifactRef(_Frozen):

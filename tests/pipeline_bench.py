@@ -8,7 +8,7 @@ from guardsdk.cache import Keys, VerdictCache
 from guardsdk.errors import ModelError, PolicyError
 from guardsdk.pipeline import Assembly, Pipeline
 from guardsdk.policy import OnError, Policy, Principle, bind
-from guardsdk.screens.base import OperatingPoints, Panel, Reading
+from guardsdk.screens.base import OperatingPoints, Panel, Reading, Spans
 from guardsdk.verdict import Action, ArtifactRef, Stage, Verdict
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ class WordScreen:
         words = text.split()
         scores = {label: words.count(label) / max(1, len(words)) for label in self._labels}
 
-        def span(label: str) -> tuple[int, int]:
+        def spans(label: str) -> Spans:
             start = text.index(label)
-            return start, start + len(label)
+            return ((start, start + len(label)),)
 
-        return Reading(scores, self._coverage, span)
+        return Reading(scores, self._coverage, spans)
 
 
 class StillRuntime:

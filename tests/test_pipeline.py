@@ -113,7 +113,7 @@ def test_a_score_that_is_no_number_degrades_the_check() -> None:
     class Lost(WordScreen):
         def _read(self, text: str) -> Reading:
             reading = super()._read(text)
-            return Reading({**reading.scores, "bad": math.nan}, 1.0, reading.span)
+            return Reading({**reading.scores, "bad": math.nan}, 1.0, reading.spans)
 
     verdict = Bench(Lost("bad", "rude")).check("fine")
     assert (verdict.status, verdict.allowed) == (Status.DEGRADED, False)

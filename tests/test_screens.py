@@ -30,7 +30,7 @@ class LengthScreen:
         return [self._read(text) for text in texts]
 
     def _read(self, text: str) -> Reading:
-        return Reading({self._label: min(1.0, len(text) / self._full)}, self._coverage, lambda _: (0, len(text)))
+        return Reading({self._label: min(1.0, len(text) / self._full)}, self._coverage, lambda _: ((0, len(text)),))
 
 
 class ShortSighted(LengthScreen):
@@ -50,7 +50,7 @@ def test_two_screens_of_one_class_both_keep_their_result() -> None:
     panel = Panel([LengthScreen("a", "short", full=10), LengthScreen("b", "long", full=1000)])
     (reading,) = panel.read(["x" * 10], Stage.INPUT, [None])
     assert reading.scores == {"short": 1.0, "long": 0.01}
-    assert reading.span("short") == reading.span("long") == (0, 10)
+    assert reading.spans("short") == reading.spans("long") == ((0, 10),)
     assert set(panel.operating_points) == {("short", Stage.INPUT), ("long", Stage.INPUT)}
 
 

@@ -16,6 +16,10 @@ OperatingPoints = dict[tuple[str, "Stage"], dict[str, float]]
 """Label and stage to the thresholds offered there: ``"default"`` and false-positive rates such as ``"0.001"``."""
 
 
+Spans = tuple[tuple[int, int], ...]
+"""Start and end of passages in characters of the text: at least one, in order, apart from each other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one screen saw in one text."""
@@ -24,8 +28,8 @@ class Reading:
     """Label to calibrated probability, for the labels of the text's stage."""
     coverage: float
     """Share of the text's characters that was scored, 0 to 1."""
-    span: Callable[[str], tuple[int, int]]
-    """For a label, the passage that carried its score: start and end in characters of the text."""
+    spans: Callable[[str], Spans]
+    """For a label, the passages that carried its score."""
 
 
 class Screen(Protocol):
@@ -55,16 +59,16 @@ class JointReading:
     """The lowest of the screens that answered; none where no screen did."""
     problems: list[str] = field(default_factory=list)
     """One line per screen that failed: its name, the error's class and, for our own errors, its message."""
-    _spans: dict[str, Callable[[str], tuple[int, int]]] = field(default_factory=dict)
+    _spans: dict[str, Callable[[str], Spans]] = field(default_factory=dict)
 
-    def span(self, label: str) -> tuple[int, int]:
-        """Return the passage that carried the score of ``label``."""
+    def spans(self, label: str) -> Spans:
+        """Return the passages that carried the score of ``label``."""
         return self._spans[label](label)
 
     def add(self, reading: Reading) -> None:
         """Take in what one screen saw."""
         self.scores.update(reading.scores)
-        self._spans.update(dict.fromkeys(reading.scores, reading.span))
+        self._spans.update(dict.fromkeys(reading.scores, reading.spans))
         self.coverage = reading.coverage if self.coverage is None else min(self.coverage, reading.coverage)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.engine.classifier import Request
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guardsdk.engine.classifier import Classifier
-    from guardsdk.screens.base import OperatingPoints
+    from guardsdk.engine.scores import Scores
+    from guardsdk.screens.base import OperatingPoints, Spans
     from guardsdk.verdict import Stage
 
 
@@ -37,6 +39,10 @@ class ClassifierScreen:
         """Return one reading per text, in order, scored in batches. Raises ``ModelError`` where the model fails."""
         requests = [Request(text, stage, context) for text, context in zip(texts, contexts, strict=True)]
         return [
-            Reading(scores=scores.probabilities, coverage=scores.coverage, span=scores.span)
+            Reading(scores=scores.probabilities, coverage=scores.coverage, spans=partial(_spans, scores))
             for scores in self._classifier.score(requests)
         ]
+
+
+def _spans(scores: Scores, label: str) -> Spans:
+    return (scores.span(label),)
