@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 import guardsdk
 from benchmarks.peers import DISTRIBUTION
-from guardsdk import Action, Guard, GuardError, Status
+from guardsdk import Guard, GuardError, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +34,7 @@ class Outcome:
     """What a system decided on one text."""
 
     blocked: bool
+    """Whether a principle with an action stronger than `flag` fired."""
     checked: bool
     """False where the text could not be checked completely."""
     fired: tuple[str, ...] = ()
@@ -93,7 +94,7 @@ def outcome(verdict: Verdict) -> Outcome:
         msg = f"a check failed: {verdict.error}"
         raise GuardError(msg)
     return Outcome(
-        blocked=any(finding.action is Action.BLOCK for finding in verdict.findings),
+        blocked=any(not finding.action.passes for finding in verdict.findings),
         checked=verdict.status is Status.COMPLETE,
         fired=tuple(sorted({finding.label for finding in verdict.findings})),
         scores={label: round(score, 6) for label, score in verdict.scores.items()},

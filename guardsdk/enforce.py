@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from guardsdk.errors import Blocked, CheckFailedError, DecorationError
 from guardsdk.extract import Passage, prompt_passages
 from guardsdk.guard import Guard
-from guardsdk.verdict import Action, Stage, Status, Verdict
+from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -39,12 +39,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def refusal(verdict: Verdict) -> Blocked | CheckFailedError | None:
-    """Return the error a verdict calls for: ``Blocked`` where a principle blocks, even when the rest went unchecked."""
+    """Return the error of a text that may not pass as it is, for whoever can only let it pass or stop.
+
+    ``Blocked`` where a principle decided, even when the rest went unchecked.
+    """
     if verdict.allowed:
         return None
-    if verdict.status is Status.COMPLETE or any(finding.action is Action.BLOCK for finding in verdict.findings):
-        return Blocked(verdict)
-    return CheckFailedError(verdict)
+    return CheckFailedError(verdict) if verdict.principle_id is None else Blocked(verdict)
 
 
 def enforce(verdicts: Iterable[Verdict]) -> None:

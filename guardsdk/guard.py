@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
 import threading
 import time
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
 from guardsdk.cache import Keys, VerdictCache
-from guardsdk.errors import GuardError, InputError, InputTypeError, ModelError
+from guardsdk.errors import GuardError, InputTypeError, ModelError
+from guardsdk.given import chosen_policy, require, require_text, require_text_or_none, stage_of
 from guardsdk.info import GuardInfo, RuleInfo, installed_versions
 from guardsdk.pipeline import Assembly, Pipeline
 from guardsdk.policy.decide import bind
-from guardsdk.policy.load import default_policy, load_policy
-from guardsdk.policy.model import Policy
 from guardsdk.settings import Providers, Settings
 from guardsdk.verdict import Stage, Verdict
 
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
     from guardsdk.engine.classifier import Classifier
     from guardsdk.observing import Observer
+    from guardsdk.policy.model import Policy
 
 _RETRY_S = 5.0
 """How long a failed load is remembered: looking again on every check would read and hash the files every time."""
@@ -48,6 +47,7 @@ class Guard:
         cache: int = 4096,
         cache_ttl_s: float = 3600.0,
         max_chars: int | None = 2_000_000,
+        shadow: bool | None = None,
         observers: Sequence[Observer] | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -62,6 +62,8 @@ class Guard:
             cache_ttl_s: Seconds a verdict is kept.
             max_chars: Characters of a text that are scored at most; a longer text is ``degraded`` and handled by the
                 policy's ``on_error``. ``None`` scores texts of any length whole.
+            shadow: Let every text pass and record what would have followed, whatever the policy says of it; the
+                policy's own ``shadow`` when left out.
             observers: Who is told of every check; an OpenTelemetry observer when left out.
             settings: Settings to use in place of the environment's.
 
@@ -69,13 +71,13 @@ class Guard:
             PolicyError: The policy cannot be read.
             InputError: An argument or a setting has a value that cannot be used.
         """
-        _require(cache >= 0, "cache must be 0 (off) or more verdicts")
-        _require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
-        _require(max_chars is None or max_chars >= 1, "max_chars must be at least 1, or None")
-        _require(threads is None or threads >= 1, "threads must be at least 1")
-        _require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
+        require(cache >= 0, "cache must be 0 (off) or more verdicts")
+        require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
+        require(max_chars is None or max_chars >= 1, "max_chars must be at least 1, or None")
+        require(threads is None or threads >= 1, "threads must be at least 1")
+        require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
         self._settings = Settings.from_environment() if settings is None else settings
-        self.policy = _policy(policy, self._settings)
+        self.policy = chosen_policy(policy, self._settings, shadow=shadow)
         self._models = models
         self._providers: Providers = providers or self._settings.providers
         self._threads = threads or self._settings.threads
@@ -118,10 +120,10 @@ class Guard:
             GuardError: The guard is closed.
         """
         self._require_open()
-        _require_text(text, "text")
-        _require_text_or_none(context, "context")
-        _require_text_or_none(actor, "actor")
-        return self._pipeline.run((text,), _stage(stage), (context,), actor)[0]
+        require_text(text, "text")
+        require_text_or_none(context, "context")
+        require_text_or_none(actor, "actor")
+        return self._pipeline.run((text,), stage_of(stage), (context,), actor)[0]
 
     async def acheck(
         self, text: str, *, stage: Stage | str = Stage.INPUT, context: str | None = None, actor: str | None = None
@@ -149,13 +151,13 @@ class Guard:
             raise InputTypeError(msg)
         items = list(texts)
         for place, text in enumerate(items):
-            _require_text(text, f"texts[{place}]")
+            require_text(text, f"texts[{place}]")
         surroundings: Sequence[str | None] = [None] * len(items) if contexts is None else list(contexts)
-        _require(len(surroundings) == len(items), f"{len(items)} texts and {len(surroundings)} contexts")
+        require(len(surroundings) == len(items), f"{len(items)} texts and {len(surroundings)} contexts")
         for place, context in enumerate(surroundings):
-            _require_text_or_none(context, f"contexts[{place}]")
-        _require_text_or_none(actor, "actor")
-        return self._pipeline.run(items, _stage(stage), surroundings, actor)
+            require_text_or_none(context, f"contexts[{place}]")
+        require_text_or_none(actor, "actor")
+        return self._pipeline.run(items, stage_of(stage), surroundings, actor)
 
     def warmup(self) -> None:
         """Load the model and run it once, so that the first check is as fast as the next.
@@ -267,45 +269,11 @@ def _again(error: ModelError) -> ModelError:
     return type(error)(*error.args)
 
 
-def _policy(given: Policy | str | Path | None, settings: Settings) -> Policy:
-    if isinstance(given, Policy):
-        return given
-    path = settings.policy if given is None else given
-    return default_policy() if path is None else load_policy(path)
-
-
 def _default_observers() -> tuple[Observer, ...]:
     # Imported here because OpenTelemetry is slow to import and a guard with observers of its own does without it.
     from guardsdk.telemetry.observer import OpenTelemetryObserver  # noqa: PLC0415
 
     return (OpenTelemetryObserver(),)
-
-
-def _stage(given: Stage | str) -> Stage:
-    try:
-        return Stage(given)
-    except ValueError:
-        known = [stage.value for stage in Stage]
-        close = difflib.get_close_matches(given, known, n=1) if isinstance(given, str) else []
-        meant = f"did you mean {close[0]!r}? " if close else ""
-        msg = f"there is no such stage; {meant}stages: {', '.join(known)}"
-        raise InputError(msg) from None
-
-
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  it reads as the sentence it is
-    if not holds:
-        raise InputError(otherwise)
-
-
-def _require_text(given: object, name: str) -> None:
-    if not isinstance(given, str):
-        msg = f"{name} must be a string, not {type(given).__name__}"
-        raise InputTypeError(msg)
-
-
-def _require_text_or_none(given: object, name: str) -> None:
-    if given is not None:
-        _require_text(given, name)
 
 
 _GUARDS: WeakSet[Guard] = WeakSet()

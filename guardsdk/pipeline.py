@@ -180,7 +180,6 @@ class Pipeline:
             reasons.append(f"no usable score for {', '.join(decision.unscored)}")
         on_error = self._policy.on_error_for(stage)
         held_back = bool(reasons) and on_error is Action.BLOCK and decision.action is not Action.BLOCK
-        action = Action.BLOCK if held_back else decision.action
         findings = tuple(
             Finding(
                 principle_id=fired.principle.id,
@@ -194,8 +193,7 @@ class Pipeline:
             for fired in decision.fired
         )
         return Verdict(
-            allowed=action is not Action.BLOCK,
-            action=action,
+            **self._follows(Action.BLOCK if held_back else decision.action),
             status=Status.DEGRADED if reasons else Status.COMPLETE,
             stage=stage,
             principle_id=None if held_back else decision.principle_id,
@@ -206,6 +204,12 @@ class Pipeline:
             degraded_reasons=tuple(reasons),
             **self._about(assembly),
         )
+
+    def _follows(self, action: Action) -> dict[str, Any]:
+        """Return the fields of a verdict that say what follows; in shadow mode the text passes, whatever was found."""
+        if not self._policy.shadow:
+            return {"allowed": action.passes, "action": action}
+        return {"allowed": True, "action": action if action.passes else Action.FLAG, "would_action": action}
 
     def _about(self, assembly: Assembly | None) -> dict[str, Any]:
         """Return the fields of a verdict that say what it was reached with."""
@@ -221,8 +225,7 @@ class Pipeline:
     def _nothing_to_check(self, stage: Stage) -> Verdict:
         """Judge a text without a visible character: it holds nothing a principle could speak of."""
         return Verdict(
-            allowed=True,
-            action=Action.ALLOW,
+            **self._follows(Action.ALLOW),
             status=Status.COMPLETE,
             stage=stage,
             coverage=1.0,
@@ -230,10 +233,8 @@ class Pipeline:
         )
 
     def _failed(self, stage: Stage, error: str, assembly: Assembly | None = None) -> Verdict:
-        action = self._policy.on_error_for(stage)
         return Verdict(
-            allowed=action is Action.ALLOW,
-            action=action,
+            **self._follows(self._policy.on_error_for(stage)),
             status=Status.FAILED,
             stage=stage,
             error=error,

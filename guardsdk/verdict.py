@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Stage(StrEnum):
@@ -19,12 +20,33 @@ class Stage(StrEnum):
 
 
 class Action(StrEnum):
-    """What the policy does with a text."""
+    """What the policy does with a text, weakest to strongest; of several the strongest decides.
+
+    Read as an instruction to whoever holds the text: ``check`` only names the action, ``@guarded`` carries it out.
+    """
 
     ALLOW = "allow"
     FLAG = "flag"
     """Let it pass and record the finding."""
+    REDACT = "redact"
+    """Let it pass with the passages found cut out, each with a marker in its place."""
+    REPLACE = "replace"
+    """Give a written answer instead."""
+    REVISE = "revise"
+    """Ask the model again, with the principle it went against; for its output only."""
+    REVIEW = "review"
+    """Let a person, or a program in their place, decide."""
     BLOCK = "block"
+
+    @property
+    def strength(self) -> int:
+        """0 for ``allow`` to 6 for ``block``. Comparing two actions with ``<`` compares their spelling."""
+        return tuple(Action).index(self)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the text may go on as it is: true for ``allow`` and ``flag``."""
+        return self in (Action.ALLOW, Action.FLAG)
 
 
 class Status(StrEnum):
@@ -64,6 +86,7 @@ class Finding(_Frozen):
     threshold: float = Field(ge=0.0, le=1.0)
     margin: float = Field(ge=0.0)
     action: Action
+    """What the principle asks for; in shadow mode too, where the verdict does not follow it."""
     spans: tuple[tuple[int, int], ...] = Field(min_length=1)
     """Start and end of every passage that carried the score, in characters of the text as it was given."""
 
@@ -89,9 +112,12 @@ class Verdict(_Frozen):
     """
 
     allowed: bool
-    """Whether the call may go on."""
+    """Whether the text may pass as it is: true where ``action`` is ``allow`` or ``flag``."""
     action: Action
-    """The strongest action of all findings; ``block`` also where an incomplete check is held back."""
+    """The strongest action of all findings; ``block`` also where an incomplete check is held back. In shadow mode never
+    stronger than ``flag``."""
+    would_action: Action | None = None
+    """In shadow mode what ``action`` would be without it; null elsewhere."""
     status: Status
     stage: Stage
     principle_id: str | None = None
@@ -117,6 +143,13 @@ class Verdict(_Frozen):
     cached: bool = False
     duration_s: float = Field(default=0.0, ge=0.0)
     """Wall time of this check in seconds."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.allowed is not self.action.passes:
+            msg = f"a verdict with action {self.action.value!r} cannot have allowed={self.allowed}"
+            raise ValueError(msg)
+        return self
 
     def __bool__(self) -> bool:
         """Return true only when the text was checked completely and is allowed."""

@@ -53,6 +53,20 @@ def plain(verdict: Verdict) -> Verdict:
     return verdict.model_copy(update=NEVER)
 
 
+def test_shadow_is_the_policys_word_unless_the_guard_is_told_otherwise(model_directory: Path) -> None:
+    written = one_label(0.0).model_copy(update={"shadow": True})
+    for policy, shadow, expected in (
+        (one_label(0.0), None, False),
+        (one_label(0.0), True, True),
+        (written, None, True),
+        (written, False, False),
+    ):
+        with Guard(policy, models=model_directory, providers="cpu", observers=(), shadow=shadow) as made:
+            verdict = made.check("hello")
+            assert (verdict.allowed, verdict.would_action) == ((True, Action.BLOCK) if expected else (False, None))
+            assert (verdict.policy == policy.ref) is (shadow in (None, policy.shadow))
+
+
 def test_the_public_door_is_small_and_complete() -> None:
     assert set(guardsdk.__all__) == {
         "Action", "Blocked", "Finding", "Guard", "GuardError", "Policy", "Principle", "Stage", "Status", "Verdict",

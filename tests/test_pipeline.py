@@ -7,6 +7,7 @@ import math
 import pytest
 
 from guardsdk.errors import ModelError, ModelNotFoundError, PolicyError
+from guardsdk.policy import Policy, Principle
 from guardsdk.screens.base import Reading
 from guardsdk.verdict import Action, Stage, Status, Verdict
 from tests.pipeline_bench import LENIENT, MODEL, POLICY, Bench, GoneRuntime, WordScreen
@@ -154,3 +155,57 @@ def test_no_texts_give_no_verdicts() -> None:
     bench = Bench(failure=ModelNotFoundError("no model"))
     assert bench.run() == []
     assert bench.recorder.records == []
+
+
+REDACTING = Policy(
+    name="p",
+    version="1",
+    principles=(
+        Principle(id="cut-bad", text="No.", label="bad", stages=(Stage.INPUT,), threshold=0.1, action=Action.REDACT),
+        Principle(id="no-rude", text="No.", label="rude", stages=(Stage.INPUT,), threshold=0.9),
+    ),
+)
+
+
+def test_a_text_that_may_pass_only_when_changed_is_not_allowed_as_it_is() -> None:
+    verdict = Bench(policy=REDACTING).check("a bad word")
+    assert (verdict.allowed, bool(verdict), verdict.action, verdict.principle_id) == (
+        False,
+        False,
+        Action.REDACT,
+        "cut-bad",
+    )
+    assert verdict.findings[0].spans == ((2, 5),)
+    assert verdict.would_action is None
+
+
+def test_a_verdict_that_contradicts_itself_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="cannot have allowed=True"):
+        Verdict(allowed=True, action=Action.REDACT, status=Status.COMPLETE, stage=Stage.INPUT)
+
+
+@pytest.mark.parametrize(
+    ("text", "action", "would", "findings"),
+    [
+        ("fine", Action.ALLOW, Action.ALLOW, []),
+        ("a bad word", Action.FLAG, Action.REDACT, [Action.REDACT]),
+        ("rude", Action.FLAG, Action.BLOCK, [Action.BLOCK]),
+        ("", Action.ALLOW, Action.ALLOW, []),
+    ],
+)
+def test_in_shadow_mode_everything_passes_and_the_verdict_says_what_would_have_followed(
+    text: str, action: Action, would: Action, findings: list[Action]
+) -> None:
+    verdict = Bench(policy=REDACTING.model_copy(update={"shadow": True})).check(text)
+    assert (verdict.allowed, verdict.action, verdict.would_action) == (True, action, would)
+    assert [finding.action for finding in verdict.findings] == findings
+    assert verdict.principle_id == Bench(policy=REDACTING).check(text).principle_id
+
+
+def test_in_shadow_mode_a_failed_or_incomplete_check_passes_and_is_still_no_check() -> None:
+    shadow = REDACTING.model_copy(update={"shadow": True})
+    failed = Bench(policy=shadow, failure=ModelError("gone")).check("fine")
+    degraded = Bench(policy=shadow, max_chars=2).check("fine")
+    for verdict, status in ((failed, Status.FAILED), (degraded, Status.DEGRADED)):
+        assert (verdict.allowed, verdict.action, verdict.would_action) == (True, Action.FLAG, Action.BLOCK)
+        assert (verdict.status, bool(verdict)) == (status, False)

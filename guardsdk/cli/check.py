@@ -60,7 +60,10 @@ def describe(verdict: Verdict) -> Iterator[str]:
 
 
 def _headline(verdict: Verdict) -> str:
-    word = WORDS[outcome(verdict)].upper()
+    result = outcome(verdict)
+    word = WORDS[result].upper()
+    if result is Exit.BLOCKED and verdict.action is not Action.BLOCK:
+        word += f" AS IT IS, {verdict.action.value}"
     if verdict.action is Action.FLAG:
         word += ", flagged"
     by = f" by {verdict.principle_id}" if verdict.principle_id else ""
@@ -84,7 +87,12 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, ...]]:
 
 
 def _facts(verdict: Verdict) -> Iterator[tuple[str, ...]]:
-    yield ("action", f"{verdict.action.value} ({verdict.stage.value} {'may' if verdict.allowed else 'may not'} pass)")
+    yield (
+        "action",
+        f"{verdict.action.value} ({verdict.stage.value} {'may' if verdict.allowed else 'may not'} pass as it is)",
+    )
+    if verdict.would_action is not None:
+        yield ("shadow", f"{verdict.would_action.value} without shadow mode")
     yield ("status", verdict.status.value)
     yield ("coverage", f"{verdict.coverage:.1%}")
     yield from (("missing", reason) for reason in verdict.degraded_reasons)

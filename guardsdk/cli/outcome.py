@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from guardsdk.verdict import Action
-
 if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
@@ -16,6 +14,7 @@ class Exit(IntEnum):
 
     ALLOWED = 0
     BLOCKED = 1
+    """May not pass as it is."""
     UNCHECKED = 2
     """Could not check, not completely, or was called wrongly."""
     INTERRUPTED = 130
@@ -31,14 +30,12 @@ WORDS = {Exit.ALLOWED: "allowed", Exit.BLOCKED: "blocked", Exit.UNCHECKED: "unch
 def outcome(verdict: Verdict) -> Exit:
     """Return what to make of ``verdict``.
 
-    A text that a principle blocks is blocked even where the rest went unchecked; one that was not checked completely is
-    never allowed here, whatever the policy's ``on_error`` lets through.
+    A text that a principle does not let pass as it is counts as blocked, even where the rest went unchecked; one that
+    was not checked completely is never allowed here, whatever the policy's ``on_error`` lets through.
     """
     if verdict:
         return Exit.ALLOWED
-    if any(finding.action is Action.BLOCK for finding in verdict.findings):
-        return Exit.BLOCKED
-    return Exit.UNCHECKED
+    return Exit.UNCHECKED if verdict.allowed or verdict.principle_id is None else Exit.BLOCKED
 
 
 def why_unchecked(verdict: Verdict) -> str:

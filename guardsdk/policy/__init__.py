@@ -1,5 +1,6 @@
 """The written criteria: what is and is not allowed, and the one place that decides by them."""
 
+from guardsdk.policy.actions import Review, Revise, StageActions
 from guardsdk.policy.decide import BoundPolicy, BoundPrinciple, Decision, bind, decide
 from guardsdk.policy.load import default_policy, load_policy
 from guardsdk.policy.model import Example, OnError, Policy, Principle
@@ -12,6 +13,9 @@ __all__ = [
     "OnError",
     "Policy",
     "Principle",
+    "Review",
+    "Revise",
+    "StageActions",
     "bind",
     "decide",
     "default_policy",

@@ -53,11 +53,11 @@ class Decision:
 
     action: Action
     principle_id: str | None
-    """The principle that decided: of those with the strongest action, the one with the largest margin."""
+    """The principle that decided: of those with the strongest action the one with the largest margin."""
     evaluations: tuple[Evaluation, ...]
     """One per principle of the stage that had a score, in the policy's order."""
     fired: tuple[Fired, ...]
-    """Strongest action first, then largest margin."""
+    """Strongest action first, then largest margin, then the policy's order."""
     unscored: tuple[str, ...]
     """Labels a principle asks for that had no usable score: those principles were not evaluated."""
 
@@ -75,7 +75,7 @@ def bind(policy: Policy, operating_points: Mapping[tuple[str, Stage], Mapping[st
                 id=principle.id,
                 label=principle.label,
                 threshold=_threshold(principle, stage, operating_points),
-                action=principle.action,
+                action=principle.action_for(stage),
             )
             for principle in policy.principles
             if stage in principle.stages
@@ -149,7 +149,7 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
         )
         if reached:
             fired.append(Fired(principle=principle, score=score, margin=margin))
-    fired.sort(key=lambda one: (one.principle.action is not Action.BLOCK, -one.margin))
+    fired.sort(key=lambda one: (-one.principle.action.strength, -one.margin))  # stable: the policy's order is last
     return Decision(
         action=fired[0].principle.action if fired else Action.ALLOW,
         principle_id=fired[0].principle.id if fired else None,

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from guardsdk.errors import PolicyError
+from guardsdk.policy.actions import NEVER_LIFTS, RedactWith, Review, Revise, StageActions, action_on, problem_with
 from guardsdk.policy.reading import explain, read_toml
 from guardsdk.verdict import Action, ArtifactRef, Stage
 
@@ -40,7 +41,7 @@ class _Strict(BaseModel):
 
 
 class Example(_Strict):
-    """One text and what its principle is to do with it: the principle's own action, or ``allow``."""
+    """One text and what its principle is to do with it: the principle's own action on that stage, or ``allow``."""
 
     text: str = Field(min_length=1)
     expect: Action
@@ -48,6 +49,10 @@ class Example(_Strict):
     """Where the text is seen; the principle's first stage when left out."""
     context: str | None = None
     """The prompt a response answers; used on the output stage only."""
+
+
+def _form(value: object) -> str:
+    return "word" if isinstance(value, str) else "table"
 
 
 class Principle(_Strict):
@@ -62,7 +67,18 @@ class Principle(_Strict):
     threshold: Annotated[float, Strict()] | Annotated[str, Strict()] = "default"
     """On the calibrated probability: a number from 0 to 1; ``"default"``, the model's own; or ``"fpr:0.001"``, the
     one the model was measured to wrongly flag that share of benign texts at."""
-    action: Action = Action.BLOCK
+    action: Annotated[Annotated[Action, Tag("word")] | Annotated[StageActions, Tag("table")], Discriminator(_form)] = (
+        Action.BLOCK
+    )
+    """One action, or a table with one for each of ``stages``."""
+    redact_with: RedactWith | None = None
+    """What takes the place of a passage, with action ``redact``; ``"marker"`` where left out."""
+    replacement: str | None = Field(default=None, min_length=1)
+    """The answer given instead, with action ``replace``."""
+    revise: Revise | None = None
+    """With action ``revise``; the defaults where left out."""
+    review: Review | None = None
+    """With action ``review``; the defaults where left out."""
     refs: tuple[str, ...] = ()
     """What the principle answers to, such as ``OWASP-LLM01:2025``."""
     rationale: str = ""
@@ -85,23 +101,30 @@ class Principle(_Strict):
 
     @field_validator("action")
     @classmethod
-    def _action(cls, value: Action) -> Action:
-        if value is Action.ALLOW:
-            # It would read as an exception that overrules other principles, which nothing here does.
-            msg = 'must be "block" or "flag": a principle can add a finding, never lift one'
-            raise ValueError(msg)
+    def _action(cls, value: Action | StageActions) -> Action | StageActions:
+        words = [value] if isinstance(value, Action) else [getattr(value, stage.value) for stage in Stage]
+        if Action.ALLOW in words:
+            raise ValueError(NEVER_LIFTS)  # it would read as an exception that overrules other principles
         return value
 
     @model_validator(mode="after")
-    def _examples_fit(self) -> Self:
+    def _parts_fit(self) -> Self:
+        options = {name: getattr(self, name) for name in ("redact_with", "replacement", "revise", "review")}
+        if problem := problem_with(self.stages, self.action, options):
+            raise ValueError(problem)
         for number, example in enumerate(self.examples):
-            if example.expect not in (self.action, Action.ALLOW):
-                msg = f'examples[{number}].expect must be "{self.action.value}", the action, or "allow"'
-                raise ValueError(msg)
             if example.stage is not None and example.stage not in self.stages:
                 msg = f'examples[{number}].stage "{example.stage.value}" is none of the principle\'s stages'
                 raise ValueError(msg)
+            action = self.action_for(example.stage or self.stages[0])
+            if example.expect not in (action, Action.ALLOW):
+                msg = f'examples[{number}].expect must be "{action.value}", the action, or "allow"'
+                raise ValueError(msg)
         return self
+
+    def action_for(self, stage: Stage) -> Action:
+        """Return the action on ``stage``; ``allow`` where the principle is not for it."""
+        return (action_on(self.action, stage) if stage in self.stages else None) or Action.ALLOW
 
 
 class OnError(_Strict):
@@ -112,10 +135,6 @@ class OnError(_Strict):
     output: Handling = "block"
 
 
-def _on_error_form(value: object) -> str:
-    return "word" if isinstance(value, str) else "table"
-
-
 class Policy(_Strict):
     """A named, versioned list of principles.
 
@@ -124,10 +143,12 @@ class Policy(_Strict):
 
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
-    on_error: Annotated[
-        Annotated[Handling, Tag("word")] | Annotated[OnError, Tag("table")], Discriminator(_on_error_form)
-    ] = "block"
+    on_error: Annotated[Annotated[Handling, Tag("word")] | Annotated[OnError, Tag("table")], Discriminator(_form)] = (
+        "block"
+    )
     """``"block"``, ``"allow"``, or a table with one of them per stage."""
+    shadow: bool = False
+    """Let every text pass, also one that could not be checked, and record what would have followed."""
     principles: tuple[Principle, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -150,6 +171,14 @@ class Policy(_Strict):
         """The sha256, in hexadecimal, of the policy's content; layout, comments and key order do not change it."""
         content = self.model_dump(mode="json")
         content["on_error"] = {stage.value: self.on_error_for(stage).value for stage in Stage}
+        for written, principle in zip(content["principles"], self.principles, strict=True):
+            if len(used := {principle.action_for(stage) for stage in principle.stages}) == 1:
+                written["action"] = used.pop().value
+            for name in ("redact_with", "replacement", "revise", "review"):
+                if written[name] is None:
+                    del written[name]
+        if not self.shadow:
+            del content["shadow"]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -197,8 +226,11 @@ class Policy(_Strict):
 
 
 _KEYS = {
-    "": ("name", "version", "on_error", "principle"),
+    "": ("name", "version", "on_error", "shadow", "principle"),
     "principle": tuple(Principle.model_fields),
     "examples": tuple(Example.model_fields),
     "on_error": tuple(OnError.model_fields),
+    "action": tuple(StageActions.model_fields),
+    "revise": tuple(Revise.model_fields),
+    "review": tuple(Review.model_fields),
 }

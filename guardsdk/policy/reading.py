@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.errors import PolicyError
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pydantic_core import ErrorDetails, ValidationError
+
+
+_UNIONS, _FORMS = ("on_error", "action"), ("word", "table")
+"""Keys with one word or a table for their value, and what validation calls the two: nothing that a file says."""
+_TABLES = ("examples", "action", "revise", "review")
+"""Keys of a principle that hold tables."""
 
 
 def nearest(word: str, known: Collection[str]) -> str:
@@ -62,9 +69,9 @@ def _sentence(problem: ErrorDetails, content: Mapping[str, Any], keys: Mapping[s
 
 
 def _path(location: tuple[int | str, ...], content: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the key as one would write it, and the kind of table that holds it: "", principle, examples, on_error."""
+    """Return the key as one would write it, and the kind of table that holds it: "", principle, on_error, ..."""
     path, table = "", ""
-    steps = list(location)
+    steps = [step for before, step in pairwise(("", *location)) if not (before in _UNIONS and step in _FORMS)]
     if steps[:1] == ["principles"]:
         path = "principle"
         if len(steps) > 1:
@@ -73,14 +80,14 @@ def _path(location: tuple[int | str, ...], content: Mapping[str, Any]) -> tuple[
         steps = steps[2:]
     elif steps[:1] == ["on_error"]:
         path = "on_error"
-        steps = [step for step in steps[1:] if step not in ("word", "table")]
+        steps = steps[1:]
         table = "on_error" if steps else ""
     if steps[:1] == ["threshold"]:
         steps = steps[:1]  # what follows are the members of a union, which mean nothing to the reader
     for number, step in enumerate(steps):
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
-        if step == "examples" and number + 1 < len(steps):
-            table = "examples"
+        if step in _TABLES and number + 1 < len(steps):
+            table = str(step)
     return path, table
 
 

@@ -45,11 +45,19 @@ EVENT: Final = "gen_ai.evaluation.result"
 """One span event per principle held against the text, fired or not."""
 
 STAGE: Final = Attribute("guardsdk.stage", "string", "", "where the text was seen: `input`, `tool` or `output`")
-ACTION: Final = Attribute("guardsdk.action", "string", "", "what follows: `allow`, `flag` or `block`")
+ACTION: Final = Attribute(
+    "guardsdk.action",
+    "string",
+    "",
+    "what follows: `allow`, `flag`, `redact`, `replace`, `revise`, `review` or `block`",
+)
+WOULD_ACTION: Final = Attribute(
+    "guardsdk.would_action", "string", "", "in shadow mode what would follow without it; absent elsewhere"
+)
 STATUS: Final = Attribute(
     "guardsdk.status", "string", "", "whether the text was looked at: `complete`, `degraded` or `failed`"
 )
-ALLOWED: Final = Attribute("guardsdk.allowed", "boolean", "", "whether the call may go on")
+ALLOWED: Final = Attribute("guardsdk.allowed", "boolean", "", "whether the text may pass as it is")
 PRINCIPLE: Final = Attribute("guardsdk.principle.id", "string", "", "principle that decided; absent where none fired")
 FINDINGS: Final = Attribute("guardsdk.findings", "string[]", "", "every principle that fired, the deciding one first")
 COVERAGE: Final = Attribute("guardsdk.coverage", "double", "1", "share of the text's characters that was scored")
@@ -92,6 +100,7 @@ MARGIN: Final = Attribute(
 SPAN_ATTRIBUTES: Final = (
     STAGE,
     ACTION,
+    WOULD_ACTION,
     STATUS,
     ALLOWED,
     PRINCIPLE,
@@ -143,7 +152,7 @@ METRIC_DECISIONS: Final = Metric(
     "guardsdk.check.decisions",
     "counter",
     "{check}",
-    (STAGE, ACTION, STATUS, PRINCIPLE),
+    (STAGE, ACTION, WOULD_ACTION, STATUS, PRINCIPLE),
     "checks by what followed and which principle decided",
 )
 METRIC_SCORE: Final = Metric(

@@ -25,6 +25,7 @@ def span_attributes(record: CheckRecord) -> dict[str, Value]:
     known: tuple[tuple[names.Attribute, Value | None], ...] = (
         (names.STAGE, verdict.stage.value),
         (names.ACTION, verdict.action.value),
+        (names.WOULD_ACTION, verdict.would_action.value if verdict.would_action else None),
         (names.STATUS, verdict.status.value),
         (names.ALLOWED, verdict.allowed),
         (names.PRINCIPLE, verdict.principle_id),
@@ -98,6 +99,8 @@ def decision_attributes(verdict: Verdict) -> dict[str, Value]:
         names.ACTION.name: verdict.action.value,
         names.STATUS.name: verdict.status.value,
     }
+    if verdict.would_action is not None:
+        attributes[names.WOULD_ACTION.name] = verdict.would_action.value
     if verdict.principle_id is not None:
         attributes[names.PRINCIPLE.name] = verdict.principle_id
     return attributes

@@ -33,6 +33,20 @@ def test_a_flagged_text_is_allowed_and_says_so(run: Runner, flags: Path) -> None
     assert run.out.startswith("ALLOWED, flagged by seen-asked\n")
 
 
+def test_a_text_that_may_pass_only_when_changed_exits_1_and_names_the_action(run: Runner, blocks: Path) -> None:
+    blocks.write_text(blocks.read_text().replace('action = "block"', 'action = "redact"'))
+    assert run("check", TEXT, "--policy", blocks) == 1
+    assert run.out.startswith("BLOCKED AS IT IS, redact by all-asked\n")
+    assert "action    redact (input may not pass as it is)" in run.out
+
+
+def test_in_shadow_mode_it_exits_0_and_says_what_would_have_followed(run: Runner, blocks: Path) -> None:
+    blocks.write_text("shadow = true\n" + blocks.read_text())
+    assert run("check", TEXT, "--policy", blocks) == 0
+    assert run.out.startswith("ALLOWED, flagged by all-asked\n")
+    assert "shadow    block without shadow mode" in run.out
+
+
 def test_people_are_shown_scores_coverage_model_policy_and_provider(run: Runner, blocks: Path) -> None:
     run("check", TEXT, "--policy", blocks, "--json")
     verdict = Verdict.model_validate_json(run.out)
@@ -101,7 +115,7 @@ def test_a_missing_model_exits_2_in_one_line(run: Runner, tmp_path: Path) -> Non
 def test_what_a_lenient_policy_lets_pass_unchecked_still_exits_2(run: Runner, lenient: Path, tmp_path: Path) -> None:
     assert run("check", TEXT, "--policy", lenient, "--model", tmp_path / "none") == 2
     assert run.out.startswith("UNCHECKED\n")
-    assert "action    allow (input may pass)" in run.out
+    assert "action    allow (input may pass as it is)" in run.out
 
 
 def test_a_text_too_long_to_be_checked_whole_exits_2(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardsdk.errors import PolicyError
-from guardsdk.policy import Policy, Principle, bind, decide
+from guardsdk.policy import Policy, Principle, StageActions, bind, decide
 from guardsdk.verdict import Action, Stage
 
 POINTS = {
@@ -24,9 +24,22 @@ def principle(  # one principle with what a test wants to vary
     label: str = "toxicity",
     stages: tuple[Stage, ...] = (Stage.INPUT,),
     threshold: float | str = "default",
-    action: Action = Action.BLOCK,
+    action: Action | StageActions = Action.BLOCK,
 ) -> Principle:
     return Principle(id=identifier, text="No.", label=label, stages=stages, threshold=threshold, action=action)
+
+
+def output_principle(identifier: str, *, threshold: float, action: Action) -> Principle:
+    replacement = "Something else." if action is Action.REPLACE else None
+    return Principle(
+        id=identifier,
+        text="No.",
+        label="toxicity",
+        stages=(Stage.OUTPUT,),
+        threshold=threshold,
+        action=action,
+        replacement=replacement,
+    )
 
 
 def policy(*principles: Principle) -> Policy:
@@ -100,16 +113,51 @@ def test_a_label_without_a_usable_score_is_reported_and_never_passes_quietly(sco
 probability = st.floats(0, 1)
 
 
-@given(score=probability, thresholds=st.lists(probability, min_size=1, max_size=5))
-def test_a_decision_is_the_strongest_of_what_fired(score: float, thresholds: list[float]) -> None:
-    actions = [Action.BLOCK, Action.FLAG]
+WEAKEST_FIRST = ["allow", "flag", "redact", "replace", "revise", "review", "block"]
+
+
+def test_the_order_of_actions_is_written_down_and_the_first_two_pass() -> None:
+    assert [action.value for action in sorted(Action, key=lambda action: action.strength)] == WEAKEST_FIRST
+    assert [action.value for action in Action if action.passes] == ["allow", "flag"]
+
+
+@pytest.mark.parametrize("weaker", WEAKEST_FIRST[1:])
+@pytest.mark.parametrize("stronger", WEAKEST_FIRST[1:])
+def test_of_two_principles_the_stronger_action_decides_however_small_its_margin(weaker: str, stronger: str) -> None:
+    if WEAKEST_FIRST.index(weaker) > WEAKEST_FIRST.index(stronger):
+        return
+    pair = (
+        output_principle("wide", threshold=0.1, action=Action(weaker)),
+        output_principle("close", threshold=0.7, action=Action(stronger)),
+    )
+    decision = decide(bind(policy(*pair), POINTS), Stage.OUTPUT, {"toxicity": 0.8})
+    assert decision.action is Action(stronger)
+    assert decision.principle_id == ("wide" if weaker == stronger else "close")
+    assert {fired.principle.id for fired in decision.fired} == {"wide", "close"}
+
+
+def test_of_equal_actions_and_margins_the_policys_order_decides() -> None:
+    pair = [principle(name, threshold=0.5) for name in ("b", "a")]
+    for order in (pair, pair[::-1]):
+        decision = decide(bind(policy(*order), POINTS), Stage.INPUT, {"toxicity": 0.8})
+        assert decision.principle_id == order[0].id
+
+
+def test_each_stage_has_its_own_action() -> None:
+    one = principle(stages=(Stage.INPUT, Stage.OUTPUT), action=StageActions(input=Action.FLAG, output=Action.REDACT))
+    bound = bind(policy(one), POINTS)
+    assert [decide(bound, stage, {"toxicity": 1.0}).action for stage in one.stages] == [Action.FLAG, Action.REDACT]
+
+
+@given(rules=st.lists(st.tuples(probability, st.sampled_from(WEAKEST_FIRST[1:])), min_size=1), score=probability)
+def test_a_decision_is_the_strongest_of_what_fired(rules: list[tuple[float, str]], score: float) -> None:
     principles = [
-        principle(f"p{number}", threshold=threshold, action=actions[number % 2])
-        for number, threshold in enumerate(thresholds)
+        output_principle(f"p{number}", threshold=threshold, action=Action(action))
+        for number, (threshold, action) in enumerate(rules)
     ]
-    decision = decide(bind(policy(*principles), POINTS), Stage.INPUT, {"toxicity": score})
-    reached = [actions[number % 2] for number, threshold in enumerate(thresholds) if score >= threshold]
+    decision = decide(bind(policy(*principles), POINTS), Stage.OUTPUT, {"toxicity": score})
+    reached = [action for threshold, action in rules if score >= threshold]
     assert len(decision.fired) == len(reached)
-    assert decision.action is next((action for action in actions if action in reached), Action.ALLOW)
+    assert decision.action == max(reached, key=WEAKEST_FIRST.index, default="allow")
     assert all(fired.margin >= 0 for fired in decision.fired)
     assert [evaluation.fired for evaluation in decision.evaluations].count(True) == len(reached)

@@ -22,6 +22,7 @@ text = "No."
 label = "toxicity"
 stages = ["input", "output"]
 """
+REVISE = PRINCIPLE.replace('"input", ', "") + "action = 'revise'\n"
 
 
 def test_what_is_left_out_gets_its_default() -> None:
@@ -39,6 +40,33 @@ def test_on_error_may_be_a_table_and_blocks_where_it_is_silent() -> None:
 def test_on_error_may_be_one_word_for_all_stages() -> None:
     policy = Policy.from_toml(HEAD + 'on_error = "allow"\n' + PRINCIPLE)
     assert {policy.on_error_for(stage) for stage in Stage} == {Action.ALLOW}
+
+
+def test_an_action_is_one_word_or_one_per_stage() -> None:
+    policy = Policy.from_toml(HEAD + PRINCIPLE + "action = {input = 'flag', output = 'redact'}\n")
+    (principle,) = policy.principles
+    assert [principle.action_for(stage) for stage in Stage] == [Action.FLAG, Action.ALLOW, Action.REDACT]
+    one_word = Policy.from_toml(HEAD + PRINCIPLE + "action = 'review'\n").principles[0]
+    assert [one_word.action_for(stage) for stage in Stage] == [Action.REVIEW, Action.ALLOW, Action.REVIEW]
+
+
+def test_examples_expect_the_action_of_their_stage() -> None:
+    actions = "action = {input = 'flag', output = 'redact'}\n"
+    fits = "examples = [{text = 'a', expect = 'flag'}, {text = 'a', stage = 'output', expect = 'redact'}]\n"
+    assert len(Policy.from_toml(HEAD + PRINCIPLE + actions + fits).principles[0].examples) == 2
+    with pytest.raises(PolicyError, match=r'examples\[1\].expect must be "redact"'):
+        Policy.from_toml(HEAD + PRINCIPLE + actions + fits.replace("'redact'", "'flag'"))
+
+
+def test_what_an_action_needs_has_defaults_that_hold_back() -> None:
+    review = Policy.from_toml(HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout_s = 5}\n").principles[0].review
+    revise = Policy.from_toml(HEAD + REVISE + "revise = {attempts = 1}\n").principles[0].revise
+    assert review is not None
+    assert (review.timeout_s, review.fallback) == (5.0, "deny")
+    assert revise is not None
+    assert (revise.attempts, revise.fallback) == (1, "block")
+    fallback = "revise = {fallback = 'replace'}\nreplacement = 'Ask me something else.'\n"
+    assert Policy.from_toml(HEAD + REVISE + fallback).principles[0].replacement == "Ask me something else."
 
 
 @pytest.mark.parametrize(
@@ -69,7 +97,43 @@ def test_a_threshold_is_a_number_or_a_false_positive_rate(line: str, rate: Decim
         (HEAD + PRINCIPLE + "threshold = nan\n", ["principle[0](one).threshold", "from 0 to 1"]),
         (HEAD + PRINCIPLE + "threshold = true\n", ["principle[0](one).threshold"]),
         (HEAD + PRINCIPLE + "action = 'allow'\n", ["principle[0](one).action", "never lift"]),
-        (HEAD + PRINCIPLE + "action = 'deny'\n", ["principle[0](one).action"]),
+        (
+            HEAD + PRINCIPLE + "action = {input = 'allow', output = 'block'}\n",
+            ["principle[0](one).action", "never lift"],
+        ),
+        (HEAD + PRINCIPLE + "action = 'deny'\n", ["principle[0](one).action", "'redact', 'replace', 'revise'"]),
+        (HEAD + PRINCIPLE + "action = 3\n", ["principle[0](one).action"]),
+        (
+            HEAD + PRINCIPLE + "action = {input = 'flag'}\n",
+            ["principle[0](one): action names nothing for stage output"],
+        ),
+        (
+            HEAD + PRINCIPLE + "action = {input = 'flag', output = 'block', tool = 'block'}\n",
+            ["principle[0](one): action names stage tool"],
+        ),
+        (HEAD + PRINCIPLE + "action = {inptu = 'flag'}\n", ["principle[0](one).action.inptu", "did you mean 'input'"]),
+        (HEAD + PRINCIPLE + "action = 'revise'\n", ["principle[0](one)", '"revise" is for stage output only', "input"]),
+        (HEAD + PRINCIPLE + "action = 'replace'\n", ["principle[0](one): replacement is missing"]),
+        (HEAD + PRINCIPLE + "replacement = ''\naction = 'replace'\n", ["principle[0](one).replacement"]),
+        (HEAD + PRINCIPLE + "replacement = 'No.'\n", ['replacement is read with action "replace" only']),
+        (HEAD + PRINCIPLE + "redact_with = 'mask'\n", ['redact_with is read with action "redact" only']),
+        (
+            HEAD + PRINCIPLE + "action = 'redact'\nredact_with = 'stars'\n",
+            ["redact_with", "'marker', 'label' or 'mask'"],
+        ),
+        (HEAD + PRINCIPLE + "review = {timeout_s = 5}\n", ['review is read with action "review" only']),
+        (
+            HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout = 5}\n",
+            ["principle[0](one).review.timeout", "did you mean 'timeout_s'"],
+        ),
+        (HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout_s = 0}\n", ["review.timeout_s", "greater than 0"]),
+        (HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout_s = inf}\n", ["review.timeout_s", "finite"]),
+        (HEAD + PRINCIPLE + "action = 'review'\nreview = {fallback = 'pass'}\n", ["fallback", "'deny' or 'approve'"]),
+        (HEAD + REVISE + "revise = {attempts = 0}\n", ["principle[0](one).revise.attempts"]),
+        (HEAD + REVISE + "revise = {message = 'Again.'}\n", ["principle[0](one).revise.message", "{principle}"]),
+        (HEAD + REVISE + "revise = {fallback = 'replace'}\n", ["principle[0](one): replacement is missing"]),
+        ("shadow = 'yes please'\n" + HEAD + PRINCIPLE, ["shadow"]),
+        ("shdow = true\n" + HEAD + PRINCIPLE, ["unknown key shdow", "did you mean 'shadow'"]),
         (HEAD + PRINCIPLE + "examples = [{text = 'a', expect = 'flag'}]\n", ["examples[0].expect", '"block"']),
         (HEAD + PRINCIPLE + "examples = [{text = 'a', expect = 'allow', stage = 'tool'}]\n", ["examples[0].stage"]),
         (HEAD + PRINCIPLE + PRINCIPLE, ["two principles have the id 'one'"]),
@@ -118,6 +182,10 @@ def test_the_digest_follows_the_content_and_nothing_else() -> None:
     assert Policy.from_toml(spelled).digest == plain.digest
     assert Policy.from_toml(HEAD + PRINCIPLE + "threshold = 0.5\n").digest != plain.digest
     assert Policy.from_toml(HEAD + 'on_error = "allow"\n' + PRINCIPLE).digest != plain.digest
+    assert Policy.from_toml("shadow = true\n" + HEAD + PRINCIPLE).digest != plain.digest
+    per_stage = HEAD + PRINCIPLE + "action = {input = 'block', output = '%s'}\n"
+    assert Policy.from_toml(per_stage % "block").digest == plain.digest
+    assert Policy.from_toml(per_stage % "review").digest != plain.digest
     assert plain.ref.model_dump() == {"name": "mine", "version": "1", "digest": plain.digest}
 
 

@@ -83,6 +83,7 @@ def test_scores_are_recorded_per_label_and_stage(watched: Watched) -> None:
 
 def test_names_units_and_attributes_are_those_of_the_list(watched: Watched, tmp_path: Path) -> None:
     watched.guard(blocking_policy(Stage.INPUT)).check(TEXT)
+    watched.guard(blocking_policy(Stage.INPUT).model_copy(update={"shadow": True})).check(TEXT)
     watched.guard(models=tmp_path / "none").check(TEXT)
     known = {metric.name: metric for metric in names.METRICS}
     found = watched.metrics()

@@ -70,7 +70,7 @@ def test_attributes_of_metrics_are_documented_on_the_span_too() -> None:
 
 def test_what_is_sent_is_on_the_list_and_everything_on_the_list_is_sent(watched: Watched, tmp_path: Path) -> None:
     text = "What is the capital of Portugal?"
-    watched.guard(blocking_policy(Stage.INPUT), max_chars=8, providers="auto").check(text)
+    watched.guard(blocking_policy(Stage.INPUT), max_chars=8, providers="auto", shadow=True).check(text)
     watched.guard(models=tmp_path / "none").check(text)
     known = {attribute.name: attribute for attribute in names.SPAN_ATTRIBUTES}
     seen: set[str] = set()

@@ -83,6 +83,13 @@ def test_a_span_says_what_was_decided_and_on_what_it_ran(watched: Watched) -> No
     assert "mail-reader" not in watched.span().to_json()
 
 
+def test_a_span_says_in_shadow_mode_what_would_have_followed(watched: Watched) -> None:
+    watched.guard(blocking_policy(Stage.INPUT).model_copy(update={"shadow": True})).check(TEXT)
+    attributes = attributes_of(watched.span())
+    assert (attributes["guardsdk.action"], attributes["guardsdk.would_action"]) == ("flag", "block")
+    assert attributes["guardsdk.allowed"] is True
+
+
 def test_the_reason_for_the_active_provider_is_told_where_there_is_one(watched: Watched) -> None:
     verdict = watched.guard(providers="auto").check(TEXT)
     assert attributes_of(watched.span()).get("guardsdk.provider.reason") == verdict.provider_reason

@@ -1,0 +1,60 @@
+"""What is given to a guard, held against what it can use; errors name what is wrong and never quote a text."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from guardsdk.errors import InputError, InputTypeError
+from guardsdk.policy.load import default_policy, load_policy
+from guardsdk.policy.model import Policy
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from guardsdk.settings import Settings
+
+
+def chosen_policy(given: Policy | str | Path | None, settings: Settings, *, shadow: bool | None) -> Policy:
+    """Return the policy in force; ``PolicyError`` where it cannot be read."""
+    policy = _read(given, settings)
+    return policy if shadow in (None, policy.shadow) else policy.model_copy(update={"shadow": shadow})
+
+
+def _read(given: Policy | str | Path | None, settings: Settings) -> Policy:
+    if isinstance(given, Policy):
+        return given
+    path = settings.policy if given is None else given
+    return default_policy() if path is None else load_policy(path)
+
+
+def stage_of(given: Stage | str) -> Stage:
+    """Return the stage named; ``InputError`` where there is none."""
+    try:
+        return Stage(given)
+    except ValueError:
+        known = [stage.value for stage in Stage]
+        close = difflib.get_close_matches(given, known, n=1) if isinstance(given, str) else []
+        meant = f"did you mean {close[0]!r}? " if close else ""
+        msg = f"there is no such stage; {meant}stages: {', '.join(known)}"
+        raise InputError(msg) from None
+
+
+def require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  it reads as the sentence it is
+    """Raise ``InputError`` that says ``otherwise`` unless it holds."""
+    if not holds:
+        raise InputError(otherwise)
+
+
+def require_text(given: object, name: str) -> None:
+    """Raise ``InputTypeError`` unless ``given`` is a string."""
+    if not isinstance(given, str):
+        msg = f"{name} must be a string, not {type(given).__name__}"
+        raise InputTypeError(msg)
+
+
+def require_text_or_none(given: object, name: str) -> None:
+    """As ``require_text``, for what may be left out."""
+    if given is not None:
+        require_text(given, name)

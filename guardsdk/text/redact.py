@@ -1,0 +1,63 @@
+"""Passages of a text with something else in their place. Pure: what to write there is the caller's choice."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Edit = tuple[int, int, str]
+"""Start and end of a passage, in characters of the text, and what to write in its place."""
+
+
+def redact(text: str, edits: Iterable[Edit]) -> str:
+    """Return ``text`` with every passage replaced; passages are half-open and may come in any order.
+
+    Of passages that overlap, the one that begins first says what is written for all of them (the longer of two that
+    begin together), so that no character of any passage stays. Raises ``ValueError`` for a passage that is empty or
+    does not lie in the text.
+    """
+    return "".join(redact_pieces((text,), edits))
+
+
+def redact_pieces(pieces: Sequence[str], edits: Iterable[Edit]) -> list[str]:
+    """Redact a text that comes in pieces; the passages count from the start of the first.
+
+    Returns as many pieces. A passage over several is replaced in the piece where it begins, and cut from the others.
+    """
+    ends = list(accumulate(map(len, pieces)))
+    kept: list[list[str]] = [[] for _ in pieces]
+
+    def keep(start: int, end: int) -> None:
+        at = bisect_right(ends, start)
+        while start < end:
+            stop = min(end, ends[at])
+            offset = ends[at] - len(pieces[at])
+            kept[at].append(pieces[at][start - offset : stop - offset])
+            start, at = stop, at + 1
+
+    done = 0
+    for start, end, replacement in apart(edits, ends[-1] if ends else 0):
+        keep(done, start)
+        kept[bisect_right(ends, start)].append(replacement)
+        done = end
+    keep(done, ends[-1] if ends else 0)
+    return ["".join(parts) for parts in kept]
+
+
+def apart(edits: Iterable[Edit], length: int) -> list[Edit]:
+    """Return the edits in order, with those that overlap made one; ``ValueError`` as ``redact`` has it."""
+    merged: list[Edit] = []
+    for start, end, replacement in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
+        if not 0 <= start < end <= length:
+            msg = f"there is no passage {start} to {end} in {length} characters"
+            raise ValueError(msg)
+        if merged and start < merged[-1][1]:
+            first = merged[-1]
+            merged[-1] = (first[0], max(first[1], end), first[2])
+        else:
+            merged.append((start, end, replacement))
+    return merged
