@@ -12,11 +12,12 @@ from weakref import WeakSet
 from cachetools import TTLCache
 
 if TYPE_CHECKING:
+    from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import Stage, Verdict
 
 _DIGEST_BYTES = 16
-_NO_CONTEXT = b"-"
-_CONTEXT = b"+"
+_ABSENT = b"-"
+_PRESENT = b"+"
 
 
 class Keys:
@@ -27,16 +28,15 @@ class Keys:
     """
 
     def __init__(self, *parts: str) -> None:
-        """Digest ``parts``, everything besides stage, context and text that a verdict depends on."""
+        """Digest ``parts``, everything besides stage, surroundings and text that a verdict depends on."""
         self._base = hashlib.blake2b(digest_size=_DIGEST_BYTES, key=_SECRET)
         for part in parts:
             self._base.update(_framed(part))
 
-    def key(self, stage: Stage, context: str | None, text: str) -> bytes:
+    def key(self, stage: Stage, around: Surroundings, text: str) -> bytes:
         """Return the key of one check, 16 bytes. Any string will do, lone surrogates included."""
         digest = self._base.copy()
-        framed = _NO_CONTEXT if context is None else _CONTEXT + _framed(context)
-        digest.update(_framed(stage.value) + framed)
+        digest.update(_framed(stage.value) + _optional(around.prompt) + _optional(around.system))
         digest.update(_encoded(text))
         return digest.digest()
 
@@ -52,6 +52,11 @@ def _framed(part: str) -> bytes:
     """Put the length in front, so that two parts cannot be mistaken for one."""
     data = _encoded(part)
     return len(data).to_bytes(8, "little") + data
+
+
+def _optional(part: str | None) -> bytes:
+    """Keep an empty text apart from none."""
+    return _ABSENT if part is None else _PRESENT + _framed(part)
 
 
 class VerdictCache:

@@ -88,7 +88,9 @@ class Enforcer:
                 verdicts += self.guard.check_many(texts, stage=stage, actor=actor)
         enforce(verdicts)
 
-    def check_response(self, texts: Sequence[str], context: str | None, actor: str | None = None) -> None:
-        """Check the texts of a response, each against the prompt; raise what ``enforce`` raises."""
+    def check_response(
+        self, texts: Sequence[str], context: str | None, actor: str | None = None, *, system: str | None = None
+    ) -> None:
+        """Check the texts of a response, each against the prompt and the system text; raise what ``enforce`` raises."""
         contexts = [context] * len(texts)
-        enforce(self.guard.check_many(texts, stage=Stage.OUTPUT, contexts=contexts, actor=actor))
+        enforce(self.guard.check_many(texts, stage=Stage.OUTPUT, contexts=contexts, system=system, actor=actor))

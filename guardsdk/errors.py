@@ -24,7 +24,7 @@ class InputTypeError(GuardError, TypeError):
 
 
 class PolicyError(GuardError, ValueError):
-    """A policy cannot be read, holds an unknown key, or names a label the model does not have."""
+    """A policy cannot be read, holds an unknown key, or names a label that no screen scores."""
 
 
 class ModelError(GuardError, RuntimeError):

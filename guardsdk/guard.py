@@ -16,6 +16,7 @@ from guardsdk.info import GuardInfo, RuleInfo, installed_versions
 from guardsdk.pipeline import Assembly, Pipeline
 from guardsdk.policy.decide import bind
 from guardsdk.settings import Providers, Settings
+from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from guardsdk.engine.classifier import Classifier
     from guardsdk.observing import Observer
     from guardsdk.policy.model import Policy
+    from guardsdk.screens.base import Screen
 
 _RETRY_S = 5.0
 """How long a failed load is remembered: looking again on every check would read and hash the files every time."""
@@ -49,6 +51,7 @@ class Guard:
         max_chars: int | None = 2_000_000,
         shadow: bool | None = None,
         observers: Sequence[Observer] | None = None,
+        screens: Sequence[Screen] = (),
         settings: Settings | None = None,
     ) -> None:
         """Prepare a guard. What is left out comes from ``settings``, and those from the environment.
@@ -65,6 +68,7 @@ class Guard:
             shadow: Let every text pass and record what would have followed, whatever the policy says of it; the
                 policy's own ``shadow`` when left out.
             observers: Who is told of every check; an OpenTelemetry observer when left out.
+            screens: Screens of your own, with labels that no packaged one has, for the policy to name.
             settings: Settings to use in place of the environment's.
 
         Raises:
@@ -83,6 +87,7 @@ class Guard:
         self._threads = threads or self._settings.threads
         self._cache = VerdictCache(cache, cache_ttl_s) if cache else None
         self._max_chars = max_chars
+        self._screens = tuple(screens)
         self._lock = threading.Lock()
         self._parts: tuple[Assembly, Classifier] | None = None
         self._load_error: ModelError | None = None
@@ -99,7 +104,13 @@ class Guard:
         )
 
     def check(
-        self, text: str, *, stage: Stage | str = Stage.INPUT, context: str | None = None, actor: str | None = None
+        self,
+        text: str,
+        *,
+        stage: Stage | str = Stage.INPUT,
+        context: str | None = None,
+        system: str | None = None,
+        actor: str | None = None,
     ) -> Verdict:
         """Check one text.
 
@@ -107,6 +118,7 @@ class Guard:
             text: What to check. A text without a visible character is allowed and complete, with no finding.
             stage: ``"input"`` (from a user), ``"tool"`` (a document or tool result) or ``"output"`` (from the model).
             context: The prompt a response answers; read on the output stage only.
+            system: The developer's instructions, which a response must not recite; read on the output stage only.
             actor: Whom to name as the author in telemetry; it has no part in the decision.
 
         Returns:
@@ -114,22 +126,28 @@ class Guard:
             the text is then allowed is the policy's ``on_error``.
 
         Raises:
-            InputTypeError: ``text``, ``context`` or ``actor`` is not a string.
+            InputTypeError: ``text``, ``context``, ``system`` or ``actor`` is not a string.
             InputError: There is no such stage.
-            PolicyError: The policy names a label or threshold the model does not have.
+            PolicyError: The policy names a label or threshold that no screen of the guard has.
             GuardError: The guard is closed.
         """
         self._require_open()
         require_text(text, "text")
-        require_text_or_none(context, "context")
-        require_text_or_none(actor, "actor")
-        return self._pipeline.run((text,), stage_of(stage), (context,), actor)[0]
+        for name, given in (("context", context), ("system", system), ("actor", actor)):
+            require_text_or_none(given, name)
+        return self._pipeline.run((text,), stage_of(stage), (Surroundings(context, system),), actor)[0]
 
     async def acheck(
-        self, text: str, *, stage: Stage | str = Stage.INPUT, context: str | None = None, actor: str | None = None
+        self,
+        text: str,
+        *,
+        stage: Stage | str = Stage.INPUT,
+        context: str | None = None,
+        system: str | None = None,
+        actor: str | None = None,
     ) -> Verdict:
         """Check one text as ``check`` does, in a worker thread that sees the caller's context variables."""
-        return await asyncio.to_thread(self.check, text, stage=stage, context=context, actor=actor)
+        return await asyncio.to_thread(self.check, text, stage=stage, context=context, system=system, actor=actor)
 
     def check_many(
         self,
@@ -137,13 +155,15 @@ class Guard:
         *,
         stage: Stage | str = Stage.INPUT,
         contexts: Sequence[str | None] | None = None,
+        system: str | None = None,
         actor: str | None = None,
     ) -> list[Verdict]:
         """Check many texts in batches; equal ones are scored once.
 
-        ``contexts`` gives each text its own context. Returns one verdict per text, in order; ``duration_s`` of each is
-        its share of the batch's wall time. Raises as ``check`` does, naming the place of a wrong element, before
-        anything is checked; ``InputError`` also where ``contexts`` is not as long as ``texts``.
+        ``contexts`` gives each text its own context, ``system`` is the same for all. Returns one verdict per text, in
+        order; ``duration_s`` of each is its share of the batch's wall time. Raises as ``check`` does, naming the place
+        of a wrong element, before anything is checked; ``InputError`` also where ``contexts`` is not as long as
+        ``texts``.
         """
         self._require_open()
         if isinstance(texts, str | bytes):
@@ -152,12 +172,14 @@ class Guard:
         items = list(texts)
         for place, text in enumerate(items):
             require_text(text, f"texts[{place}]")
-        surroundings: Sequence[str | None] = [None] * len(items) if contexts is None else list(contexts)
-        require(len(surroundings) == len(items), f"{len(items)} texts and {len(surroundings)} contexts")
-        for place, context in enumerate(surroundings):
+        prompts: Sequence[str | None] = [None] * len(items) if contexts is None else list(contexts)
+        require(len(prompts) == len(items), f"{len(items)} texts and {len(prompts)} contexts")
+        for place, context in enumerate(prompts):
             require_text_or_none(context, f"contexts[{place}]")
+        require_text_or_none(system, "system")
         require_text_or_none(actor, "actor")
-        return self._pipeline.run(items, stage_of(stage), surroundings, actor)
+        around = [Surroundings(prompt, system) for prompt in prompts]
+        return self._pipeline.run(items, stage_of(stage), around, actor)
 
     def warmup(self) -> None:
         """Load the model and run it once, so that the first check is as fast as the next.
@@ -177,7 +199,7 @@ class Guard:
             model=model.ref,
             directory=model.directory,
             policy=self.policy.ref,
-            labels={label.name: tuple(label.stages) for label in model.manifest.labels},
+            labels=_labels(assembly.panel.operating_points),
             rules=tuple(
                 RuleInfo(
                     stage=stage,
@@ -246,10 +268,11 @@ class Guard:
 
         model = load_manifest(find_model(self._models, self._settings))
         classifier = shared_classifier(model, self._providers, self._threads)
-        panel = Panel([ClassifierScreen(classifier)])
+        panel = Panel([ClassifierScreen(classifier), *self._screens])
+        bound = bind(self.policy, panel.operating_points)
         assembly = Assembly(
-            panel=panel,
-            bound=bind(self.policy, panel.operating_points),
+            panel=panel.serving(bound.measured),
+            bound=bound,
             model=model.ref,
             runtime=classifier,
             keys=Keys(model.ref.digest, self.policy.digest, str(self._max_chars)),
@@ -267,6 +290,13 @@ def _model_error(error: Exception) -> ModelError:
 def _again(error: ModelError) -> ModelError:
     """Return the same error anew: a kept traceback would keep its frames, and with them the checked text."""
     return type(error)(*error.args)
+
+
+def _labels(known: Iterable[tuple[str, Stage]]) -> dict[str, tuple[Stage, ...]]:
+    labels: dict[str, tuple[Stage, ...]] = {}
+    for label, stage in known:
+        labels[label] = (*labels.get(label, ()), stage)
+    return labels
 
 
 def _default_observers() -> tuple[Observer, ...]:

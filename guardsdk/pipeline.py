@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from guardsdk.errors import ModelError
 from guardsdk.observing import CheckRecord, notify
 from guardsdk.policy.decide import decide
+from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.clean import clean
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
@@ -58,7 +59,7 @@ class _Job:
     """One text to be scored, and every place of the batch that waits for it."""
 
     text: str
-    context: str | None
+    around: Surroundings
     places: list[int] = field(default_factory=list)
 
 
@@ -89,16 +90,16 @@ class Pipeline:
         self._stages = frozenset(stage for principle in policy.principles for stage in principle.stages)
 
     def run(
-        self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None], actor: str | None
+        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], actor: str | None
     ) -> list[Verdict]:
         """Return one verdict per text, in order; equal texts are scored once.
 
-        ``duration_s`` of each is its share of the batch's wall time. ``contexts`` is as long as ``texts``.
+        ``duration_s`` of each is its share of the batch's wall time. ``around`` is as long as ``texts``.
         """
         if not texts:
             return []
         started_ns, started = time.time_ns(), time.perf_counter()
-        judged = self._judge(texts, stage, contexts)
+        judged = self._judge(texts, stage, around)
         share = (time.perf_counter() - started) / len(texts)
         verdicts = []
         for place, text in enumerate(texts):
@@ -109,7 +110,7 @@ class Pipeline:
             notify(self._observers, CheckRecord(final, started_ns, len(text), actor))
         return verdicts
 
-    def _judge(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> dict[int, Verdict]:
+    def _judge(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> dict[int, Verdict]:
         """Return the verdict of every text by its place, without its duration."""
         waiting = [place for place, text in enumerate(texts) if text and not text.isspace()]
         judged: dict[int, Verdict] = {}
@@ -131,15 +132,15 @@ class Pipeline:
         jobs: dict[Hashable, _Job] = {}
         for place in waiting:
             text = texts[place]
-            context = (contexts[place] or None) if stage is Stage.OUTPUT else None
-            key: Hashable = (context, text)
+            beside = _read_of(around[place], stage)
+            key: Hashable = (beside, text)
             if self._cache is not None:
-                key = digest = assembly.keys.key(stage, context, text)
+                key = digest = assembly.keys.key(stage, beside, text)
                 hit = self._cache.get(digest)
                 if hit is not None:
                     judged[place] = hit
                     continue
-            jobs.setdefault(key, _Job(text, context)).places.append(place)
+            jobs.setdefault(key, _Job(text, beside)).places.append(place)
         waiting_jobs = list(jobs.items())
         for start in range(0, len(waiting_jobs), _AT_ONCE):
             self._score(assembly, stage, waiting_jobs[start : start + _AT_ONCE], judged)
@@ -150,8 +151,8 @@ class Pipeline:
     ) -> None:
         """Score every job in one go, and put its verdict at all its places and into the cache."""
         texts = [clean(job.text[: self._max_chars]) for _, job in jobs]
-        contexts = [None if job.context is None else clean(self._ends(job.context)) for _, job in jobs]
-        readings = assembly.panel.read(texts, stage, contexts)
+        around = [job.around.map(lambda prompt: clean(self._ends(prompt)), clean) for _, job in jobs]
+        readings = assembly.panel.read(texts, stage, around)
         for (key, job), reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))
             judged.update(dict.fromkeys(job.places, verdict))
@@ -240,3 +241,10 @@ class Pipeline:
             error=error,
             **self._about(assembly),
         )
+
+
+def _read_of(around: Surroundings, stage: Stage) -> Surroundings:
+    """Return what is read of ``around`` on ``stage``; an empty text says as much as none."""
+    if stage is not Stage.OUTPUT:
+        return NOWHERE
+    return Surroundings(around.prompt or None, around.system or None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardsdk.callables import Arguments, Kind, needs_await
 from guardsdk.errors import Blocked, DecorationError, InputError, InputTypeError
-from guardsdk.extract import Passage, ResponseText, context_of
+from guardsdk.extract import Passage, ResponseText, context_of, system_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -103,7 +103,9 @@ class _Call:
                     item.close()  # refused here, so nobody will await it
                 raise
         try:
-            self._plan.enforcer.check_response(response.texts(), context_of(self._passages), self._actor)
+            self._plan.enforcer.check_response(
+                response.texts(), context_of(self._passages), self._actor, system=system_of(self._passages)
+            )
         except Blocked as blocked:
             return blocked
         return None

@@ -20,6 +20,7 @@ class Seen(NamedTuple):
     text: str
     context: str | None = None
     actor: str | None = None
+    system: str | None = None
 
 
 def blocking_policy(*blocked: Stage) -> Policy:
@@ -51,12 +52,15 @@ class StageGuard(Guard):
         *,
         stage: Stage | str = Stage.INPUT,
         contexts: Sequence[str | None] | None = None,
+        system: str | None = None,
         actor: str | None = None,
     ) -> list[Verdict]:
         items = list(texts)
         surroundings = contexts or [None] * len(items)
-        self.seen += [Seen(Stage(stage), text, near, actor) for text, near in zip(items, surroundings, strict=True)]
-        return super().check_many(items, stage=stage, contexts=contexts, actor=actor)
+        self.seen += [
+            Seen(Stage(stage), text, near, actor, system) for text, near in zip(items, surroundings, strict=True)
+        ]
+        return super().check_many(items, stage=stage, contexts=contexts, system=system, actor=actor)
 
     def texts(self, stage: Stage) -> list[str]:
         return [seen.text for seen in self.seen if seen.stage is stage]

@@ -9,6 +9,7 @@ from guardsdk.errors import ModelError, PolicyError
 from guardsdk.pipeline import Assembly, Pipeline
 from guardsdk.policy import OnError, Policy, Principle, bind
 from guardsdk.screens.base import OperatingPoints, Panel, Reading, Spans
+from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Action, ArtifactRef, Stage, Verdict
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ class WordScreen:
         self._labels = labels
         self._coverage = coverage
         self._error = error
-        self.asked: list[tuple[str, Stage, str | None]] = []
+        self.asked: list[tuple[str, Stage, Surroundings]] = []
         self.operating_points: OperatingPoints = {
             (label, stage): {"default": 0.5} for label in labels for stage in Stage
         }
 
-    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
-        self.asked += [(text, stage, context) for text, context in zip(texts, contexts, strict=True)]
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        self.asked += [(text, stage, beside) for text, beside in zip(texts, around, strict=True)]
         if self._error is not None:
             raise self._error
         return [self._read(text) for text in texts]
@@ -116,9 +117,9 @@ class Bench:
         return self._assembly
 
     def run(
-        self, *texts: str, stage: Stage = Stage.INPUT, contexts: Sequence[str | None] | None = None
+        self, *texts: str, stage: Stage = Stage.INPUT, around: Sequence[Surroundings] | None = None
     ) -> list[Verdict]:
-        return self.pipeline.run(texts, stage, contexts or [None] * len(texts), "someone")
+        return self.pipeline.run(texts, stage, around or [NOWHERE] * len(texts), "someone")
 
     def check(self, text: str, stage: Stage = Stage.INPUT) -> Verdict:
         return self.run(text, stage=stage)[0]

@@ -17,6 +17,7 @@ FLOORS = {
     "verdict": 0,
     "errors": 0,
     "settings": 0,
+    "surroundings": 0,
     "version": 0,
     "text": 1,
     "policy": 1,

@@ -42,6 +42,10 @@ def test_what_is_no_string_is_a_type_error(guard: Guard, given: object) -> None:
     if given is not None:
         with pytest.raises(InputTypeError, match="context must be a string"):
             guard.check("fine", context=cast("str", given))
+        with pytest.raises(InputTypeError, match="system must be a string"):
+            guard.check("fine", system=cast("str", given))
+        with pytest.raises(InputTypeError, match="system must be a string"):
+            guard.check_many(["fine"], system=cast("str", given))
         with pytest.raises(InputTypeError, match="actor must be a string"):
             guard.check("fine", actor=cast("str", given))
 

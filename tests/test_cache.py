@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from guardsdk.cache import Keys, VerdictCache
 from guardsdk.guard import Guard
+from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Action, Stage, Status, Verdict
 
 if TYPE_CHECKING:
@@ -27,25 +28,29 @@ def verdict() -> Verdict:
 def test_every_part_changes_the_key() -> None:
     base, other = Keys("model", "policy", "100"), Keys("model", "policy", "200")
     keys = [
-        base.key(Stage.INPUT, None, "text"),
-        base.key(Stage.OUTPUT, None, "text"),
-        base.key(Stage.INPUT, "", "text"),
-        base.key(Stage.INPUT, "text", ""),
-        base.key(Stage.INPUT, None, "text "),
-        other.key(Stage.INPUT, None, "text"),
-        Keys("modelp", "olicy", "100").key(Stage.INPUT, None, "text"),
+        base.key(Stage.INPUT, NOWHERE, "text"),
+        base.key(Stage.OUTPUT, NOWHERE, "text"),
+        base.key(Stage.INPUT, Surroundings(""), "text"),
+        base.key(Stage.INPUT, Surroundings("text"), ""),
+        base.key(Stage.INPUT, Surroundings(None, "text"), ""),
+        base.key(Stage.INPUT, NOWHERE, "text "),
+        other.key(Stage.INPUT, NOWHERE, "text"),
+        Keys("modelp", "olicy", "100").key(Stage.INPUT, NOWHERE, "text"),
     ]
     assert all(one != two for one, two in combinations(keys, 2))
-    assert base.key(Stage.INPUT, None, "text") == Keys("model", "policy", "100").key(Stage.INPUT, None, "text")
+    assert keys[0] == Keys("model", "policy", "100").key(Stage.INPUT, NOWHERE, "text")
     assert {len(key) for key in keys} == {16}
 
 
 any_text = st.text(st.characters(exclude_categories=()))
 
 
-@given(one=st.tuples(st.none() | any_text, any_text), two=st.tuples(st.none() | any_text, any_text))
-def test_keys_are_equal_exactly_when_context_and_text_are(
-    one: tuple[str | None, str], two: tuple[str | None, str]
+questions = st.tuples(st.builds(Surroundings, st.none() | any_text, st.none() | any_text), any_text)
+
+
+@given(one=questions, two=questions)
+def test_keys_are_equal_exactly_when_surroundings_and_text_are(
+    one: tuple[Surroundings, str], two: tuple[Surroundings, str]
 ) -> None:
     keys = Keys("model")
     assert (keys.key(Stage.OUTPUT, *one) == keys.key(Stage.OUTPUT, *two)) == (one == two)

@@ -125,7 +125,7 @@ def test_every_message_is_checked_at_its_own_stage_and_the_answer_against_the_la
         Seen(Stage.INPUT, "First.", None, "7"),
         Seen(Stage.INPUT, "Second.", None, "7"),
         Seen(Stage.TOOL, "Found.", None, "7"),
-        Seen(Stage.OUTPUT, "5 7", "Second.", "7"),
+        Seen(Stage.OUTPUT, "5 7", "Second.", "7", "Be kind."),
     ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardsdk.errors import InputTypeError
-from guardsdk.extract import Passage, ResponseText, context_of, prompt_passages, tool_passages
+from guardsdk.extract import Passage, ResponseText, context_of, prompt_passages, system_of, tool_passages
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def user(content: object, **more: object) -> dict[str, object]:
 
 
 def prompt_of(value: object) -> list[tuple[str, str]]:
-    return [(passage.stage.value, passage.text) for passage in prompt_passages(value)]
+    return [(passage.stage.value, passage.text) for passage in prompt_passages(value) if passage.stage is not None]
 
 
 def answer_of(*chunks: object) -> list[str]:
@@ -122,6 +122,19 @@ def test_an_extractor_speaks_for_what_cannot_be_read_and_may_name_the_stage() ->
 def test_the_context_is_what_the_user_said_last() -> None:
     assert context_of(prompt_passages([user("first"), user("last"), {"role": "tool", "content": "found"}])) == "last"
     assert context_of([Passage("found", Stage.TOOL)]) is None
+
+
+def test_the_developers_instructions_are_kept_apart_whole() -> None:
+    picture_and_text = [PICTURE, {"type": "text", "text": "Be brief."}, "Be true."]
+    messages = [
+        ("system", "Be kind."),
+        {"role": "developer", "content": picture_and_text},
+        ("assistant", "hello"),
+        user("hi"),
+    ]
+    assert system_of(prompt_passages(messages)) == "Be kind.\nBe brief.\nBe true."
+    assert system_of(prompt_passages([user("hi")])) is None
+    assert prompt_passages([("system", "Be kind.")]) == [Passage("Be kind.", None), Passage("")]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from guardsdk.errors import ModelError, ModelNotFoundError, PolicyError
 from guardsdk.policy import Policy, Principle
 from guardsdk.screens.base import Reading
+from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Action, Stage, Status, Verdict
 from tests.pipeline_bench import LENIENT, MODEL, POLICY, Bench, GoneRuntime, WordScreen
 
@@ -123,22 +124,29 @@ def test_a_score_that_is_no_number_degrades_the_check() -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.INPUT, Stage.OUTPUT])
-def test_context_reaches_the_output_stage_only(stage: Stage) -> None:
+def test_surroundings_reach_the_output_stage_only(stage: Stage) -> None:
     bench = Bench()
-    bench.run("fine", stage=stage, contexts=["why"])
-    assert bench.screen.asked == [("fine", stage, "why" if stage is Stage.OUTPUT else None)]
+    around = Surroundings("why", "be kind")
+    bench.run("fine", stage=stage, around=[around])
+    assert bench.screen.asked == [("fine", stage, around if stage is Stage.OUTPUT else NOWHERE)]
 
 
-def test_a_huge_context_keeps_its_two_ends() -> None:
+def test_an_empty_surrounding_text_is_none() -> None:
+    bench = Bench()
+    bench.run("fine", stage=Stage.OUTPUT, around=[Surroundings("", "")])
+    assert bench.screen.asked == [("fine", Stage.OUTPUT, NOWHERE)]
+
+
+def test_a_huge_prompt_keeps_its_two_ends_and_a_system_text_is_read_whole() -> None:
     bench = Bench(max_chars=5)
-    bench.run("fine", stage=Stage.OUTPUT, contexts=["abcdefghij"])
-    assert bench.screen.asked[0][2] == "abcij"
+    bench.run("fine", stage=Stage.OUTPUT, around=[Surroundings("abcdefghij", "abcdefghij")])
+    assert bench.screen.asked[0][2] == Surroundings("abcij", "abcdefghij")
 
 
 def test_screens_see_clean_text_of_the_same_length() -> None:
     bench = Bench()
-    bench.run("a\x00b\ud800c", stage=Stage.OUTPUT, contexts=["\udfff?"])
-    assert bench.screen.asked == [("a\ufffdb\ufffdc", Stage.OUTPUT, "\ufffd?")]
+    bench.run("a\x00b\ud800c", stage=Stage.OUTPUT, around=[Surroundings("\udfff?", "\x00!")])
+    assert bench.screen.asked == [("a\ufffdb\ufffdc", Stage.OUTPUT, Surroundings("\ufffd?", "\ufffd!"))]
 
 
 def test_a_record_says_when_how_long_and_who() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk.errors import ModelError
+from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ def test_a_cached_verdict_says_so_and_is_otherwise_the_same() -> None:
     assert [record.verdict.cached for record in bench.recorder.records] == [False, True]
 
 
-def test_stage_and_context_are_part_of_what_is_remembered() -> None:
+def test_stage_and_surroundings_are_part_of_what_is_remembered() -> None:
     bench = Bench(cache=8)
     bench.check("fine")
     assert not bench.check("fine", Stage.OUTPUT).cached
-    assert not bench.run("fine", stage=Stage.OUTPUT, contexts=["why"])[0].cached
-    assert bench.run("fine", stage=Stage.OUTPUT, contexts=["why"])[0].cached
+    for around in (Surroundings("why"), Surroundings(system="why"), Surroundings("why", "why")):
+        assert not bench.run("fine", stage=Stage.OUTPUT, around=[around])[0].cached
+        assert bench.run("fine", stage=Stage.OUTPUT, around=[around])[0].cached
 
 
 @pytest.mark.parametrize("text", ["fine and longer than ten", "rude and longer than ten"])
@@ -77,9 +79,9 @@ def test_a_large_batch_is_scored_in_parts_and_stays_in_order() -> None:
             super().__init__("bad", "rude")
             self.sizes: list[int] = []
 
-        def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+        def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
             self.sizes.append(len(texts))
-            return super().read(texts, stage, contexts)
+            return super().read(texts, stage, around)
 
     screen = Counting()
     texts = [f"{number} bad" if number % 3 == 0 else f"{number} fine" for number in range(1200)]
@@ -89,7 +91,7 @@ def test_a_large_batch_is_scored_in_parts_and_stays_in_order() -> None:
     assert max(screen.sizes) < 1200
 
 
-def test_one_text_with_two_contexts_is_two_questions() -> None:
+def test_one_text_with_two_prompts_is_two_questions() -> None:
     bench = Bench()
-    bench.run("fine", "fine", "fine", stage=Stage.OUTPUT, contexts=["a", "b", "a"])
-    assert [context for _, _, context in bench.screen.asked] == ["a", "b"]
+    bench.run("fine", "fine", "fine", stage=Stage.OUTPUT, around=[Surroundings(prompt) for prompt in "aba"])
+    assert [around.prompt for _, _, around in bench.screen.asked] == ["a", "b"]

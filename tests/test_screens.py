@@ -8,6 +8,7 @@ import pytest
 
 from guardsdk.errors import GuardError, ModelError
 from guardsdk.screens.base import OperatingPoints, Panel, Reading
+from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ class LengthScreen:
         self._coverage = coverage
         self.operating_points: OperatingPoints = {(label, Stage.INPUT): {"default": 0.5}}
 
-    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
-        assert len(texts) == len(contexts)
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        assert len(texts) == len(around)
         assert stage is Stage.INPUT
         return [self._read(text) for text in texts]
 
@@ -40,15 +41,15 @@ class ShortSighted(LengthScreen):
         super().__init__(name, label)
         self._error = error
 
-    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         if any(len(text) > 10 for text in texts):
             raise self._error
-        return super().read(texts, stage, contexts)
+        return super().read(texts, stage, around)
 
 
 def test_two_screens_of_one_class_both_keep_their_result() -> None:
     panel = Panel([LengthScreen("a", "short", full=10), LengthScreen("b", "long", full=1000)])
-    (reading,) = panel.read(["x" * 10], Stage.INPUT, [None])
+    (reading,) = panel.read(["x" * 10], Stage.INPUT, [NOWHERE])
     assert reading.scores == {"short": 1.0, "long": 0.01}
     assert reading.spans("short") == reading.spans("long") == ((0, 10),)
     assert set(panel.operating_points) == {("short", Stage.INPUT), ("long", Stage.INPUT)}
@@ -63,14 +64,21 @@ def test_screens_that_could_overwrite_each_other_are_refused(second: LengthScree
         Panel([LengthScreen("a", "same"), second])
 
 
+def test_a_screen_nobody_wants_is_not_asked() -> None:
+    panel = Panel([LengthScreen("a", "one"), ShortSighted("b", "two", ModelError("never asked"))])
+    (reading,) = panel.serving({("one", Stage.INPUT), ("two", Stage.OUTPUT)}).read(["x" * 50], Stage.INPUT, [NOWHERE])
+    assert (reading.scores, reading.problems) == ({"one": 0.5}, [])
+    assert panel.read(["x" * 50], Stage.INPUT, [NOWHERE])[0].problems == ["b: ModelError: never asked"]
+
+
 def test_coverage_is_the_lowest_of_all() -> None:
     panel = Panel([LengthScreen("a", "one"), LengthScreen("b", "two", coverage=0.5)])
-    assert panel.read(["x"], Stage.INPUT, [None])[0].coverage == 0.5
+    assert panel.read(["x"], Stage.INPUT, [NOWHERE])[0].coverage == 0.5
 
 
 def test_a_failing_screen_is_reported_and_the_other_still_answers() -> None:
     panel = Panel([ShortSighted("a", "one", ModelError("no memory left")), LengthScreen("b", "two")])
-    (reading,) = panel.read(["x" * 50], Stage.INPUT, [None])
+    (reading,) = panel.read(["x" * 50], Stage.INPUT, [NOWHERE])
     assert reading.scores == {"two": 0.5}
     assert reading.problems == ["a: ModelError: no memory left"]
     assert reading.coverage == 1.0
@@ -78,7 +86,7 @@ def test_a_failing_screen_is_reported_and_the_other_still_answers() -> None:
 
 def test_a_text_that_cannot_be_scored_does_not_fail_its_batch() -> None:
     panel = Panel([ShortSighted("a", "one", ModelError("too long"))])
-    readings = panel.read(["x" * 5, "x" * 50, "x" * 10], Stage.INPUT, [None, None, None])
+    readings = panel.read(["x" * 5, "x" * 50, "x" * 10], Stage.INPUT, [NOWHERE] * 3)
     assert [reading.scores for reading in readings] == [{"one": 0.05}, {}, {"one": 0.1}]
     assert [reading.coverage for reading in readings] == [1.0, None, 1.0]
     assert readings[1].problems == ["a: ModelError: too long"]
@@ -86,15 +94,15 @@ def test_a_text_that_cannot_be_scored_does_not_fail_its_batch() -> None:
 
 def test_the_message_of_a_strangers_error_is_left_out() -> None:
     panel = Panel([ShortSighted("a", "one", ValueError("cannot parse 'my secret'"))])
-    (reading,) = panel.read(["x" * 50], Stage.INPUT, [None])
+    (reading,) = panel.read(["x" * 50], Stage.INPUT, [NOWHERE])
     assert reading.problems == ["a: ValueError"]
 
 
 def test_a_screen_that_answers_for_fewer_texts_has_failed() -> None:
     class Forgetful(LengthScreen):
-        def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
-            return super().read(texts, stage, contexts)[:-1]
+        def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+            return super().read(texts, stage, around)[:-1]
 
-    (reading,) = Panel([Forgetful("a", "one")]).read(["x"], Stage.INPUT, [None])
+    (reading,) = Panel([Forgetful("a", "one")]).read(["x"], Stage.INPUT, [NOWHERE])
     assert reading.coverage is None
     assert reading.problems == ["a: 0 readings for 1 texts"]

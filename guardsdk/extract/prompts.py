@@ -10,6 +10,7 @@ from guardsdk.errors import InputTypeError
 from guardsdk.extract.shapes import (
     ROLES,
     TEXT_PARTS,
+    TRUSTED,
     field,
     kind_of,
     leaves,
@@ -18,6 +19,7 @@ from guardsdk.extract.shapes import (
     string,
     unknown,
     unreadable,
+    words,
 )
 from guardsdk.verdict import Stage
 
@@ -30,27 +32,37 @@ class Passage:
     """A text and the stage it belongs to; an ``extract_prompt`` may return these to say the stage itself."""
 
     text: str
-    stage: Stage = Stage.INPUT
+    stage: Stage | None = Stage.INPUT
+    """``None`` for the developer's own instructions: trusted, not screened, and not to be recited in the answer."""
 
 
 def prompt_passages(value: object, extractor: Callable[[Any], object] | None = None) -> list[Passage]:
     """Return what has to be screened of a prompt, in order; at least one passage, which may be empty.
 
+    The developer's instructions are among them, as passages without a stage.
+
     Understood: a string; a message; a sequence of strings, messages and ``(role, text)`` pairs; LangChain prompt
     values. A message is a mapping or object with ``role`` (or ``type``) and ``content``, a string or a list of parts.
     User messages are ``input``; tool messages, tool results and text documents inside a user message are ``tool``.
     System and developer messages are trusted, assistant messages were screened as output when they were made: a host
-    that takes those from its caller has to screen them itself.
+    that takes those from its caller has to screen them itself. Of system messages only the text parts are returned.
 
     Raises ``InputTypeError`` for any other type, an unknown role, and parts that are not text (image, audio, file).
     """
     passages = list(_prompt(value if extractor is None else extractor(value)))
-    return passages or [Passage("")]
+    if all(passage.stage is None for passage in passages):
+        passages.append(Passage(""))
+    return passages
 
 
 def context_of(passages: Sequence[Passage]) -> str | None:
     """Return the text an answer is judged against: what the user said last."""
     return next((passage.text for passage in reversed(passages) if passage.stage is Stage.INPUT), None)
+
+
+def system_of(passages: Sequence[Passage]) -> str | None:
+    """Return the developer's instructions, joined, where there are any."""
+    return "\n".join(passage.text for passage in passages if passage.stage is None) or None
 
 
 def tool_passages(value: object) -> list[Passage]:
@@ -88,7 +100,9 @@ def _message(message: object) -> Iterator[Passage]:
         msg = f"a message has a role that is not one of {', '.join(ROLES)}; give extract_prompt= to say what to screen"
         raise InputTypeError(msg)
     stage = ROLES[role]
-    if stage is not None:
+    if role in TRUSTED:
+        yield from (Passage(text, None) for text in words(field(message, "content")))
+    elif stage is not None:
         refuse_media(message, "extract_prompt")
         yield from _content(field(message, "output" if role.endswith("_output") else "content"), stage)
 

@@ -30,6 +30,7 @@ ROLES: dict[str, Stage | None] = {
     "custom_tool_call": None,
     "reasoning": None,
 }
+TRUSTED = frozenset({"system", "developer"})
 TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
 
@@ -78,7 +79,8 @@ def words(value: object) -> list[str]:
     if isinstance(value, str):
         return [value]
     items = value if isinstance(value, Sequence) else ()
-    return [text for item in items if isinstance(text := field(item, "text"), str)]
+    texts = (item if isinstance(item, str) else field(item, "text") for item in items)
+    return [text for text in texts if isinstance(text, str)]
 
 
 def parsed(arguments: str) -> object:

@@ -21,7 +21,7 @@ from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 
 from guardsdk.enforce import Enforcer
 from guardsdk.errors import GuardError
-from guardsdk.extract import Passage, ResponseText, context_of, tool_passages
+from guardsdk.extract import Passage, ResponseText, context_of, system_of, tool_passages
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class _Run:
     """One call of a model, from its start to its end or error."""
 
     context: str | None
+    system: str | None
     answer: ResponseText
     checked: set[str] = field(default_factory=set)
 
@@ -91,18 +92,20 @@ class _Screen:
     def _started(self, prompts: Sequence[object], run_id: UUID) -> None:
         passages = [passage for prompt in prompts for passage in self._enforcer.passages(prompt)]
         self._enforcer.check(passages, self._actor)
-        self._open(run_id, context_of(passages))  # only now: LangChain reports no end for a call stopped here
+        self._open(
+            run_id, context_of(passages), system_of(passages)
+        )  # only now: LangChain reports no end for a call stopped here
 
     def _streamed(self, value: object, run_id: UUID) -> None:
         if self._stream == "end":
             return
         with self._lock:
             run = self._runs.get(run_id)
-        run = run or self._open(run_id, None)
+        run = run or self._open(run_id)
         run.answer.add(value)
         tails = {tail for text in run.answer.texts() if (tail := text[-_STREAM_TAIL:].strip())}
         if fresh := sorted(tails - run.checked):
-            self._enforcer.check_response(fresh, run.context, self._actor)
+            self._enforcer.check_response(fresh, run.context, self._actor, system=run.system)
         run.checked = tails
 
     def _ended(self, response: LLMResult, run_id: UUID) -> None:
@@ -112,7 +115,8 @@ class _Screen:
             answer = ResponseText(self._extract_response)
             answer.add(generation)
             texts += answer.texts()
-        self._enforcer.check_response(texts or [""], run.context if run else None, self._actor)
+        context, system = (run.context, run.system) if run else (None, None)
+        self._enforcer.check_response(texts or [""], context, self._actor, system=system)
 
     def _returned(self, output: object) -> None:
         self._enforcer.check(tool_passages(output), self._actor)
@@ -121,8 +125,8 @@ class _Screen:
         passages = [Passage(document.page_content, Stage.TOOL) for document in documents]
         self._enforcer.check(passages or [Passage("", Stage.TOOL)], self._actor)
 
-    def _open(self, run_id: UUID, context: str | None) -> _Run:
-        run = _Run(context, ResponseText(self._extract_response))
+    def _open(self, run_id: UUID, context: str | None = None, system: str | None = None) -> _Run:
+        run = _Run(context, system, ResponseText(self._extract_response))
         with self._lock:
             self._runs[run_id] = run
             while len(self._runs) > _MOST_RUNS:

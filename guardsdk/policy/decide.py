@@ -32,10 +32,15 @@ class BoundPrinciple:
 
 @dataclass(frozen=True, slots=True)
 class BoundPolicy:
-    """A policy held against one model: which principles apply per stage, with thresholds on that model's scores."""
+    """A policy held against the screens of one guard: which principles apply per stage, with their thresholds."""
 
     policy: Policy
     rules: Mapping[Stage, tuple[BoundPrinciple, ...]]
+
+    @property
+    def measured(self) -> frozenset[tuple[str, Stage]]:
+        """Every label a principle needs, with the stage it needs it on."""
+        return frozenset((rule.label, stage) for stage, rules in self.rules.items() for rule in rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,10 @@ class Decision:
 
 
 def bind(policy: Policy, operating_points: Mapping[tuple[str, Stage], Mapping[str, float]]) -> BoundPolicy:
-    """Resolve every threshold of ``policy`` on the thresholds a model offers per label and stage.
+    """Resolve every threshold of ``policy`` on the thresholds the screens of a guard offer per label and stage.
 
-    Raises ``PolicyError`` where the model does not have a label, does not score it on a stage, or offers no threshold
-    at the false-positive rate asked for.
+    Raises ``PolicyError`` where no screen has a label, scores it on a stage, or offers a threshold at the
+    false-positive rate asked for.
     """
     rules: dict[Stage, tuple[BoundPrinciple, ...]] = {}
     for stage in Stage:
@@ -91,13 +96,16 @@ def _threshold(
         stages = sorted(known.value for label, known in operating_points if label == principle.label)
         if stages:
             msg = (
-                f"principle {principle.id!r}: the model scores label {principle.label!r} on {', '.join(stages)}, "
+                f"principle {principle.id!r}: label {principle.label!r} is scored on {', '.join(stages)}, "
                 f"not on {stage.value}"
             )
         else:
             labels = tuple(dict.fromkeys(label for label, _ in operating_points))
             hint = nearest(principle.label, labels)
-            msg = f"principle {principle.id!r}: the model has no label {principle.label!r}; {hint}"
+            msg = (
+                f"principle {principle.id!r}: no screen of this guard scores label {principle.label!r}; {hint}; "
+                "a label of a screen of your own needs Guard(screens=[...])"
+            )
         raise PolicyError(msg)
     if isinstance(principle.threshold, float):
         return principle.threshold
@@ -108,8 +116,8 @@ def _threshold(
             return threshold
     offered = ", ".join(f'"{name if name == "default" else "fpr:" + name}"' for name in points)
     msg = (
-        f"principle {principle.id!r}: the model has no threshold {principle.threshold!r} for label "
-        f"{principle.label!r} on {stage.value}; it offers {offered}"
+        f"principle {principle.id!r}: there is no threshold {principle.threshold!r} for label "
+        f"{principle.label!r} on {stage.value}, only {offered}"
     )
     raise PolicyError(msg)
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.errors import GuardError
+from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
-    from guardsdk.verdict import Stage
+    from guardsdk.surroundings import Surroundings
 
-OperatingPoints = dict[tuple[str, "Stage"], dict[str, float]]
+OperatingPoints = dict[tuple[str, Stage], dict[str, float]]
 """Label and stage to the thresholds offered there: ``"default"`` and false-positive rates such as ``"0.001"``."""
 
 
@@ -45,8 +46,8 @@ class Screen(Protocol):
         """Every label and stage the screen scores, with the thresholds it offers."""
         ...
 
-    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
-        """Return one reading per text, in order; raise ``ModelError`` where it cannot."""
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        """Return one reading per text, in order; raise a ``GuardError`` where it cannot. Called from many threads."""
         ...
 
 
@@ -82,6 +83,7 @@ class Panel:
         overwrite the other, and which one would depend on their order.
         """
         self._screens = tuple(screens)
+        self._idle: frozenset[tuple[str, Stage]] = frozenset()
         self.operating_points: OperatingPoints = {}
         owners: dict[tuple[str, Stage], str] = {}
         names: set[str] = set()
@@ -97,11 +99,24 @@ class Panel:
                 owners[key] = screen.name
                 self.operating_points[key] = points
 
-    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[JointReading]:
+    def serving(self, wanted: Container[tuple[str, Stage]]) -> Panel:
+        """Return a panel that asks a screen only on the stages where one of its labels is ``wanted``."""
+        panel = Panel(self._screens)
+        panel._idle = frozenset(
+            (screen.name, stage)
+            for screen in self._screens
+            for stage in Stage
+            if not any(at is stage and (label, at) in wanted for label, at in screen.operating_points)
+        )
+        return panel
+
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[JointReading]:
         """Return one joint reading per text, in order. Raises nothing: what failed is listed in ``problems``."""
         joint = [JointReading() for _ in texts]
         for screen in self._screens:
-            for whole, part in zip(joint, _ask(screen, texts, stage, contexts), strict=True):
+            if (screen.name, stage) in self._idle:
+                continue
+            for whole, part in zip(joint, _ask(screen, texts, stage, around), strict=True):
                 if isinstance(part, Reading):
                     whole.add(part)
                 else:
@@ -109,13 +124,13 @@ class Panel:
         return joint
 
 
-def _ask(screen: Screen, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading | str]:
+def _ask(screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading | str]:
     """Return a reading per text, or the problem that took its place.
 
     A batch that fails is asked again text by text, so that one text nobody can score does not fail its neighbours.
     """
     try:
-        readings = screen.read(texts, stage, contexts)
+        readings = screen.read(texts, stage, around)
         if len(readings) == len(texts):
             return list(readings)
         problem = f"{screen.name}: {len(readings)} readings for {len(texts)} texts"
@@ -123,7 +138,7 @@ def _ask(screen: Screen, texts: Sequence[str], stage: Stage, contexts: Sequence[
         problem = f"{screen.name}: {_named(error)}"
     if len(texts) == 1:
         return [problem]
-    return [_ask(screen, (text,), stage, (context,))[0] for text, context in zip(texts, contexts, strict=True)]
+    return [_ask(screen, (text,), stage, (beside,))[0] for text, beside in zip(texts, around, strict=True)]
 
 
 def _named(error: Exception) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from guardsdk.engine.classifier import Classifier
     from guardsdk.engine.scores import Scores
     from guardsdk.screens.base import OperatingPoints, Spans
+    from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import Stage
 
 
@@ -35,9 +36,9 @@ class ClassifierScreen:
             for stage, entry in label.stages.items()
         }
 
-    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         """Return one reading per text, in order, scored in batches. Raises ``ModelError`` where the model fails."""
-        requests = [Request(text, stage, context) for text, context in zip(texts, contexts, strict=True)]
+        requests = [Request(text, stage, beside.prompt) for text, beside in zip(texts, around, strict=True)]
         return [
             Reading(scores=scores.probabilities, coverage=scores.coverage, spans=partial(_spans, scores))
             for scores in self._classifier.score(requests)

@@ -152,5 +152,5 @@ def test_a_policy_that_cannot_be_read_exits_2_in_one_line(run: Runner, tmp_path:
 def test_a_policy_that_does_not_fit_the_model_exits_2_in_one_line(run: Runner, blocks: Path) -> None:
     blocks.write_text(blocks.read_text().replace("prompt_injection", "prompt_injektion"))
     assert run("check", TEXT, "--policy", blocks) == 2
-    assert "the model has no label 'prompt_injektion'; did you mean 'prompt_injection'?" in run.err
+    assert "no screen of this guard scores label 'prompt_injektion'; did you mean 'prompt_injection'?" in run.err
     assert run.err.count("\n") == 1

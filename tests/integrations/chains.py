@@ -26,6 +26,7 @@ Handler = GuardCallbackHandler | AsyncGuardCallbackHandler
 HANDLERS = [GuardCallbackHandler, AsyncGuardCallbackHandler]
 with_either = pytest.mark.parametrize("handler_type", HANDLERS)
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+SYSTEM = "Be kind."
 
 
 class CountingModel(GenericFakeChatModel):
@@ -76,7 +77,7 @@ def model_of(*answers: str | AIMessage) -> CountingModel:
 
 
 def chain_of(model: CountingModel | PlainModel) -> Runnable[Any, str]:
-    prompt = ChatPromptTemplate.from_messages([("system", "Be kind."), ("human", "{question}")])
+    prompt = ChatPromptTemplate.from_messages([("system", SYSTEM), ("human", "{question}")])
     return prompt | model | StrOutputParser()
 
 

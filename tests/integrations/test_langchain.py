@@ -16,6 +16,7 @@ from tests.blocking import Seen, StageGuard
 from tests.integrations.chains import (
     HANDLERS,
     PICTURE,
+    SYSTEM,
     Handler,
     Shelf,
     alook_up,
@@ -47,7 +48,7 @@ def test_invoke_stops_at_what_is_blocked_and_the_model_is_called_only_where_the_
     else:
         assert chain_of(model).invoke({"question": "hello"}, config_of(handler)) == "fine answer"
     assert len(model.called) == (0 if stage is Stage.INPUT else 1)
-    expected = [Seen(Stage.INPUT, "hello"), Seen(Stage.OUTPUT, "fine answer", "hello")]
+    expected = [Seen(Stage.INPUT, "hello"), Seen(Stage.OUTPUT, "fine answer", "hello", None, SYSTEM)]
     assert guard.seen == expected[: 1 if stage is Stage.INPUT else 2]
     assert remembered(handler) == 0
 
@@ -62,7 +63,7 @@ async def test_ainvoke_stops_at_what_is_blocked(handler_type: type[Handler], sta
             await chain_of(model).ainvoke({"question": "hello"}, config_of(handler))
     else:
         assert await chain_of(model).ainvoke({"question": "hello"}, config_of(handler)) == "fine answer"
-        assert guard.seen == [Seen(Stage.INPUT, "hello"), Seen(Stage.OUTPUT, "fine answer", "hello")]
+        assert guard.seen == [Seen(Stage.INPUT, "hello"), Seen(Stage.OUTPUT, "fine answer", "hello", None, SYSTEM)]
     assert len(model.called) == (0 if stage is Stage.INPUT else 1)
     assert remembered(handler) == 0
 
@@ -71,7 +72,7 @@ def test_messages_are_screened_at_their_stages() -> None:
     guard = StageGuard()
     call = {"name": "look_up", "args": {"term": "tea"}, "id": "1"}
     messages = [
-        SystemMessage("Be kind."),
+        SystemMessage(SYSTEM),
         HumanMessage([{"type": "text", "text": "first"}]),
         AIMessage("", tool_calls=[call]),
         ToolMessage("found tea", tool_call_id="1"),
@@ -81,8 +82,8 @@ def test_messages_are_screened_at_their_stages() -> None:
     assert guard.seen == [
         Seen(Stage.INPUT, "first", None, "ann"),
         Seen(Stage.TOOL, "found tea", None, "ann"),
-        Seen(Stage.OUTPUT, "tea it is", "first", "ann"),
-        Seen(Stage.OUTPUT, "a letter", "first", "ann"),
+        Seen(Stage.OUTPUT, "tea it is", "first", "ann", SYSTEM),
+        Seen(Stage.OUTPUT, "a letter", "first", "ann", SYSTEM),
     ]
 
 

@@ -13,6 +13,7 @@ from guardsdk.integrations.langchain import GuardCallbackHandler
 from guardsdk.verdict import Stage
 from tests.blocking import Seen, StageGuard
 from tests.integrations.chains import (
+    SYSTEM,
     Handler,
     PlainModel,
     chain_of,
@@ -46,7 +47,7 @@ def test_a_streamed_answer_is_checked_before_each_chunk_comes_out() -> None:
     stream = chain_of(model_of("one two")).stream({"question": "hello"}, config_of(handler))
     seen_before = [(chunk, guard.texts(Stage.OUTPUT)[-1]) for chunk in stream]
     assert seen_before[:3] == [("one", "one"), (" ", "one"), ("two", "one two")]
-    assert guard.seen[-1] == Seen(Stage.OUTPUT, "one two", "hello")
+    assert guard.seen[-1] == Seen(Stage.OUTPUT, "one two", "hello", None, SYSTEM)
     assert remembered(handler) == 0
 
 
@@ -81,7 +82,7 @@ async def test_an_allowed_answer_streams_in_async(handler_type: type[Handler], m
     guard = StageGuard()
     replies = chain_of(model("one two")).astream({"question": "hello"}, config_of(handler_type(guard)))
     assert "".join([chunk async for chunk in replies]) == "one two"
-    assert guard.seen[-1] == Seen(Stage.OUTPUT, "one two", "hello")
+    assert guard.seen[-1] == Seen(Stage.OUTPUT, "one two", "hello", None, SYSTEM)
 
 
 def test_a_long_answer_is_judged_by_its_end_while_it_streams_and_whole_at_last(

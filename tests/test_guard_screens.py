@@ -1,0 +1,84 @@
+"""Screens of the user's own beside the packaged ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import Action, Guard, GuardError, Policy, Principle, Stage, Status
+from guardsdk.errors import PolicyError
+from guardsdk.screens.base import OperatingPoints, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from guardsdk.surroundings import Surroundings
+
+
+class Shouting:
+    """A rule anyone could write: the share of capital letters."""
+
+    name = "shouting"
+
+    def __init__(self, label: str = "shouting") -> None:
+        self._label = label
+        self.operating_points: OperatingPoints = {(label, Stage.INPUT): {"default": 0.5}}
+        self.asked = 0
+
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        assert stage is Stage.INPUT
+        assert len(texts) == len(around)
+        self.asked += len(texts)
+        return [self._read(text) for text in texts]
+
+    def _read(self, text: str) -> Reading:
+        capitals = sum(letter.isupper() for letter in text)
+        return Reading({self._label: capitals / len(text)}, 1.0, lambda _: ((0, len(text)),))
+
+
+def policy(*labels: str, stage: Stage = Stage.INPUT) -> Policy:
+    principles = tuple(
+        Principle(id=f"p{number}", text="No.", label=label, stages=(stage,)) for number, label in enumerate(labels)
+    )
+    return Policy(name="own", version="1", principles=principles)
+
+
+def test_a_screen_of_ones_own_decides_by_its_own_label(model_directory: Path) -> None:
+    guard = Guard(policy("shouting"), models=model_directory, providers="cpu", observers=(), screens=[Shouting()])
+    verdict = guard.check("STOP THAT")
+    assert (verdict.action, verdict.status, verdict.principle_id) == (Action.BLOCK, Status.COMPLETE, "p0")
+    assert verdict.findings[0].span == (0, 9)
+    assert verdict.scores.keys() == {"shouting"}  # the classifier was not asked: no principle needs it
+    assert guard.check("Please stop that.")
+    assert guard.info().labels["shouting"] == (Stage.INPUT,)
+
+
+def test_a_screen_the_policy_does_not_use_is_never_asked(model_directory: Path) -> None:
+    screen = Shouting()
+    guard = Guard(policy("toxicity"), models=model_directory, providers="cpu", observers=(), screens=[screen])
+    assert "toxicity" in guard.check("STOP THAT").scores
+    assert screen.asked == 0
+
+
+def test_a_label_whose_screen_is_not_there_is_an_error_that_says_what_to_do(model_directory: Path) -> None:
+    guard = Guard(policy("shouting"), models=model_directory, providers="cpu", observers=())
+    with pytest.raises(PolicyError, match=r"no screen of this guard scores label 'shouting'.*Guard\(screens="):
+        guard.check("hello")
+    with pytest.raises(PolicyError, match="'shouting' is scored on input, not on output"):
+        Guard(
+            policy("shouting", stage=Stage.OUTPUT),
+            models=model_directory,
+            providers="cpu",
+            observers=(),
+            screens=[Shouting()],
+        ).check("hello", stage="output")
+
+
+def test_a_screen_may_not_take_a_label_that_is_taken(model_directory: Path) -> None:
+    guard = Guard(
+        policy("toxicity"), models=model_directory, providers="cpu", observers=(), screens=[Shouting("toxicity")]
+    )
+    with pytest.raises(GuardError, match="'classifier' and 'shouting' both score 'toxicity' on input"):
+        guard.check("hello")
