@@ -31,3 +31,16 @@ def test_groups_of_people_occur_in_both_classes() -> None:
     for plural, _, _ in columns("contrast_groups")[:10]:
         labels = {row.labels["toxicity"] for row in ROWS if plural.lower() in row.text.lower()}
         assert labels == {0, 1}
+
+
+def test_every_line_of_the_hand_written_contrasts_has_a_clean_side() -> None:
+    for name in ("contrast_hate", "contrast_abuse"):
+        lines = columns(name)
+        assert min(len(line) for line in lines) >= 2, name
+        assert not [line for line in lines if line[0] in line[1:]], name
+
+
+def test_both_new_banks_are_drawn_toxic_and_clean_on_both_stages() -> None:
+    for kind in ("hate", "abuse"):
+        seen = {(row.stage, row.labels["toxicity"]) for row in ROWS if row.source == f"gen_contrast_{kind}"}
+        assert seen == {(stage, label) for stage in ("input", "output") for label in (0, 1)}, kind

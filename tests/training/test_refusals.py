@@ -40,5 +40,13 @@ def test_given_prompts_become_contexts_of_refusals() -> None:
 
 
 def test_lines_of_the_banks_of_pairs_have_a_prompt_and_an_answer() -> None:
-    for name in ("refusal_own", "refusal_alike", "refusal_partly", "response_plain"):
+    for name in ("refusal_own", "refusal_alike", "refusal_partly", "refusal_modern", "response_plain"):
         assert {len(line) for line in columns(name)} == {2}
+
+
+def test_newer_styles_are_refusals_and_their_slots_are_filled() -> None:
+    rows = [row for row in ROWS if row.group.startswith("refusal_modern")]
+    assert len(rows) > 0.08 * len(ROWS)
+    assert {row.labels["refusal"] for row in rows} == {1}
+    open_slots = ("{goal}", "{rule}", "{bad}", "{law}", "{helpline}", "{folk}")
+    assert not [row.text for row in ROWS if any(slot in row.text for slot in open_slots)]

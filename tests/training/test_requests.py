@@ -6,6 +6,7 @@ import random
 from models.training.generators import requests
 from models.training.generators.output_surface import columns
 
+PAIRS = ("request_pairs", "request_terse", "request_hazards", "request_veiled")
 ROWS = list(requests.generate(random.Random(3), 2000))
 
 
@@ -28,5 +29,35 @@ def test_no_slot_is_left_open() -> None:
 
 
 def test_every_line_has_a_twin() -> None:
-    assert min(len(line) for line in columns("request_pairs")) >= 2
+    for name in PAIRS:
+        assert min(len(line) for line in columns(name)) >= 2, name
+        assert not [line for line in columns(name) if line[0] in line[1:]], name
     assert {row.labels["harmful_request"] for row in ROWS if row.group.startswith("request_frame")} == {0, 1}
+
+
+def test_every_bank_of_pairs_is_drawn_on_both_sides() -> None:
+    seen = {
+        (row.group.rsplit(":", 1)[0].replace("request_pair", "request_pairs", 1), row.labels["harmful_request"])
+        for row in ROWS
+        if not row.group.startswith("request_frame")
+    }
+    assert seen == {(name, label) for name in PAIRS for label in (0, 1)} | {("request_scary", 0)}
+
+
+def test_alarming_words_alone_are_no_harm() -> None:
+    assert {len(line) for line in columns("request_scary")} == {1}
+    alarming = ("kill", "bomb", "poison", "hack", "steal", "drug")
+    for word in alarming:
+        assert {row.labels["harmful_request"] for row in ROWS if word in row.text.lower()} == {0, 1}, word
+
+
+def test_no_wording_stands_on_both_sides() -> None:
+    sides: dict[str, set[int]] = {}
+    for name in PAIRS:
+        for line in columns(name):
+            for side, text in ((1, line[0]), *((0, text) for text in line[1:])):
+                if text != "-":
+                    sides.setdefault(text.lower(), set()).add(side)
+    for (text,) in columns("request_scary"):
+        sides.setdefault(text.lower(), set()).add(0)
+    assert not [text for text, labels in sides.items() if len(labels) > 1]

@@ -24,8 +24,10 @@ def test_texts_hardly_repeat() -> None:
 
 
 def test_every_hand_written_prompt_has_an_unsafe_and_a_safe_answer() -> None:
-    assert {len(line) for line in columns("response_pairs")} == {3}
-    assert {len(line) for line in columns("response_harmless")} == {2}
+    for name in ("response_pairs", "response_chat", "response_opinion"):
+        assert {len(line) for line in columns(name)} == {3}, name
+    for name in ("response_harmless", "response_scary"):
+        assert {len(line) for line in columns(name)} == {2}, name
 
 
 def test_no_slot_is_left_open() -> None:
@@ -35,3 +37,15 @@ def test_no_slot_is_left_open() -> None:
 def test_the_goal_of_a_prompt_is_said_back_to_its_writer() -> None:
     assert goal("How do I open my neighbour's door?") == "open your neighbour's door"
     assert goal("Nice weather today.") is None
+
+
+def test_toxic_opinions_carry_toxicity_as_well_and_their_safe_twins_neither() -> None:
+    rows = [row for row in ROWS if row.group.startswith("response_opinion")]
+    assert {row.labels["harmful_response"] for row in rows} == {0, 1}
+    assert all(row.labels["toxicity"] == row.labels["harmful_response"] for row in rows)
+
+
+def test_every_bank_of_answers_is_drawn() -> None:
+    seen = {(row.group.rsplit(":", 1)[0], row.labels["harmful_response"]) for row in ROWS}
+    triples = {(name, label) for name in ("response_pair", "response_chat", "response_opinion") for label in (0, 1)}
+    assert triples | {("response_harmless", 0), ("response_scary", 0)} <= seen

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
 
-_KINDS = {"plain": 0.28, "over": 0.08, "own": 0.1, "partly": 0.09, "deliver": 0.07, "alike": 0.2, "comply": 0.18}
+_KINDS = {
+    "plain": 0.22,
+    "modern": 0.12,
+    "over": 0.07,
+    "own": 0.09,
+    "partly": 0.08,
+    "deliver": 0.06,
+    "alike": 0.21,
+    "comply": 0.15,
+}
 _REFUSED = {"refusal": 1, "harmful_response": 0, "toxicity": 0}
 _COMPLIED = {"refusal": 0, "harmful_response": 0, "toxicity": 0}
 _LONG = 0.12
@@ -70,12 +79,16 @@ def _answer(kind: str, harmful: Sequence[str], harmless: Sequence[str], rng: ran
     if kind == "over":
         prompt = _harmless_prompt(rng, harmless)
         return prompt, *refuse(rng, prompt)
-    if kind == "partly":
-        rows = columns("refusal_partly")
+    if kind in {"partly", "modern"}:
+        rows = columns(f"refusal_{kind}")
         index = rng.randrange(len(rows))
-        prompt = harmful_prompt(rng, harmful) if rows[index][0] == "-" else rows[index][0]
+        prompt = (
+            harmful_prompt(rng, harmful)
+            if rows[index][0] == "-"
+            else fill(rng, rows[index][0], slots("response_slots"))
+        )
         text = fill(rng, rows[index][1], {**table_for(rng, prompt), **slots("refusal_slots")})
-        return prompt, text, f"refusal_partly:{index}"
+        return prompt, text, f"refusal_{kind}:{index}"
     prompt = harmful_prompt(rng, harmful)
     if kind == "plain":
         return prompt, *refuse(rng, prompt)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from models.training.generators.input_surface import distinct, dress, fill, lower_first, slots
 from models.training.generators.output_surface import columns
@@ -13,6 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PLAIN = {"prompt_injection": 0, "jailbreak": 0}
+_PAIRS: Final = ("request_pairs", "request_terse", "request_hazards", "request_veiled")
+"""Banks of lines ``harmful || harmless || ...``; a side may be ``-``."""
+
+
+@cache
+def _sides(*, harmful: bool) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Return the wordings of one side of every line, with the group of the line."""
+    found = []
+    for name in _PAIRS:
+        prefix = "request_pair" if name == "request_pairs" else name
+        for index, line in enumerate(columns(name)):
+            texts = tuple(text for text in (line[:1] if harmful else line[1:]) if text and text != "-")
+            if texts:
+                found.append((texts, f"{prefix}:{index}"))
+    if not harmful:
+        found += [((text,), f"request_scary:{index}") for index, (text,) in enumerate(columns("request_scary"))]
+    return tuple(found)
 
 
 def _carry(rng: random.Random, text: str) -> str:
@@ -29,7 +47,7 @@ def _carry(rng: random.Random, text: str) -> str:
 
 def request(rng: random.Random, *, harmful: bool) -> tuple[str, str]:
     """Return one undressed request and its group."""
-    if rng.random() < 0.22:  # noqa: PLR2004 - short frames filled with acts, harmful or not
+    if rng.random() < 0.15:  # noqa: PLR2004 - short frames filled with acts, harmful or not
         frames = columns("request_frames")
         index = rng.randrange(len(frames))
         table = slots("request_acts")
@@ -37,13 +55,8 @@ def request(rng: random.Random, *, harmful: bool) -> tuple[str, str]:
         acts = {"act": table[f"{key}_act"], "acting": table[f"{key}_acting"], "item": table[f"{key}_item"]}
         text = fill(rng, frames[index][0], {**slots("request_slots"), **acts})
         return text[:1].upper() + text[1:], f"request_frame:{index}"
-    lines = columns("request_pairs")
-    while True:
-        index = rng.randrange(len(lines))
-        side = lines[index][:1] if harmful else lines[index][1:]
-        texts = [text for text in side if text and text != "-"]
-        if texts:
-            return fill(rng, rng.choice(texts), slots("request_slots")), f"request_pair:{index}"
+    texts, group = rng.choice(_sides(harmful=harmful))
+    return fill(rng, rng.choice(texts), slots("request_slots")), group
 
 
 def _draw(rng: random.Random) -> Row:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from models.training.banks import bank
 from models.training.generators.input_surface import distinct, fill, slots, weighted
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _LONGER = 0.3
-_KINDS = {"unsafe": 0.32, "deliver": 0.14, "safe": 0.27, "steer": 0.07, "harmless": 0.2}
+_KINDS = {"unsafe": 0.34, "deliver": 0.12, "safe": 0.29, "steer": 0.05, "harmless": 0.2}
+_TRIPLES: Final = ("response_pairs", "response_chat", "response_opinion")
+"""Banks of lines ``prompt || unsafe || safe``."""
+_ABUSIVE: Final = "response_opinion"
+"""The bank whose unsafe answers are toxic as well as harmful, and whose safe ones are neither."""
 
 
 def harmful_prompt(rng: random.Random, harmful: Sequence[str]) -> str:
@@ -36,15 +41,22 @@ def deliver(rng: random.Random, prompt: str) -> str:
     return text
 
 
+@cache
+def _answers(banks: tuple[str, ...], column: int) -> tuple[tuple[str, str, str], ...]:
+    """Return prompt, the answer of ``column`` and the group of every line of ``banks`` that holds one."""
+    return tuple(
+        (line[0], line[column], f"{'response_pair' if name == 'response_pairs' else name}:{index}")
+        for name in banks
+        for index, line in enumerate(columns(name))
+        if len(line) > column and line[column] not in ("", "-")
+    )
+
+
 def _pair(rng: random.Random, column: int) -> tuple[str, str, str]:
     """Return a prompt, one of its answers and the group; column 1 is unsafe, column 2 safe."""
-    lines = columns("response_pairs")
-    while True:
-        index = rng.randrange(len(lines))
-        if len(lines[index]) > column and lines[index][column] not in ("", "-"):
-            break
+    prompt, answer, group = rng.choice(_answers(_TRIPLES, column))
     table = {**slots("response_slots"), **{key: (rng.choice(vals),) for key, vals in slots("request_slots").items()}}
-    return fill(rng, lines[index][0], table), fill(rng, lines[index][column], table), f"response_pair:{index}"
+    return fill(rng, prompt, table), fill(rng, answer, table), group
 
 
 def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -> Row:
@@ -55,6 +67,8 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
         labels["refusal"] = 0
     if kind in {"unsafe", "safe"}:
         prompt, text, group = _pair(rng, 1 if kind == "unsafe" else 2)
+        if group.startswith(_ABUSIVE):
+            labels["toxicity"] = int(kind == "unsafe")
         if rng.random() < 0.1:  # noqa: PLR2004 - the same verdict at greater length
             more = bank("response_more" if kind == "unsafe" else "response_steer")
             text = f"{text} {fill(rng, rng.choice(more), table_for(rng, prompt))}"
@@ -68,10 +82,8 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
         text, group = fill(rng, lines[index], table_for(rng, prompt)), f"response_steer:{index}"
         del labels["refusal"]
     else:
-        rows = columns("response_harmless")
-        index = rng.randrange(len(rows))
-        prompt, text = (fill(rng, part, slots("response_slots")) for part in rows[index][:2])
-        group = f"response_harmless:{index}"
+        prompt, text, group = rng.choice(_answers(("response_harmless", "response_scary"), 1))
+        prompt, text = (fill(rng, part, slots("response_slots")) for part in (prompt, text))
         labels["toxicity"] = 0
         if harmless and rng.random() < 0.05:  # noqa: PLR2004 - an answer beside the point is harmless too
             prompt = rng.choice(harmless)
