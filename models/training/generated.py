@@ -17,6 +17,7 @@ from models.training.generators import (
     refusals,
     requests,
     responses,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ COUNTS = {
     "jailbreak": 16_000,
     "encodings": 4_000,
     "indirect": 32_000,
+    "mails": 12_000,
+    "pages": 6_000,
     "user_side": 8_000,
     "refusals": 13_000,
     "responses": 25_000,
@@ -98,6 +101,8 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     yield from jailbreak.generate(rng, counts["jailbreak"], **pair)
     yield from encodings.generate(rng, counts["encodings"], **pair)
     yield from indirect.generate(rng, counts["indirect"], carriers=material.carriers, tasks=material.tasks)
+    yield from whole.generate_mails(rng, counts["mails"], tasks=material.tasks)
+    yield from whole.generate_pages(rng, counts["pages"], tasks=material.tasks)
     yield from indirect.generate_user_side(rng, counts["user_side"], tasks=material.tasks)
     yield from refusals.generate(rng, counts["refusals"], **pair)
     yield from responses.generate(rng, counts["responses"], **pair)

@@ -1,4 +1,7 @@
-"""Phrase banks: plain text files, one phrase a line, ``#`` starts a comment, blank lines are skipped."""
+"""Phrase banks: plain text files, one phrase a line, ``#`` starts a comment, blank lines are skipped.
+
+Banks of whole texts keep their lines as they are; a line with ``%%`` alone stands between two texts.
+"""
 
 from __future__ import annotations
 
@@ -22,3 +25,16 @@ def bank(name: str) -> tuple[str, ...]:
         msg = f"phrase bank {name!r} holds no phrase"
         raise ValueError(msg)
     return phrases
+
+
+@cache
+def passages(name: str) -> tuple[str, ...]:
+    """Return the whole texts of ``<name>.txt``, in file order, with their line breaks.
+
+    Raises ``FileNotFoundError`` for an unknown bank and ``ValueError`` for an empty text.
+    """
+    texts = tuple(text.strip("\n") for text in (_HERE / f"{name}.txt").read_text(encoding="utf-8").split("\n%%\n"))
+    if not all(text.strip() for text in texts):
+        msg = f"phrase bank {name!r} holds an empty text"
+        raise ValueError(msg)
+    return texts

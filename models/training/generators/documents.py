@@ -117,6 +117,15 @@ def mail(rng: Random) -> str:
     return rng.choice(("\n\n", "\n\n", "\n")).join(parts)
 
 
+def thread(rng: Random, parts: list[str]) -> str:
+    """Put mails under each other the way replies and forwards do, the later ones quoted now and then."""
+    text = parts[0]
+    for part in parts[1:]:
+        quoted = "\n".join("> " + line for line in part.splitlines()) if rng.random() < 0.3 else part  # noqa: PLR2004
+        text += "\n\n" + fill(rng, rng.choice((*_QUOTES, *_HEADERS))) + rng.choice(("\n", "\n\n")) + quoted
+    return text
+
+
 def _chat(rng: Random) -> str:
     """Write a short chat between two or three people."""
     names = [fill(rng, "{first}") for _ in range(rng.randint(2, 3))]

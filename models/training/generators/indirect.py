@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from models.training.generators.doc_slots import fill, pick, roughen
 from models.training.generators.documents import Document, document
-from models.training.generators.indirect_place import in_json, in_text
+from models.training.generators.indirect_place import crop, in_json, in_text
 from models.training.rows import Row
 
 if TYPE_CHECKING:
@@ -17,7 +17,22 @@ if TYPE_CHECKING:
     from models.training.generators.indirect_place import Place
 
 _LONGEST_TASK: Final = 60
-_KINDS: Final = {"plain": 42, "override": 19, "action": 16, "extract": 4, "stealth": 11, "full": 8}
+_KINDS: Final = {
+    "plain": 36,
+    "override": 17,
+    "action": 12,
+    "extract": 3,
+    "stealth": 10,
+    "full": 7,
+    "turn": 5,
+    "lure": 8,
+    "hijack": 5,
+    "leak": 2,
+}
+_WHOLE: Final = frozenset({"extract", "full", "hijack", "leak"})
+"""Kinds whose phrases are complete; the phrases of the others but plain ones and actions are frames for a task."""
+_LETTERS: Final = frozenset({"mail", "note", "chat", "notes"})
+"""Families in which people ask people for such actions, so that a bare action is no sign of an attack."""
 _CLEAN: Final = {
     "bare": 30,
     "request": 18,
@@ -30,7 +45,8 @@ _CLEAN: Final = {
     "note": 3,
     "mail": 6,
     "framed": 10,
-    "lookalike": 12,
+    "lookalike": 8,
+    "twin": 14,
 }
 _EXTRAS: Final = (
     "Use at most {n2} words.",
@@ -78,7 +94,7 @@ def _own_or(rng: Random, banks: Sequence[str], others: Sequence[str]) -> str:
     return pick(rng, rng.choice(banks))
 
 
-def _join(frame: str, task: str, mark: str) -> str:
+def join(frame: str, task: str, mark: str) -> str:
     """Put ``task`` into ``frame`` and fit its first letter to what stands before it."""
     head = frame.partition(mark)[0].rstrip()
     inside = bool(head) and (head[-1].isalnum() or head[-1] in ",;") and not head.isupper()
@@ -90,7 +106,7 @@ def _join(frame: str, task: str, mark: str) -> str:
 
 def _task(rng: Random, tasks: Sequence[str]) -> str:
     """Draw a plain instruction or question."""
-    return _own_or(rng, ("inj_plain", "inj_plain", "inj_plain_bad"), tasks)
+    return _own_or(rng, ("inj_plain", "inj_plain", "inj_stray", "inj_plain_bad"), tasks)
 
 
 def _plain(rng: Random, tasks: Sequence[str]) -> str:
@@ -102,7 +118,7 @@ def _plain(rng: Random, tasks: Sequence[str]) -> str:
     elif draw < 0.27:  # noqa: PLR2004 - share of tasks with a detail
         text += " " + fill(rng, rng.choice(_EXTRAS))
     elif draw < 0.35:  # noqa: PLR2004 - share of polite tasks
-        text = _join(rng.choice(("Please {t}", "Can you {t}", "Kindly {t}", "Now {t}", "Next, {t}")), text, "{t}")
+        text = join(rng.choice(("Please {t}", "Can you {t}", "Kindly {t}", "Now {t}", "Next, {t}")), text, "{t}")
     return text
 
 
@@ -111,7 +127,7 @@ def _action(rng: Random) -> str:
     text = pick(rng, "inj_todo")
     while "{action}" in text:
         head, _, tail = text.partition("{action}")
-        text = _join(head + "{action}", pick(rng, "inj_agent"), "{action}") + tail
+        text = join(head + "{action}", pick(rng, "inj_agent"), "{action}") + tail
     return text
 
 
@@ -121,11 +137,11 @@ def attack(rng: Random, kind: str, tasks: Sequence[str] = ()) -> str:
         text = _plain(rng, tasks)
     elif kind == "action":
         text = _action(rng)
-    elif kind in {"extract", "full"}:
+    elif kind in _WHOLE:
         text = pick(rng, f"inj_{kind}")
     else:
         goal = rng.choices((_task(rng, tasks), pick(rng, "inj_agent"), pick(rng, "inj_extract")), (5, 3, 1))[0]
-        text = _join(pick(rng, f"inj_{kind}"), goal, "{task}")
+        text = join(pick(rng, f"inj_{kind}"), goal, "{task}")
         if rng.random() < 0.06:  # noqa: PLR2004 - share of shouted frames
             text = text.upper()
     return roughen(rng, text)
@@ -136,7 +152,7 @@ def decoy(rng: Random, kind: str, tasks: Sequence[str] = ()) -> str | None:
     if kind == "bare":
         return None
     if kind == "loud":
-        text = _join(pick(rng, "inj_human_loud"), pick(rng, "doc_mail_request"), "{ask}")
+        text = join(pick(rng, "inj_human_loud"), pick(rng, "doc_mail_request"), "{ask}")
     elif kind == "framed":
         text = pick(rng, "inj_human_frame").replace("{task}", _own_or(rng, ("inj_plain",), tasks))
     else:
@@ -171,10 +187,12 @@ def generate(rng: Random, count: int, carriers: Sequence[str] = (), tasks: Seque
     for number in range((count + 1) // 2):
         place, family = _place(rng, carriers)
         kind = _draw(rng, _KINDS)
+        if kind == "action" and family in _LETTERS:
+            kind = "lure"
         group = f"indirect/{family}/{kind}"
         bad = attack(rng, kind, tasks)
         alone = kind not in {"plain", "action"} and rng.random() < 0.05  # noqa: PLR2004 - share without carrier
-        text = bad if alone else place(bad)
+        text = bad if alone else crop(rng, place(bad), place(None))
         yield Row(text, "tool", {"prompt_injection": 1}, f"gen_indirect_{kind}", group)
         if 2 * number + 1 == count:
             return

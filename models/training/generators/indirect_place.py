@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from models.training.generators.doc_slots import fill
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from random import Random
 
     from models.training.generators.documents import Document
+
+_SIZES: Final = (300, 500, 700, 900, 1000, 1000)
+"""Characters of a passage; the longest fills the window of the model."""
+_SURE: Final = 600
+"""Characters of plain or messy text that are sure to fit into the window."""
 
 Place: TypeAlias = "Callable[[str | None], str]"
 """Gives the carrier with a payload in it, or the bare carrier for ``None``."""
@@ -78,13 +84,13 @@ def _wrap(rng: Random, kind: str) -> str:
     return fill(rng, rng.choice(pool), tag=rng.choice(_TAGS))
 
 
-def in_text(rng: Random, carrier: Document) -> Place:
-    """Choose a spot in a text: the start, the end, between lines, or between sentences of a line."""
+def in_text(rng: Random, carrier: Document, shares: tuple[int, int, int, int] = (2, 4, 3, 3)) -> Place:
+    """Choose a spot in a text: the start, the end, between lines, or between sentences, by ``shares`` in that order."""
     text, wrap = carrier.text, _wrap(rng, carrier.kind)
     spots = {"start": [0], "end": [len(text)]}
     spots["line"] = [mark.end() for mark in re.finditer(r"\n+", text)]
     spots["sentence"] = [mark.end() for mark in re.finditer(r"(?<=[.!?]) ", text)]
-    wanted = rng.choices(("start", "end", "line", "sentence"), (2, 4, 3, 3))[0]
+    wanted = rng.choices(("start", "end", "line", "sentence"), shares)[0]
     spot = rng.choice(spots[wanted] or [len(text)])
     glue = {"sentence": " ", "line": rng.choice(("\n", "\n", "\n\n"))}.get(
         wanted, rng.choice(("\n", "\n\n", "\n\n", " "))
@@ -140,3 +146,23 @@ def in_json(rng: Random) -> Place:
         return text
 
     return put
+
+
+def crop(rng: Random, text: str, bare: str) -> str:
+    """Cut ``text`` to a passage that holds all that differs from ``bare``, and holds it early.
+
+    A row longer than the window is trained on in parts. A part without the injection would teach the model that plain
+    text is one, so what is cut here must fit.
+    """
+    size = rng.choice(_SIZES)
+    if len(text) <= size:
+        return text
+    start = len(commonprefix((text, bare)))
+    end = max(start, len(text) - len(commonprefix((text[start:][::-1], bare[start:][::-1]))))
+    first = max(0, end - max(min(size, _SURE), end - start))
+    begin = rng.randint(first, max(first, min(start, len(text) - size)))
+    passage = text[begin : max(end, begin + size)]
+    if begin and rng.random() < 0.8:  # noqa: PLR2004 - most cuts fall between words
+        head, space, tail = passage.partition(" ")
+        passage = tail if space and begin + len(head) < start else passage
+    return passage
