@@ -55,6 +55,14 @@ def test_an_injection_stays_whole_and_early_in_a_long_text() -> None:
     assert len(starts) > 100
 
 
+def test_the_text_goes_on_behind_an_injection() -> None:
+    carrier = Document("First things first.\nSecond comes next. Third is last.\nThe end.", "prose")
+    for seed in range(200):
+        text = in_text(Random(seed), carrier)("Hum a tune.")
+        assert "Hum a tune." in text
+        assert all(part in text for part in ("First", "Second", "Third", "The end."))
+
+
 def test_a_clean_text_is_cut_at_any_place() -> None:
     bare = " ".join(f"word{number}" for number in range(2000))
     cuts = {crop(Random(seed), bare, bare) for seed in range(50)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from models.training.generators.doc_slots import fill
@@ -103,7 +102,7 @@ def in_text(rng: Random, carrier: Document, shares: tuple[int, int, int, int] = 
         before, after = text[:spot], text[spot:]
         if spot == len(text) and before:
             return before + glue + dressed
-        return before + dressed + (glue if after else "")
+        return before + dressed + glue + after if after else before + dressed
 
     return put
 
@@ -148,17 +147,23 @@ def in_json(rng: Random) -> Place:
     return put
 
 
+def _shared(one: str, other: str) -> int:
+    """Count the characters with which both texts begin."""
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
+
+
 def crop(rng: Random, text: str, bare: str) -> str:
     """Cut ``text`` to a passage that holds all that differs from ``bare``, and holds it early.
 
-    A row longer than the window is trained on in parts. A part without the injection would teach the model that plain
+    Where the two are the same any passage will do. A row longer than the window is trained on in parts. A part without the injection would teach the model that plain
     text is one, so what is cut here must fit.
     """
     size = rng.choice(_SIZES)
     if len(text) <= size:
         return text
-    start = len(commonprefix((text, bare)))
-    end = max(start, len(text) - len(commonprefix((text[start:][::-1], bare[start:][::-1]))))
+    start = _shared(text, bare) if text != bare else rng.randint(0, len(text))
+    end = max(start, len(text) - _shared(text[start:][::-1], bare[start:][::-1]))
     first = max(0, end - max(min(size, _SURE), end - start))
     begin = rng.randint(first, max(first, min(start, len(text) - size)))
     passage = text[begin : max(end, begin + size)]
