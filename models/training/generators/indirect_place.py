@@ -156,8 +156,8 @@ def _shared(one: str, other: str) -> int:
 def crop(rng: Random, text: str, bare: str) -> str:
     """Cut ``text`` to a passage that holds all that differs from ``bare``, and holds it early.
 
-    Where the two are the same any passage will do. A row longer than the window is trained on in parts. A part without the injection would teach the model that plain
-    text is one, so what is cut here must fit.
+    Where the two are the same any passage will do. A row longer than the window is trained on in parts. A part without
+    the injection would teach the model that plain text is one, so what is cut here must fit.
     """
     size = rng.choice(_SIZES)
     if len(text) <= size:
