@@ -156,6 +156,20 @@ class Arguments:
         values = [self._value(bound.arguments, name) for name in self._prompts]
         return values, None if actor is None else str(actor)
 
+    def replaced(
+        self, args: tuple[object, ...], kwargs: dict[str, object], values: Sequence[object]
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
+        """Return the arguments of a call with other prompt values, one for each that ``read`` returned."""
+        bound = self.signature.bind(*args, **kwargs)
+        defaults = self.signature.bind(*args, **kwargs)
+        defaults.apply_defaults()
+        for name, value in zip(self._prompts, values, strict=True):
+            if name in defaults.arguments and name != self._keywords:
+                bound.arguments[name] = value
+            else:
+                bound.arguments[str(self._keywords)] = {**bound.arguments[str(self._keywords)], name: value}
+        return bound.args, bound.kwargs
+
     def _value(self, arguments: Mapping[str, Any], name: str) -> object:
         if name in arguments:
             return arguments[name]

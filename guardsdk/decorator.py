@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 from guardsdk.callables import Arguments, kind_of
 from guardsdk.enforce import Enforcer
 from guardsdk.errors import DecorationError
+from guardsdk.handling import Means
+from guardsdk.reviewing import Reviewer
 from guardsdk.wrapping import Plan
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from guardsdk.guard import Guard
     from guardsdk.policy.model import Policy
+    from guardsdk.verdict import Verdict
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -45,6 +48,9 @@ def guarded(
     input: bool = True,
     output: bool = True,
     on_block: object = "raise",
+    on_replace: Callable[[Verdict], object] | None = None,
+    reviewer: object = None,
+    revise_prompt: Callable[[Any, str, Verdict], object] | None = None,
     extract_prompt: Callable[[Any], object] | None = None,
     extract_response: Callable[[Any], object] | None = None,
     actor: str | None = None,
@@ -59,6 +65,9 @@ def guarded(
     input: bool = True,  # noqa: A002  the word for the stage
     output: bool = True,
     on_block: object = "raise",
+    on_replace: Callable[[Verdict], object] | None = None,
+    reviewer: object = None,
+    revise_prompt: Callable[[Any, str, Verdict], object] | None = None,
     extract_prompt: Callable[[Any], object] | None = None,
     extract_response: Callable[[Any], object] | None = None,
     actor: str | None = None,
@@ -67,7 +76,8 @@ def guarded(
 
     Works on functions, coroutine functions, generators and async generators, methods in either order with
     ``@classmethod`` and ``@staticmethod``, partials and objects with a (possibly async) ``__call__``. A blocked prompt
-    never reaches the callable. A generator is read to its end before its first item comes out, so nothing unchecked
+    never reaches the callable; what is redacted from it comes back in the response. What each action does is in
+    ``docs/actions.md``. A generator is read to its end before its first item comes out, so nothing unchecked
     does; a value sent into it is refused. With ``output=False`` items pass as they come, and may be sent to.
 
     Args:
@@ -81,6 +91,12 @@ def guarded(
         output: Whether to screen the response, with the prompt as context; see ``guardsdk.extract.ResponseText``.
         on_block: ``"raise"`` to raise ``Blocked``; else what to return (or, in a generator, to yield) instead: a value,
             or a callable that gets the verdict; awaited around async callables. It should fit the callable's type.
+        on_replace: Computes, from the verdict, what to give with action ``replace``, in place of the policy's text;
+            awaited around async callables.
+        reviewer: Who decides with action ``review``: a callable or queue, see ``guardsdk.reviewing.Reviewer``; the
+            guard's own when left out.
+        revise_prompt: Gets the prompt parameter's value, the message that quotes the principle, and the verdict, and
+            returns the value to ask again with, or ``None``; for prompts other than strings and lists of messages.
         extract_prompt: Turns the prompt parameter's value into a string, messages or ``Passage`` objects.
         extract_response: Turns the response, or each item of a generator, into a string or a known response.
         actor: The parameter that says on whose behalf the call is made, for the observers.
@@ -97,6 +113,12 @@ def guarded(
         msg = "input=False and output=False leave nothing to screen"
         raise DecorationError(msg)
     enforcer = Enforcer(guard, policy, extract_prompt)
+    means = Means(
+        on_block=on_block,
+        on_replace=on_replace,
+        reviewer=enforcer.reviewer if reviewer is None else Reviewer(reviewer),
+        revise_prompt=revise_prompt,
+    )
 
     def decorate(target: Any) -> Any:  # noqa: ANN401  the overloads say what goes in and out
         inner = target.__func__ if isinstance(target, classmethod | staticmethod) else target
@@ -108,7 +130,7 @@ def guarded(
             ),
             screen_input=input,
             screen_output=output,
-            on_block=on_block,
+            means=means,
             extract_response=extract_response,
         )
         wrapper = plan.wrap(inner)

@@ -6,16 +6,19 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.errors import Blocked, CheckFailedError, DecorationError
+from guardsdk.errors import CheckFailedError, DecorationError
 from guardsdk.extract import Passage, prompt_passages
 from guardsdk.guard import Guard
+from guardsdk.handling import refusal
 from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from guardsdk.handling import Judged
     from guardsdk.policy.model import Policy
+    from guardsdk.reviewing import Reviewer
 
 _locks = [threading.Lock()]
 _default: list[Guard] = []
@@ -36,16 +39,6 @@ def _renew_lock() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
-
-
-def refusal(verdict: Verdict) -> Blocked | CheckFailedError | None:
-    """Return the error of a text that may not pass as it is, for whoever can only let it pass or stop.
-
-    ``Blocked`` where a principle decided, even when the rest went unchecked.
-    """
-    if verdict.allowed:
-        return None
-    return CheckFailedError(verdict) if verdict.principle_id is None else Blocked(verdict)
 
 
 def enforce(verdicts: Iterable[Verdict]) -> None:
@@ -76,21 +69,37 @@ class Enforcer:
         """The guard that checks."""
         return default_guard() if self._guard is None else self._guard
 
+    @property
+    def reviewer(self) -> Reviewer | None:
+        """The reviewer of the guard it was given; the default guard has none."""
+        return None if self._guard is None else self._guard.reviewer
+
     def passages(self, prompt: object) -> list[Passage]:
         """Return what has to be screened of ``prompt``; ``InputTypeError`` where that cannot be told."""
         return prompt_passages(prompt, self._extract_prompt)
 
-    def check(self, passages: Sequence[Passage], actor: str | None = None) -> None:
-        """Check ``passages``, each at its own stage and batched by stage; raise what ``enforce`` raises."""
-        verdicts: list[Verdict] = []
+    def judge(self, passages: Sequence[Passage], actor: str | None = None) -> Judged:
+        """Check ``passages``, each at its own stage and batched by stage; return each text with its verdict."""
+        judged: Judged = []
         for stage in Stage:  # an extractor may name any
             if texts := [passage.text for passage in passages if passage.stage is stage]:
-                verdicts += self.guard.check_many(texts, stage=stage, actor=actor)
-        enforce(verdicts)
+                judged += zip(texts, self.guard.check_many(texts, stage=stage, actor=actor), strict=True)
+        return judged
+
+    def judge_response(
+        self, texts: Sequence[str], context: str | None, actor: str | None = None, *, system: str | None = None
+    ) -> Judged:
+        """Check the texts of a response, each against the prompt and the system text; return each with its verdict."""
+        contexts = [context] * len(texts)
+        verdicts = self.guard.check_many(texts, stage=Stage.OUTPUT, contexts=contexts, system=system, actor=actor)
+        return list(zip(texts, verdicts, strict=True))
+
+    def check(self, passages: Sequence[Passage], actor: str | None = None) -> None:
+        """Check ``passages`` for someone who can only let them pass or stop; raise what ``enforce`` raises."""
+        enforce(verdict for _, verdict in self.judge(passages, actor))
 
     def check_response(
         self, texts: Sequence[str], context: str | None, actor: str | None = None, *, system: str | None = None
     ) -> None:
-        """Check the texts of a response, each against the prompt and the system text; raise what ``enforce`` raises."""
-        contexts = [context] * len(texts)
-        enforce(self.guard.check_many(texts, stage=Stage.OUTPUT, contexts=contexts, system=system, actor=actor))
+        """Check the texts of a response in the same way."""
+        enforce(verdict for _, verdict in self.judge_response(texts, context, actor, system=system))

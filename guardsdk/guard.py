@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-import time
 from typing import TYPE_CHECKING, Self
-from weakref import WeakSet
 
 from guardsdk.cache import Keys, VerdictCache
-from guardsdk.errors import GuardError, InputTypeError, ModelError
+from guardsdk.errors import GuardError, InputTypeError
 from guardsdk.given import chosen_policy, require, require_text, require_text_or_none, stage_of
+from guardsdk.handling import Plain, applied
 from guardsdk.info import GuardInfo, RuleInfo, installed_versions
+from guardsdk.loading import Loader
 from guardsdk.pipeline import Assembly, Pipeline
 from guardsdk.policy.decide import bind
+from guardsdk.reviewing import Reviewer
 from guardsdk.settings import Providers, Settings
+from guardsdk.steps import adrive, drive
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage, Verdict
 
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from guardsdk.observing import Observer
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import Screen
-
-_RETRY_S = 5.0
-"""How long a failed load is remembered: looking again on every check would read and hash the files every time."""
+    from guardsdk.steps import Steps
+    from guardsdk.vault import Vault
 
 
 class Guard:
@@ -50,6 +49,7 @@ class Guard:
         cache_ttl_s: float = 3600.0,
         max_chars: int | None = 2_000_000,
         shadow: bool | None = None,
+        reviewer: object = None,
         observers: Sequence[Observer] | None = None,
         screens: Sequence[Screen] = (),
         settings: Settings | None = None,
@@ -67,6 +67,8 @@ class Guard:
                 policy's ``on_error``. ``None`` scores texts of any length whole.
             shadow: Let every text pass and record what would have followed, whatever the policy says of it; the
                 policy's own ``shadow`` when left out.
+            reviewer: Who decides on texts with action ``review``, for ``apply`` and for callables guarded with this
+                guard: a callable or queue, see ``guardsdk.reviewing.Reviewer``.
             observers: Who is told of every check; an OpenTelemetry observer when left out.
             screens: Screens of your own, with labels that no packaged one has, for the policy to name.
             settings: Settings to use in place of the environment's.
@@ -74,6 +76,7 @@ class Guard:
         Raises:
             PolicyError: The policy cannot be read.
             InputError: An argument or a setting has a value that cannot be used.
+            DecorationError: ``reviewer`` is neither a callable nor a queue.
         """
         require(cache >= 0, "cache must be 0 (off) or more verdicts")
         require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
@@ -82,21 +85,18 @@ class Guard:
         require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
         self._settings = Settings.from_environment() if settings is None else settings
         self.policy = chosen_policy(policy, self._settings, shadow=shadow)
+        self.reviewer = None if reviewer is None else Reviewer(reviewer)
         self._models = models
         self._providers: Providers = providers or self._settings.providers
         self._threads = threads or self._settings.threads
         self._cache = VerdictCache(cache, cache_ttl_s) if cache else None
         self._max_chars = max_chars
         self._screens = tuple(screens)
-        self._lock = threading.Lock()
-        self._parts: tuple[Assembly, Classifier] | None = None
-        self._load_error: ModelError | None = None
-        self._load_again_at = 0.0
+        self._loader = Loader(self._load)
         self._closed = False
-        _GUARDS.add(self)
         self._pipeline = Pipeline(
             self.policy,
-            lambda: self._loaded()[0],
+            lambda: self._loader.get()[0],
             observers=_default_observers() if observers is None else observers,
             provider_requested=self._providers,
             cache=self._cache,
@@ -181,6 +181,53 @@ class Guard:
         around = [Surroundings(prompt, system) for prompt in prompts]
         return self._pipeline.run(items, stage_of(stage), around, actor)
 
+    def apply(
+        self,
+        text: str,
+        verdict: Verdict,
+        *,
+        context: str | None = None,
+        system: str | None = None,
+        vault: Vault | None = None,
+    ) -> str:
+        """Return what may be used of ``text``, for which ``check`` gave ``verdict``; ask the reviewer where it says so.
+
+        Args:
+            text: The text as it was checked.
+            verdict: What the check returned.
+            context: The prompt a response answers, as it was given to the check.
+            system: The developer's instructions, as they were given to the check.
+            vault: Keeps the values that are cut out, for ``Vault.restore``; without it the markers have no way back.
+
+        Returns:
+            The text itself where it is allowed, with what was found cut out where the action is ``redact``, the
+            policy's replacement where it is ``replace``, or what the reviewer says.
+
+        Raises:
+            Blocked: The action is ``block``, or ``revise``, for which there is no model to ask again; the reviewer
+                denies; or the changed text is still held back when it is checked once more.
+            CheckFailedError: The text, or the changed one, could not be checked.
+            InputError: The verdict is of another text, or the reviewer can only be waited for with ``aapply``.
+        """
+        require(self.reviewer is None or not self.reviewer.needs_loop, "the reviewer is async; use aapply")
+        return drive(self._applied(text, verdict, Surroundings(context, system), vault))
+
+    async def aapply(
+        self,
+        text: str,
+        verdict: Verdict,
+        *,
+        context: str | None = None,
+        system: str | None = None,
+        vault: Vault | None = None,
+    ) -> str:
+        """Return what may be used of ``text`` as ``apply`` does, without holding up the loop."""
+        return await adrive(self._applied(text, verdict, Surroundings(context, system), vault))
+
+    def _applied(self, text: str, verdict: Verdict, around: Surroundings, vault: Vault | None) -> Steps[str]:
+        require_text(text, "text")
+        return applied(self.policy, self.reviewer, Plain(text, verdict.stage, around, self.check), verdict, vault)
+
     def warmup(self) -> None:
         """Load the model and run it once, so that the first check is as fast as the next.
 
@@ -188,12 +235,12 @@ class Guard:
         does not fit it, and ``GuardError`` where the guard is closed.
         """
         self._require_open()
-        self._loaded(again=True)[1].warmup()
+        self._loader.get(again=True)[1].warmup()
 
     def info(self) -> GuardInfo:
         """Load the model and say what the guard runs on. Raises as ``warmup`` does."""
         self._require_open()
-        assembly, classifier = self._loaded(again=True)
+        assembly, classifier = self._loader.get(again=True)
         model = classifier.model
         return GuardInfo(
             model=model.ref,
@@ -220,8 +267,7 @@ class Guard:
     def close(self) -> None:
         """Let go of the model and the cache. Every later check raises ``GuardError``; closing twice does nothing."""
         self._closed = True
-        with self._lock:
-            self._parts = None
+        self._loader.forget()
         if self._cache is not None:
             self._cache.clear()
 
@@ -240,24 +286,6 @@ class Guard:
         if self._closed:
             msg = "the guard is closed"
             raise GuardError(msg)
-
-    def _loaded(self, *, again: bool = False) -> tuple[Assembly, Classifier]:
-        """Return the loaded parts. A load that failed is tried again after a while, or at once where ``again``."""
-        parts = self._parts
-        if parts is not None:
-            return parts
-        with self._lock:
-            if self._parts is None:
-                if self._load_error is not None and not again and time.monotonic() < self._load_again_at:
-                    raise _again(self._load_error)
-                try:
-                    self._parts = self._load()
-                except (ModelError, ImportError, OSError) as error:
-                    failure = _model_error(error)
-                    self._load_error = _again(failure)
-                    self._load_again_at = time.monotonic() + _RETRY_S
-                    raise failure from error.__cause__
-            return self._parts
 
     def _load(self) -> tuple[Assembly, Classifier]:
         # Imported here because these bring numpy, onnxruntime and tokenizers; ``import guardsdk`` stays light.
@@ -280,18 +308,6 @@ class Guard:
         return assembly, classifier
 
 
-def _model_error(error: Exception) -> ModelError:
-    """Return ``error``, or where the system or the runtime's own import failed, the model's error that this is."""
-    if isinstance(error, ModelError):
-        return error
-    return ModelError(f"the model cannot be loaded: {type(error).__name__}: {error}")
-
-
-def _again(error: ModelError) -> ModelError:
-    """Return the same error anew: a kept traceback would keep its frames, and with them the checked text."""
-    return type(error)(*error.args)
-
-
 def _labels(known: Iterable[tuple[str, Stage]]) -> dict[str, tuple[Stage, ...]]:
     labels: dict[str, tuple[Stage, ...]] = {}
     for label, stage in known:
@@ -304,16 +320,3 @@ def _default_observers() -> tuple[Observer, ...]:
     from guardsdk.telemetry.observer import OpenTelemetryObserver  # noqa: PLC0415
 
     return (OpenTelemetryObserver(),)
-
-
-_GUARDS: WeakSet[Guard] = WeakSet()
-
-
-def _renew_locks() -> None:
-    """In a forked child: a thread of the parent may have been loading, with the lock held."""
-    for guard in list(_GUARDS):
-        guard._lock = threading.Lock()  # noqa: SLF001  same module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.callables import Arguments, Kind, needs_await
-from guardsdk.errors import Blocked, DecorationError, InputError, InputTypeError
-from guardsdk.extract import Passage, ResponseText, context_of, system_of
+from guardsdk.calls import Call, Collected
+from guardsdk.errors import DecorationError, InputError
+from guardsdk.handling import Instead, Means
+from guardsdk.steps import adrive, drive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -31,20 +32,25 @@ class Plan:
         arguments: Arguments,
         screen_input: bool,
         screen_output: bool,
-        on_block: object,
+        means: Means,
         extract_response: Callable[[Any], object] | None,
     ) -> None:
-        """Raise ``DecorationError`` where an async ``on_block`` would be waited for by nobody."""
+        """Raise ``DecorationError`` where something async of ``means`` would be waited for by nobody."""
         self.enforcer = enforcer
         self.kind = kind
         self.arguments = arguments
         self.screen_input = screen_input
         self.screen_output = screen_output
-        self.on_block = on_block
+        self.means = means
         self.extract_response = extract_response
-        is_async = kind in (Kind.ASYNC, Kind.ASYNC_GENERATOR)
-        if not is_async and needs_await(on_block):
-            msg = "on_block is async and the guarded callable is not; give a plain function or a value"
+        if kind in (Kind.ASYNC, Kind.ASYNC_GENERATOR):
+            return
+        for name in ("on_block", "on_replace", "revise_prompt"):
+            if needs_await(getattr(means, name)):
+                msg = f"{name} is async and the guarded callable is not; give a plain function or a value"
+                raise DecorationError(msg)
+        if means.reviewer is not None and means.reviewer.needs_loop:
+            msg = "the reviewer is async and the guarded callable is not; give a plain function or a queue.Queue"
             raise DecorationError(msg)
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,129 +58,72 @@ class Plan:
         wrap = {
             Kind.SYNC: _wrap_sync,
             Kind.ASYNC: _wrap_async,
-            Kind.GENERATOR: _wrap_generator,
+            Kind.GENERATOR: _wrap_generator if self.screen_output else _wrap_passing,
             Kind.ASYNC_GENERATOR: _wrap_async_generator if self.screen_output else _wrap_async_passing,
         }[self.kind]
         return _named_like(wrap(self, function), function, self.arguments.signature)
 
-    def replace(self, blocked: Blocked) -> Any:  # noqa: ANN401  a fallback of the user's choice
-        """Raise ``blocked`` or return what stands in for the response."""
-        if isinstance(self.on_block, str) and self.on_block == "raise":
-            raise blocked
-        return self.on_block(blocked.verdict) if callable(self.on_block) else self.on_block
-
-    async def areplace(self, blocked: Blocked) -> Any:  # noqa: ANN401  a fallback of the user's choice
-        """As ``replace``, waiting for a fallback that has to be awaited."""
-        fallback = self.replace(blocked)
-        return await fallback if inspect.isawaitable(fallback) else fallback
-
-
-class _Call:
-    """One call: made in the wrapper, gone with it. Its checks return ``Blocked`` instead of raising it."""
-
-    def __init__(self, plan: Plan, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
-        self._plan = plan
-        values, self._actor = plan.arguments.read(args, kwargs)
-        self._passages: list[Passage] = []
-        for value in values:
-            # Unscreened prompts still serve as context, as far as they can be read.
-            with contextlib.nullcontext() if plan.screen_input else contextlib.suppress(InputTypeError):
-                self._passages += plan.enforcer.passages(value)
-
-    def check_input(self) -> Blocked | None:
-        if not self._plan.screen_input:
-            return None
-        try:
-            self._plan.enforcer.check(self._passages, self._actor)
-        except Blocked as blocked:
-            return blocked
-        return None
-
-    def check_output(self, *items: object) -> Blocked | None:
-        """Check a response, given whole or as the items of a generator."""
-        if not self._plan.screen_output:
-            return None
-        response = ResponseText(self._plan.extract_response)
-        for item in items:
-            try:
-                response.add(item)
-            except InputTypeError:
-                if inspect.iscoroutine(item):
-                    item.close()  # refused here, so nobody will await it
-                raise
-        try:
-            self._plan.enforcer.check_response(
-                response.texts(), context_of(self._passages), self._actor, system=system_of(self._passages)
-            )
-        except Blocked as blocked:
-            return blocked
-        return None
-
 
 def _wrap_sync(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  passes through
-        call = _Call(plan, args, kwargs)
-        if (blocked := call.check_input()) is None:
-            response = function(*args, **kwargs)
-            if (blocked := call.check_output(response)) is None:
-                return response
-        return plan.replace(blocked)
+        answer = drive(Call(plan, args, kwargs).answer(), function)
+        return answer.value if isinstance(answer, Instead) else answer
 
     return wrapper
 
 
 def _wrap_async(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  passes through
-        call = _Call(plan, args, kwargs)
-        if (blocked := await asyncio.to_thread(call.check_input)) is None:
-            response = await function(*args, **kwargs)
-            if (blocked := await asyncio.to_thread(call.check_output, response)) is None:
-                return response
-        return await plan.areplace(blocked)
+        answer = await adrive(Call(plan, args, kwargs).answer(), function)
+        return answer.value if isinstance(answer, Instead) else answer
 
     return wrapper
 
 
 def _wrap_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    def collect(*args: Any, **kwargs: Any) -> Collected:  # noqa: ANN401  passes through
+        generator = function(*args, **kwargs)
+        items: list[Any] = []
+        while True:
+            try:
+                items.append(next(generator))
+            except StopIteration as stop:
+                return Collected(items, stop.value)
+
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401  passes through
-        call = _Call(plan, args, kwargs)
-        if (blocked := call.check_input()) is None:
-            generator = function(*args, **kwargs)
-            if not plan.screen_output:
-                return (yield from generator)
-            items, returned = _collect(generator)
-            if (blocked := call.check_output(*items, returned)) is None:
-                for item in items:
-                    if (yield item) is not None:
-                        raise InputError(_NOT_SENT)
-                return returned
-        yield plan.replace(blocked)
+        answer = drive(Call(plan, args, kwargs).answer(), collect)
+        collected = Collected([answer.value]) if isinstance(answer, Instead) else answer
+        for item in collected.items:
+            if (yield item) is not None:
+                raise InputError(_NOT_SENT)
+        return collected.returned
+
+    return wrapper
+
+
+def _wrap_passing(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a generator whose items pass unscreened."""
+
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401  passes through
+        call = Call(plan, args, kwargs)
+        if (instead := drive(call.before())) is None:
+            return (yield from function(*call.args, **call.kwargs))
+        yield instead.value
         return None
 
     return wrapper
 
 
-def _collect(generator: Generator[Any, Any, Any]) -> tuple[list[Any], Any]:
-    items: list[Any] = []
-    while True:
-        try:
-            items.append(next(generator))
-        except StopIteration as stop:
-            return items, stop.value
-
-
 def _wrap_async_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    async def collect(*args: Any, **kwargs: Any) -> Collected:  # noqa: ANN401  passes through
+        async with contextlib.aclosing(function(*args, **kwargs)) as generator:
+            return Collected([item async for item in generator])
+
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401  passes through
-        call = _Call(plan, args, kwargs)
-        if (blocked := await asyncio.to_thread(call.check_input)) is None:
-            async with contextlib.aclosing(function(*args, **kwargs)) as generator:
-                items = [item async for item in generator]
-            if (blocked := await asyncio.to_thread(call.check_output, *items)) is None:
-                for item in items:
-                    if (yield item) is not None:
-                        raise InputError(_NOT_SENT)
-                return
-        yield await plan.areplace(blocked)
+        answer = await adrive(Call(plan, args, kwargs).answer(), collect)
+        for item in [answer.value] if isinstance(answer, Instead) else answer.items:
+            if (yield item) is not None:
+                raise InputError(_NOT_SENT)
 
     return wrapper
 
@@ -183,11 +132,11 @@ def _wrap_async_passing(plan: Plan, function: Callable[..., Any]) -> Callable[..
     """Wrap an async generator whose items pass unscreened: what ``yield from`` does, which async lacks (PEP 380)."""
 
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401  passes through
-        call = _Call(plan, args, kwargs)
-        if (blocked := await asyncio.to_thread(call.check_input)) is not None:
-            yield await plan.areplace(blocked)
+        call = Call(plan, args, kwargs)
+        if (instead := await adrive(call.before())) is not None:
+            yield instead.value
             return
-        async with contextlib.aclosing(function(*args, **kwargs)) as generator:
+        async with contextlib.aclosing(function(*call.args, **call.kwargs)) as generator:
             step = generator.__anext__()
             while True:
                 try:

@@ -190,7 +190,7 @@ def test_a_broken_manifest_is_refused(copied: Path, content: str) -> None:
 def test_a_failed_load_does_not_keep_the_text_it_failed_on(tmp_path: Path) -> None:
     guard = cpu(tmp_path)
     guard.check("a private question")
-    error = guard._load_error
+    error = guard._loader._error
     assert error is not None
     assert error.__traceback__ is None
 
@@ -210,7 +210,7 @@ def test_a_failed_load_is_not_repeated_on_every_check(copied: Path, tmp_path: Pa
     first = guard.check("fine")
     moved.rename(copied)
     assert guard.check("fine").error == first.error
-    guard._load_again_at = 0.0
+    guard._loader._again_at = 0.0
     assert guard.check("fine").status is Status.COMPLETE
 
 

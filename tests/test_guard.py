@@ -188,7 +188,7 @@ def test_guards_on_one_model_share_it_however_many_threads_load_it(model_directo
         start.wait()
         guard = guards[number % 4]
         guard.warmup()
-        return id(guard._loaded()[1])
+        return id(guard._loader.get()[1])
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(load, range(8)))) == 1
@@ -282,7 +282,7 @@ def test_a_forked_child_checks_on_its_own(model_directory: Path) -> None:
     receive, send = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("fork")
     # Forked in the worst moment: with the guard's and the cache's locks held.
-    with guard._lock, guard._cache._lock:
+    with guard._loader._lock, guard._cache._lock:
         child = context.Process(target=_in_child, args=(guard, "What is the capital of Portugal?", send))
         child.start()
     assert receive.poll(120)

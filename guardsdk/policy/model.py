@@ -161,6 +161,13 @@ class Policy(_Strict):
             seen.add(principle.id)
         return self
 
+    def principle(self, identifier: str) -> Principle:
+        """Return the principle of that id; ``KeyError`` where there is none."""
+        for principle in self.principles:
+            if principle.id == identifier:
+                return principle
+        raise KeyError(identifier)
+
     def on_error_for(self, stage: Stage) -> Action:
         """Return ``Action.BLOCK`` or ``Action.ALLOW``: what follows on ``stage`` when a text could not be checked."""
         word = self.on_error if isinstance(self.on_error, str) else getattr(self.on_error, stage.value)

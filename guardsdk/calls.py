@@ -1,0 +1,200 @@
+"""One call of a guarded callable: its prompt is settled, then it is made, then its response is settled."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.errors import InputTypeError
+from guardsdk.extract import ResponseText, context_of, system_of
+from guardsdk.extract.rewrite import rewrite
+from guardsdk.handling import Handling, Instead, Judged, leading
+from guardsdk.policy.actions import Revise
+from guardsdk.revising import with_turn
+from guardsdk.steps import Invoke, ask, work
+from guardsdk.surroundings import Surroundings
+from guardsdk.text.redact import redact_pieces
+from guardsdk.vault import Markers, Vault
+from guardsdk.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from guardsdk.enforce import Enforcer
+    from guardsdk.extract import Passage
+    from guardsdk.extract.rewrite import Find
+    from guardsdk.policy.model import Policy
+    from guardsdk.steps import Steps
+    from guardsdk.verdict import Verdict
+    from guardsdk.wrapping import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The prompt values of a call, and what has to be screened of them."""
+
+    enforcer: Enforcer
+    values: tuple[object, ...]
+    passages: Sequence[Passage]
+    actor: str | None
+    context: str | None = None
+
+    def judge(self) -> Judged:
+        """Check every passage at its stage."""
+        return self.enforcer.judge(self.passages, self.actor)
+
+    def changed(self, find: Find) -> Prompt:
+        """Return the prompt with other texts in it, read anew."""
+        values = tuple(rewrite(value, find) for value in self.values)
+        return replace(self, values=values, passages=[one for value in values for one in self.enforcer.passages(value)])
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """All that a generator gave."""
+
+    items: list[Any]
+    returned: Any = None
+
+    @property
+    def pieces(self) -> list[Any]:
+        """The items, and what the generator returned where it did."""
+        return self.items if self.returned is None else [*self.items, self.returned]
+
+    def changed(self, find: Find) -> Collected:
+        """Return the same with other texts in it; strings are looked at as the one text they make."""
+        pieces = self.pieces
+        if all(isinstance(piece, str) for piece in pieces):
+            changed = redact_pieces(pieces, find("".join(pieces)))
+        else:
+            changed = rewrite(pieces, find)
+        items = [new for new, old in zip(changed, self.items, strict=False) if new != "" or old == ""]
+        return Collected(items, None if self.returned is None else changed[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the guarded callable gave."""
+
+    enforcer: Enforcer
+    value: Any
+    extract: Callable[[Any], object] | None
+    around: Surroundings
+    actor: str | None
+
+    @property
+    def context(self) -> str | None:
+        """The prompt it answers."""
+        return self.around.prompt
+
+    def judge(self) -> Judged:
+        """Check every text against the prompt."""
+        texts = ResponseText(self.extract)
+        for item in self.value.pieces if isinstance(self.value, Collected) else (self.value,):
+            try:
+                texts.add(item)
+            except InputTypeError:
+                if inspect.iscoroutine(item):
+                    item.close()  # refused here, so nobody will await it
+                raise
+        return self.enforcer.judge_response(texts.texts(), self.context, self.actor, system=self.around.system)
+
+    def changed(self, find: Find) -> Response:
+        """Return the response with other texts in it."""
+        value = self.value.changed(find) if isinstance(self.value, Collected) else rewrite(self.value, find)
+        return replace(self, value=value)
+
+
+class Call:
+    """One call: made in the wrapper, gone with it, and with it every value that was cut out of the prompt."""
+
+    def __init__(self, plan: Plan, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+        """Read the prompt; ``InputTypeError`` where it is to be screened and cannot be read."""
+        self.args = args
+        self.kwargs = kwargs
+        self.vault = Vault()
+        self._plan = plan
+        values, self._actor = plan.arguments.read(args, kwargs)
+        passages: list[Passage] = []
+        for value in values:
+            # Unscreened prompts still serve as context, as far as they can be read.
+            with contextlib.nullcontext() if plan.screen_input else contextlib.suppress(InputTypeError):
+                passages += plan.enforcer.passages(value)
+        self._prompt = Prompt(plan.enforcer, tuple(values), passages, self._actor)
+
+    def answer(self) -> Steps[Any]:
+        """End with what the guarded callable gave, as far as it may come out, or with ``Instead``."""
+        try:
+            if (instead := (yield from self.before())) is not None:
+                return instead
+            return (yield from self.after((yield Invoke(self.args, self.kwargs))))
+        finally:
+            self.vault.clear()
+
+    def before(self) -> Steps[Instead | None]:
+        """Settle the prompt; from then on ``args`` and ``kwargs`` are what the callable may see."""
+        if not self._plan.screen_input:
+            return None
+        settled = yield from self._handling(self.vault).settle(self._prompt, (yield work(self._prompt.judge)))
+        if isinstance(settled, Instead):
+            return settled
+        if settled is not self._prompt:
+            self._prompt = settled
+            self.args, self.kwargs = self._with_prompt(settled.values)
+        return None
+
+    def after(self, response: Any) -> Steps[Any]:  # noqa: ANN401  whatever the callable gives
+        """Settle the response, asking again where a principle says so, and put the prompt's values back in."""
+        if not self._plan.screen_output:
+            return self._restored(response)
+        subject = self._response(response)
+        judged: Judged = yield work(subject.judge)
+        used = 0
+        while (lead := leading(judged)).action is Action.REVISE:
+            principle = self._policy.principle(str(lead.principle_id))
+            rules = principle.revise or Revise()
+            again = (yield from self._revised(rules, lead, judged)) if used < rules.attempts else None
+            if again is None:
+                handling = self._handling()
+                return (yield from handling.replaced(lead) if rules.fallback == "replace" else handling.stopped(lead))
+            used += 1
+            subject = self._response((yield again))
+            judged = yield work(subject.judge)
+        settled = yield from self._handling().settle(subject, judged)
+        return settled if isinstance(settled, Instead) else self._restored(settled.value)
+
+    def _revised(self, rules: Revise, lead: Verdict, judged: Judged) -> Steps[Invoke | None]:
+        """End with the call that asks again, or with none where nobody knows how to add to the prompt."""
+        findings = [one for verdict in (lead, *(other for _, other in judged)) for one in verdict.findings]
+        broken = dict.fromkeys(one.principle_id for one in findings if one.action is Action.REVISE)
+        texts = " ".join(self._policy.principle(identifier).text for identifier in broken)
+        message = rules.message.replace("{principle}", texts)
+        values, way = list(self._prompt.values), self._plan.means.revise_prompt
+        for place in reversed(range(len(values))):
+            value = values[place]
+            revised = with_turn(value, message) if way is None else (yield ask(lambda: way(value, message, lead)))  # noqa: B023  asked at once
+            if revised is not None:
+                values[place] = revised
+                return Invoke(*self._with_prompt(values))
+        return None
+
+    def _with_prompt(self, values: Sequence[object]) -> tuple[tuple[object, ...], dict[str, object]]:
+        return self._plan.arguments.replaced(self.args, self.kwargs, values)
+
+    def _response(self, value: Any) -> Response:  # noqa: ANN401  whatever the callable gives
+        around = Surroundings(context_of(self._prompt.passages), system_of(self._prompt.passages))
+        return Response(self._plan.enforcer, value, self._plan.extract_response, around, self._actor)
+
+    def _restored(self, value: Any) -> Any:  # noqa: ANN401  of the type of the value
+        if not len(self.vault):
+            return value
+        return value.changed(self.vault.found) if isinstance(value, Collected) else rewrite(value, self.vault.found)
+
+    def _handling(self, markers: Markers | None = None) -> Handling:
+        return Handling(self._policy, self._plan.means, self._actor, markers)
+
+    @property
+    def _policy(self) -> Policy:
+        return self._plan.enforcer.guard.policy

@@ -1,0 +1,86 @@
+"""From findings to what is written in their place."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from guardsdk.errors import InputError
+from guardsdk.vault import name_of
+from guardsdk.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from guardsdk.policy.actions import RedactWith
+    from guardsdk.policy.model import Policy
+    from guardsdk.text.redact import Edit
+    from guardsdk.vault import Markers
+    from guardsdk.verdict import Verdict
+
+_SHORTEST_VALUE = 4
+"""Characters. A shorter value is not looked for elsewhere: it would be found in words that have no part in it."""
+
+
+def edits_of(policy: Policy, verdict: Verdict, text: str, markers: Markers) -> list[Edit]:
+    """Return the changes that every finding with action ``redact`` asks for, in order and apart from each other.
+
+    Passages that overlap become one, named after the first; it can be restored only where all of them could. Raises
+    ``InputError`` where a passage does not lie in ``text``: the verdict is of another one.
+    """
+    wanted = [
+        (start, end, finding.label, policy.principle(finding.principle_id).redact_with or "marker")
+        for finding in verdict.findings
+        if finding.action is Action.REDACT
+        for start, end in finding.spans
+    ]
+    merged: list[tuple[int, int, str, RedactWith]] = []
+    for start, end, label, style in sorted(wanted, key=lambda one: (one[0], -one[1])):
+        if not 0 <= start < end <= len(text):
+            msg = f"the verdict names characters {start} to {end} of a text that has {len(text)}: it is of another text"
+            raise InputError(msg)
+        if merged and start < merged[-1][1]:
+            begin, stop, name, one_way = merged[-1]
+            merged[-1] = (begin, max(stop, end), name, style if one_way == "marker" else one_way)
+        else:
+            merged.append((start, end, label, style))
+    return [(start, end, _written(style, label, text[start:end], markers)) for start, end, label, style in merged]
+
+
+def _written(style: RedactWith, label: str, value: str, markers: Markers) -> str:
+    if style == "mask":
+        return "*" * len(value)
+    return f"[{name_of(label)}]" if style == "label" else markers.marker(label, value)
+
+
+class Changes:
+    """What to change in the strings of a prompt or response, found out from its texts.
+
+    A string that is one of the texts is changed as its verdict says. In any other, which may hold a text in part or in
+    another form, the same values are changed wherever they stand.
+    """
+
+    def __init__(self) -> None:
+        """Change nothing."""
+        self._texts: dict[str, list[Edit]] = {}
+        self._values: dict[str, str] = {}
+
+    def add(self, text: str, edits: Iterable[Edit]) -> None:
+        """Make ``edits`` in ``text``."""
+        self._texts[text] = list(edits)
+        for start, end, written in self._texts[text]:
+            if end - start >= _SHORTEST_VALUE:
+                self._values.setdefault(text[start:end], written)
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to change."""
+        return any(self._texts.values())
+
+    def __call__(self, string: str) -> list[Edit]:
+        """Return the changes to make in ``string``."""
+        if string in self._texts:
+            return self._texts[string]
+        if not self._values:
+            return []
+        pattern = re.compile("|".join(map(re.escape, sorted(self._values, key=len, reverse=True))))
+        return [(at.start(), at.end(), self._values[at.group()]) for at in pattern.finditer(string)]

@@ -1,0 +1,145 @@
+"""Handing a text to a reviewer, and waiting for the answer no longer than the policy says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import queue
+import threading
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.callables import needs_await
+from guardsdk.errors import DecorationError, InputTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guardsdk.verdict import Verdict
+
+_logger = logging.getLogger("guardsdk")
+
+Answer = bool | str
+"""``True`` lets the text pass, ``False`` does not, a string is to be used in its place."""
+
+
+class ReviewItem:
+    """One text that waits for an answer. It holds the text, so keep it as carefully as the text itself."""
+
+    __slots__ = ("_answer", "actor", "context", "text", "verdict")
+
+    def __init__(self, text: str, verdict: Verdict, context: str | None = None, actor: str | None = None) -> None:
+        """Wait for an answer on ``text``; ``context`` is the prompt that a response answers."""
+        self.text = text
+        self.verdict = verdict
+        self.context = context
+        self.actor = actor
+        self._answer: Future[Answer] = Future()
+
+    def answer(self, answer: Answer) -> bool:
+        """Answer from any thread. Returns whether it came in time and first; only then it has an effect.
+
+        Raises ``InputTypeError`` where ``answer`` is neither a bool nor a string.
+        """
+        if not isinstance(answer, bool | str):
+            msg = f"a review is answered with True, False or a text to use instead, not {type(answer).__name__}"
+            raise InputTypeError(msg)
+        try:
+            self._answer.set_result(answer)
+        except InvalidStateError:
+            return False
+        return True
+
+    @property
+    def open(self) -> bool:
+        """Whether an answer would still have an effect."""
+        return not self._answer.done()
+
+    def __repr__(self) -> str:
+        """Name the principle, and show nothing of the text."""
+        return f"<ReviewItem of {self.verdict.stage.value} by {self.verdict.principle_id!r}>"
+
+
+class Reviewer:
+    """Whoever answers: a callable that gets the item, or a queue the items are put into.
+
+    A callable returns the answer, or ``None`` to give it later with ``ReviewItem.answer``. A plain one runs in a thread
+    of its own, with the caller's context variables, so that it can be waited for no longer than agreed.
+    """
+
+    def __init__(self, given: object) -> None:
+        """Take a plain or async callable, a ``queue.Queue`` or an ``asyncio.Queue``.
+
+        Raises ``DecorationError`` for anything else.
+        """
+        if not (callable(given) or isinstance(given, asyncio.Queue | queue.Queue | queue.SimpleQueue)):
+            msg = f"reviewer must be a callable or a queue, not {type(given).__name__}"
+            raise DecorationError(msg)
+        self._given: Any = given
+
+    @property
+    def needs_loop(self) -> bool:
+        """Whether only async callables can wait for it."""
+        return isinstance(self._given, asyncio.Queue) or needs_await(self._given)
+
+    def wait(self, item: ReviewItem, timeout_s: float) -> Answer | None:
+        """Return the answer, or none where there is none in time or the reviewer failed."""
+        try:
+            if callable(self._given):
+                self._in_thread(item)
+            else:
+                self._given.put_nowait(item)
+            return item._answer.result(timeout_s)  # noqa: SLF001  same module
+        except Exception as error:  # noqa: BLE001  no answer, whatever the reason
+            _none(item, error)
+            return None
+
+    async def await_(self, item: ReviewItem, timeout_s: float) -> Answer | None:
+        """As ``wait``, in a running loop."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                if not callable(self._given):
+                    self._given.put_nowait(item)
+                elif needs_await(self._given):
+                    _take(item, await self._given(item))
+                else:
+                    self._in_thread(item)
+                return await asyncio.wrap_future(item._answer)  # noqa: SLF001  same module
+        except Exception as error:  # noqa: BLE001  no answer, whatever the reason
+            _none(item, error)
+            return None
+
+    def _in_thread(self, item: ReviewItem) -> None:
+        context = contextvars.copy_context()
+        # A daemon: a reviewer who never answers must not keep the program from ending.
+        threading.Thread(target=context.run, args=(_ask, self._given, item), daemon=True).start()
+
+
+def _ask(reviewer: Callable[[ReviewItem], object], item: ReviewItem) -> None:
+    try:
+        _take(item, reviewer(item))
+    except BaseException as error:  # noqa: BLE001  it belongs to whoever waits
+        try:
+            item._answer.set_exception(error)  # noqa: SLF001  same module
+        except InvalidStateError:
+            _none(item, error)
+
+
+def _take(item: ReviewItem, answer: Any) -> None:  # noqa: ANN401  whatever a reviewer returns
+    if inspect.iscoroutine(answer):
+        answer.close()
+        msg = "the reviewer gives a coroutine, which only an async def is known to do; write it as one"
+        raise InputTypeError(msg)
+    if answer is not None:
+        item.answer(answer)
+
+
+def _none(item: ReviewItem, error: BaseException) -> None:
+    """Close ``item``; log what went wrong by class alone, since a message may quote the text."""
+    item._answer.cancel()  # noqa: SLF001  same module
+    if isinstance(error, TimeoutError):
+        _logger.warning("review by %r: no answer in time", item.verdict.principle_id)
+    elif not isinstance(error, CancelledError):
+        _logger.warning("review by %r: %s", item.verdict.principle_id, type(error).__qualname__)

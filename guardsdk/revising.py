@@ -1,0 +1,68 @@
+"""Asking again: a prompt with one more turn, which says what was wrong with the answer, in the prompt's own dialect."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from guardsdk.extract.shapes import role_of
+
+_USERS = ("user", "human")
+_ROLE_AND_TEXT: Final = 2
+
+
+def with_turn(prompt: Any, message: str) -> Any:  # noqa: ANN401  of the type of the prompt
+    """Return ``prompt`` with ``message`` as the user's last turn; none where its shape is not known.
+
+    A string gets it as a last paragraph; a list of strings, messages or ``(role, text)`` pairs as one more of its kind;
+    a LangChain prompt value in its list of messages. ``prompt`` itself stays as it was.
+    """
+    if isinstance(prompt, str):
+        return f"{prompt}\n\n{message}"
+    if isinstance(prompt, list | tuple):
+        turn = _turn(prompt, message)
+        return None if turn is None else type(prompt)((*prompt, turn))
+    messages = getattr(prompt, "messages", None)
+    if callable(copied := getattr(prompt, "model_copy", None)) and isinstance(messages, Sequence):
+        turns = with_turn(list(messages), message)
+        return None if turns is None else copied(update={"messages": turns})
+    return None
+
+
+def _turn(turns: Sequence[Any], message: str) -> Any:  # noqa: ANN401  of the type of the turns
+    """Return one more turn of the user, like the last of theirs or like the last of anyone."""
+    if not turns:
+        return None
+    theirs = [turn for turn in turns if _speaker(turn) in _USERS]
+    like = (theirs or turns)[-1]
+    if isinstance(like, str):
+        return message
+    if isinstance(like, tuple) and len(like) == _ROLE_AND_TEXT:
+        return (like[0] if theirs else "user", message)
+    if isinstance(like, Mapping):
+        said = {name: like[name] for name in ("role", "type") if name in like} if theirs else {"role": "user"}
+        return {**said, "content": _content_like(like.get("content"), message)}
+    return _object_like(like, message) if theirs else None
+
+
+def _speaker(turn: object) -> object:
+    return turn[0] if isinstance(turn, tuple) and turn else role_of(turn)
+
+
+def _content_like(content: object, message: str) -> object:
+    """Return the message as a list of one part where ``content`` is a list of parts: some models take no other."""
+    parts = content if isinstance(content, list) else []
+    for part in parts:
+        if isinstance(part, Mapping) and isinstance(part.get("text"), str):
+            return [{name: part[name] for name in ("type", "text") if name in part} | {"text": message}]
+    return message
+
+
+def _object_like(turn: Any, message: str) -> Any:  # noqa: ANN401  of the type of the turn
+    if callable(copied := getattr(turn, "model_copy", None)):
+        fresh = {"content": message} | ({"id": None} if hasattr(turn, "id") else {})
+        return copied(update=fresh)
+    another = copy.copy(turn)
+    another.content = message
+    return another

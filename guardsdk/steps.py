@@ -1,0 +1,82 @@
+"""One order of work for plain and async callables: it is written as a generator of steps, and driven either way."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to be done before the order of work goes on with its result."""
+
+    run: Callable[[], Any]
+    """Does it, however long it takes."""
+    arun: Callable[[], Awaitable[Any]]
+    """Does it without holding up the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Call the guarded callable, and go on with what it gives."""
+
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+
+
+Steps = Generator[Step | Invoke, Any, T]
+
+
+def work(run: Callable[[], Any]) -> Step:
+    """Return a step of our own, which takes a while: in async callables a worker thread does it."""
+    return Step(run, lambda: asyncio.to_thread(run))
+
+
+def ask(run: Callable[[], Any]) -> Step:
+    """Return a step that is the host's own callable: in async callables what it gives is awaited where it has to be."""
+
+    async def arun() -> Any:  # noqa: ANN401  whatever the host gives
+        result = run()
+        return await result if inspect.isawaitable(result) else result
+
+    return Step(run, arun)
+
+
+def drive(steps: Steps[T], invoke: Callable[..., Any] | None = None) -> T:
+    """Do every step in this thread, with ``invoke`` for the guarded callable, and return what the order ends with."""
+    with closing(steps):
+        result: Any = None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration as end:
+                ended: T = end.value
+                return ended
+            # Outside of the try: a StopIteration of the guarded callable is its own.
+            result = step.run() if isinstance(step, Step) else _callable(invoke)(*step.args, **step.kwargs)
+
+
+async def adrive(steps: Steps[T], invoke: Callable[..., Awaitable[Any]] | None = None) -> T:
+    """As ``drive``, in a running loop."""
+    with closing(steps):
+        result: Any = None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration as end:
+                ended: T = end.value
+                return ended
+            result = await (step.arun() if isinstance(step, Step) else _callable(invoke)(*step.args, **step.kwargs))
+
+
+def _callable(invoke: Callable[..., Any] | None) -> Callable[..., Any]:
+    if invoke is None:
+        msg = "this order of work calls the guarded callable, and none was given"
+        raise TypeError(msg)
+    return invoke
