@@ -74,9 +74,9 @@ _TASKS = frozenset({"dolly_subset", "code_alpaca_2k", "gpteacher"})
 _HARMLESS = frozenset({"certified_safe_prompts", "bfcl", "gsm8k", "clinc150"})
 
 COUNTS = {
-    "hard_benign": 15_000,
-    "direct": 9_000,
-    "jailbreak": 16_000,
+    "hard_benign": 20_000,
+    "direct": 14_000,
+    "jailbreak": 20_000,
     "encodings": 4_000,
     "indirect": 32_000,
     "mails": 12_000,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from models.training.banks import bank
 from models.training.generators import direct, encodings, hard_benign, jailbreak
 
 if TYPE_CHECKING:
@@ -100,13 +101,53 @@ def test_direct_has_attacks_and_twins() -> None:
     assert any("name a fish" in text for text in by_label[1])
 
 
+def test_every_kind_of_direct_row_has_the_label_of_its_bank() -> None:
+    """All banks are drawn from; ``pair`` and ``twin`` are harmless and every other bank is an attack."""
+    rows = list(direct.generate(_rng(2), _DRAWS))
+    label_of = {row.source.removeprefix("gen_direct_"): row.labels["prompt_injection"] for row in rows}
+    attacks = dict.fromkeys(("override", "extract", "secret", "foreign", "game", "ploy", "tongue"), 1)
+    assert label_of == attacks | {"pair": 0, "twin": 0}
+    assert all(row.labels["prompt_injection"] == label_of[row.source.removeprefix("gen_direct_")] for row in rows)
+
+
+def test_attacks_may_come_late_in_a_long_text() -> None:
+    """Some attacks stand behind several ordinary requests, and so do some harmless twins."""
+    rows = list(direct.generate(_rng(2), _DRAWS))
+    for value in (0, 1):
+        assert sum(len(row.text) > 600 for row in rows if row.labels["prompt_injection"] == value) >= 20
+
+
+def test_no_attack_line_is_a_harmless_line_too() -> None:
+    """No line stands in an attack bank and in a harmless bank, punctuation and case aside."""
+
+    def keys(*names: str) -> set[str]:
+        """Return the letters and digits of the lines of the banks."""
+        return {"".join(filter(str.isalnum, line.lower())) for name in names for line in bank(name)}
+
+    attacks = keys(
+        *(f"direct_{kind}" for kind in ("override", "extract", "secret", "foreign", "game", "ploy", "tongue"))
+    )
+    harmless = keys(
+        "direct_pair", "direct_twin", *(f"benign_{kind}" for kind in ("trigger", "dense", "office", "security"))
+    )
+    assert not attacks & harmless
+    assert not keys("frame_rules", "frame_drop") & keys("frame_case", "frame_case_twin", "frame_soft", "frame_twin")
+
+
+@pytest.mark.parametrize("name", ["rules", "drop", "soft", "twin", "case", "case_twin", "long", "long_twin"])
+def test_every_frame_holds_what_is_asked(name: str) -> None:
+    """Every frame has a slot for the act, the goal or the whole payload."""
+    slots = [sum(frame.count(slot) for slot in ("{payload}", "{act}", "{goal}")) for frame in bank(f"frame_{name}")]
+    assert min(slots) >= 1
+
+
 def test_jailbreak_frames_follow_the_payload() -> None:
     """Innocent frames take their label from the payload; rule-dropping frames do not."""
     rows = list(jailbreak.generate(_rng(1), _DRAWS))
     for row in rows:
         if row.source == "gen_jailbreak_plain":
             assert row.labels["jailbreak"] == 0
-        elif row.source in {"gen_jailbreak_rules", "gen_jailbreak_suffix"}:
+        elif row.source in {"gen_jailbreak_rules", "gen_jailbreak_drop", "gen_jailbreak_suffix"}:
             assert row.labels["jailbreak"] == 1
         else:
             assert row.labels["jailbreak"] == row.labels["harmful_request"]

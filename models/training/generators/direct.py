@@ -22,9 +22,33 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
 
-_KINDS = {"override": 0.3, "extract": 0.16, "secret": 0.09, "foreign": 0.18, "pair": 0.27}
+_KINDS = {
+    "override": 0.17,
+    "extract": 0.1,
+    "secret": 0.05,
+    "foreign": 0.1,
+    "game": 0.12,
+    "ploy": 0.11,
+    "tongue": 0.05,
+    "pair": 0.14,
+    "twin": 0.16,
+}
+_HARMLESS = frozenset({"pair", "twin"})
+_STACKED = 0.3
+"""Share of carriers that are several ordinary requests in a row, so that an attack may come late in a long text."""
 _TASKS = ("tell me a story", "write a haiku", "count to ten", "give me a recipe for soup", "list five rivers")
-_CARRIERS = ("office", "security", "homonym", "roleplay", "everyday", "templates", "long", "multilingual")
+_CARRIERS = (
+    "office",
+    "security",
+    "homonym",
+    "roleplay",
+    "everyday",
+    "templates",
+    "long",
+    "multilingual",
+    "trigger",
+    "dense",
+)
 _ATTACK = {"prompt_injection": 1, "harmful_request": 0, "toxicity": 0}
 
 
@@ -38,7 +62,9 @@ def _short(rng: random.Random, limit: int) -> str:
 
 def embed(rng: random.Random, text: str) -> str:
     """Put ``text`` before, after or inside ordinary content; used for attacks and for their harmless twins."""
-    carrier, _ = benign_line(rng, rng.choice(_CARRIERS))
+    many = rng.randint(2, 5) if rng.random() < _STACKED else 1
+    glue = rng.choice((" ", "\n", "\n\n"))
+    carrier = glue.join(benign_line(rng, rng.choice(_CARRIERS))[0] for _ in range(many))
     joint = rng.choice(("\n\n", "\n", " ", " ... ", "\n---\n", "\n\n\n", " Also, ", " Wait. ", "\nPS: "))
     where = rng.randrange(4)
     if where == 0:
@@ -66,7 +92,7 @@ def _draw(tasks: Sequence[str], rng: random.Random) -> Row:
     if rng.random() < 0.3:  # noqa: PLR2004
         text = embed(rng, text)
     text = dress(rng, text, chat=0.25, noise=0.4)
-    labels = dict(LABELS_BENIGN) if kind == "pair" else dict(_ATTACK)
+    labels = dict(LABELS_BENIGN) if kind in _HARMLESS else dict(_ATTACK)
     return Row(text, "input", labels, f"gen_direct_{kind}", f"direct_{kind}:{index}")
 
 

@@ -13,17 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _KINDS = {
-    "office": 0.15,
-    "security": 0.13,
-    "homonym": 0.14,
-    "roleplay": 0.1,
-    "everyday": 0.1,
-    "multilingual": 0.12,
-    "long": 0.1,
-    "templates": 0.14,
-    "mixed": 0.06,
+    "trigger": 0.19,
+    "dense": 0.08,
+    "office": 0.1,
+    "security": 0.1,
+    "homonym": 0.1,
+    "roleplay": 0.07,
+    "everyday": 0.08,
+    "multilingual": 0.08,
+    "long": 0.07,
+    "templates": 0.08,
+    "mixed": 0.05,
 }
-_MIXABLE = ("office", "security", "homonym", "roleplay", "everyday")
+_MIXABLE = ("office", "security", "homonym", "roleplay", "everyday", "trigger")
 _JOINS = ("\n\n", "\n", " ", " Also: ", "\n\nAnd another one: ", "\n---\n", " And then: ", "\n2) ")
 _DOUBLE = 0.4
 LABELS_BENIGN = {"prompt_injection": 0, "jailbreak": 0, "harmful_request": 0, "toxicity": 0}

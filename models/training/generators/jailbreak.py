@@ -24,18 +24,24 @@ _NOT_ACTS = re.compile(
     re.IGNORECASE,
 )
 _KINDS = {
-    "rules": 0.18,
-    "soft": 0.25,
-    "twin": 0.13,
-    "long": 0.18,
-    "long_twin": 0.06,
-    "parts": 0.12,
-    "suffix": 0.04,
-    "plain": 0.04,
+    "rules": 0.15,
+    "drop": 0.07,
+    "soft": 0.19,
+    "twin": 0.1,
+    "case": 0.16,
+    "case_twin": 0.07,
+    "long": 0.11,
+    "long_twin": 0.04,
+    "parts": 0.05,
+    "suffix": 0.03,
+    "plain": 0.03,
 }
 _HARMFUL_SHARE = {
     "rules": 0.7,
+    "drop": 0.7,
     "soft": 0.55,
+    "case": 0.6,
+    "case_twin": 0.12,
     "long": 0.6,
     "long_twin": 0.12,
     "parts": 0.55,
@@ -43,6 +49,7 @@ _HARMFUL_SHARE = {
     "suffix": 0.6,
     "plain": 0.5,
 }
+_RULE_DROPPING = frozenset({"rules", "drop"})
 _SYLLABLES = [
     "ing",
     "descri",
@@ -136,7 +143,7 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
     kind = weighted(rng, _KINDS)
     bad = rng.random() < _HARMFUL_SHARE[kind]
     payload = rng.choice(harmful if bad else harmless)
-    labels = {"jailbreak": int(bad or kind == "rules"), "harmful_request": int(bad)}
+    labels = {"jailbreak": int(bad or kind in _RULE_DROPPING), "harmful_request": int(bad)}
     if not bad:
         labels["toxicity"] = 0
     if kind in {"plain", "suffix"}:
@@ -152,7 +159,7 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
             frame, index = _frame(rng, kind)
             wrapped = wrap(rng, frame, payload)
         text = wrapped
-        if kind != "rules":
+        if kind not in _RULE_DROPPING:
             labels["prompt_injection"] = 0
     text = dress(rng, text, chat=0.15, noise=0.3)
     return Row(text, "input", labels, f"gen_jailbreak_{kind}", f"frame_{kind}:{index}")
