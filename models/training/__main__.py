@@ -31,10 +31,13 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with train/ calib/ bench/")
     built.add_argument("--out", type=Path, required=True, help="folder for everything the run makes")
     built.add_argument(
-        "--start", type=Path, help="model.pt of an earlier run to go on from, instead of the base weights"
+        "--start", type=Path, help="model.pt of an earlier run, or a shipped model's folder, to go on from"
     )
     built.add_argument("--epochs", type=int, default=Recipe().epochs)
     built.add_argument("--share", type=float, default=Recipe().share, help="share of each source's quota in an epoch")
+    built.add_argument("--own-share", type=float, default=Recipe().own_share, help="the same for generated text")
+    built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")
+    built.add_argument("--batch-tokens", type=int, default=Recipe().batch_tokens)
     built.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
     built.add_argument("--seed", type=int, default=Recipe().seed)
     built.add_argument("--limit", type=int, help="evaluate on at most this many rows of each set, stage and label")
@@ -55,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         seed=options.seed,
         epochs=1 if options.smoke else options.epochs,
         share=options.share,
+        own_share=options.own_share,
+        frozen_layers=options.frozen_layers,
+        batch_tokens=options.batch_tokens,
         learning_rate=options.learning_rate,
     )
     prepared_file, trained = out / "prepared.npz", out / "model.pt"

@@ -21,6 +21,7 @@ from guardsdk.verdict import Stage
 from models.training.card import base_manifest, write_float_twin
 from models.training.pools import Pool, held_out_pools, pools
 from models.training.rows import STAGES_OF
+from models.training.thresholds import joint_thresholds, mean_rate, platt, threshold_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +40,6 @@ BLOCKING = {
     "output": ("harmful_response", "toxicity"),
 }
 QUANTILES = 101
-_CONVERGED = 1e-9
 _HARM = "harmful_request"
 _DOUBTFUL = 0.01
 
@@ -72,85 +72,6 @@ def log_odds_of(classifier: Classifier, pool: Pool) -> dict[str, NDArray[np.floa
 def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     clipped = np.clip(probability, 1e-15, 1 - 1e-15)
     return np.log(clipped) - np.log1p(-clipped)
-
-
-def platt(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> Calibration:
-    """Fit ``p = sigmoid(slope * x + intercept)`` with both classes weighing the same (Platt 1999, with his targets).
-
-    Newton's method on a convex loss; a tiny ridge keeps separable classes finite.
-    """
-    x = np.concatenate([positive, negative])
-    counts = np.array([len(positive), len(negative)], float)
-    goals = np.array([(counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2)])
-    target = np.repeat(goals, counts.astype(int))
-    weight = np.repeat(0.5 / counts, counts.astype(int))
-    design = np.stack([x, np.ones_like(x)])
-    start = np.array([1.0, 0.0])
-    ridge = 1e-4
-
-    def loss(theta: NDArray[np.float64]) -> float:
-        logits = theta @ design
-        fit = weight @ (np.logaddexp(0.0, logits) - target * logits)
-        return float(fit + 0.5 * ridge * ((theta - start) ** 2).sum())
-
-    theta = start
-    for _ in range(100):
-        p = 1.0 / (1.0 + np.exp(-np.clip(theta @ design, -500, 500)))
-        gradient = design @ (weight * (p - target)) + ridge * (theta - start)
-        hessian = (design * (weight * p * (1 - p))) @ design.T + ridge * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        # A full step overshoots where the classes are far from balanced on the starting line: halve until it helps.
-        while loss(theta - step) > loss(theta) and np.abs(step).max() > _CONVERGED:
-            step /= 2
-        theta = theta - step
-        if np.abs(step).max() <= _CONVERGED:
-            break
-    return Calibration(slope=max(float(theta[0]), 1e-3), intercept=float(theta[1]))
-
-
-def threshold_at(rate: float, negatives: Sequence[NDArray[np.float64]]) -> float:
-    """Return the smallest score that at most ``rate`` of the negatives reach, as the mean over sources."""
-    candidates = np.unique(np.concatenate(negatives))
-    # One past the largest score, where nothing fires, is a candidate too.
-    candidates = np.append(candidates, np.nextafter(candidates[-1], np.inf))
-    low, high = 0, len(candidates) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if mean_rate(candidates[middle], negatives) <= rate:
-            high = middle
-        else:
-            low = middle + 1
-    return float(candidates[low])
-
-
-def mean_rate(threshold: float, negatives: Sequence[NDArray[np.float64]]) -> float:
-    """Return the share that reaches ``threshold``, averaged over sources."""
-    return float(np.mean([(scores >= threshold).mean() for scores in negatives]))
-
-
-def joint_rates(pools: Sequence[Mapping[str, NDArray[np.float64]]], target: float) -> tuple[dict[str, float], float]:
-    """Find equal false-positive rates per label whose union, averaged over ``pools``, stays at ``target``.
-
-    Each benign pool maps the labels it is a negative of to the scores of its texts, aligned. Returns the thresholds and
-    the union rate reached.
-    """
-    labels = sorted({label for pool in pools for label in pool})
-
-    def union(rate: float) -> tuple[dict[str, float], float]:
-        thresholds = {label: threshold_at(rate, [pool[label] for pool in pools if label in pool]) for label in labels}
-        hits = [np.any([pool[label] >= thresholds[label] for label in pool], axis=0).mean() for pool in pools]
-        return thresholds, float(np.mean(hits))
-
-    low, high = 0.0, target
-    best = union(0.0)
-    for _ in range(30):
-        middle = (low + high) / 2
-        found = union(middle)
-        if found[1] <= target:
-            low, best = middle, found
-        else:
-            high = middle
-    return best
 
 
 def without_doubtful(scored: Sequence[Scored]) -> list[Scored]:
@@ -190,7 +111,8 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
         **{f"{p.stage}|{p.label}|{p.source}|{label}": x for p, found in everything for label, x in found.items()},
     )
     scored = without_doubtful(everything)
-    stages = {label: _stages_of(label, scored) for label in STAGES_OF}
+    blocking = {stage: _blocking_thresholds(scored, stage) for stage in BLOCKING}
+    stages = {label: _stages_of(label, scored, blocking) for label in STAGES_OF}
     final = draft.model_copy(
         update={"labels": tuple(label.model_copy(update={"stages": stages[label.name]}) for label in draft.labels)}
     )
@@ -225,19 +147,24 @@ def _benign(scored: Iterable[Scored], label: str, stage: str) -> list[NDArray[np
     return [scores for pool, found in at_stage for scores in _negatives(pool, found, (label,)).values()]
 
 
-def _stages_of(label: str, scored: Sequence[Scored]) -> dict[Stage, LabelStage]:
+def _blocking_thresholds(scored: Sequence[Scored], stage: str) -> dict[str, float]:
+    """Set the thresholds of the labels that block at ``stage`` together, on log-odds."""
+    here = [(pool, found) for pool, found in scored if pool.stage == stage]
+    benign = [_negatives(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
+    wanted = [(pool.label, found) for pool, found in here if pool.label in BLOCKING[stage]]
+    return joint_thresholds(benign, wanted, TARGET)[0]
+
+
+def _stages_of(
+    label: str, scored: Sequence[Scored], blocking: Mapping[str, Mapping[str, float]]
+) -> dict[Stage, LabelStage]:
     made = {}
     for stage in STAGES_OF[label]:
         negatives = _benign(scored, label, stage)
         positives = [found[label] for pool, found in scored if pool.label == label and pool.stage == stage]
         calibration = platt(np.concatenate(positives), np.concatenate(negatives))
         if label in BLOCKING[stage]:
-            joint = [
-                _negatives(pool, found, BLOCKING[stage])
-                for pool, found in scored
-                if pool.label is None and pool.stage == stage
-            ]
-            threshold = joint_rates(joint, TARGET)[0][label]
+            threshold = blocking[stage][label]
         else:
             threshold = threshold_at(FLAG_RATE[label, stage], negatives)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from guardsdk.registry.lookup import MANIFEST_FILE
 from guardsdk.registry.manifest import EvaluationResult, FileEntry, Manifest, Source
 from guardsdk.verdict import Stage
-from models.training.dataset import CONTEXT_TOKENS, MAX_TOKENS, Prepared
+from models.training.dataset import CONTEXT_TOKENS, MAX_TOKENS, Prepared, is_own
 from models.training.prepare import TOKENIZER, source_rows
 from models.training.quantize import CPU_GRAPH, CUDA_GRAPH, WEIGHTS
 from models.training.rows import STAGE_TOKENS
@@ -74,7 +74,7 @@ def _sources(prepared: Prepared) -> tuple[Source, ...]:
     for name, rows in source_rows(prepared).items():
         if name in SOURCES:
             named.append(Source(name=name, rows=rows, licence=SOURCES[name].licence))
-        elif name.startswith("gen_"):
+        elif is_own(name):
             own += rows
     return (*sorted(named, key=lambda source: source.name), Source(name="own generators", rows=own, licence="ours"))
 

@@ -129,13 +129,23 @@ Plan = list[list[tuple[int, int, int]]]
 """Batches of (row, first token, end token)."""
 
 
-def plan_epoch(data: Prepared, rng: np.random.Generator, *, tokens: int, max_tokens: int, share: float = 1.0) -> Plan:
+def plan_epoch(
+    data: Prepared,
+    rng: np.random.Generator,
+    *,
+    tokens: int,
+    max_tokens: int,
+    shares: tuple[float, float] = (1.0, 1.0),
+) -> Plan:
     """Draw one epoch by the quotas of each source and lay it out in batches of about ``tokens`` tokens.
 
-    ``share`` scales every quota. Rows of like length share a batch, so little is padded; the order of the batches is
-    random. Texts are seen in windows of at most ``max_tokens`` tokens.
+    ``shares`` scales the quotas of third-party sources and those of our own generators. Rows of like length share a
+    batch, so little is padded; the order of the batches is random. Texts are seen in windows of at most ``max_tokens``
+    tokens.
     """
-    chosen = np.concatenate([_quota(data, source, rng, share) for source in range(len(data.sources))])
+    chosen = np.concatenate(
+        [_quota(data, source, rng, shares[is_own(data.sources[source])]) for source in range(len(data.sources))]
+    )
     rng.shuffle(chosen)
     spans = []
     for index in chosen:
@@ -153,6 +163,11 @@ def plan_epoch(data: Prepared, rng: np.random.Generator, *, tokens: int, max_tok
             batch.append((int(chosen[position]), *spans[position]))
         batches.append(batch)
     return [batches[at] for at in rng.permutation(len(batches))]
+
+
+def is_own(source: str) -> bool:
+    """Return whether a source is text of our own generators."""
+    return source.startswith("gen_")
 
 
 def _quota(data: Prepared, source: int, rng: np.random.Generator, share: float) -> NDArray[np.int64]:

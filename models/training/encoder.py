@@ -62,8 +62,8 @@ class Layer(nn.Module):
         query, key, value = (
             self.qkv(states).view(rows, tokens, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
         )
-        weights = query @ key.transpose(-1, -2) * (hidden // self.heads) ** -0.5 + bias
-        mixed = (weights.softmax(-1) @ value).transpose(1, 2).reshape(rows, tokens, hidden)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        mixed = mixed.transpose(1, 2).reshape(rows, tokens, hidden)
         states = self.norm_attention(states + self.out(mixed))
         result: Tensor = self.norm_output(states + self.down(functional.gelu(self.up(states))))
         return result

@@ -95,7 +95,12 @@ def held_out_pools(out: Path, seed: int, *, everything: bool = False) -> list[Po
 
     With ``everything`` it returns the positives of every label and one pool of clean text per stage.
     """
-    lacking = {("prompt_injection", "tool"), ("harmful_response", "output"), ("refusal", "output")}
+    lacking = {
+        ("prompt_injection", "tool"),
+        ("harmful_request", "input"),
+        ("harmful_response", "output"),
+        ("refusal", "output"),
+    }
     found: dict[tuple[str, str, str | None], list[dict[str, Any]]] = {}
     with (out / HELD_OUT_FILE).open(encoding="utf-8") as lines:
         for line in lines:

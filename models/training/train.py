@@ -1,7 +1,8 @@
 """Train step: masked multi-label training of encoder and heads, resumable at any moment.
 
-The forward and backward pass run on a bfloat16 copy of the weights, the optimizer on float32 masters: on CPUs with
-bfloat16 matrix units this is several times faster than float32, and the masters lose nothing.
+Where the machine multiplies bfloat16 faster than float32, the forward and backward pass run on a bfloat16 copy of the
+weights: several times faster on CPUs with matrix units for it, many times slower on those without. The optimizer always
+works on float32 masters, which lose nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from benchmarks.stats import auroc
 from models.training.dataset import MASKED, Batch, Prepared, collate, held_out_batches, plan_epoch
 from models.training.encoder import EncoderConfig, GuardModel, load_base
 from models.training.rows import LABELS
+from models.training.shipped import widened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,10 @@ class Recipe:
     clip: float = 1.0
     share: float = 1.0
     """Share of each source's quota that an epoch holds."""
+    own_share: float = 1.0
+    """The same for the text of our own generators."""
+    frozen_layers: int = 0
+    """Lowest layers that stay as they are, embeddings with them: for a short run that goes on from a trained model."""
 
 
 class Masters:
@@ -98,6 +104,23 @@ class Masters:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
+def _compute_type(device: torch.device, config: EncoderConfig) -> torch.dtype:
+    """Return the type that multiplies faster here: measured, because no flag tells for every processor."""
+
+    def seconds(kind: torch.dtype) -> float:
+        states = torch.ones((256, config.hidden), device=device, dtype=kind)
+        matrix = torch.ones((config.hidden, config.feed_forward), device=device, dtype=kind)
+        best = math.inf
+        for _ in range(5):
+            started = time.perf_counter()
+            # Reading a value waits for a GPU to be done.
+            (states @ matrix).sum().item()
+            best = min(best, time.perf_counter() - started)
+        return best
+
+    return min((torch.float32, torch.bfloat16), key=seconds)
+
+
 def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
     part, *rest = name.split(".")
     if part in {"attend", "value", "overall"}:
@@ -135,7 +158,7 @@ def train(
     """Train and return the path of ``model.pt`` below ``out``; a stopped run goes on from ``checkpoint.pt``.
 
     ``config`` other than the default starts from random weights (the smoke run); ``start`` is a finished ``model.pt``
-    to go on from instead of the published base weights. Runs on CUDA where there is one.
+    or the folder of a shipped model to go on from, instead of the published base weights. Runs on CUDA where it can.
     """
     final = out / "model.pt"
     if final.is_file():
@@ -145,15 +168,18 @@ def train(
     model = GuardModel(config or EncoderConfig())
     legs = []
     if start is not None:
-        before = torch.load(start, map_location="cpu", weights_only=True)
+        before = widened(start) if start.is_dir() else torch.load(start, map_location="cpu", weights_only=True)
         model.load_state_dict(before["model"])
         legs += before["legs"]
     elif config is None:
         load_base(model)
     if config is None:
         # Only the stage tokens' rows would need to move; the word that stands for a stage is told by the layers above.
-        model.words.weight.requires_grad_(False)  # noqa: FBT003  torch's own signature
-    model = model.to(device, torch.bfloat16).train()
+        model.words.requires_grad_(False)  # noqa: FBT003  torch's own signature
+    if recipe.frozen_layers:
+        for part in (model.words, model.places, model.kinds, model.norm, *model.layers[: recipe.frozen_layers]):
+            part.requires_grad_(False)  # noqa: FBT003  torch's own signature
+    model = model.to(device, _compute_type(device, model.config)).train()
     masters = Masters(model, recipe)
     _loop(model, masters, prepared, out / "checkpoint.pt", device)
     averaged = {name: tensor.float().cpu() for name, tensor in model.state_dict().items()}
@@ -171,8 +197,9 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
         masters.restore(stored["masters"])
         done = stored["step"]
     rng = np.random.default_rng(recipe.seed)
+    shares = (recipe.share, recipe.own_share)
     plans = [
-        plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, share=recipe.share)
+        plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, shares=shares)
         for _ in range(recipe.epochs)
     ]
     total, step, saved, tokens = sum(map(len, plans)), 0, time.monotonic(), 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,18 +17,18 @@ import torch
 from guardsdk import Guard
 from guardsdk.registry.manifest import Manifest
 from models.training.__main__ import SMOKE_CONFIG, main
-from models.training.calibrate import joint_rates, mean_rate, platt, threshold_at, without_doubtful
+from models.training.calibrate import without_doubtful
 from models.training.clusters import Overlap, cluster_ids
 from models.training.dataset import CLS, MASKED, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
-from models.training.encoder import GuardModel
+from models.training.encoder import EncoderConfig, GuardModel
 from models.training.export import export, from_checkpoint
 from models.training.pools import Pool
+from models.training.prepare import prepare
 from models.training.quantize import Variant, choose
 from models.training.rows import LABELS, STAGE_TOKENS, Row
+from models.training.shipped import widened
+from models.training.thresholds import joint_thresholds, mean_rate, platt, threshold_at
 from models.training.train import Recipe, loss_of, train
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -210,10 +210,23 @@ def test_thresholds_keep_the_mean_rate_of_their_sources() -> None:
 def test_union_of_labels_stays_at_the_target() -> None:
     rng = np.random.default_rng(2)
     pools = [{"a": rng.normal(size=4000), "b": rng.normal(size=4000)}, {"a": rng.normal(size=4000)}]
-    thresholds, union = joint_rates(pools, 0.01)
+    thresholds, union = joint_thresholds(pools, [], 0.01)
     both = (pools[0]["a"] >= thresholds["a"]) | (pools[0]["b"] >= thresholds["b"])
     assert union == pytest.approx((both.mean() + (pools[1]["a"] >= thresholds["a"]).mean()) / 2)
     assert 0.005 < union <= 0.01
+
+
+def test_the_target_goes_where_it_buys_recall() -> None:
+    rng = np.random.default_rng(3)
+    benign = [{"easy": rng.normal(size=4000), "hard": rng.normal(size=4000)}]
+    attacks = [
+        ("easy", {"easy": rng.normal(9, 1, 500), "hard": rng.normal(size=500)}),
+        ("hard", {"easy": rng.normal(size=500), "hard": rng.normal(2, 1, 500)}),
+    ]
+    thresholds, union = joint_thresholds(benign, attacks, 0.01)
+    assert union <= 0.01
+    spent = {label: float((benign[0][label] >= thresholds[label]).mean()) for label in thresholds}
+    assert spent["hard"] > 3 * spent["easy"] > 0
 
 
 def test_doubtful_rows_leave_pools_that_are_silent_about_harm() -> None:
@@ -260,3 +273,34 @@ def test_network_of_another_size_starts_random() -> None:
     first = GuardModel(SMOKE_CONFIG)
     torch.manual_seed(1)
     assert not torch.equal(first.words.weight, GuardModel(SMOKE_CONFIG).words.weight)
+
+
+def test_a_shipped_model_comes_back_as_the_network_it_was() -> None:
+    shipped = Path(__file__).parents[2] / "models" / "guard-minilm-l6"
+    start = widened(shipped)
+    model = GuardModel(EncoderConfig()).eval()
+    model.load_state_dict(start["model"])
+    ids = torch.tensor([[CLS, STAGE_TOKENS["input"], 8568, 2035, 3025, 8128, SEP]])
+    with torch.inference_mode():
+        logits, attention, embedding = model(ids, torch.ones_like(ids), torch.zeros_like(ids))
+    session = onnxruntime.InferenceSession(shipped / "model_cuda.onnx", providers=["CPUExecutionProvider"])
+    feed = {"input_ids": ids.numpy(), "attention_mask": np.ones((1, 7), np.int64)}
+    expected = session.run(None, feed | {"token_type_ids": np.zeros((1, 7), np.int64)})
+    for found, wanted in zip((logits, attention, embedding), expected, strict=True):
+        np.testing.assert_allclose(found.numpy(), wanted, atol=0.05)  # the runtime fuses and approximates
+
+
+def test_frozen_layers_stay_and_the_others_move(tmp_path: Path) -> None:
+    config = replace(SMOKE_CONFIG, layers=2)
+    prepared = prepare(None, tmp_path, seed=5, scale=0.002, held_out=0.3)
+    recipe = Recipe(seed=5, epochs=1, batch_tokens=2048, frozen_layers=1)
+    torch.manual_seed(recipe.seed)
+    before = GuardModel(config).state_dict()
+    after = torch.load(train(prepared, tmp_path, recipe, config), weights_only=True)["model"]
+    moved = {
+        name.split(".")[0] + name.split(".")[1]
+        for name in after
+        if not torch.allclose(before[name], after[name], atol=1e-6)
+    }
+    assert "layers1" in moved
+    assert not moved & {"layers0", "wordsweight", "placesweight"}
