@@ -11,6 +11,7 @@ from guardsdk.policy.model import Policy
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from guardsdk.settings import Settings
@@ -58,3 +59,24 @@ def require_text_or_none(given: object, name: str) -> None:
     """As ``require_text``, for what may be left out."""
     if given is not None:
         require_text(given, name)
+
+
+def require_seconds(given: object, name: str) -> None:
+    """Raise ``InputError`` unless ``given`` is none or a number of seconds above 0; infinity is a number here."""
+    fits = given is None or (isinstance(given, int | float) and not isinstance(given, bool) and given > 0)
+    require(fits, f"{name} must be more than 0 seconds, or None")
+
+
+def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tuple[list[str], list[str | None]]:
+    """Return the texts and a context for each; raises ``InputTypeError`` or ``InputError``, naming the place."""
+    if isinstance(texts, str | bytes):
+        msg = f"texts must be an iterable of strings, not one {type(texts).__name__}"
+        raise InputTypeError(msg)
+    items = list(texts)
+    for place, text in enumerate(items):
+        require_text(text, f"texts[{place}]")
+    surroundings: list[str | None] = [None] * len(items) if contexts is None else list(contexts)
+    require(len(surroundings) == len(items), f"{len(items)} texts and {len(surroundings)} contexts")
+    for place, context in enumerate(surroundings):
+        require_text_or_none(context, f"contexts[{place}]")
+    return items, surroundings

@@ -6,10 +6,18 @@ import asyncio
 from typing import TYPE_CHECKING, Self
 
 from guardsdk.cache import Keys, VerdictCache
-from guardsdk.errors import GuardError, InputTypeError
-from guardsdk.given import chosen_policy, require, require_text, require_text_or_none, stage_of
+from guardsdk.errors import GuardError
+from guardsdk.given import (
+    chosen_policy,
+    require,
+    require_seconds,
+    require_text,
+    require_text_or_none,
+    stage_of,
+    texts_of,
+)
 from guardsdk.handling import Plain, applied
-from guardsdk.info import GuardInfo, RuleInfo, installed_versions
+from guardsdk.info import GuardInfo, installed_versions, labels_of, rules_of
 from guardsdk.loading import Loader
 from guardsdk.pipeline import Assembly, Pipeline
 from guardsdk.policy.decide import bind
@@ -48,6 +56,8 @@ class Guard:
         cache: int = 4096,
         cache_ttl_s: float = 3600.0,
         max_chars: int | None = 2_000_000,
+        early_stop: bool = True,
+        deadline_s: float | None = None,
         shadow: bool | None = None,
         reviewer: object = None,
         observers: Sequence[Observer] | None = None,
@@ -65,6 +75,11 @@ class Guard:
             cache_ttl_s: Seconds a verdict is kept.
             max_chars: Characters of a text that are scored at most; a longer text is ``degraded`` and handled by the
                 policy's ``on_error``. ``None`` scores texts of any length whole.
+            early_stop: Leave the rest of a long text unscored once a principle has blocked it: no score can change that
+                action any more. Off, every window is scored and every finding is on the verdict.
+            deadline_s: Seconds a check may take; ``None`` is as long as it needs. What is not scored by then is left
+                out, the verdict is ``degraded`` (``failed`` where nothing was scored) and ``on_error`` says what
+                follows. Looked at between windows and screens, so a check ends a little later.
             shadow: Let every text pass and record what would have followed, whatever the policy says of it; the
                 policy's own ``shadow`` when left out.
             reviewer: Who decides on texts with action ``review``, for ``apply`` and for callables guarded with this
@@ -81,6 +96,7 @@ class Guard:
         require(cache >= 0, "cache must be 0 (off) or more verdicts")
         require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
         require(max_chars is None or max_chars >= 1, "max_chars must be at least 1, or None")
+        require_seconds(deadline_s, "deadline_s")
         require(threads is None or threads >= 1, "threads must be at least 1")
         require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
         self._settings = Settings.from_environment() if settings is None else settings
@@ -101,6 +117,8 @@ class Guard:
             provider_requested=self._providers,
             cache=self._cache,
             max_chars=max_chars,
+            early_stop=early_stop,
+            deadline_s=deadline_s,
         )
 
     def check(
@@ -111,6 +129,7 @@ class Guard:
         context: str | None = None,
         system: str | None = None,
         actor: str | None = None,
+        deadline_s: float | None = None,
     ) -> Verdict:
         """Check one text.
 
@@ -120,6 +139,7 @@ class Guard:
             context: The prompt a response answers; read on the output stage only.
             system: The developer's instructions, which a response must not recite; read on the output stage only.
             actor: Whom to name as the author in telemetry; it has no part in the decision.
+            deadline_s: Seconds this check may take, in place of the guard's.
 
         Returns:
             The verdict. A model that is missing, corrupt or failing gives status ``failed`` and never raises; whether
@@ -127,7 +147,7 @@ class Guard:
 
         Raises:
             InputTypeError: ``text``, ``context``, ``system`` or ``actor`` is not a string.
-            InputError: There is no such stage.
+            InputError: There is no such stage, or ``deadline_s`` is no time.
             PolicyError: The policy names a label or threshold that no screen of the guard has.
             GuardError: The guard is closed.
         """
@@ -135,7 +155,9 @@ class Guard:
         require_text(text, "text")
         for name, given in (("context", context), ("system", system), ("actor", actor)):
             require_text_or_none(given, name)
-        return self._pipeline.run((text,), stage_of(stage), (Surroundings(context, system),), actor)[0]
+        require_seconds(deadline_s, "deadline_s")
+        around = (Surroundings(context, system),)
+        return self._pipeline.run((text,), stage_of(stage), around, actor, deadline_s=deadline_s)[0]
 
     async def acheck(
         self,
@@ -145,9 +167,12 @@ class Guard:
         context: str | None = None,
         system: str | None = None,
         actor: str | None = None,
+        deadline_s: float | None = None,
     ) -> Verdict:
         """Check one text as ``check`` does, in a worker thread that sees the caller's context variables."""
-        return await asyncio.to_thread(self.check, text, stage=stage, context=context, system=system, actor=actor)
+        return await asyncio.to_thread(
+            self.check, text, stage=stage, context=context, system=system, actor=actor, deadline_s=deadline_s
+        )
 
     def check_many(
         self,
@@ -157,29 +182,22 @@ class Guard:
         contexts: Sequence[str | None] | None = None,
         system: str | None = None,
         actor: str | None = None,
+        deadline_s: float | None = None,
     ) -> list[Verdict]:
         """Check many texts in batches; equal ones are scored once.
 
-        ``contexts`` gives each text its own context, ``system`` is the same for all. Returns one verdict per text, in
-        order; ``duration_s`` of each is its share of the batch's wall time. Raises as ``check`` does, naming the place
-        of a wrong element, before anything is checked; ``InputError`` also where ``contexts`` is not as long as
-        ``texts``.
+        ``contexts`` gives each text its own context, ``system`` is the same for all, and ``deadline_s`` is for all of
+        them together. Returns one verdict per text, in order; ``duration_s`` of each is its share of the batch's wall
+        time. Raises as ``check`` does, naming the place of a wrong element, before anything is checked; ``InputError``
+        also where ``contexts`` is not as long as ``texts``.
         """
         self._require_open()
-        if isinstance(texts, str | bytes):
-            msg = f"texts must be an iterable of strings, not one {type(texts).__name__}"
-            raise InputTypeError(msg)
-        items = list(texts)
-        for place, text in enumerate(items):
-            require_text(text, f"texts[{place}]")
-        prompts: Sequence[str | None] = [None] * len(items) if contexts is None else list(contexts)
-        require(len(prompts) == len(items), f"{len(items)} texts and {len(prompts)} contexts")
-        for place, context in enumerate(prompts):
-            require_text_or_none(context, f"contexts[{place}]")
+        items, prompts = texts_of(texts, contexts)
         require_text_or_none(system, "system")
         require_text_or_none(actor, "actor")
+        require_seconds(deadline_s, "deadline_s")
         around = [Surroundings(prompt, system) for prompt in prompts]
-        return self._pipeline.run(items, stage_of(stage), around, actor)
+        return self._pipeline.run(items, stage_of(stage), around, actor, deadline_s=deadline_s)
 
     def apply(
         self,
@@ -246,18 +264,8 @@ class Guard:
             model=model.ref,
             directory=model.directory,
             policy=self.policy.ref,
-            labels=_labels(assembly.panel.operating_points),
-            rules=tuple(
-                RuleInfo(
-                    stage=stage,
-                    principle_id=rule.id,
-                    label=rule.label,
-                    threshold=rule.threshold,
-                    action=rule.action,
-                )
-                for stage, rules in assembly.bound.rules.items()
-                for rule in rules
-            ),
+            labels=labels_of(assembly.panel.operating_points),
+            rules=rules_of(assembly.bound),
             provider_requested=self._providers,
             provider_active=classifier.provider_active,
             provider_reason=classifier.provider_reason,
@@ -296,7 +304,8 @@ class Guard:
 
         model = load_manifest(find_model(self._models, self._settings))
         classifier = shared_classifier(model, self._providers, self._threads)
-        panel = Panel([ClassifierScreen(classifier), *self._screens])
+        # In the order they are asked: what the quick ones find can spare the classifier most of a long text.
+        panel = Panel([*self._screens, ClassifierScreen(classifier)])
         bound = bind(self.policy, panel.operating_points)
         assembly = Assembly(
             panel=panel.serving(bound.measured),
@@ -306,13 +315,6 @@ class Guard:
             keys=Keys(model.ref.digest, self.policy.digest, str(self._max_chars)),
         )
         return assembly, classifier
-
-
-def _labels(known: Iterable[tuple[str, Stage]]) -> dict[str, tuple[Stage, ...]]:
-    labels: dict[str, tuple[Stage, ...]] = {}
-    for label, stage in known:
-        labels[label] = (*labels.get(label, ()), stage)
-    return labels
 
 
 def _default_observers() -> tuple[Observer, ...]:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from guardsdk.verdict import Action, ArtifactRef, Stage
 from guardsdk.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from guardsdk.policy.decide import BoundPolicy
 
 
 class RuleInfo(BaseModel):
@@ -44,6 +50,23 @@ class GuardInfo(BaseModel):
     """Why the active provider is not the best one asked for; null where it is."""
     versions: dict[str, str]
     """Installed versions of guardsdk, Python and the packages that compute the scores."""
+
+
+def labels_of(known: Iterable[tuple[str, Stage]]) -> dict[str, tuple[Stage, ...]]:
+    """Return label to the stages it is scored on, in the order they are ``known``."""
+    labels: dict[str, tuple[Stage, ...]] = {}
+    for label, stage in known:
+        labels[label] = (*labels.get(label, ()), stage)
+    return labels
+
+
+def rules_of(bound: BoundPolicy) -> tuple[RuleInfo, ...]:
+    """Return what ``bound`` holds against a text, by stage and in the policy's order."""
+    return tuple(
+        RuleInfo(stage=stage, principle_id=rule.id, label=rule.label, threshold=rule.threshold, action=rule.action)
+        for stage, rules in bound.rules.items()
+        for rule in rules
+    )
 
 
 def installed_versions() -> dict[str, str]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from math import isfinite
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
-from guardsdk.errors import ModelError
+from guardsdk.errors import GuardError, ModelError
+from guardsdk.limits import Limits
 from guardsdk.observing import CheckRecord, notify
-from guardsdk.policy.decide import decide
+from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.clean import clean
-from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
+from guardsdk.verdict import Stage, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from guardsdk.cache import Keys, VerdictCache
     from guardsdk.observing import Observer
     from guardsdk.policy.decide import BoundPolicy
+    from guardsdk.policy.judge import About
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import JointReading, Panel
     from guardsdk.verdict import ArtifactRef
@@ -75,11 +76,13 @@ class Pipeline:
         provider_requested: str,
         cache: VerdictCache | None = None,
         max_chars: int | None = None,
+        early_stop: bool = False,
+        deadline_s: float | None = None,
     ) -> None:
         """Check by ``policy`` with the parts ``assemble`` gives.
 
-        ``assemble`` is called once per batch that needs scores and is expected to remember what it loaded; a
-        ``ModelError`` from it makes the check ``failed``, every other error is the caller's.
+        ``assemble`` is called once per batch that needs scores and is expected to remember what it loaded. Its
+        ``GuardError``, other than a ``ModelError``, is the caller's; every other error makes the check ``failed``.
         """
         self._policy = policy
         self._assemble = assemble
@@ -87,19 +90,33 @@ class Pipeline:
         self._provider_requested = provider_requested
         self._cache = cache
         self._max_chars = max_chars
+        self._early_stop = early_stop
+        self._deadline_s = deadline_s
         self._stages = frozenset(stage for principle in policy.principles for stage in principle.stages)
 
     def run(
-        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], actor: str | None
+        self,
+        texts: Sequence[str],
+        stage: Stage,
+        around: Sequence[Surroundings],
+        actor: str | None,
+        *,
+        deadline_s: float | None = None,
+        uncovered: Sequence[Sequence[str]] = (),
     ) -> list[Verdict]:
         """Return one verdict per text, in order; equal texts are scored once.
 
-        ``duration_s`` of each is its share of the batch's wall time. ``around`` is as long as ``texts``.
+        ``duration_s`` of each is its share of the batch's wall time. ``around`` is as long as ``texts``, and so is
+        ``uncovered`` where it is given: the kinds of what came with a text and cannot be screened.
         """
         if not texts:
             return []
         started_ns, started = time.time_ns(), time.perf_counter()
-        judged = self._judge(texts, stage, around)
+        limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s)
+        judged = self._judge(texts, stage, around, limits)
+        for place, kinds in enumerate(uncovered):
+            if kinds:
+                judged[place] = not_covered(self._policy, judged[place], kinds)
         share = (time.perf_counter() - started) / len(texts)
         verdicts = []
         for place, text in enumerate(texts):
@@ -110,12 +127,14 @@ class Pipeline:
             notify(self._observers, CheckRecord(final, started_ns, len(text), actor))
         return verdicts
 
-    def _judge(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> dict[int, Verdict]:
+    def _judge(
+        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+    ) -> dict[int, Verdict]:
         """Return the verdict of every text by its place, without its duration."""
         waiting = [place for place, text in enumerate(texts) if text and not text.isspace()]
         judged: dict[int, Verdict] = {}
         if len(waiting) < len(texts):
-            judged = dict.fromkeys(range(len(texts)), self._nothing_to_check(stage))
+            judged = dict.fromkeys(range(len(texts)), nothing_to_check(self._policy, stage, self._about(None)))
         if not waiting:
             return judged
         if stage not in self._stages:
@@ -123,12 +142,15 @@ class Pipeline:
                 f"PolicyError: policy {self._policy.name!r} has no principle for stage {stage.value}: add one, or let "
                 f'the stage pass unchecked with on_error = {{{stage.value} = "allow"}}'
             )
-            return judged | dict.fromkeys(waiting, self._failed(stage, reason))
+            return judged | dict.fromkeys(waiting, self._failed(stage, reason, "policy"))
         try:
             assembly = self._assemble()
-        except ModelError as error:
-            reason = f"{type(error).__qualname__}: {error}"
-            return judged | dict.fromkeys(waiting, self._failed(stage, reason))
+        except Exception as error:
+            if isinstance(error, GuardError) and not isinstance(error, ModelError):
+                raise
+            message = f": {error}" if isinstance(error, ModelError) else ""  # a stranger's words may be anything
+            reason = f"{type(error).__qualname__}{message}"
+            return judged | dict.fromkeys(waiting, self._failed(stage, reason, "model"))
         jobs: dict[Hashable, _Job] = {}
         for place in waiting:
             text = texts[place]
@@ -143,16 +165,27 @@ class Pipeline:
             jobs.setdefault(key, _Job(text, beside)).places.append(place)
         waiting_jobs = list(jobs.items())
         for start in range(0, len(waiting_jobs), _AT_ONCE):
-            self._score(assembly, stage, waiting_jobs[start : start + _AT_ONCE], judged)
+            self._score(assembly, stage, waiting_jobs[start : start + _AT_ONCE], judged, limits)
         return judged
 
     def _score(
-        self, assembly: Assembly, stage: Stage, jobs: Sequence[tuple[Hashable, _Job]], judged: dict[int, Verdict]
+        self,
+        assembly: Assembly,
+        stage: Stage,
+        jobs: Sequence[tuple[Hashable, _Job]],
+        judged: dict[int, Verdict],
+        limits: Limits,
     ) -> None:
         """Score every job in one go, and put its verdict at all its places and into the cache."""
         texts = [clean(job.text[: self._max_chars]) for _, job in jobs]
         around = [job.around.map(lambda prompt: clean(self._ends(prompt)), clean) for _, job in jobs]
-        readings = assembly.panel.read(texts, stage, around)
+        if self._early_stop:
+
+            def enough(_: int, scores: Mapping[str, float]) -> bool:
+                return settled(assembly.bound, stage, scores)
+
+            limits = replace(limits, settled=enough)
+        readings = assembly.panel.read(texts, stage, around, limits)
         for (key, job), reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))
             judged.update(dict.fromkeys(job.places, verdict))
@@ -168,79 +201,28 @@ class Pipeline:
         return context[:head] + context[len(context) - tail :]
 
     def _verdict(self, assembly: Assembly, stage: Stage, reading: JointReading, length: int) -> Verdict:
+        about = self._about(assembly)
         if reading.coverage is None:
-            return self._failed(stage, "; ".join(reading.problems), assembly)
-        decision = decide(assembly.bound, stage, reading.scores)
+            return failed(self._policy, stage, "; ".join(reading.problems), reading.layers, about)
         seen = length if self._max_chars is None else min(length, self._max_chars)
-        reasons = list(reading.problems)
-        if seen < length:
-            reasons.append(f"only the first {seen} of {length} characters were scored (max_chars)")
-        if reading.coverage < 1.0:
-            reasons.append(f"only {reading.coverage:.1%} of the characters given to the model were scored")
-        if decision.unscored:
-            reasons.append(f"no usable score for {', '.join(decision.unscored)}")
-        on_error = self._policy.on_error_for(stage)
-        held_back = bool(reasons) and on_error is Action.BLOCK and decision.action is not Action.BLOCK
-        findings = tuple(
-            Finding(
-                principle_id=fired.principle.id,
-                label=fired.principle.label,
-                score=fired.score,
-                threshold=fired.principle.threshold,
-                margin=fired.margin,
-                action=fired.principle.action,
-                spans=reading.spans(fired.principle.label),
-            )
-            for fired in decision.fired
-        )
-        return Verdict(
-            **self._follows(Action.BLOCK if held_back else decision.action),
-            status=Status.DEGRADED if reasons else Status.COMPLETE,
-            stage=stage,
-            principle_id=None if held_back else decision.principle_id,
-            scores={label: score for label, score in reading.scores.items() if isfinite(score)},
-            evaluations=decision.evaluations,
-            findings=findings,
-            coverage=reading.coverage * seen / length,
-            degraded_reasons=tuple(reasons),
-            **self._about(assembly),
-        )
+        cut = f"only the first {seen} of {length} characters were scored (max_chars)"
+        coverage = reading.coverage * seen / length
+        reasons = [cut] if seen < length else []
+        return judge(assembly.bound, stage, reading, length=seen, coverage=coverage, reasons=reasons, about=about)
 
-    def _follows(self, action: Action) -> dict[str, Any]:
-        """Return the fields of a verdict that say what follows; in shadow mode the text passes, whatever was found."""
-        if not self._policy.shadow:
-            return {"allowed": action.passes, "action": action}
-        return {"allowed": True, "action": action if action.passes else Action.FLAG, "would_action": action}
-
-    def _about(self, assembly: Assembly | None) -> dict[str, Any]:
+    def _about(self, assembly: Assembly | None) -> About:
         """Return the fields of a verdict that say what it was reached with."""
-        about: dict[str, Any] = {"policy": self._policy.ref, "provider_requested": self._provider_requested}
+        about: About = {"policy": self._policy.ref, "provider_requested": self._provider_requested}
         if assembly is not None:
             about["model"] = assembly.model
             # A runtime that has to load again, in a forked child, may find that it cannot.
-            with suppress(ModelError):
+            with suppress(Exception):
                 about["provider_active"] = assembly.runtime.provider_active
                 about["provider_reason"] = assembly.runtime.provider_reason
         return about
 
-    def _nothing_to_check(self, stage: Stage) -> Verdict:
-        """Judge a text without a visible character: it holds nothing a principle could speak of."""
-        return Verdict(
-            **self._follows(Action.ALLOW),
-            status=Status.COMPLETE,
-            stage=stage,
-            coverage=1.0,
-            **self._about(None),
-        )
-
-    def _failed(self, stage: Stage, error: str, assembly: Assembly | None = None) -> Verdict:
-        return Verdict(
-            **self._follows(self._policy.on_error_for(stage)),
-            status=Status.FAILED,
-            stage=stage,
-            error=error,
-            **self._about(assembly),
-        )
+    def _failed(self, stage: Stage, error: str, layer: str) -> Verdict:
+        return failed(self._policy, stage, error, (layer,), self._about(None))
 
 
 def _read_of(around: Surroundings, stage: Stage) -> Surroundings:

@@ -123,13 +123,19 @@ class Verdict(_Frozen):
     principle_id: str | None = None
     """The principle that decided, where one fired."""
     scores: dict[str, float] = Field(default_factory=dict)
-    """Label to calibrated probability, highest over all windows, for every label of this stage."""
+    """Label to calibrated probability, highest over all windows scored, for every label of this stage."""
     evaluations: tuple[Evaluation, ...] = ()
     findings: tuple[Finding, ...] = ()
     """The principles that fired, strongest action first, then largest margin."""
     coverage: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the text's characters that was scored."""
+    stopped_early: bool = False
+    """Whether the rest of a long text was left unscored because a principle had blocked it, which nothing in the rest
+    could have changed. ``coverage`` then says how much was scored, and the check is complete all the same."""
     degraded_reasons: tuple[str, ...] = ()
+    incomplete_layers: tuple[str, ...] = ()
+    """Where something went wrong: names of screens that failed, were late or gave what cannot be used; ``model`` where
+    nothing could be loaded."""
     error: str | None = None
     """Why the check failed: an error class and a message that holds no text."""
     model: ArtifactRef | None = None

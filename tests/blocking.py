@@ -54,13 +54,16 @@ class StageGuard(Guard):
         contexts: Sequence[str | None] | None = None,
         system: str | None = None,
         actor: str | None = None,
+        deadline_s: float | None = None,
     ) -> list[Verdict]:
         items = list(texts)
         surroundings = contexts or [None] * len(items)
         self.seen += [
             Seen(Stage(stage), text, near, actor, system) for text, near in zip(items, surroundings, strict=True)
         ]
-        return super().check_many(items, stage=stage, contexts=contexts, system=system, actor=actor)
+        return super().check_many(
+            items, stage=stage, contexts=contexts, system=system, actor=actor, deadline_s=deadline_s
+        )
 
     def texts(self, stage: Stage) -> list[str]:
         return [seen.text for seen in self.seen if seen.stage is stage]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guardsdk.cache import Keys, VerdictCache
-from guardsdk.errors import ModelError, PolicyError
+from guardsdk.errors import ModelError
 from guardsdk.pipeline import Assembly, Pipeline
 from guardsdk.policy import OnError, Policy, Principle, bind
 from guardsdk.screens.base import OperatingPoints, Panel, Reading, Spans
@@ -91,7 +91,8 @@ class Bench:
         policy: Policy = POLICY,
         cache: int = 0,
         max_chars: int | None = None,
-        failure: ModelError | PolicyError | None = None,
+        deadline_s: float | None = None,
+        failure: Exception | None = None,
         runtime: StillRuntime | GoneRuntime | None = None,
     ) -> None:
         self.screen = screen or WordScreen("bad", "rude")
@@ -109,6 +110,7 @@ class Bench:
             provider_requested="auto",
             cache=self.cache,
             max_chars=max_chars,
+            deadline_s=deadline_s,
         )
 
     def _assemble(self) -> Assembly:

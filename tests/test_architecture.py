@@ -18,6 +18,7 @@ FLOORS = {
     "errors": 0,
     "settings": 0,
     "surroundings": 0,
+    "limits": 0,
     "version": 0,
     "text": 1,
     "policy": 1,

@@ -114,7 +114,8 @@ def test_empty_and_white_space_are_allowed_with_full_coverage_and_no_finding(
 @pytest.mark.parametrize("stage", Stage)
 def test_odd_characters_are_scored_like_any_other(guard: Guard, text: str, stage: Stage) -> None:
     verdict = guard.check(text, stage=stage, context=text)
-    assert (verdict.status, verdict.coverage) == (Status.COMPLETE, 1.0)
+    assert verdict.status is Status.COMPLETE
+    assert verdict.stopped_early or verdict.coverage == 1.0
     assert verdict.evaluations
     for finding in verdict.findings:
         start, end = finding.span

@@ -119,7 +119,8 @@ def test_a_score_that_is_no_number_degrades_the_check() -> None:
 
     verdict = Bench(Lost("bad", "rude")).check("fine")
     assert (verdict.status, verdict.allowed) == (Status.DEGRADED, False)
-    assert verdict.degraded_reasons == ("no usable score for bad",)
+    assert verdict.degraded_reasons == ("words: no usable score for bad",)
+    assert verdict.incomplete_layers == ("words",)
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 

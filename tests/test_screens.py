@@ -51,7 +51,7 @@ def test_two_screens_of_one_class_both_keep_their_result() -> None:
     panel = Panel([LengthScreen("a", "short", full=10), LengthScreen("b", "long", full=1000)])
     (reading,) = panel.read(["x" * 10], Stage.INPUT, [NOWHERE])
     assert reading.scores == {"short": 1.0, "long": 0.01}
-    assert reading.spans("short") == reading.spans("long") == ((0, 10),)
+    assert reading.spans("short", 10) == reading.spans("long", 10) == ((0, 10),)
     assert set(panel.operating_points) == {("short", Stage.INPUT), ("long", Stage.INPUT)}
 
 

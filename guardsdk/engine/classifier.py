@@ -18,6 +18,7 @@ from guardsdk.engine.runner import Runner
 from guardsdk.engine.scores import Request, Scores
 from guardsdk.engine.session import OnnxRuntime, Runtime
 from guardsdk.engine.tokenizer import TextEncoder
+from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.registry.lookup import verify_files
 from guardsdk.text.clean import clean
 from guardsdk.text.windows import windows
@@ -81,11 +82,13 @@ class Classifier:
         """Score one short and one long text, so that no later check pays for a first run. Raises ``ModelError``."""
         self.score([Request("a", Stage.INPUT), Request("a " * self.model.manifest.max_tokens, Stage.INPUT)])
 
-    def score(self, requests: Sequence[Request]) -> list[Scores]:
-        """Score texts of any length, in order; every window of every text is run.
+    def score(self, requests: Sequence[Request], limits: Limits = UNLIMITED) -> list[Scores]:
+        """Score texts of any length, in order: every window of every text, as far as ``limits`` let it.
 
-        Safe to call from many threads. Memory is bounded by the texts themselves: windows run in batches of bounded
-        size. Raises ``ModelError`` when the model cannot be run; there are no partial results.
+        The two ends of a long text are scored first, then the rest from the start. Limits are looked at between runs,
+        and one text's never depend on another's. Safe to call from many threads. Memory is bounded by the texts
+        themselves: windows run in batches of bounded size. Raises ``ModelError`` when the model cannot be run; there
+        are no partial results then.
         """
         loaded = self._loaded()
         texts = [clean(request.text) for request in requests]
@@ -95,25 +98,34 @@ class Classifier:
         for request, text, tokens in zip(requests, texts, loaded.encoder.encode(texts), strict=True):
             head, pair = self._head(loaded.encoder, request)
             room = self.model.manifest.max_tokens - len(head) - len(loaded.encoder.suffix)
-            ranges = windows(len(tokens.ids), room, self.model.manifest.overlap_tokens)
+            ranges = _ends_first(windows(len(tokens.ids), room, self.model.manifest.overlap_tokens))
             rows.extend(Row(len(tallies), at, head, tokens.ids[a:b]) for at, (a, b) in enumerate(ranges))
             paired.append(pair)
             tallies.append(Tally(Request(text, request.stage), tokens, ranges, self._readings[request.stage]))
-        self._run(loaded, rows, paired, tallies)
+        self._run(loaded, rows, paired, tallies, limits)
         return [tally.scores(loaded.encoder) for tally in tallies]
 
-    def _run(self, loaded: _Loaded, rows: list[Row], paired: list[bool], tallies: list[Tally]) -> None:
+    def _run(self, loaded: _Loaded, rows: list[Row], paired: list[bool], tallies: list[Tally], limits: Limits) -> None:
         suffix = np.array(loaded.encoder.suffix, dtype=np.int64)
         most = _ROWS[loaded.runner.active.kind]
         frame = len(suffix)
         lengths = [len(row.head) + len(row.body) + frame for row in rows]
         for batch in plan_batches(lengths, most, _TOKENS):
-            members = [rows[index] for index in batch]
+            members = [rows[index] for index in batch if not tallies[rows[index].owner].settled]
+            if not members:
+                continue
+            if limits.passed:
+                return
             feed = arrays(members, suffix, loaded.encoder.pad, [paired[row.owner] for row in members])
             outputs = loaded.runner.run(*feed)
             odds = log_odds(outputs.logits, self.model.activation)
             for at, row in enumerate(members):
-                tallies[row.owner].add(row.window, odds[at], outputs, at, len(row.head))
+                tally = tallies[row.owner]
+                # The windows of a text come in their order, so that where it stops is no matter of its neighbours.
+                if not tally.settled:
+                    tally.add(row.window, odds[at], outputs, at, len(row.head))
+                    if limits.settled is not None and len(tally.windows) > 1:
+                        tally.settled = limits.settled(row.owner, tally.probabilities)
 
     def _head(self, encoder: TextEncoder, request: Request) -> tuple[NDArray[np.int64], bool]:
         """Return the ids before the text, and whether they carry a context."""
@@ -144,6 +156,11 @@ class Classifier:
             # must outlive the interpreter's own clean-up: it gets a reference that nobody gives back.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._state))
             self._state = None
+
+
+def _ends_first(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Put the last window second: where a text ends is where an attack behind filler is, and where few look."""
+    return [ranges[0], ranges[-1], *ranges[1:-1]] if len(ranges) > 1 else ranges
 
 
 _CLASSIFIERS: WeakSet[Classifier] = WeakSet()

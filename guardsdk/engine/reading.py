@@ -70,6 +70,7 @@ class Tally:
         self._done: list[tuple[int, int]] = []
         self._best = np.full(len(reading.names), -np.inf)
         self._peaks: dict[str, Peak] = {}
+        self.settled = False
         self._embedding: NDArray[np.float64] | None = None
 
     def add(self, window: int, odds: NDArray[np.float64], outputs: Outputs, row: int, head: int) -> None:
@@ -89,6 +90,13 @@ class Tally:
             vector = outputs.embedding[row].astype(np.float64)
             self._embedding = vector if self._embedding is None else self._embedding + vector
 
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Label to calibrated probability over the windows taken in; empty where there were none."""
+        if not self._done:
+            return {}
+        return dict(zip(self.reading.names, self.reading.probabilities(self._best), strict=True))
+
     def scores(self, encoder: TextEncoder) -> Scores:
         """Return the scores over all windows taken in."""
         length = len(self.tokens.ids)
@@ -98,9 +106,10 @@ class Tally:
             norm = float(np.linalg.norm(self._embedding))
             embedding = (self._embedding / (norm or 1.0)).astype(np.float32)
         return Scores(
-            probabilities=dict(zip(self.reading.names, self.reading.probabilities(self._best), strict=True)),
+            probabilities=self.probabilities,
             coverage=coverage,
             windows=len(self._done),
+            settled=self.settled and len(self._done) < len(self.windows),
             embedding=embedding,
             _text=self.request.text,
             _tokens=self.tokens,

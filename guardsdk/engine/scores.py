@@ -43,10 +43,13 @@ class Scores:
     """The scores of one text."""
 
     probabilities: dict[str, float]
-    """Label to calibrated probability, the highest of all windows, for every label read on this stage."""
+    """Label to calibrated probability, the highest of all windows scored, for every label read on this stage."""
     coverage: float
-    """Share of the text's tokens, and so of its characters, that lay in a window that was scored."""
+    """Share of the text's tokens that lay in a window that was scored."""
     windows: int
+    """How many were scored; none where the time was up before the first, and then there are no probabilities."""
+    settled: bool
+    """Whether the rest was left out because the decision was settled."""
     embedding: NDArray[np.float32] | None = field(repr=False)
     """[H], unit length: the mean over the windows; None where the model gives none."""
     _text: str = field(repr=False)

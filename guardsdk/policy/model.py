@@ -147,6 +147,8 @@ class Policy(_Strict):
         "block"
     )
     """``"block"``, ``"allow"``, or a table with one of them per stage."""
+    on_uncovered: Handling = "block"
+    """What follows where a message carries parts nobody can screen, such as images, audio and files."""
     shadow: bool = False
     """Let every text pass, also one that could not be checked, and record what would have followed."""
     principles: tuple[Principle, ...] = Field(min_length=1)
@@ -233,7 +235,7 @@ class Policy(_Strict):
 
 
 _KEYS = {
-    "": ("name", "version", "on_error", "shadow", "principle"),
+    "": ("name", "version", "on_error", "on_uncovered", "shadow", "principle"),
     "principle": tuple(Principle.model_fields),
     "examples": tuple(Example.model_fields),
     "on_error": tuple(OnError.model_fields),

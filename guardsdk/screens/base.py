@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from guardsdk.errors import GuardError
+from guardsdk.limits import UNLIMITED, Limits
+from guardsdk.screens.usable import usable, usable_spans
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ class Reading:
     """Share of the text's characters that was scored, 0 to 1."""
     spans: Callable[[str], Spans]
     """For a label, the passages that carried its score."""
+    settled: bool = False
+    """Whether the rest was left out because the decision was settled."""
+    late: bool = False
+    """Whether the rest was left out because the time was up."""
 
 
 class Screen(Protocol):
@@ -51,6 +57,17 @@ class Screen(Protocol):
         ...
 
 
+@runtime_checkable
+class LimitedScreen(Protocol):
+    """What a screen has besides when it can stop part of the way; one that cannot has to be quick at any length."""
+
+    def read_within(
+        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+    ) -> list[Reading]:
+        """Read as ``read`` does, as far as ``limits`` let it; what was left out is told by each reading."""
+        ...
+
+
 @dataclass(slots=True)
 class JointReading:
     """What all screens saw in one text. Each label comes from exactly one screen."""
@@ -58,36 +75,59 @@ class JointReading:
     scores: dict[str, float] = field(default_factory=dict)
     coverage: float | None = None
     """The lowest of the screens that answered; none where no screen did."""
+    settled: bool = False
+    """Whether a screen left out the rest because the decision was settled."""
     problems: list[str] = field(default_factory=list)
-    """One line per screen that failed: its name, the error's class and, for our own errors, its message."""
-    _spans: dict[str, Callable[[str], Spans]] = field(default_factory=dict)
+    """One line per thing that went wrong: the screen's name, then the error's class and, for our own errors, its
+    message, or what was not usable."""
+    layers: list[str] = field(default_factory=list)
+    """The screens something went wrong in."""
+    _spans: dict[str, tuple[str, Callable[[str], Spans]]] = field(default_factory=dict)
 
-    def spans(self, label: str) -> Spans:
-        """Return the passages that carried the score of ``label``."""
-        return self._spans[label](label)
+    def spans(self, label: str, length: int) -> Spans:
+        """Return the passages of a text of ``length`` that carried the score of ``label``.
 
-    def add(self, reading: Reading) -> None:
-        """Take in what one screen saw."""
+        Where the screen cannot tell or tells nonsense it is the whole text, and a problem.
+        """
+        name, spans = self._spans[label]
+        try:
+            found = tuple((start, end) for start, end in spans(label))
+        except Exception as error:  # noqa: BLE001  the score stands, whatever became of its place
+            self.fail(name, named(error))
+        else:
+            if usable_spans(found, length):
+                return found
+            self.fail(name, f"no usable passage for {label}")
+        return ((0, length),)
+
+    def add(self, name: str, reading: Reading) -> None:
+        """Take in what the screen ``name`` saw."""
         self.scores.update(reading.scores)
-        self._spans.update(dict.fromkeys(reading.scores, reading.spans))
+        self._spans.update(dict.fromkeys(reading.scores, (name, reading.spans)))
         self.coverage = reading.coverage if self.coverage is None else min(self.coverage, reading.coverage)
+        self.settled = self.settled or reading.settled
+
+    def fail(self, name: str, problem: str) -> None:
+        """Note what went wrong in the screen ``name``."""
+        self.problems.append(f"{name}: {problem}")
+        if name not in self.layers:
+            self.layers.append(name)
 
 
 class Panel:
     """Several screens asked about the same texts; one that fails takes nothing from the others."""
 
     def __init__(self, screens: Sequence[Screen]) -> None:
-        """Take the screens as they are.
+        """Take the screens as they are; they are asked in this order, so quick ones come first.
 
         Raises ``GuardError`` where two share a name or score the same label on the same stage: one result would
         overwrite the other, and which one would depend on their order.
         """
-        self._screens = tuple(screens)
-        self._idle: frozenset[tuple[str, Stage]] = frozenset()
+        self.screens = tuple(screens)
         self.operating_points: OperatingPoints = {}
         owners: dict[tuple[str, Stage], str] = {}
         names: set[str] = set()
-        for screen in self._screens:
+        for screen in self.screens:
             if screen.name in names:
                 msg = f"two screens are named {screen.name!r}"
                 raise GuardError(msg)
@@ -98,50 +138,89 @@ class Panel:
                     raise GuardError(msg)
                 owners[key] = screen.name
                 self.operating_points[key] = points
+        self._asked = {
+            (screen.name, stage): [label for label, at in screen.operating_points if at is stage]
+            for screen in self.screens
+            for stage in Stage
+        }
 
     def serving(self, wanted: Container[tuple[str, Stage]]) -> Panel:
         """Return a panel that asks a screen only on the stages where one of its labels is ``wanted``."""
-        panel = Panel(self._screens)
-        panel._idle = frozenset(
-            (screen.name, stage)
-            for screen in self._screens
-            for stage in Stage
-            if not any(at is stage and (label, at) in wanted for label, at in screen.operating_points)
-        )
+        panel = Panel(self.screens)
+        for (name, stage), labels in self._asked.items():
+            if not any((label, stage) in wanted for label in labels):
+                panel._asked[name, stage] = []
         return panel
 
-    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[JointReading]:
-        """Return one joint reading per text, in order. Raises nothing: what failed is listed in ``problems``."""
+    def read(
+        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits = UNLIMITED
+    ) -> list[JointReading]:
+        """Return one joint reading per text, in order. Raises nothing: what failed is listed in ``problems``.
+
+        A screen whose turn comes when the time is up is not asked, and that is a problem.
+        """
         joint = [JointReading() for _ in texts]
-        for screen in self._screens:
-            if (screen.name, stage) in self._idle:
+        for screen in self.screens:
+            labels = self._asked[screen.name, stage]
+            if not labels:
                 continue
-            for whole, part in zip(joint, _ask(screen, texts, stage, around), strict=True):
-                if isinstance(part, Reading):
-                    whole.add(part)
-                else:
-                    whole.problems.append(part)
+            for whole, part in zip(joint, _ask(screen, texts, stage, around, _so_far(limits, joint)), strict=True):
+                _take(whole, screen.name, part, labels)
         return joint
 
 
-def _ask(screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading | str]:
+def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
+    """Return ``limits`` under which a decision may also be settled by what the screens before have seen."""
+    settled = limits.settled
+    if settled is None:
+        return limits
+    return replace(limits, settled=lambda place, scores: settled(place, {**joint[place].scores, **scores}))
+
+
+def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> None:
+    """Take in what came from the screen ``name``: its reading, or the problem in its place."""
+    if isinstance(part, str):
+        whole.fail(name, part)
+        return
+    try:
+        reading, problems = usable(part, labels)  # type: ignore[arg-type]  # whatever a screen gave
+    except Exception as error:  # noqa: BLE001  what is no reading cannot be read
+        whole.fail(name, f"an answer that is no reading: {type(error).__qualname__}")
+        return
+    for problem in problems:
+        whole.fail(name, problem)
+    if reading.scores:
+        whole.add(name, reading)
+
+
+def _ask(
+    screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+) -> list[Reading | str]:
     """Return a reading per text, or the problem that took its place.
 
     A batch that fails is asked again text by text, so that one text nobody can score does not fail its neighbours.
     """
+    if limits.passed:
+        return ["not asked, the time was up"] * len(texts)
     try:
-        readings = screen.read(texts, stage, around)
+        if isinstance(screen, LimitedScreen):
+            readings = screen.read_within(texts, stage, around, limits)
+        else:
+            readings = screen.read(texts, stage, around)
         if len(readings) == len(texts):
             return list(readings)
-        problem = f"{screen.name}: {len(readings)} readings for {len(texts)} texts"
+        problem = f"{len(readings)} readings for {len(texts)} texts"
     except Exception as error:  # noqa: BLE001  a screen's bug is a failed check, and failed checks are held back
-        problem = f"{screen.name}: {_named(error)}"
+        problem = named(error)
     if len(texts) == 1:
         return [problem]
-    return [_ask(screen, (text,), stage, (beside,))[0] for text, beside in zip(texts, around, strict=True)]
+    return [
+        _ask(screen, (text,), stage, (beside,), limits.alone(place))[0]
+        for place, (text, beside) in enumerate(zip(texts, around, strict=True))
+    ]
 
 
-def _named(error: Exception) -> str:
+def named(error: Exception) -> str:
     """Name ``error``; a stranger's message is left out, because it may quote the text."""
     kind = type(error).__qualname__
     return f"{kind}: {error}" if isinstance(error, GuardError) else kind

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.engine.classifier import Request
+from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import Reading
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from guardsdk.engine.classifier import Classifier
     from guardsdk.engine.scores import Scores
+    from guardsdk.limits import Limits
     from guardsdk.screens.base import OperatingPoints, Spans
     from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import Stage
@@ -38,10 +40,22 @@ class ClassifierScreen:
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         """Return one reading per text, in order, scored in batches. Raises ``ModelError`` where the model fails."""
+        return self.read_within(texts, stage, around, UNLIMITED)
+
+    def read_within(
+        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+    ) -> list[Reading]:
+        """Read as ``read`` does, as far as ``limits`` let it, window by window."""
         requests = [Request(text, stage, beside.prompt) for text, beside in zip(texts, around, strict=True)]
         return [
-            Reading(scores=scores.probabilities, coverage=scores.coverage, spans=partial(_spans, scores))
-            for scores in self._classifier.score(requests)
+            Reading(
+                scores=scores.probabilities,
+                coverage=scores.coverage,
+                spans=partial(_spans, scores),
+                settled=scores.settled,
+                late=scores.coverage < 1.0 and not scores.settled,
+            )
+            for scores in self._classifier.score(requests, limits)
         ]
 
 

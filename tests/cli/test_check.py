@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -132,9 +132,9 @@ def _cut(characters: int) -> object:
 
     original = Pipeline.run
 
-    def run(self: Pipeline, *arguments: object) -> object:
+    def run(self: Pipeline, *arguments: Any, **options: Any) -> object:  # noqa: ANN401  passed on
         self._max_chars = characters
-        return original(self, *arguments)  # type: ignore[arg-type]
+        return original(self, *arguments, **options)
 
     return run
 

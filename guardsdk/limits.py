@@ -1,0 +1,40 @@
+"""How far a check has to go: until when, and until what is known."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Settled = Callable[[int, Mapping[str, float]], bool]
+    """Given a text's place and its scores so far, whether its decision can no longer change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What lets a screen stop before it has seen a whole text. Without any it goes to the end."""
+
+    ends_at: float | None = None
+    """On the clock of ``time.monotonic``: past it no further piece of work is begun."""
+    settled: Settled | None = None
+
+    @classmethod
+    def within(cls, seconds: float | None) -> Self:
+        """Return limits that end ``seconds`` from now, or never."""
+        return cls(None if seconds is None else time.monotonic() + seconds)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the time is up."""
+        return self.ends_at is not None and time.monotonic() >= self.ends_at
+
+    def alone(self, place: int) -> Limits:
+        """Return the limits of the text at ``place`` for a call that gives that text only."""
+        settled = self.settled
+        return self if settled is None else replace(self, settled=lambda _, scores: settled(place, scores))
+
+
+UNLIMITED = Limits()

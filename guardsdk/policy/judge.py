@@ -1,0 +1,140 @@
+"""From what was seen in a text to its verdict. Pure: it knows no screen, no model and no clock."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Protocol
+
+from guardsdk.policy.decide import decide
+from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from guardsdk.policy.decide import BoundPolicy
+    from guardsdk.policy.model import Policy
+
+About = dict[str, Any]
+"""Fields of a verdict that say what it was reached with: policy, model, provider."""
+
+
+class Seen(Protocol):
+    """What was seen in one text."""
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Label to calibrated probability."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Whether the rest was left out because the decision was settled."""
+        ...
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What went wrong, a line each."""
+        ...
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Where it went wrong."""
+        ...
+
+    def spans(self, label: str, length: int) -> tuple[tuple[int, int], ...]:
+        """Return the passages that carried the score of ``label``; not telling them adds a problem."""
+        ...
+
+
+def settled(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> bool:
+    """Whether no further score can change what follows: something blocks, and no action is stronger.
+
+    Every other action may still become a block, and text that may pass, as all does in shadow mode, is read to its end.
+    """
+    return not bound.policy.shadow and decide(bound, stage, scores).action is Action.BLOCK
+
+
+def judge(
+    bound: BoundPolicy, stage: Stage, seen: Seen, *, length: int, coverage: float, reasons: Sequence[str], about: About
+) -> Verdict:
+    """Return the verdict on a text of ``length`` characters, of which the share ``coverage`` was scored.
+
+    ``reasons`` are what was missing besides the ``problems`` of ``seen``. With any of both the check is degraded, and
+    the policy's ``on_error`` may hold the text back.
+    """
+    decision = decide(bound, stage, seen.scores)
+    findings = tuple(
+        Finding(
+            principle_id=fired.principle.id,
+            label=fired.principle.label,
+            score=fired.score,
+            threshold=fired.principle.threshold,
+            margin=fired.margin,
+            action=fired.principle.action,
+            spans=seen.spans(fired.principle.label, length),
+        )
+        for fired in decision.fired
+    )
+    missing = [*seen.problems, *reasons]  # after the passages were asked for, which may fail as well
+    if decision.unscored and not seen.problems:  # a principle that was not held against the text, and nobody said so
+        missing.append(f"no usable score for {', '.join(decision.unscored)}")
+    on_error = bound.policy.on_error_for(stage)
+    held_back = bool(missing) and on_error is Action.BLOCK and decision.action is not Action.BLOCK
+    return Verdict(
+        **_follows(bound.policy, Action.BLOCK if held_back else decision.action),
+        status=Status.DEGRADED if missing else Status.COMPLETE,
+        stage=stage,
+        principle_id=None if held_back else decision.principle_id,
+        scores={label: score for label, score in seen.scores.items() if isfinite(score)},
+        evaluations=decision.evaluations,
+        findings=findings,
+        coverage=coverage,
+        stopped_early=seen.settled,
+        degraded_reasons=tuple(missing),
+        incomplete_layers=tuple(seen.layers),
+        **about,
+    )
+
+
+def _follows(policy: Policy, action: Action) -> About:
+    """Return the fields of a verdict that say what follows; in shadow mode the text passes, whatever was found."""
+    if not policy.shadow:
+        return {"allowed": action.passes, "action": action}
+    return {"allowed": True, "action": action if action.passes else Action.FLAG, "would_action": action}
+
+
+def nothing_to_check(policy: Policy, stage: Stage, about: About) -> Verdict:
+    """Judge a text without a visible character: it holds nothing a principle could speak of."""
+    return Verdict(**_follows(policy, Action.ALLOW), status=Status.COMPLETE, stage=stage, coverage=1.0, **about)
+
+
+def failed(policy: Policy, stage: Stage, error: str, layers: Sequence[str], about: About) -> Verdict:
+    """Return the verdict on a text that could not be checked at all: the policy's ``on_error`` says what follows."""
+    return Verdict(
+        **_follows(policy, policy.on_error_for(stage)),
+        status=Status.FAILED,
+        stage=stage,
+        error=error,
+        incomplete_layers=tuple(layers),
+        **about,
+    )
+
+
+def not_covered(policy: Policy, verdict: Verdict, kinds: Sequence[str]) -> Verdict:
+    """Return ``verdict`` on a text that came with parts of ``kinds`` nobody can screen, such as ``image_url``.
+
+    It is degraded, and held back unless the policy's ``on_uncovered`` lets such parts pass.
+    """
+    reasons = tuple(f"{count} of {kind} cannot be screened" for kind, count in _counted(kinds).items())
+    would = verdict.would_action or verdict.action
+    changes: About = {
+        "status": Status.DEGRADED if verdict.status is Status.COMPLETE else verdict.status,
+        "degraded_reasons": verdict.degraded_reasons + reasons,
+    }
+    if policy.on_uncovered == "block" and would is not Action.BLOCK:
+        changes |= {**_follows(policy, Action.BLOCK), "principle_id": None}
+    return verdict.model_copy(update=changes)
+
+
+def _counted(kinds: Sequence[str]) -> dict[str, int]:
+    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}

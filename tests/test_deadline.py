@@ -1,0 +1,169 @@
+"""Time budgets: what was not scored in time is said, and never taken for harmless."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk import Action, Guard, Policy, Status
+from guardsdk.errors import InputError
+from guardsdk.limits import Limits
+from guardsdk.policy import OnError
+from guardsdk.screens.base import Panel
+from guardsdk.surroundings import NOWHERE
+from guardsdk.verdict import Stage
+from tests.pipeline_bench import LENIENT, POLICY, Bench, WordScreen
+from tests.tiny import write_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from guardsdk.screens.base import Reading
+    from guardsdk.surroundings import Surroundings
+
+PATIENT = 3600.0
+
+
+class Clock:
+    """A clock that goes on by one second whenever somebody looks at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    ticking = Clock()
+    monkeypatch.setattr("guardsdk.limits.time.monotonic", ticking)
+    return ticking
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def slow_guard(tiny: Path, **options: Any) -> Guard:  # noqa: ANN401  passed on
+    policy = Policy.from_toml(
+        f"""
+        name = "tiny"
+        version = "1"
+        on_error = "{options.pop("on_error", "block")}"
+        [[principle]]
+        id = "no-attack"
+        text = "No."
+        label = "prompt_injection"
+        stages = ["input", "tool"]
+        """
+    )
+    guard = Guard(policy, models=tiny, providers="cpu", observers=(), **options)
+    guard.warmup()
+    return guard
+
+
+def test_past_the_deadline_scoring_stops_and_the_verdict_says_how_far_it_came(tiny: Path, clock: Clock) -> None:
+    del clock
+    guard = slow_guard(tiny)
+    verdict = guard.check("filler " * 500, deadline_s=10.0)
+    assert (verdict.status, verdict.action, verdict.allowed) == (Status.DEGRADED, Action.BLOCK, False)
+    assert 0.0 < verdict.coverage < 1.0
+    assert verdict.incomplete_layers == ("classifier",)
+    (reason,) = verdict.degraded_reasons
+    assert reason == f"classifier: only {verdict.coverage:.1%} of the characters were scored when the time was up"
+    assert not verdict.stopped_early
+
+
+def test_what_was_found_in_time_is_a_block_by_its_principle(tiny: Path, clock: Clock) -> None:
+    del clock
+    verdict = slow_guard(tiny, early_stop=False).check("attack " + "filler " * 500, deadline_s=10.0)
+    assert (verdict.status, verdict.principle_id) == (Status.DEGRADED, "no-attack")
+
+
+def test_only_a_policy_lets_a_late_check_pass_and_it_is_still_not_true(tiny: Path, clock: Clock) -> None:
+    del clock
+    verdict = slow_guard(tiny, on_error="allow", deadline_s=10.0).check("filler " * 500)
+    assert (verdict.status, verdict.allowed, bool(verdict)) == (Status.DEGRADED, True, False)
+
+
+def test_a_late_verdict_is_not_remembered(tiny: Path, clock: Clock) -> None:
+    del clock
+    guard = slow_guard(tiny)
+    assert guard.check("filler " * 500, deadline_s=10.0).status is Status.DEGRADED
+    verdict = guard.check("filler " * 500, deadline_s=1e9)
+    assert (verdict.status, verdict.coverage, verdict.cached) == (Status.COMPLETE, 1.0, False)
+
+
+def test_of_many_texts_the_late_ones_are_failed_and_the_early_ones_complete(tiny: Path, clock: Clock) -> None:
+    del clock
+    verdicts = slow_guard(tiny).check_many([f"filler {'please ' * at}" for at in range(12)], deadline_s=8.0)
+    assert [verdict.status for verdict in verdicts][:3] == [Status.COMPLETE] * 3
+    late = verdicts[-1]
+    assert (late.status, late.allowed, late.coverage, late.scores) == (Status.FAILED, False, 0.0, {})
+    assert late.error == "classifier: only 0.0% of the characters were scored when the time was up"
+
+
+def test_a_deadline_that_is_never_reached_changes_nothing(tiny: Path) -> None:
+    guard = slow_guard(tiny, cache=0)
+    plain = {"duration_s": 0.0}
+    text = "filler " * 100
+    assert guard.check(text, deadline_s=PATIENT).model_copy(update=plain) == guard.check(text).model_copy(update=plain)
+
+
+async def test_the_async_check_and_the_guards_own_deadline_do_the_same(tiny: Path, clock: Clock) -> None:
+    del clock
+    assert (await slow_guard(tiny).acheck("filler " * 500, deadline_s=10.0)).status is Status.DEGRADED
+    guard = slow_guard(tiny, deadline_s=10.0)
+    assert guard.check("filler " * 500).status is Status.DEGRADED
+    assert guard.check("filler " * 499, deadline_s=1e9).status is Status.COMPLETE
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), "1", True])
+def test_a_deadline_that_is_no_time_is_refused(tiny: Path, seconds: Any) -> None:  # noqa: ANN401  anything
+    with pytest.raises(InputError, match="deadline_s must be more than 0 seconds"):
+        Guard(models=tiny, deadline_s=seconds)
+    guard = slow_guard(tiny)
+    for check in (lambda: guard.check("a", deadline_s=seconds), lambda: guard.check_many(["a"], deadline_s=seconds)):
+        with pytest.raises(InputError, match="deadline_s must be more than 0 seconds"):
+            check()
+
+
+def test_a_screen_whose_turn_comes_too_late_is_not_asked() -> None:
+    class Slow(WordScreen):
+        def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+            time.sleep(0.05)
+            return super().read(texts, stage, around)
+
+    first, second = Slow("bad"), WordScreen("rude")
+    second.name = "second"
+    (reading,) = Panel([first, second]).read(["so bad"], Stage.INPUT, [NOWHERE], Limits.within(0.01))
+    assert reading.scores == {"bad": 0.5}
+    assert second.asked == []
+    assert (reading.problems, reading.layers) == (["second: not asked, the time was up"], ["second"])
+
+
+@pytest.mark.parametrize(("policy", "allowed"), [(POLICY, False), (LENIENT, True)])
+def test_nobody_asked_in_time_is_a_failed_check(policy: Policy, allowed: bool) -> None:  # noqa: FBT001  a parameter
+    verdict = Bench(policy=policy, deadline_s=1e-9).check("fine")
+    assert (verdict.status, verdict.allowed, verdict.error) == (
+        Status.FAILED,
+        allowed,
+        "words: not asked, the time was up",
+    )
+
+
+def test_the_written_exception_is_per_stage() -> None:
+    assert LENIENT.on_error == OnError(input="allow")
+    assert not Bench(policy=LENIENT, deadline_s=1e-9).check("fine", Stage.OUTPUT).allowed
+
+
+def test_the_shipped_model_stops_too(guard: Guard) -> None:
+    verdict = guard.check("The museum opens at nine and closes at six. " * 4_000, deadline_s=0.4)
+    assert (verdict.status, verdict.allowed) in {(Status.DEGRADED, False), (Status.FAILED, False)}
+    assert verdict.coverage < 1.0
