@@ -25,6 +25,8 @@ PATTERNS = {
     "code": r"sk-\d+",
     "name": r"Ann[a-z]*|\d+ Elm St",
     "plan": r"plan [a-z]+",
+    "planb": r"n b\w+",
+    "marked": r"\[CODE_1",
     # Any text about codes that does not also speak of the rule, as one does that was asked for again:
     "stubborn": r"sk-\d+(?!.*RULE)",
     "nothing": r"(?!)",
@@ -64,12 +66,12 @@ class Recorder:
         self.records.append(record)
 
 
-def principle(action: str, *stages: Stage, label: str = "code", **options: Any) -> Principle:  # noqa: ANN401  any option
+def principle(action: str | dict[str, str], *stages: Stage, label: str = "code", **options: Any) -> Principle:  # noqa: ANN401  any option
     if action == "replace":
         options.setdefault("replacement", "Something else.")
     return Principle.model_validate(
         {
-            "id": f"{action}-{label}",
+            "id": f"{action}-{label}" if isinstance(action, str) else label,
             "text": f"There must be no {label}.",
             "label": label,
             "stages": stages or (Stage.INPUT,),
@@ -108,6 +110,6 @@ class ActingGuard(Guard):
         return [(record.verdict.stage.value, record.verdict.action.value) for record in self.recorder.records]
 
 
-def guard_of(action: str, *stages: Stage, label: str = "code", **options: Any) -> ActingGuard:  # noqa: ANN401  of both
-    own = {name: options.pop(name) for name in ("reviewer", "shadow") if name in options}
+def guard_of(action: str | dict[str, str], *stages: Stage, label: str = "code", **options: Any) -> ActingGuard:  # noqa: ANN401  of both
+    own = {name: options.pop(name) for name in ("reviewer", "shadow", "max_chars", "policy") if name in options}
     return ActingGuard(principle(action, *stages, label=label, **options), **own)

@@ -49,10 +49,9 @@ def _changed(fields: Mapping[Any, Any], find: Find, depth: int) -> dict[Any, Any
 
 
 def _object(value: Any, find: Find, depth: int) -> Any:  # noqa: ANN401  anything goes
-    fields = getattr(value, "__dict__", None)
-    slots = [name for name in getattr(type(value), "__slots__", ()) if isinstance(name, str) and hasattr(value, name)]
-    known = {**(fields or {}), **{name: getattr(value, name) for name in slots}}
-    known.update(getattr(value, "__pydantic_extra__", None) or {})
+    slots = [name for kind in type(value).__mro__ for name in kind.__dict__.get("__slots__", ())]
+    known = {name: getattr(value, name) for name in slots if not name.startswith("__") and hasattr(value, name)}
+    known |= getattr(value, "__dict__", {}) | (getattr(value, "__pydantic_extra__", None) or {})
     changed = _changed(known, find, depth)
     if not changed:
         return value

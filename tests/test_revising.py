@@ -1,0 +1,85 @@
+"""One more turn, in the dialect of the prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.prompt_values import ChatPromptValue
+
+from guardsdk.extract import prompt_passages
+from guardsdk.revising import with_turn
+
+
+class Turn:
+    def __init__(self, role: str, content: str) -> None:
+        self.role = role
+        self.content = content
+
+
+USER = {"role": "user", "content": "hello"}
+CASES = {
+    "string": ("hello", "hello\n\nAgain."),
+    "strings": (["hello"], ["hello", "Again."]),
+    "messages": ([USER], [USER, {"role": "user", "content": "Again."}]),
+    "after an answer": (
+        [USER, {"role": "assistant", "content": "hi"}],
+        [USER, {"role": "assistant", "content": "hi"}, {"role": "user", "content": "Again."}],
+    ),
+    "tuple of messages": ((USER,), (USER, {"role": "user", "content": "Again."})),
+    "parts": (
+        [{"role": "user", "content": [{"type": "text", "text": "hello", "cache": True}]}],
+        [
+            {"role": "user", "content": [{"type": "text", "text": "hello", "cache": True}]},
+            {"role": "user", "content": [{"type": "text", "text": "Again."}]},
+        ],
+    ),
+    "items of a response": (
+        [{"type": "message", "role": "user", "content": "hello"}],
+        [
+            {"type": "message", "role": "user", "content": "hello"},
+            {"type": "message", "role": "user", "content": "Again."},
+        ],
+    ),
+    "pairs": (
+        [("system", "Be kind."), ("human", "hello")],
+        [("system", "Be kind."), ("human", "hello"), ("human", "Again.")],
+    ),
+    "only a system message": (
+        [{"role": "system", "content": "Be kind."}],
+        [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Again."}],
+    ),
+}
+
+
+@pytest.mark.parametrize(("prompt", "expected"), CASES.values(), ids=CASES.keys())
+def test_the_message_is_a_turn_of_the_users(prompt: Any, expected: Any) -> None:  # noqa: ANN401  any prompt
+    before = repr(prompt)
+    assert with_turn(prompt, "Again.") == expected
+    assert repr(prompt) == before
+    assert "Again." in prompt_passages(expected)[-1].text
+
+
+def test_langchain_messages_get_one_of_their_kind() -> None:
+    messages = [SystemMessage("Be kind."), HumanMessage("hello", id="1"), AIMessage("hi")]
+    revised = with_turn(messages, "Again.")
+    assert revised == [*messages, HumanMessage("Again.")]
+    assert revised[-1].id is None
+    prompt = ChatPromptValue(messages=messages)
+    assert with_turn(prompt, "Again.") == ChatPromptValue(messages=[*messages, HumanMessage("Again.")])
+
+
+def test_other_objects_are_copied() -> None:
+    turns = [Turn("user", "hello"), Turn("assistant", "hi")]
+    revised = with_turn(turns, "Again.")
+    assert [(turn.role, turn.content) for turn in revised] == [
+        ("user", "hello"),
+        ("assistant", "hi"),
+        ("user", "Again."),
+    ]
+
+
+@pytest.mark.parametrize("prompt", [None, 7, {"ask": "hello"}, [], [Turn("assistant", "hi")], object()])
+def test_what_nobody_knows_the_shape_of_gets_none(prompt: object) -> None:
+    assert with_turn(prompt, "Again.") is None

@@ -1,0 +1,116 @@
+"""Texts are changed in prompts and responses of any shape, which are left as they were."""
+
+from __future__ import annotations
+
+import copy
+import types
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import BaseModel, ConfigDict
+
+from guardsdk.extract.rewrite import rewrite
+
+
+class Pair(NamedTuple):
+    first: str
+    second: int
+
+
+@dataclass(frozen=True)
+class Frozen:
+    text: str
+    number: int = 7
+
+
+@dataclass(slots=True)
+class Slotted:
+    text: str
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    text: str
+
+
+class Plain:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def find(text: str) -> list[tuple[int, int, str]]:
+    at = text.find("bad")
+    return [] if at < 0 else [(at, at + 3, "[X]")]
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401  anything
+    """What can be compared of ``value``."""
+    if isinstance(value, Plain):
+        return vars(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("so bad", "so [X]"),
+        (["so bad", 7, None], ["so [X]", 7, None]),
+        (("fine", "bad"), ("fine", "[X]")),
+        ({"a": {"b": ["bad"]}, "bad": 1}, {"a": {"b": ["[X]"]}, "bad": 1}),
+        (Pair("bad", 1), Pair("[X]", 1)),
+        (Frozen("bad"), Frozen("[X]")),
+        (Slotted("bad"), Slotted("[X]")),
+        (
+            Model.model_validate({"text": "bad", "more": "bad too"}),
+            Model.model_validate({"text": "[X]", "more": "[X] too"}),
+        ),
+        (Plain("bad"), Plain("[X]")),
+        (types.SimpleNamespace(text="bad"), types.SimpleNamespace(text="[X]")),
+        ([HumanMessage("bad", id="1")], [HumanMessage("[X]", id="1")]),
+        (
+            ChatResult(generations=[ChatGeneration(message=AIMessage("bad"))]),
+            ChatResult(generations=[ChatGeneration(message=AIMessage("[X]"))]),
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_string_inside_is_looked_at_and_the_original_stays(value: Any, expected: Any) -> None:  # noqa: ANN401  anything
+    before = copy.deepcopy(value)
+    found = rewrite(value, find)
+    assert type(found) is type(value)
+    assert plain(found) == plain(expected)
+    assert plain(value) == plain(before)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["fine", ["fine"], {"a": ("fine",)}, Plain("fine"), None, 7, b"bad", find, Plain, object(), HumanMessage("fine")],
+)
+def test_what_needs_no_change_is_the_same_object(value: object) -> None:
+    assert rewrite(value, find) is value
+
+
+def test_only_what_changes_is_copied() -> None:
+    kept = ["fine"]
+    found = rewrite({"kept": kept, "changed": ["bad"]}, find)
+    assert found["kept"] is kept
+
+
+def test_what_contains_itself_or_refuses_to_change_ends() -> None:
+    loop: list[Any] = ["bad"]
+    loop.append(loop)
+    assert rewrite(loop, find)[0] == "[X]"
+
+    class Sealed:
+        def __init__(self) -> None:
+            self.text = "bad"
+
+        def __copy__(self) -> Sealed:
+            raise TypeError
+
+    sealed = Sealed()
+    assert rewrite(sealed, find) is sealed
