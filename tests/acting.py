@@ -42,9 +42,11 @@ class PatternScreen:
         self.operating_points: OperatingPoints = {
             (label, stage): {"default": 0.5} for label in PATTERNS for stage in Stage
         }
+        self.around: list[Surroundings] = []
 
     def read(self, texts: Sequence[str], stage: Stage, surroundings: Sequence[Surroundings]) -> list[Reading]:
-        del stage, surroundings
+        del stage
+        self.around += surroundings
         return [self._read(text) for text in texts]
 
     def _read(self, text: str) -> Reading:
@@ -92,6 +94,8 @@ class ActingGuard(Guard):
 
     def __init__(self, *principles: Principle, **options: Any) -> None:  # noqa: ANN401  of Guard
         self.recorder = Recorder()
+        screen = PatternScreen()
+        self.around = screen.around
         quiet = principle("flag", *Stage, label="nothing")  # a stage without a principle could not be checked
         policy = Policy(name="acting", version="1", principles=(*principles, quiet), **options.pop("policy", {}))
         super().__init__(
@@ -100,7 +104,7 @@ class ActingGuard(Guard):
             providers="cpu",
             cache=0,
             observers=[self.recorder],
-            screens=[PatternScreen()],
+            screens=[screen],
             **options,
         )
 

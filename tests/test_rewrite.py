@@ -37,6 +37,18 @@ class Model(BaseModel):
     text: str
 
 
+class OneSlot:
+    __slots__ = "text"  # noqa: PLC0205  allowed, if unusual
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OneSlot) and other.text == self.text
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Plain:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -64,6 +76,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401  anything
         (Pair("bad", 1), Pair("[X]", 1)),
         (Frozen("bad"), Frozen("[X]")),
         (Slotted("bad"), Slotted("[X]")),
+        (OneSlot("bad"), OneSlot("[X]")),
         (
             Model.model_validate({"text": "bad", "more": "bad too"}),
             Model.model_validate({"text": "[X]", "more": "[X] too"}),

@@ -48,8 +48,13 @@ def _changed(fields: Mapping[Any, Any], find: Find, depth: int) -> dict[Any, Any
     return {name: new for name, old, new in pairs if new is not old}
 
 
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = kind.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
 def _object(value: Any, find: Find, depth: int) -> Any:  # noqa: ANN401  anything goes
-    slots = [name for kind in type(value).__mro__ for name in kind.__dict__.get("__slots__", ())]
+    slots = (name for kind in type(value).__mro__ for name in _slots(kind))
     known = {name: getattr(value, name) for name in slots if not name.startswith("__") and hasattr(value, name)}
     known |= getattr(value, "__dict__", {}) | (getattr(value, "__pydantic_extra__", None) or {})
     changed = _changed(known, find, depth)
