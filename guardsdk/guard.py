@@ -24,6 +24,7 @@ from guardsdk.policy.decide import bind
 from guardsdk.reviewing import Reviewer
 from guardsdk.settings import Providers, Settings
 from guardsdk.steps import adrive, drive
+from guardsdk.streaming import Streaming
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage, Verdict
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from guardsdk.vault import Vault
 
 
-class Guard:
+class Guard(Streaming):
     """Screens texts by a policy. Thread-safe; guards that use the same model share it.
 
     Nothing is loaded before the first check or ``warmup``.

@@ -120,7 +120,9 @@ class Handling:
         approved: dict[str, set[str]] = {}
         given: set[str] = set()
         for text, verdict in judged:
-            answer = (yield from self._reviewed(subject, text, verdict)) if verdict.action is Action.REVIEW else None
+            answer = (
+                (yield from self.reviewed(text, verdict, subject.context)) if verdict.action is Action.REVIEW else None
+            )
             if answer is False:
                 return verdict
             if isinstance(answer, str):  # the reviewer's own words
@@ -155,11 +157,12 @@ class Handling:
             return Instead((yield ask(lambda: way(verdict))))
         return Instead(self._policy.principle(str(verdict.principle_id)).replacement)
 
-    def _reviewed(self, subject: Subject, text: str, verdict: Verdict) -> Steps[Answer]:
+    def reviewed(self, text: str, verdict: Verdict, context: str | None) -> Steps[Answer]:
+        """Ask the reviewer about ``text``, and end with the answer, or with the policy's where there is none."""
         rules = self._policy.principle(str(verdict.principle_id)).review or Review()
         reviewer, answer = self._means.reviewer, None
         if reviewer is not None:
-            item = ReviewItem(text, verdict, subject.context, self._actor)
+            item = ReviewItem(text, verdict, context, self._actor)
             answer = yield Step(
                 lambda: reviewer.wait(item, rules.timeout_s), lambda: reviewer.await_(item, rules.timeout_s)
             )

@@ -43,6 +43,7 @@ FLOORS = {
     "reviewing": 6,
     "revising": 6,
     "steps": 6,
+    "streaming": 6,
     "wrapping": 6,
     "info": 6,
     "integrations": 7,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.extract.shapes import (
@@ -55,6 +57,23 @@ _MESSAGE_FIELDS = (
 )
 
 
+Channel = tuple[object, ...]
+"""Where a text belongs in a response: pieces of one channel are parts of one text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A string found in a response or chunk."""
+
+    channel: Channel
+    text: str = attribute(repr=False)
+    holder: Any = attribute(repr=False)
+    """What the string was read from, under ``name``; none where it was put together from several."""
+    name: str | int
+    arguments: bool = False
+    """Whether it belongs to the arguments of a tool call, which only mean something when they are whole."""
+
+
 class ResponseText:
     """The text of one response, given whole or chunk by chunk.
 
@@ -67,8 +86,8 @@ class ResponseText:
     def __init__(self, extractor: Callable[[Any], object] | None = None) -> None:
         """Collect what ``extractor`` makes of each value, or the values as they are."""
         self._extractor = extractor
-        self._text: dict[tuple[object, ...], list[str]] = {}
-        self._arguments: dict[tuple[object, ...], list[str]] = {}
+        self.pieces: list[Piece] = []
+        """Every string found so far, in order."""
 
     def add(self, value: object) -> None:
         """Take in a response or its next chunk; ``InputTypeError`` for what cannot be read as text."""
@@ -76,18 +95,24 @@ class ResponseText:
 
     def texts(self) -> list[str]:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
-        texts = ["".join(pieces) for pieces in self._text.values()]
-        texts += ["\n".join(leaves(parsed("".join(pieces)))) for pieces in self._arguments.values()]
+        channels: dict[tuple[bool, Channel], list[str]] = {}
+        for piece in self.pieces:
+            channels.setdefault((piece.arguments, piece.channel), []).append(piece.text)
+        ordered = sorted(channels.items(), key=lambda item: item[0][0])  # arguments last, else as they came
+        texts = [spoken("".join(pieces)) if told else "".join(pieces) for (told, _), pieces in ordered]
         return list(dict.fromkeys(text for text in texts if text)) or [""]
 
     def _value(self, value: object, path: tuple[object, ...]) -> None:
         if value is None:
             return
         if isinstance(value, str):
-            self._append(value, (*path, "content"))
+            self._append(value, (*path, "content"), None, "")
         elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
             for position, item in enumerate(value):
-                self._value(item, (*path, position))
+                if isinstance(item, str):
+                    self._append(item, (*path, position, "content"), value, position)
+                else:
+                    self._value(item, (*path, position))
         else:
             self._response(value, path)
 
@@ -98,7 +123,7 @@ class ResponseText:
         elif field(value, "object") == "response" and isinstance(items := field(value, "output"), Sequence):
             self._parts(items, path)
         elif isinstance(text := field(value, "output_text"), str):
-            self._append(text, (*path, "content"))
+            self._append(text, (*path, "content"), value, "output_text")
         elif isinstance(generations := field(value, "generations"), Sequence):
             self._value(generations, path)
         elif has(value, "generation_info") or has(value, "done"):  # a LangChain generation or an Ollama response
@@ -120,7 +145,7 @@ class ResponseText:
         text = field(choice, "text")
         if not isinstance(text, str):
             raise unknown(choice, "extract_response")
-        self._append(text, (*path, "content"))
+        self._append(text, (*path, "content"), choice, "text")
 
     def _whole_message(self, message: object, path: tuple[object, ...]) -> None:
         if not any(has(message, name) for name in _MESSAGE_FIELDS):
@@ -131,7 +156,7 @@ class ResponseText:
         refuse_media(message, "extract_response")
         content = field(message, "content")
         if isinstance(content, str):
-            self._append(content, (*path, "content"))
+            self._append(content, (*path, "content"), message, "content")
         elif isinstance(content, Sequence):
             self._parts(content, path)
         elif content is not None:
@@ -140,7 +165,7 @@ class ResponseText:
         for name in ("refusal", "reasoning_content", "reasoning", "thinking"):
             for holder in (message, extra):
                 if isinstance(text := field(holder, name), str):
-                    self._append(text, (*path, name))
+                    self._append(text, (*path, name), holder, name)
         legacy = field(message, "function_call") or field(extra, "function_call")
         # A LangChain chunk repeats its raw pieces as calls parsed so far; only the pieces can be joined.
         calls = field(message, "tool_call_chunks") or (
@@ -157,27 +182,35 @@ class ResponseText:
         for position, part in enumerate(parts):
             kind = kind_of(part)
             if isinstance(part, str):
-                self._append(part, (*path, "content"))
+                self._append(part, (*path, "content"), parts, position)
             elif kind in TEXT_PARTS:
-                self._append(string(part, "text", "extract_response"), (*path, "content"))
+                self._append(string(part, "text", "extract_response"), (*path, "content"), part, "text")
             elif kind == "message":
                 self._message(part, (*path, position))
             elif kind in ("refusal", "thinking"):
-                self._append(string(part, kind, "extract_response"), (*path, kind))
+                self._append(string(part, kind, "extract_response"), (*path, kind), part, kind)
             elif kind == "reasoning":
                 for name in ("reasoning", "summary", "content"):
-                    self._append("\n".join(words(field(part, name))), (*path, "reasoning", position, name))
+                    spoken_words = words(field(part, name))
+                    own = part if isinstance(field(part, name), str) else None
+                    self._append("\n".join(spoken_words), (*path, "reasoning", position, name), own, name)
             elif kind in _CALL_PARTS:
                 self._call(part, (*path, "part", index_of(part, position)))
             elif kind not in _WORDLESS_PARTS:
                 raise unreadable(part, "extract_response")
 
     def _call(self, call: object, path: tuple[object, ...]) -> None:
-        arguments = next((found for name in _CALL_ARGUMENTS if (found := field(call, name)) is not None), None)
+        name = next((name for name in _CALL_ARGUMENTS if field(call, name) is not None), _CALL_ARGUMENTS[0])
+        arguments = field(call, name)
         if isinstance(arguments, str):
-            self._arguments.setdefault(path, []).append(arguments)
+            self.pieces.append(Piece(path, arguments, call, name, arguments=True))
         elif arguments:
-            self._append("\n".join(leaves(arguments)), path)
+            self._append("\n".join(leaves(arguments)), path, None, "")
 
-    def _append(self, text: str, channel: tuple[object, ...]) -> None:
-        self._text.setdefault(channel, []).append(text)
+    def _append(self, text: str, channel: Channel, holder: object, name: str | int) -> None:
+        self.pieces.append(Piece(channel, text, holder, name))
+
+
+def spoken(arguments: str) -> str:
+    """Return the words in the arguments of a tool call, one string a line."""
+    return "\n".join(leaves(parsed(arguments)))

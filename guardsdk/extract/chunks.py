@@ -1,0 +1,70 @@
+"""Chunks of a streamed response: the strings in them, and copies with other strings in their place."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import MutableMapping, MutableSequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.errors import InputTypeError
+from guardsdk.extract.responses import Piece, ResponseText
+from guardsdk.extract.shapes import field, has
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_REPEATED = ("text", "logprobs")
+"""What a chunk or a part of it may hold besides its message and says the same words again."""
+
+
+def pieces_of(chunk: object, extractor: Callable[[Any], object] | None) -> list[Piece]:
+    """Return every string in ``chunk``, in order; ``InputTypeError`` where it cannot be read as text."""
+    response = ResponseText(extractor)
+    response.add(chunk)
+    return response.pieces
+
+
+def with_texts(chunk: Any, texts: Sequence[str], extractor: Callable[[Any], object] | None) -> Any:  # noqa: ANN401  of the type of the chunk
+    """Return a copy of ``chunk`` whose strings, in the order of ``pieces_of``, are ``texts``.
+
+    What repeats those words elsewhere in the chunk (token probabilities, the text beside a message) goes with them.
+    ``chunk`` stays as it was. Raises ``InputTypeError`` where the copy would not read as asked: better no chunk than
+    one with its old words.
+    """
+    if isinstance(chunk, str) and extractor is None:
+        return texts[0]
+    copied = chunk
+    with suppress(Exception):  # an object of somebody else's may refuse in any way; what matters is read below
+        copied = copy.deepcopy(chunk)
+        for piece, text in zip(pieces_of(copied, extractor), texts, strict=True):
+            if piece.text != text:
+                _set(piece.holder, piece.name, text)
+        _forget(copied)
+        if [piece.text for piece in pieces_of(copied, extractor)] == list(texts):
+            return copied
+    kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}"
+    msg = f"{kind} cannot be copied with other words in it; stream strings, or chunks of a known shape"
+    raise InputTypeError(msg)
+
+
+def _set(holder: Any, name: str | int, text: str) -> None:  # noqa: ANN401  a part of somebody else's object
+    if isinstance(holder, MutableMapping | MutableSequence):
+        holder[name] = text  # type: ignore[index]  # a name of a mapping, a place in a list
+    else:
+        setattr(holder, str(name), text)
+
+
+def _forget(chunk: object) -> None:
+    """Drop what says the old words again, beside the strings that were changed."""
+    parts = [chunk, *(field(chunk, "choices") or ()), field(chunk, "message")]
+    for part in parts:
+        message = field(part, "message")
+        if has(part, "logprobs") and field(part, "logprobs") is not None:
+            _set(part, "logprobs", None)  # type: ignore[arg-type]  # what providers give where nobody asked for them
+        if isinstance(field(part, "text"), str) and isinstance(content := field(message, "content"), str):
+            _set(part, "text", content)
+        for name in ("response_metadata", "generation_info"):
+            about = field(part, name)
+            if isinstance(about, MutableMapping):
+                about.pop("logprobs", None)

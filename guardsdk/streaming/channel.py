@@ -1,0 +1,126 @@
+"""One text of a stream as far as it has come: what is due to be looked at, and what may go out."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from guardsdk.text.segments import LONGEST_VALUE, Segmenter, left_of, release_point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from guardsdk.text.redact import Edit
+    from guardsdk.text.segments import Pace
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a channel's text that is to be checked, as one text of its own."""
+
+    channel: Channel = field(repr=False)
+    start: int
+    end: int
+    text: str = field(repr=False)
+    last: bool = False
+    """Whether it is looked at because the text has ended."""
+
+
+class Channel:
+    """Positions count in the whole text of the channel, as it came from the source."""
+
+    def __init__(self, pace: Pace, *, arguments: bool = False) -> None:
+        """Begin empty. Arguments of a tool call are looked at when they are whole, and kept back until then."""
+        self.arguments = arguments
+        self.length = 0
+        self.released = 0
+        """Up to here it may go out."""
+        self.edits: list[Edit] = []
+        """What goes out instead, in order and apart; each begins before ``released``."""
+        self._pace = pace
+        self._segmenter = Segmenter(pace)
+        self._ends: deque[int] = deque()
+        self._parts: list[str] = []
+        self._recent = ""
+        self._dropped = 0
+
+    def feed(self, piece: str) -> None:
+        """Take in the next piece."""
+        self.length += len(piece)
+        self._parts.append(piece)
+        if not self.arguments:
+            self._recent += piece
+            self._ends.extend(self._segmenter.feed(piece))
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        self._parts = ["".join(self._parts)]
+        return self._parts[0]
+
+    def due(self) -> Window | None:
+        """Return the next segment that is complete, with all that was not released yet and something before it."""
+        return self._window(self._ends.popleft(), last=False) if self._ends else None
+
+    def rest(self) -> Window | None:
+        """Return what was not released when the text has ended, or none."""
+        return self._window(self.length, last=True) if self.released < self.length else None
+
+    def _window(self, end: int, *, last: bool) -> Window:
+        start = left_of(self._recent, self.released - self._dropped, self._pace.left) + self._dropped
+        return Window(self, start, end, self._between(start, end), last)
+
+    def _between(self, start: int, end: int) -> str:
+        return self._recent[start - self._dropped : end - self._dropped]
+
+    def point(self, window: Window, spans: Iterable[Span]) -> int:
+        """Return up to where the text may go out once ``window`` has passed but for ``spans``, which are cut out.
+
+        A passage to be cut out is not begun before all of it is known, as far as ``LONGEST_VALUE`` goes.
+        """
+        if window.last:
+            return window.end
+        point = max(self.released, release_point(self._recent, window.end - self._dropped) + self._dropped)
+        for start, end in sorted(spans, reverse=True):
+            if start < point < end and window.end - start <= LONGEST_VALUE:
+                point = max(self.released, start)
+        return point
+
+    def advance(self, point: int, edits: Iterable[Edit]) -> None:
+        """Let the text go out up to ``point``, with ``edits`` made."""
+        for start, end, written in edits:
+            follows_on = bool(self.edits) and self.edits[-1][1] == start
+            self.edits.append((start, end, "" if follows_on else written))
+        self.released = max(self.released, point)
+        keep = max(0, self.released - self._dropped - self._pace.left - LONGEST_VALUE)
+        if keep > LONGEST_VALUE:
+            self._recent = self._recent[keep:]
+            self._dropped += keep
+
+    def is_cut(self, start: int, end: int) -> bool:
+        """Return whether any of these characters is cut out."""
+        return any(begun < end and start < stop for begun, stop, _ in reversed(self.edits))
+
+    def is_late(self, span: Span, window: Window) -> bool:
+        """Return whether a passage has gone out as it is, so that it can no longer be cut out.
+
+        What begins with the window itself does not count: the window may have cut a longer word, which was allowed.
+        """
+        start, end = span
+        return end <= self.released and not self.is_cut(start, end) and (start > window.start or window.start == 0)
+
+    def written(self, start: int, end: int, text: str) -> str:
+        """Return what goes out of ``text``, which stands from ``start`` to ``end``, as far as it may."""
+        end = min(end, self.released)
+        kept: list[str] = []
+        at = start
+        for begun, stop, instead in self.edits:
+            if stop <= start or begun >= end:
+                continue
+            if begun >= start:
+                kept += [text[at - start : begun - start], instead]
+            at = max(at, min(stop, end))
+        return "".join([*kept, text[at - start : max(at, end) - start]])

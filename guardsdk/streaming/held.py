@@ -1,0 +1,276 @@
+"""What a stream holds back: chunks in their order, the texts in them, and what is known of those texts.
+
+No input or output and no model: whoever drives it gives it chunks and verdicts, and takes out what may go on.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.errors import InputTypeError
+from guardsdk.extract.chunks import pieces_of, with_texts
+from guardsdk.extract.responses import spoken
+from guardsdk.redaction import edits_of
+from guardsdk.streaming.channel import Channel, Window
+from guardsdk.streaming.joined import Seen, joined, weight
+from guardsdk.text.redact import apart
+from guardsdk.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from guardsdk.policy.model import Policy
+    from guardsdk.streaming.channel import Span
+    from guardsdk.text.redact import Edit
+    from guardsdk.text.segments import Pace
+    from guardsdk.vault import Markers
+    from guardsdk.verdict import Finding, Verdict
+
+Pair = tuple[Window, "Verdict"]
+
+NOTHING: Final = object()
+"""No chunk; ``None`` may be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A string of a chunk: where it stands in which text."""
+
+    channel: Channel
+    start: int
+    end: int
+    text: str = field(repr=False)
+
+    @property
+    def changed(self) -> bool:
+        return self.channel.is_cut(self.start, self.end) or self.end > self.channel.released
+
+    @property
+    def written(self) -> str:
+        return self.channel.written(self.start, self.end, self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A chunk and its strings, in the order they were read in."""
+
+    chunk: Any
+    parts: tuple[_Part, ...]
+
+    @property
+    def ready(self) -> bool:
+        return all(part.end <= part.channel.released for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a stream is screened by. Shared by nobody: ``markers`` belong to one call."""
+
+    policy: Policy
+    markers: Markers
+    pace: Pace
+    whole: bool = True
+    """Whether a text longer than its last window is checked once more as a whole when it has ended."""
+    extract: Callable[[Any], object] | None = None
+    restore: Callable[[str], Sequence[Edit]] | None = None
+    """What to write for markers of the prompt's values."""
+
+
+class Held:
+    """The chunks of one stream between its source and its reader."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Hold nothing yet."""
+        self._rules = rules
+        self._channels: dict[tuple[bool, tuple[object, ...]], Channel] = {}
+        self._queue: deque[_Entry] = deque()
+        self._returned: _Entry | None = None
+        self._seen: list[Seen] = []
+        self._approved: dict[tuple[int, str], int] = {}
+        self._ended = False
+        self.done = False
+        """Whether nothing more will be read: the last words of the source were given out, or it was stopped."""
+        self.stopped: Verdict | None = None
+        """The verdict that ended the stream, where one did."""
+
+    @property
+    def checks(self) -> int:
+        """How many checks were made."""
+        return len(self._seen)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The checks so far as one verdict; none before the first."""
+        return joined(self._seen, stopped=self.stopped) if self._seen else None
+
+    def take(self, chunk: Any) -> None:  # noqa: ANN401  a chunk of somebody else's
+        """Take in the next chunk. Raises ``InputTypeError`` where it cannot be read as text."""
+        self._queue.append(self._entry(chunk))
+
+    def finish(self, returned: Any = None) -> None:  # noqa: ANN401  whatever a generator returns
+        """Take note that the source has ended; what it returned is screened as the last words of it."""
+        if returned is not None:
+            self._returned = self._entry(returned)
+        self._ended = True
+
+    def _entry(self, chunk: Any) -> _Entry:  # noqa: ANN401  as above
+        try:
+            pieces = pieces_of(chunk, self._rules.extract)
+        except InputTypeError:
+            if inspect.iscoroutine(chunk):
+                chunk.close()  # refused here, so nobody will await it
+            raise
+        parts = []
+        for piece in pieces:
+            key = (piece.arguments, piece.channel)
+            if key not in self._channels:
+                self._channels[key] = Channel(self._rules.pace, arguments=piece.arguments)
+            channel = self._channels[key]
+            start = channel.length
+            channel.feed(piece.text)
+            parts.append(_Part(channel, start, channel.length, piece.text))
+        return _Entry(chunk, tuple(parts))
+
+    def due(self) -> list[Window]:
+        """Return what has to be checked before anything else can go on; nothing where the next chunk is needed."""
+        if self.done:
+            return []
+        channels = list(self._channels.values())
+        if windows := [window for channel in channels if (window := channel.due()) is not None]:
+            return windows
+        if not self._ended:
+            return []
+        self.done = True
+        for channel in channels:
+            if channel.arguments:
+                windows.append(Window(channel, 0, channel.length, spoken(channel.text), last=True))
+                continue
+            rest = channel.rest()
+            windows += [] if rest is None else [rest]
+            if rest is not None and rest.start > 0 and self._rules.whole:
+                windows.append(Window(channel, 0, channel.length, channel.text, last=True))
+        return windows or ([] if self._seen else [Window(Channel(self._rules.pace), 0, 0, "", last=True)])
+
+    def note(self, windows: Sequence[Window], verdicts: Sequence[Verdict]) -> list[Pair]:
+        """Take note of the verdicts on ``windows``; return those that hold against them more than can be cut out.
+
+        The heaviest comes first. Nothing goes on before ``advance``.
+        """
+        against: list[Pair] = []
+        for window, verdict in zip(windows, verdicts, strict=True):
+            self._seen.append(Seen(verdict, self._place(window.channel), window.start))
+            if not (verdict.allowed or verdict.action is Action.REDACT or self._is_approved(window, verdict)):
+                against.append((window, verdict))
+        return sorted(against, key=lambda pair: weight(pair[1]), reverse=True)
+
+    def approve(self, window: Window, verdict: Verdict) -> None:
+        """Let pass what ``verdict`` holds against ``window``: its principles, where they begin in this text."""
+        for finding in verdict.findings:
+            self._approved[self._place(window.channel), finding.principle_id] = window.end
+
+    def _is_approved(self, window: Window, verdict: Verdict) -> bool:
+        place = self._place(window.channel)
+        return verdict.principle_id is not None and all(
+            window.start + finding.spans[-1][0] < self._approved.get((place, finding.principle_id), 0)
+            for finding in verdict.findings
+            if not (finding.action.passes or finding.action is Action.REDACT)
+        )
+
+    def _place(self, channel: Channel) -> int:
+        return next((place for place, one in enumerate(self._channels.values()) if one is channel), 0)
+
+    def advance(self, pairs: Sequence[Pair]) -> Verdict | None:
+        """Let go on what was checked, with what is to be cut out cut out; return the verdict that asks for what cannot.
+
+        A passage that was released before anybody objected to it cannot be cut out any more.
+        """
+        for channel in {id(window.channel): window.channel for window, _ in pairs}.values():
+            own = [(window, verdict) for window, verdict in pairs if window.channel is channel]
+            edits: list[Edit] = []
+            point = channel.length
+            for window, verdict in own:
+                found = self._spoken_edits(window, verdict) if channel.arguments else self._edits(window, verdict)
+                if found is None:
+                    return verdict
+                edits += found[1]
+                point = min(point, found[0])
+            channel.advance(point, apart(edits, channel.length))
+        return None
+
+    def _edits(self, window: Window, verdict: Verdict) -> tuple[int, list[Edit]] | None:
+        """Return up to where the text may go out, and the changes up to there; none where one comes too late."""
+        channel, policy = window.channel, self._rules.policy
+        settled = max(channel.released, channel.edits[-1][1] if channel.edits else 0)
+        cuts: list[tuple[Finding, list[Span]]] = []
+        for finding in () if verdict.allowed else verdict.findings:
+            if finding.action is not Action.REDACT:
+                continue
+            spans = [(start + window.start, end + window.start) for start, end in finding.spans]
+            if any(channel.is_late(span, window) for span in spans):
+                return None
+            cuts.append((finding, [(max(start, settled), end) for start, end in spans if end > settled]))
+        markers = [] if self._rules.restore is None else self._rules.restore(window.text)
+        values = [(a + window.start, b + window.start, text) for a, b, text in markers if a + window.start >= settled]
+        point = channel.point(window, [*(one for _, spans in cuts for one in spans), *((a, b) for a, b, _ in values)])
+        clipped = tuple(
+            finding.model_copy(update={"spans": tuple((a - window.start, b - window.start) for a, b in kept)})
+            for finding, spans in cuts
+            if (kept := [span for span in spans if span[0] < point])
+        )
+        edits = edits_of(policy, verdict.model_copy(update={"findings": clipped}), window.text, self._rules.markers)
+        cut = [(start + window.start, end + window.start, text) for start, end, text in edits]
+        return point, [*cut, *(edit for edit in values if edit[0] < point)]
+
+    def _spoken_edits(self, window: Window, verdict: Verdict) -> tuple[int, list[Edit]] | None:
+        """As ``_edits`` for the arguments of a tool call, whose values are looked for in how they are written."""
+        written, edits = (
+            window.channel.text,
+            [] if self._rules.restore is None else list(self._rules.restore(window.channel.text)),
+        )
+        if not verdict.allowed:
+            for start, end, instead in edits_of(self._rules.policy, verdict, window.text, self._rules.markers):
+                places = [at.start() for at in re.finditer(re.escape(window.text[start:end]), written)]
+                if not places:
+                    return None
+                edits += [(at, at + end - start, instead) for at in places]
+        return window.channel.length, edits
+
+    def stop(self, verdict: Verdict) -> None:
+        """End the stream: what was released before goes out, nothing after it."""
+        self.stopped = verdict
+        self.done = True
+
+    def pop(self) -> Any:  # noqa: ANN401  a chunk of somebody else's
+        """Return the next chunk that may go out, the same object where nothing in it was changed, or ``NOTHING``.
+
+        Raises ``InputTypeError`` where a chunk has to be changed and cannot be.
+        """
+        if not self._queue:
+            return NOTHING
+        entry = self._queue[0]
+        if entry.ready:
+            return self._written(self._queue.popleft())
+        if self.stopped is None:
+            return NOTHING
+        # Of the chunk in which the stream was stopped, the words before; half a tool call is none.
+        self._queue.clear()
+        if any(part.channel.arguments for part in entry.parts) or not any(part.written for part in entry.parts):
+            return NOTHING
+        with suppress(InputTypeError):
+            return self._written(entry)
+        return NOTHING
+
+    @property
+    def returned(self) -> Any:  # noqa: ANN401  whatever a generator returns
+        """What the source returned, as far as it may go out."""
+        return None if self._returned is None else self._written(self._returned)
+
+    def _written(self, entry: _Entry) -> Any:  # noqa: ANN401  of the type of the chunk
+        if not any(part.changed for part in entry.parts):
+            return entry.chunk
+        return with_texts(entry.chunk, [part.written for part in entry.parts], self._rules.extract)

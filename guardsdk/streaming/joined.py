@@ -1,0 +1,110 @@
+"""One verdict out of the checks of one stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guardsdk.verdict import Action, Evaluation, Finding, Status, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_OF_STATUS = (Status.COMPLETE, Status.DEGRADED, Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One check of a part of a text."""
+
+    verdict: Verdict
+    channel: int
+    """Which of the stream's texts it was."""
+    offset: int
+    """Where the part begins in it, in characters."""
+
+
+def joined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
+    """Return what the checks ``seen`` (one at least) come to.
+
+    Action and status are those of the strongest and the worst, scores the highest, coverage the lowest, findings all of
+    them with their passages in the whole text. ``stopped`` is the verdict that ended the stream, where one did.
+    """
+    verdicts = [one.verdict for one in seen]
+    lead = stopped or max(verdicts, key=weight)
+    failed = [one for one in verdicts if one.status is Status.FAILED]
+    worst = max(verdicts, key=lambda one: _OF_STATUS.index(one.status)).status
+    some_failed = worst is Status.FAILED and len(failed) < len(verdicts)
+    reasons = [reason for one in verdicts for reason in (*one.degraded_reasons, *((one.error,) if some_failed else ()))]
+    action = Action.BLOCK if stopped is not None and lead.action is Action.REDACT else lead.action
+    would = [one.would_action for one in verdicts if one.would_action is not None]
+    return lead.model_copy(
+        update={
+            "action": action,
+            "allowed": action.passes,
+            "would_action": max(would, key=lambda one: one.strength) if would else None,
+            "status": Status.DEGRADED if some_failed else worst,
+            "error": lead.error if worst is Status.FAILED and not some_failed else None,
+            "scores": _highest(verdicts),
+            "evaluations": _evaluations(verdicts),
+            "findings": _findings(seen),
+            "coverage": min(one.coverage for one in verdicts),
+            "degraded_reasons": tuple(dict.fromkeys(reason for reason in reasons if reason)),
+            "cached": all(one.cached for one in verdicts),
+            "duration_s": sum(one.duration_s for one in verdicts),
+            **_machinery(verdicts),
+        }
+    )
+
+
+def weight(verdict: Verdict) -> tuple[int, bool, float]:
+    """Return how much a verdict weighs: by its action, then a principle before a check that failed, then its margin."""
+    margins = [one.margin for one in verdict.findings if one.principle_id == verdict.principle_id]
+    return verdict.action.strength, verdict.principle_id is not None, max(margins, default=0.0)
+
+
+def _machinery(verdicts: Sequence[Verdict]) -> dict[str, object]:
+    """Return what the last check that had a model was reached with."""
+    last = next((one for one in reversed(verdicts) if one.model is not None), verdicts[-1])
+    names = ("model", "policy", "provider_requested", "provider_active", "provider_reason")
+    return {name: getattr(last, name) for name in names}
+
+
+def _highest(verdicts: Sequence[Verdict]) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for verdict in verdicts:
+        for label, score in verdict.scores.items():
+            scores[label] = max(score, scores.get(label, score))
+    return scores
+
+
+def _evaluations(verdicts: Sequence[Verdict]) -> tuple[Evaluation, ...]:
+    best: dict[str, Evaluation] = {}
+    for one in (evaluation for verdict in verdicts for evaluation in verdict.evaluations):
+        if one.principle_id not in best or one.margin > best[one.principle_id].margin:
+            best[one.principle_id] = one
+    return tuple(best.values())
+
+
+def _findings(seen: Sequence[Seen]) -> tuple[Finding, ...]:
+    best: dict[tuple[int, str], Finding] = {}
+    spans: dict[tuple[int, str], set[tuple[int, int]]] = {}
+    for one in seen:
+        for finding in one.verdict.findings:
+            key = (one.channel, finding.principle_id)
+            if key not in best or finding.margin > best[key].margin:
+                best[key] = finding
+            spans.setdefault(key, set()).update((a + one.offset, b + one.offset) for a, b in finding.spans)
+    found = [finding.model_copy(update={"spans": _apart(spans[key])}) for key, finding in best.items()]
+    return tuple(sorted(found, key=lambda one: (-one.action.strength, -one.margin)))
+
+
+def _apart(spans: set[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return ``spans`` in order, with those that overlap made one: neighbouring windows see the same passage."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return tuple(merged)

@@ -1,0 +1,186 @@
+"""``guard.stream``: from what the caller has to a stream that lets out what was checked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+
+from guardsdk.errors import InputError, InputTypeError
+from guardsdk.extract import context_of, prompt_passages
+from guardsdk.given import require, require_seconds, require_text_or_none, stage_of
+from guardsdk.handling import Handling, Means
+from guardsdk.policy.actions import Revise
+from guardsdk.streaming.held import Rules
+from guardsdk.streaming.streams import AsyncGuardedStream, Follow, GuardedStream
+from guardsdk.text.segments import Pace
+from guardsdk.vault import Markers
+from guardsdk.verdict import Action, Stage, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.handling import Instead
+    from guardsdk.policy.model import Policy
+    from guardsdk.reviewing import Reviewer
+    from guardsdk.steps import Steps
+    from guardsdk.streaming.streams import Again
+
+T = TypeVar("T")
+
+
+class _Guard(Protocol):
+    policy: Policy
+    reviewer: Reviewer | None
+
+    def check_many(
+        self,
+        texts: Iterable[str],
+        *,
+        stage: Stage | str = ...,
+        contexts: Sequence[str | None] | None = None,
+        system: str | None = None,
+        actor: str | None = None,
+        deadline_s: float | None = None,
+    ) -> list[Verdict]: ...
+
+
+class Streaming:
+    """The part of a guard that screens streams."""
+
+    @overload
+    def stream(
+        self,
+        chunks: AsyncIterable[T],
+        *,
+        prompt: object = None,
+        system: str | None = None,
+        stage: Stage | str = Stage.OUTPUT,
+        actor: str | None = None,
+        deadline_s: float | None = None,
+        on_block: object = "raise",
+        on_replace: Callable[[Verdict], object] | None = None,
+        extract_response: Callable[[Any], object] | None = None,
+        pace: Pace | None = None,
+        whole: bool = True,
+    ) -> AsyncGuardedStream[T]: ...
+    @overload
+    def stream(
+        self,
+        chunks: Iterable[T],
+        *,
+        prompt: object = None,
+        system: str | None = None,
+        stage: Stage | str = Stage.OUTPUT,
+        actor: str | None = None,
+        deadline_s: float | None = None,
+        on_block: object = "raise",
+        on_replace: Callable[[Verdict], object] | None = None,
+        extract_response: Callable[[Any], object] | None = None,
+        pace: Pace | None = None,
+        whole: bool = True,
+    ) -> GuardedStream[T]: ...
+    def stream(
+        self: _Guard,
+        chunks: Any,
+        *,
+        prompt: object = None,
+        system: str | None = None,
+        stage: Stage | str = Stage.OUTPUT,
+        actor: str | None = None,
+        deadline_s: float | None = None,
+        on_block: object = "raise",
+        on_replace: Callable[[Verdict], object] | None = None,
+        extract_response: Callable[[Any], object] | None = None,
+        pace: Pace | None = None,
+        whole: bool = True,
+    ) -> Any:
+        """Screen a text that comes in chunks, and let each chunk go on as soon as all of it was checked.
+
+        Args:
+            chunks: Strings, or chunks as model libraries stream them (see ``guardsdk.extract.ResponseText``), from a
+                sync or async iterable. It is read no further than the next chunk needs, and closed at the end.
+            prompt: What the text answers, a string or messages; read on the output stage only.
+            system: The developer's instructions, which a response must not recite; read on the output stage only.
+            stage: Where the text is seen.
+            actor: Whom to name as the author in telemetry.
+            deadline_s: Seconds each check may take, in place of the guard's.
+            on_block: ``"raise"`` to raise ``Blocked`` in place of the rest; else the last chunk: a value, or a callable
+                that gets the verdict; awaited where ``chunks`` is async.
+            on_replace: Computes, from the verdict, the last chunk with action ``replace``; else the policy's text.
+            extract_response: Turns each chunk into a string or a known response.
+            pace: How long segments are and how much is looked at with each.
+            whole: Whether a text longer than the last window is checked once more, whole, before its last segment goes
+                out, so that whatever ``check`` would hold back is not completed here.
+
+        Returns:
+            A generator, or an async one where ``chunks`` is async, with the verdict so far in ``verdict``.
+
+        Raises:
+            InputTypeError: ``chunks`` is no iterable of chunks, or a chunk, when it comes, cannot be read or redacted.
+            InputError: There is no such stage, or ``pace`` cannot be used.
+            Blocked: From the stream, when what follows is held back by a principle.
+            CheckFailedError: From the stream, when it cannot be checked and ``on_error`` blocks; whatever ``on_block``.
+        """
+        where = stage_of(stage)
+        for name, given in (("system", system), ("actor", actor)):
+            require_text_or_none(given, name)
+        require_seconds(deadline_s, "deadline_s")
+        kind = _kind(chunks)
+        context = None if prompt is None or where is not Stage.OUTPUT else context_of(prompt_passages(prompt))
+        means = Means(on_block=on_block, on_replace=on_replace, reviewer=self.reviewer)
+        require(
+            kind is AsyncGuardedStream or self.reviewer is None or not self.reviewer.needs_loop,
+            "the reviewer is async and chunks is not; give chunks from an async iterable",
+        )
+
+        def judge(texts: Sequence[str]) -> list[Verdict]:
+            return self.check_many(
+                texts,
+                stage=where,
+                contexts=[context] * len(texts),
+                system=system,
+                actor=actor,
+                deadline_s=deadline_s,
+            )
+
+        markers = Markers()
+        rules = Rules(
+            policy=self.policy, markers=markers, pace=checked_pace(pace), whole=whole, extract=extract_response
+        )
+        return kind(chunks, rules, judge, follow(Handling(self.policy, means, actor, markers), self.policy, context))
+
+
+def follow(handling: Handling, policy: Policy, context: str | None) -> Follow:
+    """Return what is done where nobody can be asked for another answer."""
+
+    def stop(verdict: Verdict, fresh: bool) -> Steps[Instead | Again]:  # noqa: FBT001  as Follow has it
+        del fresh
+        principle = None if verdict.principle_id is None else policy.principle(verdict.principle_id)
+        revise = (principle and principle.revise) or Revise()
+        replaces = verdict.action is Action.REPLACE or (
+            verdict.action is Action.REVISE and revise.fallback == "replace"
+        )
+        return (yield from handling.replaced(verdict) if replaces else handling.stopped(verdict))
+
+    return Follow(review=lambda text, verdict: handling.reviewed(text, verdict, context), stop=stop)
+
+
+def checked_pace(pace: Pace | None) -> Pace:
+    """Return the pace to use; ``InputError`` where it cannot be used."""
+    pace = pace or Pace()
+    if not (1 <= pace.shortest <= pace.longest and pace.left >= 0):
+        msg = "pace needs 1 <= shortest <= longest and left >= 0, in characters"
+        raise InputError(msg)
+    return pace
+
+
+def _kind(chunks: object) -> type[GuardedStream[Any] | AsyncGuardedStream[Any]]:
+    """Return the kind of stream for ``chunks``; ``InputTypeError`` where there is none."""
+    if isinstance(chunks, AsyncIterable):
+        return AsyncGuardedStream
+    if isinstance(chunks, Iterable) and not isinstance(chunks, str | bytes | bytearray):
+        return GuardedStream
+    hint = "await it first" if inspect.isawaitable(chunks) else "give an iterable of chunks"
+    msg = f"chunks cannot be {type(chunks).__module__}.{type(chunks).__qualname__}; {hint}"
+    raise InputTypeError(msg)

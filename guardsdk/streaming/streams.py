@@ -1,0 +1,290 @@
+"""Streams that let out what was checked: one for sync sources, one for async ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from guardsdk.errors import InputError
+from guardsdk.handling import Instead
+from guardsdk.steps import Step, adrive, drive
+from guardsdk.streaming.held import NOTHING, Held, Rules
+from guardsdk.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.steps import Steps
+    from guardsdk.verdict import Verdict
+
+T = TypeVar("T")
+
+Judge = Callable[["Sequence[str]"], "Sequence[Verdict]"]
+"""Checks texts, one verdict each; slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Another source in place of the first, of which nothing has gone out."""
+
+    source: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """What is done with a verdict that does not let a stream go on."""
+
+    review: Callable[[str, Verdict], Steps[bool | str]]
+    """Asks about a text; ends with what a reviewer may answer."""
+    stop: Callable[[Verdict, bool], Steps[Instead | Again]]
+    """Raises, or ends with a last chunk or, where nothing has gone out (then the flag is set), with a new source."""
+
+
+class _Stream:
+    """What both kinds of stream share."""
+
+    def __init__(self, rules: Rules, judge: Judge, follow: Follow) -> None:
+        self._rules = rules
+        self._judge = judge
+        self._follow = follow
+        self._held = Held(rules)
+        self._given: str | None = None
+        self._fresh = True
+        self._sent: deque[Any] = deque()
+        # Checks belong to whoever opened the stream, not to whoever happens to read it: spans get that parent.
+        self._context = contextvars.copy_context()
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """All checks so far as one verdict: the strongest action, every finding with its place in the whole text.
+
+        Final when the stream has ended. None before the first check.
+        """
+        return self._held.verdict
+
+    @property
+    def checks(self) -> int:
+        """How many texts were checked so far."""
+        return self._held.checks
+
+    def _screen(self) -> Steps[None]:
+        """Check all that is due and let it go on, or stop."""
+        held = self._held
+        while windows := held.due():
+            texts = [window.text for window in windows]
+            verdicts = yield self._work(texts)
+            for window, verdict in held.note(windows, verdicts):
+                answer: bool | str = False
+                if verdict.action is Action.REVIEW:
+                    answer = yield from self._follow.review(window.text, verdict)
+                if answer is not True:
+                    self._given = answer or None
+                    held.stop(verdict)
+                    return
+                held.approve(window, verdict)
+            if (late := held.advance(list(zip(windows, verdicts, strict=True)))) is not None:
+                held.stop(late)
+
+    def _work(self, texts: Sequence[str]) -> Step:
+        def run() -> Sequence[Verdict]:
+            return self._context.run(self._judge, texts)
+
+        return Step(run, lambda: asyncio.to_thread(run))
+
+    def _end(self, thrown: BaseException | None) -> Steps[Instead | Again | None]:
+        """End with what follows the chunks: nothing where the source has ended; or raise."""
+        if thrown is not None:
+            raise thrown
+        if self._held.stopped is None:
+            return None
+        if self._given is not None:
+            return Instead(self._given)
+        joined = self._held.verdict
+        return (yield from self._follow.stop(self._held.stopped if joined is None else joined, self._fresh))
+
+    def _restart(self) -> None:
+        self._held = Held(self._rules)
+        self._sent.clear()
+
+
+def _iterator_of(source: Any) -> Any:  # noqa: ANN401  anything that can be iterated
+    return source if isinstance(source, Iterator) else iter(source)
+
+
+class GuardedStream(_Stream, Generator[T, Any, Any]):
+    """The chunks of a sync source, each as soon as all of it was checked.
+
+    A generator: ``send`` and ``throw`` reach the source where it stands, which is as far ahead of the reader as chunks
+    are held back; values sent arrive in order, one whenever the source goes on. ``close`` closes the source.
+    """
+
+    def __init__(self, source: Any, rules: Rules, judge: Judge, follow: Follow) -> None:  # noqa: ANN401  anything that can be iterated
+        """Read ``source`` only as far as the next chunk needs it."""
+        super().__init__(rules, judge, follow)
+        self._source = source
+        self._iterator = _iterator_of(source)
+        self._chunks = self._run()
+
+    def send(self, value: Any, /) -> T:  # noqa: ANN401  whatever the source takes
+        """Send ``value`` to the source and return the next chunk."""
+        chunk: T = self._chunks.send(value)
+        return chunk
+
+    def throw(self, *error: Any) -> T:  # noqa: ANN401  as generators take it
+        """Raise an error in the source and return the next chunk."""
+        chunk: T = self._chunks.throw(*error)
+        return chunk
+
+    def close(self) -> None:
+        """End the stream and close the source; what was held back is dropped."""
+        self._chunks.close()
+        self._close()
+
+    def _run(self) -> Generator[Any, Any, Any]:
+        thrown: BaseException | None = None
+        try:
+            while True:
+                self._pull(thrown)
+                thrown = None
+                drive(self._screen())
+                if self._held.stopped is not None:
+                    self._close()
+                while thrown is None and (chunk := self._held.pop()) is not NOTHING:
+                    self._fresh = False
+                    try:
+                        value = yield chunk
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # noqa: BLE001  whatever was thrown in belongs to the source
+                        thrown = error
+                    else:
+                        self._sent += () if value is None else (value,)
+                if not self._held.done:
+                    continue
+                last = drive(self._end(thrown))
+                if last is None:
+                    return self._held.returned
+                if isinstance(last, Instead):
+                    yield last.value
+                    return None
+                self._restart()
+                self._source, self._iterator = last.source, _iterator_of(last.source)
+        finally:
+            self._close()
+
+    def _pull(self, thrown: BaseException | None) -> None:
+        """Let the source go on to its next chunk or its end."""
+        try:
+            if thrown is not None:
+                chunk = _method(self._iterator, "throw", thrown)(thrown)
+            elif self._sent:
+                chunk = _method(self._iterator, "send", None)(self._sent.popleft())
+            else:
+                chunk = next(self._iterator)
+        except StopIteration as stop:
+            self._held.finish(stop.value)
+        else:
+            self._held.take(chunk)
+
+    def _close(self) -> None:
+        for owner in (self._iterator, self._source):
+            if callable(close := getattr(owner, "close", None)):
+                close()
+
+
+class AsyncGuardedStream(_Stream, AsyncGenerator[T, Any]):
+    """The chunks of an async source, each as soon as all of it was checked; checks run in worker threads.
+
+    An async generator, with ``asend``, ``athrow`` and ``aclose`` as ``GuardedStream`` has ``send``, ``throw`` and
+    ``close``.
+    """
+
+    def __init__(self, source: Any, rules: Rules, judge: Judge, follow: Follow) -> None:  # noqa: ANN401  anything that can be iterated
+        """Read ``source`` only as far as the next chunk needs it."""
+        super().__init__(rules, judge, follow)
+        self._source = source
+        self._iterator: Any = aiter(source)
+        self._chunks = self._run()
+
+    async def asend(self, value: Any, /) -> T:  # noqa: ANN401  whatever the source takes
+        """Send ``value`` to the source and return the next chunk."""
+        chunk: T = await self._chunks.asend(value)
+        return chunk
+
+    async def athrow(self, *error: Any) -> T:  # noqa: ANN401  as generators take it
+        """Raise an error in the source and return the next chunk."""
+        chunk: T = await self._chunks.athrow(*error)
+        return chunk
+
+    async def aclose(self) -> None:
+        """End the stream and close the source; what was held back is dropped."""
+        await self._chunks.aclose()
+        await self._close()
+
+    async def _run(self) -> AsyncGenerator[Any, Any]:
+        thrown: BaseException | None = None
+        try:
+            while True:
+                await self._pull(thrown)
+                thrown = None
+                await adrive(self._screen())
+                if self._held.stopped is not None:
+                    await self._close()
+                while thrown is None and (chunk := self._held.pop()) is not NOTHING:
+                    self._fresh = False
+                    try:
+                        value = yield chunk
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # noqa: BLE001  whatever was thrown in belongs to the source
+                        thrown = error
+                    else:
+                        self._sent += () if value is None else (value,)
+                if not self._held.done:
+                    continue
+                last = await adrive(self._end(thrown))
+                if last is None:
+                    return
+                if isinstance(last, Instead):
+                    yield last.value
+                    return
+                self._restart()
+                self._source, self._iterator = last.source, aiter(last.source)
+        finally:
+            await self._close()
+
+    async def _pull(self, thrown: BaseException | None) -> None:
+        """Let the source go on to its next chunk or its end."""
+        try:
+            if thrown is not None:
+                chunk = await _method(self._iterator, "athrow", thrown)(thrown)
+            elif self._sent:
+                chunk = await _method(self._iterator, "asend", None)(self._sent.popleft())
+            else:
+                chunk = await anext(self._iterator)
+        except StopAsyncIteration:
+            self._held.finish()
+        else:
+            self._held.take(chunk)
+
+    async def _close(self) -> None:
+        for owner in (self._iterator, self._source):
+            close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
+            if callable(close) and inspect.isawaitable(closed := close()):
+                await closed
+
+
+def _method(iterator: Any, name: str, thrown: BaseException | None) -> Callable[..., Any]:  # noqa: ANN401  somebody else's
+    """Return a method of the source; where it has none, raise what was to be thrown, or ``InputError``."""
+    method: Callable[..., Any] | None = getattr(iterator, name, None)
+    if method is not None:
+        return method
+    if thrown is not None:
+        raise thrown
+    msg = "nothing can be sent into this stream: its source is no generator"
+    raise InputError(msg)

@@ -1,0 +1,133 @@
+"""Where a text that is still being written can be looked at, and how much of it has to wait.
+
+Everything here depends on the characters alone and never on the pieces they came in.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+LONGEST_VALUE = 4096
+"""Characters of the longest value that is kept whole: a 4,096-bit private key in PEM form has about 3,300."""
+_LONGEST_GROUPS = 64
+"""Characters of the longest value in groups, such as an IBAN (34 and seven spaces) or a phone number."""
+_LONGEST_SPELLED = 128
+"""Characters of a value spelled out letter by letter."""
+_LONGEST_WORD = 32
+"""Characters without white space after which a text is taken for one of a script that has none."""
+
+_STOPS = frozenset(".!?…:;。！？；：।؟")  # noqa: RUF001  sentences end so in other scripts
+_CLOSERS = frozenset("\"')]}*_`»”’」』）")  # noqa: RUF001  what may follow the stop of a sentence
+_GROUP = re.compile(r"(?=\D*\d)[\w+()/.\-]*[\w)]")
+"""A token that may be one group of a number: it has a digit and does not end a sentence."""
+_BLOB = re.compile(r"[A-Za-z0-9+/=_\-]{24,}")
+"""A token that may be one line of a key or of encoded data."""
+_SPACE = re.compile(r"\s")
+_LETTER = re.compile(r"\w")
+_FEWEST_LETTERS = 3
+_PEM_BEGIN = "-----BEGIN"
+_PEM_END = re.compile(r"-----END [^-\n]*-----")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a stream is cut, in characters."""
+
+    shortest: int = 40
+    """A segment ends with a sentence once it is as long as this."""
+    longest: int = 200
+    """From here on a segment ends with any word."""
+    left: int = 320
+    """How much of what was already released is looked at again with every segment."""
+
+
+class Segmenter:
+    """Finds the ends of segments while a text comes in.
+
+    A segment ends before white space: after a sentence, a colon or a line once it has ``pace.shortest`` characters,
+    after any word once it has ``pace.longest``. In scripts without white space it ends after a stop or, a little later,
+    between two letters. Anything else without white space may be a value and stays whole up to ``LONGEST_VALUE``.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        """Begin with an empty text."""
+        self._pace = pace
+        self._at = 0
+        self._start = 0
+        self._last = " "
+        self._stopped = False
+
+    def feed(self, piece: str) -> list[int]:
+        """Take in the next ``piece`` and return the ends of segments it brought, as positions in the whole text."""
+        ends: list[int] = []
+        for character in piece:
+            if self._ends_before(character):
+                ends.append(self._at)
+                self._start = self._at
+            if character in _STOPS:
+                self._stopped = True
+            elif character not in _CLOSERS:
+                self._stopped = False
+            self._last = character
+            self._at += 1
+        return ends
+
+    def _ends_before(self, character: str) -> bool:
+        size = self._at - self._start
+        if size < min(self._pace.shortest, self._pace.longest):
+            return False
+        if character.isspace():
+            stopped = self._stopped or character == "\n"
+            return size >= self._pace.longest or (stopped and size >= self._pace.shortest)
+        if _spaceless(character) and (self._stopped or _spaceless(self._last)):
+            return size >= (self._pace.shortest if self._stopped else self._pace.longest + _LONGEST_WORD)
+        return size >= LONGEST_VALUE
+
+
+def _spaceless(character: str) -> bool:
+    """Whether ``character`` is a letter of a script that may do without white space; no key is written in one."""
+    return unicodedata.category(character) == "Lo"
+
+
+def release_point(text: str, end: int) -> int:
+    """Return up to where ``text`` may go out when it is known and screened up to ``end``, the end of a segment.
+
+    What is kept back at the very end may be the beginning of a value: a private key without its last line, groups with
+    digits, lines of one long word, letters spelled out. Reads and keeps at most ``LONGEST_VALUE`` characters.
+    """
+    first = max(0, end - LONGEST_VALUE)
+    begun = text.rfind(_PEM_BEGIN, first, end)
+    if begun >= 0 and not _PEM_END.search(text, begun, end):
+        return begun
+    return min(
+        _run(text, end, _GROUP, _LONGEST_GROUPS),
+        _run(text, end, _BLOB, LONGEST_VALUE),
+        _run(text, end, _LETTER, _LONGEST_SPELLED, fewest=_FEWEST_LETTERS),
+    )
+
+
+def _run(text: str, end: int, kind: re.Pattern[str], longest: int, *, fewest: int = 1) -> int:
+    """Return where the tokens of one ``kind`` begin that end at ``end``: no earlier than ``longest`` before it."""
+    first = max(0, end - longest)
+    start, tokens = end, 0
+    while True:
+        stop = start
+        while stop > first and text[stop - 1].isspace():
+            stop -= 1
+        begin = stop
+        while begin > first and not text[begin - 1].isspace():
+            begin -= 1
+        if begin == stop or not kind.fullmatch(text, begin, stop):
+            return start if tokens >= fewest else end
+        start, tokens = begin, tokens + 1
+
+
+def left_of(text: str, start: int, length: int) -> int:
+    """Return where to begin reading so that about ``length`` characters before ``start`` are seen, whole words only."""
+    if start <= length:
+        return 0
+    first = start - length
+    space = _SPACE.search(text, first, min(start, first + _LONGEST_WORD))
+    return first if space is None else space.end()

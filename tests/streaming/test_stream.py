@@ -1,0 +1,225 @@
+"""``guard.stream`` over sync sources: what comes out, when, and in which order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk import Action, Blocked, Guard, Status
+from guardsdk.errors import CheckFailedError, InputError, InputTypeError
+from guardsdk.streaming import Pace
+from tests.streaming.screens import REPLACEMENT, PatternGuard, Patterns
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+SENTENCE = "This is a plain sentence of a certain length, and it ends here."
+HARMLESS = f"{SENTENCE} Here comes another one of about the same size, which ends too. And a short end."
+
+
+def letters(text: str, log: list[str] | None = None) -> Iterator[str]:
+    for letter in text:
+        if log is not None:
+            log.append(letter)
+        yield letter
+
+
+def test_harmless_text_comes_out_as_it_went_in(patterns: PatternGuard) -> None:
+    chunks = [HARMLESS[at : at + 7] for at in range(0, len(HARMLESS), 7)]
+    stream = patterns.stream(chunks, prompt="Say something.")
+    assert list(stream) == chunks
+    assert stream.verdict is not None
+    assert stream.verdict
+    assert stream.verdict.coverage == 1.0
+    assert stream.checks == len(patterns.texts) > 2
+    assert patterns.contexts == {"Say something."}
+
+
+def test_a_sentence_comes_out_before_the_next_one_is_read(patterns: PatternGuard) -> None:
+    read: list[str] = []
+    stream = patterns.stream(letters(HARMLESS, read))
+    assert read == []
+    assert next(stream) == SENTENCE[0]
+    assert "".join(read) == SENTENCE + " "  # the space says that the sentence is over
+    for letter in SENTENCE[1:]:
+        assert next(stream) == letter
+    assert "".join(read) == SENTENCE + " "
+    assert stream.verdict is not None
+
+
+def test_nothing_comes_out_that_was_in_no_checked_text(patterns: PatternGuard) -> None:
+    out = ""
+    for letter in patterns.stream(letters(HARMLESS)):
+        out += letter
+        assert any(out[-20:] in text for text in patterns.texts)
+
+
+def test_a_block_keeps_what_was_let_out_before_and_raises(patterns: PatternGuard) -> None:
+    log: list[str] = []
+    text = f"{SENTENCE} This one is forbidden. {SENTENCE} {SENTENCE}"
+    stream = patterns.stream(letters(text, log))
+    out: list[str] = []
+    with pytest.raises(Blocked) as caught:
+        out.extend(stream)
+    assert "".join(out) == SENTENCE
+    read = len(text) - len(SENTENCE)
+    assert len(log) == read  # up to the space that ended the segment, and no further
+    assert caught.value.verdict == stream.verdict
+    found = caught.value.verdict.findings[0]
+    assert (found.principle_id, found.span) == ("word", (len(SENTENCE) + 13, len(SENTENCE) + 22))
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_what_was_checked_of_the_chunk_in_which_the_stream_stops_comes_out(patterns: PatternGuard) -> None:
+    text = f"{SENTENCE} This one is forbidden, as anybody can see at once."
+    stream = patterns.stream([text], on_block="[stopped]")
+    assert list(stream) == [SENTENCE, "[stopped]"]
+
+
+def test_a_closing_chunk_may_be_made_from_the_verdict(patterns: PatternGuard) -> None:
+    stream = patterns.stream(["forbidden"], on_block=lambda verdict: f"[{verdict.principle_id}]")
+    assert list(stream) == ["[word]"]
+    assert stream.verdict is not None
+    assert stream.verdict.action is Action.BLOCK
+
+
+def test_a_replacement_ends_the_stream(patterns: PatternGuard) -> None:
+    assert list(patterns.stream([SENTENCE, " It is swapped."])) == [SENTENCE, REPLACEMENT]
+    assert list(patterns.stream(["swapped"], on_replace=lambda verdict: verdict.action.value)) == ["replace"]
+
+
+def test_what_asks_for_another_answer_is_blocked(patterns: PatternGuard) -> None:
+    with pytest.raises(Blocked):
+        list(patterns.stream(["retry"]))
+
+
+def test_a_flag_passes_and_is_on_the_verdict(patterns: PatternGuard) -> None:
+    stream = patterns.stream([SENTENCE, " This is noted."])
+    assert "".join(stream) == f"{SENTENCE} This is noted."
+    assert stream.verdict is not None
+    assert stream.verdict.action is Action.FLAG
+    assert stream.verdict.findings[0].span == (len(SENTENCE) + 9, len(SENTENCE) + 14)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "sk-abcdef123456",
+        "4111 1111 1111 1111",
+        "-----BEGIN KEY-----\nabcd 1234\nefgh\n-----END KEY-----",
+        "jo@mail.org",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_a_value_is_cut_out_however_it_is_split(patterns: PatternGuard, value: str, size: int) -> None:
+    text = f"{SENTENCE} The value that you asked for in your last message is {value} and not another. {SENTENCE}"
+    chunks = [text[at : at + size] for at in range(0, len(text), size)]
+    stream = patterns.stream(chunks, pace=Pace(shortest=10, longest=20, left=40))
+    out = list(stream)
+    assert len(out) == len(chunks)
+    assert "".join(out) == text.replace(value, "[VALUE_1]")
+    assert stream.verdict is not None
+    assert (stream.verdict.action, stream.verdict.allowed) == (Action.REDACT, False)
+    assert [text[start:end] for start, end in stream.verdict.findings[0].spans] == [value]
+
+
+def test_equal_values_get_one_marker_and_others_their_own(patterns: PatternGuard) -> None:
+    text = f"Use sk-aaaaaa11. {SENTENCE} Or sk-bbbbbb22. {SENTENCE} Or again sk-aaaaaa11."
+    out = "".join(patterns.stream(letters(text)))
+    assert out == text.replace("sk-aaaaaa11", "[VALUE_1]").replace("sk-bbbbbb22", "[VALUE_2]")
+
+
+def test_halves_far_apart_are_seen_together_at_the_end(patterns: PatternGuard) -> None:
+    text = f"Here is the first half. {SENTENCE * 20} And the second half."
+    out: list[str] = []
+    stream = patterns.stream(letters(text))
+    with pytest.raises(Blocked):
+        out.extend(stream)
+    assert text.startswith("".join(out))
+    assert "second half" not in "".join(out)
+    assert patterns.texts[-1] == text
+    assert "".join(patterns.stream(letters(text), whole=False)) == text
+
+
+def test_checks_grow_with_the_text_and_never_start_over(patterns: PatternGuard) -> None:
+    pace = Pace()
+    list(patterns.stream(letters(SENTENCE * 60), pace=pace, whole=False))
+    assert max(map(len, patterns.texts)) < pace.left + 2 * pace.longest
+    assert sum(map(len, patterns.texts)) < 8 * 60 * len(SENTENCE)
+
+
+def test_a_reviewer_is_asked_once_and_the_stream_goes_on_or_stops(model_directory: Path) -> None:
+    asked: list[str] = []
+
+    def reviewer(item: Any) -> bool:  # noqa: ANN401  an item
+        asked.append(item.text)
+        return True
+
+    guard = PatternGuard(model_directory, reviewer=reviewer)
+    text = f"It is doubtful. {SENTENCE} {SENTENCE}"
+    assert "".join(guard.stream(letters(text))) == text
+    assert len(asked) == 1
+    guard = PatternGuard(model_directory, reviewer=lambda _: "Reviewed.")
+    assert list(guard.stream([SENTENCE, " It is doubtful."])) == [SENTENCE, "Reviewed."]
+    with pytest.raises(Blocked):
+        list(PatternGuard(model_directory).stream(["It is doubtful."]))
+    assert list(PatternGuard(model_directory, fallback="approve").stream(["It is doubtful."])) == ["It is doubtful."]
+
+
+def test_a_stream_without_words_is_checked_all_the_same(patterns: PatternGuard) -> None:
+    stream = patterns.stream(list[str]())
+    assert list(stream) == []
+    assert patterns.texts == [""]
+    assert stream.verdict is not None
+    assert stream.verdict
+
+
+def test_what_cannot_be_checked_is_held_back_or_let_out_as_the_policy_says(tmp_path: Path) -> None:
+    stream = Guard(models=tmp_path, observers=()).stream([SENTENCE, " And more."], on_block="never given")
+    with pytest.raises(CheckFailedError):
+        next(stream)
+    lenient = Guard().policy.model_copy(update={"on_error": "allow"})
+    stream = Guard(lenient, models=tmp_path, observers=()).stream([SENTENCE, " And more."])
+    assert "".join(stream) == f"{SENTENCE} And more."
+    assert stream.verdict is not None
+    assert (stream.verdict.status, bool(stream.verdict)) == (Status.FAILED, False)
+
+
+def test_shadow_mode_lets_everything_out_unchanged(model_directory: Path) -> None:
+    guard = PatternGuard(model_directory)
+    shadow = Guard(guard.policy, models=model_directory, observers=(), shadow=True, screens=[Patterns()])
+    stream = shadow.stream(["The forbidden sk-abcdef123456."])
+    assert list(stream) == ["The forbidden sk-abcdef123456."]
+    assert stream.verdict is not None
+    assert (stream.verdict.action, stream.verdict.would_action) == (Action.FLAG, Action.BLOCK)
+
+
+@pytest.mark.parametrize("chunks", ["one string", b"bytes", 7, None])
+def test_what_is_no_stream_of_chunks_is_refused_at_once(patterns: PatternGuard, chunks: Any) -> None:  # noqa: ANN401  anything
+    with pytest.raises(InputTypeError, match="chunks cannot be"):
+        patterns.stream(chunks)
+
+
+def test_options_that_cannot_be_used_are_refused_at_once(patterns: PatternGuard) -> None:
+    with pytest.raises(InputError, match="shortest <= longest"):
+        patterns.stream([], pace=Pace(shortest=5, longest=2))
+    with pytest.raises(InputError, match="did you mean 'output'"):
+        patterns.stream([], stage="outputs")
+
+
+def test_a_chunk_that_cannot_be_read_ends_the_stream_and_closes_the_source(patterns: PatternGuard) -> None:
+    closed: list[str] = []
+
+    def source() -> Generator[object]:
+        try:
+            yield SENTENCE
+            yield 7
+        finally:
+            closed.append("closed")
+
+    with pytest.raises(InputTypeError, match="extract_response"):
+        list(patterns.stream(source()))
+    assert closed == ["closed"]
