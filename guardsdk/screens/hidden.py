@@ -1,0 +1,39 @@
+"""Hidden channels as a finding of their own: text no reader can see is there on purpose, whatever it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.screens.base import Reading
+from guardsdk.text.hidden import hidden
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.screens.base import OperatingPoints, Spans
+
+LABEL: Final = "hidden_text"
+
+
+class HiddenTextScreen:
+    """Scores ``hidden_text``: 1 where a text has a hidden passage, else 0. Every stage, any language."""
+
+    name: Final = "hidden_text"
+
+    @property
+    def operating_points(self) -> OperatingPoints:
+        """One threshold: there is nothing between found and not found."""
+        return {(LABEL, stage): {"default": 0.5} for stage in Stage}
+
+    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+        """Return one reading per text, in order, each with full coverage."""
+        del stage, contexts  # what is hidden is hidden on every stage
+        return [_reading(text) for text in texts]
+
+
+def _reading(text: str) -> Reading:
+    passages: Spans = tuple((one.start, one.end) for one in hidden(text))
+    return Reading(
+        scores={LABEL: float(bool(passages))}, coverage=1.0, spans=lambda _: passages or ((0, len(text)),)
+    )

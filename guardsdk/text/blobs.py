@@ -1,0 +1,173 @@
+"""Text packed as base64, base32, hexadecimal, bits, decimal codes or Morse: unpacked in place where it reads as text."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import re
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.text.english import known_share, segment, words_of
+from guardsdk.text.readable import readable
+from guardsdk.text.rewrite import Edit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PACKED = "A-Za-z0-9+/_-"
+_SHORTEST = 12
+"""Characters of a packed run; nine bytes of chance are a text once in ten thousand times."""
+_PLAIN_SHARE = 0.8
+_LONG = 24
+"""From here on a run that unpacks to nothing is tried backwards and by rot13 as well."""
+_RUN = re.compile(
+    f"(?<![{_PACKED}])={{0,2}}(?<![{_PACKED}])[{_PACKED}]{{{_SHORTEST},}}"
+    # Mail and PEM break long runs into lines.
+    f"(?:(?<=[{_PACKED}]{{40}})\\r?\\n[{_PACKED}]+)*={{0,6}}"
+)
+# Every branch begins with a class of characters, which lets the search skip what cannot begin one.
+_NUMBERS = re.compile(
+    r"(?P<bits>[01]{8}(?:[\s,_-]{0,2}[01]{8}){2,})"
+    r"|(?P<hex>[0-9A-Fa-f]{2}(?:[\s:,;-]{1,2}(?:0x)?[0-9A-Fa-f]{2}){5,})"
+    r"|(?P<decimal>[0-9]{2,3}(?:[\s,;]{1,2}[0-9]{2,3}){7,})"
+)
+_MORSE_CODE = re.compile(r"(?P<morse>[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,6}){7,})")
+_DIGITS = str.maketrans("", "", "0123456789")
+_LEAST_DIGITS = 6
+"""In the shortest run of numbers: every ASCII letter has a digit in its hexadecimal code."""
+_LEAST_SIGNS = 8
+"""Dots and dashes in the shortest run of Morse code."""
+_SPLIT = re.compile(r"[/_+\r\n-]")
+_ENGLISH = 0.5
+"""Share of known words that numbers and dots must give: any list of numbers is some string."""
+_MORSE: Final = dict(
+    zip(
+        (
+            ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.. "
+            "----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----. .-.-.- --..-- ..--.. -..-. -....- .----. -.-.--"
+        ).split(),
+        "abcdefghijklmnopqrstuvwxyz0123456789.,?/-'!",
+        strict=True,
+    )
+)
+_MORSE_GAP = re.compile(r"\s*[/|]\s*|\s{2,}")
+_PROBE = 64
+
+
+def unpacked(text: str) -> list[Edit]:
+    """Return an edit for every packed run of ``text`` that unpacks to a text somebody could read."""
+    edits = sorted(_grouped(text))  # numbers hold no dots, so the two kinds never overlap
+    taken = iter([(edit.start, edit.end) for edit in edits])
+    busy = next(taken, None)
+    runs: list[Edit] = []
+    for match in _RUN.finditer(text):
+        while busy is not None and busy[1] <= match.start():
+            busy = next(taken, None)
+        if busy is None or match.end() <= busy[0]:
+            runs += _run(match.group(), match.start())
+    return sorted([*edits, *runs]) if edits else runs
+
+
+def _grouped(text: str) -> Iterator[Edit]:
+    patterns: list[re.Pattern[str]] = []
+    if len(text) - len(text.translate(_DIGITS)) >= _LEAST_DIGITS:
+        patterns.append(_NUMBERS)
+    if text.count(".") + text.count("-") >= _LEAST_SIGNS:
+        patterns.append(_MORSE_CODE)
+    for match in (match for pattern in patterns for match in pattern.finditer(text)):
+        kind = match.lastgroup or ""
+        found = _GROUPED[kind](match.group())
+        if found is not None:
+            start = match.start()
+            yield Edit(start - 2 if text[max(0, start - 2) : start] == "0x" else start, match.end(), found, kind)
+
+
+def _run(run: str, start: int) -> Iterator[Edit]:
+    """Yield the edit for one run, or one for each part of it that unpacks: a path or address may hold one."""
+    found = _unpack(run)
+    if found is not None:
+        yield Edit(start, start + len(run), *found)
+        return
+    begin = 0
+    for end in [*(cut.start() for cut in _SPLIT.finditer(run)), len(run)]:
+        if _SHORTEST <= end - begin < len(run) and (found := _unpack(run[begin:end])) is not None:
+            yield Edit(start + begin, start + end, *found)
+        begin = end + 1
+
+
+def _unpack(run: str) -> tuple[str, str] | None:
+    """Return what ``run`` holds and how it was packed."""
+    core = "".join(run.split()).strip("=")
+    for kind, decode in _DECODERS:
+        found = decode(core)
+        if found is not None and (len(core) >= _LONG or _plain(found)):
+            return found, kind
+    if len(core) >= _LONG:
+        for kind, twin in (("reversed+base64", core[::-1]), ("rot+base64", codecs.encode(core, "rot13"))):
+            found = _base64(twin)
+            if found is not None:
+                return found, kind
+    return None
+
+
+def _plain(found: str) -> bool:
+    """Whether the contents of a short run are plain words: one long word in a thousand unpacks to some letters."""
+    letters = sum(character.isalpha() or character == " " for character in found)
+    return found.isascii() and letters >= _PLAIN_SHARE * len(found)
+
+
+def _hex(core: str) -> str | None:
+    try:
+        return readable(bytes.fromhex(core))
+    except ValueError:
+        return None
+
+
+def _base32(core: str) -> str | None:
+    if not core.isupper():
+        return None
+    try:
+        return readable(base64.b32decode(core + "=" * (-len(core) % 8)))
+    except ValueError:
+        return None
+
+
+def _base64(core: str) -> str | None:
+    # One character too many is no byte; it is left out, as lenient decoders do.
+    usable = core[: len(core) - (len(core) % 4 == 1)].replace("-", "+").replace("_", "/")
+    if len(usable) > _PROBE and readable(base64.b64decode(usable[:_PROBE])) is None:
+        return None
+    return readable(base64.b64decode(usable + "=" * (-len(usable) % 4)))
+
+
+def _bits(run: str) -> str | None:
+    digits = re.sub("[^01]", "", run)
+    return readable(int(digits, 2).to_bytes(len(digits) // 8, "big"))
+
+
+def _decimal(run: str) -> str | None:
+    codes = [int(number) for number in re.findall("[0-9]+", run)]
+    return _english("".join(map(chr, codes)))
+
+
+def _morse(run: str) -> str | None:
+    words = (mark.split() for mark in _MORSE_GAP.split(run))
+    return _english(" ".join("".join(_MORSE.get(sign, "\ufffd") for sign in word) for word in words))
+
+
+def _english(text: str) -> str | None:
+    words = [part for word in words_of(text) for part in segment(word)]
+    return text if known_share(words) >= _ENGLISH else None
+
+
+_DECODERS: tuple[tuple[str, Callable[[str], str | None]], ...] = (
+    ("hex", _hex),
+    ("base32", _base32),
+    ("base64", _base64),
+)
+_GROUPED: dict[str, Callable[[str], str | None]] = {
+    "bits": _bits,
+    "hex": lambda run: _hex(re.sub("0x|[^0-9A-Fa-f]", "", run)),
+    "decimal": _decimal,
+    "morse": _morse,
+}

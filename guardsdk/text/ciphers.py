@@ -1,0 +1,135 @@
+"""Whole passages written backwards or with a shifted alphabet: undone where that turns them into English."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from guardsdk.text.english import FORMS, known_share, reads_as_english, words_of
+from guardsdk.text.rewrite import Edit
+from guardsdk.text.words import WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WORD = re.compile("[A-Za-z]+")
+_LEAST_WORDS = 3
+_LEAST_LETTERS = 10
+"""A passage shorter than this says too little for its letters to prove anything."""
+_MOST_BEFORE = 0.35
+"""Share of letters in known words: plain English has .8 and more."""
+_SURE_WORD = 4
+"""Letters from which on a known word is no accident and ends a passage."""
+_SHORTEST_FORM = 3
+"""Letters from which on the form of a word says by how much it was shifted; of two letters any could be."""
+_ALPHABET: Final = string.ascii_lowercase
+_LETTERS: Final = len(_ALPHABET)
+_MIRRORED: Final = str.maketrans(_ALPHABET + _ALPHABET.upper(), _ALPHABET[::-1] + _ALPHABET[::-1].upper())
+_PUNCTUATION = ".,;:!?\"'()[]"
+_MARK_FIRST, _MARK_LAST = re.compile(r"(?<!\S)[.,;:!?]\w"), re.compile(r"\w[.,;:!?](?!\S)")
+
+
+class _Passage(NamedTuple):
+    start: int
+    end: int
+    words: list[str]
+
+
+def deciphered(text: str) -> list[Edit]:
+    """Return the edits that undo reversed text, reversed words, rot13, other shifts and the mirrored alphabet."""
+    return [edit for passage in _strange(text) if (edit := _solved(text, passage)) is not None]
+
+
+def _strange(text: str) -> Iterator[_Passage]:
+    """Yield the longest runs of words that are not English; ordinary English has none."""
+    words = words_of(text)
+    runs = list(_runs(words))
+    if runs:
+        places = [match.span() for match in _WORD.finditer(text)]
+        for first, after in runs:
+            yield _Passage(places[first][0], places[after - 1][1], words[first:after])
+
+
+def _runs(words: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of ``words`` without a long known word or two known ones in a row."""
+    first = unknown = 0
+    before = False
+    for at, word in enumerate(words):
+        is_known = word in FORMS
+        if not is_known:
+            unknown += 1
+        elif before or len(word) >= _SURE_WORD:
+            if unknown >= _LEAST_WORDS:
+                yield first, at
+            first, unknown = at + 1, 0
+        before = is_known
+    if unknown >= _LEAST_WORDS:
+        yield first, len(words)
+
+
+def _solved(text: str, passage: _Passage) -> Edit | None:
+    letters = "".join(passage.words)
+    if len(letters) < _LEAST_LETTERS or known_share(passage.words) > _MOST_BEFORE:
+        return None
+    backwards = [word[::-1] for word in passage.words]
+    if reads_as_english(backwards):
+        return _turned(text, passage)
+    for kind, table in _tables(passage.words):
+        if reads_as_english([word.translate(table) for word in passage.words]):
+            shifted = text[passage.start : passage.end].translate(table)
+            return Edit(passage.start, passage.end, shifted, kind, aligned=True)
+    return None
+
+
+
+
+def _turned(text: str, passage: _Passage) -> Edit:
+    """Turn the passage as a whole, or word by word where its marks stand behind the words as they should."""
+    start, end = passage.start, passage.end
+    while start > 0 and text[start - 1] in _PUNCTUATION:
+        start -= 1
+    while end < len(text) and text[end] in _PUNCTUATION:
+        end += 1
+    run = text[start:end]
+    by_word = len(_MARK_LAST.findall(run)) > len(_MARK_FIRST.findall(run)) or (
+        passage.words[0][-1] != text[passage.start] and text[passage.start + len(passage.words[0]) - 1].isupper()
+    )
+    turned = _WORD.sub(lambda match: match.group()[::-1], run) if by_word else run[::-1]
+    return Edit(start, end, turned, "reversed")
+
+
+def _tables(words: list[str]) -> Iterator[tuple[str, dict[int, int]]]:
+    """Yield the shift of the alphabet that most letters of ``words`` speak for, and the mirrored alphabet."""
+    shifts: Counter[int] = Counter()
+    forms = _forms()
+    for word in words:
+        for first in forms.get(_unshifted(word), ""):
+            shifts[(ord(first) - ord(word[0])) % _LETTERS] += len(word)
+    for shift, _ in shifts.most_common(1):
+        yield "rot13" if shift * 2 == _LETTERS else "shifted", _shift(shift)
+    yield "atbash", _MIRRORED
+
+
+@cache
+def _shift(by: int) -> dict[int, int]:
+    turned = _ALPHABET[by:] + _ALPHABET[:by]
+    return str.maketrans(_ALPHABET + _ALPHABET.upper(), turned + turned.upper())
+
+
+def _unshifted(word: str) -> str:
+    """Return ``word``, in lower case, shifted so that it begins with an a: the same for all its shifts."""
+    return word.translate(_shift(-(ord(word[0]) - ord("a")) % _LETTERS))
+
+
+@cache
+def _forms() -> dict[str, str]:
+    """Return, for the unshifted form of each common word, the first letters of all words that have it."""
+    found: dict[str, str] = {}
+    for word in WORDS:
+        if len(word) >= _SHORTEST_FORM:
+            form = _unshifted(word)
+            found[form] = found.get(form, "") + word[0]
+    return found

@@ -1,0 +1,98 @@
+"""Does this read like English? Judged by common words and by the letters that follow each other in them."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.text.words import WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WORD = re.compile("[A-Za-z]+")
+_ENDINGS: Final = ("s", "es", "ed", "d", "ing", "er", "r", "ly")
+_SHORTEST = 3
+"""Letters from which on a word, or a stem, tells anything by itself."""
+FORMS: Final = WORDS | {
+    stem + ending
+    for word in WORDS
+    if len(word) >= _SHORTEST
+    for stem in ((word, word[:-1]) if word.endswith("e") else (word,))
+    for ending in _ENDINGS
+}
+"""The common words and their regular forms. A few are no words at all, which costs less than looking for stems."""
+_LONGEST: Final = max(map(len, FORMS))
+_MOSTLY = 0.6
+"""Share of letters in known words: English has .8 and more, another language .1 to .3, any cipher next to none."""
+_TELLING = 4
+"""Letters from which on a known word is hardly an accident, but for abbreviations in code."""
+_TWO = 2
+_UNKNOWN_COST = 4.0
+"""Of a letter that belongs to no word, when a text without spaces is cut: more than any word costs."""
+
+
+def words_of(text: str) -> list[str]:
+    """Return the runs of ASCII letters of ``text``, in lower case."""
+    # Lower case comes after: it makes ASCII letters of a few that are not, such as the Kelvin sign.
+    return " ".join(_WORD.findall(text)).lower().split()
+
+
+def known_share(words: Sequence[str]) -> float:
+    """Return the share of the letters of ``words`` that lie in known words, 0 where there are none."""
+    letters = sum(map(len, words))
+    return sum(len(word) for word in words if word in FORMS) / letters if letters else 0.0
+
+
+def reads_as_english(words: Sequence[str]) -> bool:
+    """Whether most letters of ``words`` lie in known words, two longer ones among them."""
+    if known_share(words) < _MOSTLY:
+        return False
+    return len({word for word in words if len(word) >= _TELLING and word in FORMS}) >= _TWO
+
+
+def plausible(word: str) -> bool:
+    """Whether ``word``, in lower case, is known or has only such letter triples as known words have."""
+    if word in FORMS:
+        return True
+    triples = _triples()
+    framed = f"^{word}$"
+    return len(word) > _SHORTEST and all(framed[at : at + 3] in triples for at in range(len(framed) - 2))
+
+
+@cache
+def _triples() -> frozenset[str]:
+    return frozenset(f"^{word}$"[at : at + 3] for word in WORDS for at in range(len(word)))
+
+
+def segment(letters: str) -> list[str]:
+    """Cut ``letters``, in lower case and without spaces, into the fewest known words; the rest stays as it is.
+
+    Time is linear in the length: no word is longer than the longest known one.
+    """
+    size = len(letters)
+    costs = [0.0] * (size + 1)
+    cuts = list(range(-1, size))
+    for end in range(1, size + 1):
+        costs[end] = costs[end - 1] + _UNKNOWN_COST
+        for start in range(max(0, end - _LONGEST), end - 1):
+            # One is added for every word, so that few long words beat many short ones.
+            cost = costs[start] + 1.0
+            if cost < costs[end] and letters[start:end] in FORMS:
+                costs[end], cuts[end] = cost, start
+        if letters[end - 1] in "ai" and costs[end - 1] + 2.0 < costs[end]:
+            costs[end], cuts[end] = costs[end - 1] + 2.0, end - 1
+    words: list[str] = []
+    end = size
+    loose = ""
+    while end:
+        part = letters[cuts[end] : end]
+        if len(part) == 1 and part not in "ai":
+            loose = part + loose
+        else:
+            words += [loose, part] if loose else [part]
+            loose = ""
+        end = cuts[end]
+    words += [loose] if loose else []
+    return words[::-1]

@@ -1,0 +1,99 @@
+"""Characters written as their codes: URL, HTML, backslash, ``U+`` and quoted-printable escapes."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+from guardsdk.text.rewrite import Edit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FEW = 3
+"""Letters, or joints between words, that must come out of the escapes of one kind: ordinary text escapes a sign here
+and there, and what matters in it can be read as it stands."""
+_LAST = 0x10FFFF
+_URL = re.compile("(?:%[0-9A-Fa-f]{2})+")
+_HTML = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});?")
+_BACKSLASH = re.compile(
+    r"(?:\\x[0-9A-Fa-f]{2}|\\[0-3][0-7]{2})+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
+)
+_CODE_POINT = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
+_QUOTED = re.compile(r"(?:=[0-9A-F]{2}){2,}|(?<=\w)=20(?=\w)|(?<=\w)=\r?\n(?=\w)")
+_HEX = re.compile("[0-9A-Fa-f]+")
+_BACKSLASHED = re.compile(r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})")
+
+
+def unescaped(text: str) -> list[Edit]:
+    """Return the edits that undo the escapes of each kind that hides letters in ``text``; none for ordinary text."""
+    found: list[Edit] = []
+    for mark, pattern, kind, decode in _KINDS:
+        if mark in text:
+            found += _of_kind(text, pattern, kind, decode)
+    return found if len({edit.kind for edit in found}) < 2 else _apart(found)  # noqa: PLR2004  one kind needs no sorting
+
+
+def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[str], str]) -> list[Edit]:
+    edits = [
+        Edit(*match.span(), decoded, kind)
+        for match in pattern.finditer(text)
+        if (decoded := decode(match.group())) != match.group()
+    ]
+    letters = sum(character.isalnum() for edit in edits for character in edit.text)
+    joints = sum(edit.text in {" ", ""} and _between_words(text, edit) for edit in edits)
+    return edits if letters + joints >= _FEW else []
+
+
+def _between_words(text: str, edit: Edit) -> bool:
+    return text[edit.start - 1 : edit.start].isalnum() and text[edit.end : edit.end + 1].isalnum()
+
+
+def _apart(edits: list[Edit]) -> list[Edit]:
+    """Put edits of several kinds in order; of two that overlap the earlier stays, and the other waits for a round."""
+    kept: list[Edit] = []
+    for edit in sorted(edits):
+        if not kept or edit.start >= kept[-1].end:
+            kept.append(edit)
+    return kept
+
+
+def _bytes(digits: str) -> str:
+    return bytes.fromhex(digits).decode("utf-8", "replace")
+
+
+def _percent(run: str) -> str:
+    return _bytes(run.replace("%", ""))
+
+
+def _quoted(run: str) -> str:
+    return "" if run.endswith("\n") else _bytes(run.replace("=", ""))
+
+
+def _character(code: int) -> str:
+    return chr(code) if code <= _LAST else "\ufffd"
+
+
+def _code_points(run: str) -> str:
+    return "".join(_character(int(digits, 16)) for digits in _HEX.findall(run.replace("U+", " ")))
+
+
+def _backslashes(run: str) -> str:
+    if run.startswith(("\\u", "\\U")):
+        codes = [int(next(filter(None, match.groups())), 16) for match in _BACKSLASHED.finditer(run)]
+        # Two halves of one character, as JSON writes those beyond the first 65,536.
+        return "".join(map(_character, codes)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    parts = (match for match in _BACKSLASHED.finditer(run))
+    codes = [int(match["byte"], 16) if match["byte"] else int(match["octal"], 8) for match in parts]
+    return bytes(codes).decode("utf-8", "replace")
+
+
+_KINDS: tuple[tuple[str, re.Pattern[str], str, Callable[[str], str]], ...] = (
+    ("%", _URL, "url", _percent),
+    ("&", _HTML, "html", html.unescape),
+    ("\\", _BACKSLASH, "unicode_escapes", _backslashes),
+    ("U+", _CODE_POINT, "code_points", _code_points),
+    ("=", _QUOTED, "quoted_printable", _quoted),
+)
+"""A mark without which there is nothing to look for, the pattern, the kind and its decoder."""

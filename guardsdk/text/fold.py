@@ -1,0 +1,186 @@
+"""Letters in disguise, back to plain ones: styled and full-width forms, look-alikes, and what is hidden between them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from guardsdk.text.confusables import LOOK_ALIKES
+from guardsdk.text.hidden import INVISIBLE, hidden
+from guardsdk.text.rewrite import Edit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PUNCTUATION = "\u00a0-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u2010-\u2027\u2030-\u205e\u3000-\u303f"
+_WORD = re.compile(f"(?:[^\x00-\x7f\\s{_PUNCTUATION}][A-Za-z]*)+")
+"""A word from its first letter that is not ASCII."""
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_FEW = 3
+"""Styled letters, or marks piled on letters, that a text may have without being in disguise."""
+_MARKS = frozenset({"Mn", "Me"})
+_SOFT_HYPHEN = "\u00ad"
+_REGIONAL = range(0x1F1E6, 0x1F200)
+_NEGATIVE = (range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A))
+"""Letters in filled circles and squares, which NFKC leaves alone."""
+_ORDINARY = frozenset("ªº™℠℡№℃℉")
+"""Signs that fold to letters and are no letters in disguise."""
+
+_SAME: Final = 0
+_STYLED: Final = 1
+_ALIKE: Final = 2
+_GONE: Final = 3
+_MARK: Final = 4
+_FOREIGN: Final = 5
+
+
+class _Folded(NamedTuple):
+    kind: int
+    text: str
+
+
+@lru_cache(maxsize=8192)
+def _fold(character: str) -> _Folded:
+    """Return what one character that is not ASCII stands for, and in which sense."""
+    code = ord(character)
+    if _INVISIBLE.match(character):
+        return _Folded(_GONE, "")
+    for letters in _NEGATIVE:
+        if code in letters:
+            return _Folded(_STYLED, chr(ord("A") + code - letters.start))
+    if code in _REGIONAL:
+        return _Folded(_SAME, character)
+    category = unicodedata.category(character)
+    if category in _MARKS:
+        return _Folded(_MARK, "")
+    folded = unicodedata.normalize("NFKC", character)
+    if character not in _ORDINARY and len(folded) == 1:
+        if folded.isascii():
+            return _Folded(_STYLED, folded)
+        if folded in LOOK_ALIKES:
+            # Small capitals and the like are Latin, no look-alikes from another script.
+            latin = unicodedata.name(folded, "").startswith("LATIN")
+            if not latin or code > _LATIN_ALPHABETS:
+                return _Folded(_STYLED if latin else _ALIKE, LOOK_ALIKES[folded])
+    foreign = category.startswith("L") and not unicodedata.name(character, "").startswith("LATIN")
+    return _Folded(_FOREIGN if foreign else _SAME, character)
+
+
+_LATIN_ALPHABETS = 0x24F
+"""The last of the Latin letters that languages write with; behind it come phonetics and styles."""
+_PHONETIC = range(0x250, 0x2B0)
+_GREEK = range(0x370, 0x400)
+
+
+class _Evidence:
+    """What speaks for disguise in the words of one text seen so far."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.styled = 0
+        self.alike = 0
+        """Twice the look-alikes, but Greek letters count once: beside Latin ones a single one is a formula's."""
+        self.marks = 0
+        self.hyphens = 0
+        """Soft hyphens inside words, which web pages set for good reasons."""
+        self.certain = False
+        """Something that no ordinary text holds."""
+
+    @property
+    def enough(self) -> bool:
+        return self.certain or self.alike > 1 or max(self.styled, self.marks, self.hyphens) >= _FEW
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every letter that is not Latin looks like a Latin one: no language is written so."""
+        sample = self._text[:_SAMPLE]
+        return not any(_fold(character).kind == _FOREIGN for character in sample if not character.isascii())
+
+
+def unfolded(text: str) -> list[Edit]:
+    """Return the edits that undo disguises of single characters in ``text``; none for ordinary text of any script."""
+    if text.isascii():
+        return []
+    secret = [
+        Edit(one.start, one.end, "" if one.message is None else f" {one.message} ", one.channel)
+        for one in hidden(text)
+        if one.channel != "scattered"
+    ]
+    evidence = _Evidence(text)
+    evidence.certain = bool(secret)
+    edits = [edit for start, end in _words(text) for edit in _word(text, start, end, evidence)]
+    if not evidence.enough:
+        return []
+    return list(_merged(secret, edits)) if secret else edits
+
+
+def _words(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the words of ``text`` that hold more than ASCII."""
+    done = 0
+    for match in _WORD.finditer(text):
+        start = match.start()
+        while start > done and text[start - 1].isascii() and text[start - 1].isalpha():
+            start -= 1
+        done = match.end()
+        yield start, done
+
+
+def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Edit]:
+    """Yield an edit for every disguised character of one word, and note what speaks for disguise."""
+    word = text[start:end]
+    folded = [_Folded(_SAME, character) if character.isascii() else _fold(character) for character in word]
+    kinds = {one.kind for one in folded}
+    if kinds <= {_SAME, _FOREIGN}:
+        return
+    latin = _STYLED in kinds or any(character.isascii() for character in word)
+    alike = sum(one.kind == _ALIKE for one in folded)
+    # A word of look-alikes only is a disguise as well, unless it is a word of its own script.
+    swap = alike > 0 and (latin or (alike >= _FEW and _FOREIGN not in kinds and evidence.whole))
+    # A word that keeps letters of its own after all is how dictionaries write a sound.
+    pure = all(one.text.isascii() for one in folded)
+    piled = _piled(word) if latin and _MARK in kinds else 0
+    evidence.marks += piled
+    for at, (character, (kind, plain)) in enumerate(zip(word, folded, strict=True)):
+        place = start + at
+        if kind == _STYLED:
+            evidence.styled += plain.isalpha() and (pure or ord(character) not in _PHONETIC)
+            yield Edit(place, place + 1, plain, "styled", aligned=True)
+        elif kind == _ALIKE and swap:
+            evidence.alike += 1 if ord(character) in _GREEK else 2
+            yield Edit(place, place + 1, plain, "look_alikes", aligned=True)
+        elif kind == _GONE and latin:
+            # Only between Latin letters it proves anything: elsewhere joiners are part of how a script is written.
+            if 0 < at < len(word) - 1 and all(folded[near].kind == _STYLED or word[near].isascii() for near in (at - 1, at + 1)):
+                evidence.hyphens += character == _SOFT_HYPHEN
+                evidence.certain |= character != _SOFT_HYPHEN
+            yield Edit(place, place + 1, "", "invisible")
+        elif kind == _MARK and piled:
+            yield Edit(place, place + 1, "", "marks")
+
+
+def _piled(word: str) -> int:
+    """Return how many marks lie on the letters of ``word`` beyond those its language writes, 0 where they are few."""
+    composed = unicodedata.normalize("NFC", word)
+    marks = sum(unicodedata.category(character) in _MARKS for character in composed)
+    return marks if 2 * marks >= len(composed) - marks else 0
+
+
+_SAMPLE = 2_000
+"""Characters that are enough to tell a language from a disguise."""
+
+
+def _merged(secret: list[Edit], edits: list[Edit]) -> Iterator[Edit]:
+    """Yield both in order; an edit inside a hidden passage, or around one, gives way to it."""
+    rest = iter([*secret, Edit(2**62, 2**62, "", "")])
+    passage = next(rest)
+    for edit in edits:
+        while passage.end <= edit.start:
+            yield passage
+            passage = next(rest)
+        if edit.end <= passage.start:
+            yield edit
+    while passage.start < 2**62:
+        yield passage
+        passage = next(rest)

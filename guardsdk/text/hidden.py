@@ -1,0 +1,118 @@
+"""Channels that carry text a reader never sees but a model does: found, and decoded where they spell something."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.text.readable import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ZERO = "\u200b-\u200f\u2060-\u2064\u034f\u115f\u1160\u180e\u3164\ufeff\uffa0"
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+INVISIBLE: Final = f"{_ZERO}{_SELECTORS}\u00ad\u061c\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f"
+"""Characters without a shape of their own, as the inside of a regular expression's class."""
+_LONGEST_ZERO_RUN = 7
+"""Invisible characters in a row that ordinary text may hold; eight of two kinds are a byte."""
+_SCATTERED = 8
+_SCATTERED_SHARE = 0.05
+"""From how many invisible characters inside Latin words, and from what share of the text, they are there on purpose."""
+_CHANNEL = re.compile(
+    # A flag such as that of Wales is a black flag, a region in tag letters and an end tag; it says what it shows.
+    "(?P<flag>\U0001f3f4(?:\U000e0067\U000e0062|\U000e0075\U000e0073|\U000e0063\U000e0061)"
+    "[\U000e0061-\U000e007a]{2,3}\U000e007f)"
+    "|(?P<tags>[\U000e0000-\U000e007f]+)"
+    f"|(?P<selectors>[{_SELECTORS}]{{2,}})"
+    f"|(?P<zero>[{_ZERO}]{{{_LONGEST_ZERO_RUN + 1},}})"
+    "|(?P<override>[\u202b\u202d\u202e\u2067][^\u202c\u2069\n\u2029]*[\u202c\u2069]?)"
+)
+_SCATTER = re.compile(f"(?<=[A-Za-z])(?:[{_SELECTORS}]|[{_ZERO}]{{1,{_LONGEST_ZERO_RUN}}})(?=[A-Za-z])")
+_LEFT_TO_RIGHT = re.compile("[A-Za-z\u00c0-\u024f\u0370-\u052f]")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+_TAGS = 0xE0000
+_SELECTORS_FROM, _MORE_SELECTORS_FROM = 0xFE00, 0xE0100
+_FEW_SELECTORS = 16
+_BYTE = 8
+_RUN_OF_SELECTORS = 3
+"""One selector follows its character, two stand together by accident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """One hidden passage."""
+
+    start: int
+    end: int
+    channel: str
+    """``tags``, ``selectors``, ``zero_width``, ``bidi`` or ``scattered``."""
+    message: str | None = field(repr=False)
+    """What it spells; None where nothing readable came out."""
+
+
+def hidden(text: str) -> list[Hidden]:
+    """Return the hidden passages of ``text``, in order and apart from each other.
+
+    What ordinary text uses is none: one selector after an emoji, joiners between letters or emoji, marks and embeddings
+    around words of the other direction, flags made of tag letters, a phone number wrapped to keep its order.
+    """
+    if text.isascii():
+        return []
+    found = [passage for match in _CHANNEL.finditer(text) if (passage := _read(match)) is not None]
+    return sorted([*found, *_scattered(text, found)], key=lambda one: one.start)
+
+
+def _read(match: re.Match[str]) -> Hidden | None:
+    kind, run = match.lastgroup, match.group()
+    if kind == "tags":
+        # A lone tag may be what is left of a flag that was cut off.
+        spelled = "".join(chr(ord(mark) - _TAGS) for mark in run).strip("\0\x01\x7f")
+        return Hidden(*match.span(), "tags", spelled) if spelled else None
+    if kind == "selectors":
+        if len(run) < _RUN_OF_SELECTORS:
+            return None
+        return Hidden(*match.span(), "selectors", readable(bytes(map(_byte, run))))
+    if kind == "zero":
+        return Hidden(*match.span(), "zero_width", _bits(run))
+    if kind == "override":
+        return _override(match.start(), run)
+    return None
+
+
+def _byte(selector: str) -> int:
+    code = ord(selector)
+    return code - _SELECTORS_FROM if code < _MORE_SELECTORS_FROM else code - _MORE_SELECTORS_FROM + _FEW_SELECTORS
+
+
+def _bits(run: str) -> str | None:
+    """Read two kinds of invisible characters as the bits of UTF-8 text; a third kind would part the bytes."""
+    kinds = [kind for kind, _ in Counter(run).most_common(2)]
+    for zero, one in (kinds, kinds[::-1]) if len(kinds) > 1 else ():
+        digits = "".join("0" if mark == zero else "1" for mark in run if mark in (zero, one))
+        if len(digits) % _BYTE == 0:
+            spelled = readable(int(digits, 2).to_bytes(len(digits) // _BYTE, "big"))
+            if spelled is not None:
+                return spelled
+    return None
+
+
+def _override(start: int, run: str) -> Hidden | None:
+    """Judge a forced direction: it hides something only where it turns letters against their own direction."""
+    inside = run[1:].rstrip("\u202c\u2069")
+    end = start + len(run)
+    if run[0] == "\u202d":
+        return Hidden(start, end, "bidi", inside[::-1]) if _RIGHT_TO_LEFT.search(inside) else None
+    if not _LEFT_TO_RIGHT.search(inside) or (run[0] != "\u202e" and _RIGHT_TO_LEFT.search(inside)):
+        return None
+    return Hidden(start, end, "bidi", inside[::-1] if run[0] == "\u202e" else inside)
+
+
+def _scattered(text: str, found: list[Hidden]) -> Iterator[Hidden]:
+    """Yield the invisible characters strewn between Latin letters, where they are too many to be an accident."""
+    taken = {at for passage in found for at in (passage.start,)}
+    marks = [match.span() for match in _SCATTER.finditer(text) if match.start() not in taken]
+    if len(marks) >= max(_SCATTERED, _SCATTERED_SHARE * len(text)):
+        yield Hidden(marks[0][0], marks[-1][1], "scattered", None)

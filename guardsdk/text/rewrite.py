@@ -1,0 +1,93 @@
+"""A text with some passages replaced, and the way back to the characters it came from."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Edit(NamedTuple):
+    """One passage of a text, and what is to stand in its place."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+    """What was undone here, such as ``base64``."""
+    aligned: bool = False
+    """Whether character ``i`` of ``text`` stands for character ``i`` of the passage; both are then equally long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The edits that led from one text to the next, as parallel lists in order of their place."""
+
+    _starts: list[int] = field(repr=False)
+    """Where each replacement starts in the new text."""
+    _sizes: list[int] = field(repr=False)
+    """Its length there."""
+    _edits: list[Edit] = field(repr=False)
+
+    def back(self, start: int, end: int) -> tuple[int, int]:
+        """Map the range ``start <= end`` of the new text to the range of the old text it came from.
+
+        A position inside a replacement stands for the whole passage it replaced, unless the edit is aligned. Both
+        ends of the result grow with those of the argument, and a range with characters never becomes empty.
+        """
+        first, after = self._one(start)
+        if end == start:
+            return first, first
+        last = self._one(end - 1)[1] if end - 1 > start else after
+        return first, last
+
+    def kinds(self, start: int, end: int) -> list[str]:
+        """Return the kinds of the edits that the range of the new text touches, in order, each once."""
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        found: dict[str, None] = {}
+        for at in range(first, len(self._starts)):
+            if self._starts[at] >= end:
+                break
+            if self._starts[at] + self._sizes[at] > start:
+                found[self._edits[at].kind] = None
+        return list(found)
+
+    def changed(self) -> Iterator[tuple[int, int]]:
+        """Yield the range of every replacement in the new text, in order."""
+        for start, size in zip(self._starts, self._sizes, strict=True):
+            yield start, start + size
+
+    def _one(self, position: int) -> tuple[int, int]:
+        """Return the range of the old text that one character of the new text came from."""
+        at = bisect_right(self._starts, position) - 1
+        if at < 0:
+            return position, position + 1
+        edit, inside = self._edits[at], position - self._starts[at]
+        if inside >= self._sizes[at]:
+            kept = edit.end + inside - self._sizes[at]
+            return kept, kept + 1
+        if edit.aligned:
+            return edit.start + inside, edit.start + inside + 1
+        return edit.start, edit.end
+
+
+def rewrite(text: str, edits: Iterable[Edit]) -> tuple[str, Layer]:
+    """Apply ``edits``, which are in order and apart from each other, and return the new text and the way back."""
+    parts: list[str] = []
+    starts: list[int] = []
+    sizes: list[int] = []
+    kept: list[Edit] = []
+    done = length = 0
+    for edit in edits:
+        parts += (text[done : edit.start], edit.text)
+        length += edit.start - done
+        starts.append(length)
+        sizes.append(len(edit.text))
+        kept.append(edit)
+        length += len(edit.text)
+        done = edit.end
+    parts.append(text[done:])
+    return "".join(parts), Layer(starts, sizes, kept)

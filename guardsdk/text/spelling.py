@@ -1,0 +1,119 @@
+"""Words that are spelled in the open and still hard to read: letters set apart, and digits in the place of letters."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.text.english import FORMS, known_share, plausible, segment, words_of
+from guardsdk.text.rewrite import Edit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[\s._*|/~+,-]{1,3}[^\W_](?![^\W_])){4,}")
+_GAP = re.compile(r"[\s._*|/~+,-]{1,3}")
+_ENGLISH = 0.5
+"""Share of letters in known words that a run of single letters must give."""
+_SIGNS = "A-Za-z0-9@$!|"
+_LEET = re.compile(f"(?<![{_SIGNS}])[A-Za-z]*[0-9@$!|][{_SIGNS}]*")
+_SIGN = re.compile("[0-9@$!|]")
+_MIXED = re.compile("[A-Za-z].*[0-9@$!|]|[0-9@$!|].*[A-Za-z]")
+_ALL: Final = {"0": "o", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "6": "g", "2": "z"}
+_PLAIN = str.maketrans(_ALL | {"@": "a", "$": "s", "1": "i", "!": "i", "|": "i"})
+_OR_L = "1|!"
+"""Signs that stand for an i or for an l."""
+_MOST_CHOICES = 3
+_NUMBERED = re.compile(r"[A-Za-z]+[0-9!|]+|[0-9]+[A-Za-z]{1,3}|[@$!|]+[A-Za-z]+[0-9!|]*|[A-Za-z]+[@$!|]+")
+"""Names with a number, counted things, handles and variables: common, and a word in disguise only beside others."""
+_LONGEST_WORD = 24
+_SURE = 4
+"""Letters from which on one known word in digits is enough."""
+_SHORT = 3
+_ENOUGH = 2
+
+
+def joined(text: str) -> list[Edit]:
+    """Return the edits that close up runs of single letters, where that gives English words."""
+    return [edit for match in _SPACED.finditer(text) for edit in _close(match.group(), match.start())]
+
+
+def _close(run: str, start: int) -> Iterator[Edit]:
+    """Yield an edit for every gap of ``run``: none between letters, a space between words."""
+    gaps = list(_GAP.finditer(run))
+    usual = Counter(gap.group() for gap in gaps).most_common(1)[0][0]
+    breaks = [gap.group() != usual for gap in gaps]
+    letters = [run[0], *(run[gap.end()] for gap in gaps)]
+    words = "".join(letter + " " * cut for letter, cut in zip(letters, [*breaks, False], strict=True)).lower()
+    if 2 * sum(letter.isalpha() for letter in letters) < len(letters):
+        return  # a list of numbers
+    plain = words.translate(_PLAIN)
+    if not any(breaks):
+        cut_up = segment(plain)
+        ends = set(itertools.accumulate(map(len, cut_up)))
+        breaks = [at in ends for at in range(1, len(letters))]
+        plain = " ".join(cut_up)
+    found = words_of(plain)
+    if known_share(found) < _ENGLISH or not any(len(word) >= _SURE and word in FORMS for word in found):
+        return
+    for gap, cut in zip(gaps, breaks, strict=True):
+        yield Edit(start + gap.start(), start + gap.end(), " " * cut, "spaced")
+
+
+def unleeted(text: str) -> list[Edit]:
+    """Return the edits that put letters in the place of digits and signs, where that gives English words."""
+    if not _SIGN.search(text):
+        return []
+    sure = False
+    known_words = 0
+    edits: list[Edit] = []
+    single: list[re.Match[str]] = []
+    for match in _LEET.finditer(text):
+        word = match.group().rstrip("!|")
+        if len(word) < _SHORT:
+            single.append(match)
+            continue
+        plain = _letters(word)
+        if plain is None:
+            continue
+        edits.append(Edit(match.start(), match.start() + len(word), plain, "leet", aligned=True))
+        if plain.lower() in FORMS and not _NUMBERED.fullmatch(word):
+            known_words += 1
+            sure |= len(plain) >= _SURE
+    if not sure and known_words < _ENOUGH:
+        return []
+    return sorted([*edits, *_short(single, edits)])
+
+
+def _letters(word: str) -> str | None:
+    """Return what ``word`` spells, as long as before, or None where it is no word in disguise."""
+    if len(word) > _LONGEST_WORD or not _MIXED.search(word):
+        return None
+    plain = word.translate(_PLAIN)
+    if not plain.isalpha():
+        return None
+    places = [at for at, sign in enumerate(word) if sign in _OR_L][:_MOST_CHOICES]
+    best: str | None = None
+    for choice in itertools.product("il", repeat=len(places)):
+        letters = list(plain)
+        for at, letter in zip(places, choice, strict=True):
+            letters[at] = letter
+        spelled = "".join(letters)
+        if spelled.lower() in FORMS:
+            return spelled
+        if best is None and plausible(spelled.lower()):
+            best = spelled
+    return best
+
+
+def _short(single: list[re.Match[str]], edits: list[Edit]) -> Iterator[Edit]:
+    """Yield words of one or two signs that stand beside a word in disguise: alone they are numbers."""
+    beside = {edit.start - 1 for edit in edits} | {edit.end for edit in edits}
+    for match in single:
+        word = match.group().rstrip("!|")
+        plain = word.translate(_PLAIN)
+        near = match.start() - 1 in beside or match.start() + len(word) in beside
+        if near and plain.lower() in {"a", "i", "at", "as", "is", "it", "in", "of", "on", "or", "so", "to", "be", "by"}:
+            yield Edit(match.start(), match.start() + len(word), plain, "leet", aligned=True)

@@ -1,0 +1,119 @@
+"""Other readings of a text: what it says once disguises, encodings and ciphers are undone.
+
+Each step looks for one family of them and says which passages to replace with what. A step that finds something gives
+a view and hands its result to the next one, twice round, so that what was packed twice is unpacked twice. Ordinary
+text passes every step untouched and has no view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.errors import GuardError
+from guardsdk.text.blobs import unpacked
+from guardsdk.text.ciphers import deciphered
+from guardsdk.text.escapes import unescaped
+from guardsdk.text.fold import unfolded
+from guardsdk.text.rewrite import Edit, Layer, rewrite
+from guardsdk.text.spelling import joined, unleeted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+STEPS: Final[tuple[Callable[[str], list[Edit]], ...]] = (unfolded, unescaped, unpacked, joined, unleeted, deciphered)
+ROUNDS: Final = 2
+"""How often the steps are gone through: an encoding and one nested in it, whatever their order."""
+GROWTH: Final = 2.0
+_SMALL = 1_000
+"""A rewritten text may have this many times the characters of the text, or this many where it is short. No decoder
+makes more of less, so only a fault gets there."""
+MARGIN: Final = 400
+"""Characters kept around a changed passage: what stands there is what the model judges it by."""
+_SHARE_SHOWN = 0.75
+"""A view that would show more than this share of the text shows all of it."""
+
+
+class ViewError(GuardError):
+    """A text could not be decoded within the limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Another reading of a text, or of the parts of it that changed."""
+
+    name: str
+    """What was undone, outermost first, such as ``base64+rot13``."""
+    text: str = field(repr=False)
+    _layers: tuple[Layer, ...] = field(repr=False)
+
+    def source(self, start: int, end: int) -> tuple[int, int]:
+        """Return the range of the original text that the range ``start <= end`` of this one came from.
+
+        Both ends grow with those of the argument, and a range with characters in it never becomes empty.
+        """
+        for layer in reversed(self._layers):
+            start, end = layer.back(start, end)
+        return start, end
+
+
+def views_of(text: str, steps: Sequence[Callable[[str], list[Edit]]] = STEPS) -> tuple[View, ...]:
+    """Return the views of ``text``: none for ordinary text, at most one per step and round, all different.
+
+    Time is linear in the length of ``text``. Raises ``ViewError`` where a view outgrows the limit.
+    """
+    found: dict[str, View] = {}
+    layers: tuple[Layer, ...] = ()
+    current = text
+    most = max(GROWTH * len(text), _SMALL)
+    for _ in range(ROUNDS):
+        before = current
+        for step in steps:
+            edits = step(current)
+            if not edits:
+                continue
+            previous = layers
+            current, layer = rewrite(current, edits)
+            if len(current) > most:
+                msg = f"a decoded text has {len(current)} characters, more than {most:.0f}"
+                raise ViewError(msg)
+            layers = (*layers, layer)
+            shown, crop = _cropped(current, layer)
+            found.setdefault(shown, View(_name(edits, previous), shown, (*layers, crop)))
+        if current == before:
+            break
+    found.pop(text, None)
+    return tuple(found.values())
+
+
+def _name(edits: Sequence[Edit], layers: tuple[Layer, ...]) -> str:
+    """Return the kinds of ``edits``, after those of the earlier edits inside whose results they lie."""
+    start, end = edits[0].start, edits[-1].end
+    outer: list[str] = []
+    for layer in reversed(layers):
+        outer = layer.kinds(start, end) + outer
+        start, end = layer.back(start, end)
+    return "+".join([*outer, *dict.fromkeys(edit.kind for edit in edits)])
+
+
+def _cropped(text: str, layer: Layer) -> tuple[str, Layer]:
+    """Cut away what lies far from every passage that ``layer`` changed."""
+    kept: list[list[int]] = []
+    for start, end in layer.changed():
+        if kept and start - MARGIN <= kept[-1][1]:
+            kept[-1][1] = end + MARGIN
+        else:
+            kept.append([max(0, start - MARGIN), end + MARGIN])
+    if sum(end - start for start, end in kept) > _SHARE_SHOWN * len(text):
+        return text, Layer([], [], [])
+    return rewrite(text, _gaps(kept, len(text)))
+
+
+def _gaps(kept: Sequence[Sequence[int]], length: int) -> Iterator[Edit]:
+    done = 0
+    for start, end in kept:
+        if start > done:
+            yield Edit(done, start, "\n" if done else "", "cut")
+        done = min(end, length)
+    if done < length:
+        yield Edit(done, length, "", "cut")
