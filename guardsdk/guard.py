@@ -61,6 +61,7 @@ class Guard(Streaming):
         deadline_s: float | None = None,
         shadow: bool | None = None,
         reviewer: object = None,
+        views: bool = True,
         observers: Sequence[Observer] | None = None,
         screens: Sequence[Screen] = (),
         settings: Settings | None = None,
@@ -85,6 +86,7 @@ class Guard(Streaming):
                 policy's own ``shadow`` when left out.
             reviewer: Who decides on texts with action ``review``, for ``apply`` and for callables guarded with this
                 guard: a callable or queue, see ``guardsdk.reviewing.Reviewer``.
+            views: Score what a text says once disguises and encodings are undone, beside the text as it stands.
             observers: Who is told of every check; an OpenTelemetry observer when left out.
             screens: Screens of your own, with labels that no packaged one has, for the policy to name.
             settings: Settings to use in place of the environment's.
@@ -108,6 +110,7 @@ class Guard(Streaming):
         self._threads = threads or self._settings.threads
         self._cache = VerdictCache(cache, cache_ttl_s) if cache else None
         self._max_chars = max_chars
+        self._views = views
         self._screens = tuple(screens)
         self._loader = Loader(self._load)
         self._closed = False
@@ -301,19 +304,18 @@ class Guard(Streaming):
         from guardsdk.engine.pool import classifier as shared_classifier  # noqa: PLC0415
         from guardsdk.registry.lookup import find_model, load_manifest  # noqa: PLC0415
         from guardsdk.screens.base import Panel  # noqa: PLC0415
-        from guardsdk.screens.classifier import ClassifierScreen  # noqa: PLC0415
+        from guardsdk.screens.packaged import arranged  # noqa: PLC0415
 
         model = load_manifest(find_model(self._models, self._settings))
         classifier = shared_classifier(model, self._providers, self._threads)
-        # In the order they are asked: what the quick ones find can spare the classifier most of a long text.
-        panel = Panel([*self._screens, ClassifierScreen(classifier)])
+        panel = Panel(arranged(classifier, self._screens, views=self._views))
         bound = bind(self.policy, panel.operating_points)
         assembly = Assembly(
             panel=panel.serving(bound.measured),
             bound=bound,
             model=model.ref,
             runtime=classifier,
-            keys=Keys(model.ref.digest, self.policy.digest, str(self._max_chars)),
+            keys=Keys(model.ref.digest, self.policy.digest, f"{self._max_chars} {self._views}"),
         )
         return assembly, classifier
 

@@ -27,6 +27,11 @@ class Seen(Protocol):
         ...
 
     @property
+    def views(self) -> Mapping[str, str]:
+        """Label to the view of the text that carried its score, where it does not stand in the open."""
+        ...
+
+    @property
     def settled(self) -> bool:
         """Whether the rest was left out because the decision was settled."""
         ...
@@ -72,6 +77,7 @@ def judge(
             margin=fired.margin,
             action=fired.principle.action,
             spans=seen.spans(fired.principle.label, length),
+            view=seen.views.get(fired.principle.label),
         )
         for fired in decision.fired
     )

@@ -37,6 +37,10 @@ class Reading:
     """Whether the rest was left out because the decision was settled."""
     late: bool = False
     """Whether the rest was left out because the time was up."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """Label to the name of the view of the text that carried its score, where it does not stand in the open."""
+    problems: tuple[tuple[str, str], ...] = ()
+    """Layers within the screen that failed, each with what went wrong: the rest was read, the check is degraded."""
 
 
 class Screen(Protocol):
@@ -82,6 +86,8 @@ class JointReading:
     message, or what was not usable."""
     layers: list[str] = field(default_factory=list)
     """The screens something went wrong in."""
+    views: dict[str, str] = field(default_factory=dict)
+    """Label to the view of the text that carried its score, where it does not stand in the open."""
     _spans: dict[str, tuple[str, Callable[[str], Spans]]] = field(default_factory=dict)
 
     def spans(self, label: str, length: int) -> Spans:
@@ -103,6 +109,7 @@ class JointReading:
     def add(self, name: str, reading: Reading) -> None:
         """Take in what the screen ``name`` saw."""
         self.scores.update(reading.scores)
+        self.views.update(reading.views)
         self._spans.update(dict.fromkeys(reading.scores, (name, reading.spans)))
         self.coverage = reading.coverage if self.coverage is None else min(self.coverage, reading.coverage)
         self.settled = self.settled or reading.settled
@@ -169,6 +176,15 @@ class Panel:
         return joint
 
 
+def read_within(
+    screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+) -> list[Reading]:
+    """Read with ``screen``, within ``limits`` where it can stop part of the way. Raises what the screen raises."""
+    if isinstance(screen, LimitedScreen):
+        return screen.read_within(texts, stage, around, limits)
+    return screen.read(texts, stage, around)
+
+
 def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
     """Return ``limits`` under which a decision may also be settled by what the screens before have seen."""
     settled = limits.settled
@@ -187,8 +203,8 @@ def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -
     except Exception as error:  # noqa: BLE001  what is no reading cannot be read
         whole.fail(name, f"an answer that is no reading: {type(error).__qualname__}")
         return
-    for problem in problems:
-        whole.fail(name, problem)
+    for layer, problem in (*reading.problems, *((name, problem) for problem in problems)):
+        whole.fail(layer, problem)
     if reading.scores:
         whole.add(name, reading)
 
@@ -203,10 +219,7 @@ def _ask(
     if limits.passed:
         return ["not asked, the time was up"] * len(texts)
     try:
-        if isinstance(screen, LimitedScreen):
-            readings = screen.read_within(texts, stage, around, limits)
-        else:
-            readings = screen.read(texts, stage, around)
+        readings = read_within(screen, texts, stage, around, limits)
         if len(readings) == len(texts):
             return list(readings)
         problem = f"{len(readings)} readings for {len(texts)} texts"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guardsdk.screens.base import OperatingPoints, Spans
+    from guardsdk.surroundings import Surroundings
 
 LABEL: Final = "hidden_text"
 
@@ -26,14 +27,12 @@ class HiddenTextScreen:
         """One threshold: there is nothing between found and not found."""
         return {(LABEL, stage): {"default": 0.5} for stage in Stage}
 
-    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         """Return one reading per text, in order, each with full coverage."""
-        del stage, contexts  # what is hidden is hidden on every stage
+        del stage, around  # what is hidden is hidden on every stage
         return [_reading(text) for text in texts]
 
 
 def _reading(text: str) -> Reading:
     passages: Spans = tuple((one.start, one.end) for one in hidden(text))
-    return Reading(
-        scores={LABEL: float(bool(passages))}, coverage=1.0, spans=lambda _: passages or ((0, len(text)),)
-    )
+    return Reading(scores={LABEL: float(bool(passages))}, coverage=1.0, spans=lambda _: passages or ((0, len(text)),))

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from guardsdk.errors import GuardError
+from guardsdk.limits import UNLIMITED
+from guardsdk.screens.base import named, read_within
 from guardsdk.text.views import views_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from guardsdk.limits import Limits
     from guardsdk.screens.base import OperatingPoints, Reading, Screen, Spans
+    from guardsdk.surroundings import Surroundings
     from guardsdk.text.views import View
     from guardsdk.verdict import Stage
+
+    Problems = tuple[tuple[str, str], ...]
+
+LAYER: Final = "decode"
+"""What problems of this layer are told under."""
 
 
 class ViewedScreen:
@@ -36,57 +43,65 @@ class ViewedScreen:
         """Those of the screen that reads."""
         return self._screen.operating_points
 
-    def read(self, texts: Sequence[str], stage: Stage, contexts: Sequence[str | None]) -> list[Reading]:
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        """Read as ``read_within`` does, to the end."""
+        return self.read_within(texts, stage, around, UNLIMITED)
+
+    def read_within(
+        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+    ) -> list[Reading]:
         """Return one reading per text, in order.
 
         A text whose views cannot be made is read as it stands, and its reading says what was missing. Coverage is
         that of the text itself. Raises ``ModelError`` where the screen does.
         """
-        views: list[tuple[View, ...]] = []
-        problems: list[tuple[str, ...]] = []
-        for text in texts:
-            found, problem = self._views(text)
-            views.append(found)
-            problems.append(problem)
-        if not any(views) and not any(problems):
-            return self._screen.read(texts, stage, contexts)
-        asked = [part for text, found in zip(texts, views, strict=True) for part in (text, *(one.text for one in found))]
-        beside = [context for context, found in zip(contexts, views, strict=True) for context in [context] * (len(found) + 1)]
-        answers = self._screen.read(asked, stage, beside)
-        bounds = pairwise(accumulate((len(found) + 1 for found in views), initial=0))
+        decoded = [self._views(text) for text in texts]
+        if not any(map(any, decoded)):
+            return read_within(self._screen, texts, stage, around, limits)
+        asked: list[str] = []
+        owners: list[int] = []
+        for place, (text, (views, _)) in enumerate(zip(texts, decoded, strict=True)):
+            asked += (text, *(view.text for view in views))
+            owners += [place] * (len(views) + 1)
+        beside = [around[place] for place in owners]
+        answers = iter(read_within(self._screen, asked, stage, beside, _owned(limits, owners)))
         return [
-            _joint(answers[first], list(zip(found, answers[first + 1 : after], strict=True)), problem)
-            for found, problem, (first, after) in zip(views, problems, bounds, strict=True)
+            _joint(next(answers), [(view, next(answers)) for view in views], problems) for views, problems in decoded
         ]
 
-    def _views(self, text: str) -> tuple[tuple[View, ...], tuple[str, ...]]:
+    def _views(self, text: str) -> tuple[tuple[View, ...], Problems]:
         try:
             return self._decode(text), ()
         except Exception as error:  # noqa: BLE001  a decoder's bug must neither pass a text nor take the screen away
-            kind = type(error).__qualname__
-            # A stranger's message may quote the text.
-            return (), (f"decode: {kind}: {error}" if isinstance(error, GuardError) else f"decode: {kind}",)
+            return (), ((LAYER, named(error)),)
 
 
-def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: tuple[str, ...]) -> Reading:
+def _owned(limits: Limits, owners: Sequence[int]) -> Limits:
+    """Return ``limits`` for the texts and views that belong to the texts at ``owners``."""
+    settled = limits.settled
+    if settled is None:
+        return limits
+    return replace(limits, settled=lambda place, scores: settled(owners[place], scores))
+
+
+def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Problems) -> Reading:
     """Return the reading of a text and its views: per label the highest score, and where it came from."""
     scores = dict(plain.scores)
     carriers: dict[str, tuple[View, Reading]] = {}
+    unread: list[tuple[str, str]] = []
     for view, reading in viewed:
         for label, score in reading.scores.items():
-            # Not a number loses against nothing, so it is taken over: the policy holds such a text back.
+            # What is not a number loses against nothing, so it is taken over and found unusable like any other.
             if not score <= scores.get(label, -1.0):
                 scores[label] = score
                 carriers[label] = (view, reading)
-    unread = tuple(
-        f"decode: only {reading.coverage:.1%} of the view {view.name} was scored"
-        for view, reading in viewed
-        if reading.coverage < 1.0
-    )
+        if reading.coverage < 1.0 and not reading.settled:
+            unread.append((LAYER, f"only {reading.coverage:.1%} of the view {view.name} was scored"))
     return replace(
         plain,
         scores=scores,
         spans=partial(_spans, plain, carriers),
+        settled=plain.settled or any(reading.settled for _, reading in viewed),
         views={label: view.name for label, (view, _) in carriers.items()},
         problems=(*plain.problems, *problems, *unread),
     )

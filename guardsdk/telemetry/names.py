@@ -60,6 +60,12 @@ STATUS: Final = Attribute(
 ALLOWED: Final = Attribute("guardsdk.allowed", "boolean", "", "whether the text may pass as it is")
 PRINCIPLE: Final = Attribute("guardsdk.principle.id", "string", "", "principle that decided; absent where none fired")
 FINDINGS: Final = Attribute("guardsdk.findings", "string[]", "", "every principle that fired, the deciding one first")
+VIEWS: Final = Attribute(
+    "guardsdk.views",
+    "string[]",
+    "",
+    "how the text had to be read for its findings, such as `base64`; absent where all stand in the open",
+)
 COVERAGE: Final = Attribute("guardsdk.coverage", "double", "1", "share of the text's characters that was scored")
 DEGRADED_REASONS: Final = Attribute(
     "guardsdk.degraded_reasons", "string[]", "", "what was missing from a degraded check; absent where nothing was"
@@ -105,6 +111,7 @@ SPAN_ATTRIBUTES: Final = (
     ALLOWED,
     PRINCIPLE,
     FINDINGS,
+    VIEWS,
     SCORE,
     THRESHOLD,
     MARGIN,

@@ -30,6 +30,7 @@ def span_attributes(record: CheckRecord) -> dict[str, Value]:
         (names.ALLOWED, verdict.allowed),
         (names.PRINCIPLE, verdict.principle_id),
         (names.FINDINGS, tuple(finding.principle_id for finding in verdict.findings) or None),
+        (names.VIEWS, tuple(dict.fromkeys(one.view for one in verdict.findings if one.view)) or None),
         (names.COVERAGE, verdict.coverage),
         (names.DEGRADED_REASONS, verdict.degraded_reasons or None),
         (names.TEXT_LENGTH, record.text_length),

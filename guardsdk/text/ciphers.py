@@ -84,8 +84,6 @@ def _solved(text: str, passage: _Passage) -> Edit | None:
     return None
 
 
-
-
 def _turned(text: str, passage: _Passage) -> Edit:
     """Turn the passage as a whole, or word by word where its marks stand behind the words as they should."""
     start, end = passage.start, passage.end

@@ -23,7 +23,9 @@ _BACKSLASH = re.compile(
 _CODE_POINT = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
 _QUOTED = re.compile(r"(?:=[0-9A-F]{2}){2,}|(?<=\w)=20(?=\w)|(?<=\w)=\r?\n(?=\w)")
 _HEX = re.compile("[0-9A-Fa-f]+")
-_BACKSLASHED = re.compile(r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})")
+_BACKSLASHED = re.compile(
+    r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
+)
 
 
 def unescaped(text: str) -> list[Edit]:

@@ -1,4 +1,4 @@
-"""Letters in disguise, back to plain ones: styled and full-width forms, look-alikes, and what is hidden between them."""
+"""Letters in disguise, back to plain ones: styled and full-width forms, look-alikes, what is hidden between them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ _FEW = 3
 """Styled letters, or marks piled on letters, that a text may have without being in disguise."""
 _MARKS = frozenset({"Mn", "Me"})
 _SOFT_HYPHEN = "\u00ad"
-_REGIONAL = range(0x1F1E6, 0x1F200)
 _NEGATIVE = (range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A))
 """Letters in filled circles and squares, which NFKC leaves alone."""
 _ORDINARY = frozenset("ªº™℠℡№℃℉")
 """Signs that fold to letters and are no letters in disguise."""
+
+_LATIN_ALPHABETS = 0x24F
+"""The last of the Latin letters that languages write with; behind it come phonetics and styles."""
+_PHONETIC = range(0x250, 0x2B0)
+_GREEK = range(0x370, 0x400)
 
 _SAME: Final = 0
 _STYLED: Final = 1
@@ -50,8 +54,6 @@ def _fold(character: str) -> _Folded:
     for letters in _NEGATIVE:
         if code in letters:
             return _Folded(_STYLED, chr(ord("A") + code - letters.start))
-    if code in _REGIONAL:
-        return _Folded(_SAME, character)
     category = unicodedata.category(character)
     if category in _MARKS:
         return _Folded(_MARK, "")
@@ -66,12 +68,6 @@ def _fold(character: str) -> _Folded:
                 return _Folded(_STYLED if latin else _ALIKE, LOOK_ALIKES[folded])
     foreign = category.startswith("L") and not unicodedata.name(character, "").startswith("LATIN")
     return _Folded(_FOREIGN if foreign else _SAME, character)
-
-
-_LATIN_ALPHABETS = 0x24F
-"""The last of the Latin letters that languages write with; behind it come phonetics and styles."""
-_PHONETIC = range(0x250, 0x2B0)
-_GREEK = range(0x370, 0x400)
 
 
 class _Evidence:
@@ -152,7 +148,9 @@ def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Edit
             yield Edit(place, place + 1, plain, "look_alikes", aligned=True)
         elif kind == _GONE and latin:
             # Only between Latin letters it proves anything: elsewhere joiners are part of how a script is written.
-            if 0 < at < len(word) - 1 and all(folded[near].kind == _STYLED or word[near].isascii() for near in (at - 1, at + 1)):
+            if 0 < at < len(word) - 1 and all(
+                folded[near].kind == _STYLED or word[near].isascii() for near in (at - 1, at + 1)
+            ):
                 evidence.hyphens += character == _SOFT_HYPHEN
                 evidence.certain |= character != _SOFT_HYPHEN
             yield Edit(place, place + 1, "", "invisible")

@@ -84,7 +84,7 @@ def test_an_engine_that_quotes_the_text_when_it_breaks_does_not_send_it(
         raise RuntimeError(TEXT)
 
     monkeypatch.setattr(Classifier, "score", break_down)
-    verdict = watched.guard().check(TEXT)
+    verdict = watched.guard(blocking_policy(Stage.INPUT)).check(TEXT)  # which needs no other screen
     assert verdict.status is Status.FAILED
     assert (watched.span().attributes or {})["error.type"] == "RuntimeError"
     assert_silent(watched, logged, verdict)

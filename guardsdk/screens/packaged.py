@@ -1,0 +1,25 @@
+"""The screens that come with the package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardsdk.screens.classifier import ClassifierScreen
+from guardsdk.screens.hidden import HiddenTextScreen
+from guardsdk.screens.viewed import ViewedScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.engine.classifier import Classifier
+    from guardsdk.screens.base import Screen
+
+
+def arranged(classifier: Classifier, own: Sequence[Screen], *, views: bool) -> list[Screen]:
+    """Return the packaged screens and the user's ``own``, in the order they are asked.
+
+    What the quick ones find can spare the classifier most of a long text. With ``views`` the classifier also reads
+    what a text says once disguises are undone.
+    """
+    reader = ClassifierScreen(classifier)
+    return [HiddenTextScreen(), *own, ViewedScreen(reader) if views else reader]
