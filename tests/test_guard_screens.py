@@ -80,5 +80,5 @@ def test_a_screen_may_not_take_a_label_that_is_taken(model_directory: Path) -> N
     guard = Guard(
         policy("toxicity"), models=model_directory, providers="cpu", observers=(), screens=[Shouting("toxicity")]
     )
-    with pytest.raises(GuardError, match="'classifier' and 'shouting' both score 'toxicity' on input"):
+    with pytest.raises(GuardError, match="'shouting' and 'classifier' both score 'toxicity' on input"):
         guard.check("hello")

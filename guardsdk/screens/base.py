@@ -78,7 +78,7 @@ class JointReading:
 
     scores: dict[str, float] = field(default_factory=dict)
     coverage: float | None = None
-    """The lowest of the screens that answered; none where no screen did."""
+    """The lowest of the screens; one that gave no answer has seen nothing, and none where no screen did."""
     settled: bool = False
     """Whether a screen left out the rest because the decision was settled."""
     problems: list[str] = field(default_factory=list)
@@ -167,12 +167,18 @@ class Panel:
         A screen whose turn comes when the time is up is not asked, and that is a problem.
         """
         joint = [JointReading() for _ in texts]
+        missed: set[int] = set()
         for screen in self.screens:
             labels = self._asked[screen.name, stage]
             if not labels:
                 continue
-            for whole, part in zip(joint, _ask(screen, texts, stage, around, _so_far(limits, joint)), strict=True):
-                _take(whole, screen.name, part, labels)
+            answers = _ask(screen, texts, stage, around, _so_far(limits, joint))
+            for place, (whole, part) in enumerate(zip(joint, answers, strict=True)):
+                if not _take(whole, screen.name, part, labels):
+                    missed.add(place)
+        for place in missed:
+            if joint[place].coverage is not None:
+                joint[place].coverage = 0.0
         return joint
 
 
@@ -193,20 +199,21 @@ def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
     return replace(limits, settled=lambda place, scores: settled(place, {**joint[place].scores, **scores}))
 
 
-def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> None:
-    """Take in what came from the screen ``name``: its reading, or the problem in its place."""
+def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> bool:
+    """Take in what came from the screen ``name``, its reading or the problem in its place; tell whether it answered."""
     if isinstance(part, str):
         whole.fail(name, part)
-        return
+        return False
     try:
         reading, problems = usable(part, labels)  # type: ignore[arg-type]  # whatever a screen gave
     except Exception as error:  # noqa: BLE001  what is no reading cannot be read
         whole.fail(name, f"an answer that is no reading: {type(error).__qualname__}")
-        return
+        return False
     for layer, problem in (*reading.problems, *((name, problem) for problem in problems)):
         whole.fail(layer, problem)
     if reading.scores:
         whole.add(name, reading)
+    return bool(reading.scores)
 
 
 def _ask(
