@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardsdk.errors import InputTypeError
 from guardsdk.extract import ResponseText, context_of, system_of
@@ -14,8 +14,11 @@ from guardsdk.handling import Handling, Instead, Judged, leading
 from guardsdk.policy.actions import Revise
 from guardsdk.revising import with_turn
 from guardsdk.steps import Invoke, ask, work
+from guardsdk.streaming.following import follow
+from guardsdk.streaming.held import Rules
+from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream
 from guardsdk.surroundings import Surroundings
-from guardsdk.text.redact import redact_pieces
+from guardsdk.text.segments import Pace
 from guardsdk.vault import Markers, Vault
 from guardsdk.verdict import Action
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from guardsdk.steps import Steps
     from guardsdk.verdict import Verdict
     from guardsdk.wrapping import Plan
+
+S = TypeVar("S", GuardedStream[Any], AsyncGuardedStream[Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +57,6 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
-    """All that a generator gave."""
-
-    items: list[Any]
-    returned: Any = None
-
-    @property
-    def pieces(self) -> list[Any]:
-        """The items, and what the generator returned where it did."""
-        return self.items if self.returned is None else [*self.items, self.returned]
-
-    def changed(self, find: Find) -> Collected:
-        """Return the same with other texts in it; strings are looked at as the one text they make."""
-        pieces = self.pieces
-        if all(isinstance(piece, str) for piece in pieces):
-            changed = redact_pieces(pieces, find("".join(pieces)))
-        else:
-            changed = rewrite(pieces, find)
-        items = [new for new, old in zip(changed, self.items, strict=False) if new != "" or old == ""]
-        return Collected(items, None if self.returned is None else changed[-1])
-
-
-@dataclass(frozen=True, slots=True)
 class Response:
     """What the guarded callable gave."""
 
@@ -92,19 +74,17 @@ class Response:
     def judge(self) -> Judged:
         """Check every text against the prompt."""
         texts = ResponseText(self.extract)
-        for item in self.value.pieces if isinstance(self.value, Collected) else (self.value,):
-            try:
-                texts.add(item)
-            except InputTypeError:
-                if inspect.iscoroutine(item):
-                    item.close()  # refused here, so nobody will await it
-                raise
+        try:
+            texts.add(self.value)
+        except InputTypeError:
+            if inspect.iscoroutine(self.value):
+                self.value.close()  # refused here, so nobody will await it
+            raise
         return self.enforcer.judge_response(texts.texts(), self.context, self.actor, system=self.around.system)
 
     def changed(self, find: Find) -> Response:
         """Return the response with other texts in it."""
-        value = self.value.changed(find) if isinstance(self.value, Collected) else rewrite(self.value, find)
-        return replace(self, value=value)
+        return replace(self, value=rewrite(self.value, find))
 
 
 class Call:
@@ -165,6 +145,32 @@ class Call:
         settled = yield from self._handling().settle(subject, judged)
         return settled if isinstance(settled, Instead) else self._restored(settled.value)
 
+    def streamed(self, kind: type[S], generator: Callable[..., Any]) -> S:
+        """Return what the guarded ``generator`` gives, each item as soon as it may come out.
+
+        Where a principle asks for another answer, the generator is called again as long as nothing has come out.
+        """
+        around = self._around
+        markers = Markers()
+        rules = Rules(
+            policy=self._policy,
+            markers=markers,
+            pace=Pace(),
+            extract=self._plan.extract_response,
+            restore=self.vault.found if len(self.vault) else None,
+        )
+
+        def judge(texts: Sequence[str]) -> list[Verdict]:
+            judged = self._plan.enforcer.judge_response(texts, around.prompt, self._actor, system=around.system)
+            return [verdict for _, verdict in judged]
+
+        def again(rules: Revise, lead: Verdict) -> Steps[Any]:
+            call = yield from self._revised(rules, lead, [])
+            return None if call is None else generator(*call.args, **call.kwargs)
+
+        following = follow(self._handling(markers), self._policy, around.prompt, again)
+        return kind(generator(*self.args, **self.kwargs), rules, judge, following)
+
     def _revised(self, rules: Revise, lead: Verdict, judged: Judged) -> Steps[Invoke | None]:
         """End with the call that asks again, or with none where nobody knows how to add to the prompt."""
         findings = [one for verdict in (lead, *(other for _, other in judged)) for one in verdict.findings]
@@ -184,13 +190,14 @@ class Call:
         return self._plan.arguments.replaced(self.args, self.kwargs, values)
 
     def _response(self, value: Any) -> Response:  # noqa: ANN401  whatever the callable gives
-        around = Surroundings(context_of(self._prompt.passages), system_of(self._prompt.passages))
-        return Response(self._plan.enforcer, value, self._plan.extract_response, around, self._actor)
+        return Response(self._plan.enforcer, value, self._plan.extract_response, self._around, self._actor)
+
+    @property
+    def _around(self) -> Surroundings:
+        return Surroundings(context_of(self._prompt.passages), system_of(self._prompt.passages))
 
     def _restored(self, value: Any) -> Any:  # noqa: ANN401  of the type of the value
-        if not len(self.vault):
-            return value
-        return value.changed(self.vault.found) if isinstance(value, Collected) else rewrite(value, self.vault.found)
+        return rewrite(value, self.vault.found) if len(self.vault) else value
 
     def _handling(self, markers: Markers | None = None) -> Handling:
         return Handling(self._policy, self._plan.means, self._actor, markers)

@@ -77,8 +77,8 @@ def guarded(
     Works on functions, coroutine functions, generators and async generators, methods in either order with
     ``@classmethod`` and ``@staticmethod``, partials and objects with a (possibly async) ``__call__``. A blocked prompt
     never reaches the callable; what is redacted from it comes back in the response. What each action does is in
-    ``docs/actions.md``. A generator is read to its end before its first item comes out, so nothing unchecked
-    does; a value sent into it is refused. With ``output=False`` items pass as they come, and may be sent to.
+    ``docs/actions.md``. What a generator
+    gives comes out as soon as it was checked, see ``docs/streaming.md``; ``send`` and ``throw`` reach it.
 
     Args:
         function: The callable, when used bare.

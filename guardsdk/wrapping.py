@@ -8,17 +8,16 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.callables import Arguments, Kind, needs_await
-from guardsdk.calls import Call, Collected
-from guardsdk.errors import DecorationError, InputError
+from guardsdk.calls import Call
+from guardsdk.errors import DecorationError
 from guardsdk.handling import Instead, Means
 from guardsdk.steps import adrive, drive
+from guardsdk.streaming import AsyncGuardedStream, GuardedStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
     from guardsdk.enforce import Enforcer
-
-_NOT_SENT = "a guarded generator is read to its end before its output is checked, so nothing can be sent into it"
 
 
 class Plan:
@@ -58,8 +57,8 @@ class Plan:
         wrap = {
             Kind.SYNC: _wrap_sync,
             Kind.ASYNC: _wrap_async,
-            Kind.GENERATOR: _wrap_generator if self.screen_output else _wrap_passing,
-            Kind.ASYNC_GENERATOR: _wrap_async_generator if self.screen_output else _wrap_async_passing,
+            Kind.GENERATOR: _wrap_generator,
+            Kind.ASYNC_GENERATOR: _wrap_async_generator,
         }[self.kind]
         return _named_like(wrap(self, function), function, self.arguments.signature)
 
@@ -81,74 +80,43 @@ def _wrap_async(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrap_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
-    def collect(*args: Any, **kwargs: Any) -> Collected:  # noqa: ANN401  passes through
-        generator = function(*args, **kwargs)
-        items: list[Any] = []
-        while True:
-            try:
-                items.append(next(generator))
-            except StopIteration as stop:
-                return Collected(items, stop.value)
-
-    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401  passes through
-        answer = drive(Call(plan, args, kwargs).answer(), collect)
-        collected = Collected([answer.value]) if isinstance(answer, Instead) else answer
-        for item in collected.items:
-            if (yield item) is not None:
-                raise InputError(_NOT_SENT)
-        return collected.returned
-
-    return wrapper
-
-
-def _wrap_passing(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a generator whose items pass unscreened."""
-
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401  passes through
         call = Call(plan, args, kwargs)
-        if (instead := drive(call.before())) is None:
+        with call.vault:
+            if (instead := drive(call.before())) is not None:
+                yield instead.value
+                return None
+            if plan.screen_output:
+                return (yield from call.streamed(GuardedStream, function))
             return (yield from function(*call.args, **call.kwargs))
-        yield instead.value
-        return None
 
     return wrapper
 
 
 def _wrap_async_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
-    async def collect(*args: Any, **kwargs: Any) -> Collected:  # noqa: ANN401  passes through
-        async with contextlib.aclosing(function(*args, **kwargs)) as generator:
-            return Collected([item async for item in generator])
-
-    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401  passes through
-        answer = await adrive(Call(plan, args, kwargs).answer(), collect)
-        for item in [answer.value] if isinstance(answer, Instead) else answer.items:
-            if (yield item) is not None:
-                raise InputError(_NOT_SENT)
-
-    return wrapper
-
-
-def _wrap_async_passing(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap an async generator whose items pass unscreened: what ``yield from`` does, which async lacks (PEP 380)."""
+    """Forward as ``yield from`` does, which async lacks (PEP 380)."""
 
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401  passes through
         call = Call(plan, args, kwargs)
-        if (instead := await adrive(call.before())) is not None:
-            yield instead.value
-            return
-        async with contextlib.aclosing(function(*call.args, **call.kwargs)) as generator:
-            step = generator.__anext__()
-            while True:
-                try:
-                    item = await step
-                except StopAsyncIteration:
-                    return
-                try:
-                    step = generator.asend((yield item))
-                except GeneratorExit:
-                    raise
-                except BaseException as error:  # noqa: BLE001  whatever was thrown in belongs to the generator
-                    step = generator.athrow(error)
+        with call.vault:
+            if (instead := await adrive(call.before())) is not None:
+                yield instead.value
+                return
+            screened = plan.screen_output
+            items = call.streamed(AsyncGuardedStream, function) if screened else function(*call.args, **call.kwargs)
+            async with contextlib.aclosing(items) as generator:
+                step = generator.__anext__()
+                while True:
+                    try:
+                        item = await step
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = generator.asend((yield item))
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # noqa: BLE001  whatever was thrown in belongs to the generator
+                        step = generator.athrow(error)
 
     return wrapper
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk.decorator import guarded
-from guardsdk.errors import Blocked, InputError
+from guardsdk.errors import Blocked
 from guardsdk.verdict import Stage
 from tests.blocking import StageGuard
 
@@ -47,7 +47,32 @@ async def atalk(prompt: str) -> AsyncGenerator[str, str | None]:
         log.append("closed")
 
 
-def test_nothing_comes_out_before_all_of_it_is_checked() -> None:
+def chat(prompt: str) -> Generator[str, str | None]:
+    """Say without end what was heard last, in lines long enough to be checked one by one."""
+    heard: str | None = prompt
+    try:
+        while True:
+            try:
+                heard = yield f"This is what was heard the last time before this line: ({heard}).\n"
+            except KeyError:
+                heard = "caught"
+    finally:
+        log.append("closed")
+
+
+async def achat(prompt: str) -> AsyncGenerator[str, str | None]:
+    heard: str | None = prompt
+    try:
+        while True:
+            try:
+                heard = yield f"This is what was heard the last time before this line: ({heard}).\n"
+            except KeyError:
+                heard = "caught"
+    finally:
+        log.append("closed")
+
+
+def test_nothing_comes_out_before_it_is_checked() -> None:
     guard = StageGuard(Stage.OUTPUT)
 
     @guarded(guard=guard)
@@ -60,6 +85,22 @@ def test_nothing_comes_out_before_all_of_it_is_checked() -> None:
         next(words("tea"))
     assert log == ["tea", " is", " fine"]
     assert guard.texts(Stage.OUTPUT) == ["tea is fine"]
+
+
+def test_a_sentence_comes_out_before_the_next_is_asked_for() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard)
+    def lines(prompt: str) -> Generator[str]:
+        for number in range(3):
+            log.append(f"line {number}")
+            yield f"This is line number {number} of the answer to {prompt}.\n"
+
+    answer = lines("tea")
+    assert "number 0" in next(answer)
+    assert log == ["line 0", "line 1"]
+    assert guard.seen[-1].context == "tea"
+    assert len(list(answer)) == 2
 
 
 def test_the_return_value_is_checked_and_kept() -> None:
@@ -80,18 +121,26 @@ def test_a_generator_that_is_never_started_is_never_checked_and_never_called() -
     assert log == []
 
 
-def test_a_value_sent_into_a_collected_generator_is_refused() -> None:
-    generator = guarded(guard=StageGuard())(talk)("hello")
-    next(generator)
-    with pytest.raises(InputError, match="nothing can be sent"):
-        generator.send("more")
+def test_values_and_errors_reach_a_screened_generator() -> None:
+    generator = guarded(guard=StageGuard())(chat)("hello")
+    assert "(hello)" in next(generator)
+    assert "(None)" in generator.send("more")  # what it said before it heard of it
+    assert "(more)" in generator.throw(KeyError())
+    assert "(caught)" in next(generator)
+    log.clear()
+    generator.close()
+    assert log == ["closed"]
 
 
-async def test_a_value_sent_into_a_collected_async_generator_is_refused() -> None:
-    generator = guarded(guard=StageGuard())(atalk)("hello")
-    await anext(generator)
-    with pytest.raises(InputError, match="nothing can be sent"):
-        await generator.asend("more")
+async def test_values_and_errors_reach_a_screened_async_generator() -> None:
+    generator = guarded(guard=StageGuard())(achat)("hello")
+    assert "(hello)" in await anext(generator)
+    assert "(None)" in await generator.asend("more")
+    assert "(more)" in await generator.athrow(KeyError())
+    assert "(caught)" in await anext(generator)
+    log.clear()
+    await generator.aclose()
+    assert log == ["closed"]
 
 
 def test_an_error_half_way_lets_nothing_out_and_closes_the_generator() -> None:
@@ -108,7 +157,7 @@ def test_an_error_half_way_lets_nothing_out_and_closes_the_generator() -> None:
     assert log == ["closed"]
 
 
-async def test_a_cancelled_collection_closes_the_generator() -> None:
+async def test_a_cancelled_reader_closes_the_generator() -> None:
     started = asyncio.Event()
 
     @guarded(guard=StageGuard())

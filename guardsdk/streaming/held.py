@@ -59,7 +59,7 @@ class _Part:
 class _Entry:
     """A chunk and its strings, in the order they were read in."""
 
-    chunk: Any
+    chunk: Any = field(repr=False)
     parts: tuple[_Part, ...]
 
     @property
@@ -250,13 +250,13 @@ class Held:
 
         Raises ``InputTypeError`` where a chunk has to be changed and cannot be.
         """
-        if not self._queue:
+        while self._queue and self._queue[0].ready:
+            chunk = self._written(entry := self._queue.popleft())
+            if chunk != "" or entry.chunk == "":  # of a string that was cut out whole nothing is left to give
+                return chunk
+        if not self._queue or self.stopped is None:
             return NOTHING
         entry = self._queue[0]
-        if entry.ready:
-            return self._written(self._queue.popleft())
-        if self.stopped is None:
-            return NOTHING
         # Of the chunk in which the stream was stopped, the words before; half a tool call is none.
         self._queue.clear()
         if any(part.channel.arguments for part in entry.parts) or not any(part.written for part in entry.parts):

@@ -10,21 +10,18 @@ from guardsdk.errors import InputError, InputTypeError
 from guardsdk.extract import context_of, prompt_passages
 from guardsdk.given import require, require_seconds, require_text_or_none, stage_of
 from guardsdk.handling import Handling, Means
-from guardsdk.policy.actions import Revise
+from guardsdk.streaming.following import follow
 from guardsdk.streaming.held import Rules
-from guardsdk.streaming.streams import AsyncGuardedStream, Follow, GuardedStream
+from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream
 from guardsdk.text.segments import Pace
 from guardsdk.vault import Markers
-from guardsdk.verdict import Action, Stage, Verdict
+from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guardsdk.handling import Instead
     from guardsdk.policy.model import Policy
     from guardsdk.reviewing import Reviewer
-    from guardsdk.steps import Steps
-    from guardsdk.streaming.streams import Again
 
 T = TypeVar("T")
 
@@ -149,21 +146,6 @@ class Streaming:
             policy=self.policy, markers=markers, pace=checked_pace(pace), whole=whole, extract=extract_response
         )
         return kind(chunks, rules, judge, follow(Handling(self.policy, means, actor, markers), self.policy, context))
-
-
-def follow(handling: Handling, policy: Policy, context: str | None) -> Follow:
-    """Return what is done where nobody can be asked for another answer."""
-
-    def stop(verdict: Verdict, fresh: bool) -> Steps[Instead | Again]:  # noqa: FBT001  as Follow has it
-        del fresh
-        principle = None if verdict.principle_id is None else policy.principle(verdict.principle_id)
-        revise = (principle and principle.revise) or Revise()
-        replaces = verdict.action is Action.REPLACE or (
-            verdict.action is Action.REVISE and revise.fallback == "replace"
-        )
-        return (yield from handling.replaced(verdict) if replaces else handling.stopped(verdict))
-
-    return Follow(review=lambda text, verdict: handling.reviewed(text, verdict, context), stop=stop)
 
 
 def checked_pace(pace: Pace | None) -> Pace:

@@ -119,7 +119,7 @@ def test_a_value_is_cut_out_however_it_is_split(patterns: PatternGuard, value: s
     chunks = [text[at : at + size] for at in range(0, len(text), size)]
     stream = patterns.stream(chunks, pace=Pace(shortest=10, longest=20, left=40))
     out = list(stream)
-    assert len(out) == len(chunks)
+    assert "" not in out
     assert "".join(out) == text.replace(value, "[VALUE_1]")
     assert stream.verdict is not None
     assert (stream.verdict.action, stream.verdict.allowed) == (Action.REDACT, False)

@@ -1,0 +1,40 @@
+"""What follows a verdict that does not let a stream go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.policy.actions import Revise
+from guardsdk.streaming.streams import Again, Follow
+from guardsdk.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guardsdk.handling import Handling, Instead
+    from guardsdk.policy.model import Policy
+    from guardsdk.steps import Steps
+    from guardsdk.verdict import Verdict
+
+    AskAgain = Callable[[Revise, Verdict], Steps[Any]]
+    """Ends with another source, or with none where nobody can be asked."""
+
+
+def follow(handling: Handling, policy: Policy, context: str | None, again: AskAgain | None = None) -> Follow:
+    """Return how a stream is ended by the means of ``handling``; ``again`` asks for another answer, where one can."""
+    asked = 0
+
+    def stop(verdict: Verdict, fresh: bool) -> Steps[Instead | Again]:  # noqa: FBT001  as Follow has it
+        nonlocal asked
+        replaces = verdict.action is Action.REPLACE
+        if verdict.action is Action.REVISE:
+            rules = policy.principle(str(verdict.principle_id)).revise or Revise()
+            if again is not None and fresh and asked < rules.attempts:
+                source = yield from again(rules, verdict)
+                if source is not None:
+                    asked += 1
+                    return Again(source)
+            replaces = rules.fallback == "replace"
+        return (yield from handling.replaced(verdict) if replaces else handling.stopped(verdict))
+
+    return Follow(review=lambda text, verdict: handling.reviewed(text, verdict, context), stop=stop)

@@ -1,0 +1,215 @@
+"""Chunks of model libraries: the same objects where nothing was changed, true copies where something was."""
+
+from __future__ import annotations
+
+import copy
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
+
+from guardsdk import Blocked
+from guardsdk.errors import InputTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.streaming.screens import PatternGuard
+
+SECRET = "sk-abcdef123456"  # noqa: S105  no secret of anybody's
+WORDS = ["The key of the house that you ", "asked for is sk-abc", "def123", "456, and that ", "is all there is.", ""]
+CUT = "".join(WORDS).replace(SECRET, "[VALUE_1]")
+FINE = ["The sky", " is blue today", ", and the sea", " is green.", " That is all", " there is to say."]
+
+
+def dictionary(text: str) -> dict[str, Any]:
+    return {
+        "id": "c1",
+        "choices": [
+            {"index": 0, "delta": {"content": text}, "logprobs": {"content": [{"token": text}]}, "finish_reason": None}
+        ],
+    }
+
+
+def namespace(text: str) -> SimpleNamespace:
+    delta = SimpleNamespace(role=None, content=text, tool_calls=None)
+    return SimpleNamespace(id="c1", choices=[SimpleNamespace(index=0, delta=delta, logprobs=None, finish_reason=None)])
+
+
+class Shape(NamedTuple):
+    make: Callable[[str], Any]
+    text: Callable[[Any], str]
+
+
+SHAPES = {
+    "string": Shape(str, str),
+    "dictionary": Shape(dictionary, lambda chunk: chunk["choices"][0]["delta"]["content"]),
+    "object": Shape(namespace, lambda chunk: chunk.choices[0].delta.content),
+    "langchain message": Shape(lambda text: AIMessageChunk(content=text), lambda chunk: chunk.content),
+    "langchain parts": Shape(
+        lambda text: AIMessageChunk(content=[{"type": "text", "text": text, "index": 0}]),
+        lambda chunk: chunk.content[0]["text"],
+    ),
+    "langchain chat generation": Shape(
+        lambda text: ChatGenerationChunk(message=AIMessageChunk(content=text)), lambda chunk: chunk.text
+    ),
+    "langchain generation": Shape(lambda text: GenerationChunk(text=text), lambda chunk: chunk.text),
+    "ollama": Shape(
+        lambda text: {"message": {"role": "assistant", "content": text}, "done": False},
+        lambda chunk: chunk["message"]["content"],
+    ),
+}
+every_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+
+
+async def aiter_of(chunks: list[Any]) -> AsyncIterator[Any]:
+    for chunk in chunks:
+        yield chunk
+
+
+@every_shape
+async def test_chunks_with_nothing_to_change_are_the_same_objects(patterns: PatternGuard, shape: Shape) -> None:
+    chunks = [shape.make(text) for text in FINE]
+    before = copy.deepcopy(chunks)
+    out = list(patterns.stream(chunks))
+    assert [id(chunk) for chunk in out] == [id(chunk) for chunk in chunks]
+    assert chunks == before
+    assert [id(chunk) async for chunk in patterns.stream(aiter_of(chunks))] == [id(chunk) for chunk in chunks]
+
+
+@every_shape
+def test_chunks_with_something_to_cut_out_are_copies(patterns: PatternGuard, shape: Shape) -> None:
+    chunks = [shape.make(text) for text in WORDS]
+    before = copy.deepcopy(chunks)
+    out = list(patterns.stream(chunks))
+    assert "".join(map(shape.text, out)) == CUT
+    assert chunks == before
+    assert out[0] is chunks[0]
+    assert {type(chunk) for chunk in out} == {type(chunks[0])}
+    assert not any(piece in repr(out) for piece in ("sk-abc", "def123", "456"))
+    if shape.make is not str:
+        assert len(out) == len(chunks)
+        assert out[4] is chunks[4]
+
+
+@every_shape
+def test_the_chunk_in_which_a_stream_stops_is_cut_off(patterns: PatternGuard, shape: Shape) -> None:
+    text = "This sentence is fine and long enough to be one. This one is forbidden and stays in."
+    out: list[Any] = []
+    with pytest.raises(Blocked):
+        out.extend(patterns.stream([shape.make(text)]))
+    assert [shape.text(chunk) for chunk in out] == ["This sentence is fine and long enough to be one."]
+    assert "forbidden" not in repr(out)
+
+
+def test_chunks_without_words_keep_their_place(patterns: PatternGuard) -> None:
+    role = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}
+    finish: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    usage: dict[str, Any] = {"choices": [], "usage": {"total_tokens": 7}}
+    chunks = [role, *map(dictionary, FINE), finish, usage]
+    stream = patterns.stream(chunks)
+    assert next(stream) is role  # there is nothing in it to check
+    assert patterns.texts == []
+    assert list(stream) == chunks[1:]
+
+
+def test_every_choice_is_a_text_of_its_own(patterns: PatternGuard) -> None:
+    texts = ("The first choice says that the key is sk-abcdef", "The second choice says that it is warm today, ")
+    ends = ("123456, and nothing else.", "123456 times as warm as before.")
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"index": index, "delta": {"content": text}}]}
+        for pair in (texts, ends)
+        for index, text in enumerate(pair)
+    ]
+    out = list(patterns.stream(chunks))
+    assert [id(chunk) for chunk in out[1::2]] == [id(chunk) for chunk in chunks[1::2]]
+    first = "".join(chunk["choices"][0]["delta"]["content"] for chunk in out[::2])
+    assert first == "The first choice says that the key is [VALUE_1], and nothing else."
+
+
+def test_reasoning_is_screened_apart_from_the_answer(patterns: PatternGuard) -> None:
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"reasoning_content": "They want what is forbid"}}]},
+        {"choices": [{"index": 0, "delta": {"content": "Here you are."}}]},
+        {"choices": [{"index": 0, "delta": {"reasoning_content": "den, so I say no."}}]},
+    ]
+    with pytest.raises(Blocked):
+        list(patterns.stream(chunks))
+    assert "They want what is forbidden, so I say no." in patterns.texts
+
+
+def call(arguments: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  fields of a call
+    function = {"arguments": arguments, **more}
+    return {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": function}]}}]}
+
+
+def test_a_tool_call_comes_out_when_all_of_it_was_checked(patterns: PatternGuard) -> None:
+    arguments = json.dumps({"to": "jo", "text": "A plain text that is long enough. " * 4})
+    chunks = [call("", name="send"), *(call(letter) for letter in arguments)]
+    read = 0
+
+    def source() -> Any:  # noqa: ANN401  a generator
+        nonlocal read
+        for chunk in chunks:
+            read += 1
+            yield chunk
+
+    stream = patterns.stream(source())
+    assert next(stream) is chunks[0]  # the name alone, which nobody can act on
+    assert (next(stream), read) == (chunks[1], len(chunks))
+    assert list(stream) == chunks[2:]
+    assert patterns.texts == ["jo\n" + "A plain text that is long enough. " * 4]
+
+
+def test_a_value_in_a_tool_call_is_cut_out_of_its_pieces(patterns: PatternGuard) -> None:
+    pieces = ['{"key": "sk-abc', "def123", '456", "n": 1}']
+    out = list(patterns.stream([call(piece) for piece in pieces]))
+    written = "".join(chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] for chunk in out)
+    assert json.loads(written) == {"key": "[VALUE_1]", "n": 1}
+
+
+def test_a_value_that_a_tool_call_writes_in_another_way_is_held_back_whole(patterns: PatternGuard) -> None:
+    with pytest.raises(Blocked):
+        list(patterns.stream([call('{"key": "\\u0073k-abcdef123456"}')]))
+
+
+def test_half_a_tool_call_is_none(patterns: PatternGuard) -> None:
+    chunk = call('{"text": "forbidden"}', name="send")
+    chunk["choices"][0]["delta"]["content"] = "This sentence is fine and long enough to be one. And more"
+    out: list[Any] = []
+    with pytest.raises(Blocked):
+        out.extend(patterns.stream([chunk]))
+    assert out == []
+
+
+def test_chunks_of_ones_own_are_read_by_the_extractor(patterns: PatternGuard) -> None:
+    chunks = [SimpleNamespace(payload={"role": "assistant", "content": text}) for text in WORDS]
+    out = list(patterns.stream(chunks, extract_response=lambda chunk: chunk.payload))
+    assert "".join(chunk.payload["content"] for chunk in out) == CUT
+    fine = [SimpleNamespace(said=text) for text in FINE]
+    assert list(patterns.stream(fine, extract_response=lambda chunk: chunk.said)) == fine
+
+
+def test_a_chunk_nobody_can_change_ends_the_stream(patterns: PatternGuard) -> None:
+    chunks = [SimpleNamespace(said=text) for text in WORDS]
+    out: list[Any] = []
+    with pytest.raises(InputTypeError, match="SimpleNamespace cannot be copied with other words"):
+        out.extend(patterns.stream(chunks, extract_response=lambda chunk: chunk.said))
+    assert out == chunks[:1]
+
+
+def test_a_stream_of_a_langchain_model_is_screened(patterns: PatternGuard) -> None:
+    model = GenericFakeChatModel(messages=iter([AIMessage(content="".join(WORDS))]))
+    out = list(patterns.stream(model.stream([HumanMessage("What is the key?")]), prompt=[HumanMessage("What is it?")]))
+    assert "".join(str(chunk.content) for chunk in out) == CUT
+    assert patterns.contexts == {"What is it?"}
+
+
+async def test_an_async_stream_of_a_langchain_model_is_screened(patterns: PatternGuard) -> None:
+    model = GenericFakeChatModel(messages=iter([AIMessage(content="".join(WORDS))]))
+    out = [chunk async for chunk in patterns.stream(model.astream("What is the key?"))]
+    assert "".join(str(chunk.content) for chunk in out) == CUT
