@@ -39,6 +39,10 @@ class ChecksumMismatchError(ModelError):
     """A model file differs from the one its manifest was written for."""
 
 
+class ScreenError(GuardError, RuntimeError):
+    """A screen cannot do its work: a pattern file cannot be read, or a validator failed."""
+
+
 class DecorationError(GuardError, TypeError):
     """``@guarded`` cannot tell how to wrap a callable, or which parameter carries the prompt."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
+from guardsdk.assembling import assemble, find_classifier
 from guardsdk.cache import Keys, VerdictCache
 from guardsdk.errors import GuardError
 from guardsdk.given import (
@@ -17,11 +19,11 @@ from guardsdk.given import (
     texts_of,
 )
 from guardsdk.handling import Plain, applied
-from guardsdk.info import GuardInfo, installed_versions, labels_of, rules_of
+from guardsdk.info import GuardInfo, describe
 from guardsdk.loading import Loader
-from guardsdk.pipeline import Assembly, Pipeline
-from guardsdk.policy.decide import bind
+from guardsdk.pipeline import Pipeline
 from guardsdk.reviewing import Reviewer
+from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.settings import Providers, Settings
 from guardsdk.steps import adrive, drive
 from guardsdk.streaming import Streaming
@@ -35,10 +37,12 @@ if TYPE_CHECKING:
 
     from guardsdk.engine.classifier import Classifier
     from guardsdk.observing import Observer
+    from guardsdk.pipeline import Assembly
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import Screen
     from guardsdk.steps import Steps
     from guardsdk.vault import Vault
+    from guardsdk.verdict import ArtifactRef
 
 
 class Guard(Streaming):
@@ -112,6 +116,7 @@ class Guard(Streaming):
         self._max_chars = max_chars
         self._views = views
         self._screens = tuple(screens)
+        self._canaries = CanaryScreen()
         self._loader = Loader(self._load)
         self._closed = False
         self._pipeline = Pipeline(
@@ -263,18 +268,23 @@ class Guard(Streaming):
         """Load the model and say what the guard runs on. Raises as ``warmup`` does."""
         self._require_open()
         assembly, classifier = self._loader.get(again=True)
-        model = classifier.model
-        return GuardInfo(
-            model=model.ref,
-            directory=model.directory,
-            policy=self.policy.ref,
-            labels=labels_of(assembly.panel.operating_points),
-            rules=rules_of(assembly.bound),
-            provider_requested=self._providers,
-            provider_active=classifier.provider_active,
-            provider_reason=classifier.provider_reason,
-            versions=installed_versions(),
-        )
+        return describe(assembly, classifier, self._providers)
+
+    def canary(self, token: str | None = None) -> str:
+        """Return a token to put into a prompt: an answer that holds it has recited the prompt.
+
+        The label ``canary`` finds it on the output stage in whatever case and however split up. Every guard of the
+        process, and of its forked children, knows a token issued in it; a token of another process is made known to
+        this guard by giving it as ``token``. Raises ``InputError`` where that is none.
+        """
+        self._require_open()
+        if token is None:
+            return issue()
+        require_text(token, "token")
+        self._canaries.learn(token)
+        # What was remembered before it was known is no answer any more.
+        self._loader.change(lambda parts: (replace(parts[0], keys=self._keys(parts[0].model)), parts[1]))
+        return token
 
     def close(self) -> None:
         """Let go of the model and the cache. Every later check raises ``GuardError``; closing twice does nothing."""
@@ -300,24 +310,13 @@ class Guard(Streaming):
             raise GuardError(msg)
 
     def _load(self) -> tuple[Assembly, Classifier]:
-        # Imported here because these bring numpy, onnxruntime and tokenizers; ``import guardsdk`` stays light.
-        from guardsdk.engine.pool import classifier as shared_classifier  # noqa: PLC0415
-        from guardsdk.registry.lookup import find_model, load_manifest  # noqa: PLC0415
-        from guardsdk.screens.base import Panel  # noqa: PLC0415
-        from guardsdk.screens.packaged import arranged  # noqa: PLC0415
+        classifier = find_classifier(self._models, self._settings, self._providers, self._threads)
+        keys = self._keys(classifier.model.ref)
+        screens = (self._canaries, *self._screens)
+        return assemble(self.policy, classifier, screens, keys, views=self._views), classifier
 
-        model = load_manifest(find_model(self._models, self._settings))
-        classifier = shared_classifier(model, self._providers, self._threads)
-        panel = Panel(arranged(classifier, self._screens, views=self._views))
-        bound = bind(self.policy, panel.operating_points)
-        assembly = Assembly(
-            panel=panel.serving(bound.measured),
-            bound=bound,
-            model=model.ref,
-            runtime=classifier,
-            keys=Keys(model.ref.digest, self.policy.digest, f"{self._max_chars} {self._views}"),
-        )
-        return assembly, classifier
+    def _keys(self, model: ArtifactRef) -> Keys:
+        return Keys(model.digest, self.policy.digest, f"{self._max_chars} {self._views}", self._canaries.digest)
 
 
 def _default_observers() -> tuple[Observer, ...]:

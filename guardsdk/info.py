@@ -13,9 +13,8 @@ from guardsdk.verdict import Action, ArtifactRef, Stage
 from guardsdk.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from guardsdk.policy.decide import BoundPolicy
+    from guardsdk.engine.classifier import Classifier
+    from guardsdk.pipeline import Assembly
 
 
 class RuleInfo(BaseModel):
@@ -41,7 +40,7 @@ class GuardInfo(BaseModel):
     """Where the model was found."""
     policy: ArtifactRef
     labels: dict[str, tuple[Stage, ...]]
-    """Every label of the model and the stages it is scored on."""
+    """Every label a principle may name and the stages it is scored on."""
     rules: tuple[RuleInfo, ...]
     """What is held against a text, by stage and in the policy's order."""
     provider_requested: str
@@ -52,20 +51,26 @@ class GuardInfo(BaseModel):
     """Installed versions of guardsdk, Python and the packages that compute the scores."""
 
 
-def labels_of(known: Iterable[tuple[str, Stage]]) -> dict[str, tuple[Stage, ...]]:
-    """Return label to the stages it is scored on, in the order they are ``known``."""
+def describe(assembly: Assembly, classifier: Classifier, provider_requested: str) -> GuardInfo:
+    """Say what the loaded parts of a guard are. Raises ``ModelError`` where a model that has to load again cannot."""
+    model, bound = classifier.model, assembly.bound
     labels: dict[str, tuple[Stage, ...]] = {}
-    for label, stage in known:
+    for label, stage in assembly.panel.operating_points:
         labels[label] = (*labels.get(label, ()), stage)
-    return labels
-
-
-def rules_of(bound: BoundPolicy) -> tuple[RuleInfo, ...]:
-    """Return what ``bound`` holds against a text, by stage and in the policy's order."""
-    return tuple(
-        RuleInfo(stage=stage, principle_id=rule.id, label=rule.label, threshold=rule.threshold, action=rule.action)
-        for stage, rules in bound.rules.items()
-        for rule in rules
+    return GuardInfo(
+        model=model.ref,
+        directory=model.directory,
+        policy=bound.policy.ref,
+        labels=labels,
+        rules=tuple(
+            RuleInfo(stage=stage, principle_id=rule.id, label=rule.label, threshold=rule.threshold, action=rule.action)
+            for stage, rules in bound.rules.items()
+            for rule in rules
+        ),
+        provider_requested=provider_requested,
+        provider_active=classifier.provider_active,
+        provider_reason=classifier.provider_reason,
+        versions=installed_versions(),
     )
 
 

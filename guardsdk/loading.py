@@ -52,6 +52,12 @@ class Loader(Generic[T]):
                     raise failure from error.__cause__
             return self._loaded
 
+    def change(self, change: Callable[[T], T]) -> None:
+        """Put what ``change`` makes of what was loaded in its place; nothing where nothing was."""
+        with self._lock:
+            if self._loaded is not None:
+                self._loaded = change(self._loaded)
+
     def forget(self) -> None:
         """Let go of what was loaded."""
         with self._lock:

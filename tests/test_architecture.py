@@ -45,6 +45,7 @@ FLOORS = {
     "steps": 6,
     "streaming": 6,
     "wrapping": 6,
+    "assembling": 6,
     "info": 6,
     "integrations": 7,
     "cli": 7,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from guardsdk.screens.classifier import ClassifierScreen
 from guardsdk.screens.hidden import HiddenTextScreen
+from guardsdk.screens.leak import LeakScreen
+from guardsdk.screens.pattern_screen import LABELS, PatternScreen
 from guardsdk.screens.viewed import ViewedScreen
 
 if TYPE_CHECKING:
@@ -22,4 +24,5 @@ def arranged(classifier: Classifier, own: Sequence[Screen], *, views: bool) -> l
     what a text says once disguises are undone.
     """
     reader = ClassifierScreen(classifier)
-    return [HiddenTextScreen(), *own, ViewedScreen(reader) if views else reader]
+    patterns = [PatternScreen(label) for label in LABELS]
+    return [HiddenTextScreen(), *patterns, LeakScreen(), *own, ViewedScreen(reader) if views else reader]

@@ -1,0 +1,46 @@
+"""The parts of a guard, loaded and put side by side.
+
+What brings numpy, onnxruntime and tokenizers is imported inside: ``import guardsdk`` stays light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardsdk.pipeline import Assembly
+from guardsdk.policy.decide import bind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from guardsdk.cache import Keys
+    from guardsdk.engine.classifier import Classifier
+    from guardsdk.policy.model import Policy
+    from guardsdk.screens.base import Screen
+    from guardsdk.settings import Providers, Settings
+
+
+def find_classifier(
+    models: str | Path | None, settings: Settings, providers: Providers, threads: int | None
+) -> Classifier:
+    """Return the classifier on the model at ``models``, shared by all who ask for the same; ``ModelError`` if none."""
+    from guardsdk.engine.pool import classifier  # noqa: PLC0415
+    from guardsdk.registry.lookup import find_model, load_manifest  # noqa: PLC0415
+
+    return classifier(load_manifest(find_model(models, settings)), providers, threads)
+
+
+def assemble(policy: Policy, classifier: Classifier, own: Sequence[Screen], keys: Keys, *, views: bool) -> Assembly:
+    """Return what a check by ``policy`` runs on: the packaged screens, the guard's ``own`` and the classifier.
+
+    Raises ``PolicyError`` where the policy names a label none of them has, ``GuardError`` where two have the same.
+    """
+    from guardsdk.screens.base import Panel  # noqa: PLC0415
+    from guardsdk.screens.packaged import arranged  # noqa: PLC0415
+
+    panel = Panel(arranged(classifier, own, views=views))
+    bound = bind(policy, panel.operating_points)
+    return Assembly(
+        panel=panel.serving(bound.measured), bound=bound, model=classifier.model.ref, runtime=classifier, keys=keys
+    )

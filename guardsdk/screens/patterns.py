@@ -1,0 +1,189 @@
+"""Patterns as data: read from a file on first use, tried only where a word of theirs is in the text.
+
+Every pattern runs in time linear in the text: repeats are bounded and do not nest, which a test holds for each of them.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from guardsdk.errors import ScreenError
+from guardsdk.screens.checksums import digits_of
+from guardsdk.screens.validators import VALIDATORS, bits_per_character
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_EDGE: Final = "A-Za-z0-9"
+_DIGITS: Final = re.compile(r"[0-9][0-9 .()/+-]*")
+_JOINT: Final = re.compile(r"[ -]")
+_LONGEST_RETRY: Final = 64
+"""A match that fails its validator and is longer than this is passed over whole: looking inside would cost too much."""
+_DRAWN: Final = re.compile(r"(?i)x{4}|\*{3}|\.{3}|<|\$\{|\{\{|%\(|1234567890|0123456789|abcdefgh|\b(?:my|your|the)[-_]")
+_STAND_INS: Final = (
+    "changeme", "dummy", "example", "insert", "placeholder", "redacted", "replace", "sample", "yourapi", "your_",
+    "your-",
+)  # fmt: skip
+_FEWEST_CHARACTERS: Final = 4
+"""Different characters a secret has at least: ``aaaabbbb`` is a drawing of one."""
+
+
+class Match(NamedTuple):
+    """One value a pattern found."""
+
+    name: str
+    start: int
+    end: int
+    certainty: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pattern:
+    """One kind of value: its shape, what it must be beyond that, and texts that show both."""
+
+    name: str
+    description: str
+    regex: str
+    """The whole match is the value, or the group ``v`` of it."""
+    certainty: float
+    """1.0 where arithmetic confirms the value, 0.9 for a maker's own format, 0.7 for a shape and the words around."""
+    keywords: tuple[str, ...] = ()
+    """In lower case; the pattern is tried only where one of them is somewhere in the text."""
+    digits: int = 0
+    """Without keywords: the pattern is tried only where that many digits stand in a row or in groups."""
+    check: str | None = None
+    """Name of the validator the value must pass."""
+    bits: float = 0.0
+    """Shannon entropy the value must exceed, in bits a character."""
+    edges: bool = True
+    """Whether an ASCII letter or digit right before or after the match rules it out."""
+    cut: bool = False
+    """Whether the value may end earlier, at a space or hyphen, where the whole fails its validator."""
+    matches: tuple[str, ...] = ()
+    """Texts that hold one such value. A ``·`` stands for nothing: it keeps a repository's scanners quiet."""
+    misses: tuple[str, ...] = ()
+    """Texts that come near and hold none; read in the same way."""
+
+    @cache  # noqa: B019  patterns live as long as the process
+    def compiled(self) -> re.Pattern[str]:
+        """Return the expression, compiled when it is first needed."""
+        return re.compile(source_of(self))
+
+    def examples(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the texts that match and those that do not, ready to be tried."""
+        ready = [tuple(text.replace("·", "") for text in texts) for texts in (self.matches, self.misses)]
+        return ready[0], ready[1]
+
+
+@dataclass(frozen=True)
+class PatternSet:
+    """The patterns of one file."""
+
+    patterns: tuple[Pattern, ...]
+    known: tuple[str, ...]
+    """Values printed in documentation, which are nobody's; a value that holds one of them is passed over."""
+    stand_ins: bool
+    """Whether values that are plainly made up to stand for a real one are passed over."""
+
+    @cached_property
+    def _by_keyword(self) -> dict[str, tuple[Pattern, ...]]:
+        words = dict.fromkeys(word for pattern in self.patterns for word in pattern.keywords)
+        return {word: tuple(pattern for pattern in self.patterns if word in pattern.keywords) for word in words}
+
+    @cached_property
+    def _by_digits(self) -> tuple[Pattern, ...]:
+        return tuple(pattern for pattern in self.patterns if not pattern.keywords)
+
+    def _due(self, text: str) -> Iterator[Pattern]:
+        """Yield the patterns that have a chance: a few fast searches spare all the slow ones."""
+        lowered = text.lower()
+        by_word = (patterns for word, patterns in self._by_keyword.items() if word in lowered)
+        yield from dict.fromkeys(pattern for patterns in by_word for pattern in patterns)
+        if self._by_digits:
+            most = max((len(digits_of(run)) for run in _DIGITS.findall(text)), default=0)
+            yield from (pattern for pattern in self._by_digits if pattern.digits <= most)
+
+    def find(self, text: str) -> list[Match]:
+        """Return every value in ``text``, sorted by place; a value two patterns know is there twice.
+
+        Raises ``ScreenError`` naming the pattern, and nothing of the text, where a validator fails.
+        """
+        found = [match for pattern in self._due(text) for match in self._matches(pattern, text)]
+        return sorted(found, key=lambda match: (match.start, match.end))
+
+    def _matches(self, pattern: Pattern, text: str) -> Iterator[Match]:
+        regex = pattern.compiled()
+        group = "v" if "v" in regex.groupindex else 0
+        place = 0
+        while (match := regex.search(text, place)) is not None:
+            start, end = match.span(group)
+            try:
+                length = self._length(pattern, text[start:end])
+            except Exception as error:  # noqa: BLE001  whatever it raises, its words may quote the text
+                msg = f"pattern {pattern.name!r}: {type(error).__qualname__} in its validator"
+                raise ScreenError(msg) from None
+            if length:
+                yield Match(pattern.name, start, start + length, pattern.certainty)
+                place = max(start + length, match.start() + 1)
+            else:
+                place = match.start() + 1 if match.end() - match.start() <= _LONGEST_RETRY else match.end()
+
+    def _length(self, pattern: Pattern, value: str) -> int:
+        """Return how many characters of ``value`` are one, from its start: all, none, or up to a joint."""
+        ends = [len(value)]
+        if pattern.cut:
+            ends += reversed([joint.start() for joint in _JOINT.finditer(value)])
+        for end in ends:
+            part = value[:end]
+            if self._is_one(pattern, part):
+                return end
+        return 0
+
+    def _is_one(self, pattern: Pattern, value: str) -> bool:
+        if pattern.check is not None and not VALIDATORS[pattern.check](value):
+            return False
+        if pattern.bits and bits_per_character(value) <= pattern.bits:
+            return False
+        if any(known in value for known in self.known):
+            return False
+        return not (self.stand_ins and stands_in(value))
+
+
+def stands_in(value: str) -> bool:
+    """Whether ``value`` is plainly made up to stand for a secret: a word for one, a drawn row, a variable."""
+    lowered = value.lower()
+    few = len(set(value)) < _FEWEST_CHARACTERS
+    return few or _DRAWN.search(value) is not None or any(word in lowered for word in _STAND_INS)
+
+
+def source_of(pattern: Pattern) -> str:
+    """Return the regular expression of ``pattern`` with what may not stand right beside a match."""
+    return f"(?<![{_EDGE}])(?:{pattern.regex})(?![{_EDGE}])" if pattern.edges else pattern.regex
+
+
+def load(path: Path) -> PatternSet:
+    """Read a pattern file. Raises ``ScreenError`` that names the file and what is wrong in it."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        patterns = tuple(_pattern(table) for table in content.pop("pattern"))
+        return PatternSet(patterns=patterns, **_frozen(content))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"pattern file {path.name}: {error}"
+        raise ScreenError(msg) from None
+
+
+def _pattern(table: dict[str, Any]) -> Pattern:
+    pattern = Pattern(**_frozen(table))
+    if pattern.check is not None and pattern.check not in VALIDATORS:
+        msg = f"pattern {pattern.name!r}: no validator is called {pattern.check!r}"
+        raise ValueError(msg)
+    return pattern
+
+
+def _frozen(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

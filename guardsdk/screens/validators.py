@@ -1,0 +1,154 @@
+"""What a match must be beyond its shape. Pattern files name these; each takes the matched value and says yes or no."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.screens import checksums, national
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Validator = Callable[[str], bool]
+
+_TOP_LEVEL: Final = re.compile(r"(?:[A-Za-z]{2,24}|xn--[A-Za-z0-9-]{2,59})")
+_RESERVED_DOMAINS: Final = ("example", "invalid", "localhost", "test", "local", "internal")
+_RESERVED_NAMES: Final = ("example.com", "example.net", "example.org")
+_FILE_ENDINGS: Final = frozenset({"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "py", "md"})
+_PUBLIC_RESOLVERS: Final = frozenset({"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9"})
+_FEWEST_BITS: Final = 3.0
+_CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
+_FEWEST_CHANGES: Final = 4
+_FEWEST_CHARACTERS: Final = 6
+"""Different characters in a password."""
+_PHONE_DIGITS: Final = range(8, 16)
+"""ITU-T E.164 allows fifteen digits; fewer than eight are more often something else."""
+_TEST_EXCHANGE: Final = re.compile(r"555-?01\d\d$")
+
+
+def bits_per_character(value: str) -> float:
+    """Return the Shannon entropy of the characters of ``value``, in bits."""
+    return -sum(share * math.log2(share) for share in (value.count(char) / len(value) for char in set(value)))
+
+
+def random_looking(value: str) -> bool:
+    """Whether ``value`` has three bits a character and goes back and forth between letters and digits.
+
+    Names and numbers that people write seldom change between the two more than three times.
+    """
+    return len(_CHANGES.findall(value)) >= _FEWEST_CHANGES and bits_per_character(value) > _FEWEST_BITS
+
+
+def password_like(value: str) -> bool:
+    """Whether ``value`` looks chosen as a password: letters of both cases with a digit, or a digit and a rare sign."""
+    letters = any(map(str.isupper, value)) + any(map(str.islower, value))
+    digit = any(map(str.isdecimal, value))
+    rare = any(char in "!@#$%^&*?~+=" for char in value)
+    return digit and (letters > 1 or (letters > 0 and rare)) and len(set(value)) >= _FEWEST_CHARACTERS
+
+
+def decoded(part: str) -> bytes | None:
+    """Return what base64 ``part``, of either alphabet and with or without padding, stands for."""
+    try:
+        return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_" if set(part) & set("-_") else None)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def jwt(value: str) -> bool:
+    """Whether the first part of a JSON Web Token decodes to a header that names an algorithm (RFC 7515)."""
+    try:
+        header = json.loads(decoded(value.split(".", maxsplit=1)[0]) or b"")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(header, dict) and isinstance(header.get("alg"), str)
+
+
+def basic_credentials(value: str) -> bool:
+    """Whether base64 ``value`` decodes to ``user:password`` (RFC 7617)."""
+    data = decoded(value) or b""
+    user, colon, password = data.partition(b":")
+    return bool(user and colon and password) and all(32 <= byte < 127 for byte in data)  # noqa: PLR2004  printable
+
+
+def discord(value: str) -> bool:
+    """Whether a Discord token begins with the number of its account."""
+    number = decoded(value.split(".", maxsplit=1)[0]) or b""
+    return number.isdigit() and len(number) > 16  # noqa: PLR2004  a snowflake has 17 digits or more
+
+
+def url_password(value: str) -> bool:
+    """Whether what stands in a URL's password place is one: neither the word itself nor a variable."""
+    return value.lower() not in {"password", "passwd", "pass", "pwd", "secret", "token", "user"}
+
+
+def mail(value: str) -> bool:
+    """Whether an address has a domain that mail can reach, and none reserved for documentation (RFC 2606)."""
+    local, _, domain = value.rpartition("@")
+    labels = domain.lower().split(".")
+    well_formed = len(labels) > 1 and all(label.strip("-") == label != "" for label in labels)
+    real = labels[-1] not in _RESERVED_DOMAINS and labels[-1] not in _FILE_ENDINGS
+    documented = ".".join(labels[-2:]) in _RESERVED_NAMES
+    dots = ".." in local or local.startswith(".") or local.endswith(".")
+    return well_formed and real and not documented and not dots and _TOP_LEVEL.fullmatch(labels[-1]) is not None
+
+
+def phone(value: str) -> bool:
+    """Whether ``value`` has as many digits as telephone numbers have, and is not kept for fiction (555-01xx)."""
+    digits = checksums.digits_of(value)
+    return len(digits) in _PHONE_DIGITS and len(set(digits)) > 3 and not _TEST_EXCHANGE.search(digits)  # noqa: PLR2004
+
+
+def public_ip(value: str) -> bool:
+    """Whether ``value`` is an address of the public internet that is no well-known resolver's."""
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return address.is_global and not address.is_multicast and value not in _PUBLIC_RESOLVERS
+
+
+def mac(value: str) -> bool:
+    """Whether a hardware address is one of a single device: no broadcast, no multicast, not zero."""
+    number = int(re.sub("[^0-9A-Fa-f]", "", value), 16)
+    return number != 0 and not number >> 40 & 1
+
+
+VALIDATORS: Final[Mapping[str, Validator]] = {
+    "base58check": checksums.base58check,
+    "basic_credentials": basic_credentials,
+    "bech32": checksums.bech32,
+    "br_cnpj": national.br_cnpj,
+    "br_cpf": national.br_cpf,
+    "ca_sin": national.ca_sin,
+    "card": checksums.card,
+    "crc_base62": checksums.crc_base62,
+    "de_steuer_id": national.de_steuer_id,
+    "discord": discord,
+    "es_dni": national.es_dni,
+    "fi_hetu": national.fi_hetu,
+    "fr_nir": national.fr_nir,
+    "gb_nhs": national.gb_nhs,
+    "iban": checksums.iban,
+    "in_aadhaar": national.in_aadhaar,
+    "it_cf": national.it_cf,
+    "jwt": jwt,
+    "mac": mac,
+    "mail": mail,
+    "nl_bsn": national.nl_bsn,
+    "password_like": password_like,
+    "phone": phone,
+    "pl_pesel": national.pl_pesel,
+    "public_ip": public_ip,
+    "random_looking": random_looking,
+    "se_personnummer": national.se_personnummer,
+    "url_password": url_password,
+    "us_ssn": national.us_ssn,
+}
+"""Name in a pattern file to the function."""

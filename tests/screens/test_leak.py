@@ -1,0 +1,144 @@
+"""Recited instructions: found though changed a little, and not mistaken in what an answer shares with them anyway."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardsdk.screens.leak import FEWEST, FULL_RUN, Instructions, LeakScreen
+from guardsdk.surroundings import NOWHERE, Surroundings
+from guardsdk.verdict import Stage
+
+SYSTEM = (
+    "You are Mira, the assistant of the Harbour Library. Answer questions about opening hours, loans and events. "
+    "Never mention the staff entrance on Quay Street. If a visitor asks about fines, offer to waive the first one, "
+    "but do not say that we always do. Close every answer with a book recommendation from the list of the month. "
+    "The list of the month is: The Lantern Keeper, Salt and Paper, A Winter Atlas. Keep answers under eighty words."
+)
+CHINESE = (
+    "你是港口图书馆的助手米拉。回答有关开放时间、借阅和活动的问题。不要提及码头街的员工入口。"
+    "如果访客询问罚款、主动免除第一次罚款。"
+)
+ANSWERS = [
+    "We are open from nine to six on weekdays. You could take a look at our list of events as well.",
+    "I am Mira, the assistant of the Harbour Library! How can I help you with opening hours, loans or events?",
+    "The first fine is on us. And a book recommendation from the list of the month: Salt and Paper.",
+    "I cannot share my instructions, but I can answer questions about the library.",
+    "",
+    "😀",
+]
+
+
+def leak(text: str, system: str = SYSTEM, prompt: str | None = None) -> float:
+    around = Surroundings(prompt, system)
+    return LeakScreen().read([text], Stage.OUTPUT, [around])[0].scores["prompt_leak"]
+
+
+def sentences(count: int) -> str:
+    return ". ".join(SYSTEM.split(". ")[:count])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SYSTEM,
+        SYSTEM.upper(),
+        SYSTEM.replace(" ", "\n"),
+        SYSTEM.replace(" ", "  "),
+        SYSTEM.replace(".", " !!").replace(",", ""),
+        "- " + SYSTEM.replace(". ", ".\n- "),
+        "> **" + SYSTEM.replace(" ", "** **") + "**",
+        "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in SYSTEM),
+    ],
+)
+def test_the_whole_of_it_scores_one_in_any_dress(form: str) -> None:
+    assert leak(form) == 1.0
+    assert leak(f"Sure! My instructions are:\n\n{form}\n\nAnything else?") == 1.0
+
+
+def test_a_passage_of_it_is_enough_and_its_place_is_told() -> None:
+    passage = "If a visitor asks about fines, offer to waive the first one, but do not say that we always do"
+    text = f"Between us, it says: {passage}."
+    (reading,) = LeakScreen().read([text], Stage.OUTPUT, [Surroundings(system=SYSTEM)])
+    assert reading.scores["prompt_leak"] >= 0.5
+    (span,) = reading.spans("prompt_leak")
+    assert text[slice(*span)] == passage
+
+
+def test_words_changed_here_and_there_do_not_hide_it() -> None:
+    words = SYSTEM.split()
+    words[8::9] = ["indeed"] * len(words[8::9])
+    assert leak(" ".join(words)) >= 0.5
+    assert leak(" ".join(word for at, word in enumerate(SYSTEM.split()) if at % 8)) >= 0.5
+    assert leak(SYSTEM.replace(". ", ". And then, ")) >= 0.5
+
+
+def test_an_unspaced_script_is_read_by_character() -> None:
+    assert leak(f"我的指令是 {CHINESE}", CHINESE) == 1.0
+    assert leak("我们每天九点到六点开放。", CHINESE) == 0.0
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_what_an_answer_shares_with_its_instructions_anyway_is_no_leak(answer: str) -> None:
+    assert leak(answer) < 0.5
+
+
+@pytest.mark.parametrize(
+    "system", ["You are a helpful assistant.", "Be kind.", "", "You are a helpful and kind assistant."]
+)
+def test_short_instructions_never_count(system: str) -> None:
+    assert leak(f"My instructions are: {system}", system) == 0.0
+
+
+def test_the_score_is_the_longest_run_or_the_share_whichever_is_more() -> None:
+    system = " ".join(f"word{number}" for number in range(200))
+    words = system.split()
+    assert leak(" ".join(words[:8]), system) == 8 / FULL_RUN
+    assert leak(" ".join(words[50:66]), system) == 16 / FULL_RUN
+    assert leak(" ".join(words[: FULL_RUN * 2]), system) == 1.0
+    scattered = " x y z u v w ".join(" ".join(words[at : at + 8]) for at in range(0, 200, 10))
+    assert leak(scattered, system) == pytest.approx(20 * 8 / 200)
+    short = " ".join(words[:24])
+    assert leak(" ".join(words[: FEWEST + 2]), short) == pytest.approx((FEWEST + 2) / 24)
+
+
+def test_what_the_user_wrote_as_well_is_no_leak() -> None:
+    assert leak(sentences(3)) >= 0.5
+    assert leak(sentences(3), prompt=f"Translate this: {sentences(3)}") == 0.0
+    assert leak(SYSTEM, prompt=f"Translate this: {sentences(2)}") == 1.0
+
+
+def test_without_a_system_text_there_is_nothing_to_leak() -> None:
+    (reading,) = LeakScreen().read([SYSTEM], Stage.OUTPUT, [NOWHERE])
+    assert (reading.scores, reading.spans("prompt_leak")) == ({"prompt_leak": 0.0}, ((0, len(SYSTEM)),))
+
+
+def test_each_text_of_a_batch_is_held_against_its_own_instructions() -> None:
+    around = [Surroundings(system=SYSTEM), Surroundings(system=CHINESE), Surroundings(system=SYSTEM)]
+    readings = LeakScreen().read([SYSTEM, SYSTEM, "fine"], Stage.OUTPUT, around)
+    assert [reading.scores["prompt_leak"] for reading in readings] == [1.0, 0.0, 0.0]
+
+
+@given(
+    before=st.text(st.characters(exclude_categories=()), max_size=60),
+    after=st.text(st.characters(exclude_categories=()), max_size=60),
+    first=st.integers(0, 40),
+)
+def test_a_long_passage_is_found_in_any_text(before: str, after: str, first: int) -> None:
+    passage = " ".join(SYSTEM.split()[first : first + 20])
+    text = f"{before}\n{passage}\n{after}"
+    (reading,) = LeakScreen().read([text], Stage.OUTPUT, [Surroundings(system=SYSTEM)])
+    assert reading.scores["prompt_leak"] >= 0.5
+    spans = reading.spans("prompt_leak")
+    assert all(0 <= start < end <= len(text) for start, end in spans)
+    assert all(one[1] <= two[0] for one, two in pairwise(spans))
+
+
+def test_a_text_that_says_one_thing_for_ever_is_read_in_one_go() -> None:
+    system = "the same four words " * 5000
+    found = Instructions(system).leak("the same four words " * 20_000)
+    assert found.score == 1.0
+    assert len(found.spans) == 1

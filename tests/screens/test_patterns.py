@@ -1,0 +1,157 @@
+"""The packaged patterns: each finds its examples and leaves the near misses, at the right place and in any text."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardsdk import Guard, Policy, Principle, Stage, Status
+from guardsdk.errors import ScreenError
+from guardsdk.screens.base import Panel
+from guardsdk.screens.pattern_screen import LABELS, PatternScreen, joined, patterns
+from guardsdk.screens.patterns import Pattern, load, stands_in
+from guardsdk.screens.validators import VALIDATORS
+from guardsdk.surroundings import NOWHERE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVERY = [
+    pytest.param(label, pattern, id=f"{label}-{pattern.name}")
+    for label in LABELS
+    for pattern in patterns(label).patterns
+]
+TOKENS = next(pattern for pattern in patterns("secret").patterns if pattern.name == "npm-token").examples()[0]
+
+
+@pytest.mark.parametrize(("label", "pattern"), EVERY)
+def test_a_pattern_finds_its_examples_and_passes_near_misses(label: str, pattern: Pattern) -> None:
+    matches, misses = pattern.examples()
+    for text in matches:
+        assert [match.name for match in patterns(label).find(text)].count(pattern.name) == 1
+    for text in misses:
+        assert patterns(label).find(text) == []
+    assert matches
+    assert misses
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_names_are_distinct_and_every_validator_has_a_use(label: str) -> None:
+    names = [pattern.name for pattern in patterns(label).patterns]
+    assert len(set(names)) == len(names)
+    used = {pattern.check for one in LABELS for pattern in patterns(one).patterns} - {None}
+    assert used == VALIDATORS.keys()
+
+
+@pytest.mark.parametrize(("label", "pattern"), EVERY)
+def test_the_words_a_pattern_waits_for_are_in_each_of_its_examples(label: str, pattern: Pattern) -> None:
+    del label
+    for text in pattern.examples()[0]:
+        assert not pattern.keywords or any(word in text.lower() for word in pattern.keywords)
+    assert all(word == word.lower() for word in pattern.keywords)
+
+
+@pytest.mark.parametrize(("label", "pattern"), EVERY)
+def test_the_value_stays_found_between_other_words_and_lines(label: str, pattern: Pattern) -> None:
+    text = pattern.examples()[0][0]
+    (alone,) = [match for match in patterns(label).find(text) if match.name == pattern.name]
+    around = f"Größe 🎉 first line\n{text}\nlast line"
+    shift = around.index(text)
+    (found,) = [match for match in patterns(label).find(around) if match.name == pattern.name]
+    assert (found.start, found.end) == (alone.start + shift, alone.end + shift)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    before=st.text(st.characters(exclude_categories=()), max_size=30),
+    after=st.text(st.characters(exclude_categories=()), max_size=30),
+    label=st.sampled_from(LABELS),
+    choice=st.integers(0),
+)
+def test_any_text_around_a_value_leaves_it_found_at_its_place(before: str, after: str, label: str, choice: int) -> None:
+    everything = patterns(label).patterns
+    example = everything[choice % len(everything)].examples()[0][0]
+    text = f"{before}\n\n{example}\n\n{after}"
+    (reading,) = PatternScreen(label).read([text], Stage.OUTPUT, [NOWHERE])
+    spans = reading.spans(label)
+    assert 0.0 <= reading.scores[label] <= 1.0
+    assert all(0 <= start < end <= len(text) for start, end in spans)
+    assert all(one[1] <= two[0] for one, two in pairwise(spans))
+    place = len(before) + 2
+    if not set(example) & {"\n"}:  # what spans lines may reach into what follows
+        assert any(start < place + len(example) and end > place for start, end in spans)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_text_without_a_value_scores_nothing_and_one_of_a_megabyte_is_read_whole(label: str) -> None:
+    filler = "The committee met on Tuesday at 10:30 and discussed item 4 (see key results). \ud800\x00 "
+    example = patterns(label).patterns[0].examples()[0][0]
+    text = filler * (1_000_000 // len(filler)) + example
+    nothing, found = PatternScreen(label).read([filler, text], Stage.INPUT, [NOWHERE] * 2)
+    assert (nothing.scores, nothing.spans(label)) == ({label: 0.0}, ((0, len(filler)),))
+    assert found.scores[label] > 0.5
+    assert found.spans(label)[0][0] > len(text) - len(example) - 1
+
+
+def test_every_value_of_a_text_is_marked() -> None:
+    text = f"one {TOKENS[1]} and two {TOKENS[0]}, once more {TOKENS[1]}"
+    (reading,) = PatternScreen("secret").read([text], Stage.OUTPUT, [NOWHERE])
+    assert reading.scores == {"secret": 1.0}
+    assert [text[start:end][:4] for start, end in reading.spans("secret")] == ["npm_"] * 3
+
+
+def test_overlapping_values_are_one_passage() -> None:
+    assert joined([(0, 5), (3, 9), (9, 12), (20, 22)]) == ((0, 9), (9, 12), (20, 22))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["xxxxxxxxxxxx", "your-api-key", "YOUR_TOKEN_HERE", "<secret>", "${SECRET}", "aaaabbbb", "abcdefgh1234", "..."],
+)
+def test_stand_ins_are_told_from_secrets(value: str) -> None:
+    assert stands_in(value)
+    assert not stands_in("k7Vq2mLz9TfR4wXs")
+
+
+def test_a_failing_validator_degrades_the_check_names_the_pattern_and_lets_nothing_out(
+    monkeypatch: pytest.MonkeyPatch, model_directory: Path
+) -> None:
+    def broken(value: str) -> bool:
+        raise KeyError(value)
+
+    monkeypatch.setitem(cast("dict[str, object]", VALIDATORS), "crc_base62", broken)
+    (reading,) = Panel([PatternScreen("secret")]).read([TOKENS[0]], Stage.OUTPUT, [NOWHERE])
+    assert reading.scores == {}
+    assert reading.problems == ["secret: ScreenError: pattern 'npm-token': KeyError in its validator"]
+    principles = (
+        Principle(id="no-secrets", text="No.", label="secret", stages=(Stage.OUTPUT,)),
+        Principle(id="no-harm", text="No.", label="harmful_response", stages=(Stage.OUTPUT,), threshold=1.0),
+    )
+    policy = Policy(name="p", version="1", principles=principles)
+    verdict = Guard(policy, models=model_directory, providers="cpu", observers=()).check(TOKENS[0], stage="output")
+    assert (verdict.allowed, verdict.status) == (False, Status.DEGRADED)
+    assert "npm_" not in verdict.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("stand_ins = true\nknown = []\npattern = 3", "'int' object is not iterable"),
+        ("not toml", "Expected"),
+        ("known = []\nstand_ins = true", "pattern"),
+        (
+            "known = []\nstand_ins = true\n[[pattern]]\nname='a'\ndescription=''\nregex='a'\ncertainty=1.0\ncheck='no'",
+            "'no'",
+        ),
+        ("known = []\nstand_ins = true\n[[pattern]]\nname='a'\nregexp='a'", "regexp"),
+    ],
+)
+def test_a_pattern_file_that_cannot_be_read_says_why(tmp_path: Path, content: str, reason: str) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(ScreenError, match=rf"own\.toml.*{reason}"):
+        load(file)
