@@ -49,6 +49,12 @@ class Example(_Strict):
     """Where the text is seen; the principle's first stage when left out."""
     context: str | None = None
     """The prompt a response answers; used on the output stage only."""
+    system: str | None = None
+    """The developer's instructions a response must not recite; used on the output stage only."""
+
+    def text_with(self, canary: str) -> str:
+        """Return the text with ``canary``, a token of the guard that tries it, for every ``{canary}``."""
+        return self.text.replace("{canary}", canary)
 
 
 def _form(value: object) -> str:

@@ -22,6 +22,8 @@ FULL_RUN: Final = 32
 """A run of that many words of the instructions scores 1; one of half as many reaches the default threshold of 0.5."""
 FEWEST: Final = 12
 """Words of the instructions an answer has to hold before their share counts: short instructions never do."""
+_COUNTED: Final = 8
+"""Words a run has to have before it counts towards the share: names and set phrases are shorter."""
 _GAP: Final = 3
 """Words that may be changed, added or left out between two parts of one run."""
 _PLACES: Final = 8
@@ -60,9 +62,9 @@ class LeakScreen:
     """Scores ``prompt_leak`` on the output stage; 0 where the system text is not known.
 
     The score is the larger of two measures: the words of the longest run over ``FULL_RUN``, and, where at least
-    ``FEWEST`` words were found, the share of the instructions they make up. A run is a row of words that the answer and
-    the instructions have in common, but for gaps of up to three words; case, punctuation, layout and the form of
-    letters do not matter. Words the user's own prompt has in the same order are no leak.
+    ``FEWEST`` words were found in runs of eight or more, the share of the instructions they make up. A run is a row of
+    words that the answer and the instructions have in common, but for gaps of up to three words; case, punctuation,
+    layout and the form of letters do not matter. Words the user's own prompt has in the same order are no leak.
     """
 
     name: Final = LABEL
@@ -113,9 +115,9 @@ class Instructions:
         if not runs:
             return Leak(0.0, ((0, len(text)),))
         longest = max(run.same for run in runs)
-        total = sum(run.same for run in runs)
+        total = sum(run.same for run in runs if run.same >= _COUNTED)
         share = total / self._count if total >= FEWEST else 0.0
-        least = min(longest, SHINGLE * 2)
+        least = min(longest, _COUNTED)
         spans = tuple((words[run.first].start, words[run.end - 1].end) for run in runs if run.same >= least)
         return Leak(min(1.0, max(longest / FULL_RUN, share)), spans)
 

@@ -33,6 +33,9 @@ def test_it_says_what_the_project_promises() -> None:
         (Stage.OUTPUT, "harmful_response"): Action.BLOCK,
         (Stage.OUTPUT, "toxicity"): Action.BLOCK,
         (Stage.OUTPUT, "refusal"): Action.FLAG,
+        (Stage.OUTPUT, "secret"): Action.REDACT,
+        (Stage.OUTPUT, "prompt_leak"): Action.BLOCK,
+        (Stage.OUTPUT, "canary"): Action.BLOCK,
     }
     assert {default_policy().on_error_for(stage) for stage in Stage} == {Action.BLOCK}
 
