@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Row:
     family: str | None = None
     language: str | None = None
     categories: tuple[str, ...] = ()
+    weight: float = 1.0
+    """How many rows of its whole set this one stands for: above 1 where a sample was taken."""
 
     @property
     def key(self) -> str:
@@ -129,17 +131,22 @@ def load(path: Path, limit: int | None = None, seed: int = 0) -> list[Row]:
 
 
 def sample(rows: Sequence[Row], limit: int, seed: int) -> list[Row]:
-    """Keep at most ``limit`` rows of each stratum: set, reported part, stage and labels. Repeats by seed."""
+    """Keep at most ``limit`` rows of each stratum: set, reported part, stage and labels. Repeats by seed.
+
+    A kept row's weight is the size of its stratum over the number of rows kept of it, so that weighted figures are of
+    the whole set with its own class balance, whatever the limit.
+    """
     strata: dict[tuple[str, str, str, str], list[int]] = {}
     for index, row in enumerate(rows):
         labels = ",".join(str(row.label(column)) for column in COLUMNS)
         part = SPLITS[row.source](row) if row.source in SPLITS else ""
         strata.setdefault((row.source, part, row.stage, labels), []).append(index)
-    kept: list[int] = []
+    kept: dict[int, float] = {}
     for stratum, indices in strata.items():
         chooser = random.Random(f"{seed}:{stratum}")
-        kept += indices if len(indices) <= limit else chooser.sample(indices, limit)
-    return [rows[index] for index in sorted(kept)]
+        chosen = indices if len(indices) <= limit else chooser.sample(indices, limit)
+        kept.update(dict.fromkeys(chosen, len(indices) / len(chosen)))
+    return [replace(rows[index], weight=kept[index]) for index in sorted(kept)]
 
 
 def members(rows: Sequence[Row], column: Column, *, positive: bool) -> tuple[int, ...]:

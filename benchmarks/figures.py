@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.data import COLUMNS, SLICES, TOXIC_SETS, groups, members
 from benchmarks.scoring import PEER_SCORE
-from benchmarks.stats import auprc, auroc, binary, wilson
+from benchmarks.stats import auprc, auroc, binary, weighted_share, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,21 +42,27 @@ def _decided(found: Outcome, group: Group, *, peer: bool) -> bool | None:
 
 def _rates(group: Group, systems: Sequence[Measured]) -> dict[str, Any]:
     rates: dict[str, Any] = {}
+    weights = [row.weight for row in group.rows]
     for measured in systems:
         outcomes = [measured.outcomes[row.key] for row in group.rows]
         decisions = [_decided(found, group, peer=is_peer(measured)) for found in outcomes]
         if None in decisions:
             rates[measured.system] = None
             continue
-        interval = wilson(sum(map(bool, decisions)), len(decisions))
+        interval = weighted_share([bool(decided) for decided in decisions], weights)
         rates[measured.system] = {
-            "count": interval.successes,
+            "count": sum(map(bool, decisions)),
             "rate": interval.rate,
             "low": interval.low,
             "high": interval.high,
             "unchecked": sum(not found.checked for found in outcomes),
         }
     return rates
+
+
+def whole(rows: Iterable[Row]) -> int:
+    """How many rows of the whole set these stand for."""
+    return round(math.fsum(row.weight for row in rows))
 
 
 def _measure_name(group: Group) -> str:
@@ -66,7 +72,10 @@ def _measure_name(group: Group) -> str:
 
 
 def rates(rows: Sequence[Row], systems: Sequence[Measured]) -> list[Figures]:
-    """Recall, false-block rate or blocked share of every group of one set, with Wilson intervals."""
+    """Recall, false-block rate or blocked share of every group of one set, with Wilson intervals.
+
+    ``rows`` were measured and stand for ``of`` rows of the set: rates are weighted, ``count`` is not.
+    """
     return [
         {
             "set": group.source,
@@ -75,6 +84,7 @@ def rates(rows: Sequence[Row], systems: Sequence[Measured]) -> list[Figures]:
             "label": group.label,
             "measure": _measure_name(group),
             "rows": len(group.rows),
+            "of": whole(group.rows),
             "systems": _rates(group, systems),
         }
         for group in groups(rows)
@@ -89,7 +99,7 @@ def _ranked(rows: Sequence[Row], names: Sequence[str], measured: Measured) -> li
 
 
 def ranking(rows: Sequence[Row], systems: Sequence[Measured]) -> list[Figures]:
-    """AUROC and AUPRC of the relevant score, for every label of one set that has both classes."""
+    """AUROC and AUPRC of the relevant score, for every label of one set that has both classes; rows are weighted."""
     found: list[Figures] = []
     for stage in dict.fromkeys(row.stage for row in rows):
         at_stage = [row for row in rows if row.stage == stage]
@@ -99,6 +109,7 @@ def ranking(rows: Sequence[Row], systems: Sequence[Measured]) -> list[Figures]:
                 continue
             picked = [at_stage[index] for index in (*positive, *negative)]
             truth = [True] * len(positive) + [False] * len(negative)
+            weights = [row.weight for row in picked]
             choices = [RELEVANT[stage, column]] if (stage, column) in RELEVANT else []
             if column == "harm" and picked[0].source in TOXIC_SETS:
                 choices.append(("toxicity",))
@@ -108,7 +119,9 @@ def ranking(rows: Sequence[Row], systems: Sequence[Measured]) -> list[Figures]:
                     scores = _ranked(picked, names, measured)
                     unusable = any(map(math.isnan, scores)) or (column == "refusal" and is_peer(measured))
                     areas[measured.system] = (
-                        None if unusable else {"auroc": auroc(truth, scores), "auprc": auprc(truth, scores)}
+                        None
+                        if unusable
+                        else {"auroc": auroc(truth, scores, weights), "auprc": auprc(truth, scores, weights)}
                     )
                 found.append(
                     {
@@ -129,7 +142,10 @@ def _decision(column: str, found: Outcome) -> bool:
 
 
 def flags(rows: Sequence[Row], measured: Measured) -> list[Figures]:
-    """Accuracy and F1 of the toxicity flag, the refusal flag and the block of harmful responses, where labelled."""
+    """Accuracy and F1 of the toxicity flag, the refusal flag and the block of harmful responses, where labelled.
+
+    All of them depend on the share of positives, so rows are weighted to the class balance of the whole set.
+    """
     found: list[Figures] = []
     source = rows[0].source
     wanted: list[tuple[StageName, Column, str]] = [("output", "refusal", "refusal"), ("output", "harm", "block")]
@@ -140,15 +156,18 @@ def flags(rows: Sequence[Row], measured: Measured) -> list[Figures]:
         if not picked:
             continue
         truth = [row.label(column) == 1 for row in picked]
-        counted = binary(truth, [_decision(decision, measured.outcomes[row.key]) for row in picked])
-        right = wilson(counted.true_positives + counted.true_negatives, counted.total)
+        weights = [row.weight for row in picked]
+        decided = [_decision(decision, measured.outcomes[row.key]) for row in picked]
+        counted = binary(truth, decided, weights)
+        right = weighted_share([one == other for one, other in zip(truth, decided, strict=True)], weights)
         found.append(
             {
                 "set": source,
                 "stage": stage,
                 "label": column,
                 "decision": "blocked" if decision == "block" else f"{decision} fired",
-                "rows": counted.total,
+                "rows": len(picked),
+                "of": whole(picked),
                 "accuracy": right.rate,
                 "low": right.low,
                 "high": right.high,
@@ -170,7 +189,10 @@ def _slice_kind(row: Row) -> str | None:
 
 
 def slices(rows: Iterable[Row], systems: Sequence[Measured], *, per_set: bool) -> list[Figures]:
-    """Blocked share by language, length, attack family and format, pooled over all sets or for each set."""
+    """Blocked share by language, length, attack family and format, pooled over all sets or for each set.
+
+    Rows are not weighted here, or the pool of all sets would be little but its largest set.
+    """
     pools: dict[tuple[str, str, str, str, str], list[Row]] = {}
     for row in rows:
         kind = _slice_kind(row)

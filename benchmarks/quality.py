@@ -1,6 +1,7 @@
 """Measure the shipped pipeline, and the peer beside it, on labelled sets.
 
 Example: ``python -m benchmarks.quality --data DIR --peer-python PEER/bin/python --markdown docs/quality.md``.
+Sets written by the project are always there: ``--sets own_hard_benign`` needs no data folder.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import figures, report
 from benchmarks.data import load, sources
+from benchmarks.own import chosen, own
 from benchmarks.peers import HOW, Peer, PeerError
 from benchmarks.scoring import GuardSystem, Measured, PeerSystem, measure
 from guardsdk import Guard, GuardError
@@ -83,10 +85,18 @@ def write(result: figures.Figures, out: Path | None, markdown: Path | None) -> N
             path.write_text(text, encoding="utf-8")
 
 
+def collect(options: argparse.Namespace) -> list[list[Row]]:
+    """Read the sets asked for: a data folder's, sampled to the limit, and our own, whole. Raises ``OSError``."""
+    bench = options.data / "bench" if (options.data / "bench").is_dir() else options.data
+    given, ours = chosen(options.sets)
+    # naming only sets of our own asks nothing of the folder; naming none asks for all it holds
+    paths = sources(bench, given) if given or not options.sets else []
+    return [*(load(path, options.limit, options.seed) for path in paths), *map(own, ours)]
+
+
 def run(options: argparse.Namespace) -> figures.Figures:
     """Load, measure and compute. Raises ``GuardError``, ``PeerError`` or ``OSError``."""
-    bench = options.data / "bench" if (options.data / "bench").is_dir() else options.data
-    sets = [load(path, options.limit, options.seed) for path in sources(bench, options.sets)]
+    sets = collect(options)
     everything = [row for rows in sets for row in rows]
     with ExitStack() as stack:
         ours = GuardSystem(stack.enter_context(Guard(models=options.model, providers="cpu", cache=0)))

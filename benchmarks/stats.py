@@ -22,8 +22,9 @@ _BISECTIONS = 60
 class Proportion:
     """``successes`` of ``total`` with a 95 % interval; all three rates are NaN where ``total`` is 0."""
 
-    successes: int
-    total: int
+    successes: float
+    """A whole number, unless rows were weighted."""
+    total: float
     low: float
     high: float
 
@@ -33,13 +34,13 @@ class Proportion:
         return self.successes / self.total if self.total else math.nan
 
 
-def _check(successes: int, total: int) -> None:
+def _check(successes: float, total: float) -> None:
     if not 0 <= successes <= total:
         msg = f"successes ({successes}) must lie in 0..total ({total})"
         raise ValueError(msg)
 
 
-def wilson(successes: int, total: int, z: float = Z_95) -> Proportion:
+def wilson(successes: float, total: float, z: float = Z_95) -> Proportion:
     """Wilson score interval (Wilson 1927, JASA 22:209).
 
     Raises ``ValueError`` where ``successes`` is not in 0..``total``.
@@ -54,6 +55,22 @@ def wilson(successes: int, total: int, z: float = Z_95) -> Proportion:
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == total else min(1.0, centre + half)
     return Proportion(successes, total, low, high)
+
+
+def weighted_share(decisions: Sequence[bool], weights: Sequence[float]) -> Proportion:
+    """Weighted share of true ``decisions``; Wilson's interval for the effective number of rows (Kish 1965).
+
+    That number, the squared sum of the weights over the sum of their squares, is the count itself where all weigh the
+    same. Raises ``ValueError`` where the lengths differ.
+    """
+    pairs = list(zip(decisions, weights, strict=True))
+    if len(set(weights)) <= 1:
+        return wilson(sum(decided for decided, _ in pairs), len(pairs))
+    whole = math.fsum(weights)
+    effective = whole * whole / math.fsum(weight * weight for weight in weights)
+    if len(set(decisions)) == 1:
+        return wilson(effective if decisions[0] else 0.0, effective)
+    return wilson(effective * math.fsum(weight for decided, weight in pairs if decided) / whole, effective)
 
 
 def _log_factorials(total: int) -> NDArray[np.float64]:
@@ -94,63 +111,65 @@ def clopper_pearson(successes: int, total: int, confidence: float = 0.95) -> Pro
     return Proportion(successes, total, low, high)
 
 
-def _validated(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def _validated(
+    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
     truth = np.asarray(labels, dtype=bool).ravel()
     values = np.asarray(scores, dtype=np.float64).ravel()
-    if truth.shape != values.shape:
-        msg = f"labels ({truth.size}) and scores ({values.size}) must have the same length"
+    heavy = np.ones(truth.size) if weights is None else np.asarray(weights, dtype=np.float64).ravel()
+    if truth.shape != values.shape or truth.shape != heavy.shape:
+        msg = f"labels ({truth.size}), scores ({values.size}) and weights ({heavy.size}) must have the same length"
         raise ValueError(msg)
     if np.isnan(values).any():
         msg = "scores must not hold NaN"
         raise ValueError(msg)
-    return truth, values
+    return truth, values, heavy
 
 
-def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve by the rank-sum formula; ties count one half. NaN where a class is empty.
+def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Area under the ROC curve: the share of pairs in order; ties count one half. NaN where a class is empty.
 
-    ``labels`` and ``scores``: shape [N]. Raises ``ValueError`` for lengths that differ and for NaN scores.
+    ``labels``, ``scores`` and ``weights``: shape [N]; all weigh the same without the last. Raises ``ValueError`` for
+    lengths that differ and for NaN scores.
     """
-    truth, values = _validated(labels, scores)
-    positives = int(truth.sum())
-    negatives = truth.size - positives
-    if positives == 0 or negatives == 0:
+    truth, values, heavy = _validated(labels, scores, weights)
+    if truth.all() or not truth.any():
         return math.nan
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    mean_rank = (last - counts + 1 + last) / 2
-    ranks = mean_rank[inverse]
-    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    distinct, inverse = np.unique(values, return_inverse=True)
+    positive = np.bincount(inverse[truth], heavy[truth], distinct.size)
+    negative = np.bincount(inverse[~truth], heavy[~truth], distinct.size)
+    below = np.cumsum(negative) - negative
+    return float((positive * (below + negative / 2)).sum() / (positive.sum() * negative.sum()))
 
 
-def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
+def auprc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Average precision: precision at each distinct score, weighted by the recall it adds. NaN without positives.
 
-    ``labels`` and ``scores``: shape [N]. Equal scores enter together, so their order cannot matter.
+    ``labels``, ``scores`` and ``weights``: shape [N]. Equal scores enter together, so their order cannot matter. The
+    figure depends on the share of positives, so rows of a sample must carry their weights.
     """
-    truth, values = _validated(labels, scores)
-    positives = int(truth.sum())
-    if positives == 0:
+    truth, values, heavy = _validated(labels, scores, weights)
+    if not truth.any():
         return math.nan
     order = np.argsort(-values, kind="stable")
-    ordered, hits = values[order], np.cumsum(truth[order])
+    ordered, hits, seen = values[order], np.cumsum((truth * heavy)[order]), np.cumsum(heavy[order])
     ends = np.flatnonzero(np.append(np.diff(ordered) != 0, np.array([True])))
-    precision = hits[ends] / (ends + 1)
-    recall = hits[ends] / positives
+    precision = hits[ends] / seen[ends]
+    recall = hits[ends] / hits[-1]
     return float(np.sum(np.diff(np.concatenate(([0.0], recall))) * precision))
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """Counts of a binary decision against its truth."""
+    """Counts of a binary decision against its truth; sums of weights where rows were weighted."""
 
-    true_positives: int
-    false_positives: int
-    true_negatives: int
-    false_negatives: int
+    true_positives: float
+    false_positives: float
+    true_negatives: float
+    false_negatives: float
 
     @property
-    def total(self) -> int:
+    def total(self) -> float:
         """How many rows were decided."""
         return self.true_positives + self.false_positives + self.true_negatives + self.false_negatives
 
@@ -179,14 +198,17 @@ class Binary:
         return 2 * self.true_positives / denominator if positives else math.nan
 
 
-def binary(labels: Sequence[bool], decisions: Sequence[bool]) -> Binary:
-    """Count ``decisions`` against ``labels``. Raises ``ValueError`` where their lengths differ."""
-    pairs = list(zip(labels, decisions, strict=True))
+def binary(labels: Sequence[bool], decisions: Sequence[bool], weights: Sequence[float] | None = None) -> Binary:
+    """Count ``decisions`` against ``labels``. Raises ``ValueError`` where the lengths differ."""
+    sums: dict[tuple[bool, bool], float] = dict.fromkeys(((a, b) for a in (True, False) for b in (True, False)), 0)
+    heavy = [1.0] * len(labels) if weights is None else weights
+    for truth, decided, weight in zip(labels, decisions, heavy, strict=True):
+        sums[truth, decided] += weight
     return Binary(
-        true_positives=sum(truth and decided for truth, decided in pairs),
-        false_positives=sum(decided and not truth for truth, decided in pairs),
-        true_negatives=sum(not truth and not decided for truth, decided in pairs),
-        false_negatives=sum(truth and not decided for truth, decided in pairs),
+        true_positives=sums[True, True],
+        false_positives=sums[False, True],
+        true_negatives=sums[False, False],
+        false_negatives=sums[True, False],
     )
 
 

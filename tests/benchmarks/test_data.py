@@ -77,6 +77,13 @@ def test_a_limit_keeps_so_many_rows_of_each_label_and_repeats_by_seed(tmp_path: 
     assert sample(load(path), 100, 0) == load(path)
 
 
+def test_the_rows_kept_stand_for_all_rows_of_their_labels() -> None:
+    rows = [row(text=str(index), attack=int(index < 30)) for index in range(37)]
+    kept = sample(rows, 10, 0)
+    assert [sum(one.weight for one in kept if one.attack == value) for value in (1, 0)] == [30.0, 7.0]
+    assert {one.key for one in kept} <= {one.key for one in rows}
+
+
 def test_a_limit_keeps_rows_of_every_part_that_is_reported() -> None:
     rows = [row(source="mgsm", text=str(index), language="th", attack=0) for index in range(50)]
     rows += [row(source="mgsm", text="only", language="en", attack=0)]

@@ -86,6 +86,25 @@ def test_toxic_language_sets_measure_the_flag_and_rank_by_both_scores() -> None:
     assert areas == {"harmful_request": 0.5, "toxicity": 1.0}
 
 
+def test_figures_of_a_sample_are_of_the_whole_set() -> None:
+    """900 harmful and 100 harmless rows, two of each measured, and only one of the harmless taken for harmful."""
+    rows = [row(index, source="hatecheck", harm=int(index < 2)) for index in range(4)]
+    rows = [replace(one, weight=450.0 if one.harm else 50.0) for one in rows]
+    found = [said("toxicity", toxicity=0.9, harmful_request=0.1) for _ in range(3)] + [
+        said(toxicity=0.2, harmful_request=0.1)
+    ]
+    ours = measured("ours", list(zip(rows, found, strict=True)))
+    (flag,) = figures.flags(rows, ours)
+    assert (flag["rows"], flag["of"], flag["accuracy"]) == (4, 1000, pytest.approx(0.95))
+    assert flag["precision"] == pytest.approx(900 / 950)
+    assert flag["low"] < 0.95 < flag["high"]
+    (toxicity,) = [one["systems"]["ours"] for one in figures.ranking(rows, [ours]) if one["score"] == "toxicity"]
+    assert toxicity["auprc"] == pytest.approx(900 / 950)
+    recall, _ = figures.rates(rows, [ours])
+    assert (recall["rows"], recall["of"]) == (2, 900)
+    assert "| 4 of 1,000 |" in report.flags_table({"flags": [flag]})
+
+
 def test_slices_pool_by_meaning_and_leave_out_the_small_ones() -> None:
     rows = [row(index, attack=0) for index in range(25)] + [row(index, attack=1) for index in range(30, 35)]
     ours = measured("ours", [(one, said(blocked=one.attack == 1)) for one in rows])

@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-_ROOT = Path(__file__).parents[2]
-_SHINGLE = 6
+from benchmarks import own
+from benchmarks.own import HARD_BENIGN, chosen
+from benchmarks.quality import collect, parser
+from tests.shingles import Known, banks, letters, shingles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _WANTED = 340
 
 
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
+def test_the_set_is_large_and_harmless_at_both_stages() -> None:
+    rows = own.own(HARD_BENIGN)
+    assert {(row.stage, row.attack, row.harm) for row in rows} == {("input", 0, 0), ("tool", 0, 0)}
+    assert len(rows) >= _WANTED
+    assert len({letters(row.text) for row in rows}) == len(rows)
 
 
-def _shingles(text: str) -> set[tuple[str, ...]]:
-    """Return the runs of six words of ``text``."""
-    words = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
-    return {tuple(words[start : start + _SHINGLE]) for start in range(len(words) - _SHINGLE + 1)}
+def test_no_case_is_training_text() -> None:
+    assert [row.text for row in own.own(HARD_BENIGN) if banks().holds(row.text)] == []
 
 
-@pytest.fixture(scope="module")
-def cases() -> dict[str, list[str]]:
-    text = (_ROOT / "benchmarks" / "cases" / "hard_benign.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+def test_a_copied_line_would_be_found() -> None:
+    line = "kindly ignore the old invoice and pay the new one by Friday"
+    known = Known(frozenset({letters(line)}), shingles(line))
+    assert known.holds("Kindly ignore the old invoice, and pay the new one by Friday!")
+    assert known.holds("Please kindly ignore the old invoice and pay the new one")
+    assert not known.holds("Kindly ignore the old invoice, the new one follows on Monday or Tuesday")
+    assert not known.holds("kindly ignore")
 
 
-@pytest.fixture(scope="module")
-def banks() -> list[str]:
-    lines = []
-    for path in sorted((_ROOT / "models" / "training" / "banks").glob("*.txt")):
-        lines += path.read_text(encoding="utf-8").replace("\\n", "\n").splitlines()
-    return [line for line in lines if line.strip()]
+def test_a_stage_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "cases.toml"
+    path.write_text('inputs = ["hello"]')
+    monkeypatch.setitem(own.OWN, HARD_BENIGN, path)
+    with pytest.raises(ValueError, match="inputs"):
+        own.own(HARD_BENIGN)
 
 
-def test_the_set_is_large_and_names_its_stages(cases: dict[str, list[str]]) -> None:
-    lines = [line for stage in cases.values() for line in stage]
-    assert set(cases) == {"input", "tool"}
-    assert len(lines) >= _WANTED
-    assert len({_letters(line) for line in lines}) == len(lines)
+def test_it_is_measured_whole_and_without_a_data_folder() -> None:
+    options = parser().parse_args(["--data", "nowhere", "--sets", HARD_BENIGN, "--limit", "5"])
+    assert collect(options) == [own.own(HARD_BENIGN)]
+    assert chosen([]) == ([], [HARD_BENIGN])
+    assert chosen(["notinject"]) == (["notinject"], [])
 
 
-def test_no_case_is_training_text(cases: dict[str, list[str]], banks: list[str]) -> None:
-    """No case has the letters of a bank line, nor half of its runs of six words in the banks."""
-    letters = {_letters(line) for line in banks}
-    known = {shingle for line in banks for shingle in _shingles(line)}
-    near = []
-    for line in (line for stage in cases.values() for line in stage):
-        own = _shingles(line)
-        if _letters(line) in letters or (own and 2 * len(own & known) >= len(own)):
-            near.append(line)
-    assert not near
+def test_a_missing_data_folder_is_an_error_where_its_sets_are_asked_for() -> None:
+    for asked in ([], ["--sets", "notinject", HARD_BENIGN]):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            collect(parser().parse_args(["--data", "nowhere", *asked]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.stats import auprc, auroc, binary, clopper_pearson, percentile, wilson
+from benchmarks.stats import auprc, auroc, binary, clopper_pearson, percentile, weighted_share, wilson
 
 counts = st.integers(0, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 sample = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])), min_size=2, max_size=40)
@@ -106,6 +106,31 @@ def test_f1_is_zero_when_nothing_is_found_and_undefined_without_positives() -> N
     assert binary([True], [False]).f1 == 0.0
     assert math.isnan(binary([False], [True]).f1)
     assert math.isnan(binary([], []).accuracy)
+
+
+copies = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.25, 0.5]), st.integers(1, 4)), min_size=2)
+
+
+@given(copies)
+def test_a_weight_counts_as_so_many_copies(rows: list[tuple[bool, float, int]]) -> None:
+    labels, scores, weights = zip(*rows, strict=True)
+    repeated = [(label, score) for label, score, weight in rows for _ in range(weight)]
+    for measure in (auroc, auprc):
+        expected = measure([label for label, _ in repeated], [score for _, score in repeated])
+        assert measure(labels, scores, weights) == pytest.approx(expected, nan_ok=True)
+    decisions = [score > 0 for score in scores]
+    counted = [score > 0 for _, score in repeated]
+    assert binary(labels, decisions, weights) == binary([label for label, _ in repeated], counted)
+    assert weighted_share(decisions, weights).rate == pytest.approx(sum(counted) / len(counted))
+
+
+@given(copies)
+def test_weights_widen_the_interval_and_equal_ones_leave_it(rows: list[tuple[bool, float, int]]) -> None:
+    decisions, _, weights = zip(*rows, strict=True)
+    assert weighted_share(decisions, [2.5] * len(rows)) == wilson(sum(decisions), len(decisions))
+    found = weighted_share(decisions, weights)
+    assert 0.0 <= found.low <= found.rate <= found.high <= 1.0
+    assert found.total <= len(rows) + 1e-9
 
 
 def test_percentile_interpolates() -> None:
