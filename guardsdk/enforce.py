@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardsdk.errors import CheckFailedError, DecorationError
 from guardsdk.extract import Passage, prompt_passages
+from guardsdk.extract.joined import joined
 from guardsdk.guard import Guard
 from guardsdk.handling import refusal
 from guardsdk.verdict import Stage, Verdict
@@ -79,11 +80,19 @@ class Enforcer:
         return prompt_passages(prompt, self._extract_prompt)
 
     def judge(self, passages: Sequence[Passage], actor: str | None = None) -> Judged:
-        """Check ``passages``, each at its own stage and batched by stage; return each text with its verdict."""
+        """Check ``passages``, each at its own stage and batched by stage; return each text with its verdict.
+
+        Several user turns are also read together, as one more text: an order split over them is in none of them.
+        """
         judged: Judged = []
         for stage in Stage:  # an extractor may name any
-            if texts := [passage.text for passage in passages if passage.stage is stage]:
-                judged += zip(texts, self.guard.check_many(texts, stage=stage, actor=actor), strict=True)
+            here = [passage for passage in passages if passage.stage is stage]
+            if stage is Stage.INPUT and (together := joined(here)) is not None:
+                here.append(Passage(together.text))
+            if texts := [passage.text for passage in here]:
+                uncovered = [passage.uncovered for passage in here]
+                more: dict[str, Any] = {"uncovered": uncovered} if any(uncovered) else {}
+                judged += zip(texts, self.guard.check_many(texts, stage=stage, actor=actor, **more), strict=True)
         return judged
 
     def judge_response(

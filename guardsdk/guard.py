@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from guardsdk.assembling import assemble, find_classifier
 from guardsdk.cache import Keys, VerdictCache
+from guardsdk.conversation import Conversations
 from guardsdk.errors import GuardError
 from guardsdk.given import (
     chosen_policy,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from guardsdk.verdict import ArtifactRef
 
 
-class Guard(Streaming):
+class Guard(Streaming, Conversations):
     """Screens texts by a policy. Thread-safe; guards that use the same model share it.
 
     Nothing is loaded before the first check or ``warmup``.
@@ -83,9 +84,8 @@ class Guard(Streaming):
                 policy's ``on_error``. ``None`` scores texts of any length whole.
             early_stop: Leave the rest of a long text unscored once a principle has blocked it: no score can change that
                 action any more. Off, every window is scored and every finding is on the verdict.
-            deadline_s: Seconds a check may take; ``None`` is as long as it needs. What is not scored by then is left
-                out, the verdict is ``degraded`` (``failed`` where nothing was scored) and ``on_error`` says what
-                follows. Looked at between windows and screens, so a check ends a little later.
+            deadline_s: Seconds a check may take, looked at between windows and screens. What is not scored by then is
+                left out: the verdict is ``degraded``, ``failed`` where nothing was scored, and ``on_error`` decides.
             shadow: Let every text pass and record what would have followed, whatever the policy says of it; the
                 policy's own ``shadow`` when left out.
             reviewer: Who decides on texts with action ``review``, for ``apply`` and for callables guarded with this
@@ -192,21 +192,24 @@ class Guard(Streaming):
         system: str | None = None,
         actor: str | None = None,
         deadline_s: float | None = None,
+        uncovered: Sequence[Sequence[str]] = (),
     ) -> list[Verdict]:
         """Check many texts in batches; equal ones are scored once.
 
-        ``contexts`` gives each text its own context, ``system`` is the same for all, and ``deadline_s`` is for all of
-        them together. Returns one verdict per text, in order; ``duration_s`` of each is its share of the batch's wall
-        time. Raises as ``check`` does, naming the place of a wrong element, before anything is checked; ``InputError``
-        also where ``contexts`` is not as long as ``texts``.
+        ``contexts`` gives each text its own context; ``system`` and ``deadline_s`` are for all of them together.
+        ``uncovered`` gives the kinds of what came with each text and cannot be screened, such as ``image``: its
+        verdict is degraded, and the policy's ``on_uncovered`` says what follows. Returns one verdict per text, in
+        order; ``duration_s`` of each is its share of the batch's wall time. Raises as ``check`` does, naming the place
+        of a wrong element, before anything is checked; ``InputError`` also for lists of different lengths.
         """
         self._require_open()
         items, prompts = texts_of(texts, contexts)
         require_text_or_none(system, "system")
         require_text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
+        require(len(uncovered) in (0, len(items)), f"{len(items)} texts and {len(uncovered)} entries of uncovered")
         around = [Surroundings(prompt, system) for prompt in prompts]
-        return self._pipeline.run(items, stage_of(stage), around, actor, deadline_s=deadline_s)
+        return self._pipeline.run(items, stage_of(stage), around, actor, deadline_s=deadline_s, uncovered=uncovered)
 
     def apply(
         self,

@@ -55,6 +55,7 @@ class StageGuard(Guard):
         system: str | None = None,
         actor: str | None = None,
         deadline_s: float | None = None,
+        uncovered: Sequence[Sequence[str]] = (),
     ) -> list[Verdict]:
         items = list(texts)
         surroundings = contexts or [None] * len(items)
@@ -62,7 +63,13 @@ class StageGuard(Guard):
             Seen(Stage(stage), text, near, actor, system) for text, near in zip(items, surroundings, strict=True)
         ]
         return super().check_many(
-            items, stage=stage, contexts=contexts, system=system, actor=actor, deadline_s=deadline_s
+            items,
+            stage=stage,
+            contexts=contexts,
+            system=system,
+            actor=actor,
+            deadline_s=deadline_s,
+            uncovered=uncovered,
         )
 
     def texts(self, stage: Stage) -> list[str]:

@@ -33,6 +33,7 @@ FLOORS = {
     "guard": 6,
     "given": 6,
     "decorator": 6,
+    "conversation": 6,
     "extract": 6,
     "enforce": 6,
     "callables": 6,

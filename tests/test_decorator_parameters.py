@@ -79,7 +79,7 @@ def test_the_prompt_is_found_by_name_type_or_for_being_alone(
 def test_every_positional_message_is_screened() -> None:
     guard = StageGuard()
     guarded(guard=guard, output=False)(many)("one", "two")
-    assert guard.texts(Stage.INPUT) == ["one", "two"]
+    assert guard.texts(Stage.INPUT) == ["one", "two", "one\ntwo"]
 
 
 def test_a_default_prompt_is_screened_too() -> None:
@@ -101,7 +101,7 @@ def test_parameters_can_be_named_one_or_several() -> None:
 
     guarded(guard=guard, prompt="text", output=False)(both)("document", "question")
     guarded(guard=guard, prompt=["text", "prompt"], output=False)(both)("document", "question")
-    assert guard.texts(Stage.INPUT) == ["document", "document", "question"]
+    assert guard.texts(Stage.INPUT) == ["document", "document", "question", "document\nquestion"]
 
 
 def test_a_name_behind_double_star_arguments_can_be_given() -> None:

@@ -89,15 +89,9 @@ def test_prompts_are_read_by_shape_each_passage_at_its_stage(value: object, expe
         ([b"hello"], "bytes"),
         (user(None), "NoneType"),
         (user({"text": PRIVATE}), "dict"),
-        (user([PICTURE, {"type": "text", "text": PRIVATE}]), "'image_url'"),
-        (user([{"type": "input_audio", "input_audio": {}}]), "'input_audio'"),
-        (user([{"type": "file", "file": {}}]), "'file'"),
         (user([{"text": PRIVATE, "image": "AAAA"}]), "'dict'"),
         (user([{"type": "text", "text": None}]), "'text'"),
         (user([{"type": PRIVATE}]), "'dict'"),
-        (user([{"type": "document", "source": {"type": "url", "url": "x"}}]), "'document'"),
-        (user(PRIVATE, images=["AAAA"]), "images"),
-        ([{"role": "tool", "content": [PICTURE]}], "'image_url'"),
         ([{"role": PRIVATE, "content": PRIVATE}], "a role that is not one of"),
     ],
 )
@@ -107,6 +101,28 @@ def test_a_prompt_that_cannot_be_read_is_refused_with_its_type_and_the_way_out(v
     assert named in str(caught.value)
     assert "extract_prompt=" in str(caught.value)
     assert PRIVATE not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (user([PICTURE, {"type": "text", "text": "hello"}]), [("input", "hello", ("image_url",))]),
+        (user([{"type": "input_audio", "input_audio": {}}, PICTURE]), [("input", "", ("input_audio", "image_url"))]),
+        (user([{"type": "file", "file": {}}]), [("input", "", ("file",))]),
+        (user([{"type": "document", "source": {"type": "url", "url": "x"}}]), [("input", "", ("document",))]),
+        (user("hello", images=["AAAA"]), [("input", "hello", ("images",))]),
+        ([{"role": "tool", "content": [PICTURE]}], [("tool", "", ("image_url",))]),
+        (
+            user([{"type": "tool_result", "content": [PICTURE, {"type": "text", "text": "found"}]}, "hello"]),
+            [("tool", "found", ("image_url",)), ("input", "hello", ())],
+        ),
+    ],
+)
+def test_what_cannot_be_screened_is_named_by_the_passage_it_came_with(
+    value: object, expected: list[tuple[str, str, tuple[str, ...]]]
+) -> None:
+    found = [(str(one.stage), one.text, one.uncovered) for one in prompt_passages(value)]
+    assert found == expected
 
 
 def test_an_extractor_speaks_for_what_cannot_be_read_and_may_name_the_stage() -> None:
@@ -278,9 +294,8 @@ def test_tool_results_of_any_type_are_read_as_data(value: object, expected: str)
     assert tool_passages(value) == [Passage(expected, Stage.TOOL)]
 
 
-def test_a_picture_in_a_tool_message_is_refused() -> None:
-    with pytest.raises(InputTypeError, match="image_url"):
-        tool_passages(Thing(type="tool", content=[PICTURE]))
+def test_a_picture_in_a_tool_message_is_named() -> None:
+    assert tool_passages(Thing(type="tool", content=[PICTURE])) == [Passage("", Stage.TOOL, ("image_url",))]
 
 
 json_data = st.recursive(

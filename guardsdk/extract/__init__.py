@@ -1,7 +1,8 @@
 """Text out of the prompts and responses of other libraries, by shape: none of those libraries is imported.
 
-What cannot be read as text is refused (``InputTypeError``), never skipped: a picture in a prompt is a prompt nobody
-screened. Error messages name types, never content.
+What cannot be read as text is never skipped: images, audio and files in a prompt are named, so that the policy decides
+on a prompt nobody screened whole, and everything else is refused (``InputTypeError``). Error messages name types, never
+content.
 """
 
 from __future__ import annotations

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.shapes import (
+    MEDIA_PARTS,
     ROLES,
     TEXT_PARTS,
     TRUSTED,
     field,
     kind_of,
     leaves,
-    refuse_media,
+    media_of,
     role_of,
     string,
     unknown,
@@ -34,6 +36,12 @@ class Passage:
     text: str
     stage: Stage | None = Stage.INPUT
     """``None`` for the developer's own instructions: trusted, not screened, and not to be recited in the answer."""
+    uncovered: tuple[str, ...] = ()
+    """Kinds of what came with the text and cannot be screened, such as ``image_url``: the policy says what follows."""
+    parts: tuple[tuple[int | None, int, int], ...] = attribute(default=(), compare=False, repr=False)
+    """Content part and its start and end in the text; ``None`` where the content is one string."""
+    media: tuple[int | None, ...] = attribute(default=(), compare=False, repr=False)
+    """Content part of each in ``uncovered``; ``None`` for what rides beside the content."""
 
 
 def prompt_passages(value: object, extractor: Callable[[Any], object] | None = None) -> list[Passage]:
@@ -47,7 +55,8 @@ def prompt_passages(value: object, extractor: Callable[[Any], object] | None = N
     System and developer messages are trusted, assistant messages were screened as output when they were made: a host
     that takes those from its caller has to screen them itself. Of system messages only the text parts are returned.
 
-    Raises ``InputTypeError`` for any other type, an unknown role, and parts that are not text (image, audio, file).
+    Images, audio and files are named by the passage they came with. Raises ``InputTypeError`` for any other type, an
+    unknown role, and parts of a kind nobody knows.
     """
     passages = list(_prompt(value if extractor is None else extractor(value)))
     if all(passage.stage is None for passage in passages):
@@ -68,10 +77,10 @@ def system_of(passages: Sequence[Passage]) -> str | None:
 def tool_passages(value: object) -> list[Passage]:
     """Return the texts in the result of a tool: a message, plain data of any nesting, else what ``str`` makes of it.
 
-    Raises ``InputTypeError`` for a tool message with parts that are not text.
+    Raises ``InputTypeError`` for a tool message with parts of a kind nobody knows.
     """
     if not isinstance(value, str) and role_of(value) == "tool":
-        return list(_message(value)) or [Passage("", Stage.TOOL)]
+        return list(message_passages(value)) or [Passage("", Stage.TOOL)]
     return [Passage("\n".join(leaves(value)), Stage.TOOL)]
 
 
@@ -85,16 +94,17 @@ def _prompt(value: object) -> Iterator[Passage]:
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         for item in value:
             if isinstance(item, tuple) and len(item) == 2 and item[0] in ("user", "human", "system", "ai", "assistant"):  # noqa: PLR2004  a (role, text) pair
-                yield from _message({"role": item[0], "content": item[1]})
+                yield from message_passages({"role": item[0], "content": item[1]})
             else:
                 yield from _prompt(item)
     elif role_of(value) is not None:
-        yield from _message(value)
+        yield from message_passages(value)
     else:
         raise unknown(value, "extract_prompt")
 
 
-def _message(message: object) -> Iterator[Passage]:
+def message_passages(message: object) -> Iterator[Passage]:
+    """Return the passages of one message, as ``prompt_passages`` does."""
     role = role_of(message)
     if role not in ROLES:
         msg = f"a message has a role that is not one of {', '.join(ROLES)}; give extract_prompt= to say what to screen"
@@ -103,29 +113,60 @@ def _message(message: object) -> Iterator[Passage]:
     if role in TRUSTED:
         yield from (Passage(text, None) for text in words(field(message, "content")))
     elif stage is not None:
-        refuse_media(message, "extract_prompt")
-        yield from _content(field(message, "output" if role.endswith("_output") else "content"), stage)
+        passages = list(content_passages(field(message, "output" if role.endswith("_output") else "content"), stage))
+        if beside := media_of(message):
+            own = passages.pop() if passages else Passage("", stage)
+            media = (*own.media, *(None for _ in beside))
+            passages.append(replace(own, uncovered=(*own.uncovered, *beside), media=media))
+        yield from passages
 
 
-def _content(content: object, stage: Stage) -> Iterator[Passage]:
+def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
+    """Return the passages of a message's content, a string or a list of parts; its own text is the last."""
     if isinstance(content, str):
-        yield Passage(content, stage)
+        yield Passage(content, stage, parts=((None, 0, len(content)),))
         return
     if not isinstance(content, Sequence) or isinstance(content, bytes | bytearray | memoryview):
         raise unknown(content, "extract_prompt")
-    own: list[str] = []
-    for part in content:
+    own: list[tuple[int, str]] = []
+    media: list[tuple[int, str]] = []
+    for number, part in enumerate(content):
         kind = kind_of(part)
         if isinstance(part, str):
-            own.append(part)
+            own.append((number, part))
         elif kind in TEXT_PARTS:
-            own.append(string(part, "text", "extract_prompt"))
+            own.append((number, string(part, "text", "extract_prompt")))
         elif kind == "tool_result":
-            yield from _content(field(part, "content") or "", Stage.TOOL)
+            yield from _inside(content_passages(field(part, "content") or "", Stage.TOOL), number)
         elif kind == "document" and kind_of(source := field(part, "source")) == "text":
             around = [text for name in ("title", "context") if isinstance(text := field(part, name), str)]
-            yield Passage("\n".join([*around, string(source, "data", "extract_prompt")]), Stage.TOOL)
+            text = "\n".join([*around, string(source, "data", "extract_prompt")])
+            yield Passage(text, Stage.TOOL, parts=((number, 0, len(text)),))
+        elif kind in MEDIA_PARTS:
+            media.append((number, kind))
         else:
             raise unreadable(part, "extract_prompt")
-    if own:  # one passage: words split over parts are still read together
-        yield Passage("\n".join(own), stage)
+    if own or media:  # one passage: words split over parts are still read together
+        yield _together(own, media, stage)
+
+
+def _together(own: list[tuple[int, str]], media: list[tuple[int, str]], stage: Stage) -> Passage:
+    parts: list[tuple[int | None, int, int]] = []
+    start = 0
+    for number, text in own:
+        parts.append((number, start, start + len(text)))
+        start += len(text) + 1
+    return Passage(
+        "\n".join(text for _, text in own),
+        stage,
+        uncovered=tuple(kind for _, kind in media),
+        parts=tuple(parts),
+        media=tuple(number for number, _ in media),
+    )
+
+
+def _inside(passages: Iterator[Passage], number: int) -> Iterator[Passage]:
+    """Say of passages found inside part ``number`` that this is where they are."""
+    for passage in passages:
+        parts = tuple((number, start, end) for _, start, end in passage.parts)
+        yield replace(passage, parts=parts, media=(number,) * len(passage.uncovered))

@@ -46,7 +46,7 @@ _CALL_ARGUMENTS = ("arguments", "args", "input", "partial_json", "code")
 _WORDLESS_PARTS = frozenset({"citation", "file_search_call", "mcp_list_tools", "redacted_thinking", "web_search_call"})
 
 # A message has at least one of these, be it empty. One without has put its words where nobody looks.
-_MESSAGE_FIELDS = (
+MESSAGE_FIELDS = (
     "content",
     "refusal",
     "reasoning_content",
@@ -148,7 +148,7 @@ class ResponseText:
         self._append(text, (*path, "content"), choice, "text")
 
     def _whole_message(self, message: object, path: tuple[object, ...]) -> None:
-        if not any(has(message, name) for name in _MESSAGE_FIELDS):
+        if not any(has(message, name) for name in MESSAGE_FIELDS):
             raise unknown(message, "extract_response")
         self._message(message, path)
 

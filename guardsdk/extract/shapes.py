@@ -32,6 +32,23 @@ ROLES: dict[str, Stage | None] = {
 }
 TRUSTED = frozenset({"system", "developer"})
 TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+MEDIA_PARTS = frozenset(
+    {
+        "audio",
+        "document",  # one with text in it is read before anybody asks here
+        "file",
+        "image",
+        "image_url",
+        "input_audio",
+        "input_file",
+        "input_image",
+        "media",
+        "video",
+        "video_url",
+    }
+)
+"""Content parts known to hold no text: nobody screens them, and the policy says what follows. A part of any other kind
+is refused, since it may hold text in a place nobody knows."""
 _MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
 
 
@@ -112,12 +129,16 @@ def leaves(value: object) -> list[str]:
     return found
 
 
+def media_of(message: object) -> list[str]:
+    """Return the fields of a message in which pictures or sounds ride beside its content."""
+    return [name for name in _MEDIA_FIELDS if field(message, name)]
+
+
 def refuse_media(message: object, option: str) -> None:
     """Raise ``InputTypeError`` where pictures or sounds ride beside a message's content."""
-    for name in _MEDIA_FIELDS:
-        if field(message, name):
-            msg = f"a message carries {name}, which cannot be screened; give {option}= to say what to screen instead"
-            raise InputTypeError(msg)
+    for name in media_of(message):
+        msg = f"a message carries {name}, which cannot be screened; give {option}= to say what to screen instead"
+        raise InputTypeError(msg)
 
 
 def unreadable(part: object, option: str) -> InputTypeError:

@@ -131,7 +131,9 @@ def not_covered(policy: Policy, verdict: Verdict, kinds: Sequence[str]) -> Verdi
 
     It is degraded, and held back unless the policy's ``on_uncovered`` lets such parts pass.
     """
-    reasons = tuple(f"{count} of {kind} cannot be screened" for kind, count in _counted(kinds).items())
+    reasons = tuple(
+        f"{kind}: {count} part{'s' * (count > 1)} that cannot be screened" for kind, count in _counted(kinds).items()
+    )
     would = verdict.would_action or verdict.action
     changes: About = {
         "status": Status.DEGRADED if verdict.status is Status.COMPLETE else verdict.status,

@@ -9,7 +9,7 @@ from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from guardsdk.errors import Blocked, CheckFailedError, GuardError, InputTypeError
+from guardsdk.errors import Blocked, CheckFailedError, GuardError
 from guardsdk.integrations.langchain import AsyncGuardCallbackHandler, GuardCallbackHandler
 from guardsdk.verdict import Stage
 from tests.blocking import Seen, StageGuard
@@ -87,10 +87,10 @@ def test_messages_are_screened_at_their_stages() -> None:
     ]
 
 
-def test_a_picture_is_refused_unless_an_extractor_speaks_for_it() -> None:
+def test_a_picture_is_held_back_unless_an_extractor_speaks_for_it() -> None:
     model = model_of("fine")
     messages = [HumanMessage([{"type": "text", "text": "what is this?"}, PICTURE])]
-    with pytest.raises(InputTypeError, match="image_url"):
+    with pytest.raises(CheckFailedError, match="image_url"):
         model.invoke(messages, config_of(GuardCallbackHandler(StageGuard())))
     assert model.called == []
     guard = StageGuard()

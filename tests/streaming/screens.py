@@ -99,10 +99,17 @@ class PatternGuard(Guard):
         system: str | None = None,
         actor: str | None = None,
         deadline_s: float | None = None,
+        uncovered: Sequence[Sequence[str]] = (),
     ) -> list[Verdict]:
         items = list(texts)
         self.texts += items
         self.contexts.update(contexts or ())
         return super().check_many(
-            items, stage=stage, contexts=contexts, system=system, actor=actor, deadline_s=deadline_s
+            items,
+            stage=stage,
+            contexts=contexts,
+            system=system,
+            actor=actor,
+            deadline_s=deadline_s,
+            uncovered=uncovered,
         )

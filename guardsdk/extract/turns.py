@@ -1,0 +1,132 @@
+"""The turns of a conversation, with where each text stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from guardsdk.errors import InputTypeError
+from guardsdk.extract.prompts import Passage, content_passages, message_passages
+from guardsdk.extract.responses import MESSAGE_FIELDS, ResponseText
+from guardsdk.extract.shapes import (
+    MEDIA_PARTS,
+    ROLES,
+    TEXT_PARTS,
+    TRUSTED,
+    field,
+    has,
+    kind_of,
+    media_of,
+    role_of,
+    words,
+)
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PAIR = 2
+_OWN_FIELDS = ("role", "type", *MESSAGE_FIELDS, "tool_call_chunks", "invalid_tool_calls", "additional_kwargs")
+_ITEMS = frozenset({"function_call", "custom_tool_call", "reasoning"})
+"""Roles that are really items of a response, with no content of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One text of one message."""
+
+    message: int
+    """Index of the message."""
+    role: str
+    passage: Passage
+    context: str | None = None
+    """For an assistant's turn, what the user said before it."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the developer wrote it and nobody asked for it to be screened."""
+        return self.passage.stage is None
+
+    def parts_of(self, start: int, end: int) -> list[tuple[int | None, int, int]]:
+        """Return content part, start and end in that part for each part a range of the text lies in."""
+        if not self.passage.parts:  # calls, reasoning: their text is put together and stands nowhere as it is
+            return [(None, start, end)]
+        found = []
+        for part, first, last in self.passage.parts:
+            inside = max(start, first), min(end, last)
+            if inside[0] < inside[1]:
+                found.append((part, inside[0] - first, inside[1] - first))
+        return found
+
+
+def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
+    """Return every text of ``messages`` in order; at least one turn that is to be screened, which may be empty.
+
+    Raises ``InputTypeError`` where ``messages`` is no list of messages, and as ``prompt_passages`` does.
+    """
+    if callable(to_messages := getattr(messages, "to_messages", None)):
+        messages = to_messages()
+    if not isinstance(messages, Sequence) or isinstance(messages, str | bytes | bytearray | memoryview):
+        msg = f"messages must be a sequence of messages, not {type(messages).__name__}"
+        raise InputTypeError(msg)
+    turns: list[Turn] = []
+    asked: str | None = None
+    for at, given in enumerate(messages):
+        message = _message(given)
+        role = role_of(message)
+        if role not in ROLES:
+            msg = f"messages[{at}] is a {type(given).__name__} without a role that is one of {', '.join(ROLES)}"
+            raise InputTypeError(msg)
+        if role in TRUSTED:
+            content = field(message, "content")
+            trusted = [Passage(text, None) for text in words(content)]
+            own = list(content_passages(content, Stage.INPUT)) if screen_system else trusted
+        elif ROLES[role] is None:
+            own = list(_said(message, role))
+        else:
+            own = list(message_passages(message))
+        for passage in own:
+            turns.append(Turn(at, role, passage, asked if passage.stage is Stage.OUTPUT else None))
+            asked = passage.text if passage.stage is Stage.INPUT else asked
+    if all(turn.trusted for turn in turns):
+        turns.append(Turn(max(0, len(messages) - 1), "user", Passage("")))
+    return turns
+
+
+def _message(given: object) -> object:
+    if isinstance(given, str):
+        return {"role": "user", "content": given}
+    if isinstance(given, tuple) and len(given) == _PAIR and isinstance(given[0], str):
+        return {"role": given[0], "content": given[1]}
+    return given
+
+
+def _said(message: object, role: str) -> Iterator[Passage]:
+    """Return what an assistant said: its content with its place, and its calls, reasoning and refusals."""
+    if role in _ITEMS:
+        rest: object = message
+    else:
+        content = field(message, "content")
+        whole = isinstance(content, str)
+        parts = content if isinstance(content, Sequence) and not whole else ()
+        plain = {
+            at for at, part in enumerate(parts) if isinstance(part, str) or kind_of(part) in TEXT_PARTS | MEDIA_PARTS
+        }
+        left = [part for at, part in enumerate(parts) if at not in plain]
+        # Parts that are read elsewhere leave a hole, so that the others keep their numbers.
+        shown = content if whole else [part if at in plain else "" for at, part in enumerate(parts)]
+        fields = {name: field(message, name) for name in _OWN_FIELDS if has(message, name)}
+        beside = {name: field(message, name) for name in media_of(message)}
+        yield from _as_output(shown, beside)
+        rest = {**fields, "role": "assistant", "content": left or None}
+    answer = ResponseText()
+    answer.add(rest)
+    yield from (Passage(text, Stage.OUTPUT) for text in answer.texts() if text)
+
+
+def _as_output(content: object, beside: Mapping[str, object]) -> Iterator[Passage]:
+    """Return the passages of what an assistant said in ``content``, with the media ``beside`` it."""
+    for passage in message_passages({"role": "user", "content": content or "", **beside}):
+        if passage.text or passage.uncovered:
+            yield replace(passage, stage=Stage.OUTPUT)
