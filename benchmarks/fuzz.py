@@ -3,12 +3,12 @@
     python -m benchmarks.fuzz --minutes 60 --out benchmarks/results/fuzz.json --markdown docs/robustness.md
 
 Uses atheris (the extra ``fuzz``), which steers its inputs by the branches they reach in the package's code; without it
-the inputs are random changes of earlier ones. The run happens in a process of its own, so that whatever ends it is a
+they are random changes of earlier ones. The run happens in a process of its own, so that whatever ends it is a
 finding with the input that did it, and the rest of the time is run in another. Every input is checked for
 
 - an exception, where there must be a verdict;
-- a verdict that contradicts itself: passages outside the text, a complete check that saw only part, JSON that reads back
-  as something else;
+- a verdict that contradicts itself: passages outside the text, a complete check that saw only part, JSON that reads
+  back as something else;
 - another verdict for the same text, alone or in a batch;
 - time that grows faster than the text: an input is repeated to two lengths, and the ratio of their times per character
   says how much dearer a character gets in a text eight times as long.
@@ -270,12 +270,12 @@ def engine() -> str:
 def markdown(summary: dict[str, Any]) -> str:
     """Return the summary as the lines of ``docs/robustness.md`` between its marks."""
     found = [f"- {finding['what']} (input {finding.get('digest', 'unknown')})" for finding in summary["findings"]]
-    lines = (
-        f"{summary['minutes']:.0f} minutes with {summary['engine']}: {summary['executions']:,} checks of "
+    lines = [
+        f"{summary['minutes']:.0f} minutes with {summary['engine']}: {summary['executions']:,} checks of",
         f"{summary['characters']:,} characters in all; {summary['timed']:,} inputs timed at {_SHORT:,} and {_LONG:,}",
-        f"characters, where the worst ratio of the times per character was {summary['worst_ratio']:.2f} (1 is linear). "
+        f"characters, with a worst ratio of the times per character of {summary['worst_ratio']:.2f} (1 is linear).",
         f"Findings: {len(found) or 'none'}.",
-    )
+    ]
     return "\n".join([*lines, *([""] if found else []), *found])
 
 

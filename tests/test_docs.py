@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import latency, quality, readme
+from benchmarks import fuzz, latency, long_text, quality, readme
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,12 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 _LONGEST_EXAMPLE = 12
-PARSERS = {"benchmarks.quality": quality.parser, "benchmarks.latency": latency.parser}
+PARSERS = {
+    "benchmarks.quality": quality.parser,
+    "benchmarks.latency": latency.parser,
+    "benchmarks.long_text": long_text.parser,
+    "benchmarks.fuzz": fuzz.parser,
+}
 
 
 def blocks(language: str) -> list[tuple[str, str]]:

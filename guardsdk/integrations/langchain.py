@@ -143,7 +143,8 @@ class GuardCallbackHandler(_Screen, BaseCallbackHandler):
 
     Prompts and chat messages are checked before the model is called, answers with the prompt as context, tool results
     and retrieved documents (their ``page_content``) as stage ``tool``. The chain ends with ``Blocked``,
-    ``CheckFailedError`` or, for content that is not text, ``InputTypeError``. Safe to share between chains and threads.
+    ``CheckFailedError`` (also for images, audio and files, unless the policy lets them pass) or, for content nobody
+    knows how to read, ``InputTypeError``. Safe to share between chains and threads.
     """
 
     raise_error = True
