@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", GuardedStream[Any], AsyncGuardedStream[Any])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Prompt:
     """The prompt values of a call, and what has to be screened of them."""
 
@@ -56,7 +56,7 @@ class Prompt:
         return replace(self, values=values, passages=[one for value in values for one in self.enforcer.passages(value)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Response:
     """What the guarded callable gave."""
 

@@ -28,7 +28,7 @@ Judged = list[tuple[str, Verdict]]
 """Every text of a prompt or response, with its verdict."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Instead:
     """What the caller gets in place of a response."""
 
@@ -175,7 +175,7 @@ def _held_back(verdict: Verdict, approved: set[str]) -> bool:
     return not verdict.allowed and (verdict.principle_id is None or bool(against - approved))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plain:
     """A text by itself."""
 

@@ -22,7 +22,7 @@ class Step:
     """Does it without holding up the loop."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Invoke:
     """Call the guarded callable, and go on with what it gives."""
 

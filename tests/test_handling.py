@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guardsdk.calls import Call
 from guardsdk.decorator import guarded
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
 IN, OUT, TOOL = Stage.INPUT, Stage.OUTPUT, Stage.TOOL
+HIDING = guard_of("redact", IN)
 EVERY_SHAPE = pytest.mark.parametrize("function", [ask, aask, stream, astream])
 
 
@@ -345,3 +349,16 @@ def test_errors_of_the_callable_are_its_own_even_a_stop_iteration() -> None:
 
     with pytest.raises(StopIteration):
         fail("hello")
+
+
+pieces_of_text = st.sampled_from(
+    ["sk-1", "sk-22", " ", "[CODE_1]", "[CODE_1_00000000]", "é\U0001f600", "\ud800", "{principle}"]
+)
+
+
+@given(parts=st.lists(st.one_of(pieces_of_text, st.text(max_size=5)), min_size=1, max_size=8))
+def test_whatever_surrounds_a_value_it_is_hidden_from_the_callable_and_comes_back(parts: list[str]) -> None:
+    text = "sk-333 " + "".join(parts)
+    calls.clear()
+    assert guarded(guard=HIDING)(ask)(text) == f"answer to {text}"
+    assert not re.search(r"sk-\d", calls[0])
