@@ -332,14 +332,14 @@ async def test_chunk_objects_keep_their_shape() -> None:
     assert found == ["the code is ", "[CODE_1]", " yes"]
 
 
-async def test_a_value_split_over_chunk_objects_does_not_come_out() -> None:
+async def test_a_value_split_over_chunk_objects_is_cut_out_of_all_of_them() -> None:
     @guarded(guard=guard_of("redact", OUT))
     async def chunks(prompt: str) -> AsyncIterator[dict[str, Any]]:
-        for text in ("sk-", "123", prompt):
+        for text in ("sk-", "123", f" {prompt}"):
             yield {"choices": [{"index": 0, "delta": {"content": text}}]}
 
-    with pytest.raises(Blocked):
-        [chunk async for chunk in chunks("yes")]
+    found = [chunk["choices"][0]["delta"]["content"] async for chunk in chunks("yes")]
+    assert found == ["[CODE_1]", "", " yes"]
 
 
 def test_errors_of_the_callable_are_its_own_even_a_stop_iteration() -> None:
@@ -362,3 +362,15 @@ def test_whatever_surrounds_a_value_it_is_hidden_from_the_callable_and_comes_bac
     calls.clear()
     assert guarded(guard=HIDING)(ask)(text) == f"answer to {text}"
     assert not re.search(r"sk-\d", calls[0])
+
+
+def test_what_a_stream_is_stopped_by_decides_even_after_something_stronger_was_approved() -> None:
+    guard = ActingGuard(principle("review", OUT, label="plan"), principle("replace", OUT), reviewer=approve)
+
+    @guarded(guard=guard)
+    def sentences(prompt: str) -> Iterator[str]:
+        yield from (f"{prompt} b. ", *["And so on, and so on, and so on. "] * 20, "It is sk-1 now. ")
+
+    found = list(sentences("plan"))
+    assert (found[0], found[-1]) == ("plan b. ", "Something else.")
+    assert "sk-1" not in "".join(found)

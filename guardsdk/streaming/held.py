@@ -18,7 +18,8 @@ from guardsdk.extract.responses import spoken
 from guardsdk.redaction import edits_of
 from guardsdk.streaming.channel import Channel, Window
 from guardsdk.streaming.joined import Seen, joined, weight
-from guardsdk.text.redact import apart
+from guardsdk.text.redact import apart, redact
+from guardsdk.vault import Markers
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from guardsdk.streaming.channel import Span
     from guardsdk.text.redact import Edit
     from guardsdk.text.segments import Pace
-    from guardsdk.vault import Markers
     from guardsdk.verdict import Finding, Verdict
 
 Pair = tuple[Window, "Verdict"]
@@ -172,6 +172,27 @@ class Held:
         """Let pass what ``verdict`` holds against ``window``: its principles, where they begin in this text."""
         for finding in verdict.findings:
             self._approved[self._place(window.channel), finding.principle_id] = window.end
+
+    def redacted(self, pairs: Sequence[Pair]) -> list[tuple[Window, str]]:
+        """Return the windows with something newly to be cut out, each as it reads without: to be checked once more."""
+        return [
+            (window, redact(window.text, edits_of(self._rules.policy, verdict, window.text, Markers())))
+            for window, verdict in pairs
+            if not verdict.allowed
+            and any(
+                window.start + end > window.channel.released
+                for finding in verdict.findings
+                if finding.action is Action.REDACT
+                for _, end in finding.spans
+            )
+        ]
+
+    def stands_against(self, window: Window, verdict: Verdict) -> bool:
+        """Return whether ``verdict``, on a window with passages cut out, holds it back: not enough was cut out."""
+        place = self._place(window.channel)
+        against = {finding.principle_id for finding in verdict.findings if not finding.action.passes}
+        approved = {one for one in against if self._approved.get((place, one), 0) > window.start}
+        return not verdict.allowed and (verdict.principle_id is None or bool(against - approved))
 
     def _is_approved(self, window: Window, verdict: Verdict) -> bool:
         place = self._place(window.channel)

@@ -31,7 +31,7 @@ def joined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
     them with their passages in the whole text. ``stopped`` is the verdict that ended the stream, where one did.
     """
     verdicts = [one.verdict for one in seen]
-    lead = stopped or max(verdicts, key=weight)
+    lead = max(verdicts, key=weight) if stopped is None else stopped  # a verdict that stops is false
     failed = [one for one in verdicts if one.status is Status.FAILED]
     worst = max(verdicts, key=lambda one: _OF_STATUS.index(one.status)).status
     some_failed = worst is Status.FAILED and len(failed) < len(verdicts)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guardsdk.steps import Steps
+    from guardsdk.streaming.held import Pair
     from guardsdk.verdict import Verdict
 
 T = TypeVar("T")
@@ -87,8 +88,21 @@ class _Stream:
                     held.stop(verdict)
                     return
                 held.approve(window, verdict)
-            if (late := held.advance(list(zip(windows, verdicts, strict=True)))) is not None:
-                held.stop(late)
+            pairs = list(zip(windows, verdicts, strict=True))
+            stopped = yield from self._redacted(pairs)
+            if stopped is None:
+                stopped = held.advance(pairs)
+            if stopped is not None:
+                held.stop(stopped)
+
+    def _redacted(self, pairs: Sequence[Pair]) -> Steps[Verdict | None]:
+        """Check once more what something is to be cut out of; end with the verdict that still holds it back, if any."""
+        redacted = self._held.redacted(pairs)
+        verdicts: Sequence[Verdict] = (yield self._work([text for _, text in redacted])) if redacted else ()
+        for (window, _), verdict in zip(redacted, verdicts, strict=True):
+            if self._held.stands_against(window, verdict):
+                return verdict
+        return None
 
     def _work(self, texts: Sequence[str]) -> Step:
         def run() -> Sequence[Verdict]:
