@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.filler import filler
 from guardsdk import Action, Guard, Policy, Stage, Status
+from guardsdk.engine.classifier import _ends_first
 from guardsdk.policy.load import default_policy
+from guardsdk.text.pieces import pieces
+from guardsdk.text.windows import windows
 from tests.samples import TOOL_ATTACKS
 from tests.tiny import write_manifest, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 ATTACKS = [
     example.text
@@ -46,6 +53,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = write_model(tmp_path_factory.mktemp("models") / "tiny")
     write_manifest(directory, max_tokens=256, overlap_tokens=48)
     return directory
+
+
+@cache
+def pair() -> tuple[Guard, Guard]:
+    """Guards with and without early stop, for tests that are run many times over: made once."""
+    directory = write_model(Path(mkdtemp()) / "tiny")
+    policy = Policy.from_toml(POLICY.format(id="note-insult"))
+    options: dict[str, Any] = {"models": directory, "providers": "cpu", "observers": (), "cache": 0}
+    return Guard(policy, **options), Guard(policy, **options, early_stop=False)
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +145,35 @@ def test_a_short_text_is_scored_for_every_principle_whatever_fired(quick: Guard)
     verdict = quick.check("attack and insult")
     assert {finding.principle_id for finding in verdict.findings} == {"no-attack", "note-insult"}
     assert (verdict.stopped_early, verdict.coverage) == (False, 1.0)
+
+
+@settings(deadline=None, max_examples=60)  # the first example loads the model
+@given(st.lists(st.sampled_from(["filler", "filler", "the", "attack", "insult"]), min_size=1, max_size=900))
+def test_stopping_early_changes_no_action_and_scores_only_what_is_said(words: list[str]) -> None:
+    text = " ".join(words)
+    with_stop, without = (guard.check(text) for guard in pair())
+    assert with_stop.action is without.action
+    assert with_stop.status is without.status is Status.COMPLETE
+    assert without.coverage == 1.0
+    assert with_stop.coverage == 1.0 or with_stop.stopped_early
+    assert not (with_stop.allowed and with_stop.stopped_early)
+    for finding in with_stop.findings:
+        start, end = finding.span
+        assert {"no-attack": "attack", "note-insult": "insult"}[finding.principle_id] in text[start:end]
+
+
+@given(
+    st.integers(0, 3000), st.integers(2, 300).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size - 1)))
+)
+def test_the_order_of_windows_leaves_none_out_and_begins_with_both_ends(length: int, shape: tuple[int, int]) -> None:
+    ranges = windows(length, *shape)
+    ordered = _ends_first(ranges)
+    assert sorted(ordered) == ranges
+    assert {ordered[0], ordered[min(1, len(ordered) - 1)]} == {ranges[0], ranges[-1]}
+
+
+@given(st.text(st.characters(exclude_categories=())), st.integers(1, 40), st.integers(1, 12))
+def test_pieces_of_any_text_join_up_to_it(text: str, size: int, longest: int) -> None:
+    cut = pieces(text, size, longest)
+    assert "".join(text[start:end] for start, end in cut) == text
+    assert all(end - start <= max(size, 0) for start, end in cut)

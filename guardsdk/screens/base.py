@@ -191,6 +191,13 @@ def read_within(
     return screen.read(texts, stage, around)
 
 
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Our own words in place of a reading; a string that a screen gave is none of them."""
+
+    words: str
+
+
 def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
     """Return ``limits`` under which a decision may also be settled by what the screens before have seen."""
     settled = limits.settled
@@ -201,8 +208,8 @@ def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
 
 def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> bool:
     """Take in what came from the screen ``name``, its reading or the problem in its place; tell whether it answered."""
-    if isinstance(part, str):
-        whole.fail(name, part)
+    if isinstance(part, _Problem):
+        whole.fail(name, part.words)
         return False
     try:
         reading, problems = usable(part, labels)  # type: ignore[arg-type]  # whatever a screen gave
@@ -218,13 +225,13 @@ def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -
 
 def _ask(
     screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
-) -> list[Reading | str]:
+) -> list[Reading | _Problem]:
     """Return a reading per text, or the problem that took its place.
 
     A batch that fails is asked again text by text, so that one text nobody can score does not fail its neighbours.
     """
     if limits.passed:
-        return ["not asked, the time was up"] * len(texts)
+        return [_Problem("not asked, the time was up")] * len(texts)
     try:
         readings = read_within(screen, texts, stage, around, limits)
         if len(readings) == len(texts):
@@ -233,7 +240,7 @@ def _ask(
     except Exception as error:  # noqa: BLE001  a screen's bug is a failed check, and failed checks are held back
         problem = named(error)
     if len(texts) == 1:
-        return [problem]
+        return [_Problem(problem)]
     return [
         _ask(screen, (text,), stage, (beside,), limits.alone(place))[0]
         for place, (text, beside) in enumerate(zip(texts, around, strict=True))

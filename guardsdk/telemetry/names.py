@@ -67,8 +67,14 @@ VIEWS: Final = Attribute(
     "how the text had to be read for its findings, such as `base64`; absent where all stand in the open",
 )
 COVERAGE: Final = Attribute("guardsdk.coverage", "double", "1", "share of the text's characters that was scored")
+STOPPED_EARLY: Final = Attribute(
+    "guardsdk.stopped_early", "boolean", "", "whether the rest went unscored because a principle had blocked the text"
+)
 DEGRADED_REASONS: Final = Attribute(
     "guardsdk.degraded_reasons", "string[]", "", "what was missing from a degraded check; absent where nothing was"
+)
+INCOMPLETE_LAYERS: Final = Attribute(
+    "guardsdk.incomplete_layers", "string[]", "", "screens that failed or were late, or `model`; absent where none was"
 )
 TEXT_LENGTH: Final = Attribute("guardsdk.text.length", "int", "{character}", "length of the checked text")
 MODEL_NAME: Final = Attribute("guardsdk.model.name", "string", "", "model that scored the text")
@@ -116,7 +122,9 @@ SPAN_ATTRIBUTES: Final = (
     THRESHOLD,
     MARGIN,
     COVERAGE,
+    STOPPED_EARLY,
     DEGRADED_REASONS,
+    INCOMPLETE_LAYERS,
     TEXT_LENGTH,
     MODEL_NAME,
     MODEL_VERSION,
