@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DATA = Path("../shared/data")
 RESULTS = Path("benchmarks/results/quality.json")
+PICTURE = Path("img/tradeoff.svg")
+"""What ``benchmarks.tradeoff`` draws, seen from the page."""
 STORE = Path.home() / ".cache" / "guardsdk-benchmarks"
 
 
@@ -79,7 +81,9 @@ def build(
 
 def write(result: figures.Figures, out: Path | None, markdown: Path | None) -> None:
     """Write the figures and the page where a path is given, making folders as needed."""
-    for path, text in ((out, json.dumps(result, indent=1) + "\n"), (markdown, report.quality_page(result))):
+    # the picture has a command of its own, so the page shows it where there is one
+    picture = PICTURE if markdown and (markdown.parent / PICTURE).exists() else None
+    for path, text in ((out, json.dumps(result, indent=1) + "\n"), (markdown, report.quality_page(result, picture))):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ from benchmarks.own import HARD_BENIGN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from benchmarks.figures import Figures
 
@@ -37,6 +38,12 @@ class Floor:
         return self.kind == "false blocks"
 
 
+_CURVES = """## What a threshold trades
+
+Recall against false alarms, over ordinary and over hard benign text; how to read it: [cases.md](cases.md).
+
+![Recall against false alarms for every group of labels]({picture})
+"""
 _TRIGGER_WORDS = "ordinary office, developer and support text with trigger words (own)"
 FLOORS = (
     Floor("alpaca_eval", "", "false blocks", 0.04),
@@ -213,8 +220,8 @@ def floors_table(result: Figures) -> str:
     return table(["set", "measure", *names, "asked for", "reached"], rows, 2)
 
 
-def quality_page(result: Figures) -> str:
-    """Build the whole of ``docs/quality.md``."""
+def quality_page(result: Figures, picture: Path | None = None) -> str:
+    """Build the whole of ``docs/quality.md``; ``picture`` is the path of the trade-off curves, seen from the page."""
     limit = (
         f"at most {result['limit']} rows of each stage and label (all of our own)" if result["limit"] else "all rows"
     )
@@ -238,6 +245,7 @@ def quality_page(result: Figures) -> str:
         "\n".join(about) + "\n",
         "## The headline figures\n",
         floors_table(result),
+        *([_CURVES.format(picture=picture.as_posix())] if picture else []),
         "## Every set\n",
         rates_table(result),
         "## Ranking: AUROC / AUPRC of the relevant score\n",

@@ -16,13 +16,14 @@ Point = tuple[float, float]
 LEAST = 0.001
 """Left end of the logarithmic axis; whatever is rarer is drawn there."""
 _TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-_WIDTH, _HEIGHT = 300, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 46, 38
+_WIDTH, _HEIGHT = 340, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 46, 38
 _COLUMNS = 2
 _LEGEND = 30
 _NEAR = 0.5
 _STYLE = """
   text { font: 11px system-ui, sans-serif; fill: #3d4451; }
+  .small { font-size: 10px; }
   .title { font-size: 12.5px; font-weight: 600; fill: #1b1f27; }
   .grid { stroke: #d7dbe2; stroke-width: 1; }
   .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
@@ -95,7 +96,7 @@ def _panel(chart: Chart, column: int, row: int) -> list[str]:
     parts = [
         f'<g transform="translate({column * _WIDTH} {_LEGEND + row * _HEIGHT})">',
         f'<text class="title" x="{_LEFT}" y="16">{escape(chart.title)}</text>',
-        f'<text x="{_LEFT}" y="32">{escape(chart.below)}</text>',
+        f'<text class="small" x="{_LEFT}" y="32">{escape(chart.below)}</text>',
     ]
     for tick in _TICKS:
         at = f"{_x(tick):.1f}"
@@ -107,6 +108,8 @@ def _panel(chart: Chart, column: int, row: int) -> list[str]:
         parts.append(f'<text x="{_LEFT - 6}" y="{_y(recall) + 4:.1f}" text-anchor="end">{100 * recall:g}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{_HEIGHT - 8}" text-anchor="middle">false alarms, %</text>')
+    centre = f"12 {(_TOP + _HEIGHT - _BOTTOM) / 2:g}"
+    parts.append(f'<text transform="translate({centre}) rotate(-90)" text-anchor="middle">recall, %</text>')
     for line, kind in zip(chart.lines, _KINDS, strict=False):
         path = " ".join(f"{x:g},{y:g}" for x, y in thinned(line.points))
         parts.append(f'<polyline class="line {kind}" points="{path}"/>')
@@ -134,7 +137,7 @@ def draw(charts: Sequence[Chart], *, title: str, first: str, second: str, circle
     """Lay ``charts`` out in two columns under a legend. Raises ``ValueError`` where one has more than two lines.
 
     Args:
-        charts: The panels, row by row. The vertical axis is recall in percent.
+        charts: The panels, row by row. Their axes are false alarms and recall.
         title: What the picture shows, for readers who cannot see it.
         first: What the solid lines are.
         second: What the dashed lines are.

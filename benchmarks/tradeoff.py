@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.data import SPLITS, load, sources
 from benchmarks.own import HARD_BENIGN, own
-from benchmarks.quality import DATA, STORE
+from benchmarks.quality import DATA, PICTURE, STORE
 from benchmarks.scoring import GuardSystem, measure
 from benchmarks.svg import Chart, Line, draw
 from guardsdk import Guard, GuardError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from benchmarks.scoring import Outcome
     from benchmarks.svg import Point
 
-OUT = Path("docs/img/tradeoff.svg")
+OUT = Path("docs") / PICTURE
 _ORDINARY = ("alpaca_eval", "mt_bench_vicuna", "humaneval", "alpaca_instructions", "toxicchat")
 _HARD = ("notinject", HARD_BENIGN)
 _LEAST_ODDS = 1e-6

@@ -200,8 +200,8 @@ about 1 % of the benign calibration text of that stage, each source weighing the
 ## Measured on sets it never saw
 
 Through the shipped pipeline with the default policy and these thresholds, int8 on CPU, by
-`python -m benchmarks.quality`; more cuts in `docs/quality.md`. {sample}. No row of them was trained or calibrated
-on. What was known of them while the model was made is in `models/CHANGELOG.md`.
+`python -m benchmarks.quality`; more cuts and the trade-off curves in `docs/quality.md`. {sample}. No row of them was
+trained or calibrated on. What was known of them while the model was made is in `models/CHANGELOG.md`.
 
 {evaluation}
 

@@ -91,7 +91,7 @@ def test_the_picture_stands_alone_and_marks_where_it_should() -> None:
     chart = Chart("A & B", "x <y>", (Line(points, (0.01, 0.02), (1.0, 1.0)), Line(points[:2], (0.0, 0.0))))
     text = draw([chart] * 3, title="t", first="f", second="s", circle="c", diamond="d")
     root = ET.fromstring(text)  # noqa: S314  our own
-    assert root.get("viewBox") == "0 0 600 470"
+    assert root.get("viewBox") == "0 0 680 470"
     assert text.count("http") == 1
     assert "href" not in text
     assert "url(" not in text
@@ -99,7 +99,7 @@ def test_the_picture_stands_alone_and_marks_where_it_should() -> None:
     (group, *_) = root.findall(f"{_SVG}g")
     assert [one.text for one in group.findall(f"{_SVG}text")][:2] == ["A & B", "x <y>"]
     circles = [(float(one.get("cx", 0)), float(one.get("cy", 0))) for one in group.findall(f"{_SVG}circle")]
-    left, right, top, bottom = 44, 290, 46, 182
+    left, right, top, bottom = 48, 324, 46, 182
     # 1 % is a third of the way from 0.1 % to 100 %
     assert circles[0] == pytest.approx((left + (right - left) / 3, bottom - 0.02 * (bottom - top)), abs=0.06)
     assert circles[1] == (left, bottom)
