@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk.errors import Blocked, CheckFailedError, InputError, InputTypeError
+from guardsdk.guard import Guard
+from guardsdk.policy import Policy, default_policy
 from guardsdk.vault import Vault
 from guardsdk.verdict import Stage
 from tests.acting import ActingGuard, guard_of, principle
 
 if TYPE_CHECKING:
-    from guardsdk.guard import Guard
+    from pathlib import Path
+
     from guardsdk.reviewing import ReviewItem
 
 IN, OUT = Stage.INPUT, Stage.OUTPUT
@@ -101,3 +104,21 @@ def test_what_was_changed_is_checked_against_the_same_surroundings() -> None:
     guard.apply(TEXT, verdict, context="a prompt", system="a system text")
     assert [around.prompt for around in guard.around] == ["a prompt"] * 2
     assert [around.system for around in guard.around] == ["a system text"] * 2
+
+
+SECRETS = [example.text for example in default_policy().principle("no-secrets").examples if example.expect == "redact"]
+
+
+@pytest.mark.parametrize("style", ["marker", "label", "mask"])
+def test_redacted_secrets_of_every_kind_are_no_secrets_any_more(model_directory: Path, style: str) -> None:
+    """Passwords in addresses too, where the screen looks at the place and not at the value."""
+    secrets = default_policy().principle("no-secrets").model_copy(update={"redact_with": style})
+    policy = Policy(name="secrets", version="1", principles=(secrets,))
+    assert len(SECRETS) >= 5
+    with Guard(policy, models=model_directory, providers="cpu", observers=()) as guard:
+        for text in SECRETS:
+            verdict = guard.check(text, stage=OUT)
+            used = guard.apply(text, verdict)
+            assert not [used for start, end in verdict.findings[0].spans if text[start:end] in used]
+            with Vault() as vault:
+                assert vault.restore(guard.apply(text, verdict, vault=vault)) == (text if style == "marker" else used)

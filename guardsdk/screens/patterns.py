@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from guardsdk.errors import ScreenError
 from guardsdk.screens.checksums import digits_of
 from guardsdk.screens.validators import VALIDATORS, bits_per_character
+from guardsdk.text.redact import is_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,7 @@ class PatternSet:
         while (match := regex.search(text, place)) is not None:
             start, end = match.span(group)
             try:
-                length = self._length(pattern, text[start:end])
+                length = 0 if is_written(text, start, end) else self._length(pattern, text[start:end])
             except Exception as error:  # noqa: BLE001  whatever it raises, its words may quote the text
                 msg = f"pattern {pattern.name!r}: {type(error).__qualname__} in its validator"
                 raise ScreenError(msg) from None

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_NUMBERED: Final = r"\[[A-Z][A-Z0-9_]*_[0-9]+(?:_[0-9A-F]{8})?\]"
+_NUMBERED_MARKER: Final = re.compile(_NUMBERED)
+_WRITTEN: Final = re.compile(rf"{_NUMBERED}|\[[A-Z][A-Z0-9_]*\]|\*+")
+
 Edit = tuple[int, int, str]
 """Start and end of a passage, in characters of the text, and what to write in its place."""
+
+
+def is_written(text: str, start: int, end: int) -> bool:
+    """Return whether a passage is what redaction writes in place of a value, or what is inside a numbered marker.
+
+    Screens for values leave it alone: a marker in the place of a password is no password.
+    """
+    around = text[max(0, start - 1) : end + 1]
+    return _WRITTEN.fullmatch(text, start, end) is not None or _NUMBERED_MARKER.fullmatch(around) is not None
 
 
 def redact(text: str, edits: Iterable[Edit]) -> str:

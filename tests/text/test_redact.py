@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.text.redact import redact, redact_pieces
+from guardsdk.text.redact import is_written, redact, redact_pieces
 
 Cases = tuple[str, list[tuple[int, int, str]]]
 
@@ -40,6 +40,30 @@ def test_a_passage_over_several_pieces_is_written_once() -> None:
     assert redact_pieces(["my key is s", "k-1", "", "23, ok"], [(10, 17, "[S]")]) == ["my key is [S]", "", "", " ok"]
     assert redact_pieces(["ab", "cd"], [(2, 4, "[S]")]) == ["ab", "[S]"]
     assert redact_pieces([], []) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[SECRET_1]", True),
+        ("[PERSONAL_DATA_12_9F3C2A17]", True),
+        ("[SECRET]", True),
+        ("******", True),
+        ("SECRET_1", False),
+        ("[secret_1]", False),
+        ("[AKIAIOSFODNN7ABCDEFG", False),
+        ("sk-1[SECRET_1]", False),
+        ("", False),
+    ],
+)
+def test_what_redaction_writes_is_known_from_values(text: str, *, expected: bool) -> None:
+    assert is_written(f"={text};", 1, 1 + len(text)) is expected
+
+
+def test_only_a_numbered_marker_shields_what_is_inside_it() -> None:
+    """A key of letters in brackets must not pass for a marker."""
+    assert is_written("[SECRET_1]", 1, 9)
+    assert not is_written("[AKIAABCDEFGHIJKLMNOP]", 1, 21)
 
 
 @st.composite
