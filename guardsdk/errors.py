@@ -43,6 +43,10 @@ class ScreenError(GuardError, RuntimeError):
     """A screen cannot do its work: a pattern file cannot be read, or a validator failed."""
 
 
+class DecisionLogError(GuardError, OSError):
+    """A decision cannot be written down, or a decision log cannot be read."""
+
+
 class DecorationError(GuardError, TypeError):
     """``@guarded`` cannot tell how to wrap a callable, or which parameter carries the prompt."""
 

@@ -13,6 +13,7 @@ from guardsdk.errors import GuardError
 from guardsdk.given import (
     chosen_policy,
     require,
+    require_options,
     require_seconds,
     require_text,
     require_text_or_none,
@@ -23,6 +24,7 @@ from guardsdk.handling import Plain, applied
 from guardsdk.info import GuardInfo, describe
 from guardsdk.loading import Loader
 from guardsdk.pipeline import Pipeline
+from guardsdk.recording import log_of, observers_of
 from guardsdk.reviewing import Reviewer
 from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.settings import Providers, Settings
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from guardsdk.decisions.log import DecisionLog
     from guardsdk.engine.classifier import Classifier
     from guardsdk.observing import Observer
     from guardsdk.pipeline import Assembly
@@ -68,6 +71,7 @@ class Guard(Streaming, Conversations):
         reviewer: object = None,
         views: bool = True,
         observers: Sequence[Observer] | None = None,
+        decision_log: str | Path | DecisionLog | None = None,
         screens: Sequence[Screen] = (),
         settings: Settings | None = None,
     ) -> None:
@@ -92,6 +96,7 @@ class Guard(Streaming, Conversations):
                 guard: a callable or queue, see ``guardsdk.reviewing.Reviewer``.
             views: Score what a text says once disguises and encodings are undone, beside the text as it stands.
             observers: Who is told of every check; an OpenTelemetry observer when left out.
+            decision_log: Where decisions are written down, a path or ``DecisionLog``; the policy's own when left out.
             screens: Screens of your own, with labels that no packaged one has, for the policy to name.
             settings: Settings to use in place of the environment's.
 
@@ -100,12 +105,8 @@ class Guard(Streaming, Conversations):
             InputError: An argument or a setting has a value that cannot be used.
             DecorationError: ``reviewer`` is neither a callable nor a queue.
         """
-        require(cache >= 0, "cache must be 0 (off) or more verdicts")
-        require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
-        require(max_chars is None or max_chars >= 1, "max_chars must be at least 1, or None")
+        require_options(cache, cache_ttl_s, max_chars, threads, providers)
         require_seconds(deadline_s, "deadline_s")
-        require(threads is None or threads >= 1, "threads must be at least 1")
-        require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
         self._settings = Settings.from_environment() if settings is None else settings
         self.policy = chosen_policy(policy, self._settings, shadow=shadow)
         self.reviewer = None if reviewer is None else Reviewer(reviewer)
@@ -117,12 +118,14 @@ class Guard(Streaming, Conversations):
         self._views = views
         self._screens = tuple(screens)
         self._canaries = CanaryScreen()
+        self._log = log_of(decision_log, self.policy)
         self._loader = Loader(self._load)
         self._closed = False
         self._pipeline = Pipeline(
             self.policy,
             lambda: self._loader.get()[0],
-            observers=_default_observers() if observers is None else observers,
+            observers=observers_of(observers, self._settings),
+            recorder=self._log,
             provider_requested=self._providers,
             cache=self._cache,
             max_chars=max_chars,
@@ -290,11 +293,16 @@ class Guard(Streaming, Conversations):
         return token
 
     def close(self) -> None:
-        """Let go of the model and the cache. Every later check raises ``GuardError``; closing twice does nothing."""
+        """Let go of model and cache and flush the decision log; every later check raises ``GuardError``.
+
+        Raises ``DecisionLogError`` where the log cannot be flushed. Closing twice does no harm.
+        """
         self._closed = True
         self._loader.forget()
         if self._cache is not None:
             self._cache.clear()
+        if self._log is not None:
+            self._log.flush()
 
     def __enter__(self) -> Self:
         """Return the guard itself."""
@@ -320,10 +328,3 @@ class Guard(Streaming, Conversations):
 
     def _keys(self, model: ArtifactRef) -> Keys:
         return Keys(model.digest, self.policy.digest, f"{self._max_chars} {self._views}", self._canaries.digest)
-
-
-def _default_observers() -> tuple[Observer, ...]:
-    # Imported here because OpenTelemetry is slow to import and a guard with observers of its own does without it.
-    from guardsdk.telemetry.observer import OpenTelemetryObserver  # noqa: PLC0415
-
-    return (OpenTelemetryObserver(),)

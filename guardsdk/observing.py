@@ -1,15 +1,19 @@
-"""One frozen record per check, and who may look at it."""
+"""One frozen record per check, who may look at it, and who must have written it down."""
 
 from __future__ import annotations
 
 import logging
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from guardsdk.errors import GuardError
+from guardsdk.policy.judge import unrecorded
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from guardsdk.policy.model import Policy
     from guardsdk.verdict import Verdict
 
 _logger = logging.getLogger("guardsdk")
@@ -17,7 +21,10 @@ _logger = logging.getLogger("guardsdk")
 
 @dataclass(frozen=True, slots=True)
 class CheckRecord:
-    """Everything an observer may know of one check. It holds no text, so no observer can let one out."""
+    """Everything an observer may know of one check.
+
+    It holds no text, so no observer can let one out, except those that declare ``wants_text``.
+    """
 
     verdict: Verdict
     started_ns: int
@@ -26,6 +33,8 @@ class CheckRecord:
     """Length of the checked text in characters."""
     actor: str | None = None
     """Whom the caller named as the author of the text."""
+    checked_text: str | None = field(default=None, repr=False)
+    """The text, for an observer whose ``wants_text`` is true; none for all others."""
 
 
 @runtime_checkable
@@ -36,20 +45,71 @@ class Observer(Protocol):
         """Take note of ``record``. It must return quickly; what it raises is logged and goes no further."""
 
 
-def notify(observers: Iterable[Observer], record: CheckRecord) -> None:
+class Recorder(Protocol):
+    """Someone who writes every decision down, before anybody acts on it."""
+
+    @property
+    def wants_text(self) -> bool:
+        """Whether the records must hold the checked text."""
+        ...
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether a text may not pass when its decision could not be written down."""
+        ...
+
+    def record(self, records: Sequence[CheckRecord]) -> None:
+        """Write ``records`` down, in order; raise where any of them is not."""
+        ...
+
+
+def wants_text(observer: object) -> bool:
+    """Whether ``observer`` declares that it needs the checked text."""
+    return getattr(observer, "wants_text", False) is True
+
+
+def notify(observers: Iterable[Observer], record: CheckRecord, text: str | None = None) -> None:
     """Tell every observer; one that raises neither stops the others nor reaches the host.
 
-    The log line names the classes and the place, never the message: an exception's words are not ours to vouch for.
+    ``text`` is put on the record of those that declare ``wants_text``. The log line names the classes and the place,
+    never the message: an exception's words are not ours to vouch for.
     """
     for observer in observers:
         try:
-            observer.on_check(record)
+            observer.on_check(replace(record, checked_text=text) if wants_text(observer) else record)
         except Exception as error:  # noqa: BLE001  bookkeeping may never break the call it watches
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            _logger.warning(
-                "observer %s raised %s at %s:%s; the check is unaffected",
-                type(observer).__qualname__,
-                type(error).__qualname__,
-                place.filename,
-                place.lineno,
-            )
+            _complain("observer", observer, error)
+
+
+def written(
+    recorder: Recorder, policy: Policy, records: Sequence[CheckRecord], texts: Sequence[str]
+) -> Sequence[CheckRecord]:
+    """Have ``records``, whose texts are ``texts``, written down, and return what to tell the observers.
+
+    Those are the same records, or where the recorder failed and ``holds_back``, records of checks that failed for it.
+    """
+    try:
+        told = records
+        if wants_text(recorder):
+            told = [replace(record, checked_text=text) for record, text in zip(records, texts, strict=True)]
+        recorder.record(told)
+    except Exception as error:  # noqa: BLE001  whatever it is, the decision is not written down
+        message = f": {error}" if isinstance(error, GuardError) else ""  # a stranger's words may be anything
+        if not message:
+            _complain("recorder", recorder, error)
+        if recorder.holds_back:
+            reason = f"{type(error).__qualname__}{message}"
+            return [replace(one, verdict=unrecorded(policy, one.verdict, reason)) for one in records]
+    return records
+
+
+def _complain(role: str, about: object, error: Exception) -> None:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    _logger.warning(
+        "%s %s raised %s at %s:%s; the check went on without it",
+        role,
+        type(about).__qualname__,
+        type(error).__qualname__,
+        place.filename,
+        place.lineno,
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.errors import GuardError, ModelError
 from guardsdk.limits import Limits
-from guardsdk.observing import CheckRecord, notify
+from guardsdk.observing import CheckRecord, notify, written
 from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.clean import clean
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from guardsdk.cache import Keys, VerdictCache
-    from guardsdk.observing import Observer
+    from guardsdk.observing import Observer, Recorder
     from guardsdk.policy.decide import BoundPolicy
     from guardsdk.policy.judge import About
     from guardsdk.policy.model import Policy
@@ -74,6 +74,7 @@ class Pipeline:
         *,
         observers: Sequence[Observer],
         provider_requested: str,
+        recorder: Recorder | None = None,
         cache: VerdictCache | None = None,
         max_chars: int | None = None,
         early_stop: bool = False,
@@ -87,6 +88,7 @@ class Pipeline:
         self._policy = policy
         self._assemble = assemble
         self._observers = tuple(observers)
+        self._recorder = recorder
         self._provider_requested = provider_requested
         self._cache = cache
         self._max_chars = max_chars
@@ -118,14 +120,14 @@ class Pipeline:
             if kinds:
                 judged[place] = not_covered(self._policy, judged[place], kinds)
         share = (time.perf_counter() - started) / len(texts)
-        verdicts = []
-        for place, text in enumerate(texts):
-            verdict = judged[place]
-            # The one mutable part is copied, so that a caller who changes it changes nobody else's verdict.
-            changes = {"duration_s": share, "scores": verdict.scores.copy()}
-            verdicts.append(final := verdict.model_copy(update=changes))
-            notify(self._observers, CheckRecord(final, started_ns, len(text), actor))
-        return verdicts
+        records: Sequence[CheckRecord] = [
+            CheckRecord(_own(judged[place], share), started_ns, len(text), actor) for place, text in enumerate(texts)
+        ]
+        if self._recorder is not None:
+            records = written(self._recorder, self._policy, records, texts)
+        for record, text in zip(records, texts, strict=True):
+            notify(self._observers, record, text)
+        return [record.verdict for record in records]
 
     def _judge(
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
@@ -223,6 +225,11 @@ class Pipeline:
 
     def _failed(self, stage: Stage, error: str, layer: str) -> Verdict:
         return failed(self._policy, stage, error, (layer,), self._about(None))
+
+
+def _own(verdict: Verdict, duration_s: float) -> Verdict:
+    """Return a copy for one caller, who may change its one mutable part without changing anybody else's."""
+    return verdict.model_copy(update={"duration_s": duration_s, "scores": verdict.scores.copy()})
 
 
 def _read_of(around: Surroundings, stage: Stage) -> Surroundings:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from guardsdk.errors import InputError
 
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Providers = Literal["auto", "cpu", "cuda"]
+
+CaptureWord = Literal["none", "hash", "redacted", "full"]
+"""What leaves of a checked text: nothing, a keyed hash, the text without what was found in it, or all of it."""
+
+_CAPTURE_WORDS: tuple[CaptureWord, ...] = get_args(CaptureWord)
+_logger = logging.getLogger("guardsdk")
+
+_STABILITY = "OTEL_SEMCONV_STABILITY_OPT_IN"
+_LATEST_GEN_AI = "gen_ai_latest_experimental"
 
 _RUNTIME_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 """Read by ONNX Runtime while it is imported, and only then; see Privacy.md of its distribution."""
@@ -24,7 +34,20 @@ _VARIABLES = {
     "policy": "GUARDSDK_POLICY",
     "providers": "GUARDSDK_PROVIDERS",
     "threads": "GUARDSDK_THREADS",
+    "capture_text": "GUARDSDK_CAPTURE_TEXT",
 }
+
+
+def capture_word(given: str, source: str) -> CaptureWord:
+    """Return the word ``given``; any other than the four is ``none``, with a warning that names ``source``.
+
+    A slip here may cost data but never leak it, so it is no error either.
+    """
+    for word in _CAPTURE_WORDS:
+        if given == word:
+            return word
+    _logger.warning("%s is none of %s; no text is captured", source, ", ".join(_CAPTURE_WORDS))
+    return "none"
 
 
 class Settings(BaseModel):
@@ -41,6 +64,16 @@ class Settings(BaseModel):
     threads: int | None = Field(default=None, ge=1)
     """``GUARDSDK_THREADS``: threads one inference may use; unset leaves the choice to the engine."""
 
+    capture_text: CaptureWord = "none"
+    """``GUARDSDK_CAPTURE_TEXT``: what telemetry may hold of a checked text; any other word counts as ``none``."""
+    latest_gen_ai: bool = False
+    """``OTEL_SEMCONV_STABILITY_OPT_IN`` names ``gen_ai_latest_experimental``: spans carry ``gen_ai.guardrail.*``."""
+
+    @field_validator("capture_text", mode="before")
+    @classmethod
+    def _captures_nothing_by_mistake(cls, given: object) -> object:
+        return capture_word(given if isinstance(given, str) else "", _VARIABLES["capture_text"])
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Read ``GUARDSDK_*`` from ``environment`` (the process's own when left out).
@@ -48,7 +81,8 @@ class Settings(BaseModel):
         Raises ``InputError`` that names the variable when a value cannot be used.
         """
         source = os.environ if environment is None else environment
-        given = {key: source[name] for key, name in _VARIABLES.items() if source.get(name)}
+        given: dict[str, object] = {key: source[name] for key, name in _VARIABLES.items() if source.get(name)}
+        given["latest_gen_ai"] = _LATEST_GEN_AI in {word.strip() for word in source.get(_STABILITY, "").split(",")}
         try:
             return cls.model_validate(given)
         except ValidationError as error:

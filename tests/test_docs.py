@@ -52,9 +52,15 @@ def test_the_pages_hold_examples_and_commands_to_check() -> None:
 
 
 @pytest.mark.parametrize(("place", "source"), [pytest.param(*block, id=block[0]) for block in blocks("python")])
-def test_python_blocks_run(place: str, source: str) -> None:
+def test_python_blocks_run(place: str, source: str, tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603  this interpreter, our own pages
-        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
+        [sys.executable, "-c", source],
+        cwd=tmp_path,  # some write files
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
     assert done.returncode == 0, f"{place}\n{done.stderr}"
 
@@ -104,10 +110,17 @@ def test_shell_commands_name_things_that_exist(command: str) -> None:
         if words[2] in PARSERS:
             known_options(PARSERS[words[2]](), words[3:])
     elif words[0] == "guardsdk":
+        options = sorted({word for word in words if word.startswith("--")})
+        named = words[1:3] if words[1] == "log" else words[1:2]
         done = subprocess.run(  # noqa: S603  this interpreter
-            [sys.executable, "-m", "guardsdk", words[1], "--help"], capture_output=True, check=False, timeout=120
+            [sys.executable, "-m", "guardsdk", *named, "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         assert done.returncode == 0
+        assert [option for option in options if option not in done.stdout] == []
     else:
         assert words[0] in {"python", "peer/bin/pip"}
 

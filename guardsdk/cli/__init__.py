@@ -1,4 +1,4 @@
-"""The command line: ``guardsdk check``, ``guardsdk scan`` and ``guardsdk info``."""
+"""The command line: ``guardsdk check``, ``scan``, ``info`` and ``log``."""
 
 from guardsdk.cli.app import main
 

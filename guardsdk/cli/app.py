@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from guardsdk.cli.check import check
 from guardsdk.cli.info import info
+from guardsdk.cli.log import log_options
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.scan import scan
 from guardsdk.cli.terminal import complain
@@ -86,18 +87,27 @@ def _run(argv: Sequence[str] | None) -> Exit:
         hint = f"unknown option {unknown[0].split('=')[0]}" if unknown else "too many arguments; put a text in quotes"
         msg = f"{hint} (see guardsdk {options.command} --help)"
         raise _UsageError(msg)
+    if options.alone:
+        return _alone(options.run, options)
     command: Callable[[Guard, Namespace], Exit] = options.run
     with Guard(options.policy, models=options.model, providers=options.providers) as guard:
         return command(guard, options)
 
 
+def _alone(command: Callable[[Namespace], Exit], options: Namespace) -> Exit:
+    """Run a command that needs no guard."""
+    return command(options)
+
+
 def _parser() -> ArgumentParser:
     parser = _Parser(prog="guardsdk", description="Screen texts that go into and come out of language models, offline.")
     parser.add_argument("--version", action="version", version=f"guardsdk {__version__}")
+    parser.set_defaults(alone=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _check_options(commands.add_parser("check", help="check one text", epilog=_STATUSES))
     _scan_options(commands.add_parser("scan", help="check every text of a file", epilog=_STATUSES))
     _info_options(commands.add_parser("info", help="show model, policy, thresholds and provider"))
+    log_options(commands.add_parser("log", help="verify a decision log, or look into it"))
     return parser
 
 

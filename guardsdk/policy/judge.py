@@ -144,5 +144,21 @@ def not_covered(policy: Policy, verdict: Verdict, kinds: Sequence[str]) -> Verdi
     return verdict.model_copy(update=changes)
 
 
+def unrecorded(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
+    """Return what becomes of ``verdict`` where it had to be written down and could not be: a failed check.
+
+    A text that a principle blocks stays blocked by it. In shadow mode texts pass, as they always do there.
+    """
+    changes: About = {
+        "status": Status.FAILED,
+        "error": verdict.error or reason,
+        "degraded_reasons": (*verdict.degraded_reasons, reason),
+        "incomplete_layers": (*verdict.incomplete_layers, "decision_log"),
+    }
+    if (verdict.would_action or verdict.action) is not Action.BLOCK:
+        changes |= {**_follows(policy, Action.BLOCK), "principle_id": None}
+    return verdict.model_copy(update=changes)
+
+
 def _counted(kinds: Sequence[str]) -> dict[str, int]:
     return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}

@@ -24,6 +24,7 @@ from pydantic import (
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy.actions import NEVER_LIFTS, RedactWith, Review, Revise, StageActions, action_on, problem_with
+from guardsdk.policy.logging import LogRules
 from guardsdk.policy.reading import explain, read_toml
 from guardsdk.verdict import Action, ArtifactRef, Stage
 
@@ -157,6 +158,8 @@ class Policy(_Strict):
     """What follows where a message carries parts nobody can screen, such as images, audio and files."""
     shadow: bool = False
     """Let every text pass, also one that could not be checked, and record what would have followed."""
+    decision_log: LogRules | None = None
+    """Where and how decisions are written down."""
     principles: tuple[Principle, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -194,6 +197,8 @@ class Policy(_Strict):
                     del written[name]
         if not self.shadow:
             del content["shadow"]
+        if self.decision_log is None:
+            del content["decision_log"]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -241,9 +246,10 @@ class Policy(_Strict):
 
 
 _KEYS = {
-    "": ("name", "version", "on_error", "on_uncovered", "shadow", "principle"),
+    "": ("name", "version", "on_error", "on_uncovered", "shadow", "decision_log", "principle"),
     "principle": tuple(Principle.model_fields),
     "examples": tuple(Example.model_fields),
+    "decision_log": tuple(LogRules.model_fields),
     "on_error": tuple(OnError.model_fields),
     "action": tuple(StageActions.model_fields),
     "revise": tuple(Revise.model_fields),

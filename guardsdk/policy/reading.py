@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _UNIONS, _FORMS = ("on_error", "action"), ("word", "table")
 """Keys with one word or a table for their value, and what validation calls the two: nothing that a file says."""
-_TABLES = ("examples", "action", "revise", "review")
-"""Keys of a principle that hold tables."""
+_TABLES = ("examples", "action", "revise", "review", "decision_log")
+"""Keys, of a principle but for the last, that hold tables."""
 
 
 def nearest(word: str, known: Collection[str]) -> str:

@@ -42,7 +42,10 @@ SPAN: Final = "guardsdk.check"
 """One span per check, kind INTERNAL, from its start to its end, child of the caller's current span."""
 
 EVENT: Final = "gen_ai.evaluation.result"
-"""One span event per principle held against the text, fired or not."""
+"""One event per principle held against the text, fired or not: a log record with this event name, or a span event."""
+
+ANCHOR: Final = "guardsdk.decision_log.anchor"
+"""The event (the span, where nobody takes events) that says how far the decision log goes."""
 
 STAGE: Final = Attribute("guardsdk.stage", "string", "", "where the text was seen: `input`, `tool` or `output`")
 ACTION: Final = Attribute(
@@ -95,6 +98,12 @@ DURATION: Final = Attribute("guardsdk.check.duration", "double", "s", "wall time
 ERROR_TYPE: Final = Attribute(
     "error.type", "string", "", "class of the error of a failed check; absent elsewhere, on blocks too"
 )
+TEXT: Final = Attribute(
+    "guardsdk.text", "string", "", "the checked text, whole or with every finding cut out; only where capture is on"
+)
+TEXT_HASH: Final = Attribute(
+    "guardsdk.text.hash", "string", "", "keyed BLAKE2b of the checked text, in hexadecimal; only where capture is on"
+)
 
 LABEL_PLACE: Final = "<label>"
 """Stands in the names below for a label of the model, such as ``prompt_injection``."""
@@ -138,7 +147,49 @@ SPAN_ATTRIBUTES: Final = (
     CACHED,
     DURATION,
     ERROR_TYPE,
+    TEXT,
+    TEXT_HASH,
 )
+
+OPERATION: Final = Attribute("gen_ai.operation.name", "string", "", "always `run_guardrail`")
+GUARDRAIL_NAME: Final = Attribute("gen_ai.guardrail.component.name", "string", "", "always `guardsdk`")
+GUARDRAIL_TARGET: Final = Attribute(
+    "gen_ai.guardrail.target.type", "string", "", "`input` for stage `input`, `output` for `tool` and `output`"
+)
+GUARDRAIL_SUBTYPE: Final = Attribute(
+    "gen_ai.guardrail.target.subtype", "string", "", "`tool_call` for stage `tool`, else `llm`"
+)
+GUARDRAIL_VERDICT: Final = Attribute(
+    "gen_ai.guardrail.verdict.type",
+    "string",
+    "",
+    "`allow`, `warn` (flagged), `modify` (redact, replace, revise) or `deny` (review, block), as without shadow mode; "
+    "absent where the check failed",
+)
+GUARDRAIL_POLICY: Final = Attribute("gen_ai.guardrail.security.policy.id", "string", "", "policy that decided")
+GUARDRAIL_RULE: Final = Attribute(
+    "gen_ai.guardrail.security.policy.rule.id", "string", "", "principle that decided; absent where none fired"
+)
+GUARDRAIL_RISK: Final = Attribute(
+    "gen_ai.guardrail.security.risk.category", "string", "", "label of that principle; absent where none fired"
+)
+GUARDRAIL_SCORE: Final = Attribute(
+    "gen_ai.guardrail.security.risk.score", "double", "1", "score of that label; absent where none fired"
+)
+
+GUARDRAIL_ATTRIBUTES: Final = (
+    OPERATION,
+    GUARDRAIL_NAME,
+    GUARDRAIL_TARGET,
+    GUARDRAIL_SUBTYPE,
+    GUARDRAIL_VERDICT,
+    GUARDRAIL_POLICY,
+    GUARDRAIL_RULE,
+    GUARDRAIL_RISK,
+    GUARDRAIL_SCORE,
+)
+"""On the span besides, where the host opted in. The names are those of a proposal and may change with it:
+https://github.com/open-telemetry/semantic-conventions-genai/pull/427."""
 
 EVALUATION_NAME: Final = Attribute("gen_ai.evaluation.name", "string", "", "id of the principle")
 EVALUATION_SCORE: Final = Attribute(
@@ -153,7 +204,18 @@ EVALUATION_EXPLANATION: Final = Attribute(
 
 EVENT_ATTRIBUTES: Final = (EVALUATION_NAME, EVALUATION_SCORE, EVALUATION_LABEL, EVALUATION_EXPLANATION)
 
+ANCHOR_FILE: Final = Attribute("guardsdk.decision_log.file", "int", "", "number of the file, counted from 1")
+ANCHOR_SEQUENCE: Final = Attribute("guardsdk.decision_log.sequence", "int", "", "number of the newest record")
+ANCHOR_HASH: Final = Attribute("guardsdk.decision_log.hash", "string", "", "its hash, for `guardsdk log verify`")
+
+ANCHOR_ATTRIBUTES: Final = (ANCHOR_FILE, ANCHOR_SEQUENCE, ANCHOR_HASH)
+
 LABEL: Final = Attribute("guardsdk.label", "string", "", "label of the model")
+LAYER: Final = Attribute(
+    "guardsdk.layer", "string", "", "screen that failed or was late, `model` or `policy`; absent where none is to blame"
+)
+FIRED: Final = Attribute("guardsdk.fired", "boolean", "", "whether the score reached the threshold")
+OUTCOME: Final = Attribute("guardsdk.decision_log.outcome", "string", "", "`written` or `lost`")
 
 METRIC_DURATION: Final = Metric(
     "guardsdk.check.duration",
@@ -170,14 +232,65 @@ METRIC_DECISIONS: Final = Metric(
     (STAGE, ACTION, WOULD_ACTION, STATUS, PRINCIPLE),
     "checks by what followed and which principle decided",
 )
+METRIC_ERRORS: Final = Metric(
+    "guardsdk.check.errors",
+    "counter",
+    "{error}",
+    (STAGE, STATUS, LAYER, ERROR_TYPE),
+    "what went wrong in checks, one per layer; a check may fail in several",
+)
+METRIC_CACHE: Final = Metric(
+    "guardsdk.check.cache", "counter", "{check}", (STAGE, CACHED), "checks by whether the verdict came from the cache"
+)
+METRIC_COVERAGE: Final = Metric(
+    "guardsdk.check.coverage",
+    "histogram",
+    "1",
+    (STAGE,),
+    "share of each text that was scored",
+    # Bounds are upper ones, so whole texts (1.0) are alone in the bucket above the last.
+    boundaries=(0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999),
+)
 METRIC_SCORE: Final = Metric(
     "guardsdk.score",
     "histogram",
     "1",
     (STAGE, LABEL),
     "calibrated probabilities per label and stage",
-    # Dense at both ends: thresholds for rare false positives lie close to 1, benign traffic close to 0.
-    boundaries=(0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99),
+    # Steps of about half a logit at both ends: thresholds for rare false positives lie between 0.8 and 0.99, benign
+    # traffic close to 0.
+    boundaries=(
+        0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5,
+        0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999,
+    ),
+)  # fmt: skip
+METRIC_DISTANCE: Final = Metric(
+    "guardsdk.distance",
+    "histogram",
+    "1",
+    (STAGE, PRINCIPLE, FIRED),
+    "how far from its threshold a principle's score was, on which side of it: what comes close shows for any threshold",
+    # A margin itself would be negative, which histograms may not be.
+    boundaries=(0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.9),
+)
+METRIC_LOG: Final = Metric(
+    "guardsdk.decision_log.records",
+    "counter",
+    "{record}",
+    (OUTCOME,),
+    "decisions written to the decision log, and those that could not be",
 )
 
-METRICS: Final = (METRIC_DURATION, METRIC_DECISIONS, METRIC_SCORE)
+METRICS: Final = (
+    METRIC_DURATION,
+    METRIC_DECISIONS,
+    METRIC_ERRORS,
+    METRIC_CACHE,
+    METRIC_COVERAGE,
+    METRIC_SCORE,
+    METRIC_DISTANCE,
+    METRIC_LOG,
+)
+
+METRIC_ATTRIBUTES: Final = (LABEL, LAYER, FIRED, OUTCOME)
+"""Attributes that metrics have and the span has not."""

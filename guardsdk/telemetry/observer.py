@@ -1,134 +1,139 @@
-"""The observer that tells OpenTelemetry of every check: a span, its events and three metrics, all from one record."""
+"""The observer that tells OpenTelemetry of every check: a span, its events and the metrics, all from one record."""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from opentelemetry import metrics, trace
+from opentelemetry import trace
+from opentelemetry._logs import LogRecord
 from opentelemetry.trace import SpanKind, StatusCode
 
+from guardsdk.settings import Settings
 from guardsdk.telemetry import names, render
+from guardsdk.telemetry.content import Capture
+from guardsdk.telemetry.sources import Sources
 from guardsdk.verdict import Status
-from guardsdk.version import __version__
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import Counter, Histogram, MeterProvider
-    from opentelemetry.trace import Tracer, TracerProvider
+    from opentelemetry._logs import Logger, LoggerProvider
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Span, Tracer, TracerProvider
 
     from guardsdk.observing import CheckRecord
+    from guardsdk.telemetry.sources import Instruments
 
 _NANOSECONDS = 1_000_000_000
-
-
-def _records(part: object) -> bool:
-    """Whether a provider, tracer or meter can record: the API package's own cannot.
-
-    Those are the no-op ones, which an SDK that is switched off hands out too, and the proxies of an SDK that is not
-    there. The proxy for metrics has no public name, so the package a class comes from decides.
-    """
-    return not type(part).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Instruments:
-    """The instruments of one meter provider."""
-
-    provider: MeterProvider
-    live: bool
-    duration: Histogram
-    decisions: Counter
-    score: Histogram
-
-    @classmethod
-    def of(cls, provider: MeterProvider) -> Self:
-        meter = provider.get_meter(names.SCOPE, __version__)
-
-        def histogram(metric: names.Metric) -> Histogram:
-            return meter.create_histogram(
-                metric.name, metric.unit, metric.meaning, explicit_bucket_boundaries_advisory=metric.boundaries
-            )
-
-        counted = names.METRIC_DECISIONS
-        return cls(
-            provider=provider,
-            live=_records(meter),
-            duration=histogram(names.METRIC_DURATION),
-            decisions=meter.create_counter(counted.name, counted.unit, counted.meaning),
-            score=histogram(names.METRIC_SCORE),
-        )
 
 
 class OpenTelemetryObserver:
     """Makes one span with events per check and feeds the metrics; see ``names`` for all of it.
 
     The span is made when the check is over, with the check's own start and end, as a child of whatever span is current
-    in the caller's context: there is no open span a cancelled task could leave behind. Where no SDK is installed
-    nothing is built. Safe to share between threads.
+    in the caller's context: there is no open span a cancelled task could leave behind. The events are log records where
+    there is a logger provider, and events of the span elsewhere. Where no SDK is installed nothing is built. Safe to
+    share between threads.
     """
 
     def __init__(
-        self, *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
+        self,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+        capture: str | None = None,
+        capture_key: bytes | None = None,
+        settings: Settings | None = None,
     ) -> None:
-        """Report to the given providers, or to the global ones as they are at each check."""
-        self._tracer_provider = tracer_provider
-        self._meter_provider = meter_provider
-        self._lock = threading.Lock()
-        self._tracer: tuple[TracerProvider, Tracer] | None = None
-        self._instruments: _Instruments | None = None
+        """Report to the given providers, or to the global ones as they are at each check.
+
+        Args:
+            tracer_provider: Where the spans go.
+            meter_provider: Where the metrics go.
+            logger_provider: Where the events go.
+            capture: What leaves of the checked text: ``"none"``, ``"hash"``, ``"redacted"`` or ``"full"``; any other
+                word counts as ``"none"``. When left out, the environment's ``GUARDSDK_CAPTURE_TEXT``, or none.
+            capture_key: Key of the hashes; see ``content.Capture``.
+            settings: Settings to use in place of the environment's.
+
+        Raises:
+            InputError: A variable of the environment has a value that cannot be used.
+        """
+        settings = Settings.from_environment() if settings is None else settings
+        self._sources = Sources(tracer_provider, meter_provider, logger_provider)
+        self._capture = Capture(settings.capture_text if capture is None else capture, capture_key)
+        self._guardrail_names = settings.latest_gen_ai
+
+    @property
+    def wants_text(self) -> bool:
+        """Whether the records must hold the checked text, for this observer alone."""
+        return self._capture.wanted
 
     def on_check(self, record: CheckRecord) -> None:
         """Report one check. What the SDK raises is the caller's to catch (``observing.notify`` does)."""
-        traces = self._tracer_provider or trace.get_tracer_provider()
-        if _records(traces):
-            tracer = self._tracer_of(traces)
-            if _records(tracer):
-                self._span(tracer, record)
-        meters = self._meter_provider or metrics.get_meter_provider()
-        if _records(meters):
-            instruments = self._instruments_of(meters)
-            if instruments.live:
-                self._measure(instruments, record)
+        tracer, logger = self._sources.tracer(), self._sources.logger()
+        if tracer is not None:
+            self._span(tracer, logger, record)
+        elif logger is not None:
+            _emit(logger, record, None)
+        instruments = self._sources.instruments()
+        if instruments is not None:
+            _measure(instruments, record)
 
-    def _tracer_of(self, provider: TracerProvider) -> Tracer:
-        known = self._tracer
-        if known is None or known[0] is not provider:
-            known = self._tracer = (provider, provider.get_tracer(names.SCOPE, __version__))
-        return known[1]
-
-    def _instruments_of(self, provider: MeterProvider) -> _Instruments:
-        known = self._instruments
-        if known is None or known.provider is not provider:
-            with self._lock:  # two threads creating one instrument at once would make the SDK warn of a duplicate
-                known = self._instruments
-                if known is None or known.provider is not provider:
-                    known = self._instruments = _Instruments.of(provider)
-        return known
-
-    @staticmethod
-    def _span(tracer: Tracer, record: CheckRecord) -> None:
+    def _span(self, tracer: Tracer, logger: Logger | None, record: CheckRecord) -> None:
         verdict = record.verdict
-        end = record.started_ns + round(verdict.duration_s * _NANOSECONDS)
+        attributes = render.span_attributes(record) | self._capture.attributes(record)
+        if self._guardrail_names:
+            attributes |= render.guardrail_attributes(verdict)
         span = tracer.start_span(
             names.SPAN,
             kind=SpanKind.INTERNAL,
-            attributes=render.span_attributes(record),  # at the start, where a sampler can see them
+            attributes=attributes,  # at the start, where a sampler can see them
             start_time=record.started_ns,
         )
         try:
+            if logger is not None:
+                _emit(logger, record, trace.set_span_in_context(span))
             if span.is_recording():
-                for evaluation in verdict.evaluations:
-                    span.add_event(names.EVENT, render.evaluation_attributes(evaluation), timestamp=end)
+                if logger is None:
+                    _add_events(span, record)
                 if verdict.status is Status.FAILED:  # a block is the guard at work, not an error
                     span.set_status(StatusCode.ERROR, verdict.error)
         finally:
-            span.end(end)
+            span.end(_end(record))
 
-    @staticmethod
-    def _measure(instruments: _Instruments, record: CheckRecord) -> None:
-        verdict = record.verdict
-        instruments.duration.record(verdict.duration_s, render.duration_attributes(verdict))
-        instruments.decisions.add(1, render.decision_attributes(verdict))
-        for label, score in verdict.scores.items():
-            instruments.score.record(score, render.score_attributes(verdict, label))
+
+def _end(record: CheckRecord) -> int:
+    return record.started_ns + round(record.verdict.duration_s * _NANOSECONDS)
+
+
+def _add_events(span: Span, record: CheckRecord) -> None:
+    for evaluation in record.verdict.evaluations:
+        span.add_event(names.EVENT, render.evaluation_attributes(evaluation), timestamp=_end(record))
+
+
+def _emit(logger: Logger, record: CheckRecord, context: Context | None) -> None:
+    """Emit the events as log records of ``context``, which is the current one where it is left out."""
+    for evaluation in record.verdict.evaluations:
+        logger.emit(
+            LogRecord(
+                timestamp=_end(record),
+                context=context,
+                attributes=render.evaluation_attributes(evaluation),
+                event_name=names.EVENT,
+            )
+        )
+
+
+def _measure(instruments: Instruments, record: CheckRecord) -> None:
+    verdict = record.verdict
+    instruments.duration.record(verdict.duration_s, render.duration_attributes(verdict))
+    instruments.decisions.add(1, render.decision_attributes(verdict))
+    instruments.cache.add(1, render.cache_attributes(verdict))
+    instruments.coverage.record(verdict.coverage, render.stage_attributes(verdict))
+    for attributes in render.errors_attributes(verdict):
+        instruments.errors.add(1, attributes)
+    for label, score in verdict.scores.items():
+        instruments.score.record(score, render.score_attributes(verdict, label))
+    for evaluation in verdict.evaluations:
+        instruments.distance.record(abs(evaluation.margin), render.distance_attributes(verdict, evaluation))

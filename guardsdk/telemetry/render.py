@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from guardsdk.telemetry import names
+from guardsdk.verdict import Action, Stage, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from guardsdk.observing import CheckRecord
     from guardsdk.verdict import Evaluation, Verdict
@@ -82,6 +83,63 @@ def evaluation_attributes(evaluation: Evaluation) -> dict[str, Value]:
     }
 
 
+_VERDICTS = {
+    Action.ALLOW: "allow",
+    Action.FLAG: "warn",
+    Action.REDACT: "modify",
+    Action.REPLACE: "modify",
+    Action.REVISE: "modify",
+    Action.REVIEW: "deny",
+    Action.BLOCK: "deny",
+}
+"""What the guardrail itself says, in the proposal's words; what its host makes of a shadow is not its verdict."""
+
+
+def guardrail_attributes(verdict: Verdict) -> dict[str, Value]:
+    """Return the attributes of the proposed guardrail conventions."""
+    tool = verdict.stage is Stage.TOOL
+    attributes: dict[str, Value] = {
+        names.OPERATION.name: "run_guardrail",
+        names.GUARDRAIL_NAME.name: names.SCOPE,
+        names.GUARDRAIL_TARGET.name: "input" if verdict.stage is Stage.INPUT else "output",
+        names.GUARDRAIL_SUBTYPE.name: "tool_call" if tool else "llm",
+    }
+    if verdict.status is not Status.FAILED:
+        attributes[names.GUARDRAIL_VERDICT.name] = _VERDICTS[verdict.would_action or verdict.action]
+    if verdict.policy is not None:
+        attributes[names.GUARDRAIL_POLICY.name] = verdict.policy.name
+    for finding in verdict.findings:
+        if finding.principle_id == verdict.principle_id:
+            attributes[names.GUARDRAIL_RULE.name] = finding.principle_id
+            attributes[names.GUARDRAIL_RISK.name] = finding.label
+            attributes[names.GUARDRAIL_SCORE.name] = finding.score
+    return attributes
+
+
+def stage_attributes(verdict: Verdict) -> dict[str, Value]:
+    """Return the attributes of ``guardsdk.check.coverage``."""
+    return {names.STAGE.name: verdict.stage.value}
+
+
+def cache_attributes(verdict: Verdict) -> dict[str, Value]:
+    """Return the attributes of ``guardsdk.check.cache``."""
+    return {names.STAGE.name: verdict.stage.value, names.CACHED.name: verdict.cached}
+
+
+def errors_attributes(verdict: Verdict) -> Iterator[dict[str, Value]]:
+    """Yield the attributes of ``guardsdk.check.errors``, once for everything that went wrong."""
+    kind = error_type(verdict)
+    if kind is None and not verdict.incomplete_layers:  # text left out on purpose is for the coverage to tell
+        return
+    for layer in verdict.incomplete_layers or (None,):
+        attributes: dict[str, Value] = {names.STAGE.name: verdict.stage.value, names.STATUS.name: verdict.status.value}
+        if layer is not None:
+            attributes[names.LAYER.name] = layer
+        if kind is not None:
+            attributes[names.ERROR_TYPE.name] = kind
+        yield attributes
+
+
 def duration_attributes(verdict: Verdict) -> dict[str, Value]:
     """Return the attributes of ``guardsdk.check.duration``."""
     attributes: dict[str, Value] = {
@@ -112,6 +170,15 @@ def decision_attributes(verdict: Verdict) -> dict[str, Value]:
 def score_attributes(verdict: Verdict, label: str) -> dict[str, Value]:
     """Return the attributes of ``guardsdk.score``."""
     return {names.STAGE.name: verdict.stage.value, names.LABEL.name: label}
+
+
+def distance_attributes(verdict: Verdict, evaluation: Evaluation) -> dict[str, Value]:
+    """Return the attributes of ``guardsdk.distance``."""
+    return {
+        names.STAGE.name: verdict.stage.value,
+        names.PRINCIPLE.name: evaluation.principle_id,
+        names.FIRED.name: evaluation.fired,
+    }
 
 
 def error_type(verdict: Verdict) -> str | None:

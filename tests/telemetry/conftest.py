@@ -39,7 +39,11 @@ class Watched:
 
     @property
     def observer(self) -> OpenTelemetryObserver:
-        return OpenTelemetryObserver(tracer_provider=self.tracer_provider, meter_provider=self.meter_provider)
+        return self.observer_that()
+
+    def observer_that(self, **options: Any) -> OpenTelemetryObserver:  # noqa: ANN401  as the observer takes them
+        providers = {"tracer_provider": self.tracer_provider, "meter_provider": self.meter_provider}
+        return OpenTelemetryObserver(**providers, **options)
 
     @property
     def tracer(self) -> Tracer:
@@ -47,8 +51,8 @@ class Watched:
         return self.tracer_provider.get_tracer("app")
 
     def guard(self, policy: Policy | None = None, **options: Any) -> Guard:  # noqa: ANN401  as Guard takes them
-        options = {"models": self.model_directory, "providers": "cpu", **options}
-        return Guard(policy, observers=[self.observer], **options)
+        own = {"models": self.model_directory, "providers": "cpu", "observers": [self.observer]}
+        return Guard(policy, **(own | options))
 
     def spans(self) -> list[ReadableSpan]:
         return [span for span in self.exporter.get_finished_spans() if span.name == SPAN]

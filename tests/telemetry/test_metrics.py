@@ -1,4 +1,4 @@
-"""Three metrics, with few-valued attributes and units from the one list of names."""
+"""The metrics, with few-valued attributes and units from the one list of names."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
 from guardsdk.telemetry import names
+from guardsdk.telemetry.logbook import LogReporter
 from guardsdk.verdict import Stage
 from tests.blocking import blocking_policy
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.telemetry.conftest import Watched
 
@@ -81,7 +81,63 @@ def test_scores_are_recorded_per_label_and_stage(watched: Watched) -> None:
     assert {tuple(point.explicit_bounds) for point in points} == {names.METRIC_SCORE.boundaries}
 
 
+@pytest.mark.parametrize("fired", [True, False])
+def test_distances_to_the_threshold_are_recorded_per_principle(watched: Watched, *, fired: bool) -> None:
+    verdict = watched.guard(blocking_policy(*([Stage.INPUT] if fired else []))).check(TEXT)
+    (point,) = histogram(watched, "guardsdk.distance")
+    assert point.sum == abs(verdict.evaluations[0].margin)
+    assert dict(point.attributes or {}) == {
+        "guardsdk.stage": "input",
+        "guardsdk.principle.id": "all-input",
+        "guardsdk.fired": fired,
+    }
+    bounds = tuple(point.explicit_bounds)
+    assert bounds == names.METRIC_DISTANCE.boundaries
+    assert sum(bound <= 0.1 for bound in bounds) > len(bounds) / 2
+
+
+def test_the_buckets_of_scores_tell_the_thresholds_of_the_model_from_what_lies_beside_them(watched: Watched) -> None:
+    for rule in watched.guard().info().rules:
+        around = [bound for bound in names.METRIC_SCORE.boundaries if abs(bound - rule.threshold) <= 0.1]
+        assert len(around) >= 2, rule
+
+
+def test_errors_are_counted_by_layer_and_class(watched: Watched, tmp_path: Path) -> None:
+    watched.guard(models=tmp_path / "none").check(TEXT)
+    watched.guard(max_chars=8).check(TEXT)
+    watched.guard().check(TEXT)
+    (point,) = watched.metrics()["guardsdk.check.errors"].data.data_points
+    assert isinstance(point, NumberDataPoint)
+    assert (point.value, dict(point.attributes or {})) == (
+        1,
+        {
+            "guardsdk.stage": "input",
+            "guardsdk.status": "failed",
+            "guardsdk.layer": "model",
+            "error.type": "ModelNotFoundError",
+        },
+    )
+
+
+def test_checks_are_counted_by_whether_the_cache_knew_them(watched: Watched) -> None:
+    guard = watched.guard()
+    for _ in range(3):
+        guard.check(TEXT)
+    points = watched.metrics()["guardsdk.check.cache"].data.data_points
+    found = {(point.attributes or {})["guardsdk.cached"]: point.value for point in points if hasattr(point, "value")}
+    assert found == {False: 1, True: 2}
+
+
+def test_whole_texts_are_alone_in_the_last_bucket_of_the_coverage(watched: Watched) -> None:
+    watched.guard().check(TEXT)
+    watched.guard(max_chars=8).check(TEXT)
+    (point,) = histogram(watched, "guardsdk.check.coverage")
+    assert (point.count, point.bucket_counts[-1], sum(point.bucket_counts[:-1])) == (2, 1, 1)
+
+
 def test_names_units_and_attributes_are_those_of_the_list(watched: Watched, tmp_path: Path) -> None:
+    reporter = LogReporter(meter_provider=watched.meter_provider)
+    reporter.count("written", 1)
     watched.guard(blocking_policy(Stage.INPUT)).check(TEXT)
     watched.guard(blocking_policy(Stage.INPUT).model_copy(update={"shadow": True})).check(TEXT)
     watched.guard(models=tmp_path / "none").check(TEXT)

@@ -1,0 +1,141 @@
+"""``guardsdk log``: whether a decision log is whole, and what is in it."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.terminal import complain, say, table
+from guardsdk.decisions.export import to_csv
+from guardsdk.decisions.log import DecisionLog
+from guardsdk.decisions.parquet import to_parquet
+from guardsdk.decisions.query import COUNTED, Query, count, records
+from guardsdk.decisions.verify import anchors_of, verify
+from guardsdk.errors import InputError
+from guardsdk.verdict import Action, Stage, Status
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+_VERIFIED = "exit status: 0 every record is there and unchanged, 1 not so, 2 could not look or bad usage"
+
+
+def log_options(parser: ArgumentParser) -> None:
+    """Add the commands of ``guardsdk log`` to ``parser``."""
+    commands = parser.add_subparsers(dest="log_command", required=True, metavar="COMMAND")
+    one = commands.add_parser("verify", help="name the first place where the chain is broken", epilog=_VERIFIED)
+    one.set_defaults(run=_verify, alone=True)
+    one.add_argument("path", type=Path, metavar="PATH", help="the file that is written to")
+    one.add_argument("--key-file", type=Path, metavar="FILE", help="the key of the hashes, where the log has one")
+    one.add_argument(
+        "--anchor", action="append", default=[], metavar="NUMBER:HASH", help="a record that telemetry was told of"
+    )
+    one.add_argument("--json", action="store_true", help="print it as JSON")
+    two = commands.add_parser("query", help="find decisions, count them, or write them to a table")
+    two.set_defaults(run=_query, alone=True)
+    two.add_argument("path", type=Path, metavar="PATH", help="the file that is written to")
+    two.add_argument("--stage", choices=[one.value for one in Stage])
+    two.add_argument("--action", choices=[one.value for one in Action])
+    two.add_argument("--status", choices=[one.value for one in Status])
+    two.add_argument("--principle", metavar="ID", help="the principle that decided")
+    two.add_argument("--actor", metavar="PSEUDONYM", help="as the log has it")
+    two.add_argument("--actor-name", metavar="NAME", help="as the guard was given it; needs the log's .key file")
+    two.add_argument(
+        "--since", type=_time, metavar="TIME", help="2026-11-25 or 2026-11-25T14:30; UTC unless it says so"
+    )
+    two.add_argument("--until", type=_time, metavar="TIME", help="the first time that does not count any more")
+    two.add_argument("--by", type=_groups, metavar="A,B", help=f"count by these: {', '.join(COUNTED)}")
+    two.add_argument("--csv", type=Path, metavar="FILE", help="write a table to FILE")
+    two.add_argument(
+        "--parquet", type=Path, metavar="FILE", help="the same as Parquet (pip install 'guardsdk[parquet]')"
+    )
+
+
+def _verify(options: Namespace) -> Exit:
+    try:
+        anchors = anchors_of(options.anchor)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    key = None if options.key_file is None else options.key_file.read_bytes()
+    report = verify(options.path, key=key, anchors=anchors)
+    if options.json:
+        say(json.dumps({"sound": report.sound, **asdict(report)}, indent=2))
+    else:
+        span = f"{report.first} to {report.last}" if report.records else "none"
+        say("SOUND" if report.broken is None else "BROKEN")
+        for row in table(
+            [
+                ("files", str(report.files)),
+                ("records", f"{span}, {report.decisions} of them decisions"),
+                *(("note", note) for note in report.notes),
+            ]
+        ):
+            say(row)
+    if report.broken is None:
+        return Exit.ALLOWED
+    place = f"{report.broken.file}:{report.broken.line}" if report.broken.line else report.broken.file
+    complain(f"{place}: {report.broken.reason}")
+    return Exit.BLOCKED
+
+
+def _query(options: Namespace) -> Exit:
+    if sum(way is not None for way in (options.by, options.csv, options.parquet)) > 1:
+        msg = "give one of --by, --csv and --parquet"
+        raise InputError(msg)
+    query = Query(
+        stage=options.stage,
+        action=options.action,
+        status=options.status,
+        principle=options.principle,
+        actor=_actor(options),
+        since=options.since,
+        until=options.until,
+    )
+    if options.by is not None:
+        groups = count(options.path, query, options.by)
+        for row in table([(*options.by, "decisions"), *((*group, str(number)) for group, number in groups.items())]):
+            say(row)
+    elif options.csv is not None:
+        with options.csv.open("w", encoding="utf-8", newline="") as stream:
+            complain(f"{to_csv(records(options.path, query), stream)} decisions written to {options.csv}")
+    elif options.parquet is not None:
+        complain(f"{to_parquet(records(options.path, query), options.parquet)} decisions written to {options.parquet}")
+    else:
+        for record in records(options.path, query):
+            say(json.dumps(record))
+    return Exit.ALLOWED
+
+
+def _actor(options: Namespace) -> str | None:
+    if options.actor_name is None:
+        return None if options.actor is None else str(options.actor)
+    if options.actor is not None:
+        msg = "give --actor or --actor-name, not both"
+        raise InputError(msg)
+    key = options.path.with_name(options.path.name + ".key")
+    return DecisionLog(options.path, actor_key=key.read_bytes()).pseudonym(options.actor_name)
+
+
+def _time(given: str) -> str:
+    """Return the time as lines have it."""
+    try:
+        when = datetime.fromisoformat(given)
+    except ValueError:
+        msg = "must be a date or a time, such as 2026-11-25 or 2026-11-25T14:30"
+        raise ArgumentTypeError(msg) from None
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return f"{when:%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def _groups(given: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in given.split(","))
+    unknown = [name for name in names if name not in COUNTED]
+    if unknown:
+        msg = f"must be some of {', '.join(COUNTED)}, with commas between"
+        raise ArgumentTypeError(msg)
+    return names

@@ -1,0 +1,55 @@
+"""Decisions as a table, one row each, in a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import TextIO
+
+WORDS: Final = ("time", "stage", "action", "would_action", "status", "principle", "actor")
+WORDS_BEHIND: Final = ("error", "trace_id", "span_id")
+NUMBERS: Final = ("coverage", "duration_s")
+WHOLE: Final = ("seq", "length")
+TRUTHS: Final = ("allowed", "cached", "stopped_early")
+LISTS: Final = ("findings", "reasons", "layers")
+MAPS: Final = ("scores", "thresholds", "margins")
+REFS: Final = ("model", "policy")
+
+COLUMNS: Final = (
+    *WHOLE,
+    *WORDS,
+    *WORDS_BEHIND,
+    *NUMBERS,
+    *TRUTHS,
+    *LISTS,
+    *MAPS,
+    *(f"{ref}_{part}" for ref in REFS for part in ("name", "version", "digest")),
+)
+"""Columns of a table. Those of ``LISTS`` and ``MAPS`` hold JSON in CSV, as their length differs from row to row."""
+
+
+def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of one record."""
+    row = {name: record.get(name) for name in (*WHOLE, *WORDS, *WORDS_BEHIND, *NUMBERS, *TRUTHS, *LISTS, *MAPS)}
+    for ref in REFS:
+        for part, value in (record.get(ref) or {}).items():
+            row[f"{ref}_{part}"] = value
+    return row
+
+
+def to_csv(records: Iterable[Mapping[str, Any]], stream: TextIO) -> int:
+    """Write ``records`` to ``stream`` (RFC 4180), the names of the columns first; return how many there were."""
+    writer = csv.DictWriter(stream, COLUMNS, restval="")
+    writer.writeheader()
+    rows = 0
+    for record in records:
+        row = row_of(record)
+        for name in (*LISTS, *MAPS):
+            row[name] = json.dumps(row[name], separators=(",", ":"))
+        writer.writerow(row)
+        rows += 1
+    return rows

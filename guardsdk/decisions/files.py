@@ -1,0 +1,141 @@
+"""Which files make up a log, and what is read of them: tails, heads and openings."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guardsdk.decisions.entry import Line, digest_of, parsed
+from guardsdk.errors import DecisionLogError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BLOCK = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of the log that is written to ``path``."""
+
+    path: Path
+
+    @property
+    def head(self) -> Path:
+        """Says how far the log goes; it is also what writers lock."""
+        return self.path.with_name(self.path.name + ".head")
+
+    @property
+    def key(self) -> Path:
+        """Holds the key of the pseudonyms, where none was given."""
+        return self.path.with_name(self.path.name + ".key")
+
+    def closed(self, number: int) -> Path:
+        """Return where file ``number`` is kept once it is closed."""
+        return self.path.with_name(f"{self.path.stem}.{number:06d}{self.path.suffix}")
+
+    def all_closed(self) -> list[tuple[int, Path]]:
+        """Return every closed file with its number, the oldest first."""
+        name = re.compile(re.escape(self.path.stem) + r"\.(\d{6,})" + re.escape(self.path.suffix))
+        found = [
+            (int(match[1]), one)
+            for one in self.path.parent.iterdir()
+            if (match := name.fullmatch(one.name)) is not None
+        ]
+        return sorted(found)
+
+    def every(self) -> list[Path]:
+        """Return every file there is, the oldest first. Raises ``DecisionLogError`` where there is none."""
+        closed = [one for _, one in self.all_closed()] if self.path.parent.is_dir() else []
+        if not self.path.exists():
+            if not closed:
+                msg = f"{self.path}: there is no decision log"
+                raise DecisionLogError(msg)
+            return closed
+        return [*closed, self.path]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a log went when it was last written to."""
+
+    file: int
+    sequence: int
+    digest: str
+
+
+def write_head(descriptor: int, head: Head, key: bytes | None) -> None:
+    """Write ``head`` over what the descriptor's file holds."""
+    content = {"file": head.file, "seq": head.sequence, "hash": head.digest}
+    content["mac"] = digest_of(json.dumps(content).encode(), key)
+    data = json.dumps(content).encode() + b"\n"
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, data)
+    os.ftruncate(descriptor, len(data))
+
+
+def read_head(data: bytes, key: bytes | None) -> Head | None:
+    """Return the head in ``data``, or none where it is damaged or sealed with another key."""
+    try:
+        content = json.loads(data)
+        mac = content.pop("mac")
+        if mac != digest_of(json.dumps(content).encode(), key):
+            return None
+        return Head(int(content["file"]), int(content["seq"]), str(content["hash"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def last_line(descriptor: int, size: int) -> tuple[Line | None, int]:
+    """Return the last whole line of a file of ``size`` bytes and where it ends; none and 0 where there is none.
+
+    What stands behind that place was torn by whatever ended its writer.
+    """
+    block = _BLOCK
+    while True:
+        start = max(0, size - block)
+        os.lseek(descriptor, start, os.SEEK_SET)
+        data = _read(descriptor, size - start)
+        end = data.rfind(b"\n")
+        while end >= 0:
+            begin = data.rfind(b"\n", 0, end) + 1
+            if begin == 0 and start > 0:
+                break  # the line may begin before the block
+            line = parsed(data[begin:end])
+            if line is not None:
+                return line, start + end + 1
+            end = begin - 1
+        if start == 0:
+            return None, 0
+        block *= 4
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    parts = []
+    while size > 0 and (part := os.read(descriptor, size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def opening(path: Path) -> tuple[int, str] | None:
+    """Return number and time of the file from its first line, or none where that is not an opening."""
+    with path.open("rb") as stream:
+        raw = stream.readline().rstrip(b"\n")
+    line = parsed(raw)
+    if line is None or line.kind != "open":
+        return None
+    try:
+        return int(json.loads(raw)["file"]), line.time
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def raw_lines(path: Path) -> Iterator[bytes]:
+    """Yield every line of a file, its end included where it has one."""
+    with path.open("rb", buffering=1 << 20) as stream:
+        yield from stream

@@ -1,0 +1,235 @@
+"""The log as a guard uses it: pseudonyms for actors, what happens when it cannot be written, and anchors."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from weakref import WeakSet
+
+from guardsdk.decisions.entry import Entry, body_of, note, timestamp
+from guardsdk.decisions.files import Place
+from guardsdk.decisions.locking import locked
+from guardsdk.decisions.writer import Writer
+from guardsdk.errors import DecisionLogError
+from guardsdk.policy.logging import LogRules
+from guardsdk.telemetry.content import Capture
+from guardsdk.telemetry.logbook import LogReporter, current_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from guardsdk.decisions.writer import Tail
+    from guardsdk.observing import CheckRecord
+
+_logger = logging.getLogger("guardsdk")
+
+_KEY_BYTES = 32
+_PSEUDONYM_CHARACTERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class LogHealth:
+    """How a log fares in this process."""
+
+    written: int
+    """Decisions written down."""
+    lost: int
+    """Decisions that could not be."""
+    repaired: int
+    """Torn last lines, left by a writer that was killed, that were cut off and noted."""
+    problem: str | None
+    """Why the last write failed; none where it did not."""
+
+
+class DecisionLog:
+    """An append-only file of JSON lines, one per decision, for any number of threads and processes.
+
+    Records hold scores, thresholds, digests and pseudonyms, and no text unless ``rules.capture_text`` says so. They are
+    chained by their hashes, see ``guardsdk.decisions.verify``.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        rules: LogRules | None = None,
+        *,
+        actor_key: bytes | None = None,
+        chain_key: bytes | None = None,
+        reporter: LogReporter | None = None,
+    ) -> None:
+        """Write to ``path``; nothing is touched before the first decision.
+
+        Args:
+            path: The file that is written to. Closed files lie beside it with a number in their names, and so do
+                ``.head``, which says how far the log goes, and ``.key``.
+            rules: Rotation, retention, fsync, and what follows an error.
+            actor_key: Key of the pseudonyms that stand for actors. When left out, one is made and kept in the ``.key``
+                file, readable by its owner only: whoever has it can tell whether a known actor is the one of a record.
+            chain_key: Key of the hashes. Without one, whoever can write the files can also compute a chain anew after a
+                change, which only an anchor kept elsewhere would show. Keep it away from the log.
+            reporter: Where anchors and counts go; the global providers of OpenTelemetry when left out.
+        """
+        self.path = Path(path)
+        self.rules = LogRules() if rules is None else rules
+        self._place = Place(self.path)
+        self._writer = Writer(self._place, self.rules, chain_key)
+        self._actor_key = actor_key
+        self._capture = Capture(self.rules.capture_text)
+        self._reporter = LogReporter() if reporter is None else reporter
+        self._anchored_at = -self.rules.anchor_every_s
+        self._lock = threading.Lock()
+        self._written = self._lost = self._untold = 0
+        self._problem: str | None = None
+        _LOGS.add(self)
+
+    @property
+    def wants_text(self) -> bool:
+        """Whether the records must hold the checked text."""
+        return self._capture.wanted
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether a text may not pass when its decision could not be written down."""
+        return self.rules.on_error == "block"
+
+    @property
+    def health(self) -> LogHealth:
+        """How the log fares in this process."""
+        with self._lock:
+            return LogHealth(self._written, self._lost, self._writer.repaired, self._problem)
+
+    def record(self, records: Sequence[CheckRecord]) -> None:
+        """Write ``records`` down in one go. Raises ``DecisionLogError`` where they are not, and counts them as lost."""
+        if not records:
+            return
+        trace_id, span_id = current_ids()
+        with self._lock:
+            try:
+                if not self._written:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                entries: list[Entry] = []
+                if self._untold:
+                    entries.append(note("lost", count=self._untold))
+                for record in records:
+                    text = self._capture.attributes(record)
+                    actor = None if record.actor is None else self.pseudonym(record.actor)
+                    body = body_of(record, actor, trace_id, span_id, text)
+                    entries.append(Entry("decision", timestamp(record.started_ns), body))
+                before = self._writer.repaired
+                tail = self._writer.append(entries)
+            except (OSError, ValueError) as error:
+                raise self._failed(error, len(records)) from None
+            self._succeeded(len(records), before)
+        self._report(lambda: self._reporter.count("written", len(records)))
+        if time.monotonic() - self._anchored_at >= self.rules.anchor_every_s:
+            self._anchor(tail)
+
+    def pseudonym(self, actor: str) -> str:
+        """Return what stands for ``actor`` in the log: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104).
+
+        Raises ``OSError`` where the key can be neither read nor made.
+        """
+        key = self._actor_key
+        if key is None:
+            key = self._actor_key = _kept_key(self._place, self.rules.lock_timeout_s)
+        return hmac.digest(key, actor.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()[:_PSEUDONYM_CHARACTERS]
+
+    def flush(self) -> None:
+        """Force what was written to the disk and anchor it. Raises ``DecisionLogError`` where the disk cannot."""
+        try:
+            tail = self._writer.flush()
+        except OSError as error:
+            raise DecisionLogError(_words(error, self.path)) from None
+        if tail.sequence:
+            self._anchor(tail)
+
+    def close(self) -> None:
+        """Flush. Nothing is held open, so a later record is written all the same."""
+        self.flush()
+
+    def __enter__(self) -> Self:
+        """Return the log itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the log."""
+        self.close()
+
+    def _failed(self, error: Exception, count: int) -> DecisionLogError:
+        words = _words(error, self.path)
+        self._lost += count
+        self._untold += count
+        if self._problem is None:  # once, not for every check until somebody mends it
+            _logger.warning("decision log: %s; %s", words, "texts are held back" if self.holds_back else "checks go on")
+        self._problem = words
+        self._report(lambda: self._reporter.count("lost", count))
+        return DecisionLogError(words)
+
+    def _succeeded(self, count: int, repaired_before: int) -> None:
+        self._written += count
+        if self._problem is not None:
+            _logger.warning("decision log: %s is written again; %d decisions are missing", self.path, self._untold)
+        if self._writer.repaired > repaired_before:
+            _logger.warning("decision log: %s ended in a torn line, which was cut off and noted", self.path)
+        self._problem = None
+        self._untold = 0
+
+    def _anchor(self, tail: Tail) -> None:
+        self._anchored_at = time.monotonic()
+        self._report(lambda: self._reporter.anchor(tail.file, tail.sequence, tail.digest))
+
+    @staticmethod
+    def _report(report: Callable[[], None]) -> None:
+        try:
+            report()
+        except Exception as error:  # noqa: BLE001  telemetry that fails is no reason to lose a record
+            _logger.warning("decision log: telemetry raised %s", type(error).__qualname__)
+
+
+def _words(error: Exception, path: Path) -> str:
+    """Say what went wrong with which file, in words of our own or of the system."""
+    if isinstance(error, DecisionLogError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or path}: {error.strerror or type(error).__name__}"
+    return f"{path}: a record cannot be written as JSON ({type(error).__name__})"
+
+
+def _kept_key(place: Place, timeout_s: float) -> bytes:
+    """Return the key beside the log, made by the first who needs it."""
+    with locked(place.head, timeout_s):
+        with suppress(FileNotFoundError):
+            key = place.key.read_bytes()
+            if len(key) >= _KEY_BYTES:
+                return key
+            place.key.unlink()  # its maker was killed half-way, so no record can have used it
+        key = secrets.token_bytes(_KEY_BYTES)
+        descriptor = os.open(place.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            os.write(descriptor, key)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return key
+
+
+_LOGS: WeakSet[DecisionLog] = WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a forked child: a thread of the parent may have been writing, with the lock held."""
+    for log in list(_LOGS):
+        log._lock = threading.Lock()  # noqa: SLF001  same module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

@@ -1,0 +1,52 @@
+"""Decisions as a table in a Parquet file; needs the extra ``guardsdk[parquet]``."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.decisions.export import COLUMNS, LISTS, MAPS, NUMBERS, TRUTHS, WHOLE, row_of
+from guardsdk.errors import DecisionLogError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_ROWS = 10_000
+"""Rows of a row group: what is held in memory at once."""
+
+
+def to_parquet(records: Iterable[Mapping[str, Any]], path: Path) -> int:
+    """Write ``records`` to the file ``path`` and return how many there were.
+
+    Raises ``DecisionLogError`` where pyarrow is not installed or the file cannot be written.
+    """
+    try:
+        import pyarrow as pa  # noqa: PLC0415  an extra
+        from pyarrow import parquet  # noqa: PLC0415
+    except ModuleNotFoundError:
+        msg = "Parquet needs pyarrow: pip install 'guardsdk[parquet]'"
+        raise DecisionLogError(msg) from None
+    types = {
+        **dict.fromkeys(WHOLE, pa.int64()),
+        **dict.fromkeys(NUMBERS, pa.float64()),
+        **dict.fromkeys(TRUTHS, pa.bool_()),
+        **dict.fromkeys(LISTS, pa.list_(pa.string())),
+        **dict.fromkeys(MAPS, pa.map_(pa.string(), pa.float64())),
+    }
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
+    rows, source = 0, iter(records)
+    try:
+        with parquet.ParquetWriter(path, schema) as writer:
+            while batch := [_row(record) for record in islice(source, _ROWS)]:
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+                rows += len(batch)
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise DecisionLogError(msg) from None
+    return rows
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    row = row_of(record)
+    return row | {name: list((row[name] or {}).items()) for name in MAPS}

@@ -1,0 +1,226 @@
+"""Follows the chain of a log from its first file to its last line, and names the first place where it does not hold.
+
+What it shows, and what it takes to show it:
+
+- A line that was edited, removed, added or moved breaks the chain of hashes there, as long as the chain behind it was
+  not computed anew. With a key nobody else can do that; without one an anchor shows it.
+- Lines cut off at the end are missed by the ``.head`` file beside the log; where that was changed or removed too, by an
+  anchor: number and hash of a record, told to telemetry while the log was written.
+- Whole files are missed by the numbers and hashes on both sides of the gap. Those that were removed when their time was
+  over are not: the log says so itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from guardsdk.decisions.entry import START, parsed
+from guardsdk.decisions.files import Head, Place, raw_lines, read_head
+from guardsdk.errors import DecisionLogError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from guardsdk.decisions.entry import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first place where a log does not hold."""
+
+    file: str
+    """Name of the file."""
+    line: int
+    """Line in that file, from 1; 0 where the file itself, or what should follow it, is at fault."""
+    reason: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found."""
+
+    files: int = 0
+    records: int = 0
+    """Lines of every kind."""
+    decisions: int = 0
+    first: int = 0
+    """Number of the first record that is there."""
+    last: int = 0
+    """Number of the newest one before the first break."""
+    broken: Break | None = None
+    notes: list[str] = field(default_factory=list)
+    """What the log itself says happened to it, in the order of its lines, and what could not be looked at."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything holds."""
+        return self.broken is None
+
+
+class _Chain:
+    """The walk from line to line."""
+
+    def __init__(self, key: bytes | None, anchors: Mapping[int, str]) -> None:
+        self.report = Report()
+        self._key = key
+        self._anchors = dict(anchors)
+        self._digest = START
+        self._file = 0
+        self._before_first = 0
+        """Number of the last record in front of the first one that is there."""
+        self._expired = 0
+        """Up to which record the log itself says that files were removed in time."""
+
+    def step(self, line: Line, raw: bytes, *, opens: bool) -> str | None:
+        """Take the next line, and say what is wrong with it."""
+        if not line.holds(self._key):
+            return "the record does not match its hash: it was edited, or the key is not the one it was written with"
+        content = json.loads(raw) if line.kind != "decision" else {}
+        file = int(content.get("file", 0))
+        reason = _misplaced(line, opens=opens) or self._unlinked(line, file)
+        if reason is not None:
+            return reason
+        if self._anchors.pop(line.sequence, line.digest) != line.digest:
+            return "the record is not the one that was anchored: the log was written anew"
+        report = self.report
+        if report.records == 0:
+            report.first, self._before_first = line.sequence, line.sequence - 1
+        if line.kind == "note":
+            self._note(line, content)
+        self._file = file or self._file
+        report.records += 1
+        report.decisions += line.kind == "decision"
+        report.last, self._digest = line.sequence, line.digest
+        return None
+
+    def _unlinked(self, line: Line, file: int) -> str | None:
+        """Say why a line, the opening of ``file`` where that is not 0, does not follow the one before."""
+        report = self.report
+        if report.records == 0:
+            begins = line.sequence != 1 or line.previous == START
+            return None if begins else "the first record names one before it"
+        if line.sequence != report.last + 1:
+            return _gap(report.last, line.sequence)
+        if line.previous != self._digest:
+            return f"the record does not follow record {report.last}: something between them was changed"
+        return f"file {file} follows file {self._file}" if file and file != self._file + 1 else None
+
+    def _note(self, line: Line, content: dict[str, object]) -> None:
+        event = content.get("event")
+        details = ", ".join(f"{key} {content[key]}" for key in content if key in _TOLD)
+        self.report.notes.append(f"record {line.sequence}: {_EVENTS.get(str(event), event)} ({details})")
+        if event == "expired":
+            self._expired = max(self._expired, int(str(content.get("through", 0))))
+
+    def ends(self, head: Head | None) -> str | None:
+        """Say what is missing at the beginning and at the end."""
+        report = self.report
+        if self._before_first > self._expired:
+            return f"records 1 to {self._before_first} are missing, and the log does not say that their time was over"
+        if head is not None and head.sequence > report.last:
+            return f"records {report.last + 1} to {head.sequence} are missing at the end"
+        if head is not None and head.sequence == report.last and head.digest != self._digest:
+            return "the last record is not the one that was written"
+        later = [number for number in self._anchors if number > report.last]
+        if later:
+            return f"records {report.last + 1} to {max(later)} are missing at the end: record {max(later)} was anchored"
+        report.notes += [f"record {number} is anchored and no longer kept" for number in sorted(self._anchors)]
+        return None
+
+
+_TOLD = ("first", "last", "bytes", "count", "files", "through", "found")
+_EVENTS = {
+    "torn": "the writer was killed in the middle of a record, which was cut off",
+    "missing": "records that had been written were missing",
+    "headless": "the head was missing or damaged",
+    "lost": "decisions could not be written before this",
+    "expired": "files were removed when their time was over",
+}
+
+
+def _misplaced(line: Line, *, opens: bool) -> str | None:
+    if opens and line.kind != "open":
+        return "the file does not begin with its opening: lines were removed from its start"
+    return "a file begins in the middle of another" if line.kind == "open" and not opens else None
+
+
+def _gap(last: int, found: int) -> str:
+    if found > last + 1:
+        return f"records {last + 1} to {found - 1} are missing"
+    return f"record {found} stands after record {last}: records were moved or added"
+
+
+def verify(path: Path, *, key: bytes | None = None, anchors: Mapping[int, str] | None = None) -> Report:
+    """Follow the log that is written to ``path`` in memory that does not grow with it.
+
+    A line that a killed writer tore at the very end, and that the next writer will cut off, is a note and no break. Do
+    not call it while the log is written to: the head may be newer than what was read.
+
+    Args:
+        path: The file that is written to; its closed files are looked for beside it.
+        key: The key of the hashes, where the log has one.
+        anchors: Numbers of records to their hashes, from telemetry.
+
+    Raises:
+        DecisionLogError: There is no log, or it cannot be read.
+    """
+    place = Place(path)
+    chain = _Chain(key, anchors or {})
+    try:
+        files = place.every()
+        for file in files:
+            chain.report.broken = _file(chain, file, newest=file == files[-1])
+            chain.report.files += 1
+            if chain.report.broken is not None:
+                return chain.report
+        head = _head(place, key, chain.report.notes)
+    except DecisionLogError:
+        raise
+    except OSError as error:
+        msg = f"{error.filename}: {error.strerror}"
+        raise DecisionLogError(msg) from None
+    reason = chain.ends(head)
+    if reason is not None:
+        chain.report.broken = Break(files[-1].name, 0, reason)
+    return chain.report
+
+
+def _file(chain: _Chain, path: Path, *, newest: bool) -> Break | None:
+    number = 0
+    for number, raw in enumerate(raw_lines(path), 1):
+        whole = raw.endswith(b"\n")
+        line = parsed(raw[:-1]) if whole else None
+        if line is None:
+            if newest and not whole:
+                chain.report.notes.append(f"{path.name}:{number}: a torn record, which the next writer will cut off")
+                continue
+            return Break(path.name, number, "not a record: the line was changed")
+        reason = chain.step(line, raw, opens=number == 1)
+        if reason is not None:
+            return Break(path.name, number, reason)
+    if number == 0 and not newest:
+        return Break(path.name, 0, "the file is empty")
+    return None  # an empty newest file was begun by a writer that was killed; what else is missing the head tells
+
+
+def _head(place: Place, key: bytes | None, notes: list[str]) -> Head | None:
+    raw = place.head.read_bytes() if place.head.exists() else b""
+    head = read_head(raw, key)
+    if head is None:
+        notes.append(f"{place.head.name} is missing or damaged: without an anchor nobody can tell what was cut off")
+    return head
+
+
+def anchors_of(given: Sequence[str]) -> dict[int, str]:
+    """Read anchors written as ``NUMBER:HASH``. Raises ``ValueError`` where one is not."""
+    anchors = {}
+    for one in given:
+        number, _, digest = one.partition(":")
+        if not number.isdigit() or len(digest) != len(START):
+            msg = "an anchor is written NUMBER:HASH, as telemetry was told it"
+            raise ValueError(msg)
+        anchors[int(number)] = digest
+    return anchors

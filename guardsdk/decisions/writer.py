@@ -1,0 +1,238 @@
+"""Appends lines to the newest file of a log, repairs what a killed writer left, and begins the next file in time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.decisions.entry import START, Entry, Line, encoded, line_of, note, timestamp
+from guardsdk.decisions.files import Head, Place, last_line, opening, read_head, write_head
+from guardsdk.decisions.locking import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from guardsdk.policy.logging import LogRules
+
+_OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+_HEAD_BYTES = 4096
+_FAR_AHEAD = timedelta(days=36_500)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Where a log stands."""
+
+    file: int
+    """Number of the newest file; 0 before the first."""
+    sequence: int = 0
+    digest: str = START
+    opened: float = 0.0
+    """When the newest file was begun, in seconds since the epoch."""
+    inode: int = -1
+    size: int = 0
+
+
+class Writer:
+    """Writes to one log. Other threads and processes may do so too; nothing is held open between two calls.
+
+    Closed files are found by name, so they may be moved away from the oldest on.
+    """
+
+    def __init__(self, place: Place, rules: LogRules, key: bytes | None) -> None:
+        """Write to ``place``; nothing is touched yet."""
+        self._place = place
+        self._rules = rules
+        self._key = key
+        self._tail = Tail(0)
+        """As this writer left it; only believed where the file still looks like that."""
+        self._synced_at = time.monotonic()
+        self.repaired = 0
+        """Torn ends that were cut off."""
+
+    def append(self, entries: Sequence[Entry]) -> Tail:
+        """Write a line for each of ``entries``, all or none, and return where the log stands then.
+
+        Raises ``OSError`` where something cannot be written, and ``DecisionLogError`` where others hold the log.
+        """
+        with locked(self._place.head, self._rules.lock_timeout_s) as head_file:
+            descriptor, tail = self._opened(head_file, sum(_estimate(entry.body) for entry in entries))
+            try:
+                before, tail = tail, self._write(descriptor, tail, entries)
+                try:
+                    write_head(head_file, Head(tail.file, tail.sequence, tail.digest), self._key)
+                except OSError:
+                    os.ftruncate(descriptor, before.size)
+                    raise
+                self._tail = tail
+                self._sync(descriptor)
+            finally:
+                os.close(descriptor)
+        return tail
+
+    def flush(self) -> Tail:
+        """Force everything to the disk that was written so far, and return where the log stood for this writer."""
+        with suppress(FileNotFoundError):
+            descriptor = os.open(self._place.path, os.O_RDWR)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self._synced_at = time.monotonic()
+        return self._tail
+
+    def _opened(self, head_file: int, more: int) -> tuple[int, Tail]:
+        """Open the file that takes ``more`` bytes, in order, and say where it stands."""
+        descriptor = os.open(self._place.path, _OPEN, 0o600)
+        try:
+            found = os.fstat(descriptor)
+            if (found.st_ino, found.st_size) == (self._tail.inode, self._tail.size):
+                tail = self._tail
+            else:
+                tail = self._recovered(descriptor, head_file)
+            if tail.size and (
+                tail.size + more > self._rules.max_bytes or time.time() - tail.opened > self._rules.max_age_s
+            ):
+                os.fsync(descriptor)
+                os.close(descriptor)
+                descriptor = -1
+                self._place.path.rename(self._place.closed(tail.file))
+                descriptor = os.open(self._place.path, _OPEN, 0o600)
+                notes, expired = self._expired()
+                tail = self._begun(descriptor, tail, notes)  # which says what is removed before it is
+                with suppress(OSError):  # what cannot be removed now is found again
+                    for path in expired:
+                        path.unlink()
+        except BaseException:
+            if descriptor >= 0:
+                os.close(descriptor)
+            raise
+        return descriptor, tail
+
+    def _recovered(self, descriptor: int, head_file: int) -> Tail:
+        """Find out where the log stands, cut off what was torn, and write down what is wrong."""
+        notes: list[Entry] = []
+        size = os.fstat(descriptor).st_size
+        line, end = last_line(descriptor, size)
+        if end < size:
+            os.lseek(descriptor, end, os.SEEK_SET)
+            torn = os.read(descriptor, size - end)
+            notes.append(note("torn", bytes=size - end, sha256=hashlib.sha256(torn).hexdigest()))
+            os.ftruncate(descriptor, end)
+            self.repaired += 1
+        known = self._place.all_closed()
+        number = known[-1][0] if known else 0
+        begun = opening(self._place.path) if line is not None else None
+        if line is not None:
+            tail = _tail_of(line, begun[0] if begun else number + 1, begun[1] if begun else line.time)
+        else:
+            tail = Tail(number)
+            if known and (before := _last_of(known[-1][1])) is not None:
+                tail = replace(tail, sequence=before.sequence, digest=before.digest)
+        os.lseek(head_file, 0, os.SEEK_SET)
+        raw = os.read(head_file, _HEAD_BYTES)
+        head = read_head(raw, self._key)
+        if head is None and (tail.sequence or raw):
+            notes.append(note("headless", found=bool(raw)))
+        elif head is not None and head.sequence > tail.sequence:
+            notes.append(note("missing", first=tail.sequence + 1, last=head.sequence, hash=head.digest))
+            tail = replace(tail, sequence=head.sequence)
+        if line is None:
+            return self._begun(descriptor, tail, notes)
+        tail = replace(tail, inode=os.fstat(descriptor).st_ino, size=end)
+        return self._write(descriptor, tail, notes)
+
+    def _begun(self, descriptor: int, before: Tail, notes: Sequence[Entry]) -> Tail:
+        """Write the first line of the file that follows ``before``, and ``notes``."""
+        now = time.time_ns()
+        tail = replace(before, file=before.file + 1, opened=now / 1e9, inode=os.fstat(descriptor).st_ino, size=0)
+        opened = {"file": tail.file, "keyed": self._key is not None}
+        tail = self._write(descriptor, tail, [Entry("open", timestamp(now), opened)])
+        if self._rules.fsync != "never":
+            _sync_directory(self._place.path.parent)
+        return self._write(descriptor, tail, notes)
+
+    def _write(self, descriptor: int, tail: Tail, entries: Sequence[Entry]) -> Tail:
+        """Append a line for each of ``entries``, all or none."""
+        data, sequence, digest = bytearray(), tail.sequence, tail.digest
+        for entry in entries:
+            sequence += 1
+            line = line_of(sequence, entry, digest, self._key)
+            digest = line.digest
+            data += encoded(line)
+        try:
+            _write_all(descriptor, data)
+        except BaseException:
+            with suppress(OSError):  # the next writer cuts it off otherwise
+                os.ftruncate(descriptor, tail.size)
+            raise
+        return replace(tail, sequence=sequence, digest=digest, size=tail.size + len(data))
+
+    def _expired(self) -> tuple[list[Entry], list[Path]]:
+        """Return the closed files that need not be kept any longer, the oldest first, and what to write down of it."""
+        oldest = time.time() - self._rules.keep_days * 86_400
+        paths: list[Path] = []
+        last: Line | None = None
+        for _, path in self._place.all_closed():
+            line = _last_of(path)
+            if line is None or _seconds(line.time) >= oldest:
+                break
+            paths.append(path)
+            last = line
+        if last is None:
+            return [], []
+        return [note("expired", files=len(paths), through=last.sequence, hash=last.digest)], paths
+
+    def _sync(self, descriptor: int) -> None:
+        rules = self._rules
+        if rules.fsync == "always" or (
+            rules.fsync == "interval" and time.monotonic() - self._synced_at >= rules.fsync_interval_s
+        ):
+            os.fsync(descriptor)
+            self._synced_at = time.monotonic()
+
+
+def _tail_of(line: Line, file: int, opened: str) -> Tail:
+    return Tail(file, line.sequence, line.digest, _seconds(opened))
+
+
+def _last_of(path: Path) -> Line | None:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        return last_line(descriptor, os.fstat(descriptor).st_size)[0]
+    finally:
+        os.close(descriptor)
+
+
+def _seconds(when: str) -> float:
+    """Return a time of a line in seconds since the epoch; far in the future where it cannot be read."""
+    try:
+        return datetime.fromisoformat(when).timestamp()
+    except ValueError:
+        return time.time() + _FAR_AHEAD.total_seconds()
+
+
+def _estimate(body: Mapping[str, Any]) -> int:
+    """Return about how many bytes a line takes; the limit of a file need not be met to the byte."""
+    return 600 + sum(len(value) for value in body.values() if isinstance(value, str)) + 60 * len(body.get("scores", ()))
+
+
+def _write_all(descriptor: int, data: bytes | bytearray) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_directory(directory: Path) -> None:
+    with suppress(OSError):  # Windows cannot, and not every file system will
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

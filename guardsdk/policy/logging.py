@@ -1,0 +1,38 @@
+"""What a policy says of the decision log: where it is, how long it is kept, what follows when it cannot be written."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fsync = Literal["always", "interval", "never"]
+
+
+class LogRules(BaseModel):
+    """How decisions are written down."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    path: str | None = Field(default=None, min_length=1)
+    """The file that is written to, from the working directory where it is relative; policies must name one."""
+    on_error: Literal["serve", "block"] = "serve"
+    """When a decision cannot be written: ``serve`` goes on and counts it, ``block`` holds the text back."""
+    fsync: Fsync = "interval"
+    """When records are forced to the disk: ``always`` before a check returns, at an ``interval``, or ``never``, which
+    leaves it to the system. A killed process loses nothing in any case; a power cut may lose what was not forced."""
+    fsync_interval_s: float = Field(default=1.0, gt=0)
+    """Seconds. Looked at when something is written, and on ``flush``."""
+    max_bytes: int = Field(default=64 * 2**20, ge=4096)
+    """A file that would grow beyond this is closed and the next one begun."""
+    max_age_s: float = Field(default=24 * 3600.0, gt=0)
+    """Seconds after which the next one is begun, whatever its size."""
+    keep_days: float = Field(default=200.0, gt=0)
+    """Days that closed files are kept at least, counted from their last record; ``inf`` is for ever. The EU AI Act
+    (Regulation 2024/1689, article 26(6)) asks deployers of high-risk systems for six months or more."""
+    anchor_every_s: float = Field(default=300.0, gt=0)
+    """Seconds between two anchors: the newest record's number and hash, told to telemetry."""
+    lock_timeout_s: float = Field(default=5.0, gt=0)
+    """Seconds to wait for other processes that write; beyond, the record counts as not written."""
+    capture_text: str = "none"
+    """What a record may hold of the text: ``none``, ``hash``, ``redacted`` or ``full``; any other word is ``none``."""

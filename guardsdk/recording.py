@@ -1,0 +1,45 @@
+"""Who is told of a guard's checks and where they are written down, from what the guard was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardsdk.errors import InputTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.decisions.log import DecisionLog
+    from guardsdk.observing import Observer
+    from guardsdk.policy.model import Policy
+    from guardsdk.settings import Settings
+
+
+def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequence[Observer]:
+    """Return the observers given, or the one for OpenTelemetry."""
+    if given is not None:
+        return given
+    # Imported here because OpenTelemetry is slow to import and a guard with observers of its own does without it.
+    from guardsdk.telemetry.observer import OpenTelemetryObserver  # noqa: PLC0415
+
+    return (OpenTelemetryObserver(settings=settings),)
+
+
+def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLog | None:
+    """Return the decision log given, one at the path given by the policy's rules, the policy's own, or none.
+
+    Raises ``InputTypeError`` where ``given`` is none of these.
+    """
+    rules = policy.decision_log
+    if given is None and rules is None:
+        return None
+    from guardsdk.decisions.log import DecisionLog  # noqa: PLC0415  as above
+
+    if isinstance(given, DecisionLog):
+        return given
+    path = given if given is not None or rules is None else rules.path
+    if not isinstance(path, str | Path):
+        msg = f"decision_log must be a path or a DecisionLog, not {type(path).__name__}"
+        raise InputTypeError(msg)
+    return DecisionLog(path, rules)

@@ -1,0 +1,186 @@
+"""What is written, where, and what happens to files that are full, old or past their time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from pydantic import ValidationError
+
+from guardsdk.decisions import DecisionLog, LogRules
+from guardsdk.decisions.entry import timestamp
+from guardsdk.decisions.verify import verify
+from guardsdk.errors import DecisionLogError
+from guardsdk.verdict import Stage
+from tests.decisions.conftest import record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.decisions.conftest import Written
+
+
+def test_a_line_says_what_was_decided_and_on_what_grounds(written: Written) -> None:
+    with TracerProvider().get_tracer("app").start_as_current_span("request") as span:
+        written.log().record([record(3, fired=True, stage=Stage.TOOL, actor="mail-reader")])
+        context = span.get_span_context()
+    opened, line = written.lines()
+    assert (opened["kind"], opened["seq"], opened["file"]) == ("open", 1, 1)
+    expected = {
+        "seq": 2,
+        "kind": "decision",
+        "time": timestamp(record(3).started_ns),
+        "stage": "tool",
+        "action": "block",
+        "status": "complete",
+        "principle": "no-override",
+        "scores": {"prompt_injection": 0.9},
+        "thresholds": {"no-override": 0.8},
+        "coverage": 1.0,
+        "duration_s": 0.01,
+        "trace_id": f"{context.trace_id:032x}",
+        "span_id": f"{context.span_id:016x}",
+    }
+    assert {name: line[name] for name in expected} == expected
+    assert line["margins"] == {"no-override": pytest.approx(0.1)}
+    assert line["prev"] == opened["hash"]
+
+
+def test_an_actor_is_a_pseudonym_that_only_the_key_gives(written: Written, tmp_path: Path) -> None:
+    log = written.log()
+    log.record([record(actor="ada"), record(actor="ada"), record(actor="bob"), record()])
+    ada, again, bob, nobody = (line["actor"] for line in written.lines()[1:])
+    assert ada == again == log.pseudonym("ada")
+    assert len({ada, bob}) == 2
+    assert nobody is None
+    assert "ada" not in written.path.read_text()
+    assert DecisionLog(tmp_path / "x", actor_key=b"o" * 32).pseudonym("ada") != ada
+
+
+def test_a_key_is_made_once_beside_the_log_for_its_owner_only(written: Written) -> None:
+    first, second = DecisionLog(written.path), DecisionLog(written.path)
+    first.record([record(actor="ada")])
+    second.record([record(actor="ada")])
+    assert {line["actor"] for line in written.lines()[1:]} == {first.pseudonym("ada")}
+    if sys.platform != "win32":
+        assert {stat.S_IMODE(one.stat().st_mode) for one in written.path.parent.iterdir()} == {0o600}
+
+
+def test_a_full_file_is_closed_and_the_chain_goes_on_in_the_next(written: Written) -> None:
+    written.fill(40, max_bytes=8192)
+    files = written.place.every()
+    assert len(files) > 3
+    assert [one.name for one in files[:2]] == ["decisions.000001.jsonl", "decisions.000002.jsonl"]
+    assert all(one.stat().st_size <= 8192 for one in files)
+    report = verify(written.path)
+    assert (report.sound, report.decisions, report.files) == (True, 40, len(files))
+
+
+def test_an_old_file_is_closed_whatever_its_size(written: Written) -> None:
+    log = written.fill(2, max_age_s=0.2)
+    time.sleep(0.3)
+    log.record([record()])
+    assert len(written.place.every()) == 2
+    assert verify(written.path).sound
+
+
+def test_files_past_their_time_are_removed_and_the_log_says_so(written: Written) -> None:
+    written.fill(40, max_bytes=8192)
+    before = written.place.every()
+    log = written.log(max_bytes=8192, keep_days=1.0)  # the records are of September 2026
+    while "expired" not in written.kinds():
+        log.record([record()])
+    assert not any(one.exists() for one in before[:-1])
+    report = verify(written.path)
+    assert report.sound
+    assert report.first > 1
+    assert any("their time was over" in note for note in report.notes)
+
+
+def test_files_within_their_time_are_kept(written: Written) -> None:
+    written.fill(40, max_bytes=8192, keep_days=float("inf"))
+    assert verify(written.path).first == 1
+
+
+@pytest.mark.parametrize(("fsync", "expected"), [("always", 3), ("interval", 0), ("never", 0)])
+def test_the_disk_is_waited_for_as_the_rules_say(
+    written: Written, monkeypatch: pytest.MonkeyPatch, fsync: str, expected: int
+) -> None:
+    log = written.fill(1, fsync=fsync, fsync_interval_s=3600)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    for number in range(3):
+        log.record([record(number)])
+    assert len(synced) == expected
+    log.flush()
+    assert len(synced) == expected + 1
+
+
+def test_a_batch_is_written_in_one_go(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = written.fill(1)
+    calls: list[int] = []
+    real = os.write
+
+    def counting(descriptor: int, data: bytes) -> int:
+        calls.append(len(data))
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", counting)
+    log.record([record(number) for number in range(64)])
+    assert len(calls) == 2  # the lines, and the head
+    assert verify(written.path).decisions == 65
+
+
+def test_a_log_that_cannot_be_written_raises_counts_and_complains_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    log = DecisionLog(tmp_path / "file" / "decisions.jsonl")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            with pytest.raises(DecisionLogError, match="file"):
+                log.record([record(), record()])
+    assert len(caplog.records) == 1
+    assert log.health.lost == 6
+    assert log.health.problem is not None
+
+
+def test_when_it_can_be_written_again_the_log_says_how_many_are_missing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "decisions.jsonl"
+    path.mkdir()
+    log = DecisionLog(path)
+    with pytest.raises(DecisionLogError):
+        log.record([record(), record()])
+    path.rmdir()
+    with caplog.at_level(logging.WARNING):
+        log.record([record()])
+    assert "2 decisions are missing" in caplog.text
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["kind"], line.get("count")) for line in lines] == [("open", None), ("note", 2), ("decision", None)]
+    assert (log.health.written, log.health.lost, log.health.problem) == (1, 2, None)
+    assert any("could not be written" in note for note in verify(path).notes)
+
+
+def test_another_writer_that_never_ends_is_not_waited_for_for_ever(written: Written) -> None:
+    from guardsdk.decisions.locking import locked  # noqa: PLC0415  the lock this test takes
+
+    log = written.fill(1, lock_timeout_s=0.05)
+    with locked(written.place.head, 1.0), pytest.raises(DecisionLogError, match="another writer"):
+        log.record([record()])
+    log.record([record()])
+    assert verify(written.path).sound
+
+
+def test_rules_that_cannot_be_meant_are_refused() -> None:
+    for wrong in ({"max_bytes": 10}, {"keep_days": 0}, {"fsync": "often"}, {"on_error": "allow"}, {"age": 1}):
+        with pytest.raises(ValidationError):
+            LogRules.model_validate(wrong)

@@ -1,0 +1,221 @@
+"""Many writers at once, and writers that are killed: real processes, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk.decisions.verify import verify
+from tests.decisions.conftest import record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.decisions.conftest import Written
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
+
+WRITE = """
+import itertools, os, resource, signal, sys
+from guardsdk.decisions import DecisionLog, LogRules
+from guardsdk.errors import DecisionLogError
+from tests.decisions.conftest import record
+log = DecisionLog(sys.argv[1], LogRules(max_bytes=64 * 1024, fsync="never"), actor_key=b"k" * 32)
+"""
+
+
+def start(code: str, path: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITE + code, str(path), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  this interpreter, our own code
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    return out
+
+
+def test_many_threads_write_one_chain(written: Written) -> None:
+    log = written.log()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: log.record([record(number)]), range(400)))
+    report = verify(written.path)
+    assert (report.sound, report.decisions) == (True, 400)
+    assert {line["length"] for line in written.lines()[1:]} == set(range(400))
+
+
+def test_two_logs_of_one_process_on_one_file_write_one_chain(written: Written) -> None:
+    logs = [written.log(), written.log()]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: logs[number % 2].record([record(number)]), range(200)))
+    report = verify(written.path)
+    assert (report.sound, report.decisions) == (True, 200)
+
+
+def test_many_processes_write_one_chain_over_rotations(written: Written) -> None:
+    code = "for number in range(100): log.record([record(number, actor=sys.argv[2])])"
+    for process in [start(code, written.path, f"process {one}") for one in range(4)]:
+        finish(process)
+    report = verify(written.path)
+    assert (report.sound, report.decisions) == (True, 400)
+    assert report.files > 2
+    decisions = [line for line in written.lines() if line["kind"] == "decision"]
+    for actor in {line["actor"] for line in decisions}:
+        assert [line["length"] for line in decisions if line["actor"] == actor] == list(range(100))
+
+
+def test_a_forked_child_writes_on_while_its_parent_does(written: Written) -> None:
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(4) as pool:
+    done = pool.map(lambda number: log.record([record(number)]), range(100))
+    child = os.fork()
+    if child == 0:
+        for number in range(100): log.record([record(number)])
+        os._exit(0)
+    list(done)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    finish(start(code, written.path))
+    report = verify(written.path)
+    assert (report.sound, report.decisions) == (True, 200)
+
+
+def test_a_writer_killed_in_the_middle_of_a_write_tears_its_last_line_only(
+    written: Written, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = """
+for number in range(20): log.record([record(number)])
+real = os.write
+def half(descriptor, data):
+    real(descriptor, data[:len(data) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+os.write = half
+log.record([record(20)])
+"""
+    process = start(code, written.path)
+    assert process.wait(timeout=120) == -signal.SIGKILL
+    assert not written.path.read_bytes().endswith(b"\n")
+    torn = verify(written.path)
+    assert (torn.sound, torn.decisions) == (True, 20)
+    assert any("torn" in note for note in torn.notes)
+    log = written.log()
+    log.record([record(21)])
+    assert log.health.repaired == 1
+    assert "torn line" in caplog.text
+    assert written.kinds()[-2:] == ["torn", "decision"]
+    report = verify(written.path)
+    assert (report.sound, report.decisions) == (True, 21)
+    assert any("killed in the middle" in note for note in report.notes)
+
+
+def test_a_batch_torn_in_the_middle_keeps_its_whole_lines(written: Written) -> None:
+    code = """
+log.record([record(0)])
+real = os.write
+def most(descriptor, data):
+    real(descriptor, data[:-10])
+    os.kill(os.getpid(), signal.SIGKILL)
+os.write = most
+log.record([record(number) for number in range(1, 11)])
+"""
+    assert start(code, written.path).wait(timeout=120) == -signal.SIGKILL
+    written.log().record([record(11)])
+    report = verify(written.path)
+    assert report.sound
+    kept = [line["length"] for line in written.lines() if line["kind"] == "decision"]
+    assert kept == [*range(10), 11]
+
+
+@pytest.mark.parametrize("name", ["rename", "ftruncate", "unlink"])
+def test_a_writer_killed_in_the_middle_of_a_rotation_leaves_a_log_that_goes_on(written: Written, name: str) -> None:
+    """Killed behind the renaming of a full file, before the head is cut to length, or at the first removal."""
+    written.fill(40, max_bytes=8192)
+    place = "pathlib.Path" if name in {"rename", "unlink"} else "os"
+    code = f"""
+import pathlib
+log = DecisionLog(sys.argv[1], LogRules(max_bytes=8192, keep_days=1.0), actor_key=b"k" * 32)
+real = {place}.{name}
+def last(*arguments):
+    real(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+{place}.{name} = last
+for number in range(40): log.record([record(number)])
+"""
+    assert start(code, written.path).wait(timeout=120) == -signal.SIGKILL
+    written.log().record([record(99)])
+    report = verify(written.path)
+    assert report.sound, report.broken
+    assert written.lines()[-1]["length"] == 99
+
+
+def test_writers_killed_at_any_moment_lose_no_record_they_had_reported(written: Written) -> None:
+    code = """
+for number in itertools.count():
+    log.record([record(number)])
+    sys.stdout.write(f"{number}\\n")
+    sys.stdout.flush()
+"""
+    reported = 0
+    for turn in range(3):
+        process = start(code, written.path)
+        assert process.stdout is not None
+        for _ in range(10 + 7 * turn):
+            process.stdout.readline()
+        time.sleep(0.01 * turn)
+        os.kill(process.pid, signal.SIGKILL)
+        rest, _ = process.communicate(timeout=120)
+        reported += 10 + 7 * turn + rest.count("\n")
+    written.log().record([record(0)])
+    report = verify(written.path)
+    assert report.sound, report.broken
+    assert reported + 1 <= report.decisions <= reported + 4  # of each, one record may be written and not yet reported
+
+
+def test_a_disk_that_is_full_costs_records_and_not_the_log(written: Written) -> None:
+    """A limit on the size of files fails in the middle of a write, as a full disk does."""
+    code = """
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log.record([record(0)])
+size = os.stat(sys.argv[1]).st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, resource.RLIM_INFINITY))
+for number in range(1, 4):
+    try:
+        log.record([record(number)])
+    except DecisionLogError as error:
+        print(error)
+assert os.stat(sys.argv[1]).st_size == size
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+log.record([record(4)])
+print(log.health.written, log.health.lost)
+"""
+    *errors, health = finish(start(code, written.path)).splitlines()
+    assert len(errors) == 3
+    assert all("File too large" in error for error in errors)
+    assert health == "2 3"
+    assert written.kinds() == ["open", "decision", "lost", "decision"]
+    assert verify(written.path).sound
+
+
+def test_a_folder_that_may_not_be_written_to_costs_records_and_is_named(written: Written) -> None:
+    written.path.parent.chmod(0o500)
+    code = """
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write anywhere
+try:
+    log.record([record(0)])
+except DecisionLogError as error:
+    print(error)
+print(log.health.lost)
+"""
+    error, lost = finish(start(code, written.path)).splitlines()
+    written.path.parent.chmod(0o700)
+    assert "Permission denied" in error
+    assert lost == "1"

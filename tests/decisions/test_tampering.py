@@ -1,0 +1,185 @@
+"""Whatever is done to a log afterwards, ``verify`` names the first place where it no longer holds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk.decisions import DecisionLog
+from guardsdk.decisions.entry import Entry, encoded, line_of
+from guardsdk.decisions.verify import anchors_of, verify
+from guardsdk.errors import DecisionLogError
+from tests.decisions.conftest import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.decisions.conftest import Written
+
+KEY = b"secret of the auditor"
+
+
+def change(path: Path, how: Callable[[list[bytes]], list[bytes]]) -> None:
+    path.write_bytes(b"".join(how(path.read_bytes().splitlines(keepends=True))))
+
+
+def edited(lines: list[bytes]) -> list[bytes]:
+    lines[4] = lines[4].replace(b'"action":"allow"', b'"action":"block"')
+    return lines
+
+
+def rehashed(lines: list[bytes]) -> list[bytes]:
+    """One line is edited and its own hash computed anew, by someone who does not know that the next line names it."""
+    content = json.loads(lines[4])
+    body = {name: value for name, value in content.items() if name not in {"v", "seq", "kind", "time", "prev", "hash"}}
+    body["action"] = "block"
+    entry = Entry(content["kind"], content["time"], body)
+    lines[4] = encoded(line_of(content["seq"], entry, content["prev"], None))
+    return lines
+
+
+def test_an_untouched_log_is_sound(written: Written) -> None:
+    written.fill(10)
+    report = verify(written.path)
+    assert report.sound
+    assert (report.first, report.last, report.decisions, report.notes) == (1, 11, 10, [])
+
+
+@pytest.mark.parametrize(
+    ("how", "line", "reason"),
+    [
+        (edited, 5, "does not match its hash"),
+        (rehashed, 6, "does not follow record 5"),
+        (lambda lines: lines[:4] + lines[5:], 5, "records 5 to 5 are missing"),
+        (lambda lines: lines[:4] + lines[6:], 5, "records 5 to 6 are missing"),
+        (lambda lines: lines[1:], 1, "does not begin with its opening"),
+        (lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], 5, "records 5 to 5 are missing"),
+        (lambda lines: [*lines[:5], lines[3], *lines[5:]], 6, "record 4 stands after record 5"),
+        (lambda lines: [*lines[:4], lines[4][:-3] + b"\n", *lines[5:]], 5, "not a record"),
+        (lambda lines: [*lines[:4], b"\n", *lines[4:]], 5, "not a record"),
+        (lambda lines: lines[:8], 0, "records 9 to 11 are missing at the end"),
+        (lambda lines: lines[:1], 0, "records 2 to 11 are missing at the end"),
+        (lambda _: [], 0, "records 1 to 11 are missing at the end"),
+    ],
+)
+def test_the_first_break_is_named(
+    written: Written, how: Callable[[list[bytes]], list[bytes]], line: int, reason: str
+) -> None:
+    written.fill(10)
+    change(written.path, how)
+    broken = verify(written.path).broken
+    assert broken is not None
+    assert (broken.file, broken.line) == ("decisions.jsonl", line)
+    assert reason in broken.reason
+
+
+def test_what_was_cut_off_stays_missing_when_the_log_goes_on(written: Written) -> None:
+    written.fill(10)
+    change(written.path, lambda lines: lines[:8])
+    written.fill(5)
+    assert "missing" in written.kinds()
+    broken = verify(written.path).broken
+    assert broken is not None
+    assert "records 9 to 11 are missing" in broken.reason
+
+
+def test_a_log_that_was_removed_whole_stays_missing_when_it_goes_on(written: Written) -> None:
+    log = written.fill(10)
+    written.path.unlink()
+    log.record([record()])
+    assert written.lines()[0]["seq"] == 12
+    assert not verify(written.path).sound
+
+
+@pytest.mark.parametrize(("number", "reason"), [(1, "records 1 to"), (2, "are missing")])
+def test_a_closed_file_that_is_missing_is_noticed(written: Written, number: int, reason: str) -> None:
+    written.fill(40, max_bytes=8192)
+    written.place.closed(number).unlink()
+    broken = verify(written.path).broken
+    assert broken is not None
+    assert reason in broken.reason
+
+
+def test_the_end_of_a_closed_file_is_chained_to_the_next(written: Written) -> None:
+    written.fill(40, max_bytes=8192)
+    change(written.place.closed(2), lambda lines: lines[:-1])
+    broken = verify(written.path).broken
+    assert broken is not None
+    assert (broken.file, broken.line) == ("decisions.000003.jsonl", 1)
+
+
+def forge(written: Written, keep: int, key: bytes | None) -> None:
+    """Do what someone with all the files and without the key can: cut the end off and write a head that fits."""
+    change(written.path, lambda lines: lines[:keep])
+    last = json.loads(written.path.read_bytes().splitlines()[-1])
+    other = DecisionLog(written.path.with_name("other.jsonl"), chain_key=key)
+    other.record([record()])
+    head = json.loads(written.place.head.read_bytes())
+    head["seq"], head["hash"] = last["seq"], last["hash"]
+    from guardsdk.decisions.files import Head, write_head  # noqa: PLC0415  what a forger would use
+
+    with written.place.head.open("r+b", buffering=0) as stream:
+        write_head(stream.fileno(), Head(head["file"], last["seq"], last["hash"]), key)
+
+
+def test_without_a_key_a_forged_head_hides_the_end_and_an_anchor_shows_it(written: Written) -> None:
+    written.fill(10)
+    newest = written.lines()[-1]
+    forge(written, 8, None)
+    assert verify(written.path).sound
+    anchors = anchors_of([f"{newest['seq']}:{newest['hash']}"])
+    broken = verify(written.path, anchors=anchors).broken
+    assert broken is not None
+    assert "record 11 was anchored" in broken.reason
+
+
+def test_a_log_written_anew_is_not_the_one_that_was_anchored(written: Written) -> None:
+    log = written.fill(10)
+    anchored = written.lines()[6]
+    for one in written.path.parent.iterdir():
+        one.unlink()
+    log.record([record(number + 1) for number in range(10)])
+    assert verify(written.path).sound
+    broken = verify(written.path, anchors={anchored["seq"]: anchored["hash"]}).broken
+    assert broken is not None
+    assert broken.line == 7
+    assert "written anew" in broken.reason
+
+
+def test_with_a_key_nobody_else_can_compute_the_chain_anew(written: Written) -> None:
+    log = DecisionLog(written.path, chain_key=KEY)
+    for number in range(10):
+        log.record([record(number)])
+    assert verify(written.path, key=KEY).sound
+    assert not verify(written.path).sound
+    assert not verify(written.path, key=b"another").sound
+    change(written.path, rehashed)
+    broken = verify(written.path, key=KEY).broken
+    assert broken is not None
+    assert broken.line == 5
+
+
+def test_with_a_key_a_forged_head_is_seen_to_be_forged(written: Written) -> None:
+    log = DecisionLog(written.path, chain_key=KEY)
+    for number in range(10):
+        log.record([record(number)])
+    forge(written, 8, None)
+    assert any("missing or damaged" in note for note in verify(written.path, key=KEY).notes)
+
+
+def test_a_head_that_was_removed_is_told(written: Written) -> None:
+    written.fill(10)
+    written.place.head.unlink()
+    assert any("missing or damaged" in note for note in verify(written.path).notes)
+    written.fill(1)
+    assert written.kinds()[-2:] == ["headless", "decision"]
+
+
+def test_where_there_is_no_log_that_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DecisionLogError, match="there is no decision log"):
+        verify(tmp_path / "decisions.jsonl")
+    with pytest.raises(DecisionLogError, match="there is no decision log"):
+        verify(tmp_path / "none" / "decisions.jsonl")
