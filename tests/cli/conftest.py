@@ -40,7 +40,11 @@ class Runner:
         own = ["--providers", "cpu"]
         if "--model" not in arguments:
             own += ["--model", str(self._model)]
-        status = main([*map(str, arguments), *own])
+        return self.alone(*arguments, *own)
+
+    def alone(self, *arguments: str | Path) -> int:
+        """Return the exit status of a command that needs no guard, or is given all its options."""
+        status = main([*map(str, arguments)])
         self.out, self.err = self._capsys.readouterr()
         return status
 

@@ -11,6 +11,7 @@ from guardsdk.decisions import DecisionLog, LogRules
 from guardsdk.decisions.files import Place
 from guardsdk.observing import CheckRecord
 from guardsdk.verdict import Action, Evaluation, Stage, Status, Verdict
+from tests.cli.conftest import run as run  # noqa: PLC0414  the fixture that runs the command line
 
 if TYPE_CHECKING:
     from pathlib import Path

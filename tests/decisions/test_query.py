@@ -1,0 +1,192 @@
+"""What is asked of a log is answered from its lines, whatever they hold and however many they are."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tracemalloc
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk.decisions import query as module
+from guardsdk.decisions.query import FIELDS, Query, count, fronts, records
+from guardsdk.errors import DecisionLogError
+from guardsdk.verdict import Stage
+from tests.decisions.conftest import Written, record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Runner
+
+
+@pytest.fixture
+def mixed(written: Written) -> Written:
+    """200 decisions over several files, a second apart; the first half has actors, two stages and blocks."""
+    log = written.log(max_bytes=32 * 1024)
+    for number in range(200):
+        early = number < 100
+        log.record(
+            [
+                record(
+                    number,
+                    actor=("ada" if number % 2 else "bob") if early else None,
+                    stage=Stage.TOOL if early and number % 5 == 0 else Stage.INPUT,
+                    fired=early and number % 10 == 0,
+                )
+            ]
+        )
+    assert len(written.place.every()) > 2
+    return written
+
+
+def brute(mixed: Written, **wanted: object) -> list[int]:
+    lines = [line for line in mixed.lines() if line["kind"] == "decision"]
+    return [line["seq"] for line in lines if all(line[name] == value for name, value in wanted.items())]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"action": "block"},
+        {"stage": "tool"},
+        {"principle": "no-override"},
+        {"stage": "tool", "action": "allow"},
+        {"status": "failed"},
+    ],
+)
+def test_decisions_are_found_by_their_fields(mixed: Written, wanted: dict[str, str]) -> None:
+    found = [one["seq"] for one in records(mixed.path, Query(**wanted))]
+    assert found == brute(mixed, **wanted)
+
+
+def test_decisions_are_found_by_actor(mixed: Written) -> None:
+    ada = mixed.log().pseudonym("ada")
+    found = [one["seq"] for one in records(mixed.path, Query(actor=ada))]
+    assert found == brute(mixed, actor=ada)
+    assert len(found) == 50
+
+
+def test_decisions_are_found_by_time(mixed: Written) -> None:
+    times = [line["time"] for line in mixed.lines() if line["kind"] == "decision"]
+    found = [one["time"] for one in records(mixed.path, Query(since=times[30], until=times[170]))]
+    assert found == times[30:170]
+    assert list(fronts(mixed.path, Query(since="2090-01-01"))) == []
+
+
+def test_groups_are_counted_and_add_up(mixed: Written) -> None:
+    assert count(mixed.path, Query(), ["action"]) == {("allow",): 190, ("block",): 10}
+    by = count(mixed.path, Query(), ["principle", "stage"])
+    assert by == {("-", "input"): 180, ("-", "tool"): 10, ("no-override", "tool"): 10}
+    assert sum(count(mixed.path, Query(), ["day", "hour"]).values()) == 200
+
+
+def test_groups_beyond_the_most_are_counted_together(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_GROUPS", 3)
+    written.log().record([record(number, actor=f"actor {number}") for number in range(10)])
+    counts = count(written.path, Query(), ["actor"])
+    assert counts["(other)",] == 7
+    assert (len(counts), sum(counts.values())) == (4, 10)
+
+
+def test_an_id_that_json_writes_with_a_backslash_is_found_all_the_same(written: Written) -> None:
+    one = record(fired=True)
+    verdict = one.verdict.model_copy(update={"principle_id": 'a "quoted" id'})
+    written.log().record([replace(one, verdict=verdict), record()])
+    assert count(written.path, Query(principle='a "quoted" id'), ["principle"]) == {('a "quoted" id',): 1}
+
+
+def test_the_first_fields_of_a_line_are_where_the_reader_looks_for_them(written: Written) -> None:
+    written.log().record([record(fired=True, actor="ada")])
+    raw = written.path.read_bytes().splitlines()[1]
+    match = module._FRONT.match(raw)
+    assert match is not None
+    assert [part.decode() for part in match.groups()] == [json.loads(raw)[name] for name in FIELDS]
+
+
+def test_torn_and_strange_lines_are_passed_over(mixed: Written) -> None:
+    with mixed.path.open("ab") as stream:
+        stream.write(b'{"v":1,"kind":"decision"}\nnot json "kind":"decision"\n{"v":1,"seq":9,"kind":"deci')
+    assert len(list(fronts(mixed.path, Query()))) == 200
+
+
+def test_memory_does_not_grow_with_the_log(written: Written) -> None:
+    def peak(size: int) -> int:
+        log = written.log()
+        for _ in range(size):
+            log.record([record(number) for number in range(100)])
+        tracemalloc.start()
+        count(written.path, Query(), ["action"])
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    small = peak(20)
+    large = peak(100)
+    assert large < 1.5 * small
+
+
+def test_where_there_is_no_log_that_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DecisionLogError, match="there is no decision log"):
+        list(fronts(tmp_path / "decisions.jsonl", Query()))
+
+
+def test_a_table_in_csv_has_every_decision(mixed: Written, run: Runner) -> None:
+    target = mixed.path.with_suffix(".csv")
+    assert run.alone("log", "query", mixed.path, "--csv", target) == 0
+    with target.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    lines = [line for line in mixed.lines() if line["kind"] == "decision"]
+    assert [int(row["seq"]) for row in rows] == [line["seq"] for line in lines]
+    assert [json.loads(row["scores"]) for row in rows] == [line["scores"] for line in lines]
+    assert [row["principle"] for row in rows] == [line["principle"] or "" for line in lines]
+
+
+def test_a_table_in_parquet_has_every_decision(mixed: Written, run: Runner) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    target = mixed.path.with_suffix(".parquet")
+    assert run.alone("log", "query", mixed.path, "--parquet", target) == 0
+    rows = parquet.read_table(target).to_pylist()
+    lines = [line for line in mixed.lines() if line["kind"] == "decision"]
+    assert [row["seq"] for row in rows] == [line["seq"] for line in lines]
+    assert [dict(row["margins"]) for row in rows] == [line["margins"] for line in lines]
+    assert [row["allowed"] for row in rows] == [line["allowed"] for line in lines]
+
+
+def test_the_command_counts_and_prints(mixed: Written, run: Runner) -> None:
+    assert run.alone("log", "query", mixed.path, "--by", "action,stage") == 0
+    assert [line.split() for line in run.out.splitlines()] == [
+        ["action", "stage", "decisions"],
+        ["allow", "input", "180"],
+        ["allow", "tool", "10"],
+        ["block", "tool", "10"],
+    ]
+    assert run.alone("log", "query", mixed.path, "--action", "block") == 0
+    assert [json.loads(line)["seq"] for line in run.out.splitlines()] == brute(mixed, action="block")
+    assert run.alone("log", "query", mixed.path, "--by", "score") == 2
+    assert run.alone("log", "query", mixed.path, "--by", "action", "--csv", mixed.path.with_suffix(".csv")) == 2
+
+
+def test_the_command_finds_an_actor_by_the_name_the_guard_was_given(mixed: Written, run: Runner) -> None:
+    assert run.alone("log", "query", mixed.path, "--actor-name", "ada", "--by", "actor") == 2
+    mixed.place.key.write_bytes(b"k" * 32)
+    assert run.alone("log", "query", mixed.path, "--actor-name", "ada", "--by", "actor") == 0
+    assert run.out.splitlines()[1].split() == [mixed.log().pseudonym("ada"), "50"]
+
+
+def test_the_command_verifies(mixed: Written, run: Runner) -> None:
+    assert run.alone("log", "verify", mixed.path) == 0
+    assert run.out.splitlines()[0] == "SOUND"
+    newest = mixed.lines()[-1]
+    assert run.alone("log", "verify", mixed.path, "--anchor", f"{newest['seq']}:{newest['hash']}") == 0
+    assert run.alone("log", "verify", mixed.path, "--anchor", "5") == 2
+    data = mixed.place.closed(2).read_bytes()
+    mixed.place.closed(2).write_bytes(data.replace(b'"allowed":true', b'"allowed":null', 1))
+    assert run.alone("log", "verify", mixed.path, "--json") == 1
+    broken = json.loads(run.out)["broken"]
+    assert broken["file"] == "decisions.000002.jsonl"
+    assert f"decisions.000002.jsonl:{broken['line']}: the record does not match its hash" in run.err
+    assert run.alone("log", "verify", mixed.path.with_name("none.jsonl")) == 2
