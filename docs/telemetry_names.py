@@ -60,12 +60,11 @@ def filled(page: str) -> str:
         "buckets": _buckets(),
     }
     for name, lines in parts.items():
-        marks = re.compile(rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)", re.DOTALL)
-        if marks.search(page) is None:
+        marks = re.search(rf"<!-- {name}:begin -->\n(.*?)<!-- {name}:end -->", page, re.DOTALL)
+        if marks is None:
             msg = f"the page has no marks for {name}"
             raise ValueError(msg)
-        table = "\n".join(lines)
-        page = marks.sub(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", page)
+        page = page[: marks.start(1)] + "\n".join(lines) + "\n" + page[marks.end(1) :]
     return page
 
 

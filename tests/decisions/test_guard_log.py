@@ -162,7 +162,11 @@ def test_closing_the_guard_flushes_the_log(
     model_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[DecisionLog] = []
-    monkeypatch.setattr(DecisionLog, "flush", lambda one: flushed.append(one))  # a builtin would not be bound
+
+    def flush(one: DecisionLog) -> None:
+        flushed.append(one)
+
+    monkeypatch.setattr(DecisionLog, "flush", flush)
     log = DecisionLog(tmp_path / "decisions.jsonl")
     guard = Guard(models=model_directory, observers=(), decision_log=log)
     guard.close()

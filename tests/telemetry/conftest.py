@@ -42,8 +42,9 @@ class Watched:
         return self.observer_that()
 
     def observer_that(self, **options: Any) -> OpenTelemetryObserver:  # noqa: ANN401  as the observer takes them
-        providers = {"tracer_provider": self.tracer_provider, "meter_provider": self.meter_provider}
-        return OpenTelemetryObserver(**providers, **options)
+        return OpenTelemetryObserver(
+            tracer_provider=self.tracer_provider, meter_provider=self.meter_provider, **options
+        )
 
     @property
     def tracer(self) -> Tracer:
@@ -51,7 +52,7 @@ class Watched:
         return self.tracer_provider.get_tracer("app")
 
     def guard(self, policy: Policy | None = None, **options: Any) -> Guard:  # noqa: ANN401  as Guard takes them
-        own = {"models": self.model_directory, "providers": "cpu", "observers": [self.observer]}
+        own: dict[str, Any] = {"models": self.model_directory, "providers": "cpu", "observers": [self.observer]}
         return Guard(policy, **(own | options))
 
     def spans(self) -> list[ReadableSpan]:

@@ -30,7 +30,7 @@ def underscored(name: str) -> str:
 
 def series() -> dict[str, names.Metric]:
     """Every series that Prometheus makes of the metrics, by OpenTelemetry's rules for it."""
-    found = {}
+    found: dict[str, names.Metric] = {}
     for metric in names.METRICS:
         base = underscored(metric.name) + UNITS.get(metric.unit, "")
         endings = ("_total",) if metric.instrument == "counter" else ("_bucket", "_count", "_sum")

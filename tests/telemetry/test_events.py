@@ -29,7 +29,7 @@ OPTED_IN = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http, gen_ai_latest_experimental"}
 
 class Logs:
     def __init__(self) -> None:
-        self.exporter = InMemoryLogRecordExporter()
+        self.exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # theirs is untyped
         self.provider = LoggerProvider()
         self.provider.add_log_record_processor(SimpleLogRecordProcessor(self.exporter))
 
