@@ -42,17 +42,22 @@ SECTIONS: dict[str, tuple[Path, Callable[[dict[str, Any]], str]]] = {
 """Name of a pair of markers to the file of figures it is filled from and the table made of them."""
 
 
+def filled(page: str, name: str, body: str) -> str:
+    """Return ``page`` with one marked part replaced. Raises ``ValueError`` where a marker is missing or doubled."""
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        msg = f"the page must hold {begin.strip()} and {end} once each"
+        raise ValueError(msg)
+    before, _, rest = page.partition(begin)
+    return before + begin + "\n" + body + "\n" + end + rest.partition(end)[2]
+
+
 def fill(readme: str, root: Path) -> str:
     """Return ``readme`` with every marked part replaced. Raises ``ValueError`` where a marker is missing or doubled."""
     for name, (path, make) in SECTIONS.items():
-        begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
-        if readme.count(begin) != 1 or readme.count(end) != 1:
-            msg = f"the README must hold {begin.strip()} and {end} once each"
-            raise ValueError(msg)
         source = root / path
         body = make(json.loads(source.read_text(encoding="utf-8"))) if source.exists() else NOT_YET
-        before, _, rest = readme.partition(begin)
-        readme = before + begin + "\n" + body + "\n" + end + rest.partition(end)[2]
+        readme = filled(readme, name, body)
     return readme
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import fuzz, latency, long_text, quality, readme, tradeoff
+from benchmarks import fuzz, latency, long_text, quality, readme, streaming, tradeoff
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +28,7 @@ PARSERS = {
     "benchmarks.latency": latency.parser,
     "benchmarks.long_text": long_text.parser,
     "benchmarks.fuzz": fuzz.parser,
+    "benchmarks.streaming": streaming.parser,
     "benchmarks.tradeoff": tradeoff.parser,
 }
 

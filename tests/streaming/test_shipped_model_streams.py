@@ -1,0 +1,67 @@
+"""The shipped model and the default policy on streams: harm planted anywhere is caught, whatever the chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import Action, Blocked
+from tests.samples import OUTPUT_BENIGN, OUTPUT_HARMFUL, OUTPUT_REFUSAL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from guardsdk import Guard
+
+FILLER = (
+    "The town lies on a river between two hills. Its market opens on Wednesday and on Saturday, and most people walk "
+    "there. In spring the water is high, and the lower road is closed for a week or two. The library was built of the "
+    "same grey stone as the bridge. "
+)
+SIZES = (1, 9, 4000)
+
+
+def chunks_of(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+@pytest.mark.parametrize("before", [0, 2, 4], ids=["at once", "after two paragraphs", "after four"])
+@pytest.mark.parametrize(("prompt", "harm"), OUTPUT_HARMFUL.values(), ids=OUTPUT_HARMFUL.keys())
+def test_planted_harm_is_stopped_before_its_end(guard: Guard, prompt: str, harm: str, before: int) -> None:
+    text = FILLER * before + harm + " " + FILLER
+    outs = set()
+    for size in SIZES:
+        out: list[str] = []
+        stream = guard.stream(chunks_of(text, size), prompt=prompt)
+        with pytest.raises(Blocked) as caught:
+            out.extend(stream)
+        assert caught.value.verdict == stream.verdict
+        assert harm not in "".join(out)
+        assert text.startswith("".join(out))
+        outs.add("".join(out))
+    assert len(outs) == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"), [*OUTPUT_BENIGN.values(), OUTPUT_REFUSAL, ("Describe the town.", FILLER * 4)]
+)
+def test_plain_answers_stream_through(guard: Guard, prompt: str, answer: str) -> None:
+    for size in SIZES:
+        chunks = chunks_of(answer, size)
+        stream = guard.stream(chunks, prompt=prompt)
+        assert list(stream) == chunks
+        assert stream.verdict is not None
+        assert stream.verdict.action in (Action.ALLOW, Action.FLAG)
+        assert stream.verdict
+
+
+async def test_an_async_stream_decides_alike(guard: Guard) -> None:
+    prompt, harm = OUTPUT_HARMFUL["burglary"]
+
+    async def words() -> AsyncIterator[str]:
+        for word in (FILLER + harm).split(" "):
+            yield f"{word} "
+
+    with pytest.raises(Blocked):
+        assert [chunk async for chunk in guard.stream(words(), prompt=prompt)] == []
