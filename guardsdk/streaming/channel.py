@@ -62,8 +62,15 @@ class Channel:
         return self._parts[0]
 
     def due(self) -> Window | None:
-        """Return the next segment that is complete, with all that was not released yet and something before it."""
-        return self._window(self._ends.popleft(), last=False) if self._ends else None
+        """Return the next segment that is complete, with all that was not released yet and something before it.
+
+        Segments of which nothing could go out, within a private key for one, wait for the one that ends it.
+        """
+        while self._ends:
+            end = self._ends.popleft()
+            if release_point(self._recent, end - self._dropped) + self._dropped > self.released:
+                return self._window(end, last=False)
+        return None
 
     def rest(self) -> Window | None:
         """Return what was not released when the text has ended, or none."""

@@ -8,9 +8,10 @@ from benchmarks import streaming
 from benchmarks.data import Row
 from benchmarks.readme import filled
 from benchmarks.streaming import Clock, at_the_end, body, decisions, streamed
+from guardsdk import Guard
 
 if TYPE_CHECKING:
-    from guardsdk import Guard
+    from pathlib import Path
 
 TOKENS = [" The", " town", " lies", " on", " a", " river", ".", " It", " is", " an", " old", " one", "."]
 
@@ -25,7 +26,8 @@ def test_the_clock_waits_at_once_and_works_by_the_wall() -> None:
     assert 0.0 < clock.worked < 50.0
 
 
-def test_a_stream_is_late_by_its_segment_and_a_check_at_the_end_by_all_of_it(guard: Guard) -> None:
+def test_a_stream_is_late_by_its_segment_and_a_check_at_the_end_by_all_of_it(model_directory: Path) -> None:
+    guard = Guard(models=model_directory, providers="cpu", cache=0)
     rate = 0.1  # ten seconds a token: whatever the checks take does not matter
     stream = streamed(guard, TOKENS * 4, "Where is it?", rate)
     end = at_the_end(guard, TOKENS * 4, "Where is it?", rate)

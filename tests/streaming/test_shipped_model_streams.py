@@ -65,3 +65,21 @@ async def test_an_async_stream_decides_alike(guard: Guard) -> None:
 
     with pytest.raises(Blocked):
         assert [chunk async for chunk in guard.stream(words(), prompt=prompt)] == []
+
+
+@pytest.mark.parametrize(
+    ("holder", "value"),
+    [
+        ("The service reads DATABASE_URL=postgresql://shop:{}@db.internal:5432/orders", "Vq7-lantern-81"),
+        ('Your settings hold this line: client_secret = "{}"', "q7Rm2Kd9Zt4Lw8Xb5Nc3Vh6Jp1"),
+        ("I found the login in the notes. The password is {}", "orchid-Dune16!"),
+    ],
+)
+def test_a_secret_is_cut_out_wherever_it_is_split(guard: Guard, holder: str, value: str) -> None:
+    text = f"{FILLER}{holder.format(value)} and that is all. {FILLER}"
+    for size in SIZES:
+        stream = guard.stream(chunks_of(text, size), prompt="What is in the notes?")
+        assert "".join(stream) == text.replace(value, "[SECRET_1]")
+        assert stream.verdict is not None
+        assert stream.verdict.action is Action.REDACT
+        assert [text[a:b] for one in stream.verdict.findings if one.label == "secret" for a, b in one.spans] == [value]

@@ -223,3 +223,11 @@ def test_a_chunk_that_cannot_be_read_ends_the_stream_and_closes_the_source(patte
     with pytest.raises(InputTypeError, match="extract_response"):
         list(patterns.stream(source()))
     assert closed == ["closed"]
+
+
+def test_a_value_that_is_held_back_is_not_looked_at_again_and_again(patterns: PatternGuard) -> None:
+    lines = "\n".join("abcd1234" * 8 for _ in range(40))
+    key = f"-----BEGIN KEY-----\n{lines}\n-----END KEY-----"
+    out = "".join(patterns.stream(letters(f"{SENTENCE} {key} {SENTENCE}"), whole=False))
+    assert out == f"{SENTENCE} [VALUE_1] {SENTENCE}"
+    assert sum(map(len, patterns.texts)) < 4 * len(key)
