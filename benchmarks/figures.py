@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchmarks.data import COLUMNS, SLICES, TOXIC_SETS, groups, members
 from benchmarks.scoring import PEER_SCORE
-from benchmarks.stats import auprc, auroc, binary, weighted_share, wilson
+from benchmarks.stats import auprc, auroc, binary, resampled, weighted_share, wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from benchmarks.data import Column, Group, Row, StageName
     from benchmarks.scoring import Measured, Outcome
@@ -98,6 +100,28 @@ def _ranked(rows: Sequence[Row], names: Sequence[str], measured: Measured) -> li
     return [max((found[name] for name in wanted if name in found), default=math.nan) for found in scores]
 
 
+def _areas(truth: Sequence[bool], scores: Sequence[float], weights: Sequence[float]) -> dict[str, float]:
+    """Both areas, each with a bootstrap interval."""
+    labels, values, heavy = np.asarray(truth), np.asarray(scores), np.asarray(weights)
+    found: dict[str, float] = {}
+    measures: dict[str, Callable[..., float]] = {"auroc": auroc, "auprc": auprc}
+    for name, area in measures.items():
+
+        def again(drawn: Sequence[int], area: Callable[..., float] = area) -> float:
+            return area(labels[drawn], values[drawn], heavy[drawn])
+
+        found[name] = area(labels, values, heavy)
+        found[f"{name}_low"], found[f"{name}_high"] = resampled(again, len(truth))
+    return found
+
+
+def _f1_interval(truth: Sequence[bool], decided: Sequence[bool], weights: Sequence[float]) -> tuple[float, float]:
+    def f1(drawn: Sequence[int]) -> float:
+        return binary([truth[i] for i in drawn], [decided[i] for i in drawn], [weights[i] for i in drawn]).f1
+
+    return resampled(f1, len(truth))
+
+
 def ranking(rows: Sequence[Row], systems: Sequence[Measured]) -> list[Figures]:
     """AUROC and AUPRC of the relevant score, for every label of one set that has both classes; rows are weighted."""
     found: list[Figures] = []
@@ -118,11 +142,7 @@ def ranking(rows: Sequence[Row], systems: Sequence[Measured]) -> list[Figures]:
                 for measured in systems:
                     scores = _ranked(picked, names, measured)
                     unusable = any(map(math.isnan, scores)) or (column == "refusal" and is_peer(measured))
-                    areas[measured.system] = (
-                        None
-                        if unusable
-                        else {"auroc": auroc(truth, scores, weights), "auprc": auprc(truth, scores, weights)}
-                    )
+                    areas[measured.system] = None if unusable else _areas(truth, scores, weights)
                 found.append(
                     {
                         "set": picked[0].source,
@@ -159,6 +179,7 @@ def flags(rows: Sequence[Row], measured: Measured) -> list[Figures]:
         weights = [row.weight for row in picked]
         decided = [_decision(decision, measured.outcomes[row.key]) for row in picked]
         counted = binary(truth, decided, weights)
+        f1_low, f1_high = _f1_interval(truth, decided, weights)
         right = weighted_share([one == other for one, other in zip(truth, decided, strict=True)], weights)
         found.append(
             {
@@ -174,6 +195,8 @@ def flags(rows: Sequence[Row], measured: Measured) -> list[Figures]:
                 "precision": counted.precision,
                 "recall": counted.recall,
                 "f1": counted.f1,
+                "f1_low": f1_low,
+                "f1_high": f1_high,
             }
         )
     return found

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.floors import QUOTED
 from benchmarks.latency import RESULTS as PERFORMANCE
 from benchmarks.quality import RESULTS as QUALITY
 from benchmarks.report import floors_table
@@ -27,7 +28,7 @@ def _quality(result: dict[str, Any]) -> str:
     model = result["model"]
     about = f"Model `{model['name']}` {model['version']} (digest `{model['digest'][:16]}`), measured {result['date']}"
     limit = f", at most {result['limit']} rows of each label" if result["limit"] else ""
-    return f"{about}{limit}.\n\n{floors_table(result)}"
+    return f"{about}{limit}.\n\n{floors_table(result, QUOTED)}"
 
 
 def _performance(result: dict[str, Any]) -> str:

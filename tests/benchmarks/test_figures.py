@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import figures, report, scoring
 from benchmarks.data import Row
+from benchmarks.floors import FLOORS, QUOTED, floor_values
 from benchmarks.quality import build
 from benchmarks.scoring import Measured, Outcome, Store, measure
 
@@ -145,16 +146,47 @@ def test_the_page_holds_every_table_and_the_figures_are_json() -> None:
     page = report.quality_page(json.loads(json.dumps(result, allow_nan=False)))
     assert "| `made` | input | attack | recall | 2 | 50.0 [9.5, 90.5] | 0.0 [0.0, 65.8] |" in page
     assert "## Agreement with x" in page
-    assert page.count("n/a") >= len(report.FLOORS)
+    assert page.count("n/a") >= len(FLOORS)
 
 
 def test_a_floor_is_reached_from_the_right_side() -> None:
-    rows = [row(index, source="notinject", attack=0) for index in range(10)]
-    for blocked, verdict in ((2, "| yes |"), (3, "| **no** |")):
+    rows = [row(index, source="notinject", attack=0) for index in range(40)]
+    for blocked, verdict in ((2, "| ≤ 5.0 | yes |"), (3, "| ≤ 5.0 | **no** |")):
         ours = measured("ours", [(one, said(blocked=index < blocked)) for index, one in enumerate(rows)])
         result = build([rows], [ours], None, {"date": "", "limit": None})
         (line,) = [line for line in report.floors_table(result).splitlines() if "notinject" in line]
         assert verdict in line
+
+
+def test_floors_find_their_stage_their_score_and_every_system() -> None:
+    stages: tuple[StageName, ...] = ("input", "tool", "tool")
+    rows = [row(index, stage, "agentdojo", attack=1) for index, stage in enumerate(stages)]
+    ours = measured("ours", [(one, said(blocked=one.stage == "tool")) for one in rows])
+    peer = measured("peer", [(one, said(peer=0.5)) for one in rows])
+    toxic = [row(index + 10, source="openai_moderation", harm=int(index < 5)) for index in range(10)]
+    scored = measured(
+        "ours", [(one, said(toxicity=float(one.harm or 0), harmful_request=0.5 - (one.harm or 0) / 2)) for one in toxic]
+    )
+    flagged = [row(index + 30, "output", "jbb_responses", harm=int(index < 5)) for index in range(10)]
+    decided = measured("ours", [(one, said("harm", blocked=one.harm == 1)) for one in flagged])
+    result = {
+        "systems": ["ours", "peer"],
+        "rates": figures.rates(rows, [ours, peer]),
+        "ranking": figures.ranking(toxic, [scored, measured("peer", [(one, said(peer=0.5)) for one in toxic])]),
+        "flags": figures.flags(flagged, decided),
+    }
+    found = {(floor.source, floor.kind): floor_values(floor, result) for floor in FLOORS}
+    assert [one and one["rate"] for one in found["agentdojo", "recall"]] == [1.0, 0.0]
+    areas = found["openai_moderation", "auprc"]
+    assert [one and one["rate"] for one in areas] == [1.0, 0.5]
+    assert [(one["low"] <= one["rate"] <= one["high"]) for one in areas if one] == [True, True]
+    assert found["jbb_responses", "f1"] == [{"rate": 1.0, "low": 1.0, "high": 1.0}, None]
+    assert found["llm_past_tense", "recall"] == [None, None]
+    table = report.floors_table(result)
+    assert "| `agentdojo` tool | recall, % | 100.0 [34.2, 100.0] | 0.0 [0.0, 65.8] | ≥ 90.0 | yes |" in table
+    assert "| `jbb_responses` | F1 | 1.000 [1.000, 1.000] | n/a | ≥ .750 | yes |" in table
+    assert "| `llm_past_tense` | recall, % | n/a | n/a | report |  |" in table
+    assert set(QUOTED) < set(FLOORS)
 
 
 class Counting:

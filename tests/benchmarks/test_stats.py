@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.stats import auprc, auroc, binary, clopper_pearson, percentile, weighted_share, wilson
+from benchmarks.stats import auprc, auroc, binary, clopper_pearson, percentile, resampled, weighted_share, wilson
 
 counts = st.integers(0, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 sample = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])), min_size=2, max_size=40)
@@ -131,6 +131,16 @@ def test_weights_widen_the_interval_and_equal_ones_leave_it(rows: list[tuple[boo
     found = weighted_share(decisions, weights)
     assert 0.0 <= found.low <= found.rate <= found.high <= 1.0
     assert found.total <= len(rows) + 1e-9
+
+
+def test_a_bootstrap_of_a_share_is_near_its_formula() -> None:
+    found = [index < 60 for index in range(200)]
+    low, high = resampled(lambda drawn: sum(found[index] for index in drawn) / len(drawn), 200, times=2000)
+    interval = wilson(60, 200)
+    assert (low, high) == pytest.approx((interval.low, interval.high), abs=0.01)
+    assert resampled(lambda _: math.nan, 3) == pytest.approx((math.nan, math.nan), nan_ok=True)
+    assert resampled(lambda drawn: float(drawn[0] == 0) or math.nan, 2) == (1.0, 1.0)
+    assert math.isnan(resampled(len, 0)[0])
 
 
 def test_percentile_interpolates() -> None:
