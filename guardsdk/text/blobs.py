@@ -31,7 +31,7 @@ _NUMBERS = re.compile(
     r"|(?P<hex>[0-9A-Fa-f]{2}(?:[\s:,;-]{1,2}(?:0x)?[0-9A-Fa-f]{2}){5,})"
     r"|(?P<decimal>[0-9]{2,3}(?:[\s,;]{1,2}[0-9]{2,3}){7,})"
 )
-_MORSE_CODE = re.compile(r"(?P<morse>[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,6}){7,})")
+_MORSE_CODE = re.compile(r"(?P<morse>(?<![^\s/|])[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,6}){7,})")
 _DIGITS = str.maketrans("", "", "0123456789")
 _LEAST_DIGITS = 6
 """In the shortest run of numbers: every ASCII letter has a digit in its hexadecimal code."""

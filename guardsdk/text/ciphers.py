@@ -46,11 +46,12 @@ def deciphered(text: str) -> list[Edit]:
 def _strange(text: str) -> Iterator[_Passage]:
     """Yield the longest runs of words that are not English; ordinary English has none."""
     words = words_of(text)
-    runs = list(_runs(words))
+    runs = [(first, words[first:after]) for first, after in _runs(words)]
+    runs = [(first, run) for first, run in runs if known_share(run) <= _MOST_BEFORE and _letters(run) >= _LEAST_LETTERS]
     if runs:
         places = [match.span() for match in _WORD.finditer(text)]
-        for first, after in runs:
-            yield _Passage(places[first][0], places[after - 1][1], words[first:after])
+        for first, run in runs:
+            yield _Passage(places[first][0], places[first + len(run) - 1][1], run)
 
 
 def _runs(words: list[str]) -> Iterator[tuple[int, int]]:
@@ -60,7 +61,7 @@ def _runs(words: list[str]) -> Iterator[tuple[int, int]]:
     for at, word in enumerate(words):
         is_known = word in FORMS
         if not is_known:
-            unknown += 1
+            unknown += len(word) > 1
         elif before or len(word) >= _SURE_WORD:
             if unknown >= _LEAST_WORDS:
                 yield first, at
@@ -70,10 +71,11 @@ def _runs(words: list[str]) -> Iterator[tuple[int, int]]:
         yield first, len(words)
 
 
+def _letters(words: list[str]) -> int:
+    return sum(map(len, words))
+
+
 def _solved(text: str, passage: _Passage) -> Edit | None:
-    letters = "".join(passage.words)
-    if len(letters) < _LEAST_LETTERS or known_share(passage.words) > _MOST_BEFORE:
-        return None
     backwards = [word[::-1] for word in passage.words]
     if reads_as_english(backwards):
         return _turned(text, passage)
@@ -106,7 +108,8 @@ def _tables(words: list[str]) -> Iterator[tuple[str, dict[int, int]]]:
     for word in words:
         for first in forms.get(_unshifted(word), ""):
             shifts[(ord(first) - ord(word[0])) % _LETTERS] += len(word)
-    for shift, _ in shifts.most_common(1):
+    if shifts:
+        shift = max(shifts, key=shifts.__getitem__)
         yield "rot13" if shift * 2 == _LETTERS else "shifted", _shift(shift)
     yield "atbash", _MIRRORED
 

@@ -42,7 +42,7 @@ def words_of(text: str) -> list[str]:
 def known_share(words: Sequence[str]) -> float:
     """Return the share of the letters of ``words`` that lie in known words, 0 where there are none."""
     letters = sum(map(len, words))
-    return sum(len(word) for word in words if word in FORMS) / letters if letters else 0.0
+    return sum([len(word) for word in words if word in FORMS]) / letters if letters else 0.0
 
 
 def reads_as_english(words: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.text.confusables import LOOK_ALIKES
@@ -19,7 +19,9 @@ _WORD = re.compile(f"(?:[^\x00-\x7f\\s{_PUNCTUATION}][A-Za-z]*)+")
 """A word from its first letter that is not ASCII."""
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _FEW = 3
-"""Styled letters, or marks piled on letters, that a text may have without being in disguise."""
+"""From how many look-alikes in one word, and marks piled on letters, it is no accident."""
+_MANY = 6
+"""From how many styled letters it is none: full-width abbreviations and circled sizes are ordinary."""
 _MARKS = frozenset({"Mn", "Me"})
 _SOFT_HYPHEN = "\u00ad"
 _NEGATIVE = (range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A))
@@ -38,6 +40,9 @@ _ALIKE: Final = 2
 _GONE: Final = 3
 _MARK: Final = 4
 _FOREIGN: Final = 5
+_UNSUSPECTED: Final = frozenset({_SAME, _FOREIGN})
+_PLAIN = re.compile("[\x00-\x7f\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]*")
+"""Scripts in which nothing is in disguise, as most of the world's longest texts without spaces are written."""
 
 
 class _Folded(NamedTuple):
@@ -45,7 +50,19 @@ class _Folded(NamedTuple):
     text: str
 
 
-@lru_cache(maxsize=8192)
+class _Table(dict[str, _Folded]):
+    """What characters stand for, found out when first asked; bounded, for a text may hold every one there is."""
+
+    def __missing__(self, character: str) -> _Folded:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        found = self[character] = _fold(character) if not character.isascii() else _Folded(_SAME, character)
+        return found
+
+
+_REMEMBERED = 8192
+
+
 def _fold(character: str) -> _Folded:
     """Return what one character that is not ASCII stands for, and in which sense."""
     code = ord(character)
@@ -70,12 +87,16 @@ def _fold(character: str) -> _Folded:
     return _Folded(_FOREIGN if foreign else _SAME, character)
 
 
+_FOLDED: Final = _Table()
+
+
 class _Evidence:
     """What speaks for disguise in the words of one text seen so far."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self.styled = 0
+        """Styled letters; one inside a word of plain letters counts for as many as are enough."""
         self.alike = 0
         """Twice the look-alikes, but Greek letters count once: beside Latin ones a single one is a formula's."""
         self.marks = 0
@@ -86,18 +107,18 @@ class _Evidence:
 
     @property
     def enough(self) -> bool:
-        return self.certain or self.alike > 1 or max(self.styled, self.marks, self.hyphens) >= _FEW
+        return self.certain or self.alike > 1 or self.styled >= _MANY or max(self.marks, self.hyphens) >= _FEW
 
     @cached_property
     def whole(self) -> bool:
         """Whether every letter that is not Latin looks like a Latin one: no language is written so."""
         sample = self._text[:_SAMPLE]
-        return not any(_fold(character).kind == _FOREIGN for character in sample if not character.isascii())
+        return not any(_FOLDED[character].kind == _FOREIGN for character in sample)
 
 
 def unfolded(text: str) -> list[Edit]:
     """Return the edits that undo disguises of single characters in ``text``; none for ordinary text of any script."""
-    if text.isascii():
+    if text.isascii() or _PLAIN.fullmatch(text):
         return []
     secret = [
         Edit(one.start, one.end, "" if one.message is None else f" {one.message} ", one.channel)
@@ -126,11 +147,12 @@ def _words(text: str) -> Iterator[tuple[int, int]]:
 def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Edit]:
     """Yield an edit for every disguised character of one word, and note what speaks for disguise."""
     word = text[start:end]
-    folded = [_Folded(_SAME, character) if character.isascii() else _fold(character) for character in word]
-    kinds = {one.kind for one in folded}
-    if kinds <= {_SAME, _FOREIGN}:
+    folded = [_FOLDED[character] for character in word]
+    kinds = {kind for kind, _ in folded}
+    if kinds <= _UNSUSPECTED:
         return
-    latin = _STYLED in kinds or any(character.isascii() for character in word)
+    mixed = any(character.isascii() for character in word)
+    latin = mixed or _STYLED in kinds
     alike = sum(one.kind == _ALIKE for one in folded)
     # A word of look-alikes only is a disguise as well, unless it is a word of its own script.
     swap = alike > 0 and (latin or (alike >= _FEW and _FOREIGN not in kinds and evidence.whole))
@@ -141,7 +163,8 @@ def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Edit
     for at, (character, (kind, plain)) in enumerate(zip(word, folded, strict=True)):
         place = start + at
         if kind == _STYLED:
-            evidence.styled += plain.isalpha() and (pure or ord(character) not in _PHONETIC)
+            if plain.isalpha() and (pure or ord(character) not in _PHONETIC):
+                evidence.styled += _MANY if mixed else 1
             yield Edit(place, place + 1, plain, "styled", aligned=True)
         elif kind == _ALIKE and swap:
             evidence.alike += 1 if ord(character) in _GREEK else 2

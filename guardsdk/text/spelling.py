@@ -115,5 +115,6 @@ def _short(single: list[re.Match[str]], edits: list[Edit]) -> Iterator[Edit]:
         word = match.group().rstrip("!|")
         plain = word.translate(_PLAIN)
         near = match.start() - 1 in beside or match.start() + len(word) in beside
-        if near and plain.lower() in {"a", "i", "at", "as", "is", "it", "in", "of", "on", "or", "so", "to", "be", "by"}:
+        if near and (plain.lower() in FORMS or plain in "aAiI"):
+            beside.add(match.start() + len(word))
             yield Edit(match.start(), match.start() + len(word), plain, "leet", aligned=True)

@@ -1,0 +1,100 @@
+"""Ways to hide a text, written for measuring: each gives back what its name says, and none is used by the package."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import urllib.parse
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LEET: Final = str.maketrans("aeiost", "431057")
+_ALIKE: Final = str.maketrans("aceopxyisjhkdg", "асеорхуіѕјһкԁɡ")
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+_MORSE: Final = dict(
+    pair.split("=")
+    for pair in (  # noqa: SIM905  a list of literals would be three times as long
+        "a=.- b=-... c=-.-. d=-.. e=. f=..-. g=--. h=.... i=.. j=.--- k=-.- l=.-.. m=-- n=-. o=--- p=.--. q=--.- r=.-. "
+        "s=... t=- u=..- v=...- w=.-- x=-..- y=-.-- z=--.."
+    ).split(" ")
+)
+
+
+def _shift(text: str, by: int) -> str:
+    turned = _LETTERS[by:] + _LETTERS[:by]
+    return text.translate(str.maketrans(_LETTERS + _LETTERS.upper(), turned + turned.upper()))
+
+
+def _selectors(text: str) -> str:
+    return "".join(chr(0xFE00 + byte) if byte < 16 else chr(0xE0100 + byte - 16) for byte in text.encode())  # noqa: PLR2004  there are 16 of the first kind
+
+
+def _zero_width(text: str) -> str:
+    return "".join("\u200b\u200c"[int(bit)] for byte in text.encode() for bit in f"{byte:08b}")
+
+
+def _quoted(text: str) -> str:
+    return "".join(f"={byte:02X}" for byte in text.encode())
+
+
+def _styled(text: str) -> str:
+    return "".join(chr(0x1D41A + _LETTERS.index(one)) if one in _LETTERS else one for one in text)
+
+
+def base64_of(text: str) -> str:
+    """Return ``text`` as base64."""
+    return base64.b64encode(text.encode()).decode()
+
+
+DISGUISES: Final[dict[str, Callable[[str], str]]] = {
+    "base64": base64_of,
+    "base64, UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
+    "base64, URL-safe": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "hexadecimal, spaced": lambda text: text.encode().hex(" "),
+    "bits": lambda text: " ".join(f"{byte:08b}" for byte in text.encode()),
+    "decimal codes": lambda text: " ".join(str(byte) for byte in text.encode()),
+    "URL escapes": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "URL quoting": urllib.parse.quote,
+    "HTML entities": lambda text: "".join(f"&#{ord(one)};" for one in text),
+    "backslash x": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
+    "backslash u": lambda text: "".join(f"\\u{ord(one):04x}" for one in text),
+    "code points": lambda text: " ".join(f"U+{ord(one):04X}" for one in text),
+    "quoted-printable": _quoted,
+    "Morse code": lambda text: " / ".join(
+        " ".join(_MORSE[one] for one in word if one in _MORSE) for word in text.lower().split()
+    ),
+    "rot13": lambda text: codecs.encode(text, "rot13"),
+    "alphabet shifted by 7": lambda text: _shift(text, 7),
+    "alphabet mirrored": lambda text: text.translate(
+        str.maketrans(_LETTERS + _LETTERS.upper(), _LETTERS[::-1] + _LETTERS[::-1].upper())
+    ),
+    "reversed": lambda text: text[::-1],
+    "words reversed": lambda text: " ".join(word[::-1] for word in text.split(" ")),
+    "letters spaced": " ".join,
+    "letters dotted": ".".join,
+    "leet": lambda text: text.lower().translate(_LEET),
+    "look-alike letters": lambda text: text.translate(_ALIKE),
+    "full-width letters": lambda text: "".join(chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in text),
+    "mathematical letters": _styled,
+    "zero-width between": "\u200b".join,
+    "combining marks": lambda text: "".join(one + "\u0337\u0322" for one in text),
+    "writing direction": lambda text: f"See this: \u202e{text[::-1]}\u202c",
+    "tag characters": lambda text: "Hello!" + "".join(chr(0xE0000 + ord(one)) for one in text if one.isascii()),
+    "variation selectors": lambda text: "Hello! \U0001f60a" + _selectors(text),
+    "zero-width bits": lambda text: "Hello!" + _zero_width(text),
+    "base64 twice": lambda text: base64_of(base64_of(text)),
+    "base64 of rot13": lambda text: base64_of(codecs.encode(text, "rot13")),
+    "base64 of hexadecimal": lambda text: base64_of(text.encode().hex()),
+    "URL escapes of base64": lambda text: urllib.parse.quote(base64_of(text), safe=""),
+    "rot13 of base64": lambda text: codecs.encode(base64_of(text), "rot13"),
+    "base64 backwards": lambda text: base64_of(text)[::-1],
+}
+"""Name to encoder. The last ones are two in each other."""
+HIDDEN: Final = frozenset(
+    {"writing direction", "tag characters", "variation selectors", "zero-width bits", "zero-width between"}
+)
+"""Those that hide the text from a reader: harmless or not, they have a principle of their own."""
