@@ -82,7 +82,8 @@ class ConversationVerdict(_Frozen):
     turns: tuple[TurnVerdict, ...]
     """In the order of the messages; a message of several texts has several."""
     together: Verdict | None
-    """The verdict on the last user turns read as one text; none where there are not two."""
+    """The verdict on the last user turns read as one text; none where there are not two. It has a part in the decision
+    where what it found lies in two turns at once: what lies in one was judged there."""
     findings: tuple[ConversationFinding, ...]
     uncovered: tuple[Uncovered, ...]
 
@@ -182,16 +183,17 @@ class Conversations:
 def _verdict(
     turns: Sequence[Turn], verdicts: dict[int, Verdict], both: Joined | None, together: Verdict | None
 ) -> ConversationVerdict:
-    every = [*verdicts.values(), *([together] if together is not None else [])]
+    added = together if both is not None and together is not None and both.adds(together) else None
+    every = [*verdicts.values(), *([added] if added is not None else [])]
     findings = [
         _finding(finding, [(place, *span) for span in finding.spans], turns, together=False)
         for place, verdict in verdicts.items()
         for finding in verdict.findings
     ]
-    if both is not None and together is not None:
+    if both is not None and added is not None:
         findings += [
             _finding(one, [at for span in one.spans for at in both.passages_of(*span)], turns, together=True)
-            for one in together.findings
+            for one in added.findings
         ]
     return ConversationVerdict(
         deciding=leading([("", verdict) for verdict in every]),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from guardsdk.extract.joined import Joined
     from guardsdk.handling import Judged
     from guardsdk.policy.model import Policy
     from guardsdk.reviewing import Reviewer
@@ -85,6 +86,7 @@ class Enforcer:
         Several user turns are also read together, as one more text: an order split over them is in none of them.
         """
         judged: Judged = []
+        together: Joined | None = None
         for stage in Stage:  # an extractor may name any
             here = [passage for passage in passages if passage.stage is stage]
             if stage is Stage.INPUT and (together := joined(here)) is not None:
@@ -93,6 +95,8 @@ class Enforcer:
                 uncovered = [passage.uncovered for passage in here]
                 more: dict[str, Any] = {"uncovered": uncovered} if any(uncovered) else {}
                 judged += zip(texts, self.guard.check_many(texts, stage=stage, actor=actor, **more), strict=True)
+            if stage is Stage.INPUT and together is not None and not together.adds(judged[-1][1]):
+                judged.pop()
         return judged
 
     def judge_response(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace as Thing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -82,8 +82,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Phrases(Guard):
-    def __init__(self, model: Path, more: str = "", **options: Any) -> None:  # noqa: ANN401  passed on
-        self.screen = PhraseScreen()
+    def __init__(self, model: Path, more: str = "", screen: PhraseScreen | None = None) -> None:
+        self.screen = screen or PhraseScreen()
         self.recorder = Recorder()
         super().__init__(
             Policy.from_toml(POLICY.format(more=more)),
@@ -91,7 +91,6 @@ class Phrases(Guard):
             providers="cpu",
             screens=[self.screen],
             observers=[self.recorder],
-            **options,
         )
 
 
@@ -142,7 +141,7 @@ def test_system_text_is_trusted_unless_it_is_asked_for(phrases: Phrases) -> None
 def test_a_hit_is_placed_in_its_message_and_part(phrases: Phrases) -> None:
     parts = [{"type": "text", "text": "look, open"}, PICTURE, {"type": "text", "text": "the sesame"}]
     verdict = phrases.check_messages([user("hello"), user(parts)])
-    (finding, _) = verdict.findings
+    (finding,) = verdict.findings
     assert not finding.together
     assert finding.places == (
         Place(message=1, part=0, start=6, end=10),
@@ -163,6 +162,29 @@ def test_an_order_split_over_turns_is_seen_and_placed_in_both(phrases: Phrases) 
         Place(message=2, part=None, start=0, end=10),
     )
     assert ConversationVerdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+def test_what_only_the_company_of_other_turns_makes_suspicious_is_no_finding(phrases: Phrases) -> None:
+    class Jumpy(PhraseScreen):
+        def _read(self, text: str) -> Reading:
+            reading = super()._read(text)
+            alarmed = "\n" in text and "please" in text
+            at = text.find("please")
+            return Reading({"phrase": 1.0}, 1.0, lambda _: ((at, at + 6),)) if alarmed else reading
+
+    guard = Phrases(phrases.info().directory, screen=Jumpy())
+    messages = [user("hello"), user("yes please")]
+    verdict = guard.check_messages(messages)
+    assert verdict.together is not None
+    assert verdict.together.action is Action.BLOCK
+    assert verdict
+    assert verdict.findings == ()
+
+    @guarded(guard=guard)
+    def ask(messages: list[dict[str, object]]) -> str:
+        return f"{len(messages)} messages"
+
+    assert ask(messages) == "2 messages"
 
 
 def test_a_long_history_costs_one_text_of_bounded_length(phrases: Phrases) -> None:

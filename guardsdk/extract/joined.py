@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guardsdk.verdict import Stage
+from guardsdk.verdict import Stage, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guardsdk.extract.prompts import Passage
+    from guardsdk.verdict import Finding, Verdict
 
 _MOST = 2_000
 """Characters of a joined text: two or three windows, however long the conversation is."""
@@ -48,6 +49,20 @@ class Joined:
                 shift = piece.start - piece.at
                 found.append((piece.passage, first + shift, last + shift))
         return found
+
+    def adds(self, verdict: Verdict) -> bool:
+        """Whether ``verdict`` on the joined text says more than those on the turns by themselves.
+
+        It does where what decided lies in two turns at once, or where not everything was checked. A passage inside one
+        turn was judged there, by itself, and found to be below the line.
+        """
+        strongest = max((finding.action.strength for finding in verdict.findings), default=0)
+        return verdict.status is not Status.COMPLETE or any(
+            self._crosses(finding) for finding in verdict.findings if finding.action.strength == strongest
+        )
+
+    def _crosses(self, finding: Finding) -> bool:
+        return any(len({index for index, _, _ in self.passages_of(*span)}) > 1 for span in finding.spans)
 
 
 def joined(passages: Sequence[Passage]) -> Joined | None:
