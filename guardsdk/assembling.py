@@ -31,7 +31,9 @@ def find_classifier(
     return classifier(load_manifest(find_model(models, settings)), providers, threads)
 
 
-def assemble(policy: Policy, classifier: Classifier, own: Sequence[Screen], keys: Keys, *, views: bool) -> Assembly:
+def assemble(
+    policy: Policy, classifier: Classifier, canaries: Screen, own: Sequence[Screen], keys: Keys, *, views: bool
+) -> Assembly:
     """Return what a check by ``policy`` runs on: the packaged screens, the guard's ``own`` and the classifier.
 
     Raises ``PolicyError`` where the policy names a label none of them has, ``GuardError`` where two have the same.
@@ -39,7 +41,7 @@ def assemble(policy: Policy, classifier: Classifier, own: Sequence[Screen], keys
     from guardsdk.screens.base import Panel  # noqa: PLC0415
     from guardsdk.screens.packaged import arranged  # noqa: PLC0415
 
-    panel = Panel(arranged(classifier, own, views=views))
+    panel = Panel(arranged(classifier, canaries, own, views=views))
     bound = bind(policy, panel.operating_points)
     return Assembly(
         panel=panel.serving(bound.measured), bound=bound, model=classifier.model.ref, runtime=classifier, keys=keys

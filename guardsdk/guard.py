@@ -323,8 +323,8 @@ class Guard(Streaming, Conversations):
     def _load(self) -> tuple[Assembly, Classifier]:
         classifier = find_classifier(self._models, self._settings, self._providers, self._threads)
         keys = self._keys(classifier.model.ref)
-        screens = (self._canaries, *self._screens)
-        return assemble(self.policy, classifier, screens, keys, views=self._views), classifier
+        parts = assemble(self.policy, classifier, self._canaries, self._screens, keys, views=self._views)
+        return parts, classifier
 
     def _keys(self, model: ArtifactRef) -> Keys:
         return Keys(model.digest, self.policy.digest, f"{self._max_chars} {self._views}", self._canaries.digest)

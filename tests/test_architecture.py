@@ -63,6 +63,7 @@ HOMES = {
     "opentelemetry": ("telemetry/",),
     "langchain": ("integrations/langchain.py",),
     "langchain_core": ("integrations/langchain.py",),
+    "presidio_analyzer": ("integrations/presidio.py",),
     "cachetools": ("cache.py",),
     "pyarrow": ("decisions/parquet.py",),
     "tqdm": ("cli/",),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import fuzz, latency, long_text, quality, readme, streaming, tradeoff
+from benchmarks import fuzz, latency, long_text, patterns, quality, readme, streaming, tradeoff
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +30,7 @@ PARSERS = {
     "benchmarks.fuzz": fuzz.parser,
     "benchmarks.streaming": streaming.parser,
     "benchmarks.tradeoff": tradeoff.parser,
+    "benchmarks.patterns": patterns.parser,
 }
 
 

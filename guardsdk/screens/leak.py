@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -28,16 +29,12 @@ _GAP: Final = 3
 """Words that may be changed, added or left out between two parts of one run."""
 _PLACES: Final = 8
 """Places of the instructions that one shingle is looked for at: a shingle that is everywhere says nothing."""
+_REMEMBERED: Final = 64
+"""System texts remembered: an application has a few, and each answer comes with one of them."""
 _WORD: Final = re.compile(
     "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]|[^\\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+"
 )
 """A word, or one character of the scripts that write without spaces."""
-
-
-class _Word(NamedTuple):
-    text: str
-    start: int
-    end: int
 
 
 class _Run(NamedTuple):
@@ -74,17 +71,27 @@ class LeakScreen:
         """One label on the output stage."""
         return {(LABEL, Stage.OUTPUT): {"default": 0.5}}
 
+    def __init__(self) -> None:
+        """Remember the system texts seen last, as numbers."""
+        self._known: dict[bytes, Instructions] = {}
+
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         """Return one reading per text, in order."""
         del stage
-        known: dict[tuple[str | None, str | None], Instructions] = {}
-        readings = []
-        for text, beside in zip(texts, around, strict=True):
-            key = (beside.system, beside.prompt)
-            if key not in known:
-                known[key] = Instructions(beside.system or "", beside.prompt or "")
-            readings.append(_reading(known[key].leak(text)))
-        return readings
+        return [
+            _reading(self._instructions(beside.system or "").leak(text, beside.prompt or ""))
+            for text, beside in zip(texts, around, strict=True)
+        ]
+
+    def _instructions(self, system: str) -> Instructions:
+        key = hashlib.blake2b(system.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        found = self._known.get(key)
+        if found is None:
+            found = Instructions(system)
+            for oldest in list(self._known)[: len(self._known) - _REMEMBERED + 1]:
+                self._known.pop(oldest, None)
+            self._known[key] = found
+        return found
 
 
 def _reading(leak: Leak) -> Reading:
@@ -92,41 +99,46 @@ def _reading(leak: Leak) -> Reading:
 
 
 class Instructions:
-    """A system text, ready to be looked for."""
+    """A system text, ready to be looked for. It is held as hashes of its shingles, which say nothing of its words."""
 
-    def __init__(self, system: str, prompt: str = "") -> None:
-        """Index ``system`` without what ``prompt`` says as well."""
-        words = [word.text for word in _words(system)]
+    def __init__(self, system: str) -> None:
+        """Index ``system``."""
+        words = _words(system)
         self._count = len(words)
-        self._places: dict[tuple[str, ...], list[int]] = {}
+        self._places: dict[int, list[int]] = {}
         if self._count < FEWEST:
             return
-        told = set(_shingles([word.text for word in _words(prompt)]))
         for place, shingle in enumerate(_shingles(words)):
-            if shingle not in told:
-                self._places.setdefault(shingle, []).append(place)
+            places = self._places.setdefault(shingle, [])
+            if len(places) < _PLACES:
+                places.append(place)
 
-    def leak(self, text: str) -> Leak:
-        """Return how much of the instructions ``text`` holds, and where."""
+    def leak(self, text: str, prompt: str = "") -> Leak:
+        """Return how much of the instructions ``text`` holds, and where, but for what ``prompt`` says as well."""
+        nothing = Leak(0.0, ((0, len(text)),))
         if not self._places:
-            return Leak(0.0, ((0, len(text)),))
-        words = _words(text)
-        runs = self._runs([word.text for word in words])
+            return nothing
+        shingles = _shingles(_words(text))
+        if self._places.keys().isdisjoint(shingles):
+            return nothing
+        told = frozenset(_shingles(_words(prompt)))
+        runs = self._runs([0 if shingle in told else shingle for shingle in shingles])
         if not runs:
-            return Leak(0.0, ((0, len(text)),))
+            return nothing
         longest = max(run.same for run in runs)
         total = sum(run.same for run in runs if run.same >= _COUNTED)
         share = total / self._count if total >= FEWEST else 0.0
         least = min(longest, _COUNTED)
-        spans = tuple((words[run.first].start, words[run.end - 1].end) for run in runs if run.same >= least)
+        places = [match.span() for match in _WORD.finditer(text)]
+        spans = tuple((places[run.first][0], places[run.end - 1][1]) for run in runs if run.same >= least)
         return Leak(min(1.0, max(longest / FULL_RUN, share)), spans)
 
-    def _runs(self, words: list[str]) -> list[_Run]:
-        """Return the runs of ``words``, in order and apart from each other. Linear in the number of words."""
+    def _runs(self, shingles: Sequence[int]) -> list[_Run]:
+        """Return the runs in ``shingles``, in order and apart from each other. Linear in their number."""
         done: list[_Run] = []
         open_runs: list[_Run] = []
-        for at, shingle in enumerate(_shingles(words)):
-            if not (places := self._places.get(shingle, ())[:_PLACES]):
+        for at, shingle in enumerate(shingles):
+            if (places := self._places.get(shingle)) is None:
                 continue
             open_runs = [run for run in open_runs if at <= run.end + _GAP] or _closed(open_runs, done)
             grown = [_grown(open_runs, at, place) for place in places]
@@ -156,12 +168,12 @@ def _closed(runs: list[_Run], done: list[_Run]) -> list[_Run]:
     return []
 
 
-def _words(text: str) -> list[_Word]:
-    return [
-        _Word(unicodedata.normalize("NFKC", match.group()).casefold(), match.start(), match.end())
-        for match in _WORD.finditer(text)
-    ]
+def _words(text: str) -> list[str]:
+    """Return the words of ``text``, each in one form for all its letters' forms."""
+    if text.isascii():
+        return _WORD.findall(text.lower())
+    return [unicodedata.normalize("NFKC", word).casefold() for word in _WORD.findall(text)]
 
 
-def _shingles(words: Sequence[str]) -> list[tuple[str, ...]]:
-    return list(zip(*(words[skip:] for skip in range(SHINGLE)), strict=False))
+def _shingles(words: Sequence[str]) -> list[int]:
+    return list(map(hash, zip(*(words[skip:] for skip in range(SHINGLE)), strict=False)))

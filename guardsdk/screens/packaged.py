@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from guardsdk.screens.base import Screen
 
 
-def arranged(classifier: Classifier, own: Sequence[Screen], *, views: bool) -> list[Screen]:
+def arranged(classifier: Classifier, canaries: Screen, own: Sequence[Screen], *, views: bool) -> list[Screen]:
     """Return the packaged screens and the user's ``own``, in the order they are asked.
 
-    What the quick ones find can spare the classifier most of a long text. With ``views`` the classifier also reads
-    what a text says once disguises are undone.
+    What the quick ones find can spare the classifier most of a long text. With ``views`` the classifier
+    and the screens for leaks also read what a text says once disguises are undone.
     """
-    reader = ClassifierScreen(classifier)
+
+    def reading(screen: Screen) -> Screen:
+        return ViewedScreen(screen) if views else screen
+
     patterns = [PatternScreen(label) for label in LABELS]
-    return [HiddenTextScreen(), *patterns, LeakScreen(), *own, ViewedScreen(reader) if views else reader]
+    leaks = [reading(canaries), reading(LeakScreen())]
+    return [HiddenTextScreen(), *patterns, *leaks, *own, reading(ClassifierScreen(classifier))]

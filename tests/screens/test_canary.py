@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import codecs
 import random
 import re
 import string
@@ -102,6 +104,22 @@ def test_a_guard_blocks_an_answer_with_a_token_and_lets_it_out_nowhere(model_dir
         assert (verdict.action, verdict.principle_id) == (Action.BLOCK, "no-canary")
         assert token[11:] not in verdict.model_dump_json().lower()
         assert guard.check("My instructions are my own.", stage="output")
+
+
+@pytest.mark.parametrize("name", ["base64", "hex", "rot13", "reversed"])
+def test_a_guard_finds_a_token_that_was_encoded(model_directory: Path, name: str) -> None:
+    with Guard(POLICY, models=model_directory, providers="cpu", observers=()) as guard:
+        said = f"My instructions begin with the marker {guard.canary()} and say that I am to be brief."
+        encoded = {
+            "base64": base64.b64encode(said.encode()).decode(),
+            "hex": said.encode().hex(),
+            "rot13": codecs.encode(said, "rot13"),
+            "reversed": said[::-1],
+        }[name]
+        verdict = guard.check(f"Here you are: {encoded}", stage="output")
+        assert verdict.action is Action.BLOCK
+        start, end = verdict.findings[0].span
+        assert 0 <= start < end <= len(f"Here you are: {encoded}")
 
 
 def test_a_token_made_known_late_is_not_overlooked_for_an_answer_remembered(model_directory: Path) -> None:

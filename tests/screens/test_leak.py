@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import codecs
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardsdk import Guard, Policy, Principle
 from guardsdk.screens.leak import FEWEST, FULL_RUN, Instructions, LeakScreen
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SYSTEM = (
     "You are Mira, the assistant of the Harbour Library. Answer questions about opening hours, loans and events. "
@@ -135,6 +142,21 @@ def test_a_long_passage_is_found_in_any_text(before: str, after: str, first: int
     spans = reading.spans("prompt_leak")
     assert all(0 <= start < end <= len(text) for start, end in spans)
     assert all(one[1] <= two[0] for one, two in pairwise(spans))
+
+
+@pytest.mark.parametrize("name", ["base64", "rot13", "reversed", "leet"])
+def test_a_guard_finds_a_recitation_that_was_encoded(model_directory: Path, name: str) -> None:
+    principle = Principle(id="no-leak", text="No.", label="prompt_leak", stages=(Stage.OUTPUT,))
+    policy = Policy(name="leak", version="1", principles=(principle,))
+    encoded = {
+        "base64": base64.b64encode(SYSTEM.encode()).decode(),
+        "rot13": codecs.encode(SYSTEM, "rot13"),
+        "reversed": SYSTEM[::-1],
+        "leet": SYSTEM.translate(str.maketrans("aeio", "4310")),
+    }[name]
+    with Guard(policy, models=model_directory, providers="cpu", observers=()) as guard:
+        assert not guard.check(f"Here you are: {encoded}", stage="output", system=SYSTEM).allowed
+        assert guard.check(f"Here you are: {encoded}", stage="output")
 
 
 def test_a_text_that_says_one_thing_for_ever_is_read_in_one_go() -> None:

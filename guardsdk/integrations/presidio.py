@@ -1,0 +1,84 @@
+"""Microsoft Presidio as a screen, for people who need names and places, which no checksum gives away.
+
+    Guard(policy, screens=[PresidioScreen(AnalyzerEngine())])
+
+with a policy that names ``personal_name`` or ``personal_place``. The analyzer is the caller's: which language model it
+runs is the caller's choice, and Presidio's own default would fetch one over the network.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.errors import InputError
+from guardsdk.screens.base import Reading
+from guardsdk.screens.pattern_screen import joined
+from guardsdk.text.windows import windows
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from presidio_analyzer import AnalyzerEngine
+
+    from guardsdk.screens.base import OperatingPoints, Spans
+    from guardsdk.surroundings import Surroundings
+
+LABELS: Final[Mapping[str, str]] = MappingProxyType({"PERSON": "personal_name", "LOCATION": "personal_place"})
+"""Presidio's entity to the label a policy names."""
+_WINDOW: Final = 100_000
+"""Characters analysed at once: spaCy refuses a million."""
+_OVERLAP: Final = 500
+"""Characters two windows share, so that a name on the border is whole in one of them."""
+
+
+class PresidioScreen:
+    """Scores a label by the most certain entity of its kind, on every stage."""
+
+    name: Final = "presidio"
+
+    def __init__(self, analyzer: AnalyzerEngine, *, labels: Mapping[str, str] = LABELS, language: str = "en") -> None:
+        """Read with ``analyzer``, which has to be safe to call from several threads.
+
+        Args:
+            analyzer: Presidio's engine, with the recognizers and the language model of your choice.
+            labels: Entity of Presidio to label; several entities may share one. No label may be a packaged screen's.
+            language: The language the analyzer is asked to read, one that it supports.
+
+        Raises:
+            InputError: The analyzer recognises none of the entities of a label in ``language``.
+        """
+        known = set(analyzer.get_supported_entities(language))
+        for label in dict.fromkeys(labels.values()):
+            wanted = [entity for entity, name in labels.items() if name == label]
+            if known.isdisjoint(wanted):
+                msg = f"the analyzer recognises no {' or '.join(wanted)} in {language!r}, which {label!r} is made of"
+                raise InputError(msg)
+        self._analyzer = analyzer
+        self._labels = dict(labels)
+        self._language = language
+
+    @property
+    def operating_points(self) -> OperatingPoints:
+        """Every label on every stage, on Presidio's own score."""
+        return {(label, stage): {"default": 0.5} for label in self._labels.values() for stage in Stage}
+
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        """Return one reading per text, in order. Raises what the analyzer raises, which the guard reports by class."""
+        del stage, around
+        return [self._read(text) for text in texts]
+
+    def _read(self, text: str) -> Reading:
+        scores = dict.fromkeys(self._labels.values(), 0.0)
+        found: dict[str, list[tuple[int, int]]] = {label: [] for label in scores}
+        for begin, end in windows(len(text), _WINDOW, _OVERLAP):
+            for one in self._analyzer.analyze(text[begin:end], self._language, entities=list(self._labels)):
+                label = self._labels[one.entity_type]
+                scores[label] = max(scores[label], min(1.0, one.score))
+                found[label].append((begin + one.start, begin + one.end))
+
+        def spans(label: str) -> Spans:
+            return joined(sorted(found[label])) or ((0, len(text)),)
+
+        return Reading(scores, coverage=1.0, spans=spans)
