@@ -131,7 +131,7 @@ class FaultyGuard(Guard):
     def __init__(self, classifier: Classifier, on_error: Handling) -> None:
         self._classifier = classifier
         self.broken: dict[str, Fault] = {}
-        every = Panel(arranged(classifier, (CanaryScreen(),), views=True)).operating_points
+        every = Panel(arranged(classifier, CanaryScreen(), (), views=True)).operating_points
         labels = dict.fromkeys(label for label, _ in every)
         principles = tuple(
             Principle(id=f"no-{label.replace('_', '-')}", text="No.", label=label, stages=tuple(stages))
@@ -143,7 +143,7 @@ class FaultyGuard(Guard):
 
     def _load(self) -> tuple[Assembly, Classifier]:
         keys = self._keys(self._classifier.model.ref)
-        assembly = assemble(self.policy, self._classifier, (self._canaries,), keys, views=True)
+        assembly = assemble(self.policy, self._classifier, self._canaries, (), keys, views=True)
         panel = Panel([Faulty(screen, self.broken) for screen in assembly.panel.screens])
         return replace(assembly, panel=panel.serving(assembly.bound.measured)), self._classifier
 

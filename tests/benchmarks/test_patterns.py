@@ -11,7 +11,7 @@ from benchmarks.patterns import counted, page
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROWS = [
+ROWS: list[dict[str, object]] = [
     {"role": "user", "text": "Write to dana.meyer@harbourmail.net and tom@harbourmail.net."},
     {"role": "user", "text": "The password is orchid-Dune16!"},
     {"role": "response", "text": "Nothing to see here."},
