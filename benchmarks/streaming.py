@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -28,6 +29,7 @@ from benchmarks.report import table
 from benchmarks.stats import percentile, wilson
 from guardsdk import Guard, GuardError
 from guardsdk.engine.runner import Runner
+from guardsdk.streaming import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +41,14 @@ PAGE = Path("docs/streaming.md")
 RATES = (20, 50, 100)
 """Tokens per second, from a large hosted model to a small one on a local GPU."""
 TOKENS = (60, 250, 1000)
-SETS = ("xstest_responses", "beavertails_test")
+LONG = Pace(shortest=120, longest=240)
+"""Longer segments: fewer checks, later words."""
+WAYS = {
+    "stream": "stream",
+    "long": f"stream, segments of {LONG.shortest} to {LONG.longest}",
+    "at_the_end": "at the end",
+}
+SETS = ("beavertails_test",)
 
 
 @dataclass(slots=True)
@@ -90,7 +99,7 @@ def counted_runs() -> Iterator[list[int]]:
         yield runs
 
 
-def streamed(guard: Guard, tokens: Sequence[str], prompt: str, rate: float) -> Read:
+def streamed(guard: Guard, tokens: Sequence[str], prompt: str, rate: float, pace: Pace | None = None) -> Read:
     """Read a stream of ``tokens`` that arrive at ``rate`` a second."""
     clock = Clock()
     arrivals = [(place + 1) / rate for place in range(len(tokens))]
@@ -101,7 +110,7 @@ def streamed(guard: Guard, tokens: Sequence[str], prompt: str, rate: float) -> R
             yield token
 
     with counted_runs() as runs:
-        stream = guard.stream(arriving(), prompt=prompt)
+        stream = guard.stream(arriving(), prompt=prompt, pace=pace)
         delays: list[float] = []
         for place, token in enumerate(stream):
             delays += [clock.work() - arrivals[place]] * len(token)
@@ -126,14 +135,22 @@ def timings(guard: Guard, tokenizer: Tokenizer, rounds: int) -> list[dict[str, A
     for tokens in TOKENS:
         pool = [_cut(tokenizer, text) for text in texts(tokenizer, tokens)[:rounds]]
         for rate in tqdm(RATES, desc=f"{tokens} tokens", unit="rate"):
-            reads = [(streamed(guard, text, prompt, rate), at_the_end(guard, text, prompt, rate)) for text in pool]
-            ours, ends = zip(*reads, strict=True)
+            reads = [
+                (
+                    streamed(guard, text, prompt, rate),
+                    streamed(guard, text, prompt, rate, LONG),
+                    at_the_end(guard, text, prompt, rate),
+                )
+                for text in pool
+            ]
+            ours, longer, ends = zip(*reads, strict=True)
             found.append(
                 {
                     "tokens": tokens,
                     "rate": rate,
                     "characters": statistics.median(len("".join(text)) for text in pool),
                     "stream": _summary(ours),
+                    "long": _summary(longer),
                     "at_the_end": _summary(ends),
                 }
             )
@@ -189,13 +206,13 @@ def body(result: dict[str, Any]) -> str:
     about, model = result["machine"], result["model"]
     head = (
         f"{about['processor']}, {about['cores']} cores, model `{model['name']}` {model['version']} (digest "
-        f"`{model['digest'][:16]}`), measured {result['date']}. Delays in seconds, of "
-        "the first character, the mean and the 95th percentile of all, of the last.\n"
+        f"`{model['digest'][:16]}`), measured {result['date']} at a load of {result['load']:.0f}. Delays in seconds, "
+        "of the first character, the mean and the 95th percentile of all, of the last.\n"
     )
     columns = ["tokens", "tokens/s", "way", "first", "mean", "p95", "last", "characters/s", "model runs per 1,000"]
     rows = []
     for entry in result["timings"]:
-        for way, name in (("stream", "stream"), ("at_the_end", "at the end")):
+        for way, name in WAYS.items():
             times = entry[way]
             rows.append(
                 [
@@ -250,6 +267,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "date": time.strftime("%Y-%m-%d"),
             "machine": hardware.machine(),
             "model": model.model_dump(),
+            "load": os.getloadavg()[0],
             "limit": options.limit,
             "timings": timings(guard, tokenizer, options.rounds),
             "decisions": decisions(guard, [row for path in paths for row in load(path, options.limit)]),

@@ -18,6 +18,9 @@ _LONGEST_SPELLED = 128
 _LONGEST_WORD = 32
 """Characters without white space after which a text is taken for one of a script that has none."""
 
+_GROWTH = 4
+"""How many times longer the text before a segment may be than the segment."""
+
 _STOPS = frozenset(".!?…:;。！？；：।؟")  # noqa: RUF001  sentences end so in other scripts
 _CLOSERS = frozenset("\"')]}*_`»”’」』）")  # noqa: RUF001  what may follow the stop of a sentence
 _GROUP = re.compile(r"(?=\D*\d)[\w+()/.\-]*[\w)]")
@@ -36,7 +39,10 @@ class Pace:
     """How a stream is cut, in characters."""
 
     shortest: int = 40
-    """A segment ends with a sentence once it is as long as this."""
+    """The first segments end with a sentence once they are as long as this, to have words out early.
+
+    Later ones are at least a quarter as long as all before them, up to half of ``longest``: fewer checks.
+    """
     longest: int = 200
     """From here on a segment ends with any word."""
     left: int = 320
@@ -46,9 +52,10 @@ class Pace:
 class Segmenter:
     """Finds the ends of segments while a text comes in.
 
-    A segment ends before white space: after a sentence, a colon or a line once it has ``pace.shortest`` characters,
-    after any word once it has ``pace.longest``. In scripts without white space it ends after a stop or, a little later,
-    between two letters. Anything else without white space may be a value and stays whole up to ``LONGEST_VALUE``.
+    A segment ends before white space: after a sentence, a colon or a line once it is long enough (``pace.shortest``),
+    after any word once it has ``pace.longest`` characters. In scripts without white space it ends after a stop or, a
+    little later, between two letters. Anything else without white space may be a value and stays whole up to
+    ``LONGEST_VALUE``.
     """
 
     def __init__(self, pace: Pace) -> None:
@@ -56,6 +63,7 @@ class Segmenter:
         self._pace = pace
         self._at = 0
         self._start = 0
+        self._shortest = pace.shortest
         self._last = " "
         self._stopped = False
 
@@ -66,6 +74,7 @@ class Segmenter:
             if self._ends_before(character):
                 ends.append(self._at)
                 self._start = self._at
+                self._shortest = max(self._pace.shortest, min(self._at // _GROWTH, self._pace.longest // 2))
             if character in _STOPS:
                 self._stopped = True
             elif character not in _CLOSERS:
@@ -76,13 +85,13 @@ class Segmenter:
 
     def _ends_before(self, character: str) -> bool:
         size = self._at - self._start
-        if size < min(self._pace.shortest, self._pace.longest):
+        if size < self._shortest:
             return False
         if character.isspace():
             stopped = self._stopped or character == "\n"
-            return size >= self._pace.longest or (stopped and size >= self._pace.shortest)
+            return size >= self._pace.longest or stopped
         if _spaceless(character) and (self._stopped or _spaceless(self._last)):
-            return size >= (self._pace.shortest if self._stopped else self._pace.longest + _LONGEST_WORD)
+            return self._stopped or size >= self._pace.longest + _LONGEST_WORD
         return size >= LONGEST_VALUE
 
 

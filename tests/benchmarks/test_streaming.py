@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,9 +11,6 @@ from benchmarks.data import Row
 from benchmarks.readme import filled
 from benchmarks.streaming import Clock, at_the_end, body, decisions, streamed
 from guardsdk import Guard
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TOKENS = [" The", " town", " lies", " on", " a", " river", ".", " It", " is", " an", " old", " one", "."]
 
@@ -61,8 +60,9 @@ def test_the_page_is_filled_between_its_markers() -> None:
         "date": "2026-01-01",
         "machine": {"processor": "A", "cores": 2},
         "model": {"name": "m", "version": "1", "digest": "0" * 64},
+        "load": 1.0,
         "limit": 5,
-        "timings": [{"tokens": 60, "rate": 20, "stream": times, "at_the_end": times}],
+        "timings": [{"tokens": 60, "rate": 20, "stream": times, "long": times, "at_the_end": times}],
         "decisions": [{"set": "s", "harmful": True, "rows": 4, "check": 1, "stream": 2, "let_out": 0.25}],
     }
     page = streaming.PAGE.name + "\n<!-- streaming:begin -->\nold\n<!-- streaming:end -->\nend"
@@ -72,3 +72,10 @@ def test_the_page_is_filled_between_its_markers() -> None:
     assert "old" not in made
     with pytest.raises(ValueError, match="streaming"):
         filled("no markers", "streaming", "")
+
+
+def test_the_page_holds_the_figures_as_they_were_measured() -> None:
+    root = Path(__file__).resolve().parents[2]
+    page = (root / streaming.PAGE).read_text(encoding="utf-8")
+    result = json.loads((root / streaming.RESULTS).read_text(encoding="utf-8"))
+    assert filled(page, "streaming", body(result)) == page
