@@ -248,6 +248,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         }
 
 
+def figures(result: dict[str, Any]) -> str:
+    """Return the figures as JSON."""
+    return json.dumps(result, indent=1) + "\n"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and return an exit status: 0, or 2 where something is missing."""
     options = parser().parse_args(argv)
@@ -256,10 +261,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GuardError, OSError) as error:
         print(f"obfuscation: {error}", file=sys.stderr)
         return 2
-    for path, text in ((options.out, json.dumps(result, indent=1) + "\n"), (options.markdown, page(result))):
+    for path, render in ((options.out, figures), (options.markdown, page)):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(render(result), encoding="utf-8")
     print(page(result))
     return 0
 

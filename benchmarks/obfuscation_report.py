@@ -101,7 +101,7 @@ def ordinary_table(result: dict[str, Any]) -> str:
                 entry["kind"],
                 f"`{entry['set']}`",
                 f"{entry['texts']:,}",
-                str(entry["with_views"]),
+                str(entry["changed"]),
                 f"{entry['on']['count'] - entry['off']['count']:+d}",
                 f"{extra:+.2f}",
                 "yes" if extra <= MOST_EXTRA else "**no**",
