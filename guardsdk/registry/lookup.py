@@ -15,6 +15,9 @@ from guardsdk.registry.manifest import Manifest
 from guardsdk.verdict import ArtifactRef
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from guardsdk.registry.manifest import FileEntry
     from guardsdk.settings import Settings
 
 DEFAULT_MODEL = "guard-minilm-l6"
@@ -48,13 +51,21 @@ def find_model(explicit: Path | str | None, settings: Settings) -> Path:
         return _require(Path(explicit), "the model directory given")
     if settings.model is not None:
         return _require(settings.model, "the model directory named by the settings (GUARDSDK_MODEL)")
-    candidates = (_PACKAGE / "_models" / DEFAULT_MODEL, _PACKAGE.parent / "models" / DEFAULT_MODEL)
+    return find_packaged(DEFAULT_MODEL)
+
+
+def find_packaged(name: str) -> Path:
+    """Return the directory of the model ``name`` that came with the package.
+
+    Raises ``ModelNotFoundError`` that says what was looked for and what to do.
+    """
+    candidates = (_PACKAGE / "_models" / name, _PACKAGE.parent / "models" / name)
     for candidate in candidates:
         if (candidate / MANIFEST_FILE).is_file():
             return candidate
     looked = " or ".join(str(candidate) for candidate in candidates)
     msg = (
-        f"the packaged model {DEFAULT_MODEL} is not there: looked for {MANIFEST_FILE} in {looked}. "
+        f"the packaged model {name} is not there: looked for {MANIFEST_FILE} in {looked}. "
         "Install the wheel, which carries it, or pass a model directory"
     )
     raise ModelNotFoundError(msg)
@@ -83,25 +94,28 @@ def load_manifest(directory: Path) -> LoadedModel:
 
 
 def verify_files(model: LoadedModel) -> None:
-    """Hold every file of ``model`` against its size, then against its sha256.
+    """Hold every file of ``model`` against what its manifest says. Raises as ``verify`` does."""
+    verify(model.directory, model.manifest.files)
+
+
+def verify(directory: Path, files: Mapping[str, FileEntry]) -> None:
+    """Hold every file of ``directory`` that ``files`` names against its size, then against its sha256.
 
     Raises ``ModelNotFoundError`` for a file that is not there and ``ChecksumMismatchError`` naming one that differs.
     """
-    for name, entry in model.manifest.files.items():
-        path = model.path(name)
+    for name, entry in files.items():
+        path = directory / name
         if not path.is_file():
-            msg = f"model file {name} is missing from {model.directory}"
+            msg = f"model file {name} is missing from {directory}"
             raise ModelNotFoundError(msg)
         if (size := path.stat().st_size) != entry.size:
             msg = f"model file {path} has {size} bytes, its manifest says {entry.size}: the model is refused"
             raise ChecksumMismatchError(msg)
-    for name, entry in model.manifest.files.items():
-        found = file_entry(model.path(name)).sha256
+    for name, entry in files.items():
+        path = directory / name
+        found = file_entry(path).sha256
         if found != entry.sha256:
-            msg = (
-                f"model file {model.path(name)} has sha256 {found}, "
-                f"its manifest says {entry.sha256}: the model is refused"
-            )
+            msg = f"model file {path} has sha256 {found}, its manifest says {entry.sha256}: the model is refused"
             raise ChecksumMismatchError(msg)
 
 

@@ -1,0 +1,125 @@
+"""Which passage of a text is not in the language the classifier was measured on, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from guardsdk.engine.ngrams import OFFSETS, Words, words_of
+from guardsdk.errors import ModelError
+from guardsdk.registry.ngrams import find_ngrams, load_ngrams
+from guardsdk.text.pieces import pieces
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from guardsdk.registry.manifest import Calibration
+
+WORD_CAP: Final = 6.0
+"""Log-odds one word can bring for or against: a single strange word, a brand or a typing error, decides nothing."""
+NAME_SHARE: Final = 0.5
+"""Of what speaks against a word with a capital: names look foreign in every language."""
+LETTER_WEIGHT: Final = 2.0
+"""Log-odds of one letter of another script, beside another of its kind; single ones are symbols, such as in formulas."""
+PURE_EVIDENCE: Final = 20.0
+"""Log-odds of a text with more letters of other scripts than Latin ones, however short: nothing there to weigh."""
+_PIECE: Final = 1 << 16
+"""Characters looked at in one go, so that memory stays bounded for a text of any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreignness:
+    """What was found in one text."""
+
+    evidence: float
+    """Log-odds that the text, or a passage of it, is foreign."""
+    probability: float
+    """The same, calibrated."""
+    span: tuple[int, int]
+    """The passage with the most evidence, in characters."""
+
+
+class LanguageModel:
+    """A table of weights, ready to be held against texts. Thread-safe: nothing changes after it is made."""
+
+    def __init__(self, table: NDArray[np.float32], calibration: Calibration) -> None:
+        """Use ``table`` [OFFSETS[-1]], the log-odds of every bucket."""
+        self._table = table
+        self._calibration = calibration
+
+    @classmethod
+    def load(cls, directory: Path) -> LanguageModel:
+        """Read the table in ``directory``.
+
+        Raises ``ModelError`` or one of its kinds where it is missing, not what its manifest says, or of another size.
+        """
+        manifest, weights = load_ngrams(directory)
+        if len(weights) != OFFSETS[-1]:
+            msg = f"the n-gram table in {directory} has {len(weights)} weights, this version reads {OFFSETS[-1]}"
+            raise ModelError(msg)
+        table = np.frombuffer(weights, dtype=np.int8).astype(np.float32) * np.float32(manifest.scale)
+        return cls(table, manifest.calibration)
+
+    def look(self, text: str) -> Foreignness:
+        """Find the passage that is most likely foreign; the time is linear in the length of ``text``.
+
+        Words are added up from left to right, and the best passage is the one whose sum is largest (the scan of
+        Page 1954, Biometrika 41:100). Since it may start at any word, the logarithm of their number is taken off;
+        nothing is taken off a text that is foreign as a whole.
+        """
+        parts = [(start, words_of(text[start:end])) for start, end in pieces(text, _PIECE)]
+        evidence = np.concatenate([word_evidence(words, self._table) for _, words in parts])
+        if not len(evidence):
+            return self._found(-math.inf, (0, len(text)))
+        sums = np.concatenate(([0.0], np.cumsum(evidence)))
+        lowest = np.minimum.accumulate(sums)
+        last = int(np.argmax(sums - lowest))
+        first = min(int(np.flatnonzero(sums[: last + 1] == lowest[last])[-1]), len(evidence) - 1)
+        best = max(float(sums[last] - lowest[last]) - math.log(len(evidence)), float(sums[-1]))
+        if sum(_pure_lead(words) for _, words in parts) > 0:
+            best = max(best, PURE_EVIDENCE)
+        starts = np.concatenate([words.starts + start for start, words in parts])
+        ends = np.concatenate([words.ends + start for start, words in parts])
+        return self._found(best, (int(starts[first]), int(ends[max(last - 1, first)])))
+
+    def _found(self, evidence: float, span: tuple[int, int]) -> Foreignness:
+        logit = self._calibration.slope * evidence + self._calibration.intercept
+        return Foreignness(evidence, 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit)))), span)
+
+
+def word_evidence(words: Words, table: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return for each word the log-odds that it is foreign; 0 for what is no word of prose."""
+    evidence = np.clip(words.sums(table), -WORD_CAP, WORD_CAP)
+    evidence[~words.plain] = 0.0
+    evidence[words.capital & (evidence > 0.0)] *= NAME_SHARE
+    if words.foreign.any():
+        evidence[words.foreign] = LETTER_WEIGHT * _adjoining(words)[words.foreign]
+    return evidence
+
+
+def _adjoining(words: Words) -> NDArray[np.int64]:
+    """Return the letters of each word, or 0 where there is only one."""
+    letters = words.ends - words.starts
+    return np.where(letters > 1, letters, 0)
+
+
+def _pure_lead(words: Words) -> int:
+    """Return by how many letters other scripts are ahead of the Latin one."""
+    if not words.foreign.any():
+        return -int((words.ends - words.starts).sum())
+    return int(_adjoining(words)[words.foreign].sum() - (words.ends - words.starts)[~words.foreign].sum())
+
+
+@cache
+def packaged_language() -> LanguageModel:
+    """Return the table that came with the package, read once per process; a failure is not remembered.
+
+    Raises ``ModelError`` or one of its kinds.
+    """
+    return LanguageModel.load(find_ngrams())
