@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from guardsdk.registry.manifest import Calibration
 
 WORD_CAP: Final = 6.0
-"""Log-odds one word can bring for or against: a single strange word, a brand or a typing error, decides nothing."""
+"""Log-odds one word can bring for or against, so that a brand or a typing error does not decide alone."""
 NAME_SHARE: Final = 0.5
 """Of what speaks against a word with a capital: names look foreign in every language."""
 LETTER_WEIGHT: Final = 2.0
-"""Log-odds of one letter of another script, beside another of its kind; single ones are symbols, such as in formulas."""
+"""Log-odds of a letter of another script beside one of its kind; single ones are symbols, as in formulas."""
 PURE_EVIDENCE: Final = 20.0
 """Log-odds of a text with more letters of other scripts than Latin ones, however short: nothing there to weigh."""
 _PIECE: Final = 1 << 16

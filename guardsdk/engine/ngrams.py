@@ -113,7 +113,7 @@ def words_of(text: str) -> Words:
     humps[1:] = capitals[1:] & ~capitals[:-1] & (small[:-1] > 0)
     glue = kinds == JOINER
     glue[1:-1] |= (points[1:-1] == _DOT) & letter[:-2] & letter[2:]
-    buckets, owners = _buckets(small, starts, ends)
+    buckets, owners = _buckets(small, starts)
     return Words(
         starts=starts - 1,
         ends=ends - 1,
@@ -125,9 +125,7 @@ def words_of(text: str) -> Words:
     )
 
 
-def _buckets(
-    small: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _buckets(small: NDArray[np.uint32], starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the buckets of every n-gram and word, with the index of the word each belongs to."""
     inside = small > 0
     word_at = np.cumsum(np.bincount(starts, minlength=len(small))) - 1

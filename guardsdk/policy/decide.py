@@ -28,6 +28,7 @@ class BoundPrinciple:
     label: str
     threshold: float
     action: Action
+    degrades: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def bind(policy: Policy, operating_points: Mapping[tuple[str, Stage], Mapping[st
                 label=principle.label,
                 threshold=_threshold(principle, stage, operating_points),
                 action=principle.action_for(stage),
+                degrades=principle.degrades,
             )
             for principle in policy.principles
             if stage in principle.stages

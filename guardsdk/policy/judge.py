@@ -84,6 +84,11 @@ def judge(
     missing = [*seen.problems, *reasons]  # after the passages were asked for, which may fail as well
     if decision.unscored and not seen.problems:  # a principle that was not held against the text, and nobody said so
         missing.append(f"no usable score for {', '.join(decision.unscored)}")
+    missing += [
+        f"{fired.principle.label} by principle {fired.principle.id}"
+        for fired in decision.fired
+        if fired.principle.degrades
+    ]
     on_error = bound.policy.on_error_for(stage)
     held_back = bool(missing) and on_error is Action.BLOCK and decision.action is not Action.BLOCK
     return Verdict(

@@ -78,6 +78,8 @@ class Principle(_Strict):
         Action.BLOCK
     )
     """One action, or a table with one for each of ``stages``."""
+    degrades: bool = False
+    """Whether a text it fires on counts as not completely checked, so that ``on_error`` says what follows."""
     redact_with: RedactWith | None = None
     """What takes the place of a passage, with action ``redact``; ``"marker"`` where left out."""
     replacement: str | None = Field(default=None, min_length=1)
@@ -195,6 +197,8 @@ class Policy(_Strict):
             for name in ("redact_with", "replacement", "revise", "review"):
                 if written[name] is None:
                     del written[name]
+            if not principle.degrades:
+                del written["degrades"]
         if not self.shadow:
             del content["shadow"]
         if self.decision_log is None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardsdk.errors import ModelError
 from guardsdk.registry.lookup import MANIFEST_FILE, find_packaged, verify
-from guardsdk.registry.manifest import Calibration, FileEntry, Source  # noqa: TC001  fields are read when made
+from guardsdk.registry.manifest import Calibration, FileEntry, Source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.screens.classifier import ClassifierScreen
 from guardsdk.screens.hidden import HiddenTextScreen
+from guardsdk.screens.language import LanguageScreen
 from guardsdk.screens.leak import LeakScreen
 from guardsdk.screens.pattern_screen import LABELS, PatternScreen
 from guardsdk.screens.viewed import ViewedScreen
@@ -29,4 +30,5 @@ def arranged(classifier: Classifier, canaries: Screen, own: Sequence[Screen], *,
 
     patterns = [PatternScreen(label) for label in LABELS]
     leaks = [reading(canaries), reading(LeakScreen())]
-    return [HiddenTextScreen(), *patterns, *leaks, *own, reading(ClassifierScreen(classifier))]
+    quick: list[Screen] = [HiddenTextScreen(), LanguageScreen(), *patterns, *leaks]
+    return [*quick, *own, reading(ClassifierScreen(classifier))]

@@ -30,6 +30,7 @@ def test_it_says_what_the_project_promises() -> None:
         (Stage.INPUT, "toxicity"): Action.FLAG,
         (Stage.TOOL, "prompt_injection"): Action.BLOCK,
         **{(stage, "hidden_text"): Action.BLOCK for stage in Stage},
+        **{(stage, "out_of_range"): Action.FLAG for stage in Stage},
         (Stage.OUTPUT, "harmful_response"): Action.BLOCK,
         (Stage.OUTPUT, "toxicity"): Action.BLOCK,
         (Stage.OUTPUT, "refusal"): Action.FLAG,

@@ -43,7 +43,7 @@ def test_recipe_makes_a_model_the_package_accepts(run: Path) -> None:
         guard.warmup()
         verdict = guard.check("What time is it in Lisbon?", stage="tool")
     assert verdict.coverage == 1.0
-    assert set(verdict.scores) == {"prompt_injection"}
+    assert set(verdict.scores) & set(LABELS) == {"prompt_injection"}
 
 
 def test_manifest_lists_labels_sources_and_thresholds(run: Path) -> None:

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.data import Row
+from benchmarks.languages import Figure, figures, main, only_range, page
+from benchmarks.stats import wilson
+from guardsdk import Guard
+
+ROW = Row("made", "input", "", None, attack=None, harm=None, refusal=None)
+
+
+def test_every_language_of_a_set_has_its_own_figure() -> None:
+    texts = {
+        "en": ["Where is the station?", "Thank you very much for the quick answer."],
+        "ru": ["Где находится вокзал?", "Ok."],
+        None: ["What time is it in Lisbon?"],
+    }
+    rows = [replace(ROW, text=text, language=language) for language, some in texts.items() for text in some]
+    rows.append(replace(ROW, text="Спасибо за быстрый ответ.", language="ru", stage="output"))
+    with Guard(only_range(), providers="cpu", cache=0, observers=()) as guard:
+        found = list(figures(guard, rows))
+    assert [(one.language, one.flagged.successes, one.flagged.total) for one in found] == [
+        ("en", 0, 2),
+        ("not stated", 0, 1),
+        ("ru", 2, 3),
+    ]
+
+
+def test_the_page_says_which_goals_are_reached() -> None:
+    shown = page(
+        [
+            Figure("a", "de", wilson(95, 100)),
+            Figure("b", "fr", wilson(94, 100)),
+            Figure("c", "en", wilson(1, 100)),
+            Figure("d", "not stated", wilson(2, 100)),
+        ],
+        [(130, 0.2, 10.0)],
+        None,
+    )
+    lines = shown.splitlines()
+    assert [line.rsplit("|", 2)[1].strip() for line in lines if line.startswith("| `")] == [
+        "yes",
+        "**no**",
+        "yes",
+        "**no**",
+    ]
+    assert lines.index("| `b` | fr | 100 | 94.0 | 87.5 to 97.2 | **no** |") < lines.index(
+        "| `c` | en | 100 | 1.0 | 0.2 to 5.4 | yes |"
+    )
+    assert "| 130 | 0.200 | 10.00 | 2.0 |" in lines
+
+
+def test_missing_data_is_named(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", str(tmp_path)]) == 2
+    assert "multijail" in capsys.readouterr().err
