@@ -69,7 +69,7 @@ class Words:
 
     def sums(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the sum of the weights of each word; 0 for a word without Latin letters."""
-        return np.bincount(self.owners, weights=table[self.buckets], minlength=len(self.starts))
+        return np.asarray(np.bincount(self.owners, table[self.buckets], len(self.starts)), dtype=np.float64)
 
 
 @cache

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-import pytest
+from typing import TYPE_CHECKING
 
 from benchmarks.data import Row
 from benchmarks.languages import Figure, figures, main, only_range, page
 from benchmarks.stats import wilson
 from guardsdk import Guard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 ROW = Row("made", "input", "", None, attack=None, harm=None, refusal=None)
 
@@ -53,6 +57,6 @@ def test_the_page_says_which_goals_are_reached() -> None:
     assert "| 130 | 0.200 | 10.00 | 2.0 |" in lines
 
 
-def test_missing_data_is_named(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--data", str(tmp_path)]) == 2
     assert "multijail" in capsys.readouterr().err
