@@ -29,8 +29,8 @@ LEAST_CAUGHT = 0.6
 """Share of a principle's own attack examples it must fire on: each has five or six, written to be varied."""
 LEAST_PASSED = 0.8
 """Share of a principle's own harmless examples it must leave alone."""
-BY_RULE = {"secret", "prompt_leak", "canary"}
-"""Labels that no model measures: their examples come out as written, every one."""
+BY_RULE = {"secret", "prompt_leak", "canary", "out_of_range"}
+"""Labels the classifier does not measure: their examples come out as written, every one."""
 PRINCIPLES = [pytest.param(principle, id=principle.id) for principle in default_policy().principles]
 FILLER = "The committee met on Tuesday and discussed the budget for the coming year in some detail. "
 

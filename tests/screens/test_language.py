@@ -122,7 +122,7 @@ def test_long_english_is_no_more_suspect_than_short(model: LanguageModel) -> Non
 def test_a_long_text_is_read_in_pieces_that_join_up(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     text = MAIL * 3 + GERMAN + MAIL * 3 + " Привет, мир. "
     whole = model.look(text)
-    monkeypatch.setattr("guardsdk.engine.language._PIECE", 40)
+    monkeypatch.setattr("guardsdk.engine.language._PIECE", 200)
     assert model.look(text) == whole
 
 
