@@ -44,6 +44,8 @@ RATE: Final = 0.005
 """English texts that may be flagged, as the mean over sources: the goal is 1 % on text nobody has seen."""
 _SCALE: Final = 0.02
 _CERTAIN: Final = 20.0
+_NAMED: Final = 20
+"""Texts a language needs to be named on the card: rows of other scripts hold a few lines in Latin letters."""
 _NON_LATIN: Final = 0x250
 _UNSEEN: Final = {"en": 1.0, "other": 0.5}
 """How often an n-gram that only its own text (English) or its own language has is shown as unseen."""
@@ -229,13 +231,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FileNotFoundError as error:
         sys.stderr.write(f"language: {error}\n")
         return 2
+    spoken = Counter(language for _, language, _ in read)
     write_model(
         options.out,
         weights,
         scale=_SCALE,
         calibration=calibration,
         sources={name: (count, SOURCES[name].licence) for name, count in Counter(name for name, _, _ in read).items()},
-        languages=sorted({language for _, language, _ in read} - {"en"}),
+        languages=sorted(name for name, count in spoken.items() if name != "en" and count >= _NAMED),
         version=options.version,
         rate=RATE,
     )
