@@ -41,7 +41,7 @@ FOREIGN_GOAL, ENGLISH_GOAL = 0.95, 0.01
 _SPEED_TEXT = "Please read the attached report and tell me in plain words what has changed since the spring. "
 _SPEED_TOKENS = (10, 40, 130, 500)
 _TOKENS_OF_TEXT = 18
-_ROUNDS = 60
+_ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def figures(guard: Guard, rows: Sequence[Row]) -> Iterator[Figure]:
 
 
 def speed() -> list[tuple[int, float, float]]:
-    """Return tokens, milliseconds of the screen and of a whole check, medians of runs in turn."""
+    """Return tokens, and processor milliseconds of the screen and of a whole check, medians of runs in turn."""
     screen = LanguageScreen()
     packaged_language()
     found = []
@@ -95,12 +95,12 @@ def speed() -> list[tuple[int, float, float]]:
             text = (_SPEED_TEXT * (tokens // _TOKENS_OF_TEXT + 1))[: round(tokens * len(_SPEED_TEXT) / _TOKENS_OF_TEXT)]
             ours, whole = [], []
             for _ in range(_ROUNDS):
-                start = time.perf_counter()
+                start = time.process_time()
                 screen.read((text,), Stage.INPUT, (NOWHERE,))
-                middle = time.perf_counter()
+                middle = time.process_time()
                 guard.check(text)
                 ours.append(middle - start)
-                whole.append(time.perf_counter() - middle)
+                whole.append(time.process_time() - middle)
             found.append((tokens, 1e3 * statistics.median(ours), 1e3 * statistics.median(whole)))
     return found
 
@@ -155,7 +155,7 @@ def page(found: Sequence[Figure], timed: Sequence[tuple[int, float, float]], lim
             "",
             "## Time",
             "",
-            "Medians of runs in turn on one machine; the screen is part of the whole check.",
+            "Processor time, all threads, medians of runs in turn; the screen is part of the whole check.",
             "",
             "| tokens | screen, ms | whole check, ms | share, % |",
             "|---:|---:|---:|---:|",
