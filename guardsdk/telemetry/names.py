@@ -264,14 +264,16 @@ METRIC_SCORE: Final = Metric(
         0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999,
     ),
 )  # fmt: skip
+BAND: Final = 0.1
+"""How close to its threshold a score must be for its distance to be recorded; most are not, and each costs time."""
 METRIC_DISTANCE: Final = Metric(
     "guardsdk.distance",
     "histogram",
     "1",
     (STAGE, PRINCIPLE, FIRED),
-    "how far from its threshold a principle's score was, on which side of it: what comes close shows for any threshold",
+    "how far from its threshold a principle's score was, and on which side, where that is 0.1 at most",
     # A margin itself would be negative, which histograms may not be.
-    boundaries=(0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.9),
+    boundaries=(0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1),
 )
 METRIC_LOG: Final = Metric(
     "guardsdk.decision_log.records",

@@ -136,4 +136,6 @@ def _measure(instruments: Instruments, record: CheckRecord) -> None:
     for label, score in verdict.scores.items():
         instruments.score.record(score, render.score_attributes(verdict, label))
     for evaluation in verdict.evaluations:
-        instruments.distance.record(abs(evaluation.margin), render.distance_attributes(verdict, evaluation))
+        distance = abs(evaluation.margin)
+        if distance <= names.BAND:
+            instruments.distance.record(distance, render.distance_attributes(verdict, evaluation))

@@ -82,18 +82,21 @@ def test_scores_are_recorded_per_label_and_stage(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("fired", [True, False])
-def test_distances_to_the_threshold_are_recorded_per_principle(watched: Watched, *, fired: bool) -> None:
-    verdict = watched.guard(blocking_policy(*([Stage.INPUT] if fired else []))).check(TEXT)
+def test_distances_to_a_threshold_that_is_close_are_recorded_per_principle(watched: Watched, *, fired: bool) -> None:
+    policy = blocking_policy()
+    score = watched.guard(policy).check(TEXT).scores["prompt_injection"]
+    near = max(0.0, score - 0.03) if fired else score + 0.03
+    principles = tuple(one.model_copy(update={"threshold": near}) for one in policy.principles)
+    verdict = watched.guard(policy.model_copy(update={"principles": principles})).check(TEXT)
     (point,) = histogram(watched, "guardsdk.distance")
-    assert point.sum == abs(verdict.evaluations[0].margin)
+    assert (point.count, point.sum) == (1, abs(verdict.evaluations[0].margin))
     assert dict(point.attributes or {}) == {
         "guardsdk.stage": "input",
         "guardsdk.principle.id": "all-input",
         "guardsdk.fired": fired,
     }
-    bounds = tuple(point.explicit_bounds)
-    assert bounds == names.METRIC_DISTANCE.boundaries
-    assert sum(bound <= 0.1 for bound in bounds) > len(bounds) / 2
+    assert tuple(point.explicit_bounds) == names.METRIC_DISTANCE.boundaries
+    assert max(point.explicit_bounds) == names.BAND
 
 
 def test_the_buckets_of_scores_tell_the_thresholds_of_the_model_from_what_lies_beside_them(watched: Watched) -> None:
@@ -136,6 +139,10 @@ def test_whole_texts_are_alone_in_the_last_bucket_of_the_coverage(watched: Watch
 
 
 def test_names_units_and_attributes_are_those_of_the_list(watched: Watched, tmp_path: Path) -> None:
+    near = blocking_policy()
+    score = watched.guard(near).check(TEXT).scores["prompt_injection"]
+    close = tuple(one.model_copy(update={"threshold": score}) for one in near.principles)
+    watched.guard(near.model_copy(update={"principles": close})).check(TEXT)
     reporter = LogReporter(meter_provider=watched.meter_provider)
     reporter.count("written", 1)
     watched.guard(blocking_policy(Stage.INPUT)).check(TEXT)

@@ -15,6 +15,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind, StatusCode
 
+from guardsdk.decorator import guarded
+from guardsdk.errors import GuardError
 from guardsdk.guard import Guard
 from guardsdk.policy.model import Policy, Principle
 from guardsdk.telemetry import OpenTelemetryObserver
@@ -22,7 +24,7 @@ from guardsdk.verdict import Action, Stage, Status
 from tests.blocking import blocking_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
@@ -276,3 +278,59 @@ def test_a_sampler_can_choose_by_the_decision(watched: Watched) -> None:
     guard.check(TEXT, stage="input")
     guard.check(TEXT, stage="tool")
     assert [attributes_of(span)["guardsdk.stage"] for span in watched.spans()] == ["tool"]
+
+
+def test_checks_of_a_guarded_generator_are_children_of_the_span_it_was_first_driven_in(watched: Watched) -> None:
+    @guarded(guard=watched.guard(blocking_policy(), cache=0))
+    def ask(prompt: str) -> Iterator[str]:
+        yield f"{prompt} Lisbon."
+
+    with watched.tracer.start_as_current_span("request") as request:
+        assert list(ask(TEXT))
+    assert {attributes_of(span)["guardsdk.stage"] for span in watched.spans()} == {"input", "output"}
+    assert {parent_id(span) for span in watched.spans()} == {request.get_span_context().span_id}
+
+
+async def test_async_generators_in_concurrent_tasks_each_keep_their_own_parent(watched: Watched) -> None:
+    guard = watched.guard(blocking_policy(), cache=0)
+
+    @guarded(guard=guard)
+    async def ask(prompt: str) -> AsyncIterator[str]:
+        await asyncio.sleep(0)
+        yield prompt
+
+    async def request(number: int) -> tuple[str, set[int]]:
+        with watched.tracer.start_as_current_span(f"request {number}") as around:
+            async for _ in ask("x" * (number + 1)):
+                await asyncio.sleep(0)
+            return "x" * (number + 1), {around.get_span_context().span_id}
+
+    expected = {len(text): parents for text, parents in await asyncio.gather(*(request(number) for number in range(6)))}
+    found: dict[object, set[int | None]] = {}
+    for span in watched.spans():
+        found.setdefault(attributes_of(span)["guardsdk.text.length"], set()).add(parent_id(span))
+    assert found == expected
+
+
+def test_checks_of_a_stream_are_children_of_the_span_it_was_opened_in(watched: Watched) -> None:
+    guard = watched.guard(blocking_policy(), cache=0)
+    with watched.tracer.start_as_current_span("request") as request:
+        stream = guard.stream(iter([TEXT, " It is Lisbon.", " Or so they say."]))
+        next(stream)
+    list(stream)
+    assert {parent_id(span) for span in watched.spans()} == {request.get_span_context().span_id}
+
+
+def test_a_call_that_ends_in_an_error_leaves_finished_spans(watched: Watched) -> None:
+    @guarded(guard=watched.guard(blocking_policy(Stage.OUTPUT), cache=0))
+    def ask(prompt: str) -> str:
+        if "fail" in prompt:
+            raise LookupError
+        return prompt
+
+    for text in (TEXT, "fail"):
+        with pytest.raises((GuardError, LookupError)), watched.tracer.start_as_current_span("request"):
+            ask(text)
+    spans = watched.exporter.get_finished_spans()
+    assert len(watched.spans()) == 3
+    assert all(span.end_time is not None for span in spans)
