@@ -70,8 +70,9 @@ def test_no_case_is_training_text(name: str) -> None:
         ("ab", "a", []),
         ("ab", "", ["2 misses are not listed"]),
         ("abc", "abc", ["25% of 4 cases are right"]),
-        ("a", "ab", ["1 listed misses are none"]),
-        ("abc", "d", ["25% of 4 cases are right", "3 misses are not listed", "1 listed misses are none"]),
+        ("a", "ab", []),
+        ("", "ab", ["2 listed misses are none"]),
+        ("abc", "de", ["25% of 4 cases are right", "3 misses are not listed", "2 listed misses are none"]),
     ],
 )
 def test_what_is_wrong_with_a_slice_is_said(missed: str, known: str, said: list[str]) -> None:
@@ -105,5 +106,7 @@ def test_a_slice_without_cases_or_with_an_unknown_key_is_refused(tmp_path: Path)
 
 def test_the_command_writes_a_list_that_is_true(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--out", str(tmp_path / "misses.toml")]) == 0
-    assert known_misses(tmp_path / "misses.toml") == known_misses()
+    written, listed = known_misses(tmp_path / "misses.toml"), known_misses()
+    for name, found in SLICES.items():
+        assert len(set(written.get(name, ())) ^ set(listed.get(name, ()))) <= found.allowance
     assert "below" not in capsys.readouterr().out
