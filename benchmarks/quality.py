@@ -103,7 +103,8 @@ def run(options: argparse.Namespace) -> figures.Figures:
     sets = collect(options)
     everything = [row for rows in sets for row in rows]
     with ExitStack() as stack:
-        ours = GuardSystem(stack.enter_context(Guard(models=options.model, providers="cpu", cache=0)))
+        # no early stop: scores are ranked too, and a decision is the same with it
+        ours = GuardSystem(stack.enter_context(Guard(models=options.model, providers="cpu", cache=0, early_stop=False)))
         systems = [measure(ours, everything, options.store, fresh=options.fresh)]
         about: dict[str, Any] = {
             "date": time.strftime("%Y-%m-%d"),
@@ -115,7 +116,8 @@ def run(options: argparse.Namespace) -> figures.Figures:
         compared = None
         if options.compare:
             other = GuardSystem(
-                stack.enter_context(Guard(models=options.compare, providers="cpu", cache=0)), "guardsdk-compared"
+                stack.enter_context(Guard(models=options.compare, providers="cpu", cache=0, early_stop=False)),
+                "guardsdk-compared",
             )
             compared = measure(other, everything, options.store, fresh=options.fresh)
             about["compared"] = f"the model of digest `{other.probe.model.digest[:16]}`" if other.probe.model else ""

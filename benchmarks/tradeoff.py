@@ -248,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         rows = [row for path in sources(bench, names()) for row in load(path, options.limit, options.seed)]
         rows += own(HARD_BENIGN)
-        with Guard(models=options.model, providers="cpu", cache=0) as guard:
+        with Guard(models=options.model, providers="cpu", cache=0, early_stop=False) as guard:
             system = GuardSystem(guard)
             outcomes = measure(system, rows, options.store).outcomes
             drawn = charts(rows, outcomes, shipped_thresholds(guard))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ATTACK_LABELS = ("prompt_injection", "jailbreak")
 PER_SOURCE = 1500
+HELD_OUT_PER_SOURCE = 400
+"""Held-out rows are only positives: a share of them needs fewer than a threshold in the tail of benign text does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,12 @@ def _raw(data: Path, name: str) -> list[dict[str, Any]]:
     return [raw for raw in read_raw(data / "calib" / f"{name}.jsonl.gz") if raw["text"].strip()]
 
 
-def _pool(name: str, stage: str, label: str | None, rows: Iterable[dict[str, Any]], seed: int) -> Pool:
+def _pool(
+    name: str, stage: str, label: str | None, rows: Iterable[dict[str, Any]], seed: int, *, most: int = PER_SOURCE
+) -> Pool:
     texts = [(raw["text"], raw["context"] if stage == "output" else None) for raw in rows]
-    if len(texts) > PER_SOURCE:
-        picked = np.random.default_rng(seed).choice(len(texts), PER_SOURCE, replace=False)
+    if len(texts) > most:
+        picked = np.random.default_rng(seed).choice(len(texts), most, replace=False)
         texts = [texts[at] for at in sorted(picked)]
     return Pool(name, stage, label, tuple(texts))
 
@@ -111,4 +115,7 @@ def held_out_pools(out: Path, seed: int, *, everything: bool = False) -> list[Po
                     found.setdefault((row.source, row.stage, label), []).append(raw)
             if everything and not any(row.labels.values()):
                 found.setdefault(("text", row.stage, None), []).append(raw)
-    return [_pool(f"held-out {source}", stage, label, rows, seed) for (source, stage, label), rows in found.items()]
+    return [
+        _pool(f"held-out {source}", stage, label, rows, seed, most=HELD_OUT_PER_SOURCE)
+        for (source, stage, label), rows in found.items()
+    ]
