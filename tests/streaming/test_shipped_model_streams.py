@@ -1,4 +1,4 @@
-"""The shipped model and the default policy on streams: planted harm is caught at the places tried, whatever the chunks."""
+"""The shipped model and the default policy on streams: planted harm is caught, whatever the chunks."""
 
 from __future__ import annotations
 
