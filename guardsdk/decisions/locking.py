@@ -47,13 +47,13 @@ else:
 
 @contextmanager
 def locked(path: Path, timeout_s: float) -> Iterator[int]:
-    """Hold the lock on the file ``path``, which is made where it is missing; give its descriptor.
+    """Hold the lock on the file ``path``, a resolved one, which is made where it is missing; give its descriptor.
 
     The system lets go of the lock of a process that dies. Raises ``DecisionLogError`` where others hold it for longer
     than ``timeout_s``, and ``OSError`` where the file cannot be opened.
     """
     ends = time.monotonic() + timeout_s
-    among_threads = _THREADS.setdefault(os.path.realpath(path), threading.Lock())
+    among_threads = _THREADS.setdefault(str(path), threading.Lock())
     if not among_threads.acquire(timeout=timeout_s):
         raise _too_late(path, timeout_s)
     try:

@@ -78,7 +78,7 @@ class DecisionLog:
                 change, which only an anchor kept elsewhere would show. Keep it away from the log.
             reporter: Where anchors and counts go; the global providers of OpenTelemetry when left out.
         """
-        self.path = Path(path)
+        self.path = Path(path).resolve()  # the same for everyone, wherever the process goes
         self.rules = LogRules() if rules is None else rules
         self._place = Place(self.path)
         self._writer = Writer(self._place, self.rules, chain_key)

@@ -180,6 +180,19 @@ def test_another_writer_that_never_ends_is_not_waited_for_for_ever(written: Writ
     assert verify(written.path).sound
 
 
+def test_a_log_stays_where_it_is_when_the_process_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    log = DecisionLog("decisions.jsonl")
+    log.record([record()])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    log.record([record()])
+    assert verify(tmp_path / "decisions.jsonl").decisions == 2
+    assert not (tmp_path / "elsewhere" / "decisions.jsonl").exists()
+
+
 def test_rules_that_cannot_be_meant_are_refused() -> None:
     for wrong in ({"max_bytes": 10}, {"keep_days": 0}, {"fsync": "often"}, {"on_error": "allow"}, {"age": 1}):
         with pytest.raises(ValidationError):
