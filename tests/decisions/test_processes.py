@@ -171,7 +171,9 @@ for number in itertools.count():
             process.stdout.readline()
         time.sleep(0.01 * turn)
         os.kill(process.pid, signal.SIGKILL)
-        rest, _ = process.communicate(timeout=120)
+        rest = process.stdout.read()  # not communicate, which passes over what readline has buffered
+        process.stdout.close()
+        process.wait(timeout=120)
         reported += 10 + 7 * turn + rest.count("\n")
     written.log().record([record(0)])
     report = verify(written.path)
