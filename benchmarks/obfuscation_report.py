@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.report import table
 
-COMMAND = "python -m benchmarks.obfuscation --data DIR --markdown docs/obfuscation.md"
+COMMAND = "python -m benchmarks.obfuscation --data DIR --out benchmarks/results/obfuscation.json --markdown docs/obfuscation.md"
 MOST_EXTRA = 0.5
 """Percentage points of false blocks that decoding may add."""
 MOST_COST = 1.05
@@ -135,12 +135,16 @@ def page(result: dict[str, Any]) -> str:
 
 Model `{model["name"]}` {model["version"]} (digest `{model["digest"][:16]}`), default policy, {result["date"]}.
 "Without" is `Guard(views=False)` and a policy without `no-hidden-text`.
-Intervals are 95 % (Wilson). `{COMMAND}` measures again; none of the sets is in this repository.
+Intervals are 95 % (Wilson). None of the sets is in this repository; this measures again:
+
+```sh
+{COMMAND}
+```
 
 ### Obfuscated attacks
 
-No decoder was fitted to this set. The model was trained on encoded attacks of another origin, so it stops most of
-them as they stand.
+No decoder was fitted to this set. Of prompts, the model stops encoded text itself most of the time, having been trained
+on encoded attacks of other origin, so little is left to add here; documents are where decoding decides (next table).
 
 {attacks_table(result)}
 
@@ -160,7 +164,8 @@ what decoding adds can only come from the few that have one.
 
 ### Time
 
-Single checks, with and without in turn, on {machine["processor"]}, {machine["cores"]} cores, other work going on.
+Processor time of single checks, with and without in turn, on {machine["processor"]} while other work went on. "With"
+includes the principle `no-hidden-text`, and scoring the views of the few texts that have one.
 
 {cost_table(result)}
 """

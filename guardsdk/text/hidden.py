@@ -21,6 +21,7 @@ _LONGEST_ZERO_RUN = 7
 _SCATTERED = 8
 _SCATTERED_SHARE = 0.05
 """From how many invisible characters inside Latin words, and from what share of the text, they are there on purpose."""
+_ANY = re.compile(f"[{INVISIBLE}]")
 _CHANNEL = re.compile(
     # A flag such as that of Wales is a black flag, a region in tag letters and an end tag; it says what it shows.
     "(?P<flag>\U0001f3f4(?:\U000e0067\U000e0062|\U000e0075\U000e0073|\U000e0063\U000e0061)"
@@ -59,7 +60,7 @@ def hidden(text: str) -> list[Hidden]:
     What ordinary text uses is none: one selector after an emoji, joiners between letters or emoji, marks and embeddings
     around words of the other direction, flags made of tag letters, a phone number wrapped to keep its order.
     """
-    if text.isascii():
+    if text.isascii() or not _ANY.search(text):
         return []
     found = [passage for match in _CHANNEL.finditer(text) if (passage := _read(match)) is not None]
     return sorted([*found, *_scattered(text, found)], key=lambda one: one.start)
@@ -112,7 +113,7 @@ def _override(start: int, run: str) -> Hidden | None:
 
 def _scattered(text: str, found: list[Hidden]) -> Iterator[Hidden]:
     """Yield the invisible characters strewn between Latin letters, where they are too many to be an accident."""
-    taken = {at for passage in found for at in (passage.start,)}
+    taken = {passage.start for passage in found}
     marks = [match.span() for match in _SCATTER.finditer(text) if match.start() not in taken]
     if len(marks) >= max(_SCATTERED, _SCATTERED_SHARE * len(text)):
         yield Hidden(marks[0][0], marks[-1][1], "scattered", None)
