@@ -6,7 +6,10 @@ from typing import Any
 
 from benchmarks.report import table
 
-COMMAND = "python -m benchmarks.obfuscation --data DIR --out benchmarks/results/obfuscation.json --markdown docs/obfuscation.md"
+COMMAND = (
+    "python -m benchmarks.obfuscation --data DIR --out benchmarks/results/obfuscation.json "
+    "--markdown docs/obfuscation.md"
+)
 MOST_EXTRA = 0.5
 """Percentage points of false blocks that decoding may add."""
 MOST_COST = 1.05
