@@ -7,8 +7,11 @@ policy will see. A false-positive rate is the mean of the rates of its sources: 
 from __future__ import annotations
 
 import json
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache, partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +72,22 @@ def log_odds_of(classifier: Classifier, pool: Pool) -> dict[str, NDArray[np.floa
     return {label: _logit(np.array(values)) for label, values in found.items()}
 
 
+def _on_every_core(model: Path, known: Sequence[Pool]) -> list[dict[str, NDArray[np.float64]]]:
+    """Score every pool, one process for each core: a score depends on its own text alone, so the split changes none."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        scored = processes.map(partial(_in_process, model), known)
+        return list(tqdm(scored, desc="calibrate", unit="pool", total=len(known)))
+
+
+def _in_process(model: Path, pool: Pool) -> dict[str, NDArray[np.float64]]:
+    return log_odds_of(_classifier(model), pool)
+
+
+@cache
+def _classifier(model: Path) -> Classifier:
+    return Classifier(load_manifest(model), "cpu", 1)
+
+
 def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     clipped = np.clip(probability, 1e-15, 1 - 1e-15)
     return np.log(clipped) - np.log1p(-clipped)
@@ -100,11 +119,10 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     model = out / "model"
     draft = _draft(out, version)
     (model / MANIFEST_FILE).write_text(draft.model_dump_json(indent=1) + "\n")
-    classifier = Classifier(load_manifest(model), "cpu", None)
     known = (
         held_out_pools(out, seed, everything=True) if data is None else [*pools(data, seed), *held_out_pools(out, seed)]
     )
-    everything = [(pool, log_odds_of(classifier, pool)) for pool in tqdm(known, desc="calibrate", unit="pool")]
+    everything = list(zip(known, _on_every_core(model, known), strict=True))
     np.savez(
         out / "calibration_scores.npz",
         allow_pickle=False,

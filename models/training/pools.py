@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ATTACK_LABELS = ("prompt_injection", "jailbreak")
-PER_SOURCE = 1500
-HELD_OUT_PER_SOURCE = 400
+PER_SOURCE = 500
+HELD_OUT_PER_SOURCE = 150
 """Held-out rows are only positives: a share of them needs fewer than a threshold in the tail of benign text does."""
 
 
