@@ -39,6 +39,8 @@ _ROWS = {"cpu": 1, "cuda": 64}
 would depend on the texts beside it; and from about 40 tokens on, two rows take twice the time of one anyway."""
 _TOKENS = 16_384
 """Tokens per run, padding included, which bounds memory on a GPU."""
+_NOTHING_READ = -40.0
+"""Log-odds of every label where a window holds no word the model knows; such text is the language screen's to report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class Classifier:
             feed = arrays(members, suffix, loaded.encoder.pad, [paired[row.owner] for row in members])
             outputs = loaded.runner.run(*feed)
             odds = log_odds(outputs.logits, self.model.activation)
+            odds[[not loaded.encoder.legible(row.body) for row in members]] = _NOTHING_READ
             for at, row in enumerate(members):
                 tally = tallies[row.owner]
                 # The windows of a text come in their order, so that where it stops is no matter of its neighbours.

@@ -65,6 +65,12 @@ class TextEncoder:
         # Someone who writes "[SEP]" writes five characters; read as the token, it would forge the row's structure.
         self._tokenizer.encode_special_tokens = True
         self._longest_word: int | None = getattr(self._tokenizer.model, "max_input_chars_per_word", None)
+        self._unknown: int | None = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
+        vocabulary = self._tokenizer.get_vocab()
+        self._lettered = np.zeros(max(vocabulary.values()) + 1, dtype=np.bool_)
+        self._lettered[[at for token, at in vocabulary.items() if any(map(str.isalpha, token))]] = True
+        if self._unknown is not None:
+            self._lettered[self._unknown] = False
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokenize texts of any length, in order."""
@@ -83,6 +89,14 @@ class TextEncoder:
             own = [next(found) for _ in cut]
             tokens.append(Tokens(own[0] if len(own) == 1 else np.concatenate(own), cut, [len(part) for part in own]))
         return tokens
+
+    def legible(self, ids: NDArray[np.int64]) -> bool:
+        """Return whether ``ids`` [N] hold anything to read: false where words are there and every one is unknown.
+
+        Such a text is the same few tokens whatever it says, so a score of it means nothing. One known word is enough
+        to be read, so nothing that the model could understand hides behind words that it does not know.
+        """
+        return self._unknown is None or bool(self._lettered[ids].any()) or not bool((ids == self._unknown).any())
 
     def ends(self, text: str, most: int) -> NDArray[np.int64]:
         """Return at most ``most`` token ids of ``text``: the first and the last half where there are more."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CONVERGED = 1e-9
 _HALVINGS = 16
+_LEAST = 3
 
 
 def platt(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> Calibration:
@@ -119,8 +120,11 @@ def _any(pool: Mapping[str, NDArray[np.float64]], thresholds: Mapping[str, float
 
 
 def _shares(count: int) -> list[tuple[float, ...]]:
-    """Return every way to share 1 out among ``count`` labels in tenths, none of them with nothing."""
-    tenths = product(range(1, 11), repeat=count)
+    """Return every way to share 1 out among ``count`` labels in tenths, none with less than ``_LEAST`` of them.
+
+    The attacks that are known decide only within bounds: other attacks will come.
+    """
+    tenths = product(range(_LEAST, 11), repeat=count)
     return [tuple(part / 10 for part in parts) for parts in tenths if sum(parts) == 10]  # noqa: PLR2004
 
 
