@@ -40,7 +40,7 @@ would depend on the texts beside it; and from about 40 tokens on, two rows take 
 _TOKENS = 16_384
 """Tokens per run, padding included, which bounds memory on a GPU."""
 _NOTHING_READ = -40.0
-"""Log-odds of every label where a window holds no word the model knows; such text is the language screen's to report."""
+"""Log-odds of every label where a window holds no word the model knows; the language screen reports such text."""
 
 
 @dataclass(frozen=True, slots=True)
