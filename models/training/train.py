@@ -1,6 +1,6 @@
 """Train step: masked multi-label training of encoder and heads, resumable at any moment.
 
-Where the machine multiplies bfloat16 faster than float32, the forward and backward pass run on a bfloat16 copy of the
+Where the machine has instructions for bfloat16, the forward and backward pass run on a bfloat16 copy of the
 weights: several times faster on CPUs with matrix units for it, many times slower on those without. The optimizer always
 works on float32 masters, which lose nothing.
 """
@@ -104,21 +104,10 @@ class Masters:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def _compute_type(device: torch.device, config: EncoderConfig) -> torch.dtype:
-    """Return the type that multiplies faster here: measured, because no flag tells for every processor."""
-
-    def seconds(kind: torch.dtype) -> float:
-        states = torch.ones((256, config.hidden), device=device, dtype=kind)
-        matrix = torch.ones((config.hidden, config.feed_forward), device=device, dtype=kind)
-        best = math.inf
-        for _ in range(5):
-            started = time.perf_counter()
-            # Reading a value waits for a GPU to be done.
-            (states @ matrix).sum().item()
-            best = min(best, time.perf_counter() - started)
-        return best
-
-    return min((torch.float32, torch.bfloat16), key=seconds)
+def _compute_type(device: torch.device) -> torch.dtype:
+    """Return bfloat16 where the processor has instructions for it: elsewhere it is emulated and many times slower."""
+    fast = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001  no public name
+    return torch.bfloat16 if fast else torch.float32
 
 
 def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
@@ -179,11 +168,12 @@ def train(
     if recipe.frozen_layers:
         for part in (model.words, model.places, model.kinds, model.norm, *model.layers[: recipe.frozen_layers]):
             part.requires_grad_(False)  # noqa: FBT003  torch's own signature
-    model = model.to(device, _compute_type(device, model.config)).train()
+    # What is not trained goes out as it came in, not as the narrower type rounds it.
+    kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    model = model.to(device, _compute_type(device)).train()
     masters = Masters(model, recipe)
     _loop(model, masters, prepared, out / "checkpoint.pt", device)
-    averaged = {name: tensor.float().cpu() for name, tensor in model.state_dict().items()}
-    averaged.update({name: tensor.cpu() for name, tensor in masters.average.items()})
+    averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
     stored = {"model": averaged, "config": asdict(model.config), "legs": [*legs, asdict(recipe)]}
     torch.save(stored, final)
     return final

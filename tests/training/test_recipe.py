@@ -226,7 +226,7 @@ def test_the_target_goes_where_it_buys_recall() -> None:
     thresholds, union = joint_thresholds(benign, attacks, 0.01)
     assert union <= 0.01
     spent = {label: float((benign[0][label] >= thresholds[label]).mean()) for label in thresholds}
-    assert spent["hard"] > 3 * spent["easy"] > 0
+    assert spent["hard"] > 2 * spent["easy"] > 0
 
 
 def test_doubtful_rows_leave_pools_that_are_silent_about_harm() -> None:
@@ -297,10 +297,6 @@ def test_frozen_layers_stay_and_the_others_move(tmp_path: Path) -> None:
     torch.manual_seed(recipe.seed)
     before = GuardModel(config).state_dict()
     after = torch.load(train(prepared, tmp_path, recipe, config), weights_only=True)["model"]
-    moved = {
-        name.split(".")[0] + name.split(".")[1]
-        for name in after
-        if not torch.allclose(before[name], after[name], atol=1e-6)
-    }
-    assert "layers1" in moved
-    assert not moved & {"layers0", "wordsweight", "placesweight"}
+    moved = {name for name in after if not torch.equal(before[name], after[name])}
+    assert {name for name in moved if name.startswith(("layers.0", "words", "places", "kinds", "norm"))} == set()
+    assert any(name.startswith("layers.1") for name in moved)
