@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
+from guardsdk.applying import Applying
 from guardsdk.assembling import assemble, find_classifier
 from guardsdk.cache import Keys, VerdictCache
 from guardsdk.conversation import Conversations
@@ -20,7 +21,6 @@ from guardsdk.given import (
     stage_of,
     texts_of,
 )
-from guardsdk.handling import Plain, applied
 from guardsdk.info import GuardInfo, describe
 from guardsdk.loading import Loader
 from guardsdk.pipeline import Pipeline
@@ -28,7 +28,6 @@ from guardsdk.recording import log_of, observers_of
 from guardsdk.reviewing import Reviewer
 from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.settings import Providers, Settings
-from guardsdk.steps import adrive, drive
 from guardsdk.streaming import Streaming
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage, Verdict
@@ -44,12 +43,10 @@ if TYPE_CHECKING:
     from guardsdk.pipeline import Assembly
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import Screen
-    from guardsdk.steps import Steps
-    from guardsdk.vault import Vault
     from guardsdk.verdict import ArtifactRef
 
 
-class Guard(Streaming, Conversations):
+class Guard(Streaming, Conversations, Applying):
     """Screens texts by a policy. Thread-safe; guards that use the same model share it.
 
     Nothing is loaded before the first check or ``warmup``.
@@ -213,53 +210,6 @@ class Guard(Streaming, Conversations):
         require(len(uncovered) in (0, len(items)), f"{len(items)} texts and {len(uncovered)} entries of uncovered")
         around = [Surroundings(prompt, system) for prompt in prompts]
         return self._pipeline.run(items, stage_of(stage), around, actor, deadline_s=deadline_s, uncovered=uncovered)
-
-    def apply(
-        self,
-        text: str,
-        verdict: Verdict,
-        *,
-        context: str | None = None,
-        system: str | None = None,
-        vault: Vault | None = None,
-    ) -> str:
-        """Return what may be used of ``text``, for which ``check`` gave ``verdict``; ask the reviewer where it says so.
-
-        Args:
-            text: The text as it was checked.
-            verdict: What the check returned.
-            context: The prompt a response answers, as it was given to the check.
-            system: The developer's instructions, as they were given to the check.
-            vault: Keeps the values that are cut out, for ``Vault.restore``; without it the markers have no way back.
-
-        Returns:
-            The text itself where it is allowed, with what was found cut out where the action is ``redact``, the
-            policy's replacement where it is ``replace``, or what the reviewer says.
-
-        Raises:
-            Blocked: The action is ``block``, or ``revise``, for which there is no model to ask again; the reviewer
-                denies; or the changed text is still held back when it is checked once more.
-            CheckFailedError: The text, or the changed one, could not be checked.
-            InputError: The verdict is of another text, or the reviewer can only be waited for with ``aapply``.
-        """
-        require(self.reviewer is None or not self.reviewer.needs_loop, "the reviewer is async; use aapply")
-        return drive(self._applied(text, verdict, Surroundings(context, system), vault))
-
-    async def aapply(
-        self,
-        text: str,
-        verdict: Verdict,
-        *,
-        context: str | None = None,
-        system: str | None = None,
-        vault: Vault | None = None,
-    ) -> str:
-        """Return what may be used of ``text`` as ``apply`` does, without holding up the loop."""
-        return await adrive(self._applied(text, verdict, Surroundings(context, system), vault))
-
-    def _applied(self, text: str, verdict: Verdict, around: Surroundings, vault: Vault | None) -> Steps[str]:
-        require_text(text, "text")
-        return applied(self.policy, self.reviewer, Plain(text, verdict.stage, around, self.check), verdict, vault)
 
     def warmup(self) -> None:
         """Load the model and run it once, so that the first check is as fast as the next.

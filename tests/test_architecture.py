@@ -32,6 +32,7 @@ FLOORS = {
     "decisions": 5,
     "pipeline": 5,
     "guard": 6,
+    "applying": 6,
     "given": 6,
     "decorator": 6,
     "conversation": 6,
