@@ -47,6 +47,10 @@ class DecisionLogError(GuardError, OSError):
     """A decision cannot be written down, or a decision log cannot be read."""
 
 
+class EvaluationError(GuardError, RuntimeError):
+    """An evaluation cannot be run or read: a suite, target, judge or record that cannot be used."""
+
+
 class DecorationError(GuardError, TypeError):
     """``@guarded`` cannot tell how to wrap a callable, or which parameter carries the prompt."""
 
