@@ -6,12 +6,15 @@ import hashlib
 import os
 import secrets
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
 from cachetools import TTLCache
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import Stage, Verdict
 
@@ -59,6 +62,14 @@ def _optional(part: str | None) -> bytes:
     return _ABSENT if part is None else _PRESENT + _framed(part)
 
 
+class Known(NamedTuple):
+    """What is remembered of one check."""
+
+    verdict: Verdict
+    embedding: NDArray[np.float16] | None
+    """[H], kept where an observer asks for it: 768 bytes at 384 dimensions."""
+
+
 class VerdictCache:
     """The most recent verdicts, each for a limited time; safe to use from many threads."""
 
@@ -70,18 +81,18 @@ class VerdictCache:
         _CACHES.add(self)
 
     def _renew(self) -> None:
-        self._entries: TTLCache[bytes, Verdict] = TTLCache(maxsize=self._max_entries, ttl=self._ttl_s)
+        self._entries: TTLCache[bytes, Known] = TTLCache(maxsize=self._max_entries, ttl=self._ttl_s)
         self._lock = threading.Lock()
 
-    def get(self, key: bytes) -> Verdict | None:
-        """Return the verdict stored under ``key``, as it was stored."""
+    def get(self, key: bytes) -> Known | None:
+        """Return what is stored under ``key``, as it was stored."""
         with self._lock:
             return self._entries.get(key)
 
-    def put(self, key: bytes, verdict: Verdict) -> None:
-        """Store ``verdict`` under ``key``."""
+    def put(self, key: bytes, verdict: Verdict, embedding: NDArray[np.float16] | None = None) -> None:
+        """Store ``verdict`` under ``key``, and with it the embedding it was reached with."""
         with self._lock:
-            self._entries[key] = verdict
+            self._entries[key] = Known(verdict, embedding)
 
     def clear(self) -> None:
         """Forget everything."""

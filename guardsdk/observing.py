@@ -13,6 +13,9 @@ from guardsdk.policy.judge import unrecorded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from guardsdk.policy.model import Policy
     from guardsdk.verdict import Verdict
 
@@ -35,6 +38,10 @@ class CheckRecord:
     """Whom the caller named as the author of the text."""
     checked_text: str | None = field(default=None, repr=False)
     """The text, for an observer whose ``wants_text`` is true; none for all others."""
+    embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    """[H], unit length: what the text is about, the mean over the windows that were scored, for an observer whose
+    ``wants_embedding`` is true. None for all others, for a text nobody scored, and for a model that gives none. A
+    remembered verdict has the one it was reached with, rounded to half precision."""
 
 
 @runtime_checkable
@@ -68,15 +75,30 @@ def wants_text(observer: object) -> bool:
     return getattr(observer, "wants_text", False) is True
 
 
-def notify(observers: Iterable[Observer], record: CheckRecord, text: str | None = None) -> None:
+def wants_embedding(observer: object) -> bool:
+    """Whether ``observer`` declares that it needs the embedding of the checked text.
+
+    Much of a text can be guessed from its embedding: it is never on a verdict, in a log or in a span.
+    """
+    return getattr(observer, "wants_embedding", False) is True
+
+
+def notify(
+    observers: Iterable[Observer],
+    record: CheckRecord,
+    text: str | None = None,
+    embedding: NDArray[np.float32] | None = None,
+) -> None:
     """Tell every observer; one that raises neither stops the others nor reaches the host.
 
-    ``text`` is put on the record of those that declare ``wants_text``. The log line names the classes and the place,
+    ``text`` and ``embedding`` are put on the records of those that declare ``wants_text`` or ``wants_embedding``. The
+    log line names the classes and the place,
     never the message: an exception's words are not ours to vouch for.
     """
     for observer in observers:
         try:
-            observer.on_check(replace(record, checked_text=text) if wants_text(observer) else record)
+            told = replace(record, checked_text=text) if wants_text(observer) else record
+            observer.on_check(replace(told, embedding=embedding) if wants_embedding(observer) else told)
         except Exception as error:  # noqa: BLE001  bookkeeping may never break the call it watches
             _complain("observer", observer, error)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.errors import GuardError, ModelError
 from guardsdk.limits import Limits
-from guardsdk.observing import CheckRecord, notify, written
+from guardsdk.observing import CheckRecord, notify, wants_embedding, written
 from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.clean import clean
@@ -18,6 +18,9 @@ from guardsdk.verdict import Stage, Status, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from guardsdk.cache import Keys, VerdictCache
     from guardsdk.observing import Observer, Recorder
     from guardsdk.policy.decide import BoundPolicy
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import JointReading, Panel
     from guardsdk.verdict import ArtifactRef
+
+    Embeddings = dict[int, NDArray[np.float32]]
 
 _AT_ONCE = 512
 """Texts given to the screens in one go: enough to sort by length, few enough to hold their tokens in memory."""
@@ -88,6 +93,7 @@ class Pipeline:
         self._policy = policy
         self._assemble = assemble
         self._observers = tuple(observers)
+        self._embeds = any(map(wants_embedding, self._observers))
         self._recorder = recorder
         self._provider_requested = provider_requested
         self._cache = cache
@@ -115,7 +121,8 @@ class Pipeline:
             return []
         started_ns, started = time.time_ns(), time.perf_counter()
         limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s)
-        judged = self._judge(texts, stage, around, limits)
+        embeddings: Embeddings = {}
+        judged = self._judge(texts, stage, around, limits, embeddings=embeddings)
         for place, kinds in enumerate(uncovered):
             if kinds:
                 judged[place] = not_covered(self._policy, judged[place], kinds)
@@ -125,14 +132,23 @@ class Pipeline:
         ]
         if self._recorder is not None:
             records = written(self._recorder, self._policy, records, texts)
-        for record, text in zip(records, texts, strict=True):
-            notify(self._observers, record, text)
+        for place, (record, text) in enumerate(zip(records, texts, strict=True)):
+            notify(self._observers, record, text, embeddings.get(place))
         return [record.verdict for record in records]
 
     def _judge(
-        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+        self,
+        texts: Sequence[str],
+        stage: Stage,
+        around: Sequence[Surroundings],
+        limits: Limits,
+        *,
+        embeddings: Embeddings,
     ) -> dict[int, Verdict]:
-        """Return the verdict of every text by its place, without its duration."""
+        """Return the verdict of every text by its place, without its duration.
+
+        Where an observer asks for them, the embeddings of the texts are put into ``embeddings``, by their places.
+        """
         waiting = [place for place, text in enumerate(texts) if text and not text.isspace()]
         judged: dict[int, Verdict] = {}
         if len(waiting) < len(texts):
@@ -162,12 +178,13 @@ class Pipeline:
                 key = digest = assembly.keys.key(stage, beside, text)
                 hit = self._cache.get(digest)
                 if hit is not None:
-                    judged[place] = hit
+                    judged[place] = hit.verdict
+                    embeddings.update({} if hit.embedding is None else {place: hit.embedding.astype("float32")})
                     continue
             jobs.setdefault(key, _Job(text, beside)).places.append(place)
         waiting_jobs = list(jobs.items())
         for start in range(0, len(waiting_jobs), _AT_ONCE):
-            self._score(assembly, stage, waiting_jobs[start : start + _AT_ONCE], judged, limits)
+            self._score(assembly, stage, waiting_jobs[start : start + _AT_ONCE], judged, limits, embeddings=embeddings)
         return judged
 
     def _score(
@@ -177,6 +194,8 @@ class Pipeline:
         jobs: Sequence[tuple[Hashable, _Job]],
         judged: dict[int, Verdict],
         limits: Limits,
+        *,
+        embeddings: Embeddings,
     ) -> None:
         """Score every job in one go, and put its verdict at all its places and into the cache."""
         texts = [clean(job.text[: self._max_chars]) for _, job in jobs]
@@ -191,8 +210,12 @@ class Pipeline:
         for (key, job), reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))
             judged.update(dict.fromkeys(job.places, verdict))
+            embedding = reading.embedding if self._embeds else None
+            if embedding is not None:
+                embeddings.update(dict.fromkeys(job.places, embedding))
             if self._cache is not None and verdict.status is Status.COMPLETE and isinstance(key, bytes):
-                self._cache.put(key, verdict.model_copy(update={"cached": True}))
+                kept = None if embedding is None else embedding.astype("float16")
+                self._cache.put(key, verdict.model_copy(update={"cached": True}), kept)
 
     def _ends(self, context: str) -> str:
         """Cut a huge context to its two ends, the parts the engine keeps anyway, before it is tokenized."""

@@ -13,6 +13,9 @@ from guardsdk.verdict import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from guardsdk.surroundings import Surroundings
 
 OperatingPoints = dict[tuple[str, Stage], dict[str, float]]
@@ -41,6 +44,8 @@ class Reading:
     """Label to the name of the view of the text that carried its score, where it does not stand in the open."""
     problems: tuple[tuple[str, str], ...] = ()
     """Layers within the screen that failed, each with what went wrong: the rest was read, the check is degraded."""
+    embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    """[H], unit length: what the text as it stands is about, the mean over its windows; none where nobody tells."""
 
 
 class Screen(Protocol):
@@ -88,6 +93,8 @@ class JointReading:
     """The screens something went wrong in."""
     views: dict[str, str] = field(default_factory=dict)
     """Label to the view of the text that carried its score, where it does not stand in the open."""
+    embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    """That of the last screen that gave one."""
     _spans: dict[str, tuple[str, Callable[[str], Spans]]] = field(default_factory=dict)
 
     def spans(self, label: str, length: int) -> Spans:
@@ -113,6 +120,8 @@ class JointReading:
         self._spans.update(dict.fromkeys(reading.scores, (name, reading.spans)))
         self.coverage = reading.coverage if self.coverage is None else min(self.coverage, reading.coverage)
         self.settled = self.settled or reading.settled
+        if reading.embedding is not None:
+            self.embedding = reading.embedding
 
     def fail(self, name: str, problem: str) -> None:
         """Note what went wrong in the screen ``name``."""

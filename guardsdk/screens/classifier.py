@@ -54,6 +54,7 @@ class ClassifierScreen:
                 spans=partial(_spans, scores),
                 settled=scores.settled,
                 late=scores.coverage < 1.0 and not scores.settled,
+                embedding=scores.embedding,
             )
             for scores in self._classifier.score(requests, limits)
         ]
