@@ -22,6 +22,7 @@ FLOORS = {
     "version": 0,
     "text": 1,
     "policy": 1,
+    "render": 2,
     "vault": 2,
     "registry": 2,
     "cache": 2,

@@ -1,0 +1,31 @@
+"""Tables and text for Markdown, where text of strangers must not become structure either."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.render.markup import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
+
+
+def plain(text: str) -> str:
+    """Return ``text`` on one line, shown as it is: nothing in it is a link, a tag or a heading."""
+    return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> str:
+    """Return a table of cells that are Markdown already; columns ``numbers`` (from 0) are aligned to the right.
+
+    Raises ``ValueError`` where a row is not as long as the header.
+    """
+    rules = ["---:" if column in numbers else "---" for column in range(len(header))]
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            msg = f"row {number} of the table has {len(row)} cells, its header {len(header)}"
+            raise ValueError(msg)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rules, *rows)) + "\n"
