@@ -1,0 +1,180 @@
+"""A suite: cases from the package, a file or a directory, read one at a time and as often as needed."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.errors import EvaluationError
+from guardsdk.evaluation.builtin import builtin_cases
+from guardsdk.evaluation.cases import case_of
+from guardsdk.evaluation.layouts import layout_of
+from guardsdk.evaluation.record import SuiteRef
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guardsdk.evaluation.cases import Case
+
+BUILTIN: Final = "builtin"
+_LONGEST_FIELD: Final = 16 * 2**20
+_WRAPPERS: Final = ("cases", "jailbreaks", "behaviors", "data")
+"""Keys under which a JSON file may keep its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Cases in a fixed order. Iterating reads them anew: what is in memory does not grow with their number."""
+
+    source: Path | None
+    """A file, a directory, or None for the suite of the package."""
+    limit: int | None = None
+    """Most cases, spread over the slices and over what is harmful and what is not."""
+    answered: bool = True
+    """Whether something is to answer. Cases that hold the answer themselves are left out then."""
+
+    @property
+    def name(self) -> str:
+        """``builtin``, or the file's or directory's name."""
+        return BUILTIN if self.source is None else self.source.name
+
+    def __iter__(self) -> Iterator[Case]:
+        """Yield the cases. Raises ``EvaluationError`` that names file and line, and ``OSError``."""
+        if self.limit is None:
+            yield from self._every()
+            return
+        sizes = Counter(_stratum(case) for case in self._every())
+        wanted = _shares(sizes, self.limit)
+        seen: Counter[tuple[str, bool]] = Counter()
+        for case in self._every():
+            stratum = _stratum(case)
+            at, size, share = seen[stratum], sizes[stratum], wanted[stratum]
+            seen[stratum] += 1
+            # Evenly spaced: the one of ``size`` places at which ``share`` steps add up to the next whole number.
+            if (at + 1) * share // size > at * share // size:
+                yield case
+
+    def ref(self) -> SuiteRef:
+        """Read all cases and return what the suite is. Raises ``EvaluationError`` where an id stands for two."""
+        digest, ids, number = hashlib.sha256(), set[str](), 0
+        for number, case in enumerate(self, start=1):  # noqa: B007  the last one is their number
+            if case.id in ids:
+                msg = f"suite {self.name}: two cases have the id {case.id!r}"
+                raise EvaluationError(msg)
+            ids.add(case.id)
+            digest.update(case.canonical + b"\n")
+        if not number:
+            msg = f"suite {self.name} holds no case that this target can be asked"
+            raise EvaluationError(msg)
+        return SuiteRef(name=self.name, digest=digest.hexdigest(), cases=number, limit=self.limit)
+
+    def _every(self) -> Iterator[Case]:
+        cases = builtin_cases() if self.source is None else cases_in(self.source)
+        return (case for case in cases if not (self.answered and case.stage is Stage.OUTPUT))
+
+
+def open_suite(source: str | Path | None, *, limit: int | None = None, answered: bool = True) -> Suite:
+    """Return the suite at ``source``, a ``.jsonl``, ``.json`` or ``.csv`` file or a directory of them.
+
+    None or ``"builtin"`` is the suite of the package. Raises ``EvaluationError`` where there is nothing of the kind.
+    """
+    if source is None or source == BUILTIN:
+        return Suite(None, limit, answered)
+    path = Path(source)
+    if not path.exists():
+        msg = f"{path}: there is no such suite; give a .jsonl, .json or .csv file, a directory of them, or {BUILTIN}"
+        raise EvaluationError(msg)
+    return Suite(path, limit, answered)
+
+
+def cases_in(path: Path) -> Iterator[Case]:
+    """Yield the cases of a file, or of every suite file of a directory in the order of their names."""
+    if path.is_dir():
+        files = sorted(one for one in path.iterdir() if one.suffix.lower() in _READERS)
+        if not files:
+            msg = f"{path}: no {', '.join(_READERS)} file in this directory"
+            raise EvaluationError(msg)
+    else:
+        files = [path]
+    for file in files:
+        reader = _READERS.get(file.suffix.lower())
+        if reader is None:
+            msg = f"{file}: a suite is a {', '.join(_READERS)} file, or a directory of them"
+            raise EvaluationError(msg)
+        for place, row in reader(file):
+            source = f"{file.name}:{place}"
+            if not isinstance(row, dict):
+                msg = f"{source}: not an object"
+                raise EvaluationError(msg)
+            lowered = {str(key).strip().lower(): value for key, value in row.items()}
+            content = layout_of(lowered, source).case(lowered, file.name)
+            if content:
+                yield case_of(content, source)
+
+
+def _jsonl(file: Path) -> Iterator[tuple[int, Any]]:
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                yield number, _parsed(line, f"{file.name}:{number}")
+
+
+def _json(file: Path) -> Iterator[tuple[int, Any]]:
+    content = _parsed(file.read_bytes(), file.name)
+    if isinstance(content, dict):
+        content = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), list)), content)
+    if not isinstance(content, list):
+        msg = f"{file.name}: not a list of cases, nor an object with one under {', '.join(_WRAPPERS)}"
+        raise EvaluationError(msg)
+    yield from enumerate(content, start=1)
+
+
+def _csv(file: Path) -> Iterator[tuple[int, Any]]:
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            try:
+                for row in reader:
+                    if None in row or None in row.values():
+                        msg = f"{file.name}:{reader.line_num}: more or fewer fields than the header names"
+                        raise EvaluationError(msg)
+                    yield reader.line_num, row
+            except (csv.Error, UnicodeDecodeError) as error:
+                msg = f"{file.name}:{reader.line_num + 1}: not readable as CSV in UTF-8 ({type(error).__name__})"
+                raise EvaluationError(msg) from None
+    finally:
+        csv.field_size_limit(before)
+
+
+_READERS: Final = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}
+
+
+def _parsed(text: bytes, source: str) -> Any:  # noqa: ANN401  any JSON
+    try:
+        return json.loads(text)
+    except ValueError:  # its message may quote the text
+        msg = f"{source}: not JSON in UTF-8"
+        raise EvaluationError(msg) from None
+
+
+def _stratum(case: Case) -> tuple[str, bool]:
+    return case.slice, case.expectation.benign
+
+
+def _shares(sizes: Counter[tuple[str, bool]], limit: int) -> dict[tuple[str, bool], int]:
+    """Deal ``limit`` places out in turn, one to each stratum that still has cases, in the order of their names."""
+    shares = dict.fromkeys(sorted(sizes), 0)
+    left = min(limit, sizes.total())
+    while left:
+        for stratum in shares:
+            if left and shares[stratum] < sizes[stratum]:
+                shares[stratum] += 1
+                left -= 1
+    return shares
