@@ -24,9 +24,17 @@ _MEASURES = """(() => ({
   height: document.documentElement.scrollHeight,
   dark: matchMedia('(prefers-color-scheme: dark)').matches,
 }))()"""
+_SIGN = "#fe01dc"
+_PUT = f"""(() => {{
+  const sign = document.body.appendChild(document.createElement('i'));
+  sign.id = 'chromium-sign';
+  Object.assign(sign.style, {{position: 'absolute', left: 0, top: '%dpx', width: '4px', height: '4px',
+    marginTop: '-4px', background: '{_SIGN}'}});
+}})()"""
+_TAKE_AWAY = "document.getElementById('chromium-sign').remove()"
 _TALLEST = 12000
 _SETTLED_MS = 300
-_DRAWN_MS = 700
+_AGAIN_MS = 100
 
 
 class _Gate(QWebEngineUrlRequestInterceptor):
@@ -68,6 +76,7 @@ class _Visit:
         self._picture = Path(task["out"])
         self._waiting: list[tuple[str, str]] = list(task["probes"].items())
         self._found: dict[str, Any] = {"probes": {}}
+        self._height = 0
         self._view = QWebEngineView()
         self._page = _Page(self._view)
         address = QUrl.fromLocalFile(task["page"])
@@ -98,8 +107,9 @@ class _Visit:
 
     def _probe(self) -> None:
         if not self._waiting:
-            self._view.resize(self._task["width"], min(int(self._found["height"]) + 4, _TALLEST))
-            QTimer.singleShot(_DRAWN_MS, self._take)
+            self._height = min(int(self._found["height"]) + 4, _TALLEST)
+            self._view.resize(self._task["width"], self._height)
+            self._sign(put=True)
             return
         name, source = self._waiting.pop(0)
 
@@ -109,9 +119,19 @@ class _Visit:
 
         self._page.runJavaScript(source, keep)
 
-    def _take(self) -> None:
-        self._view.grab().save(str(self._picture))
-        self._page.printToPdf(str(self._picture.with_suffix(".pdf")))
+    def _sign(self, *, put: bool) -> None:
+        """Put a sign at the very end of the page, or take it away, and wait until the picture shows that."""
+        self._page.runJavaScript(_PUT % self._height if put else _TAKE_AWAY, lambda _: self._look(put=put))
+
+    def _look(self, *, put: bool) -> None:
+        seen = self._view.grab().toImage()
+        if (seen.pixelColor(1, self._height - 2).name() == _SIGN) is not put:
+            QTimer.singleShot(_AGAIN_MS, lambda: self._look(put=put))
+        elif put:
+            self._sign(put=False)
+        else:
+            seen.save(str(self._picture))
+            self._page.printToPdf(str(self._picture.with_suffix(".pdf")))
 
     def _tell(self) -> None:
         answer = self._found | {"console": self._page.said, "requests": self._gate.refused}
