@@ -35,6 +35,7 @@ _TAKE_AWAY = "document.getElementById('chromium-sign').remove()"
 _TALLEST = 12000
 _SETTLED_MS = 300
 _AGAIN_MS = 100
+_SCROLLBAR = 20
 
 
 class _Gate(QWebEngineUrlRequestInterceptor):
@@ -107,8 +108,8 @@ class _Visit:
 
     def _probe(self) -> None:
         if not self._waiting:
-            self._height = min(int(self._found["height"]) + 4, _TALLEST)
-            self._view.resize(self._task["width"], self._height)
+            self._height = min(int(self._found["height"]), _TALLEST)
+            self._view.resize(self._task["width"], self._height + _SCROLLBAR)
             self._sign(put=True)
             return
         name, source = self._waiting.pop(0)
