@@ -41,6 +41,8 @@ class GuardInfo(BaseModel):
     policy: ArtifactRef
     labels: dict[str, tuple[Stage, ...]]
     """Every label a principle may name and the stages it is scored on."""
+    operating_points: dict[str, dict[Stage, dict[str, float]]]
+    """The thresholds each label offers per stage: ``default``, and by false-positive rate where it was measured."""
     rules: tuple[RuleInfo, ...]
     """What is held against a text, by stage and in the policy's order."""
     provider_requested: str
@@ -55,13 +57,16 @@ def describe(assembly: Assembly, classifier: Classifier, provider_requested: str
     """Say what the loaded parts of a guard are. Raises ``ModelError`` where a model that has to load again cannot."""
     model, bound = classifier.model, assembly.bound
     labels: dict[str, tuple[Stage, ...]] = {}
-    for label, stage in assembly.panel.operating_points:
+    points: dict[str, dict[Stage, dict[str, float]]] = {}
+    for (label, stage), offered in assembly.panel.operating_points.items():
         labels[label] = (*labels.get(label, ()), stage)
+        points.setdefault(label, {})[stage] = dict(offered)
     return GuardInfo(
         model=model.ref,
         directory=model.directory,
         policy=bound.policy.ref,
         labels=labels,
+        operating_points=points,
         rules=tuple(
             RuleInfo(stage=stage, principle_id=rule.id, label=rule.label, threshold=rule.threshold, action=rule.action)
             for stage, rules in bound.rules.items()

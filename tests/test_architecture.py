@@ -34,6 +34,8 @@ FLOORS = {
     "pipeline": 5,
     "guard": 6,
     "applying": 6,
+    "trying": 6,
+    "comparing": 6,
     "given": 6,
     "decorator": 6,
     "conversation": 6,

@@ -13,6 +13,7 @@ from guardsdk.cli.check import check
 from guardsdk.cli.info import info
 from guardsdk.cli.log import log_options
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.policy import policy_options
 from guardsdk.cli.scan import scan
 from guardsdk.cli.terminal import complain
 from guardsdk.errors import GuardError
@@ -108,6 +109,7 @@ def _parser() -> ArgumentParser:
     _scan_options(commands.add_parser("scan", help="check every text of a file", epilog=_STATUSES))
     _info_options(commands.add_parser("info", help="show model, policy, thresholds and provider"))
     log_options(commands.add_parser("log", help="verify a decision log, or look into it"))
+    policy_options(commands.add_parser("policy", help="begin, show, check and try written criteria"))
     return parser
 
 

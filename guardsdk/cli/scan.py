@@ -40,9 +40,9 @@ def scan(guard: Guard, options: Namespace) -> Exit:
     Raises ``OSError`` where a file cannot be read or written, ``InputError`` where the options do not fit together,
     and ``GuardError`` where the model or the policy cannot be used at all.
     """
-    layout = Layout(_format(options), options.field or "text", options.context_field)
+    layout = Layout(format_of(options), options.field or "text", options.context_field)
     with ExitStack() as stack:
-        source = _open_source(options.file, stack)
+        source = open_source(options.file, stack)
         total = _size(source)
         guard.warmup()  # before the output file is emptied
         target = _open_target(options.out, source, stack)
@@ -72,7 +72,7 @@ class _Run:
         self._started = time.perf_counter()
 
     def over(self, lines: Iterable[Line]) -> None:
-        for batch in _batches(lines, self._options.batch):
+        for batch in batches(lines, self._options.batch):
             verdicts = iter(self._verdicts([line for line in batch if line.problem is None]))
             for line in batch:
                 self._report(line, None if line.problem else next(verdicts))
@@ -125,7 +125,7 @@ class _Run:
         )
 
 
-def _batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
+def batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
     """Yield up to ``size`` lines at a time, fewer where they are long."""
     batch: list[Line] = []
     chars = 0
@@ -139,7 +139,8 @@ def _batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
         yield batch
 
 
-def _format(options: Namespace) -> Format:
+def format_of(options: Namespace) -> Format:
+    """Return how the lines of the file hold their texts. Raises ``InputError`` where the options do not say."""
     if options.context_field and options.stage != Stage.OUTPUT:
         msg = "--context-field is read on --stage output only"
         raise InputError(msg)
@@ -158,7 +159,8 @@ def _format(options: Namespace) -> Format:
     return kind
 
 
-def _open_source(name: str, stack: ExitStack) -> IO[bytes]:
+def open_source(name: str, stack: ExitStack) -> IO[bytes]:
+    """Open the file to read, or standard input for ``-``."""
     return sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
 
 

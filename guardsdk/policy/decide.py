@@ -80,19 +80,32 @@ def bind(policy: Policy, operating_points: Mapping[tuple[str, Stage], Mapping[st
             BoundPrinciple(
                 id=principle.id,
                 label=principle.label,
-                threshold=_threshold(principle, stage, operating_points),
+                threshold=_placed(policy, number, stage, operating_points),
                 action=principle.action_for(stage),
                 degrades=principle.degrades,
             )
-            for principle in policy.principles
+            for number, principle in enumerate(policy.principles)
             if stage in principle.stages
         )
     return BoundPolicy(policy=policy, rules=rules)
 
 
-def _threshold(
+def _placed(
+    policy: Policy, number: int, stage: Stage, points: Mapping[tuple[str, Stage], Mapping[str, float]]
+) -> float:
+    principle = policy.principles[number]
+    try:
+        return threshold_of(principle, stage, points)
+    except PolicyError as error:
+        key = "threshold" if (principle.label, stage) in points else "label"
+        msg = f"{policy.origin.before('principles', number, key)}{error}"
+        raise PolicyError(msg) from None
+
+
+def threshold_of(
     principle: Principle, stage: Stage, operating_points: Mapping[tuple[str, Stage], Mapping[str, float]]
 ) -> float:
+    """Return the number the threshold of ``principle`` stands for on ``stage``. Raises ``PolicyError`` as ``bind``."""
     points = operating_points.get((principle.label, stage))
     if points is None:
         stages = sorted(known.value for label, known in operating_points if label == principle.label)

@@ -1,4 +1,4 @@
-"""Policies from files."""
+"""Policies from files and from the package."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def load_policy(path: str | Path) -> Policy:
-    """Read the policy at ``path``. Raises ``PolicyError`` that names the file, the key and the nearest valid name."""
-    return Policy.from_file(path)
+def load_policy(source: str | Path) -> Policy:
+    """Read the packaged policy of that name, such as ``strict``, or the one at that path.
+
+    Raises ``PolicyError`` that names the file, the line, the key and the nearest valid name.
+    """
+    return Policy.from_file(source)
 
 
 @cache

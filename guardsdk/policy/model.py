@@ -7,14 +7,14 @@ import json
 import re
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     Strict,
     Tag,
     ValidationError,
@@ -24,17 +24,23 @@ from pydantic import (
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy.actions import NEVER_LIFTS, RedactWith, Review, Revise, StageActions, action_on, problem_with
+from guardsdk.policy.finding import DEFAULT, packaged_file, written_at, written_in
 from guardsdk.policy.logging import LogRules
-from guardsdk.policy.reading import explain, read_toml
+from guardsdk.policy.origin import Origin
+from guardsdk.policy.reading import explain
 from guardsdk.verdict import Action, ArtifactRef, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from guardsdk.policy.inheriting import Written
 
 Handling = Literal["block", "allow"]
 """What follows when a text could not be checked, or not completely."""
 
-_FPR = re.compile(r"fpr:(0?\.\d+)")
+FPR: Final = re.compile(r"fpr:(0?\.\d+)")
+"""A threshold by the false-positive rate it was measured at."""
 
 
 class _Strict(BaseModel):
@@ -45,7 +51,9 @@ class Example(_Strict):
     """One text and what its principle is to do with it: the principle's own action on that stage, or ``allow``."""
 
     text: str = Field(min_length=1)
+    """What is seen; ``{canary}`` stands for a token issued when the example is tried."""
     expect: Action
+    """The principle's action on that stage where the principle is to fire, else ``allow``."""
     stage: Stage | None = None
     """Where the text is seen; the principle's first stage when left out."""
     context: str | None = None
@@ -66,11 +74,13 @@ class Principle(_Strict):
     """One criterion: what is asked for, which label measures it, where the line is and what happens beyond it."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """Short name; every verdict names the principle that decided."""
     text: str = Field(min_length=1)
     """The criterion in plain language."""
     label: str = Field(min_length=1)
     """The label of the model that measures it."""
     stages: tuple[Stage, ...] = Field(min_length=1)
+    """Where it applies: to what users write, to what documents and tools give, to what the model answers."""
     threshold: Annotated[float, Strict()] | Annotated[str, Strict()] = "default"
     """On the calibrated probability: a number from 0 to 1; ``"default"``, the model's own; or ``"fpr:0.001"``, the
     one the model was measured to wrongly flag that share of benign texts at."""
@@ -91,18 +101,22 @@ class Principle(_Strict):
     refs: tuple[str, ...] = ()
     """What the principle answers to, such as ``OWASP-LLM01:2025``."""
     rationale: str = ""
+    """Why it is there."""
+    not_covered: str = ""
+    """What it does not speak of, or is known not to catch, in plain language."""
     examples: tuple[Example, ...] = ()
+    """Texts that show where the line is, for ``guardsdk policy test`` to try."""
 
     @property
     def fpr(self) -> Decimal | None:
         """The false-positive rate a ``"fpr:..."`` threshold asks for; none for the other kinds."""
-        match = _FPR.fullmatch(self.threshold) if isinstance(self.threshold, str) else None
+        match = FPR.fullmatch(self.threshold) if isinstance(self.threshold, str) else None
         return Decimal(match.group(1)) if match else None
 
     @field_validator("threshold")
     @classmethod
     def _threshold(cls, value: float | str) -> float | str:
-        known = value == "default" or _FPR.fullmatch(value) if isinstance(value, str) else 0.0 <= value <= 1.0
+        known = value == "default" or FPR.fullmatch(value) if isinstance(value, str) else 0.0 <= value <= 1.0
         if not known:
             msg = 'must be a number from 0 to 1, "default", or a false-positive rate such as "fpr:0.001"'
             raise ValueError(msg)
@@ -151,7 +165,11 @@ class Policy(_Strict):
     """
 
     name: str = Field(min_length=1)
+    """What verdicts and logs call the policy."""
     version: str = Field(min_length=1)
+    """Of the policy, in whatever way its owners count; verdicts carry it beside a digest of the content."""
+    extends: str | None = Field(default=None, min_length=1)
+    """The packaged policy or file that was inherited from; what it says is in the other fields by now."""
     on_error: Annotated[Annotated[Handling, Tag("word")] | Annotated[OnError, Tag("table")], Discriminator(_form)] = (
         "block"
     )
@@ -163,6 +181,12 @@ class Policy(_Strict):
     decision_log: LogRules | None = None
     """Where and how decisions are written down."""
     principles: tuple[Principle, ...] = Field(min_length=1)
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def origin(self) -> Origin:
+        """The file and line of every key; empty for a policy that was made in code."""
+        return self._origin
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -189,7 +213,7 @@ class Policy(_Strict):
     @cached_property
     def digest(self) -> str:
         """The sha256, in hexadecimal, of the policy's content; layout, comments and key order do not change it."""
-        content = self.model_dump(mode="json")
+        content = self.model_dump(mode="json", exclude={"extends"})  # what was inherited is there itself
         content["on_error"] = {stage.value: self.on_error_for(stage).value for stage in Stage}
         for written, principle in zip(content["principles"], self.principles, strict=True):
             if len(used := {principle.action_for(stage) for stage in principle.stages}) == 1:
@@ -199,6 +223,8 @@ class Policy(_Strict):
                     del written[name]
             if not principle.degrades:
                 del written["degrades"]
+            if not principle.not_covered:
+                del written["not_covered"]
         if not self.shadow:
             del content["shadow"]
         if self.decision_log is None:
@@ -222,35 +248,41 @@ class Policy(_Strict):
     def from_toml(cls, text: str, *, source: str = "policy") -> Self:
         """Read a policy from TOML ``text``; ``source`` is what errors call it.
 
-        Raises ``PolicyError`` that names the source and the key, and the nearest name that would be valid.
+        Raises ``PolicyError`` that names the source, the line and the key, and the nearest name that would be valid.
         """
-        content = read_toml(text, source)
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            raise PolicyError(explain(error, source, content, _KEYS)) from None
+        return cls._from(written_in(text, source), source)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read a policy from the TOML file at ``path``. Raises ``PolicyError`` as ``from_toml`` does."""
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            msg = f"{path}: not UTF-8 text"
-            raise PolicyError(msg) from None
-        except OSError as error:
-            msg = f"{path}: cannot be read: {error.strerror}"
-            raise PolicyError(msg) from None
-        return cls.from_toml(text, source=str(path))
+        """Read the policy file at ``path``, or the packaged policy of that name: ``strict`` is one, ``./strict`` none.
+
+        Raises ``PolicyError`` as ``from_toml`` does.
+        """
+        return cls._from(written_at(path), str(path))
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """Return the packaged policy ``name``: one of ``guardsdk.policy.PACKAGED``; ``PolicyError`` for any other."""
+        packaged_file(name)
+        return cls.from_file(name)
 
     @classmethod
     def default(cls) -> Self:
-        """Return the policy that comes with the package, written out in ``guardsdk/policy/default.toml``."""
-        return cls.from_file(Path(__file__).with_name("default.toml"))
+        """Return the policy that applies where none is named, written out in ``guardsdk/policy/default.toml``."""
+        return cls.preset(DEFAULT)
+
+    @classmethod
+    def _from(cls, written: Written, source: str) -> Self:
+        try:
+            policy = cls.model_validate(written.content)
+        except ValidationError as error:
+            raise PolicyError(explain(error, source, written, _KEYS)) from None
+        policy._origin = Origin(written.places)  # noqa: SLF001  its own class
+        return policy
 
 
 _KEYS = {
-    "": ("name", "version", "on_error", "on_uncovered", "shadow", "decision_log", "principle"),
+    "": ("name", "version", "extends", "remove", "on_error", "on_uncovered", "shadow", "decision_log", "principle"),
     "principle": tuple(Principle.model_fields),
     "examples": tuple(Example.model_fields),
     "decision_log": tuple(LogRules.model_fields),

@@ -8,11 +8,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.errors import PolicyError
+from guardsdk.policy.lines import key_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pydantic_core import ErrorDetails, ValidationError
+
+    from guardsdk.policy.inheriting import Written
+    from guardsdk.policy.origin import Place
 
 
 _UNIONS, _FORMS = ("on_error", "action"), ("word", "table")
@@ -39,39 +43,59 @@ def read_toml(text: str, source: str) -> dict[str, Any]:
         msg = f"{source}: not valid TOML: {error}"
         raise PolicyError(msg) from None
     if "principles" in content:
-        msg = f"{source}: unknown key 'principles'; did you mean 'principle' (a table written [[principle]])?"
+        line = key_lines(text)[("principles",)]
+        msg = f"{source}:{line}: unknown key 'principles'; did you mean 'principle' (a table written [[principle]])?"
         raise PolicyError(msg)
     if "principle" in content:
         content["principles"] = content.pop("principle")
     return content
 
 
-def explain(
-    error: ValidationError, source: str, content: Mapping[str, Any], keys: Mapping[str, Collection[str]]
-) -> str:
-    """Return one line per problem: source, key and reason; ``keys`` are the valid keys per kind of table.
+def explain(error: ValidationError, source: str, written: Written, keys: Mapping[str, Collection[str]]) -> str:
+    """Return one line per problem: file, line, key and reason; ``keys`` are the valid keys per kind of table.
 
     Values are left out: a policy's examples are texts, and an exception carries none.
     """
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return "\n".join(f"{source}: {_sentence(problem, content, keys)}" for problem in problems)
+    within = any(problem["loc"][:1] == ("principles",) and len(problem["loc"]) > 1 for problem in problems)
+    return "\n".join(
+        _sentence(problem, source, written, keys)
+        for problem in problems
+        # Principles that are wrong count as none, which nobody needs to be told besides.
+        if not (within and problem["type"] == "too_short" and problem["loc"] == ("principles",))
+    )
 
 
-def _sentence(problem: ErrorDetails, content: Mapping[str, Any], keys: Mapping[str, Collection[str]]) -> str:
-    path, table = _path(problem["loc"], content)
+def _sentence(problem: ErrorDetails, source: str, written: Written, keys: Mapping[str, Collection[str]]) -> str:
+    path, table = _path(problem["loc"], written.content)
+    where = f"{_place(problem['loc'], written) or source}: "
     if problem["type"] == "extra_forbidden":
         word = str(problem["loc"][-1])
-        return f"unknown key {path}; {nearest(word, keys[table])}"
+        return f"{where}unknown key {path}; {nearest(word, keys[table])}"
     if problem["type"] == "missing":
-        return f"key {path} is missing"
+        return f"{where}key {path} is missing"
     reason = problem["msg"].removeprefix("Value error, ")
-    return f"{path}: {reason}" if path else reason
+    return f"{where}{path}: {reason}" if path else where + reason
+
+
+def _place(location: tuple[int | str, ...], written: Written) -> Place | None:
+    """Return where the key stands, or the nearest table around it that stands anywhere."""
+    steps = _steps(location)
+    for length in range(len(steps), -1, -1):
+        if (place := written.places.get(tuple(steps[:length]))) is not None:
+            return place
+    return None
+
+
+def _steps(location: tuple[int | str, ...]) -> list[int | str]:
+    """Return the path of a key without what validation calls the forms of a value."""
+    return [step for before, step in pairwise(("", *location)) if not (before in _UNIONS and step in _FORMS)]
 
 
 def _path(location: tuple[int | str, ...], content: Mapping[str, Any]) -> tuple[str, str]:
     """Return the key as one would write it, and the kind of table that holds it: "", principle, on_error, ..."""
     path, table = "", ""
-    steps = [step for before, step in pairwise(("", *location)) if not (before in _UNIONS and step in _FORMS)]
+    steps = _steps(location)
     if steps[:1] == ["principles"]:
         path = "principle"
         if len(steps) > 1:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardsdk.cli.lines import Layout, read_lines
-from guardsdk.cli.scan import _batches
+from guardsdk.cli.scan import batches
 
 if TYPE_CHECKING:
     from guardsdk.cli.lines import Line
@@ -64,4 +64,4 @@ def test_any_bytes_give_numbered_lines_with_a_text_or_a_problem(content: bytes, 
 
 def test_a_batch_of_long_lines_is_cut_short() -> None:
     lines = read((b"x" * 3_000_000 + b"\n") * 3 + b"y\n" * 5, longest=4_000_000)
-    assert [len(batch) for batch in _batches(lines, 4)] == [2, 4, 2]
+    assert [len(batch) for batch in batches(lines, 4)] == [2, 4, 2]

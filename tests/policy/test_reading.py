@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -149,9 +150,20 @@ def test_an_error_names_the_source_the_key_and_the_nearest_valid_name(toml: str,
     with pytest.raises(PolicyError) as caught:
         Policy.from_toml(toml, source="mine.toml")
     message = str(caught.value)
-    assert message.startswith("mine.toml: ")
+    assert re.match(r"mine\.toml(:\d+)?: ", message)
     for part in parts:
         assert part in message
+
+
+def test_each_problem_is_told_on_a_line_of_its_own_with_the_line_it_stands_on() -> None:
+    toml = HEAD + "colour = 3\n" + PRINCIPLE + "threshold = 'high'\nexamples = [\n  {text = 'a', expect = 'deny'},\n]\n"
+    with pytest.raises(PolicyError) as caught:
+        Policy.from_toml(toml, source="mine.toml")
+    assert [line.partition(": ")[0] for line in str(caught.value).splitlines()] == [
+        "mine.toml:10",
+        "mine.toml:12",
+        "mine.toml:3",
+    ]
 
 
 def test_an_error_does_not_quote_the_text_of_an_example() -> None:

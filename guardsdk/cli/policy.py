@@ -1,0 +1,179 @@
+"""``guardsdk policy``: written criteria begun, shown and looked over; texts go through them in ``policy_runs``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.policy_runs import run_options
+from guardsdk.cli.terminal import complain, say, table
+from guardsdk.errors import InputError, PolicyError
+from guardsdk.guard import Guard
+from guardsdk.policy.finding import DEFAULT, PACKAGED, about
+from guardsdk.policy.lint import Level, lint, worst
+from guardsdk.policy.load import load_policy
+from guardsdk.policy.starter import copy_of, starter
+from guardsdk.policy.writing import as_toml
+from guardsdk.verdict import Action
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
+
+    from guardsdk.policy.model import Policy, Principle
+
+_LINTED = "exit status: 0 nothing but notes, 1 errors or warnings, 2 the policy cannot be read or bad usage"
+_PACKAGED = f"a file, or one of {', '.join(PACKAGED)}"
+
+
+def policy_options(parser: ArgumentParser) -> None:
+    """Add the commands of ``guardsdk policy`` to ``parser``."""
+    commands = parser.add_subparsers(dest="policy_command", required=True, metavar="COMMAND")
+    one = commands.add_parser("init", help="write a commented policy file to begin with")
+    one.set_defaults(run=_init, alone=True)
+    one.add_argument("path", nargs="?", default="policy.toml", metavar="FILE", help="default: policy.toml; - prints it")
+    one.add_argument("--preset", default="balanced", metavar="NAME", help="what to begin with (default: balanced)")
+    one.add_argument("--full", action="store_true", help="write everything out in place of extending the preset")
+    one.add_argument("--force", action="store_true", help="write over a file that is there")
+    one.add_argument("--list", action="store_true", help="say what the presets are for, and write nothing")
+    two = commands.add_parser("show", help="show a policy with all that it inherits")
+    two.set_defaults(run=_show, alone=True)
+    two.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{_PACKAGED} (default: {DEFAULT})")
+    two.add_argument("--principle", metavar="ID", help="one principle in full, with its examples")
+    forms = two.add_mutually_exclusive_group()
+    forms.add_argument("--toml", action="store_true", help="as a policy file that extends nothing")
+    forms.add_argument("--json", action="store_true", help="as JSON")
+    forms.add_argument("--schema", action="store_true", help="the JSON Schema of policy files, for editors")
+    three = commands.add_parser("lint", help="find what is wrong before a text meets it", epilog=_LINTED)
+    three.set_defaults(run=_lint, alone=True)
+    three.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{_PACKAGED} (default: {DEFAULT})")
+    three.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
+    three.add_argument("--json", action="store_true", help="print it as JSON")
+    run_options(commands)
+
+
+def _init(options: Namespace) -> Exit:
+    if options.list:
+        for name in PACKAGED:
+            say(f"{name}: {about(name)}")
+        return Exit.ALLOWED
+    written = copy_of(load_policy(_packaged(options.preset))) if options.full else starter(options.preset)
+    if options.path == "-":
+        say(written.rstrip("\n"))
+        return Exit.ALLOWED
+    path = Path(options.path)
+    try:
+        with path.open("w" if options.force else "x", encoding="utf-8", newline="\n") as stream:
+            stream.write(written)
+    except FileExistsError:
+        msg = f"{path} is there already; --force writes over it"
+        raise InputError(msg) from None
+    complain(f"{path} written; next: guardsdk policy lint {path}, guardsdk policy test {path}")
+    return Exit.ALLOWED
+
+
+def _packaged(name: str) -> str:
+    about(name)  # raises where there is none of that name, rather than looking for a file
+    return name
+
+
+def _show(options: Namespace) -> Exit:
+    if options.schema:
+        from guardsdk.policy.schema import FILE  # noqa: PLC0415  reads sources, which nothing else here needs
+
+        say(FILE.read_text(encoding="utf-8").rstrip("\n"))
+        return Exit.ALLOWED
+    policy = load_policy(options.policy)
+    if options.principle is not None:
+        principle = next((one for one in policy.principles if one.id == options.principle), None)
+        if principle is None:
+            msg = f"no principle {options.principle!r}; there are {', '.join(one.id for one in policy.principles)}"
+            raise InputError(msg)
+        policy = policy.model_copy(update={"principles": (principle,)})
+    if options.toml:
+        say(as_toml(policy).rstrip("\n"))
+    elif options.json:
+        say(json.dumps({**policy.model_dump(mode="json"), "digest": policy.digest}, indent=2))
+    else:
+        lines = _whole(policy.principles[0], policy) if options.principle else _overview(policy)
+        for line in lines:
+            say(line)
+    return Exit.ALLOWED
+
+
+def _overview(policy: Policy) -> Iterator[str]:
+    errors = {
+        stage: policy.on_error_for(stage).value for stage in sorted({s for p in policy.principles for s in p.stages})
+    }
+    yield from table(
+        [
+            ("policy", f"{policy.name} {policy.version}" + (", in shadow mode" if policy.shadow else "")),
+            ("  extends", policy.extends or "nothing"),
+            ("  sha256", policy.digest),
+            ("  on error", ", ".join(f"{stage.value} {word}" for stage, word in errors.items())),
+        ]
+    )
+    yield ""
+    rows = [
+        (
+            one.id,
+            ", ".join(f"{stage.value} {one.action_for(stage).value}" for stage in one.stages),
+            one.label,
+            str(one.threshold),
+            f"{counts[True]} + {counts[False]}",
+        )
+        for one in policy.principles
+        for counts in [Counter(example.expect is not Action.ALLOW for example in one.examples)]
+    ]
+    yield from table([("principle", "stages and actions", "label", "threshold", "examples"), *rows])
+
+
+def _whole(principle: Principle, policy: Policy) -> Iterator[str]:
+    yield f"{principle.id} ({policy.name} {policy.version})"
+    for title, words in (
+        ("prohibits", principle.text),
+        ("because", principle.rationale),
+        ("does not cover", principle.not_covered),
+        ("answers to", ", ".join(principle.refs)),
+        ("measured by", f"{principle.label}, threshold {principle.threshold}"),
+        ("follows", ", ".join(f"{stage.value}: {principle.action_for(stage).value}" for stage in principle.stages)),
+    ):
+        yield f"{title + ':':16}{' '.join(words.split()) or 'nothing is written'}"
+    for number, example in enumerate(principle.examples):
+        stage = (example.stage or principle.stages[0]).value
+        yield f"examples[{number}] {stage}, {example.expect.value}: {json.dumps(example.text, ensure_ascii=False)}"
+
+
+def _lint(options: Namespace) -> Exit:
+    try:
+        policy = load_policy(options.policy)
+    except PolicyError as error:  # one line for each thing that is wrong, and not all of them in one
+        for line in str(error).splitlines():
+            complain(line)
+        return Exit.UNCHECKED
+    with Guard(DEFAULT, models=options.model, providers="cpu", observers=()) as guard:
+        offered = guard.info().operating_points
+    points = {(label, stage): found for label, stages in offered.items() for stage, found in stages.items()}
+    problems = lint(policy, points)
+    if options.json:
+        rows = [
+            {
+                "level": one.level.value,
+                "rule": one.rule,
+                "principle": one.principle_id,
+                "file": None if one.place is None else one.place.source,
+                "line": None if one.place is None else one.place.line,
+                "message": one.message,
+            }
+            for one in problems
+        ]
+        say(json.dumps(rows, indent=2))
+    else:
+        for one in problems:
+            say(str(one))
+        counts = Counter(one.level for one in problems)
+        say(f"{policy.name} {policy.version}: " + ", ".join(f"{counts[level]} {level.value}s" for level in Level))
+    return Exit.BLOCKED if worst(problems) in (Level.ERROR, Level.WARNING) else Exit.ALLOWED

@@ -1,0 +1,270 @@
+"""``guardsdk policy test`` and ``diff``: a policy's own examples, and your own texts, through the guard."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.cli.lines import Layout, read_lines
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.scan import batches, format_of, open_source
+from guardsdk.cli.terminal import complain, say, table
+from guardsdk.comparing import compare
+from guardsdk.errors import InputError
+from guardsdk.guard import Guard
+from guardsdk.policy.difference import changes
+from guardsdk.policy.finding import DEFAULT, PACKAGED
+from guardsdk.policy.load import load_policy
+from guardsdk.trying import tallies, try_examples
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from argparse import Namespace, _SubParsersAction
+    from collections.abc import Iterator, Sequence
+
+    from guardsdk.cli.lines import Line
+    from guardsdk.comparing import Compared
+    from guardsdk.policy.model import Policy
+    from guardsdk.trying import Tally, Tried
+
+_TRIED = "exit status: 0 every example comes out as written, 1 not so, 2 one could not be tried or bad usage"
+_COMPARED = "exit status: 0 nothing changes, 1 something does, 2 a text could not be checked or bad usage"
+_PACKAGED = f"a file, or one of {', '.join(PACKAGED)}"
+_BATCH: Final = 64
+
+
+def run_options(commands: _SubParsersAction[Any]) -> None:
+    """Add ``test`` and ``diff`` to the commands of ``guardsdk policy``."""
+    one = commands.add_parser("test", help="run every example of every principle", epilog=_TRIED)
+    one.set_defaults(run=_test, alone=True)
+    one.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{_PACKAGED} (default: {DEFAULT})")
+    one.add_argument("--principle", action="append", default=[], metavar="ID", help="only this one; may be repeated")
+    one.add_argument("--known", type=Path, metavar="FILE", help="misses that are known: only others count")
+    one.add_argument("--write-known", type=Path, metavar="FILE", help="write the misses to FILE, without their texts")
+    one.add_argument("--with-text", action="store_true", help="show the texts of examples that come out otherwise")
+    _common(one)
+    two = commands.add_parser("diff", help="say what changes from one policy to another", epilog=_COMPARED)
+    two.set_defaults(run=_diff, alone=True)
+    two.add_argument("old", metavar="OLD", help=_PACKAGED)
+    two.add_argument("new", metavar="NEW", help=_PACKAGED)
+    two.add_argument("--on", dest="file", metavar="FILE", help="texts to decide by both, one per line (.jsonl or .txt)")
+    two.add_argument("--format", choices=("jsonl", "txt"), help="what FILE is, where its name does not say")
+    two.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
+    two.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
+    two.add_argument("--stage", choices=[one.value for one in Stage], default=Stage.INPUT.value, help="default: input")
+    two.add_argument("--with-text", action="store_true", help="show the texts whose decision changes")
+    _common(two)
+
+
+def _common(parser: Any) -> None:  # noqa: ANN401  argparse's own
+    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
+    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _guard(policy: Policy, options: Namespace) -> Guard:
+    """Return a guard that tries things out: nobody is told, and nothing is written down."""
+    quiet = policy.model_copy(update={"decision_log": None})
+    return Guard(quiet, models=options.model, providers=options.providers, observers=(), cache=0)
+
+
+def _test(options: Namespace) -> Exit:
+    policy = load_policy(options.policy)
+    wanted = options.principle or [one.id for one in policy.principles]
+    known_ids = [one.id for one in policy.principles]
+    if unknown := [name for name in wanted if name not in known_ids]:
+        msg = f"no principle {unknown[0]!r}; there are {', '.join(known_ids)}"
+        raise InputError(msg)
+    with _guard(policy, options) as guard:
+        tried = [one for one in try_examples(guard) if one.principle_id in wanted]
+    known = set() if options.known is None else _known(options.known)
+    missed = [one for one in tried if one.problem is None and not one.right]
+    new = [one for one in missed if one.name not in known]
+    unchecked = [one for one in tried if one.problem is not None]
+    if options.json:
+        say(json.dumps(_as_json(policy, tried, known), indent=2))
+    else:
+        for line in _told(policy, tried, known, wanted, with_text=options.with_text):
+            say(line)
+    if options.write_known is not None:
+        _write_known(options.write_known, policy, missed)
+    stale = known - {one.name for one in missed}
+    if options.known is not None and stale:
+        complain(f"{len(stale)} known misses are none any more: --write-known {options.known} drops them")
+    if unchecked or not tried:
+        complain(f"could not try: {unchecked[0].problem}" if unchecked else "there is no example to try")
+        return Exit.UNCHECKED
+    return Exit.BLOCKED if new else Exit.ALLOWED
+
+
+def _told(
+    policy: Policy, tried: Sequence[Tried], known: set[str], wanted: Sequence[str], *, with_text: bool
+) -> Iterator[str]:
+    by_id = {tally.principle_id: tally for tally in tallies(tried)}
+    rows = [(identifier, *_result(by_id.get(identifier))) for identifier in dict.fromkeys(wanted)]
+    yield from table([("principle", "fires", "passes", "result"), *rows])
+    misses = [one for one in tried if not one.right]
+    if misses:
+        yield ""
+    for one in misses:
+        yield _miss(one) + (" (known)" if one.name in known else "")
+        if with_text:
+            yield f"    {json.dumps(policy.principle(one.principle_id).examples[one.number].text, ensure_ascii=False)}"
+    right = sum(one.right for one in tried)
+    whose = f"{policy.name} {policy.version} (sha256 {policy.digest[:12]}...)"
+    yield ""
+    yield f"{whose}: {right} of {len(tried)} examples as written"
+
+
+def _result(tally: Tally | None) -> tuple[str, str, str]:
+    if tally is None:
+        return "none", "none", "no example"
+    whole = tally.fired + tally.passed == tally.fires + tally.passes
+    word = "not checked" if tally.unchecked else "as written" if whole else "MISSES"
+    return f"{tally.fired} of {tally.fires}", f"{tally.passed} of {tally.passes}", word
+
+
+def _miss(one: Tried) -> str:
+    where = "" if one.place is None else f"{one.place}: "
+    what = f"{where}{one.principle_id}: {one.stage.value}: "
+    if one.problem is not None or one.found is None or one.score is None or one.threshold is None:
+        return f"{what}could not be tried: {one.problem}"
+    return (
+        f"{what}expected {one.expect.value}, found {one.found.value}, "
+        f"score {one.score:.4f}, threshold {one.threshold:.4f}"
+    )
+
+
+def _as_json(policy: Policy, tried: Sequence[Tried], known: set[str]) -> dict[str, Any]:
+    return {
+        "policy": policy.ref.model_dump(),
+        "examples": [
+            {
+                "principle": one.principle_id,
+                "number": one.number,
+                "stage": one.stage.value,
+                "expect": one.expect.value,
+                "found": None if one.found is None else one.found.value,
+                "right": one.right,
+                "known": one.name in known,
+                "score": one.score,
+                "threshold": one.threshold,
+                "digest": one.digest,
+                "problem": one.problem,
+            }
+            for one in tried
+        ],
+    }
+
+
+def _known(path: Path) -> set[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+
+
+def _write_known(path: Path, policy: Policy, missed: Sequence[Tried]) -> None:
+    lines = [
+        f"# Examples of policy {policy.name} that are known to come out otherwise than written; no texts.",
+        *(f"{one.name} examples[{one.number}] expected {one.expect.value}" for one in missed),
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    complain(f"{len(missed)} misses written to {path}")
+
+
+def _diff(options: Namespace) -> Exit:
+    old, new = load_policy(options.old), load_policy(options.new)
+    written = changes(old, new)
+    report: dict[str, Any] = {
+        "old": old.ref.model_dump(),
+        "new": new.ref.model_dump(),
+        "changes": [
+            {"principle": one.principle_id, "key": one.key, "before": one.before, "after": one.after} for one in written
+        ],
+    }
+    if not options.json:
+        rows = [(one.principle_id or "(policy)", one.key or "(whole)", one.before, one.after) for one in written]
+        for line in table([("principle", "key", old.name, new.name), *rows]) if rows else ["the two say the same"]:
+            say(line)
+    status = Exit.BLOCKED if written else Exit.ALLOWED
+    if options.file is not None:
+        report["decisions"], status = _replay(old, new, options)
+    if options.json:
+        say(json.dumps(report, indent=2))
+    return status
+
+
+def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any], Exit]:
+    layout = Layout(format_of(options), options.field or "text", options.context_field)
+    moves: Counter[tuple[str, str]] = Counter()
+    rows: list[dict[str, Any]] = []
+    texts = unread = unchecked = 0
+    with ExitStack() as stack:
+        before, after = (stack.enter_context(_guard(policy, options)) for policy in (old, new))
+        for batch in batches(read_lines(open_source(options.file, stack), layout), _BATCH):
+            lines = [line for line in batch if line.problem is None]
+            unread += len(batch) - len(lines)
+            contexts = [line.context for line in lines]
+            found = compare(before, after, [line.text for line in lines], stage=options.stage, contexts=contexts)
+            for line, one in zip(lines, found, strict=True):
+                texts += 1
+                unchecked += any(side.status.value == "failed" for side in (one.before, one.after))
+                moves[one.before.action.value, one.after.action.value] += 1
+                if one.changed:
+                    rows.append(_row(line, one, with_text=options.with_text))
+    summary = {
+        "texts": texts,
+        "unread": unread,
+        "unchecked": unchecked,
+        "changed": len(rows),
+        "newly_held_back": sum(count for pair, count in moves.items() if _passes(pair) == (True, False)),
+        "newly_let_pass": sum(count for pair, count in moves.items() if _passes(pair) == (False, True)),
+    }
+    if not options.json:
+        for text in _changed(rows, summary):
+            say(text)
+    if unread or unchecked or not texts:
+        complain(f"{unread} lines could not be read and {unchecked} texts not checked, of {texts + unread}")
+        return {"summary": summary, "changed": rows}, Exit.UNCHECKED
+    return {"summary": summary, "changed": rows}, Exit.BLOCKED if rows else Exit.ALLOWED
+
+
+def _passes(pair: tuple[str, str]) -> tuple[bool, ...]:
+    return tuple(word in ("allow", "flag") for word in pair)
+
+
+def _row(line: Line, one: Compared, *, with_text: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"line": line.number}
+    for name, side in (("before", one.before), ("after", one.after)):
+        row[name] = {"action": side.action.value, "principle": side.principle_id, "margin": side.margin}
+    return row | {"text": line.text} if with_text else row
+
+
+def _changed(rows: Sequence[dict[str, Any]], summary: dict[str, int]) -> Iterator[str]:
+    yield ""
+    if rows:
+        yield from table(
+            [
+                ("line", "before", "after", "by", "margin", *(("text",) if "text" in rows[0] else ())),
+                *(
+                    (
+                        str(row["line"]),
+                        row["before"]["action"],
+                        row["after"]["action"],
+                        row["after"]["principle"] or row["before"]["principle"] or "-",
+                        "-"
+                        if (margin := row["after"]["margin"] or row["before"]["margin"]) is None
+                        else f"{margin:+.4f}",
+                        *((row["text"],) if "text" in row else ()),
+                    )
+                    for row in rows
+                ),
+            ]
+        )
+        yield ""
+    yield (
+        f"{summary['texts']} texts: {summary['changed']} decided otherwise, "
+        f"{summary['newly_held_back']} newly held back, {summary['newly_let_pass']} newly let pass"
+    )

@@ -1,0 +1,64 @@
+"""What two policies say differently, key by key. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.policy.model import Policy, Principle
+from guardsdk.policy.writing import toml_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WORDS: Final = ("text", "rationale", "not_covered", "replacement")
+"""Keys whose value is prose: that it changed is told, not what it says."""
+_OWN: Final = ("name", "version", "extends", "principles")
+"""Keys that say which policy it is, and those told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key that is not the same in both."""
+
+    principle_id: str | None
+    """None where it is a key of the policy itself."""
+    key: str
+    """Empty where a whole principle is in one of them only."""
+    before: str
+    """As TOML writes it, shortened; empty where it is only in the new one."""
+    after: str
+
+
+def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
+    """Return what ``new`` says differently from ``old``: keys of the policy first, then principle by principle."""
+    found = list(_keys(None, old, new, [name for name in Policy.model_fields if name not in _OWN]))
+    before = {principle.id: principle for principle in old.principles}
+    after = {principle.id: principle for principle in new.principles}
+    for identifier in dict.fromkeys([*before, *after]):
+        if identifier not in after:
+            found.append(Change(identifier, "", "there", ""))
+        elif identifier not in before:
+            found.append(Change(identifier, "", "", "there"))
+        else:
+            found += _keys(identifier, before[identifier], after[identifier], list(Principle.model_fields))
+    return tuple(found)
+
+
+def _keys(
+    identifier: str | None, old: Policy | Principle, new: Policy | Principle, names: list[str]
+) -> Iterator[Change]:
+    left, right = old.model_dump(mode="json"), new.model_dump(mode="json")
+    for name in names:
+        if left[name] != right[name]:
+            yield Change(identifier, name, _shown(name, left[name]), _shown(name, right[name]))
+
+
+def _shown(name: str, value: Any) -> str:  # noqa: ANN401  whatever a policy holds
+    if value is None:
+        return "none"
+    if name == "examples":
+        return f"{len(value)} examples"
+    if name in _WORDS:
+        return f"{len(value)} characters"
+    return toml_value(value)

@@ -1,0 +1,72 @@
+"""From the name of a policy, a packaged one or a file, to what is written there and in what it extends."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.errors import PolicyError
+from guardsdk.policy.inheriting import read, resolved
+from guardsdk.policy.reading import nearest
+
+if TYPE_CHECKING:
+    from guardsdk.policy.inheriting import Written
+
+DEFAULT: Final = "default"
+PRESETS: Final = ("balanced", "strict", "lenient", "children", "enterprise-assistant", "coding-agent")
+"""Names of the packaged policies beside the default one, each a file in ``presets/``."""
+PACKAGED: Final = (DEFAULT, *PRESETS)
+
+_HERE: Final = Path(__file__).parent
+
+
+def packaged_file(name: str) -> Path:
+    """Return the file of the packaged policy of that name. Raises ``PolicyError`` where there is none."""
+    if name not in PACKAGED:
+        msg = f"there is no packaged policy {name!r}; {nearest(name, PACKAGED)}"
+        raise PolicyError(msg)
+    return _HERE / "default.toml" if name == DEFAULT else _HERE / "presets" / f"{name}.toml"
+
+
+def about(name: str) -> str:
+    """Return what the packaged policy of that name says of itself: the comment its file begins with, up to a blank."""
+    lines = packaged_file(name).read_text(encoding="utf-8").splitlines()
+    return " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.strip("# "), lines))
+
+
+def written_at(source: str | Path) -> Written:
+    """Return what the packaged policy of that name, or the file at that path, says with all that it inherits.
+
+    A file that has the very name of a packaged policy is meant where a folder stands in front: ``./strict``. Raises
+    ``PolicyError`` that names the file, and the line where it is about one.
+    """
+    return _found(str(source), Path(), ())
+
+
+def written_in(text: str, source: str) -> Written:
+    """Return what TOML ``text`` says with all that it inherits; paths it names are taken from the working directory."""
+    return resolved(read(text, source), lambda name: _found(name, Path(), (source,)))
+
+
+def _found(name: str, directory: Path, above: tuple[str, ...]) -> Written:
+    path = packaged_file(name) if name in PACKAGED else directory / name
+    shown = name if name in PACKAGED else str(path)
+    identity = str(path.resolve())
+    if identity in above:
+        msg = f"{shown}: extends itself, by way of {len(above)} file{'s' * (len(above) > 1)}"
+        raise PolicyError(msg)
+    own = read(_text(path, shown, inherited=bool(above)), shown)
+    return resolved(own, lambda base: _found(base, path.parent, (*above, identity)))
+
+
+def _text(path: Path, shown: str, *, inherited: bool) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        msg = f"{shown}: not UTF-8 text"
+        raise PolicyError(msg) from None
+    except OSError as error:
+        hint = f"; packaged policies are {', '.join(PACKAGED)}" if inherited or not path.suffix else ""
+        msg = f"{shown}: cannot be read: {error.strerror}{hint}"
+        raise PolicyError(msg) from None

@@ -1,0 +1,181 @@
+"""A policy that extends another: what a file says over what it inherits. Works on what TOML holds, before validation.
+
+Of the principles, those with an id of the base change the keys they name and keep the rest, those with a new id are
+added behind, and ``remove`` takes some away. ``name`` and ``version`` are a file's own and never inherited.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.errors import PolicyError
+from guardsdk.policy.lines import key_lines
+from guardsdk.policy.origin import Place
+from guardsdk.policy.reading import nearest, read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping
+
+    from guardsdk.policy.lines import KeyPath
+
+_OWN: Final = ("name", "version")
+_CARRIED_OUT: Final = ("redact_with", "replacement", "revise", "review")
+"""What belongs to an action: not inherited where the action is another one."""
+_LEAST: Final = ("text", "label", "stages")
+"""What a principle of one's own cannot do without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a policy file holds, with the place of every key."""
+
+    content: dict[str, Any]
+    places: dict[KeyPath, Place]
+
+    def place(self, *path: str | int) -> Place:
+        """Return the place of the key at ``path``, or of the file where it has none."""
+        return self.places.get(path) or self.places[()]
+
+
+def read(text: str, source: str) -> Written:
+    """Read TOML ``text``, which errors call ``source``. Raises ``PolicyError`` where it is no TOML."""
+    content = read_toml(text, source)
+    places: dict[KeyPath, Place] = {(): Place(source)}
+    for path, line in key_lines(text).items():
+        places[("principles", *path[1:]) if path[:1] == ("principle",) else path] = Place(source, line)
+    return Written(content, places)
+
+
+def resolved(written: Written, base_of: Callable[[str], Written]) -> Written:
+    """Return what ``written`` says together with what it inherits; ``base_of`` finds the policy a name stands for.
+
+    Raises ``PolicyError`` where ``extends`` or ``remove`` cannot be followed, and what ``base_of`` raises.
+    """
+    content = written.content
+    if "extends" not in content:
+        if "remove" in content:
+            msg = f"{written.place('remove')}: remove takes principles away from a policy that this one extends"
+            raise PolicyError(msg)
+        return written
+    name = content["extends"]
+    if not isinstance(name, str):
+        msg = f"{written.place('extends')}: extends must be the name of a preset or the path of a file"
+        raise PolicyError(msg)
+    return _merged(base_of(name), written)
+
+
+def _merged(base: Written, own: Written) -> Written:
+    top = {key: value for key, value in base.content.items() if key not in (*_OWN, "principles")}
+    top |= {key: value for key, value in own.content.items() if key not in ("principles", "remove")}
+    places = {
+        path: place
+        for path, place in base.places.items()
+        if path and path[0] not in ("principles", "extends") and path[0] not in own.content
+    }
+    places |= {path: place for path, place in own.places.items() if path[:1] != ("principles",)}
+    changes = own.content.get("principles", [])
+    if not isinstance(changes, list):  # validation says what is wrong with it
+        return Written({**top, "principles": changes}, places | own.places)
+    return Written({**top, "principles": _principles(base, own, changes, places)}, places)
+
+
+def _principles(base: Written, own: Written, changes: list[Any], places: dict[KeyPath, Place]) -> list[Any]:
+    """Return the base's principles as ``own`` changes them, then those of its own, and add the places of both."""
+    kept = _kept(base, own)
+    known = [principle["id"] for principle, _ in kept]
+    own_at = {one["id"]: number for number, one in enumerate(changes) if _identified(one)}
+    merged: list[Any] = []
+    for principle, number in kept:
+        change = own_at.get(principle["id"])
+        named = () if change is None else changes[change]
+        _copy(places, base, number, len(merged), without=named)
+        if change is not None:
+            _copy(places, own, change, len(merged))
+        merged.append(principle if change is None else _changed(principle, changes[change]))
+    for number, one in enumerate(changes):
+        if _identified(one) and one["id"] in known:
+            if own_at[one["id"]] != number:
+                msg = f"{own.place('principles', number)}: two principles have the id {one['id']!r}"
+                raise PolicyError(msg)
+            continue
+        _require_whole(own, number, one, known)
+        _copy(places, own, number, len(merged))
+        merged.append(one)
+    return merged
+
+
+def _identified(principle: object) -> bool:
+    return isinstance(principle, dict) and isinstance(principle.get("id"), str)
+
+
+def _kept(base: Written, own: Written) -> list[tuple[dict[str, Any], int]]:
+    """Return the base's principles, each with its number there, without those that are removed."""
+    removed = own.content.get("remove", [])
+    if not (isinstance(removed, list) and all(isinstance(one, str) for one in removed)):
+        msg = f"{own.place('remove')}: remove must be a list of the ids of principles"
+        raise PolicyError(msg)
+    principles: list[dict[str, Any]] = base.content.get("principles", [])
+    if not (isinstance(principles, list) and all(map(_identified, principles))):
+        msg = f"{base.place()}: what it extends is no policy yet: guardsdk policy lint on that file says why"
+        raise PolicyError(msg)
+    known = [principle["id"] for principle in principles]
+    for number, one in enumerate(removed):
+        if one not in known:
+            msg = f"{own.place('remove', number)}: remove names no principle it inherits; {nearest(one, known)}"
+            raise PolicyError(msg)
+    return [(principle, number) for number, principle in enumerate(principles) if principle["id"] not in removed]
+
+
+def _require_whole(own: Written, number: int, one: object, known: list[str]) -> None:
+    """Tell a slip in an id from a principle of one's own."""
+    missing = [key for key in _LEAST if key not in one] if isinstance(one, dict) else []
+    identifier = one.get("id") if isinstance(one, dict) else None
+    if missing and isinstance(identifier, str):
+        msg = (
+            f"{own.place('principles', number)}: principle {identifier!r} is none that is inherited, and lacks "
+            f"{', '.join(missing)} to be a new one; {nearest(identifier, known)}"
+        )
+        raise PolicyError(msg)
+
+
+def _copy(
+    places: dict[KeyPath, Place], source: Written, number: int, to: int, *, without: Container[object] = ()
+) -> None:
+    for path, place in source.places.items():
+        if path[:2] == ("principles", number) and not (path[2:] and path[2] in without):
+            places["principles", to, *path[2:]] = place
+
+
+def _changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one principle with the keys of ``change``; inherited examples follow a new action or other stages."""
+    merged = {**base, **change}
+    if "action" in change:
+        for name in _CARRIED_OUT:
+            if name not in change:
+                merged.pop(name, None)
+    if {"action", "stages"} & change.keys():
+        with suppress(KeyError, TypeError, AttributeError, IndexError):  # of another shape: validation says so
+            _follow(base, change, merged)
+    return merged
+
+
+def _follow(base: Mapping[str, Any], change: Mapping[str, Any], merged: dict[str, Any]) -> None:
+    stages = merged["stages"]
+    if "action" not in change and isinstance(merged.get("action"), dict):
+        merged["action"] = {stage: word for stage, word in merged["action"].items() if stage in stages}
+    if "examples" in change:
+        return
+    examples = []
+    for example in base.get("examples", ()):
+        stage = example.get("stage", base["stages"][0])
+        if stage in stages:
+            fires = example["expect"] == _word(base, stage)
+            examples.append({**example, "stage": stage, "expect": _word(merged, stage) if fires else "allow"})
+    merged["examples"] = examples
+
+
+def _word(principle: Mapping[str, Any], stage: str) -> object:
+    action = principle.get("action", "block")
+    return action.get(stage) if isinstance(action, dict) else action

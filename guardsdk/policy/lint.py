@@ -1,0 +1,235 @@
+"""What is wrong with a policy that can be read, before a text meets it. Pure: labels and thresholds are given."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.errors import PolicyError
+from guardsdk.policy.decide import threshold_of
+from guardsdk.policy.reading import nearest
+from guardsdk.verdict import Action, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from guardsdk.policy.model import Policy, Principle
+    from guardsdk.policy.origin import Place
+
+ENOUGH: Final = 5
+"""Examples of each kind that show where a line is; fewer are worth a note."""
+REFERENCES: Final = {
+    "OWASP-LLM": r"(0[1-9]|10):2025",
+    "NIST-AI-600-1": r":(GV|MP|MS|MG)-\d\.\d{1,2}-\d{3}",
+    "ATLAS": r":AML\.(T|M)\d{4}(\.\d{3})?",
+    "EU-AI-Act": r":Art\.\d{1,3}(\(\d{1,2}\))?",
+    "MLCommons-AILuminate": r":[a-z-]+",
+}
+"""Catalogues that references are known of, with the form of an entry behind the name."""
+
+
+class Level(StrEnum):
+    """How much a problem weighs."""
+
+    ERROR = "error"
+    """The policy does not work as written."""
+    WARNING = "warning"
+    """It works, and part of it is without effect or cannot be shown."""
+    NOTE = "note"
+    """Worth knowing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, with where it stands."""
+
+    level: Level
+    rule: str
+    """Short name of what was looked for, such as ``dead``."""
+    principle_id: str | None
+    message: str
+    place: Place | None
+
+    def __str__(self) -> str:
+        """One line, as compilers write it; holds no text of an example."""
+        where = "" if self.place is None else f"{self.place}: "
+        whose = "" if self.principle_id is None else f"{self.principle_id}: "
+        return f"{where}{self.level.value}: {whose}{self.message} [{self.rule}]"
+
+
+Points = dict[tuple[str, Stage], dict[str, float]]
+"""The thresholds on offer per label and stage, as ``Panel.operating_points`` has them."""
+
+
+def lint(policy: Policy, points: Mapping[tuple[str, Stage], Mapping[str, float]]) -> tuple[Problem, ...]:
+    """Return what is wrong with ``policy`` on screens that offer ``points``, in the policy's order."""
+    found = _Lint(policy, points)
+    return (*found.whole(), *(one for number in range(len(policy.principles)) for one in found.principle(number)))
+
+
+class _Lint:
+    def __init__(self, policy: Policy, points: Mapping[tuple[str, Stage], Mapping[str, float]]) -> None:
+        self._policy = policy
+        self._points = points
+        self._lines: dict[tuple[int, Stage], float] = {}
+        """The threshold of every principle on every stage where it has one."""
+        self._broken: list[tuple[int, str, str]] = []
+        for number, principle in enumerate(policy.principles):
+            for stage in principle.stages:
+                try:
+                    self._lines[number, stage] = threshold_of(principle, stage, points)
+                except PolicyError as error:
+                    key = "threshold" if (principle.label, stage) in points else "label"
+                    self._broken.append((number, key, str(error)))
+
+    def whole(self) -> Iterator[Problem]:
+        """What is wrong with the policy as a whole."""
+        policy = self._policy
+        named = {stage for principle in policy.principles for stage in principle.stages}
+        if missing := [stage.value for stage in Stage if stage not in named]:
+            yield self._at(
+                (), Level.NOTE, "stage", f"no principle is for stage {', '.join(missing)}: not checked there"
+            )
+        if policy.shadow:
+            yield self._at(("shadow",), Level.WARNING, "shadow", "shadow mode: every text passes, whatever is found")
+        allows = [stage.value for stage in Stage if policy.on_error_for(stage) is Action.ALLOW]
+        if allows:
+            message = f"on {', '.join(allows)} a text that could not be checked passes"
+            yield self._at(("on_error",), Level.NOTE, "on-error", message)
+
+    def principle(self, number: int) -> Iterator[Problem]:
+        """What is wrong with one principle."""
+        for broken, key, message in self._broken:
+            if broken == number:
+                yield self._of(number, key, Level.ERROR, "unknown", message.partition(": ")[2])
+        yield from self._reach(number)
+        yield from self._written(number)
+        yield from self._examples(number)
+
+    def _reach(self, number: int) -> Iterator[Problem]:
+        """Principles that never fire, always fire, or never have a say."""
+        principle = self._policy.principles[number]
+        found = {stage: self._lines[number, stage] for stage in principle.stages if (number, stage) in self._lines}
+        if found and all(line >= 1.0 for line in found.values()):
+            message = "never fires: no score is above 1, and a calibrated one stays below"
+            yield self._of(number, "threshold", Level.WARNING, "dead", message)
+        if any(line <= 0.0 for line in found.values()):
+            yield self._of(number, "threshold", Level.WARNING, "always", "fires on every text: no score is below 0")
+        for stage, line in found.items():
+            points = self._points[principle.label, stage]
+            strictest = max(points.values())
+            if isinstance(principle.threshold, float) and len(points) > 1 and strictest < line < 1.0:
+                message = (
+                    f"on {stage.value} the threshold {line:g} is above {strictest:g}, the highest that was measured: "
+                    "nobody knows how little it catches"
+                )
+                yield self._of(number, "threshold", Level.WARNING, "unmeasured", message)
+        over = {stage: self._decided_by(number, stage) for stage in found}
+        if found and all(over.values()):
+            names = ", ".join(dict.fromkeys(name for name in over.values() if name))
+            message = f"never decides: whenever it fires, so does {names}, which asks for as much or more"
+            yield self._of(number, "threshold", Level.WARNING, "dead", message)
+        yield from self._against(number, found)
+        if principle.degrades and all(self._policy.on_error_for(stage) is Action.ALLOW for stage in principle.stages):
+            message = "degrades holds nothing back: on_error is allow on every stage it is for"
+            yield self._of(number, "degrades", Level.WARNING, "contradiction", message)
+
+    def _decided_by(self, number: int, stage: Stage) -> str | None:
+        """Return the principle that always decides in this one's place, as ``decide`` orders them."""
+        one, line = self._policy.principles[number], self._lines[number, stage]
+        for other, principle in enumerate(self._policy.principles):
+            if other == number or principle.label != one.label or (other, stage) not in self._lines:
+                continue
+            mine, theirs = one.action_for(stage).strength, principle.action_for(stage).strength
+            lower = self._lines[other, stage]
+            # Of equal actions the larger margin decides, and of equal margins the one written first.
+            if lower <= line and (theirs > mine or (theirs == mine and (lower, other) < (line, number))):
+                return principle.id
+        return None
+
+    def _against(self, number: int, found: Mapping[Stage, float]) -> Iterator[Problem]:
+        """Principles before this one that draw the same line and ask for something else."""
+        one = self._policy.principles[number]
+        for other, principle in enumerate(self._policy.principles[:number]):
+            for stage, line in found.items():
+                same = principle.label == one.label and self._lines.get((other, stage)) == line
+                if same and principle.action_for(stage) is not one.action_for(stage):
+                    message = (
+                        f"asks for {one.action_for(stage).value} where {principle.id} asks for "
+                        f"{principle.action_for(stage).value}, at the same threshold of {one.label} on {stage.value}"
+                    )
+                    yield self._of(number, "action", Level.ERROR, "contradiction", message)
+
+    def _written(self, number: int) -> Iterator[Problem]:
+        principle = self._policy.principles[number]
+        if not principle.refs:
+            yield self._of(number, "refs", Level.WARNING, "refs", "names nothing it answers to (refs)")
+        for place, ref in enumerate(principle.refs):
+            if problem := _reference(ref):
+                yield self._of(number, "refs", Level.WARNING, "refs", problem, place)
+        for key, what in (("rationale", "why it is there"), ("not_covered", "what it does not cover")):
+            if not getattr(principle, key):
+                yield self._of(number, key, Level.NOTE, "words", f"does not say {what} ({key})")
+
+    def _examples(self, number: int) -> Iterator[Problem]:
+        principle = self._policy.principles[number]
+        counts = Counter(example.expect is not Action.ALLOW for example in principle.examples)
+        for fires, what in ((True, "it is for"), (False, "it lets pass")):
+            if not counts[fires]:
+                message = f"has no example of a text {what}: nothing shows where its line is"
+                yield self._of(number, "examples", Level.WARNING, "examples", message)
+            elif counts[fires] < ENOUGH:
+                message = f"has {counts[fires]} of {ENOUGH} examples of a text {what}"
+                yield self._of(number, "examples", Level.NOTE, "examples", message)
+        keyed = sorted(
+            (
+                (one.stage or principle.stages[0]).value,
+                one.context or "",
+                one.system or "",
+                one.text,
+                one.expect.value,
+                at,
+            )
+            for at, one in enumerate(principle.examples)
+        )
+        for before, after in pairwise(keyed):
+            if before[:4] == after[:4]:
+                same = before[4] == after[4]
+                message = f"examples[{before[5]}] and examples[{after[5]}] are the same text" + (
+                    "" if same else " and expect different things"
+                )
+                level, rule = (Level.NOTE, "examples") if same else (Level.ERROR, "contradiction")
+                yield self._of(number, "examples", level, rule, message, after[5])
+
+    def _of(self, number: int, key: str, level: Level, rule: str, message: str, *below: int) -> Problem:
+        place = self._policy.origin.at("principles", number, key, *below)
+        return Problem(level, rule, self._policy.principles[number].id, message, place)
+
+    def _at(self, path: tuple[str, ...], level: Level, rule: str, message: str) -> Problem:
+        return Problem(level, rule, None, message, self._policy.origin.at(*path))
+
+
+def _reference(ref: str) -> str | None:
+    """Say what is wrong with a reference to a catalogue that is known; of others nothing can be told."""
+    name = next((name for name in REFERENCES if ref.startswith(name)), None)
+    if name is not None:
+        return None if re.fullmatch(REFERENCES[name], ref.removeprefix(name)) else f"{ref!r} is no entry of {name}"
+    catalogue = ref.partition(":")[0].rstrip("0123456789")
+    hint = nearest(catalogue, REFERENCES)
+    return f"{ref!r}: {hint}" if hint.startswith("did you mean") else None
+
+
+def worst(problems: tuple[Problem, ...]) -> Level | None:
+    """Return the level that weighs most; none where there is no problem."""
+    return next((level for level in Level if any(one.level is level for one in problems)), None)
+
+
+def described(principle: Principle) -> bool:
+    """Whether a principle says everything the packaged ones say: reason, limits, references, examples of both kinds."""
+    counts = Counter(example.expect is not Action.ALLOW for example in principle.examples)
+    whole = principle.rationale and principle.not_covered and principle.refs
+    return bool(whole) and min(counts[True], counts[False]) >= ENOUGH

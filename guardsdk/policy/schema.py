@@ -1,0 +1,123 @@
+"""The JSON Schema of a policy file, for editors: completion, hover texts and errors while one types.
+
+``guardsdk/policy/schema.json`` is what ``schema`` returns; a test holds the two together. It knows the form of a
+policy, not the labels of a model and not what several keys must have in common: ``guardsdk policy lint`` does.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.policy.actions import Review, Revise, StageActions
+from guardsdk.policy.finding import PACKAGED
+from guardsdk.policy.logging import LogRules
+from guardsdk.policy.model import FPR, Example, OnError, Policy, Principle
+from guardsdk.verdict import Action
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+FILE: Final = Path(__file__).with_name("schema.json")
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_MODELS: Final = (Policy, Principle, Example, OnError, StageActions, Revise, Review, LogRules)
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema (JSON Schema, draft 2020-12) of what a policy file may hold."""
+    built = Policy.model_json_schema()
+    kinds = built.pop("$defs")
+    kinds[Policy.__name__] = built
+    for model in _MODELS:
+        _describe(model, kinds[model.__name__])
+    del kinds[Policy.__name__]
+    kinds["Principle"]["properties"]["threshold"]["anyOf"] = [
+        {"type": "number", "minimum": 0, "maximum": 1},
+        {"type": "string", "pattern": rf"^(default|{FPR.pattern})$"},
+    ]
+    kinds["Principle"]["properties"]["action"] = _without_allow(kinds["Principle"]["properties"]["action"], kinds)
+    properties = built["properties"]
+    properties["principle"] = properties.pop("principles")
+    properties["extends"]["description"] = "What this policy builds on: " + ", ".join(PACKAGED) + ", or a path."
+    properties["remove"] = {
+        "description": "Ids of inherited principles that do not apply; with extends only.",
+        "type": "array",
+        "items": {"type": "string"},
+    }
+    properties["principle"].pop("minItems", None)
+    change = copy.deepcopy(kinds["Principle"])
+    change["required"] = ["id"]
+    change["description"] = "A principle of one's own, or the keys of an inherited one that change."
+    kinds["Change"] = change
+    whole = {"principle": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/Principle"}}}
+    part = {"principle": {"type": "array", "items": {"$ref": "#/$defs/Change"}}}
+    properties["principle"] = {"description": "The criteria, each a table [[principle]].", "type": "array"}
+    built |= {
+        "$schema": _DIALECT,
+        "required": ["name", "version"],
+        "if": {"required": ["extends"]},
+        "then": {"properties": part},
+        "else": {"properties": {**whole, "remove": False}, "required": ["principle"]},
+        "$defs": kinds,
+    }
+    cleaned: dict[str, Any] = _plain(built)
+    return cleaned | {"title": "guardsdk policy"}
+
+
+def _without_allow(action: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return what an action may be: a principle can add a finding, never lift one."""
+    words = [word for word in kinds["Action"]["enum"] if word != Action.ALLOW]
+    for stage in kinds["StageActions"]["properties"].values():
+        del stage["anyOf"]
+        stage["enum"] = words
+    forms = [{"type": "string", "enum": words}, {"$ref": "#/$defs/StageActions"}]
+    return {"oneOf": forms, "default": action["default"], "description": action["description"]}
+
+
+def _plain(part: Any) -> Any:  # noqa: ANN401  whatever JSON holds
+    """Return a part of the schema without made-up titles and without null, which TOML does not have."""
+    if isinstance(part, list):
+        return [_plain(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    kept = {key: value for key, value in part.items() if not (key == "title" and isinstance(value, str))}
+    if kept.get("default", 0) is None:
+        del kept["default"]
+    forms = [form for form in kept.get("anyOf", ()) if form != {"type": "null"}]
+    if len(forms) == 1:
+        del kept["anyOf"]
+        kept = {**forms[0], **kept}
+    return {key: _plain(value) for key, value in kept.items()}
+
+
+def as_json() -> str:
+    """Return the schema as it is written to ``FILE``."""
+    return json.dumps(schema(), indent=1) + "\n"
+
+
+def _describe(model: type[BaseModel], part: dict[str, Any]) -> None:
+    """Put the words below each field of ``model`` into its part of the schema."""
+    part["description"] = inspect.cleandoc(model.__doc__ or "").partition("\n")[0]
+    for name, words in _field_words(model).items():
+        part["properties"].get(name, {})["description"] = " ".join(words.replace("``", "").split())
+
+
+def _field_words(model: type[BaseModel]) -> dict[str, str]:
+    tree = ast.parse(inspect.getsource(model))
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    found = {}
+    for field, words in pairwise(body):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(words, ast.Expr)
+            and isinstance(words.value, ast.Constant)
+            and isinstance(words.value.value, str)
+        ):
+            found[field.target.id] = words.value.value
+    return found

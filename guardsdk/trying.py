@@ -1,0 +1,142 @@
+"""A policy's own examples, tried with the guard that applies it: what the criteria prohibit, and how that is tested."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from guardsdk.verdict import Action, Stage, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from guardsdk.guard import Guard
+    from guardsdk.policy.model import Principle
+    from guardsdk.policy.origin import Place
+    from guardsdk.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one example."""
+
+    principle_id: str
+    number: int
+    """Of the example within its principle, from 0."""
+    stage: Stage
+    expect: Action
+    found: Action | None
+    """The principle's action where it fired, else ``allow``; none where the check was not complete."""
+    score: float | None
+    threshold: float | None
+    place: Place | None
+    """Where the example stands."""
+    digest: str
+    """The first 16 hexadecimal digits of a SHA-256 of what was tried: names an example without its text."""
+    problem: str | None = None
+    """Why it could not be tried."""
+
+    @property
+    def right(self) -> bool:
+        """Whether the principle did what the example says."""
+        return self.found is self.expect
+
+    @property
+    def name(self) -> str:
+        """What a list of known misses calls it."""
+        return f"{self.principle_id}:{self.digest}"
+
+
+def try_examples(guard: Guard) -> tuple[Tried, ...]:
+    """Check every example of the guard's policy, in its order, and hold it against its own principle.
+
+    An example says what its principle does: another principle may block the same text. Texts are checked whole, with
+    the guard's cache where it has one. Raises ``PolicyError`` where the policy does not fit the guard.
+    """
+    canary = guard.canary()
+    return tuple(
+        one
+        for number, principle in enumerate(guard.policy.principles)
+        for one in _of_principle(guard, number, principle, canary)
+    )
+
+
+def _of_principle(guard: Guard, number: int, principle: Principle, canary: str) -> Iterator[Tried]:
+    staged = [(example.stage or principle.stages[0], at, example) for at, example in enumerate(principle.examples)]
+    found: dict[int, Tried] = {}
+    for (stage, system), group in groupby(
+        sorted(staged, key=lambda one: (one[0].value, one[2].system or "", one[1])),
+        key=lambda one: (one[0], one[2].system),
+    ):
+        batch = list(group)
+        output = stage is Stage.OUTPUT
+        verdicts = guard.check_many(
+            [example.text_with(canary) for _, _, example in batch],
+            stage=stage,
+            contexts=[example.context for _, _, example in batch] if output else None,
+            system=system if output else None,
+        )
+        for (_, at, _), verdict in zip(batch, verdicts, strict=True):
+            place = guard.policy.origin.at("principles", number, "examples", at)
+            found[at] = _tried(principle, at, stage, verdict, place)
+    yield from (found[at] for at in sorted(found))
+
+
+def _tried(principle: Principle, at: int, stage: Stage, verdict: Verdict, place: Place | None) -> Tried:
+    example = principle.examples[at]
+    mine = next((one for one in verdict.evaluations if one.principle_id == principle.id), None)
+    problem = None
+    if verdict.status is Status.FAILED or mine is None:
+        problem = verdict.error or "; ".join(verdict.degraded_reasons) or "nothing to check: no visible character"
+    fired = principle.action_for(stage) if mine is not None and mine.fired else Action.ALLOW
+    tried = json.dumps([stage.value, example.context, example.system, example.text])
+    return Tried(
+        principle_id=principle.id,
+        number=at,
+        stage=stage,
+        expect=example.expect,
+        found=None if problem else fired,
+        score=None if mine is None else mine.score,
+        threshold=None if mine is None else mine.threshold,
+        place=place,
+        digest=hashlib.sha256(tried.encode("utf-8", "surrogatepass")).hexdigest()[:16],
+        problem=problem,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How the examples of one principle came out."""
+
+    principle_id: str
+    fires: int
+    """Examples it is for."""
+    fired: int
+    """Of those, the ones it fired on."""
+    passes: int
+    """Examples it lets pass."""
+    passed: int
+    unchecked: int
+
+
+def tallies(tried: Sequence[Tried]) -> tuple[Tally, ...]:
+    """Count what was tried by principle, in its order; a principle without an example is not among them."""
+    found = []
+    for identifier, group in groupby(tried, key=lambda one: one.principle_id):
+        mine = list(group)
+        fires = [one for one in mine if one.expect is not Action.ALLOW]
+        passes = [one for one in mine if one.expect is Action.ALLOW]
+        found.append(
+            Tally(
+                principle_id=identifier,
+                fires=len(fires),
+                fired=sum(one.right for one in fires),
+                passes=len(passes),
+                passed=sum(one.right for one in passes),
+                unchecked=sum(one.problem is not None for one in mine),
+            )
+        )
+    return tuple(found)

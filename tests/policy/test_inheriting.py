@@ -1,0 +1,159 @@
+"""Policies that extend others: what is inherited, what is changed, and what an error says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk.errors import PolicyError
+from guardsdk.policy import PACKAGED, Policy, default_policy, load_policy
+from guardsdk.policy.finding import about
+from guardsdk.verdict import Action, Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = 'name = "mine"\nversion = "7"\nextends = "default"\n'
+OWN = '[[principle]]\nid = "own"\ntext = "No."\nlabel = "toxicity"\nstages = ["input"]\n'
+
+
+def change(identifier: str, *lines: str) -> str:
+    return "\n".join(["[[principle]]", f'id = "{identifier}"', *lines, ""])
+
+
+def test_everything_is_inherited_but_name_and_version() -> None:
+    policy = Policy.from_toml(HEAD)
+    assert policy.principles == default_policy().principles
+    assert (policy.name, policy.version, policy.extends) == ("mine", "7", "default")
+    with pytest.raises(PolicyError, match="key name is missing"):
+        Policy.from_toml('version = "7"\nextends = "default"\n')
+
+
+def test_the_digest_is_of_what_applies_and_not_of_where_it_comes_from() -> None:
+    same = default_policy().model_copy(update={"name": "mine", "version": "7"})
+    assert Policy.from_toml(HEAD).digest == same.digest
+    assert Policy.from_toml(HEAD + change("no-jailbreak", "threshold = 0.5")).digest != same.digest
+
+
+def test_a_principle_changes_the_keys_it_names_and_stays_where_it_was() -> None:
+    policy = Policy.from_toml(HEAD + change("no-jailbreak", "threshold = 0.5") + OWN)
+    before, after = default_policy().principle("no-jailbreak"), policy.principle("no-jailbreak")
+    assert after == before.model_copy(update={"threshold": 0.5})
+    assert [one.id for one in policy.principles] == [*(one.id for one in default_policy().principles), "own"]
+
+
+def test_inherited_examples_follow_a_new_action_and_other_stages() -> None:
+    policy = Policy.from_toml(HEAD + change("note-toxic-input", 'action = "block"'))
+    expected = [example.expect for example in policy.principle("note-toxic-input").examples]
+    assert expected == [Action.BLOCK] * 5 + [Action.ALLOW] * 5
+    narrowed = Policy.from_toml(HEAD + change("no-hidden-text", 'stages = ["tool"]')).principle("no-hidden-text")
+    assert {example.stage for example in narrowed.examples} == {Stage.TOOL}
+    assert len(narrowed.examples) == 3
+    wider = Policy.from_toml(HEAD + change("no-secrets", 'stages = ["tool", "output"]')).principle("no-secrets")
+    assert {example.stage for example in wider.examples} == {Stage.OUTPUT}
+
+
+def test_what_belongs_to_another_action_is_not_inherited(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(
+        'name = "base"\nversion = "1"\n' + OWN + 'action = "replace"\nreplacement = "No."\n', encoding="utf-8"
+    )
+    (tmp_path / "mine.toml").write_text(HEAD.replace('"default"', '"base.toml"') + change("own", 'action = "flag"'))
+    assert load_policy(tmp_path / "mine.toml").principle("own").replacement is None
+
+
+def test_principles_can_be_taken_away_and_settings_changed() -> None:
+    policy = Policy.from_toml(HEAD + 'remove = ["note-refusal"]\non_error = "allow"\nshadow = true\n')
+    assert "note-refusal" not in [one.id for one in policy.principles]
+    assert policy.shadow
+    assert policy.on_error_for(Stage.INPUT) is Action.ALLOW
+    again = Policy.from_toml(HEAD + 'remove = ["note-refusal"]\n' + OWN.replace('"own"', '"note-refusal"'))
+    assert again.principles[-1].text == "No."
+
+
+def test_a_path_is_taken_from_the_file_that_names_it_and_chains_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "house.toml").write_text(HEAD + OWN, encoding="utf-8")
+    (tmp_path / "team" / "mine.toml").write_text(
+        HEAD.replace('"default"', '"../house.toml"') + change("own", "threshold = 0.25"), encoding="utf-8"
+    )
+    policy = load_policy(tmp_path / "team" / "mine.toml")
+    assert policy.principle("own").threshold == 0.25
+    assert len(policy.principles) == len(default_policy().principles) + 1
+    number = len(policy.principles) - 1
+    places = [str(policy.origin.at("principles", number, key)) for key in ("threshold", "label")]
+    assert places == [f"{tmp_path}/team/mine.toml:6", f"{tmp_path}/team/../house.toml:7"]
+    assert str(policy.origin.at("principles", 0, "label")).startswith("default:")
+
+
+@pytest.mark.parametrize(
+    ("toml", "parts"),
+    [
+        (HEAD.replace("default", "strikt"), ["strikt: cannot be read", "packaged policies are default, balanced"]),
+        (HEAD.replace('"default"', "3"), ["mine.toml:3: extends must be"]),
+        (
+            HEAD + 'remove = ["note-refusals"]\n',
+            ["mine.toml:4: remove names no principle", "did you mean 'note-refusal'"],
+        ),
+        (HEAD + 'remove = "note-refusal"\n', ["mine.toml:4: remove must be a list"]),
+        (HEAD + "remove = [3]\n", ["mine.toml:4: remove must be a list"]),
+        ('name = "x"\nversion = "1"\nremove = []\n' + OWN, ["mine.toml:3: remove takes"]),
+        (
+            HEAD + change("no-jailbrake", "threshold = 0.5"),
+            ["mine.toml:4: principle 'no-jailbrake' is none that is inherited", "did you mean 'no-jailbreak'"],
+        ),
+        (
+            HEAD + change("no-jailbreak", "treshold = 0.5"),
+            ["mine.toml:6: unknown key principle[3](no-jailbreak).treshold"],
+        ),
+        (HEAD + change("no-jailbreak", "threshold = 2.0"), ["mine.toml:6: principle[3](no-jailbreak).threshold"]),
+        (HEAD + change("no-jailbreak") + change("no-jailbreak"), ["mine.toml:4: two principles have the id"]),
+        (HEAD + "[[principle]]\ntext = 'x'\n", ["mine.toml:4: key principle[13].id is missing"]),
+        (HEAD + "[[principle]]\nid = []\n", ["mine.toml:5: principle[13].id"]),
+        (HEAD + "principle = 3\n", ["mine.toml:4: principle"]),
+        (HEAD + change("no-jailbreak", "examples = 3"), ["mine.toml:6: principle[3](no-jailbreak).examples"]),
+        (HEAD + change("no-jailbreak", "stages = 3"), ["mine.toml:6: principle[3](no-jailbreak).stages"]),
+        (HEAD + change("no-jailbreak", "action = 3"), ["mine.toml:6: principle[3](no-jailbreak).action"]),
+    ],
+)
+def test_an_error_names_the_file_the_line_and_the_nearest_name(toml: str, parts: list[str]) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.from_toml(toml, source="mine.toml")
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_circles_and_broken_bases_are_errors(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.toml", tmp_path / "other.toml"
+    one.write_text(HEAD.replace("default", "other.toml"), encoding="utf-8")
+    other.write_text(HEAD.replace("default", "one.toml"), encoding="utf-8")
+    with pytest.raises(PolicyError, match="extends itself, by way of 2 files"):
+        load_policy(one)
+    for broken in ("principle = 3", "principle = [3]", "[[principle]]\nid = []", ""):
+        other.write_text(f'name = "x"\nversion = "1"\n{broken}\n', encoding="utf-8")
+        with pytest.raises(PolicyError, match=r"other\.toml: what it extends is no policy yet|principle"):
+            load_policy(one)
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_every_packaged_policy_is_found_by_its_name_and_says_what_it_is_for(name: str) -> None:
+    policy = Policy.preset(name)
+    assert policy.name == name
+    assert policy == load_policy(name)
+    assert about(name)
+    assert {policy.on_error_for(stage) for stage in Stage} == {Action.BLOCK}
+    assert not policy.shadow
+
+
+def test_a_name_that_is_none_is_an_error() -> None:
+    with pytest.raises(PolicyError, match="did you mean 'strict'"):
+        Policy.preset("strct")
+
+
+def test_each_preset_says_something_of_its_own() -> None:
+    digests = {
+        Policy.preset(name).model_copy(update={"name": "x", "version": "1"}).digest
+        for name in PACKAGED
+        if name != "balanced"
+    }
+    assert len(digests) == len(PACKAGED) - 1

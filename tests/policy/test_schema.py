@@ -1,0 +1,71 @@
+"""The published schema: it is the one the model makes, and it and the reader refuse the same forms."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import jsonschema
+import pytest
+
+from guardsdk.errors import PolicyError
+from guardsdk.policy import PACKAGED, Policy
+from guardsdk.policy.finding import packaged_file
+from guardsdk.policy.schema import FILE, as_json, schema
+from guardsdk.policy.starter import starter
+
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(FILE.read_text(encoding="utf-8")))
+HEAD = 'name = "x"\nversion = "1"\n'
+ONE = '[[principle]]\nid = "x"\ntext = "x"\nlabel = "x"\nstages = ["output"]\n'
+
+
+def test_the_published_file_is_what_the_model_makes() -> None:
+    assert FILE.read_text(encoding="utf-8") == as_json(), "write guardsdk/policy/schema.json anew from schema.as_json()"
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_every_packaged_policy_fits_it(name: str) -> None:
+    VALIDATOR.validate(tomllib.loads(packaged_file(name).read_text(encoding="utf-8")))
+    VALIDATOR.validate(tomllib.loads(starter(name)))
+
+
+@pytest.mark.parametrize(
+    ("toml", "fits"),
+    [
+        (HEAD + ONE, True),
+        (HEAD + 'extends = "strict"\n', True),
+        (
+            HEAD
+            + 'extends = "strict"\nremove = ["note-refusal"]\n[[principle]]\nid = "no-jailbreak"\nthreshold = 0.5\n',
+            True,
+        ),
+        (HEAD + ONE + 'threshold = "fpr:0.01"\n', True),
+        (HEAD + ONE + 'action = { output = "flag" }\n', True),
+        (HEAD + 'on_error = { input = "allow" }\n' + ONE, True),
+        (HEAD, False),
+        (HEAD + 'remove = ["x"]\n' + ONE, False),
+        (HEAD + "[[principle]]\nid = 'x'\n", False),
+        (HEAD + ONE + "colour = 'red'\n", False),
+        (HEAD + ONE + "threshold = 'high'\n", False),
+        (HEAD + ONE + "threshold = 1.5\n", False),
+        (HEAD + ONE + "action = 'allow'\n", False),
+        (HEAD + ONE + "action = { output = 'allow' }\n", False),
+        (HEAD + "on_error = 'maybe'\n" + ONE, False),
+        ('extends = "strict"\n', False),
+    ],
+)
+def test_it_and_the_reader_agree(toml: str, fits: bool) -> None:  # noqa: FBT001  a column of the table
+    assert VALIDATOR.is_valid(tomllib.loads(toml)) is fits
+    if fits:
+        Policy.from_toml(toml)
+    else:
+        with pytest.raises(PolicyError):
+            Policy.from_toml(toml)
+
+
+def test_every_key_has_words_for_the_reader() -> None:
+    told = schema()
+    keys = {**told["properties"], **told["$defs"]["Principle"]["properties"], **told["$defs"]["Example"]["properties"]}
+    silent = sorted(name for name, part in keys.items() if "description" not in part)
+    assert silent == []
