@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from guardsdk.engine.common import CommonWords, passage
 from guardsdk.engine.ngrams import OFFSETS, Words, words_of
 from guardsdk.errors import ModelError
 from guardsdk.registry.ngrams import find_ngrams, load_ngrams
@@ -51,6 +54,7 @@ class LanguageModel:
     def __init__(self, table: NDArray[np.float32], calibration: Calibration) -> None:
         """Use ``table`` [OFFSETS[-1]], the log-odds of every bucket."""
         self._table = table
+        self._common = CommonWords(table, _counted)
         self._calibration = calibration
 
     @classmethod
@@ -73,20 +77,22 @@ class LanguageModel:
         Page 1954, Biometrika 41:100). Since it may start at any word, the logarithm of their number is taken off;
         nothing is taken off a text that is foreign as a whole.
         """
+        evidence = self._common.evidence(text)
+        if evidence is not None:
+            if not evidence:
+                return self._found(-math.inf, (0, len(text)))
+            best, first, last = _strongest(evidence)
+            return self._found(best, passage(text, first, last))
         parts = [(start, words_of(text[start:end])) for start, end in pieces(text, _PIECE)]
-        evidence = np.concatenate([word_evidence(words, self._table) for _, words in parts])
-        if not len(evidence):
+        evidence = np.concatenate([word_evidence(words, self._table) for _, words in parts]).tolist()
+        if not evidence:
             return self._found(-math.inf, (0, len(text)))
-        sums = np.concatenate(([0.0], np.cumsum(evidence)))
-        lowest = np.minimum.accumulate(sums)
-        last = int(np.argmax(sums - lowest))
-        first = min(int(np.flatnonzero(sums[: last + 1] == lowest[last])[-1]), len(evidence) - 1)
-        best = max(float(sums[last] - lowest[last]) - math.log(len(evidence)), float(sums[-1]))
+        best, first, last = _strongest(evidence)
         if sum(_pure_lead(words) for _, words in parts) > 0:
             best = max(best, PURE_EVIDENCE)
         starts = np.concatenate([words.starts + start for start, words in parts])
         ends = np.concatenate([words.ends + start for start, words in parts])
-        return self._found(best, (int(starts[first]), int(ends[max(last - 1, first)])))
+        return self._found(best, (int(starts[first]), int(ends[last])))
 
     def _found(self, evidence: float, span: tuple[int, int]) -> Foreignness:
         logit = self._calibration.slope * evidence + self._calibration.intercept
@@ -101,6 +107,27 @@ def word_evidence(words: Words, table: NDArray[np.float32]) -> NDArray[np.float6
     if words.foreign.any():
         evidence[words.foreign] = LETTER_WEIGHT * _adjoining(words)[words.foreign]
     return evidence
+
+
+def _counted(weight: float, capital: bool) -> float:  # noqa: FBT001  the second of two facts of a word
+    """Return what ``word_evidence`` does, for one word of prose in Latin letters."""
+    evidence = max(-WORD_CAP, min(WORD_CAP, weight))
+    return evidence * NAME_SHARE if capital and evidence > 0.0 else evidence
+
+
+def _strongest(evidence: list[float]) -> tuple[float, int, int]:
+    """Return the log-odds of the strongest passage of words, at least one, with its first and its last word."""
+    if max(evidence) <= 0.0:  # by far the most common: nothing speaks for a foreign word
+        return max(-math.log(len(evidence)), deque(accumulate(evidence), 1)[0]), 0, 0
+    total = lowest = gain = 0.0
+    lowest_at = first = end = 0
+    for after, value in enumerate(evidence, 1):
+        total += value
+        if total <= lowest:
+            lowest, lowest_at = total, after
+        elif total - lowest > gain:
+            gain, first, end = total - lowest, lowest_at, after
+    return max(gain - math.log(len(evidence)), total), min(first, len(evidence) - 1), max(end - 1, first)
 
 
 def _adjoining(words: Words) -> NDArray[np.int64]:

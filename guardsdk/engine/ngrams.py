@@ -41,10 +41,10 @@ _FOREIGN: Final = (
 tokenizer of the classifier knows few of them and was trained on none."""
 _PICTURES: Final = ((0x1F000, 0x1FC00), (0xE0000, 0xF0000))
 """Beyond the first 65,536: emoji, and invisible tags and selectors. Everything else there is a foreign letter."""
-_JOINERS: Final = "0123456789_@/\\=#&%$"
+JOINERS: Final = "0123456789_@/\\=#&%$"
 _DOT: Final = ord(".")
-_SALTS: Final = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F)
-_FINISH: Final = 0x2C1B3C6D
+SALTS: Final = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F)
+FINISH: Final = 0x2C1B3C6D
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.bool_]]
             lower = chr(point).lower()
             small[point] = ord(lower[0])
             capitals[point] = lower != chr(point)
-    kinds[[ord(sign) for sign in _JOINERS]] = JOINER
+    kinds[[ord(sign) for sign in JOINERS]] = JOINER
     return kinds, small, capitals
 
 
@@ -129,7 +129,7 @@ def _buckets(small: NDArray[np.uint32], starts: NDArray[np.int64]) -> tuple[NDAr
     """Return the buckets of every n-gram and word, with the index of the word each belongs to."""
     inside = small > 0
     word_at = np.cumsum(np.bincount(starts, minlength=len(small))) - 1
-    mixed = [small * np.uint32(salt) for salt in _SALTS]
+    mixed = [small * np.uint32(salt) for salt in SALTS]
     buckets, owners = [], []
     hashed = mixed[0][:-1] ^ mixed[1][1:]
     middle = np.ones(len(small) - 1, dtype=np.bool_)
@@ -151,5 +151,5 @@ def _buckets(small: NDArray[np.uint32], starts: NDArray[np.int64]) -> tuple[NDAr
 
 def _place(hashed: NDArray[np.uint32], order: int) -> NDArray[np.int64]:
     """Return the bucket of each hash among those of its ``order``."""
-    finished = (hashed ^ (hashed >> np.uint32(15))) * np.uint32(_FINISH)
+    finished = (hashed ^ (hashed >> np.uint32(15))) * np.uint32(FINISH)
     return (finished >> np.uint32(32 - TABLE_BITS[order])).astype(np.int64) + OFFSETS[order]
