@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Limits:
     def alone(self, place: int) -> Limits:
         """Return the limits of the text at ``place`` for a call that gives that text only."""
         settled = self.settled
-        return self if settled is None else replace(self, settled=lambda _, scores: settled(place, scores))
+        return self if settled is None else Limits(self.ends_at, lambda _, scores: settled(place, scores))
 
 
 UNLIMITED = Limits()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.errors import GuardError, ModelError
@@ -205,7 +205,7 @@ class Pipeline:
             def enough(_: int, scores: Mapping[str, float]) -> bool:
                 return settled(assembly.bound, stage, scores)
 
-            limits = replace(limits, settled=enough)
+            limits = Limits(limits.ends_at, enough)
         readings = assembly.panel.read(texts, stage, around, limits)
         for (key, job), reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))

@@ -103,12 +103,12 @@ class Classifier:
             ranges = _ends_first(windows(len(tokens.ids), room, self.model.manifest.overlap_tokens))
             rows.extend(Row(len(tallies), at, head, tokens.ids[a:b]) for at, (a, b) in enumerate(ranges))
             paired.append(pair)
-            tallies.append(Tally(Request(text, request.stage), tokens, ranges, self._readings[request.stage]))
+            tallies.append(Tally(text, tokens, ranges, self._readings[request.stage]))
         self._run(loaded, rows, paired, tallies, limits)
         return [tally.scores(loaded.encoder) for tally in tallies]
 
     def _run(self, loaded: _Loaded, rows: list[Row], paired: list[bool], tallies: list[Tally], limits: Limits) -> None:
-        suffix = np.array(loaded.encoder.suffix, dtype=np.int64)
+        suffix = loaded.encoder.closing
         most = _ROWS[loaded.runner.active.kind]
         frame = len(suffix)
         lengths = [len(row.head) + len(row.body) + frame for row in rows]
@@ -120,25 +120,24 @@ class Classifier:
                 return
             feed = arrays(members, suffix, loaded.encoder.pad, [paired[row.owner] for row in members])
             outputs = loaded.runner.run(*feed)
-            odds = log_odds(outputs.logits, self.model.activation)
-            odds[[not loaded.encoder.legible(row.body) for row in members]] = _NOTHING_READ
+            odds = log_odds(outputs.logits, self.model.activation).tolist()
             for at, row in enumerate(members):
                 tally = tallies[row.owner]
                 # The windows of a text come in their order, so that where it stops is no matter of its neighbours.
                 if not tally.settled:
-                    tally.add(row.window, odds[at], outputs, at, len(row.head))
+                    read = odds[at] if loaded.encoder.legible(row.body) else [_NOTHING_READ] * len(odds[at])
+                    tally.add(row.window, read, outputs, at, len(row.head))
                     if limits.settled is not None and len(tally.windows) > 1:
                         tally.settled = limits.settled(row.owner, tally.probabilities)
 
     def _head(self, encoder: TextEncoder, request: Request) -> tuple[NDArray[np.int64], bool]:
         """Return the ids before the text, and whether they carry a context."""
         manifest = self.model.manifest
-        token = manifest.stage_tokens.get(request.stage)
-        head = [*encoder.prefix, *(() if token is None else (token,))]
+        head = encoder.opening(manifest.stage_tokens.get(request.stage))
         if request.stage is not Stage.OUTPUT or not request.context or not manifest.context_tokens:
-            return np.array(head, dtype=np.int64), False
+            return head, False
         context = encoder.ends(clean(request.context), manifest.context_tokens)
-        return np.concatenate([head, context, encoder.suffix]).astype(np.int64), True
+        return np.concatenate([head, context, encoder.closing]), True
 
     def _loaded(self) -> _Loaded:
         if (state := self._state) is not None:

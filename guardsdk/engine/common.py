@@ -44,7 +44,7 @@ class CommonWords:
 
     def __init__(self, table: NDArray[np.float32], count: Callable[[float, bool], float]) -> None:
         """Use ``table`` [OFFSETS[-1]]; ``count`` turns a word's sum into its evidence, told if it has a capital."""
-        self._table = memoryview(table)
+        self._table = table.data
         self._count = count
         self._known: dict[str, float] = {}
 

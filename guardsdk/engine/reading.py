@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from math import exp, inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guardsdk.engine.scores import Peak, Request, Scores
+from guardsdk.engine.scores import Peak, Scores
 from guardsdk.text.windows import covered
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from guardsdk.engine.session import Outputs
@@ -29,16 +32,14 @@ class StageReading:
             if stage in label.stages
         ]
         self.names = [name for _, name, _ in entries]
-        self.columns = np.array([column for column, _, _ in entries], dtype=np.intp)
-        self._slopes = np.array([calibration.slope for _, _, calibration in entries])
-        self._intercepts = np.array([calibration.intercept for _, _, calibration in entries])
+        self.columns = [column for column, _, _ in entries]
+        self._lines = [(calibration.slope, calibration.intercept) for _, _, calibration in entries]
 
-    def probabilities(self, log_odds: NDArray[np.float64]) -> list[float]:
+    def probabilities(self, log_odds: Sequence[float]) -> list[float]:
         """Calibrate ``log_odds``, one per label of this stage, by Platt scaling."""
         # Beyond +-500 the exponential overflows, and the probability has long been 0 or 1.
-        scaled = np.clip(self._slopes * log_odds + self._intercepts, -500.0, 500.0)
-        result: list[float] = (1.0 / (1.0 + np.exp(-scaled))).tolist()
-        return result
+        scaled = [slope * odds + intercept for (slope, intercept), odds in zip(self._lines, log_odds, strict=True)]
+        return [1.0 / (1.0 + exp(-max(-500.0, min(500.0, value)))) for value in scaled]
 
 
 def log_odds(logits: NDArray[np.float32], activation: str) -> NDArray[np.float64]:
@@ -61,34 +62,36 @@ def log_odds(logits: NDArray[np.float32], activation: str) -> NDArray[np.float64
 class Tally:
     """Collects the windows of one text, in any order and in memory that does not grow with their number."""
 
-    def __init__(self, request: Request, tokens: Tokens, windows: list[tuple[int, int]], reading: StageReading) -> None:
+    def __init__(self, text: str, tokens: Tokens, windows: list[tuple[int, int]], reading: StageReading) -> None:
         """Start with nothing scored."""
-        self.request = request
+        self.text = text
         self.tokens = tokens
         self.windows = windows
         self.reading = reading
         self._done: list[tuple[int, int]] = []
-        self._best = np.full(len(reading.names), -np.inf)
+        self._best = [-inf] * len(reading.names)
         self._peaks: dict[str, Peak] = {}
         self.settled = False
-        self._embedding: NDArray[np.float64] | None = None
+        self._embedding: NDArray[np.floating] | None = None
 
-    def add(self, window: int, odds: NDArray[np.float64], outputs: Outputs, row: int, head: int) -> None:
+    def add(self, window: int, odds: list[float], outputs: Outputs, row: int, head: int) -> None:
         """Take in one window: its log-odds [L] and row ``row`` of ``outputs``, whose text starts at token ``head``."""
         first, end = self.windows[window]
         self._done.append((first, end))
-        own = odds[self.reading.columns]
-        for at in np.flatnonzero(own > self._best).tolist():
-            attention = None
-            if outputs.attention is not None:
-                column = self.reading.columns[at]
-                # A copy, for a view would keep the whole batch alive.
-                attention = outputs.attention[row, column, head : head + end - first].copy()
-            self._peaks[self.reading.names[at]] = Peak(first, end, attention)
-        np.maximum(self._best, own, out=self._best)
+        best, attention = self._best, None
+        for at, column in enumerate(self.reading.columns):
+            if odds[column] > best[at]:
+                best[at] = odds[column]
+                if attention is None and outputs.attention is not None:
+                    # A copy, where a view would keep the other rows of the batch alive.
+                    alone = len(outputs.attention) == 1
+                    attention = outputs.attention[0] if alone else outputs.attention[row].copy()
+                weights = None if attention is None else attention[column, head : head + end - first]
+                self._peaks[self.reading.names[at]] = Peak(first, end, weights)
         if outputs.embedding is not None:
-            vector = outputs.embedding[row].astype(np.float64)
-            self._embedding = vector if self._embedding is None else self._embedding + vector
+            vector = outputs.embedding[row]
+            # Single precision until there is something to add to; the usual text has one window.
+            self._embedding = vector if self._embedding is None else self._embedding.astype(np.float64) + vector
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -101,18 +104,20 @@ class Tally:
         """Return the scores over all windows taken in."""
         length = len(self.tokens.ids)
         coverage = covered(self._done) / length if length else float(bool(self._done))
-        embedding = None
-        if self._embedding is not None:
-            norm = float(np.linalg.norm(self._embedding))
-            embedding = (self._embedding / (norm or 1.0)).astype(np.float32)
         return Scores(
             probabilities=self.probabilities,
             coverage=coverage,
             windows=len(self._done),
             settled=self.settled and len(self._done) < len(self.windows),
-            embedding=embedding,
-            _text=self.request.text,
+            embedding=self._mean_embedding(),
+            _text=self.text,
             _tokens=self.tokens,
             _peaks=self._peaks,
             _encoder=encoder,
         )
+
+    def _mean_embedding(self) -> NDArray[np.float32] | None:
+        if self._embedding is None or len(self._done) == 1:  # of one window it has unit length already
+            return None if self._embedding is None else self._embedding.astype(np.float32, copy=False)
+        norm = float(np.linalg.norm(self._embedding))
+        return (self._embedding / (norm or 1.0)).astype(np.float32)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guardsdk.engine.wordpiece import WordPieces
 from guardsdk.errors import ModelError
 from guardsdk.text.pieces import pieces
 
@@ -60,6 +61,9 @@ class TextEncoder:
         """Special ids before the text."""
         self.suffix: list[int] = framed[start + len(sample) :]
         """Special ids after it."""
+        self.closing: NDArray[np.int64] = np.array(self.suffix, dtype=np.int64)
+        """The same, ready to be laid out."""
+        self._openings: dict[int | None, NDArray[np.int64]] = {}
         named = (self._tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>"))
         self.pad: int = padding.get("pad_id", next((found for found in named if found is not None), 0))
         # Someone who writes "[SEP]" writes five characters; read as the token, it would forge the row's structure.
@@ -67,6 +71,7 @@ class TextEncoder:
         self._longest_word: int | None = getattr(self._tokenizer.model, "max_input_chars_per_word", None)
         self._unknown: int | None = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
         vocabulary = self._tokenizer.get_vocab()
+        self._plain = WordPieces.like(self._tokenizer, self._tokenizer.get_vocab(with_added_tokens=False))
         self._lettered = np.zeros(max(vocabulary.values()) + 1, dtype=np.bool_)
         self._lettered[[at for token, at in vocabulary.items() if any(map(str.isalpha, token))]] = True
         if self._unknown is not None:
@@ -76,19 +81,33 @@ class TextEncoder:
         """Tokenize texts of any length, in order."""
         cuts = [pieces(text, _PIECE, self._longest_word) for text in texts]
         parts = [text[start:end] for text, cut in zip(texts, cuts, strict=True) for start, end in cut]
-        if len(parts) == 1:  # by far the most common; a batch would wake the library's threads for nothing
-            ids = [np.array(self._tokenizer.encode(parts[0], add_special_tokens=False).ids, dtype=np.int64)]
-            return [Tokens(ids[0], cuts[0], [len(ids[0])])]
-        ids = []
-        for at in range(0, len(parts), _AT_ONCE):
-            encodings = self._tokenizer.encode_batch_fast(parts[at : at + _AT_ONCE], add_special_tokens=False)
-            ids.extend(np.array(encoding.ids, dtype=np.int64) for encoding in encodings)
-        found = iter(ids)
+        ids = [None if self._plain is None else self._plain.ids(part) for part in parts]
+        self._fill(parts, ids)
+        found = iter([np.array(own, dtype=np.int64) for own in ids])
         tokens: list[Tokens] = []
         for cut in cuts:
             own = [next(found) for _ in cut]
             tokens.append(Tokens(own[0] if len(own) == 1 else np.concatenate(own), cut, [len(part) for part in own]))
         return tokens
+
+    def _fill(self, parts: Sequence[str], ids: list[list[int] | None]) -> None:
+        """Tokenize with the library what has no ``ids`` yet."""
+        rest = [at for at, own in enumerate(ids) if own is None]
+        if len(rest) == 1:  # a batch would wake the library's threads for nothing
+            ids[rest[0]] = self._tokenizer.encode(parts[rest[0]], add_special_tokens=False).ids
+            return
+        for start in range(0, len(rest), _AT_ONCE):
+            batch = rest[start : start + _AT_ONCE]
+            encodings = self._tokenizer.encode_batch_fast([parts[at] for at in batch], add_special_tokens=False)
+            for at, encoding in zip(batch, encodings, strict=True):
+                ids[at] = encoding.ids
+
+    def opening(self, token: int | None) -> NDArray[np.int64]:
+        """Return the ids before a text: the special ones and ``token``, where there is one."""
+        found = self._openings.get(token)
+        if found is None:
+            found = self._openings[token] = np.array([*self.prefix, *(() if token is None else (token,))], np.int64)
+        return found
 
     def legible(self, ids: NDArray[np.int64]) -> bool:
         """Return whether ``ids`` [N] hold anything to read: false where words are there and every one is unknown.

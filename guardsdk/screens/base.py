@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.errors import GuardError
 from guardsdk.limits import UNLIMITED, Limits
@@ -66,7 +66,6 @@ class Screen(Protocol):
         ...
 
 
-@runtime_checkable
 class LimitedScreen(Protocol):
     """What a screen has besides when it can stop part of the way; one that cannot has to be quick at any length."""
 
@@ -195,9 +194,11 @@ def read_within(
     screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
 ) -> list[Reading]:
     """Read with ``screen``, within ``limits`` where it can stop part of the way. Raises what the screen raises."""
-    if isinstance(screen, LimitedScreen):
-        return screen.read_within(texts, stage, around, limits)
-    return screen.read(texts, stage, around)
+    # Looked up by name: to ask whether a screen is a ``LimitedScreen`` costs more than most screens do.
+    limited: LimitedScreen | None = screen if hasattr(screen, "read_within") else None  # type: ignore[assignment]
+    if limited is None:
+        return screen.read(texts, stage, around)
+    return limited.read_within(texts, stage, around, limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
     settled = limits.settled
     if settled is None:
         return limits
-    return replace(limits, settled=lambda place, scores: settled(place, {**joint[place].scores, **scores}))
+    return Limits(limits.ends_at, lambda place, scores: settled(place, {**joint[place].scores, **scores}))
 
 
 def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> bool:

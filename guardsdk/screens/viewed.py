@@ -6,14 +6,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.limits import UNLIMITED
+from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.screens.base import named, read_within
 from guardsdk.text.views import views_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from guardsdk.limits import Limits
     from guardsdk.screens.base import OperatingPoints, Reading, Screen, Spans
     from guardsdk.surroundings import Surroundings
     from guardsdk.text.views import View
@@ -81,7 +80,7 @@ def _owned(limits: Limits, owners: Sequence[int]) -> Limits:
     settled = limits.settled
     if settled is None:
         return limits
-    return replace(limits, settled=lambda place, scores: settled(owners[place], scores))
+    return Limits(limits.ends_at, lambda place, scores: settled(owners[place], scores))
 
 
 def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Problems) -> Reading:
