@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 SLICES = slices()
 SIZES = {
     "injection": 16,
-    "jailbreak": 14,
+    "jailbreak": 15,
     "obfuscated": 10,
     "tool_attack": 30,
     "tool_clean": 30,
-    "harmful_request": 40,
+    "harmful_request": 41,
     "benign": 40,
     "hard_benign": 40,
     "harmful_response": 20,
@@ -33,7 +33,7 @@ SIZES = {
     "refusal": 20,
     "no_refusal": 20,
     "toxic": 15,
-    "not_toxic": 15,
+    "not_toxic": 16,
 }
 """A slice that shrinks, or a case that is dropped because a model misses it, is seen here."""
 MADE = Slice("made", Stage.INPUT, "block", 0.5, 1, tuple(Case(text=text) for text in "abcd"))
