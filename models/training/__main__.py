@@ -39,6 +39,12 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")
     built.add_argument("--batch-tokens", type=int, default=Recipe().batch_tokens)
     built.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
+    built.add_argument(
+        "--as-int8-from",
+        type=float,
+        default=Recipe().as_int8_from,
+        help="share of the run after which int8 is imitated",
+    )
     built.add_argument("--seed", type=int, default=Recipe().seed)
     built.add_argument("--limit", type=int, help="evaluate on at most this many rows of each set, stage and label")
     built.add_argument("--version", default="1.0.0", help="version written to the manifest")
@@ -62,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         frozen_layers=options.frozen_layers,
         batch_tokens=options.batch_tokens,
         learning_rate=options.learning_rate,
+        as_int8_from=options.as_int8_from,
     )
     prepared_file, trained = out / "prepared.npz", out / "model.pt"
     steps: dict[str, Callable[[], object]] = {

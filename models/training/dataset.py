@@ -112,11 +112,15 @@ def collate(
     return Batch(ids, (ids != PAD).astype(np.int64), kinds, data.labels[rows], rows)
 
 
-def _window(length: int, room: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Choose what of a long text is seen this time: its head more often than any other place."""
+def _window(length: int, room: int, rng: np.random.Generator, *, anywhere: bool) -> tuple[int, int]:
+    """Choose what of a long text is seen this time: its head, or for harmless text as often any other place.
+
+    What makes a long text bad stands in some of its windows only, mostly in the first; a window from the middle that
+    carried the label of the whole would teach that plain prose is an attack.
+    """
     if length <= room:
         return 0, length
-    start = 0 if rng.random() < 0.6 else int(rng.integers(0, length - room + 1))  # noqa: PLR2004
+    start = int(rng.integers(0, length - room + 1)) if anywhere and rng.random() < 0.5 else 0  # noqa: PLR2004
     return start, start + room
 
 
@@ -148,9 +152,11 @@ def plan_epoch(
     )
     rng.shuffle(chosen)
     spans = []
+    harmless = (data.labels < 1).all(axis=1)
     for index in chosen:
         room = max(_room(data, index) - (MAX_TOKENS - max_tokens), 32)
-        spans.append(_window(int(data.starts[index + 1] - data.starts[index]), room, rng))
+        length = int(data.starts[index + 1] - data.starts[index])
+        spans.append(_window(length, room, rng, anywhere=bool(harmless[index])))
     sizes = np.array([MAX_TOKENS - _room(data, i) + end - start for i, (start, end) in zip(chosen, spans, strict=True)])
     batches: Plan = []
     # Sorting inside large random blocks keeps batches varied between epochs.
@@ -172,16 +178,24 @@ def is_own(source: str) -> bool:
 
 def _quota(data: Prepared, source: int, rng: np.random.Generator, share: float) -> NDArray[np.int64]:
     cap, repeat = data.quotas[data.sources[source]]
-    own = np.flatnonzero((data.source == source) & ~data.held_out)
+    own = np.flatnonzero((data.source == source) & ~data.held_out & ~_scattered(data))
     size = round(min(len(own), cap) * share)
     if len(own) > size:
         own = rng.choice(own, size, replace=False)
     return np.tile(own, repeat)
 
 
-def held_out_batches(data: Prepared, *, tokens: int) -> Iterator[Batch]:
-    """Yield the held-out rows, head window only, in order of length."""
+def _scattered(data: Prepared) -> NDArray[np.bool_]:
+    """Mark the documents with an order somewhere beyond one window: which of their windows holds it is not known."""
+    long = np.diff(data.starts) > MAX_TOKENS - 3
+    scattered: NDArray[np.bool_] = long & (data.stage == STAGES.index("tool")) & (data.labels == 1).any(axis=1)
+    return scattered
+
+
+def held_out_batches(data: Prepared, *, tokens: int, most: int | None = None) -> Iterator[Batch]:
+    """Yield the held-out rows, or about ``most`` of them evenly picked, head window only, in order of length."""
     rows = np.flatnonzero(data.held_out)
+    rows = rows[:: max(1, len(rows) // most) if most else 1]
     rooms = np.array([_room(data, int(index)) for index in rows])
     lengths = np.minimum(data.starts[rows + 1] - data.starts[rows], rooms)
     order = np.argsort(lengths, kind="stable")

@@ -42,6 +42,22 @@ class EncoderConfig:
     norm_epsilon: float = 1e-12
 
 
+def _as_int8(layer: nn.Linear, states: Tensor) -> Tensor:
+    """Apply ``layer`` as the shipped graph will: activations in 8 bits over the range of the moment, weights in 7.
+
+    Gradients pass through the rounding (Jacob et al. 2018), so a network trained this way learns to decide alike.
+    """
+    low, high = (edge.float().item() for edge in states.detach().aminmax())
+    scale = max(max(high, 0.0) - min(low, 0.0), 1e-8) / 255
+    zero = min(255, max(0, round(-min(low, 0.0) / scale)))
+    coarse = torch.fake_quantize_per_tensor_affine(states.float(), scale, zero, 0, 255)
+    weight = layer.weight.float()
+    steps = weight.detach().abs().amax(dim=1).clamp(min=1e-8) / 63
+    zeros = torch.zeros_like(steps, dtype=torch.int32)
+    rounded = torch.fake_quantize_per_channel_affine(weight, steps, zeros, 0, -63, 63)
+    return functional.linear(coarse.to(states.dtype), rounded.to(states.dtype), layer.bias)
+
+
 class Layer(nn.Module):
     """One post-norm transformer layer (Devlin et al. 2019)."""
 
@@ -49,6 +65,8 @@ class Layer(nn.Module):
         """Make a layer of the sizes in ``config``."""
         super().__init__()
         self.heads = config.heads
+        self.as_int8 = False
+        """Whether the four products are computed as the int8 graph does; only training turns it on."""
         self.qkv = nn.Linear(config.hidden, 3 * config.hidden)
         self.out = nn.Linear(config.hidden, config.hidden)
         self.norm_attention = nn.LayerNorm(config.hidden, eps=config.norm_epsilon)
@@ -60,13 +78,18 @@ class Layer(nn.Module):
         """Map ``states`` [B, T, H] to the same shape; ``bias`` [B, 1, 1, T] is 0 on tokens, very low on padding."""
         rows, tokens, hidden = states.shape
         query, key, value = (
-            self.qkv(states).view(rows, tokens, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
+            self._times(self.qkv, states).view(rows, tokens, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
         )
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         mixed = mixed.transpose(1, 2).reshape(rows, tokens, hidden)
-        states = self.norm_attention(states + self.out(mixed))
-        result: Tensor = self.norm_output(states + self.down(functional.gelu(self.up(states))))
+        states = self.norm_attention(states + self._times(self.out, mixed))
+        wide = functional.gelu(self._times(self.up, states))
+        result: Tensor = self.norm_output(states + self._times(self.down, wide))
         return result
+
+    def _times(self, layer: nn.Linear, states: Tensor) -> Tensor:
+        made: Tensor = _as_int8(layer, states) if self.as_int8 else layer(states)
+        return made
 
 
 class GuardModel(nn.Module):

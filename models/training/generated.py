@@ -14,6 +14,7 @@ from models.training.generators import (
     indirect,
     jailbreak,
     multilingual,
+    pasted,
     refusals,
     requests,
     responses,
@@ -74,18 +75,19 @@ _TASKS = frozenset({"dolly_subset", "code_alpaca_2k", "gpteacher"})
 _HARMLESS = frozenset({"certified_safe_prompts", "bfcl", "gsm8k", "clinc150"})
 
 COUNTS = {
-    "hard_benign": 20_000,
-    "direct": 14_000,
+    "hard_benign": 26_000,
+    "pasted": 14_000,
+    "direct": 18_000,
     "jailbreak": 20_000,
     "encodings": 4_000,
     "indirect": 32_000,
     "mails": 12_000,
-    "pages": 6_000,
+    "pages": 14_000,
     "user_side": 8_000,
     "refusals": 13_000,
-    "responses": 25_000,
-    "contrast": 18_000,
-    "requests": 18_000,
+    "responses": 32_000,
+    "contrast": 20_000,
+    "requests": 22_000,
     "multilingual": 7_000,
     "briefs": 8_000,
 }
@@ -97,6 +99,7 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     counts = {name: max(20, round(count * scale)) for name, count in COUNTS.items()}
     pair = {"harmful": material.harmful, "harmless": material.harmless}
     yield from hard_benign.generate(rng, counts["hard_benign"])
+    yield from pasted.generate(rng, counts["pasted"], carriers=material.carriers)
     yield from direct.generate(rng, counts["direct"], tasks=material.tasks)
     yield from jailbreak.generate(rng, counts["jailbreak"], **pair)
     yield from encodings.generate(rng, counts["encodings"], **pair)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ATTACK_LABELS = ("prompt_injection", "jailbreak")
-PER_SOURCE = 500
+PER_SOURCE = 1500
+PER_SOURCE_CHARACTERS = 900_000
+"""Long documents take long to score: a pool of them is smaller."""
 HELD_OUT_PER_SOURCE = 150
 """Held-out rows are only positives: a share of them needs fewer than a threshold in the tail of benign text does."""
 
@@ -45,10 +47,10 @@ def _pool(
     name: str, stage: str, label: str | None, rows: Iterable[dict[str, Any]], seed: int, *, most: int = PER_SOURCE
 ) -> Pool:
     texts = [(raw["text"], raw["context"] if stage == "output" else None) for raw in rows]
-    if len(texts) > most:
-        picked = np.random.default_rng(seed).choice(len(texts), most, replace=False)
-        texts = [texts[at] for at in sorted(picked)]
-    return Pool(name, stage, label, tuple(texts))
+    order = np.random.default_rng(seed).permutation(len(texts))[:most]
+    sizes = np.cumsum([len(texts[at][0]) for at in order])
+    picked = order[: max(1, int(np.searchsorted(sizes, PER_SOURCE_CHARACTERS)))]
+    return Pool(name, stage, label, tuple(texts[at] for at in sorted(picked)))
 
 
 def _apart_from_attacks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -51,14 +51,14 @@ def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0, held
 
     Without ``data`` only generated text is used (the smoke run). ``scale`` multiplies the amount of
     generated text; ``held_out`` is the share of groups that is never trained on.
-    Generated rows that overlap ``bench/`` are dropped; nothing else is ever read from there.
+    Generated rows that overlap ``bench/`` or ``calib/`` are dropped; nothing else is ever read from there.
     """
     rng = random.Random(seed)
     rows: list[Row] = []
     if data is not None:
         for name in tqdm(SOURCES, desc="sources", unit="file"):
             rows += load_source(name, data / "train")
-    overlap = Overlap(_bench_texts(data)) if data is not None else Overlap(())
+    overlap = Overlap(_texts_apart(data)) if data is not None else Overlap(())
     material = Material.collect(rows)
     dropped: Counter[str] = Counter()
     for row in tqdm(generate_all(rng, material, scale), desc="generated", unit="row"):
@@ -77,8 +77,9 @@ def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0, held
     return prepared
 
 
-def _bench_texts(data: Path) -> Iterable[str]:
-    for path in sorted((data / "bench").glob("*.jsonl.gz")):
+def _texts_apart(data: Path) -> Iterable[str]:
+    """Yield what is measured and calibrated on, which no training text may repeat."""
+    for path in sorted(path for part in ("bench", "calib") for path in (data / part).glob("*.jsonl.gz")):
         for raw in read_raw(path):
             yield raw["text"]
 

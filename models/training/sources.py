@@ -43,10 +43,10 @@ def _request(raw: Raw) -> Labelled | None:
 
 
 def _language(raw: Raw) -> Labelled | None:
-    """Toxic or hateful language; whether it asks for anything is not known."""
+    """Toxic or hateful language and its harmless counterparts: said, not asked for."""
     if raw["harm"] is None:
         return None
-    return "input", {"toxicity": raw["harm"], "prompt_injection": 0, "jailbreak": 0}
+    return "input", {"toxicity": raw["harm"], "prompt_injection": 0, "jailbreak": 0, "harmful_request": 0}
 
 
 def _injection(raw: Raw) -> Labelled:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHECKPOINT_SECONDS = 120.0
+REPORTED = 6000
+"""Held-out rows scored at the end of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Recipe:
     average: float = 0.998
     """Decay of the moving average of the weights, which is what is exported."""
     clip: float = 1.0
+    as_int8_from: float = 1.0
+    """Share of the run after which the network computes with int8 rounding, so that the int8 graph decides alike."""
     share: float = 1.0
     """Share of each source's quota that an epoch holds."""
     own_share: float = 1.0
@@ -176,6 +180,7 @@ def train(
     averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
     stored = {"model": averaged, "config": asdict(model.config), "legs": [*legs, asdict(recipe)]}
     torch.save(stored, final)
+    tqdm.write(_held_out_report(model, masters, prepared, device))
     return final
 
 
@@ -195,11 +200,13 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
     total, step, saved, tokens = sum(map(len, plans)), 0, time.monotonic(), 0
     progress = tqdm(total=total, initial=done, desc="train", unit="batch", smoothing=0.02)
     running = 0.0
-    for number, plan in enumerate(plans):
+    for plan in plans:
         for rows in plan:
             step += 1
             if step <= done:
                 continue
+            for layer in model.layers:
+                layer.as_int8 = step > recipe.as_int8_from * total
             # Seeded by the step, so that a resumed run hides the same tokens.
             batch = collate(data, rows, drop=recipe.token_drop, rng=np.random.default_rng((recipe.seed, step)))
             labels = torch.from_numpy(batch.labels).to(device)
@@ -213,8 +220,9 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
             if time.monotonic() - saved > CHECKPOINT_SECONDS or step == total:
                 _save(checkpoint, {"masters": masters.state(), "step": step})
                 saved = time.monotonic()
-        tqdm.write(f"epoch {number + 1}: {_held_out_report(model, masters, data, device)}")
     progress.close()
+    for layer in model.layers:
+        layer.as_int8 = False
 
 
 def _save(path: Path, stored: dict[str, object]) -> None:
@@ -230,7 +238,7 @@ def _held_out_report(model: GuardModel, masters: Masters, data: Prepared, device
         for name, live in masters.live.items():
             live.copy_(masters.average[name])
         scores, labels = [], []
-        for batch in held_out_batches(data, tokens=16384):
+        for batch in held_out_batches(data, tokens=16384, most=REPORTED):
             scores.append(_forward(model, batch, device).float().cpu().numpy())
             labels.append(batch.labels)
         for name, live in masters.live.items():

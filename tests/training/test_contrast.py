@@ -13,9 +13,12 @@ def test_a_seed_repeats_its_rows() -> None:
     assert list(contrast.generate(random.Random(3), 50)) == ROWS[:50]
 
 
-def test_rows_carry_only_the_toxicity_label_on_both_stages() -> None:
-    assert {row.stage for row in ROWS} == {"input", "output"}
-    assert {tuple(row.labels) for row in ROWS} == {("toxicity",)}
+def test_rows_are_toxic_or_not_on_both_stages_and_ask_for_nothing() -> None:
+    assert {(row.stage, *row.labels) for row in ROWS} == {
+        ("input", "toxicity", "harmful_request"),
+        ("output", "toxicity"),
+    }
+    assert not any(row.labels.get("harmful_request") for row in ROWS)
     assert {row.labels["toxicity"] for row in ROWS} == {0, 1}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.training.banks import bank
-from models.training.generators import direct, encodings, hard_benign, jailbreak
+from models.training.generators import direct, encodings, hard_benign, jailbreak, pasted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 _DRAWS = 2000
 _GENERATORS: dict[str, Callable[[random.Random, int], Iterator[Row]]] = {
     "hard_benign": hard_benign.generate,
+    "pasted": pasted.generate,
     "direct": direct.generate,
     "jailbreak": jailbreak.generate,
     "encodings": encodings.generate,
 }
+_ATTACKS = ("override", "extract", "secret", "foreign", "game", "ploy", "tongue", "more")
 _INPUT_LABELS = {"prompt_injection", "jailbreak", "harmful_request", "toxicity"}
 _SENTENCE = "Explain how bees make honey, please 2 times"
 
@@ -105,16 +107,29 @@ def test_every_kind_of_direct_row_has_the_label_of_its_bank() -> None:
     """All banks are drawn from; ``pair`` and ``twin`` are harmless and every other bank is an attack."""
     rows = list(direct.generate(_rng(2), _DRAWS))
     label_of = {row.source.removeprefix("gen_direct_"): row.labels["prompt_injection"] for row in rows}
-    attacks = dict.fromkeys(("override", "extract", "secret", "foreign", "game", "ploy", "tongue"), 1)
-    assert label_of == attacks | {"pair": 0, "twin": 0}
+    attacks = dict.fromkeys(_ATTACKS, 1)
+    assert label_of == attacks | {"pair": 0, "twin": 0, "more_twin": 0}
     assert all(row.labels["prompt_injection"] == label_of[row.source.removeprefix("gen_direct_")] for row in rows)
+
+
+def test_pasted_texts_are_harmless_with_and_without_a_request_and_often_cut() -> None:
+    """Every kind of material is drawn, carriers included, and no text is longer than about two windows."""
+    rows = list(pasted.generate(_rng(4), _DRAWS, carriers=("A carrier of some length. " * 20,)))
+    assert all(set(row.labels.items()) == {(label, 0) for label in _INPUT_LABELS} for row in rows)
+    kinds = {"pasted", "web", "mail", "tool", "carrier", "foreign"}
+    assert {row.source.removeprefix("gen_pasted_") for row in rows} == kinds
+    asks = bank("paste_ask")
+    asked = [row for row in rows if row.text.startswith(asks) or row.text.endswith(asks)]
+    assert 0.4 * _DRAWS < len(asked) < 0.8 * _DRAWS
+    assert sum(row.text[:1].islower() for row in rows) > 0.05 * _DRAWS
+    assert max(len(row.text) for row in rows) < 2000
 
 
 def test_attacks_may_come_late_in_a_long_text() -> None:
     """Some attacks stand behind several ordinary requests, and so do some harmless twins."""
-    rows = list(direct.generate(_rng(2), _DRAWS))
+    rows = list(direct.generate(_rng(2), 2 * _DRAWS))
     for value in (0, 1):
-        assert sum(len(row.text) > 600 for row in rows if row.labels["prompt_injection"] == value) >= 20
+        assert sum(len(row.text) > 600 for row in rows if row.labels["prompt_injection"] == value) >= 30
 
 
 def test_no_attack_line_is_a_harmless_line_too() -> None:
@@ -124,9 +139,7 @@ def test_no_attack_line_is_a_harmless_line_too() -> None:
         """Return the letters and digits of the lines of the banks."""
         return {"".join(filter(str.isalnum, line.lower())) for name in names for line in bank(name)}
 
-    attacks = keys(
-        *(f"direct_{kind}" for kind in ("override", "extract", "secret", "foreign", "game", "ploy", "tongue"))
-    )
+    attacks = keys(*(f"direct_{kind}" for kind in _ATTACKS if kind != "more"))
     harmless = keys(
         "direct_pair", "direct_twin", *(f"benign_{kind}" for kind in ("trigger", "dense", "office", "security"))
     )

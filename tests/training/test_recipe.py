@@ -19,13 +19,13 @@ from guardsdk.registry.manifest import Manifest
 from models.training.__main__ import SMOKE_CONFIG, main
 from models.training.calibrate import without_doubtful
 from models.training.clusters import Overlap, cluster_ids
-from models.training.dataset import CLS, MASKED, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
-from models.training.encoder import EncoderConfig, GuardModel
+from models.training.dataset import CLS, MASKED, MAX_TOKENS, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
+from models.training.encoder import EncoderConfig, GuardModel, _as_int8
 from models.training.export import export, from_checkpoint
 from models.training.pools import Pool
 from models.training.prepare import prepare
 from models.training.quantize import Variant, choose
-from models.training.rows import LABELS, STAGE_TOKENS, Row
+from models.training.rows import LABELS, STAGE_TOKENS, STAGES, Row
 from models.training.shipped import widened
 from models.training.thresholds import joint_thresholds, mean_rate, platt, threshold_at
 from models.training.train import Recipe, loss_of, train
@@ -153,8 +153,20 @@ def test_an_epoch_holds_every_trained_row_once_and_no_held_out_row(run: Path) ->
     data = Prepared.load(run / "prepared.npz")
     plan = plan_epoch(data, np.random.default_rng(0), tokens=2048, max_tokens=256)
     rows = sorted(row for batch in plan for row, _, _ in batch)
-    assert rows == np.flatnonzero(~data.held_out).tolist()
+    documents = (data.stage == STAGES.index("tool")) & (data.labels == 1).any(axis=1)
+    scattered = documents & (np.diff(data.starts) > MAX_TOKENS - 3)
+    assert rows == np.flatnonzero(~data.held_out & ~scattered).tolist()
     assert all(PAD not in data.row(row)[0] for row in rows)
+
+
+def test_only_harmless_texts_are_seen_from_their_middle(run: Path) -> None:
+    data = Prepared.load(run / "prepared.npz")
+    plan = plan_epoch(data, np.random.default_rng(0), tokens=2048, max_tokens=64)
+    starts = {
+        bad: {start > 0 for batch in plan for row, start, _ in batch if (data.labels[row] == 1).any() == bad}
+        for bad in (False, True)
+    }
+    assert starts == {False: {False, True}, True: {False}}
 
 
 def test_caps_and_repeats_bound_a_source(run: Path) -> None:
@@ -288,6 +300,22 @@ def test_a_shipped_model_comes_back_as_the_network_it_was() -> None:
     expected = session.run(None, feed | {"token_type_ids": np.zeros((1, 7), np.int64)})
     for found, wanted in zip((logits, attention, embedding), expected, strict=True):
         np.testing.assert_allclose(found.numpy(), wanted, atol=0.05)  # the runtime fuses and approximates
+
+
+def test_imitated_int8_rounds_as_the_runtime_does_and_lets_gradients_through() -> None:
+    torch.manual_seed(1)
+    layer, states = torch.nn.Linear(32, 16), torch.randn(3, 7, 32)
+    coarse = _as_int8(layer, states)
+    scale = (states.max() - states.min()) / 255
+    zero = (-states.min() / scale).round()
+    integers = (states / scale).round() + zero
+    steps = layer.weight.abs().amax(dim=1, keepdim=True) / 63
+    wanted = ((integers - zero) * scale) @ ((layer.weight / steps).round() * steps).T + layer.bias
+    torch.testing.assert_close(coarse, wanted, atol=1e-4, rtol=1e-4)
+    assert 0 < (coarse - layer(states)).abs().max() < 0.1
+    coarse.sum().backward()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.abs().min() > 0
 
 
 def test_frozen_layers_stay_and_the_others_move(tmp_path: Path) -> None:

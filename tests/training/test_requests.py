@@ -6,7 +6,7 @@ import random
 from models.training.generators import requests
 from models.training.generators.output_surface import columns
 
-PAIRS = ("request_pairs", "request_terse", "request_hazards", "request_veiled")
+PAIRS = ("request_pairs", "request_terse", "request_hazards", "request_veiled", "request_alike")
 ROWS = list(requests.generate(random.Random(3), 2000))
 
 
@@ -39,9 +39,22 @@ def test_every_bank_of_pairs_is_drawn_on_both_sides() -> None:
     seen = {
         (row.group.rsplit(":", 1)[0].replace("request_pair", "request_pairs", 1), row.labels["harmful_request"])
         for row in ROWS
-        if not row.group.startswith("request_frame")
+        if not row.group.startswith(("request_frame", "contrast_request"))
     }
     assert seen == {(name, label) for name in PAIRS for label in (0, 1)} | {("request_scary", 0)}
+
+
+def test_abuse_is_no_request_and_a_request_about_it_is() -> None:
+    labels = {
+        row.source: (row.labels["harmful_request"], row.labels.get("toxicity"))
+        for row in ROWS
+        if row.group.startswith("contrast_request")
+    }
+    assert labels == {
+        "gen_requests_abuse": (0, 1),
+        "gen_requests_harmful": (1, None),
+        "gen_requests_twin": (0, 0),
+    }
 
 
 def test_alarming_words_alone_are_no_harm() -> None:

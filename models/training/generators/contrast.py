@@ -85,9 +85,11 @@ def _draw(rng: random.Random) -> Row:
         text = f"{more} {text}" if rng.random() < 0.5 else f"{text} {more}"  # noqa: PLR2004
     text = dress(rng, text, chat=0.05, noise=0.35)
     stage = "input" if rng.random() < _INPUT else "output"
-    return Row(text, stage, {"toxicity": int(toxic)}, f"gen_contrast_{kind}", group)
+    # Abuse asks for nothing: what it is not, on the input stage, is a request for harm.
+    labels = {"toxicity": int(toxic), "harmful_request": 0} if stage == "input" else {"toxicity": int(toxic)}
+    return Row(text, stage, labels, f"gen_contrast_{kind}", group)
 
 
 def generate(rng: random.Random, count: int) -> Iterator[Row]:
-    """Yield ``count`` rows, mostly of the input stage, with the toxicity label only."""
+    """Yield ``count`` rows, mostly of the input stage, labelled for toxicity, and there as no request."""
     return distinct(rng, count, _draw)

@@ -16,6 +16,7 @@ from models.training.generators.input_surface import (
     upper_first,
     weighted,
 )
+from models.training.generators.output_surface import columns
 from models.training.rows import Row
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ _KINDS = {
     "tongue": 0.05,
     "pair": 0.14,
     "twin": 0.16,
+    "more": 0.2,
 }
+"""Banks of one kind; ``more`` has lines ``attack || harmless twin``."""
 _HARMLESS = frozenset({"pair", "twin"})
+_PAIRED = "more"
 _STACKED = 0.3
 """Share of carriers that are several ordinary requests in a row, so that an attack may come late in a long text."""
 _TASKS = ("tell me a story", "write a haiku", "count to ten", "give me a recipe for soup", "list five rivers")
@@ -88,12 +92,18 @@ def _draw(tasks: Sequence[str], rng: random.Random) -> Row:
         "task_u": (upper_first(task),),
         "benign": (_short(rng, 160),),
     }
-    text = fill(rng, lines[index], table).replace("..", ".").replace("?.", "?").replace("!.", "!")
+    line, harmless = lines[index], kind in _HARMLESS
+    if kind == _PAIRED:
+        sides = columns(f"direct_{kind}")[index]
+        harmless = rng.random() < 0.45  # noqa: PLR2004 - share of twins
+        line = sides[harmless]
+    text = fill(rng, line, table).replace("..", ".").replace("?.", "?").replace("!.", "!")
     if rng.random() < 0.3:  # noqa: PLR2004
         text = embed(rng, text)
     text = dress(rng, text, chat=0.25, noise=0.4)
-    labels = dict(LABELS_BENIGN) if kind in _HARMLESS else dict(_ATTACK)
-    return Row(text, "input", labels, f"gen_direct_{kind}", f"direct_{kind}:{index}")
+    labels = dict(LABELS_BENIGN) if harmless else dict(_ATTACK)
+    source = f"gen_direct_{kind}_twin" if harmless and kind == _PAIRED else f"gen_direct_{kind}"
+    return Row(text, "input", labels, source, f"direct_{kind}:{index}")
 
 
 def generate(rng: random.Random, count: int, tasks: Sequence[str] = ()) -> Iterator[Row]:

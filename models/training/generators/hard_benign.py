@@ -16,16 +16,19 @@ _KINDS = {
     "trigger": 0.19,
     "dense": 0.08,
     "office": 0.1,
-    "security": 0.1,
+    "security": 0.08,
+    "admin": 0.08,
     "homonym": 0.1,
     "roleplay": 0.07,
     "everyday": 0.08,
-    "multilingual": 0.08,
+    "general": 0.2,
+    "multilingual": 0.06,
+    "foreign": 0.1,
     "long": 0.07,
     "templates": 0.08,
-    "mixed": 0.05,
+    "mixed": 0.08,
 }
-_MIXABLE = ("office", "security", "homonym", "roleplay", "everyday", "trigger")
+_MIXABLE = ("office", "security", "homonym", "roleplay", "everyday", "trigger", "general")
 _JOINS = ("\n\n", "\n", " ", " Also: ", "\n\nAnd another one: ", "\n---\n", " And then: ", "\n2) ")
 _DOUBLE = 0.4
 LABELS_BENIGN = {"prompt_injection": 0, "jailbreak": 0, "harmful_request": 0, "toxicity": 0}
@@ -48,8 +51,8 @@ def _draw(rng: random.Random) -> Row:
             text += rng.choice(_JOINS) + more
     else:
         text, group = benign_line(rng, kind)
-        if kind == "multilingual" and rng.random() < _DOUBLE:
-            more, _ = benign_line(rng, rng.choice(("multilingual", *_MIXABLE)))
+        if kind in {"multilingual", "foreign"} and rng.random() < _DOUBLE:
+            more, _ = benign_line(rng, rng.choice(("multilingual", "foreign", *_MIXABLE)))
             text += rng.choice(_JOINS[:3]) + more
     text = dress(rng, text, chat=0.35, noise=0.35)
     return Row(text, "input", dict(LABELS_BENIGN), f"gen_benign_{kind}", group)

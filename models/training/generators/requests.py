@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PLAIN = {"prompt_injection": 0, "jailbreak": 0}
-_PAIRS: Final = ("request_pairs", "request_terse", "request_hazards", "request_veiled")
+_PAIRS: Final = (
+    "request_pairs",
+    "request_terse",
+    "request_hazards",
+    "request_veiled",
+    "request_alike",
+    "request_alike",
+)
 """Banks of lines ``harmful || harmless || ...``; a side may be ``-``."""
+_SIDES: Final = ("abuse", "harmful", "twin")
+"""What the sides of a line of ``contrast_request`` are."""
 
 
 @cache
@@ -59,8 +68,23 @@ def request(rng: random.Random, *, harmful: bool) -> tuple[str, str]:
     return fill(rng, rng.choice(texts), slots("request_slots")), group
 
 
+def _contrast(rng: random.Random) -> Row:
+    """Draw abuse that asks for nothing, a harmful request about the same thing, or a harmless one."""
+    lines = columns("contrast_request")
+    index, side = rng.randrange(len(lines)), rng.randrange(3)
+    plural, single, adjective = rng.choice(columns("contrast_groups"))
+    table = {**slots("contrast_slots"), "group": (plural,), "one": (single,), "adj": (adjective,)}
+    text = dress(rng, fill(rng, lines[index][side], table), chat=0.15, noise=0.4)
+    labels = {**_PLAIN, "harmful_request": int(side == 1)}
+    if side != 1:
+        labels["toxicity"] = int(side == 0)
+    return Row(text, "input", labels, f"gen_requests_{_SIDES[side]}", f"contrast_request:{index}")
+
+
 def _draw(rng: random.Random) -> Row:
     """Draw one request."""
+    if rng.random() < 0.2:  # noqa: PLR2004 - share of lines about what is no request
+        return _contrast(rng)
     harmful = rng.random() < 0.48  # noqa: PLR2004
     text, group = request(rng, harmful=harmful)
     text = dress(rng, _carry(rng, text), chat=0.2, noise=0.4)
@@ -69,5 +93,5 @@ def _draw(rng: random.Random) -> Row:
 
 
 def generate(rng: random.Random, count: int) -> Iterator[Row]:
-    """Yield ``count`` rows of the input stage: unframed harmful requests (1) and harmless twins (0)."""
+    """Yield ``count`` rows of the input stage: unframed harmful requests (1), harmless twins and mere abuse (0)."""
     return distinct(rng, count, _draw)

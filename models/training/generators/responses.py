@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LONGER = 0.3
 _KINDS = {"unsafe": 0.34, "deliver": 0.12, "safe": 0.29, "steer": 0.05, "harmless": 0.2}
-_TRIPLES: Final = ("response_pairs", "response_chat", "response_opinion")
+_TRIPLES: Final = ("response_pairs", "response_chat", "response_opinion", "response_more_pairs", "response_more_pairs")
 """Banks of lines ``prompt || unsafe || safe``."""
 _ABUSIVE: Final = "response_opinion"
 """The bank whose unsafe answers are toxic as well as harmful, and whose safe ones are neither."""
@@ -82,7 +82,7 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
         text, group = fill(rng, lines[index], table_for(rng, prompt)), f"response_steer:{index}"
         del labels["refusal"]
     else:
-        prompt, text, group = rng.choice(_answers(("response_harmless", "response_scary"), 1))
+        prompt, text, group = rng.choice(_answers(("response_harmless", "response_scary", "response_benign_risky"), 1))
         prompt, text = (fill(rng, part, slots("response_slots")) for part in (prompt, text))
         labels["toxicity"] = 0
         if harmless and rng.random() < 0.05:  # noqa: PLR2004 - an answer beside the point is harmless too

@@ -47,6 +47,8 @@ _SPOTS: Final = (2, 3, 4, 4)
 """Shares of the start, the end, the lines and the sentences of a text as a place for an injection."""
 _BAD_MAILS: Final = 0.42
 _BAD_PAGES: Final = 0.5
+_PAGES: Final = ("doc_tool_clean", "doc_web_clean", "doc_web_clean")
+"""Banks of whole pages: what tools return, and what is scraped from the web."""
 _NAMES: Final = ("{first}", "{first} {last}", "me", "{phone}")
 _CHAT_STYLES: Final = (
     "{name}: {line}",
@@ -95,10 +97,11 @@ def _kind(text: str) -> str:
 
 def _page(rng: Random) -> Document:
     """Draw one page, or a few under each other as a search or a file reader returns them."""
-    text = _whole(rng, "doc_tool_clean")
+    name = rng.choice(_PAGES)
+    text = _whole(rng, name)
     kind = _kind(text)
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2, 3))):
-        text += rng.choice(("\n\n", "\n\n---\n\n", "\n\n[2] ", "\n")) + _whole(rng, "doc_tool_clean")
+        text += rng.choice(("\n\n", "\n\n---\n\n", "\n\n[2] ", "\n")) + _whole(rng, name)
     return Document(text if kind in {"html", "code", "table", "log"} else roughen(rng, text), kind)
 
 
