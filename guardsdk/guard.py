@@ -24,21 +24,23 @@ from guardsdk.given import (
 from guardsdk.info import GuardInfo, describe
 from guardsdk.loading import Loader
 from guardsdk.pipeline import Pipeline
-from guardsdk.recording import log_of, observers_of
+from guardsdk.recording import log_of, monitor_of, observers_of
 from guardsdk.reviewing import Reviewer
 from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.settings import Providers, Settings
 from guardsdk.streaming import Streaming
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage, Verdict
+from guardsdk.watching import Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from guardsdk.decisions.log import DecisionLog
     from guardsdk.engine.classifier import Classifier
+    from guardsdk.monitor.monitor import Monitor
     from guardsdk.observing import Observer
     from guardsdk.pipeline import Assembly
     from guardsdk.policy.model import Policy
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from guardsdk.verdict import ArtifactRef
 
 
-class Guard(Streaming, Conversations, Applying):
+class Guard(Streaming, Conversations, Applying, Watching):
     """Screens texts by a policy. Thread-safe; guards that use the same model share it.
 
     Nothing is loaded before the first check or ``warmup``.
@@ -69,6 +71,7 @@ class Guard(Streaming, Conversations, Applying):
         views: bool = True,
         observers: Sequence[Observer] | None = None,
         decision_log: str | Path | DecisionLog | None = None,
+        monitor: bool | Monitor = True,
         screens: Sequence[Screen] = (),
         settings: Settings | None = None,
     ) -> None:
@@ -94,6 +97,8 @@ class Guard(Streaming, Conversations, Applying):
             views: Score what a text says once disguises and encodings are undone, beside the text as it stands.
             observers: Who is told of every check; an OpenTelemetry observer when left out.
             decision_log: Where decisions are written down, a path or ``DecisionLog``; the policy's own when left out.
+            monitor: Whether scores, rates and actors are watched over time, see ``guard.monitor``; or who does it, a
+                ``Monitor``.
             screens: Screens of your own, with labels that no packaged one has, for the policy to name.
             settings: Settings to use in place of the environment's.
 
@@ -117,11 +122,13 @@ class Guard(Streaming, Conversations, Applying):
         self._canaries = CanaryScreen()
         self._log = log_of(decision_log, self.policy)
         self._loader = Loader(self._load)
+        self._monitor = monitor_of(monitor, self.policy, self._log, self._references)
+        watchers = () if self._monitor is None else (self._monitor,)
         self._closed = False
         self._pipeline = Pipeline(
             self.policy,
             lambda: self._loader.get()[0],
-            observers=observers_of(observers, self._settings),
+            observers=(*observers_of(observers, self._settings), *watchers),
             recorder=self._log,
             provider_requested=self._providers,
             cache=self._cache,
@@ -275,6 +282,9 @@ class Guard(Streaming, Conversations, Applying):
         keys = self._keys(classifier.model.ref)
         parts = assemble(self.policy, classifier, self._canaries, self._screens, keys, views=self._views)
         return parts, classifier
+
+    def _references(self) -> Mapping[tuple[str, Stage], Sequence[float]]:
+        return self._loader.get()[1].model.manifest.references
 
     def _keys(self, model: ArtifactRef) -> Keys:
         return Keys(model.digest, self.policy.digest, f"{self._max_chars} {self._views}", self._canaries.digest)

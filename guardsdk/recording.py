@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from guardsdk.errors import InputTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from guardsdk.decisions.log import DecisionLog
+    from guardsdk.monitor.monitor import Monitor
     from guardsdk.observing import Observer
     from guardsdk.policy.model import Policy
     from guardsdk.settings import Settings
+    from guardsdk.verdict import Stage
 
 
 def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequence[Observer]:
@@ -43,3 +45,25 @@ def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLo
         msg = f"decision_log must be a path or a DecisionLog, not {type(path).__name__}"
         raise InputTypeError(msg)
     return DecisionLog(path, rules)
+
+
+def monitor_of(
+    given: bool | Monitor,  # noqa: FBT001  what the user gave
+    policy: Policy,
+    log: DecisionLog | None,
+    references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]],
+) -> Monitor | None:
+    """Return the monitor given, one by the policy's rules, or none where it is switched off.
+
+    The one made here calls actors what ``log`` calls them. Raises ``InputTypeError`` where ``given`` is none of these.
+    """
+    if given is False:
+        return None
+    from guardsdk.monitor.monitor import Monitor  # noqa: PLC0415  as above
+
+    if isinstance(given, Monitor):
+        return given
+    if given is not True:
+        msg = f"monitor must be True, False or a Monitor, not {type(given).__name__}"
+        raise InputTypeError(msg)
+    return Monitor(policy, pseudonym=None if log is None else log.pseudonym, references=references)

@@ -26,6 +26,7 @@ from guardsdk.errors import PolicyError
 from guardsdk.policy.actions import NEVER_LIFTS, RedactWith, Review, Revise, StageActions, action_on, problem_with
 from guardsdk.policy.finding import DEFAULT, packaged_file, written_at, written_in
 from guardsdk.policy.logging import LogRules
+from guardsdk.policy.monitoring import ActorRules, Enforcement, MonitorRules
 from guardsdk.policy.origin import Origin
 from guardsdk.policy.reading import explain
 from guardsdk.verdict import Action, ArtifactRef, Stage
@@ -180,6 +181,8 @@ class Policy(_Strict):
     """Let every text pass, also one that could not be checked, and record what would have followed."""
     decision_log: LogRules | None = None
     """Where and how decisions are written down."""
+    monitor: MonitorRules | None = None
+    """From when traffic and actors are worth an alert; the defaults where left out."""
     principles: tuple[Principle, ...] = Field(min_length=1)
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
@@ -227,8 +230,9 @@ class Policy(_Strict):
                 del written["not_covered"]
         if not self.shadow:
             del content["shadow"]
-        if self.decision_log is None:
-            del content["decision_log"]
+        for name in ("decision_log", "monitor"):
+            if content[name] is None:
+                del content[name]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -282,10 +286,16 @@ class Policy(_Strict):
 
 
 _KEYS = {
-    "": ("name", "version", "extends", "remove", "on_error", "on_uncovered", "shadow", "decision_log", "principle"),
+    "": (
+        *("name", "version", "extends", "remove", "on_error", "on_uncovered", "shadow", "decision_log", "monitor"),
+        "principle",
+    ),
     "principle": tuple(Principle.model_fields),
     "examples": tuple(Example.model_fields),
     "decision_log": tuple(LogRules.model_fields),
+    "monitor": tuple(MonitorRules.model_fields),
+    "actors": tuple(ActorRules.model_fields),
+    "enforcement": tuple(Enforcement.model_fields),
     "on_error": tuple(OnError.model_fields),
     "action": tuple(StageActions.model_fields),
     "revise": tuple(Revise.model_fields),

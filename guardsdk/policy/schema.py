@@ -18,6 +18,7 @@ from guardsdk.policy.actions import Review, Revise, StageActions
 from guardsdk.policy.finding import PACKAGED
 from guardsdk.policy.logging import LogRules
 from guardsdk.policy.model import FPR, Example, OnError, Policy, Principle
+from guardsdk.policy.monitoring import ActorRules, Enforcement, MonitorRules
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 FILE: Final = Path(__file__).with_name("schema.json")
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_MODELS: Final = (Policy, Principle, Example, OnError, StageActions, Revise, Review, LogRules)
+_MODELS: Final = (
+    *(Policy, Principle, Example, OnError, StageActions, Revise, Review),
+    *(LogRules, MonitorRules, ActorRules, Enforcement),
+)
 
 
 def schema() -> dict[str, Any]:

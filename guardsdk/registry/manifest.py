@@ -100,6 +100,16 @@ class Manifest(_Strict):
     training_data: tuple[Source, ...] = ()
     evaluation: tuple[EvaluationResult, ...] = ()
 
+    @property
+    def references(self) -> dict[tuple[str, Stage], tuple[float, ...]]:
+        """The quantiles of benign scores per label and stage, where the model has them."""
+        return {
+            (label.name, stage): entry.reference_quantiles
+            for label in self.labels
+            for stage, entry in label.stages.items()
+            if len(entry.reference_quantiles) > 1
+        }
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if "cpu" not in self.graphs:

@@ -1,0 +1,173 @@
+"""Who is remembered and what of them: a few numbers and sketches per actor, packed, under a pseudonym."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from cachetools import TTLCache
+
+from guardsdk.monitor.sketch import BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NO_SCORE: Final = -99.0
+"""Log-odds below every score."""
+
+_HEAD: Final = struct.Struct("<ddIfffffffB")
+_TEXT: Final = struct.Struct(f"<Bd{BYTES}s")
+_KINDS: Final = ("last", "held", "refused")
+_MOST: Final = {"last": 1, "held": 3, "refused": 2}
+"""Sketches kept of each kind; the newest stay."""
+
+
+@dataclass(slots=True)
+class Text:
+    """A text of an actor, by its sketch."""
+
+    kind: str
+    """``last``: the newest on stage input; ``held``: it was blocked; ``refused``: the model refused it."""
+    time_s: float
+    sketch: bytes
+
+
+@dataclass(slots=True)
+class Actor:
+    """What is remembered of one actor. Times are seconds since the epoch."""
+
+    seen_s: float = 0.0
+    """The newest text on stage input."""
+    limited_until_s: float = 0.0
+    """Until when enforcement lasts."""
+    asked: int = 0
+    """Texts on stage input since the actor's scores were last looked at anew."""
+    highest: float = NO_SCORE
+    """The score of these closest to its threshold, or farthest beyond: log-odds over the threshold's."""
+    checks: float = 0.0
+    """Texts on stage input, fading."""
+    climbing: float = 0.0
+    """Evidence that the scores climb: a logarithm."""
+    blocked: float = 0.0
+    """Evidence that more is blocked than of others: a logarithm."""
+    blocks: float = 0.0
+    """Blocked texts, fading."""
+    near: float = 0.0
+    """Evidence that more is policy-adjacent than of others: a logarithm."""
+    adjacent: float = 0.0
+    """Policy-adjacent texts, fading."""
+    returned: bool = False
+    """Whether the newest text asks again for what the model had refused."""
+    texts: list[Text] = field(default_factory=list)
+
+    def remember(self, kind: str, time_s: float, sketch: bytes) -> None:
+        """Keep a text, and of its kind no more than the newest few."""
+        self.texts.append(Text(kind, time_s, sketch))
+        same = [text for text in self.texts if text.kind == kind]
+        if len(same) > _MOST[kind]:
+            self.texts.remove(min(same, key=lambda text: text.time_s))
+
+    def of(self, kind: str) -> list[Text]:
+        """Return the texts of ``kind``."""
+        return [text for text in self.texts if text.kind == kind]
+
+    def packed(self) -> bytes:
+        """Return 49 bytes and 41 for every text."""
+        head = _HEAD.pack(
+            self.seen_s,
+            self.limited_until_s,
+            min(self.asked, 2**32 - 1),
+            self.highest,
+            self.checks,
+            self.climbing,
+            self.blocked,
+            self.blocks,
+            self.near,
+            self.adjacent,
+            self.returned,
+        )
+        return head + b"".join(_TEXT.pack(_KINDS.index(text.kind), text.time_s, text.sketch) for text in self.texts)
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Actor:
+        """Return what ``packed`` was made of. Raises ``ValueError`` where ``data`` is something else."""
+        if len(data) < _HEAD.size or (len(data) - _HEAD.size) % _TEXT.size:
+            msg = f"{len(data)} bytes are no actor"
+            raise ValueError(msg)
+        head = _HEAD.unpack_from(data)
+        texts = [
+            Text(_KINDS[kind % len(_KINDS)], time_s, sketch)
+            for kind, time_s, sketch in _TEXT.iter_unpack(data[_HEAD.size :])
+        ]
+        return cls(*head[:-1], bool(head[-1]), texts)
+
+    def merge(self, other: Actor, window_s: float) -> None:
+        """Add what another process knows of the same actor: counts and evidence add up, the newest texts stay."""
+        later, earlier = (self, other) if self.seen_s >= other.seen_s else (other, self)
+        left = fading(later.seen_s - earlier.seen_s, window_s)
+        self.checks = later.checks + earlier.checks * left
+        self.blocks = later.blocks + earlier.blocks * left
+        self.adjacent = later.adjacent + earlier.adjacent * left
+        self.asked += other.asked
+        self.highest = max(self.highest, other.highest)
+        self.climbing += other.climbing
+        self.blocked += other.blocked
+        self.near += other.near
+        self.returned = later.returned
+        self.limited_until_s = max(self.limited_until_s, other.limited_until_s)
+        self.seen_s = later.seen_s
+        for text in other.texts:
+            self.remember(text.kind, text.time_s, text.sketch)
+
+
+def fading(seconds: float, window_s: float) -> float:
+    """Return what is left of a count after ``seconds``."""
+    return math.exp(-max(seconds, 0.0) / window_s)
+
+
+class Actors:
+    """The actors of one process: no more than so many, and each for so long. Not thread-safe."""
+
+    def __init__(self, most: int, ttl_s: float, now: Callable[[], float]) -> None:
+        """Hold at most ``most`` (least recently seen go first), each for ``ttl_s`` of the clock ``now`` in seconds."""
+        # Keyed with 64 bits of the pseudonym, which takes a third of the memory of its hexadecimal digits. Of 100,000
+        # actors two share a key with probability 3e-10.
+        self._packed: TTLCache[int, bytes] = TTLCache(maxsize=most, ttl=ttl_s, timer=now)
+
+    def get(self, pseudonym: str) -> Actor:
+        """Return what is remembered, or a new actor."""
+        data = self._packed.get(_key(pseudonym))
+        return Actor() if data is None else Actor.unpacked(data)
+
+    def put(self, pseudonym: str, actor: Actor) -> None:
+        """Remember ``actor``."""
+        self._packed[_key(pseudonym)] = actor.packed()
+
+    def forget(self, pseudonym: str) -> None:
+        """Remember nothing."""
+        self._packed.pop(_key(pseudonym), None)
+
+    def __len__(self) -> int:
+        """Return how many are remembered."""
+        return len(self._packed)
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the first 16 hexadecimal digits of each pseudonym with the packed actor."""
+        for key, data in list(self._packed.items()):
+            yield f"{key:016x}", data
+
+    def merge(self, pseudonym: str, data: bytes, window_s: float) -> None:
+        """Add what another process packed of an actor. Raises ``ValueError`` where it is no such thing."""
+        other = Actor.unpacked(data)
+        mine = self._packed.get(_key(pseudonym))
+        if mine is not None:
+            known = Actor.unpacked(mine)
+            known.merge(other, window_s)
+            other = known
+        self.put(pseudonym, other)
+
+
+def _key(pseudonym: str) -> int:
+    return int(pseudonym[:16], 16)

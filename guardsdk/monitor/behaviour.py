@@ -1,0 +1,180 @@
+"""What an actor does, text by text: pure functions from what is remembered and what was just seen to what is told.
+
+Each rule weighs an actor's texts by a sequential test and tells only where chance is out of the question *and* the
+number of texts makes it worth a look.
+
+Blocked and policy-adjacent texts: Page's CUSUM (Continuous inspection schemes, Biometrika 1954) of the log-likelihood
+ratio between an actor of whose texts the suspect share is of that kind, and everybody's share. A limit of ``log(c)``
+lets at least ``c`` texts pass on average before chance reaches it (Lorden, Annals of Mathematical Statistics 1971).
+
+Climbing scores: the ``n``-th of exchangeable scores is the highest so far with probability ``1/n``, whatever came
+before (Renyi, 1962). Betting half on that multiplies the stake by ``(1 + n) / 2`` where it is and by ``1/2`` where it
+is not, fair odds for any actor whose scores do not climb.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.monitor.actors import NO_SCORE, fading
+from guardsdk.monitor.alerts import Kind, Severity
+from guardsdk.monitor.sketch import similarity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guardsdk.monitor.actors import Actor, Text
+    from guardsdk.policy.monitoring import ActorRules
+
+_LEAST_SHARE: Final = 0.005
+"""What everybody's share is taken for at least, so that one hit where there are hardly any proves nothing yet."""
+_PROBE_SHARE: Final = 1e-3
+"""Of the run length, what the evidence of climbing must reach: a score close to the threshold besides is as rare."""
+_PROBES: Final = 5
+"""Texts a climb takes at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the rules look at of one check."""
+
+    time_s: float
+    closeness: float | None
+    """The score closest to its threshold, or farthest beyond: log-odds over the threshold's; none without a score."""
+    held: bool
+    """Whether a principle keeps the text from passing as it is."""
+    sketch: bytes | None
+    """Of the text, where there is one."""
+    refusal: float = 0.0
+    """The score of the label ``refusal``; on stage output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something to raise an alert for."""
+
+    kind: Kind
+    severity: Severity
+    evidence: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """Shares among the texts of all others on stage input, 0 to 1."""
+
+    blocked: float
+    adjacent: float
+
+
+def asked(actor: Actor, seen: Seen, everybody: Everybody, rules: ActorRules, adjacent: float) -> Iterator[Told]:
+    """Take note of a text on stage input; ``adjacent`` is how far below a threshold, in log-odds, still counts."""
+    left = fading(seen.time_s - actor.seen_s, rules.window_s)
+    actor.seen_s = max(seen.time_s, actor.seen_s)
+    actor.checks = actor.checks * left + 1.0
+    near = seen.closeness is not None and seen.closeness >= -adjacent and not seen.held
+    actor.blocks = actor.blocks * left + seen.held
+    actor.adjacent = actor.adjacent * left + near
+    actor.blocked = _weighed(actor.blocked, everybody.blocked, rules.suspect_share, hit=seen.held)
+    if not seen.held:
+        actor.near = _weighed(actor.near, everybody.adjacent, rules.suspect_share, hit=near)
+    limit = math.log(rules.run_length)
+    if seen.held and actor.blocked >= limit and actor.blocks >= rules.blocks:
+        yield Told(
+            Kind.REPEATED_BLOCKS,
+            Severity.WARNING,
+            {"blocks": actor.blocks, "log_evidence": actor.blocked, "everybody": everybody.blocked},
+        )
+    if near and actor.near >= limit and actor.adjacent >= rules.adjacent:
+        yield Told(
+            Kind.ADJACENT_VOLUME,
+            Severity.WARNING,
+            {"texts": actor.adjacent, "log_evidence": actor.near, "everybody": everybody.adjacent},
+        )
+    yield from _climbs(actor, seen, rules, adjacent)
+    yield from _comes_back(actor, seen, rules, adjacent)
+
+
+def _weighed(evidence: float, share: float, suspect: float, *, hit: bool) -> float:
+    """Return the CUSUM after one more text, a ``hit`` or not, where everybody's share of hits is ``share``."""
+    share = min(max(share, _LEAST_SHARE), suspect)
+    ratio = suspect / share if hit else (1.0 - suspect) / (1.0 - share)
+    return max(0.0, evidence + math.log(ratio))
+
+
+def _climbs(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> Iterator[Told]:
+    if seen.closeness is None:
+        return
+    actor.asked += 1
+    higher = seen.closeness > actor.highest
+    if actor.asked > 1:
+        odds = (1.0 + actor.asked) / 2.0 if higher else 0.5
+        actor.climbing = max(0.0, actor.climbing) + math.log(odds)
+    if higher:
+        actor.highest = seen.closeness
+    near = seen.closeness >= -adjacent
+    if higher and near and actor.asked >= _PROBES and actor.climbing >= math.log(rules.run_length * _PROBE_SHARE):
+        yield Told(
+            Kind.PROBING,
+            Severity.WARNING,
+            {"texts": float(actor.asked), "log_evidence": actor.climbing, "closeness": seen.closeness},
+        )
+        _look_anew(actor)
+    elif seen.held:
+        _look_anew(actor)  # over the line: what follows is another climb
+
+
+def _look_anew(actor: Actor) -> None:
+    actor.asked, actor.highest, actor.climbing = 0, NO_SCORE, 0.0
+
+
+def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> Iterator[Told]:
+    """Hold the text against earlier ones: those that were blocked, and those the model refused."""
+    actor.returned = False
+    if seen.sketch is None:
+        return
+    if seen.held:
+        actor.remember("held", seen.time_s, seen.sketch)
+    else:
+        near = seen.closeness is not None and seen.closeness >= -adjacent
+        found = _same(actor, "held", seen, rules, rules.similarity if near else rules.similarity_far)
+        if found is not None:
+            alike, before = found
+            actor.texts.remove(before)
+            yield Told(
+                Kind.REPHRASED,
+                Severity.WARNING,
+                {"similarity": alike, "seconds": seen.time_s - before.time_s, "blocks": actor.blocks},
+            )
+    actor.returned = _same(actor, "refused", seen, rules, rules.similarity) is not None
+    actor.remember("last", seen.time_s, seen.sketch)
+
+
+def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> Iterator[Told]:
+    """Take note of a text on stage output, the answer to the actor's last text."""
+    if seen.refusal >= rules.refused_from:
+        for text in actor.of("last"):
+            actor.remember("refused", text.time_s, text.sketch)
+        actor.returned = False
+    elif actor.returned:
+        actor.returned = False
+        close = seen.held or (seen.closeness is not None and seen.closeness >= -adjacent)
+        closeness = NO_SCORE if seen.closeness is None else seen.closeness
+        yield Told(
+            Kind.REFUSAL_BYPASS,
+            Severity.CRITICAL if close else Severity.WARNING,
+            {"refusal": seen.refusal, "closeness": closeness, "refused": float(len(actor.of("refused")))},
+        )
+
+
+def _same(actor: Actor, kind: str, seen: Seen, rules: ActorRules, least: float) -> tuple[float, Text] | None:
+    """Return the text of ``kind`` that the one just seen repeats, with their similarity, or none."""
+    sketch = seen.sketch or b""
+    found = [
+        (similarity(text.sketch, sketch), text)
+        for text in actor.of(kind)
+        if seen.time_s - text.time_s <= rules.window_s
+    ]
+    best = max(found, key=lambda one: one[0], default=None)
+    return best if best is not None and best[0] >= least else None

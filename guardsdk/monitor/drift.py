@@ -1,0 +1,255 @@
+"""Whether a series of numbers still comes from where it came from, asked after every single one of them.
+
+Each number is ranked among all of its series before it. As long as nothing changed, that is as long as the numbers are
+exchangeable, the randomised ranks are independent and uniform on (0, 1), whatever the distribution of the numbers
+(Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2nd ed. 2022, ch. 8). A gambler bets on the next
+rank, at odds that would be fair if ranks were uniform, by how the recent ones were distributed: a conformal test
+martingale. The Shiryaev-Roberts sum of its stakes, ``r = (r + 1) * odds``, minus the number of ranks is again a
+martingale, so that ``r`` reaches a limit ``c`` by chance after ``c`` ranks on average or later, however often one looks
+(Vovk et al., Retrain or not retrain: conformal test martingales for change-point detection, COPA 2021; for e-processes
+in general Shin, Ramdas and Rinaldo, E-detectors, 2023). No reference sample is needed and none is used up.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCORE_EDGES: Final = tuple(1 / (1 + math.exp(-step / 2)) for step in range(-16, 17))
+"""Bounds of the bins that scores are counted in: steps of half a log-odd from -8 to 8."""
+RATE_EDGES: Final = (0.5,)
+"""The same for what is true (1) or not (0)."""
+
+_RANK_EDGES: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+"""Bounds of the bins that ranks are bet on: narrow where scores are highest, because violations are rare."""
+_WIDTHS: Final = tuple(high - low for low, high in zip((0.0, *_RANK_EDGES), (*_RANK_EDGES, 1.0), strict=True))
+_CAUTION: Final = 50.0
+"""Ranks that the gambler, before the first one, has seen in even distribution."""
+_MOST: Final = 1e100
+_SMOOTH: Final = 0.5
+"""Added to every bin before two histograms are compared, so that an empty one is no infinite difference."""
+_PARTS: Final = 4
+"""Of these the recent numbers are kept in, and the oldest is dropped as a whole."""
+
+
+class Series:
+    """One series: histograms of all its numbers and of the recent ones, and the evidence that they changed."""
+
+    __slots__ = (
+        "_bets",
+        "_fixed",
+        "_growth",
+        "_staked",
+        "_tail",
+        "_total",
+        "counts",
+        "edges",
+        "evidence",
+        "recent",
+        "window",
+    )
+
+    def __init__(self, edges: Sequence[float], window: int, reference: Sequence[float] | None = None) -> None:
+        """Count in the bins between ``edges`` and call ``window`` numbers recent.
+
+        With ``reference``, the share of each of the ``len(edges) + 1`` bins, numbers are ranked by it in place of the
+        series' own past. It is then taken for exact.
+        """
+        self.edges = tuple(edges)
+        self.window = window
+        self.counts = [0.0] * (len(edges) + 1)
+        """All numbers since the series began, or began anew."""
+        self.recent: list[list[float]] = [[0.0] * (len(edges) + 1)]
+        """The recent ones, in at most four parts of a quarter of the window; the last is being filled."""
+        self._tail = 0
+        self._total = 0.0
+        self.evidence = 0.0
+        """The Shiryaev-Roberts sum: by chance it reaches ``c`` after ``c`` numbers on average or later."""
+        self._fixed = None if reference is None else _with_floor(reference)
+        self._restart()
+
+    def _restart(self) -> None:
+        self.evidence = 0.0
+        self._bets = [0.0] * len(_WIDTHS)
+        self._staked = 0.0
+        self._growth = 1.0
+
+    def add(self, value: float, chance: float) -> float:
+        """Take in ``value`` and return the evidence; ``chance``, uniform on (0, 1), decides among equals."""
+        place = bisect_right(self.edges, value)
+        counts = self.counts
+        counts[place] += 1.0
+        if self._tail >= self.window // _PARTS:
+            self.recent.append([0.0] * len(counts))
+            del self.recent[:-_PARTS]
+            self._tail = 0
+        self.recent[-1][place] += 1.0
+        self._tail += 1
+        self._total += 1.0
+        if self._fixed is None:
+            self._bet((sum(counts[place + 1 :]) + chance * counts[place]) / self._total)
+        else:
+            self._bet(sum(self._fixed[place + 1 :]) + chance * self._fixed[place])
+        return self.evidence
+
+    def _bet(self, rank: float) -> None:
+        # Newer ranks weigh more: in place of fading every bin, the next stake is a little larger.
+        place = bisect_right(_RANK_EDGES, rank)
+        width = _WIDTHS[place]
+        growth = self._growth
+        bets = self._bets
+        odds = (bets[place] / growth + _CAUTION * width) / ((self._staked / growth + _CAUTION) * width)
+        self.evidence = min((self.evidence + 1.0) * odds, _MOST)
+        bets[place] += growth
+        self._staked += growth
+        self._growth = growth = growth * (1.0 + 1.0 / self.window)
+        if growth > _MOST:
+            self._bets = [bet / growth for bet in bets]
+            self._staked /= growth
+            self._growth = 1.0
+
+    @property
+    def recent_counts(self) -> list[float]:
+        """The histogram of the recent numbers."""
+        return [sum(column) for column in zip(*self.recent, strict=True)]
+
+    @property
+    def earlier_counts(self) -> list[float]:
+        """The histogram recent numbers are compared with: all before them, or the reference."""
+        if self._fixed is not None:
+            return [share * self.window for share in self._fixed]
+        return [max(whole - part, 0.0) for whole, part in zip(self.counts, self.recent_counts, strict=True)]
+
+    @property
+    def psi(self) -> float:
+        """The population stability index of the recent numbers against the earlier; 0 with too few of either."""
+        recent, earlier = self.recent_counts, self.earlier_counts
+        least = self.window / 2
+        if sum(recent) < least or sum(earlier) < least:
+            return 0.0
+        return psi(earlier, recent)
+
+    def begin_anew(self) -> None:
+        """Forget the past, so that what is usual from now on is learned: a change is told once."""
+        if self._fixed is None:
+            self.counts = [0.0] * len(self.counts)
+            self.recent = [[0.0] * len(self.counts)]
+            self._tail = 0
+            self._total = 0.0
+        self._restart()
+
+    def merge(self, other: Series) -> None:
+        """Add what ``other``, a series of the same bins in another process, has seen.
+
+        Sums of Shiryaev-Roberts sums keep the bound, on the number of numbers in all processes together. The recent
+        ones of both are kept, so the window counts as recent in each.
+        """
+        self.counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
+        self._total = sum(self.counts)
+        both = max(len(self.recent), len(other.recent))
+        empty = [0.0] * len(self.counts)
+        mine = [empty] * (both - len(self.recent)) + self.recent
+        theirs = [empty] * (both - len(other.recent)) + other.recent
+        self.recent = [[one + two for one, two in zip(*pair, strict=True)] for pair in zip(mine, theirs, strict=True)]
+        self._tail = max(self._tail, other._tail)
+        self.evidence = min(self.evidence + other.evidence, _MOST)
+        own, their = self._growth, other._growth
+        self._bets = [one / own + two / their for one, two in zip(self._bets, other._bets, strict=True)]
+        self._staked = self._staked / own + other._staked / their
+        self._growth = 1.0
+
+    def state(self) -> dict[str, Any]:
+        """Return the series as JSON values."""
+        return {
+            "counts": self.counts,
+            "recent": self.recent,
+            "tail": self._tail,
+            "evidence": self.evidence,
+            "bets": [bet / self._growth for bet in self._bets],
+            "staked": self._staked / self._growth,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what ``state`` returned.
+
+        Raises ``ValueError`` where it has other bins, ``KeyError`` or ``TypeError`` where it is no such state.
+        """
+        counts = [float(count) for count in state["counts"]]
+        recent = [[float(count) for count in part] for part in state["recent"]]
+        bets = [float(bet) for bet in state["bets"]]
+        if {len(counts), *map(len, recent)} != {len(self.counts)} or len(bets) != len(_WIDTHS):
+            msg = f"a series has {len(counts)} bins in place of {len(self.counts)}"
+            raise ValueError(msg)
+        self.counts, self.recent, self._bets = counts, recent[-_PARTS:], bets
+        self._total = sum(counts)
+        self._tail, self.evidence = int(state["tail"]), float(state["evidence"])
+        self._staked, self._growth = float(state["staked"]), 1.0
+
+
+def psi(expected: Sequence[float], observed: Sequence[float]) -> float:
+    """Return the population stability index of two histograms of the same bins: ``sum((q - p) * ln(q / p))``.
+
+    It is the symmetrised Kullback-Leibler divergence (Siddiqi, Credit Risk Scorecards, 2006, calls 0.1 a small and 0.25
+    a large change). By chance alone it is about ``bins * (1 / sum(expected) + 1 / sum(observed))`` (Yurdakul, 2018).
+    """
+    extra = _SMOOTH * len(expected)
+    before, after = sum(expected) + extra, sum(observed) + extra
+    total = 0.0
+    for one, two in zip(expected, observed, strict=True):
+        if one or two:
+            p, q = (one + _SMOOTH) / before, (two + _SMOOTH) / after
+            total += (q - p) * math.log(q / p)
+    return total
+
+
+def shares(quantiles: Sequence[float], edges: Sequence[float]) -> list[float]:
+    """Return the share of each bin between ``edges`` by evenly spaced ``quantiles``, from the first to the last."""
+    last = len(quantiles) - 1
+
+    def below(edge: float) -> float:
+        place = bisect_right(quantiles, edge)
+        if place == 0:
+            return 0.0
+        if place > last:
+            return 1.0
+        low, high = quantiles[place - 1], quantiles[place]
+        return (place - 1 + (edge - low) / (high - low)) / last
+
+    bounds = [0.0, *map(below, edges), 1.0]
+    return [high - low for low, high in pairwise(bounds)]
+
+
+def middle(counts: Sequence[float], edges: Sequence[float]) -> float:
+    """Return the median of what was counted in the bins between ``edges``, as if it lay evenly in its bin from 0 to 1.
+
+    0 where nothing was counted.
+    """
+    half = sum(counts) / 2
+    if not half:
+        return 0.0
+    bounds = (0.0, *edges, 1.0)
+    place = next(at for at, reached in enumerate(accumulate(counts)) if reached >= half)
+    below = sum(counts[:place])
+    return bounds[place] + (bounds[place + 1] - bounds[place]) * (half - below) / counts[place]
+
+
+def above(counts: Sequence[float], place: int) -> float:
+    """Return the share of what was counted in the bins from ``place`` on."""
+    return sum(counts[place:]) / (sum(counts) or 1.0)
+
+
+def upper(counts: Sequence[float], share: float = 0.05) -> int:
+    """Return the first bin from which on no more than ``share`` of what was counted lies."""
+    return next(place for place in range(len(counts) + 1) if above(counts, place) <= share)
+
+
+def _with_floor(reference: Sequence[float]) -> list[float]:
+    """Return ``reference`` with no bin quite empty: what a small sample did not show can happen all the same."""
+    floor = 1e-4
+    total = sum(reference) + floor * len(reference)
+    return [(share + floor) / total for share in reference]

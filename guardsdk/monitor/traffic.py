@@ -1,0 +1,208 @@
+"""All traffic together: a series per label and per rate on each stage, and counts over time for the report."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.monitor.drift import RATE_EDGES, SCORE_EDGES, Series, shares
+from guardsdk.verdict import Action, Stage, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from guardsdk.policy.model import Policy
+    from guardsdk.policy.monitoring import MonitorRules
+    from guardsdk.verdict import Verdict
+
+RATES: Final = ("blocked", "flagged", "degraded", "out_of_range", "boundary")
+"""Held back by a principle; flagged; not completely checked; in a language or script the model was not measured on;
+with a score in the boundary band of a threshold."""
+_OUT_OF_RANGE: Final = "out_of_range"
+_FARTHEST: Final = 20.0
+"""Log-odds of a score of 1; a score of 0 is as far the other way."""
+_PRIOR_HITS, _PRIOR_CHECKS = 1.0, 50.0
+"""What a share starts from before anything was seen."""
+
+References = "Mapping[tuple[str, Stage], Sequence[float]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the monitor takes from one verdict."""
+
+    stage: Stage
+    closeness: float | None
+    """The score closest to its threshold, or farthest beyond, in log-odds over the threshold's; of principles that do
+    more than flag. None without such a score."""
+    rates: tuple[bool, ...]
+    """One for each of ``RATES``."""
+
+    @property
+    def held(self) -> bool:
+        """Whether a principle keeps the text from passing as it is."""
+        return self.rates[0]
+
+
+def log_odds(probability: float) -> float:
+    """Return ``log(p / (1 - p))``, bounded where ``p`` is 0 or 1."""
+    if probability <= 0.0:
+        return -_FARTHEST
+    if probability >= 1.0:
+        return _FARTHEST
+    return max(-_FARTHEST, min(_FARTHEST, math.log(probability / (1.0 - probability))))
+
+
+def watched(policy: Policy) -> dict[Stage, frozenset[str]]:
+    """Return per stage the principles that do more than flag: the ones an actor may want to get around."""
+    return {
+        stage: frozenset(one.id for one in policy.principles if not one.action_for(stage).passes) for stage in Stage
+    }
+
+
+def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: float) -> Glance:
+    """Return what is to be seen in ``verdict``, in shadow mode what would have followed."""
+    principles = watched[verdict.stage]
+    closest: float | None = None
+    boundary = foreign = False
+    for one in verdict.evaluations:
+        if one.label == _OUT_OF_RANGE:
+            foreign = one.fired
+        if one.principle_id in principles:
+            distance = log_odds(one.score) - log_odds(one.threshold)
+            boundary = boundary or abs(distance) <= band
+            if closest is None or distance > closest:
+                closest = distance
+    action = verdict.would_action or verdict.action
+    held = not action.passes and verdict.principle_id is not None
+    flagged = action is Action.FLAG and verdict.principle_id is not None
+    degraded = verdict.status is not Status.COMPLETE
+    return Glance(verdict.stage, closest, (held, flagged, degraded, foreign, boundary))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A series that is not what it was."""
+
+    stage: Stage
+    name: str
+    is_rate: bool
+    series: Series
+
+
+class Traffic:
+    """Histograms and counts. Not thread-safe: the monitor calls it under its lock."""
+
+    def __init__(
+        self, rules: MonitorRules, references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]]
+    ) -> None:
+        """Begin with nothing; ``references`` gives the quantiles of a model's benign scores per label and stage."""
+        self._rules = rules
+        self._references = references
+        self.scores: dict[tuple[Stage, str], Series] = {}
+        self.rates: dict[tuple[Stage, str], Series] = {}
+        self.totals: dict[Stage, list[float]] = {}
+        """Per stage the number of checks, of policy-adjacent ones, and of each of ``RATES``."""
+        self.slots: dict[int, Counter[str]] = {}
+        """Point in time to counts, by ``stage/what``: checks, actions, statuses and rates."""
+        self.principles: Counter[str] = Counter()
+        """Texts that each principle decided, by ``stage/principle``."""
+
+    def take(self, verdict: Verdict, seen: Glance, time_s: float, chance: Callable[[], float]) -> Iterator[Change]:
+        """Take in one check and yield the series that have changed by what evidence and size the rules ask for."""
+        rules, stage = self._rules, seen.stage
+        self._count(verdict, seen, int(time_s // rules.slot_s))
+        for label, score in verdict.scores.items():
+            series = self.scores.get((stage, label)) or self._score_series(stage, label)
+            if series.add(score, chance()) >= rules.run_length and series.psi >= rules.psi:
+                yield Change(stage, label, is_rate=False, series=series)
+        for name, hit in zip(RATES, seen.rates, strict=True):
+            series = self.rates.get((stage, name)) or self._rate_series(stage, name)
+            if series.add(float(hit), chance()) >= rules.run_length and series.psi >= rules.rate_psi:
+                yield Change(stage, name, is_rate=True, series=series)
+
+    def share(self, stage: Stage, what: str, less: float = 0.0, of: float = 0.0) -> float:
+        """Return the share of ``what``, one of ``RATES`` or ``adjacent``, among the checks of ``stage``.
+
+        ``less`` such texts ``of`` so many checks are left out: those of one actor.
+        """
+        place = 1 if what == "adjacent" else 2 + RATES.index(what)
+        totals = self.totals.get(stage)
+        hits, checks = (totals[place], totals[0]) if totals is not None else (0.0, 0.0)
+        return (max(hits - less, 0.0) + _PRIOR_HITS) / (max(checks - of, 0.0) + _PRIOR_CHECKS)
+
+    def reference(self, stage: Stage, label: str) -> list[float] | None:
+        """Return the share of each bin in the model's reference, or none where it has none."""
+        quantiles = self._references().get((label, stage))
+        return shares(quantiles, SCORE_EDGES) if quantiles else None
+
+    def _score_series(self, stage: Stage, label: str) -> Series:
+        fixed = self.reference(stage, label) if self._rules.reference == "model" else None
+        series = self.scores[stage, label] = Series(SCORE_EDGES, self._rules.window, fixed)
+        return series
+
+    def _rate_series(self, stage: Stage, name: str) -> Series:
+        series = self.rates[stage, name] = Series(RATE_EDGES, self._rules.window)
+        return series
+
+    def _count(self, verdict: Verdict, seen: Glance, slot: int) -> None:
+        stage = seen.stage
+        totals = self.totals.setdefault(stage, [0.0] * (2 + len(RATES)))
+        totals[0] += 1.0
+        totals[1] += seen.closeness is not None and seen.closeness >= -self._rules.adjacent
+        counts = self.slots.get(slot)
+        if counts is None:
+            counts = self.slots[slot] = Counter()
+            while len(self.slots) > self._rules.slots:
+                del self.slots[min(self.slots)]
+        counts[f"{stage}/checks"] += 1
+        counts[f"{stage}/{verdict.action}"] += 1
+        for place, (name, hit) in enumerate(zip(RATES, seen.rates, strict=True), 2):
+            if hit:
+                totals[place] += 1.0
+                counts[f"{stage}/{name}"] += 1
+        if verdict.principle_id is not None:
+            self.principles[f"{stage}/{verdict.principle_id}"] += 1
+
+    def merge(self, other: Traffic) -> None:
+        """Add what another process has seen."""
+        for (stage, name), series in other.scores.items():
+            (self.scores.get((stage, name)) or self._score_series(stage, name)).merge(series)
+        for (stage, name), series in other.rates.items():
+            (self.rates.get((stage, name)) or self._rate_series(stage, name)).merge(series)
+        for stage, totals in other.totals.items():
+            mine = self.totals.setdefault(stage, [0.0] * len(totals))
+            self.totals[stage] = [one + two for one, two in zip(mine, totals, strict=True)]
+        for slot, counts in other.slots.items():
+            self.slots.setdefault(slot, Counter()).update(counts)
+        for slot in sorted(self.slots)[: -self._rules.slots]:
+            del self.slots[slot]
+        self.principles.update(other.principles)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "scores": {f"{stage}/{name}": series.state() for (stage, name), series in self.scores.items()},
+            "rates": {f"{stage}/{name}": series.state() for (stage, name), series in self.rates.items()},
+            "totals": {stage.value: totals for stage, totals in self.totals.items()},
+            "slots": {str(slot): dict(counts) for slot, counts in self.slots.items()},
+            "principles": dict(self.principles),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``state`` returned. Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is none."""
+        for key, series in state["scores"].items():
+            stage, _, name = key.partition("/")
+            self._score_series(Stage(stage), name).restore(series)
+        for key, series in state["rates"].items():
+            stage, _, name = key.partition("/")
+            self._rate_series(Stage(stage), name).restore(series)
+        for stage, totals in state["totals"].items():
+            if len(totals) != 2 + len(RATES):
+                msg = f"totals of {len(totals)} numbers"
+                raise ValueError(msg)
+            self.totals[Stage(stage)] = [float(number) for number in totals]
+        self.slots = {int(slot): Counter(counts) for slot, counts in state["slots"].items()}
+        self.principles = Counter(state["principles"])

@@ -1,0 +1,214 @@
+# ruff: noqa: S311 - seeded chance, no secrets
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from guardsdk.monitor.actors import NO_SCORE, Actor, Actors
+from guardsdk.monitor.alerts import Kind, Severity
+from guardsdk.monitor.behaviour import Everybody, Seen, answered, asked
+from guardsdk.monitor.sketch import LEARNED_FROM, Sketcher, similarity
+from guardsdk.policy.monitoring import ActorRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from guardsdk.monitor.behaviour import Told
+
+RULES = ActorRules()
+USUAL = Everybody(blocked=0.02, adjacent=0.03)
+ADJACENT = 2.0
+
+
+def embedding(seed: int, near: int | None = None, cosine: float = 0.0) -> NDArray[np.float32]:
+    """A unit vector, on request at a cosine to that of another seed."""
+    vector = np.random.default_rng(seed).standard_normal(384)
+    vector /= np.linalg.norm(vector)
+    if near is not None:
+        base = embedding(near).astype(np.float64)
+        across = vector - (vector @ base) * base
+        vector = cosine * base + (1 - cosine**2) ** 0.5 * across / np.linalg.norm(across)
+    return vector.astype(np.float32)
+
+
+def taught(secret: bytes) -> Sketcher:
+    """A sketcher that has seen traffic in which every text points the same way but for a little."""
+    sketcher = Sketcher(lambda: secret)
+    for seed in range(LEARNED_FROM):
+        assert not sketcher.ready
+        sketcher.learn(embedding(seed + 5000) * 0.3 + USUAL_DIRECTION)
+    return sketcher
+
+
+USUAL_DIRECTION = embedding(4999)
+SKETCHER = taught(b"a secret")
+
+
+def seen(
+    number: float,
+    closeness: float | None = -8.0,
+    *,
+    held: bool = False,
+    sketch: bytes | None = None,
+    refusal: float = 0,
+) -> Seen:
+    return Seen(number * 10.0, closeness, held, sketch, refusal)
+
+
+def kinds(actor: Actor, texts: Iterable[Seen]) -> list[Kind]:
+    return [told.kind for text in texts for told in asked(actor, text, USUAL, RULES, ADJACENT)]
+
+
+def sketch(seed: int, near: int | None = None, cosine: float = 0.0, by: Sketcher = SKETCHER) -> bytes:
+    made = by.sketch(embedding(seed, near, cosine) * 0.3 + USUAL_DIRECTION)
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize("cosine", [0.0, 0.5, 0.85, 0.95, 1.0])
+def test_sketches_tell_how_alike_texts_are(cosine: float) -> None:
+    found = [similarity(sketch(seed), sketch(seed + 1000, seed, cosine)) for seed in range(40)]
+    assert sum(found) / len(found) == pytest.approx(cosine, abs=0.05)
+
+
+def test_another_secret_gives_sketches_that_say_nothing() -> None:
+    other = taught(b"another")
+    found = [similarity(sketch(seed), sketch(seed, by=other)) for seed in range(40)]
+    assert abs(sum(found) / len(found)) < 0.1
+
+
+def test_nothing_is_sketched_before_ordinary_texts_were_seen() -> None:
+    fresh = Sketcher(lambda: b"a secret")
+    assert fresh.sketch(embedding(1)) is None
+    assert fresh.lessons is None
+    fresh.restore(SKETCHER.state())
+    assert fresh.lessons == SKETCHER.lessons
+    assert sketch(1, by=fresh) == sketch(1)
+    assert fresh.sketch(embedding(1)[:100]) is None
+
+
+def test_repeated_blocks_are_told_and_a_few_among_many_are_not() -> None:
+    told = kinds(Actor(), [seen(at, 1.0, held=True) for at in range(8)])
+    assert told[0] is Kind.REPEATED_BLOCKS
+    ordinary = [seen(at, 1.0, held=True) if at % 50 == 0 else seen(at) for at in range(1000)]
+    assert kinds(Actor(), ordinary) == []
+
+
+def test_blocks_long_ago_fade() -> None:
+    actor = Actor()
+    spread = [seen(at * RULES.window_s, 1.0, held=True) for at in range(5)]
+    assert kinds(actor, spread) == []
+    assert actor.blocks < 1.5
+
+
+def test_many_texts_close_below_a_threshold_are_told() -> None:
+    chance = random.Random(1)
+    found = kinds(Actor(), [seen(at, -1.0 - 0.5 * chance.random()) for at in range(12)])
+    assert Kind.ADJACENT_VOLUME in found
+    assert kinds(Actor(), [seen(at, -1.5 if at % 30 == 0 else -7.0) for at in range(900)]) == []
+
+
+def test_scores_that_climb_towards_a_threshold_are_told_before_it_is_reached() -> None:
+    told = kinds(Actor(), [seen(at, -9.0 + 0.8 * at) for at in range(11)])  # ends at -1.0
+    assert Kind.PROBING in told
+
+
+def test_a_climb_far_from_every_threshold_is_nobodys_business() -> None:
+    assert kinds(Actor(), [seen(at, -19.0 + 0.5 * at) for at in range(30)]) == []
+
+
+def test_scores_in_any_order_are_no_climb() -> None:
+    chance = random.Random(2)
+    told = [kinds(Actor(), [seen(at, chance.gauss(-6, 2)) for at in range(60)]) for _ in range(200)]
+    assert all(Kind.PROBING not in one for one in told)
+
+
+def test_a_blocked_text_in_new_words_that_passes_is_told_once() -> None:
+    actor = Actor()
+    texts = [
+        seen(1, 2.0, held=True, sketch=sketch(1)),
+        seen(2, -8.0, sketch=sketch(2)),
+        seen(3, -4.0, sketch=sketch(3, 1, 0.95)),
+        seen(4, -4.0, sketch=sketch(4, 1, 0.95)),
+    ]
+    assert [kinds(actor, [text]) for text in texts] == [[], [], [Kind.REPHRASED], []]
+
+
+def test_a_text_far_from_every_threshold_must_be_more_alike() -> None:
+    held = seen(1, 2.0, held=True, sketch=sketch(1))
+    assert kinds(Actor(), [held, seen(2, -1.0, sketch=sketch(3, 1, 0.65))]) == [Kind.REPHRASED]
+    assert kinds(Actor(), [held, seen(2, -5.0, sketch=sketch(3, 1, 0.65))]) == []
+
+
+def test_new_words_long_after_the_block_are_no_attempt_at_it() -> None:
+    later = RULES.window_s / 10 + 5
+    texts = [seen(1, 2.0, held=True, sketch=sketch(1)), seen(later, -4.0, sketch=sketch(1))]
+    assert kinds(Actor(), texts) == []
+
+
+def bypass(question: bytes, again: bytes, closeness: float, refusal: float = 0.01) -> list[Told]:
+    actor = Actor()
+    told = list(asked(actor, seen(1, sketch=question), USUAL, RULES, ADJACENT))
+    told += answered(actor, seen(2, refusal=0.99), RULES, ADJACENT)
+    told += asked(actor, seen(3, sketch=again), USUAL, RULES, ADJACENT)
+    return [*told, *answered(actor, seen(4, closeness, refusal=refusal), RULES, ADJACENT)]
+
+
+def test_an_answer_after_a_refusal_of_the_same_is_told() -> None:
+    (told,) = bypass(sketch(1), sketch(2, 1, 0.95), -6.0)
+    assert told.kind is Kind.REFUSAL_BYPASS
+    assert told.severity is Severity.WARNING
+    (worse,) = bypass(sketch(1), sketch(2, 1, 0.95), -0.5)
+    assert worse.severity is Severity.CRITICAL
+
+
+def test_another_question_or_another_refusal_is_no_bypass() -> None:
+    assert bypass(sketch(1), sketch(2), -6.0) == []
+    assert bypass(sketch(1), sketch(2, 1, 0.95), -6.0, refusal=0.95) == []
+
+
+def test_an_actor_is_packed_without_loss_of_what_matters() -> None:
+    actor = Actor(seen_s=1.79e9, asked=7, highest=-1.5, blocks=2.25, returned=True)
+    for number in range(6):
+        actor.remember("held", 1.79e9 + number, sketch(number))
+    actor.remember("last", 1.79e9, sketch(9))
+    assert Actor.unpacked(actor.packed()) == actor
+    assert [text.time_s - 1.79e9 for text in actor.of("held")] == [3, 4, 5]
+    assert len(Actor().packed()) < 64
+    with pytest.raises(ValueError, match="no actor"):
+        Actor.unpacked(b"1234")
+
+
+def test_two_halves_of_an_actor_make_the_whole() -> None:
+    one, two, whole = Actor(), Actor(), Actor()
+    for at in range(6):
+        kinds(whole, [seen(at, 1.0, held=True, sketch=sketch(at))])
+        kinds(one if at % 2 else two, [seen(at, 1.0, held=True, sketch=sketch(at))])
+    one.merge(two, RULES.window_s)
+    assert one.blocks == pytest.approx(whole.blocks, rel=0.01)
+    assert one.blocked == pytest.approx(whole.blocked)
+    assert {text.sketch for text in one.of("held")} == {text.sketch for text in whole.of("held")}
+
+
+def test_actors_are_bounded_in_number_and_in_time() -> None:
+    clock = [0.0]
+    actors = Actors(3, 100.0, lambda: clock[0])
+    names = [f"{number:016x}{0:016x}" for number in range(5)]
+    for name in names:
+        actors.put(name, Actor(asked=1))
+    assert len(actors) == 3
+    assert actors.get(names[0]).asked == 0
+    assert actors.get(names[4]).asked == 1
+    clock[0] = 101.0
+    assert actors.get(names[4]).asked == 0
+    assert len(actors) == 0
+
+
+def test_a_new_actor_has_no_score() -> None:
+    assert Actor().highest == NO_SCORE

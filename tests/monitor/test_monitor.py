@@ -1,0 +1,262 @@
+# ruff: noqa: S311 - seeded chance, no secrets
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk import Action, Guard, GuardError, Policy, Stage, Status, Verdict
+from guardsdk.errors import InputTypeError, PolicyError
+from guardsdk.monitor import Alert, Kind, Monitor, MonitorRules, Severity
+from guardsdk.observing import CheckRecord
+from guardsdk.verdict import Evaluation
+from tests.tiny import write_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+START_NS = 1_790_000_000_000_000_000
+TOML = """
+name = "two"
+version = "1"
+
+[[principle]]
+id = "no-override"
+text = "No orders."
+label = "prompt_injection"
+stages = ["input", "tool"]
+
+[[principle]]
+id = "note-insult"
+text = "Insults are noted."
+label = "toxicity"
+stages = ["input", "output"]
+action = "flag"
+"""
+MARKER = "zebra-quartz-marker"
+
+
+def policy(**rules: Any) -> Policy:  # noqa: ANN401  as MonitorRules takes them
+    return Policy.from_toml(TOML).model_copy(update={"monitor": MonitorRules(**rules)})
+
+
+def record(
+    number: int,
+    score: float = 0.01,
+    *,
+    actor: str | None = None,
+    status: Status = Status.COMPLETE,
+    threshold: float = 0.9,
+) -> CheckRecord:
+    fired = score >= threshold
+    verdict = Verdict(
+        allowed=not fired,
+        action=Action.BLOCK if fired else Action.ALLOW,
+        status=status,
+        stage=Stage.INPUT,
+        principle_id="no-override" if fired else None,
+        scores={"prompt_injection": score},
+        evaluations=(
+            Evaluation(
+                principle_id="no-override",
+                label="prompt_injection",
+                score=score,
+                threshold=threshold,
+                margin=score - threshold,
+                fired=fired,
+            ),
+        ),
+        coverage=1.0,
+    )
+    return CheckRecord(verdict, START_NS + number * 1_000_000_000, text_length=10, actor=actor)
+
+
+def feed(monitor: Monitor, count: int, score: Callable[[random.Random], float], first: int = 0) -> None:
+    chance = random.Random(first)
+    for number in range(first, first + count):
+        monitor.on_check(record(number, score(chance)))
+
+
+def harmless(chance: random.Random) -> float:
+    return chance.betavariate(1, 20)
+
+
+def test_steady_traffic_raises_nothing() -> None:
+    monitor = Monitor(policy(window=400))
+    feed(monitor, 6000, harmless)
+    assert monitor.alerts == ()
+    assert monitor.checks == 6000
+
+
+def test_scores_that_rise_are_told_with_the_figures() -> None:
+    told: list[Alert] = []
+    monitor = Monitor(policy(window=400), on_alert=told.append)
+    feed(monitor, 3000, harmless)
+    feed(monitor, 800, lambda chance: chance.betavariate(4, 12), 3000)
+    drift = next(alert for alert in monitor.alerts if alert.kind is Kind.SCORE_DRIFT)
+    assert drift in told
+    assert drift.series == "prompt_injection"
+    assert drift.stage is Stage.INPUT
+    assert drift.evidence["psi"] >= 0.1
+    assert drift.evidence["evidence"] >= monitor.rules.run_length
+    assert drift.evidence["recent_high"] > 0.05 >= drift.evidence["earlier_high"]
+    assert drift.time_ns >= START_NS + 3000 * 1_000_000_000
+
+
+def test_a_rising_share_of_blocks_is_told_and_a_falling_one_is_no_warning() -> None:
+    monitor = Monitor(policy(window=400, cooldown_s=0))
+    feed(monitor, 4000, lambda chance: 0.95 if chance.random() < 0.02 else 0.01)
+    feed(monitor, 1000, lambda chance: 0.95 if chance.random() < 0.25 else 0.01, 4000)
+    feed(monitor, 3000, lambda chance: 0.95 if chance.random() < 0.25 else 0.01, 5000)
+    feed(monitor, 3000, lambda _: 0.01, 8000)
+    rates = [alert for alert in monitor.alerts if alert.series == "blocked"]
+    assert [alert.severity for alert in rates] == [Severity.WARNING, Severity.INFO]
+    assert rates[0].evidence["recent_share"] > rates[0].evidence["earlier_share"]
+
+
+def test_an_actor_is_told_of_by_pseudonym_only_and_can_be_forgotten() -> None:
+    monitor = Monitor(policy())
+    feed(monitor, 300, harmless)
+    for number in range(300, 310):
+        monitor.on_check(record(number, 0.99, actor=MARKER))
+    (alert,) = [one for one in monitor.alerts if one.kind is Kind.REPEATED_BLOCKS]
+    assert alert.actor == monitor.pseudonym(MARKER)
+    assert MARKER not in str(alert) + alert.model_dump_json()
+    monitor.forget(MARKER)
+    assert [one for one in monitor.alerts if one.actor] == []
+    monitor.on_check(record(310, 0.99, actor=MARKER))
+    assert [one for one in monitor.alerts if one.actor] == []
+
+
+def test_the_same_alert_waits_for_its_cool_down() -> None:
+    monitor = Monitor(policy(cooldown_s=100.0))
+    for number in range(250):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    times = [alert.time_ns for alert in monitor.alerts if alert.actor]
+    gaps = [(two - one) / 1e9 for one, two in pairwise(times)]
+    assert len(times) >= 2
+    assert min(gaps) >= 100
+    assert monitor.suppressed > 100
+
+
+def test_alerts_are_bounded() -> None:
+    monitor = Monitor(policy(keep_alerts=3, cooldown_s=0))
+    for number in range(60):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    assert len(monitor.alerts) == 3
+    assert monitor.alerts[-1].time_ns == START_NS + 59 * 1_000_000_000
+
+
+def test_actors_whose_checks_failed_did_nothing() -> None:
+    monitor = Monitor(policy())
+    for number in range(20):
+        monitor.on_check(record(number, 0.99, actor="a", status=Status.FAILED))
+    assert [one for one in monitor.alerts if one.actor] == []
+
+
+def test_a_listener_that_raises_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Alert] = []
+
+    def broken(_: Alert) -> None:
+        raise RuntimeError(MARKER)
+
+    monitor = Monitor(policy(cooldown_s=0), on_alert=broken, listeners=[told.append])
+    with caplog.at_level(logging.WARNING, "guardsdk"):
+        for number in range(12):
+            monitor.on_check(record(number, 0.99, actor="a"))
+    assert told == list(monitor.alerts) != []
+    assert "RuntimeError" in caplog.text
+    assert MARKER not in caplog.text
+
+
+def test_many_threads_lose_no_check() -> None:
+    monitor = Monitor(policy())
+    workers = [threading.Thread(target=feed, args=(monitor, 400, harmless, number * 400)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert monitor.checks == 1600
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "model")
+
+
+def test_a_guard_has_a_monitor_that_is_told_of_its_checks(model: Path) -> None:
+    with Guard(Policy.from_toml(TOML), models=model, observers=[]) as guard:
+        for _ in range(8):
+            guard.check("attack attack", actor=MARKER)
+        guard.check("filler", stage="tool")
+        assert guard.monitor.checks == 9
+        (alert,) = guard.monitor.alerts
+        assert alert.kind is Kind.REPEATED_BLOCKS
+        assert alert.model == guard.info().model.digest
+
+
+def test_a_guard_without_a_monitor_says_so(model: Path) -> None:
+    with Guard(Policy.from_toml(TOML), models=model, observers=[], monitor=False) as guard:
+        assert guard.check("filler").allowed
+        with pytest.raises(GuardError, match="monitor=False"):
+            _ = guard.monitor
+
+
+def test_guards_can_share_a_monitor(model: Path) -> None:
+    shared = Monitor(Policy.from_toml(TOML))
+    for _ in range(2):
+        with Guard(Policy.from_toml(TOML), models=model, observers=[], monitor=shared) as guard:
+            guard.check("filler")
+            assert guard.monitor is shared
+    assert shared.checks == 2
+
+
+def test_something_else_is_no_monitor() -> None:
+    with pytest.raises(InputTypeError, match="Monitor, not str"):
+        Guard(monitor="yes")  # type: ignore[arg-type]
+
+
+def test_actors_are_called_what_the_decision_log_calls_them(model: Path, tmp_path: Path) -> None:
+    log = tmp_path / "decisions.jsonl"
+    with Guard(Policy.from_toml(TOML), models=model, observers=[], decision_log=log) as guard:
+        assert not log.with_name("decisions.jsonl.key").exists()
+        for _ in range(8):
+            guard.check("attack attack", actor="a")
+        (alert,) = guard.monitor.alerts
+    assert f'"actor":"{alert.actor}"' in log.read_text()
+
+
+def test_rules_are_written_in_the_policy() -> None:
+    written = Policy.from_toml(
+        TOML.replace(
+            'version = "1"',
+            'version = "1"\n[monitor]\nwindow = 500\n[monitor.actors]\nblocks = 7\n[monitor.enforcement]',
+        )
+    )
+    assert written.monitor is not None
+    assert written.monitor.window == 500
+    assert written.monitor.actors.blocks == 7
+    assert written.monitor.enforcement is not None
+    assert Monitor(written).rules is written.monitor
+    assert Policy.from_toml(TOML).digest != written.digest
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("[monitor]\nwindws = 500", "unknown key monitor.windws; did you mean 'window'?"),
+        ("[monitor.actors]\nblock = 5", "unknown key monitor.actors.block; did you mean 'blocks'?"),
+        ("[monitor]\nwindow = 3", "monitor.window: Input should be greater than or equal to 40"),
+        ('[monitor.enforcement]\nkinds = ["rude"]', "monitor.enforcement.kinds"),
+    ],
+)
+def test_a_wrong_rule_is_an_error_that_names_it(line: str, expected: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.from_toml(TOML.replace('version = "1"', f'version = "1"\n{line}'))
+    assert expected in str(caught.value)
