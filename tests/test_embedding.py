@@ -95,7 +95,7 @@ def test_a_remembered_verdict_comes_with_the_embedding_it_was_reached_with(
 
 
 def test_nothing_is_kept_where_nobody_asks(directory: Path) -> None:
-    with Guard(tiny_policy(directory.parent), models=directory, providers="cpu", observers=()) as guard:
+    with Guard(tiny_policy(directory.parent), models=directory, providers="cpu", observers=(), monitor=False) as guard:
         guard.check(TEXTS[0])
         assert guard._cache is not None
         assert [known.embedding for known in guard._cache._entries.values()] == [None]

@@ -69,15 +69,15 @@ class Sketcher:
             self._lessons.clear()
             mean = texts.mean(axis=0)
             _, directions = np.linalg.eigh((texts - mean).T @ (texts - mean))
-            self._settle(mean, directions[:, -min(DIRECTIONS, len(mean) // 2) :].T.astype(np.float32))
+            self._settle(mean, directions[:, -min(DIRECTIONS, len(mean) // 2) :].T)
 
-    def _settle(self, mean: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    def _settle(self, mean: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]]) -> None:
         import numpy as np  # noqa: PLC0415  as above
 
         chance = np.random.default_rng(int.from_bytes(self._secret(), "little"))
         planes = chance.standard_normal((BITS, len(mean)), dtype=np.float32)
-        self._mean, self._out = mean, out
-        self._planes = planes - (planes @ out.T) @ out  # the directions fall out with the planes
+        self._mean, self._out = mean.astype(np.float32), out.astype(np.float32)
+        self._planes = planes - (planes @ self._out.T) @ self._out  # the directions fall out with the planes
 
     def sketch(self, embedding: NDArray[np.float32]) -> bytes | None:
         """Return 32 bytes that stand for ``embedding`` [H]; none before enough was learned, or of another size."""
