@@ -101,7 +101,7 @@ class Actor:
             Text(_KINDS[kind % len(_KINDS)], time_s, sketch)
             for kind, time_s, sketch in _TEXT.iter_unpack(data[_HEAD.size :])
         ]
-        return cls(*head[:10], bool(head[10]), texts)
+        return cls(*head[:10], returned=bool(head[10]), texts=texts)
 
     def merge(self, other: Actor, window_s: float) -> None:
         """Add what another process knows of the same actor: counts and evidence add up, the newest texts stay."""

@@ -77,7 +77,8 @@ class Sketcher:
         chance = np.random.default_rng(int.from_bytes(self._secret(), "little"))
         planes = chance.standard_normal((BITS, len(mean)), dtype=np.float32)
         self._mean, self._out = mean.astype(np.float32), out.astype(np.float32)
-        self._planes = planes - (planes @ self._out.T) @ self._out  # the directions fall out with the planes
+        flat = planes - (planes @ self._out.T) @ self._out  # the directions fall out with the planes
+        self._planes = flat.astype(np.float32)
 
     def sketch(self, embedding: NDArray[np.float32]) -> bytes | None:
         """Return 32 bytes that stand for ``embedding`` [H]; none before enough was learned, or of another size."""
