@@ -96,12 +96,14 @@ class Actor:
         if len(data) < _HEAD.size or (len(data) - _HEAD.size) % _TEXT.size:
             msg = f"{len(data)} bytes are no actor"
             raise ValueError(msg)
-        head = _HEAD.unpack_from(data)
-        texts = [
+        *numbers, returned = _HEAD.unpack_from(data)
+        actor = cls(*numbers)
+        actor.returned = bool(returned)
+        actor.texts = [
             Text(_KINDS[kind % len(_KINDS)], time_s, sketch)
             for kind, time_s, sketch in _TEXT.iter_unpack(data[_HEAD.size :])
         ]
-        return cls(*head[:10], returned=bool(head[10]), texts=texts)
+        return actor
 
     def merge(self, other: Actor, window_s: float) -> None:
         """Add what another process knows of the same actor: counts and evidence add up, the newest texts stay."""
