@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.data import load, sources
-from benchmarks.stats import wilson
 from guardsdk import Guard, GuardError, Policy, Stage
 from guardsdk.engine.language import packaged_language
+from guardsdk.evaluation.statistics import wilson
 from guardsdk.screens.language import LanguageScreen
 from guardsdk.surroundings import NOWHERE
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from benchmarks.data import Row
-    from benchmarks.stats import Proportion
+    from guardsdk.evaluation.statistics import Proportion
 
 FOREIGN = (
     *("multijail", "mgsm", "multilingual_hatecheck", "xsafety", "arabic_do_not_answer", "cyberseceval_frr"),

@@ -23,8 +23,8 @@ from tqdm import tqdm
 from benchmarks import hardware
 from benchmarks.peers import DISTRIBUTION, Peer, PeerError
 from benchmarks.speed_report import DEPENDENCIES_IMPORT, page
-from benchmarks.stats import percentile
 from guardsdk import Guard, GuardError
+from guardsdk.evaluation.statistics import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

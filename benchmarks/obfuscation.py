@@ -21,8 +21,8 @@ from benchmarks.data import load
 from benchmarks.disguises import DISGUISES, HIDDEN
 from benchmarks.latency import texts as texts_of
 from benchmarks.obfuscation_report import page
-from benchmarks.stats import percentile, wilson
 from guardsdk import Action, Guard, GuardError, Policy, Status
+from guardsdk.evaluation.statistics import percentile, wilson
 from guardsdk.text.hidden import hidden
 from guardsdk.text.views import views_of
 

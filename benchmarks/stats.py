@@ -1,4 +1,4 @@
-"""The statistics every benchmark shares: intervals for proportions, ranking measures and F1. NumPy only."""
+"""The statistics benchmarks share beyond those of ``guardsdk.evaluation``: weighted shares, ranking measures, F1."""
 
 from __future__ import annotations
 
@@ -8,53 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guardsdk.evaluation.statistics import percentile, wilson
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-Z_95 = 1.959963984540054
-"""Two-sided 95 % quantile of the standard normal distribution."""
-_BISECTIONS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Proportion:
-    """``successes`` of ``total`` with a 95 % interval; all three rates are NaN where ``total`` is 0."""
-
-    successes: float
-    """A whole number, unless rows were weighted."""
-    total: float
-    low: float
-    high: float
-
-    @property
-    def rate(self) -> float:
-        """Observed share in 0..1."""
-        return self.successes / self.total if self.total else math.nan
-
-
-def _check(successes: float, total: float) -> None:
-    if not 0 <= successes <= total:
-        msg = f"successes ({successes}) must lie in 0..total ({total})"
-        raise ValueError(msg)
-
-
-def wilson(successes: float, total: float, z: float = Z_95) -> Proportion:
-    """Wilson score interval (Wilson 1927, JASA 22:209).
-
-    Raises ``ValueError`` where ``successes`` is not in 0..``total``.
-    """
-    _check(successes, total)
-    if total == 0:
-        return Proportion(0, 0, math.nan, math.nan)
-    rate = successes / total
-    scale = 1.0 + z * z / total
-    centre = (rate + z * z / (2 * total)) / scale
-    half = z / scale * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == total else min(1.0, centre + half)
-    return Proportion(successes, total, low, high)
+    from guardsdk.evaluation.statistics import Proportion
 
 
 def weighted_share(decisions: Sequence[bool], weights: Sequence[float]) -> Proportion:
@@ -71,44 +32,6 @@ def weighted_share(decisions: Sequence[bool], weights: Sequence[float]) -> Propo
     if len(set(decisions)) == 1:
         return wilson(effective if decisions[0] else 0.0, effective)
     return wilson(effective * math.fsum(weight for decided, weight in pairs if decided) / whole, effective)
-
-
-def _log_factorials(total: int) -> NDArray[np.float64]:
-    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, total + 1, dtype=np.float64)))))
-
-
-def _upper_tail(successes: int, total: int, rate: float) -> float:
-    """Probability of at least ``successes`` of ``total`` at ``rate`` in the open interval 0..1."""
-    factorials = _log_factorials(total)
-    k = np.arange(successes, total + 1)
-    logs = factorials[total] - factorials[k] - factorials[total - k] + k * math.log(rate)
-    return float(np.exp(logs + (total - k) * math.log1p(-rate)).sum())
-
-
-def _solve(successes: int, total: int, target: float) -> float:
-    """Rate at which ``_upper_tail`` reaches ``target``; the tail grows with the rate, so bisection finds it."""
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        if _upper_tail(successes, total, middle) < target:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
-
-
-def clopper_pearson(successes: int, total: int, confidence: float = 0.95) -> Proportion:
-    """Exact interval (Clopper and Pearson 1934, Biometrika 26:404), wider than Wilson's and never too narrow.
-
-    Raises ``ValueError`` where ``successes`` is not in 0..``total``.
-    """
-    _check(successes, total)
-    if total == 0:
-        return Proportion(0, 0, math.nan, math.nan)
-    alpha = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else _solve(successes, total, alpha)
-    high = 1.0 if successes == total else _solve(successes + 1, total, 1 - alpha)
-    return Proportion(successes, total, low, high)
 
 
 def _validated(
@@ -224,8 +147,3 @@ def resampled(
     found = [measure(chooser.integers(0, rows, rows).tolist()) for _ in range(times if rows else 0)]
     known = [value for value in found if not math.isnan(value)]
     return percentile(known, 2.5), percentile(known, 97.5)
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Percentile with linear interpolation; ``share`` in 0..100. NaN without values."""
-    return float(np.percentile(np.asarray(values, dtype=np.float64), share)) if values else math.nan

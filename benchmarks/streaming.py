@@ -26,9 +26,9 @@ from benchmarks.data import load, sources
 from benchmarks.latency import texts
 from benchmarks.readme import filled
 from benchmarks.report import table
-from benchmarks.stats import percentile, wilson
 from guardsdk import Guard, GuardError
 from guardsdk.engine.runner import Runner
+from guardsdk.evaluation.statistics import percentile, wilson
 from guardsdk.streaming import Pace
 
 if TYPE_CHECKING:

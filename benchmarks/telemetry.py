@@ -35,9 +35,9 @@ from tqdm import tqdm
 
 from benchmarks import hardware
 from benchmarks.latency import texts
-from benchmarks.stats import percentile
 from guardsdk import Guard
 from guardsdk.decisions import DecisionLog
+from guardsdk.evaluation.statistics import percentile
 from guardsdk.observing import CheckRecord
 from guardsdk.telemetry import OpenTelemetryObserver
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.data import Row
 from benchmarks.languages import Figure, figures, main, only_range, page
-from benchmarks.stats import wilson
 from guardsdk import Guard
+from guardsdk.evaluation.statistics import wilson
 
 if TYPE_CHECKING:
     from pathlib import Path

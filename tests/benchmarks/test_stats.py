@@ -7,49 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.stats import auprc, auroc, binary, clopper_pearson, percentile, resampled, weighted_share, wilson
+from benchmarks.stats import auprc, auroc, binary, resampled, weighted_share
+from guardsdk.evaluation.statistics import wilson
 
-counts = st.integers(0, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 sample = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])), min_size=2, max_size=40)
-
-
-@pytest.mark.parametrize(
-    ("successes", "total", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (15, 148, 0.0624, 0.1605)],
-)
-def test_wilson_matches_published_values(successes: int, total: int, low: float, high: float) -> None:
-    interval = wilson(successes, total)
-    assert interval.low == pytest.approx(low, abs=1e-4)
-    assert interval.high == pytest.approx(high, abs=1e-4)
-    assert interval.rate == successes / total
-
-
-@pytest.mark.parametrize(
-    ("successes", "total", "low", "high"),
-    [(0, 10, 0.0, 0.3085), (1, 10, 0.0025, 0.4450), (5, 10, 0.1871, 0.8129), (10, 10, 0.6915, 1.0)],
-)
-def test_clopper_pearson_matches_published_values(successes: int, total: int, low: float, high: float) -> None:
-    interval = clopper_pearson(successes, total)
-    assert interval.low == pytest.approx(low, abs=1e-4)
-    assert interval.high == pytest.approx(high, abs=1e-4)
-
-
-@given(counts)
-def test_intervals_hold_the_rate_and_exact_is_at_least_as_wide_at_the_ends(count: tuple[int, int]) -> None:
-    successes, total = count
-    for interval in (wilson(successes, total), clopper_pearson(successes, total)):
-        if total == 0:
-            assert math.isnan(interval.rate)
-            assert math.isnan(interval.low)
-        else:
-            assert 0.0 <= interval.low <= interval.rate <= interval.high <= 1.0
-
-
-@pytest.mark.parametrize("count", [(-1, 3), (4, 3)])
-def test_impossible_counts_are_refused(count: tuple[int, int]) -> None:
-    for interval in (wilson, clopper_pearson):
-        with pytest.raises(ValueError, match="successes"):
-            interval(*count)
 
 
 @given(sample)
@@ -141,9 +102,3 @@ def test_a_bootstrap_of_a_share_is_near_its_formula() -> None:
     assert resampled(lambda _: math.nan, 3) == pytest.approx((math.nan, math.nan), nan_ok=True)
     assert resampled(lambda drawn: float(drawn[0] == 0) or math.nan, 2) == (1.0, 1.0)
     assert math.isnan(resampled(len, 0)[0])
-
-
-def test_percentile_interpolates() -> None:
-    assert percentile([4.0, 1.0, 3.0, 2.0], 50) == 2.5
-    assert percentile([4.0, 1.0, 3.0, 2.0], 100) == 4.0
-    assert math.isnan(percentile([], 50))

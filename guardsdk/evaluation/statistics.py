@@ -1,0 +1,244 @@
+"""The statistics of a run and of two runs over the same cases: intervals, paired differences, many comparisons at once.
+
+Pure functions of counts and numbers, NumPy only. All intervals are 95 % where nothing else is said.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+Z_95: Final = 1.959963984540054
+"""Two-sided 95 % quantile of the standard normal distribution."""
+CONFIDENCE: Final = 0.95
+_BISECTIONS: Final = 60
+_AT_ONCE: Final = 1_000_000
+"""Drawn values held in memory together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """``successes`` of ``total`` with its interval; all three rates are NaN where ``total`` is 0."""
+
+    successes: float
+    """A whole number, unless rows were weighted."""
+    total: float
+    low: float
+    high: float
+
+    @property
+    def rate(self) -> float:
+        """Observed share in 0..1."""
+        return self.successes / self.total if self.total else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its interval; NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The same cases decided twice: how many changed, and which way."""
+
+    lost: int
+    """True before, not after."""
+    gained: int
+    """True after, not before."""
+    total: int
+    """All pairs, those that did not change included."""
+
+    @property
+    def difference(self) -> float:
+        """Rate after minus rate before, in -1..1; NaN without pairs."""
+        return (self.gained - self.lost) / self.total if self.total else math.nan
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for counts that no pairs can give."""
+        if min(self.lost, self.gained) < 0 or self.lost + self.gained > self.total:
+            msg = f"{self.lost} lost and {self.gained} gained of {self.total} pairs"
+            raise ValueError(msg)
+
+
+def quantile(confidence: float) -> float:
+    """Return the two-sided quantile of the standard normal distribution. Raises ``ValueError`` outside of 0..1."""
+    if not 0.0 < confidence < 1.0:
+        msg = f"a confidence lies between 0 and 1, not at {confidence:g}"
+        raise ValueError(msg)
+    return NormalDist().inv_cdf((1.0 + confidence) / 2.0)
+
+
+def _check(successes: float, total: float) -> None:
+    if not 0 <= successes <= total:
+        msg = f"successes ({successes}) must lie in 0..total ({total})"
+        raise ValueError(msg)
+
+
+def wilson(successes: float, total: float, z: float = Z_95) -> Proportion:
+    """Wilson score interval (Wilson 1927, JASA 22:209).
+
+    Raises ``ValueError`` where ``successes`` is not in 0..``total``.
+    """
+    _check(successes, total)
+    if total == 0:
+        return Proportion(0, 0, math.nan, math.nan)
+    rate = successes / total
+    scale = 1.0 + z * z / total
+    centre = (rate + z * z / (2 * total)) / scale
+    half = z / scale * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == total else min(1.0, centre + half)
+    return Proportion(successes, total, low, high)
+
+
+def _log_factorials(total: int) -> NDArray[np.float64]:
+    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, total + 1, dtype=np.float64)))))
+
+
+def _upper_tail(successes: int, total: int, rate: float) -> float:
+    """Probability of at least ``successes`` of ``total`` at ``rate`` in the open interval 0..1."""
+    factorials = _log_factorials(total)
+    k = np.arange(successes, total + 1)
+    logs = factorials[total] - factorials[k] - factorials[total - k] + k * math.log(rate)
+    return float(np.exp(logs + (total - k) * math.log1p(-rate)).sum())
+
+
+def _crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Return where ``holds``, true at ``low`` and false at ``high``, changes."""
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return (low + high) / 2
+
+
+def clopper_pearson(successes: int, total: int, confidence: float = CONFIDENCE) -> Proportion:
+    """Exact interval (Clopper and Pearson 1934, Biometrika 26:404), wider than Wilson's and never too narrow.
+
+    Raises ``ValueError`` where ``successes`` is not in 0..``total``.
+    """
+    _check(successes, total)
+    if total == 0:
+        return Proportion(0, 0, math.nan, math.nan)
+    alpha = (1 - confidence) / 2
+    low = high = 0.0
+    if successes > 0:
+        low = _crossing(lambda rate: _upper_tail(successes, total, rate) < alpha, 0.0, 1.0)
+    high = 1.0
+    if successes < total:
+        high = _crossing(lambda rate: _upper_tail(successes + 1, total, rate) < 1 - alpha, 0.0, 1.0)
+    return Proportion(successes, total, low, high)
+
+
+def mcnemar(pairs: Paired) -> float:
+    """Return the exact two-sided p value of no change (McNemar 1947; binomial over the pairs that changed)."""
+    changed = pairs.lost + pairs.gained
+    if changed == 0:
+        return 1.0
+    return min(1.0, 2.0 * _upper_tail(max(pairs.lost, pairs.gained), changed, 0.5))
+
+
+def _tango(pairs: Paired, change: float) -> float:
+    """Score statistic of the difference at ``change`` (Tango 1998): approximately standard normal where it is true."""
+    total, observed = pairs.total, pairs.gained - pairs.lost
+    b = -(pairs.lost + pairs.gained) + change * (2 * total + pairs.lost - pairs.gained)
+    c = -pairs.lost * change * (1.0 - change)
+    share = (-b + math.sqrt(max(b * b - 8.0 * total * c, 0.0))) / (4.0 * total)
+    """Most likely probability of a loss, were the difference ``change``."""
+    variance = total * (2.0 * share + change * (1.0 - change))
+    distance = observed - total * change
+    if variance <= 0.0:
+        return 0.0 if distance == 0.0 else math.copysign(math.inf, distance)
+    return distance / math.sqrt(variance)
+
+
+def paired_difference(pairs: Paired, confidence: float = CONFIDENCE) -> Interval:
+    """Return rate after minus rate before with its score interval (Tango 1998, Statistics in Medicine 17:891).
+
+    Unlike Wald's interval it keeps its coverage where few pairs changed, and has a width where none did.
+    """
+    if pairs.total == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    z, value = quantile(confidence), pairs.difference
+    low = -1.0 if value <= -1.0 else _crossing(lambda change: _tango(pairs, change) > z, -1.0, value)
+    high = 1.0 if value >= 1.0 else _crossing(lambda change: _tango(pairs, change) >= -z, value, 1.0)
+    return Interval(value, low, high)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values adjusted so that the chance of *any* false finding is kept (Holm 1979)."""
+    count, highest = len(p_values), 0.0
+    adjusted = [0.0] * count
+    for rank, index in enumerate(sorted(range(count), key=lambda one: p_values[one])):
+        highest = max(highest, min(1.0, (count - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Return p values adjusted so that the *share* of false findings is kept (Benjamini and Hochberg 1995)."""
+    count, lowest = len(p_values), 1.0
+    adjusted = [0.0] * count
+    for rank, index in enumerate(sorted(range(count), key=lambda one: p_values[one], reverse=True)):
+        lowest = min(lowest, p_values[index] * count / (count - rank))
+        adjusted[index] = lowest
+    return adjusted
+
+
+def percentile(values: ArrayLike, share: float) -> float:
+    """Percentile with linear interpolation; ``share`` in 0..100. NaN without values."""
+    numbers = np.asarray(values, dtype=np.float64)
+    return float(np.percentile(numbers, share)) if numbers.size else math.nan
+
+
+def percentile_change(
+    before: ArrayLike,
+    after: ArrayLike,
+    share: float,
+    *,
+    times: int = 1000,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """Return how far a percentile moved, after minus before, with a bootstrap interval (Efron 1979).
+
+    Pairs are drawn, so that what is slow in both runs does not blur the difference.
+
+    Args:
+        before: Shape [N], one value for each case.
+        after: Shape [N], of the same cases in the same order.
+        share: The percentile, 0..100.
+        times: Draws.
+        seed: Of the draws.
+        confidence: Of the interval.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    first, second = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
+    if first.shape != second.shape or first.ndim != 1:
+        msg = f"before {first.shape} and after {second.shape} must be one list each, of the same cases"
+        raise ValueError(msg)
+    if first.size == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    chooser = np.random.default_rng(seed)
+    found: list[NDArray[np.float64]] = []
+    block = max(1, _AT_ONCE // first.size)
+    for begin in range(0, times, block):
+        drawn = chooser.integers(0, first.size, (min(block, times - begin), first.size))
+        found.append(np.percentile(second[drawn], share, axis=1) - np.percentile(first[drawn], share, axis=1))
+    tail = 50.0 * (1.0 - confidence)
+    low, high = np.percentile(np.concatenate(found), [tail, 100.0 - tail])
+    return Interval(percentile(second, share) - percentile(first, share), float(low), float(high))
