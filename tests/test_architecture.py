@@ -37,6 +37,7 @@ FLOORS = {
     "applying": 6,
     "trying": 6,
     "comparing": 6,
+    "incidents": 6,
     "given": 6,
     "decorator": 6,
     "conversation": 6,

@@ -10,6 +10,7 @@ from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, N
 from typing import TYPE_CHECKING, NoReturn
 
 from guardsdk.cli.check import check
+from guardsdk.cli.incident import incident_options
 from guardsdk.cli.info import info
 from guardsdk.cli.log import log_options
 from guardsdk.cli.outcome import Exit
@@ -109,6 +110,7 @@ def _parser() -> ArgumentParser:
     _scan_options(commands.add_parser("scan", help="check every text of a file", epilog=_STATUSES))
     _info_options(commands.add_parser("info", help="show model, policy, thresholds and provider"))
     log_options(commands.add_parser("log", help="verify a decision log, or look into it"))
+    incident_options(commands.add_parser("incident", help="write down what went wrong, and until when to report it"))
     policy_options(commands.add_parser("policy", help="begin, show, check and try written criteria"))
     return parser
 

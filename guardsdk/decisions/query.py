@@ -11,7 +11,7 @@ from guardsdk.decisions.files import Place, opening, raw_lines
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 FIELDS: Final = ("time", "stage", "action", "status", "principle", "actor")
@@ -27,6 +27,7 @@ _FRONT = re.compile(
     rb'\{"v":1,"seq":\d+,"kind":"decision","time":"([^"]*)","stage":"(\w+)","action":"(\w+)","status":"(\w+)",'
     rb'"principle":(?:null|"([^"\\]*)"),"actor":(?:null|"([^"\\]*)")'
 )
+_NUMBER = re.compile(rb'\{"v":1,"seq":(\d+),"kind":"decision"')
 _DECISION = b'"kind":"decision"'
 _DAY, _HOUR = len("2026-01-01"), len("2026-01-01T00")
 
@@ -75,6 +76,18 @@ def records(path: Path, query: Query) -> Iterator[dict[str, Any]]:
     for _, raw in fronts(path, query):
         content: dict[str, Any] = json.loads(raw)
         yield content
+
+
+def found_at(path: Path, numbers: Collection[int]) -> dict[int, dict[str, Any]]:
+    """Return the decisions of these numbers as they were written; what is none is left out. Raises as ``fronts``."""
+    wanted = set(numbers)
+    found: dict[int, dict[str, Any]] = {}
+    for raw in _lines(path, Query()) if wanted else ():
+        match = _NUMBER.match(raw)
+        if match is not None and int(match[1]) in wanted:
+            content: dict[str, Any] = json.loads(raw)
+            found[int(match[1])] = content
+    return found
 
 
 def count(path: Path, query: Query, by: Sequence[str]) -> dict[tuple[str, ...], int]:

@@ -1,0 +1,196 @@
+"""``guardsdk incident``: open, note, close, list and export, in a file nobody changes unseen."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.terminal import complain, say, table
+from guardsdk.errors import InputError
+from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing
+from guardsdk.incidents.events import Report
+from guardsdk.incidents.export import as_json, as_markdown, chain_problem
+from guardsdk.incidents.log import IncidentLog, links
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
+
+    from guardsdk.incidents.events import Incident
+
+_DEFAULT = Path("incidents.jsonl")
+_HARMS = ", ".join(harm.value for harm in Harm)
+
+
+def incident_options(parser: ArgumentParser) -> None:
+    """Add the commands of ``guardsdk incident`` to ``parser``."""
+    commands = parser.add_subparsers(dest="incident_command", required=True, metavar="COMMAND")
+    one = _common(commands.add_parser("open", help="write down a new incident"), _open)
+    for name, words in (
+        ("title", "in a few words"),
+        ("reporter", "who reports it"),
+        ("system", "system or source"),
+        ("description", "what happened"),
+    ):
+        one.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
+    one.add_argument("--occurred", required=True, type=moment, metavar="TIME", help="when; UTC unless it says so")
+    one.add_argument("--aware", type=moment, metavar="TIME", help="when you became aware of it (default: now)")
+    one.add_argument("--impact", action="append", required=True, metavar="TEXT", help="may be repeated")
+    one.add_argument(
+        "--stakeholder", action="append", required=True, metavar="TEXT", help="who was affected; repeatable"
+    )
+    one.add_argument("--harm", action="append", required=True, type=_harm, metavar="HARM", help=f"repeatable: {_HARMS}")
+    one.add_argument("--role", choices=[role.value for role in Role], default=Role.DEPLOYER.value, help="of you")
+    _decisions(one)
+    two = _common(commands.add_parser("note", help="add what became known or was done"), _note)
+    two.add_argument("incident", metavar="ID")
+    two.add_argument("--author", required=True, metavar="TEXT")
+    two.add_argument("--text", required=True, metavar="TEXT")
+    two.add_argument("--harm", action="append", type=_harm, metavar="HARM", help="in place of the harms known so far")
+    two.add_argument("--reported-to", choices=[one.value for one in Recipient], help="that a report was made")
+    two.add_argument("--recipient", default="", metavar="TEXT", help="name of the authority or company")
+    two.add_argument("--reported-at", type=moment, metavar="TIME", help="default: now")
+    _decisions(two)
+    three = _common(commands.add_parser("close", help="say how it ended"), _close)
+    three.add_argument("incident", metavar="ID")
+    three.add_argument("--author", required=True, metavar="TEXT")
+    three.add_argument("--resolution", required=True, metavar="TEXT", help="cause, and what was changed")
+    _common(commands.add_parser("list", help="every incident, and the clocks that run"), _list)
+    four = _common(commands.add_parser("export", help="write incidents as Markdown or JSON"), _export)
+    four.add_argument("incident", nargs="*", metavar="ID", help="default: all")
+    four.add_argument("--out", type=Path, metavar="FILE", help=".md or .json (default: Markdown, standard output)")
+
+
+def _common(parser: ArgumentParser, run: Any) -> ArgumentParser:  # noqa: ANN401  a command
+    parser.set_defaults(run=run, alone=True)
+    parser.add_argument("--log", type=Path, default=_DEFAULT, metavar="FILE", help=f"default: {_DEFAULT}")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="the key of the hashes, where the file has one")
+    return parser
+
+
+def _decisions(parser: ArgumentParser) -> None:
+    parser.add_argument("--decision", action="append", type=int, default=[], metavar="NUMBER", help="repeatable")
+    parser.add_argument("--decision-log", type=Path, metavar="FILE", help="the log these numbers are of")
+
+
+def moment(given: str) -> datetime:
+    """Read a date or time of a command line; UTC unless it says so."""
+    try:
+        when = datetime.fromisoformat(given)
+    except ValueError:
+        msg = "must be a date or a time, such as 2026-11-25 or 2026-11-25T14:30"
+        raise ArgumentTypeError(msg) from None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def _harm(given: str) -> Harm:
+    try:
+        return Harm(given)
+    except ValueError:
+        msg = f"must be one of {_HARMS}"
+        raise ArgumentTypeError(msg) from None
+
+
+def _log(options: Namespace) -> IncidentLog:
+    return IncidentLog(options.log, key=None if options.key_file is None else options.key_file.read_bytes())
+
+
+def _linked(options: Namespace) -> dict[str, Any]:
+    if bool(options.decision) != (options.decision_log is not None):
+        msg = "--decision and --decision-log go together"
+        raise InputError(msg)
+    return {"decisions": links(options.decision_log, options.decision)} if options.decision else {}
+
+
+def _open(options: Namespace) -> Exit:
+    names = ("title", "reporter", "system", "description", "occurred", "role")
+    fields: dict[str, Any] = {name: getattr(options, name) for name in names}
+    if options.aware is not None:
+        fields["aware"] = options.aware
+    opened = _log(options).open(
+        impacts=options.impact, stakeholders=options.stakeholder, harms=options.harm, **fields, **_linked(options)
+    )
+    say(opened.id)
+    for line in _clocks(opened, datetime.now(UTC)):
+        complain(line)
+    return Exit.ALLOWED
+
+
+def _note(options: Namespace) -> Exit:
+    fields: dict[str, Any] = {"author": options.author, "text": options.text, **_linked(options)}
+    if options.harm is not None:
+        fields["harms"] = options.harm
+    if options.reported_to is not None:
+        at = options.reported_at or datetime.now(UTC)
+        fields["report"] = Report(to=options.reported_to, name=options.recipient, at=at)
+    elif options.reported_at is not None or options.recipient:
+        msg = "--reported-at and --recipient go with --reported-to"
+        raise InputError(msg)
+    noted = _log(options).note(options.incident, **fields)
+    for line in _clocks(noted, datetime.now(UTC)):
+        complain(line)
+    return Exit.ALLOWED
+
+
+def _close(options: Namespace) -> Exit:
+    closed = _log(options).close(options.incident, author=options.author, resolution=options.resolution)
+    for line in _clocks(closed, datetime.now(UTC)):
+        complain(line)
+    return Exit.ALLOWED
+
+
+def _clocks(one: Incident, now: datetime) -> Iterator[str]:
+    yield f"{one.id}: {one.severity}" + ("" if one.closed is None else ", closed")
+    for clock in one.clocks:
+        due = "" if clock.due is None else f" by {clock.due:%Y-%m-%d %H:%M} UTC"
+        yield f"article {clock.article}: {clock.duty}{due}: {standing(clock, one.reported(clock.recipient), now)}"
+    if one.clocks:
+        yield NOT_DECIDED
+
+
+def _list(options: Namespace) -> Exit:
+    found = _log(options).incidents()
+    now = datetime.now(UTC)
+    rows = [("incident", "state", "severity", "occurred", "clock", "standing", "title")]
+    for one in found.values():
+        clock = next((clock for clock in one.clocks if clock.due is not None), None)
+        rows.append(
+            (
+                one.id,
+                "open" if one.closed is None else "closed",
+                one.severity,
+                f"{one.opening.occurred:%Y-%m-%d}",
+                "-" if clock is None else clock.article,
+                "-" if clock is None else standing(clock, one.reported(clock.recipient), now),
+                one.opening.title,
+            )
+        )
+    for line in table(rows):
+        say(line)
+    return Exit.ALLOWED
+
+
+def _export(options: Namespace) -> Exit:
+    log = _log(options)
+    found = log.incidents()
+    if unknown := [name for name in options.incident if name not in found]:
+        msg = f"there is no incident {unknown[0]!r} in {options.log}"
+        raise InputError(msg)
+    chosen = [one for name, one in found.items() if name in options.incident or not options.incident]
+    chain, now = log.verify(), datetime.now(UTC)
+    whole = options.out is not None and options.out.suffix == ".json"
+    written = (
+        json.dumps(as_json(chosen, chain, now), indent=2) if whole else as_markdown(chosen, chain, now).rstrip("\n")
+    )
+    if options.out is None:
+        say(written)
+    else:
+        options.out.write_text(written + "\n", encoding="utf-8")
+    if not chain.sound:
+        complain(f"the chain is broken: {chain_problem(chain)}")
+        return Exit.BLOCKED
+    return Exit.ALLOWED

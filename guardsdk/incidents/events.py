@@ -1,0 +1,189 @@
+"""What is written of an incident, event by event, and what they add up to. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from guardsdk.incidents.clocks import Harm, Recipient, Role, clocks, serious
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from guardsdk.incidents.clocks import Clock
+
+Words = Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"\S")]
+Moment = Annotated[AwareDatetime, AfterValidator(lambda when: when.astimezone(UTC))]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class DecisionLink(_Frozen):
+    """A record of a decision log, by its number and hash, with what it says; it holds no text."""
+
+    log: str
+    """Name of the file it is in."""
+    seq: int = Field(ge=1)
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    time: str
+    stage: str
+    action: str
+    principle: str | None
+
+
+class Report(_Frozen):
+    """That the incident was reported to somebody."""
+
+    to: Recipient
+    name: str = Field(default="", max_length=1000)
+    """Which authority or company."""
+    at: Moment
+
+
+class Opening(_Frozen):
+    """What is known at first. The fields are those NIST AI 600-1 names as a minimum (GV-4.3-002), and three more.
+
+    The list was read in copies of the publication by others.
+    """
+
+    event: Literal["open"] = "open"
+    incident: str = Field(pattern=r"^INC-\d{8}-[0-9a-f]{6}$")
+    """Made when the record is opened."""
+    title: Words
+    reporter: Words
+    system: Words
+    """System or source."""
+    reported: Moment
+    """When this record was made."""
+    occurred: Moment
+    description: Words
+    impacts: tuple[Words, ...] = Field(min_length=1)
+    stakeholders: tuple[Words, ...] = Field(min_length=1)
+    """Who was affected."""
+    harms: tuple[Harm, ...] = Field(min_length=1)
+    aware: Moment
+    """When whoever keeps this record became aware of the incident: reporting clocks start here."""
+    role: Role
+    decisions: tuple[DecisionLink, ...] = ()
+
+
+class Note(_Frozen):
+    """What became known or was done later."""
+
+    event: Literal["note"] = "note"
+    incident: str
+    author: Words
+    text: Words
+    harms: tuple[Harm, ...] | None = None
+    """What it led to, as known now; none where that has not changed."""
+    report: Report | None = None
+    decisions: tuple[DecisionLink, ...] = ()
+
+
+class Closing(_Frozen):
+    """That it is over, and what follows from it."""
+
+    event: Literal["close"] = "close"
+    incident: str
+    author: Words
+    resolution: Words
+    """What was found to be the cause, and what was changed."""
+
+
+Event = Opening | Note | Closing
+_KINDS: dict[str, type[Event]] = {"open": Opening, "note": Note, "close": Closing}
+
+
+def event_of(record: dict[str, Any]) -> Event:
+    """Return the event a line of an incident log holds. Raises ``ValueError`` where it is none."""
+    kind = _KINDS.get(str(record.get("event")))
+    if kind is None:
+        msg = "the line holds no event that is known"
+        raise ValueError(msg)
+    return kind.model_validate({name: value for name, value in record.items() if name in kind.model_fields})
+
+
+class Written(_Frozen):
+    """One event with its place in the log."""
+
+    seq: int
+    hash: str
+    time: Moment
+    """When it was written."""
+    event: Event
+
+
+class Incident(_Frozen):
+    """Everything that was written of one incident, in order."""
+
+    history: tuple[Written, ...] = Field(min_length=1)
+
+    @property
+    def opening(self) -> Opening:
+        """The first event."""
+        first = self.history[0].event
+        if not isinstance(first, Opening):
+            msg = "an incident begins with its opening"
+            raise TypeError(msg)
+        return first
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.opening.incident
+
+    @property
+    def closed(self) -> Closing | None:
+        """How it ended; none while it is open."""
+        return next((one.event for one in self.history if isinstance(one.event, Closing)), None)
+
+    @property
+    def harms(self) -> tuple[Harm, ...]:
+        """What it led to, as known last."""
+        told = [one.event.harms for one in self.history if isinstance(one.event, Note) and one.event.harms is not None]
+        return told[-1] if told else self.opening.harms
+
+    @property
+    def severity(self) -> str:
+        """``serious`` or ``not serious``, in the sense of article 3(49) of the EU AI Act."""
+        return "serious" if serious(self.harms) else "not serious"
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """To whom it was reported."""
+        return tuple(
+            one.event.report for one in self.history if isinstance(one.event, Note) and one.event.report is not None
+        )
+
+    def reported(self, to: Recipient) -> datetime | None:
+        """Return when it was first reported to such a one; none where it was not."""
+        return min((one.at for one in self.reports if one.to is to), default=None)
+
+    @property
+    def decisions(self) -> tuple[DecisionLink, ...]:
+        """Decisions that belong to it, each once."""
+        links = [link for one in self.history if isinstance(one.event, Opening | Note) for link in one.event.decisions]
+        return tuple({(link.log, link.hash): link for link in links}.values())
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """What must be reported by when, by the harms known last."""
+        return clocks(self.harms, self.opening.aware, self.opening.role)
+
+
+def incidents_of(written: Iterable[Written]) -> dict[str, Incident]:
+    """Gather events by incident, in the order of their opening. Raises ``ValueError`` for an event without one."""
+    found: dict[str, list[Written]] = {}
+    for one in written:
+        if isinstance(one.event, Opening):
+            found[one.event.incident] = [one]
+        elif one.event.incident in found:
+            found[one.event.incident].append(one)
+        else:
+            msg = f"record {one.seq} is about {one.event.incident}, which was never opened"
+            raise ValueError(msg)
+    return {name: Incident(history=tuple(history)) for name, history in found.items()}

@@ -1,0 +1,124 @@
+"""Incidents for people and programs outside: Markdown and JSON. Pure, but for what it is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.incidents.clocks import NOT_DECIDED, SECOND_HAND, standing
+from guardsdk.incidents.events import Closing, Note, Opening
+from guardsdk.render.markdown import plain, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from guardsdk.decisions.verify import Report as ChainReport
+    from guardsdk.incidents.events import Incident, Written
+
+
+def as_json(incidents: Sequence[Incident], chain: ChainReport, now: datetime) -> dict[str, Any]:
+    """Return everything that was written, with severity and clocks as they stand at ``now``."""
+    return {
+        "exported": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "chain": {"sound": chain.sound, "records": chain.records, "problem": chain_problem(chain)},
+        "basis": SECOND_HAND,
+        "not_decided": NOT_DECIDED,
+        "incidents": [
+            {
+                "id": one.id,
+                "state": "open" if one.closed is None else "closed",
+                "severity": one.severity,
+                "harms": [harm.value for harm in one.harms],
+                "clocks": [
+                    {
+                        "article": clock.article,
+                        "duty": clock.duty,
+                        "due": None if clock.due is None else f"{clock.due:%Y-%m-%dT%H:%M:%SZ}",
+                        "standing": standing(clock, one.reported(clock.recipient), now),
+                    }
+                    for clock in one.clocks
+                ],
+                "decisions": [link.model_dump() for link in one.decisions],
+                "history": [written.model_dump(mode="json") for written in one.history],
+            }
+            for one in incidents
+        ],
+    }
+
+
+def chain_problem(chain: ChainReport) -> str | None:
+    """Say where a chain is broken; none where it holds."""
+    return None if chain.broken is None else f"{chain.broken.file}:{chain.broken.line}: {chain.broken.reason}"
+
+
+def as_markdown(incidents: Sequence[Incident], chain: ChainReport, now: datetime) -> str:
+    """Return a report of ``incidents`` as they stand at ``now``."""
+    problem = chain_problem(chain)
+    held = f"whole: {chain.records} records" if problem is None else f"BROKEN: {plain(problem)}"
+    lines = ["# Incidents", "", f"As of {now:%Y-%m-%d %H:%M} UTC. The chain of the file is {held}.", ""]
+    lines += [f"{NOT_DECIDED} Basis: {SECOND_HAND}.", ""]
+    for one in incidents:
+        lines += [*_incident(one, now), ""]
+    if not incidents:
+        lines += ["No incident is recorded.", ""]
+    return "\n".join(lines)
+
+
+def _incident(one: Incident, now: datetime) -> Iterator[str]:
+    opening = one.opening
+    yield f"## {one.id}: {plain(opening.title)}"
+    yield ""
+    rows = [
+        ("State", "open" if one.closed is None else "closed"),
+        ("Severity", f"{one.severity} ({', '.join(harm.value for harm in one.harms)})"),
+        ("Reporter", opening.reporter),
+        ("System or source", opening.system),
+        ("Reported", _moment(opening.reported)),
+        ("Date of incident", _moment(opening.occurred)),
+        ("Became aware", f"{_moment(opening.aware)}, as {opening.role.value}"),
+        ("Impacts", "; ".join(opening.impacts)),
+        ("Stakeholders impacted", "; ".join(opening.stakeholders)),
+    ]
+    yield table(("field", "value"), [(name, plain(value)) for name, value in rows])
+    yield ""
+    yield plain(opening.description)
+    if one.clocks:
+        clocks = [
+            tuple(map(plain, (clock.article, clock.duty, "at once" if clock.due is None else _moment(clock.due), at)))
+            for clock in one.clocks
+            for at in [standing(clock, one.reported(clock.recipient), now)]
+        ]
+        yield ""
+        yield table(("article", "duty", "last moment", "standing"), clocks)
+    if one.decisions:
+        links = [
+            (link.log, str(link.seq), link.time, link.stage, link.action, link.hash[:16]) for link in one.decisions
+        ]
+        yield ""
+        yield table(("log", "record", "time", "stage", "action", "hash"), links)
+    yield ""
+    yield table(("written", "by", "what"), [_told(written) for written in one.history])
+
+
+def _told(written: Written) -> tuple[str, str, str]:
+    event = written.event
+    when = plain(_moment(written.time))
+    if isinstance(event, Opening):
+        return when, plain(event.reporter), "opened"
+    if isinstance(event, Closing):
+        return when, plain(event.author), f"closed: {plain(event.resolution)}"
+    return when, plain(event.author), plain(_noted(event))
+
+
+def _noted(note: Note) -> str:
+    parts = [note.text]
+    if note.harms is not None:
+        parts.append(f"harms are now {', '.join(harm.value for harm in note.harms)}")
+    if note.report is not None:
+        name = f" ({note.report.name})" if note.report.name else ""
+        parts.append(f"reported to {note.report.to.value}{name} at {_moment(note.report.at)}")
+    return "; ".join(parts)
+
+
+def _moment(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,142 @@
+"""The file incidents are written to: append-only and chained like the decision log, by the same code."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from guardsdk.decisions.entry import Entry, parsed, timestamp
+from guardsdk.decisions.files import Place, raw_lines
+from guardsdk.decisions.query import found_at
+from guardsdk.decisions.verify import verify
+from guardsdk.decisions.writer import Writer
+from guardsdk.errors import DecisionLogError, InputError
+from guardsdk.incidents.events import Closing, DecisionLink, Note, Opening, Written, event_of, incidents_of
+from guardsdk.policy.logging import LogRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from guardsdk.decisions.verify import Report as ChainReport
+    from guardsdk.incidents.events import Event, Incident
+
+T = TypeVar("T", Opening, Note, Closing)
+
+KIND: Final = "incident"
+_RULES: Final = LogRules(fsync="always", max_age_s=inf, keep_days=inf)
+"""Every event is forced to the disk before the command returns, and nothing is ever removed."""
+
+
+class IncidentLog:
+    """Incidents in one file; nothing in it is ever changed: what was wrong is put right by a further note."""
+
+    def __init__(self, path: str | Path, *, key: bytes | None = None) -> None:
+        """Write to ``path``; nothing is touched before the first event. ``key`` is that of the hashes, if any."""
+        self.path = Path(path).resolve()
+        self._key = key
+        self._writer = Writer(Place(self.path), _RULES, key)
+
+    def open(self, **fields: Any) -> Incident:  # noqa: ANN401  the fields of ``Opening``
+        """Write down a new incident with the ``fields`` of ``Opening``, but for its id and ``reported``; return it.
+
+        Raises ``InputError`` that names the field, and ``DecisionLogError`` or ``OSError`` where it cannot be written.
+        """
+        now = datetime.now(UTC)
+        identifier = f"INC-{now:%Y%m%d}-{secrets.token_hex(3)}"
+        opening = _valid(Opening, {"reported": now, "aware": now, **fields, "incident": identifier})
+        if opening.occurred > opening.aware or opening.aware > now:
+            msg = "an incident occurs before anybody is aware of it, and that was in the past: occurred <= aware <= now"
+            raise InputError(msg)
+        return self._write(opening)
+
+    def note(self, incident: str, **fields: Any) -> Incident:  # noqa: ANN401  the fields of ``Note``
+        """Add to ``incident``, an open or a closed one. Raises as ``open``, and ``InputError`` where there is none."""
+        self.incident(incident)
+        note = _valid(Note, {**fields, "incident": incident})
+        if note.report is not None and note.report.at > datetime.now(UTC):
+            msg = "a report is noted once it was made, not before"
+            raise InputError(msg)
+        return self._write(note)
+
+    def close(self, incident: str, **fields: Any) -> Incident:  # noqa: ANN401  the fields of ``Closing``
+        """Close ``incident``. Raises as ``note``, and ``InputError`` where it is closed already."""
+        if self.incident(incident).closed is not None:
+            msg = f"{incident} is closed already; a note can still be added"
+            raise InputError(msg)
+        return self._write(_valid(Closing, {**fields, "incident": incident}))
+
+    def incident(self, identifier: str) -> Incident:
+        """Return one incident. Raises ``InputError`` where there is none of that id, and as ``incidents``."""
+        found = self.incidents() if self.path.exists() else {}
+        if identifier not in found:
+            msg = f"there is no incident {identifier!r} in {self.path.name}"
+            raise InputError(msg)
+        return found[identifier]
+
+    def incidents(self) -> dict[str, Incident]:
+        """Return every incident by its id, the oldest first.
+
+        Raises ``DecisionLogError`` where there is no such file, or a line is not what was written.
+        """
+        try:
+            return incidents_of(self._events())
+        except ValueError as error:
+            reason = "a line holds no event as it was written" if isinstance(error, ValidationError) else str(error)
+            msg = f"{self.path}: {reason}"
+            raise DecisionLogError(msg) from None
+
+    def verify(self) -> ChainReport:
+        """Follow the chain. Raises ``DecisionLogError`` where there is no such file."""
+        return verify(self.path, key=self._key)
+
+    def _events(self) -> Iterable[Written]:
+        for file in Place(self.path).every():
+            for raw in raw_lines(file):
+                line = parsed(raw.rstrip(b"\n"))
+                if line is None or line.kind != KIND:
+                    continue
+                record = json.loads(raw)
+                yield Written(seq=line.sequence, hash=line.digest, time=record["time"], event=event_of(record))
+
+    def _write(self, event: Event) -> Incident:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer.append([Entry(KIND, timestamp(time.time_ns()), event.model_dump(mode="json"))])
+        return self.incident(event.incident)
+
+
+def links(path: Path, numbers: Iterable[int]) -> tuple[DecisionLink, ...]:
+    """Return links to the records of these numbers in the decision log at ``path``.
+
+    Raises ``InputError`` where a number is no decision there, and ``DecisionLogError`` where there is no log.
+    """
+    wanted = list(dict.fromkeys(numbers))
+    found = found_at(path, wanted)
+    if missing := [number for number in wanted if number not in found]:
+        msg = f"{path}: record {missing[0]} is no decision of that log"
+        raise InputError(msg)
+    return tuple(
+        DecisionLink(
+            log=path.name,
+            seq=number,
+            hash=found[number]["hash"],
+            **{name: found[number][name] for name in ("time", "stage", "action", "principle")},
+        )
+        for number in wanted
+    )
+
+
+def _valid(kind: type[T], fields: dict[str, Any]) -> T:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "event"
+        msg = f"{name}: {first['msg']}"
+        raise InputError(msg) from None
