@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from guardsdk.extract.joined import joined
 from guardsdk.extract.turns import turns_of
 from guardsdk.given import require_seconds, require_text_or_none
 from guardsdk.handling import leading
+from guardsdk.steps import in_thread
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class Conversations:
         deadline_s: float | None = None,
     ) -> ConversationVerdict:
         """Check a list of messages as ``check_messages`` does, in a worker thread."""
-        return await asyncio.to_thread(self.check_messages, messages, system=system, actor=actor, deadline_s=deadline_s)
+        return await in_thread(lambda: self.check_messages(messages, system=system, actor=actor, deadline_s=deadline_s))
 
 
 def _verdict(

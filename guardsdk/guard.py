@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -28,6 +27,7 @@ from guardsdk.recording import log_of, monitor_of, observers_of
 from guardsdk.reviewing import Reviewer
 from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.settings import Providers, Settings
+from guardsdk.steps import in_thread
 from guardsdk.streaming import Streaming
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage, Verdict
@@ -186,8 +186,8 @@ class Guard(Streaming, Conversations, Applying, Watching):
         deadline_s: float | None = None,
     ) -> Verdict:
         """Check one text as ``check`` does, in a worker thread that sees the caller's context variables."""
-        return await asyncio.to_thread(
-            self.check, text, stage=stage, context=context, system=system, actor=actor, deadline_s=deadline_s
+        return await in_thread(
+            lambda: self.check(text, stage=stage, context=context, system=system, actor=actor, deadline_s=deadline_s)
         )
 
     def check_many(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import inspect
 import logging
 import queue
+import sys
 import threading
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ class Reviewer:
 
         Raises ``DecorationError`` for anything else.
         """
-        if not (callable(given) or isinstance(given, asyncio.Queue | queue.Queue | queue.SimpleQueue)):
+        if not (callable(given) or isinstance(given, queue.Queue | queue.SimpleQueue) or _is_async_queue(given)):
             msg = f"reviewer must be a callable or a queue, not {type(given).__name__}"
             raise DecorationError(msg)
         self._given: Any = given
@@ -82,7 +82,7 @@ class Reviewer:
     @property
     def needs_loop(self) -> bool:
         """Whether only async callables can wait for it."""
-        return isinstance(self._given, asyncio.Queue) or needs_await(self._given)
+        return _is_async_queue(self._given) or needs_await(self._given)
 
     def wait(self, item: ReviewItem, timeout_s: float) -> Answer | None:
         """Return the answer, or none where there is none in time or the reviewer failed."""
@@ -98,6 +98,8 @@ class Reviewer:
 
     async def await_(self, item: ReviewItem, timeout_s: float) -> Answer | None:
         """As ``wait``, in a running loop."""
+        import asyncio  # noqa: PLC0415  slow to import, and whoever gets here has it
+
         try:
             async with asyncio.timeout(timeout_s):
                 if not callable(self._given):
@@ -115,6 +117,12 @@ class Reviewer:
         context = contextvars.copy_context()
         # A daemon: a reviewer who never answers must not keep the program from ending.
         threading.Thread(target=context.run, args=(_ask, self._given, item), daemon=True).start()
+
+
+def _is_async_queue(given: object) -> bool:
+    """Whoever has an ``asyncio.Queue`` has imported asyncio, which is too slow to import for asking."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(given, asyncio.Queue)
 
 
 def _ask(reviewer: Callable[[ReviewItem], object], item: ReviewItem) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing
@@ -33,9 +32,16 @@ class Invoke:
 Steps = Generator[Step | Invoke, Any, T]
 
 
+async def in_thread(run: Callable[[], T]) -> T:
+    """Run in a worker thread that sees the caller's context variables, without holding up the loop."""
+    import asyncio  # noqa: PLC0415  slow to import, and whoever gets here has it
+
+    return await asyncio.to_thread(run)
+
+
 def work(run: Callable[[], Any]) -> Step:
     """Return a step of our own, which takes a while: in async callables a worker thread does it."""
-    return Step(run, lambda: asyncio.to_thread(run))
+    return Step(run, lambda: in_thread(run))
 
 
 def ask(run: Callable[[], Any]) -> Step:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -44,7 +46,8 @@ class TextEncoder:
         import tokenizers  # noqa: PLC0415  importing the package must stay light
 
         try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+            described = path.read_text(encoding="utf-8")
+            self._tokenizer = tokenizers.Tokenizer.from_str(described)
         except Exception as error:  # the library raises plain Exception
             msg = f"tokenizer file {path} cannot be loaded: {type(error).__name__}"
             raise ModelError(msg) from error
@@ -70,12 +73,7 @@ class TextEncoder:
         self._tokenizer.encode_special_tokens = True
         self._longest_word: int | None = getattr(self._tokenizer.model, "max_input_chars_per_word", None)
         self._unknown: int | None = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
-        vocabulary = self._tokenizer.get_vocab()
-        self._plain = WordPieces.like(self._tokenizer, self._tokenizer.get_vocab(with_added_tokens=False))
-        self._lettered = np.zeros(max(vocabulary.values()) + 1, dtype=np.bool_)
-        self._lettered[[at for token, at in vocabulary.items() if any(map(str.isalpha, token))]] = True
-        if self._unknown is not None:
-            self._lettered[self._unknown] = False
+        self._plain = WordPieces.of(json.loads(described))
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokenize texts of any length, in order."""
@@ -115,7 +113,18 @@ class TextEncoder:
         Such a text is the same few tokens whatever it says, so a score of it means nothing. One known word is enough
         to be read, so nothing that the model could understand hides behind words that it does not know.
         """
-        return self._unknown is None or bool(self._lettered[ids].any()) or not bool((ids == self._unknown).any())
+        if self._unknown is None or self._unknown not in ids:
+            return True
+        return bool(self._lettered[ids].any())
+
+    @cached_property
+    def _lettered(self) -> NDArray[np.bool_]:
+        """Whether each token is known and holds a letter, by its id."""
+        vocabulary = self._tokenizer.get_vocab()
+        lettered = np.zeros(max(vocabulary.values()) + 1, dtype=np.bool_)
+        lettered[[at for token, at in vocabulary.items() if any(map(str.isalpha, token))]] = True
+        lettered[self._unknown] = False
+        return lettered
 
     def ends(self, text: str, most: int) -> NDArray[np.int64]:
         """Return at most ``most`` token ids of ``text``: the first and the last half where there are more."""

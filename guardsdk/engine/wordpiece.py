@@ -7,7 +7,6 @@ ids. The algorithm is the greedy longest match of WordPiece, as in Song et al. 2
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -43,22 +42,29 @@ class WordPieces:
         self._lower = lower
 
     @classmethod
-    def like(cls, tokenizer: Any, vocabulary: Mapping[str, int]) -> Self | None:  # noqa: ANN401  the library is not imported here
-        """Return what tokenizes plain text as ``tokenizer`` does; none where it is no BERT tokenizer."""
-        if type(tokenizer.model).__name__ != "WordPiece":
+    def of(cls, described: Mapping[str, Any]) -> Self | None:
+        """Return what tokenizes plain text as the tokenizer that ``tokenizer.json`` describes does.
+
+        None where that is no tokenizer of a BERT model, or one with tokens of its own.
+        """
+        model = described["model"]
+        normal = [step for step in _steps(described["normalizer"], "normalizers") if step["type"] not in _IDLE]
+        split = [step for step in _steps(described["pre_tokenizer"], "pretokenizers") if not _splits_marks(step)]
+        bert = [step["type"] for step in (model, *normal, *split)] == [
+            "WordPiece",
+            "BertNormalizer",
+            "BertPreTokenizer",
+        ]
+        if not bert or not all(token["special"] for token in described["added_tokens"]):
             return None
-        unknown = vocabulary.get(tokenizer.model.unk_token)
-        normal = [step for step in _steps(tokenizer.normalizer, "normalizers") if step["type"] not in _IDLE]
-        split = [step for step in _steps(tokenizer.pre_tokenizer, "pretokenizers") if not _splits_marks(step)]
-        bert = [step["type"] for step in (*normal, *split)] == ["BertNormalizer", "BertPreTokenizer"]
-        only_special = all(token.special for token in tokenizer.get_added_tokens_decoder().values())
-        if unknown is None or not bert or not only_special:
+        unknown = model["vocab"].get(model["unk_token"])
+        if unknown is None:
             return None
         return cls(
-            vocabulary,
+            model["vocab"],
             unknown=unknown,
-            prefix=tokenizer.model.continuing_subword_prefix,
-            longest_word=tokenizer.model.max_input_chars_per_word,
+            prefix=model["continuing_subword_prefix"],
+            longest_word=model["max_input_chars_per_word"],
             lower=normal[0]["lowercase"],
         )
 
@@ -97,15 +103,14 @@ class WordPieces:
         return ids
 
 
-def _steps(part: Any, inside: str) -> list[dict[str, Any]]:  # noqa: ANN401  the library is not imported here
-    """Return the steps of a normaliser or splitter as their descriptions in the tokenizer's file."""
-    if part is None:
+def _steps(described: Mapping[str, Any] | None, inside: str) -> list[Mapping[str, Any]]:
+    """Return the steps of a normaliser or splitter, be it one or several."""
+    if described is None:
         return []
-    described: dict[str, Any] = json.loads(part.__getstate__())
     return list(described[inside]) if described["type"] == "Sequence" else [described]
 
 
-def _splits_marks(step: dict[str, Any]) -> bool:
+def _splits_marks(step: Mapping[str, Any]) -> bool:
     """Whether ``step`` only puts marks apart that the BERT split has put apart."""
     isolated = step["type"] == "Split" and step["behavior"] == "Isolated" and not step["invert"]
     return isolated and step["pattern"].get("Regex") in _MARKS

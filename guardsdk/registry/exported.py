@@ -6,20 +6,18 @@ Nothing is known of such a model's calibration, so its own probabilities are tak
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardsdk.errors import ModelError, ModelNotFoundError
-from guardsdk.registry.manifest import Calibration, FileEntry, Label, LabelStage, Manifest
+from guardsdk.registry.manifest import CONFIG_FILE, Calibration, Label, LabelStage, Manifest, file_entry
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONFIG_FILE = "config.json"
 _GRAPHS = ("model.onnx", "onnx/model.onnx")
 _TOKENIZER = "tokenizer.json"
 _LONGEST_WINDOW = 512
@@ -81,16 +79,6 @@ def describe(directory: Path) -> tuple[Manifest, Literal["sigmoid", "softmax"]]:
         raise ModelError(msg) from None
     multi = config.problem_type == "multi_label_classification" or len(names) == 1
     return manifest, "sigmoid" if multi else "softmax"
-
-
-def file_entry(path: Path) -> FileEntry:
-    """Return size and sha256 of the file at ``path``. Raises ``ModelError`` when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size=path.stat().st_size)
-    except OSError as error:
-        msg = f"model file {path} cannot be read: {error.strerror}"
-        raise ModelError(msg) from error
 
 
 def _read_config(directory: Path) -> _Config:

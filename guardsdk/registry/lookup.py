@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ValidationError
 
 from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundError
-from guardsdk.registry.exported import CONFIG_FILE, describe, file_entry
-from guardsdk.registry.manifest import Manifest
+from guardsdk.registry.manifest import CONFIG_FILE, Manifest, file_entry
 from guardsdk.verdict import ArtifactRef
 
 if TYPE_CHECKING:
@@ -79,6 +78,8 @@ def load_manifest(directory: Path) -> LoadedModel:
     """
     path = _require(directory, "the model directory") / MANIFEST_FILE
     if not path.is_file():
+        from guardsdk.registry.exported import describe  # noqa: PLC0415  our own models do without it
+
         manifest, activation = describe(directory)
         content = f"{activation}\n{manifest.model_dump_json()}".encode()
     else:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import hashlib
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from guardsdk.errors import ModelError
 from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG_FILE = "config.json"
+"""What describes a model that was exported elsewhere; see ``registry.exported``."""
 
 
 class _Strict(BaseModel):
@@ -128,3 +136,13 @@ class Manifest(_Strict):
             msg = f"overlap_tokens ({self.overlap_tokens}) must be smaller than the {room} tokens a window has room for"
             raise ValueError(msg)
         return self
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Return size and sha256 of the file at ``path``. Raises ``ModelError`` when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size=path.stat().st_size)
+    except OSError as error:
+        msg = f"model file {path} cannot be read: {error.strerror}"
+        raise ModelError(msg) from error

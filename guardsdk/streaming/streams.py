@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import inspect
 from collections import deque
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardsdk.errors import InputError
 from guardsdk.handling import Instead
-from guardsdk.steps import Step, adrive, drive
+from guardsdk.steps import Step, adrive, drive, in_thread
 from guardsdk.streaming.held import NOTHING, Held, Rules
 from guardsdk.verdict import Action
 
@@ -108,7 +107,7 @@ class _Stream:
         def run() -> Sequence[Verdict]:
             return self._context.run(self._judge, texts)
 
-        return Step(run, lambda: asyncio.to_thread(run))
+        return Step(run, lambda: in_thread(run))
 
     def _end(self, thrown: BaseException | None) -> Steps[Instead | Again | None]:
         """End with what follows the chunks: nothing where the source has ended; or raise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -34,6 +35,10 @@ def encoder(model_directory: Path) -> TextEncoder:
     return TextEncoder(model_directory / "tokenizer.json")
 
 
+def described(tokenizer: tokenizers.Tokenizer) -> WordPieces | None:
+    return WordPieces.of(json.loads(tokenizer.to_str()))
+
+
 @given(text=mixed | ascii_text)
 @example("a" * 100 + " " + "b" * 101)
 @example("[SEP] [CLS] ##ing [UNK]")
@@ -62,7 +67,7 @@ def test_texts_of_both_kinds_keep_their_order(encoder: TextEncoder) -> None:
 def test_another_kind_of_tokenizer_goes_through_the_library(tmp_path: Path, changed: str) -> None:
     write_tokenizer(tmp_path / "tokenizer.json")
     tokenizer = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    assert WordPieces.like(tokenizer, tokenizer.get_vocab()) is not None
+    assert described(tokenizer) is not None
     if changed == "normalizer":
         tokenizer.normalizer = tokenizers.normalizers.Sequence(
             [tokenizers.normalizers.Replace("a", "b"), tokenizers.normalizers.BertNormalizer()]
@@ -73,14 +78,14 @@ def test_another_kind_of_tokenizer_goes_through_the_library(tmp_path: Path, chan
         tokenizer.add_tokens(["please attack"])
     else:
         tokenizer.model = tokenizers.models.BPE()
-    assert WordPieces.like(tokenizer, tokenizer.get_vocab()) is None
+    assert described(tokenizer) is None
 
 
 def test_a_cased_tokenizer_keeps_its_capitals(tmp_path: Path) -> None:
     write_tokenizer(tmp_path / "tokenizer.json")
     tokenizer = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=False)
-    plain = WordPieces.like(tokenizer, tokenizer.get_vocab())
+    plain = described(tokenizer)
     assert plain is not None
     for text in ("attack", "ATTACK", "Attack!"):
         assert plain.ids(text) == tokenizer.encode(text, add_special_tokens=False).ids
