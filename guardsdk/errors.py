@@ -31,6 +31,10 @@ class ModelError(GuardError, RuntimeError):
     """A model cannot be loaded or run."""
 
 
+class OverloadedError(ModelError):
+    """More callers wait for the model than the guard lets: what could not be scored is not checked."""
+
+
 class ModelNotFoundError(ModelError, FileNotFoundError):
     """No model directory, or no file the manifest names, is at the given place."""
 

@@ -54,11 +54,14 @@ def require_options(
     max_chars: int | None,
     threads: int | None,
     providers: str | None,
+    *,
+    max_waiting: int | None = None,
 ) -> None:
     """Raise ``InputError`` unless the options of a guard have values that can be used."""
     require(cache >= 0, "cache must be 0 (off) or more verdicts")
     require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
     require(max_chars is None or max_chars >= 1, "max_chars must be at least 1, or None")
+    require(max_waiting is None or max_waiting >= 0, "max_waiting must be at least 0, or None")
     require(threads is None or threads >= 1, "threads must be at least 1")
     require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
 

@@ -66,6 +66,7 @@ class Guard(Streaming, Conversations, Applying, Watching):
         max_chars: int | None = 2_000_000,
         early_stop: bool = True,
         deadline_s: float | None = None,
+        max_waiting: int | None = 1024,
         shadow: bool | None = None,
         reviewer: object = None,
         views: bool = True,
@@ -90,6 +91,8 @@ class Guard(Streaming, Conversations, Applying, Watching):
                 action any more. Off, every window is scored and every finding is on the verdict.
             deadline_s: Seconds a check may take, looked at between windows and screens. What is not scored by then is
                 left out: the verdict is ``degraded``, ``failed`` where nothing was scored, and ``on_error`` decides.
+            max_waiting: Threads that may wait for the model. A check beyond is turned away at once, its verdict says
+                so, and ``on_error`` decides. ``None`` lets any number wait.
             shadow: Let every text pass and record what would have followed, whatever the policy says of it; the
                 policy's own ``shadow`` when left out.
             reviewer: Who decides on texts with action ``review``, for ``apply`` and for callables guarded with this
@@ -107,7 +110,7 @@ class Guard(Streaming, Conversations, Applying, Watching):
             InputError: An argument or a setting has a value that cannot be used.
             DecorationError: ``reviewer`` is neither a callable nor a queue.
         """
-        require_options(cache, cache_ttl_s, max_chars, threads, providers)
+        require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting=max_waiting)
         require_seconds(deadline_s, "deadline_s")
         self._settings = Settings.from_environment() if settings is None else settings
         self.policy = chosen_policy(policy, self._settings, shadow=shadow)
@@ -135,6 +138,7 @@ class Guard(Streaming, Conversations, Applying, Watching):
             max_chars=max_chars,
             early_stop=early_stop,
             deadline_s=deadline_s,
+            max_waiting=max_waiting,
         )
 
     def check(

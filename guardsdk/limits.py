@@ -20,21 +20,32 @@ class Limits:
     ends_at: float | None = None
     """On the clock of ``time.monotonic``: past it no further piece of work is begun."""
     settled: Settled | None = None
+    most_waiting: int | None = None
+    """How many callers may wait for the model before this one is turned away."""
 
     @classmethod
-    def within(cls, seconds: float | None) -> Self:
+    def within(cls, seconds: float | None, most_waiting: int | None = None) -> Self:
         """Return limits that end ``seconds`` from now, or never."""
-        return cls(None if seconds is None else time.monotonic() + seconds)
+        return cls(None if seconds is None else time.monotonic() + seconds, most_waiting=most_waiting)
 
     @property
     def passed(self) -> bool:
         """Whether the time is up."""
         return self.ends_at is not None and time.monotonic() >= self.ends_at
 
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the time is up, none where it never is."""
+        return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
+
+    def until(self, settled: Settled) -> Limits:
+        """Return the same limits with another way to tell that a decision is settled."""
+        return Limits(self.ends_at, settled, self.most_waiting)
+
     def alone(self, place: int) -> Limits:
         """Return the limits of the text at ``place`` for a call that gives that text only."""
         settled = self.settled
-        return self if settled is None else Limits(self.ends_at, lambda _, scores: settled(place, scores))
+        return self if settled is None else self.until(lambda _, scores: settled(place, scores))
 
 
 UNLIMITED = Limits()

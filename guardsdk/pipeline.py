@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.errors import GuardError, ModelError
+from guardsdk.flights import Flights
 from guardsdk.limits import Limits
 from guardsdk.observing import CheckRecord, notify, wants_embedding, written
 from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled
@@ -84,6 +85,7 @@ class Pipeline:
         max_chars: int | None = None,
         early_stop: bool = False,
         deadline_s: float | None = None,
+        max_waiting: int | None = None,
     ) -> None:
         """Check by ``policy`` with the parts ``assemble`` gives.
 
@@ -97,9 +99,11 @@ class Pipeline:
         self._recorder = recorder
         self._provider_requested = provider_requested
         self._cache = cache
+        self._flights = Flights()
         self._max_chars = max_chars
         self._early_stop = early_stop
         self._deadline_s = deadline_s
+        self._max_waiting = max_waiting
         self._stages = frozenset(stage for principle in policy.principles for stage in principle.stages)
 
     def run(
@@ -120,7 +124,7 @@ class Pipeline:
         if not texts:
             return []
         started_ns, started = time.time_ns(), time.perf_counter()
-        limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s)
+        limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s, self._max_waiting)
         embeddings: Embeddings = {}
         judged = self._judge(texts, stage, around, limits, embeddings=embeddings)
         for place, kinds in enumerate(uncovered):
@@ -176,16 +180,57 @@ class Pipeline:
             key: Hashable = (beside, text)
             if self._cache is not None:
                 key = digest = assembly.keys.key(stage, beside, text)
-                hit = self._cache.get(digest)
-                if hit is not None:
-                    judged[place] = hit.verdict
-                    embeddings.update({} if hit.embedding is None else {place: hit.embedding.astype("float32")})
+                if self._remembered(digest, (place,), judged, embeddings):
                     continue
             jobs.setdefault(key, _Job(text, beside)).places.append(place)
         waiting_jobs = list(jobs.items())
         for start in range(0, len(waiting_jobs), _AT_ONCE):
-            self._score(assembly, stage, waiting_jobs[start : start + _AT_ONCE], judged, limits, embeddings=embeddings)
+            part = waiting_jobs[start : start + _AT_ONCE]
+            self._score_once(assembly, stage, part, judged, limits, embeddings=embeddings)
         return judged
+
+    def _remembered(
+        self, key: Hashable, places: Sequence[int], judged: dict[int, Verdict], embeddings: Embeddings
+    ) -> bool:
+        """Put what the cache holds under ``key`` at ``places``; tell whether it held anything."""
+        hit = self._cache.get(key) if self._cache is not None and isinstance(key, bytes) else None
+        if hit is None:
+            return False
+        judged.update(dict.fromkeys(places, hit.verdict))
+        if hit.embedding is not None:
+            embeddings.update(dict.fromkeys(places, hit.embedding.astype("float32")))
+        return True
+
+    def _score_once(
+        self,
+        assembly: Assembly,
+        stage: Stage,
+        jobs: Sequence[tuple[Hashable, _Job]],
+        judged: dict[int, Verdict],
+        limits: Limits,
+        *,
+        embeddings: Embeddings,
+    ) -> None:
+        """Score every job that no other thread is at work on, and wait for the others; see ``flights``.
+
+        What another thread did not check completely is scored here after all: it may have had less time.
+        """
+        flights = {key: self._flights.take(key) for key, _ in jobs if isinstance(key, bytes)}
+        elsewhere = {key: done for key, done in flights.items() if done is not None}
+        try:
+            own = [(key, job) for key, job in jobs if key not in elsewhere] if elsewhere else jobs
+            if own:
+                self._score(assembly, stage, own, judged, limits, embeddings=embeddings)
+        finally:
+            self._flights.land(flights.keys() - elsewhere.keys() if elsewhere else flights)
+        late: list[tuple[Hashable, _Job]] = []
+        for key, job in jobs if elsewhere else ():
+            if isinstance(key, bytes) and key in elsewhere:
+                elsewhere[key].wait(limits.left_s)
+                if not self._remembered(key, job.places, judged, embeddings):
+                    late.append((key, job))
+        if late:
+            self._score(assembly, stage, late, judged, limits, embeddings=embeddings)
 
     def _score(
         self,
@@ -205,7 +250,7 @@ class Pipeline:
             def enough(_: int, scores: Mapping[str, float]) -> bool:
                 return settled(assembly.bound, stage, scores)
 
-            limits = Limits(limits.ends_at, enough)
+            limits = limits.until(enough)
         readings = assembly.panel.read(texts, stage, around, limits)
         for (key, job), reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))

@@ -26,6 +26,7 @@ FLOORS = {
     "vault": 2,
     "registry": 2,
     "cache": 2,
+    "flights": 2,
     "observing": 2,
     "engine": 3,
     "screens": 4,

@@ -28,6 +28,10 @@ class Row(NamedTuple):
     """Everything before the window: special ids, stage token, context."""
     body: NDArray[np.int64]
     """The window's tokens."""
+    paired: bool
+    """Whether the head carries a context."""
+    length: int
+    """Tokens with everything around them."""
 
 
 class Arrays(NamedTuple):
@@ -51,12 +55,7 @@ def plan_batches(lengths: Sequence[int], rows: int, tokens: int) -> list[list[in
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         length = lengths[index]
         batch = batches[-1] if batches else None
-        if (
-            batch is None
-            or len(batch) == rows
-            or (len(batch) + 1) * length > tokens
-            or length > shortest * _STEP + _SLACK
-        ):
+        if batch is None or len(batch) == rows or not fits(shortest, length, len(batch) + 1, tokens):
             batches.append([index])
             shortest = length
         else:
@@ -64,15 +63,20 @@ def plan_batches(lengths: Sequence[int], rows: int, tokens: int) -> list[list[in
     return batches
 
 
-def arrays(rows: Sequence[Row], suffix: NDArray[np.int64], pad: int, paired: Sequence[bool]) -> Arrays:
+def fits(shortest: int, longest: int, rows: int, tokens: int) -> bool:
+    """Whether ``rows`` rows of those lengths waste little on padding and stay within ``tokens`` together."""
+    return rows * longest <= tokens and longest <= shortest * _STEP + _SLACK
+
+
+def arrays(rows: Sequence[Row], suffix: NDArray[np.int64], pad: int) -> Arrays:
     """Lay ``rows`` out side by side: head, body, ``suffix``, then ``pad`` with mask 0.
 
-    The token type is 0 in the head and, where ``paired`` says that the head carries a context, 1 after it.
+    The token type is 0 in the head and, where a row is ``paired``, 1 after it.
     """
     if len(rows) == 1:  # on CPU always: a few copies less
         ids = np.concatenate((rows[0].head, rows[0].body, suffix))[None]
         kinds = np.zeros_like(ids)
-        if paired[0]:
+        if rows[0].paired:
             kinds[0, len(rows[0].head) :] = 1
         return Arrays(ids, np.ones_like(ids), kinds)
     longest = max(len(row.head) + len(row.body) for row in rows) + len(suffix)
@@ -80,13 +84,13 @@ def arrays(rows: Sequence[Row], suffix: NDArray[np.int64], pad: int, paired: Seq
     ids = np.full(shape, pad, dtype=np.int64)
     mask = np.zeros(shape, dtype=np.int64)
     kinds = np.zeros(shape, dtype=np.int64)
-    for at, (row, pair) in enumerate(zip(rows, paired, strict=True)):
+    for at, row in enumerate(rows):
         start = len(row.head)
         end = start + len(row.body)
         ids[at, :start] = row.head
         ids[at, start:end] = row.body
         ids[at, end : end + len(suffix)] = suffix
         mask[at, : end + len(suffix)] = 1
-        if pair:
+        if row.paired:
             kinds[at, start : end + len(suffix)] = 1
     return Arrays(ids, mask, kinds)

@@ -12,12 +12,13 @@ from weakref import WeakSet
 import numpy as np
 
 from guardsdk.engine.batches import Row, arrays, plan_batches
-from guardsdk.engine.cores import default_threads
+from guardsdk.engine.cores import default_threads, usable_cores
 from guardsdk.engine.reading import StageReading, Tally, log_odds
 from guardsdk.engine.runner import Runner
 from guardsdk.engine.scores import Request, Scores
 from guardsdk.engine.session import OnnxRuntime, Runtime
 from guardsdk.engine.tokenizer import TextEncoder
+from guardsdk.engine.turns import Capacity, Turns
 from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.registry.lookup import verify_files
 from guardsdk.text.clean import clean
@@ -47,6 +48,7 @@ _NOTHING_READ = -40.0
 class _Loaded:
     encoder: TextEncoder
     runner: Runner
+    turns: Turns
 
 
 class Classifier:
@@ -96,30 +98,29 @@ class Classifier:
         texts = [clean(request.text) for request in requests]
         tallies: list[Tally] = []
         rows: list[Row] = []
-        paired: list[bool] = []
         for request, text, tokens in zip(requests, texts, loaded.encoder.encode(texts), strict=True):
             head, pair = self._head(loaded.encoder, request)
-            room = self.model.manifest.max_tokens - len(head) - len(loaded.encoder.suffix)
+            frame = len(head) + len(loaded.encoder.suffix)
+            room = self.model.manifest.max_tokens - frame
             ranges = _ends_first(windows(len(tokens.ids), room, self.model.manifest.overlap_tokens))
-            rows.extend(Row(len(tallies), at, head, tokens.ids[a:b]) for at, (a, b) in enumerate(ranges))
-            paired.append(pair)
+            rows += [
+                Row(len(tallies), at, head, tokens.ids[a:b], pair, frame + b - a) for at, (a, b) in enumerate(ranges)
+            ]
             tallies.append(Tally(text, tokens, ranges, self._readings[request.stage]))
-        self._run(loaded, rows, paired, tallies, limits)
+        self._run(loaded, rows, tallies, limits)
         return [tally.scores(loaded.encoder) for tally in tallies]
 
-    def _run(self, loaded: _Loaded, rows: list[Row], paired: list[bool], tallies: list[Tally], limits: Limits) -> None:
-        suffix = loaded.encoder.closing
+    def _run(self, loaded: _Loaded, rows: list[Row], tallies: list[Tally], limits: Limits) -> None:
         most = _ROWS[loaded.runner.active.kind]
-        frame = len(suffix)
-        lengths = [len(row.head) + len(row.body) + frame for row in rows]
-        for batch in plan_batches(lengths, most, _TOKENS):
+        for batch in plan_batches([row.length for row in rows], most, _TOKENS):
             members = [rows[index] for index in batch if not tallies[rows[index].owner].settled]
             if not members:
                 continue
             if limits.passed:
                 return
-            feed = arrays(members, suffix, loaded.encoder.pad, [paired[row.owner] for row in members])
-            outputs = loaded.runner.run(*feed)
+            outputs = loaded.turns.run(members, limits)
+            if outputs is None:
+                return
             odds = log_odds(outputs.logits, self.model.activation).tolist()
             for at, row in enumerate(members):
                 tally = tallies[row.owner]
@@ -147,7 +148,13 @@ class Classifier:
                 verify_files(self.model)
                 encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
                 threads = self._threads or default_threads()
-                self._state = _Loaded(encoder, Runner(self.model, self._providers, threads, self._runtime))
+                runner = Runner(self.model, self._providers, threads, self._runtime)
+                turns = Turns(
+                    lambda rows: runner.run(*arrays(rows, encoder.closing, encoder.pad)),
+                    usable_cores() if runner.active.kind == "cpu" else 1,
+                    lambda: Capacity(_ROWS[runner.active.kind], _TOKENS),
+                )
+                self._state = _Loaded(encoder, runner, turns)
             return self._state
 
     def _renew(self) -> None:

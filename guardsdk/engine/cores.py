@@ -15,10 +15,14 @@ def default_threads(root: Path = Path("/")) -> int:
     Counts cores, not hyper-threads, within the CPU affinity and the CPU quota of the container (cgroup v2).
     ``root`` is where ``sys`` is looked for.
     """
-    usable = _affinity()
-    cores = {_siblings(root, cpu) for cpu in usable}
+    return min(_MOST_THREADS, usable_cores(root))
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """Return the physical cores this process may use, at least 1, counted as for ``default_threads``."""
+    cores = len({_siblings(root, cpu) for cpu in _affinity()})
     quota = _quota(root)
-    return max(1, min(_MOST_THREADS, len(cores), quota if quota is not None else _MOST_THREADS))
+    return max(1, cores if quota is None else min(cores, quota))
 
 
 def _affinity() -> set[int]:

@@ -213,7 +213,7 @@ def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
     settled = limits.settled
     if settled is None:
         return limits
-    return Limits(limits.ends_at, lambda place, scores: settled(place, {**joint[place].scores, **scores}))
+    return limits.until(lambda place, scores: settled(place, {**joint[place].scores, **scores}))
 
 
 def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> bool:

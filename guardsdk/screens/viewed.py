@@ -6,13 +6,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.limits import UNLIMITED, Limits
+from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import named, read_within
 from guardsdk.text.views import views_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from guardsdk.limits import Limits
     from guardsdk.screens.base import OperatingPoints, Reading, Screen, Spans
     from guardsdk.surroundings import Surroundings
     from guardsdk.text.views import View
@@ -80,7 +81,7 @@ def _owned(limits: Limits, owners: Sequence[int]) -> Limits:
     settled = limits.settled
     if settled is None:
         return limits
-    return Limits(limits.ends_at, lambda place, scores: settled(owners[place], scores))
+    return limits.until(lambda place, scores: settled(owners[place], scores))
 
 
 def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Problems) -> Reading:

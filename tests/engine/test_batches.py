@@ -24,9 +24,16 @@ def test_rows_of_similar_length_share_a_batch() -> None:
 
 def test_rows_are_laid_out_with_padding_masked_and_the_answer_marked() -> None:
     head, paired_head = np.array([101, 2]), np.array([101, 4, 7, 8, 102])
-    rows = [Row(0, 0, head, np.array([11, 12])), Row(1, 0, paired_head, np.array([13]))]
-    ids, mask, kinds = arrays(rows, np.array([102]), 0, [False, True])
+    rows = [
+        Row(0, 0, head, np.array([11, 12]), paired=False, length=5),
+        Row(1, 0, paired_head, np.array([13]), paired=True, length=7),
+    ]
+    ids, mask, kinds = arrays(rows, np.array([102]), 0)
     assert ids.tolist() == [[101, 2, 11, 12, 102, 0, 0], [101, 4, 7, 8, 102, 13, 102]]
     assert mask.tolist() == [[1, 1, 1, 1, 1, 0, 0], [1] * 7]
     assert kinds.tolist() == [[0] * 7, [0, 0, 0, 0, 0, 1, 1]]
     assert ids.dtype == mask.dtype == kinds.dtype == np.int64
+    for at, row in enumerate(rows):
+        alone = arrays([row], np.array([102]), 0)
+        assert [part[0].tolist() for part in alone] == [part[at, : row.length].tolist() for part in (ids, mask, kinds)]
+        assert alone.ids.dtype == np.int64

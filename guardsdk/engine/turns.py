@@ -1,0 +1,199 @@
+"""Whose rows run next: many threads share one model, in turn, and where rows may share a run, in one.
+
+There is no thread of its own. A caller who finds a free place runs at once, so a lone one never waits. Others line up;
+whoever leaves a place hands it to the first in line, who takes along those behind with rows of about the same length.
+A text of many windows lines up again for each run, so that it never holds up a short one for longer than that.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from guardsdk.engine.batches import fits
+from guardsdk.engine.session import Outputs
+from guardsdk.errors import OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from guardsdk.engine.batches import Row
+    from guardsdk.limits import Limits
+
+    Run = Callable[[Sequence[Row]], Outputs]
+
+
+class Capacity(NamedTuple):
+    """What may share one run. It changes where a GPU fails and the CPU takes over."""
+
+    rows: int
+    tokens: int
+    """Tokens in one run, padding included."""
+
+
+class _Waiting:
+    """One caller in line."""
+
+    __slots__ = ("alone", "answer", "batch", "called", "gone", "longest", "rows", "shortest")
+
+    def __init__(self, rows: Sequence[Row], *, alone: bool) -> None:
+        self.rows = rows
+        lengths = [row.length for row in rows]
+        self.shortest, self.longest = min(lengths), max(lengths)
+        self.alone = alone
+        """Never in one run with others: such a run has failed."""
+        self.gone = False
+        """Interrupted while it waited."""
+        self.called = threading.Event()
+        self.batch: list[_Waiting] = []
+        """Whose rows to run, its own among them, once a place was handed over; the place then has to be left."""
+        self.answer: Outputs | None = None
+        """What another caller's run gave for its rows."""
+
+
+class Turns:
+    """Runs rows for many threads. Thread-safe; not for use across a fork."""
+
+    def __init__(self, run: Run, places: int, capacity: Callable[[], Capacity]) -> None:
+        """Run with ``run``, which is called from the callers' threads, from at most ``places`` of them at a time."""
+        self._run = run
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._free = places
+        self._line: list[_Waiting] = []
+
+    def run(self, rows: Sequence[Row], limits: Limits) -> Outputs | None:
+        """Return what the model gives for ``rows``, which fit into one run; none where the time was up first.
+
+        Raises ``OverloadedError`` at once where more callers wait already than ``limits`` allow, and what ``run``
+        raises for these rows; what it raises for the rows of others is theirs alone.
+        """
+        with self._lock:
+            if self._free and not self._line:
+                self._free -= 1
+                waiting = None
+            else:
+                waiting = self._line_up(rows, limits)
+        while waiting is not None:
+            if not self._called(waiting, limits):
+                return None
+            if waiting.answer is not None:
+                return waiting.answer
+            if len(waiting.batch) != 1:
+                answer = self._run_together(waiting)
+                if answer is not None:
+                    return answer
+                with self._lock:  # a run with others has failed, which may be their doing
+                    waiting = self._line_up(rows, limits, alone=True)
+            else:
+                break
+        try:
+            return self._run(rows)
+        finally:
+            self._leave()
+
+    @property
+    def waiting(self) -> int:
+        """How many callers are in line."""
+        return len(self._line)
+
+    def _line_up(self, rows: Sequence[Row], limits: Limits, *, alone: bool = False) -> _Waiting:
+        """Add a caller to the line, first in it where it has waited before; the lock is held."""
+        waiting = _Waiting(rows, alone=alone)
+        if alone and self._free:
+            self._free -= 1
+            waiting.batch = [waiting]
+            waiting.called.set()
+        elif alone:
+            self._line.insert(0, waiting)
+        elif limits.most_waiting is not None and len(self._line) >= limits.most_waiting:
+            msg = f"{len(self._line)} callers wait for the model already, as many as this guard lets (max_waiting)"
+            raise OverloadedError(msg)
+        else:
+            self._line.append(waiting)
+        return waiting
+
+    def _called(self, waiting: _Waiting, limits: Limits) -> bool:
+        """Wait until ``waiting`` has its answer or a place; false where the time was up before either."""
+        try:
+            if waiting.called.wait(limits.left_s):
+                return True
+            with self._lock:
+                if waiting in self._line:
+                    self._line.remove(waiting)
+                    return False
+            waiting.called.wait()  # somebody has just taken it along
+        except BaseException:  # interrupted: nobody may wait for a caller who is gone
+            self._give_up(waiting)
+            raise
+        return True
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        with self._lock:
+            waiting.gone = True
+            if waiting in self._line:
+                self._line.remove(waiting)
+                return
+            batch, waiting.batch = waiting.batch, []
+        if batch:
+            self._send_back(batch, waiting)
+            self._leave()
+
+    def _run_together(self, leader: _Waiting) -> Outputs | None:
+        """Run the rows of a whole batch and hand out the answers; none where that failed."""
+        batch = leader.batch
+        try:
+            outputs = self._run([row for one in batch for row in one.rows])
+        except BaseException as error:
+            self._send_back(batch, leader)
+            if not isinstance(error, Exception):
+                raise
+            return None
+        finally:
+            self._leave()
+        start = 0
+        for one in batch:
+            one.answer = _part(outputs, start, start + len(one.rows))
+            start += len(one.rows)
+            one.called.set()
+        return leader.answer
+
+    def _send_back(self, batch: Sequence[_Waiting], leader: _Waiting) -> None:
+        """Put those who were taken along back to the front of the line, each to be run by itself."""
+        with self._lock:
+            others = [one for one in batch if one is not leader and not one.gone]
+            for one in others:
+                one.alone = True
+            self._line[:0] = others
+
+    def _leave(self) -> None:
+        """Leave a place to the first in line, with those that fit into one run with it."""
+        with self._lock:
+            if not self._line:
+                self._free += 1
+                return
+            first = self._line.pop(0)
+            first.batch = [first, *self._mates(first)]
+            taken = set(map(id, first.batch))
+            self._line = [one for one in self._line if id(one) not in taken]
+            first.called.set()
+
+    def _mates(self, first: _Waiting) -> list[_Waiting]:
+        found: list[_Waiting] = []
+        most = self._capacity()
+        rows, shortest, longest = len(first.rows), first.shortest, first.longest
+        for one in () if first.alone or most.rows == 1 else self._line:
+            count, low, high = rows + len(one.rows), min(shortest, one.shortest), max(longest, one.longest)
+            if not one.alone and count <= most.rows and fits(low, high, count, most.tokens):
+                found.append(one)
+                rows, shortest, longest = count, low, high
+        return found
+
+
+def _part(outputs: Outputs, start: int, end: int) -> Outputs:
+    """Return the rows from ``start`` to ``end`` as copies: a view would keep the rows of others alive."""
+    return Outputs(
+        outputs.logits[start:end].copy(),
+        None if outputs.attention is None else outputs.attention[start:end].copy(),
+        None if outputs.embedding is None else outputs.embedding[start:end].copy(),
+    )
