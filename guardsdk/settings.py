@@ -92,6 +92,14 @@ class Settings(BaseModel):
             raise InputError(msg) from None
 
 
+def endpoint_key(environment: Mapping[str, str] | None = None) -> str | None:
+    """Return ``GUARDSDK_ENDPOINT_KEY``, the bearer token of an endpoint that is evaluated; None where there is none.
+
+    Not among the ``Settings``: those are shown to people, and this is not.
+    """
+    return (os.environ if environment is None else environment).get("GUARDSDK_ENDPOINT_KEY") or None
+
+
 @contextmanager
 def runtime_telemetry_off() -> Iterator[None]:
     """Import ONNX Runtime inside this block and it neither uploads usage events nor keeps a device identifier.

@@ -1,0 +1,136 @@
+"""An OpenAI-compatible endpoint: the only file of the package that talks to a network, and only where it is told to.
+
+It sends the suite's own prompts to the base URL that was given, follows no redirect, and reads no proxy from the
+environment.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from guardsdk.errors import EvaluationError
+from guardsdk.evaluation.record import TargetRef
+from guardsdk.evaluation.targets import TargetError, in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.evaluation.targets import Question
+
+_LONGEST_ANSWER: Final = 16 * 2**20
+_CONNECT_S: Final = 600.0
+"""A bound for a connection nobody set a time limit for: a dead peer must not hold a run for ever."""
+_AGAIN: Final = frozenset({408, 409, 425, 429})
+"""Statuses below 500 that may be another at the next try."""
+_OK: Final = 200
+_SERVER: Final = 500
+
+
+class EndpointTarget:
+    """``POST <base URL>/chat/completions``, as OpenAI and the servers that follow it have it."""
+
+    batch: Final = 1
+
+    def __init__(
+        self,
+        base: str,
+        model: str,
+        *,
+        key: str | None = None,
+        max_tokens: int = 512,
+        temperature: float = 0.0,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Ask ``model`` at ``base``, such as ``http://127.0.0.1:8080/v1``, with ``key`` as the bearer token.
+
+        Raises ``EvaluationError`` where ``base`` is no such address.
+        """
+        try:
+            parts = urlsplit(base)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            parts, host, port = urlsplit(""), None, None
+        if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
+            msg = "--target: not a base URL such as http://127.0.0.1:8080/v1"
+            raise EvaluationError(msg)
+        self._host, self._port = host, port
+        self._secure = ssl.create_default_context() if parts.scheme == "https" else None
+        self._path = parts.path.rstrip("/") + "/chat/completions"
+        self._key = key
+        self._timeout_s = timeout_s or _CONNECT_S
+        self._settings: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
+        self.ref = TargetRef(kind="endpoint", model=model, parameters=dict(self._settings))
+
+    async def ask(self, questions: Sequence[Question]) -> list[str]:
+        """See ``Target``."""
+        [question] = questions
+        return [await in_thread(lambda: self._ask(question))]
+
+    def _ask(self, question: Question) -> str:
+        content = {
+            "model": self.ref.model,
+            "messages": question.plain_turns,
+            "seed": question.seed,
+            **self._settings,
+        }
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "guardsdk"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        connection = self._connection()
+        try:
+            connection.request("POST", self._path, json.dumps(content), headers)
+            response = connection.getresponse()
+            body = response.read(_LONGEST_ANSWER + 1)
+        except (OSError, http.client.HTTPException) as error:  # a message may hold the address
+            raise TargetError(type(error).__qualname__) from None
+        finally:
+            connection.close()
+        if response.status != _OK:
+            reason = f"status {response.status}"
+            again = response.status in _AGAIN or response.status >= _SERVER
+            raise TargetError(reason, again=again, after_s=_seconds(response.getheader("Retry-After")))
+        if len(body) > _LONGEST_ANSWER:
+            reason = f"the answer is longer than {_LONGEST_ANSWER} bytes"
+            raise TargetError(reason, again=False)
+        return _answer(body)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._secure is None:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=self._secure)
+
+
+def _answer(body: bytes) -> str:
+    """Return what the first choice says. A refusal that comes in its own field is an answer like any other."""
+    try:
+        message = json.loads(body)["choices"][0]["message"]
+        content, refusal, calls = message.get("content"), message.get("refusal"), message.get("tool_calls")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        reason = "no chat completion in the answer"
+        raise TargetError(reason) from None
+    if isinstance(content, list):  # parts, as some servers give them
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    said = [text for text in (content, refusal) if isinstance(text, str)]
+    # A call is what the model wants done: as much of an answer as words are.
+    said += [json.dumps(call.get("function")) for call in calls or () if isinstance(call, dict)]
+    return "\n".join(said)
+
+
+def _seconds(given: str | None) -> float | None:
+    """Read ``Retry-After``, seconds or a date (RFC 9110, 10.2.3)."""
+    if given is None:
+        return None
+    try:
+        return max(0.0, float(given))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
+    except ValueError:
+        return None

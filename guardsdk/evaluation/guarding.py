@@ -1,0 +1,117 @@
+"""A guard around a target, or alone: which sides it looks at, and what it made of a case."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from guardsdk.errors import EvaluationError
+from guardsdk.evaluation.record import GuardRef
+from guardsdk.policy.model import OnError, Policy
+from guardsdk.verdict import Action, Stage, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from guardsdk.evaluation.cases import Case
+    from guardsdk.evaluation.judging import Answered
+    from guardsdk.evaluation.record import GuardedSides
+    from guardsdk.guard import Guard
+    from guardsdk.verdict import Verdict
+
+INCOMPLETE = "guard_incomplete"
+"""The doubt about a case that a guard let pass without having checked all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a guard made of what it was shown of one case."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    blocked_at: Stage | None = None
+    principle_id: str | None = None
+    seconds: float = 0.0
+    doubts: tuple[str, ...] = ()
+    error: str | None = None
+    """Why the guard held the text back without knowing: that is no block."""
+
+
+class Screening:
+    """Looks at what goes in, what comes out, or both. A cut-out passage does not stop a text."""
+
+    def __init__(self, guard: Guard, sides: GuardedSides, without: Sequence[str] = ()) -> None:
+        """Look with ``guard``, whose policy is one from ``policy_without``. Raises as ``Guard.info`` does."""
+        info = guard.info()
+        self._guard = guard
+        self._served = frozenset(stage for principle in guard.policy.principles for stage in principle.stages)
+        self.looks_in = sides in ("input", "both")
+        self.looks_out = sides in ("output", "both")
+        self.ref = GuardRef(sides=sides, without=tuple(without), model=info.model, policy=info.policy)
+
+    def before(self, case: Case) -> Look:
+        """Look at every message of ``case``, each at its stage."""
+        started = time.perf_counter()
+        turns = [{"role": one.role, "content": one.content} for one in case.messages]
+        found = self._guard.check_messages(turns)
+        seconds = time.perf_counter() - started
+        together = [found.together] if found.together is not None else []
+        return self._look(found.deciding, [*(turn.verdict for turn in found.turns), *together], seconds)
+
+    def after(self, answered: Sequence[Answered]) -> list[Look]:
+        """Look at answers, each beside its prompt and the developer's text."""
+        by_system: dict[str | None, list[int]] = {}
+        for place, one in enumerate(answered):
+            by_system.setdefault(_system(one.case), []).append(place)
+        looks: dict[int, Look] = {}
+        for system, places in by_system.items():
+            chosen = [answered[place] for place in places]
+            verdicts = self._guard.check_many(
+                [one.answer for one in chosen],
+                stage=Stage.OUTPUT,
+                contexts=[one.case.prompt for one in chosen],
+                system=system,
+            )
+            for place, verdict in zip(places, verdicts, strict=True):
+                looks[place] = self._look(verdict, [verdict], verdict.duration_s)
+        return [looks[place] for place in range(len(answered))]
+
+    def _look(self, deciding: Verdict, every: Iterable[Verdict], seconds: float) -> Look:
+        served = [verdict for verdict in every if verdict.stage in self._served]
+        scores: dict[str, float] = {}
+        for verdict in served:
+            for label, score in verdict.scores.items():
+                scores[label] = max(score, scores.get(label, 0.0))
+        whole = all(verdict.status is Status.COMPLETE for verdict in served)
+        doubts = () if whole else (INCOMPLETE,)
+        if deciding.action.passes or deciding.action is Action.REDACT or deciding.stage not in self._served:
+            return Look(scores, seconds=seconds, doubts=doubts)
+        if deciding.principle_id is None:
+            reason = deciding.error or "; ".join(deciding.degraded_reasons) or deciding.status.value
+            return Look(scores, seconds=seconds, error=f"guard: {reason}")
+        return Look(scores, deciding.stage, deciding.principle_id, seconds, doubts)
+
+
+def policy_without(policy: Policy, labels: Collection[str]) -> Policy:
+    """Return ``policy`` without the principles of ``labels``; a stage left with none is not looked at.
+
+    A screen works only for a policy that asks, so a screen whose labels are gone is switched off. Raises
+    ``EvaluationError`` where the policy has no principle of a label, or would have none at all.
+    """
+    if not labels:
+        return policy
+    known = {principle.label for principle in policy.principles}
+    if unknown := sorted(set(labels) - known):
+        msg = f"--without {', '.join(unknown)}: the policy has principles of {', '.join(sorted(known))}"
+        raise EvaluationError(msg)
+    left = tuple(principle for principle in policy.principles if principle.label not in labels)
+    if not left:
+        msg = "--without leaves the policy without a principle: use --guard none"
+        raise EvaluationError(msg)
+    served = {stage for principle in left for stage in principle.stages}
+    handling = {stage.value: policy.on_error_for(stage).value if stage in served else "allow" for stage in Stage}
+    return policy.model_copy(update={"principles": left, "on_error": OnError.model_validate(handling)})
+
+
+def _system(case: Case) -> str | None:
+    return "\n".join(one.content for one in case.messages if one.role == "system") or None

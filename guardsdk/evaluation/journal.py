@@ -1,0 +1,119 @@
+"""The journal of a run: results as they come, one to a line, so that a run killed at any moment can be gone on with.
+
+A line that was being written when the process died has no end, and is cut off when the run goes on; its case is asked
+again. What a process wrote survives the process; after a power cut the last lines may be missing, and are asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from guardsdk.decisions.locking import locked
+from guardsdk.errors import DecisionLogError, EvaluationError
+from guardsdk.evaluation.record import CaseResult, RunHead, dumped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from guardsdk.evaluation.cases import Case
+
+_WAIT_S = 0.2
+_IN_PASSING = {"created", "finished", "settings"}
+"""What may differ between the two halves of a run: when it was, and how fast it asked."""
+
+
+class Journal:
+    """One open journal. Not for two threads at once."""
+
+    def __init__(self, stream: IO[bytes], path: Path, head: RunHead) -> None:
+        """Go on with what ``stream`` holds, or begin it with ``head``. Raises ``EvaluationError`` as ``opened``."""
+        self._stream = stream
+        self._path = path
+        self._places: dict[int, int] = {}
+        self.head = head
+        first = stream.readline()
+        if not first.endswith(b"\n"):  # new, or killed before there was a line
+            stream.seek(0)
+            stream.truncate()
+            self._append(head.model_dump_json().encode())
+        else:
+            self.head = self._same(first, head)
+            self._repair()
+
+    def __contains__(self, case: Case) -> bool:
+        """Whether ``case`` is done."""
+        return _key(case.id) in self._places
+
+    def __len__(self) -> int:
+        """Return how many cases are done."""
+        return len(self._places)
+
+    def add(self, result: CaseResult) -> None:
+        """Write ``result`` and hand it to the system."""
+        self._places[_key(result.id)] = self._append(dumped(result).encode())
+
+    def results(self, cases: Iterable[Case]) -> Iterator[CaseResult]:
+        """Yield what is written, in the order of ``cases``, whatever order it came in."""
+        for case in cases:
+            self._stream.seek(self._places[_key(case.id)])
+            yield CaseResult.model_validate_json(self._stream.readline())
+
+    def _append(self, line: bytes) -> int:
+        place = self._stream.seek(0, 2)
+        self._stream.write(line + b"\n")
+        self._stream.flush()
+        return place
+
+    def _same(self, line: bytes, head: RunHead) -> RunHead:
+        try:
+            before = RunHead.model_validate_json(line)
+        except ValidationError:
+            msg = f"{self._path}: not the journal of a run of this version; move it away to begin anew"
+            raise EvaluationError(msg) from None
+        old, new = (one.model_dump(exclude=_IN_PASSING) for one in (before, head))
+        if old != new:
+            changed = ", ".join(sorted(key for key in new if old[key] != new[key]))
+            msg = (
+                f"{self._path}: the run it belongs to had another {changed}. Go on with the same options, or move it "
+                "away to begin anew"
+            )
+            raise EvaluationError(msg)
+        return before
+
+    def _repair(self) -> None:
+        place = self._stream.tell()
+        for number, line in enumerate(self._stream, start=2):
+            if not line.endswith(b"\n"):
+                self._stream.truncate(place)
+                return
+            try:
+                self._places[_key(CaseResult.model_validate_json(line).id)] = place
+            except ValidationError:
+                msg = f"{self._path}:{number}: not a result; the file was changed by something else"
+                raise EvaluationError(msg) from None
+            place += len(line)
+
+
+@contextmanager
+def opened(path: Path, head: RunHead) -> Iterator[Journal]:
+    """Open the journal at ``path`` and hold it against other processes.
+
+    Raises ``EvaluationError`` where another run writes to it, where it is of a run with other options, or is damaged
+    before its last line, and ``OSError`` where it cannot be opened.
+    """
+    try:
+        with locked(path.resolve(), _WAIT_S) as descriptor, open(descriptor, "r+b", closefd=False) as stream:
+            yield Journal(stream, path, head)
+    except DecisionLogError:
+        msg = f"{path}: another process is at this run"
+        raise EvaluationError(msg) from None
+
+
+def _key(identifier: str) -> int:
+    """Eight bytes of a digest in place of an id of any length: what is in memory stays small."""
+    return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=8).digest(), "big")

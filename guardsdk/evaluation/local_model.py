@@ -1,0 +1,127 @@
+"""A model in a directory, as Hugging Face's ``transformers`` saves it, or one GGUF file. Needs the extra ``model``."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.errors import EvaluationError
+from guardsdk.evaluation.record import TargetRef
+from guardsdk.evaluation.targets import TargetError, in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from guardsdk.evaluation.targets import Question
+
+_ROLES_JOINED: Final = "\n\n"
+
+
+class ModelTarget:
+    """A causal language model that answers in this process. Nothing is fetched: everything is in the directory."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        batch: int = 8,
+        device: str | None = None,
+    ) -> None:
+        """Load the model at ``path``.
+
+        Args:
+            path: A directory with ``config.json`` and weights, or a ``.gguf`` file (or a directory with one).
+            name: What the record calls it; the name of the directory when left out.
+            max_tokens: Most tokens of an answer.
+            temperature: 0 takes the most likely token each time; above it is sampled, seeded for each batch.
+            batch: Questions answered at once.
+            device: Of torch, such as ``cuda``; where torch has a GPU that, else the processor.
+
+        Raises:
+            EvaluationError: torch or transformers is missing, or there is no model that they can load.
+        """
+        try:
+            import torch  # noqa: PLC0415  an extra
+            from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  an extra
+        except ModuleNotFoundError as error:
+            msg = f"a model directory needs {error.name}: pip install 'guardsdk[model]'"
+            raise EvaluationError(msg) from error
+        folder, where = _located(path)
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, **where)
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype="auto", **where)
+        except (OSError, ValueError, ImportError, KeyError) as error:
+            msg = f"{path}: transformers cannot load a causal language model from it: {type(error).__qualname__}"
+            raise EvaluationError(msg) from error
+        self._torch: Any = torch
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = model.to(self._device).eval()
+        self._max_tokens = max_tokens
+        self._temperature = temperature
+        self._lock = threading.Lock()
+        if self._tokenizer.pad_token_id is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        self._tokenizer.padding_side = "left"  # all answers of a batch begin at the same place
+        self.batch = batch
+        self.ref = TargetRef(
+            kind="model",
+            model=name or path.resolve().name,
+            # Padding and sampling of a batch depend on who else is in it.
+            parameters={"max_tokens": max_tokens, "temperature": temperature, "batch": batch},
+        )
+
+    async def ask(self, questions: Sequence[Question]) -> list[str]:
+        """See ``Target``."""
+        answers: list[str] = await in_thread(lambda: self._ask(questions))
+        return answers
+
+    def _ask(self, questions: Sequence[Question]) -> list[str]:
+        texts = [self._prompted(question) for question in questions]
+        with self._lock, self._torch.inference_mode():  # a call that timed out may still be at it
+            self._torch.manual_seed(questions[0].seed)
+            encoded = self._tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+            room = getattr(self._model.config, "max_position_embeddings", None)
+            length = encoded["input_ids"].shape[1]
+            if room is not None and length + self._max_tokens > room:
+                reason = f"{length} tokens and an answer of {self._max_tokens} do not fit into the model's {room}"
+                raise TargetError(reason, again=False)
+            sampled = {"do_sample": True, "temperature": self._temperature} if self._temperature else {}
+            written = self._model.generate(
+                **{key: encoded[key].to(self._device) for key in ("input_ids", "attention_mask")},
+                max_new_tokens=self._max_tokens,
+                pad_token_id=self._tokenizer.pad_token_id,
+                **(sampled or {"do_sample": False}),
+            )
+        return [
+            str(text).strip() for text in self._tokenizer.batch_decode(written[:, length:], skip_special_tokens=True)
+        ]
+
+    def _prompted(self, question: Question) -> str:
+        """Return the conversation as the model was trained to read it, or plainly where it brings no template."""
+        turns = question.plain_turns
+        if self._tokenizer.chat_template:
+            return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
+        return str(self._tokenizer.bos_token or "") + _ROLES_JOINED.join([*lines, "Assistant:"])
+
+
+def _located(path: Path) -> tuple[Path, dict[str, str]]:
+    """Return the directory, and which file of it where it is GGUF."""
+    if path.suffix == ".gguf":
+        return path.parent, {"gguf_file": path.name}
+    files = [] if (path / "config.json").is_file() else sorted(path.glob("*.gguf"))
+    if len(files) > 1:
+        msg = f"{path}: has several GGUF files; give the one"
+        raise EvaluationError(msg)
+    return path, {"gguf_file": files[0].name} if files else {}
+
+
+def is_model(path: Path) -> bool:
+    """Whether ``path`` looks like a model: a GGUF file, or a directory with a ``config.json`` or a GGUF file."""
+    if path.is_dir():
+        return (path / "config.json").is_file() or any(path.glob("*.gguf"))
+    return path.suffix == ".gguf" and path.is_file()

@@ -1,0 +1,230 @@
+"""A run: every case asked, guarded, judged and written down, many at a time, and gone on with where it stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from guardsdk.errors import EvaluationError
+from guardsdk.evaluation.asking import Asker, Reply
+from guardsdk.evaluation.gathering import Gathering
+from guardsdk.evaluation.guarding import Look
+from guardsdk.evaluation.journal import Journal, opened
+from guardsdk.evaluation.judging import Answered, Judgement
+from guardsdk.evaluation.outcomes import Outcome, passed
+from guardsdk.evaluation.record import CaseResult, GuardRef, RunHead, RunSettings, TargetRef, write_run
+from guardsdk.evaluation.targets import question_of
+from guardsdk.info import installed_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from guardsdk.evaluation.answers import Answers
+    from guardsdk.evaluation.cases import Case
+    from guardsdk.evaluation.guarding import Screening
+    from guardsdk.evaluation.judging import Judge
+    from guardsdk.evaluation.suites import Suite
+    from guardsdk.evaluation.targets import Target
+
+_ALONE = "guard"
+_UNASKED = Reply(None)
+_UNSEEN = Look()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan:
+    """What is to be measured. Without a target the guard stands alone: it is shown the cases, and nobody answers."""
+
+    suite: Suite
+    target: Target | None
+    judge: Judge | None
+    """Needed where there is a target."""
+    screening: Screening | None = None
+    """Needed where there is none."""
+    seed: int = 0
+    settings: RunSettings = field(default_factory=RunSettings)
+    keep_answers: bool = False
+    answers: Answers | None = None
+
+
+def evaluate(
+    plan: Plan,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    started: Callable[[int, int], None] = lambda _, __: None,
+    on_case: Callable[[CaseResult], None] = lambda _: None,
+) -> RunHead:
+    """Run ``plan`` and write its record to ``out``; go on where an earlier attempt with the same options stopped.
+
+    Args:
+        plan: What to measure.
+        out: Where the record goes. Until the run is done its results are in ``out`` with ``.journal`` added.
+        overwrite: Replace a finished record that is there already.
+        started: Told once how many cases there are, and how many of them are done already.
+        on_case: Told of every result when it is written.
+
+    Raises:
+        EvaluationError: The suite cannot be read, ``out`` is there already, its journal is of another run or in use, or
+            the target stopped answering at all. What was done is kept.
+        OSError: A file cannot be read or written.
+    """
+    if out.exists() and not overwrite:
+        msg = f"{out} is there already: give another --out, or --overwrite"
+        raise EvaluationError(msg)
+    head = _head(plan)
+    with opened(out.with_name(out.name + ".journal"), head) as journal:
+        started(head.suite.cases, len(journal))
+        asyncio.run(_Running(plan, journal, on_case).run())
+        ended = journal.head.model_copy(update={"finished": _now(), "settings": plan.settings})
+        write_run(out, ended, journal.results(plan.suite))
+        out.with_name(out.name + ".journal").unlink()
+    return ended
+
+
+def _head(plan: Plan) -> RunHead:
+    screening = plan.screening
+    if plan.target is None and screening is None:
+        msg = "a run needs a target or a guard"
+        raise EvaluationError(msg)
+    if plan.target is not None and plan.judge is None:
+        msg = "answers need a judge"
+        raise EvaluationError(msg)
+    guard = GuardRef() if screening is None else screening.ref
+    return RunHead(
+        created=_now(),
+        suite=plan.suite.ref(),
+        target=TargetRef(kind="guard", model=_ALONE) if plan.target is None else plan.target.ref,
+        guard=guard,
+        judge=None if plan.target is None or plan.judge is None else plan.judge.ref,
+        seed=plan.seed,
+        settings=plan.settings,
+        versions=installed_versions(),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class _Running:
+    """The work on one plan, in one loop."""
+
+    def __init__(self, plan: Plan, journal: Journal, on_case: Callable[[CaseResult], None]) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._on_case = on_case
+
+    async def run(self) -> None:
+        plan = self._plan
+        cases = iter(plan.suite)
+        self._asker = None if plan.target is None else Asker(plan.target, plan.settings, plan.answers, plan.seed)
+        self._judged = None if plan.judge is None else Gathering(plan.judge.judge, plan.judge.batch)
+        self._looked: Gathering[Answered, Look] = Gathering(self._after, 32)
+        batch = 1 if plan.target is None else plan.target.batch
+        # Enough to keep the target busy while the answers before are judged.
+        workers = plan.settings.concurrency * batch + (0 if plan.target is None else 32)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._work(cases))
+        except ExceptionGroup as errors:  # one reason is enough, and the others follow from it
+            raise errors.exceptions[0] from None
+
+    async def _work(self, cases: Iterator[Case]) -> None:
+        for case in cases:
+            if case not in self._journal:
+                result = await self._one(case)
+                self._journal.add(result)
+                self._on_case(result)
+
+    async def _one(self, case: Case) -> CaseResult:
+        plan = self._plan
+        before = _UNSEEN
+        if plan.screening is not None and (plan.screening.looks_in or plan.target is None):
+            before = await asyncio.to_thread(plan.screening.before, case)
+        if before.error is not None:
+            return self._result(case, Outcome.ERROR, before, error=before.error)
+        if before.blocked_at is not None or self._asker is None:
+            return self._result(case, Outcome.ALLOWED if before.blocked_at is None else Outcome.BLOCKED, before)
+        return await self._answered(case, before, await self._asker.ask(question_of(case, plan.seed)))
+
+    async def _answered(self, case: Case, before: Look, reply: Reply) -> CaseResult:
+        plan = self._plan
+        if reply.answer is None:
+            return self._result(case, Outcome.ERROR, before, reply=reply, error=reply.error)
+        answered = Answered(case, reply.answer)
+        after = _UNSEEN
+        if plan.screening is not None and plan.screening.looks_out:
+            after = await self._looked(answered)
+        look = _both(before, after)
+        if look.error is not None:
+            return self._result(case, Outcome.ERROR, look, reply=reply, error=look.error)
+        judgement = await self._judgement(answered)
+        if look.blocked_at is not None:  # judged all the same: what the guard held back is worth knowing
+            return self._result(case, Outcome.BLOCKED, look, reply=reply, judgement=judgement)
+        return self._result(case, judgement.outcome, look, reply=reply, judgement=judgement, error=judgement.error)
+
+    async def _judgement(self, answered: Answered) -> Judgement:
+        if self._judged is None:  # _head has seen to it
+            return Judgement(Outcome.ERROR, error="judge: none")
+        return await self._judged(answered)
+
+    async def _after(self, answered: Sequence[Answered]) -> list[Look]:
+        screening = self._plan.screening
+        return [] if screening is None else await asyncio.to_thread(screening.after, answered)
+
+    def _result(
+        self,
+        case: Case,
+        outcome: Outcome,
+        look: Look,
+        *,
+        reply: Reply = _UNASKED,
+        judgement: Judgement | None = None,
+        error: str | None = None,
+    ) -> CaseResult:
+        guarded = self._plan.screening is not None
+        alone = self._plan.target is None
+        scores = look.scores if alone else judgement.scores if judgement is not None else {}
+        doubts = (*look.doubts, *(judgement.doubts if judgement is not None else ()))
+        answer = reply.answer
+        return CaseResult(
+            id=case.id,
+            slice=case.slice,
+            stage=case.stage,
+            expectation=case.expectation,
+            outcome=outcome,
+            passed=passed(case.expectation, outcome),
+            language=case.language,
+            hazard=case.hazard,
+            scores=_rounded(scores),
+            guard_scores={} if alone else _rounded(look.scores),
+            blocked_at=look.blocked_at,
+            principle_id=look.principle_id,
+            doubts=doubts,
+            latency_s=None if reply.seconds is None else round(reply.seconds, 4),
+            guard_s=round(look.seconds, 4) if guarded else None,
+            attempts=reply.attempts,
+            answer_digest=None if answer is None else hashlib.sha256(answer.encode("utf-8", "replace")).hexdigest(),
+            answer=answer if self._plan.keep_answers else None,
+            error=error,
+        )
+
+
+def _both(before: Look, after: Look) -> Look:
+    scores = dict(before.scores)
+    for label, score in after.scores.items():
+        scores[label] = max(score, scores.get(label, 0.0))
+    doubts = tuple(dict.fromkeys((*before.doubts, *after.doubts)))
+    seconds = before.seconds + after.seconds
+    return Look(scores, after.blocked_at, after.principle_id, seconds, doubts, after.error)
+
+
+def _rounded(scores: dict[str, float]) -> dict[str, float]:
+    """Six decimals: finer than any threshold, and half the size of the file."""
+    return {label: round(score, 6) for label, score in scores.items()}

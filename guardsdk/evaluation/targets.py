@@ -1,0 +1,202 @@
+"""Who is asked: a callable of the user's own, an endpoint, a model in a directory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from guardsdk.errors import EvaluationError
+from guardsdk.evaluation.pointing import pointed_at
+from guardsdk.evaluation.record import TargetRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from guardsdk.evaluation.cases import Case, Message
+
+_MOST_ABANDONED: Final = 64
+"""Threads of a synchronous target that may hang at once: more, and it will not come back at all."""
+_SEED_BITS: Final = 31
+BATCH: Final = 16
+"""Questions a batch callable is given at once, where nobody says."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Question:
+    """What the target is given."""
+
+    messages: tuple[Message, ...]
+    seed: int
+    """For this case and this run: from 0 to 2**31 - 1."""
+
+    @property
+    def turns(self) -> list[dict[str, str]]:
+        """The messages as mappings with ``role`` and ``content``."""
+        return [{"role": one.role, "content": one.content} for one in self.messages]
+
+    @property
+    def plain_turns(self) -> list[dict[str, str]]:
+        """The same with what a tool said inside a user's turn: for chat templates that know no tools."""
+        turns: list[dict[str, str]] = []
+        for one in self.messages:
+            role, content = one.role, one.content
+            if role == "tool":
+                role, content = "user", f"Here is what the tool gave:\n\n{content}"
+            if turns and turns[-1]["role"] == role:
+                turns[-1]["content"] += f"\n\n{content}"
+            else:
+                turns.append({"role": role, "content": content})
+        return turns
+
+    @property
+    def text(self) -> str:
+        """The only message of a user, or all of them as one text with the roles in front."""
+        if len(self.messages) == 1 and self.messages[0].role == "user":
+            return self.messages[0].content
+        return "\n\n".join(f"{one.role.capitalize()}: {one.content}" for one in self.messages)
+
+
+class Target(Protocol):
+    """Something that answers."""
+
+    @property
+    def ref(self) -> TargetRef:
+        """Who it is, for the record."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """Most questions it is given at once."""
+        ...
+
+    async def ask(self, questions: Sequence[Question]) -> list[str]:
+        """Return one answer for each, in order; raise whatever happens. ``TargetError`` says whether to try again."""
+        ...
+
+
+class TargetError(EvaluationError):
+    """The target gave no answer, for a reason that holds no text."""
+
+    def __init__(self, reason: str, *, again: bool = True, after_s: float | None = None) -> None:
+        """Say why, whether ``again`` can help, and after how many seconds the target wants to be asked."""
+        super().__init__(reason)
+        self.again = again
+        self.after_s = after_s
+
+
+def question_of(case: Case, seed: int) -> Question:
+    """Return what the target is asked for ``case`` in a run with ``seed``: the same in each run of the two."""
+    digest = hashlib.sha256(f"{seed}:{case.id}".encode()).digest()
+    return Question(case.messages, int.from_bytes(digest[:4], "big") % 2**_SEED_BITS)
+
+
+class CallableTarget:
+    """``module:function``. What it is given is told by the name of its first parameter.
+
+    ``messages``: one conversation, a list of mappings with ``role`` and ``content``. ``prompts``: a list of texts, to
+    be answered by a list of strings. ``conversations``: a list of conversations, likewise. Any other name: one text.
+    A parameter ``seed`` gets the case's seed (``seeds`` where it is given lists). Sync or async.
+    """
+
+    def __init__(self, spec: str, *, batch: int | None = None) -> None:
+        """Ask the function at ``spec``. Raises ``EvaluationError`` where it cannot be called with what we have."""
+        self._call = pointed_at(spec, "--target")
+        try:
+            parameters = list(inspect.signature(self._call).parameters)
+        except (TypeError, ValueError):  # a builtin: one text
+            parameters = []
+        first = parameters[0] if parameters else "prompt"
+        self._whole = first in {"messages", "conversations"}
+        self._many = first in {"prompts", "conversations"}
+        self._seeded = ("seeds" if self._many else "seed") in parameters
+        if batch is not None and not self._many:
+            msg = f"--batch: {spec} takes one at a time; name its first parameter prompts or conversations"
+            raise EvaluationError(msg)
+        self.batch = (batch or BATCH) if self._many else 1
+        self.ref = TargetRef(kind="callable", model=spec)
+
+    async def ask(self, questions: Sequence[Question]) -> list[str]:
+        """See ``Target``."""
+        given: list[Any] = [one.turns if self._whole else one.text for one in questions]
+        if self._many:
+            seeds = {"seeds": [one.seed for one in questions]} if self._seeded else {}
+            answers = await self._called(given, **seeds)
+            if not isinstance(answers, list | tuple) or len(answers) != len(questions):
+                reason = f"the target gave no list of {len(questions)} answers"
+                raise TargetError(reason, again=False)
+            return [_text(answer) for answer in answers]
+        [question] = questions
+        seed = {"seed": question.seed} if self._seeded else {}
+        return [_text(await self._called(given[0], **seed))]
+
+    async def _called(self, given: object, **seeds: object) -> object:
+        if is_async(self._call):
+            return await self._call(given, **seeds)
+        found = await in_thread(lambda: self._call(given, **seeds))
+        return await found if inspect.isawaitable(found) else found
+
+
+def is_async(function: object) -> bool:
+    """Whether calling ``function`` gives a coroutine, for functions and objects with an async ``__call__``."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  the method itself is looked at
+
+
+def _text(answer: object) -> str:
+    if not isinstance(answer, str):
+        reason = f"the target gave {type(answer).__qualname__} and not str"
+        raise TargetError(reason, again=False)
+    return answer
+
+
+_abandoned: set[threading.Thread] = set()
+
+
+async def in_thread(function: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever it gives
+    """Run ``function`` in a thread that the process need not wait for, should it never return.
+
+    Cancelling (a timeout) leaves the thread behind. Raises ``EvaluationError`` once too many were left.
+    """
+    _abandoned.difference_update([thread for thread in _abandoned if not thread.is_alive()])
+    if len(_abandoned) >= _MOST_ABANDONED:
+        msg = f"the target hangs: {_MOST_ABANDONED} calls are past their time limit and have not come back"
+        raise TargetHangsError(msg)
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def finish(result: object, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        result: object = None
+        failure: BaseException | None = None
+        try:
+            result = function()
+        except StopIteration:  # a future cannot carry it
+            failure = TargetError("StopIteration")
+        except BaseException as error:  # noqa: BLE001  it is raised where it was asked for
+            failure = error
+        try:
+            loop.call_soon_threadsafe(finish, result, failure)
+        except RuntimeError:  # the run is over
+            return
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        return await future
+    except asyncio.CancelledError:
+        _abandoned.add(thread)
+        raise
+
+
+class TargetHangsError(EvaluationError):
+    """The target stopped answering at all: the run ends, and can be gone on with."""
