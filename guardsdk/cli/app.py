@@ -6,10 +6,12 @@ import contextlib
 import os
 import sys
 import traceback
-from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import TYPE_CHECKING, NoReturn
 
+from guardsdk.cli.arguments import guard_options, positive
 from guardsdk.cli.check import check
+from guardsdk.cli.evaluating import eval_options
 from guardsdk.cli.incident import incident_options
 from guardsdk.cli.info import info
 from guardsdk.cli.log import log_options
@@ -112,6 +114,7 @@ def _parser() -> ArgumentParser:
     log_options(commands.add_parser("log", help="verify a decision log, or look into it"))
     incident_options(commands.add_parser("incident", help="write down what went wrong, and until when to report it"))
     policy_options(commands.add_parser("policy", help="begin, show, check and try written criteria"))
+    eval_options(commands.add_parser("eval", help="ask a suite of a model or a guard, and keep what came of it"))
     return parser
 
 
@@ -120,7 +123,7 @@ def _check_options(parser: ArgumentParser) -> None:
     parser.add_argument("text", metavar="TEXT", help="the text, or - to read it from standard input")
     _stage_option(parser)
     parser.add_argument("--context", metavar="PROMPT", help="the prompt that a text of --stage output answers")
-    _guard_options(parser)
+    guard_options(parser)
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
 
@@ -135,32 +138,19 @@ def _scan_options(parser: ArgumentParser) -> None:
     _stage_option(parser)
     parser.add_argument("--out", metavar="OUT.jsonl", help="file to write to (default: standard output)")
     parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")
-    parser.add_argument("--batch", type=_positive, default=64, metavar="N", help="texts per batch (default: 64)")
+    parser.add_argument("--batch", type=positive, default=64, metavar="N", help="texts per batch (default: 64)")
     parser.add_argument(
         "--progress", action=BooleanOptionalAction, help="show progress (default: where standard error is a terminal)"
     )
-    _guard_options(parser)
+    guard_options(parser)
 
 
 def _info_options(parser: ArgumentParser) -> None:
     parser.set_defaults(run=info)
-    _guard_options(parser)
+    guard_options(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
 
 
 def _stage_option(parser: ArgumentParser) -> None:
     stages = [stage.value for stage in Stage]
     parser.add_argument("--stage", choices=stages, default=stages[0], help="where the text was seen (default: input)")
-
-
-def _guard_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--policy", metavar="FILE.toml", help="policy file (default: the packaged policy)")
-    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
-    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
-
-
-def _positive(given: str) -> int:
-    if not given.isascii() or not given.isdigit() or int(given) == 0:
-        msg = "must be a whole number of at least 1"
-        raise ArgumentTypeError(msg)
-    return int(given)

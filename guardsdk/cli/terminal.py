@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,18 +53,27 @@ class Progress:
 class Counter(Progress):
     """A count that rewrites its line, for where ``tqdm`` is not installed."""
 
-    def __init__(self, total: int | None) -> None:
-        """Start at zero of ``total`` bytes, where that is known."""
+    def __init__(self, total: int | None, unit: str = "texts", done: int = 0) -> None:
+        """Start at ``done`` of a size of ``total``, where that is known."""
         self._total = total
-        self._texts = self._size = 0
+        self._unit = unit
+        self._texts, self._size = 0, done
+        self._began = done
+        self._started = time.monotonic()
 
     def advance(self, texts: int, size: int) -> None:
         """Count, and show the count."""
         self._texts += texts
         self._size += size
-        share = f" ({self._size / self._total:.0%})" if self._total else ""
-        sys.stderr.write(f"\r{self._texts} texts{share}")
+        share = f" ({self._size / self._total:.0%}, {self._left()} left)" if self._total else ""
+        sys.stderr.write(f"\r{self._texts} {self._unit}{share}")
         sys.stderr.flush()
+
+    def _left(self) -> str:
+        """Return the time left, at the pace so far."""
+        pace = (time.monotonic() - self._started) / max(self._size - self._began, 1)
+        seconds = round(pace * max((self._total or 0) - self._size, 0))
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
     def note(self, text: str) -> None:
         """Leave the count as it is and complain on a line of its own."""
@@ -76,7 +86,7 @@ class Counter(Progress):
 
 
 class Bar(Progress):
-    """A bar over the bytes of the file, which are known where the number of texts is not."""
+    """A bar over the bytes of a file, which are known where the number of texts is not, or over cases."""
 
     def __init__(self, bar: tqdm[Never]) -> None:
         """Draw on ``bar``."""
@@ -86,7 +96,8 @@ class Bar(Progress):
     def advance(self, texts: int, size: int) -> None:
         """Move the bar."""
         self._texts += texts
-        self._bar.set_postfix(texts=self._texts, refresh=False)
+        if self._bar.unit_scale:  # the bar is over bytes, and says nothing of the number of texts
+            self._bar.set_postfix(texts=self._texts, refresh=False)
         self._bar.update(size)
 
     def note(self, text: str) -> None:
@@ -99,15 +110,21 @@ class Bar(Progress):
         self._bar.close()
 
 
-def progress(*, shown: bool, total: int | None) -> Progress:
-    """Return the best display at hand for a file of ``total`` bytes (none where unknown)."""
+def progress(*, shown: bool, total: int | None, unit: str = "texts", done: int = 0) -> Progress:
+    """Return the best display at hand.
+
+    For ``texts`` the sizes are bytes of a file, of which there are ``total`` (none where unknown). For any other
+    ``unit`` they are numbers of that unit, ``done`` of them done before.
+    """
     if not shown:
         return Progress()
     try:
         from tqdm import tqdm  # noqa: PLC0415  an extra
     except ModuleNotFoundError:
-        return Counter(total)
-    return Bar(tqdm(total=total, unit="B", unit_scale=True, file=sys.stderr))
+        return Counter(total, unit, done)
+    if unit == "texts":
+        return Bar(tqdm(total=total, unit="B", unit_scale=True, file=sys.stderr))
+    return Bar(tqdm(total=total, initial=done, unit=f" {unit}", file=sys.stderr))
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:

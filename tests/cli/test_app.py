@@ -197,7 +197,9 @@ def test_without_tqdm_a_plain_count_is_shown(
         shown.advance(3, 100)
         shown.note("line 2: bad")
         shown.advance(2, 100)
-    assert capsys.readouterr().err == "\r3 texts (50%)\nguardsdk: line 2: bad\n\r5 texts (100%)\n"
+    assert capsys.readouterr().err == (
+        "\r3 texts (50%, 0:00:00 left)\nguardsdk: line 2: bad\n\r5 texts (100%, 0:00:00 left)\n"
+    )
 
 
 def test_a_table_has_aligned_columns_and_one_line_per_row() -> None:
