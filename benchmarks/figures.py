@@ -137,7 +137,8 @@ def ranking(rows: Sequence[Row], systems: Sequence[Measured]) -> list[Figures]:
             weights = [row.weight for row in picked]
             choices = [RELEVANT[stage, column]] if (stage, column) in RELEVANT else []
             if column == "harm" and picked[0].source in TOXIC_SETS:
-                choices.append(("toxicity",))
+                # Harm means both kinds in these sets; each head is shown alone and together with the other.
+                choices += [("toxicity",), ("harmful_request", "toxicity")]
             for names in choices:
                 areas: dict[str, Any] = {}
                 for measured in systems:

@@ -84,7 +84,7 @@ def test_toxic_language_sets_measure_the_flag_and_rank_by_both_scores() -> None:
     (flag,) = figures.flags(rows, ours)
     assert (flag["decision"], flag["accuracy"], flag["f1"]) == ("toxicity fired", 1.0, 1.0)
     areas = {entry["score"]: entry["systems"]["ours"]["auroc"] for entry in figures.ranking(rows, [ours])}
-    assert areas == {"harmful_request": 0.5, "toxicity": 1.0}
+    assert areas == {"harmful_request": 0.5, "toxicity": 1.0, "harmful_request or toxicity": 1.0}
 
 
 def test_figures_of_a_sample_are_of_the_whole_set() -> None:
