@@ -138,6 +138,10 @@ def _scan_options(parser: ArgumentParser) -> None:
     _stage_option(parser)
     parser.add_argument("--out", metavar="OUT.jsonl", help="file to write to (default: standard output)")
     parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")
+    parser.add_argument("--resume", action="store_true", help="go on with OUT.jsonl where an earlier scan left off")
+    parser.add_argument(
+        "--processes", type=positive, default=1, metavar="N", help="check in N processes on a core each (default: 1)"
+    )
     parser.add_argument("--batch", type=positive, default=64, metavar="N", help="texts per batch (default: 64)")
     parser.add_argument(
         "--progress", action=BooleanOptionalAction, help="show progress (default: where standard error is a terminal)"

@@ -7,14 +7,15 @@ import os
 import stat
 import sys
 import time
-from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.lines import Format, Layout, Line, read_lines
 from guardsdk.cli.outcome import WORDS, Exit, outcome, why_unchecked
+from guardsdk.cli.resuming import Done, done_before
 from guardsdk.cli.terminal import complain, progress, say
+from guardsdk.cli.workers import How, checked
 from guardsdk.errors import InputError
 from guardsdk.verdict import Action, Stage
 
@@ -41,14 +42,17 @@ def scan(guard: Guard, options: Namespace) -> Exit:
     and ``GuardError`` where the model or the policy cannot be used at all.
     """
     layout = Layout(format_of(options), options.field or "text", options.context_field)
+    if options.resume and not options.out:
+        msg = "--resume needs --out, the file to go on with"
+        raise InputError(msg)
     with ExitStack() as stack:
         source = open_source(options.file, stack)
         total = _size(source)
         guard.warmup()  # before the output file is emptied
-        target = _open_target(options.out, source, stack)
-        run = _Run(guard, options, target, stack.enter_context(progress(shown=_shown(options), total=total)))
+        target, done = _open_target(options.out, source, stack, guard if options.resume else None)
+        run = _Run(guard, options, target, stack.enter_context(progress(shown=_shown(options), total=total)), done)
         try:
-            run.over(read_lines(source, layout))
+            run.over(line for line in read_lines(source, layout) if line.number > done.line)
         except KeyboardInterrupt:
             stack.close()
             run.summarize("interrupted; ")
@@ -60,28 +64,28 @@ def scan(guard: Guard, options: Namespace) -> Exit:
 class _Run:
     """One scan: rows go out as batches are done, only counts stay."""
 
-    def __init__(self, guard: Guard, options: Namespace, target: TextIO, shown: Progress) -> None:
+    def __init__(self, guard: Guard, options: Namespace, target: TextIO, shown: Progress, done: Done) -> None:
         self._guard = guard
         self._options = options
         self._target = target
         self._shown = shown
-        self._counts: Counter[Exit] = Counter()
-        self._flagged = 0
-        self._bad = 0
+        self._counts = done.counts
+        self._flagged = done.flagged
+        self._bad = done.bad
+        self._before = done.counts.total()
         self._notes = 0
         self._started = time.perf_counter()
 
     def over(self, lines: Iterable[Line]) -> None:
-        for batch in batches(lines, self._options.batch):
-            verdicts = iter(self._verdicts([line for line in batch if line.problem is None]))
-            for line in batch:
-                self._report(line, None if line.problem else next(verdicts))
-            self._target.flush()
-            self._shown.advance(len(batch), sum(line.size for line in batch))
-
-    def _verdicts(self, lines: list[Line]) -> list[Verdict]:
-        texts, contexts = [line.text for line in lines], [line.context for line in lines]
-        return self._guard.check_many(texts, stage=self._options.stage, contexts=contexts)
+        options = self._options
+        how = How(options.stage, options.policy, options.model, options.providers)
+        with closing(checked(batches(lines, options.batch), self._guard, how, options.processes)) as parts:
+            for batch, found in parts:
+                verdicts = iter(found)
+                for line in batch:
+                    self._report(line, None if line.problem else next(verdicts))
+                self._target.flush()
+                self._shown.advance(len(batch), sum(line.size for line in batch))
 
     def _report(self, line: Line, verdict: Verdict | None) -> None:
         row: dict[str, Any] = {"line": line.number}
@@ -117,8 +121,9 @@ class _Run:
         if not total:
             complain(f"{opening}there was no text to check")
             return
+        earlier = f", {self._before} of them before" if self._before else ""
         complain(
-            f"{opening}{total} lines in {seconds:.1f} s ({total / seconds:.0f}/s): "
+            f"{opening}{total} lines{earlier} in {seconds:.1f} s ({(total - self._before) / seconds:.0f}/s): "
             f"{self._counts[Exit.ALLOWED]} allowed ({self._flagged} of them flagged), "
             f"{self._counts[Exit.BLOCKED]} blocked, "
             f"{self._counts[Exit.UNCHECKED]} not checked ({self._bad} of them bad lines)"
@@ -164,14 +169,17 @@ def open_source(name: str, stack: ExitStack) -> IO[bytes]:
     return sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
 
 
-def _open_target(name: str | None, source: IO[bytes], stack: ExitStack) -> TextIO:
+def _open_target(name: str | None, source: IO[bytes], stack: ExitStack, resuming: Guard | None) -> tuple[TextIO, Done]:
+    """Return where the rows go, and what is there already that the guard ``resuming`` goes on with."""
     if name is None:
-        return sys.stdout
+        return sys.stdout, Done()
     path = Path(name)
     if path.exists() and _same_file(path, source):
         msg = f"--out {name} is the file that is read; it would be emptied first"
         raise InputError(msg)
-    return stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
+    done = Done() if resuming is None else done_before(path, resuming)
+    target: TextIO = path.open("w" if resuming is None else "a", encoding="utf-8", newline="\n")
+    return stack.enter_context(target), done
 
 
 def _same_file(path: Path, source: IO[bytes]) -> bool:

@@ -74,7 +74,7 @@ class WordPieces:
             return None
         words = _PARTS.findall(text.lower() if self._lower else text)
         found = list(map(self._vocabulary.get, words))
-        if None not in found and all(len(word) <= self._longest_word for word in words):
+        if None not in found and self._longest_token <= self._longest_word:
             return found  # type: ignore[return-value]  # none of them is None
         ids: list[int] = []
         for word, known in zip(words, found, strict=True):

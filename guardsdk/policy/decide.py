@@ -180,3 +180,12 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
         fired=tuple(fired),
         unscored=tuple(unscored),
     )
+
+
+def blocks(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> bool:
+    """Whether ``decide`` would block; asked after every window of a long text, so nothing is made on the way."""
+    return any(
+        (score := scores.get(rule.label)) is not None and isfinite(score) and score >= rule.threshold
+        for rule in bound.rules[stage]
+        if rule.action is Action.BLOCK
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
-from guardsdk.policy.decide import decide
+from guardsdk.policy.decide import blocks, decide
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def settled(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> bo
 
     Every other action may still become a block, and text that may pass, as all does in shadow mode, is read to its end.
     """
-    return not bound.policy.shadow and decide(bound, stage, scores).action is Action.BLOCK
+    return not bound.policy.shadow and blocks(bound, stage, scores)
 
 
 def judge(

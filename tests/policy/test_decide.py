@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy import Policy, Principle, StageActions, bind, decide
+from guardsdk.policy.decide import blocks
 from guardsdk.verdict import Action, Stage
 
 POINTS = {
@@ -161,3 +162,17 @@ def test_a_decision_is_the_strongest_of_what_fired(rules: list[tuple[float, str]
     assert decision.action == max(reached, key=WEAKEST_FIRST.index, default="allow")
     assert all(fired.margin >= 0 for fired in decision.fired)
     assert [evaluation.fired for evaluation in decision.evaluations].count(True) == len(reached)
+
+
+@given(
+    rules=st.lists(st.tuples(probability, st.sampled_from(WEAKEST_FIRST[1:])), min_size=1),
+    score=probability | st.sampled_from([math.nan, math.inf, None]),
+)
+def test_whether_it_blocks_is_told_without_the_decision(rules: list[tuple[float, str]], score: float | None) -> None:
+    principles = [
+        output_principle(f"p{at}", threshold=threshold, action=Action(action))
+        for at, (threshold, action) in enumerate(rules)
+    ]
+    bound = bind(policy(*principles), POINTS)
+    scores = {} if score is None else {"toxicity": score}
+    assert blocks(bound, Stage.OUTPUT, scores) is (decide(bound, Stage.OUTPUT, scores).action is Action.BLOCK)

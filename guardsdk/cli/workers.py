@@ -1,0 +1,92 @@
+"""Batches of lines to verdicts, in order, in this process or in several."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.errors import GuardError
+from guardsdk.guard import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from concurrent.futures import Future
+
+    from guardsdk.cli.lines import Line
+    from guardsdk.settings import Providers
+    from guardsdk.verdict import Verdict
+
+    Batch = list[Line]
+
+_AHEAD: Final = 3
+"""Batches per process that are read ahead: enough that none waits for the file, few enough to hold in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How to check a line; goes to every process."""
+
+    stage: str
+    policy: str | None
+    model: str | None
+    providers: Providers | None
+
+
+def verdicts_of(guard: Guard, stage: str, batch: Batch) -> list[Verdict]:
+    """Return a verdict for every line of ``batch`` that holds a text."""
+    lines = [line for line in batch if line.problem is None]
+    texts, contexts = [line.text for line in lines], [line.context for line in lines]
+    return guard.check_many(texts, stage=stage, contexts=contexts)
+
+
+def checked(batches: Iterable[Batch], guard: Guard, how: How, processes: int) -> Generator[tuple[Batch, list[Verdict]]]:
+    """Yield ``batches`` in order, each with the verdicts of its texts.
+
+    With more than one of ``processes`` each loads a model of its own, and runs it on one thread: on CPU two runs on a
+    core each do more than one on two. ``guard`` does it where there is one. Raises ``GuardError`` where a process dies.
+    """
+    if processes == 1:
+        for batch in batches:
+            yield batch, verdicts_of(guard, how.stage, batch)
+        return
+    # Spawned: a forked child would inherit the threads' locks of the runtime that this process has loaded.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(how,))
+    waiting: deque[tuple[Batch, Future[list[Verdict]]]] = deque()
+    try:
+        for batch in batches:
+            waiting.append((batch, pool.submit(_check, batch)))
+            if len(waiting) >= _AHEAD * processes:
+                yield _next(waiting)
+        while waiting:
+            yield _next(waiting)
+    except BrokenProcessPool as error:
+        msg = "a process of the scan ended before its work was done; --resume goes on with what is missing"
+        raise GuardError(msg) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _next(waiting: deque[tuple[Batch, Future[list[Verdict]]]]) -> tuple[Batch, list[Verdict]]:
+    batch, future = waiting.popleft()
+    return batch, future.result()
+
+
+class _Process:
+    """What one worker process keeps between batches."""
+
+    guard: Guard
+    stage: str
+
+
+def _begin(how: How) -> None:
+    _Process.guard = Guard(how.policy, models=how.model, providers=how.providers, threads=1)
+    _Process.stage = how.stage
+
+
+def _check(batch: Batch) -> list[Verdict]:
+    return verdicts_of(_Process.guard, _Process.stage, batch)
