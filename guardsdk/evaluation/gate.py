@@ -1,0 +1,251 @@
+"""Limits that stop a release, written as ``harm.delivered > +2%``, and whether two runs keep them.
+
+Grammar, blanks anywhere between words::
+
+    limit   = measure (">" | "<") amount
+    measure = name ["[" slice "]"] | ("upper" | "lower" | "corrected") "(" measure ")"
+    amount  = ["+" | "-"] number ["%" | "pp" | "ms" | "s"]
+
+An amount with a sign is a change, after minus before; one without is the rate, or the time, after. ``[*]`` is every
+slice by itself. A limit is held against the end of the interval that would prove it broken: the lower end for ``>``,
+the upper one for ``<``, so that chance alone seldom breaks it. ``upper(...) >`` asks for the opposite: it breaks unless
+the change is shown to be smaller.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
+
+from guardsdk.errors import EvaluationError
+from guardsdk.evaluation.compare import Latency
+from guardsdk.evaluation.metrics import METRICS
+from guardsdk.evaluation.statistics import CONFIDENCE, Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.evaluation.compare import Change, Comparison
+
+FALSE_ALARMS: Final = 0.05
+"""Chance that any of the limits breaks although all are just kept, at most."""
+TIMES: Final = ("latency.p50", "latency.p95", "guard.p50", "guard.p95")
+_TOKEN: Final = re.compile(r"\s*(?:([A-Za-z_][\w.]*)|(\d+\.?\d*|\.\d+)|(\[[^\]]*\])|(pp|[%<>()+\-\u2212])|(\S))")
+_SHARES: Final = {"%": 0.01, "pp": 0.01}
+_SECONDS: Final = {"s": 1.0, "ms": 0.001}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit, understood."""
+
+    text: str
+    """As it was written."""
+    metric: str
+    slice: str | None
+    """None for all cases, ``*`` for every slice."""
+    end: Literal["low", "high"]
+    """The end of the interval that is held against the amount."""
+    corrected: bool
+    above: bool
+    """Whether it breaks above the amount, or below."""
+    amount: float
+    """A share of 1, or seconds; a share of the time before where ``relative``."""
+    change: bool
+    relative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What became of one limit, or of one slice of it."""
+
+    limit: Limit
+    slice: str | None
+    value: float
+    """The point estimate."""
+    bound: float
+    """The end that was held against the amount."""
+    confidence: float
+    """Of the interval."""
+    broken: bool
+
+
+class _Words:
+    """The words of a limit, one after another."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._rest = [match for match in _TOKEN.finditer(text) if match.group().strip()]
+
+    def fail(self, wanted: str) -> NoReturn:
+        at = self._rest[0].group().strip() if self._rest else "its end"
+        where = f"at {at!r}" if self._rest else "at its end"
+        msg = f"the limit {self.text!r} cannot be read {where}: {wanted} is expected there"
+        raise EvaluationError(msg)
+
+    def peek(self) -> str:
+        return self._rest[0].group().strip() if self._rest else ""
+
+    def take(self) -> str:
+        return self._rest.pop(0).group().strip() if self._rest else ""
+
+
+def parse(text: str) -> Limit:
+    """Return the limit that ``text`` writes.
+
+    Raises:
+        EvaluationError: It cannot be read; the message says where, and what is expected there.
+    """
+    words = _Words(text)
+    wrappers: list[str] = []
+    while words.peek() in ("upper", "lower", "corrected"):
+        wrappers.append(words.take())
+        if words.take() != "(":
+            words.fail(f"'(' after {wrappers[-1]!r}")
+    metric = words.peek()
+    if metric not in METRICS and metric not in TIMES:
+        words.fail(f"one of {', '.join((*METRICS, *TIMES))}, upper(, lower( or corrected(")
+    words.take()
+    if words.peek() == "[":
+        words.fail("']' after the name of a slice")
+    part = words.take()[1:-1].strip() if words.peek().startswith("[") else None
+    for _ in wrappers:
+        if words.peek() != ")":
+            words.fail("')'")
+        words.take()
+    if words.peek() not in ("<", ">"):
+        words.fail("'>' or '<'")
+    above = words.take() == ">"
+    amount, unit, signed = _amount(words)
+    if words.peek():
+        words.fail("nothing more")
+    return _limit(text, metric, part, wrappers, above=above, amount=amount, unit=unit, signed=signed)
+
+
+def _amount(words: _Words) -> tuple[float, str, bool]:
+    signed = words.peek() in ("+", "-", "\u2212")
+    sign = -1.0 if signed and words.take() != "+" else 1.0
+    if not re.fullmatch(r"\d+\.?\d*|\.\d+", words.peek()):
+        words.fail("a number")
+    number = float(words.take())
+    return sign * number, words.take() if words.peek() in {**_SHARES, **_SECONDS} else "", signed
+
+
+def _limit(
+    text: str,
+    metric: str,
+    part: str | None,
+    wrappers: list[str],
+    *,
+    above: bool,
+    amount: float,
+    unit: str,
+    signed: bool,
+) -> Limit:
+    times = metric in TIMES
+    problem = ""
+    if {"upper", "lower"} <= set(wrappers) or len(set(wrappers)) < len(wrappers):
+        problem = "it names two ends of the interval, or one thing twice"
+    elif times and ("corrected" in wrappers or part is not None):
+        problem = "times are of all cases and have no judge, so neither corrected() nor [slice] fits"
+    elif times and unit not in _SECONDS and not (signed and unit == "%"):
+        problem = "a time needs ms or s, or a sign and % for a share of the time before"
+    elif not times and unit not in _SHARES:
+        problem = "a rate needs % or pp"
+    elif "corrected" in wrappers and METRICS[metric].question is None:
+        problem = f"{metric} has no judge's error that could be taken out"
+    if problem:
+        msg = f"the limit {text!r} makes no sense: {problem}"
+        raise EvaluationError(msg)
+    end: Literal["low", "high"] = "low" if above else "high"
+    if "upper" in wrappers or "lower" in wrappers:
+        end = "high" if "upper" in wrappers else "low"
+    scale = _SHARES.get(unit) or _SECONDS[unit]
+    return Limit(
+        text, metric, part, end, "corrected" in wrappers, above, amount * scale, signed, relative=times and unit == "%"
+    )
+
+
+def hold(comparison: Comparison, limits: Sequence[Limit]) -> list[Held]:
+    """Return what became of every limit, slices of ``[*]`` one by one.
+
+    The intervals are those of the report (95 %, so that one end errs in 2.5 %) for up to two comparisons, and wider for
+    more, so that the chance of a false alarm stays at 5 % over all of them together (Bonferroni).
+
+    Raises:
+        EvaluationError: The runs do not have what a limit is about. A gate that cannot tell does not open.
+    """
+    asked = [(limit, measured) for limit in limits for measured in _measured(comparison, limit)]
+    confidence = max(CONFIDENCE, 1.0 - 2.0 * FALSE_ALARMS / max(1, len(asked)))
+    return [_held(limit, measured, confidence) for limit, measured in asked]
+
+
+def _measured(comparison: Comparison, limit: Limit) -> list[Change | Latency]:
+    if limit.metric in TIMES:
+        name = limit.metric.split(".")[0]
+        if found := [one for one in comparison.latencies if one.name == name]:
+            return [*found]
+        msg = f"the limit {limit.text!r}: no case of both runs has a time of the {name}"
+        raise EvaluationError(msg)
+    if limit.metric not in comparison.overall:
+        msg = (
+            f"the limit {limit.text!r}: a guard alone has no {limit.metric}; there are {', '.join(comparison.overall)}"
+        )
+        raise EvaluationError(msg)
+    slices = comparison.slices[limit.metric]
+    if limit.slice is None:
+        changes = [comparison.overall[limit.metric]]
+    elif limit.slice == "*":
+        changes = list(slices.values())
+    elif limit.slice in slices:
+        changes = [slices[limit.slice]]
+    else:
+        msg = f"the limit {limit.text!r}: {limit.metric} has no slice {limit.slice!r}; there are {', '.join(slices)}"
+        raise EvaluationError(msg)
+    if not changes or changes[0].pairs.total == 0:
+        msg = f"the limit {limit.text!r}: the runs have no case that counts for it"
+        raise EvaluationError(msg)
+    if limit.corrected and (changes[0].error is None or not changes[0].error.usable):
+        msg = f"the limit {limit.text!r}: no usable figures of the judge's error are in these records"
+        raise EvaluationError(msg)
+    return [*changes]
+
+
+def _held(limit: Limit, measured: Change | Latency, confidence: float) -> Held:
+    if isinstance(measured, Latency):
+        found, part = _time(limit, measured, confidence), None
+    else:
+        found, part = _rate(limit, measured, confidence), measured.slice
+    bound = found.low if limit.end == "low" else found.high
+    if math.isnan(bound):
+        msg = f"the limit {limit.text!r}: there is no interval to hold it against"
+        raise EvaluationError(msg)
+    broken = bound > limit.amount if limit.above else bound < limit.amount
+    return Held(limit, part, found.value, bound, confidence, broken)
+
+
+def _rate(limit: Limit, change: Change, confidence: float) -> Interval:
+    if limit.corrected:
+        found = (
+            change.corrected_difference(confidence)
+            if limit.change
+            else change.corrected(after=True, confidence=confidence)
+        )
+        return found or Interval(math.nan, math.nan, math.nan)
+    if limit.change:
+        return change.difference(confidence)
+    rate = change.rate(after=True, confidence=confidence)
+    return Interval(rate.rate, rate.low, rate.high)
+
+
+def _time(limit: Limit, times: Latency, confidence: float) -> Interval:
+    share = float(limit.metric.rsplit("p", 1)[1])
+    moved, before = times.change(share, confidence), times.at(share, after=False)
+    if not limit.change:
+        return Interval(moved.value + before, moved.low + before, moved.high + before)
+    scale = before if limit.relative else 1.0
+    if scale <= 0.0:
+        return Interval(math.nan, math.nan, math.nan)
+    return Interval(moved.value / scale, moved.low / scale, moved.high / scale)
