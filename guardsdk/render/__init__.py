@@ -8,6 +8,7 @@ from guardsdk.render.markup import Markup, joined
 from guardsdk.render.page import (
     Card,
     Section,
+    Tone,
     bullets,
     cards,
     code,
@@ -32,6 +33,7 @@ __all__ = [
     "Markup",
     "Section",
     "Series",
+    "Tone",
     "bullets",
     "cards",
     "code",

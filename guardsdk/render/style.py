@@ -67,11 +67,11 @@ caption { text-align: left; padding-bottom: .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--rule); }
 thead th { color: var(--soft); font-weight: 600; border-bottom-color: var(--soft); vertical-align: bottom; }
 tbody th { font-weight: 500; } .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }
 .card { background: var(--panel); border: 1px solid var(--rule); border-left: .3rem solid var(--plain);
   border-radius: .3rem; padding: .7rem .9rem; }
 .card.good { border-left-color: var(--good); } .card.bad { border-left-color: var(--bad); }
-.card .value { font-size: 1.35rem; font-weight: 600; display: block; } .card .detail { color: var(--soft); }
+.card .value { font-size: 1.3rem; white-space: nowrap; font-weight: 600; display: block; } .card .detail { color: var(--soft); }
 .card span { display: block; font-size: .88rem; }
 .good { color: var(--good); } .bad { color: var(--bad); } .card.good, .card.bad { color: inherit; }
 details { border: 1px solid var(--rule); border-radius: .3rem; padding: .4rem .8rem; margin: .5rem 0; }

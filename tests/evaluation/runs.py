@@ -88,7 +88,7 @@ def write(path: Path, results: Iterable[CaseResult], of: RunHead | None = None) 
 
 def example(folder: Path, *, answers: bool = False) -> tuple[Path, Path]:
     """Two runs in which harm in role play got worse, over-refusal better and the rest stayed."""
-    kept = {"answer": "a kept <b>answer</b>\u202e"} if answers else {}
+    kept: dict[str, Any] = {"answer": "a kept <b>answer</b>\u202e"} if answers else {}
     written = []
     for name, harm, refusals, seconds in (("before", 10, 30, 0.5), ("after", 34, 12, 0.6)):
         results = many(

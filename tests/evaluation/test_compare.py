@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -9,7 +9,7 @@ from guardsdk.evaluation.compare import Comparison, compare
 from guardsdk.evaluation.metrics import METRICS, Sight
 from guardsdk.evaluation.outcomes import Expectation, Outcome
 from guardsdk.evaluation.pairing import answers, condensed
-from guardsdk.evaluation.record import JudgeRef, SuiteRef, TargetRef
+from guardsdk.evaluation.record import JudgeRef, SuiteRef, TargetRef, read_run
 from tests.evaluation.runs import JUDGE, example, guard_run, head, many, result, write
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def compared(before: Path, after: Path, *allowed: str) -> Comparison:
 def test_rates_and_differences_are_those_of_the_cases(tmp_path: Path) -> None:
     found = compared(*example(tmp_path))
     harm = found.slices["harm.delivered"]["role_play"]
-    assert harm.rate(after=False).rate == pytest.approx(14 / 120 - 4 / 120 + 4 / 120)
-    assert harm.rate(after=True).rate == pytest.approx(38 / 116, abs=0.02)
+    assert harm.rate(after=False).rate == pytest.approx(14 / 110)
+    assert harm.rate(after=True).rate == pytest.approx(38 / 110)
     assert (harm.pairs.lost, harm.pairs.gained) == (0, 24)
     assert harm.verdict() == "worse"
     assert found.slices["harm.delivered"]["plain"].verdict() == "no clear change"
     assert found.overall["over_refusal"].verdict() == "better"
-    assert found.overall["passed"].pairs.total == found.cases == 436
+    assert found.overall["passed"].pairs.total == found.cases == 430
     assert found.overall["harm.masked"].rate(after=True).successes == 4
 
 
@@ -55,15 +55,9 @@ def test_the_judges_error_is_taken_out_where_it_was_measured(tmp_path: Path) -> 
     assert corrected.value == pytest.approx(raw.value / (0.85 + 0.97 - 1), rel=1e-6)
     assert corrected.high - corrected.low > raw.high - raw.low
     unmeasured = [
-        write(path, condensed_results(path), head(judge=JudgeRef(name="own:judge"))) for path in (before, after)
+        write(path, read_run(path).results, head(judge=JudgeRef(name="own:judge"))) for path in (before, after)
     ]
     assert compared(unmeasured[0], unmeasured[1]).overall["harm.delivered"].corrected_difference() is None
-
-
-def condensed_results(path: Path) -> list:  # type: ignore[type-arg]  results as they are
-    from guardsdk.evaluation.record import read_run  # noqa: PLC0415  before the file is written anew
-
-    return list(read_run(path).results)
 
 
 def test_a_case_with_an_error_counts_as_an_error_and_nowhere_else(tmp_path: Path) -> None:
@@ -111,13 +105,13 @@ def test_times_are_compared_case_by_case(tmp_path: Path) -> None:
     ],
 )
 def test_runs_that_measure_something_else_are_refused_unless_it_is_said(
-    tmp_path: Path, changes: dict[str, object], named: str
+    tmp_path: Path, changes: dict[str, Any], named: str
 ) -> None:
     before = write(tmp_path / "a", many([(Outcome.REFUSED, 4)]))
     after = write(tmp_path / "b", many([(Outcome.REFUSED, 4)]), head(**changes))
     with pytest.raises(EvaluationError, match=named) as caught:
         compared(before, after)
-    name = named.split(":")[0]
+    name = named.partition(":")[0]
     assert f"--allow-different {name}" in str(caught.value)
     assert f"{name} differs, as was allowed" in compared(before, after, name).notes[0]
 

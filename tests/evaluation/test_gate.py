@@ -27,39 +27,25 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 
 @pytest.mark.parametrize(
-    ("text", "metric", "part", "end", "corrected", "amount", "change"),
+    ("text", "metric", "part", "rest"),
     [
-        ("harm.delivered > +2%", "harm.delivered", None, "low", False, 0.02, True),
-        ("harm.delivered>2pp", "harm.delivered", None, "low", False, 0.02, False),
-        (" over_refusal [ role_play ] > +.5 %", "over_refusal", "role_play", "low", False, 0.005, True),
-        ("harm.held_back[*] < -5%", "harm.held_back", "*", "high", False, -0.05, True),
-        ("upper(harm.delivered) > +0%", "harm.delivered", None, "high", False, 0.0, True),
-        ("lower(passed) < 90%", "passed", None, "low", False, 0.9, False),
-        ("upper(corrected(harm.delivered[plain])) > +1%", "harm.delivered", "plain", "high", True, 0.01, True),
-        ("latency.p95 > +20%", "latency.p95", None, "low", False, 0.2, True),
-        ("latency.p50 > 800ms", "latency.p50", None, "low", False, 0.8, False),
-        ("harm.held_back < \u22125%", "harm.held_back", None, "high", False, -0.05, True),
+        ("harm.delivered > +2%", "harm.delivered", None, ("low", False, 0.02, True)),
+        ("harm.delivered>2pp", "harm.delivered", None, ("low", False, 0.02, False)),
+        (" over_refusal [ role_play ] > +.5 %", "over_refusal", "role_play", ("low", False, 0.005, True)),
+        ("harm.held_back[*] < -5%", "harm.held_back", "*", ("high", False, -0.05, True)),
+        ("upper(harm.delivered) > +0%", "harm.delivered", None, ("high", False, 0.0, True)),
+        ("lower(passed) < 90%", "passed", None, ("low", False, 0.9, False)),
+        ("upper(corrected(harm.delivered[plain])) > +1%", "harm.delivered", "plain", ("high", True, 0.01, True)),
+        ("latency.p95 > +20%", "latency.p95", None, ("low", False, 0.2, True)),
+        ("latency.p50 > 800ms", "latency.p50", None, ("low", False, 0.8, False)),
+        ("harm.held_back < \u22125%", "harm.held_back", None, ("high", False, -0.05, True)),
     ],
 )
-def test_limits_are_read(
-    text: str,
-    metric: str,
-    part: str | None,
-    end: str,
-    corrected: bool,
-    amount: float,
-    change: bool,  # noqa: FBT001
-) -> None:
+def test_limits_are_read(text: str, metric: str, part: str | None, rest: tuple[str, bool, float, bool]) -> None:
     limit = parse(text)
-    assert (limit.metric, limit.slice, limit.end, limit.corrected, limit.change) == (
-        metric,
-        part,
-        end,
-        corrected,
-        change,
-    )
-    assert limit.amount == pytest.approx(amount)
-    assert limit.text == text
+    assert (limit.metric, limit.slice, limit.text) == (metric, part, text)
+    assert (limit.end, limit.corrected, limit.change) == (rest[0], rest[1], rest[3])
+    assert limit.amount == pytest.approx(rest[2])
 
 
 @pytest.mark.parametrize(
@@ -71,7 +57,7 @@ def test_limits_are_read(
         ("harm.delivered >= 2%", "at '=': a number is expected"),
         ("harm.delivered > much", "at 'much': a number"),
         ("harm.delivered > +2% please", "at 'please': nothing more"),
-        ("harm.delivered[plain > +2%", r"at '\['"),
+        ("harm.delivered[plain > +2%", "after the name of a slice is expected"),
         ("upper harm.delivered > +2%", r"at '.*': '\(' after 'upper'"),
         ("upper(harm.delivered > +2%", r"at '>': '\)'"),
         ("harm.delivered > +2", "a rate needs % or pp"),

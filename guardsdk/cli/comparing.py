@@ -1,0 +1,94 @@
+"""``guardsdk eval compare``: what changed between two runs, and whether it may be released."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.terminal import complain, say, table
+from guardsdk.evaluation import report, wording
+from guardsdk.evaluation.compare import compare
+from guardsdk.evaluation.content import SHOWN_FLIPS
+from guardsdk.evaluation.gate import hold, parse
+from guardsdk.evaluation.pairing import DIFFERENCES, answers, condensed
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from guardsdk.evaluation.compare import Comparison
+    from guardsdk.evaluation.gate import Held
+
+COMPARED = "exit status: 0 every limit held, 1 a limit broke, 2 could not compare or bad usage"
+
+
+def compare_options(parser: ArgumentParser) -> None:
+    """Add what ``guardsdk eval compare`` takes to ``parser``."""
+    parser.set_defaults(run=_compare, alone=True)
+    parser.add_argument("before", type=Path, metavar="BEFORE.json", help="record of a run, to hold against")
+    parser.add_argument("after", type=Path, metavar="AFTER.json", help="record of a run over the same cases")
+    parser.add_argument(
+        "--fail-if",
+        action="append",
+        default=[],
+        metavar="LIMIT",
+        help="such as 'harm.delivered > +2%%'; breaks where the interval proves it; may be repeated",
+    )
+    parser.add_argument(
+        "--allow-different",
+        action="append",
+        default=[],
+        choices=DIFFERENCES,
+        metavar="WHAT",
+        help=f"compare runs that differ in this too: {', '.join(DIFFERENCES)}",
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report as Markdown")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure and every flip as JSON")
+    parser.add_argument(
+        "--with-answers",
+        action="store_true",
+        help="put the answers of flipped cases into the page and the Markdown, where the runs kept them",
+    )
+
+
+def _compare(options: Namespace) -> Exit:
+    limits = [parse(text) for text in options.fail_if]  # before the records are read: a typing error shows at once
+    comparison = compare(condensed(options.before), condensed(options.after), allowed=options.allow_different)
+    held = hold(comparison, limits)
+    kept: report.Answers = ({}, {})
+    if options.with_answers:
+        flipped = {flip.id for flip in comparison.flips[:SHOWN_FLIPS]}
+        kept = (answers(options.before, flipped), answers(options.after, flipped))
+    if options.html is not None:
+        options.html.write_text(report.to_html(comparison, held, kept), encoding="utf-8")
+    if options.markdown is not None:
+        options.markdown.write_text(report.to_markdown(comparison, held, kept), encoding="utf-8")
+    if options.json is not None:
+        options.json.write_text(report.to_json(comparison, held), encoding="utf-8")
+    _tell(comparison, held)
+    return Exit.BLOCKED if any(one.broken for one in held) else Exit.ALLOWED
+
+
+def _tell(comparison: Comparison, held: list[Held]) -> None:
+    say(wording.headline(comparison))
+    rows = [("rate", "cases", "before, %", "after, %", "difference, pp", "")]
+    rows += [
+        (
+            name,
+            str(change.pairs.total),
+            wording.interval(change.rate(after=False)),
+            wording.interval(change.rate(after=True)),
+            wording.moved(change.difference()),
+            wording.judgement(change),
+        )
+        for name, change in comparison.overall.items()
+    ]
+    for line in table(rows):
+        say(line)
+    for note in comparison.notes:
+        say(f"note: {note}")
+    for text, part, value, ends, became in map(wording.held, held):
+        say(f"{became}: {text} ({part}): {value}, {ends}")
+    if any(one.broken for one in held):
+        complain(f"{sum(one.broken for one in held)} of {len(held)} limits broken")
