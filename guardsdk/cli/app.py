@@ -113,8 +113,8 @@ def _parser() -> ArgumentParser:
     _info_options(commands.add_parser("info", help="show model, policy, thresholds and provider"))
     log_options(commands.add_parser("log", help="verify a decision log, or look into it"))
     incident_options(commands.add_parser("incident", help="write down what went wrong, and until when to report it"))
+    eval_options(commands.add_parser("eval", help="measure a model or a guard on a suite, before and after"))
     policy_options(commands.add_parser("policy", help="begin, show, check and try written criteria"))
-    eval_options(commands.add_parser("eval", help="ask a suite of a model or a guard, and keep what came of it"))
     return parser
 
 

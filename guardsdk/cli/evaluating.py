@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import above_zero, guard_options, natural, not_negative, positive
+from guardsdk.cli.comparing import COMPARED, compare_options
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, progress, say, table
 from guardsdk.errors import EvaluationError
@@ -44,6 +45,7 @@ def eval_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk eval`` to ``parser``."""
     commands = parser.add_subparsers(dest="eval_command", required=True, metavar="COMMAND")
     _run_options(commands.add_parser("run", help="ask a suite of a model or a guard", epilog=_RAN))
+    compare_options(commands.add_parser("compare", help="compare two runs, and stop a release", epilog=COMPARED))
 
 
 def _run_options(parser: ArgumentParser) -> None:

@@ -71,7 +71,8 @@ tbody th { font-weight: 500; } .number { text-align: right; font-variant-numeric
 .card { background: var(--panel); border: 1px solid var(--rule); border-left: .3rem solid var(--plain);
   border-radius: .3rem; padding: .7rem .9rem; }
 .card.good { border-left-color: var(--good); } .card.bad { border-left-color: var(--bad); }
-.card .value { font-size: 1.3rem; white-space: nowrap; font-weight: 600; display: block; } .card .detail { color: var(--soft); }
+.card .value { font-size: 1.3rem; white-space: nowrap; font-weight: 600; display: block; }
+.card .detail { color: var(--soft); }
 .card span { display: block; font-size: .88rem; }
 .good { color: var(--good); } .bad { color: var(--bad); } .card.good, .card.bad { color: inherit; }
 details { border: 1px solid var(--rule); border-radius: .3rem; padding: .4rem .8rem; margin: .5rem 0; }
