@@ -114,7 +114,7 @@ def test_shell_commands_name_things_that_exist(command: str) -> None:
             known_options(PARSERS[words[2]](), words[3:])
     elif words[0] == "guardsdk":
         options = sorted({word for word in words if word.startswith("--")})
-        named = words[1:3] if words[1] in {"log", "policy", "incident"} else words[1:2]
+        named = words[1:3] if words[1] in {"log", "policy", "incident", "eval"} else words[1:2]
         done = subprocess.run(  # noqa: S603  this interpreter
             [sys.executable, "-m", "guardsdk", *named, "--help"],
             capture_output=True,
@@ -145,7 +145,8 @@ def packaged(target: str) -> bool:
     spec = importlib.util.find_spec("guardsdk")
     if spec is None or spec.origin is None:
         return False
-    return target.startswith("guardsdk/") and (Path(spec.origin).parents[1] / target).exists()
+    inside = target.removeprefix("../")  # pages of docs/ stand beside the package
+    return inside.startswith("guardsdk/") and (Path(spec.origin).parents[1] / inside).exists()
 
 
 def test_the_readme_quotes_the_measured_figures_as_they_are() -> None:
