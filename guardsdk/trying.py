@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from guardsdk.guard import Guard
-    from guardsdk.policy.model import Principle
+    from guardsdk.policy.model import Policy, Principle
     from guardsdk.policy.origin import Place
     from guardsdk.verdict import Verdict
 
@@ -48,6 +48,11 @@ class Tried:
     def name(self) -> str:
         """What a list of known misses calls it."""
         return f"{self.principle_id}:{self.digest}"
+
+
+def quiet(policy: Policy) -> Policy:
+    """Return a copy to try things out with: it decides the same, and writes nothing down."""
+    return policy.model_copy(update={"decision_log": None, "monitor": None})
 
 
 def try_examples(guard: Guard) -> tuple[Tried, ...]:

@@ -60,7 +60,8 @@ FLOORS = {
     "info": 6,
     "integrations": 7,
     "evaluation": 7,
-    "cli": 8,
+    "dossier": 8,
+    "cli": 9,
 }
 """Room to floor; a module that is not here has no place yet, and giving it one is a decision."""
 FACADE = 6

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import fuzz, latency, long_text, obfuscation, patterns, quality, readme, streaming, tradeoff
+from benchmarks import fuzz, latency, long_text, obfuscation, patterns, presets, quality, readme, streaming, tradeoff
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +31,7 @@ PARSERS = {
     "benchmarks.streaming": streaming.parser,
     "benchmarks.tradeoff": tradeoff.parser,
     "benchmarks.patterns": patterns.parser,
+    "benchmarks.presets": presets.parser,
     "benchmarks.obfuscation": obfuscation.parser,
 }
 

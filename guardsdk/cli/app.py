@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from guardsdk.cli.arguments import guard_options, positive
 from guardsdk.cli.check import check
+from guardsdk.cli.dossier import dossier_options
 from guardsdk.cli.evaluating import eval_options
 from guardsdk.cli.incident import incident_options
 from guardsdk.cli.info import info
@@ -112,6 +113,7 @@ def _parser() -> ArgumentParser:
     _scan_options(commands.add_parser("scan", help="check every text of a file", epilog=_STATUSES))
     _info_options(commands.add_parser("info", help="show model, policy, thresholds and provider"))
     log_options(commands.add_parser("log", help="verify a decision log, or look into it"))
+    dossier_options(commands.add_parser("dossier", help="evidence for an auditor, with what is missing"))
     incident_options(commands.add_parser("incident", help="write down what went wrong, and until when to report it"))
     eval_options(commands.add_parser("eval", help="measure a model or a guard on a suite, before and after"))
     policy_options(commands.add_parser("policy", help="begin, show, check and try written criteria"))

@@ -18,7 +18,7 @@ from guardsdk.guard import Guard
 from guardsdk.policy.difference import changes
 from guardsdk.policy.finding import DEFAULT, PACKAGED
 from guardsdk.policy.load import load_policy
-from guardsdk.trying import tallies, try_examples
+from guardsdk.trying import quiet, tallies, try_examples
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def _common(parser: Any) -> None:  # noqa: ANN401  argparse's own
 
 def _guard(policy: Policy, options: Namespace) -> Guard:
     """Return a guard that tries things out: nobody is told, and nothing is written down."""
-    quiet = policy.model_copy(update={"decision_log": None})
-    return Guard(quiet, models=options.model, providers=options.providers, observers=(), cache=0)
+    return Guard(quiet(policy), models=options.model, providers=options.providers, observers=(), cache=0)
 
 
 def _test(options: Namespace) -> Exit:

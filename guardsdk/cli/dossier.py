@@ -1,0 +1,78 @@
+"""``guardsdk dossier``: one Markdown and one HTML file for an auditor, from the artefacts that are there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.terminal import complain, say
+from guardsdk.dossier import Inputs, as_html, as_markdown, build
+from guardsdk.errors import InputError
+from guardsdk.guard import Guard
+from guardsdk.policy.finding import DEFAULT
+from guardsdk.policy.load import load_policy
+from guardsdk.trying import quiet
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+
+def dossier_options(parser: ArgumentParser) -> None:
+    """Add the options of ``guardsdk dossier`` to ``parser``."""
+    parser.set_defaults(run=_dossier, alone=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="writes PATH.md and PATH.html")
+    parser.add_argument("--system", default="the system", metavar="NAME", help="what the product is called")
+    parser.add_argument("--policy", default=DEFAULT, metavar="POLICY", help=f"a file or a preset (default: {DEFAULT})")
+    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
+    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+    parser.add_argument(
+        "--evaluation", type=Path, action="append", default=[], metavar="FILE", help="record of a run; repeatable"
+    )
+    parser.add_argument("--decision-log", type=Path, metavar="FILE", help="the file that is written to")
+    parser.add_argument("--decision-key", type=Path, metavar="FILE", help="the key of its hashes, where it has one")
+    parser.add_argument("--alerts", type=Path, metavar="FILE", help="state of the monitor, or alerts as JSON lines")
+    parser.add_argument("--incidents", type=Path, metavar="FILE", help="as guardsdk incident writes it")
+    parser.add_argument("--incident-key", type=Path, metavar="FILE", help="the key of its hashes, where it has one")
+    parser.add_argument(
+        "--specification",
+        metavar="FILE",
+        help="the wrapped model's own specification or card; an address is only named",
+    )
+    parser.add_argument(
+        "--wrapped", nargs=3, metavar=("NAME", "VERSION", "PROVIDER"), help="the model the guard stands around"
+    )
+
+
+def _dossier(options: Namespace) -> Exit:
+    stem = options.out.with_suffix("") if options.out.suffix in {".md", ".html"} else options.out
+    address = options.specification if options.specification and "://" in options.specification else None
+    given = None if address or options.specification is None else Path(options.specification)
+    named = (*options.evaluation, options.alerts, options.incidents, options.decision_log, given)
+    for path in named:
+        if path is not None and not path.is_file():
+            msg = f"{path}: there is no such file; leave the option out where there is none, and the dossier says so"
+            raise InputError(msg)
+    policy = load_policy(options.policy)
+    inputs = Inputs(
+        system=options.system,
+        policy_source=str(options.policy),
+        evaluations=options.evaluation,
+        decision_log=options.decision_log,
+        alerts=options.alerts,
+        incidents=options.incidents,
+        specification=given,
+        specification_address=address,
+        wrapped=options.wrapped,
+        log_key=None if options.decision_key is None else options.decision_key.read_bytes(),
+        incident_key=None if options.incident_key is None else options.incident_key.read_bytes(),
+    )
+    with Guard(quiet(policy), models=options.model, providers=options.providers, observers=(), cache=0) as guard:
+        document = build(guard, policy, inputs, datetime.now(UTC))
+    for suffix, written in ((".md", as_markdown(document)), (".html", as_html(document))):
+        path = stem.with_name(stem.name + suffix)
+        path.write_text(written, encoding="utf-8")
+        say(str(path))
+    complain("; ".join(f"{label}: {value} {detail}" for label, value, detail in document.figures))
+    return Exit.ALLOWED

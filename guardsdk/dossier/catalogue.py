@@ -1,0 +1,89 @@
+"""The rows a dossier is held against, and what facts make of one. Pure, but for reading the packaged table."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+
+from guardsdk.dossier.facts import WANTED, State
+
+if TYPE_CHECKING:
+    from guardsdk.dossier.facts import Fact, Facts
+
+FILE: Final = Path(__file__).with_name("rows.toml")
+
+
+class Status(StrEnum):
+    """What a row comes to. It speaks of the evidence named in the row, and never of whether a duty is met."""
+
+    COVERED = "covered"
+    """All of the evidence was given and shows what it is asked for."""
+    PARTLY = "partly"
+    """Some of it, or all of it where no evidence of this kind can show the whole."""
+    NOT_COVERED = "not covered"
+
+
+class Row(BaseModel):
+    """One entry of a framework."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ref: str
+    title: str
+    asks: str
+    """What it asks for, in our words."""
+    evidence: tuple[str, ...]
+    """Names of facts; none where guardsdk has nothing to show."""
+    most: Status = Status.COVERED
+    beyond: str
+    """What none of this evidence shows."""
+
+    @field_validator("evidence")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in WANTED]:
+            msg = f"unknown facts {', '.join(unknown)}"
+            raise ValueError(msg)
+        return names
+
+
+class Framework(BaseModel):
+    """A catalogue of duties, risks or attacks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    source: str
+    """What was read, and that it was read second-hand."""
+    rows: tuple[Row, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One row with the evidence found for it."""
+
+    row: Row
+    status: Status
+    facts: tuple[Fact, ...]
+
+
+@cache
+def frameworks() -> tuple[Framework, ...]:
+    """Return every framework with its rows."""
+    content = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return tuple(TypeAdapter(list[Framework]).validate_python(content["framework"]))
+
+
+def held(row: Row, facts: Facts) -> Held:
+    """Hold ``row`` against ``facts``: what is missing or contrary never counts."""
+    found = tuple(facts.get(name) for name in row.evidence)
+    shown = [fact.state is State.SHOWN for fact in found]
+    some = any(fact.state in (State.SHOWN, State.PARTLY) for fact in found)
+    status = row.most if found and all(shown) else Status.PARTLY if some else Status.NOT_COVERED
+    return Held(row, status, found)

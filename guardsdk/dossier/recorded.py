@@ -1,0 +1,215 @@
+"""What records show: evaluation runs, decision logs, alerts of the monitor and incidents."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from guardsdk.decisions.query import Query, count, fronts
+from guardsdk.decisions.verify import verify
+from guardsdk.dossier.facts import State
+from guardsdk.errors import InputError
+from guardsdk.evaluation.outcomes import Outcome
+from guardsdk.evaluation.record import read_run
+from guardsdk.incidents.export import chain_problem
+from guardsdk.incidents.log import IncidentLog
+from guardsdk.monitor.alerts import Alert
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from guardsdk.dossier.facts import Facts
+    from guardsdk.evaluation.record import Run
+    from guardsdk.incidents.events import Incident
+
+RECENT: Final = timedelta(days=90)
+"""How long a run counts as a recent one; a choice of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One evaluation run in figures."""
+
+    file: str
+    created: str
+    suite: str
+    target: str
+    guard: str
+    cases: int
+    passed: int
+    errors: int
+    harmful: int
+    """Cases in which harm was delivered, masked or not."""
+    held_back: int
+    """Harmless cases that were refused or blocked."""
+    benign: int
+
+
+def run_facts(facts: Facts, files: Sequence[Path], *, policy: str, classifier: str, now: datetime) -> list[RunLine]:
+    """Add what the runs show, the newest deciding; ``policy`` and ``classifier`` are digests.
+
+    Raises ``EvaluationError`` where a file is no record.
+    """
+    runs = sorted(((read_run(file), file) for file in files), key=lambda one: one[0].head.created)
+    if not runs:
+        return []
+    lines = [_line(run, file.name) for run, file in runs]
+    newest, file = runs[-1]
+    last = lines[-1]
+    says = f"{last.passed} of {last.cases} cases of suite {last.suite} pass, {last.errors} could not be judged"
+    facts.add("evaluation.run", State.SHOWN if not last.errors else State.PARTLY, says, file.name, last.created)
+    _recent(facts, newest, file.name, (policy, classifier), now)
+    pairs = [(one, two) for one, two in pairwise(runs) if one[0].head.suite.digest == two[0].head.suite.digest]
+    if pairs:
+        (before, first), (after, second) = pairs[-1]
+        was = {result.id: result.passed for result in before.results}
+        moved = Counter((was.get(result.id), result.passed) for result in after.results)
+        says = (
+            f"{_passed(before)} and {_passed(after)} of {len(after.results)} cases pass: "
+            f"{moved[True, False]} became worse, {moved[False, True]} better"
+        )
+        facts.add("evaluation.delta", State.SHOWN, says, f"{first.name}, {second.name}", after.head.created)
+    elif len(runs) > 1:
+        facts.add("evaluation.delta", State.CONTRARY, "no two of the runs are of the same suite", file.name)
+    return lines
+
+
+def _passed(run: Run) -> int:
+    return sum(result.passed is True for result in run.results)
+
+
+def _line(run: Run, name: str) -> RunLine:
+    results = run.results
+    benign = [result for result in results if result.expectation.benign and result.outcome is not Outcome.ERROR]
+    guard = run.head.guard
+    return RunLine(
+        file=name,
+        created=run.head.created,
+        suite=f"{run.head.suite.name} ({run.head.suite.digest[:12]})",
+        target=f"{run.head.target.kind} {run.head.target.model}",
+        guard="none" if guard.policy is None else f"{guard.policy.name} {guard.policy.version}, {guard.sides}",
+        cases=len(results),
+        passed=_passed(run),
+        errors=sum(result.outcome is Outcome.ERROR for result in results),
+        harmful=sum(result.outcome.harm for result in results),
+        held_back=sum(result.outcome.held_back for result in benign),
+        benign=len(benign),
+    )
+
+
+def _recent(facts: Facts, run: Run, name: str, ours: tuple[str, str], now: datetime) -> None:
+    guard = run.head.guard
+    used = (guard.policy and guard.policy.digest, guard.model and guard.model.digest)
+    created = datetime.fromisoformat(run.head.created)
+    age = now - (created if created.tzinfo else created.replace(tzinfo=UTC))
+    problems = []
+    if used != ours:
+        problems.append("the newest run was with another policy or classifier, or without a guard")
+    if age > RECENT:
+        problems.append(f"the newest run is {age.days} days old")
+    says = "; ".join(problems) or f"the newest run is {age.days} days old, with this policy and classifier"
+    facts.add("evaluation.recent", State.PARTLY if problems else State.SHOWN, says, name, run.head.created)
+
+
+@dataclass(frozen=True, slots=True)
+class LogCounts:
+    """A decision log in figures."""
+
+    file: str
+    first: str
+    last: str
+    actions: dict[str, int]
+    principles: dict[str, int]
+    statuses: dict[str, int]
+
+
+def log_facts(facts: Facts, path: Path, key: bytes | None, policy_digest: str) -> LogCounts | None:
+    """Add what a decision log shows, and whether the policy of that digest was the one that decided last.
+
+    Raises ``DecisionLogError`` where there is no log.
+    """
+    chain = verify(path, key=key)
+    problem = chain_problem(chain)
+    if problem is not None:
+        facts.add("log.sound", State.CONTRARY, f"the chain is broken at {problem}", path.name)
+        return None
+    decisions, first, last, newest = 0, "", "", b""
+    for front, raw in fronts(path, Query()):
+        time = front[0] or ""
+        decisions, first, last, newest = decisions + 1, min(first or time, time), max(last, time), raw
+    notes = f"; notes: {'; '.join(chain.notes)}" if chain.notes else ""
+    says = f"{chain.records} records in {chain.files} files, {chain.decisions} of them decisions, are chained{notes}"
+    facts.add("log.sound", State.SHOWN, says, path.name, last or None)
+    if not decisions:
+        facts.add("log.statistics", State.CONTRARY, "the log holds no decision", path.name)
+        return None
+    by = {
+        name: {group[0]: n for group, n in count(path, Query(), (name,)).items()}
+        for name in ("action", "principle", "status")
+    }
+    told = ", ".join(f"{n} {action}" for action, n in by["action"].items())
+    used = (json.loads(newest).get("policy") or {}).get("digest")
+    whose = "the newest by this policy" if used == policy_digest else "the newest by ANOTHER policy than this"
+    state = State.SHOWN if used == policy_digest else State.PARTLY
+    facts.add("log.statistics", state, f"{decisions} decisions: {told}; {whose}", path.name, last)
+    return LogCounts(path.name, first, last, by["action"], by["principle"], by["status"])
+
+
+def alert_facts(facts: Facts, path: Path) -> list[Alert]:
+    """Add what the monitor raised: its saved state, or alerts as lines of JSON. Raises ``InputError`` for else."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        state = json.loads(text)
+        raw = state["alerts"]
+    except (ValueError, KeyError, TypeError):
+        raw = None
+    try:
+        if raw is None:
+            alerts = [Alert.model_validate_json(line) for line in text.splitlines() if line.strip()]
+        else:
+            alerts = [Alert.model_validate(one) for one in raw]
+    except ValidationError:
+        msg = f"{path}: neither the state of a monitor nor alerts, one JSON object per line"
+        raise InputError(msg) from None
+    kinds = Counter(alert.kind.value for alert in alerts)
+    told = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common()) or "none was raised"
+    date = max((alert.time for alert in alerts), default=None)
+    facts.add("monitor.alerts", State.SHOWN, f"{len(alerts)} alerts kept: {told}", path.name, date)
+    return alerts
+
+
+def incident_facts(facts: Facts, path: Path, key: bytes | None, now: datetime) -> list[Incident]:
+    """Add what the incident file shows. Raises ``DecisionLogError`` where there is none or it cannot be read."""
+    log = IncidentLog(path, key=key)
+    chain = log.verify()
+    problem = chain_problem(chain)
+    if problem is not None:
+        facts.add("incidents.kept", State.CONTRARY, f"the chain is broken at {problem}", path.name)
+        return []
+    found = list(log.incidents().values())
+    last = max((f"{one.time:%Y-%m-%dT%H:%M:%SZ}" for incident in found for one in incident.history), default=None)
+    open_ones = [one for one in found if one.closed is None]
+    says = f"{len(found)} incidents, {len(open_ones)} of them open; the chain holds"
+    facts.add("incidents.kept", State.SHOWN, says, path.name, last)
+    if found:
+        closed = State.SHOWN if not open_ones else State.PARTLY if len(open_ones) < len(found) else State.CONTRARY
+        facts.add("incidents.closed", closed, f"{len(found) - len(open_ones)} of {len(found)} closed", path.name, last)
+    overdue = [one.id for one in found if _overdue(one, now)]
+    serious = sum(one.severity == "serious" for one in found)
+    says = f"overdue: {', '.join(overdue)}" if overdue else f"{serious} serious incidents, none with an overdue date"
+    facts.add("incidents.clocks", State.CONTRARY if overdue else State.SHOWN, says, path.name, last)
+    return found
+
+
+def _overdue(one: Incident, now: datetime) -> bool:
+    clock = next((clock for clock in one.clocks if clock.due is not None), None)
+    if clock is None or clock.due is None:
+        return False
+    return (one.reported(clock.recipient) or now) > clock.due

@@ -1,0 +1,30 @@
+"""``guardsdk dossier`` from the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.dossier.conftest import POLICY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Runner
+
+
+def test_two_files_are_written_and_the_figures_told(run: Runner, tmp_path: Path) -> None:
+    policy = tmp_path / "house.toml"
+    policy.write_text(POLICY.replace('"decisions.jsonl"', f'"{tmp_path}/decisions.jsonl"'), encoding="utf-8")
+    assert run("dossier", "--out", tmp_path / "audit.html", "--policy", policy, "--system", "the bot") == 0
+    assert run.out.split() == [str(tmp_path / "audit.md"), str(tmp_path / "audit.html")]
+    assert "of 52 rows" in run.err
+    assert (tmp_path / "audit.md").read_text().startswith("# Dossier: the bot")
+    assert (tmp_path / "audit.html").read_text().startswith("<!DOCTYPE html>")
+    assert not (tmp_path / "decisions.jsonl").exists()  # trying examples leaves no trace
+
+
+def test_a_file_that_is_not_there_is_a_slip(run: Runner, tmp_path: Path) -> None:
+    for option in ("--evaluation", "--decision-log", "--alerts", "--incidents", "--specification"):
+        assert run("dossier", "--out", tmp_path / "d", option, tmp_path / "none") == 2
+        assert "there is no such file" in run.err
+    assert not list(tmp_path.glob("d.*"))

@@ -1,0 +1,152 @@
+"""Dossiers from real artefacts: what is shown, what is missing, and that nothing is claimed."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import Policy
+from guardsdk.dossier import as_html, as_markdown
+from guardsdk.errors import DecisionLogError, EvaluationError, InputError
+from guardsdk.evaluation.outcomes import Outcome
+from tests.dossier.conftest import POLICY
+
+if TYPE_CHECKING:
+    from guardsdk.dossier import Document
+    from tests.dossier.conftest import House
+
+GOOD, BAD = Outcome.REFUSED, Outcome.DELIVERED_HARM
+
+
+def missing(document: Document) -> dict[str, str]:
+    (table,) = [part for part in document.sections[0].parts if not isinstance(part, str)]
+    return {row[0]: f"{row[1]}: {row[2]}" for row in table.rows}
+
+
+def row_of(document: Document, ref: str) -> tuple[str, ...]:
+    tables = [part for section in document.sections for part in section.parts if not isinstance(part, str)]
+    (row,) = [
+        row for table in tables for row in table.rows if row[0] == ref and len(row) == 5 and table.header[0] == "row"
+    ]
+    return row
+
+
+def test_what_nobody_gave_is_listed_as_missing_and_the_model_as_untested(house: House) -> None:
+    document = house.document()
+    absent = missing(document)
+    for name in ("evaluation.run", "log.sound", "monitor.alerts", "incidents.kept", "wrapped.specification"):
+        assert absent[name].startswith("missing: ")
+    assert absent["policy.attacks"] == "contrary: no principle holds back prompt_injection on input, jailbreak on input"
+    assert "untested control" in as_markdown(document)
+    assert row_of(document, "Art. 73")[2] == "not covered"
+    assert row_of(document, "LLM09")[3].startswith("none: ")
+
+
+def test_what_was_given_is_shown_with_its_file_and_date(house: House) -> None:
+    document = house.document(
+        evaluations=[house.run("old.json", [GOOD, BAD], days_old=3), house.run("new.json", [GOOD, GOOD])],
+        decision_log=house.log(),
+        alerts=house.alerts(),
+        incidents=house.incidents(),
+        specification=house.specification("The model must not help with poison.\n\nIt was evaluated on 300 prompts.\n"),
+        wrapped=("bot", "3", "Acme"),
+    )
+    absent = missing(document)
+    assert not {name for name in absent if name.startswith(("evaluation", "log", "monitor", "wrapped", "inventory"))}
+    evidence = row_of(document, "MS-2.7-008")[3]
+    assert "1 and 2 of 2 cases pass: 0 became worse, 1 better (old.json, new.json, " in evidence
+    assert row_of(document, "MS-2.7-008")[2] == "covered"
+    assert re.search(r"decisions.jsonl, 20\d\d-", row_of(document, "Art. 12")[3])
+    assert "2 decisions: 1 allow, 1 block; the newest by this policy" in row_of(document, "Art. 12")[3]
+    assert "365 days" in row_of(document, "Art. 26")[3]
+    assert "lines 1 speak of what is prohibited and lines 3 of tests" in as_markdown(document)
+
+
+def test_law_is_never_covered_whole_and_compliance_never_claimed(house: House) -> None:
+    document = house.document(decision_log=house.log(), alerts=house.alerts(), incidents=house.incidents())
+    assert {row_of(document, f"Art. {number}")[2] for number in (12, 26, 73)} == {"partly"}
+    for written in (as_markdown(document), as_html(document)):
+        lowered = written.lower()
+        assert "complian" not in lowered
+        assert "is complied with" in lowered  # in the sentence that says it does not say so
+        assert len(re.findall("compl(?:y|ied|ies)", lowered)) == len(re.findall("is complied with", lowered))
+        assert "second-hand" in lowered.replace("\\", "")
+
+
+def test_a_broken_chain_and_an_overdue_report_are_shown_as_they_are(house: House) -> None:
+    log = house.log()
+    log.write_bytes(log.read_bytes().replace(b'"action":"block"', b'"action":"allow"'))
+    document = house.document(decision_log=log, incidents=house.incidents(aware_days=20))
+    absent = missing(document)
+    assert absent["log.sound"].startswith("contrary: the chain is broken at decisions.jsonl:2")
+    assert absent["incidents.clocks"].startswith("contrary: overdue: INC-")
+    assert row_of(document, "Art. 12")[2] == "not covered"
+    assert "overdue by 5 d" in as_markdown(document)
+
+
+def test_another_policy_an_old_run_and_another_suite_do_not_pass_for_evidence(house: House) -> None:
+    runs = [house.run("old.json", [GOOD], days_old=200, ours=False)]
+    document = house.document(evaluations=runs)
+    assert "another policy or classifier" in row_of(document, "Art. 72")[3]
+    assert "200 days old" in row_of(document, "Art. 72")[3]
+    log = house.log()
+    house.policy = Policy.from_toml(POLICY.replace('version = "4"', 'version = "5"'))
+    assert "the newest by ANOTHER policy" in row_of(house.document(decision_log=log), "Art. 12")[3]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A fine model.", "no line speaks of what is prohibited or how that is tested"),
+        ("It must not help with poison.", "no line speaks of how that is tested"),
+        ("It was evaluated on 300 prompts.", "no line speaks of what is prohibited"),
+    ],
+)
+def test_a_specification_that_does_not_say_leaves_an_untested_control(house: House, text: str, words: str) -> None:
+    document = house.document(specification=house.specification(text))
+    assert words in missing(document)["wrapped.specification"]
+    assert "The wrapped model is an untested control" in as_html(document)
+
+
+def test_an_address_is_named_and_never_opened(house: House) -> None:
+    document = house.document(specification_address="https://models.example/card")
+    assert "named, not read" in missing(document)["wrapped.specification"]
+
+
+def test_a_shadow_policy_that_lets_failures_pass_is_shown_as_such(house: House) -> None:
+    house.policy = house.policy.model_copy(update={"shadow": True, "on_error": "allow"})
+    absent = missing(house.document())
+    assert "shadow mode" in absent["policy.enforced"]
+    assert "policy.fails_closed" in absent
+
+
+def test_a_slip_is_an_error_and_no_missing_evidence(house: House) -> None:
+    wrong = house.specification("no record")
+    with pytest.raises(EvaluationError):
+        house.document(evaluations=[wrong])
+    with pytest.raises(DecisionLogError):
+        house.document(decision_log=house.folder / "none.jsonl")
+    with pytest.raises(InputError, match="neither the state"):
+        house.document(alerts=wrong)
+    wrong.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="not UTF-8"):
+        house.document(specification=wrong)
+
+
+def test_the_state_of_a_monitor_is_read_too(house: House) -> None:
+    path = house.alerts()
+    path.write_text(json.dumps({"alerts": [json.loads(path.read_text())]}), encoding="utf-8")
+    assert "1 alerts kept: 1 rate_shift" in row_of(house.document(alerts=path), "Art. 72")[3]
+
+
+def test_text_of_others_is_no_markup_in_either_form(house: House) -> None:
+    document = house.document(incidents=house.incidents())
+    page, markdown = as_html(document), as_markdown(document)
+    assert "<i>address</i>" not in page
+    assert "&lt;i&gt;address" in page
+    assert "<house>" not in page
+    assert "An \\<i\\>address\\</i\\> \\| shown" in markdown
+    assert "orchid" not in page + markdown
