@@ -47,6 +47,10 @@ class ScreenError(GuardError, RuntimeError):
     """A screen cannot do its work: a pattern file cannot be read, or a validator failed."""
 
 
+class TeachingError(GuardError, ValueError):
+    """A screen cannot be taught from these examples, or what was taught cannot be used here."""
+
+
 class DecisionLogError(GuardError, OSError):
     """A decision cannot be written down, or a decision log cannot be read."""
 

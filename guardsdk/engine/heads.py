@@ -1,0 +1,50 @@
+"""Labels that were taught later: linear heads on the sentence embedding, read in the same pass as the model's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from guardsdk.registry.lookup import LoadedModel
+    from guardsdk.registry.manifest import Calibration
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heads:
+    """K heads beside those of the model: log-odds are ``weights @ embedding + intercepts``, window by window."""
+
+    names: tuple[str, ...]
+    """K labels, distinct from each other and from the model's."""
+    weights: NDArray[np.float32]
+    """[K, H]"""
+    intercepts: NDArray[np.float32]
+    """[K]"""
+    calibrations: tuple[Calibration, ...]
+    """K, from log-odds to a probability."""
+
+    def log_odds(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the log-odds [B, K] of ``embeddings`` [B, H]."""
+        return (embeddings @ self.weights.T + self.intercepts).astype(np.float64)
+
+
+def encoder_digest(model: LoadedModel) -> str:
+    """Return the sha256, in hexadecimal, of what an embedding of ``model`` depends on.
+
+    That is the files and how text is laid out for them. Thresholds and calibrations have no part in it, so that a model
+    that was only calibrated anew keeps what was taught on it.
+    """
+    manifest = model.manifest
+    content = {
+        "files": {name: entry.sha256 for name, entry in manifest.files.items()},
+        "graphs": manifest.graphs,
+        "stage_tokens": manifest.stage_tokens,
+        "tokens": [manifest.max_tokens, manifest.overlap_tokens, manifest.context_tokens],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

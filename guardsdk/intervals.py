@@ -1,0 +1,106 @@
+"""How sure a share of a sample is: intervals of proportions, and how large a sample has to be. Plain Python."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final
+
+CONFIDENCE: Final = 0.95
+_BISECTIONS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """``hits`` of ``total`` with an interval; where nothing was seen the rate is NaN and the interval 0 to 1."""
+
+    hits: int
+    total: int
+    low: float
+    high: float
+
+    @property
+    def rate(self) -> float:
+        """Observed share, 0 to 1."""
+        return self.hits / self.total if self.total else math.nan
+
+
+def wilson(hits: int, total: int, confidence: float = CONFIDENCE) -> Share:
+    """Return the share with Wilson's score interval (Wilson 1927, JASA 22:209).
+
+    Raises ``ValueError`` where ``hits`` is not in 0..``total``.
+    """
+    _check(hits, total)
+    if total == 0:
+        return Share(0, 0, 0.0, 1.0)
+    z = NormalDist().inv_cdf((1.0 + confidence) / 2.0)
+    rate = hits / total
+    scale = 1.0 + z * z / total
+    centre = (rate + z * z / (2 * total)) / scale
+    half = z / scale * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
+    low = 0.0 if hits == 0 else max(0.0, centre - half)
+    high = 1.0 if hits == total else min(1.0, centre + half)
+    return Share(hits, total, low, high)
+
+
+def upper_bound(hits: int, total: int, confidence: float = CONFIDENCE) -> float:
+    """Return the one-sided exact bound that the true share lies under with ``confidence`` (Clopper and Pearson 1934).
+
+    1.0 where nothing was seen. Raises ``ValueError`` where ``hits`` is not in 0..``total``.
+    """
+    _check(hits, total)
+    if hits == total:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if at_most(hits, total, middle) > 1.0 - confidence else (low, middle)
+    return high
+
+
+def at_most(hits: int, total: int, rate: float) -> float:
+    """Return the probability of at most ``hits`` of ``total`` where each counts with probability ``rate``."""
+    if rate <= 0.0 or hits >= total:
+        return 1.0
+    if rate >= 1.0:
+        return 0.0
+    chosen = math.lgamma(total + 1)
+    each, other = math.log(rate), math.log1p(-rate)
+    logs = (
+        chosen - math.lgamma(k + 1) - math.lgamma(total - k + 1) + k * each + (total - k) * other
+        for k in range(hits + 1)
+    )
+    return min(1.0, math.fsum(map(math.exp, logs)))
+
+
+def most_hits(total: int, rate: float, confidence: float = CONFIDENCE) -> int | None:
+    """Return the most hits of ``total`` that still show, with ``confidence``, a true share of at most ``rate``.
+
+    None where not even a sample without a hit shows it: it is too small.
+    """
+    if at_most(0, total, rate) > 1.0 - confidence:
+        return None
+    low, high = 0, max(1, math.ceil(total * rate))  # the bound of as many hits as the rate expects is above it
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if at_most(middle, total, rate) <= 1.0 - confidence else (low, middle)
+    return low
+
+
+def needed(rate: float, confidence: float = CONFIDENCE) -> int:
+    """Return how many texts without a hit show, with ``confidence``, a true share of at most ``rate``.
+
+    About ``3 / rate`` at 95 % (the rule of three, Hanley and Lippman-Hand 1983, JAMA 249:1743). Raises ``ValueError``
+    where ``rate`` does not lie between 0 and 1.
+    """
+    if not 0.0 < rate < 1.0:
+        msg = f"a rate lies between 0 and 1, not at {rate:g}"
+        raise ValueError(msg)
+    return math.ceil(math.log(1.0 - confidence) / math.log1p(-rate))
+
+
+def _check(hits: int, total: int) -> None:
+    if not 0 <= hits <= total:
+        msg = f"hits ({hits}) must lie in 0..total ({total})"
+        raise ValueError(msg)

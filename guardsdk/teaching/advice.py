@@ -1,0 +1,98 @@
+"""What a lesson says about its examples: which confuse it, whether it may be used, and what to add. By places only."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from guardsdk.teaching.lesson import Confusing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from guardsdk.intervals import Share
+
+FEWEST_VIOLATING: Final = 5
+FEW_ALLOWED: Final = 5
+LEAST_RECALL: Final = 0.5
+"""What the whole interval must lie above: a screen that may well miss more than it finds is no screen."""
+_NAMED: Final = 5
+"""Confusing examples that the advice names; the lesson lists all."""
+
+
+def confusing(caught: NDArray[np.float64], flagged: NDArray[np.float64], threshold: float) -> tuple[Confusing, ...]:
+    """Return the violating examples [N] below and the allowed ones [M] above ``threshold``, the farthest off first."""
+    missed = np.flatnonzero(caught < threshold).tolist()
+    wrong = np.flatnonzero(flagged >= threshold).tolist()
+    found = [Confusing(kind="violates", place=at, score=float(caught[at])) for at in missed]
+    found += [Confusing(kind="allowed", place=at, score=float(flagged[at])) for at in wrong]
+    return tuple(sorted(found, key=lambda one: -abs(one.score - threshold)))
+
+
+def refusals(recall: Share) -> tuple[str, ...]:
+    """Return why a screen with this ``recall`` on its violating examples must not be armed; nothing where it may."""
+    if recall.total < FEWEST_VIOLATING:
+        return (f"{recall.total} violating examples are too few to test it on: give at least {FEWEST_VIOLATING}",)
+    if recall.low > LEAST_RECALL:
+        return ()
+    reason = (
+        f"taught without them it finds {recall.hits} of {recall.total} violating examples, which may mean as few as "
+        f"{recall.low:.0%} of all: the interval must lie above {LEAST_RECALL:.0%}"
+    )
+    return (reason,)
+
+
+def advice(
+    recall: Share,
+    allowed: int,
+    wrong: tuple[Confusing, ...],
+    violates: NDArray[np.float32],
+    near: NDArray[np.float32],
+) -> tuple[str, ...]:
+    """Return what to add, a sentence each.
+
+    ``violates`` [N, H] and ``near`` [M, H] are the embeddings of violating and of allowed examples.
+    """
+    found: list[str] = []
+    missed = [one.place for one in wrong if one.kind == "violates"]
+    flagged = [one.place for one in wrong if one.kind == "allowed"]
+    if missed:
+        found.append(f"add violating examples like {_places('violates', missed)}: nothing else given says the same")
+    if flagged:
+        found.append(f"add allowed examples like {_places('allowed', flagged)}, or make sure that they are allowed")
+    found += [sentence for one in missed[:_NAMED] if (sentence := _contradicted(one, violates, near))]
+    if allowed < FEW_ALLOWED:
+        found.append(
+            f"add {FEW_ALLOWED - allowed} or more allowed examples of the same subject: near misses teach most"
+        )
+    if recall.total < _for_certainty(recall):
+        found.append(f"about {_for_certainty(recall)} violating examples would show whether it finds that many")
+    return tuple(found)
+
+
+def _contradicted(one: int, violates: NDArray[np.float32], near: NDArray[np.float32]) -> str | None:
+    """Return that violating example ``one`` is most like an allowed one, where it is."""
+    others = np.delete(violates, one, axis=0) @ violates[one]
+    if not len(near) or not len(others):
+        return None
+    like = near @ violates[one]
+    closest = int(np.argmax(like))
+    if float(like[closest]) <= float(others.max()):
+        return None
+    return f"violates[{one}] is closer to allowed[{closest}] than to any violating example"
+
+
+def _for_certainty(recall: Share) -> int:
+    """Return how many examples, found at the rate seen, put the whole interval above ``LEAST_RECALL``; 0 if none do."""
+    if not recall.total or recall.low > LEAST_RECALL or recall.rate <= LEAST_RECALL + 0.05:
+        return 0
+    # Wilson's lower end is L where n = z^2 L (1 - L) / (p - L)^2.
+    return math.ceil(1.96**2 * LEAST_RECALL * (1.0 - LEAST_RECALL) / (recall.rate - LEAST_RECALL) ** 2) + 1
+
+
+def _places(kind: str, places: list[int]) -> str:
+    named = ", ".join(f"{kind}[{place}]" for place in places[:_NAMED])
+    more = len(places) - _NAMED
+    return f"{named} and {more} more" if more > 0 else named

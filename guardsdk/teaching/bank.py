@@ -1,0 +1,117 @@
+"""What ordinary text looks like to a model: embeddings of benign texts, against which every taught screen is held."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from guardsdk.errors import TeachingError
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+PACKAGED: Final = Path(__file__).with_name("benign.bank")
+"""The bank of the packaged model; ``python -m models.training.teaching_bank`` makes it."""
+_FORMAT: Final = "guardsdk-bank-1"
+_LEVELS: Final = 127.0
+FEWEST: Final = 100
+"""Texts a bank must hold on a stage: with less there is no telling one in a hundred."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bank:
+    """Embeddings of benign texts, by the stage they were seen at."""
+
+    encoder: str
+    """Digest of what made the embeddings, see ``engine.heads.encoder_digest``."""
+    vectors: Mapping[Stage, NDArray[np.float32]]
+    """Stage to [N, H], unit length."""
+    digest: str
+    """The sha256, in hexadecimal, of the content."""
+
+    @classmethod
+    def of(cls, encoder: str, vectors: Mapping[Stage, NDArray[np.float32]]) -> Bank:
+        """Make a bank of ``vectors`` [N, H] by stage, rounded as the file keeps them."""
+        return cls.parse(_packed(encoder, vectors), "bank")
+
+    @classmethod
+    def parse(cls, data: bytes, source: str) -> Bank:
+        """Read a bank: one line of JSON, then the rows as int8, in the order the line gives.
+
+        Each row was scaled by its largest component; its length carries nothing, since embeddings have unit length.
+        Raises ``TeachingError`` that names ``source`` where it is none, or was damaged.
+        """
+        line, _, content = data.partition(b"\n")
+        try:
+            header = json.loads(line)
+            if header["format"] != _FORMAT:
+                raise ValueError(header["format"])  # noqa: TRY301  one place says what is wrong
+            encoder, digest, width = str(header["encoder"]), str(header["sha256"]), int(header["width"])
+            counts = {Stage(name): int(count) for name, count in header["rows"].items()}
+            rows = np.frombuffer(content, dtype=np.int8).reshape(sum(counts.values()), width)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            msg = f"{source} is no bank of embeddings"
+            raise TeachingError(msg) from None
+        if hashlib.sha256(content).hexdigest() != digest:
+            msg = f"{source} was changed: its content does not have the sha256 it names"
+            raise TeachingError(msg)
+        values = rows.astype(np.float32)
+        values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1.0)
+        ends = np.cumsum(list(counts.values()))
+        parts = dict(zip(counts, np.split(values, ends[:-1]), strict=True))
+        return cls(encoder=encoder, vectors=parts, digest=hashlib.sha256(data).hexdigest())
+
+    @classmethod
+    def load(cls, path: Path) -> Bank:
+        """Read the bank at ``path``. Raises ``TeachingError`` where there is none or it cannot be used."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            msg = f"{path} cannot be read: {error.strerror}"
+            raise TeachingError(msg) from None
+        return cls.parse(data, str(path))
+
+    def save(self, path: Path) -> None:
+        """Write the bank to ``path``."""
+        path.write_bytes(_packed(self.encoder, self.vectors))
+
+    def on(self, stages: tuple[Stage, ...]) -> NDArray[np.float32]:
+        """Return the embeddings [N, H] of texts seen at ``stages``. Raises ``TeachingError`` where one has too few."""
+        for stage in stages:
+            if len(self.vectors.get(stage, ())) < FEWEST:
+                msg = f"the bank holds {len(self.vectors.get(stage, ()))} texts of stage {stage.value}, not {FEWEST}"
+                raise TeachingError(msg)
+        return np.concatenate([self.vectors[stage] for stage in stages])
+
+
+@cache
+def packaged_bank() -> Bank:
+    """Return the bank that comes with the package, read once per process. Raises ``TeachingError`` where it cannot."""
+    return Bank.load(PACKAGED)
+
+
+def _packed(encoder: str, vectors: Mapping[Stage, NDArray[np.float32]]) -> bytes:
+    stages = [stage for stage in Stage if len(vectors.get(stage, ()))]
+    if not stages:
+        msg = "a bank needs texts"
+        raise TeachingError(msg)
+    rows = np.concatenate([vectors[stage] for stage in stages])
+    largest = np.maximum(np.abs(rows).max(axis=1, keepdims=True), 1e-12)
+    content = np.rint(rows / largest * _LEVELS).astype(np.int8).tobytes()
+    header = {
+        "format": _FORMAT,
+        "encoder": encoder,
+        "width": rows.shape[1],
+        "rows": {stage.value: len(vectors[stage]) for stage in stages},
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    return json.dumps(header).encode() + b"\n" + content

@@ -1,0 +1,170 @@
+"""From examples to a lesson: fitted, held against examples it has not seen, and armed only where they support it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from guardsdk.errors import TeachingError
+from guardsdk.intervals import needed, wilson
+from guardsdk.registry.manifest import Calibration
+from guardsdk.teaching.advice import advice, confusing, refusals
+from guardsdk.teaching.lesson import Estimate, Lesson, packed
+from guardsdk.teaching.logistic import Problem, fit, platt, without
+from guardsdk.teaching.space import Space
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from guardsdk.teaching.bank import Bank
+    from guardsdk.verdict import Action, Stage
+
+    Array = NDArray[np.float64]
+    Vectors = NDArray[np.float32]
+
+RIDGE: Final = 0.01
+"""Of features whose typical length is 1; chosen on topics of training data that no figure of ours is given for."""
+SHARE_OF_ALLOWED: Final = 0.1
+"""Of the allowed examples, which are near misses and hard on purpose, that may be flagged."""
+ALIKE: Final = 0.95
+"""Cosine from which on two examples say nearly the same: one must not be tested by a head that saw the other."""
+_RATES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+_FOLDS: Final = 20
+"""Parts of the bank that are left out in turn."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """Embeddings [S, N, H] of N examples of each kind, as seen at S stages."""
+
+    violates: Vectors
+    allowed: Vectors
+
+
+def learn(
+    name: str, examples: Examples, bank: Bank, *, text: str, stages: tuple[Stage, ...], action: Action, fpr: float
+) -> Lesson:
+    """Teach one screen. The lesson says itself whether it is armed.
+
+    Violating examples together count as much as everything allowed together, that is allowed examples and bank. An
+    example is judged by a head that saw neither it nor the examples like it, the bank by heads that did not see the
+    part in question. The threshold is the lowest at which no more than ``fpr`` of the bank and a tenth of the allowed
+    examples are flagged.
+
+    Raises ``TeachingError`` where there is nothing to learn from, or the bank is too small for ``fpr``.
+    """
+    if not examples.violates.shape[1]:
+        msg = f"{name}: at least one violating example is needed"
+        raise TeachingError(msg)
+    benign = bank.on(stages)
+    if len(benign) * fpr < 1.0:
+        msg = f"{name}: a false-positive rate of {fpr:g} cannot be shown on a bank of {len(benign)} texts"
+        raise TeachingError(msg)
+    space = Space([bank.vectors[stage] for stage in stages])
+    width = benign.shape[1]
+    rows = np.concatenate([examples.violates.reshape(-1, width), examples.allowed.reshape(-1, width), benign])
+    held = _Held.of(examples, len(benign), len(stages))
+    problem = Problem(space.features(rows), held.targets, held.weights, RIDGE)
+    solution = fit(problem)
+    scores = np.empty(len(rows))
+    for group, found in zip(held.groups, without(problem, solution, held.groups), strict=True):
+        scores[group] = found
+    slope, intercept = platt(scores, held.targets, held.weights)
+    calibration = Calibration(slope=max(slope, 1e-6), intercept=intercept)
+    chances = 1.0 / (1.0 + np.exp(-np.clip(calibration.slope * scores + intercept, -500.0, 500.0)))
+    # An example counts once, by the stage that is hardest for it.
+    caught, flagged, ordinary = held.split(chances)
+    threshold = max(_above(ordinary, fpr), _above(flagged, SHARE_OF_ALLOWED))
+    weights, bias = space.head(solution)
+    recall = wilson(int((caught >= threshold).sum()), len(caught))
+    wrong = confusing(caught, flagged, threshold)
+    return Lesson(
+        name=name,
+        text=text,
+        stages=stages,
+        action=action,
+        encoder=bank.encoder,
+        bank=bank.digest,
+        weights=packed(weights),
+        intercept=bias,
+        calibration=calibration,
+        threshold=threshold,
+        thresholds_by_fpr={f"{rate:g}": _above(ordinary, rate) for rate in _RATES if needed(rate) <= len(benign)},
+        fpr=fpr,
+        recall=Estimate.of(recall),
+        flagged_allowed=Estimate.of(wilson(int((flagged >= threshold).sum()), len(flagged))),
+        flagged_benign=Estimate.of(wilson(int((ordinary >= threshold).sum()), len(ordinary))),
+        confusing=wrong,
+        advice=advice(recall, len(flagged), wrong, examples.violates[0], examples.allowed[0]),
+        refusals=refusals(recall),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """The rows of a fit: S stages of violating examples, S of allowed ones, then the bank."""
+
+    targets: Array
+    weights: Array
+    groups: list[NDArray[np.intp]]
+    """Rows that are left out together; every row is in exactly one."""
+    stages: int
+    violates: int
+    allowed: int
+
+    @classmethod
+    def of(cls, examples: Examples, benign: int, stages: int) -> _Held:
+        violates, allowed = examples.violates.shape[1], examples.allowed.shape[1]
+        positive, negative = stages * violates, stages * allowed + benign
+        targets = np.concatenate([np.ones(positive), np.zeros(negative)])
+        # In sum each side counts as many rows as there are examples: more examples, more trust in them.
+        weights = np.concatenate([np.full(positive, 1.0 / stages), np.full(negative, violates / negative)])
+        alike = clusters(np.concatenate([examples.violates[0], examples.allowed[0]]))
+        groups = []
+        for cluster in alike:
+            own = [
+                at * violates + one if one < violates else positive + at * allowed + one - violates
+                for one in cluster
+                for at in range(stages)
+            ]
+            groups.append(np.array(own, dtype=np.intp))
+        start = positive + stages * allowed
+        places = np.arange(start, start + benign)
+        groups += [places[fold::_FOLDS] for fold in range(min(_FOLDS, benign))]
+        return cls(targets, weights, groups, stages, violates, allowed)
+
+    def split(self, values: Array) -> tuple[Array, Array, Array]:
+        """Return ``values`` of the rows as those of violating examples, allowed examples and the bank."""
+        positive = self.stages * self.violates
+        start = positive + self.stages * self.allowed
+        caught = values[:positive].reshape(self.stages, self.violates).min(axis=0)
+        flagged = values[positive:start].reshape(self.stages, self.allowed).max(axis=0)
+        return caught, flagged, values[start:]
+
+
+def clusters(vectors: Vectors) -> list[list[int]]:
+    """Return the places of ``vectors`` [N, H], those that are linked by a cosine of ``ALIKE`` together, in order."""
+    close = vectors @ vectors.T >= ALIKE
+    left = set(range(len(vectors)))
+    found: list[list[int]] = []
+    for start in range(len(vectors)):
+        if start not in left:
+            continue
+        cluster, new = {start}, [start]
+        while new:
+            linked = {int(one) for one in np.flatnonzero(close[new.pop()])} - cluster
+            cluster |= linked
+            new += linked
+        left -= cluster
+        found.append(sorted(cluster))
+    return found
+
+
+def _above(scores: Array, rate: float) -> float:
+    """Return the lowest threshold that at most ``rate`` of ``scores`` [N] reach."""
+    if not len(scores):
+        return 0.0
+    highest_out = np.sort(scores)[::-1][int(len(scores) * rate)]
+    return min(1.0, float(np.nextafter(highest_out, 2.0)))

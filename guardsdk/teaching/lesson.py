@@ -1,0 +1,171 @@
+"""What was taught: one small head with the evidence for it, and its file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from guardsdk.errors import TeachingError
+from guardsdk.registry.manifest import Calibration
+from guardsdk.verdict import Action, Stage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from guardsdk.intervals import Share
+
+PREFIX: Final = "taught."
+"""What the label of a taught screen begins with; the lesson's name follows."""
+_Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(_Strict):
+    """A share with its 95 % interval (Wilson 1927)."""
+
+    hits: int = Field(ge=0)
+    total: int = Field(ge=0)
+    low: _Probability
+    high: _Probability
+
+    @classmethod
+    def of(cls, share: Share) -> Self:
+        """Take over ``share``."""
+        return cls(hits=share.hits, total=share.total, low=share.low, high=share.high)
+
+    def __str__(self) -> str:
+        """Return it as ``18 of 20, 90 % [70, 97]``."""
+        if not self.total:
+            return "0 of 0"
+        rate = self.hits / self.total
+        return f"{self.hits} of {self.total}, {100 * rate:.3g} % [{100 * self.low:.3g}, {100 * self.high:.3g}]"
+
+
+class Confusing(_Strict):
+    """An example that a head taught without it puts on the wrong side."""
+
+    kind: Literal["violates", "allowed"]
+    place: int = Field(ge=0)
+    """Its place in the list it was given in, from 0; the texts themselves are not kept."""
+    score: _Probability
+
+
+class Lesson(_Strict):
+    """A screen taught from examples. It holds no text."""
+
+    format: Literal["guardsdk-lesson-1"] = "guardsdk-lesson-1"
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)
+    """The id of its principle."""
+    text: str = Field(min_length=1)
+    """The criterion in plain language."""
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    action: Action
+    """What its principle does where no policy says otherwise."""
+    encoder: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Digest of the encoder it was taught on; on another one its weights mean nothing."""
+    bank: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Digest of the benign bank it was held against."""
+    weights: str = Field(repr=False)
+    """[H], float32, little-endian, in base64."""
+    intercept: float
+    calibration: Calibration
+    """From log-odds to a probability, at as many violating as allowed texts."""
+    threshold: _Probability
+    thresholds_by_fpr: dict[str, _Probability]
+    """False-positive rate on the bank, as a decimal string, to threshold, for rates the bank is large enough for."""
+    fpr: float = Field(gt=0.0, lt=1.0)
+    """The rate that ``threshold`` was set for."""
+    recall: Estimate
+    """Violating examples found by a head that was taught without them, and without those that say nearly the same."""
+    flagged_allowed: Estimate
+    """Allowed examples flagged, found in the same way."""
+    flagged_benign: Estimate
+    """Texts of the bank flagged, found in the same way."""
+    confusing: tuple[Confusing, ...] = ()
+    """The worst first."""
+    advice: tuple[str, ...] = ()
+    """What to add."""
+    refusals: tuple[str, ...] = ()
+    """Why it must not be used; empty where it may."""
+
+    @property
+    def label(self) -> str:
+        """The label a principle names it by."""
+        return PREFIX + self.name
+
+    @property
+    def armed(self) -> bool:
+        """Whether the examples support its threshold."""
+        return not self.refusals
+
+    @property
+    def digest(self) -> str:
+        """The sha256, in hexadecimal, of the content."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    @property
+    def vector(self) -> NDArray[np.float32]:
+        """The weights [H]."""
+        return np.frombuffer(base64.b64decode(self.weights), dtype="<f4").astype(np.float32)
+
+    def require_armed(self) -> None:
+        """Raise ``TeachingError`` with every reason where the lesson must not be used."""
+        if not self.armed:
+            reasons = "; ".join(self.refusals + self.advice)
+            msg = f"{self.name}: not armed: {reasons}"
+            raise TeachingError(msg)
+
+    def save(self, path: str | Path) -> None:
+        """Write the lesson to ``path``, a few kilobytes of JSON with its digest. Raises as ``require_armed`` does."""
+        self.require_armed()
+        content = {"sha256": self.digest, **self.model_dump(mode="json")}
+        Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Lesson:
+        """Read the lesson at ``path``.
+
+        Raises ``TeachingError`` where it cannot be read, was changed after it was saved, or was never armed.
+        """
+        try:
+            content = json.loads(Path(path).read_bytes())
+            digest = content.pop("sha256")
+            lesson = cls.model_validate_json(json.dumps(content))
+        except OSError as error:
+            msg = f"{path} cannot be read: {error.strerror}"
+            raise TeachingError(msg) from None
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            msg = f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise TeachingError(msg) from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            msg = f"{path} is no lesson"
+            raise TeachingError(msg) from None
+        if lesson.digest != digest:
+            msg = f"{path} was changed: its content does not have the sha256 it names; teach it again"
+            raise TeachingError(msg)
+        lesson.require_armed()
+        return lesson
+
+    def require_encoder(self, encoder: str) -> None:
+        """Raise ``TeachingError`` where the lesson was taught on another encoder than the one of digest ``encoder``."""
+        if self.encoder != encoder:
+            msg = (
+                f"lesson {self.name!r} was taught on an encoder of digest {self.encoder[:16]}, this model's is "
+                f"{encoder[:16]}: teach it again from its examples"
+            )
+            raise TeachingError(msg)
+
+
+def packed(weights: NDArray[np.float32]) -> str:
+    """Return ``weights`` [H] as a lesson keeps them."""
+    return base64.b64encode(weights.astype("<f4").tobytes()).decode("ascii")
