@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.pipeline import Assembly
 from guardsdk.policy.decide import bind
+from guardsdk.policy.model import TAUGHT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import Screen
     from guardsdk.settings import Providers, Settings
+    from guardsdk.teaching.lesson import Lesson
 
 
 def find_classifier(
@@ -32,16 +34,30 @@ def find_classifier(
 
 
 def assemble(
-    policy: Policy, classifier: Classifier, canaries: Screen, own: Sequence[Screen], keys: Keys, *, views: bool
+    policy: Policy,
+    classifier: Classifier,
+    canaries: Screen,
+    own: Sequence[Screen],
+    keys: Keys,
+    *,
+    views: bool,
+    lessons: Sequence[Lesson] = (),
 ) -> Assembly:
     """Return what a check by ``policy`` runs on: the packaged screens, the guard's ``own`` and the classifier.
 
-    Raises ``PolicyError`` where the policy names a label none of them has, ``GuardError`` where two have the same.
+    The classifier also reads what the policy names of ``lessons``, or has examples to learn from. Raises
+    ``PolicyError`` where the policy names a label that is nowhere, ``GuardError`` where two screens have the same, and
+    ``TeachingError`` where a lesson is of another encoder or examples do not support their threshold.
     """
     from guardsdk.screens.base import Panel  # noqa: PLC0415
     from guardsdk.screens.packaged import arranged  # noqa: PLC0415
 
-    panel = Panel(arranged(classifier, canaries, own, views=views))
+    taught = None
+    if any(principle.label.startswith(TAUGHT) for principle in policy.principles):
+        from guardsdk.teaching.heads import taught_for  # noqa: PLC0415
+
+        taught = taught_for(policy, lessons, classifier)
+    panel = Panel(arranged(classifier, canaries, own, views=views, taught=taught))
     bound = bind(policy, panel.operating_points)
     return Assembly(
         panel=panel.serving(bound.measured), bound=bound, model=classifier.model.ref, runtime=classifier, keys=keys

@@ -50,6 +50,11 @@ class ScreenError(GuardError, RuntimeError):
 class TeachingError(GuardError, ValueError):
     """A screen cannot be taught from these examples, or what was taught cannot be used here."""
 
+    def __init__(self, message: str, lesson: object = None) -> None:
+        """Keep ``lesson``, the ``Lesson`` that was learned where the examples do not support it."""
+        super().__init__(message)
+        self.lesson = lesson
+
 
 class DecisionLogError(GuardError, OSError):
     """A decision cannot be written down, or a decision log cannot be read."""

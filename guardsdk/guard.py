@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from guardsdk.applying import Applying
@@ -30,6 +31,7 @@ from guardsdk.settings import Providers, Settings
 from guardsdk.steps import in_thread
 from guardsdk.streaming import Streaming
 from guardsdk.surroundings import Surroundings
+from guardsdk.taught import Teaching, asking_for, lessons_of
 from guardsdk.verdict import Stage, Verdict
 from guardsdk.watching import Watching
 
@@ -45,10 +47,11 @@ if TYPE_CHECKING:
     from guardsdk.pipeline import Assembly
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import Screen
+    from guardsdk.teaching.lesson import Lesson
     from guardsdk.verdict import ArtifactRef
 
 
-class Guard(Streaming, Conversations, Applying, Watching):
+class Guard(Streaming, Conversations, Applying, Watching, Teaching):
     """Screens texts by a policy. Thread-safe; guards that use the same model share it.
 
     Nothing is loaded before the first check or ``warmup``.
@@ -74,6 +77,7 @@ class Guard(Streaming, Conversations, Applying, Watching):
         decision_log: str | Path | DecisionLog | None = None,
         monitor: bool | Monitor = True,
         screens: Sequence[Screen] = (),
+        taught: Iterable[Lesson | str | Path] = (),
         settings: Settings | None = None,
     ) -> None:
         """Prepare a guard. What is left out comes from ``settings``, and those from the environment.
@@ -103,17 +107,20 @@ class Guard(Streaming, Conversations, Applying, Watching):
             monitor: Whether scores, rates and actors are watched over time, see ``guard.monitor``; or who does it, a
                 ``Monitor``.
             screens: Screens of your own, with labels that no packaged one has, for the policy to name.
+            taught: Lessons that ``teach`` returned, or the files they were saved in; the policy need not name them.
             settings: Settings to use in place of the environment's.
 
         Raises:
             PolicyError: The policy cannot be read.
             InputError: An argument or a setting has a value that cannot be used.
+            TeachingError: A lesson cannot be read.
             DecorationError: ``reviewer`` is neither a callable nor a queue.
         """
         require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting=max_waiting)
         require_seconds(deadline_s, "deadline_s")
         self._settings = Settings.from_environment() if settings is None else settings
-        self.policy = chosen_policy(policy, self._settings, shadow=shadow)
+        self._lessons = lessons_of(taught)
+        self.policy = asking_for(chosen_policy(policy, self._settings, shadow=shadow), self._lessons)
         self.reviewer = None if reviewer is None else Reviewer(reviewer)
         self._models = models
         self._providers: Providers = providers or self._settings.providers
@@ -124,13 +131,13 @@ class Guard(Streaming, Conversations, Applying, Watching):
         self._screens = tuple(screens)
         self._canaries = CanaryScreen()
         self._log = log_of(decision_log, self.policy)
-        self._loader = Loader(self._load)
+        loader = self._loader = Loader(partial(self._load, self.policy, self._lessons))
         self._monitor = monitor_of(monitor, self.policy, self._log, self._references)
         watchers = () if self._monitor is None else (self._monitor,)
         self._closed = False
         self._pipeline = Pipeline(
             self.policy,
-            lambda: self._loader.get()[0],
+            lambda: loader.get()[0],
             observers=(*observers_of(observers, self._settings), *watchers),
             recorder=self._log,
             provider_requested=self._providers,
@@ -250,7 +257,9 @@ class Guard(Streaming, Conversations, Applying, Watching):
         require_text(token, "token")
         self._canaries.learn(token)
         # What was remembered before it was known is no answer any more.
-        self._loader.change(lambda parts: (replace(parts[0], keys=self._keys(parts[0].model)), parts[1]))
+        self._loader.change(
+            lambda parts: (replace(parts[0], keys=self._keys(parts[0].model, self.policy, self._lessons)), parts[1])
+        )
         return token
 
     def close(self) -> None:
@@ -281,14 +290,16 @@ class Guard(Streaming, Conversations, Applying, Watching):
             msg = "the guard is closed"
             raise GuardError(msg)
 
-    def _load(self) -> tuple[Assembly, Classifier]:
+    def _load(self, policy: Policy, lessons: tuple[Lesson, ...]) -> tuple[Assembly, Classifier]:
         classifier = find_classifier(self._models, self._settings, self._providers, self._threads)
-        keys = self._keys(classifier.model.ref)
-        parts = assemble(self.policy, classifier, self._canaries, self._screens, keys, views=self._views)
+        keys = self._keys(classifier.model.ref, policy, lessons)
+        parts = assemble(policy, classifier, self._canaries, self._screens, keys, views=self._views, lessons=lessons)
         return parts, classifier
 
     def _references(self) -> Mapping[tuple[str, Stage], Sequence[float]]:
         return self._loader.get()[1].model.manifest.references
 
-    def _keys(self, model: ArtifactRef) -> Keys:
-        return Keys(model.digest, self.policy.digest, f"{self._max_chars} {self._views}", self._canaries.digest)
+    def _keys(self, model: ArtifactRef, policy: Policy, lessons: tuple[Lesson, ...]) -> Keys:
+        options = f"{self._max_chars} {self._views}"
+        taught = " ".join(lesson.digest for lesson in lessons)
+        return Keys(model.digest, policy.digest, options, self._canaries.digest, taught)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,7 +105,15 @@ class Pipeline:
         self._early_stop = early_stop
         self._deadline_s = deadline_s
         self._max_waiting = max_waiting
-        self._stages = frozenset(stage for principle in policy.principles for stage in principle.stages)
+        self._stages = _stages_of(policy)
+
+    def under(self, policy: Policy, assemble: Callable[[], Assembly]) -> Pipeline:
+        """Return a pipeline that checks by another policy with other parts; what is in flight here goes on as it is."""
+        other = copy(self)
+        other._policy = policy  # noqa: SLF001  its own class
+        other._assemble = assemble  # noqa: SLF001
+        other._stages = _stages_of(policy)  # noqa: SLF001
+        return other
 
     def run(
         self,
@@ -298,6 +307,10 @@ class Pipeline:
 def _own(verdict: Verdict, duration_s: float) -> Verdict:
     """Return a copy for one caller, who may change its one mutable part without changing anybody else's."""
     return verdict.model_copy(update={"duration_s": duration_s, "scores": verdict.scores.copy()})
+
+
+def _stages_of(policy: Policy) -> frozenset[Stage]:
+    return frozenset(stage for principle in policy.principles for stage in principle.stages)
 
 
 def _read_of(around: Surroundings, stage: Stage) -> Surroundings:

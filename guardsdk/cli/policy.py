@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.policy_runs import run_options
+from guardsdk.cli.policy_teach import teach_options
 from guardsdk.cli.terminal import complain, say, table
 from guardsdk.errors import InputError, PolicyError
 from guardsdk.guard import Guard
@@ -53,6 +54,7 @@ def policy_options(parser: ArgumentParser) -> None:
     three.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
     three.add_argument("--json", action="store_true", help="print it as JSON")
     run_options(commands)
+    teach_options(commands)
 
 
 def _init(options: Namespace) -> Exit:

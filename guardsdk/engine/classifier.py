@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from guardsdk.engine.heads import Heads
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.settings import Providers
 
@@ -86,13 +87,15 @@ class Classifier:
         """Score one short and one long text, so that no later check pays for a first run. Raises ``ModelError``."""
         self.score([Request("a", Stage.INPUT), Request("a " * self.model.manifest.max_tokens, Stage.INPUT)])
 
-    def score(self, requests: Sequence[Request], limits: Limits = UNLIMITED) -> list[Scores]:
+    def score(
+        self, requests: Sequence[Request], limits: Limits = UNLIMITED, heads: Heads | None = None
+    ) -> list[Scores]:
         """Score texts of any length, in order: every window of every text, as far as ``limits`` let it.
 
         The two ends of a long text are scored first, then the rest from the start. Limits are looked at between runs,
         and one text's never depend on another's. Safe to call from many threads. Memory is bounded by the texts
-        themselves: windows run in batches of bounded size. Raises ``ModelError`` when the model cannot be run; there
-        are no partial results then.
+        themselves: windows run in batches of bounded size. ``heads`` add their labels to those of the model, in the
+        same runs. Raises ``ModelError`` when the model cannot be run; there are no partial results then.
         """
         loaded = self._loaded()
         texts = [clean(request.text) for request in requests]
@@ -106,11 +109,14 @@ class Classifier:
             rows += [
                 Row(len(tallies), at, head, tokens.ids[a:b], pair, frame + b - a) for at, (a, b) in enumerate(ranges)
             ]
-            tallies.append(Tally(text, tokens, ranges, self._readings[request.stage]))
-        self._run(loaded, rows, tallies, limits)
+            reading = self._readings[request.stage]
+            tallies.append(Tally(text, tokens, ranges, reading if heads is None else reading.beside(heads)))
+        self._run(loaded, rows, tallies, limits, heads=heads)
         return [tally.scores(loaded.encoder) for tally in tallies]
 
-    def _run(self, loaded: _Loaded, rows: list[Row], tallies: list[Tally], limits: Limits) -> None:
+    def _run(
+        self, loaded: _Loaded, rows: list[Row], tallies: list[Tally], limits: Limits, *, heads: Heads | None
+    ) -> None:
         most = _ROWS[loaded.runner.active.kind]
         for batch in plan_batches([row.length for row in rows], most, _TOKENS):
             members = [rows[index] for index in batch if not tallies[rows[index].owner].settled]
@@ -121,7 +127,8 @@ class Classifier:
             outputs = loaded.turns.run(members, limits)
             if outputs is None:
                 return
-            odds = log_odds(outputs.logits, self.model.activation).tolist()
+            found = log_odds(outputs.logits, self.model.activation)
+            odds = (found if heads is None else heads.added(found, outputs.embedding)).tolist()
             for at, row in enumerate(members):
                 tally = tallies[row.owner]
                 # The windows of a text come in their order, so that where it stops is no matter of its neighbours.

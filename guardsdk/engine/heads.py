@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guardsdk.errors import ModelError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -32,6 +34,16 @@ class Heads:
     def log_odds(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the log-odds [B, K] of ``embeddings`` [B, H]."""
         return (embeddings @ self.weights.T + self.intercepts).astype(np.float64)
+
+    def added(self, odds: NDArray[np.float64], embeddings: NDArray[np.float32] | None) -> NDArray[np.float64]:
+        """Return the model's log-odds [B, L] with those of ``embeddings`` [B, H] behind them, [B, L + K].
+
+        Raises ``ModelError`` where the model gives no embedding that the heads fit.
+        """
+        if embeddings is None or embeddings.shape[1] != self.weights.shape[1]:
+            msg = f"the model gives no embedding of {self.weights.shape[1]} numbers, which {', '.join(self.names)} need"
+            raise ModelError(msg)
+        return np.concatenate([odds, self.log_odds(embeddings)], axis=1)
 
 
 def encoder_digest(model: LoadedModel) -> str:

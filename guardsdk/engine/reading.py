@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from math import exp, inf
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from guardsdk.engine.heads import Heads
     from guardsdk.engine.session import Outputs
     from guardsdk.engine.tokenizer import TextEncoder, Tokens
     from guardsdk.registry.lookup import LoadedModel
@@ -34,6 +36,15 @@ class StageReading:
         self.names = [name for _, name, _ in entries]
         self.columns = [column for column, _, _ in entries]
         self._lines = [(calibration.slope, calibration.intercept) for _, _, calibration in entries]
+        self._width = len(model.manifest.labels)
+
+    def beside(self, heads: Heads) -> StageReading:
+        """Return a reading of these labels and, behind all columns of the model, those of ``heads``."""
+        joint = copy(self)
+        joint.names = [*self.names, *heads.names]
+        joint.columns = [*self.columns, *range(self._width, self._width + len(heads.names))]
+        joint._lines = [*self._lines, *((one.slope, one.intercept) for one in heads.calibrations)]  # noqa: SLF001
+        return joint
 
     def probabilities(self, log_odds: Sequence[float]) -> list[float]:
         """Calibrate ``log_odds``, one per label of this stage, by Platt scaling."""
@@ -86,7 +97,9 @@ class Tally:
                     # A copy, where a view would keep the other rows of the batch alive.
                     alone = len(outputs.attention) == 1
                     attention = outputs.attention[0] if alone else outputs.attention[row].copy()
-                weights = None if attention is None else attention[column, head : head + end - first]
+                weights = None
+                if attention is not None and column < len(attention):  # one that was taught looks at the whole window
+                    weights = attention[column, head : head + end - first]
                 self._peaks[self.reading.names[at]] = Peak(first, end, weights)
         if outputs.embedding is not None:
             vector = outputs.embedding[row]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy.decide import threshold_of
+from guardsdk.policy.model import TAUGHT
 from guardsdk.policy.reading import nearest
 from guardsdk.verdict import Action, Stage
 
@@ -79,7 +80,8 @@ class _Lint:
         """The threshold of every principle on every stage where it has one."""
         self._broken: list[tuple[int, str, str]] = []
         for number, principle in enumerate(policy.principles):
-            for stage in principle.stages:
+            # A label that is taught has its threshold once the guard has learned it from examples or read its lesson.
+            for stage in () if principle.label.startswith(TAUGHT) else principle.stages:
                 try:
                     self._lines[number, stage] = threshold_of(principle, stage, points)
                 except PolicyError as error:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     from guardsdk.policy.inheriting import Written
 
+TAUGHT: Final = "taught."
+"""What the label of a screen begins with that was taught from examples; its name follows."""
+
 Handling = Literal["block", "allow"]
 """What follows when a text could not be checked, or not completely."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guardsdk.screens.classifier import ClassifierScreen
+from guardsdk.screens.classifier import ClassifierScreen, Taught
 from guardsdk.screens.hidden import HiddenTextScreen
 from guardsdk.screens.language import LanguageScreen
 from guardsdk.screens.leak import LeakScreen
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from guardsdk.screens.base import Screen
 
 
-def arranged(classifier: Classifier, canaries: Screen, own: Sequence[Screen], *, views: bool) -> list[Screen]:
+def arranged(
+    classifier: Classifier, canaries: Screen, own: Sequence[Screen], *, views: bool, taught: Taught | None = None
+) -> list[Screen]:
     """Return the packaged screens and the user's ``own``, in the order they are asked.
 
-    What the quick ones find can spare the classifier most of a long text. With ``views`` the classifier
-    and the screens for leaks also read what a text says once disguises are undone.
+    ``taught`` is read together with the classifier's own labels. What the quick ones find can spare the classifier
+    most of a long text. With ``views`` the classifier and the screens for leaks also read what a text says once
+    disguises are undone.
     """
 
     def reading(screen: Screen) -> Screen:
@@ -31,4 +34,4 @@ def arranged(classifier: Classifier, canaries: Screen, own: Sequence[Screen], *,
     patterns = [PatternScreen(label) for label in LABELS]
     leaks = [reading(canaries), reading(LeakScreen())]
     quick: list[Screen] = [HiddenTextScreen(), LanguageScreen(), *patterns, *leaks]
-    return [*quick, *own, reading(ClassifierScreen(classifier))]
+    return [*quick, *own, reading(ClassifierScreen(classifier, taught))]

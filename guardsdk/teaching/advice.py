@@ -48,12 +48,12 @@ def advice(
     recall: Share,
     allowed: int,
     wrong: tuple[Confusing, ...],
-    violates: NDArray[np.float32],
-    near: NDArray[np.float32],
+    violates: NDArray[np.float64],
+    near: NDArray[np.float64],
 ) -> tuple[str, ...]:
     """Return what to add, a sentence each.
 
-    ``violates`` [N, H] and ``near`` [M, H] are the embeddings of violating and of allowed examples.
+    ``violates`` [N, H] and ``near`` [M, H] are the features, of unit length, of violating and of allowed examples.
     """
     found: list[str] = []
     missed = [one.place for one in wrong if one.kind == "violates"]
@@ -72,7 +72,7 @@ def advice(
     return tuple(found)
 
 
-def _contradicted(one: int, violates: NDArray[np.float32], near: NDArray[np.float32]) -> str | None:
+def _contradicted(one: int, violates: NDArray[np.float64], near: NDArray[np.float64]) -> str | None:
     """Return that violating example ``one`` is most like an allowed one, where it is."""
     others = np.delete(violates, one, axis=0) @ violates[one]
     if not len(near) or not len(others):

@@ -106,7 +106,7 @@ def _packed(encoder: str, vectors: Mapping[Stage, NDArray[np.float32]]) -> bytes
         raise TeachingError(msg)
     rows = np.concatenate([vectors[stage] for stage in stages])
     largest = np.maximum(np.abs(rows).max(axis=1, keepdims=True), 1e-12)
-    content = np.rint(rows / largest * _LEVELS).astype(np.int8).tobytes()
+    content: bytes = np.rint(rows / largest * _LEVELS).astype(np.int8).tobytes()
     header = {
         "format": _FORMAT,
         "encoder": encoder,

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 RIDGE: Final = 0.01
 """Of features whose typical length is 1; chosen on topics of training data that no figure of ours is given for."""
+FPR: Final = 0.01
+"""Share of ordinary text that may be flagged, where nobody says otherwise."""
 SHARE_OF_ALLOWED: Final = 0.1
 """Of the allowed examples, which are near misses and hard on purpose, that may be flagged."""
-ALIKE: Final = 0.95
-"""Cosine from which on two examples say nearly the same: one must not be tested by a head that saw the other."""
+ALIKE: Final = 0.8
+"""Cosine of features from which on two examples say nearly the same: one must not be tested by a head that saw the
+other. Of embeddings it would mean little, since an encoder of attacks finds most harmless questions alike."""
 _RATES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 _FOLDS: Final = 20
 """Parts of the bank that are left out in turn."""
@@ -65,8 +68,12 @@ def learn(
     space = Space([bank.vectors[stage] for stage in stages])
     width = benign.shape[1]
     rows = np.concatenate([examples.violates.reshape(-1, width), examples.allowed.reshape(-1, width), benign])
-    held = _Held.of(examples, len(benign), len(stages))
-    problem = Problem(space.features(rows), held.targets, held.weights, RIDGE)
+    features = space.features(rows)
+    violates, allowed = examples.violates.shape[1], examples.allowed.shape[1]
+    first = len(stages) * violates
+    seen = features[:violates], features[first : first + allowed]  # as seen at the first stage
+    held = _Held.of(seen, len(benign), len(stages))
+    problem = Problem(features, held.targets, held.weights, RIDGE)
     solution = fit(problem)
     scores = np.empty(len(rows))
     for group, found in zip(held.groups, without(problem, solution, held.groups), strict=True):
@@ -97,7 +104,7 @@ def learn(
         flagged_allowed=Estimate.of(wilson(int((flagged >= threshold).sum()), len(flagged))),
         flagged_benign=Estimate.of(wilson(int((ordinary >= threshold).sum()), len(ordinary))),
         confusing=wrong,
-        advice=advice(recall, len(flagged), wrong, examples.violates[0], examples.allowed[0]),
+        advice=advice(recall, len(flagged), wrong, *map(lengthless, seen)),
         refusals=refusals(recall),
     )
 
@@ -115,13 +122,13 @@ class _Held:
     allowed: int
 
     @classmethod
-    def of(cls, examples: Examples, benign: int, stages: int) -> _Held:
-        violates, allowed = examples.violates.shape[1], examples.allowed.shape[1]
+    def of(cls, seen: tuple[Array, Array], benign: int, stages: int) -> _Held:
+        violates, allowed = map(len, seen)
         positive, negative = stages * violates, stages * allowed + benign
         targets = np.concatenate([np.ones(positive), np.zeros(negative)])
         # In sum each side counts as many rows as there are examples: more examples, more trust in them.
         weights = np.concatenate([np.full(positive, 1.0 / stages), np.full(negative, violates / negative)])
-        alike = clusters(np.concatenate([examples.violates[0], examples.allowed[0]]))
+        alike = clusters(np.concatenate(seen))
         groups = []
         for cluster in alike:
             own = [
@@ -144,12 +151,13 @@ class _Held:
         return caught, flagged, values[start:]
 
 
-def clusters(vectors: Vectors) -> list[list[int]]:
-    """Return the places of ``vectors`` [N, H], those that are linked by a cosine of ``ALIKE`` together, in order."""
-    close = vectors @ vectors.T >= ALIKE
-    left = set(range(len(vectors)))
+def clusters(features: Array) -> list[list[int]]:
+    """Return the places of ``features`` [N, H], those that are linked by a cosine of ``ALIKE`` together, in order."""
+    directions = lengthless(features)
+    close = directions @ directions.T >= ALIKE
+    left = set(range(len(features)))
     found: list[list[int]] = []
-    for start in range(len(vectors)):
+    for start in range(len(features)):
         if start not in left:
             continue
         cluster, new = {start}, [start]
@@ -160,6 +168,12 @@ def clusters(vectors: Vectors) -> list[list[int]]:
         left -= cluster
         found.append(sorted(cluster))
     return found
+
+
+def lengthless(features: Array) -> Array:
+    """Return ``features`` [N, H] as unit vectors."""
+    result: Array = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    return result
 
 
 def _above(scores: Array, rate: float) -> float:

@@ -6,12 +6,13 @@ import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardsdk.errors import TeachingError
+from guardsdk.policy.model import TAUGHT, Principle
 from guardsdk.registry.manifest import Calibration
 from guardsdk.verdict import Action, Stage
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from guardsdk.intervals import Share
 
-PREFIX: Final = "taught."
-"""What the label of a taught screen begins with; the lesson's name follows."""
 _Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -100,7 +99,7 @@ class Lesson(_Strict):
     @property
     def label(self) -> str:
         """The label a principle names it by."""
-        return PREFIX + self.name
+        return TAUGHT + self.name
 
     @property
     def armed(self) -> bool:
@@ -117,12 +116,17 @@ class Lesson(_Strict):
         """The weights [H]."""
         return np.frombuffer(base64.b64decode(self.weights), dtype="<f4").astype(np.float32)
 
+    @property
+    def principle(self) -> Principle:
+        """The principle that asks for it, where a policy has none of its own."""
+        return Principle(id=self.name, text=self.text, label=self.label, stages=self.stages, action=self.action)
+
     def require_armed(self) -> None:
         """Raise ``TeachingError`` with every reason where the lesson must not be used."""
         if not self.armed:
             reasons = "; ".join(self.refusals + self.advice)
             msg = f"{self.name}: not armed: {reasons}"
-            raise TeachingError(msg)
+            raise TeachingError(msg, self)
 
     def save(self, path: str | Path) -> None:
         """Write the lesson to ``path``, a few kilobytes of JSON with its digest. Raises as ``require_armed`` does."""

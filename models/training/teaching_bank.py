@@ -45,7 +45,7 @@ def benign_texts(seed: int = SEED) -> dict[Stage, list[str]]:
     for row in _benign(rng):
         stage = Stage(row.stage)
         if row.source.startswith(_KINDS[stage]):
-            # One text of a group, else a template would count as often as it has slots; clean documents have few groups.
+            # One text of a group, else a template counts as often as it has slots; clean documents have few groups.
             group = row.group if stage is not Stage.TOOL else row.text
             pools[stage].setdefault(row.source, {}).setdefault(group, row.text)
     return {stage: _evenly(rng, [list(pool.values()) for pool in pools[stage].values()], ROWS[stage]) for stage in ROWS}

@@ -1,0 +1,113 @@
+"""``guardsdk policy teach``: a screen of one's own from two files of examples."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.cli.lines import Layout, read_lines
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.scan import format_of, open_source
+from guardsdk.cli.terminal import complain, say, table
+from guardsdk.errors import InputError, TeachingError
+from guardsdk.guard import Guard
+from guardsdk.policy.finding import DEFAULT
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+    from collections.abc import Iterator
+
+    from guardsdk.teaching.lesson import Lesson
+
+_TAUGHT: Final = "exit status: 0 armed and written, 1 the examples do not support it, 2 could not teach or bad usage"
+_FORMS: Final = "one text per line (.jsonl or .txt)"
+
+
+def teach_options(commands: _SubParsersAction[Any]) -> None:
+    """Add ``teach`` to the commands of ``guardsdk policy``."""
+    one = commands.add_parser("teach", help="learn a screen of your own from examples", epilog=_TAUGHT)
+    one.set_defaults(run=_teach, alone=True)
+    one.add_argument("name", metavar="NAME", help="id of the new principle, such as no-legal-advice")
+    one.add_argument("--violates", required=True, metavar="FILE", help=f"texts it must find, {_FORMS}")
+    one.add_argument("--allowed", metavar="FILE", help="texts it must let pass, best on the same subject")
+    one.add_argument("--background", metavar="FILE", help="benign texts in place of the packaged bank, at least 100")
+    one.add_argument("--format", choices=("jsonl", "txt"), help="what the files are, where their names do not say")
+    one.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
+    one.add_argument("--text", metavar="SENTENCE", help="the criterion in plain language")
+    stages = [stage.value for stage in Stage]
+    one.add_argument("--stage", action="append", choices=stages, help="where; may be repeated (default: input)")
+    one.add_argument("--action", choices=("flag", "review", "block"), default="block", help="default: block")
+    one.add_argument("--fpr", type=float, default=0.01, metavar="SHARE", help="of ordinary text (default: 0.01)")
+    one.add_argument("--out", metavar="FILE.json", help="where to keep the lesson")
+    one.add_argument("--with-text", action="store_true", help="show the examples that confuse it")
+    one.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
+    one.add_argument("--json", action="store_true", help="print the lesson as JSON")
+
+
+def _teach(options: Namespace) -> Exit:
+    violates = _texts(options.violates, options)
+    allowed = [] if options.allowed is None else _texts(options.allowed, options)
+    background = None if options.background is None else _texts(options.background, options)
+    with Guard(DEFAULT, models=options.model, providers="cpu", observers=()) as guard:
+        try:
+            lesson = guard.teach(
+                options.name,
+                violates=violates,
+                allowed=allowed,
+                text=options.text,
+                stages=options.stage or (Stage.INPUT,),
+                action=options.action,
+                fpr=options.fpr,
+                background=background,
+            )
+        except TeachingError as error:
+            if error.lesson is None:
+                raise
+            lesson = error.lesson  # type: ignore[assignment]  # a floor below does not know the type
+    if options.json:
+        say(json.dumps({**lesson.model_dump(mode="json", exclude={"weights"}), "sha256": lesson.digest}, indent=2))
+    else:
+        for line in _told(lesson, {"violates": violates, "allowed": allowed}, with_text=options.with_text):
+            say(line)
+    if not lesson.armed:
+        return Exit.BLOCKED
+    if options.out is not None:
+        lesson.save(options.out)
+        complain(f"{options.out} written; use it with Guard(taught=[{options.out!r}])")
+    return Exit.ALLOWED
+
+
+def _told(lesson: Lesson, given: dict[str, list[str]], *, with_text: bool) -> Iterator[str]:
+    yield f"{lesson.name}: " + (f"armed at {lesson.threshold:.4f}" if lesson.armed else "NOT ARMED")
+    yield from table(
+        [
+            ("  violating examples found", str(lesson.recall)),
+            ("  allowed examples flagged", str(lesson.flagged_allowed)),
+            ("  ordinary texts flagged", str(lesson.flagged_benign)),
+        ]
+    )
+    yield "  each as found by a head that was taught without it; 95 % intervals"
+    for reason in lesson.refusals:
+        yield f"refused: {reason}"
+    for one in lesson.confusing:
+        words = f": {json.dumps(given[one.kind][one.place], ensure_ascii=False)}" if with_text else ""
+        yield f"confusing: {one.kind}[{one.place}], score {one.score:.4f}{words}"
+    for sentence in lesson.advice:
+        yield f"advice: {sentence}"
+
+
+def _texts(name: str, options: Namespace) -> list[str]:
+    """Return the distinct texts of a file, in order. Raises ``InputError`` naming the file and the line."""
+    source = Namespace(file=name, format=options.format, field=options.field, context_field=None)
+    layout = Layout(format_of(source), options.field or "text")
+    found: dict[str, None] = {}
+    with ExitStack() as stack:
+        for line in read_lines(open_source(name, stack), layout):
+            if line.problem is not None:
+                msg = f"{name}:{line.number}: {line.problem}"
+                raise InputError(msg)
+            found[line.text] = None
+    return list(found)

@@ -1,0 +1,112 @@
+"""The heads a policy asks for, from lessons that were saved and from the examples in the policy itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from guardsdk.engine.classifier import Request
+from guardsdk.engine.heads import Heads, encoder_digest
+from guardsdk.errors import PolicyError, TeachingError
+from guardsdk.policy.model import TAUGHT
+from guardsdk.screens.classifier import Taught
+from guardsdk.teaching.embedding import bank_for, embeddings
+from guardsdk.teaching.learn import FPR, Examples, learn
+from guardsdk.verdict import Action, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from guardsdk.engine.classifier import Classifier
+    from guardsdk.policy.model import Example, Policy, Principle
+    from guardsdk.teaching.lesson import Lesson
+
+T = TypeVar("T")
+
+
+def taught_for(policy: Policy, lessons: Sequence[Lesson], classifier: Classifier) -> Taught:
+    """Return the heads for every label of ``policy`` that was or can be taught.
+
+    A label ``taught.x`` is that of the lesson ``x`` among ``lessons``; where there is none, it is learned now from the
+    examples of its principle. Raises ``TeachingError`` where a lesson is of another encoder, and ``PolicyError`` where
+    examples do not support their threshold.
+    """
+    known = {lesson.label: lesson for lesson in lessons}
+    encoder = encoder_digest(classifier.model)
+    chosen: dict[str, Lesson] = {}
+    for principle in policy.principles:
+        if not principle.label.startswith(TAUGHT) or principle.label in chosen:
+            continue
+        lesson = known.get(principle.label) or _from_examples(principle, classifier)
+        lesson.require_encoder(encoder)
+        chosen[principle.label] = lesson
+    by_stage = {stage: [one for one in chosen.values() if stage in one.stages] for stage in Stage}
+    return Taught(
+        heads={stage: _heads(lessons) for stage, lessons in by_stage.items() if lessons},
+        operating_points={
+            (lesson.label, stage): {"default": lesson.threshold, **lesson.thresholds_by_fpr}
+            for lesson in chosen.values()
+            for stage in lesson.stages
+        },
+    )
+
+
+def _heads(lessons: Sequence[Lesson]) -> Heads:
+    return Heads(
+        names=tuple(lesson.label for lesson in lessons),
+        weights=np.stack([lesson.vector for lesson in lessons]),
+        intercepts=np.array([lesson.intercept for lesson in lessons], dtype=np.float32),
+        calibrations=tuple(lesson.calibration for lesson in lessons),
+    )
+
+
+def _from_examples(principle: Principle, classifier: Classifier) -> Lesson:
+    """Return what the examples of ``principle`` teach: those that are to fire, and those it must let pass."""
+    name = principle.label.removeprefix(TAUGHT)
+    violates = [one for one in principle.examples if one.expect is not Action.ALLOW]
+    allowed = [one for one in principle.examples if one.expect is Action.ALLOW]
+    if not violates:
+        msg = (
+            f"principle {principle.id!r}: label {principle.label!r} is taught, and there is neither a lesson "
+            f"{name!r} (Guard(taught=[...])) nor an example of a text it is for to learn it from"
+        )
+        raise PolicyError(msg)
+    rate = FPR if principle.fpr is None else float(principle.fpr)
+    try:
+        lesson = learn(
+            name,
+            examples_of(classifier, (violates, allowed), principle.stages, _asked),
+            bank_for(classifier, principle.stages),
+            text=principle.text,
+            stages=principle.stages,
+            action=principle.action_for(principle.stages[0]),
+            fpr=rate,
+        )
+        lesson.require_armed()
+    except TeachingError as error:
+        msg = f"principle {principle.id!r}: {error}"
+        raise PolicyError(msg) from None
+    return lesson
+
+
+def _asked(example: Example, stage: Stage) -> Request:
+    return Request(example.text, stage, example.context if stage is Stage.OUTPUT else None)
+
+
+def plain(text: str, stage: Stage) -> Request:
+    """Return the request for an example that is nothing but its text."""
+    return Request(text, stage)
+
+
+def examples_of(
+    classifier: Classifier,
+    given: tuple[Sequence[T], Sequence[T]],
+    stages: Sequence[Stage],
+    asked: Callable[[T, Stage], Request],
+) -> Examples:
+    """Return the embeddings of the violating and the allowed examples ``given``, as seen at each of ``stages``."""
+    parts = [[embeddings(classifier, (asked(one, stage) for one in kind)) for stage in stages] for kind in given]
+    width = max((part.shape[1] for kind in parts for part in kind), default=0)
+    found = [np.stack([part.reshape(-1, width) for part in kind]) for kind in parts]
+    return Examples(violates=found[0], allowed=found[1])

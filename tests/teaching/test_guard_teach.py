@@ -1,0 +1,232 @@
+"""A guard that is taught: from then on it finds that, everywhere a text passes, and nothing else changes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import Action, Guard, Policy, Status
+from guardsdk.errors import InputError, InputTypeError, PolicyError, TeachingError
+from guardsdk.teaching.lesson import Lesson
+from models.training.banks import bank
+from tests.teaching.examples import ALLOWED, LEGAL, UNSEEN_ALLOWED, UNSEEN_LEGAL
+from tests.tiny import write_export
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LABEL = "taught.no-legal-advice"
+FILLER = "The quarterly figures were discussed at length and nobody had any question about them. " * 80
+
+
+@pytest.fixture(scope="module")
+def lesson(model_directory: Path) -> Lesson:
+    with Guard(models=model_directory, providers="cpu", observers=()) as guard:
+        return guard.teach("no-legal-advice", violates=LEGAL, allowed=ALLOWED, text="No legal advice.")
+
+
+@pytest.fixture(scope="module")
+def taught(lesson: Lesson, model_directory: Path) -> Iterator[Guard]:
+    with Guard(models=model_directory, providers="cpu", observers=(), taught=[lesson]) as guard:
+        yield guard
+
+
+def test_texts_it_has_never_seen_are_found_by_their_own_principle(taught: Guard) -> None:
+    for text in UNSEEN_LEGAL:
+        verdict = taught.check(text)
+        assert (verdict.action, verdict.principle_id, verdict.status) == (
+            Action.BLOCK,
+            "no-legal-advice",
+            Status.COMPLETE,
+        )
+        assert verdict.findings[0].label == LABEL
+    for text in UNSEEN_ALLOWED:
+        assert taught.check(text)
+
+
+def test_every_other_score_stays_as_it_was(taught: Guard, guard: Guard) -> None:
+    for text in (*UNSEEN_LEGAL, *UNSEEN_ALLOWED):
+        scores = dict(taught.check(text).scores)
+        assert 0.0 <= scores.pop(LABEL) <= 1.0
+        assert scores == guard.check(text).scores
+
+
+def test_stages_it_was_not_taught_for_are_left_alone(taught: Guard) -> None:
+    assert LABEL not in taught.check(UNSEEN_LEGAL[0], stage="output").scores
+
+
+def test_one_passage_of_a_long_text_is_enough_and_the_finding_points_at_its_window(taught: Guard) -> None:
+    text = f"{FILLER}\n\n{UNSEEN_LEGAL[0]} Should I sue, and would a judge agree with me in court? {FILLER}"
+    verdict = taught.check(text)
+    finding = next(one for one in verdict.findings if one.label == LABEL)
+    start, end = finding.span
+    assert start <= text.index(UNSEEN_LEGAL[0]) < end
+    assert end - start < len(text) / 2
+
+
+def test_what_is_said_in_disguise_is_found_as_well(taught: Guard) -> None:
+    packed = base64.b64encode(LEGAL[4].encode()).decode()
+    finding = next(one for one in taught.check(f"Please decode {packed}").findings if one.label == LABEL)
+    assert finding.view == "base64"
+
+
+def test_teaching_takes_effect_at_once_also_for_verdicts_that_are_remembered(
+    lesson: Lesson, model_directory: Path
+) -> None:
+    with Guard(models=model_directory, providers="cpu", observers=()) as guard:
+        before = guard.policy.digest
+        assert guard.check(UNSEEN_LEGAL[0])
+        made = guard.teach("no-legal-advice", violates=LEGAL, allowed=ALLOWED, text="No legal advice.")
+        assert made == lesson  # the same examples teach the same
+        assert not guard.check(UNSEEN_LEGAL[0])
+        assert guard.policy.digest != before
+        assert guard.info().labels[LABEL] == ("input",)
+        assert [one.id for one in guard.policy.principles][-1] == "no-legal-advice"
+
+
+def test_examples_that_do_not_support_it_change_nothing(model_directory: Path) -> None:
+    with Guard(models=model_directory, providers="cpu", observers=()) as guard:
+        policy = guard.policy
+        with pytest.raises(TeachingError, match="not armed") as caught:
+            guard.teach("no-mix", violates=[*LEGAL[:2], *ALLOWED[:3]], allowed=ALLOWED[3:])
+        assert not any(text in str(caught.value) for text in LEGAL)
+        assert isinstance(caught.value.lesson, Lesson)
+        with pytest.raises(TeachingError):
+            caught.value.lesson.save("never.json")
+        assert guard.policy is policy
+
+
+def test_a_saved_lesson_works_in_another_process(lesson: Lesson, tmp_path: Path, model_directory: Path) -> None:
+    lesson.save(tmp_path / "lesson.json")
+    program = (
+        "import sys; from guardsdk import Guard\n"
+        "guard = Guard(models=sys.argv[1], providers='cpu', observers=(), taught=[sys.argv[2]])\n"
+        "print(guard.check(sys.argv[3]).principle_id)"
+    )
+    done = subprocess.run(  # noqa: S603  this interpreter
+        [sys.executable, "-c", program, str(model_directory), str(tmp_path / "lesson.json"), UNSEEN_LEGAL[0]],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.strip() == "no-legal-advice"
+
+
+def policy_of(violates: tuple[str, ...], allowed: tuple[str, ...], **changes: object) -> Policy:
+    examples = [{"text": text, "expect": "flag"} for text in violates]
+    examples += [{"text": text, "expect": "allow"} for text in allowed]
+    principle = {
+        "id": "note-legal",
+        "text": "Legal advice is noted.",
+        "label": "taught.legal",
+        "stages": ["input"],
+        "action": "flag",
+        "examples": examples,
+        **changes,
+    }
+    return Policy.model_validate({"name": "p", "version": "1", "principles": [principle]})
+
+
+def test_a_principle_learns_from_its_own_examples(model_directory: Path) -> None:
+    with Guard(policy_of(LEGAL, ALLOWED), models=model_directory, providers="cpu", observers=()) as guard:
+        verdicts = guard.check_many([*UNSEEN_LEGAL, *UNSEEN_ALLOWED])
+    assert [verdict.principle_id for verdict in verdicts] == ["note-legal"] * 4 + [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (policy_of(LEGAL[:3], ALLOWED), "note-legal.*too few"),
+        (policy_of((), ALLOWED), "neither a lesson 'legal'"),
+        (policy_of(LEGAL, ALLOWED, threshold="fpr:0.0001"), r"note-legal.*0\.0001 cannot be shown"),
+    ],
+)
+def test_a_policy_whose_examples_do_not_support_it_is_an_error(
+    policy: Policy, said: str, model_directory: Path
+) -> None:
+    with (
+        Guard(policy, models=model_directory, providers="cpu", observers=()) as guard,
+        pytest.raises(PolicyError, match=said),
+    ):
+        guard.check("anything")
+
+
+def test_a_lesson_goes_before_the_examples_of_its_principle(lesson: Lesson, model_directory: Path) -> None:
+    named = policy_of((), (), label=LABEL, threshold=0.999999)
+    with Guard(named, models=model_directory, providers="cpu", observers=(), taught=[lesson]) as guard:
+        assert guard.policy is named
+        assert guard.check(UNSEEN_LEGAL[0]).evaluations[0].threshold == 0.999999
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ({"violates": "one text"}, InputTypeError, "a list of texts"),
+        ({"violates": [1]}, InputTypeError, r"violates\[0\]"),
+        ({"violates": [" "]}, InputError, r"violates\[0\] is empty"),
+        ({"violates": ["a", "b", "a"]}, InputError, r"violates\[2\] is violates\[0\] once more"),
+        ({"violates": ["a"], "allowed": ["b", "a"]}, InputError, r"violates\[0\] is among the allowed"),
+        ({"violates": ["a"], "stages": ["inptu"]}, InputError, "did you mean"),
+        ({"violates": ["a"], "stages": []}, InputError, "stages"),
+        ({"violates": ["a"], "action": "allow"}, InputError, "never lift"),
+        ({"violates": ["a"], "action": "replace"}, InputError, "replacement"),
+        ({"violates": ["a"], "fpr": 1.5}, InputError, "between 0 and 1"),
+        ({"name": "No Name", "violates": ["a"]}, InputError, "id"),
+        ({"violates": ["a"], "background": ["b"] * 3}, InputError, "once more"),
+        ({"violates": ["a"], "background": ["b"]}, TeachingError, "1 texts of stage input"),
+    ],
+)
+def test_what_cannot_be_taught_is_named(
+    guard: Guard, arguments: dict[str, object], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        guard.teach(**{"name": "x", **arguments})  # type: ignore[arg-type]
+
+
+def test_a_principle_of_the_policy_cannot_be_taken_over(lesson: Lesson) -> None:
+    taken = policy_of((), (), id="no-legal-advice", label="toxicity")
+    with pytest.raises(PolicyError, match="has a principle 'no-legal-advice' already"):
+        Guard(taken, taught=[lesson])
+    with pytest.raises(InputError, match="two lessons"):
+        Guard(taught=[lesson, lesson])
+    with pytest.raises(InputTypeError, match="not int"):
+        Guard(taught=[3])  # type: ignore[list-item]
+
+
+def test_a_model_of_ones_own_needs_a_background_and_its_lessons_stay_with_it(
+    lesson: Lesson, tmp_path: Path, model_directory: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(model_directory, own)
+    manifest = json.loads((own / "manifest.json").read_text())
+    manifest["context_tokens"] -= 1  # another way to lay out a text, so another encoder
+    (own / "manifest.json").write_text(json.dumps(manifest))
+    with Guard(models=own, providers="cpu", observers=()) as guard:
+        with pytest.raises(TeachingError, match="give benign texts of your own as background"):
+            guard.teach("no-legal-advice", violates=LEGAL, allowed=ALLOWED)
+        guard.teach("no-legal-advice", violates=LEGAL, allowed=ALLOWED, background=bank("benign_everyday"))
+        assert guard.check(UNSEEN_LEGAL[0]).principle_id == "no-legal-advice"
+        assert guard.check(UNSEEN_ALLOWED[0])
+    with (
+        Guard(models=own, providers="cpu", observers=(), taught=[lesson]) as other,
+        pytest.raises(TeachingError, match="was taught on an encoder of digest"),
+    ):
+        other.check("anything")
+
+
+def test_a_model_that_tells_no_embedding_cannot_be_taught(tmp_path: Path) -> None:
+    export = write_export(tmp_path / "export", {"id2label": {"0": "prompt_injection", "1": "safe"}})
+    policy = policy_of((), (), label="prompt_injection")
+    with (
+        Guard(policy, models=export, providers="cpu", observers=()) as guard,
+        pytest.raises(TeachingError, match="gives no embedding"),
+    ):
+        guard.teach("x", violates=LEGAL, background=ALLOWED)
