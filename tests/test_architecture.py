@@ -77,7 +77,7 @@ HOMES = {
     "langchain": ("integrations/langchain.py",),
     "langchain_core": ("integrations/langchain.py",),
     "presidio_analyzer": ("integrations/presidio.py",),
-    "cachetools": ("cache.py", "monitor/actors.py", "monitor/alerts.py"),
+    "cachetools": ("cache.py", "monitor/"),
     "pyarrow": ("decisions/parquet.py",),
     "tqdm": ("cli/",),
     "torch": ("evaluation/local_model.py",),

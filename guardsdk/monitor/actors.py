@@ -19,8 +19,8 @@ NO_SCORE: Final = -99.0
 
 _HEAD: Final = struct.Struct("<ddIfffffffB")
 _TEXT: Final = struct.Struct(f"<Bd{BYTES}s")
-_KINDS: Final = ("last", "held", "refused")
-_MOST: Final = {"last": 1, "held": 3, "refused": 2}
+_KINDS: Final = ("held", "refused")
+_MOST: Final = {"held": 3, "refused": 2}
 """Sketches kept of each kind; the newest stay."""
 
 
@@ -29,7 +29,7 @@ class Text:
     """A text of an actor, by its sketch."""
 
     kind: str
-    """``last``: the newest on stage input; ``held``: it was blocked; ``refused``: the model refused it."""
+    """``held``: it was blocked; ``refused``: the model refused it."""
     time_s: float
     sketch: bytes
 
@@ -160,15 +160,11 @@ class Actors:
         for key, data in list(self._packed.items()):
             yield f"{key:016x}", data
 
-    def merge(self, pseudonym: str, data: bytes, window_s: float) -> None:
-        """Add what another process packed of an actor. Raises ``ValueError`` where it is no such thing."""
-        other = Actor.unpacked(data)
-        mine = self._packed.get(_key(pseudonym))
-        if mine is not None:
-            known = Actor.unpacked(mine)
-            known.merge(other, window_s)
-            other = known
-        self.put(pseudonym, other)
+    def merge(self, pseudonym: str, other: Actor, window_s: float) -> None:
+        """Add what another process knows of an actor."""
+        known = self.get(pseudonym)
+        known.merge(other, window_s)
+        self.put(pseudonym, known)
 
 
 def _key(pseudonym: str) -> int:

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.monitor.actors import NO_SCORE, fading
 from guardsdk.monitor.alerts import Kind, Severity
 from guardsdk.monitor.sketch import similarity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from guardsdk.monitor.actors import Actor, Text
     from guardsdk.policy.monitoring import ActorRules
@@ -36,8 +36,7 @@ _PROBES: Final = 5
 """Texts a climb takes at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What the rules look at of one check."""
 
     time_s: float
@@ -45,8 +44,9 @@ class Seen:
     """The score closest to its threshold, or farthest beyond: log-odds over the threshold's; none without a score."""
     held: bool
     """Whether a principle keeps the text from passing as it is."""
-    sketch: bytes | None
-    """Of the text, where there is one."""
+    sketch: Callable[[], bytes | None]
+    """Makes the sketch of the text, on stage output of the text that it answers; none where there is none. Most texts
+    need none, and it takes its time."""
     refusal: float = 0.0
     """The score of the label ``refusal``; on stage output."""
 
@@ -60,8 +60,7 @@ class Told:
     evidence: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Everybody:
+class Everybody(NamedTuple):
     """Shares among the texts of all others on stage input, 0 to 1."""
 
     blocked: float
@@ -132,13 +131,17 @@ def _look_anew(actor: Actor) -> None:
 def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> Iterator[Told]:
     """Hold the text against earlier ones: those that were blocked, and those the model refused."""
     actor.returned = False
-    if seen.sketch is None:
+    if not (seen.held or actor.texts):
+        return
+    sketch = seen.sketch()
+    if sketch is None:
         return
     if seen.held:
-        actor.remember("held", seen.time_s, seen.sketch)
+        actor.remember("held", seen.time_s, sketch)
     else:
         near = seen.closeness is not None and seen.closeness >= -adjacent
-        found = _same(actor, "held", seen, rules, rules.similarity if near else rules.similarity_far)
+        least = rules.similarity if near else rules.similarity_far
+        found = _same(actor.of("held"), sketch, seen.time_s - rules.window_s, least)
         if found is not None:
             alike, before = found
             actor.texts.remove(before)
@@ -147,15 +150,16 @@ def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) ->
                 Severity.WARNING,
                 {"similarity": alike, "seconds": seen.time_s - before.time_s, "blocks": actor.blocks},
             )
-    actor.returned = _same(actor, "refused", seen, rules, rules.similarity) is not None
-    actor.remember("last", seen.time_s, seen.sketch)
+    refused = _same(actor.of("refused"), sketch, seen.time_s - rules.window_s, rules.similarity)
+    actor.returned = refused is not None
 
 
 def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> Iterator[Told]:
     """Take note of a text on stage output, the answer to the actor's last text."""
     if seen.refusal >= rules.refused_from:
-        for text in actor.of("last"):
-            actor.remember("refused", text.time_s, text.sketch)
+        sketch = seen.sketch()
+        if sketch is not None:
+            actor.remember("refused", seen.time_s, sketch)
         actor.returned = False
     elif actor.returned:
         actor.returned = False
@@ -168,13 +172,11 @@ def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> It
         )
 
 
-def _same(actor: Actor, kind: str, seen: Seen, rules: ActorRules, least: float) -> tuple[float, Text] | None:
-    """Return the text of ``kind`` that the one just seen repeats, with their similarity, or none."""
-    sketch = seen.sketch or b""
-    found = [
-        (similarity(text.sketch, sketch), text)
-        for text in actor.of(kind)
-        if seen.time_s - text.time_s <= rules.window_s
-    ]
+def _same(texts: list[Text], sketch: bytes, since_s: float, least: float) -> tuple[float, Text] | None:
+    """Return the one of ``texts``, not older than ``since_s``, that is most like ``sketch``, and how much.
+
+    None where none is as like as ``least``.
+    """
+    found = [(similarity(text.sketch, sketch), text) for text in texts if text.time_s >= since_s]
     best = max(found, key=lambda one: one[0], default=None)
     return best if best is not None and best[0] >= least else None

@@ -8,20 +8,27 @@ import os
 import random
 import secrets
 import threading
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from guardsdk.monitor.actors import Actors
-from guardsdk.monitor.alerts import Alert, Alerts, Kind, Severity, tell
+from cachetools import LRUCache
+
+from guardsdk.errors import InputError
+from guardsdk.monitor.alerts import Alert, Kind, Severity, tell
 from guardsdk.monitor.behaviour import Everybody, Seen, answered, asked
 from guardsdk.monitor.drift import above, middle, upper
-from guardsdk.monitor.sketch import Sketcher
-from guardsdk.monitor.traffic import Traffic, glance, watched
+from guardsdk.monitor.files import read_state, write_state
+from guardsdk.monitor.memory import Known, Memory
+from guardsdk.monitor.traffic import glance, watched
 from guardsdk.policy.monitoring import MonitorRules
 from guardsdk.verdict import Stage, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from guardsdk.monitor.behaviour import Told
     from guardsdk.monitor.traffic import Change, Glance
@@ -30,7 +37,10 @@ if TYPE_CHECKING:
 
 _KEY_BYTES: Final = 32
 _PSEUDONYM_CHARACTERS: Final = 32
+_KEY_CHARACTERS: Final = 16
 _NANOSECONDS: Final = 1e9
+_ASKED_LAST: Final = 512
+"""Actors whose newest prompt waits for its answer; the embedding of each takes 1.5 kB."""
 
 
 class Monitor:
@@ -69,34 +79,35 @@ class Monitor:
         self._key = secrets.token_bytes(_KEY_BYTES) if key is None else key
         self._pseudonym = self._keyed if pseudonym is None else pseudonym
         self._listeners = [*(() if on_alert is None else (on_alert,)), *listeners]
-        self._references = (dict) if references is None else references
+        self._references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]] = (
+            dict if references is None else references
+        )
         self._watched = watched(policy)
+        self._asked_last: LRUCache[str, NDArray[np.float32]] = LRUCache(_ASKED_LAST)
         self._lock = threading.Lock()
         self._chance = random.Random().random  # noqa: S311  ranks among equals, nothing secret
-        self._now_s = 0.0
-        self.checks = 0
-        """Checks it was told of."""
-        self._begin()
+        self._memory = self._blank()
         _MONITORS.add(self)
 
-    def _begin(self) -> None:
-        rules = self.rules
-        self._sketcher = Sketcher(lambda: self._pseudonym("guardsdk sketches").encode())
-        self._traffic = Traffic(rules, self._references)
-        self._actors = Actors(rules.actors.max_actors, rules.actors.ttl_s, lambda: self._now_s)
-        self._alerts = Alerts(rules.keep_alerts, rules.cooldown_s, lambda: self._now_s)
+    def _blank(self) -> Memory:
+        return Memory(self.rules, self._references, lambda: self._pseudonym("guardsdk sketches").encode())
+
+    @property
+    def checks(self) -> int:
+        """Checks it was told of."""
+        return self._memory.checks
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """The newest alerts, oldest first."""
         with self._lock:
-            return tuple(self._alerts.kept)
+            return tuple(self._memory.alerts.kept)
 
     @property
     def suppressed(self) -> int:
         """Alerts not raised because the same one had been, within the cool-down."""
         with self._lock:
-            return self._alerts.suppressed
+            return self._memory.alerts.suppressed
 
     def on_check(self, record: CheckRecord) -> None:
         """Take note of one check."""
@@ -105,13 +116,15 @@ class Monitor:
         pseudonym = None if record.actor is None else self._pseudonym(record.actor)
         time_s = record.started_ns / _NANOSECONDS
         with self._lock:
-            self._now_s = max(self._now_s, time_s)
-            self.checks += 1
-            sketch = self._sketched(record, seen.stage, named=pseudonym is not None)
+            memory = self._memory
+            memory.now_s = max(memory.now_s, time_s)
+            memory.checks += 1
+            if record.embedding is not None and seen.stage is Stage.INPUT:
+                self._memory.sketcher.learn(record.embedding)
             raised = [*self._of_traffic(record, seen, time_s)]
             if pseudonym is not None and verdict.status is not Status.FAILED:
-                raised += self._of_actor(pseudonym, record, seen, sketch, time_s)
-            fresh = [alert for alert in raised if self._alerts.add(alert)]
+                raised += self._of_actor(pseudonym, record, seen, time_s)
+            fresh = [alert for alert in raised if self._memory.alerts.add(alert)]
         for alert in fresh:
             tell(self._listeners, alert)
 
@@ -119,12 +132,43 @@ class Monitor:
         """Forget everything about ``actor``, and drop the alerts about them."""
         pseudonym = self._pseudonym(actor)
         with self._lock:
-            self._actors.forget(pseudonym)
-            self._alerts.forget(pseudonym)
+            self._memory.actors.forget(pseudonym)
+            self._asked_last.pop(pseudonym, None)
+            self._memory.alerts.forget(pseudonym)
 
     def listen(self, listener: Callable[[Alert], None]) -> None:
         """Call ``listener`` too with every alert from now on."""
         self._listeners.append(listener)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything remembered as JSON values: figures, digests, pseudonyms and sketches, and no text."""
+        with self._lock:
+            return self._memory.state(self._known())
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to ``path``, whole or not at all, readable by its owner only. Raises ``OSError``."""
+        write_state(Path(path), self.state())
+
+    def load(self, path: str | Path) -> None:
+        """Add the state at ``path`` to what is remembered: of an earlier run of this process, or of another one.
+
+        Raises ``InputError`` where the file holds none or one with other pseudonyms, ``OSError`` where it cannot be
+        read.
+        """
+        self.merge(read_state(Path(path)), source=str(path))
+
+    def merge(self, state: Mapping[str, Any], *, source: str = "state") -> None:
+        """Add ``state``, what ``Monitor.state`` returned in another process. Raises ``InputError`` as ``load`` does."""
+        other = self._blank()
+        other.restore(state, source)
+        if state.get("key") != self._known().key:
+            msg = f"{source}: its actors have other pseudonyms; make both monitors with the same key"
+            raise InputError(msg)
+        with self._lock:
+            self._memory.merge(other)
+
+    def _known(self) -> Known:
+        return Known(self.policy.ref.model_dump(), self._pseudonym("guardsdk monitor")[:_KEY_CHARACTERS])
 
     def pseudonym(self, actor: str) -> str:
         """Return what stands for ``actor`` in alerts: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104)."""
@@ -134,35 +178,35 @@ class Monitor:
         digest = hmac.digest(self._key, actor.encode("utf-8", "surrogatepass"), hashlib.sha256)
         return digest.hex()[:_PSEUDONYM_CHARACTERS]
 
-    def _sketched(self, record: CheckRecord, stage: Stage, *, named: bool) -> bytes | None:
-        """Return the sketch of a text on stage input whose actor is ``named``; others are learned from only."""
-        if record.embedding is None or stage is not Stage.INPUT:
-            return None
-        self._sketcher.learn(record.embedding)
-        return self._sketcher.sketch(record.embedding) if named else None
+    def _sketch(self, pseudonym: str, record: CheckRecord) -> bytes | None:
+        """Return the sketch of the actor's text, on stage output of the one that it answers."""
+        embedding = record.embedding
+        if record.verdict.stage is Stage.OUTPUT:
+            embedding = self._asked_last.get(pseudonym)
+        return None if embedding is None else self._memory.sketcher.sketch(embedding)
 
     def _of_traffic(self, record: CheckRecord, seen: Glance, time_s: float) -> Iterator[Alert]:
-        for change in self._traffic.take(record.verdict, seen, time_s, self._chance):
-            yield _changed(change, record)
+        for change in self._memory.traffic.take(record.verdict, seen, time_s, self._chance):
+            yield _changed(change, record, self._memory.traffic.since_model)
             change.series.begin_anew()
 
-    def _of_actor(
-        self, pseudonym: str, record: CheckRecord, seen: Glance, sketch: bytes | None, time_s: float
-    ) -> list[Alert]:
+    def _of_actor(self, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> list[Alert]:
         if seen.stage is Stage.TOOL:  # what a document says is no deed of the actor
             return []
         rules = self.rules
-        actor = self._actors.get(pseudonym)
+        actor = self._memory.actors.get(pseudonym)
         refusal = record.verdict.scores.get("refusal", 0.0)
-        now = Seen(time_s, seen.closeness, seen.held, sketch, refusal)
+        now = Seen(time_s, seen.closeness, seen.held, lambda: self._sketch(pseudonym, record), refusal)
         told: Iterator[Told]
         if seen.stage is Stage.INPUT:
-            share = self._traffic.share
+            share = self._memory.traffic.share
             everybody = Everybody(
                 blocked=share(Stage.INPUT, "blocked", actor.blocks, actor.checks),
                 adjacent=share(Stage.INPUT, "adjacent", actor.adjacent, actor.checks),
             )
             told = asked(actor, now, everybody, rules.actors, rules.adjacent)
+            if record.embedding is not None:
+                self._asked_last[pseudonym] = record.embedding
         else:
             told = answered(actor, now, rules.actors, rules.adjacent)
         alerts = [
@@ -177,7 +221,7 @@ class Monitor:
             )
             for one in told
         ]
-        self._actors.put(pseudonym, actor)
+        self._memory.actors.put(pseudonym, actor)
         return alerts
 
 
@@ -186,7 +230,7 @@ def _digest(record: CheckRecord) -> str | None:
     return None if model is None else model.digest
 
 
-def _changed(change: Change, record: CheckRecord) -> Alert:
+def _changed(change: Change, record: CheckRecord, since_model: int | None) -> Alert:
     series = change.series
     earlier, recent = series.earlier_counts, series.recent_counts
     evidence = {"psi": series.psi, "evidence": series.evidence, "earlier": sum(earlier), "recent": sum(recent)}
@@ -204,6 +248,8 @@ def _changed(change: Change, record: CheckRecord) -> Alert:
             "earlier_high": above(earlier, high),
             "recent_high": above(recent, high),
         }
+    if since_model is not None:
+        evidence["checks_since_model"] = float(since_model)
     return Alert(
         kind=Kind.RATE_SHIFT if change.is_rate else Kind.SCORE_DRIFT,
         severity=severity,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from guardsdk.errors import GuardError
 from guardsdk.monitor.drift import RATE_EDGES, SCORE_EDGES, Series, shares
 from guardsdk.verdict import Action, Stage, Status
 
@@ -26,11 +27,8 @@ _FARTHEST: Final = 20.0
 _PRIOR_HITS, _PRIOR_CHECKS = 1.0, 50.0
 """What a share starts from before anything was seen."""
 
-References = "Mapping[tuple[str, Stage], Sequence[float]]"
 
-
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(NamedTuple):
     """What the monitor takes from one verdict."""
 
     stage: Stage
@@ -52,7 +50,12 @@ def log_odds(probability: float) -> float:
         return -_FARTHEST
     if probability >= 1.0:
         return _FARTHEST
-    return max(-_FARTHEST, min(_FARTHEST, math.log(probability / (1.0 - probability))))
+    odds = math.log(probability / (1.0 - probability))
+    return -_FARTHEST if odds < -_FARTHEST else min(odds, _FARTHEST)
+
+
+_line = lru_cache(maxsize=256)(log_odds)
+"""For thresholds, of which there are few."""
 
 
 def watched(policy: Policy) -> dict[Stage, frozenset[str]]:
@@ -71,8 +74,9 @@ def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: floa
         if one.label == _OUT_OF_RANGE:
             foreign = one.fired
         if one.principle_id in principles:
-            distance = log_odds(one.score) - log_odds(one.threshold)
-            boundary = boundary or abs(distance) <= band
+            distance = log_odds(one.score) - _line(one.threshold)
+            if -band <= distance <= band:
+                boundary = True
             if closest is None or distance > closest:
                 closest = distance
     action = verdict.would_action or verdict.action
@@ -82,8 +86,7 @@ def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: floa
     return Glance(verdict.stage, closest, (held, flagged, degraded, foreign, boundary))
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A series that is not what it was."""
 
     stage: Stage
@@ -109,10 +112,19 @@ class Traffic:
         """Point in time to counts, by ``stage/what``: checks, actions, statuses and rates."""
         self.principles: Counter[str] = Counter()
         """Texts that each principle decided, by ``stage/principle``."""
+        self.thresholds: dict[str, float] = {}
+        """The lowest threshold a label is held against, by ``stage/label``."""
+        self.models: list[tuple[str, int]] = []
+        """Digest of each model in turn, with the number of checks before its first; the newest sixteen."""
+        self._model: dict[Stage, str] = {}
+        self._checks = 0
 
     def take(self, verdict: Verdict, seen: Glance, time_s: float, chance: Callable[[], float]) -> Iterator[Change]:
         """Take in one check and yield the series that have changed by what evidence and size the rules ask for."""
         rules, stage = self._rules, seen.stage
+        if verdict.model is not None and self._model.get(stage) != verdict.model.digest:
+            self._new_model(verdict, verdict.model.digest)
+        self._checks += 1
         self._count(verdict, seen, int(time_s // rules.slot_s))
         for label, score in verdict.scores.items():
             series = self.scores.get((stage, label)) or self._score_series(stage, label)
@@ -123,6 +135,19 @@ class Traffic:
             if series.add(float(hit), chance()) >= rules.run_length and series.psi >= rules.rate_psi:
                 yield Change(stage, name, is_rate=True, series=series)
 
+    def _new_model(self, verdict: Verdict, digest: str) -> None:
+        self._model[verdict.stage] = digest
+        for one in sorted(verdict.evaluations, key=lambda one: -one.threshold):
+            self.thresholds[f"{verdict.stage}/{one.label}"] = one.threshold
+        if not self.models or self.models[-1][0] != digest:
+            self.models.append((digest, self._checks))
+            del self.models[:-16]
+
+    @property
+    def since_model(self) -> int | None:
+        """Checks since the model changed; none where it did not."""
+        return self._checks - self.models[-1][1] if len(self.models) > 1 else None
+
     def share(self, stage: Stage, what: str, less: float = 0.0, of: float = 0.0) -> float:
         """Return the share of ``what``, one of ``RATES`` or ``adjacent``, among the checks of ``stage``.
 
@@ -132,6 +157,14 @@ class Traffic:
         totals = self.totals.get(stage)
         hits, checks = (totals[place], totals[0]) if totals is not None else (0.0, 0.0)
         return (max(hits - less, 0.0) + _PRIOR_HITS) / (max(checks - of, 0.0) + _PRIOR_CHECKS)
+
+    def references(self) -> dict[str, list[float]]:
+        """Return the share of each bin in the model's reference, by ``stage/label``; empty where there is none."""
+        try:
+            found = self._references()
+        except GuardError:  # no model any more, or none yet
+            return {}
+        return {f"{stage}/{label}": shares(quantiles, SCORE_EDGES) for (label, stage), quantiles in found.items()}
 
     def reference(self, stage: Stage, label: str) -> list[float] | None:
         """Return the share of each bin in the model's reference, or none where it has none."""
@@ -180,6 +213,10 @@ class Traffic:
         for slot in sorted(self.slots)[: -self._rules.slots]:
             del self.slots[slot]
         self.principles.update(other.principles)
+        self.thresholds = other.thresholds | self.thresholds
+        self._checks += other._checks
+        known = {digest for digest, _ in self.models}
+        self.models += [one for one in other.models if one[0] not in known]
 
     def state(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -189,6 +226,9 @@ class Traffic:
             "totals": {stage.value: totals for stage, totals in self.totals.items()},
             "slots": {str(slot): dict(counts) for slot, counts in self.slots.items()},
             "principles": dict(self.principles),
+            "thresholds": self.thresholds,
+            "models": [[digest, checks] for digest, checks in self.models],
+            "checks": self._checks,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -206,3 +246,6 @@ class Traffic:
             self.totals[Stage(stage)] = [float(number) for number in totals]
         self.slots = {int(slot): Counter(counts) for slot, counts in state["slots"].items()}
         self.principles = Counter(state["principles"])
+        self.thresholds = {key: float(threshold) for key, threshold in state["thresholds"].items()}
+        self.models = [(str(digest), int(checks)) for digest, checks in state["models"]]
+        self._checks = int(state["checks"])

@@ -58,7 +58,7 @@ def seen(
     sketch: bytes | None = None,
     refusal: float = 0,
 ) -> Seen:
-    return Seen(number * 10.0, closeness, held, sketch, refusal)
+    return Seen(number * 10.0, closeness, held, lambda: sketch, refusal)
 
 
 def kinds(actor: Actor, texts: Iterable[Seen]) -> list[Kind]:
@@ -155,7 +155,7 @@ def test_new_words_long_after_the_block_are_no_attempt_at_it() -> None:
 def bypass(question: bytes, again: bytes, closeness: float, refusal: float = 0.01) -> list[Told]:
     actor = Actor()
     told = list(asked(actor, seen(1, sketch=question), USUAL, RULES, ADJACENT))
-    told += answered(actor, seen(2, refusal=0.99), RULES, ADJACENT)
+    told += answered(actor, seen(2, refusal=0.99, sketch=question), RULES, ADJACENT)
     told += asked(actor, seen(3, sketch=again), USUAL, RULES, ADJACENT)
     return [*told, *answered(actor, seen(4, closeness, refusal=refusal), RULES, ADJACENT)]
 
@@ -177,7 +177,7 @@ def test_an_actor_is_packed_without_loss_of_what_matters() -> None:
     actor = Actor(seen_s=1.79e9, asked=7, highest=-1.5, blocks=2.25, returned=True)
     for number in range(6):
         actor.remember("held", 1.79e9 + number, sketch(number))
-    actor.remember("last", 1.79e9, sketch(9))
+    actor.remember("refused", 1.79e9, sketch(9))
     assert Actor.unpacked(actor.packed()) == actor
     assert [text.time_s - 1.79e9 for text in actor.of("held")] == [3, 4, 5]
     assert len(Actor().packed()) < 64

@@ -1,0 +1,124 @@
+"""Everything a monitor remembers: as it is, as JSON that can be kept, and put together over processes."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.errors import InputError
+from guardsdk.monitor.actors import Actor, Actors
+from guardsdk.monitor.alerts import Alert, Alerts
+from guardsdk.monitor.sketch import Sketcher
+from guardsdk.monitor.traffic import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from guardsdk.policy.monitoring import MonitorRules
+    from guardsdk.verdict import Stage
+
+FORMAT: Final = "guardsdk-monitor"
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a saved state says of itself."""
+
+    policy: Mapping[str, str]
+    """Name, version and digest."""
+    key: str
+    """Tells monitors that call actors alike from those that do not."""
+
+
+class Memory:
+    """What is remembered. Not thread-safe: the monitor uses it under its lock."""
+
+    def __init__(
+        self,
+        rules: MonitorRules,
+        references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]],
+        secret: Callable[[], bytes],
+    ) -> None:
+        """Begin with nothing. ``secret`` is what the sketches of actors' texts depend on."""
+        self.rules = rules
+        self.checks = 0
+        self.now_s = 0.0
+        """The newest check, in seconds since the epoch: the clock of everything that fades or expires."""
+        self.sketcher = Sketcher(secret)
+        self.traffic = Traffic(rules, references)
+        self.actors = Actors(rules.actors.max_actors, rules.actors.ttl_s, self._clock)
+        self.alerts = Alerts(rules.keep_alerts, rules.cooldown_s, self._clock)
+
+    def _clock(self) -> float:
+        return self.now_s
+
+    def state(self, known: Known) -> dict[str, Any]:
+        """Return everything as JSON values: figures, digests, pseudonyms and sketches, and no text."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "policy": dict(known.policy),
+            "key": known.key,
+            "rules": self.rules.model_dump(mode="json"),
+            "checks": self.checks,
+            "now_s": self.now_s,
+            "traffic": self.traffic.state(),
+            "references": self.traffic.references(),
+            "lessons": self.sketcher.state(),
+            "actors": {name: base64.b64encode(data).decode() for name, data in self.actors.items()},
+            "alerts": [alert.model_dump(mode="json") for alert in self.alerts.kept],
+            "raised": self.alerts.total,
+            "suppressed": self.alerts.suppressed,
+        }
+
+    def restore(self, state: Mapping[str, Any], source: str) -> None:
+        """Take over what ``state`` returned. Raises ``InputError`` that names ``source`` where it is no such thing."""
+        try:
+            _require_format(state)
+            self.checks, self.now_s = int(state["checks"]), float(state["now_s"])
+            self.traffic.restore(state["traffic"])
+            self.sketcher.restore(state["lessons"])
+            for name, data in state["actors"].items():
+                self.actors.put(name, Actor.unpacked(base64.b64decode(data, validate=True)))
+            self.alerts.kept.extend(Alert.model_validate(alert) for alert in state["alerts"])
+            self.alerts.total, self.alerts.suppressed = int(state["raised"]), int(state["suppressed"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = f"{source}: no state of a monitor of this version ({_words(error)})"
+            raise InputError(msg) from None
+
+    def merge(self, other: Memory) -> None:
+        """Add what another process remembers.
+
+        Histograms, counts and evidence add up. Texts of actors can be compared only where both learned the same of
+        embeddings, as they do where one began from the other's state; otherwise the other's are left out.
+        """
+        self.checks += other.checks
+        self.now_s = max(self.now_s, other.now_s)
+        self.traffic.merge(other.traffic)
+        if not self.sketcher.ready:
+            self.sketcher.restore(other.sketcher.state())
+        alike = self.sketcher.lessons == other.sketcher.lessons
+        for name, data in other.actors.items():
+            actor = Actor.unpacked(data)
+            if not alike:
+                actor.texts.clear()
+            self.actors.merge(name, actor, self.rules.actors.window_s)
+        alerts = {alert.model_dump_json(): alert for alert in (*self.alerts.kept, *other.alerts.kept)}
+        self.alerts.kept.clear()
+        self.alerts.kept.extend(sorted(alerts.values(), key=lambda alert: alert.time_ns))
+        self.alerts.total += other.alerts.total
+        self.alerts.suppressed += other.alerts.suppressed
+
+
+def _require_format(state: Mapping[str, Any]) -> None:
+    found = (state["format"], state["version"])
+    if found != (FORMAT, VERSION):
+        msg = "another format"
+        raise ValueError(msg)
+
+
+def _words(error: Exception) -> str:
+    """Return what is wrong without quoting the file at length."""
+    return str(error).partition("\n")[0][:100] or type(error).__name__
