@@ -56,6 +56,7 @@ def filled(page: str) -> str:
         "guardrail": _attributes(names.GUARDRAIL_ATTRIBUTES),
         "event": _attributes(names.EVENT_ATTRIBUTES),
         "anchor": _attributes(names.ANCHOR_ATTRIBUTES),
+        "alert": _attributes(names.ALERT_ATTRIBUTES),
         "metrics": _metrics(),
         "buckets": _buckets(),
     }

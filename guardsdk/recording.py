@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from guardsdk.decisions.log import DecisionLog
+    from guardsdk.monitor.alerts import Alert
     from guardsdk.monitor.monitor import Monitor
     from guardsdk.observing import Observer
     from guardsdk.policy.model import Policy
@@ -61,9 +62,17 @@ def monitor_of(
         return None
     from guardsdk.monitor.monitor import Monitor  # noqa: PLC0415  as above
 
-    if isinstance(given, Monitor):
-        return given
-    if given is not True:
+    if not isinstance(given, Monitor | bool):
         msg = f"monitor must be True, False or a Monitor, not {type(given).__name__}"
         raise InputTypeError(msg)
-    return Monitor(policy, pseudonym=None if log is None else log.pseudonym, references=references)
+    if isinstance(given, Monitor):
+        monitor = given
+    else:
+        monitor = Monitor(policy, pseudonym=None if log is None else log.pseudonym, references=references)
+    if log is not None:
+        monitor.listen(_written_to(log))
+    return monitor
+
+
+def _written_to(log: DecisionLog) -> Callable[[Alert], None]:
+    return lambda alert: log.note("alert", alert.time_ns, {"alert": alert.figures})

@@ -36,7 +36,7 @@ class Entry:
     """What is to be written in a line."""
 
     kind: str
-    """``open`` begins a file, ``decision`` is one, ``note`` says what happened to the log itself."""
+    """``open`` begins a file, ``decision`` is one, ``alert`` one of the monitor, ``note`` what happened to the log."""
     time: str
     """As ``timestamp`` writes it."""
     body: Mapping[str, Any]

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 from guardsdk.decisions.entry import Entry, body_of, note, timestamp
@@ -25,7 +25,7 @@ from guardsdk.telemetry.content import Capture
 from guardsdk.telemetry.logbook import LogReporter, current_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from guardsdk.decisions.writer import Tail
     from guardsdk.observing import CheckRecord
@@ -132,6 +132,15 @@ class DecisionLog:
         self._report(lambda: self._reporter.count("written", len(records)))
         if time.monotonic() - self._anchored_at >= self.rules.anchor_every_s:
             self._anchor(tail)
+
+    def note(self, kind: str, time_ns: int, body: Mapping[str, Any]) -> None:
+        """Write a line of ``kind`` down that is no decision. Raises ``DecisionLogError`` where it cannot."""
+        with self._lock:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer.append([Entry(kind, timestamp(time_ns), body)])
+            except (OSError, ValueError) as error:
+                raise DecisionLogError(_words(error, self.path)) from None
 
     def pseudonym(self, actor: str) -> str:
         """Return what stands for ``actor`` in the log: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104).

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cachetools import TTLCache
 from pydantic import BaseModel, ConfigDict
@@ -70,6 +70,11 @@ class Alert(BaseModel):
     def about(self) -> str:
         """The series or actor, as one word."""
         return self.series or self.actor or ""
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What it says, but for its time and model, as JSON values."""
+        return self.model_dump(mode="json", include={"kind", "severity", "stage", "series", "actor", "evidence"})
 
     @property
     def time(self) -> str:

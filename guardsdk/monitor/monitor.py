@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from guardsdk.monitor.traffic import Change, Glance
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
+    from guardsdk.telemetry.alarms import AlertReporter
 
 _KEY_BYTES: Final = 32
 _PSEUDONYM_CHARACTERS: Final = 32
@@ -59,7 +60,7 @@ class Monitor:
         key: bytes | None = None,
         pseudonym: Callable[[str], str] | None = None,
         on_alert: Callable[[Alert], None] | None = None,
-        listeners: Sequence[Callable[[Alert], None]] = (),
+        reporter: AlertReporter | None = None,
         references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]] | None = None,
     ) -> None:
         """Watch by the rules of ``policy``, its table ``[monitor]``.
@@ -71,14 +72,15 @@ class Monitor:
             pseudonym: What makes pseudonyms in place of ``key``: that of a decision log, so that both name an actor
                 alike.
             on_alert: Called with every alert, in the thread of the check that raised it. It must return quickly.
-            listeners: Further ones.
+            reporter: Where alerts go in OpenTelemetry; the global providers when left out.
             references: Gives the quantiles of the benign scores of the model in use, per label and stage.
         """
         self.policy = policy
         self.rules = MonitorRules() if policy.monitor is None else policy.monitor
         self._key = secrets.token_bytes(_KEY_BYTES) if key is None else key
         self._pseudonym = self._keyed if pseudonym is None else pseudonym
-        self._listeners = [*(() if on_alert is None else (on_alert,)), *listeners]
+        self._reporter = reporter
+        self._listeners = [self._report, *(() if on_alert is None else (on_alert,))]
         self._references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]] = (
             dict if references is None else references
         )
@@ -170,6 +172,14 @@ class Monitor:
     def _known(self) -> Known:
         return Known(self.policy.ref.model_dump(), self._pseudonym("guardsdk monitor")[:_KEY_CHARACTERS])
 
+    def _report(self, alert: Alert) -> None:
+        if self._reporter is None:
+            # With the first alert: most monitors never have one, and OpenTelemetry is slow to import.
+            from guardsdk.telemetry.alarms import AlertReporter  # noqa: PLC0415
+
+            self._reporter = AlertReporter()
+        self._reporter.report(**alert.figures, time_ns=alert.time_ns)
+
     def pseudonym(self, actor: str) -> str:
         """Return what stands for ``actor`` in alerts: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104)."""
         return self._pseudonym(actor)
@@ -201,8 +211,8 @@ class Monitor:
         if seen.stage is Stage.INPUT:
             share = self._memory.traffic.share
             everybody = Everybody(
-                blocked=share(Stage.INPUT, "blocked", actor.blocks, actor.checks),
-                adjacent=share(Stage.INPUT, "adjacent", actor.adjacent, actor.checks),
+                blocked=share(Stage.INPUT, "blocked", actor.blocks + 1.0, actor.checks + 1.0),
+                adjacent=share(Stage.INPUT, "adjacent", actor.adjacent + 1.0, actor.checks + 1.0),
             )
             told = asked(actor, now, everybody, rules.actors, rules.adjacent)
             if record.embedding is not None:

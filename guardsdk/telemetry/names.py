@@ -210,6 +210,23 @@ ANCHOR_HASH: Final = Attribute("guardsdk.decision_log.hash", "string", "", "its 
 
 ANCHOR_ATTRIBUTES: Final = (ANCHOR_FILE, ANCHOR_SEQUENCE, ANCHOR_HASH)
 
+ALERT: Final = "guardsdk.monitor.alert"
+"""The event (the span, where nobody takes events) of an alert."""
+ALERT_KIND: Final = Attribute("guardsdk.monitor.alert.kind", "string", "", "what it is about, such as `score_drift`")
+ALERT_SEVERITY: Final = Attribute("guardsdk.monitor.alert.severity", "string", "", "`info`, `warning` or `critical`")
+ALERT_SERIES: Final = Attribute(
+    "guardsdk.monitor.alert.series", "string", "", "label or rate it is about; absent where it is about an actor"
+)
+ALERT_ACTOR: Final = Attribute(
+    "guardsdk.monitor.alert.actor", "string", "", "pseudonym of the actor; absent where it is about the traffic"
+)
+FIGURE_PLACE: Final = "<figure>"
+"""Stands in the name below for a figure of the evidence, such as ``psi``."""
+ALERT_EVIDENCE: Final = Attribute(
+    f"guardsdk.monitor.alert.evidence.{FIGURE_PLACE}", "double", "", "a figure of the evidence"
+)
+ALERT_ATTRIBUTES: Final = (ALERT_KIND, ALERT_SEVERITY, STAGE, ALERT_SERIES, ALERT_ACTOR, ALERT_EVIDENCE)
+
 LABEL: Final = Attribute("guardsdk.label", "string", "", "label of the model")
 LAYER: Final = Attribute(
     "guardsdk.layer", "string", "", "screen that failed or was late, `model` or `policy`; absent where none is to blame"
@@ -282,6 +299,9 @@ METRIC_LOG: Final = Metric(
     (OUTCOME,),
     "decisions written to the decision log, and those that could not be",
 )
+METRIC_ALERTS: Final = Metric(
+    "guardsdk.monitor.alerts", "counter", "{alert}", (STAGE, ALERT_KIND, ALERT_SEVERITY), "alerts of the monitor"
+)
 
 METRICS: Final = (
     METRIC_DURATION,
@@ -292,7 +312,8 @@ METRICS: Final = (
     METRIC_SCORE,
     METRIC_DISTANCE,
     METRIC_LOG,
+    METRIC_ALERTS,
 )
 
-METRIC_ATTRIBUTES: Final = (LABEL, LAYER, FIRED, OUTCOME)
+METRIC_ATTRIBUTES: Final = (LABEL, LAYER, FIRED, OUTCOME, ALERT_KIND, ALERT_SEVERITY)
 """Attributes that metrics have and the span has not."""

@@ -46,6 +46,7 @@ class Instruments:
     score: Histogram
     distance: Histogram
     log: Counter
+    alerts: Counter
 
     @classmethod
     def of(cls, provider: MeterProvider) -> Self:
@@ -71,6 +72,7 @@ class Instruments:
             score=histogram(names.METRIC_SCORE),
             distance=histogram(names.METRIC_DISTANCE),
             log=counter(names.METRIC_LOG),
+            alerts=counter(names.METRIC_ALERTS),
         )
 
 

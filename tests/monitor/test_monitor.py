@@ -166,7 +166,8 @@ def test_a_listener_that_raises_stops_nobody(caplog: pytest.LogCaptureFixture) -
     def broken(_: Alert) -> None:
         raise RuntimeError(MARKER)
 
-    monitor = Monitor(policy(cooldown_s=0), on_alert=broken, listeners=[told.append])
+    monitor = Monitor(policy(cooldown_s=0), on_alert=broken)
+    monitor.listen(told.append)
     with caplog.at_level(logging.WARNING, "guardsdk"):
         for number in range(12):
             monitor.on_check(record(number, 0.99, actor="a"))
