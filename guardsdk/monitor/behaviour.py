@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _LEAST_SHARE: Final = 0.005
 """What everybody's share is taken for at least, so that one hit where there are hardly any proves nothing yet."""
-_PROBE_SHARE: Final = 1e-3
+_PROBE_SHARE: Final = 1e-4
 """Of the run length, what the evidence of climbing must reach: a score close to the threshold besides is as rare."""
 _PROBES: Final = 5
 """Texts a climb takes at least."""

@@ -20,7 +20,7 @@ class ActorRules(_Strict):
     """Seconds after which an actor who did not come back is forgotten."""
     window_s: float = Field(default=1800.0, gt=0)
     """Seconds over which counts fade to ``1/e``, and within which a text counts as a new attempt at an earlier one."""
-    run_length: float = Field(default=1e8, gt=1)
+    run_length: float = Field(default=1e7, gt=1)
     """Checks that pass on average, over all actors, before chance alone makes one of them look suspicious."""
     suspect_share: float = Field(default=0.5, gt=0, lt=1)
     """Share of blocked, or of policy-adjacent, texts that makes an actor a suspect; the sequential test weighs it
