@@ -33,6 +33,13 @@ def test_importing_the_package_leaves_heavy_modules_unloaded(code: str) -> None:
     assert [name for name in HEAVY if name in modules] == []
 
 
+def test_a_command_brings_only_what_it_needs() -> None:
+    further = ["guardsdk.dossier", "guardsdk.evaluation", "guardsdk.incidents", "guardsdk.monitor"]
+    modules = loaded_after("from guardsdk.cli import main\nassert main(['policy', 'show']) == 0")
+    assert [name for name in [*HEAVY, *further] if name in modules] == []
+    assert "guardsdk.policy.lint" in modules
+
+
 def test_making_a_guard_loads_no_runtime_yet() -> None:
     modules = loaded_after("from guardsdk import Guard\nGuard()")
     assert [name for name in HEAVY if name in modules] == []

@@ -7,17 +7,13 @@ import os
 import sys
 import traceback
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
-from typing import TYPE_CHECKING, NoReturn
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from guardsdk.cli.arguments import guard_options, positive
 from guardsdk.cli.check import check
-from guardsdk.cli.dossier import dossier_options
-from guardsdk.cli.evaluating import eval_options
-from guardsdk.cli.incident import incident_options
 from guardsdk.cli.info import info
-from guardsdk.cli.log import log_options
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.policy import policy_options
 from guardsdk.cli.scan import scan
 from guardsdk.cli.terminal import complain
 from guardsdk.errors import GuardError
@@ -28,6 +24,19 @@ from guardsdk.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_FURTHER: Final = {
+    "log": ("guardsdk.cli.log", "log_options", "verify a decision log, or look into it"),
+    "dossier": ("guardsdk.cli.dossier", "dossier_options", "evidence for an auditor, with what is missing"),
+    "incident": (
+        "guardsdk.cli.incident",
+        "incident_options",
+        "write down what went wrong, and until when to report it",
+    ),
+    "eval": ("guardsdk.cli.evaluating", "eval_options", "measure a model or a guard on a suite, before and after"),
+    "policy": ("guardsdk.cli.policy", "policy_options", "begin, show, check and try written criteria"),
+}
+"""Commands in files of their own: where their options are added, and what they do. Only the one asked for is imported,
+so that checking one text does not wait for an evaluation's libraries."""
 _STATUSES = "exit status: 0 allowed, 1 blocked, 2 could not check or bad usage"
 
 
@@ -85,7 +94,8 @@ def _silence_stdout() -> None:
 
 
 def _run(argv: Sequence[str] | None) -> Exit:
-    options, rest = _parser().parse_known_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    options, rest = _parser(next((word for word in given if not word.startswith("-")), "")).parse_known_args(given)
     if rest:
         # The words are not repeated: they are most likely the rest of a text that was given without quotes.
         unknown = [word for word in rest if word.startswith("-")]
@@ -104,7 +114,8 @@ def _alone(command: Callable[[Namespace], Exit], options: Namespace) -> Exit:
     return command(options)
 
 
-def _parser() -> ArgumentParser:
+def _parser(wanted: str) -> ArgumentParser:
+    """Return the parser; of the further commands only ``wanted`` has its options."""
     parser = _Parser(prog="guardsdk", description="Screen texts that go into and come out of language models, offline.")
     parser.add_argument("--version", action="version", version=f"guardsdk {__version__}")
     parser.set_defaults(alone=False)
@@ -112,11 +123,10 @@ def _parser() -> ArgumentParser:
     _check_options(commands.add_parser("check", help="check one text", epilog=_STATUSES))
     _scan_options(commands.add_parser("scan", help="check every text of a file", epilog=_STATUSES))
     _info_options(commands.add_parser("info", help="show model, policy, thresholds and provider"))
-    log_options(commands.add_parser("log", help="verify a decision log, or look into it"))
-    dossier_options(commands.add_parser("dossier", help="evidence for an auditor, with what is missing"))
-    incident_options(commands.add_parser("incident", help="write down what went wrong, and until when to report it"))
-    eval_options(commands.add_parser("eval", help="measure a model or a guard on a suite, before and after"))
-    policy_options(commands.add_parser("policy", help="begin, show, check and try written criteria"))
+    for name, (module, options, words) in _FURTHER.items():
+        command = commands.add_parser(name, help=words)
+        if name == wanted:
+            getattr(import_module(module), options)(command)
     return parser
 
 

@@ -1,8 +1,9 @@
-"""Arguments that are numbers, and options that several commands share."""
+"""Arguments that are numbers or times, and options that several commands share."""
 
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -48,3 +49,13 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
     parser.add_argument("--policy", metavar="FILE.toml", help="policy file (default: the packaged policy)")
     parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
     parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+
+
+def moment(given: str) -> datetime:
+    """Read a date or time of a command line; UTC unless it says so."""
+    try:
+        when = datetime.fromisoformat(given)
+    except ValueError:
+        msg = "must be a date or a time, such as 2026-11-25 or 2026-11-25T14:30"
+        raise ArgumentTypeError(msg) from None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardsdk.cli.arguments import moment
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, table
 from guardsdk.errors import InputError
@@ -75,16 +76,6 @@ def _common(parser: ArgumentParser, run: Any) -> ArgumentParser:  # noqa: ANN401
 def _decisions(parser: ArgumentParser) -> None:
     parser.add_argument("--decision", action="append", type=int, default=[], metavar="NUMBER", help="repeatable")
     parser.add_argument("--decision-log", type=Path, metavar="FILE", help="the log these numbers are of")
-
-
-def moment(given: str) -> datetime:
-    """Read a date or time of a command line; UTC unless it says so."""
-    try:
-        when = datetime.fromisoformat(given)
-    except ValueError:
-        msg = "must be a date or a time, such as 2026-11-25 or 2026-11-25T14:30"
-        raise ArgumentTypeError(msg) from None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
 def _harm(given: str) -> Harm:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from argparse import ArgumentTypeError
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guardsdk.cli.arguments import moment
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, table
 from guardsdk.decisions.export import to_csv
@@ -123,13 +123,7 @@ def _actor(options: Namespace) -> str | None:
 
 def _time(given: str) -> str:
     """Return the time as lines have it."""
-    try:
-        when = datetime.fromisoformat(given)
-    except ValueError:
-        msg = "must be a date or a time, such as 2026-11-25 or 2026-11-25T14:30"
-        raise ArgumentTypeError(msg) from None
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return f"{when:%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{moment(given):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def _groups(given: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.policy_runs import run_options
+from guardsdk.cli.policy_runs import POLICY_HELP, run_options
 from guardsdk.cli.policy_teach import teach_options
 from guardsdk.cli.terminal import complain, say, table
 from guardsdk.errors import InputError, PolicyError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Policy, Principle
 
 _LINTED = "exit status: 0 nothing but notes, 1 errors or warnings, 2 the policy cannot be read or bad usage"
-_PACKAGED = f"a file, or one of {', '.join(PACKAGED)}"
 
 
 def policy_options(parser: ArgumentParser) -> None:
@@ -42,7 +41,7 @@ def policy_options(parser: ArgumentParser) -> None:
     one.add_argument("--list", action="store_true", help="say what the presets are for, and write nothing")
     two = commands.add_parser("show", help="show a policy with all that it inherits")
     two.set_defaults(run=_show, alone=True)
-    two.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{_PACKAGED} (default: {DEFAULT})")
+    two.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})")
     two.add_argument("--principle", metavar="ID", help="one principle in full, with its examples")
     forms = two.add_mutually_exclusive_group()
     forms.add_argument("--toml", action="store_true", help="as a policy file that extends nothing")
@@ -50,7 +49,9 @@ def policy_options(parser: ArgumentParser) -> None:
     forms.add_argument("--schema", action="store_true", help="the JSON Schema of policy files, for editors")
     three = commands.add_parser("lint", help="find what is wrong before a text meets it", epilog=_LINTED)
     three.set_defaults(run=_lint, alone=True)
-    three.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{_PACKAGED} (default: {DEFAULT})")
+    three.add_argument(
+        "policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})"
+    )
     three.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
     three.add_argument("--json", action="store_true", help="print it as JSON")
     run_options(commands)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _TRIED = "exit status: 0 every example comes out as written, 1 not so, 2 one could not be tried or bad usage"
 _COMPARED = "exit status: 0 nothing changes, 1 something does, 2 a text could not be checked or bad usage"
-_PACKAGED = f"a file, or one of {', '.join(PACKAGED)}"
+POLICY_HELP = f"a file, or one of {', '.join(PACKAGED)}"
 _BATCH: Final = 64
 
 
@@ -40,7 +40,7 @@ def run_options(commands: _SubParsersAction[Any]) -> None:
     """Add ``test`` and ``diff`` to the commands of ``guardsdk policy``."""
     one = commands.add_parser("test", help="run every example of every principle", epilog=_TRIED)
     one.set_defaults(run=_test, alone=True)
-    one.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{_PACKAGED} (default: {DEFAULT})")
+    one.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})")
     one.add_argument("--principle", action="append", default=[], metavar="ID", help="only this one; may be repeated")
     one.add_argument("--known", type=Path, metavar="FILE", help="misses that are known: only others count")
     one.add_argument("--write-known", type=Path, metavar="FILE", help="write the misses to FILE, without their texts")
@@ -48,8 +48,8 @@ def run_options(commands: _SubParsersAction[Any]) -> None:
     _common(one)
     two = commands.add_parser("diff", help="say what changes from one policy to another", epilog=_COMPARED)
     two.set_defaults(run=_diff, alone=True)
-    two.add_argument("old", metavar="OLD", help=_PACKAGED)
-    two.add_argument("new", metavar="NEW", help=_PACKAGED)
+    two.add_argument("old", metavar="OLD", help=POLICY_HELP)
+    two.add_argument("new", metavar="NEW", help=POLICY_HELP)
     two.add_argument("--on", dest="file", metavar="FILE", help="texts to decide by both, one per line (.jsonl or .txt)")
     two.add_argument("--format", choices=("jsonl", "txt"), help="what FILE is, where its name does not say")
     two.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import PolicyError
@@ -27,12 +28,18 @@ _LEAST: Final = ("text", "label", "stages")
 """What a principle of one's own cannot do without."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Written:
     """What a policy file holds, with the place of every key."""
 
     content: dict[str, Any]
-    places: dict[KeyPath, Place]
+    find: Callable[[], dict[KeyPath, Place]]
+    """Finds the places, which takes as long as reading does and is asked for where something is wrong."""
+
+    @cached_property
+    def places(self) -> dict[KeyPath, Place]:
+        """The file and line of every key."""
+        return self.find()
 
     def place(self, *path: str | int) -> Place:
         """Return the place of the key at ``path``, or of the file where it has none."""
@@ -41,11 +48,14 @@ class Written:
 
 def read(text: str, source: str) -> Written:
     """Read TOML ``text``, which errors call ``source``. Raises ``PolicyError`` where it is no TOML."""
-    content = read_toml(text, source)
+    return Written(read_toml(text, source), partial(_places, text, source))
+
+
+def _places(text: str, source: str) -> dict[KeyPath, Place]:
     places: dict[KeyPath, Place] = {(): Place(source)}
     for path, line in key_lines(text).items():
         places[("principles", *path[1:]) if path[:1] == ("principle",) else path] = Place(source, line)
-    return Written(content, places)
+    return places
 
 
 def resolved(written: Written, base_of: Callable[[str], Written]) -> Written:
@@ -77,8 +87,8 @@ def _merged(base: Written, own: Written) -> Written:
     places |= {path: place for path, place in own.places.items() if path[:1] != ("principles",)}
     changes = own.content.get("principles", [])
     if not isinstance(changes, list):  # validation says what is wrong with it
-        return Written({**top, "principles": changes}, places | own.places)
-    return Written({**top, "principles": _principles(base, own, changes, places)}, places)
+        return Written({**top, "principles": changes}, partial(dict, places | own.places))
+    return Written({**top, "principles": _principles(base, own, changes, places)}, partial(dict, places))
 
 
 def _principles(base: Written, own: Written, changes: list[Any], places: dict[KeyPath, Place]) -> list[Any]:

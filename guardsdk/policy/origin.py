@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from guardsdk.policy.lines import KeyPath
 
@@ -24,11 +25,17 @@ class Place:
         return self.source if self.line is None else f"{self.source}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Origin:
     """The places of a policy's keys; those of an inherited key are in the file it comes from."""
 
-    places: Mapping[KeyPath, Place] = field(default_factory=dict)
+    find: Callable[[], Mapping[KeyPath, Place]] = dict
+    """Finds them: only where somebody asks, since most policies are read and never wrong."""
+
+    @cached_property
+    def places(self) -> Mapping[KeyPath, Place]:
+        """The file and line of every key."""
+        return self.find()
 
     def at(self, *path: str | int) -> Place | None:
         """Return the place of the key at ``path`` or of the nearest table around it; none for a policy made in code."""

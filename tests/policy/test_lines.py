@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import string
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -129,3 +130,5 @@ def test_two_policies_that_say_the_same_are_equal_wherever_they_were_read() -> N
     assert one == other
     assert (str(one.origin.at("principles", 0, "label")), str(other.origin.at("name"))) == ("one:6", "other:3")
     assert one.model_copy().origin.at("name") == one.origin.at("name")
+    again: Policy = pickle.loads(pickle.dumps(other))  # noqa: S301  our own
+    assert (again, again.origin.at("name")) == (other, other.origin.at("name"))
