@@ -1,4 +1,7 @@
-"""Measure speed: one check at several lengths, cold start, import and memory; the peer interleaved in the same run.
+"""Measure speed: checks of every length beside a peer, what they cost besides the model, many callers, cold start.
+
+All of it in one command, in some six minutes on two cores; what is timed against something else is timed in turn with
+it. Nothing else should run meanwhile: waits and throughput are wall time.
 
 Example: ``python -m benchmarks.latency --peer-python PEER/bin/python --markdown docs/performance.md``.
 """
@@ -14,6 +17,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +25,25 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from benchmarks import hardware
+from benchmarks.capacity import BUSY, RATE, Shape, fit, plan
+from benchmarks.deberta import Deberta
+from benchmarks.fresh import resident, starts
+from benchmarks.load import load
+from benchmarks.overhead import cached, overhead
 from benchmarks.peers import DISTRIBUTION, Peer, PeerError
-from benchmarks.speed_report import DEPENDENCIES_IMPORT, page
+from benchmarks.speed_report import PICTURE, page, picture
+from benchmarks.volume import volume
 from guardsdk import Guard, GuardError
 from guardsdk.evaluation.statistics import percentile
+from guardsdk.registry.lookup import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from guardsdk.registry.lookup import LoadedModel
+
 RESULTS = Path("benchmarks/results/performance.json")
-TOKENS = (10, 40, 130, 500)
+TOKENS = (10, 40, 130, 250, 500)
 _SPECIAL_TOKENS = 3
 """``[CLS]``, the stage token and ``[SEP]`` of a window."""
 _BURST = 5
@@ -44,32 +57,18 @@ PHRASES = (
 """Harmless phrases of the project's own. The words do not matter for speed; that no sentence returns does, since a
 system may well compute a repeated sentence only once."""
 
-_OUR_START = (
-    "from guardsdk import Guard; Guard(models={model!r}, providers='cpu').check('What is the capital of France?')"
-)
-_OUR_MEMORY = """
-import json, sys
-from guardsdk import Guard
-from benchmarks.peers import resident_bytes
-guard = Guard(models={model!r}, providers="cpu", cache=0)
-for text in json.load(sys.stdin):
-    guard.check(text)
-print(resident_bytes())
-"""
-_PEER_START = (
-    "from stackone_defender import create_prompt_defense as make; "
-    "make(block_high_risk=True).defend_tool_result('What is the capital of France?', 'get_content')"
-)
-_OUR_IMPORT = "import guardsdk"
-_PEER_IMPORT = "import stackone_defender"
+
+def sentences() -> list[str]:
+    """Every sentence the phrases make."""
+    return [" ".join(parts) + "." for parts in itertools.product(*PHRASES)]
 
 
 def texts(tokenizer: Tokenizer, tokens: int) -> list[str]:
     """Distinct texts of ``tokens`` tokens each (special tokens apart), cut between tokens, no sentence twice in one."""
-    sentences = [" ".join(parts) + "." for parts in itertools.product(*PHRASES)]
+    ours = sentences()
     found = []
     for variant in range(_VARIANTS):
-        words = " ".join(random.Random(variant).sample(sentences, 4 + tokens // 6))
+        words = " ".join(random.Random(variant).sample(ours, 4 + tokens // 6))
         encoding = tokenizer.encode(words, add_special_tokens=False)
         found.append(words[: encoding.offsets[tokens - 1][1]])
     return found
@@ -122,54 +121,23 @@ def checks(guard: Guard, peer: Peer | None, tokenizer: Tokenizer, rounds: int) -
     return found
 
 
-def fresh(python: Path, code: str) -> tuple[float, float]:
-    """Run ``code`` in a fresh process: seconds inside it, and wall seconds with the interpreter's own start and end.
-
-    Raises ``subprocess.CalledProcessError`` where it fails.
-    """
-    timed = f"import time; t = time.perf_counter()\n{code}\nprint(time.perf_counter() - t)"
-    start = time.perf_counter()
-    done = subprocess.run(  # noqa: S603  our own interpreter or the one the operator names
-        [str(python), "-c", timed], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout.split()[-1]), time.perf_counter() - start
-
-
-def resident(model: str, wanted: Sequence[str]) -> int:
-    """Resident bytes of a fresh process that has checked every text once."""
-    done = subprocess.run(  # noqa: S603  our own interpreter
-        [sys.executable, "-c", _OUR_MEMORY.format(model=model)],
-        input=json.dumps(wanted),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return int(done.stdout.split()[-1])
-
-
-def starts(model: str, peer_python: Path | None, repeats: int) -> dict[str, Any]:
-    """Cold start to the first verdict and import times, each in fresh processes taken in turn; medians."""
-    ours = Path(sys.executable)
-    tasks = {
-        "first_verdict": (ours, _OUR_START.format(model=model)),
-        "import": (ours, _OUR_IMPORT),
-        "import_of_dependencies": (ours, DEPENDENCIES_IMPORT),
-    }
-    if peer_python:
-        tasks |= {"peer_first_verdict": (peer_python, _PEER_START), "peer_import": (peer_python, _PEER_IMPORT)}
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
-    for index in tqdm(range(-1, repeats), desc="fresh processes", unit="round"):
-        for name, (python, code) in tasks.items():
-            seconds = fresh(python, code)
-            if index >= 0:  # the first round fills the file cache
-                taken[name].append(seconds)
-    return {
-        name: {
-            "inside_ms": 1e3 * statistics.median(inside for inside, _ in found),
-            "wall_ms": 1e3 * statistics.median(wall for _, wall in found),
-        }
-        for name, found in taken.items()
-    }
+def against_scanner(guard: Guard, tokenizer: Tokenizer, threads: int, rounds: int) -> list[dict[str, Any]] | None:
+    """Time our whole check and the bare model of LLM Guard's scanner in turn; None without the ``onnx`` package."""
+    try:
+        scanner = Deberta(threads)
+    except ModuleNotFoundError:
+        return None
+    found = []
+    with scanner:
+        for tokens in TOKENS:
+            pool = texts(tokenizer, tokens)
+            scanner.seconds(tokens)
+            pairs = [(_ours(guard, [pool[at]])[0], scanner.seconds(tokens)) for at in range(rounds)]
+            entry: dict[str, Any] = {"tokens": tokens}
+            entry["ms"] = 1e3 * statistics.median(other for _, other in pairs)
+            entry["over_ours"] = statistics.median(other / own for own, other in pairs)
+            found.append(entry)
+    return found
 
 
 def ceiling(graph: Path, found: Sequence[dict[str, Any]], threads: int) -> dict[str, Any] | None:
@@ -190,15 +158,29 @@ def ceiling(graph: Path, found: Sequence[dict[str, Any]], threads: int) -> dict[
     }
 
 
+def costs(found: list[dict[str, Any]], model: LoadedModel, resident_bytes: int) -> dict[str, Any]:
+    """Fit the cost model to checks on one core that nobody is told of, and plan with it."""
+    manifest = model.manifest
+    shape = Shape(manifest.max_tokens, manifest.overlap_tokens, _SPECIAL_TOKENS)
+    measured = {one["tokens"]: (one["run_us"] + one["besides_us"]["as it comes"]) / 1e6 for one in found}
+    fitted = fit(measured, shape)
+    lengths = (10, 130, 500, 2000)
+    return {"model": asdict(fitted), "busy": BUSY, "rate": RATE, "plan": plan(fitted, shape, lengths, resident_bytes)}
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
     built.add_argument("--model", type=Path, help="model directory (default: the shipped one)")
     built.add_argument("--peer-python", type=Path, help="interpreter of a virtual environment that holds the peer")
-    built.add_argument("--rounds", type=int, default=60, help="bursts for each length and side (default: %(default)s)")
-    built.add_argument("--repeats", type=int, default=9, help="fresh processes of each kind (default: %(default)s)")
+    built.add_argument("--rounds", type=int, default=50, help="bursts for each length and side (default: %(default)s)")
+    built.add_argument("--repeats", type=int, default=7, help="fresh processes of each kind (default: %(default)s)")
     built.add_argument("--out", type=Path, help=f"write the figures as JSON, usually to {RESULTS}")
-    built.add_argument("--markdown", type=Path, help="write the tables, usually to docs/performance.md")
+    built.add_argument(
+        "--markdown",
+        type=Path,
+        help="write the tables, usually to docs/performance.md, and a picture to img/ beside it",
+    )
     return built
 
 
@@ -213,8 +195,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        found = checks(guard, peer, tokenizer, options.rounds)
+        pools = {tokens: texts(tokenizer, tokens) for tokens in TOKENS}
         about = hardware.machine()
+        found = checks(guard, peer, tokenizer, options.rounds)
+        print("long texts, callers, overhead, the scanner's shape ...", file=sys.stderr)
+        memory = resident(str(directory), list(itertools.chain.from_iterable(pools.values())))
+        besides = overhead(directory, pools, 2 * options.rounds)
         return {
             "date": time.strftime("%Y-%m-%d"),
             "machine": about,
@@ -222,7 +208,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "peer": f"{DISTRIBUTION} {peer.info['versions'][DISTRIBUTION]}" if peer else None,
             "checks": found,
             "ceiling": ceiling(directory / "model.onnx", found, about["cores"]),
-            "rss_bytes": resident(str(directory), [text for tokens in TOKENS for text in texts(tokenizer, tokens)]),
+            "overhead": besides,
+            "cached_us": cached(directory, pools[130][0]),
+            "volume": volume(guard, peer, sentences()),
+            "load": load(guard, pools[40], about["cores"]),
+            "scanner": against_scanner(guard, tokenizer, about["cores"], max(3, options.rounds // 6)),
+            "costs": costs(besides, load_manifest(directory), memory),
+            "rss_bytes": memory,
             "peer_rss_bytes": peer.rss_bytes() if peer else None,
             "starts": starts(str(directory), options.peer_python, options.repeats),
         }
@@ -236,10 +228,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GuardError, PeerError, OSError, subprocess.CalledProcessError) as error:
         print(f"latency: {error}", file=sys.stderr)
         return 2
-    for path, text in ((options.out, json.dumps(result, indent=1) + "\n"), (options.markdown, page(result))):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+    written: dict[Path, str] = {}
+    if options.out is not None:
+        written[options.out] = json.dumps(result, indent=1) + "\n"
+    if options.markdown is not None:
+        written |= {options.markdown: page(result), options.markdown.parent / PICTURE: picture(result)}
+    for path, text in written.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     print(page(result))
     return 0
 

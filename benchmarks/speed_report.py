@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.fresh import DEPENDENCIES_IMPORT
 from benchmarks.report import table
+from guardsdk.render.axes import Axis
+from guardsdk.render.drawing import standalone
+from guardsdk.render.lines import Series, line_chart
 
 COMMAND = "python -m benchmarks.latency --peer-python PEER --markdown docs/performance.md"
-DEPENDENCIES_IMPORT = "import pydantic, opentelemetry.trace, cachetools"
-"""What ``import guardsdk`` cannot do without; the rest of its import time is its own."""
+PICTURE = "img/performance.svg"
+"""Where the picture lies, seen from the page."""
 START_NAMES = {
     "first_verdict": "import, load and first verdict",
     "peer_first_verdict": "the same, peer",
     "import": "`import guardsdk`",
+    "import_of_names": "`from guardsdk import Guard, guarded`",
     "import_of_dependencies": f"`{DEPENDENCIES_IMPORT}`",
     "peer_import": "import of the peer",
 }
@@ -41,11 +46,107 @@ def starts_table(result: dict[str, Any]) -> str:
     """Cold start and import times."""
     found = result["starts"]
     rows = [
-        [text, *(f"{found[name][key]:.0f}" for key in ("inside_ms", "wall_ms"))]
+        [text, *(f"{found[name][key]:.0f}" for key in ("cpu_ms", "wall_ms"))]
         for name, text in START_NAMES.items()
         if name in found
     ]
-    return table(["what", "inside, ms", "whole process, ms"], rows, 1)
+    return table(["what", "processor, ms", "wall, ms"], rows, 1)
+
+
+def overhead_table(result: dict[str, Any]) -> str:
+    """What a check costs besides the run of the model, by what is told."""
+    ways = list(result["overhead"][0]["besides_us"])
+    head = ["tokens", "bare run, µs", *(f"besides, {way}, µs" for way in ways), f"{ways[-1]}, % of the run"]
+    rows = []
+    for entry in result["overhead"]:
+        besides = [entry["besides_us"][way] for way in ways]
+        cells = [f"{value:.0f}" for value in (entry["run_us"], *besides)]
+        rows.append([str(entry["tokens"]), *cells, f"{100 * besides[-1] / entry['run_us']:.1f}"])
+    return table(head, rows, 0)
+
+
+def cached_line(result: dict[str, Any]) -> str:
+    """What a remembered check costs."""
+    parts = ", ".join(f"{value:.1f} µs {way}" for way, value in result["cached_us"].items())
+    return f"A check that is remembered: {parts} (processor time, median).\n"
+
+
+def volume_table(result: dict[str, Any]) -> str:
+    """Long texts, the peer's time beside."""
+    peer = bool(result["peer"])
+    head = ["characters", "seconds", "kB/s", *(["peer, s (10,000 characters read)", "peer / ours"] if peer else [])]
+    rows = []
+    for entry in result["volume"]:
+        cells = [f"{entry['characters']:,}", f"{entry['seconds']:.2f}", f"{entry['kb_per_s']:.0f}"]
+        rows.append([*cells, *([f"{entry['peer_seconds']:.2f}", f"{entry['peer_over_ours']:.2f}"] if peer else [])])
+    return table(head, rows, 0)
+
+
+def load_table(result: dict[str, Any]) -> str:
+    """Many callers of one guard."""
+    found = result["load"]
+    half = found["half_load"]
+    rows = [
+        ["one caller, p50", f"{found['lone_p50_ms']:.1f} ms"],
+        ["best throughput, a batch or a thread per core", f"{found['best_per_s']:.0f} checks/s"],
+        [f"{found['callers']} tasks together", f"{found['callers_per_s']:.0f} checks/s"],
+        ["share of the best", f"{100 * found['share_of_best']:.0f} %"],
+        ["slowest task's mean wait over the fastest's", f"{found['slowest_caller']:.2f}"],
+        [f"at half of that ({half['per_s']:.0f}/s, random arrivals), p50", f"{half['p50_ms']:.1f} ms"],
+        ["p99", f"{half['p99_ms']:.1f} ms"],
+        ["p99 over one caller's p50", f"{half['p99_over_lone']:.1f}"],
+    ]
+    return table(["what", "measured"], rows, 1)
+
+
+def scanner_table(result: dict[str, Any]) -> str:
+    """The shape of LLM Guard's scanner, interleaved with our whole checks."""
+    rows = [
+        [str(entry["tokens"]), f"{entry['ms']:.0f}", f"{entry['over_ours']:.1f}"] for entry in result["scanner"] or ()
+    ]
+    return table(["tokens", "its model alone, ms", "over our whole check"], rows, 0)
+
+
+def costs_part(result: dict[str, Any]) -> str:
+    """The cost model and what follows from it, with the arithmetic."""
+    costs = result["costs"]
+    fitted, busy, rate = costs["model"], costs["busy"], costs["rate"]
+    each = f"{1e6 * fitted['per_token']:.1f} µs for each token that is run"
+    pairs = f"{1e9 * fitted['per_pair']:.0f} ns for each pair of tokens in one window"
+    resident = f"{result['rss_bytes'] / 2**20:.0f} MiB"
+    lines = f"""\
+One check on one core takes {1e3 * fitted["fixed"]:.2f} ms + {each} + {pairs}, fitted to the checks above (largest error
+{100 * fitted["largest_error"]:.0f} %). Windows share tokens, so a long text runs more than it has.
+
+- Cores for {rate} checks a second: {rate} times the time of a check, over {busy}: a busier core makes checks wait.
+- Callers beyond the cores wait in line: with n callers and c cores each waits for about n / c checks.
+- Memory: a process of {resident} for each core.
+- Checks per GPU have not been measured, no GPU was at hand: `python -m benchmarks.gpu` does it.
+"""
+    rows = [
+        [str(one["tokens"]), f"{one['ms']:.1f}", f"{one['per_core_s']:.0f}", str(one["cores"]), f"{one['gib']:.1f}"]
+        for one in costs["plan"]
+    ]
+    head = ["tokens", "ms on one core", "checks/s per core", f"cores for {rate}/s", "memory of those, GiB"]
+    return f"{lines}\n{table(head, rows, 0)}"
+
+
+def picture(result: dict[str, Any]) -> str:
+    """Time of one check by length as an SVG file."""
+    lines = [Series("guardsdk, whole check", [(one["tokens"], one["ours"]["p50_ms"]) for one in result["checks"]])]
+    if result["peer"]:
+        lines.append(Series("stackone-defender", [(one["tokens"], one["peer"]["p50_ms"]) for one in result["checks"]]))
+    if result.get("scanner"):
+        shown = [(one["tokens"], one["ms"]) for one in result["scanner"]]
+        lines.append(Series("LLM Guard's model alone, random weights", shown))
+    drawn = line_chart(
+        title="Time of one check",
+        description="Median milliseconds by tokens of the text, both on logarithmic scales; lower is better.",
+        series=lines,
+        x=Axis("tokens", scale="log"),
+        y=Axis("ms", scale="log"),
+    )
+    return standalone(drawn)
 
 
 def memory_table(result: dict[str, Any]) -> str:
@@ -74,6 +175,21 @@ def page(result: dict[str, Any]) -> str:
         "A whole `Guard.check`: tokenizing, inference, policy, verdict, observers; no OpenTelemetry SDK is set up.\n",
         checks_table(result),
         *([_peak_line(result["ceiling"])] if result["ceiling"] else []),
+        f"![Time of one check by length]({PICTURE})\n",
+        "## What a check costs besides the model\n",
+        "Processor time on one core of everything around the run of the model, measured inside whole checks.\n",
+        overhead_table(result),
+        cached_line(result),
+        "## Long texts\n",
+        "Every character is scored; the peer reads the first 10,000.\n",
+        volume_table(result),
+        "## Many callers\n",
+        load_table(result),
+        "## Beside LLM Guard's scanner\n",
+        "DeBERTa-v3-base in float32 with random weights, the model alone: its tokenizer and Python are left out.\n",
+        scanner_table(result),
+        "## What it takes\n",
+        costs_part(result),
         "## A fresh process, medians\n",
         starts_table(result),
         "## Memory after checks of every length\n",

@@ -1,0 +1,92 @@
+"""What a check costs besides the model: processor time of whole checks, less that of the runs inside them.
+
+Measured where it happens, before and after a run, which empties the processor's caches: the same code timed alone,
+over and over, looks several times faster than it is.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from guardsdk import Guard
+from guardsdk.engine.session import OnnxSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from guardsdk.engine.session import Outputs
+
+_CACHED_CHECKS = 2000
+_VARIANTS: dict[str, dict[str, Any]] = {
+    "as it comes": {},
+    "without the monitor": {"monitor": False},
+    "nobody told": {"monitor": False, "observers": ()},
+}
+
+
+class _Timed:
+    """Adds up the processor time of the runs of the model."""
+
+    def __init__(self) -> None:
+        self.spent = 0.0
+        self._run = OnnxSession.run
+
+    def patched(self) -> Any:  # noqa: ANN401  a patcher
+        def run(session: OnnxSession, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray) -> Outputs:
+            start = time.thread_time()
+            outputs = self._run(session, ids, mask, kinds)
+            self.spent += time.thread_time() - start
+            return outputs
+
+        return patch.object(OnnxSession, "run", run)
+
+
+def overhead(model: Path, pools: Mapping[int, Sequence[str]], rounds: int) -> list[dict[str, Any]]:
+    """Medians for texts of each length, on one thread, cache off; the ways of telling in turn, check by check."""
+    guards = {
+        name: Guard(models=model, providers="cpu", threads=1, cache=0, **options) for name, options in _VARIANTS.items()
+    }
+    for guard in guards.values():
+        guard.warmup()
+    timed = _Timed()
+    found = []
+    with timed.patched():
+        for tokens, pool in pools.items():
+            besides: dict[str, list[float]] = {name: [] for name in guards}
+            runs: list[float] = []
+            for index in range(-len(guards), rounds):
+                for name, guard in guards.items():
+                    timed.spent, start = 0.0, time.thread_time()
+                    guard.check(pool[index % len(pool)])
+                    whole = time.thread_time() - start
+                    if index >= 0:
+                        besides[name].append(whole - timed.spent)
+                        runs.append(timed.spent)
+            run = statistics.median(runs)
+            entry: dict[str, Any] = {"tokens": tokens, "run_us": 1e6 * run}
+            entry["besides_us"] = {name: 1e6 * statistics.median(values) for name, values in besides.items()}
+            found.append(entry)
+    for guard in guards.values():
+        guard.close()
+    return found
+
+
+def cached(model: Path, text: str) -> dict[str, float]:
+    """Median microseconds of processor time of a check that is remembered, for each way of telling."""
+    found = {}
+    for name, options in _VARIANTS.items():
+        with Guard(models=model, providers="cpu", threads=1, **options) as guard:
+            guard.check(text)
+            seconds = []
+            for _ in range(_CACHED_CHECKS):
+                start = time.thread_time()
+                guard.check(text)
+                seconds.append(time.thread_time() - start)
+        found[name] = 1e6 * statistics.median(seconds)
+    return found
