@@ -73,8 +73,8 @@ class _Graph:
         return self.op("LayerNormalization", states, self.weight(_HIDDEN), self.weight(_HIDDEN), epsilon=1e-7)
 
     def gelu(self, states: str) -> str:
-        half, one = self.constant(np.float32([0.5])), self.constant(np.float32([1.0]))
-        erf = self.op("Erf", self.op("Div", states, self.constant(np.float32([math.sqrt(2.0)]))))
+        half, one = self.constant(np.array([0.5], np.float32)), self.constant(np.array([1.0], np.float32))
+        erf = self.op("Erf", self.op("Div", states, self.constant(np.array([math.sqrt(2.0)], np.float32))))
         return self.op("Mul", self.op("Mul", states, self.op("Add", erf, one)), half)
 
     def save(self, path: Path, output: str) -> None:
@@ -96,10 +96,10 @@ def write_graph(path: Path) -> None:
     graph = _Graph(path.parent)
     states = graph.norm(graph.op("Gather", graph.weight(_WORDS, _HIDDEN), "ids"))
     relative = graph.norm(graph.weight(2 * _SPAN, _HIDDEN))
-    shape = graph.constant(np.int64([-1, _HEADS, _HIDDEN // _HEADS]))
+    shape = graph.constant(np.array([-1, _HEADS, _HIDDEN // _HEADS], np.int64))
     for _ in range(_LAYERS):
         states = _layer(graph, states, relative, shape)
-    first = graph.op("Gather", states, graph.constant(np.int64(0)), axis=1)
+    first = graph.op("Gather", states, graph.constant(np.array(0, np.int64)), axis=1)
     graph.save(path, graph.linear(graph.gelu(graph.linear(first, _HIDDEN, _HIDDEN)), _HIDDEN, 2))
 
 
@@ -122,11 +122,11 @@ def _layer(graph: _Graph, states: str, relative: str, shape: str) -> str:
     from_place = graph.op("GatherElements", across(key, query_places), "places", axis=2)
     summed = graph.op("Add", across(query, key), to_place)
     summed = graph.op("Add", summed, graph.op("Transpose", from_place, perm=[0, 2, 1]))
-    scale = graph.constant(np.float32([1.0 / math.sqrt(3 * _HIDDEN // _HEADS)]))
+    scale = graph.constant(np.array([1.0 / math.sqrt(3 * _HIDDEN // _HEADS)], np.float32))
     weights = graph.op("Softmax", graph.op("Mul", summed, scale), axis=-1)
     mixed = graph.op("MatMul", weights, heads(graph.linear(states, _HIDDEN, _HIDDEN)))
     joined = graph.op(
-        "Reshape", graph.op("Transpose", mixed, perm=[1, 0, 2]), graph.constant(np.int64([1, -1, _HIDDEN]))
+        "Reshape", graph.op("Transpose", mixed, perm=[1, 0, 2]), graph.constant(np.array([1, -1, _HIDDEN], np.int64))
     )
     attended = graph.norm(graph.op("Add", graph.linear(joined, _HIDDEN, _HIDDEN), states))
     inner = graph.gelu(graph.linear(attended, _HIDDEN, _INNER))

@@ -1,8 +1,8 @@
 """Run the CUDA graph where there is a GPU: throughput, latency and agreement with the CPU's decisions.
 
-Example: ``python -m benchmarks.gpu --out benchmarks/results/gpu.json``; it needs ``pip install guardsdk[gpu]`` and a GPU,
-and says so and ends with status 2 where the model does not run on CUDA. No figures of a GPU have been published yet: the
-project had none at hand when this was written. ``--providers cpu`` tries the script itself out without one.
+Example: ``python -m benchmarks.gpu --out benchmarks/results/gpu.json``. It needs a GPU and the extra ``gpu``; without,
+it says so and ends with status 2. No figures of a GPU have been published: the project had none at hand when this was
+written. ``--providers cpu`` tries the script itself out.
 """
 
 from __future__ import annotations

@@ -173,13 +173,13 @@ def parser() -> argparse.ArgumentParser:
     built = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
     built.add_argument("--model", type=Path, help="model directory (default: the shipped one)")
     built.add_argument("--peer-python", type=Path, help="interpreter of a virtual environment that holds the peer")
-    built.add_argument("--rounds", type=int, default=50, help="bursts for each length and side (default: %(default)s)")
+    built.add_argument("--rounds", type=int, default=40, help="bursts for each length and side (default: %(default)s)")
     built.add_argument("--repeats", type=int, default=7, help="fresh processes of each kind (default: %(default)s)")
     built.add_argument("--out", type=Path, help=f"write the figures as JSON, usually to {RESULTS}")
     built.add_argument(
         "--markdown",
         type=Path,
-        help="write the tables, usually to docs/performance.md, and a picture to img/ beside it",
+        help="write the tables, usually to docs/performance.md, and a picture beside it",
     )
     return built
 

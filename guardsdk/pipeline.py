@@ -105,6 +105,7 @@ class Pipeline:
         self._early_stop = early_stop
         self._deadline_s = deadline_s
         self._max_waiting = max_waiting
+        self._timeless = Limits.within(None, max_waiting)
         self._stages = _stages_of(policy)
 
     def under(self, policy: Policy, assemble: Callable[[], Assembly]) -> Pipeline:
@@ -133,7 +134,8 @@ class Pipeline:
         if not texts:
             return []
         started_ns, started = time.time_ns(), time.perf_counter()
-        limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s, self._max_waiting)
+        seconds = self._deadline_s if deadline_s is None else deadline_s
+        limits = self._timeless if seconds is None else Limits.within(seconds, self._max_waiting)
         embeddings: Embeddings = {}
         judged = self._judge(texts, stage, around, limits, embeddings=embeddings)
         for place, kinds in enumerate(uncovered):

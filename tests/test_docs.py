@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import fuzz, latency, long_text, obfuscation, patterns, presets, quality, readme, streaming, tradeoff
+from benchmarks import (
+    fuzz,
+    gpu,
+    latency,
+    long_text,
+    obfuscation,
+    patterns,
+    presets,
+    quality,
+    readme,
+    streaming,
+    tradeoff,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -26,6 +38,7 @@ _LONGEST_EXAMPLE = 12
 PARSERS = {
     "benchmarks.quality": quality.parser,
     "benchmarks.latency": latency.parser,
+    "benchmarks.gpu": gpu.parser,
     "benchmarks.long_text": long_text.parser,
     "benchmarks.fuzz": fuzz.parser,
     "benchmarks.streaming": streaming.parser,
