@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _FURTHER: Final = {
+    "monitor": ("guardsdk.cli.monitor", "monitor_options", "what a guard's monitor has seen, as a page"),
     "log": ("guardsdk.cli.log", "log_options", "verify a decision log, or look into it"),
     "dossier": ("guardsdk.cli.dossier", "dossier_options", "evidence for an auditor, with what is missing"),
     "incident": (

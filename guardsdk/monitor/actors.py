@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 NO_SCORE: Final = -99.0
 """Log-odds below every score."""
 
-_HEAD: Final = struct.Struct("<ddIfffffffB")
+# The highest score is kept exactly: the same score again is no higher one.
+_HEAD: Final = struct.Struct("<ddIdffffffB")
 _TEXT: Final = struct.Struct(f"<Bd{BYTES}s")
 _KINDS: Final = ("held", "refused")
 _MOST: Final = {"held": 3, "refused": 2}
@@ -74,7 +75,7 @@ class Actor:
         return [text for text in self.texts if text.kind == kind]
 
     def packed(self) -> bytes:
-        """Return 49 bytes and 41 for every text."""
+        """Return 53 bytes and 41 for every text."""
         head = _HEAD.pack(
             self.seen_s,
             self.limited_until_s,

@@ -129,6 +129,14 @@ def test_scores_in_any_order_are_no_climb() -> None:
     assert all(Kind.PROBING not in one for one in told)
 
 
+def test_the_same_score_again_is_no_climb() -> None:
+    actor, told = Actor(), []
+    for at in range(20):
+        told += kinds(actor, [seen(at, -1.1 if at > 15 else -4.4)])
+        actor = Actor.unpacked(actor.packed())
+    assert Kind.PROBING not in told
+
+
 def test_a_blocked_text_in_new_words_that_passes_is_told_once() -> None:
     actor = Actor()
     texts = [

@@ -14,7 +14,7 @@ from guardsdk import Action, Guard, GuardError, Policy, Stage, Status, Verdict
 from guardsdk.errors import InputTypeError, PolicyError
 from guardsdk.monitor import Alert, Kind, Monitor, MonitorRules, Severity
 from guardsdk.observing import CheckRecord
-from guardsdk.verdict import Evaluation
+from guardsdk.verdict import ArtifactRef, Evaluation
 from tests.tiny import write_model
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def record(
             ),
         ),
         coverage=1.0,
+        model=ArtifactRef(name="m", version="1", digest="d" * 64),
     )
     return CheckRecord(verdict, START_NS + number * 1_000_000_000, text_length=10, actor=actor)
 

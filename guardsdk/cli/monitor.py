@@ -1,0 +1,30 @@
+"""``guardsdk monitor``: what a monitor has seen, as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.terminal import complain
+from guardsdk.monitor.files import read_state
+from guardsdk.monitor.report import report
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+
+def monitor_options(parser: ArgumentParser) -> None:
+    """Add the commands of ``guardsdk monitor`` to ``parser``."""
+    commands = parser.add_subparsers(dest="monitor_command", required=True, metavar="COMMAND")
+    one = commands.add_parser("report", help="write a page from a state that Monitor.save wrote")
+    one.set_defaults(run=_report, alone=True)
+    one.add_argument("state", type=Path, metavar="STATE.json", help="what guard.monitor.save() wrote")
+    one.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page to write")
+
+
+def _report(options: Namespace) -> Exit:
+    text = report(read_state(options.state), source=str(options.state))
+    options.out.write_text(text, encoding="utf-8")
+    complain(f"report written to {options.out}")
+    return Exit.ALLOWED

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import Stage
+from guardsdk.cli import main
+from guardsdk.errors import InputError
+from guardsdk.monitor import Monitor
+from guardsdk.monitor.report import report
+from tests.monitor.test_monitor import MARKER, feed, harmless, policy, record
+from tests.rendering import CONTRAST, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def busy() -> Monitor:
+    """A monitor that has seen quiet hours, a shift and a stubborn actor."""
+    quantiles = [number / 1000 for number in range(101)]
+    monitor = Monitor(policy(window=400), references=lambda: {("prompt_injection", Stage.INPUT): quantiles})
+    feed(monitor, 3000, harmless)
+    feed(monitor, 900, lambda chance: chance.betavariate(4, 12), 3000)
+    chance = random.Random(1)  # noqa: S311  seeded
+    for number in range(3900, 4300):
+        monitor.on_check(record(number, 0.99 if chance.random() < 0.2 else 0.01, actor=MARKER))
+    return monitor
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, object]:
+    return busy().state()
+
+
+def test_the_page_shows_alerts_scores_and_principles_and_no_name(state: dict[str, object]) -> None:
+    page = report(state)
+    for words in (
+        "score_drift",
+        "prompt_injection on stage input",
+        "threshold 0.900",
+        "no-override",
+        "Boundary band",
+        "model&#x27;s reference",
+    ):
+        assert words in page
+    assert MARKER not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert report(state) == page
+
+
+def test_a_monitor_that_saw_nothing_has_a_page_too() -> None:
+    page = report(Monitor(policy()).state())
+    assert "No check yet." in page
+    assert "None." in page
+
+
+def test_the_command_writes_the_page(tmp_path: Path, state: dict[str, object]) -> None:
+    saved, out = tmp_path / "state.json", tmp_path / "report.html"
+    saved.write_text(json.dumps(state), encoding="utf-8")
+    assert main(["monitor", "report", str(saved), "--out", str(out)]) == 0
+    assert out.read_text(encoding="utf-8") == report(state)
+    saved.write_text("{}", encoding="utf-8")
+    assert main(["monitor", "report", str(saved), "--out", str(out)]) == 2
+
+
+def test_what_is_no_state_is_an_error() -> None:
+    with pytest.raises(InputError, match="no state"):
+        report({"rules": {"windows": 3}})
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_browser_shows_it_whole_and_asks_for_nothing(tmp_path: Path, state: dict[str, object], dark: bool) -> None:  # noqa: FBT001
+    page = tmp_path / "report.html"
+    page.write_text(report(state), encoding="utf-8")
+    shown = render(
+        page,
+        tmp_path / "report.png",
+        dark=dark,
+        probes={"pictures": "document.querySelectorAll('figure svg').length", "contrast": CONTRAST},
+    )
+    assert shown.console == shown.requests == []
+    assert shown.width <= shown.window
+    assert shown.probes["pictures"] >= 4
+    assert shown.probes["contrast"][0] >= 4.5
