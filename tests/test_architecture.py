@@ -82,6 +82,9 @@ HOMES = {
     "tqdm": ("cli/",),
     "torch": ("evaluation/local_model.py",),
     "transformers": ("evaluation/local_model.py",),
+    "pytest": ("evaluation/pytest_plugin.py",),
+    "inspect_ai": ("integrations/inspect_ai.py",),
+    "garak": ("integrations/garak.py",),
 }
 """Third-party name to the only places that may import it."""
 NETWORK = {

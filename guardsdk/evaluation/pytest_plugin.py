@@ -1,0 +1,178 @@
+"""A suite as tests: ``pytest --guardsdk-suite cases.jsonl`` runs it and adds one test for each case.
+
+Loaded by pytest wherever the package is installed, so nothing else is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from guardsdk.evaluation.record import CaseResult, GuardedSides
+    from guardsdk.evaluation.suites import Suite
+    from guardsdk.guard import Guard
+    from guardsdk.policy.model import Policy
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("guardsdk", "a suite of cases asked of a guard or a model")
+    group.addoption(
+        "--guardsdk-suite", metavar="PATH", help="a file or directory of cases, or builtin: each becomes a test"
+    )
+    group.addoption("--guardsdk-target", metavar="TARGET", default="guard", help="guard, or module:function (a model)")
+    group.addoption("--guardsdk-policy", metavar="FILE.toml", help="policy of the guard (default: the packaged one)")
+    group.addoption("--guardsdk-model", metavar="DIR", help="model of the guard (default: the packaged one)")
+    group.addoption(
+        "--guardsdk-around",
+        choices=("none", "input", "output", "both"),
+        default="none",
+        help="where the guard stands around a model (default: none)",
+    )
+    group.addoption("--guardsdk-limit", type=int, metavar="N", help="most cases, spread over the slices")
+    group.addoption("--guardsdk-record", metavar="FILE", help="keep the record of the run, for guardsdk eval compare")
+
+
+class _Session:
+    """The guard and the run that all tests of a session share, each made when the first test asks for it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._open = ExitStack()
+        self._guard: Guard | None = None
+        self._results: dict[str, CaseResult] | None = None
+
+    def option(self, name: str) -> Any:  # noqa: ANN401  an option's value
+        return self._config.getoption(f"--guardsdk-{name}")
+
+    def close(self) -> None:
+        self._open.close()
+
+    def guard(self) -> Guard:
+        if self._guard is None:
+            self._guard = self._guard_of(self.option("policy"))
+        return self._guard
+
+    def _guard_of(self, policy: Policy | str | None) -> Guard:
+        from guardsdk.guard import Guard  # noqa: PLC0415  light until it is asked for
+
+        return self._open.enter_context(Guard(policy, models=self.option("model")))
+
+    def suite(self) -> Suite:
+        from guardsdk.evaluation.suites import open_suite  # noqa: PLC0415  light until it is asked for
+
+        return open_suite(self.option("suite"), limit=self.option("limit"), answered=self.option("target") != "guard")
+
+    def results(self) -> Mapping[str, CaseResult]:
+        if self._results is None:
+            self._results = self._run()
+        return self._results
+
+    def _run(self) -> dict[str, CaseResult]:
+        # light until it is asked for
+        from guardsdk.evaluation.guarding import Screening  # noqa: PLC0415
+        from guardsdk.evaluation.judging import open_judge  # noqa: PLC0415
+        from guardsdk.evaluation.opening import Options, open_target  # noqa: PLC0415
+        from guardsdk.evaluation.record import read_run  # noqa: PLC0415
+        from guardsdk.evaluation.running import Plan, evaluate  # noqa: PLC0415
+
+        target = open_target(self.option("target"), Options())
+        sides: GuardedSides = "both" if target is None else self.option("around")
+        plan = Plan(
+            self.suite(),
+            target,
+            None if target is None else open_judge(None, self._guard_of),
+            None if sides == "none" else Screening(self.guard(), sides),
+        )
+        folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="guardsdk-"))
+        out = Path(self.option("record") or Path(folder, "run.json"))
+        evaluate(plan, out, overwrite=True)
+        return {result.id: result for result in read_run(out).results}
+
+
+_SESSION = pytest.StashKey[_Session]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin without anything open."""
+    config.stash[_SESSION] = _Session(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close what was opened."""
+    if (session := config.stash.get(_SESSION, None)) is not None:
+        session.close()
+
+
+class CaseFailedError(Exception):
+    """A case did not end as it ought to; its text is in the suite, not here."""
+
+
+class CaseTest(pytest.Item):
+    """One case of the suite."""
+
+    def runtest(self) -> None:
+        """Raise ``CaseFailedError`` where the case did not pass, or nothing is known of it."""
+        result = self.config.stash[_SESSION].results()[self.name]
+        if result.passed:
+            return
+        said = f"ought to {result.expectation.value}, and was {result.outcome.value}: {result.error or 'judged so'}"
+        scores = ", ".join(f"{label} {score:.3f}" for label, score in sorted(result.scores.items()))
+        by = f"blocked by {result.principle_id} at {result.blocked_at.value}" if result.blocked_at else "not blocked"
+        msg = f"{result.id} ({result.slice}, stage {result.stage.value}) {said}; {by}; {scores or 'no scores'}"
+        raise CaseFailedError(msg)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401
+        """Return one line for a case that failed, and what pytest would show for anything else."""
+        if isinstance(excinfo.value, CaseFailedError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Return what a report calls the case."""
+        return self.path, None, f"guardsdk suite: {self.name}"
+
+
+class SuiteTests(pytest.Collector):
+    """The cases of the suite."""
+
+    def collect(self) -> Iterator[CaseTest]:
+        """Yield one test for each case."""
+        for case in self.config.stash[_SESSION].suite():
+            yield CaseTest.from_parent(self, name=case.id)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Add the cases of the suite, before ``-k`` and its like choose."""
+    if not config.getoption("--guardsdk-suite"):
+        return
+    from guardsdk.errors import GuardError  # noqa: PLC0415  light until it is asked for
+
+    suite = SuiteTests.from_parent(session, name="guardsdk-suite", nodeid="guardsdk-suite")
+    try:
+        items.extend(suite.collect())
+    except (GuardError, OSError) as error:
+        msg = f"--guardsdk-suite: {error}"
+        raise pytest.UsageError(msg) from None
+
+
+@pytest.fixture(scope="session")
+def guardsdk_guard(request: pytest.FixtureRequest) -> Guard:
+    """A guard with the policy and model of the options; closed when the session ends."""
+    return request.config.stash[_SESSION].guard()
+
+
+@pytest.fixture(scope="session")
+def guardsdk_results(request: pytest.FixtureRequest) -> Mapping[str, CaseResult]:
+    """What came of every case of ``--guardsdk-suite``, by id; the run is made once."""
+    if not request.config.getoption("--guardsdk-suite"):
+        pytest.fail("guardsdk_results needs --guardsdk-suite PATH", pytrace=False)
+    return request.config.stash[_SESSION].results()
