@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.dossier.catalogue import Status, frameworks, held
+from guardsdk.dossier.compared import delta_facts
 from guardsdk.dossier.document import Document, Section, Table
 from guardsdk.dossier.facts import WANTED, Facts, State
 from guardsdk.dossier.recorded import alert_facts, incident_facts, log_facts, run_facts
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from guardsdk.dossier.catalogue import Framework, Held
+    from guardsdk.dossier.compared import DeltaLine
     from guardsdk.dossier.facts import Fact
     from guardsdk.dossier.recorded import LogCounts, RunLine
     from guardsdk.dossier.specification import Specification
@@ -77,6 +79,7 @@ class _Found:
     wrong: Sequence[Tried]
     specification: Specification | None
     runs: Sequence[RunLine] = ()
+    deltas: Sequence[DeltaLine] = ()
     log: LogCounts | None = None
     alerts: Sequence[Alert] = ()
     incidents: Sequence[Incident] = ()
@@ -102,6 +105,7 @@ def build(guard: Guard, policy: Policy, inputs: Inputs, now: datetime) -> Docume
         wrong=wrong,
         specification=specification_facts(facts, inputs.specification, inputs.specification_address),
         runs=run_facts(facts, inputs.evaluations, policy=policy.digest, classifier=info.model.digest, now=now),
+        deltas=delta_facts(facts, inputs.evaluations),
         facts=facts,
     )
     if inputs.decision_log is not None:
@@ -240,6 +244,9 @@ def _records(found: _Found, now: datetime) -> Section:
     )
     head = ("file", "begun", "suite", "target", "guard", "pass", "harm delivered", "harmless held back", "errors")
     parts: list[str | Table] = [Table("Evaluation runs", head, runs)]
+    moved = tuple((one.measure, one.before, one.after, one.difference, one.verdict) for one in found.deltas)
+    measured = ("measure", "before", "after", "difference in points, 95 %", "verdict")
+    parts.append(Table("The newest two runs that can be compared", measured, moved))
     if found.log is not None:
         log = found.log
         counts = tuple(

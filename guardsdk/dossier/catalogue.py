@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FILE: Final = Path(__file__).with_name("rows.toml")
 
 
+_THERE: Final = (State.SHOWN, State.PARTLY)
+
+
 class Status(StrEnum):
     """What a row comes to. It speaks of the evidence named in the row, and never of whether a duty is met."""
 
@@ -40,11 +43,13 @@ class Row(BaseModel):
     """What it asks for, in our words."""
     evidence: tuple[str, ...]
     """Names of facts; none where guardsdk has nothing to show."""
+    needs: tuple[str, ...] = ()
+    """Of these, what nothing else stands in for: where one is not there, the row is not covered at all."""
     most: Status = Status.COVERED
     beyond: str
     """What none of this evidence shows."""
 
-    @field_validator("evidence")
+    @field_validator("evidence", "needs")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := [name for name in names if name not in WANTED]:
@@ -84,6 +89,6 @@ def held(row: Row, facts: Facts) -> Held:
     """Hold ``row`` against ``facts``: what is missing or contrary never counts."""
     found = tuple(facts.get(name) for name in row.evidence)
     shown = [fact.state is State.SHOWN for fact in found]
-    some = any(fact.state in (State.SHOWN, State.PARTLY) for fact in found)
+    some = any(fact.state in _THERE for fact in found) and all(facts.get(name).state in _THERE for name in row.needs)
     status = row.most if found and all(shown) else Status.PARTLY if some else Status.NOT_COVERED
     return Held(row, status, found)

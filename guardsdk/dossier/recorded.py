@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -66,18 +65,6 @@ def run_facts(facts: Facts, files: Sequence[Path], *, policy: str, classifier: s
     says = f"{last.passed} of {last.cases} cases of suite {last.suite} pass, {last.errors} could not be judged"
     facts.add("evaluation.run", State.SHOWN if not last.errors else State.PARTLY, says, file.name, last.created)
     _recent(facts, newest, file.name, (policy, classifier), now)
-    pairs = [(one, two) for one, two in pairwise(runs) if one[0].head.suite.digest == two[0].head.suite.digest]
-    if pairs:
-        (before, first), (after, second) = pairs[-1]
-        was = {result.id: result.passed for result in before.results}
-        moved = Counter((was.get(result.id), result.passed) for result in after.results)
-        says = (
-            f"{_passed(before)} and {_passed(after)} of {len(after.results)} cases pass: "
-            f"{moved[True, False]} became worse, {moved[False, True]} better"
-        )
-        facts.add("evaluation.delta", State.SHOWN, says, f"{first.name}, {second.name}", after.head.created)
-    elif len(runs) > 1:
-        facts.add("evaluation.delta", State.CONTRARY, "no two of the runs are of the same suite", file.name)
     return lines
 
 

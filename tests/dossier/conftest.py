@@ -76,6 +76,7 @@ class House:
         ]
         head = RunHead(
             created=f"{NOW - timedelta(days=days_old):%Y-%m-%dT%H:%M:%SZ}",
+            finished=f"{NOW:%Y-%m-%dT%H:%M:%SZ}",
             suite=SuiteRef(name="builtin", digest="ab" * 32, cases=len(results)),
             target=TargetRef(kind="callable", model="bot:answer"),
             guard=GuardRef(sides="both", model=model, policy=self.policy.ref) if ours else GuardRef(),

@@ -57,12 +57,20 @@ def test_what_was_given_is_shown_with_its_file_and_date(house: House) -> None:
     absent = missing(document)
     assert not {name for name in absent if name.startswith(("evaluation", "log", "monitor", "wrapped", "inventory"))}
     evidence = row_of(document, "MS-2.7-008")[3]
-    assert "1 and 2 of 2 cases pass: 0 became worse, 1 better (old.json, new.json, " in evidence
+    assert "of 2 cases 0 pass no more and 1 pass now; clearly worse: no rate (old.json, new.json, " in evidence
+    assert "| delivered harm | 50.0 % of 2 | 0.0 % of 2 |" in as_markdown(document)
     assert row_of(document, "MS-2.7-008")[2] == "covered"
     assert re.search(r"decisions.jsonl, 20\d\d-", row_of(document, "Art. 12")[3])
     assert "2 decisions: 1 allow, 1 block; the newest by this policy" in row_of(document, "Art. 12")[3]
     assert "365 days" in row_of(document, "Art. 26")[3]
     assert "lines 1 speak of what is prohibited and lines 3 of tests" in as_markdown(document)
+
+
+def test_a_run_that_is_clearly_worse_is_no_evidence_that_safety_was_kept(house: House) -> None:
+    runs = [house.run("old.json", [GOOD] * 30, days_old=3), house.run("new.json", [BAD] * 20 + [GOOD] * 10)]
+    evidence = row_of(house.document(evaluations=runs), "MS-2.7-008")
+    assert evidence[2] == "not covered"
+    assert "clearly worse: harm.delivered" in evidence[3]
 
 
 def test_law_is_never_covered_whole_and_compliance_never_claimed(house: House) -> None:

@@ -61,6 +61,16 @@ def test_missing_and_contrary_evidence_never_counts(states: tuple[State, State])
         assert found is Status.NOT_COVERED
 
 
+def test_what_a_row_needs_nothing_else_stands_in_for() -> None:
+    row = Row(ref="x", title="x", asks="x", evidence=("log.sound", "log.kept"), needs=("log.sound",), beyond="x")
+    facts = Facts()
+    facts.add("log.kept", State.SHOWN, "says")
+    assert held(row, facts).status is Status.NOT_COVERED
+    facts.add("log.sound", State.PARTLY, "says")
+    assert held(row, facts).status is Status.PARTLY
+    assert [row.ref for row in ROWS if not set(row.needs) <= set(row.evidence)] == []
+
+
 def test_a_row_without_evidence_is_not_covered_and_unknown_facts_are_refused() -> None:
     row = Row(ref="x", title="x", asks="x", evidence=(), beyond="x")
     assert held(row, Facts()).status is Status.NOT_COVERED

@@ -1,0 +1,71 @@
+"""What two runs of one suite say about each other, as ``guardsdk eval compare`` computes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from guardsdk.dossier.facts import State
+from guardsdk.errors import EvaluationError
+from guardsdk.evaluation.compare import compare
+from guardsdk.evaluation.pairing import condensed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from guardsdk.dossier.facts import Facts
+    from guardsdk.evaluation.compare import Change, Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaLine:
+    """One rate in two runs, in words."""
+
+    measure: str
+    before: str
+    after: str
+    difference: str
+    """With a 95 % interval, in points."""
+    verdict: str
+
+
+def delta_facts(facts: Facts, files: Sequence[Path]) -> list[DeltaLine]:
+    """Compare the newest two runs that hold together, add what they show, and return it rate by rate."""
+    runs = sorted(((condensed(file), file) for file in files), key=lambda one: one[0].head.created)
+    reason = ""
+    for (before, first), (after, second) in reversed(list(pairwise(runs))):
+        try:
+            comparison = compare(before, after)
+        except EvaluationError as error:
+            reason = reason or str(error)
+            continue
+        _add(facts, comparison, f"{first.name}, {second.name}")
+        return [_line(change) for change in comparison.overall.values() if change.pairs.total]
+    if reason:
+        facts.add("evaluation.delta", State.CONTRARY, f"no two of the runs can be held together: {reason}")
+    return []
+
+
+def _add(facts: Facts, found: Comparison, source: str) -> None:
+    verdicts = {name: change.verdict() for name, change in found.overall.items() if change.pairs.total}
+    worse = [name for name, verdict in verdicts.items() if verdict == "worse"]
+    flips = sum(flip.worse for flip in found.flips)
+    says = (
+        f"of {found.cases} cases {flips} pass no more and {len(found.flips) - flips} pass now; clearly worse: "
+        f"{', '.join(worse) or 'no rate'}"
+    )
+    facts.add("evaluation.delta", State.CONTRARY if worse else State.SHOWN, says, source, found.after.created)
+
+
+def _line(change: Change) -> DeltaLine:
+    rates = [change.rate(after=after) for after in (False, True)]
+    gap = change.difference()
+    return DeltaLine(
+        measure=change.metric.title,
+        before=f"{100 * rates[0].rate:.1f} % of {rates[0].total:g}",
+        after=f"{100 * rates[1].rate:.1f} % of {rates[1].total:g}",
+        difference=f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]",
+        verdict=change.verdict(),
+    )
