@@ -140,28 +140,37 @@ def against_scanner(guard: Guard, tokenizer: Tokenizer, threads: int, rounds: in
     return found
 
 
-def ceiling(graph: Path, found: Sequence[dict[str, Any]], threads: int) -> dict[str, Any] | None:
-    """Share of the machine's int8 peak that a whole check reaches; None without the ``onnx`` package."""
+def ceiling(graph: Path, shape: Shape, found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Share of a core's int8 peak that a whole check reaches, and the run alone; None without the ``onnx`` package.
+
+    Both are of processor time on one thread, from the figures of ``overhead``: other work hardly matters.
+    """
     try:
-        counted, peak = hardware.work(graph), hardware.int8_peak(threads)
+        counted, peak = hardware.work(graph), hardware.int8_peak(1)
     except ModuleNotFoundError:
         return None
-    shares = {}
+    shares, alone = {}, {}
     for entry in found:
-        operations = 2 * counted.multiply_adds(entry["tokens"] + _SPECIAL_TOKENS)
-        shares[str(entry["tokens"])] = operations / (entry["ours"]["p50_ms"] / 1e3) / peak
+        operations = 2 * sum(map(counted.multiply_adds, shape.rows(entry["tokens"])))
+        run, besides = entry["run_us"] / 1e6, entry["besides_us"]["as it comes"] / 1e6
+        shares[str(entry["tokens"])] = operations / (run + besides) / peak
+        alone[str(entry["tokens"])] = operations / run / peak
     return {
         "peak_operations_per_s": peak,
-        "threads": threads,
+        "threads": 1,
         "multiply_adds_per_token": counted.per_token,
         "share": shares,
+        "share_of_run": alone,
     }
 
 
-def costs(found: list[dict[str, Any]], model: LoadedModel, resident_bytes: int) -> dict[str, Any]:
-    """Fit the cost model to checks on one core that nobody is told of, and plan with it."""
-    manifest = model.manifest
-    shape = Shape(manifest.max_tokens, manifest.overlap_tokens, _SPECIAL_TOKENS)
+def shape_of(model: LoadedModel) -> Shape:
+    """Return how ``model`` cuts texts."""
+    return Shape(model.manifest.max_tokens, model.manifest.overlap_tokens, _SPECIAL_TOKENS)
+
+
+def costs(found: list[dict[str, Any]], shape: Shape, resident_bytes: int) -> dict[str, Any]:
+    """Fit the cost model to checks on one core as they come, and plan with it."""
     measured = {one["tokens"]: (one["run_us"] + one["besides_us"]["as it comes"]) / 1e6 for one in found}
     fitted = fit(measured, shape)
     lengths = (10, 130, 500, 2000)
@@ -196,7 +205,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         pools = {tokens: texts(tokenizer, tokens) for tokens in TOKENS}
-        about = hardware.machine()
+        about, shape = hardware.machine(), shape_of(load_manifest(directory))
         found = checks(guard, peer, tokenizer, options.rounds)
         print("long texts, callers, overhead, the scanner's shape ...", file=sys.stderr)
         memory = resident(str(directory), list(itertools.chain.from_iterable(pools.values())))
@@ -207,13 +216,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "model": model.model_dump() if model else None,
             "peer": f"{DISTRIBUTION} {peer.info['versions'][DISTRIBUTION]}" if peer else None,
             "checks": found,
-            "ceiling": ceiling(directory / "model.onnx", found, about["cores"]),
+            "ceiling": ceiling(directory / "model.onnx", shape, besides),
             "overhead": besides,
             "cached_us": cached(directory, pools[130][0]),
             "volume": volume(guard, peer, sentences()),
             "load": load(guard, pools[40], about["cores"]),
             "scanner": against_scanner(guard, tokenizer, about["cores"], max(3, options.rounds // 6)),
-            "costs": costs(besides, load_manifest(directory), memory),
+            "costs": costs(besides, shape, memory),
             "rss_bytes": memory,
             "peer_rss_bytes": peer.rss_bytes() if peer else None,
             "starts": starts(str(directory), options.peer_python, options.repeats),

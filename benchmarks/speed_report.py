@@ -199,7 +199,10 @@ def page(result: dict[str, Any]) -> str:
 
 
 def _peak_line(found: dict[str, Any]) -> str:
+    alone = found.get("share_of_run", {})
+    runs = "; the run alone reaches " + ", ".join(f"{100 * share:.0f} % at {tokens}" for tokens, share in alone.items())
     return (
         f"Peak: {found['peak_operations_per_s'] / 1e12:.2f} T int8 operations/s, the fastest `MatMulInteger` on "
-        f"{found['threads']} threads; a token costs {found['multiply_adds_per_token'] / 1e6:.1f} M multiply-adds.\n"
+        f"{found['threads']} threads; a token costs {found['multiply_adds_per_token'] / 1e6:.1f} M multiply-adds"
+        f"{runs if alone else ''}. The share counts every multiply-add, those of attention too, which are in float32.\n"
     )

@@ -90,6 +90,14 @@ def replace(failed: Started, error: Exception, open_session: Callable[[Kind], Se
     return Started(_probed("cpu", open_session, lambda _: None), "cpu", reason)
 
 
+def again(open_session: Callable[[Kind], Session], probe: Callable[[Session], None]) -> Started | None:
+    """Return a CUDA session in place of the CPU's that took over; none where it still does not pass its probe run."""
+    try:
+        return Started(_probed("cuda", open_session, probe), "cuda", None)
+    except ModelError:
+        return None
+
+
 def _probed(kind: Kind, open_session: Callable[[Kind], Session], probe: Callable[[Session], None]) -> Session:
     try:
         session = open_session(kind)

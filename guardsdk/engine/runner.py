@@ -1,9 +1,10 @@
-"""Runs rows of tokens on the active session and changes to CPU when a GPU fails."""
+"""Runs rows of tokens on the active session, changes to CPU when a GPU fails, and back when it works again."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,20 +13,38 @@ from guardsdk.engine.session import first_line
 from guardsdk.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guardsdk.engine.session import Kind, Outputs, Runtime, Session
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.settings import Providers
 
 
+COOL_DOWN_S: Final = 60.0
+"""From a failure of a GPU until it is tried again; each further failure doubles it."""
+LONGEST_COOL_DOWN_S: Final = 3600.0
+
+
 class Runner:
     """A started model on one device, safe to use from many threads."""
 
-    def __init__(self, model: LoadedModel, requested: Providers, threads: int, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        requested: Providers,
+        threads: int,
+        runtime: Runtime,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Choose a device, load the graph and probe it. Raises ``ModelError`` when nothing can be started."""
         self._model = model
         self._threads = threads
         self._runtime = runtime
         self._lock = threading.Lock()
+        self._trying = threading.Lock()
+        self._clock = clock
+        self._cool_down_s = COOL_DOWN_S
+        self._again_at: float | None = None
         chosen = providers.plan(requested, runtime.offered(), model.manifest.graphs)
         self._active = providers.start(chosen, self._open, self._probe)
 
@@ -37,9 +56,12 @@ class Runner:
     def run(self, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray) -> Outputs:
         """Run token ids, attention mask and token types, int64 [B, T] each.
 
-        A failure on CUDA moves this model to CPU for good and the rows are run again there.
+        A failure on CUDA moves this model to CPU and the rows are run again there. After a cool-down one caller tries
+        CUDA again, the others go on with the CPU meanwhile.
         Raises ``ModelError`` when the model cannot be run on CPU, or gives anything but finite logits [B, L].
         """
+        if self._again_at is not None and self._clock() >= self._again_at:
+            self._return()
         active = self._active
         try:
             return self._checked(active.session, ids, mask, kinds)
@@ -47,12 +69,33 @@ class Runner:
             with self._lock:
                 if self._active is active:  # else another thread has already replaced it
                     self._active = providers.replace(active, error, self._open)
+                    self._cool()
                 active = self._active
         try:
             return self._checked(active.session, ids, mask, kinds)
         except Exception as error:
             msg = f"the model could not be run on {active.provider}: {first_line(error)}"
             raise ModelError(msg) from error
+
+    def _cool(self) -> None:
+        """Set when CUDA is tried again; the lock is held."""
+        self._again_at = self._clock() + self._cool_down_s
+        self._cool_down_s = min(LONGEST_COOL_DOWN_S, 2 * self._cool_down_s)
+
+    def _return(self) -> None:
+        """Try CUDA again and go back to it where it passes its probe run; in one thread at a time."""
+        if not self._trying.acquire(blocking=False):
+            return
+        try:
+            tried = providers.again(self._open, self._probe)
+            with self._lock:
+                if tried is None:
+                    self._cool()
+                else:
+                    # The cool-down keeps its length: a device that works for a while only is tried ever less often.
+                    self._active, self._again_at = tried, None
+        finally:
+            self._trying.release()
 
     def _open(self, kind: Kind) -> Session:
         return self._runtime.open(self._model.path(self._model.manifest.graphs[kind]), kind, self._threads)

@@ -46,7 +46,13 @@ def result(*, peer: bool, scanner: bool) -> dict[str, Any]:
         "model": {"name": "tiny", "version": "1.0.0", "digest": "d" * 64},
         "peer": "stackone-defender 0.9.4" if peer else None,
         "checks": checks,
-        "ceiling": None,
+        "ceiling": {
+            "peak_operations_per_s": 2e11,
+            "threads": 1,
+            "multiply_adds_per_token": 10_000_000,
+            "share": {"10": 0.41, "130": 0.62},
+            "share_of_run": {"10": 0.44, "130": 0.67},
+        },
         "overhead": [{"tokens": 10, "run_us": 2000.0, "besides_us": {"as it comes": 240.0, "nobody told": 150.0}}],
         "cached_us": {"as it comes": 31.5, "nobody told": 19.5},
         "volume": [volume],
@@ -102,7 +108,20 @@ def test_a_plan_has_enough_cores_and_no_core_too_many() -> None:
 @pytest.mark.parametrize("scanner", [True, False])
 def test_the_page_holds_every_section_with_its_figures(*, peer: bool, scanner: bool) -> None:
     found = page(result(peer=peer, scanner=scanner))
-    for words in ("240", "19.5 µs nobody told", "7.5", "64 tasks", "91 %", "1.25", "3.3", "p99", "cores for 1000/s"):
+    wanted = (
+        "240",
+        "19.5 µs nobody told",
+        "7.5",
+        "64 tasks",
+        "91 %",
+        "1.25",
+        "3.3",
+        "p99",
+        "cores for 1000/s",
+        "67 % at 130",
+        "62.0",
+    )
+    for words in (*wanted, "67 % at 130", "62.0"):
         assert words in found
     assert ("4.25 [4.00, 4.50]" in found) is peer
     assert ("17.5" in found) is scanner

@@ -40,6 +40,8 @@ class BreakingRuntime:
         self._good_runs = good_runs
         self._silently = silently
         self._cpu_opens = cpu_opens
+        self.good_runs_later: list[int] = []
+        """Of the sessions that are opened on CUDA after the first, in order; as many as the first where it is empty."""
 
     def offered(self) -> list[str]:
         return [PROVIDER_NAMES["cuda"], PROVIDER_NAMES["cpu"]]
@@ -50,4 +52,8 @@ class BreakingRuntime:
             msg = "no memory"
             raise MemoryError(msg)
         session = OnnxSession(path, "cpu", threads)
-        return session if kind == "cpu" else BreakingSession(session, self._good_runs, silently=self._silently)
+        if kind == "cpu":
+            return session
+        opened_before = [kind for _, kind in self.opened].count("cuda") > 1
+        good_runs = self.good_runs_later.pop(0) if opened_before and self.good_runs_later else self._good_runs
+        return BreakingSession(session, good_runs, silently=self._silently)

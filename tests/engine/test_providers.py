@@ -3,15 +3,20 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.engine.providers import Plan, plan
+from guardsdk.engine.runner import COOL_DOWN_S, Runner
 from guardsdk.errors import ModelError
 from guardsdk.verdict import Stage
 from tests.engine.failing import BreakingRuntime
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from guardsdk.engine.session import Kind, Session
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.settings import Providers
 
@@ -115,3 +120,72 @@ def test_without_any_working_device_the_error_is_a_model_error(tiny: LoadedModel
     classifier = Classifier(tiny, "auto", 1, runtime=BreakingRuntime(good_runs=1, cpu_opens=False))
     with pytest.raises(ModelError, match="no memory"):
         classifier.score(ATTACK)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def runs_on(runner: Runner) -> str:
+    row = np.ones((1, 8), dtype=np.int64)
+    assert runner.run(row, row, np.zeros_like(row)).logits.shape == (1, 2)
+    return runner.active.kind
+
+
+def test_a_gpu_is_tried_again_after_a_cool_down_that_grows_with_every_failure(tiny: LoadedModel) -> None:
+    clock, runtime = Clock(), BreakingRuntime(good_runs=2)
+    runtime.good_runs_later = [0, 2, 100]
+    runner = Runner(tiny, "auto", 1, runtime, clock)
+    assert [runs_on(runner), runs_on(runner)] == ["cuda", "cpu"]
+    assert "failed during a run" in (runner.active.reason or "")
+    clock.now += COOL_DOWN_S - 1
+    assert runs_on(runner) == "cpu"
+    clock.now += 1  # the first new session fails its probe run
+    assert runs_on(runner) == "cpu"
+    clock.now += COOL_DOWN_S
+    assert runs_on(runner) == "cpu"
+    clock.now += COOL_DOWN_S  # twice as long as before; the second works for one run
+    assert runs_on(runner) == "cuda"
+    assert runner.active.reason is None
+    assert runs_on(runner) == "cpu"
+    clock.now += 4 * COOL_DOWN_S - 1
+    assert runs_on(runner) == "cpu"
+    clock.now += 1
+    assert [runs_on(runner) for _ in range(5)] == ["cuda"] * 5
+    assert [kind for _, kind in runtime.opened] == ["cuda", "cpu", "cuda", "cuda", "cpu", "cuda"]
+
+
+def test_while_one_caller_tries_the_gpu_again_the_others_go_on_with_the_cpu(tiny: LoadedModel) -> None:
+    clock, runtime = Clock(), BreakingRuntime(good_runs=1)
+    runtime.good_runs_later = [100]
+    runner = Runner(tiny, "auto", 1, runtime, clock)
+    assert runs_on(runner) == "cpu"
+    clock.now += COOL_DOWN_S
+    opening, goes_on = threading.Event(), threading.Event()
+    plain = runtime.open
+
+    def slow(path: Path, kind: Kind, threads: int) -> Session:
+        opening.set()
+        assert goes_on.wait(60)
+        return plain(path, kind, threads)
+
+    runtime.open = slow  # type: ignore[method-assign]
+    first = threading.Thread(target=runs_on, args=(runner,))
+    first.start()
+    assert opening.wait(60)
+    assert [runs_on(runner) for _ in range(3)] == ["cpu"] * 3
+    goes_on.set()
+    first.join()
+    assert runs_on(runner) == "cuda"
+
+
+def test_a_cpu_that_was_asked_for_is_never_left(tiny: LoadedModel) -> None:
+    clock, runtime = Clock(), BreakingRuntime(good_runs=100)
+    runner = Runner(tiny, "cpu", 1, runtime, clock)
+    clock.now += 10 * COOL_DOWN_S
+    assert runs_on(runner) == "cpu"
+    assert [kind for _, kind in runtime.opened] == ["cpu"]
