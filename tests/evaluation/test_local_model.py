@@ -23,9 +23,14 @@ TEMPLATE = "{% for m in messages %}{{ m['role'] }} : {{ m['content'] }} {% endfo
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    write_model(path)
+    return path
+
+
+def write_model(path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: PLC0415  beside what it is for
 
-    path = tmp_path_factory.mktemp("models") / "tiny"
     base = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="<unk>"))  # noqa: S106
     base.pre_tokenizer = pre_tokenizers.Whitespace()
     tokens = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
@@ -42,7 +47,6 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         eos_token_id=1,
     )
     transformers.LlamaForCausalLM(config).save_pretrained(path)
-    return path
 
 
 def case(prompt: str) -> Case:
