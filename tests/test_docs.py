@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import (
+    finetune_delta,
     fuzz,
     gpu,
+    judge,
     latency,
     long_text,
     obfuscation,
@@ -41,6 +43,8 @@ PARSERS = {
     "benchmarks.gpu": gpu.parser,
     "benchmarks.long_text": long_text.parser,
     "benchmarks.fuzz": fuzz.parser,
+    "benchmarks.finetune_delta": finetune_delta.parser,
+    "benchmarks.judge": judge.parser,
     "benchmarks.streaming": streaming.parser,
     "benchmarks.tradeoff": tradeoff.parser,
     "benchmarks.patterns": patterns.parser,
