@@ -22,6 +22,7 @@ from guardsdk.given import (
     texts_of,
 )
 from guardsdk.info import GuardInfo, describe
+from guardsdk.limits import Limits
 from guardsdk.loading import Loader
 from guardsdk.pipeline import Pipeline
 from guardsdk.recording import log_of, monitor_of, observers_of
@@ -127,6 +128,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
         self._threads = threads or self._settings.threads
         self._cache = VerdictCache(cache, cache_ttl_s) if cache else None
         self._max_chars = max_chars
+        self._deadline_s = deadline_s
         self._views = views
         self._screens = tuple(screens)
         self._canaries = CanaryScreen()
@@ -196,9 +198,14 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
         actor: str | None = None,
         deadline_s: float | None = None,
     ) -> Verdict:
-        """Check one text as ``check`` does, in a worker thread that sees the caller's context variables."""
+        """Check one text as ``check`` does, in a worker thread that sees the caller's context variables.
+
+        The time until a worker thread is free counts.
+        """
+        require_seconds(deadline_s, "deadline_s")
+        limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s)
         return await in_thread(
-            lambda: self.check(text, stage=stage, context=context, system=system, actor=actor, deadline_s=deadline_s)
+            lambda: self.check(text, stage=stage, context=context, system=system, actor=actor, deadline_s=limits.left_s)
         )
 
     def check_many(

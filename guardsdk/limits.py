@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     """Given a text's place and its scores so far, whether its decision can no longer change."""
 
 
+_MOMENT = 1e-9
+"""A time that is up as soon as it has begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What lets a screen stop before it has seen a whole text. Without any it goes to the end."""
@@ -35,8 +39,8 @@ class Limits:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the time is up, none where it never is."""
-        return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
+        """Seconds until the time is up, next to none where it is, and null where it never is."""
+        return None if self.ends_at is None else max(_MOMENT, self.ends_at - time.monotonic())
 
     def until(self, settled: Settled) -> Limits:
         """Return the same limits with another way to tell that a decision is settled."""

@@ -12,6 +12,7 @@ import pytest
 
 from guardsdk import Guard, Status
 from guardsdk.engine.turns import Turns
+from guardsdk.errors import InputError
 from guardsdk.flights import Flights
 from guardsdk.verdict import Action
 
@@ -141,3 +142,20 @@ def test_a_check_that_is_turned_away_is_not_checked_and_the_policy_decides(gate:
         assert "classifier" in verdict.incomplete_layers
         assert "OverloadedError" in (verdict.error or "; ".join(verdict.degraded_reasons))
         assert guard.check(f"{TEXT} again").status is Status.COMPLETE
+
+
+@pytest.mark.parametrize(("own", "given"), [(0.01, None), (None, 0.01), (60.0, 0.01)])
+async def test_the_time_until_a_worker_thread_is_free_counts(
+    monkeypatch: pytest.MonkeyPatch, own: float | None, given: float | None
+) -> None:
+    async def busy(run: Callable[[], object]) -> object:
+        await asyncio.sleep(0.05)
+        return run()
+
+    with Guard(providers="cpu", deadline_s=own) as guard:
+        guard.warmup()
+        monkeypatch.setattr("guardsdk.guard.in_thread", busy)
+        assert (await guard.acheck(TEXT, deadline_s=given)).status is not Status.COMPLETE
+        assert (await guard.acheck(TEXT, deadline_s=60.0)).status is Status.COMPLETE
+        with pytest.raises(InputError, match="deadline_s"):
+            await guard.acheck(TEXT, deadline_s=0.0)
