@@ -142,6 +142,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
             lambda: loader.get()[0],
             observers=(*observers_of(observers, self._settings), *watchers),
             recorder=self._log,
+            limiter=None if self._monitor is None else self._monitor.limiter,
             provider_requested=self._providers,
             cache=self._cache,
             max_chars=max_chars,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from guardsdk.policy.model import Policy
+    from guardsdk.policy.monitoring import Enforcement
     from guardsdk.verdict import Verdict
 
 _logger = logging.getLogger("guardsdk")
@@ -67,6 +68,14 @@ class Recorder(Protocol):
 
     def record(self, records: Sequence[CheckRecord]) -> None:
         """Write ``records`` down, in order; raise where any of them is not."""
+        ...
+
+
+class Limiter(Protocol):
+    """Someone who knows for which actors thresholds are lower for a while."""
+
+    def limits(self, actor: str, now_ns: int) -> Enforcement | None:
+        """Return what holds for ``actor`` at ``now_ns``, nanoseconds since the epoch; none where nothing does."""
         ...
 
 

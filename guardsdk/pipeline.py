@@ -12,7 +12,7 @@ from guardsdk.errors import GuardError, ModelError
 from guardsdk.flights import Flights
 from guardsdk.limits import Limits
 from guardsdk.observing import CheckRecord, notify, wants_embedding, written
-from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled
+from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled, stricter
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.clean import clean
 from guardsdk.verdict import Stage, Status, Verdict
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from guardsdk.cache import Keys, VerdictCache
-    from guardsdk.observing import Observer, Recorder
+    from guardsdk.observing import Limiter, Observer, Recorder
     from guardsdk.policy.decide import BoundPolicy
     from guardsdk.policy.judge import About
     from guardsdk.policy.model import Policy
@@ -82,6 +82,7 @@ class Pipeline:
         observers: Sequence[Observer],
         provider_requested: str,
         recorder: Recorder | None = None,
+        limiter: Limiter | None = None,
         cache: VerdictCache | None = None,
         max_chars: int | None = None,
         early_stop: bool = False,
@@ -98,6 +99,7 @@ class Pipeline:
         self._observers = tuple(observers)
         self._embeds = any(map(wants_embedding, self._observers))
         self._recorder = recorder
+        self._limiter = limiter
         self._provider_requested = provider_requested
         self._cache = cache
         self._flights = Flights()
@@ -141,6 +143,10 @@ class Pipeline:
         for place, kinds in enumerate(uncovered):
             if kinds:
                 judged[place] = not_covered(self._policy, judged[place], kinds)
+        strict = None if self._limiter is None or actor is None else self._limiter.limits(actor, started_ns)
+        if strict is not None:
+            for place, text in enumerate(texts):
+                judged[place] = stricter(self._policy, judged[place], strict, len(text))
         share = (time.perf_counter() - started) / len(texts)
         records: Sequence[CheckRecord] = [
             CheckRecord(_own(judged[place], share), started_ns, len(text), actor) for place, text in enumerate(texts)

@@ -9,7 +9,7 @@ import random
 import secrets
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakSet
 
 from cachetools import LRUCache
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from guardsdk.monitor.traffic import Change, Glance
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
+    from guardsdk.policy.monitoring import Enforcement
     from guardsdk.telemetry.alarms import AlertReporter
 
 _KEY_BYTES: Final = 32
@@ -129,6 +130,18 @@ class Monitor:
             fresh = [alert for alert in raised if self._memory.alerts.add(alert)]
         for alert in fresh:
             tell(self._listeners, alert)
+
+    @property
+    def limiter(self) -> Self | None:
+        """The monitor itself where the policy asks for enforcement, else none."""
+        return None if self.rules.enforcement is None else self
+
+    def limits(self, actor: str, now_ns: int) -> Enforcement | None:
+        """Return what holds for ``actor`` at ``now_ns``, nanoseconds since the epoch; none where nothing does."""
+        pseudonym = self._pseudonym(actor)
+        with self._lock:
+            until_s = self._memory.actors.get(pseudonym).limited_until_s
+        return self.rules.enforcement if now_ns / _NANOSECONDS < until_s else None
 
     def forget(self, actor: str) -> None:
         """Forget everything about ``actor``, and drop the alerts about them."""
@@ -231,6 +244,9 @@ class Monitor:
             )
             for one in told
         ]
+        enforced = self.rules.enforcement
+        if enforced is not None and any(alert.kind in enforced.kinds for alert in alerts):
+            actor.limited_until_s = time_s + enforced.for_s
         self._memory.actors.put(pseudonym, actor)
         return alerts
 

@@ -80,7 +80,9 @@ def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: floa
             if closest is None or distance > closest:
                 closest = distance
     action = verdict.would_action or verdict.action
-    held = not action.passes and verdict.principle_id is not None
+    # A text that only lowered thresholds hold back is not held against its actor once more.
+    fired = any(one.fired and one.principle_id == verdict.principle_id for one in verdict.evaluations)
+    held = not action.passes and fired
     flagged = action is Action.FLAG and verdict.principle_id is not None
     degraded = verdict.status is not Status.COMPLETE
     return Glance(verdict.stage, closest, (held, flagged, degraded, foreign, boundary))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from math import isfinite
@@ -12,7 +13,7 @@ from guardsdk.policy.reading import nearest
 from guardsdk.verdict import Action, Evaluation, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from guardsdk.policy.model import Policy, Principle
 
@@ -142,6 +143,19 @@ def _rate(name: str) -> Decimal | None:
         return Decimal(name)
     except InvalidOperation:
         return None
+
+
+def lowered(threshold: float, by: float) -> float:
+    """Return ``threshold`` lowered by ``by`` log-odds; one of 0 or 1, which no score is beyond, stays what it is."""
+    if not 0.0 < threshold < 1.0:
+        return threshold
+    return 1.0 / (1.0 + math.exp(by) * (1.0 - threshold) / threshold)
+
+
+def nearly_fired(evaluations: Iterable[Evaluation], by: float) -> list[Evaluation]:
+    """Return those that would have fired with thresholds lowered by ``by`` log-odds, the closest first."""
+    found = [one for one in evaluations if not one.fired and one.score >= lowered(one.threshold, by)]
+    return sorted(found, key=lambda one: -one.margin)
 
 
 def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
-from guardsdk.policy.decide import blocks, decide
+from guardsdk.policy.decide import blocks, decide, lowered, nearly_fired
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from guardsdk.policy.decide import BoundPolicy
     from guardsdk.policy.model import Policy
+    from guardsdk.policy.monitoring import Enforcement
 
 About = dict[str, Any]
 """Fields of a verdict that say what it was reached with: policy, model, provider."""
@@ -162,6 +163,39 @@ def unrecorded(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
     }
     if (verdict.would_action or verdict.action) is not Action.BLOCK:
         changes |= {**_follows(policy, Action.BLOCK), "principle_id": None}
+    return verdict.model_copy(update=changes)
+
+
+def stricter(policy: Policy, verdict: Verdict, rules: Enforcement, length: int) -> Verdict:
+    """Return what becomes of ``verdict``, on a text of ``length``, for an actor who meets lower thresholds for a while.
+
+    A principle that does more than flag then fires where it would not have; ``evaluations`` keep saying how it stands
+    to its own threshold. Nothing that was decided becomes weaker.
+    """
+    action = Action(rules.action)
+    if (verdict.would_action or verdict.action).strength >= action.strength:
+        return verdict
+    watched = {one.id for one in policy.principles if not one.action_for(verdict.stage).passes}
+    near = [one for one in nearly_fired(verdict.evaluations, rules.stricter_by) if one.principle_id in watched]
+    if not near:
+        return verdict
+    findings = [
+        Finding(
+            principle_id=one.principle_id,
+            label=one.label,
+            score=one.score,
+            threshold=lowered(one.threshold, rules.stricter_by),
+            margin=max(one.score - lowered(one.threshold, rules.stricter_by), 0.0),
+            action=action,
+            spans=((0, length),),
+        )
+        for one in near
+    ]
+    changes: About = {
+        **_follows(policy, action),
+        "principle_id": findings[0].principle_id,
+        "findings": (*findings, *verdict.findings),
+    }
     return verdict.model_copy(update=changes)
 
 

@@ -46,10 +46,10 @@ class Enforcement(_Strict):
     """The alerts about an actor that start it."""
     for_s: float = Field(default=900.0, gt=0)
     """Seconds it lasts, counted anew from every such alert."""
-    review: bool = False
-    """Whether every text of the actor that would pass is held for ``review``, on the stages ``input`` and ``tool``."""
-    stricter_by: float = Field(default=0.0, ge=0)
+    stricter_by: float = Field(default=2.0, gt=0)
     """Log-odds by which the thresholds of principles that do more than flag are lowered for the actor."""
+    action: Literal["review", "block"] = "block"
+    """What follows on a text that reaches a lowered threshold, but not the principle's own."""
 
 
 class MonitorRules(_Strict):

@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from guardsdk.monitor import Kind, MonitorRules
+from guardsdk.monitor import Enforcement, Kind, MonitorRules
 from guardsdk.monitor.traffic import RATES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text(encoding="utf-8")
@@ -14,6 +14,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text(encoding="u
 
 def test_the_rules_on_the_page_are_the_defaults() -> None:
     blocks = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    enforcement = tomllib.loads(blocks[1])["monitor"]["enforcement"]
+    assert enforcement == Enforcement().model_dump(mode="json")
     written = tomllib.loads(blocks[0])["monitor"]
     defaults = MonitorRules().model_dump(mode="json")
     actors = written.pop("actors")

@@ -1,0 +1,110 @@
+"""Lower thresholds for an actor over a limit: only where the policy says so, only for a while, never weaker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk import Action, Blocked, Guard, Policy
+from guardsdk.monitor import Monitor
+from guardsdk.policy.decide import lowered
+from guardsdk.policy.judge import stricter
+from guardsdk.policy.monitoring import Enforcement, MonitorRules
+from tests.monitor.test_monitor import START_NS, TOML, record
+from tests.tiny import write_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECOND = 1_000_000_000
+
+
+def policy(**changes: Any) -> Policy:  # noqa: ANN401  fields of Policy
+    return Policy.from_toml(TOML).model_copy(update=changes)
+
+
+def enforcing(**rules: Any) -> Policy:  # noqa: ANN401  fields of Enforcement
+    return policy(monitor=MonitorRules(enforcement=Enforcement(**rules)))
+
+
+def offended(monitor: Monitor) -> None:
+    for number in range(8):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    assert [alert for alert in monitor.alerts if alert.actor]
+
+
+@pytest.mark.parametrize(("by", "expected"), [(0.0, 0.9), (2.1972245773362196, 0.5), (4.394449154672439, 0.1)])
+def test_a_threshold_is_lowered_in_log_odds(by: float, expected: float) -> None:
+    assert lowered(0.9, by) == pytest.approx(expected)
+
+
+def test_a_threshold_beyond_every_score_stays() -> None:
+    assert (lowered(0.0, 3.0), lowered(1.0, 3.0)) == (0.0, 1.0)
+
+
+def test_limits_begin_with_the_alert_and_end_by_themselves() -> None:
+    monitor = Monitor(enforcing(for_s=60.0))
+    assert monitor.limits("a", START_NS) is None
+    offended(monitor)
+    assert monitor.limits("a", START_NS + 10 * SECOND) == Enforcement(for_s=60.0)
+    assert monitor.limits("b", START_NS + 10 * SECOND) is None
+    assert monitor.limits("a", START_NS + 70 * SECOND) is None
+    monitor.forget("a")
+    assert monitor.limits("a", START_NS + 10 * SECOND) is None
+
+
+def test_without_the_table_nothing_follows() -> None:
+    monitor = Monitor(policy())
+    assert monitor.limiter is None
+    offended(monitor)
+    assert monitor.limits("a", START_NS + 8 * SECOND) is None
+
+
+def test_other_kinds_of_alerts_do_not_start_it() -> None:
+    monitor = Monitor(enforcing(kinds=("rephrased",)))
+    offended(monitor)
+    assert monitor.limits("a", START_NS + 8 * SECOND) is None
+
+
+@pytest.mark.parametrize(
+    ("score", "action", "expected"),
+    [
+        (0.7, "block", Action.BLOCK),
+        (0.7, "review", Action.REVIEW),
+        (0.2, "block", Action.ALLOW),
+        (0.99, "review", Action.BLOCK),
+    ],
+)
+def test_a_text_close_below_the_threshold_is_held(score: float, action: str, expected: Action) -> None:
+    before = record(0, score).verdict
+    after = stricter(policy(), before, Enforcement(action=action), 10)  # type: ignore[arg-type]  # of its words
+    assert after.action is expected
+    assert after.evaluations == before.evaluations
+    if after != before:
+        assert after.principle_id == "no-override"
+        (finding,) = after.findings
+        assert finding.threshold == pytest.approx(lowered(0.9, 2.0))
+        assert finding.spans == ((0, 10),)
+
+
+def test_in_shadow_mode_it_is_only_said() -> None:
+    after = stricter(policy(shadow=True), record(0, 0.7).verdict, Enforcement(), 10)
+    assert after.allowed
+    assert (after.action, after.would_action) == (Action.FLAG, Action.BLOCK)
+
+
+def test_a_guard_holds_back_what_it_let_pass_before_and_from_nobody_else(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", strong=4.0)
+    # The word scores 0.982; the threshold is above it, and the lowered one is not.
+    toml = TOML.replace('stages = ["input", "tool"]', 'stages = ["input", "tool"]\nthreshold = 0.99')
+    rules = "[monitor.enforcement]\nstricter_by = 1.0\n[monitor.actors]\nadjacent = 3\n"
+    written = Policy.from_toml(toml.replace('version = "1"', f'version = "1"\n{rules}'))
+    with Guard(written, models=model, observers=[]) as guard:
+        verdicts = [guard.check("attack", actor="a") for _ in range(12)]
+        assert verdicts[0].allowed
+        assert verdicts[-1].action is Action.BLOCK
+        assert guard.check("attack", actor="b").allowed
+        assert guard.check("filler", actor="a").allowed
+        with pytest.raises(Blocked):
+            guard.apply("attack", verdicts[-1])
