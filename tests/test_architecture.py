@@ -61,6 +61,7 @@ FLOORS = {
     "assembling": 6,
     "info": 6,
     "taught": 6,
+    "calibration": 6,
     "integrations": 7,
     "evaluation": 7,
     "dossier": 8,

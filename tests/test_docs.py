@@ -26,6 +26,7 @@ from benchmarks import (
     quality,
     readme,
     streaming,
+    teach,
     tradeoff,
 )
 
@@ -49,6 +50,7 @@ PARSERS = {
     "benchmarks.tradeoff": tradeoff.parser,
     "benchmarks.patterns": patterns.parser,
     "benchmarks.presets": presets.parser,
+    "benchmarks.teach": teach.parser,
     "benchmarks.obfuscation": obfuscation.parser,
 }
 
@@ -132,7 +134,8 @@ def test_shell_commands_name_things_that_exist(command: str) -> None:
             known_options(PARSERS[words[2]](), words[3:])
     elif words[0] == "guardsdk":
         options = sorted({word for word in words if word.startswith("--")})
-        named = words[1:3] if words[1] in {"log", "policy", "incident", "eval", "monitor"} else words[1:2]
+        groups = {"log", "policy", "review", "incident", "eval", "monitor"}
+        named = words[1:3] if words[1] in groups else words[1:2]
         done = subprocess.run(  # noqa: S603  this interpreter
             [sys.executable, "-m", "guardsdk", *named, "--help"],
             capture_output=True,

@@ -35,6 +35,8 @@ _FURTHER: Final = {
     ),
     "eval": ("guardsdk.cli.evaluating", "eval_options", "measure a model or a guard on a suite, before and after"),
     "policy": ("guardsdk.cli.policy", "policy_options", "begin, show, check and try written criteria"),
+    "calibrate": ("guardsdk.cli.calibrate", "calibrate_options", "set thresholds on texts of your own"),
+    "review": ("guardsdk.cli.review", "review_options", "mark decisions right or wrong, and learn from it"),
 }
 """Commands in files of their own: where their options are added, and what they do. Only the one asked for is imported,
 so that checking one text does not wait for an evaluation's libraries."""

@@ -1,0 +1,59 @@
+"""What a score means on these texts: the chance that a text with it violates, were half of all texts violating."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from guardsdk.calibration.sample import EDGES, REACH
+from guardsdk.teaching.logistic import platt
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from guardsdk.calibration.sample import Sample
+
+Method = Literal["platt", "isotonic"]
+_CENTRES = np.linspace(-REACH, REACH, len(EDGES))[:-1] + REACH / (len(EDGES) - 1)
+"""[4800]: the middle of each bin, in log-odds."""
+
+
+def meaning(benign: Sample, violating: Sample, column: int, method: Method) -> list[tuple[float, float]]:
+    """Return scores, ascending, each with the chance it means; both kinds of text count as much in sum.
+
+    ``platt`` fits a line to the log-odds (Platt 1999), ``isotonic`` the closest curve that never falls (pool adjacent
+    violators, Ayer et al. 1955). Empty where one of the kinds is.
+    """
+    counts = benign.bins(column), violating.bins(column)
+    if not counts[0].sum() or not counts[1].sum():
+        return []
+    no, yes = (part / part.sum() for part in counts)
+    if method == "platt":
+        targets = np.repeat([0.0, 1.0], len(_CENTRES))
+        # Each kind weighs as much as the smaller sample has texts: no more certainty than that many give.
+        weights = np.concatenate([no, yes]) * float(min(counts[0].sum(), counts[1].sum()))
+        slope, intercept = platt(np.tile(_CENTRES, 2), targets, weights)
+        chances = 1.0 / (1.0 + np.exp(-np.clip(slope * _CENTRES + intercept, -500.0, 500.0)))
+    else:
+        chances = isotonic(yes, no + yes)
+    shown = np.flatnonzero(counts[0] + counts[1])
+    places = shown[np.unique(np.linspace(0, len(shown) - 1, 40).astype(np.intp))]
+    return [(float(EDGES[place]), float(chances[place])) for place in places]
+
+
+def isotonic(hits: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the never falling [N] closest to ``hits / weights`` [N] in weighted squares.
+
+    Where nothing was counted it is as high as just before.
+    """
+    blocks: list[tuple[float, float, int]] = []
+    for hit, weight in zip(hits.tolist(), weights.tolist(), strict=True):
+        block = (hit, weight, 1)
+        while blocks and (block[1] == 0.0 or blocks[-1][0] * block[1] >= block[0] * blocks[-1][1]):
+            last = blocks.pop()
+            block = (last[0] + block[0], last[1] + block[1], last[2] + block[2])
+            if last[1] == 0.0:
+                break
+        blocks.append(block)
+    return np.concatenate([np.full(size, hit / weight if weight else 0.0) for hit, weight, size in blocks])

@@ -1,0 +1,163 @@
+"""A tuning as a page: what moves, what it costs, and the curve it was chosen on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from guardsdk.calibration.overlay import told
+from guardsdk.calibration.sample import EDGES
+from guardsdk.render import Axis, Card, Section, Series, cards, figure, line_chart, page, paragraph, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from guardsdk.calibration.choosing import Choice, Line, Tuning
+    from guardsdk.calibration.overlay import Source
+    from guardsdk.calibration.sample import Sample
+    from guardsdk.render import Markup
+
+_MOST: Final = 6
+"""Lines of one picture."""
+_POINTS: Final = 120
+Meanings = dict[str, list[tuple[float, float]]]
+"""Principle to scores with the chance each means."""
+
+
+def as_json(tuning: Tuning, source: Source, meanings: Mapping[str, Sequence[tuple[float, float]]]) -> dict[str, Any]:
+    """Return the same as plain JSON."""
+    return {
+        "made": source.made.isoformat(),
+        "stage": source.stage.value,
+        "policy": source.policy.model_dump(),
+        "model": source.model.model_dump(),
+        "benign": {"texts": tuning.texts, "sha256": source.benign_sha256, "unchecked": tuning.unchecked},
+        "violating": {"texts": tuning.violations, "sha256": source.violating_sha256},
+        "fpr": tuning.fpr,
+        "confidence": tuning.confidence,
+        "flagged_by_any": {"before": told(tuning.flagged_before), "after": told(tuning.flagged_after)},
+        "principles": [
+            {
+                "id": choice.rule.principle_id,
+                "label": choice.rule.label,
+                "what": choice.what,
+                "why": choice.why,
+                "before": _line(choice.before),
+                "after": _line(choice.after),
+                "meaning": [list(point) for point in meanings.get(choice.rule.principle_id, ())],
+            }
+            for choice in tuning.choices
+        ],
+    }
+
+
+def as_page(
+    tuning: Tuning,
+    source: Source,
+    benign: Sample,
+    violating: Sample | None,
+    meanings: Mapping[str, Sequence[tuple[float, float]]],
+) -> str:
+    """Return the page: self-contained HTML without any text of the samples."""
+    moved = sum(choice.what in ("raised", "lowered") for choice in tuning.choices)
+    opening = [
+        Card("benign texts", str(tuning.texts), f"{tuning.unchecked} more could not be checked to their end"),
+        Card("thresholds moved", f"{moved} of {len(tuning.choices)}", "" if tuning.shown else "not all could be shown"),
+        Card("benign flagged by any", told(tuning.flagged_after), f"before: {told(tuning.flagged_before)}"),
+    ]
+    if tuning.found_after is not None and tuning.found_before is not None:
+        opening.append(Card("violating found by any", told(tuning.found_after), f"before: {told(tuning.found_before)}"))
+    sections = [
+        Section("Thresholds", [_table(tuning)]),
+        Section("What a threshold trades", [_picture(tuning, benign, violating), _reading(violating)]),
+    ]
+    if meanings:
+        sections.append(Section("What a score means here", [_meaning(meanings)]))
+    policy, model = source.policy, source.model
+    return page(
+        title=f"Thresholds of {policy.name} on your own text",
+        lead=(
+            f"Stage {source.stage.value}: each principle may flag at most {tuning.fpr:.3%} of ordinary text, and that "
+            f"is to hold with {tuning.confidence:.0%} confidence."
+        ),
+        sections=sections,
+        opening=[cards(opening)],
+        foot=(
+            f"Made {source.made.isoformat()} with policy {policy.name} {policy.version} (sha256 {policy.digest[:16]}) "
+            f"and model {model.name} {model.version} (sha256 {model.digest[:16]}), from benign texts of sha256 "
+            f"{source.benign_sha256[:16]}."
+        ),
+    )
+
+
+def _line(line: Line) -> dict[str, Any]:
+    found = None if line.found is None else told(line.found)
+    return {"threshold": line.value, "flagged": told(line.flagged), "at_most": line.bound, "found": found}
+
+
+def _table(tuning: Tuning) -> Markup:
+    header = ["principle", "what", "threshold before", "after", "benign flagged before", "after", "at most", "found"]
+    rows = [
+        [
+            choice.rule.principle_id,
+            choice.what,
+            f"{choice.before.value:.4f}",
+            f"{choice.after.value:.4f}",
+            told(choice.before.flagged),
+            told(choice.after.flagged),
+            f"{choice.after.bound:.3%}",
+            "n/a" if choice.after.found is None else told(choice.after.found),
+        ]
+        for choice in tuning.choices
+    ]
+    reasons = [f"{choice.rule.principle_id}: {choice.why}" for choice in tuning.choices]
+    return table("Every principle of the stage", header, rows, notes=reasons)
+
+
+def _picture(tuning: Tuning, benign: Sample, violating: Sample | None) -> Markup:
+    chosen = list(enumerate(tuning.choices))[:_MOST]
+    if violating is None or not violating.texts:
+        series = [Series(choice.rule.principle_id, _flagged(column, benign)) for column, choice in chosen]
+        title, x = "Benign text flagged at each threshold", Axis("threshold", low=0.0, high=1.0)
+        y = Axis("benign flagged", low=0.0, words="percent")
+    else:
+        series = [_traded(column, choice, benign, violating) for column, choice in chosen]
+        title = "Violating text found for benign text flagged"
+        x = Axis("benign flagged", low=1.0 / max(benign.texts, 2), high=1.0, scale="log", words="percent")
+        y = Axis("violating found", low=0.0, high=1.0, words="percent")
+    return figure(line_chart(title=title, description=title, series=series, x=x, y=y))
+
+
+def _flagged(column: int, benign: Sample) -> list[tuple[float, float]]:
+    shares = benign.reaching(column) / max(benign.texts, 1)
+    places = np.linspace(0, len(EDGES) - 1, _POINTS).astype(np.intp)
+    return [(float(EDGES[place]), float(shares[place])) for place in places]
+
+
+def _traded(column: int, choice: Choice, benign: Sample, violating: Sample) -> Series:
+    flagged = benign.reaching(column) / max(benign.texts, 1)
+    found = violating.reaching(column) / violating.texts
+    places = np.flatnonzero(np.diff(flagged, prepend=2.0))
+    places = places[np.unique(np.linspace(0, len(places) - 1, _POINTS).astype(np.intp))]
+    points = [(float(flagged[place]), float(found[place])) for place in places[::-1] if flagged[place] > 0.0]
+    marks = [
+        (line.flagged.rate, line.found.rate, f"{choice.rule.principle_id} {when}")
+        for line, when in ((choice.before, "before"), (choice.after, "after"))
+        if line.found is not None and line.flagged.hits
+    ]
+    return Series(choice.rule.principle_id, points, marks=marks)
+
+
+def _reading(violating: Sample | None) -> Markup:
+    words = "Each line is one principle; the dots are its threshold before and after."
+    if violating is None:
+        words = "Each line is one principle. No violating texts were given, so nothing is known of what it finds."
+    return paragraph(words, note=True)
+
+
+def _meaning(meanings: Mapping[str, Sequence[tuple[float, float]]]) -> Markup:
+    series = [Series(name, list(points)) for name, points in list(meanings.items())[:_MOST]]
+    x, y = Axis("score", low=0.0, high=1.0), Axis("chance of a violation", low=0.0, high=1.0, words="percent")
+    title = "Chance that a text with this score violates, were half of all texts violating"
+    return figure(line_chart(title=title, description=title, series=series, x=x, y=y))

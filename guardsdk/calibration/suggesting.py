@@ -1,0 +1,111 @@
+"""From decisions that people marked right or wrong: which threshold to move, and what that would have changed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from guardsdk.decisions.marks import Said
+
+_PASSING: Final = ("allow", "flag")
+_FEWEST: Final = 2
+"""Marked decisions that a move has to put right: one is an anecdote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One decision by one principle: where the text stood and what was said of it."""
+
+    value: float
+    """The score."""
+    fired: bool
+    said: Said | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One threshold to move."""
+
+    principle_id: str
+    stage: str
+    line: float
+    """Where it is."""
+    moved: float
+    """Where it would be better."""
+    put_right: int
+    """Marked decisions that would have been right and were not."""
+    put_wrong: int
+    """The other way about."""
+    changed: int
+    """Decisions of the whole log in which this principle would have fired or not fired otherwise."""
+    decisions: int
+    """All of them that it was held against."""
+
+    def __str__(self) -> str:
+        """One sentence."""
+        way = "raise" if self.moved > self.line else "lower"
+        wrong = f" and {self.put_wrong} that were right wrong" if self.put_wrong else ""
+        return (
+            f"{way} {self.principle_id} on {self.stage} from {self.line:.4f} to {self.moved:.4f}: it puts "
+            f"{self.put_right} marked decisions right{wrong}; {self.changed} of {self.decisions} decisions of the log "
+            "would have been others for it"
+        )
+
+
+def suggestions(records: Iterable[Mapping[str, Any]], said_of: Mapping[int, Said]) -> list[Suggestion]:
+    """Return what to move, the most useful first; nothing where no move puts more right than wrong.
+
+    ``records`` are decisions as the log has them, ``said_of`` what people said, by number. A text that was stopped and
+    is marked wrong speaks against every principle that fired; one that passed and is marked wrong speaks against the
+    principle whose line it came closest to, which is a guess. Only decisions by the newest threshold of a principle
+    count: older ones were taken at another line.
+    """
+    seen: dict[tuple[str, str], list[Seen]] = defaultdict(list)
+    lines: dict[tuple[str, str], float] = {}
+    for record in records:
+        said = said_of.get(record["seq"])
+        missed = _closest(record) if said == "wrong" and passed(record) and not record["findings"] else None
+        for name, line in record["thresholds"].items():
+            key = name, record["stage"]
+            if lines.get(key) != line:
+                lines[key], seen[key] = line, []
+            fired = name in record["findings"]
+            own = said if fired or name == missed or said == "right" else None
+            seen[key].append(Seen(line + record["margins"][name], fired, own))
+    found = [one for key, decisions in seen.items() if (one := _suggestion(key, lines[key], decisions)) is not None]
+    return sorted(found, key=lambda one: (one.put_wrong - one.put_right, one.principle_id))
+
+
+def passed(record: Mapping[str, Any]) -> bool:
+    """Whether the policy let the text of a decision pass; in shadow mode whether it would have."""
+    return (record["would_action"] or record["action"]) in _PASSING
+
+
+def _closest(record: Mapping[str, Any]) -> str | None:
+    margins = record["margins"]
+    return max(margins, key=margins.__getitem__) if margins else None
+
+
+def _suggestion(key: tuple[str, str], line: float, decisions: Sequence[Seen]) -> Suggestion | None:
+    marked = [one for one in decisions if one.said is not None]
+    # Half-way between two scores that were marked: as far from both as can be.
+    values = sorted({one.value for one in marked} | {line, 1.0})
+    places = [values[0], *((low + high) / 2.0 for low, high in pairwise(values))]
+    best: tuple[int, int, float] | None = None
+    for place in places:
+        turned = [one for one in marked if (one.value >= place) is not one.fired]
+        counts = Counter(one.said for one in turned)
+        gain, shift = counts["wrong"] - counts["right"], abs(place - line)
+        if counts["wrong"] >= _FEWEST and gain > 0 and (best is None or (gain, -shift) > (best[0], -best[2])):
+            best = gain, counts["wrong"], shift
+            chosen = place
+    if best is None:
+        return None
+    turned = [one for one in marked if (one.value >= chosen) is not one.fired]
+    changed = sum((one.value >= chosen) is not one.fired for one in decisions)
+    return Suggestion(key[0], key[1], line, chosen, best[1], len(turned) - best[1], changed, len(decisions))

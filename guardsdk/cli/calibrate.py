@@ -1,0 +1,61 @@
+"""``guardsdk calibrate``: thresholds on one's own text."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError, BooleanOptionalAction
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.cli.calibrating import calibrate
+from guardsdk.policy.finding import DEFAULT, PACKAGED
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+_ENDS: Final = "exit status: 0 written, 1 the texts cannot show that rate, 2 could not look or bad usage"
+
+
+def calibrate_options(parser: ArgumentParser) -> None:
+    """Add the options of ``guardsdk calibrate`` to ``parser``."""
+    parser.epilog = _ENDS
+    parser.set_defaults(run=calibrate, alone=True)
+    parser.add_argument("--benign", required=True, metavar="FILE", help="ordinary texts, one per line (.jsonl or .txt)")
+    parser.add_argument(
+        "--violations", metavar="FILE", help="texts that are to be found; lines are lowered only with them"
+    )
+    parser.add_argument("--fpr", type=_share, default=0.005, metavar="SHARE", help="of ordinary text (default: 0.005)")
+    parser.add_argument(
+        "--confidence", type=_share, default=0.95, metavar="SHARE", help="of the promise (default: 0.95)"
+    )
+    parser.add_argument(
+        "--stage", choices=[one.value for one in Stage], default=Stage.INPUT.value, help="default: input"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE.toml", help="where to write the overlay policy")
+    parser.add_argument("--report", metavar="FILE.html", help="where to write a page with the trade-off")
+    parser.add_argument("--meaning", choices=("platt", "isotonic"), help="tell what a score means on these texts")
+    parser.add_argument("--format", choices=("jsonl", "txt"), help="what the files are, where their names do not say")
+    parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
+    parser.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
+    parser.add_argument(
+        "--policy",
+        default=DEFAULT,
+        metavar="POLICY",
+        help=f"a file, or one of {', '.join(PACKAGED)} (default: {DEFAULT})",
+    )
+    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
+    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument(
+        "--progress", action=BooleanOptionalAction, help="show progress (default: where standard error is a terminal)"
+    )
+
+
+def _share(given: str) -> float:
+    try:
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not 0.0 < value < 1.0:
+        msg = "must be a share between 0 and 1, such as 0.005"
+        raise ArgumentTypeError(msg)
+    return value

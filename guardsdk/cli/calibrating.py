@@ -1,0 +1,176 @@
+"""``guardsdk calibrate`` at work: over any number of lines to a policy that extends the own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from argparse import Namespace
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.calibration.choosing import tune
+from guardsdk.calibration.meaning import meaning
+from guardsdk.calibration.overlay import Source, overlay, told
+from guardsdk.calibration.report import as_json, as_page
+from guardsdk.calibration.sample import Sample
+from guardsdk.cli.lines import Layout, read_lines
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.scan import batches, format_of, open_source
+from guardsdk.cli.terminal import complain, progress, say, table
+from guardsdk.errors import InputError
+from guardsdk.guard import Guard
+from guardsdk.policy.finding import PACKAGED
+from guardsdk.policy.load import load_policy
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guardsdk.calibration.choosing import Tuning
+    from guardsdk.info import RuleInfo
+    from guardsdk.policy.model import Policy
+
+_BATCH: Final = 64
+
+
+def calibrate(options: Namespace) -> Exit:
+    """Look at the texts, say what becomes of every principle, and write the overlay where the texts show it."""
+    policy = load_policy(options.policy)
+    stage = Stage(options.stage)
+    quiet = policy.model_copy(update={"decision_log": None})
+    # Every window is scored: a text that one principle blocks early would tell nothing of the others.
+    with Guard(
+        quiet,
+        models=options.model,
+        providers=options.providers,
+        observers=(),
+        monitor=False,
+        cache=0,
+        early_stop=False,
+    ) as guard:
+        info = guard.info()
+        rules = _rules(policy, stage, info.rules)
+        benign, benign_digest = _sampled(guard, rules, options.benign, options)
+        violating, violating_digest = None, None
+        if options.violations is not None:
+            violating, violating_digest = _sampled(guard, rules, options.violations, options)
+    if violating is not None and not violating.texts:
+        msg = f"{options.violations} holds no text that could be checked"
+        raise InputError(msg)
+    tuning = tune(benign, violating, options.fpr, options.confidence)
+    source = Source(
+        made=datetime.now(UTC).date(),
+        stage=stage,
+        base=_base(options.policy, Path(options.out)),
+        policy=policy.ref,
+        model=info.model,
+        benign_sha256=benign_digest,
+        violating_sha256=violating_digest,
+    )
+    meanings = {}
+    if options.meaning is not None:
+        if violating is None:
+            msg = "--meaning needs --violations: what a score means takes both kinds of text"
+            raise InputError(msg)
+        for column, rule in enumerate(rules):
+            meanings[rule.principle_id] = meaning(benign, violating, column, options.meaning)
+    if options.report is not None:
+        Path(options.report).write_text(as_page(tuning, source, benign, violating, meanings), encoding="utf-8")
+    if options.json:
+        say(json.dumps(as_json(tuning, source, meanings), indent=2))
+    else:
+        for line in _told(tuning):
+            say(line)
+    if not tuning.shown:
+        complain(f"nothing written to {options.out}: the texts do not show what was asked for")
+        return Exit.BLOCKED
+    Path(options.out).write_text(overlay(tuning, source), encoding="utf-8")
+    complain(f"{options.out} written; try it with guardsdk policy diff {options.policy} {options.out} --on FILE")
+    return Exit.ALLOWED
+
+
+def _rules(policy: Policy, stage: Stage, rules: tuple[RuleInfo, ...]) -> list[RuleInfo]:
+    """Return the principles of ``stage`` that have a line of their own there."""
+    found = [one for one in rules if one.stage is stage]
+    alone = [one for one in found if len(policy.principle(one.principle_id).stages) == 1]
+    for one in found:
+        if one not in alone:
+            complain(f"{one.principle_id} is left as it is: it has one threshold for several stages")
+    if not alone:
+        msg = f"policy {policy.name!r} has no principle for stage {stage.value} alone"
+        raise InputError(msg)
+    return alone
+
+
+def _sampled(guard: Guard, rules: list[RuleInfo], name: str, options: Namespace) -> tuple[Sample, str]:
+    """Check the texts of a file and return their scores, counted, and the file's sha256."""
+    layout = Layout(
+        format_of(
+            Namespace(
+                file=name,
+                format=options.format,
+                field=options.field,
+                context_field=options.context_field,
+                stage=options.stage,
+            )
+        ),
+        options.field or "text",
+        options.context_field,
+    )
+    sample, bad = Sample(rules), 0
+    shown = sys.stderr.isatty() if options.progress is None else bool(options.progress)
+    with ExitStack() as stack:
+        source = open_source(name, stack)
+        total = None if name == "-" else os.fstat(source.fileno()).st_size
+        display = stack.enter_context(progress(shown=shown, total=total))
+        for batch in batches(read_lines(source, layout), _BATCH):
+            good = [line for line in batch if line.problem is None]
+            bad += len(batch) - len(good)
+            texts, contexts = [line.text for line in good], [line.context for line in good]
+            sample.add(guard.check_many(texts, stage=options.stage, contexts=contexts))
+            display.advance(len(batch), sum(line.size for line in batch))
+    if bad:
+        complain(f"{name}: {bad} lines hold no text and were left out")
+    return sample, _sha256(name)
+
+
+def _sha256(name: str) -> str:
+    if name == "-":
+        return "unknown (standard input)"
+    with Path(name).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _base(policy: str, out: Path) -> str:
+    """Return what the overlay extends: a packaged name, or the policy file as seen from where the overlay lies."""
+    if policy in PACKAGED:
+        return policy
+    return Path(os.path.relpath(Path(policy).resolve(), out.resolve().parent)).as_posix()
+
+
+def _told(tuning: Tuning) -> Iterator[str]:
+    header = ("principle", "what", "before", "after", "benign flagged", "at most", "violating found", "why")
+    rows = [
+        (
+            choice.rule.principle_id,
+            choice.what,
+            f"{choice.before.value:.4f}",
+            f"{choice.after.value:.4f}",
+            told(choice.after.flagged),
+            f"{choice.after.bound:.3%}",
+            "n/a" if choice.after.found is None else told(choice.after.found),
+            choice.why,
+        )
+        for choice in tuning.choices
+    ]
+    yield from table([header, *rows])
+    yield ""
+    yield f"by any principle: {told(tuning.flagged_before)} of benign texts before, {told(tuning.flagged_after)} after"
+    if tuning.found_before is not None and tuning.found_after is not None:
+        yield f"found by any: {told(tuning.found_before)} before, {told(tuning.found_after)} after"
+    if tuning.unchecked:
+        yield f"{tuning.unchecked} texts could not be checked to their end and do not count"

@@ -1,0 +1,189 @@
+"""``guardsdk review``: a person says which decisions were right, and what follows from it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentTypeError
+from pathlib import Path
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.calibration.preferences import preferences
+from guardsdk.calibration.suggesting import passed, suggestions
+from guardsdk.cli.outcome import Exit
+from guardsdk.cli.terminal import complain, say
+from guardsdk.decisions.entry import timestamp
+from guardsdk.decisions.marks import Mark, Said, add_marks, marked, marks_of, marks_path
+from guardsdk.decisions.query import Query, found_at, records
+from guardsdk.errors import InputError
+from guardsdk.verdict import Stage
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
+
+_KEYS: Final[dict[str, Said]] = {"r": "right", "w": "wrong"}
+_TEXT: Final = "guardsdk.text"
+
+
+def review_options(parser: ArgumentParser) -> None:
+    """Add the commands of ``guardsdk review`` to ``parser``."""
+    commands = parser.add_subparsers(dest="review_command", required=True, metavar="COMMAND")
+    one = commands.add_parser("mark", help="go through decisions and say of each whether it was right")
+    one.set_defaults(run=_mark, alone=True)
+    one.add_argument("log", type=Path, metavar="LOG", help="the decision log")
+    one.add_argument("--principle", metavar="ID", help="only decisions that this principle took")
+    one.add_argument("--stage", choices=[stage.value for stage in Stage])
+    one.add_argument("--passed", action="store_true", help="those that passed, closest to a line first")
+    one.add_argument("--most", type=int, default=50, metavar="N", help="decisions to show (default: 50)")
+    one.add_argument("--by", metavar="NAME", help="who says so")
+    one.add_argument(
+        "--set", action="append", default=[], type=_pair, metavar="NUMBER=right|wrong", help="mark without asking"
+    )
+    two = commands.add_parser("suggest", help="say which threshold to move, and what it would have changed")
+    two.set_defaults(run=_suggest, alone=True)
+    two.add_argument("log", type=Path, metavar="LOG", help="the decision log")
+    two.add_argument("--json", action="store_true", help="print it as JSON")
+    three = commands.add_parser("export", help="write answers that were rightly stopped as preference pairs (DPO)")
+    three.set_defaults(run=_export, alone=True)
+    three.add_argument("log", type=Path, metavar="LOG", help="the decision log")
+    three.add_argument("--answers", type=Path, required=True, metavar="FILE.jsonl", help="seq, prompt, answer, revised")
+    three.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl", help="prompt, chosen, rejected")
+
+
+def _mark(options: Namespace) -> Exit:
+    if options.set:
+        found = found_at(options.log, [number for number, _ in options.set])
+        if lost := [number for number, _ in options.set if number not in found]:
+            msg = f"{options.log} has no decision {lost[0]}"
+            raise InputError(msg)
+        add_marks(options.log, [_said(found[number], said, options.by) for number, said in options.set])
+    else:
+        _ask(options)
+    marks = marks_of(options.log)
+    wrong = sum(mark.said == "wrong" for mark in marks.values())
+    complain(f"{len(marks)} decisions marked in {marks_path(options.log)}, {wrong} of them wrong")
+    return Exit.ALLOWED
+
+
+def _ask(options: Namespace) -> None:
+    marks = marks_of(options.log)
+    for record in _open(options):
+        if marked(record, marks) is not None:
+            continue
+        for line in _shown(record):
+            say(line)
+        while (answer := _answer()) not in {*_KEYS, "s", "q"}:
+            say("r, w, s or q")
+        if answer == "q":
+            return
+        if answer in _KEYS:  # written at once: whoever stops in the middle keeps what was said
+            add_marks(options.log, [_said(record, _KEYS[answer], options.by)])
+
+
+def _answer() -> str:
+    say("right, wrong, skip or quit? [r/w/s/q]")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower()[:1] or "q"
+
+
+def _open(options: Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the decisions to look at, at most ``--most``, those nearest to a line first."""
+    query = Query(stage=options.stage, principle=options.principle)
+    kept: list[tuple[float, int, dict[str, Any]]] = []
+    for record in records(options.log, query):
+        if not record["margins"] or passed(record) is not options.passed:
+            continue
+        kept.append((min(map(abs, record["margins"].values())), record["seq"], record))
+        if len(kept) > 4 * options.most:  # memory does not grow with the log
+            kept = sorted(kept, key=lambda one: one[:2])[: options.most]
+    for _, _, record in sorted(kept, key=lambda one: one[:2])[: options.most]:
+        yield record
+
+
+def _shown(record: dict[str, Any]) -> Iterator[str]:
+    by = record["principle"] or "no principle"
+    yield ""
+    yield f"{record['seq']}  {record['time']}  {record['stage']}  {record['action']} by {by}"
+    for name, margin in sorted(record["margins"].items(), key=lambda item: -item[1]):
+        line = record["thresholds"][name]
+        yield f"    {name:32} {line + margin:.4f} at {line:.4f}" + (" fired" if name in record["findings"] else "")
+    words = json.dumps(record[_TEXT], ensure_ascii=False) if _TEXT in record else "not in the log"
+    yield f"    text of {record['length']} characters: {words}"
+
+
+def _said(record: dict[str, Any], said: Said, by: str | None) -> Mark:
+    return Mark(record["seq"], record["hash"], said, timestamp(time_ns()), by)
+
+
+def _marked(log: Path) -> dict[int, Said]:
+    """Return what was said, by number, where it was said of the line that has the number now."""
+    marks = marks_of(log)
+    found = found_at(log, list(marks))
+    said = {number: marked(record, marks) for number, record in found.items()}
+    if lost := len(marks) - sum(one is not None for one in said.values()):
+        complain(f"{lost} marks are of decisions that are not in the log any more")
+    return {number: one for number, one in said.items() if one is not None}
+
+
+def _suggest(options: Namespace) -> Exit:
+    said = _marked(options.log)
+    found = suggestions(records(options.log, Query()), said)
+    if options.json:
+        rows = [
+            {
+                "principle": one.principle_id,
+                "stage": one.stage,
+                "threshold": one.line,
+                "suggested": one.moved,
+                "put_right": one.put_right,
+                "put_wrong": one.put_wrong,
+                "changed": one.changed,
+                "decisions": one.decisions,
+            }
+            for one in found
+        ]
+        say(json.dumps(rows, indent=2))
+        return Exit.ALLOWED
+    for one in found:
+        say(str(one))
+    if not found:
+        say(f"nothing to move: no threshold puts more of the {len(said)} marked decisions right than wrong")
+    return Exit.ALLOWED
+
+
+def _export(options: Namespace) -> Exit:
+    answers = [_object(line, options.answers, number) for number, line in _lines(options.answers)]
+    said = _marked(options.log)
+    pairs = list(preferences(answers, found_at(options.log, list(said)), said))
+    options.out.write_text(
+        "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8", newline="\n"
+    )
+    complain(f"{len(pairs)} pairs of {len(answers)} answers written to {options.out}; it holds their texts")
+    return Exit.ALLOWED if pairs else Exit.UNCHECKED
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            yield number, line
+
+
+def _object(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        msg = f"{path}:{number}: not a JSON object"
+        raise InputError(msg)
+    return row
+
+
+def _pair(given: str) -> tuple[int, Said]:
+    number, _, word = given.partition("=")
+    if not number.isdigit() or word not in _KEYS.values():
+        msg = "must be a number and right or wrong, such as 17=wrong"
+        raise ArgumentTypeError(msg)
+    return int(number), "right" if word == "right" else "wrong"

@@ -1,0 +1,121 @@
+"""Decisions marked by people: what they say to move would have put right what it claims, and what is exported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk.calibration.preferences import preferences
+from guardsdk.calibration.suggesting import suggestions
+from guardsdk.decisions.marks import Mark, add_marks, marked, marks_of, marks_path
+from guardsdk.errors import DecisionLogError, InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from guardsdk.decisions.marks import Said
+
+LINE = 0.5
+
+
+def decision(number: int, value: float, *, line: float = LINE, **changes: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+    fired = value >= line
+    return {
+        "seq": number,
+        "hash": f"{number:064x}",
+        "stage": "input",
+        "action": "block" if fired else "allow",
+        "would_action": None,
+        "principle": "a" if fired else None,
+        "findings": ["a"] if fired else [],
+        "thresholds": {"a": line},
+        "margins": {"a": value - line},
+        **changes,
+    }
+
+
+def test_wrong_blocks_near_the_line_raise_it_past_them_and_the_log_says_what_that_changes() -> None:
+    values = [0.1, 0.2, 0.52, 0.55, 0.6, 0.65, 0.8, 0.9]
+    records = [decision(number, value) for number, value in enumerate(values)]
+    said: dict[int, Said] = {2: "wrong", 3: "wrong", 6: "right", 7: "right", 0: "right"}
+    (found,) = suggestions(records, said)
+    assert 0.55 < found.moved <= 0.8
+    assert (found.principle_id, found.line, found.put_right, found.put_wrong) == ("a", LINE, 2, 0)
+    turned = [value for value in values if (value >= found.moved) is not (value >= LINE)]
+    assert (found.changed, found.decisions) == (len(turned), len(values))
+    assert "raise a on input from 0.5000" in str(found)
+
+
+def test_misses_lower_the_line_of_the_principle_that_came_closest() -> None:
+    records = [
+        decision(number, value, thresholds={"a": 0.5, "b": 0.5}, margins={"a": value - 0.5, "b": -0.45})
+        for number, value in enumerate([0.3, 0.42, 0.45, 0.9])
+    ]
+    (found,) = suggestions(records, {1: "wrong", 2: "wrong", 0: "right", 3: "right"})
+    assert found.principle_id == "a"
+    assert 0.3 < found.moved <= 0.42
+    assert "lower" in str(found)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{}, {2: "wrong"}, {2: "wrong", 3: "wrong", 4: "right", 5: "right", 6: "right"}, {6: "right", 7: "right"}],
+)
+def test_nothing_is_said_where_no_move_puts_more_right_than_wrong(said: dict[int, Said]) -> None:
+    values = [0.1, 0.2, 0.9, 0.95, 0.6, 0.65, 0.7, 0.99]
+    assert suggestions([decision(number, value) for number, value in enumerate(values)], said) == []
+
+
+def test_decisions_by_an_older_line_do_not_count() -> None:
+    old = [decision(number, 0.3, line=0.2) for number in range(5)]
+    new = [decision(number, 0.6) for number in range(5, 8)]
+    said: dict[int, Said] = dict.fromkeys(range(8), "wrong")
+    (found,) = suggestions([*old, *new], said)
+    assert (found.line, found.put_right, found.decisions) == (LINE, 3, 3)
+
+
+def test_in_shadow_mode_it_counts_what_would_have_followed() -> None:
+    records = [decision(n, 0.6, action="flag", would_action="block") for n in range(3)]
+    (found,) = suggestions(records, dict.fromkeys(range(3), "wrong"))
+    assert found.put_right == 3
+
+
+def test_marks_are_kept_and_the_last_word_counts(tmp_path: Path) -> None:
+    log = tmp_path / "decisions.jsonl"
+    assert marks_of(log) == {}
+    first = Mark(3, f"{3:064x}", "wrong", "2026-11-26T00:00:00.000000Z", "dana")
+    add_marks(log, [first])
+    add_marks(log, [Mark(4, "0" * 64, "right", first.time)])
+    assert marks_of(log)[3] == first
+    add_marks(log, [Mark(3, first.hash, "right", first.time)])
+    marks = marks_of(log)
+    assert marked(decision(3, 0.9), marks) == "right"
+    assert marked(decision(4, 0.9), marks) is None  # said of another line that had the number
+    assert marked(decision(5, 0.9), marks) is None
+    with marks_path(log).open("a") as stream:
+        stream.write('{"seq": 1, "hash": "", "said": "maybe", "time": ""}\n')
+    with pytest.raises(DecisionLogError, match=r"marks:4: no mark"):
+        marks_of(log)
+
+
+def test_only_answers_that_were_rightly_stopped_become_pairs() -> None:
+    kinds = {
+        1: decision(1, 0.9, stage="output"),
+        2: decision(2, 0.9, stage="output"),
+        3: decision(3, 0.1, stage="output"),
+        4: decision(4, 0.9),
+        5: decision(5, 0.9, stage="output"),
+    }
+    rows = [{"seq": n, "prompt": f"p{n}", "answer": f"a{n}", "revised": f"r{n}"} for n in (1, 2, 3, 4, 6)]
+    rows.append({"seq": 5, "prompt": "p", "answer": "same", "revised": "same"})
+    said: dict[int, Said] = {1: "right", 2: "wrong", 3: "right", 4: "right", 5: "right"}
+    assert list(preferences(rows, kinds, said)) == [{"prompt": "p1", "chosen": "r1", "rejected": "a1"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "key"), [({"seq": 1, "prompt": "p", "answer": " "}, "answer"), ({"seq": "1"}, "prompt")]
+)
+def test_a_row_that_lacks_something_is_named(row: dict[str, Any], key: str) -> None:
+    with pytest.raises(InputError, match=f"row 1: {key}"):
+        list(preferences([row], {}, {}))

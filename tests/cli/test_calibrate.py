@@ -1,0 +1,119 @@
+"""``guardsdk calibrate``: own texts in, an overlay policy out that holds what it says."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import Guard, Policy
+from models.training.banks import bank
+from tests.teaching.examples import LEGAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Runner
+
+BASE = """
+name = "mine"
+version = "7"
+
+[[principle]]
+id = "no-injection"
+text = "No."
+label = "prompt_injection"
+stages = ["input"]
+threshold = 0.0001
+
+[[principle]]
+id = "no-hidden"
+text = "No."
+label = "hidden_text"
+stages = ["input", "output"]
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "mine.toml").write_text(BASE, encoding="utf-8")
+    texts = [{"said": text} for text in bank("benign_everyday")]
+    (tmp_path / "benign.jsonl").write_text("".join(json.dumps(row) + "\n" for row in texts) + "no json\n")
+    found = Policy.default().principle("no-instruction-override").examples
+    rows = [{"said": one.text} for one in found if one.expect != "allow"]
+    (tmp_path / "violating.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+class _Outside(HTMLParser):
+    """Every address a page would load something from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [f"{tag} {value}" for name, value in attrs if name in {"src", "href"} and str(value)[0] != "#"]
+
+
+def test_the_overlay_holds_what_it_says_and_extends_the_policy_it_was_made_for(
+    run: Runner, files: Path, model_directory: Path
+) -> None:
+    out, report = files / "tuned.toml", files / "report.html"
+    status = run(
+        *("calibrate", "--benign", files / "benign.jsonl", "--violations", files / "violating.jsonl"),
+        *("--field", "said", "--policy", files / "policies" / "mine.toml", "--fpr", "0.05"),
+        *("--out", out, "--report", report, "--meaning", "isotonic", "--json"),
+    )
+    assert (status, "1 lines hold no text" in run.err, "no-hidden is left as it is" in run.err) == (0, True, True)
+    result = json.loads(run.out)
+    (choice,) = result["principles"]
+    assert choice["what"] == "raised"
+    assert choice["after"]["at_most"] <= 0.05
+    assert choice["meaning"]
+    tuned = Policy.from_file(out)
+    assert (tuned.name, tuned.extends, tuned.on_error) == ("mine-tuned", "policies/mine.toml", "block")
+    assert tuned.principle("no-injection").threshold == choice["after"]["threshold"]
+    assert tuned.principle("no-hidden") == Policy.from_toml(BASE).principle("no-hidden")
+    with Guard(tuned, models=model_directory, providers="cpu", observers=()) as guard:
+        verdicts = guard.check_many(list(bank("benign_everyday")))
+    flagged = sum(any(one.principle_id == "no-injection" for one in verdict.findings) for verdict in verdicts)
+    assert choice["after"]["flagged"].startswith(f"{flagged} of {len(bank('benign_everyday'))} ")
+    written = out.read_text() + report.read_text() + run.out
+    assert result["benign"]["sha256"] in out.read_text()
+    assert not any(text in written for text in bank("benign_everyday") if len(text) > 30)
+    page = _Outside()
+    page.feed(report.read_text())
+    assert page.found == []
+
+
+def test_texts_that_cannot_show_the_rate_write_nothing(run: Runner, files: Path) -> None:
+    out = files / "tuned.toml"
+    arguments: list[str | Path] = ["calibrate", "--benign", files / "benign.jsonl", "--field", "said", "--out", out]
+    assert run(*arguments, "--policy", files / "policies" / "mine.toml", "--fpr", "0.001") == 1
+    assert "2995 without a hit would" in run.out
+    assert not out.exists()
+    assert "nothing written" in run.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["--fpr", "5"], "share between 0 and 1"),
+        (["--stage", "tool"], "no principle for stage tool alone"),
+        (["--meaning", "platt"], "--meaning needs --violations"),
+        (["--violations", "empty.txt"], "holds no text that could be checked"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    run: Runner, files: Path, changes: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files)
+    (files / "few.txt").write_text("\n".join(LEGAL[:2]))
+    (files / "empty.txt").write_text("\n")
+    arguments = ["calibrate", "--benign", "few.txt", "--policy", "policies/mine.toml", "--out", "out.toml"]
+    assert run(*arguments, *changes) == 2
+    assert said in run.err

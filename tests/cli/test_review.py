@@ -1,0 +1,91 @@
+"""``guardsdk review``: decisions of a real log, shown, marked in a list, and learned from."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import Guard, Policy
+from guardsdk.decisions.marks import marks_of
+from guardsdk.decisions.query import Query, records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Runner
+
+TEXTS = ("Good morning.", "What is the capital of Peru?", "Please book a table.", "Thank you very much.")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory, model_directory: Path) -> Path:
+    """Ordinary texts stopped by a line that is far too low, and an answer."""
+    path = tmp_path_factory.mktemp("log") / "decisions.jsonl"
+    principles = [
+        {"id": "no-injection", "text": "No.", "label": "prompt_injection", "stages": ["input"], "threshold": 1e-9},
+        {"id": "no-harm", "text": "No.", "label": "harmful_response", "stages": ["output"], "threshold": 0.0},
+    ]
+    policy = Policy.model_validate({"name": "p", "version": "1", "principles": principles})
+    with Guard(policy, models=model_directory, providers="cpu", observers=(), decision_log=path) as guard:
+        guard.check_many(TEXTS)
+        guard.check("An answer.", stage="output")
+    return path
+
+
+def numbers(log: Path, stage: str) -> list[int]:
+    return [record["seq"] for record in records(log, Query(stage=stage))]
+
+
+def test_decisions_are_marked_one_by_one_and_what_was_said_before_quitting_is_kept(
+    run: Runner, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("w\nx\ns\nwrong\nq\n"))
+    assert run.alone("review", "mark", log, "--stage", "input", "--by", "dana") == 0
+    assert run.out.count("right, wrong, skip or quit?") == 5
+    assert "no-injection" in run.out
+    assert "not in the log" in run.out
+    assert not any(text in run.out for text in TEXTS)
+    marks = marks_of(log)
+    assert [mark.said for mark in marks.values()] == ["wrong", "wrong"]
+    assert {mark.by for mark in marks.values()} == {"dana"}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))  # nobody there: nothing more is marked
+    assert run.alone("review", "mark", log, "--stage", "input") == 0
+    assert marks_of(log) == marks
+
+
+def test_a_threshold_is_suggested_that_would_have_let_them_pass(run: Runner, log: Path) -> None:
+    sets = [part for number in numbers(log, "input") for part in ("--set", f"{number}=wrong")]
+    assert run.alone("review", "mark", log, *sets) == 0
+    assert run.alone("review", "suggest", log, "--json") == 0
+    (found,) = json.loads(run.out)
+    assert found["principle"] == "no-injection"
+    assert (found["put_right"], found["put_wrong"], found["changed"]) == (4, 0, 4)
+    scores = [record["scores"]["prompt_injection"] for record in records(log, Query(stage="input"))]
+    assert max(scores) < found["suggested"] <= 1.0
+    assert run.alone("review", "suggest", log) == 0
+    assert "raise no-injection on input" in run.out
+
+
+def test_answers_rightly_stopped_are_exported(run: Runner, log: Path, tmp_path: Path) -> None:
+    (number,) = numbers(log, "output")
+    answers, out = tmp_path / "answers.jsonl", tmp_path / "pairs.jsonl"
+    row = {"seq": number, "prompt": "Ask.", "answer": "An answer.", "revised": "A better one."}
+    answers.write_text(json.dumps(row) + "\n")
+    assert run.alone("review", "export", log, "--answers", answers, "--out", out) == 2  # nobody has marked it yet
+    assert run.alone("review", "mark", log, "--set", f"{number}=right") == 0
+    assert run.alone("review", "export", log, "--answers", answers, "--out", out) == 0
+    assert json.loads(out.read_text()) == {"prompt": "Ask.", "chosen": "A better one.", "rejected": "An answer."}
+    answers.write_text("[]\n")
+    assert run.alone("review", "export", log, "--answers", answers, "--out", out) == 2
+    assert "answers.jsonl:1: not a JSON object" in run.err
+
+
+def test_what_cannot_be_marked_is_said(run: Runner, log: Path) -> None:
+    assert run.alone("review", "mark", log, "--set", "99999=right") == 2
+    assert "has no decision 99999" in run.err
+    assert run.alone("review", "mark", log, "--set", "1=maybe") == 2
+    assert "such as 17=wrong" in run.err
