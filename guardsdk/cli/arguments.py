@@ -46,7 +46,9 @@ def not_negative(given: str) -> float:
 
 def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
     """Add what a guard is made of."""
-    parser.add_argument("--policy", metavar="FILE.toml", help="policy file (default: the packaged policy)")
+    parser.add_argument(
+        "--policy", metavar="FILE.toml", help="policy file, or a preset such as strict (default: the packaged policy)"
+    )
     parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
     parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
 

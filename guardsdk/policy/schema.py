@@ -7,7 +7,6 @@ policy, not the labels of a model and not what several keys must have in common:
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
 import json
 from itertools import pairwise
@@ -25,7 +24,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 FILE: Final = Path(__file__).with_name("schema.json")
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_DIALECT: Final = "http://json-schema.org/draft-07/schema#"
+"""The newest one that language servers for TOML are known to read."""
+_REF: Final = "#/definitions/{model}"
 _MODELS: Final = (
     *(Policy, Principle, Example, OnError, StageActions, Revise, Review),
     *(LogRules, MonitorRules, ActorRules, Enforcement),
@@ -33,8 +34,8 @@ _MODELS: Final = (
 
 
 def schema() -> dict[str, Any]:
-    """Return the schema (JSON Schema, draft 2020-12) of what a policy file may hold."""
-    built = Policy.model_json_schema()
+    """Return the schema (JSON Schema, draft 7) of what a policy file may hold."""
+    built = Policy.model_json_schema(ref_template=_REF)
     kinds = built.pop("$defs")
     kinds[Policy.__name__] = built
     for model in _MODELS:
@@ -53,21 +54,17 @@ def schema() -> dict[str, Any]:
         "type": "array",
         "items": {"type": "string"},
     }
-    properties["principle"].pop("minItems", None)
-    change = copy.deepcopy(kinds["Principle"])
-    change["required"] = ["id"]
-    change["description"] = "A principle of one's own, or the keys of an inherited one that change."
-    kinds["Change"] = change
-    whole = {"principle": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/Principle"}}}
-    part = {"principle": {"type": "array", "items": {"$ref": "#/$defs/Change"}}}
-    properties["principle"] = {"description": "The criteria, each a table [[principle]].", "type": "array"}
+    kind = kinds["Principle"]
+    whole = {"minItems": 1, "items": {"required": kind["required"]}}
+    kind["required"] = ["id"]  # of an inherited principle only the keys that change are written
+    items = {"$ref": _REF.format(model="Principle")}
+    properties["principle"] = {"description": "The criteria, each [[principle]].", "type": "array", "items": items}
     built |= {
         "$schema": _DIALECT,
         "required": ["name", "version"],
         "if": {"required": ["extends"]},
-        "then": {"properties": part},
-        "else": {"properties": {**whole, "remove": False}, "required": ["principle"]},
-        "$defs": kinds,
+        "else": {"properties": {"principle": whole, "remove": False}, "required": ["principle"]},
+        "definitions": kinds,
     }
     cleaned: dict[str, Any] = _plain(built)
     return cleaned | {"title": "guardsdk policy"}
@@ -79,7 +76,7 @@ def _without_allow(action: dict[str, Any], kinds: dict[str, Any]) -> dict[str, A
     for stage in kinds["StageActions"]["properties"].values():
         del stage["anyOf"]
         stage["enum"] = words
-    forms = [{"type": "string", "enum": words}, {"$ref": "#/$defs/StageActions"}]
+    forms = [{"type": "string", "enum": words}, {"$ref": _REF.format(model="StageActions")}]
     return {"oneOf": forms, "default": action["default"], "description": action["description"]}
 
 

@@ -101,6 +101,14 @@ def test_lint_is_quiet_about_the_packaged_policy_and_loud_about_slips(run: Runne
     assert [f"{rules}:16: unknown key" in line for line in said].count(True) == 1
 
 
+def test_a_label_that_nobody_scores_is_named_with_its_line_and_the_nearest_one(run: Runner, rules: Path) -> None:
+    rules.write_text(RULES.replace('"secret"', '"secrets"'))
+    assert run("info", "--policy", rules) == 2
+    assert f"{rules}:9: principle 'no-secrets': no screen of this guard scores label 'secrets'" in run.err
+    assert "did you mean 'secret'" in run.err
+    assert run("check", "hello", "--policy", "strict") == 0
+
+
 def test_test_passes_where_every_example_comes_out_as_written(run: Runner, rules: Path) -> None:
     assert run("policy", "test", rules) == 0
     assert "no-secrets  1 of 1  1 of 1  as written" in run.out

@@ -14,14 +14,14 @@ from guardsdk.policy.finding import packaged_file
 from guardsdk.policy.schema import FILE, as_json, schema
 from guardsdk.policy.starter import starter
 
-VALIDATOR = jsonschema.Draft202012Validator(json.loads(FILE.read_text(encoding="utf-8")))
+VALIDATOR = jsonschema.Draft7Validator(json.loads(FILE.read_text(encoding="utf-8")))
 HEAD = 'name = "x"\nversion = "1"\n'
 ONE = '[[principle]]\nid = "x"\ntext = "x"\nlabel = "x"\nstages = ["output"]\n'
 
 
 def test_the_published_file_is_what_the_model_makes() -> None:
     assert FILE.read_text(encoding="utf-8") == as_json(), "write guardsdk/policy/schema.json anew from schema.as_json()"
-    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.Draft7Validator.check_schema(schema())
 
 
 @pytest.mark.parametrize("name", PACKAGED)
@@ -66,6 +66,10 @@ def test_it_and_the_reader_agree(toml: str, fits: bool) -> None:  # noqa: FBT001
 
 def test_every_key_has_words_for_the_reader() -> None:
     told = schema()
-    keys = {**told["properties"], **told["$defs"]["Principle"]["properties"], **told["$defs"]["Example"]["properties"]}
+    keys = {
+        **told["properties"],
+        **told["definitions"]["Principle"]["properties"],
+        **told["definitions"]["Example"]["properties"],
+    }
     silent = sorted(name for name, part in keys.items() if "description" not in part)
     assert silent == []
