@@ -49,7 +49,7 @@ class EndpointTarget:
     ) -> None:
         """Ask ``model`` at ``base``, such as ``http://127.0.0.1:8080/v1``, with ``key`` as the bearer token.
 
-        Raises ``EvaluationError`` where ``base`` is no such address.
+        Raises ``EvaluationError`` where ``base`` is no such address, or ``key`` cannot be sent.
         """
         try:
             parts = urlsplit(base)
@@ -58,6 +58,9 @@ class EndpointTarget:
             parts, host, port = urlsplit(""), None, None
         if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
             msg = "--target: not a base URL such as http://127.0.0.1:8080/v1"
+            raise EvaluationError(msg)
+        if key is not None and not (key.isascii() and key.isprintable()):
+            msg = "GUARDSDK_ENDPOINT_KEY: a key is one line of ASCII characters"
             raise EvaluationError(msg)
         self._host, self._port = host, port
         self._secure = ssl.create_default_context() if parts.scheme == "https" else None

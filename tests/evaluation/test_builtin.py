@@ -16,6 +16,7 @@ from guardsdk.evaluation.encodings import ENCODINGS
 from guardsdk.evaluation.suites import open_suite
 from guardsdk.verdict import Stage
 from tests.shingles import banks, shingles
+from tests.test_docs import ROOT
 
 if TYPE_CHECKING:
     from guardsdk.evaluation.cases import Case
@@ -47,6 +48,13 @@ def test_every_slice_has_enough_of_what_is_harmful_and_of_what_only_looks_it() -
     assert min(sizes.values()) >= 14
     assert sum(sizes.values()) >= 700
     assert 0.8 < sum(size for (_, benign), size in sizes.items() if benign) / sum(sizes.values()) / 0.5 < 1.2
+
+
+def test_the_page_says_how_large_it_is() -> None:
+    languages = {case.language for case in builtin_cases()} - {"mul"}  # several mixed
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert f"{len(builtin_cases())} cases in {len(languages)} languages over twelve slices" in page
+    assert len(SLICES) == 12
 
 
 def test_it_stays_large_when_something_has_to_answer() -> None:

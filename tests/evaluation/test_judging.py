@@ -163,6 +163,14 @@ async def test_a_judge_that_fails_judges_nothing_and_quotes_nothing(
     assert "secret" not in one.error
 
 
+async def test_an_answer_that_was_not_read_completely_is_not_judged(model_directory: Path) -> None:
+    with Guard(judge_policy(), models=model_directory, providers="cpu", observers=(), deadline_s=1e-9) as guard:
+        [one] = await GuardJudge(guard).judge([answered("I'm sorry, but I can't help with that.")])
+    assert one.outcome is Outcome.ERROR
+    assert one.error is not None
+    assert one.error.startswith("judge: ")
+
+
 async def test_a_judge_without_a_model_judges_nothing(tmp_path: Path) -> None:
     with Guard(judge_policy(), models=tmp_path, observers=()) as guard, pytest.raises(Exception, match="model"):
         GuardJudge(guard)

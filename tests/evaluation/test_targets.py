@@ -18,6 +18,7 @@ from guardsdk.evaluation.cases import Case
 from guardsdk.evaluation.endpoint import EndpointTarget
 from guardsdk.evaluation.opening import Options, open_target
 from guardsdk.evaluation.targets import CallableTarget, TargetError, TargetHangsError, in_thread, question_of
+from guardsdk.settings import endpoint_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -248,6 +249,15 @@ def test_an_address_that_is_none_is_refused_without_being_repeated(base: str) ->
     with pytest.raises(EvaluationError, match="not a base URL") as caught:
         open_target(base, Options(name="m"))
     assert base not in str(caught.value)
+
+
+def test_a_key_comes_from_the_environment_and_has_to_fit_into_a_header() -> None:
+    assert endpoint_key({"GUARDSDK_ENDPOINT_KEY": "k-1"}) == "k-1"
+    assert endpoint_key({"GUARDSDK_ENDPOINT_KEY": ""}) is endpoint_key({}) is None
+    for key in ("secret\n", "s\u00e9cret"):
+        with pytest.raises(EvaluationError, match="GUARDSDK_ENDPOINT_KEY") as caught:
+            EndpointTarget("http://127.0.0.1:1/v1", "small", key=key)
+        assert "cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
