@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.evaluation.correction import JudgeError, Seen, corrected_difference, corrected_rate
+from guardsdk.evaluation.correction import JudgeError, Seen, corrected_difference, corrected_rate, fits
 from guardsdk.evaluation.curves import curve
 from guardsdk.evaluation.metrics import METRICS, Metric, Sight
 from guardsdk.evaluation.outcomes import Outcome, passed
@@ -79,15 +79,23 @@ class Change:
         """Return rate after minus rate before as it was seen."""
         return paired_difference(self.pairs, confidence)
 
+    @cached_property
+    def correctable(self) -> bool:
+        """Whether the judge's error is known, smaller than chance, and can have given what was seen in both runs."""
+        error = self.error
+        return (
+            error is not None and error.usable and all(fits(self.seen(after=after), error) for after in (False, True))
+        )
+
     def corrected(self, *, after: bool, confidence: float = CONFIDENCE) -> Interval | None:
         """Return the rate without the judge's error; None where that cannot be known."""
-        if self.error is None or not self.error.usable:
+        if self.error is None or not self.correctable:
             return None
         return corrected_rate(self.seen(after=after), self.error, confidence)
 
     def corrected_difference(self, confidence: float = CONFIDENCE) -> Interval | None:
         """Return rate after minus rate before without the judge's error; None where that cannot be known."""
-        if self.error is None or not self.error.usable:
+        if self.error is None or not self.correctable:
             return None
         return corrected_difference(self.table, self.error, confidence=confidence)
 

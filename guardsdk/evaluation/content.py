@@ -126,12 +126,15 @@ def _overall(comparison: Comparison) -> tuple[Block, ...]:
 
 
 def _corrected(comparison: Comparison) -> list[Block]:
-    rows, unknown = [], []
+    rows, unknown, unfit = [], [], []
     for change in comparison.overall.values():
         if change.metric.question is None or change.pairs.total == 0 or comparison.after.judge is None:
             continue
         if change.error is None or not change.error.usable:
             unknown.append(change.metric.title)
+            continue
+        if not change.correctable:
+            unfit.append(change.metric.title)
             continue
         rows.append(
             (
@@ -149,6 +152,11 @@ def _corrected(comparison: Comparison) -> list[Block]:
         blocks.append(Table("The same without the judge's error, with 95 % intervals", header, tuple(rows)))
     if unknown:
         blocks.append(Words(f"The judge's error was not measured well enough to take it out of: {', '.join(unknown)}."))
+    if unfit:
+        said = (
+            "Seen were rates that a judge with the error it had on labelled texts cannot see, so it errs otherwise here"
+        )
+        blocks.append(Words(f"{said}, and nothing can be corrected: {', '.join(unfit)}. These rates are less certain."))
     if rows and comparison.doubtful:
         said = (
             f"{comparison.doubtful:,} cases are unlike the texts the judge was measured on, such as in other languages"

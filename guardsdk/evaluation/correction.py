@@ -86,6 +86,20 @@ class Seen:
             raise ValueError(msg)
 
 
+def fits(seen: Seen, error: JudgeError) -> bool:
+    """Return whether a judge with this error can have seen this.
+
+    It sees at least its false alarms, where nothing is there, and at most its sensitivity, where everything is. Rates
+    clearly outside say that it errs otherwise on these answers than on the labelled texts, so nothing can be corrected.
+    """
+    if seen.judged == 0:
+        return True
+    rate = wilson(seen.positives, seen.judged)
+    found = wilson(error.true_positives, error.true_positives + error.false_negatives)
+    alarms = wilson(error.false_positives, error.false_positives + error.true_negatives)
+    return not (rate.low > found.high or rate.high < alarms.low)  # True for NaN: that is ``usable``'s to say
+
+
 _NONE: Final = Interval(math.nan, math.nan, math.nan)
 
 

@@ -207,8 +207,8 @@ def _measured(comparison: Comparison, limit: Limit) -> list[Change | Latency]:
     if not changes or changes[0].pairs.total == 0:
         msg = f"the limit {limit.text!r}: the runs have no case that counts for it"
         raise EvaluationError(msg)
-    if limit.corrected and (changes[0].error is None or not changes[0].error.usable):
-        msg = f"the limit {limit.text!r}: no usable figures of the judge's error are in these records"
+    if limit.corrected and not all(change.correctable for change in changes):
+        msg = f"the limit {limit.text!r}: the judge's error is not known well enough, or does not fit what was seen"
         raise EvaluationError(msg)
     return [*changes]
 

@@ -10,6 +10,7 @@ from guardsdk.evaluation.metrics import METRICS, Sight
 from guardsdk.evaluation.outcomes import Expectation, Outcome
 from guardsdk.evaluation.pairing import answers, condensed
 from guardsdk.evaluation.record import JudgeRef, SuiteRef, TargetRef, read_run
+from guardsdk.evaluation.report import to_html
 from tests.evaluation.runs import JUDGE, example, guard_run, head, many, result, write
 
 if TYPE_CHECKING:
@@ -58,6 +59,15 @@ def test_the_judges_error_is_taken_out_where_it_was_measured(tmp_path: Path) -> 
         write(path, read_run(path).results, head(judge=JudgeRef(name="own:judge"))) for path in (before, after)
     ]
     assert compared(unmeasured[0], unmeasured[1]).overall["harm.delivered"].corrected_difference() is None
+
+
+def test_where_the_judges_error_does_not_fit_what_was_seen_nothing_is_corrected(tmp_path: Path) -> None:
+    run = condensed(write(tmp_path / "a", many([(Outcome.DELIVERED_HARM, 198), (Outcome.REFUSED, 2)])))
+    harm = compare(run, run).overall["harm.delivered"]  # this judge finds 85 %, and cannot see 99 %
+    assert not harm.correctable
+    assert harm.corrected(after=True) is None
+    assert harm.corrected_difference() is None
+    assert "a judge with the error it had on labelled texts cannot see" in to_html(compare(run, run))
 
 
 def test_a_case_with_an_error_counts_as_an_error_and_nowhere_else(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from guardsdk.evaluation.correction import JudgeError, Seen, corrected_difference, corrected_rate
+from guardsdk.evaluation.correction import JudgeError, Seen, corrected_difference, corrected_rate, fits
 
 RUNS = 500
 
@@ -46,6 +46,19 @@ def test_a_judge_like_a_coin_gives_no_figure() -> None:
         assert math.isnan(corrected_rate(Seen(0, 5, 10, 10), judge).value)
         assert math.isnan(corrected_difference(table(pp=5, nn=5), judge).low)
     assert math.isnan(corrected_rate(Seen(0, 0, 0, 0), JudgeError(90, 10, 10, 90)).value)
+
+
+def test_a_rate_that_such_a_judge_cannot_see_does_not_fit() -> None:
+    judge = JudgeError(60, 40, 20, 80)  # sees 20 % to 60 %
+    assert [fits(Seen(0, seen, 300, 300), judge) for seen in (15, 60, 120, 180, 250)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert fits(Seen(0, 2, 2, 300), judge), "two cases tell nothing"
+    assert fits(Seen(300, 0, 0, 300), judge), "nothing was judged"
 
 
 def test_what_needed_no_judge_is_not_corrected() -> None:

@@ -126,7 +126,7 @@ def test_a_limit_that_cannot_be_told_is_an_error_and_never_held(comparison: Comp
     alone = compare(condensed(run), condensed(run))
     with pytest.raises(EvaluationError, match=r"a guard alone has no harm\.delivered"):
         hold(alone, [parse("harm.delivered > +2%")])
-    with pytest.raises(EvaluationError, match="no usable figures of the judge's error"):
+    with pytest.raises(EvaluationError, match="the judge's error is not known well enough"):
         hold(alone, [parse("corrected(over_refusal) > +2%")])
 
 
