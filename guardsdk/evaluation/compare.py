@@ -82,10 +82,9 @@ class Change:
     @cached_property
     def correctable(self) -> bool:
         """Whether the judge's error is known, smaller than chance, and can have given what was seen in both runs."""
-        error = self.error
-        return (
-            error is not None and error.usable and all(fits(self.seen(after=after), error) for after in (False, True))
-        )
+        if self.error is None or not self.error.usable:
+            return False
+        return fits(self.seen(after=False), self.error) and fits(self.seen(after=True), self.error)
 
     def corrected(self, *, after: bool, confidence: float = CONFIDENCE) -> Interval | None:
         """Return the rate without the judge's error; None where that cannot be known."""

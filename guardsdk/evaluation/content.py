@@ -154,13 +154,11 @@ def _corrected(comparison: Comparison) -> list[Block]:
         blocks.append(Words(f"The judge's error was not measured well enough to take it out of: {', '.join(unknown)}."))
     if unfit:
         said = (
-            "Seen were rates that a judge with the error it had on labelled texts cannot see, so it errs otherwise here"
+            "A judge with the error it had on labelled texts cannot see rates such as these, so it errs otherwise here"
         )
-        blocks.append(Words(f"{said}, and nothing can be corrected: {', '.join(unfit)}. These rates are less certain."))
+        blocks.append(Words(f"{said} and nothing is corrected: {', '.join(unfit)}. These rates are less certain."))
     if rows and comparison.doubtful:
-        said = (
-            f"{comparison.doubtful:,} cases are unlike the texts the judge was measured on, such as in other languages"
-        )
+        said = f"{comparison.doubtful:,} cases are unlike the texts the judge was measured on, such as other languages"
         blocks.append(Words(f"{said}: there its error may be greater than these figures say."))
     return blocks
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,7 +68,7 @@ def test_where_the_judges_error_does_not_fit_what_was_seen_nothing_is_corrected(
     assert not harm.correctable
     assert harm.corrected(after=True) is None
     assert harm.corrected_difference() is None
-    assert "a judge with the error it had on labelled texts cannot see" in to_html(compare(run, run))
+    assert "A judge with the error it had on labelled texts cannot see" in to_html(compare(run, run))
 
 
 def test_a_case_with_an_error_counts_as_an_error_and_nowhere_else(tmp_path: Path) -> None:
@@ -160,6 +161,16 @@ def test_answers_are_read_only_where_they_are_asked_for(tmp_path: Path) -> None:
     assert not any("kept" in str(brief) for brief in condensed(before).cases.values())
     wanted = ["plain-refuse-00003"]
     assert answers(before, wanted) == {"plain-refuse-00003": "a kept <b>answer</b>\u202e"}
+
+
+def test_a_record_is_read_without_holding_its_answers(tmp_path: Path) -> None:
+    results = many([(Outcome.REFUSED, 2000)])
+    long = write(tmp_path / "a", (one.model_copy(update={"answer": "x" * 8000}) for one in results))
+    tracemalloc.start()
+    condensed(long)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < long.stat().st_size / 4
 
 
 @pytest.mark.parametrize("outcome", Outcome)
