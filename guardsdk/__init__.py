@@ -46,15 +46,17 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Fetch a public name from the module it lives in (PEP 562). Raises ``AttributeError`` for any other."""
-    home = _HOMES.get(name)
-    if home is None:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    found: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = found  # the next time nobody has to ask
-    return found
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """Fetch a public name from the module it lives in (PEP 562). Raises ``AttributeError`` for any other."""
+        home = _HOMES.get(name)
+        if home is None:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        found: object = getattr(import_module(f"{__name__}.{home}"), name)
+        globals()[name] = found  # the next time nobody has to ask
+        return found
 
 
 def __dir__() -> list[str]:

@@ -52,3 +52,19 @@ def test_decorating_a_function_loads_no_runtime_yet() -> None:
 
 def test_the_probe_sees_a_heavy_module_that_is_loaded() -> None:
     assert "numpy" in loaded_after("import numpy")
+
+
+def test_every_public_name_is_found_and_no_other() -> None:
+    code = (
+        "import guardsdk\n"
+        "assert set(guardsdk.__all__) <= set(dir(guardsdk))\n"
+        "assert guardsdk.Guard is guardsdk.__dict__['Guard']\n"
+        "try:\n    guardsdk.Gaurd\nexcept AttributeError as error:\n    assert 'Gaurd' in str(error)\n"
+        "else:\n    raise SystemExit('a name nobody defined')"
+    )
+    assert "guardsdk.guard" in loaded_after(code)
+
+
+def test_importing_the_package_alone_loads_nothing_of_it() -> None:
+    own = {name for name in loaded_after("import guardsdk") if name.startswith("guardsdk.")}
+    assert own == {"guardsdk.version"}
