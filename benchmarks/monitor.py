@@ -81,7 +81,7 @@ class Replay:
             self.monitor.merge(state)
             self.checks = WARM
         self.raised: list[Alert] = []
-        self._blocked: deque[bool] = deque(maxlen=NAIVE_WINDOW)
+        self._blocked: deque[bool] = deque([] if state is None else [False] * NAIVE_WINDOW, maxlen=NAIVE_WINDOW)
 
     def _note(self, alert: Alert) -> None:
         self.raised.append(alert)

@@ -80,6 +80,7 @@ HOMES = {
     "presidio_analyzer": ("integrations/presidio.py",),
     "cachetools": ("cache.py", "monitor/"),
     "pyarrow": ("decisions/parquet.py",),
+    "redis": ("monitor/shared.py",),
     "tqdm": ("cli/",),
     "torch": ("evaluation/local_model.py",),
     "transformers": ("evaluation/local_model.py",),

