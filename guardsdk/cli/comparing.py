@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, table
+from guardsdk.errors import InputError
 from guardsdk.evaluation import report, wording
 from guardsdk.evaluation.compare import compare
 from guardsdk.evaluation.content import SHOWN_FLIPS
@@ -26,7 +27,9 @@ def compare_options(parser: ArgumentParser) -> None:
     """Add what ``guardsdk eval compare`` takes to ``parser``."""
     parser.set_defaults(run=_compare, alone=True)
     parser.add_argument("before", type=Path, metavar="BEFORE.json", help="record of a run, to hold against")
-    parser.add_argument("after", type=Path, metavar="AFTER.json", help="record of a run over the same cases")
+    parser.add_argument(
+        "after", type=Path, nargs="+", metavar="AFTER.json", help="record of a run over the same cases; several: layers"
+    )
     parser.add_argument(
         "--fail-if",
         action="append",
@@ -53,13 +56,35 @@ def compare_options(parser: ArgumentParser) -> None:
 
 
 def _compare(options: Namespace) -> Exit:
+    return _two(options, options.after[0]) if len(options.after) == 1 else _several(options)
+
+
+def _several(options: Namespace) -> Exit:
+    """Hold every run against the first one; what only two runs have is refused."""
+    for option in ("fail_if", "json", "with_answers"):
+        if getattr(options, option):
+            msg = f"--{option.replace('_', '-')} is for two records: give one AFTER.json"
+            raise InputError(msg)
+    before = condensed(options.before)
+    comparisons = [compare(before, condensed(after), allowed=options.allow_different) for after in options.after]
+    if options.html is not None:
+        options.html.write_text(report.overview_to_html(comparisons), encoding="utf-8")
+    if options.markdown is not None:
+        options.markdown.write_text(report.overview_to_markdown(comparisons), encoding="utf-8")
+    for after, comparison in zip(options.after, comparisons, strict=True):
+        say(f"{after}: {wording.who(comparison.after)}")
+        _tell(comparison, [])
+    return Exit.ALLOWED
+
+
+def _two(options: Namespace, after: Path) -> Exit:
     limits = [parse(text) for text in options.fail_if]  # before the records are read: a typing error shows at once
-    comparison = compare(condensed(options.before), condensed(options.after), allowed=options.allow_different)
+    comparison = compare(condensed(options.before), condensed(after), allowed=options.allow_different)
     held = hold(comparison, limits)
     kept: report.Answers = ({}, {})
     if options.with_answers:
         flipped = {flip.id for flip in comparison.flips[:SHOWN_FLIPS]}
-        kept = (answers(options.before, flipped), answers(options.after, flipped))
+        kept = (answers(options.before, flipped), answers(after, flipped))
     if options.html is not None:
         options.html.write_text(report.to_html(comparison, held, kept), encoding="utf-8")
     if options.markdown is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from guardsdk import render
 from guardsdk.evaluation import wording
 from guardsdk.evaluation.content import Listing, Picture, Table, Texts, Words, chapters
+from guardsdk.evaluation.overview import overview
 from guardsdk.render import markdown
 from guardsdk.version import __version__
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from guardsdk.evaluation.compare import Change, Comparison
-    from guardsdk.evaluation.content import Block
+    from guardsdk.evaluation.content import Block, Chapter
     from guardsdk.evaluation.gate import Held
     from guardsdk.evaluation.statistics import Interval, Proportion
 
@@ -36,17 +37,37 @@ def title(comparison: Comparison) -> str:
 
 def to_html(comparison: Comparison, held: Sequence[Held] = (), answers: Answers = ({}, {})) -> str:
     """Return a self-contained page; ``answers`` stand behind a click, and are nowhere in it where they are left out."""
-    sections = [
-        render.Section(chapter.title, [_markup(block) for block in chapter.blocks])
-        for chapter in chapters(comparison, held, answers)
-    ]
-    return render.page(
-        title=title(comparison),
-        lead=wording.headline(comparison),
-        opening=[render.cards(_cards(comparison, held))],
-        sections=sections,
-        foot=f"Made by guardsdk {__version__} from two records of {comparison.cases:,} cases.",
+    return _page(
+        title(comparison),
+        wording.headline(comparison),
+        chapters(comparison, held, answers),
+        f"two records of {comparison.cases:,} cases",
+        [render.cards(_cards(comparison, held))],
     )
+
+
+def overview_to_html(comparisons: Sequence[Comparison]) -> str:
+    """Return a page on several runs, each held against the same one."""
+    records = f"{len(comparisons) + 1} records of {comparisons[0].cases:,} cases"
+    return _page(_overview_title(comparisons), _overview_lead(comparisons), overview(comparisons), records)
+
+
+def _page(name: str, lead: str, parts: Sequence[Chapter], records: str, opening: Sequence[render.Markup] = ()) -> str:
+    return render.page(
+        title=name,
+        lead=lead,
+        opening=opening,
+        sections=[render.Section(part.title, [_markup(block) for block in part.blocks]) for part in parts],
+        foot=f"Made by guardsdk {__version__} from {records}.",
+    )
+
+
+def _overview_title(comparisons: Sequence[Comparison]) -> str:
+    return f"{len(comparisons)} runs held against {wording.who(comparisons[0].before)}"
+
+
+def _overview_lead(comparisons: Sequence[Comparison]) -> str:
+    return f"The same {comparisons[0].cases:,} cases in every run."
 
 
 def _cards(comparison: Comparison, held: Sequence[Held]) -> list[render.Card]:
@@ -91,8 +112,17 @@ def _coloured(row: Sequence[str]) -> list[str]:
 
 def to_markdown(comparison: Comparison, held: Sequence[Held] = (), answers: Answers = ({}, {})) -> str:
     """Return the report without its pictures, whose figures are in the tables."""
-    parts = [f"# {markdown.plain(title(comparison))}", markdown.plain(wording.headline(comparison))]
-    for chapter in chapters(comparison, held, answers):
+    return _marked(title(comparison), wording.headline(comparison), chapters(comparison, held, answers))
+
+
+def overview_to_markdown(comparisons: Sequence[Comparison]) -> str:
+    """Return the report on several runs without its pictures."""
+    return _marked(_overview_title(comparisons), _overview_lead(comparisons), overview(comparisons))
+
+
+def _marked(name: str, lead: str, found: Sequence[Chapter]) -> str:
+    parts = [f"# {markdown.plain(name)}", markdown.plain(lead)]
+    for chapter in found:
         parts.append(f"## {markdown.plain(chapter.title)}")
         parts += [text for block in chapter.blocks if (text := _marked_down(block))]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"

@@ -70,7 +70,7 @@ def guard(ref: GuardRef) -> str:
     """Return in words what stood around the model; nothing where nothing did."""
     if ref.sides == "none":
         return ""
-    sides = {"input": "guarded input", "output": "guarded output", "both": "guarded on both sides"}[ref.sides]
+    sides = {"input": "input guarded", "output": "output guarded", "both": "both guarded"}[ref.sides]
     return f"{sides} without {', '.join(ref.without)}" if ref.without else sides
 
 

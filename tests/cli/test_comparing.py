@@ -7,6 +7,7 @@ import pytest
 
 from guardsdk.cli import main
 from guardsdk.evaluation.outcomes import Outcome
+from guardsdk.evaluation.record import GuardRef, read_run
 from tests.evaluation.runs import example, guard_run, head, many, write
 
 if TYPE_CHECKING:
@@ -81,3 +82,19 @@ def test_guards_compare_with_guards(tmp_path: Path, capsys: pytest.CaptureFixtur
     runs = [str(guard_run(tmp_path / name, apart)) for name, apart in (("a", 0.3), ("b", 0.1))]
     assert main(["eval", "compare", *runs, "--fail-if", "harm.held_back < -5%"]) == 1
     assert "harm.delivered" not in capsys.readouterr().out
+
+
+def test_several_runs_are_held_against_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = example(tmp_path)
+    around = head(model="before", guard=GuardRef(sides="both", without=("toxicity",)))
+    guarded = write(tmp_path / "guarded.json", read_run(after).results, around)
+    page, text = tmp_path / "layers.html", tmp_path / "layers.md"
+    runs = [str(before), str(guarded), str(guarded)]
+    assert main(["eval", "compare", *runs, "--html", str(page), "--markdown", str(text)]) == 0
+    assert "both guarded without toxicity" in capsys.readouterr().out
+    for written in (page.read_text(encoding="utf-8"), text.read_text(encoding="utf-8")):
+        assert "2 runs held against before" in written
+        assert "without toxicity (2)" in written.replace("\\", "")
+        assert "Delivered harm" in written
+    assert main(["eval", "compare", *runs, "--fail-if", "passed < -1%"]) == 2
+    assert "--fail-if is for two records" in capsys.readouterr().err
