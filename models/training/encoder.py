@@ -111,6 +111,12 @@ class GuardModel(nn.Module):
         nn.init.zeros_(self.attend.weight)
         nn.init.zeros_(self.attend.bias)
 
+    def imitate_int8(self, *, on: bool) -> None:
+        """Compute with the rounding of the int8 graph, or without."""
+        for layer in self.layers:
+            if isinstance(layer, Layer):
+                layer.as_int8 = on
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, ...]:
         """Return logits [B, L], pooling weights [B, L, T] and the unit-length embedding [B, H].
 

@@ -205,8 +205,7 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
             step += 1
             if step <= done:
                 continue
-            for layer in model.layers:
-                layer.as_int8 = step > recipe.as_int8_from * total
+            model.imitate_int8(on=step > recipe.as_int8_from * total)
             # Seeded by the step, so that a resumed run hides the same tokens.
             batch = collate(data, rows, drop=recipe.token_drop, rng=np.random.default_rng((recipe.seed, step)))
             labels = torch.from_numpy(batch.labels).to(device)
@@ -221,8 +220,7 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
                 _save(checkpoint, {"masters": masters.state(), "step": step})
                 saved = time.monotonic()
     progress.close()
-    for layer in model.layers:
-        layer.as_int8 = False
+    model.imitate_int8(on=False)
 
 
 def _save(path: Path, stored: dict[str, object]) -> None:

@@ -313,7 +313,7 @@ def test_imitated_int8_rounds_as_the_runtime_does_and_lets_gradients_through() -
     wanted = ((integers - zero) * scale) @ ((layer.weight / steps).round() * steps).T + layer.bias
     torch.testing.assert_close(coarse, wanted, atol=1e-4, rtol=1e-4)
     assert 0 < (coarse - layer(states)).abs().max() < 0.1
-    coarse.sum().backward()
+    coarse.sum().backward()  # type: ignore[no-untyped-call]
     assert layer.weight.grad is not None
     assert layer.weight.grad.abs().min() > 0
 
