@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from guardsdk.engine.classifier import Classifier
+    from guardsdk.monitor.monitor import Monitor
     from guardsdk.pipeline import Assembly, Pipeline
     from guardsdk.policy.model import Policy
     from guardsdk.teaching.lesson import Lesson
@@ -33,6 +34,7 @@ class Teaching:
     _lessons: tuple[Lesson, ...]
     _loader: Loader[Parts]
     _pipeline: Pipeline
+    _monitor: Monitor | None
 
     def teach(
         self,
@@ -110,6 +112,8 @@ class Teaching:
         loader.get(again=True)
         pipeline = self._pipeline.under(policy, lambda: loader.get()[0])
         self.policy, self._lessons, self._loader, self._pipeline = policy, lessons, loader, pipeline
+        if self._monitor is not None:
+            self._monitor.follow(policy)
 
     def _load(self, policy: Policy, lessons: tuple[Lesson, ...]) -> Parts:
         raise NotImplementedError

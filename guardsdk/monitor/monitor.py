@@ -156,6 +156,10 @@ class Monitor:
             self._asked_last.pop(pseudonym, None)
             self._memory.alerts.forget(pseudonym)
 
+    def follow(self, policy: Policy) -> None:
+        """Watch the principles of ``policy`` from now on, as where a guard was taught one; the rules stay."""
+        self.policy, self._watched = policy, watched(policy)
+
     def listen(self, listener: Callable[[Alert], None]) -> None:
         """Call ``listener`` too with every alert from now on."""
         self._listeners.append(listener)

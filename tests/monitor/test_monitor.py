@@ -234,6 +234,16 @@ def test_actors_are_called_what_the_decision_log_calls_them(model: Path, tmp_pat
     assert f'"actor":"{alert.actor}"' in log.read_text()
 
 
+def test_a_principle_that_comes_later_is_watched_too(model: Path) -> None:
+    late = TOML + '[[principle]]\nid = "no-insult"\ntext = "None."\nlabel = "toxicity"\nstages = ["input"]\n'
+    with Guard(Policy.from_toml(TOML), models=model, observers=[]) as guard:
+        assert guard.monitor._watched[Stage.INPUT] == {"no-override"}
+        guard.monitor.follow(Policy.from_toml(late))
+        assert guard.monitor._watched[Stage.INPUT] == {"no-override", "no-insult"}
+        guard._follow(())  # as teaching does
+        assert guard.monitor.policy is guard.policy
+
+
 def test_rules_are_written_in_the_policy() -> None:
     written = Policy.from_toml(
         TOML.replace(
