@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ def test_the_page_has_a_row_for_every_scenario() -> None:
         "model": "m",
         "date": "2026-01-01",
         "hardware": "h",
-        "found": [json.loads(json.dumps(monitor.asdict(found)))],
+        "found": [json.loads(json.dumps(asdict(found)))],
         "false_alarms": {"checks": 1000, "alerts": {"probing": 2}, "naive": 3},
         "cost": {"us_without_actor": 1, "us_with_actor": 2, "us_with_actor_median": 3, "actors": 4, "mb_of_actors": 5},
     }
