@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.screens.base import OperatingPoints, Screen
     from guardsdk.surroundings import Surroundings
+    from guardsdk.teaching.lesson import Lesson
     from guardsdk.verdict import Verdict
 
     Fault = Callable[[list[Reading]], Any]
@@ -141,9 +142,9 @@ class FaultyGuard(Guard):
         policy = Policy(name="all", version="1", on_error=on_error, principles=principles)
         super().__init__(policy, cache=0, observers=())
 
-    def _load(self) -> tuple[Assembly, Classifier]:
-        keys = self._keys(self._classifier.model.ref)
-        assembly = assemble(self.policy, self._classifier, self._canaries, (), keys, views=True)
+    def _load(self, policy: Policy, lessons: tuple[Lesson, ...]) -> tuple[Assembly, Classifier]:
+        keys = self._keys(self._classifier.model.ref, policy, lessons)
+        assembly = assemble(policy, self._classifier, self._canaries, (), keys, views=True)
         panel = Panel([Faulty(screen, self.broken) for screen in assembly.panel.screens])
         return replace(assembly, panel=panel.serving(assembly.bound.measured)), self._classifier
 
