@@ -34,14 +34,21 @@ def wilson(hits: int, total: int, confidence: float = CONFIDENCE) -> Share:
     _check(hits, total)
     if total == 0:
         return Share(0, 0, 0.0, 1.0)
-    z = NormalDist().inv_cdf((1.0 + confidence) / 2.0)
+    return Share(hits, total, *score_interval(hits, total, NormalDist().inv_cdf((1.0 + confidence) / 2.0)))
+
+
+def score_interval(hits: float, total: float, z: float) -> tuple[float, float]:
+    """Return both ends of Wilson's interval at ``z`` standard deviations; ``total`` is more than 0.
+
+    The counts need not be whole: weighted ones have an effective number.
+    """
     rate = hits / total
     scale = 1.0 + z * z / total
     centre = (rate + z * z / (2 * total)) / scale
     half = z / scale * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
     low = 0.0 if hits == 0 else max(0.0, centre - half)
     high = 1.0 if hits == total else min(1.0, centre + half)
-    return Share(hits, total, low, high)
+    return low, high
 
 
 def upper_bound(hits: int, total: int, confidence: float = CONFIDENCE) -> float:

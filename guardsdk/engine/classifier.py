@@ -127,8 +127,9 @@ class Classifier:
             outputs = loaded.turns.run(members, limits)
             if outputs is None:
                 return
-            found = log_odds(outputs.logits, self.model.activation)
-            odds = (found if heads is None else heads.added(found, outputs.embedding)).tolist()
+            odds = log_odds(outputs.logits, self.model.activation).tolist()
+            if heads is not None:
+                odds = heads.beside(odds, outputs.embedding)
             for at, row in enumerate(members):
                 tally = tallies[row.owner]
                 # The windows of a text come in their order, so that where it stops is no matter of its neighbours.

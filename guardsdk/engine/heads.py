@@ -7,18 +7,17 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from guardsdk.errors import ModelError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.registry.manifest import Calibration
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Heads:
     """K heads beside those of the model: log-odds are ``weights @ embedding + intercepts``, window by window."""
 
@@ -31,19 +30,16 @@ class Heads:
     calibrations: tuple[Calibration, ...]
     """K, from log-odds to a probability."""
 
-    def log_odds(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the log-odds [B, K] of ``embeddings`` [B, H]."""
-        return (embeddings @ self.weights.T + self.intercepts).astype(np.float64)
-
-    def added(self, odds: NDArray[np.float64], embeddings: NDArray[np.float32] | None) -> NDArray[np.float64]:
-        """Return the model's log-odds [B, L] with those of ``embeddings`` [B, H] behind them, [B, L + K].
+    def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
+        """Return the model's log-odds, B lists of L, with those of ``embeddings`` [B, H] behind them, B lists of L + K.
 
         Raises ``ModelError`` where the model gives no embedding that the heads fit.
         """
         if embeddings is None or embeddings.shape[1] != self.weights.shape[1]:
             msg = f"the model gives no embedding of {self.weights.shape[1]} numbers, which {', '.join(self.names)} need"
             raise ModelError(msg)
-        return np.concatenate([odds, self.log_odds(embeddings)], axis=1)
+        added = (embeddings.dot(self.weights.T) + self.intercepts).tolist()
+        return [own + taught for own, taught in zip(odds, added, strict=True)]
 
 
 def encoder_digest(model: LoadedModel) -> str:

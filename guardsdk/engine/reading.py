@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from math import exp, inf
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.verdict import Stage
 
+_NIL = -500.0
+"""Log-odds at which a probability has long been 0, and below which the exponential overflows."""
+
 
 class StageReading:
     """The labels that are read on one stage: their logit columns and their calibration."""
@@ -37,20 +41,26 @@ class StageReading:
         self.columns = [column for column, _, _ in entries]
         self._lines = [(calibration.slope, calibration.intercept) for _, _, calibration in entries]
         self._width = len(model.manifest.labels)
+        self._beside: WeakKeyDictionary[Heads, StageReading] = WeakKeyDictionary()
 
     def beside(self, heads: Heads) -> StageReading:
         """Return a reading of these labels and, behind all columns of the model, those of ``heads``."""
+        known = self._beside.get(heads)
+        if known is not None:
+            return known
         joint = copy(self)
         joint.names = [*self.names, *heads.names]
         joint.columns = [*self.columns, *range(self._width, self._width + len(heads.names))]
         joint._lines = [*self._lines, *((one.slope, one.intercept) for one in heads.calibrations)]  # noqa: SLF001
+        self._beside[heads] = joint
         return joint
 
     def probabilities(self, log_odds: Sequence[float]) -> list[float]:
         """Calibrate ``log_odds``, one per label of this stage, by Platt scaling."""
-        # Beyond +-500 the exponential overflows, and the probability has long been 0 or 1.
-        scaled = [slope * odds + intercept for (slope, intercept), odds in zip(self._lines, log_odds, strict=True)]
-        return [1.0 / (1.0 + exp(-max(-500.0, min(500.0, value)))) for value in scaled]
+        return [
+            1.0 / (1.0 + exp(-value)) if (value := slope * odds + intercept) > _NIL else 0.0
+            for (slope, intercept), odds in zip(self._lines, log_odds, strict=True)
+        ]
 
 
 def log_odds(logits: NDArray[np.float32], activation: str) -> NDArray[np.float64]:
@@ -89,17 +99,19 @@ class Tally:
         """Take in one window: its log-odds [L] and row ``row`` of ``outputs``, whose text starts at token ``head``."""
         first, end = self.windows[window]
         self._done.append((first, end))
-        best, attention = self._best, None
+        best, attention, told = self._best, None, 0 if outputs.attention is None else outputs.attention.shape[1]
+        whole = Peak(first, end, None)  # what a label that was taught looks at, and any where nothing is told
         for at, column in enumerate(self.reading.columns):
             if odds[column] > best[at]:
                 best[at] = odds[column]
+                if column >= told:
+                    self._peaks[self.reading.names[at]] = whole
+                    continue
                 if attention is None and outputs.attention is not None:
                     # A copy, where a view would keep the other rows of the batch alive.
                     alone = len(outputs.attention) == 1
                     attention = outputs.attention[0] if alone else outputs.attention[row].copy()
-                weights = None
-                if attention is not None and column < len(attention):  # one that was taught looks at the whole window
-                    weights = attention[column, head : head + end - first]
+                weights = None if attention is None else attention[column, head : head + end - first]
                 self._peaks[self.reading.names[at]] = Peak(first, end, weights)
         if outputs.embedding is not None:
             vector = outputs.embedding[row]

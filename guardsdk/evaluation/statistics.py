@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from guardsdk.intervals import score_interval
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -95,13 +97,7 @@ def wilson(successes: float, total: float, z: float = Z_95) -> Proportion:
     _check(successes, total)
     if total == 0:
         return Proportion(0, 0, math.nan, math.nan)
-    rate = successes / total
-    scale = 1.0 + z * z / total
-    centre = (rate + z * z / (2 * total)) / scale
-    half = z / scale * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == total else min(1.0, centre + half)
-    return Proportion(successes, total, low, high)
+    return Proportion(successes, total, *score_interval(successes, total, z))
 
 
 def _log_factorials(total: int) -> NDArray[np.float64]:
