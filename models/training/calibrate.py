@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATES = ("0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1")
-TARGET = 0.01
-"""Benign texts a stage may block, all blocking principles of the default policy together."""
+TARGET = {"input": 0.005, "tool": 0.005, "output": 0.01}
+"""Benign texts of ``calib/`` a stage may block, all blocking principles of the default policy together.
+
+One in a hundred is what people put up with. Half of it for what users and tools send: the sources nearest to real
+traffic, chats and scraped pages, are blocked about twice as often as the mean, and so is text from elsewhere.
+"""
 FLAG_RATE = {("toxicity", "input"): 0.05, ("refusal", "output"): 0.01}
 """Flags stop nothing: they may fire more often, each on its own."""
 BLOCKING = {
@@ -170,7 +174,7 @@ def _blocking_thresholds(scored: Sequence[Scored], stage: str) -> dict[str, floa
     here = [(pool, found) for pool, found in scored if pool.stage == stage]
     benign = [_negatives(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
     wanted = [(pool.label, found) for pool, found in here if pool.label in BLOCKING[stage]]
-    return joint_thresholds(benign, wanted, TARGET)[0]
+    return joint_thresholds(benign, wanted, TARGET[stage])[0]
 
 
 def _stages_of(
