@@ -27,6 +27,12 @@ STAGE_WORDS = {2: 5310, 3: 6254, 4: 3433}
 its word, because the unused rows were never trained and the vocabulary is not trained here either."""
 
 
+TOPIC_LAYER = 1
+"""Layer, from 0, whose states the sentence embedding is the mean of. What a text is about is still there; the last ones
+were trained to forget it for what is an attack. Screens taught from 20 examples find 74 % of a bank's intent at one in
+a hundred of its others with this one, 43 % with the last; of a list of hazards 71 % and 44 %."""
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
     """Sizes of the encoder; the defaults are those of MiniLM-L6-H384."""
@@ -40,6 +46,11 @@ class EncoderConfig:
     stages: int = 3
     labels: int = 6
     norm_epsilon: float = 1e-12
+
+    @property
+    def topic_layer(self) -> int:
+        """The layer that the embedding is taken from."""
+        return min(TOPIC_LAYER, self.layers - 1)
 
 
 def _as_int8(layer: nn.Linear, states: Tensor) -> Tensor:
@@ -126,13 +137,16 @@ class GuardModel(nn.Module):
         states = self.words(input_ids) + self.places(positions)[None] + self.kinds(token_type_ids)
         states = self.norm(states)
         bias = (1.0 - attention_mask.to(states.dtype)) * -1e4
-        for layer in self.layers:
+        topic_layer = self.config.topic_layer
+        early = states
+        for index, layer in enumerate(self.layers):
             states = layer(states, bias[:, None, None, :])
+            early = states if index == topic_layer else early
         weights = (self.attend(states).transpose(1, 2) + bias[:, None, :]).softmax(-1)
         mask = attention_mask.to(states.dtype)[:, :, None]
         mean = (states * mask).sum(1) / mask.sum(1)
         logits = (weights * self.value(states).transpose(1, 2)).sum(-1) + self.overall(mean)
-        return logits, weights, functional.normalize(mean, dim=-1)
+        return logits, weights, functional.normalize((early * mask).sum(1) / mask.sum(1), dim=-1)
 
 
 def load_base(model: GuardModel) -> None:

@@ -96,10 +96,11 @@ def _build(weights: Mapping[str, NDArray[np.float32]], config: EncoderConfig) ->
             epsilon=config.norm_epsilon,
         )
     )
-    states = "embedded"
+    states = early = "embedded"
     for index in range(config.layers):
         states = _layer(graph, weights, config, index, states)
-    _heads(graph, weights, states)
+        early = states if index == config.topic_layer else early
+    _heads(graph, weights, states, early)
     return _model(graph, config)
 
 
@@ -141,8 +142,11 @@ def _layer(
     return skip_norm("down", "norm_output", _linear(graph, weights, f"{prefix}down", active), attended)
 
 
-def _heads(graph: _Graph, weights: Mapping[str, NDArray[np.float32]], states: str) -> None:
-    """Pool with one attention per label; names and arithmetic mirror ``GuardModel.forward``."""
+def _heads(graph: _Graph, weights: Mapping[str, NDArray[np.float32]], states: str, early: str) -> None:
+    """Pool with one attention per label; names and arithmetic mirror ``GuardModel.forward``.
+
+    The embedding is the mean of ``early``, the states of the layer that still holds what a text is about.
+    """
     mask = graph.op("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
     one = graph.constant("one", np.array(1.0, np.float32))
     low = graph.constant("low", np.array(-1e4, np.float32))
@@ -169,11 +173,18 @@ def _heads(graph: _Graph, weights: Mapping[str, NDArray[np.float32]], states: st
     local = graph.op("ReduceSum", [weighted, axis2], "local", keepdims=0)
 
     column = graph.op("Unsqueeze", [mask, axis2], "mask.column")
-    total = graph.op("ReduceSum", [graph.op("Mul", [states, column], "kept"), axis1], "kept.sum", keepdims=0)
-    mean = graph.op("Div", [total, graph.op("ReduceSum", [column, axis1], "kept.count", keepdims=0)], "mean")
+    count = graph.op("ReduceSum", [column, axis1], "kept.count", keepdims=0)
+
+    def mean_of(given: str, name: str) -> str:
+        total = graph.op(
+            "ReduceSum", [graph.op("Mul", [given, column], f"{name}.kept"), axis1], f"{name}.sum", keepdims=0
+        )
+        return graph.op("Div", [total, count], name)
+
+    mean = mean_of(states, "mean")
     overall = graph.constant("overall.weight", np.ascontiguousarray(weights["overall.weight"].T))
     graph.op("Add", [local, graph.op("MatMul", [mean, overall], "overall")], "logits")
-    graph.op("LpNormalization", [mean], "embedding", axis=-1, p=2)
+    graph.op("LpNormalization", [mean_of(early, "topic")], "embedding", axis=-1, p=2)
 
 
 def _model(graph: _Graph, config: EncoderConfig) -> onnx.ModelProto:
