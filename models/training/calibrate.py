@@ -7,6 +7,7 @@ policy will see. A false-positive rate is the mean of the rates of its sources: 
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ TARGET = {"input": 0.005, "tool": 0.005, "output": 0.01}
 One in a hundred is what people put up with. Half of it for what users and tools send: the sources nearest to real
 traffic, chats and scraped pages, are blocked about twice as often as the mean, and so is text from elsewhere.
 """
-FLAG_RATE = {("toxicity", "input"): 0.05, ("refusal", "output"): 0.01}
+FLAG_RATE = {("toxicity", "input"): 0.02, ("refusal", "output"): 0.01}
 """Flags stop nothing: they may fire more often, each on its own."""
 BLOCKING = {
     "input": ("prompt_injection", "jailbreak", "harmful_request"),
@@ -49,6 +50,12 @@ BLOCKING = {
 QUANTILES = 101
 _HARM = "harmful_request"
 _DOUBTFUL = 0.01
+
+_DECLINES = re.compile(
+    r"\b(?:sorry|unable to|cannot|can't|not able to|as an ai\b|(?:don't|do not) have (?:the|access|personal|a physical))",
+    re.IGNORECASE,
+)
+_OPENING = 200
 
 DEFINITIONS = {
     "prompt_injection": "Text that tries to override the developer's instructions, extract them, or make the model act "
@@ -115,6 +122,23 @@ def without_doubtful(scored: Sequence[Scored]) -> list[Scored]:
     return kept
 
 
+def without_declining(scored: Sequence[Scored]) -> list[Scored]:
+    """Drop from the harmless answers those that decline in their first words.
+
+    No set of ``calib/`` says which of its answers are refusals, and a fiftieth of the English ones are: they would push
+    the threshold of that label above most refusals.
+    """
+    kept: list[Scored] = []
+    for pool, found in scored:
+        if pool.label is None and pool.stage == "output":
+            answers = np.array([_DECLINES.search(text[:_OPENING]) is None for text, _ in pool.texts], bool)
+            texts = tuple(text for text, keep in zip(pool.texts, answers, strict=True) if keep)
+            kept.append((replace(pool, texts=texts), {label: scores[answers] for label, scores in found.items()}))
+        else:
+            kept.append((pool, found))
+    return kept
+
+
 def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     """Write ``manifest.json`` beside the model in ``out/model`` and the figures behind it to ``out/calibrate.json``.
 
@@ -132,7 +156,7 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
         allow_pickle=False,
         **{f"{p.stage}|{p.label}|{p.source}|{label}": x for p, found in everything for label, x in found.items()},
     )
-    scored = without_doubtful(everything)
+    scored = without_declining(without_doubtful(everything))
     blocking = {stage: _blocking_thresholds(scored, stage) for stage in BLOCKING}
     stages = {label: _stages_of(label, scored, blocking) for label in STAGES_OF}
     final = draft.model_copy(

@@ -17,7 +17,7 @@ import torch
 from guardsdk import Guard
 from guardsdk.registry.manifest import Manifest
 from models.training.__main__ import SMOKE_CONFIG, main
-from models.training.calibrate import without_doubtful
+from models.training.calibrate import without_declining, without_doubtful
 from models.training.clusters import Overlap, cluster_ids
 from models.training.dataset import CLS, MASKED, MAX_TOKENS, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
 from models.training.encoder import EncoderConfig, GuardModel, _as_int8
@@ -252,6 +252,15 @@ def test_doubtful_rows_leave_pools_that_are_silent_about_harm() -> None:
     assert len(kept_known[0].texts) == 200
     assert [text for text, _ in kept_silent[0].texts] == ["0", "2"]
     assert kept_silent[1]["jailbreak"].tolist() == [0.0, 2.0]
+
+
+def test_answers_that_decline_are_no_negatives_of_refusal() -> None:
+    texts = (("I'm sorry, but I have no function for that.", None), ("Water boils at 100 degrees.", None))
+    scores = {"refusal": np.array([3.0, -2.0]), "toxicity": np.array([-1.0, -1.5])}
+    answers, prompts = Pool("chat", "output", None, texts), Pool("chat", "input", None, texts)
+    kept = without_declining([(answers, scores), (prompts, scores)])
+    assert [pool.texts for pool, _ in kept] == [texts[1:], texts]
+    assert [found["refusal"].tolist() for _, found in kept] == [[-2.0], [3.0, -2.0]]
 
 
 def test_safe_weights_win_unless_they_cost_decisions() -> None:
