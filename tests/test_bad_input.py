@@ -227,7 +227,7 @@ def test_a_policy_with_an_unknown_label_is_an_error_at_the_first_load(model_dire
 def test_a_policy_file_with_an_unknown_key_is_an_error_when_the_guard_is_made(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("name = 'x'\nversion = '1'\non_eror = 'block'\n")
-    with pytest.raises(PolicyError, match=r"mine\.toml: unknown key on_eror; did you mean 'on_error'"):
+    with pytest.raises(PolicyError, match=r"mine\.toml:3: unknown key on_eror; did you mean 'on_error'"):
         Guard(path, observers=())
     with pytest.raises(PolicyError, match=r"none\.toml: cannot be read"):
         Guard(str(tmp_path / "none.toml"), observers=())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from guardsdk.engine.session import Outputs
 
-OPERATORS = 145
+OPERATORS = 147
 """Nodes of the CPU graph."""
 MULTIPLY_ADDS_PER_TOKEN = 10_650_000
 """With weights, in int8."""

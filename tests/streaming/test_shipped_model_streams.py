@@ -20,8 +20,8 @@ FILLER = (
     "same grey stone as the bridge. "
 )
 SIZES = (1, 9, 4000)
-SEEN_LATE = {("burglary", 2), ("burglary", 4)}
-"""Known misses: harmless text before a passage lowers its score, and only a later check stops the stream."""
+MISSED = {("burglary", 2), ("burglary", 4)}
+"""Known misses: harmless text around a passage lowers its score, and nothing stops it, streamed or whole."""
 
 
 def chunks_of(text: str, size: int) -> list[str]:
@@ -37,12 +37,15 @@ def test_planted_harm_stops_the_stream_alike_for_all_chunks(guard: Guard, name: 
     for size in SIZES:
         out: list[str] = []
         stream = guard.stream(chunks_of(text, size), prompt=prompt)
-        with pytest.raises(Blocked) as caught:
+        if (name, before) in MISSED:
             out.extend(stream)
-        assert caught.value.verdict == stream.verdict
-        assert text.startswith("".join(out))
-        if (name, before) not in SEEN_LATE:
+            assert guard.check(text, stage="output", context=prompt).allowed
+        else:
+            with pytest.raises(Blocked) as caught:
+                out.extend(stream)
+            assert caught.value.verdict == stream.verdict
             assert harm not in "".join(out)
+        assert text.startswith("".join(out))
         outs.add("".join(out))
     assert len(outs) == 1
 

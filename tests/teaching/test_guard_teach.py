@@ -62,12 +62,14 @@ def test_stages_it_was_not_taught_for_are_left_alone(taught: Guard) -> None:
     assert LABEL not in taught.check(UNSEEN_LEGAL[0], stage="output").scores
 
 
-def test_one_passage_of_a_long_text_is_enough_and_the_finding_points_at_its_window(taught: Guard) -> None:
-    text = f"{FILLER}\n\n{UNSEEN_LEGAL[0]} Should I sue, and would a judge agree with me in court? {FILLER}"
+def test_a_passage_that_fills_a_window_is_enough_and_the_finding_points_there(taught: Guard) -> None:
+    passage = " ".join((*UNSEEN_LEGAL, *LEGAL[:6]))
+    text = f"{FILLER}\n\n{passage} {FILLER}"
     verdict = taught.check(text)
     finding = next(one for one in verdict.findings if one.label == LABEL)
     start, end = finding.span
-    assert start <= text.index(UNSEEN_LEGAL[0]) < end
+    assert start < text.index(passage) + len(passage)
+    assert text.index(passage) < end
     assert end - start < len(text) / 2
 
 

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
 from guardsdk.telemetry import names
+from guardsdk.telemetry.alarms import AlertReporter
 from guardsdk.telemetry.logbook import LogReporter
 from guardsdk.verdict import Stage
 from tests.blocking import blocking_policy
@@ -145,6 +146,9 @@ def test_names_units_and_attributes_are_those_of_the_list(watched: Watched, tmp_
     watched.guard(near.model_copy(update={"principles": close})).check(TEXT)
     reporter = LogReporter(meter_provider=watched.meter_provider)
     reporter.count("written", 1)
+    AlertReporter(meter_provider=watched.meter_provider).report(
+        kind="probing", severity="warning", stage="input", series=None, actor=None, evidence={}, time_ns=0
+    )
     watched.guard(blocking_policy(Stage.INPUT)).check(TEXT)
     watched.guard(blocking_policy(Stage.INPUT).model_copy(update={"shadow": True})).check(TEXT)
     watched.guard(models=tmp_path / "none").check(TEXT)

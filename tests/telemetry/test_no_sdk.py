@@ -54,7 +54,7 @@ def test_an_sdk_does_look_into_it() -> None:
         metrics.on_check(RECORD)
 
 
-SELDOM = (names.METRIC_ERRORS, names.METRIC_LOG, names.METRIC_DISTANCE)
+SELDOM = (names.METRIC_ERRORS, names.METRIC_LOG, names.METRIC_DISTANCE, names.METRIC_ALERTS)
 
 
 def run(code: str, *arguments: str) -> str:

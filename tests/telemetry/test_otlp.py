@@ -122,7 +122,7 @@ def test_a_collector_receives_spans_events_metrics_and_anchors(
         for scope in resource["scopeMetrics"]
         for metric in scope["metrics"]
     }
-    seldom = {names.METRIC_ERRORS.name, names.METRIC_DISTANCE.name}
+    seldom = {names.METRIC_ERRORS.name, names.METRIC_DISTANCE.name, names.METRIC_ALERTS.name}
     assert set(metrics) >= {one.name for one in names.METRICS} - seldom
     points = metrics["guardsdk.score"]["histogram"]["dataPoints"]
     assert {tuple(point["explicitBounds"]) for point in points} == {names.METRIC_SCORE.boundaries}
