@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 RIDGE: Final = 0.01
-"""Of features whose typical length is 1; chosen on topics of training data that no figure of ours is given for."""
+"""Of features whose typical length is 1; chosen on topics of training data, of which some of our figures are."""
 FPR: Final = 0.01
 """Share of ordinary text that may be flagged, where nobody says otherwise."""
 SHARE_OF_ALLOWED: Final = 0.1
