@@ -25,7 +25,7 @@ from guardsdk.verdict import Stage
 from models.training.card import base_manifest, write_float_twin
 from models.training.pools import Pool, held_out_pools, pools
 from models.training.rows import STAGES_OF
-from models.training.thresholds import joint_thresholds, mean_rate, platt, threshold_at
+from models.training.thresholds import TARGET, joint_thresholds, mean_rate, platt, threshold_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATES = ("0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1")
-TARGET = {"input": 0.005, "tool": 0.005, "output": 0.01}
-"""Benign texts of ``calib/`` a stage may block, all blocking principles of the default policy together.
-
-One in a hundred is what people put up with. Half of it for what users and tools send: the sources nearest to real
-traffic, chats and scraped pages, are blocked about twice as often as the mean, and so is text from elsewhere.
-"""
 FLAG_RATE = {("toxicity", "input"): 0.02, ("refusal", "output"): 0.01}
 """Flags stop nothing: they may fire more often, each on its own."""
 BLOCKING = {

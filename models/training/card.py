@@ -15,6 +15,7 @@ from models.training.prepare import TOKENIZER, source_rows
 from models.training.quantize import CPU_GRAPH, CUDA_GRAPH, WEIGHTS
 from models.training.rows import STAGE_TOKENS
 from models.training.sources import SOURCES
+from models.training.thresholds import TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -156,6 +157,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
     ]
     size = sum(entry.size for entry in manifest.files.values())
     return _TEMPLATE.format(
+        target={stage: 100 * share for stage, share in TARGET.items()},
         m=manifest,
         size=f"{size / 1e6:.1f}",
         labels=table(("label", "stage", "threshold", "benign FPR it was set at", "a positive is"), labels),
@@ -193,7 +195,8 @@ and the stage it was seen at. It is one layer of a defence, not a boundary: it m
 ## Labels and thresholds
 
 Thresholds are on calibrated probabilities. All principles of the default policy that block at a stage together block
-about 1 % of the benign calibration text of that stage, each source weighing the same.
+at most {target[input]:g} % of the benign calibration text of users, {target[tool]:g} % of that of tools and
+{target[output]:g} % of that of models, each source weighing the same.
 
 {labels}
 
