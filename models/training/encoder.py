@@ -29,8 +29,7 @@ its word, because the unused rows were never trained and the vocabulary is not t
 
 TOPIC_LAYER = 1
 """Layer, from 0, whose states the sentence embedding is the mean of. What a text is about is still there; the last ones
-were trained to forget it for what is an attack. Screens taught from 20 examples find 74 % of a bank's intent at one in
-a hundred of its others with this one, 43 % with the last; of a list of hazards 71 % and 44 %."""
+were trained to forget it for what is an attack. ``docs/teaching-figures.md`` shows what screens taught on it find."""
 
 
 @dataclass(frozen=True, slots=True)

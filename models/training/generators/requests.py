@@ -22,7 +22,7 @@ _PAIRS: Final = (
     "request_alike",
     "request_alike",
 )
-"""Banks of lines ``harmful || harmless || ...``; a side may be ``-``."""
+"""Banks of lines ``harmful || harmless || ...``; a side may be ``-``; what stands twice is drawn twice as often."""
 _SIDES: Final = ("abuse", "harmful", "twin")
 """What the sides of a line of ``contrast_request`` are."""
 
