@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-_KINDS = {"group": 0.22, "hate": 0.38, "person": 0.13, "abuse": 0.15, "profane": 0.12}
+_ASKED = "moderation_ask"
+_KINDS = {
+    "group": 0.17,
+    "hate": 0.29,
+    "person": 0.1,
+    "abuse": 0.11,
+    "profane": 0.09,
+    "moderation": 0.2,
+    _ASKED: 0.04,
+}
 _LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5"})
 _ODD_SPELLING = 0.12
 _INPUT = 0.6
@@ -84,12 +93,15 @@ def _draw(rng: random.Random) -> Row:
         more, _ = _line(rng, kind, toxic=False)
         text = f"{more} {text}" if rng.random() < 0.5 else f"{text} {more}"  # noqa: PLR2004
     text = dress(rng, text, chat=0.05, noise=0.35)
-    stage = "input" if rng.random() < _INPUT else "output"
-    # Abuse asks for nothing: what it is not, on the input stage, is a request for harm.
-    labels = {"toxicity": int(toxic), "harmful_request": 0} if stage == "input" else {"toxicity": int(toxic)}
+    stage = "input" if kind == _ASKED or rng.random() < _INPUT else "output"
+    labels = {"toxicity": int(toxic)}
+    # Abuse asks for nothing: what it is not, on the input stage, is a request for harm. A prompt that asks for abuse
+    # may be one or not, so it is left open there.
+    if stage == "input" and not (toxic and kind == _ASKED):
+        labels["harmful_request"] = 0
     return Row(text, stage, labels, f"gen_contrast_{kind}", group)
 
 
 def generate(rng: random.Random, count: int) -> Iterator[Row]:
-    """Yield ``count`` rows, mostly of the input stage, labelled for toxicity, and there as no request."""
+    """Yield ``count`` rows, mostly of the input stage, labelled for toxicity, and there mostly as no request."""
     return distinct(rng, count, _draw)
