@@ -58,7 +58,7 @@ DEFINITIONS = {
     "jailbreak": "A frame around a request (persona, fiction, encoding, rules) meant to get past the model's safety "
     "training.",
     "harmful_request": "A request for help in doing harm to people, animals, property or society.",
-    "toxicity": "Hateful, abusive, threatening or demeaning language.",
+    "toxicity": "Hateful, abusive, threatening, sexual or gory language, or talk of harming oneself.",
     "harmful_response": "An answer that delivers harmful help, advice or content.",
     "refusal": "An answer that declines, fully or partly, to do what was asked.",
 }
