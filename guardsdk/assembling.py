@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guardsdk.pipeline import Assembly
-from guardsdk.policy.decide import bind
+from guardsdk.policy.decide import bind, not_below
 from guardsdk.policy.model import TAUGHT
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from guardsdk.screens.base import Screen
     from guardsdk.settings import Providers, Settings
     from guardsdk.teaching.lesson import Lesson
+    from guardsdk.verdict import Stage
 
 
 def find_classifier(
@@ -42,10 +43,14 @@ def assemble(
     *,
     views: bool,
     lessons: Sequence[Lesson] = (),
+    early_exit: bool = False,
+    stricter_by: float = 0.0,
 ) -> Assembly:
     """Return what a check by ``policy`` runs on: the packaged screens, the guard's ``own`` and the classifier.
 
-    The classifier also reads what the policy names of ``lessons``, or has examples to learn from. Raises
+    The classifier also reads what the policy names of ``lessons``, or has examples to learn from. With ``early_exit``
+    it may clear text early on the stages where no principle, nor one that the monitor lowers by ``stricter_by``
+    log-odds, fires below the threshold that the model's bounds were set for. Raises
     ``PolicyError`` where the policy names a label that is nowhere, ``GuardError`` where two screens have the same, and
     ``TeachingError`` where a lesson is of another encoder or examples do not support their threshold.
     """
@@ -59,6 +64,9 @@ def assemble(
         taught = taught_for(policy, lessons, classifier)
     panel = Panel(arranged(classifier, canaries, own, views=views, taught=taught))
     bound = bind(policy, panel.operating_points)
-    return Assembly(
-        panel=panel.serving(bound.measured), bound=bound, model=classifier.model.ref, runtime=classifier, keys=keys
-    )
+    manifest = classifier.model.manifest
+    clearing: frozenset[Stage] = frozenset()
+    if early_exit and manifest.early_exit is not None:
+        clearing = not_below(bound, manifest.thresholds, stricter_by) & manifest.early_exit.stages.keys()
+    panel = panel.serving(bound.measured, early_exit=clearing)
+    return Assembly(panel=panel, bound=bound, model=classifier.model.ref, runtime=classifier, keys=keys)

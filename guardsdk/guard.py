@@ -69,6 +69,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
         cache_ttl_s: float = 3600.0,
         max_chars: int | None = 2_000_000,
         early_stop: bool = True,
+        early_exit: bool = True,
         deadline_s: float | None = None,
         max_waiting: int | None = 1024,
         shadow: bool | None = None,
@@ -94,6 +95,8 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
                 policy's ``on_error``. ``None`` scores texts of any length whole.
             early_stop: Leave the rest of a long text unscored once a principle has blocked it: no score can change that
                 action any more. Off, every window is scored and every finding is on the verdict.
+            early_exit: Let the model's lower layers clear what they find harmless, on CPU, where the model can and no
+                principle of the stage fires below the model's own threshold. Off, every layer sees every text.
             deadline_s: Seconds a check may take, looked at between windows and screens. What is not scored by then is
                 left out: the verdict is ``degraded``, ``failed`` where nothing was scored, and ``on_error`` decides.
             max_waiting: Threads that may wait for the model. A check beyond is turned away at once, its verdict says
@@ -130,6 +133,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
         self._max_chars = max_chars
         self._deadline_s = deadline_s
         self._views = views
+        self._early_exit = early_exit
         self._screens = tuple(screens)
         self._canaries = CanaryScreen()
         self._log = log_of(decision_log, self.policy)
@@ -301,13 +305,24 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
     def _load(self, policy: Policy, lessons: tuple[Lesson, ...]) -> tuple[Assembly, Classifier]:
         classifier = find_classifier(self._models, self._settings, self._providers, self._threads)
         keys = self._keys(classifier.model.ref, policy, lessons)
-        parts = assemble(policy, classifier, self._canaries, self._screens, keys, views=self._views, lessons=lessons)
+        enforced = None if self._monitor is None else self._monitor.rules.enforcement
+        parts = assemble(
+            policy,
+            classifier,
+            self._canaries,
+            self._screens,
+            keys,
+            views=self._views,
+            lessons=lessons,
+            early_exit=self._early_exit,
+            stricter_by=0.0 if enforced is None else enforced.stricter_by,
+        )
         return parts, classifier
 
     def _references(self) -> Mapping[tuple[str, Stage], Sequence[float]]:
         return self._loader.get()[1].model.manifest.references
 
     def _keys(self, model: ArtifactRef, policy: Policy, lessons: tuple[Lesson, ...]) -> Keys:
-        options = f"{self._max_chars} {self._views}"
+        options = f"{self._max_chars} {self._views} {self._early_exit}"
         taught = " ".join(lesson.digest for lesson in lessons)
         return Keys(model.digest, policy.digest, options, self._canaries.digest, taught)

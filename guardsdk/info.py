@@ -49,6 +49,8 @@ class GuardInfo(BaseModel):
     provider_active: str
     provider_reason: str | None
     """Why the active provider is not the best one asked for; null where it is."""
+    early_exit: tuple[Stage, ...]
+    """Where the model's lower layers alone may clear a text."""
     versions: dict[str, str]
     """Installed versions of guardsdk, Python and the packages that compute the scores."""
 
@@ -75,6 +77,7 @@ def describe(assembly: Assembly, classifier: Classifier, provider_requested: str
         provider_requested=provider_requested,
         provider_active=classifier.provider_active,
         provider_reason=classifier.provider_reason,
+        early_exit=tuple(stage for stage in Stage if stage in assembly.panel.early_exit and classifier.has_early_exit),
         versions=installed_versions(),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Limits:
     settled: Settled | None = None
     most_waiting: int | None = None
     """How many callers may wait for the model before this one is turned away."""
+    early_exit: bool = False
+    """Whether text that the model's lower layers find harmless may be cleared without the others."""
 
     @classmethod
     def within(cls, seconds: float | None, most_waiting: int | None = None) -> Self:
@@ -44,7 +46,11 @@ class Limits:
 
     def until(self, settled: Settled) -> Limits:
         """Return the same limits with another way to tell that a decision is settled."""
-        return Limits(self.ends_at, settled, self.most_waiting)
+        return Limits(self.ends_at, settled, self.most_waiting, self.early_exit)
+
+    def with_early_exit(self) -> Limits:
+        """Return the same limits for text that may be cleared early."""
+        return replace(self, early_exit=True)
 
     def alone(self, place: int) -> Limits:
         """Return the limits of the text at ``place`` for a call that gives that text only."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -57,6 +57,17 @@ class Status(StrEnum):
     """Part of the text or one layer was missing; the rest was checked."""
     FAILED = "failed"
     """Nothing was checked."""
+
+
+Tier = Literal["early", "full"]
+"""Which part of the classifier answered: its lower layers alone, or all of it."""
+
+
+def higher(*tiers: Tier | None) -> Tier | None:
+    """Return what several readings of one text come to: ``full`` where any of them is, none where all are none."""
+    if "full" in tiers:
+        return "full"
+    return "early" if "early" in tiers else None
 
 
 class _Frozen(BaseModel):
@@ -134,6 +145,9 @@ class Verdict(_Frozen):
     stopped_early: bool = False
     """Whether the rest of a long text was left unscored because a principle had blocked it, which nothing in the rest
     could have changed. ``coverage`` then says how much was scored, and the check is complete all the same."""
+    tier: Tier | None = None
+    """``early`` where the classifier's lower layers alone cleared every window of the text and of all its views,
+    ``full`` where any went through all layers; null where the classifier did not run."""
     degraded_reasons: tuple[str, ...] = ()
     incomplete_layers: tuple[str, ...] = ()
     """Where something went wrong: names of screens that failed, were late or gave what cannot be used; ``model`` where

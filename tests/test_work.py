@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from guardsdk.engine.early import Exits
     from guardsdk.engine.session import Outputs
 
 OPERATORS = 147
@@ -62,9 +63,9 @@ def shapes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     seen: list[tuple[int, ...]] = []
     plain = Runner.run
 
-    def run(runner: Runner, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray) -> Outputs:
+    def run(runner: Runner, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = ()) -> Outputs:
         seen.append(ids.shape)
-        return plain(runner, ids, mask, kinds)
+        return plain(runner, ids, mask, kinds, exits)
 
     monkeypatch.setattr(Runner, "run", run)
     return seen

@@ -15,7 +15,7 @@ import tokenizers
 from onnx import TensorProto, helper, numpy_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[unused0]", "[unused1]", "[unused2]"]
@@ -95,6 +95,66 @@ def write_graph(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def write_halves(directory: Path, early: Mapping[str, float], *, label: str = "prompt_injection") -> None:
+    """Write the graph in ``directory`` once more in two halves.
+
+    The lower one has logits of its own, WEAK but for the words of ``early``, which it gives to ``label``.
+    """
+    whole = onnx.load(str(directory / "model.onnx"))
+    weights = next(one for one in whole.graph.initializer if one.name == "weights")
+    heard = np.full_like(numpy_helper.to_array(weights), WEAK)
+    for word, logit in early.items():
+        heard[IDS[word], list(LABELS).index(label)] = logit
+
+    def states() -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info("states", TensorProto.FLOAT, ["rows", "tokens", len(LABELS)])
+
+    lower, upper = onnx.ModelProto(), onnx.ModelProto()
+    lower.CopyFrom(whole)
+    next(one for one in lower.graph.initializer if one.name == "weights").CopyFrom(
+        numpy_helper.from_array(heard, "weights")
+    )
+    lower.graph.initializer.append(numpy_helper.from_array(numpy_helper.to_array(weights), "whole"))
+    lower.graph.node.append(helper.make_node("Gather", ["whole", "input_ids"], ["states"]))
+    lower.graph.output.append(states())
+    upper.CopyFrom(whole)
+    kept = [one for one in whole.graph.node if one.output[0] not in {"found", "vectors", "summed", "embedding"}]
+    for name, items in (
+        ("node", kept),
+        ("input", [states(), *(one for one in whole.graph.input if one.name == "attention_mask")]),
+        ("output", [one for one in whole.graph.output if one.name != "embedding"]),
+    ):
+        upper.graph.ClearField(name)
+        getattr(upper.graph, name).extend(items)
+    upper.graph.node[0].input[0] = "states"
+    for model, name in ((lower, "model_early.onnx"), (upper, "model_late.onnx")):
+        onnx.checker.check_model(model)
+        onnx.save(model, str(directory / name))
+
+
+def early_exit(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON
+    """Return what a manifest says of the halves that ``write_halves`` wrote."""
+    bound = {"slope": 2.0, "intercept": -1.0, "clear_below": -3.0}
+    stages = {"input": LABELS, "tool": ["prompt_injection"], "output": ["toxicity"]}
+    return {
+        "graph": "model_early.onnx",
+        "rest": "model_late.onnx",
+        "layers": 1,
+        "of": 2,
+        "stages": {stage: dict.fromkeys(labels, bound) for stage, labels in stages.items()},
+        **changes,
+    }
+
+
+def write_early(directory: Path, early: Mapping[str, float] | None = None, **changes: Any) -> Path:  # noqa: ANN401
+    """Write a whole model directory whose lower half clears all but ``early``; ``changes`` are the manifest's."""
+    write_model(directory, cuda=True)
+    write_halves(directory, {"attack": STRONG, "question": 0.0} if early is None else early)
+    graphs = {"cpu": "model.onnx", "cuda": "model_cuda.onnx"}
+    write_manifest(directory, **{"graphs": graphs, "early_exit": early_exit(), **changes})
+    return directory
 
 
 def write_manifest(directory: Path, **changes: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from guardsdk.engine.early import Bounds
+
 _STEP = 1.25
 """Longest to shortest row of a batch: bounds what is computed on padding."""
 _SLACK = 8
@@ -32,6 +34,8 @@ class Row(NamedTuple):
     """Whether the head carries a context."""
     length: int
     """Tokens with everything around them."""
+    bounds: Bounds | None = None
+    """What the lower layers may clear it by; none where all have to look at it."""
 
 
 class Arrays(NamedTuple):

@@ -13,6 +13,7 @@ import numpy as np
 
 from guardsdk.engine.batches import Row, arrays, plan_batches
 from guardsdk.engine.cores import default_threads, usable_cores
+from guardsdk.engine.early import bounds_of
 from guardsdk.engine.reading import StageReading, Tally, log_odds
 from guardsdk.engine.runner import Runner
 from guardsdk.engine.scores import Request, Scores
@@ -68,6 +69,7 @@ class Classifier:
         self._threads = threads
         self._runtime: Runtime = runtime or OnnxRuntime()
         self._readings = {stage: StageReading(model, stage) for stage in Stage}
+        self._bounds = bounds_of(model)
         self._lock = threading.Lock()
         self._state: _Loaded | None = None
         self._loaded()
@@ -83,6 +85,11 @@ class Classifier:
         """Why that is not the best provider asked for; None where it is."""
         return self._loaded().runner.active.reason
 
+    @property
+    def has_early_exit(self) -> bool:
+        """Whether what runs is in two halves, of which the lower may answer alone."""
+        return self._loaded().runner.in_halves
+
     def warmup(self) -> None:
         """Score one short and one long text, so that no later check pays for a first run. Raises ``ModelError``."""
         self.score([Request("a", Stage.INPUT), Request("a " * self.model.manifest.max_tokens, Stage.INPUT)])
@@ -95,9 +102,33 @@ class Classifier:
         The two ends of a long text are scored first, then the rest from the start. Limits are looked at between runs,
         and one text's never depend on another's. Safe to call from many threads. Memory is bounded by the texts
         themselves: windows run in batches of bounded size. ``heads`` add their labels to those of the model, in the
-        same runs. Raises ``ModelError`` when the model cannot be run; there are no partial results then.
+        same runs. Where ``limits`` say so and the model can, on CPU, windows are cleared by its lower layers alone.
+        Raises ``ModelError`` when the model cannot be run; there are no partial results then.
         """
         loaded = self._loaded()
+        rows, tallies = self._laid_out(loaded, requests, limits, heads)
+        self._run(loaded, rows, tallies, limits, heads=heads)
+        return [tally.scores(loaded.encoder) for tally in tallies]
+
+    def both(self, requests: Sequence[Request]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Return for every text its early and its full logits, [windows, L] each: what early exit is set by.
+
+        The rows are the windows in the order ``score`` takes them, the first and the last before those between. Does
+        not line up with other callers. Raises ``ModelError`` where the model has no early exit or runs on no CPU.
+        """
+        loaded = self._loaded()
+        found: list[list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = [[] for _ in requests]
+        for row in self._laid_out(loaded, requests, UNLIMITED, None)[0]:
+            found[row.owner].append(loaded.runner.both(*arrays([row], loaded.encoder.closing, loaded.encoder.pad)))
+        return [
+            (np.concatenate([early for early, _ in windows]), np.concatenate([full for _, full in windows]))
+            for windows in found
+        ]
+
+    def _laid_out(
+        self, loaded: _Loaded, requests: Sequence[Request], limits: Limits, heads: Heads | None
+    ) -> tuple[list[Row], list[Tally]]:
+        """Return a row for every window of every text, and a tally for every text."""
         texts = [clean(request.text) for request in requests]
         tallies: list[Tally] = []
         rows: list[Row] = []
@@ -106,13 +137,14 @@ class Classifier:
             frame = len(head) + len(loaded.encoder.suffix)
             room = self.model.manifest.max_tokens - frame
             ranges = _ends_first(windows(len(tokens.ids), room, self.model.manifest.overlap_tokens))
+            bounds = self._bounds.get(request.stage) if limits.early_exit else None
             rows += [
-                Row(len(tallies), at, head, tokens.ids[a:b], pair, frame + b - a) for at, (a, b) in enumerate(ranges)
+                Row(len(tallies), at, head, tokens.ids[a:b], pair, frame + b - a, bounds)
+                for at, (a, b) in enumerate(ranges)
             ]
             reading = self._readings[request.stage]
             tallies.append(Tally(text, tokens, ranges, reading if heads is None else reading.beside(heads)))
-        self._run(loaded, rows, tallies, limits, heads=heads)
-        return [tally.scores(loaded.encoder) for tally in tallies]
+        return rows, tallies
 
     def _run(
         self, loaded: _Loaded, rows: list[Row], tallies: list[Tally], limits: Limits, *, heads: Heads | None
@@ -158,7 +190,7 @@ class Classifier:
                 threads = self._threads or default_threads()
                 runner = Runner(self.model, self._providers, threads, self._runtime)
                 turns = Turns(
-                    lambda rows: runner.run(*arrays(rows, encoder.closing, encoder.pad)),
+                    lambda rows: runner.run(*arrays(rows, encoder.closing, encoder.pad), [row.bounds for row in rows]),
                     usable_cores() if runner.active.kind == "cpu" else 1,
                     lambda: Capacity(_ROWS[runner.active.kind], _TOKENS),
                 )

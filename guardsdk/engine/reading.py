@@ -93,12 +93,14 @@ class Tally:
         self._best = [-inf] * len(reading.names)
         self._peaks: dict[str, Peak] = {}
         self.settled = False
+        self._early = True
         self._embedding: NDArray[np.floating] | None = None
 
     def add(self, window: int, odds: list[float], outputs: Outputs, row: int, head: int) -> None:
         """Take in one window: its log-odds [L] and row ``row`` of ``outputs``, whose text starts at token ``head``."""
         first, end = self.windows[window]
         self._done.append((first, end))
+        self._early = self._early and outputs.early
         best, attention, told = self._best, None, 0 if outputs.attention is None else outputs.attention.shape[1]
         whole = Peak(first, end, None)  # what a label that was taught looks at, and any where nothing is told
         for at, column in enumerate(self.reading.columns):
@@ -134,6 +136,7 @@ class Tally:
             coverage=coverage,
             windows=len(self._done),
             settled=self.settled and len(self._done) < len(self.windows),
+            tier=None if not self._done else "early" if self._early else "full",
             embedding=self._mean_embedding(),
             _text=self.text,
             _tokens=self.tokens,

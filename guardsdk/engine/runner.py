@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from guardsdk.engine import providers
-from guardsdk.engine.session import first_line
+from guardsdk.engine.early import Halves
+from guardsdk.engine.session import first_line, tokens_fed
 from guardsdk.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guardsdk.engine.session import Kind, Outputs, Runtime, Session
+    from guardsdk.engine.early import Exits
+    from guardsdk.engine.session import Feed, Kind, Outputs, Runtime, Session
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.settings import Providers
 
@@ -53,26 +55,32 @@ class Runner:
         """The session in use, with its provider and the reason for it."""
         return self._active
 
-    def run(self, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray) -> Outputs:
+    @property
+    def in_halves(self) -> bool:
+        """Whether what runs is in two halves."""
+        return isinstance(self._active.session, Halves)
+
+    def run(self, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = ()) -> Outputs:
         """Run token ids, attention mask and token types, int64 [B, T] each.
 
+        Where the model is in two halves, the lower one alone may answer rows within ``exits``; see ``engine.early``.
         A failure on CUDA moves this model to CPU and the rows are run again there. After a cool-down one caller tries
         CUDA again, the others go on with the CPU meanwhile.
         Raises ``ModelError`` when the model cannot be run on CPU, or gives anything but finite logits [B, L].
         """
         if self._again_at is not None and self._clock() >= self._again_at:
             self._return()
-        active = self._active
+        active, feed = self._active, tokens_fed(ids, mask, kinds)
         try:
-            return self._checked(active.session, ids, mask, kinds)
+            return self._checked(active.session, feed, exits)
         except Exception as error:  # noqa: BLE001  a driver may raise anything; nothing is lost, see replace()
             with self._lock:
                 if self._active is active:  # else another thread has already replaced it
                     self._active = providers.replace(active, error, self._open)
                     self._cool()
-                active = self._active
+                active, feed = self._active, tokens_fed(ids, mask, kinds)
         try:
-            return self._checked(active.session, ids, mask, kinds)
+            return self._checked(active.session, feed, exits)
         except Exception as error:
             msg = f"the model could not be run on {active.provider}: {first_line(error)}"
             raise ModelError(msg) from error
@@ -97,24 +105,41 @@ class Runner:
         finally:
             self._trying.release()
 
+    def both(self, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits of the lower half and of the whole for the same rows, [B, L] each.
+
+        Raises ``ModelError`` where what runs is not in two halves, or gives anything but finite logits.
+        """
+        session, feed = self._active.session, tokens_fed(ids, mask, kinds)
+        if not isinstance(session, Halves):
+            msg = "the model has no early exit, or does not run on the CPU"
+            raise ModelError(msg)
+        early = session.lower(feed)
+        return self._fit(early, feed).logits, self._fit(session.upper(feed, early), feed).logits
+
     def _open(self, kind: Kind) -> Session:
-        return self._runtime.open(self._model.path(self._model.manifest.graphs[kind]), kind, self._threads)
+        manifest = self._model.manifest
+
+        def opened(name: str) -> Session:
+            return self._runtime.open(self._model.path(name), kind, self._threads)
+
+        if kind == "cpu" and manifest.early_exit is not None:
+            return Halves(opened(manifest.early_exit.graph), opened(manifest.early_exit.rest), len(manifest.labels))
+        return opened(manifest.graphs[kind])
 
     def _probe(self, session: Session) -> None:
         """Run one short row of token ids that every vocabulary has; the first run also plans the memory."""
         row = np.ones((1, 8), dtype=np.int64)
-        self._checked(session, row, row, np.zeros_like(row))
+        self._checked(session, tokens_fed(row, row, np.zeros_like(row)))
 
-    def _checked(self, session: Session, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray) -> Outputs:
-        outputs = session.run(ids, mask, kinds)
-        rows, tokens = ids.shape
-        labels = len(self._model.manifest.labels)
-        if outputs.logits.shape != (rows, labels):
-            msg = f"the model gave logits of shape {outputs.logits.shape} where {(rows, labels)} was due"
-            raise ModelError(msg)
-        if outputs.attention is not None and outputs.attention.shape != (rows, labels, tokens):
-            msg = f"the model gave attention of shape {outputs.attention.shape}, not {(rows, labels, tokens)}"
-            raise ModelError(msg)
+    def _checked(self, session: Session, feed: Feed, exits: Exits = ()) -> Outputs:
+        return self._fit(session.run(feed, exits) if isinstance(session, Halves) else session.run(feed), feed)
+
+    def _fit(self, outputs: Outputs, feed: Feed) -> Outputs:
+        """Return ``outputs`` if they are of the shapes that are due for ``feed``, the logits finite."""
+        misfit = outputs.misfit(feed["input_ids"].shape, len(self._model.manifest.labels))
+        if misfit is not None:
+            raise ModelError(misfit)
         if not np.isfinite(outputs.logits).all():  # a NaN is below every threshold and would let anything pass
             msg = "the model gave logits that are not finite"
             raise ModelError(msg)

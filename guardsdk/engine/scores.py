@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from guardsdk.engine.tokenizer import TextEncoder, Tokens
-    from guardsdk.verdict import Stage
+    from guardsdk.verdict import Stage, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Scores:
     """How many were scored; none where the time was up before the first, and then there are no probabilities."""
     settled: bool
     """Whether the rest was left out because the decision was settled."""
+    tier: Tier | None
+    """``early`` where the lower layers alone cleared every window that was scored; None where none was."""
     embedding: NDArray[np.float32] | None = field(repr=False)
     """[H], unit length: the mean over the windows; None where the model gives none."""
     _text: str = field(repr=False)

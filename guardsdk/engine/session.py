@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -12,17 +12,27 @@ from guardsdk.errors import ModelError
 from guardsdk.settings import runtime_telemetry_off
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
 
     from numpy.typing import NDArray
 
+    Feed = Mapping[str, NDArray[Any]]
+    """Inputs of a graph by name; it takes those it declares."""
+
 Kind = Literal["cpu", "cuda"]
 PROVIDER_NAMES: dict[Kind, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-_Integer = type[np.int64] | type[np.int32]
-_INTEGERS: dict[str, _Integer] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+_TOKENS = ("input_ids", "attention_mask", "token_type_ids")
+STATES = "states"
+"""What the lower half of a model in two halves gives, and the upper half takes: [B, T, H]."""
+_Number = type[np.int64] | type[np.int32] | type[np.float32]
+_INTEGERS: dict[str, _Number] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+_INPUTS: dict[str, dict[str, _Number]] = {
+    **dict.fromkeys(_TOKENS, _INTEGERS),
+    STATES: {"tensor(float)": np.float32},
+}
+"""Every input the engine has, and the types it can give it as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +45,31 @@ class Outputs:
     """[B, L, T]: how much each token counts for a label, 1 in sum; None where the graph does not tell."""
     embedding: NDArray[np.float32] | None
     """[B, H], unit length; None where the graph does not tell."""
+    states: NDArray[np.float32] | None = None
+    """[B, T, H]: what the upper half of a model goes on from; None for all but a lower half."""
+    early: bool = False
+    """Whether the lower layers alone answered, for every row."""
+
+    def misfit(self, tokens: tuple[int, ...], labels: int) -> str | None:
+        """Say which output is of another shape than due for token ids of shape ``tokens``; none where all fit."""
+        rows, width = tokens
+        if self.logits.shape != (rows, labels):
+            return f"the model gave logits of shape {self.logits.shape} where {(rows, labels)} was due"
+        if self.attention is not None and self.attention.shape != (rows, labels, width):
+            return f"the model gave attention of shape {self.attention.shape}, not {(rows, labels, width)}"
+        return None
+
+
+def tokens_fed(ids: NDArray[np.int64], mask: NDArray[np.int64], kinds: NDArray[np.int64]) -> Feed:
+    """Return token ids, attention mask and token types, each [B, T], under the names that graphs have for them."""
+    return dict(zip(_TOKENS, (ids, mask, kinds), strict=True))
 
 
 class Session(Protocol):
     """A loaded graph."""
 
-    def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64], kinds: NDArray[np.int64]) -> Outputs:
-        """Run token ids, attention mask and token types, each [B, T]. Any exception means that the run failed."""
+    def run(self, feed: Feed) -> Outputs:
+        """Run what ``feed`` has for the graph. Any exception means that the run failed."""
 
 
 class Runtime(Protocol):
@@ -92,23 +120,23 @@ class OnnxSession:
         self._inputs = self._declared_inputs(path)
         self._outputs = self._declared_outputs(path)
 
-    def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64], kinds: NDArray[np.int64]) -> Outputs:
-        """Run token ids, attention mask and token types, each [B, T]."""
-        given = dict(zip(_INPUTS, (ids, mask, kinds), strict=True))
-        feed = {name: given[name].astype(type_, copy=False) for name, type_ in self._inputs}
-        names, values = self._outputs, self._session.run(self._outputs, feed)
+    def run(self, feed: Feed) -> Outputs:
+        """Run what ``feed`` has for the graph."""
+        given = {name: feed[name].astype(type_, copy=False) for name, type_ in self._inputs}
+        names, values = self._outputs, self._session.run(self._outputs, given)
         found: dict[str, NDArray[np.float32]] = {
             name: value.astype(np.float32, copy=False) for name, value in zip(names, values, strict=True)
         }
-        return Outputs(found[names[0]], found.get("attention"), found.get("embedding"))
+        return Outputs(found[names[0]], found.get("attention"), found.get("embedding"), found.get(STATES))
 
-    def _declared_inputs(self, path: Path) -> list[tuple[str, _Integer]]:
-        declared: list[tuple[str, _Integer]] = []
+    def _declared_inputs(self, path: Path) -> list[tuple[str, _Number]]:
+        declared: list[tuple[str, _Number]] = []
         for item in self._session.get_inputs():
-            if item.name not in _INPUTS or item.type not in _INTEGERS:
+            type_ = _INPUTS.get(item.name, {}).get(item.type)
+            if type_ is None:
                 msg = f"model file {path} wants an input {item.name!r} of {item.type}, which the engine does not have"
                 raise ModelError(msg)
-            declared.append((item.name, _INTEGERS[item.type]))
+            declared.append((item.name, type_))
         return declared
 
     def _declared_outputs(self, path: Path) -> list[str]:
@@ -117,7 +145,7 @@ class OnnxSession:
         if "logits" not in declared:
             msg = f"model file {path} has no output 'logits', only {', '.join(declared)}"
             raise ModelError(msg)
-        return ["logits", *(name for name in ("attention", "embedding") if name in declared)]
+        return ["logits", *(name for name in ("attention", "embedding", STATES) if name in declared)]
 
 
 def _runtime() -> ModuleType:

@@ -196,4 +196,5 @@ def _part(outputs: Outputs, start: int, end: int) -> Outputs:
         outputs.logits[start:end].copy(),
         None if outputs.attention is None else outputs.attention[start:end].copy(),
         None if outputs.embedding is None else outputs.embedding[start:end].copy(),
+        early=outputs.early,
     )

@@ -152,6 +152,24 @@ def lowered(threshold: float, by: float) -> float:
     return 1.0 / (1.0 + math.exp(by) * (1.0 - threshold) / threshold)
 
 
+def not_below(
+    bound: BoundPolicy, defaults: Mapping[tuple[str, Stage], float], stricter_by: float = 0.0
+) -> frozenset[Stage]:
+    """Return the stages on which no principle fires below the threshold that ``defaults`` has for its label, if any.
+
+    ``stricter_by`` are the log-odds by which principles that do more than flag are lowered for some actors.
+    """
+    return frozenset(
+        stage
+        for stage, rules in bound.rules.items()
+        if all(
+            (rule.threshold if rule.action.passes else lowered(rule.threshold, stricter_by)) >= defaults[key]
+            for rule in rules
+            if (key := (rule.label, stage)) in defaults
+        )
+    )
+
+
 def nearly_fired(evaluations: Iterable[Evaluation], by: float) -> list[Evaluation]:
     """Return those that would have fired with thresholds lowered by ``by`` log-odds, the closest first."""
     found = [one for one in evaluations if not one.fired and one.score >= lowered(one.threshold, by)]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from guardsdk.policy.decide import BoundPolicy
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import Enforcement
+    from guardsdk.verdict import Tier
 
 About = dict[str, Any]
 """Fields of a verdict that say what it was reached with: policy, model, provider."""
@@ -35,6 +36,11 @@ class Seen(Protocol):
     @property
     def settled(self) -> bool:
         """Whether the rest was left out because the decision was settled."""
+        ...
+
+    @property
+    def tier(self) -> Tier | None:
+        """Which part of the classifier answered; none where it did not run."""
         ...
 
     @property
@@ -102,6 +108,7 @@ def judge(
         findings=findings,
         coverage=coverage,
         stopped_early=seen.settled,
+        tier=seen.tier,
         degraded_reasons=tuple(missing),
         incomplete_layers=tuple(seen.layers),
         **about,

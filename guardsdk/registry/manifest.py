@@ -79,6 +79,40 @@ class EvaluationResult(_Strict):
     rows: int = Field(ge=0)
 
 
+class EarlyLabel(_Strict):
+    """How one label of the lower layers is read on one stage."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    slope: float = Field(gt=0.0)
+    """With ``intercept``: ``slope * early logit + intercept`` is about what the whole model's logit would be."""
+    intercept: float
+    clear_below: float
+    """A row is cleared where the early logit of every label of its stage is less than this."""
+
+
+class EarlyExit(_Strict):
+    """The model's CPU graph in two halves, and which rows the lower one may answer alone."""
+
+    graph: str
+    """The lower half: as the whole graph, and with the token states [B, T, H] as output ``states``."""
+    rest: str
+    """The upper half: ``states`` and ``attention_mask`` in, the whole graph's ``logits`` and ``attention`` out."""
+    layers: int = Field(ge=1)
+    """Transformer layers of the lower half."""
+    of: int
+    """Those of the whole."""
+    stages: dict[Stage, dict[str, EarlyLabel]]
+    """Stage to every label that is read there; on a stage that is left out no row is cleared."""
+
+    @model_validator(mode="after")
+    def _is_a_part(self) -> Self:
+        if self.layers >= self.of:
+            msg = f"layers ({self.layers}) must be fewer than the {self.of} of the whole model"
+            raise ValueError(msg)
+        return self
+
+
 class Manifest(_Strict):
     """Everything the engine needs to know of a model, and the evidence of where it came from."""
 
@@ -101,6 +135,8 @@ class Manifest(_Strict):
     """Tokens that neighbouring windows share."""
     context_tokens: int = Field(ge=0)
     """Most tokens of the prompt that are shown beside a response; its head and tail are kept."""
+    early_exit: EarlyExit | None = None
+    """How harmless text is cleared by the lower layers on CPU; null for models whose layers all run on every text."""
     stage_tokens: dict[Stage, int] = Field(default_factory=dict)
     """Stage to the id of the token that stands first after ``[CLS]``; empty for models without stage tokens."""
     languages: tuple[str, ...] = ()
@@ -118,12 +154,18 @@ class Manifest(_Strict):
             if len(entry.reference_quantiles) > 1
         }
 
+    @property
+    def thresholds(self) -> dict[tuple[str, Stage], float]:
+        """The default threshold of every label on every stage it is read on."""
+        return {(label.name, stage): entry.threshold for label in self.labels for stage, entry in label.stages.items()}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if "cpu" not in self.graphs:
             msg = "graphs must name a file for 'cpu'"
             raise ValueError(msg)
-        missing = ({*self.graphs.values(), self.tokenizer}) - set(self.files)
+        halves = () if self.early_exit is None else (self.early_exit.graph, self.early_exit.rest)
+        missing = {*self.graphs.values(), self.tokenizer, *halves} - set(self.files)
         if missing:
             msg = f"files must list a checksum for {', '.join(sorted(missing))}"
             raise ValueError(msg)
@@ -135,6 +177,11 @@ class Manifest(_Strict):
         if self.overlap_tokens >= room:
             msg = f"overlap_tokens ({self.overlap_tokens}) must be smaller than the {room} tokens a window has room for"
             raise ValueError(msg)
+        for stage, bounds in self.early_exit.stages.items() if self.early_exit is not None else ():
+            read = {label.name for label in self.labels if stage in label.stages}
+            if not read or read != bounds.keys():
+                msg = f"early_exit.stages.{stage.value} must name the labels read there: {', '.join(sorted(read))}"
+                raise ValueError(msg)
         return self
 
 

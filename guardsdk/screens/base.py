@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from guardsdk.errors import GuardError
 from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.screens.usable import usable, usable_spans
-from guardsdk.verdict import Stage
+from guardsdk.verdict import Stage, higher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from guardsdk.surroundings import Surroundings
+    from guardsdk.verdict import Tier
 
 OperatingPoints = dict[tuple[str, Stage], dict[str, float]]
 """Label and stage to the thresholds offered there: ``"default"`` and false-positive rates such as ``"0.001"``."""
@@ -46,6 +47,8 @@ class Reading:
     """Layers within the screen that failed, each with what went wrong: the rest was read, the check is degraded."""
     embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     """[H], unit length: what the text as it stands is about, the mean over its windows; none where nobody tells."""
+    tier: Tier | None = None
+    """Which part of the model answered; none for a screen that is no model in two parts."""
 
 
 class Screen(Protocol):
@@ -94,6 +97,8 @@ class JointReading:
     """Label to the view of the text that carried its score, where it does not stand in the open."""
     embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     """That of the last screen that gave one."""
+    tier: Tier | None = None
+    """``full`` where a screen said so."""
     _spans: dict[str, tuple[str, Callable[[str], Spans]]] = field(default_factory=dict)
 
     def spans(self, label: str, length: int) -> Spans:
@@ -121,6 +126,7 @@ class JointReading:
         self.settled = self.settled or reading.settled
         if reading.embedding is not None:
             self.embedding = reading.embedding
+        self.tier = higher(self.tier, reading.tier)
 
     def fail(self, name: str, problem: str) -> None:
         """Note what went wrong in the screen ``name``."""
@@ -139,6 +145,7 @@ class Panel:
         overwrite the other, and which one would depend on their order.
         """
         self.screens = tuple(screens)
+        self.early_exit: frozenset[Stage] = frozenset()
         self.operating_points: OperatingPoints = {}
         owners: dict[tuple[str, Stage], str] = {}
         names: set[str] = set()
@@ -159,9 +166,13 @@ class Panel:
             for stage in Stage
         }
 
-    def serving(self, wanted: Container[tuple[str, Stage]]) -> Panel:
-        """Return a panel that asks a screen only on the stages where one of its labels is ``wanted``."""
+    def serving(self, wanted: Container[tuple[str, Stage]], *, early_exit: frozenset[Stage] = frozenset()) -> Panel:
+        """Return a panel that asks a screen only on the stages where one of its labels is ``wanted``.
+
+        On the stages of ``early_exit`` the lower layers of a model alone may clear a text.
+        """
         panel = Panel(self.screens)
+        panel.early_exit = early_exit
         for (name, stage), labels in self._asked.items():
             if not any((label, stage) in wanted for label in labels):
                 panel._asked[name, stage] = []
@@ -174,6 +185,8 @@ class Panel:
 
         A screen whose turn comes when the time is up is not asked, and that is a problem.
         """
+        if stage in self.early_exit:
+            limits = limits.with_early_exit()
         joint = [JointReading() for _ in texts]
         missed: set[int] = set()
         for screen in self.screens:

@@ -68,6 +68,7 @@ class ClassifierScreen:
                 settled=scores.settled,
                 late=scores.coverage < 1.0 and not scores.settled,
                 embedding=scores.embedding,
+                tier=scores.tier,
             )
             for scores in self._classifier.score(requests, limits, self._taught.heads.get(stage))
         ]

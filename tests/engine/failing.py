@@ -12,7 +12,7 @@ from guardsdk.engine.session import PROVIDER_NAMES, Kind, OnnxSession, Outputs, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from guardsdk.engine.session import Feed
 
 
 class BreakingSession:
@@ -21,12 +21,12 @@ class BreakingSession:
         self._good_runs = good_runs
         self._silently = silently
 
-    def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64], kinds: NDArray[np.int64]) -> Outputs:
+    def run(self, feed: Feed) -> Outputs:
         self._good_runs -= 1
         if self._good_runs >= 0:
-            return self._inner.run(ids, mask, kinds)
+            return self._inner.run(feed)
         if self._silently:
-            outputs = self._inner.run(ids, mask, kinds)
+            outputs = self._inner.run(feed)
             return replace(outputs, logits=np.full_like(outputs.logits, np.nan))
         msg = "CUDA failure 700: an illegal memory access was encountered\nat somewhere.cc:42"
         raise RuntimeError(msg)
