@@ -97,16 +97,18 @@ def write_graph(
     onnx.save(model, str(path))
 
 
-def write_halves(directory: Path, early: Mapping[str, float], *, label: str = "prompt_injection") -> None:
-    """Write the graph in ``directory`` once more in two halves.
+EARLY = {"attack": STRONG, "question": 0.0, "insult": STRONG, "sure": 0.0}
+"""Words that the lower half of a model in two halves does not clear, and what it thinks of them."""
+_EARLY_OF_TOXICITY = ("insult", "sure")
 
-    The lower one has logits of its own, WEAK but for the words of ``early``, which it gives to ``label``.
-    """
+
+def write_halves(directory: Path, early: Mapping[str, float] = EARLY) -> None:
+    """Write the graph in ``directory`` once more in two halves; the lower one is WEAK on all words but ``early``."""
     whole = onnx.load(str(directory / "model.onnx"))
     weights = next(one for one in whole.graph.initializer if one.name == "weights")
     heard = np.full_like(numpy_helper.to_array(weights), WEAK)
     for word, logit in early.items():
-        heard[IDS[word], list(LABELS).index(label)] = logit
+        heard[IDS[word], int(word in _EARLY_OF_TOXICITY)] = logit
 
     def states() -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info("states", TensorProto.FLOAT, ["rows", "tokens", len(LABELS)])
@@ -148,10 +150,10 @@ def early_exit(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON
     }
 
 
-def write_early(directory: Path, early: Mapping[str, float] | None = None, **changes: Any) -> Path:  # noqa: ANN401
+def write_early(directory: Path, early: Mapping[str, float] = EARLY, **changes: Any) -> Path:  # noqa: ANN401  any JSON
     """Write a whole model directory whose lower half clears all but ``early``; ``changes`` are the manifest's."""
     write_model(directory, cuda=True)
-    write_halves(directory, {"attack": STRONG, "question": 0.0} if early is None else early)
+    write_halves(directory, early)
     graphs = {"cpu": "model.onnx", "cuda": "model_cuda.onnx"}
     write_manifest(directory, **{"graphs": graphs, "early_exit": early_exit(), **changes})
     return directory

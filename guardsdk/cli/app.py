@@ -108,7 +108,9 @@ def _run(argv: Sequence[str] | None) -> Exit:
     if options.alone:
         return _alone(options.run, options)
     command: Callable[[Guard, Namespace], Exit] = options.run
-    with Guard(options.policy, models=options.model, providers=options.providers) as guard:
+    with Guard(
+        options.policy, models=options.model, providers=options.providers, early_exit=options.early_exit
+    ) as guard:
         return command(guard, options)
 
 

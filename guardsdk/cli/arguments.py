@@ -51,6 +51,12 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
     )
     parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
     parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+    parser.add_argument(
+        "--no-early-exit",
+        dest="early_exit",
+        action="store_false",
+        help="let every layer of the model see every text, on CPU too",
+    )
 
 
 def moment(given: str) -> datetime:

@@ -42,7 +42,8 @@ def calibrate(options: Namespace) -> Exit:
     policy = load_policy(options.policy)
     stage = Stage(options.stage)
     quiet = policy.model_copy(update={"decision_log": None})
-    # Every window is scored: a text that one principle blocks early would tell nothing of the others.
+    # Every window is scored, by all layers: a text that one principle blocks early would tell nothing of the others,
+    # and thresholds below the model's own switch early exit off.
     with Guard(
         quiet,
         models=options.model,
@@ -51,6 +52,7 @@ def calibrate(options: Namespace) -> Exit:
         monitor=False,
         cache=0,
         early_stop=False,
+        early_exit=False,
     ) as guard:
         info = guard.info()
         rules = _rules(policy, stage, info.rules)

@@ -95,6 +95,8 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, ...]]:
         yield ("shadow", f"{verdict.would_action.value} without shadow mode")
     yield ("status", verdict.status.value)
     yield ("coverage", f"{verdict.coverage:.1%}")
+    if verdict.tier is not None:
+        yield ("tier", verdict.tier)
     yield from (("missing", reason) for reason in verdict.degraded_reasons)
     if verdict.error:
         yield ("error", verdict.error)

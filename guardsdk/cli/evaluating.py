@@ -186,7 +186,14 @@ class _Guards:
 
     def _open(self, policy: Policy | str | None) -> Guard:
         options = self._options
-        made = Guard(policy, models=options.model, providers=options.providers, observers=(), cache=_CACHE)
+        made = Guard(
+            policy,
+            models=options.model,
+            providers=options.providers,
+            observers=(),
+            cache=_CACHE,
+            early_exit=options.early_exit,
+        )
         return self._stack.enter_context(made)
 
     def on(self, policy: Policy) -> Guard:

@@ -37,6 +37,7 @@ def _describe(found: GuardInfo) -> Iterator[str]:
             ("policy", f"{found.policy.name} {found.policy.version}"),
             ("  sha256", found.policy.digest),
             ("provider", provider(found.provider_active, found.provider_requested, found.provider_reason)),
+            ("early exit", f"on {', '.join(found.early_exit)}" if found.early_exit else "none"),
         ]
     )
     yield ""

@@ -78,7 +78,7 @@ class _Run:
 
     def over(self, lines: Iterable[Line]) -> None:
         options = self._options
-        how = How(options.stage, options.policy, options.model, options.providers)
+        how = How(options.stage, options.policy, options.model, options.providers, options.early_exit)
         with closing(checked(batches(lines, options.batch), self._guard, how, options.processes)) as parts:
             for batch, found in parts:
                 verdicts = iter(found)

@@ -34,6 +34,7 @@ class How:
     policy: str | None
     model: str | None
     providers: Providers | None
+    early_exit: bool
 
 
 def verdicts_of(guard: Guard, stage: str, batch: Batch) -> list[Verdict]:
@@ -84,7 +85,7 @@ class _Process:
 
 
 def _begin(how: How) -> None:
-    _Process.guard = Guard(how.policy, models=how.model, providers=how.providers, threads=1)
+    _Process.guard = Guard(how.policy, models=how.model, providers=how.providers, threads=1, early_exit=how.early_exit)
     _Process.stage = how.stage
 
 

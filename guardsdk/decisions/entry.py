@@ -123,6 +123,7 @@ def body_of(
         "margins": {one.principle_id: one.margin for one in verdict.evaluations},
         "coverage": verdict.coverage,
         "stopped_early": verdict.stopped_early,
+        "tier": verdict.tier,
         "cached": verdict.cached,
         "reasons": list(verdict.degraded_reasons),
         "layers": list(verdict.incomplete_layers),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 WORDS: Final = ("time", "stage", "action", "would_action", "status", "principle", "actor")
-WORDS_BEHIND: Final = ("error", "trace_id", "span_id")
+WORDS_BEHIND: Final = ("tier", "error", "trace_id", "span_id")
 NUMBERS: Final = ("coverage", "duration_s")
 WHOLE: Final = ("seq", "length")
 TRUTHS: Final = ("allowed", "cached", "stopped_early")

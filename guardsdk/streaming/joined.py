@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guardsdk.verdict import Action, Evaluation, Finding, Status, Verdict
+from guardsdk.verdict import Action, Evaluation, Finding, Status, Verdict, higher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ def joined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
             "evaluations": _evaluations(verdicts),
             "findings": _findings(seen),
             "coverage": min(one.coverage for one in verdicts),
+            "tier": higher(*(one.tier for one in verdicts)),
             "degraded_reasons": tuple(dict.fromkeys(reason for reason in reasons if reason)),
             "cached": all(one.cached for one in verdicts),
             "duration_s": sum(one.duration_s for one in verdicts),

@@ -73,6 +73,12 @@ COVERAGE: Final = Attribute("guardsdk.coverage", "double", "1", "share of the te
 STOPPED_EARLY: Final = Attribute(
     "guardsdk.stopped_early", "boolean", "", "whether the rest went unscored because a principle had blocked the text"
 )
+TIER: Final = Attribute(
+    "guardsdk.tier",
+    "string",
+    "",
+    "`early` where the classifier's lower layers alone cleared the text, else `full`; absent where it did not run",
+)
 DEGRADED_REASONS: Final = Attribute(
     "guardsdk.degraded_reasons", "string[]", "", "what was missing from a degraded check; absent where nothing was"
 )
@@ -132,6 +138,7 @@ SPAN_ATTRIBUTES: Final = (
     MARGIN,
     COVERAGE,
     STOPPED_EARLY,
+    TIER,
     DEGRADED_REASONS,
     INCOMPLETE_LAYERS,
     TEXT_LENGTH,

@@ -34,6 +34,7 @@ def span_attributes(record: CheckRecord) -> dict[str, Value]:
         (names.VIEWS, tuple(dict.fromkeys(one.view for one in verdict.findings if one.view)) or None),
         (names.COVERAGE, verdict.coverage),
         (names.STOPPED_EARLY, verdict.stopped_early),
+        (names.TIER, verdict.tier),
         (names.DEGRADED_REASONS, verdict.degraded_reasons or None),
         (names.INCOMPLETE_LAYERS, verdict.incomplete_layers or None),
         (names.TEXT_LENGTH, record.text_length),
