@@ -21,6 +21,7 @@ FLOORS = {
     "limits": 0,
     "version": 0,
     "intervals": 0,
+    "pseudonyms": 0,
     "text": 1,
     "policy": 1,
     "render": 2,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 import os
 import secrets
@@ -21,6 +19,7 @@ from guardsdk.decisions.locking import locked
 from guardsdk.decisions.writer import Writer
 from guardsdk.errors import DecisionLogError
 from guardsdk.policy.logging import LogRules
+from guardsdk.pseudonyms import Pseudonyms
 from guardsdk.telemetry.content import Capture
 from guardsdk.telemetry.logbook import LogReporter, current_ids
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("guardsdk")
 
 _KEY_BYTES = 32
-_PSEUDONYM_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ class DecisionLog:
         self.rules = LogRules() if rules is None else rules
         self._place = Place(self.path)
         self._writer = Writer(self._place, self.rules, chain_key)
-        self._actor_key = actor_key
+        self._pseudonyms = None if actor_key is None else Pseudonyms(actor_key)
         self._capture = Capture(self.rules.capture_text)
         self._reporter = LogReporter() if reporter is None else reporter
         self._anchored_at = -self.rules.anchor_every_s
@@ -147,10 +145,9 @@ class DecisionLog:
 
         Raises ``OSError`` where the key can be neither read nor made.
         """
-        key = self._actor_key
-        if key is None:
-            key = self._actor_key = _kept_key(self._place, self.rules.lock_timeout_s)
-        return hmac.digest(key, actor.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()[:_PSEUDONYM_CHARACTERS]
+        if self._pseudonyms is None:
+            self._pseudonyms = Pseudonyms(_kept_key(self._place, self.rules.lock_timeout_s))
+        return self._pseudonyms.of(actor)
 
     def flush(self) -> None:
         """Force what was written to the disk and anchor it. Raises ``DecisionLogError`` where the disk cannot."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-
-from cachetools import TTLCache
 
 from guardsdk.monitor.sketch import BYTES
 
@@ -18,8 +17,11 @@ NO_SCORE: Final = -99.0
 """Log-odds below every score."""
 
 # The highest score is kept exactly: the same score again is no higher one.
-_HEAD: Final = struct.Struct("<ddIdffffffB")
+_HEAD: Final = struct.Struct("<dddIdffffff?")
 _TEXT: Final = struct.Struct(f"<Bd{BYTES}s")
+_TOLD: Final = struct.Struct("<d")
+"""The first of these: ``told_s``."""
+_MOST_ASKED: Final = 2**32 - 1
 _KINDS: Final = ("held", "refused")
 _MOST: Final = {"held": 3, "refused": 2}
 """Sketches kept of each kind; the newest stay."""
@@ -39,6 +41,8 @@ class Text:
 class Actor:
     """What is remembered of one actor. Times are seconds since the epoch."""
 
+    told_s: float = 0.0
+    """The newest text of all."""
     seen_s: float = 0.0
     """The newest text on stage input."""
     limited_until_s: float = 0.0
@@ -75,11 +79,12 @@ class Actor:
         return [text for text in self.texts if text.kind == kind]
 
     def packed(self) -> bytes:
-        """Return 53 bytes and 41 for every text."""
+        """Return 61 bytes and 41 for every text."""
         head = _HEAD.pack(
+            self.told_s,
             self.seen_s,
             self.limited_until_s,
-            min(self.asked, 2**32 - 1),
+            min(_MOST_ASKED, self.asked),
             self.highest,
             self.checks,
             self.climbing,
@@ -89,17 +94,19 @@ class Actor:
             self.adjacent,
             self.returned,
         )
+        if not self.texts:
+            return head
         return head + b"".join(_TEXT.pack(_KINDS.index(text.kind), text.time_s, text.sketch) for text in self.texts)
 
     @classmethod
     def unpacked(cls, data: bytes) -> Actor:
         """Return what ``packed`` was made of. Raises ``ValueError`` where ``data`` is something else."""
+        if len(data) == _HEAD.size:  # most have no texts
+            return cls(*_HEAD.unpack(data))
         if len(data) < _HEAD.size or (len(data) - _HEAD.size) % _TEXT.size:
             msg = f"{len(data)} bytes are no actor"
             raise ValueError(msg)
-        *numbers, returned = _HEAD.unpack_from(data)
-        actor = cls(*numbers)
-        actor.returned = bool(returned)
+        actor = cls(*_HEAD.unpack_from(data))
         actor.texts = [
             Text(_KINDS[kind % len(_KINDS)], time_s, sketch)
             for kind, time_s, sketch in _TEXT.iter_unpack(data[_HEAD.size :])
@@ -121,6 +128,7 @@ class Actor:
         self.returned = later.returned
         self.limited_until_s = max(self.limited_until_s, other.limited_until_s)
         self.seen_s = later.seen_s
+        self.told_s = max(self.told_s, other.told_s)
         for text in other.texts:
             self.remember(text.kind, text.time_s, text.sketch)
 
@@ -131,34 +139,71 @@ def fading(seconds: float, window_s: float) -> float:
 
 
 class Actors:
-    """The actors of one process: no more than so many, and each for so long. Not thread-safe."""
+    """The actors of one process: no more than so many, and each for so long. Not thread-safe.
+
+    They lie in the order in which they were last seen, so those that are over and those to go first are at the front.
+    """
 
     def __init__(self, most: int, ttl_s: float, now: Callable[[], float]) -> None:
         """Hold at most ``most`` (least recently seen go first), each for ``ttl_s`` of the clock ``now`` in seconds."""
         # Keyed with 64 bits of the pseudonym, which takes a third of the memory of its hexadecimal digits. Of 100,000
-        # actors two share a key with probability 3e-10.
-        self._packed: TTLCache[int, bytes] = TTLCache(maxsize=most, ttl=ttl_s, timer=now)
+        # actors two share a key with probability 3e-10. With cachetools' TTLCache this would be most of what a check
+        # costs, and twice the memory.
+        self._packed: OrderedDict[int, bytes] = OrderedDict()
+        self._parents: OrderedDict[int, bytes] = OrderedDict()
+        """In a forked child those of its parent, for who is limited."""
+        self._most = most
+        self._ttl_s = ttl_s
+        self._now = now
 
     def get(self, pseudonym: str) -> Actor:
         """Return what is remembered, or a new actor."""
-        data = self._packed.get(_key(pseudonym))
-        return Actor() if data is None else Actor.unpacked(data)
+        key = int(pseudonym[:16], 16)
+        data = self._packed.get(key)
+        if data is not None:
+            actor = Actor.unpacked(data)
+            if self._now() - actor.told_s < self._ttl_s:
+                return actor
+        if key in self._parents:
+            return Actor(limited_until_s=Actor.unpacked(self._parents[key]).limited_until_s)
+        return Actor()
 
     def put(self, pseudonym: str, actor: Actor) -> bool:
         """Remember ``actor``; true, as nobody else can have changed it since ``get``."""
-        self._packed[_key(pseudonym)] = actor.packed()
+        packed, key = self._packed, int(pseudonym[:16], 16)
+        packed[key] = actor.packed()
+        packed.move_to_end(key)
+        if len(packed) > self._most:
+            packed.popitem(last=False)
+        self._drop_old()
         return True
+
+    def _drop_old(self) -> None:
+        packed, oldest_s = self._packed, self._now() - self._ttl_s
+        while packed:
+            key = next(iter(packed))
+            if _TOLD.unpack_from(packed[key])[0] > oldest_s:
+                break
+            del packed[key]
 
     def forget(self, pseudonym: str) -> None:
         """Remember nothing."""
-        self._packed.pop(_key(pseudonym), None)
+        for packed in (self._packed, self._parents):
+            packed.pop(int(pseudonym[:16], 16), None)
+
+    def renew(self, now: Callable[[], float]) -> None:
+        """In a forked child: begin with nobody, by the clock ``now``, but for until when the parent's are limited."""
+        self._parents, self._packed = self._packed or self._parents, OrderedDict()
+        self._now = now
 
     def __len__(self) -> int:
         """Return how many are remembered."""
+        self._drop_old()
         return len(self._packed)
 
     def items(self) -> Iterator[tuple[str, bytes]]:
         """Yield the first 16 hexadecimal digits of each pseudonym with the packed actor."""
+        self._drop_old()
         for key, data in list(self._packed.items()):
             yield f"{key:016x}", data
 
@@ -167,7 +212,3 @@ class Actors:
         known = self.get(pseudonym)
         known.merge(other, window_s)
         self.put(pseudonym, known)
-
-
-def _key(pseudonym: str) -> int:
-    return int(pseudonym[:16], 16)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from cachetools import TTLCache
 from pydantic import BaseModel, ConfigDict
 
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 _logger = logging.getLogger("guardsdk")
 _NANOSECONDS = 1_000_000_000
+
+_Key = tuple["Kind", Stage, str]
+"""What makes an alert the same as another one: kind, stage, and whom or what it is about."""
 
 
 class Kind(StrEnum):
@@ -88,7 +90,7 @@ class Alert(BaseModel):
 
 
 class Alerts:
-    """The newest alerts, oldest first. Not thread-safe: the monitor calls it under its lock."""
+    """The newest alerts, oldest first, and what cools down. Not thread-safe: the monitor calls it under its lock."""
 
     def __init__(self, keep: int, cooldown_s: float, now: Callable[[], float]) -> None:
         """Keep ``keep`` alerts and hold back repetitions within ``cooldown_s`` of the clock ``now`` (seconds)."""
@@ -97,28 +99,58 @@ class Alerts:
         """Alerts raised so far, those no longer kept included."""
         self.suppressed = 0
         """Alerts held back because the same one had been raised shortly before."""
-        self._cooling: TTLCache[tuple[Kind, Stage, str], None] | None = None
-        if cooldown_s:
-            # As many as kept alerts: whoever makes up actors to be forgotten here only repeats what was told.
-            self._cooling = TTLCache(maxsize=max(keep, 1024), ttl=cooldown_s, timer=now)
+        self._cooldown_s = cooldown_s
+        self._now = now
+        self._told: OrderedDict[_Key, float] = OrderedDict()
+        """When what was told last, the oldest first."""
+        # As many as kept alerts: whoever makes up actors to be forgotten here only repeats what was told.
+        self._most = max(keep, 1024)
 
     def add(self, alert: Alert) -> bool:
         """Keep ``alert`` and return true, or false where the same one was raised within the cool-down."""
-        key = (alert.kind, alert.stage, alert.about)
-        if self._cooling is not None:
-            if key in self._cooling:
-                self.suppressed += 1
-                return False
-            self._cooling[key] = None
+        key, now_s = (alert.kind, alert.stage, alert.about), self._now()
+        if self._cools(key, now_s):
+            self.suppressed += 1
+            return False
+        self._note(key, now_s)
         self.kept.append(alert)
         self.total += 1
         return True
+
+    def _cools(self, key: _Key, now_s: float) -> bool:
+        return key in self._told and now_s - self._told[key] < self._cooldown_s
+
+    def _note(self, key: _Key, told_s: float) -> None:
+        self._told[key] = told_s
+        self._told.move_to_end(key)
+        if len(self._told) > self._most:
+            self._told.popitem(last=False)
+
+    def cooling(self) -> list[list[Any]]:
+        """Return what would be held back now, as JSON values: kind, stage, whom or what it is about, and since when."""
+        now_s = self._now()
+        return [[*key, told_s] for key, told_s in self._told.items() if self._cools(key, now_s)]
+
+    def cool(self, cooling: Iterable[Sequence[Any]]) -> None:
+        """Hold back what ``cooling`` returned, in this process or another.
+
+        Raises ``ValueError`` or ``TypeError`` where it is no such thing.
+        """
+        told = dict(self._told)
+        for kind, stage, about, told_s in cooling:
+            key = (Kind(kind), Stage(stage), str(about))
+            told[key] = max(float(told_s), told.get(key, 0.0))
+        self._told.clear()
+        for key, told_s in sorted(told.items(), key=lambda one: one[1]):
+            self._note(key, told_s)
 
     def forget(self, actor: str) -> None:
         """Drop every alert about the pseudonym ``actor``."""
         rest = [alert for alert in self.kept if alert.actor != actor]
         self.kept.clear()
         self.kept.extend(rest)
+        for key in [key for key in self._told if key[2] == actor]:
+            del self._told[key]
 
 
 def tell(listeners: Iterable[Callable[[Alert], None]], alert: Alert) -> None:

@@ -23,7 +23,7 @@ from guardsdk.monitor.alerts import Kind, Severity
 from guardsdk.monitor.sketch import similarity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from guardsdk.monitor.actors import Actor, Text
     from guardsdk.policy.monitoring import ActorRules
@@ -67,94 +67,90 @@ class Everybody(NamedTuple):
     adjacent: float
 
 
-def asked(actor: Actor, seen: Seen, everybody: Everybody, rules: ActorRules, adjacent: float) -> Iterator[Told]:
+def asked(actor: Actor, seen: Seen, everybody: Everybody, rules: ActorRules, adjacent: float) -> list[Told]:
     """Take note of a text on stage input; ``adjacent`` is how far below a threshold, in log-odds, still counts."""
-    left = fading(seen.time_s - actor.seen_s, rules.window_s)
-    actor.seen_s = max(seen.time_s, actor.seen_s)
+    told: list[Told] = []
+    time_s, held, suspect = seen.time_s, seen.held, rules.suspect_share
+    left = fading(time_s - actor.seen_s, rules.window_s)
+    actor.seen_s = max(actor.seen_s, time_s)
+    close = seen.closeness is not None and seen.closeness >= -adjacent
     actor.checks = actor.checks * left + 1.0
-    near = seen.closeness is not None and seen.closeness >= -adjacent and not seen.held
-    actor.blocks = actor.blocks * left + seen.held
-    actor.adjacent = actor.adjacent * left + near
-    actor.blocked = _weighed(actor.blocked, everybody.blocked, rules.suspect_share, hit=seen.held)
-    if not seen.held:
-        actor.near = _weighed(actor.near, everybody.adjacent, rules.suspect_share, hit=near)
+    actor.blocks = actor.blocks * left + held
+    actor.adjacent = actor.adjacent * left + (close and not held)
+    actor.blocked = _weighed(actor.blocked, everybody.blocked, suspect, hit=held)
+    if not held:
+        actor.near = _weighed(actor.near, everybody.adjacent, suspect, hit=close)
     limit = math.log(rules.run_length)
-    if seen.held and actor.blocked >= limit and actor.blocks >= rules.blocks:
-        yield Told(
-            Kind.REPEATED_BLOCKS,
-            Severity.WARNING,
-            {"blocks": actor.blocks, "log_evidence": actor.blocked, "everybody": everybody.blocked},
-        )
-    if near and actor.near >= limit and actor.adjacent >= rules.adjacent:
-        yield Told(
-            Kind.ADJACENT_VOLUME,
-            Severity.WARNING,
-            {"texts": actor.adjacent, "log_evidence": actor.near, "everybody": everybody.adjacent},
-        )
-    yield from _climbs(actor, seen, rules, adjacent)
-    yield from _comes_back(actor, seen, rules, adjacent)
+    if held and actor.blocked >= limit and actor.blocks >= rules.blocks:
+        figures = {"blocks": actor.blocks, "log_evidence": actor.blocked, "everybody": everybody.blocked}
+        told.append(Told(Kind.REPEATED_BLOCKS, Severity.WARNING, figures))
+    if close and not held and actor.near >= limit and actor.adjacent >= rules.adjacent:
+        figures = {"texts": actor.adjacent, "log_evidence": actor.near, "everybody": everybody.adjacent}
+        told.append(Told(Kind.ADJACENT_VOLUME, Severity.WARNING, figures))
+    if seen.closeness is not None:
+        told += _climbs(actor, seen.closeness, held=held, near=close, rules=rules)
+    actor.returned = False
+    if held or actor.texts:
+        told += _comes_back(actor, seen, rules, near=close)
+    return told
 
 
 def _weighed(evidence: float, share: float, suspect: float, *, hit: bool) -> float:
     """Return the CUSUM after one more text, a ``hit`` or not, where everybody's share of hits is ``share``."""
-    share = min(max(share, _LEAST_SHARE), suspect)
-    ratio = suspect / share if hit else (1.0 - suspect) / (1.0 - share)
-    return max(0.0, evidence + math.log(ratio))
+    if share < _LEAST_SHARE:
+        share = _LEAST_SHARE
+    elif share > suspect:
+        share = suspect
+    evidence += math.log(suspect / share if hit else (1.0 - suspect) / (1.0 - share))
+    return max(0.0, evidence)
 
 
-def _climbs(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> Iterator[Told]:
-    if seen.closeness is None:
-        return
+def _climbs(actor: Actor, closeness: float, *, held: bool, near: bool, rules: ActorRules) -> list[Told]:
     actor.asked += 1
-    higher = seen.closeness > actor.highest
+    higher = closeness > actor.highest
     if actor.asked > 1:
         odds = (1.0 + actor.asked) / 2.0 if higher else 0.5
         actor.climbing = max(0.0, actor.climbing) + math.log(odds)
     if higher:
-        actor.highest = seen.closeness
-    near = seen.closeness >= -adjacent
+        actor.highest = closeness
     if higher and near and actor.asked >= _PROBES and actor.climbing >= math.log(rules.run_length * _PROBE_SHARE):
-        yield Told(
-            Kind.PROBING,
-            Severity.WARNING,
-            {"texts": float(actor.asked), "log_evidence": actor.climbing, "closeness": seen.closeness},
-        )
+        figures = {"texts": float(actor.asked), "log_evidence": actor.climbing, "closeness": closeness}
         _look_anew(actor)
-    elif seen.held:
+        return [Told(Kind.PROBING, Severity.WARNING, figures)]
+    if held:
         _look_anew(actor)  # over the line: what follows is another climb
+    return []
 
 
 def _look_anew(actor: Actor) -> None:
     actor.asked, actor.highest, actor.climbing = 0, NO_SCORE, 0.0
 
 
-def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> Iterator[Told]:
+def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, *, near: bool) -> list[Told]:
     """Hold the text against earlier ones: those that were blocked, and those the model refused."""
-    actor.returned = False
-    if not (seen.held or actor.texts):
-        return
+    since_s = seen.time_s - rules.window_s
+    if not seen.held and actor.texts[-1].time_s < since_s:  # nothing to hold it against, and no sketch to be made
+        return []
     sketch = seen.sketch()
     if sketch is None:
-        return
+        return []
+    told = []
     if seen.held:
         actor.remember("held", seen.time_s, sketch)
     else:
-        near = seen.closeness is not None and seen.closeness >= -adjacent
         least = rules.similarity if near else rules.similarity_far
-        found = _same(actor.of("held"), sketch, seen.time_s - rules.window_s, least)
+        found = _same(actor.of("held"), sketch, since_s, least)
         if found is not None:
             alike, before = found
             actor.texts.remove(before)
-            yield Told(
-                Kind.REPHRASED,
-                Severity.WARNING,
-                {"similarity": alike, "seconds": seen.time_s - before.time_s, "blocks": actor.blocks},
-            )
-    refused = _same(actor.of("refused"), sketch, seen.time_s - rules.window_s, rules.similarity)
+            figures = {"similarity": alike, "seconds": seen.time_s - before.time_s, "blocks": actor.blocks}
+            told.append(Told(Kind.REPHRASED, Severity.WARNING, figures))
+    refused = _same(actor.of("refused"), sketch, since_s, rules.similarity)
     actor.returned = refused is not None
+    return told
 
 
-def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> Iterator[Told]:
+def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> list[Told]:
     """Take note of a text on stage output, the answer to the actor's last text."""
     if seen.refusal >= rules.refused_from:
         sketch = seen.sketch()
@@ -165,11 +161,10 @@ def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> It
         actor.returned = False
         close = seen.held or (seen.closeness is not None and seen.closeness >= -adjacent)
         closeness = NO_SCORE if seen.closeness is None else seen.closeness
-        yield Told(
-            Kind.REFUSAL_BYPASS,
-            Severity.CRITICAL if close else Severity.WARNING,
-            {"refusal": seen.refusal, "closeness": closeness, "refused": float(len(actor.of("refused")))},
-        )
+        severity = Severity.CRITICAL if close else Severity.WARNING
+        figures = {"refusal": seen.refusal, "closeness": closeness, "refused": float(len(actor.of("refused")))}
+        return [Told(Kind.REFUSAL_BYPASS, severity, figures)]
+    return []
 
 
 def _same(texts: list[Text], sketch: bytes, since_s: float, least: float) -> tuple[float, Text] | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Stage
 
 FORMAT: Final = "guardsdk-monitor"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class Memory:
             "alerts": [alert.model_dump(mode="json") for alert in self.alerts.kept],
             "raised": self.alerts.total,
             "suppressed": self.alerts.suppressed,
+            "cooling": self.alerts.cooling(),
         }
 
     def restore(self, state: Mapping[str, Any], source: str) -> None:
@@ -84,6 +85,7 @@ class Memory:
                 self.actors.put(name, Actor.unpacked(base64.b64decode(data, validate=True)))
             self.alerts.kept.extend(Alert.model_validate(alert) for alert in state["alerts"])
             self.alerts.total, self.alerts.suppressed = int(state["raised"]), int(state["suppressed"])
+            self.alerts.cool(state["cooling"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"{source}: no state of a monitor of this version ({_words(error)})"
             raise InputError(msg) from None
@@ -110,6 +112,19 @@ class Memory:
         self.alerts.kept.extend(sorted(alerts.values(), key=lambda alert: alert.time_ns))
         self.alerts.total += other.alerts.total
         self.alerts.suppressed += other.alerts.suppressed
+        self.alerts.cool(other.alerts.cooling())
+
+    def follow(self, parent: Memory) -> None:
+        """Go on after ``parent``, that of the process this one was forked from, with nothing that was counted there.
+
+        How texts are compared, what is cooling down and which actors are limited stays; counts and evidence are the
+        parent's to save, and would be there twice where both states are put together.
+        """
+        self.now_s = parent.now_s
+        self.sketcher = parent.sketcher
+        self.actors = parent.actors
+        self.actors.renew(self._clock)
+        self.alerts.cool(parent.alerts.cooling())
 
 
 def _require_format(state: Mapping[str, Any]) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 import random
 import secrets
 import threading
+from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from weakref import WeakSet
-
-from cachetools import LRUCache
 
 from guardsdk.errors import InputError
 from guardsdk.monitor.alerts import tell
@@ -22,10 +19,11 @@ from guardsdk.monitor.memory import Known, Memory
 from guardsdk.monitor.telling import about_actor, about_traffic
 from guardsdk.monitor.traffic import glance, watched
 from guardsdk.policy.monitoring import MonitorRules
+from guardsdk.pseudonyms import Pseudonyms
 from guardsdk.verdict import Stage, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from guardsdk.monitor.actors import Actor, Actors
     from guardsdk.monitor.alerts import Alert
     from guardsdk.monitor.behaviour import Told
-    from guardsdk.monitor.traffic import Glance
+    from guardsdk.monitor.traffic import Change, Glance
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import Enforcement
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
     SharedActorsT = TypeVar("SharedActorsT", bound=Actors)
 
 _KEY_BYTES: Final = 32
-_PSEUDONYM_CHARACTERS: Final = 32
 _KEY_CHARACTERS: Final = 16
 _NANOSECONDS: Final = 1e9
 _ATTEMPTS: Final = 4
@@ -83,15 +80,16 @@ class Monitor:
         """
         self.policy = policy
         self.rules = MonitorRules() if policy.monitor is None else policy.monitor
-        self._key = secrets.token_bytes(_KEY_BYTES) if key is None else key
-        self._pseudonym = self._keyed if pseudonym is None else pseudonym
+        if pseudonym is None:
+            pseudonym = Pseudonyms(secrets.token_bytes(_KEY_BYTES) if key is None else key).of
+        self._pseudonym = pseudonym
         self._reporter = reporter
         self._listeners = [self._report, *(() if on_alert is None else (on_alert,))]
         self._references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]] = (
             dict if references is None else references
         )
         self._watched = watched(policy)
-        self._asked_last: LRUCache[str, NDArray[np.float32]] = LRUCache(_ASKED_LAST)
+        self._asked_last: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
         self._chance = random.Random().random  # noqa: S311  ranks among equals, nothing secret
         self._memory = self._blank()
@@ -123,16 +121,20 @@ class Monitor:
         seen = glance(verdict, self._watched, self.rules.band)
         pseudonym = None if record.actor is None else self._pseudonym(record.actor)
         time_s = record.started_ns / _NANOSECONDS
+        fresh: list[Alert] = []
         with self._lock:
             memory = self._memory
             memory.now_s = max(memory.now_s, time_s)
             memory.checks += 1
-            if record.embedding is not None and seen.stage is Stage.INPUT:
-                self._memory.sketcher.learn(record.embedding)
-            raised = [*self._of_traffic(record, seen, time_s)]
-            if pseudonym is not None and verdict.status is not Status.FAILED:
-                raised += self._of_actor(pseudonym, record, seen, time_s)
-            fresh = [alert for alert in raised if self._memory.alerts.add(alert)]
+            if record.embedding is not None and not memory.sketcher.ready and seen.stage is Stage.INPUT:
+                memory.sketcher.learn(record.embedding)
+            changes = memory.traffic.take(verdict, seen, time_s, self._chance)
+            told: Sequence[Told] = ()
+            # What a document says is no deed of the actor.
+            if pseudonym is not None and seen.stage is not Stage.TOOL and verdict.status is not Status.FAILED:
+                told = self._of_actor(pseudonym, record, seen, time_s)
+            if changes or told:
+                fresh = self._raised(record, changes, pseudonym or "", told)
         for alert in fresh:
             tell(self._listeners, alert)
 
@@ -231,10 +233,6 @@ class Monitor:
         """Return what stands for ``actor`` in alerts: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104)."""
         return self._pseudonym(actor)
 
-    def _keyed(self, actor: str) -> str:
-        digest = hmac.digest(self._key, actor.encode("utf-8", "surrogatepass"), hashlib.sha256)
-        return digest.hex()[:_PSEUDONYM_CHARACTERS]
-
     def _sketch(self, pseudonym: str, record: CheckRecord) -> bytes | None:
         """Return the sketch of the actor's text, on stage output of the one that it answers."""
         embedding = record.embedding
@@ -242,49 +240,65 @@ class Monitor:
             embedding = self._asked_last.get(pseudonym)
         return None if embedding is None else self._memory.sketcher.sketch(embedding)
 
-    def _of_traffic(self, record: CheckRecord, seen: Glance, time_s: float) -> Iterator[Alert]:
-        for change in self._memory.traffic.take(record.verdict, seen, time_s, self._chance):
-            yield about_traffic(change, record, self._memory.traffic.since_model)
+    def _raised(
+        self, record: CheckRecord, changes: Sequence[Change], pseudonym: str, told: Sequence[Told]
+    ) -> list[Alert]:
+        """Return the alerts of one check that are not cooling down."""
+        alerts = self._memory.alerts
+        fresh = []
+        for change in changes:
+            alert = about_traffic(change, record, self._memory.traffic.since_model)
             change.series.begin_anew()
+            fresh += [alert] if alerts.add(alert) else []
+        for one in told:
+            alert = about_actor(one, pseudonym, record)
+            fresh += [alert] if alerts.add(alert) else []
+        return fresh
 
-    def _of_actor(self, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> list[Alert]:
-        if seen.stage is Stage.TOOL:  # what a document says is no deed of the actor
-            return []
-        enforced = self.rules.enforcement
-        told: list[Told] = []
-        for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
-            actor = self._memory.actors.get(pseudonym)
-            told = [*self._told(actor, pseudonym, record, seen, time_s)]
-            if enforced is not None and any(one.kind in enforced.kinds for one in told):
-                actor.limited_until_s = time_s + enforced.for_s
-            if self._memory.actors.put(pseudonym, actor):
-                break
-        return [about_actor(one, pseudonym, record) for one in told]
-
-    def _told(self, actor: Actor, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> Iterator[Told]:
-        rules = self.rules
+    def _of_actor(self, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> Sequence[Told]:
+        rules, actors = self.rules, self._memory.actors
         refusal = record.verdict.scores.get("refusal", 0.0)
         now = Seen(time_s, seen.closeness, seen.held, lambda: self._sketch(pseudonym, record), refusal)
-        if seen.stage is Stage.OUTPUT:
-            return answered(actor, now, rules.actors, rules.adjacent)
-        share = self._memory.traffic.share
-        everybody = Everybody(
-            blocked=share(Stage.INPUT, "blocked", actor.blocks + 1.0, actor.checks + 1.0),
-            adjacent=share(Stage.INPUT, "adjacent", actor.adjacent + 1.0, actor.checks + 1.0),
-        )
-        if record.embedding is not None:
+        told: Sequence[Told] = ()
+        for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
+            actor = actors.get(pseudonym)
+            if seen.stage is Stage.OUTPUT:
+                told = answered(actor, now, rules.actors, rules.adjacent)
+            else:
+                told = asked(actor, now, self._everybody_but(actor), rules.actors, rules.adjacent)
+            actor.told_s = time_s
+            if told and rules.enforcement is not None and any(one.kind in rules.enforcement.kinds for one in told):
+                actor.limited_until_s = time_s + rules.enforcement.for_s
+            if actors.put(pseudonym, actor):
+                break
+        if seen.stage is Stage.INPUT and record.embedding is not None:
             self._asked_last[pseudonym] = record.embedding
-        return asked(actor, now, everybody, rules.actors, rules.adjacent)
+            self._asked_last.move_to_end(pseudonym)
+            if len(self._asked_last) > _ASKED_LAST:
+                self._asked_last.popitem(last=False)
+        return told
+
+    def _renew(self) -> None:
+        """In a forked child: begin with nothing counted; a thread of the parent may have been at it, lock in hand."""
+        self._lock = threading.Lock()
+        self._chance = random.Random().random  # noqa: S311  as above; the parent's would give both the same
+        parent, self._memory = self._memory, self._blank()
+        self._memory.follow(parent)
+
+    def _everybody_but(self, actor: Actor) -> Everybody:
+        """Return the shares among all others; the text just counted is the actor's own."""
+        of = actor.checks + 1.0
+        share = self._memory.traffic.share
+        return Everybody(share("blocked", actor.blocks + 1.0, of), share("adjacent", actor.adjacent + 1.0, of))
 
 
 _MONITORS: WeakSet[Monitor] = WeakSet()
 
 
-def _renew_locks() -> None:
-    """In a forked child: a thread of the parent may have been told of a check, with the lock held."""
+def _renew_all() -> None:
     for monitor in list(_MONITORS):
-        monitor._lock = threading.Lock()  # noqa: SLF001  same module
+        monitor._renew()  # noqa: SLF001  same module
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
+    os.register_at_fork(after_in_child=_renew_all)

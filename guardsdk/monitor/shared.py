@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from guardsdk.errors import GuardError, InputError
 from guardsdk.monitor.actors import Actor, Actors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from guardsdk.monitor.monitor import Monitor
 
@@ -76,6 +77,11 @@ class SharedActors(Actors):
             msg = f"the actor is forgotten here but not in Redis, which cannot be reached ({type(error).__name__})"
             raise GuardError(msg) from None
 
+    def renew(self, now: Callable[[], float]) -> None:
+        """In a forked child: the shared memory goes on, and what this process remembers besides begins anew."""
+        self._read = None
+        self._local.renew(now)
+
     def __len__(self) -> int:
         """Return how many this process remembers."""
         return len(self._local)
@@ -136,7 +142,8 @@ class Shared:
         if agreed is not None:
             self._monitor.learn_from(json.loads(agreed))
         state = self._monitor.state() | {"actors": {}}  # those are shared already
-        self._client.set(f"{self._namespace}:replica:{self._replica}", json.dumps(state), ex=self._expire_s)
+        replica = f"{self._replica}-{os.getpid()}"  # a forked child is a replica of its own
+        self._client.set(f"{self._namespace}:replica:{replica}", json.dumps(state), ex=self._expire_s)
 
     def together(self) -> Monitor:
         """Return a monitor with what all replicas have published: for reports. Raises as ``publish`` does."""

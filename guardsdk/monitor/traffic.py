@@ -12,7 +12,7 @@ from guardsdk.monitor.drift import RATE_EDGES, SCORE_EDGES, Series, shares
 from guardsdk.verdict import Action, Stage, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import MonitorRules
@@ -22,8 +22,13 @@ RATES: Final = ("blocked", "flagged", "degraded", "out_of_range", "boundary")
 """Held back by a principle; flagged; not completely checked; in a language or script the model was not measured on;
 with a score in the boundary band of a threshold."""
 _OUT_OF_RANGE: Final = "out_of_range"
-_FARTHEST: Final = 20.0
-"""Log-odds of a score of 1; a score of 0 is as far the other way."""
+_LEAST_ODDS: Final = math.exp(-20.0)
+"""Odds of a score of 0; those of a score of 1 are as far the other way."""
+_MOST_ODDS: Final = 1.0 / _LEAST_ODDS
+_PASSES: Final = frozenset(action for action in Action if action.passes)
+_PLACES: Final = {"checks": 0, "adjacent": 1} | {name: place for place, name in enumerate(RATES, 2)}
+"""Where something is counted in the totals of a stage."""
+_NOTHING: Final = [0.0] * len(_PLACES)
 _PRIOR_HITS, _PRIOR_CHECKS = 1.0, 50.0
 """What a share starts from before anything was seen."""
 
@@ -35,27 +40,32 @@ class Glance(NamedTuple):
     closeness: float | None
     """The score closest to its threshold, or farthest beyond, in log-odds over the threshold's; of principles that do
     more than flag. None without such a score."""
+    held: bool
+    """Whether a principle keeps the text from passing as it is."""
     rates: tuple[bool, ...]
     """One for each of ``RATES``."""
 
-    @property
-    def held(self) -> bool:
-        """Whether a principle keeps the text from passing as it is."""
-        return self.rates[0]
+
+def odds_of(probability: float) -> float:
+    """Return ``p / (1 - p)``, bounded where ``p`` is 0 or 1."""
+    odds = probability / (1.0 - probability) if probability < 1.0 else _MOST_ODDS
+    if odds < _LEAST_ODDS:
+        return _LEAST_ODDS
+    return min(_MOST_ODDS, odds)
 
 
 def log_odds(probability: float) -> float:
     """Return ``log(p / (1 - p))``, bounded where ``p`` is 0 or 1."""
-    if probability <= 0.0:
-        return -_FARTHEST
-    if probability >= 1.0:
-        return _FARTHEST
-    odds = math.log(probability / (1.0 - probability))
-    return -_FARTHEST if odds < -_FARTHEST else min(odds, _FARTHEST)
+    return math.log(odds_of(probability))
 
 
-_line = lru_cache(maxsize=256)(log_odds)
+_line = lru_cache(maxsize=256)(odds_of)
 """For thresholds, of which there are few."""
+
+
+@lru_cache(maxsize=1024)
+def _key(stage: Stage, what: str) -> str:
+    return f"{stage}/{what}"
 
 
 def watched(policy: Policy) -> dict[Stage, frozenset[str]]:
@@ -67,25 +77,32 @@ def watched(policy: Policy) -> dict[Stage, frozenset[str]]:
 
 def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: float) -> Glance:
     """Return what is to be seen in ``verdict``, in shadow mode what would have followed."""
-    principles = watched[verdict.stage]
-    closest: float | None = None
-    boundary = foreign = False
+    stage = verdict.stage
+    principles = watched[stage]
+    deciding = verdict.principle_id
+    closest, low, high = -1.0, math.exp(-band), math.exp(band)
+    boundary = foreign = fired = False
     for one in verdict.evaluations:
-        if one.label == _OUT_OF_RANGE:
-            foreign = one.fired
-        if one.principle_id in principles:
-            distance = log_odds(one.score) - _line(one.threshold)
-            if -band <= distance <= band:
+        name = one.principle_id
+        if one.fired:
+            # A text that only lowered thresholds hold back is not held against its actor once more.
+            fired = fired or name == deciding
+            foreign = foreign or one.label == _OUT_OF_RANGE
+        if name in principles:
+            # In odds, with one logarithm at the end: this runs half a dozen times per check.
+            score = one.score
+            ratio = (score / (1.0 - score) if score < 1.0 else _MOST_ODDS) / _line(one.threshold)
+            if low <= ratio <= high:
                 boundary = True
-            if closest is None or distance > closest:
-                closest = distance
+            if ratio > closest:  # noqa: PLR1730  sooner than a call
+                closest = ratio
     action = verdict.would_action or verdict.action
-    # A text that only lowered thresholds hold back is not held against its actor once more.
-    fired = any(one.fired and one.principle_id == verdict.principle_id for one in verdict.evaluations)
-    held = not action.passes and fired
-    flagged = action is Action.FLAG and verdict.principle_id is not None
+    held = fired and action not in _PASSES
+    flagged = deciding is not None and action is Action.FLAG
     degraded = verdict.status is not Status.COMPLETE
-    return Glance(verdict.stage, closest, (held, flagged, degraded, foreign, boundary))
+    rates = (held, flagged, degraded, foreign, boundary)
+    closeness = None if closest < 0.0 else math.log(max(closest, _LEAST_ODDS))
+    return Glance(stage, closeness, held, rates)
 
 
 class Change(NamedTuple):
@@ -108,6 +125,10 @@ class Traffic:
         self._references = references
         self.scores: dict[tuple[Stage, str], Series] = {}
         self.rates: dict[tuple[Stage, str], Series] = {}
+        self._scores_at: dict[Stage, dict[str, Series]] = {stage: {} for stage in Stage}
+        """``scores`` by stage: taken in at every check."""
+        self._rates_at: dict[Stage, tuple[Series, ...]] = {}
+        """``rates`` by stage, in the order of ``RATES``."""
         self.totals: dict[Stage, list[float]] = {}
         """Per stage the number of checks, of policy-adjacent ones, and of each of ``RATES``."""
         self.slots: dict[int, Counter[str]] = {}
@@ -121,21 +142,25 @@ class Traffic:
         self._model: dict[Stage, str] = {}
         self._checks = 0
 
-    def take(self, verdict: Verdict, seen: Glance, time_s: float, chance: Callable[[], float]) -> Iterator[Change]:
-        """Take in one check and yield the series that have changed by what evidence and size the rules ask for."""
+    def take(self, verdict: Verdict, seen: Glance, time_s: float, chance: Callable[[], float]) -> Sequence[Change]:
+        """Take in one check and return the series that have changed by what evidence and size the rules ask for."""
         rules, stage = self._rules, seen.stage
         if verdict.model is not None and self._model.get(stage) != verdict.model.digest:
             self._new_model(verdict, verdict.model.digest)
         self._checks += 1
         self._count(verdict, seen, int(time_s // rules.slot_s))
+        changes: list[Change] = []
+        limit, known = rules.run_length, self._scores_at[stage]
         for label, score in verdict.scores.items():
-            series = self.scores.get((stage, label)) or self._score_series(stage, label)
-            if series.add(score, chance()) >= rules.run_length and series.psi >= rules.psi:
-                yield Change(stage, label, is_rate=False, series=series)
-        for name, hit in zip(RATES, seen.rates, strict=True):
-            series = self.rates.get((stage, name)) or self._rate_series(stage, name)
-            if series.add(float(hit), chance()) >= rules.run_length and series.psi >= rules.rate_psi:
-                yield Change(stage, name, is_rate=True, series=series)
+            series = known.get(label) or self._score_series(stage, label)
+            if series.add(score, chance()) >= limit and series.psi >= rules.psi:
+                changes.append(Change(stage, label, is_rate=False, series=series))
+        rates = self._rates_at.get(stage) or self._rate_series(stage)
+        for series, hit in zip(rates, seen.rates):  # noqa: B905  of one length, and it is run for every check
+            if series.add(hit, chance()) >= limit and series.psi >= rules.rate_psi:
+                name = RATES[rates.index(series)]
+                changes.append(Change(stage, name, is_rate=True, series=series))
+        return changes
 
     def _new_model(self, verdict: Verdict, digest: str) -> None:
         self._model[verdict.stage] = digest
@@ -150,15 +175,14 @@ class Traffic:
         """Checks since the model changed; none where it did not."""
         return self._checks - self.models[-1][1] if len(self.models) > 1 else None
 
-    def share(self, stage: Stage, what: str, less: float = 0.0, of: float = 0.0) -> float:
-        """Return the share of ``what``, one of ``RATES`` or ``adjacent``, among the checks of ``stage``.
+    def share(self, what: str, less: float = 0.0, of: float = 0.0) -> float:
+        """Return the share of ``what``, one of ``RATES`` or ``adjacent``, among the checks of stage input.
 
         ``less`` such texts ``of`` so many checks are left out: those of one actor.
         """
-        place = 1 if what == "adjacent" else 2 + RATES.index(what)
-        totals = self.totals.get(stage)
-        hits, checks = (totals[place], totals[0]) if totals is not None else (0.0, 0.0)
-        return (max(hits - less, 0.0) + _PRIOR_HITS) / (max(checks - of, 0.0) + _PRIOR_CHECKS)
+        totals = self.totals.get(Stage.INPUT) or _NOTHING
+        hits, checks = totals[_PLACES[what]] - less, totals[0] - of
+        return (max(0.0, hits) + _PRIOR_HITS) / (max(0.0, checks) + _PRIOR_CHECKS)
 
     def references(self) -> dict[str, list[float]]:
         """Return the share of each bin in the model's reference, by ``stage/label``; empty where there is none."""
@@ -176,37 +200,43 @@ class Traffic:
     def _score_series(self, stage: Stage, label: str) -> Series:
         fixed = self.reference(stage, label) if self._rules.reference == "model" else None
         series = self.scores[stage, label] = Series(SCORE_EDGES, self._rules.window, fixed)
+        self._scores_at[stage][label] = series
         return series
 
-    def _rate_series(self, stage: Stage, name: str) -> Series:
-        series = self.rates[stage, name] = Series(RATE_EDGES, self._rules.window)
-        return series
+    def _rate_series(self, stage: Stage) -> tuple[Series, ...]:
+        made = tuple(Series(RATE_EDGES, self._rules.window) for _ in RATES)
+        self.rates.update({(stage, name): series for name, series in zip(RATES, made, strict=True)})
+        self._rates_at[stage] = made
+        return made
 
     def _count(self, verdict: Verdict, seen: Glance, slot: int) -> None:
         stage = seen.stage
-        totals = self.totals.setdefault(stage, [0.0] * (2 + len(RATES)))
+        totals = self.totals.get(stage) or self.totals.setdefault(stage, _NOTHING.copy())
         totals[0] += 1.0
-        totals[1] += seen.closeness is not None and seen.closeness >= -self._rules.adjacent
+        if seen.closeness is not None and seen.closeness >= -self._rules.adjacent:
+            totals[1] += 1.0
         counts = self.slots.get(slot)
         if counts is None:
             counts = self.slots[slot] = Counter()
             while len(self.slots) > self._rules.slots:
                 del self.slots[min(self.slots)]
-        counts[f"{stage}/checks"] += 1
-        counts[f"{stage}/{verdict.action}"] += 1
-        for place, (name, hit) in enumerate(zip(RATES, seen.rates, strict=True), 2):
-            if hit:
-                totals[place] += 1.0
-                counts[f"{stage}/{name}"] += 1
+        counts[_key(stage, "checks")] += 1
+        counts[_key(stage, verdict.action)] += 1
+        if True in seen.rates:
+            for place, (name, hit) in enumerate(zip(RATES, seen.rates, strict=True), 2):
+                if hit:
+                    totals[place] += 1.0
+                    counts[_key(stage, name)] += 1
         if verdict.principle_id is not None:
-            self.principles[f"{stage}/{verdict.principle_id}"] += 1
+            self.principles[_key(stage, verdict.principle_id)] += 1
 
     def merge(self, other: Traffic) -> None:
         """Add what another process has seen."""
         for (stage, name), series in other.scores.items():
             (self.scores.get((stage, name)) or self._score_series(stage, name)).merge(series)
-        for (stage, name), series in other.rates.items():
-            (self.rates.get((stage, name)) or self._rate_series(stage, name)).merge(series)
+        for stage, rates in other._rates_at.items():
+            for own, theirs in zip(self._rates_at.get(stage) or self._rate_series(stage), rates, strict=True):
+                own.merge(theirs)
         for stage, totals in other.totals.items():
             mine = self.totals.setdefault(stage, [0.0] * len(totals))
             self.totals[stage] = [one + two for one, two in zip(mine, totals, strict=True)]
@@ -239,10 +269,12 @@ class Traffic:
             stage, _, name = key.partition("/")
             self._score_series(Stage(stage), name).restore(series)
         for key, series in state["rates"].items():
-            stage, _, name = key.partition("/")
-            self._rate_series(Stage(stage), name).restore(series)
+            word, _, name = key.partition("/")
+            stage = Stage(word)
+            rates = self._rates_at.get(stage) or self._rate_series(stage)
+            rates[RATES.index(name)].restore(series)
         for stage, totals in state["totals"].items():
-            if len(totals) != 2 + len(RATES):
+            if len(totals) != len(_NOTHING):
                 msg = f"totals of {len(totals)} numbers"
                 raise ValueError(msg)
             self.totals[Stage(stage)] = [float(number) for number in totals]

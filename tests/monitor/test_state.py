@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from guardsdk.errors import InputError
 from guardsdk.monitor import Kind, Monitor
+from guardsdk.policy.monitoring import Enforcement
 from tests.monitor.test_monitor import MARKER, feed, harmless, policy, record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 KEY = b"k" * 32
@@ -106,3 +109,98 @@ def test_a_state_with_a_broken_part_changes_nothing() -> None:
     with pytest.raises(InputError):
         kept.merge(broken)
     assert kept.state() == before
+
+
+def test_a_cool_down_outlives_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    first = monitor()
+    for number in range(8):
+        first.on_check(record(number, 0.99, actor="a"))
+    assert kinds(first) == [Kind.REPEATED_BLOCKS]
+    first.save(path)
+    second = monitor()
+    second.load(path)
+    for number in range(8, 12):
+        second.on_check(record(number, 0.99, actor="a"))
+    assert kinds(second) == [Kind.REPEATED_BLOCKS]
+    assert second.suppressed > first.suppressed
+    after = 20 + int(POLICY.monitor.cooldown_s if POLICY.monitor else 0)
+    for number in range(after, after + 8):
+        second.on_check(record(number, 0.99, actor="a"))
+    assert kinds(second) == [Kind.REPEATED_BLOCKS] * 2
+
+
+def test_of_two_cool_downs_the_later_one_holds() -> None:
+    early, late = monitor(), monitor()
+    for number in range(8):
+        early.on_check(record(number, 0.99, actor="a"))
+        late.on_check(record(number + 3000, 0.99, actor="a"))
+    early.merge(late.state())
+    told = len(kinds(early))
+    for number in range(5000, 5008):  # the early one's is over, the late one's not
+        early.on_check(record(number, 0.99, actor="a"))
+    assert len(kinds(early)) == told
+    early.forget("a")
+    assert early.state()["cooling"] == []
+
+
+def test_a_forked_child_counts_what_it_sees_itself() -> None:
+    parent, whole = monitor(), monitor()
+    for number in range(600):
+        told = record(number, 0.99 if number < 8 else 0.01, actor="a" if number < 8 else f"b{number % 30}")
+        parent.on_check(told)
+        whole.on_check(told)
+    mine = [record(number, 0.99, actor="c") for number in range(600, 606)]
+    child = in_child(lambda: [*map(parent.on_check, mine)] and parent.state())
+    assert child["checks"] == 6
+    assert len(child["actors"]) == 1
+    assert [alert["kind"] for alert in child["alerts"]] == ["repeated_blocks"]
+    for one in mine:
+        whole.on_check(one)
+    parent.merge(child)
+    merged, expected = parent.state(), whole.state()
+    for part in ("totals", "slots", "principles", "checks"):
+        assert merged["traffic"][part] == expected["traffic"][part]
+    assert merged["checks"] == expected["checks"]
+    assert merged["actors"].keys() == expected["actors"].keys()
+    assert merged["raised"] == expected["raised"]
+    counts = [state["traffic"]["scores"]["input/prompt_injection"]["counts"] for state in (merged, expected)]
+    assert counts[0] == counts[1]
+
+
+def test_a_forked_child_repeats_no_alert_and_lifts_no_limit() -> None:
+    limiting = policy(window=400, enforcement=Enforcement())
+    parent = Monitor(limiting, key=KEY)
+    for number in range(8):
+        parent.on_check(record(number, 0.99, actor="a"))
+    now_ns = record(9).started_ns
+
+    def told() -> list[object]:
+        before = parent.limits("a", now_ns) is not None
+        for number in range(9, 17):
+            parent.on_check(record(number, 0.99, actor="a"))
+        return [before, len(parent.alerts), parent.suppressed > 0, parent.limits("b", now_ns) is None]
+
+    assert in_child(told) == [True, 0, True, True]
+
+
+def in_child(work: Callable[[], Any]) -> Any:  # noqa: ANN401  JSON
+    """Do ``work`` in a forked child and return what it returned there."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system does not fork")
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(receive)
+        with os.fdopen(send, "w", encoding="utf-8") as stream:
+            try:
+                json.dump(work(), stream)
+            except BaseException as error:  # noqa: BLE001  the child must end here, and the parent must hear of it
+                json.dump(repr(error), stream)
+            stream.flush()
+            os._exit(0)
+    os.close(send)
+    with os.fdopen(receive, encoding="utf-8") as stream:
+        found = json.load(stream)
+    os.waitpid(child, 0)
+    return found

@@ -1,0 +1,33 @@
+"""What stands for an actor wherever something about them is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+_BLOCK: Final = 64
+"""Bytes of a block of SHA-256."""
+_CHARACTERS: Final = 32
+
+
+class Pseudonyms:
+    """HMAC-SHA-256 (RFC 2104) under one key. Thread-safe.
+
+    Both hashes have taken in their half of the key beforehand, so that a name costs two short ones: OpenSSL's own HMAC
+    takes the key in anew for every name, and more than twice the time.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        """Take in ``key``, of any length."""
+        padded = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def of(self, actor: str) -> str:
+        """Return the first 32 hexadecimal digits of the HMAC of ``actor`` in UTF-8."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(actor.encode("utf-8", "surrogatepass"))
+        outer.update(inner.digest())
+        return outer.hexdigest()[:_CHARACTERS]
