@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+class _Flight:
+    """One key that somebody is at work on."""
+
+    __slots__ = ("done", "owner")
+
+    def __init__(self, owner: int) -> None:
+        self.owner = owner
+        self.done: threading.Event | None = None
+        """Set when the work is done; made by the first who waits, for hardly anybody ever does."""
+
+
 class Flights:
     """Who is at work on which key. Thread-safe, also in a forked child, where nobody is."""
 
@@ -21,7 +32,7 @@ class Flights:
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
-        self._in_air: dict[bytes, tuple[int, threading.Event]] = {}
+        self._in_air: dict[bytes, _Flight] = {}
 
     def take(self, key: bytes) -> threading.Event | None:
         """Return none where the work on ``key`` is the caller's now, else what is set when somebody else is done.
@@ -30,18 +41,25 @@ class Flights:
         """
         thread = threading.get_ident()
         with self._lock:
-            owner, done = self._in_air.setdefault(key, (thread, threading.Event()))
-        return None if owner == thread else done
+            flight = self._in_air.get(key)
+            if flight is None:
+                self._in_air[key] = _Flight(thread)
+                return None
+            if flight.owner == thread:
+                return None
+            flight.done = flight.done or threading.Event()
+            return flight.done
 
     def land(self, keys: Iterable[bytes]) -> None:
         """Say that the work on ``keys`` is done, well or not; each was taken by this thread, or already landed."""
         thread = threading.get_ident()
         with self._lock:
             for key in keys:
-                owner, done = self._in_air.get(key, (None, None))
-                if owner == thread and done is not None:
+                flight = self._in_air.get(key)
+                if flight is not None and flight.owner == thread:
                     del self._in_air[key]
-                    done.set()
+                    if flight.done is not None:
+                        flight.done.set()
 
 
 _FLIGHTS: WeakSet[Flights] = WeakSet()

@@ -32,6 +32,8 @@ def _read(given: Policy | str | Path | None, settings: Settings) -> Policy:
 
 def stage_of(given: Stage | str) -> Stage:
     """Return the stage named; ``InputError`` where there is none."""
+    if isinstance(given, Stage):
+        return given
     try:
         return Stage(given)
     except ValueError:

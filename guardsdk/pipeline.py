@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -149,7 +148,7 @@ class Pipeline:
                 judged[place] = stricter(self._policy, judged[place], strict, len(text))
         share = (time.perf_counter() - started) / len(texts)
         records: Sequence[CheckRecord] = [
-            CheckRecord(_own(judged[place], share), started_ns, len(text), actor) for place, text in enumerate(texts)
+            CheckRecord(judged[place].taking(share), started_ns, len(text), actor) for place, text in enumerate(texts)
         ]
         if self._recorder is not None:
             records = written(self._recorder, self._policy, records, texts)
@@ -194,7 +193,7 @@ class Pipeline:
         for place in waiting:
             text = texts[place]
             beside = _read_of(around[place], stage)
-            key: Hashable = (beside, text)
+            key: Hashable = (beside.prompt, beside.system, text)
             if self._cache is not None:
                 key = digest = assembly.keys.key(stage, beside, text)
                 if self._remembered(digest, (place,), judged, embeddings):
@@ -232,6 +231,9 @@ class Pipeline:
 
         What another thread did not check completely is scored here after all: it may have had less time.
         """
+        if self._cache is None:  # nobody could hand over what he found
+            self._score(assembly, stage, jobs, judged, limits, embeddings=embeddings)
+            return
         flights = {key: self._flights.take(key) for key, _ in jobs if isinstance(key, bytes)}
         elsewhere = {key: done for key, done in flights.items() if done is not None}
         try:
@@ -261,7 +263,10 @@ class Pipeline:
     ) -> None:
         """Score every job in one go, and put its verdict at all its places and into the cache."""
         texts = [clean(job.text[: self._max_chars]) for _, job in jobs]
-        around = [job.around.map(lambda prompt: clean(self._ends(prompt)), clean) for _, job in jobs]
+        around = [
+            NOWHERE if job.around is NOWHERE else job.around.map(lambda prompt: clean(self._ends(prompt)), clean)
+            for _, job in jobs
+        ]
         if self._early_stop:
 
             def enough(_: int, scores: Mapping[str, float]) -> bool:
@@ -277,7 +282,7 @@ class Pipeline:
                 embeddings.update(dict.fromkeys(job.places, embedding))
             if self._cache is not None and verdict.status is Status.COMPLETE and isinstance(key, bytes):
                 kept = None if embedding is None else embedding.astype("float16")
-                self._cache.put(key, verdict.model_copy(update={"cached": True}), kept)
+                self._cache.put(key, verdict.remembered(), kept)
 
     def _ends(self, context: str) -> str:
         """Cut a huge context to its two ends, the parts the engine keeps anyway, before it is tokenized."""
@@ -292,10 +297,9 @@ class Pipeline:
         if reading.coverage is None:
             return failed(self._policy, stage, "; ".join(reading.problems), reading.layers, about)
         seen = length if self._max_chars is None else min(length, self._max_chars)
-        cut = f"only the first {seen} of {length} characters were scored (max_chars)"
+        cut = (f"only the first {seen} of {length} characters were scored (max_chars)",) if seen < length else ()
         coverage = reading.coverage * seen / length
-        reasons = [cut] if seen < length else []
-        return judge(assembly.bound, stage, reading, length=seen, coverage=coverage, reasons=reasons, about=about)
+        return judge(assembly.bound, stage, reading, length=seen, coverage=coverage, reasons=cut, about=about)
 
     def _about(self, assembly: Assembly | None) -> About:
         """Return the fields of a verdict that say what it was reached with."""
@@ -303,18 +307,15 @@ class Pipeline:
         if assembly is not None:
             about["model"] = assembly.model
             # A runtime that has to load again, in a forked child, may find that it cannot.
-            with suppress(Exception):
+            try:
                 about["provider_active"] = assembly.runtime.provider_active
                 about["provider_reason"] = assembly.runtime.provider_reason
+            except Exception:  # noqa: BLE001, S110  the scores stand, and the fields say that nobody knows
+                pass
         return about
 
     def _failed(self, stage: Stage, error: str, layer: str) -> Verdict:
         return failed(self._policy, stage, error, (layer,), self._about(None))
-
-
-def _own(verdict: Verdict, duration_s: float) -> Verdict:
-    """Return a copy for one caller, who may change its one mutable part without changing anybody else's."""
-    return verdict.model_copy(update={"duration_s": duration_s, "scores": verdict.scores.copy()})
 
 
 def _stages_of(policy: Policy) -> frozenset[Stage]:

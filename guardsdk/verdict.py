@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_set = object.__setattr__
+"""Sets what a frozen model lets nobody set; for ``of``, which makes one."""
 
 
 class Stage(StrEnum):
@@ -46,7 +49,7 @@ class Action(StrEnum):
     @property
     def passes(self) -> bool:
         """Whether the text may go on as it is: true for ``allow`` and ``flag``."""
-        return self in (Action.ALLOW, Action.FLAG)
+        return self is Action.ALLOW or self is Action.FLAG
 
 
 class Status(StrEnum):
@@ -72,6 +75,31 @@ def higher(*tiers: Tier | None) -> Tier | None:
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    _named: ClassVar[set[str]]
+    """Every field, as a model keeps the names of those that were given."""
+    _blank: ClassVar[dict[str, Any]]
+    """Every field in order with its default."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:  # noqa: ANN401  pydantic's own signature
+        """Note the fields once they are known."""
+        cls._blank = {name: field.default for name, field in cls.__pydantic_fields__.items()}
+        cls._named = set(cls._blank)
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Self:
+        """Return one that holds ``fields``, which becomes its own; what is missing has its default.
+
+        Nothing is validated, which is most of the time of making one: only for values that are right by how they were
+        computed. Every field without a default, or with one made anew each time, has to be there.
+        """
+        made = cls.__new__(cls)
+        _set(made, "__dict__", fields if len(fields) == len(cls._blank) else {**cls._blank, **fields})
+        _set(made, "__pydantic_fields_set__", cls._named)
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
 
 
 class Evaluation(_Frozen):
@@ -176,3 +204,11 @@ class Verdict(_Frozen):
     def __bool__(self) -> bool:
         """Return true only when the text was checked completely and is allowed."""
         return self.allowed and self.status is Status.COMPLETE
+
+    def taking(self, duration_s: float) -> Verdict:
+        """Return a copy for one caller, who may change its one mutable part without changing anybody else's."""
+        return Verdict.of({**self.__dict__, "duration_s": duration_s, "scores": self.scores.copy()})
+
+    def remembered(self) -> Verdict:
+        """Return a copy as the cache keeps it."""
+        return Verdict.of({**self.__dict__, "cached": True})

@@ -192,19 +192,20 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
             continue
         margin = score - principle.threshold
         reached = score >= principle.threshold
-        evaluations.append(
-            Evaluation(
-                principle_id=principle.id,
-                label=principle.label,
-                score=score,
-                threshold=principle.threshold,
-                margin=margin,
-                fired=reached,
-            )
-        )
+        given = {
+            "principle_id": principle.id,
+            "label": principle.label,
+            "score": score,
+            "threshold": principle.threshold,
+            "margin": margin,
+            "fired": reached,
+        }
+        plain = type(score) is float and 0.0 <= score <= 1.0
+        evaluations.append(Evaluation.of(given) if plain else Evaluation.model_validate(given))
         if reached:
             fired.append(Fired(principle=principle, score=score, margin=margin))
-    fired.sort(key=lambda one: (-one.principle.action.strength, -one.margin))  # stable: the policy's order is last
+    if len(fired) > 1:
+        fired.sort(key=lambda one: (-one.principle.action.strength, -one.margin))  # stable: the policy's order is last
     return Decision(
         action=fired[0].principle.action if fired else Action.ALLOW,
         principle_id=fired[0].principle.id if fired else None,

@@ -75,18 +75,22 @@ def judge(
     the policy's ``on_error`` may hold the text back.
     """
     decision = decide(bound, stage, seen.scores)
-    findings = tuple(
-        Finding(
-            principle_id=fired.principle.id,
-            label=fired.principle.label,
-            score=fired.score,
-            threshold=fired.principle.threshold,
-            margin=fired.margin,
-            action=fired.principle.action,
-            spans=seen.spans(fired.principle.label, length),
-            view=seen.views.get(fired.principle.label),
+    findings = (
+        ()
+        if not decision.fired
+        else tuple(
+            Finding(
+                principle_id=fired.principle.id,
+                label=fired.principle.label,
+                score=fired.score,
+                threshold=fired.principle.threshold,
+                margin=fired.margin,
+                action=fired.principle.action,
+                spans=seen.spans(fired.principle.label, length),
+                view=seen.views.get(fired.principle.label),
+            )
+            for fired in decision.fired
         )
-        for fired in decision.fired
     )
     missing = [*seen.problems, *reasons]  # after the passages were asked for, which may fail as well
     if decision.unscored and not seen.problems:  # a principle that was not held against the text, and nobody said so
@@ -96,23 +100,25 @@ def judge(
         for fired in decision.fired
         if fired.principle.degrades
     ]
-    on_error = bound.policy.on_error_for(stage)
-    held_back = bool(missing) and on_error is Action.BLOCK and decision.action is not Action.BLOCK
-    return Verdict(
-        **_follows(bound.policy, Action.BLOCK if held_back else decision.action),
-        status=Status.DEGRADED if missing else Status.COMPLETE,
-        stage=stage,
-        principle_id=None if held_back else decision.principle_id,
-        scores={label: score for label, score in seen.scores.items() if isfinite(score)},
-        evaluations=decision.evaluations,
-        findings=findings,
-        coverage=coverage,
-        stopped_early=seen.settled,
-        tier=seen.tier,
-        degraded_reasons=tuple(missing),
-        incomplete_layers=tuple(seen.layers),
-        **about,
+    held_back = (
+        bool(missing) and bound.policy.on_error_for(stage) is Action.BLOCK and decision.action is not Action.BLOCK
     )
+    fields: About = {
+        **_follows(bound.policy, Action.BLOCK if held_back else decision.action),
+        "status": Status.DEGRADED if missing else Status.COMPLETE,
+        "stage": stage,
+        "principle_id": None if held_back else decision.principle_id,
+        "scores": {label: score for label, score in seen.scores.items() if isfinite(score)},
+        "evaluations": decision.evaluations,
+        "findings": findings,
+        "coverage": coverage,
+        "stopped_early": seen.settled,
+        "tier": seen.tier,
+        "degraded_reasons": tuple(missing),
+        "incomplete_layers": tuple(seen.layers),
+        **about,
+    }
+    return Verdict.of(fields)
 
 
 def _follows(policy: Policy, action: Action) -> About:

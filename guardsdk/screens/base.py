@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from guardsdk.errors import GuardError
 from guardsdk.limits import UNLIMITED, Limits
@@ -99,16 +99,17 @@ class JointReading:
     """That of the last screen that gave one."""
     tier: Tier | None = None
     """``full`` where a screen said so."""
-    _spans: dict[str, tuple[str, Callable[[str], Spans]]] = field(default_factory=dict)
+    _taken: list[tuple[str, Reading]] = field(default_factory=list)
+    """Each screen that answered, with its reading."""
 
     def spans(self, label: str, length: int) -> Spans:
         """Return the passages of a text of ``length`` that carried the score of ``label``.
 
         Where the screen cannot tell or tells nonsense it is the whole text, and a problem.
         """
-        name, spans = self._spans[label]
+        name, reading = next(one for one in reversed(self._taken) if label in one[1].scores)
         try:
-            found = tuple((start, end) for start, end in spans(label))
+            found = tuple((start, end) for start, end in reading.spans(label))
         except Exception as error:  # noqa: BLE001  the score stands, whatever became of its place
             self.fail(name, named(error))
         else:
@@ -120,9 +121,11 @@ class JointReading:
     def add(self, name: str, reading: Reading) -> None:
         """Take in what the screen ``name`` saw."""
         self.scores.update(reading.scores)
-        self.views.update(reading.views)
-        self._spans.update(dict.fromkeys(reading.scores, (name, reading.spans)))
-        self.coverage = reading.coverage if self.coverage is None else min(self.coverage, reading.coverage)
+        if reading.views:
+            self.views.update(reading.views)
+        self._taken.append((name, reading))
+        if self.coverage is None or reading.coverage < self.coverage:
+            self.coverage = reading.coverage
         self.settled = self.settled or reading.settled
         if reading.embedding is not None:
             self.embedding = reading.embedding
@@ -133,6 +136,16 @@ class JointReading:
         self.problems.append(f"{name}: {problem}")
         if name not in self.layers:
             self.layers.append(name)
+
+
+class _Asked(NamedTuple):
+    """One screen on one stage."""
+
+    screen: Screen
+    name: str
+    labels: list[str]
+    limited: bool
+    """Whether it can stop part of the way."""
 
 
 class Panel:
@@ -160,11 +173,16 @@ class Panel:
                     raise GuardError(msg)
                 owners[key] = screen.name
                 self.operating_points[key] = points
-        self._asked = {
-            (screen.name, stage): [label for label, at in screen.operating_points if at is stage]
-            for screen in self.screens
-            for stage in Stage
-        }
+        self._asked = {stage: self._asked_on(stage, self.operating_points) for stage in Stage}
+
+    def _asked_on(self, stage: Stage, wanted: Container[tuple[str, Stage]]) -> list[_Asked]:
+        """Return the screens that score anything ``wanted`` on ``stage``, each with all its labels there."""
+        labels = [[label for label, at in screen.operating_points if at is stage] for screen in self.screens]
+        return [
+            _Asked(screen, screen.name, own, hasattr(screen, "read_within"))
+            for screen, own in zip(self.screens, labels, strict=True)
+            if any((label, stage) in wanted for label in own)
+        ]
 
     def serving(self, wanted: Container[tuple[str, Stage]], *, early_exit: frozenset[Stage] = frozenset()) -> Panel:
         """Return a panel that asks a screen only on the stages where one of its labels is ``wanted``.
@@ -173,9 +191,7 @@ class Panel:
         """
         panel = Panel(self.screens)
         panel.early_exit = early_exit
-        for (name, stage), labels in self._asked.items():
-            if not any((label, stage) in wanted for label in labels):
-                panel._asked[name, stage] = []
+        panel._asked = {stage: self._asked_on(stage, wanted) for stage in Stage}
         return panel
 
     def read(
@@ -189,13 +205,10 @@ class Panel:
             limits = limits.with_early_exit()
         joint = [JointReading() for _ in texts]
         missed: set[int] = set()
-        for screen in self.screens:
-            labels = self._asked[screen.name, stage]
-            if not labels:
-                continue
-            answers = _ask(screen, texts, stage, around, _so_far(limits, joint))
+        for screen, name, labels, limited in self._asked[stage]:
+            answers = _ask(screen, texts, stage, around, _so_far(limits, joint) if limited else limits)
             for place, (whole, part) in enumerate(zip(joint, answers, strict=True)):
-                if not _take(whole, screen.name, part, labels):
+                if not _take(whole, name, part, labels):
                     missed.add(place)
         for place in missed:
             if joint[place].coverage is not None:
@@ -239,8 +252,9 @@ def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -
     except Exception as error:  # noqa: BLE001  what is no reading cannot be read
         whole.fail(name, f"an answer that is no reading: {type(error).__qualname__}")
         return False
-    for layer, problem in (*reading.problems, *((name, problem) for problem in problems)):
-        whole.fail(layer, problem)
+    if reading.problems or problems:
+        for layer, problem in (*reading.problems, *((name, problem) for problem in problems)):
+            whole.fail(layer, problem)
     if reading.scores:
         whole.add(name, reading)
     return bool(reading.scores)
@@ -253,7 +267,7 @@ def _ask(
 
     A batch that fails is asked again text by text, so that one text nobody can score does not fail its neighbours.
     """
-    if limits.passed:
+    if limits.ends_at is not None and limits.passed:
         return [_Problem("not asked, the time was up")] * len(texts)
     try:
         readings = read_within(screen, texts, stage, around, limits)

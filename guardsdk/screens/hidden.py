@@ -34,5 +34,5 @@ class HiddenTextScreen:
 
 
 def _reading(text: str) -> Reading:
-    passages: Spans = tuple((one.start, one.end) for one in hidden(text))
+    passages: Spans = tuple([(one.start, one.end) for one in hidden(text)])
     return Reading(scores={LABEL: float(bool(passages))}, coverage=1.0, spans=lambda _: passages or ((0, len(text)),))

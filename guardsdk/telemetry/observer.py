@@ -63,11 +63,8 @@ class OpenTelemetryObserver:
         self._sources = Sources(tracer_provider, meter_provider, logger_provider)
         self._capture = Capture(settings.capture_text if capture is None else capture, capture_key)
         self._guardrail_names = settings.latest_gen_ai
-
-    @property
-    def wants_text(self) -> bool:
+        self.wants_text = self._capture.wanted
         """Whether the records must hold the checked text, for this observer alone."""
-        return self._capture.wanted
 
     def on_check(self, record: CheckRecord) -> None:
         """Report one check. What the SDK raises is the caller's to catch (``observing.notify`` does)."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from opentelemetry import _logs, metrics, trace
 
@@ -13,9 +14,13 @@ from guardsdk.telemetry import names
 from guardsdk.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry._logs import Logger, LoggerProvider
     from opentelemetry.metrics import Counter, Histogram, MeterProvider
     from opentelemetry.trace import Tracer, TracerProvider
+
+_P = TypeVar("_P")
 
 _NO_SDK = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 
@@ -30,6 +35,33 @@ def _records(part: object) -> bool:
     there. The proxy for metrics has no public name, so the package a class comes from decides.
     """
     return not type(part).__module__.startswith(_NO_SDK)
+
+
+class _Global(Generic[_P]):
+    """The global provider of one signal.
+
+    Until one is set the API looks into the environment at every call, which costs more than all else of telling
+    nobody. So it is asked once, and from then on as soon as the variable it keeps the provider in holds one; where a
+    version of the API has no such variable it is asked every time.
+    """
+
+    def __init__(self, ask: Callable[[], _P], variable: str) -> None:
+        self._ask = ask
+        self._home = vars(sys.modules[ask.__module__])
+        self._variable = variable
+        self._asked = False
+
+    def provider(self) -> _P | None:
+        """Return the provider; none where nobody has set one."""
+        if self._asked and self._home.get(self._variable, self) is None:
+            return None
+        self._asked = True
+        return self._ask()
+
+
+_TRACES: Final = _Global(trace.get_tracer_provider, "_TRACER_PROVIDER")
+_METRICS: Final = _Global(metrics.get_meter_provider, "_METER_PROVIDER")
+_LOGS: Final = _Global(_logs.get_logger_provider, "_LOGGER_PROVIDER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +128,8 @@ class Sources:
 
     def tracer(self) -> Tracer | None:
         """Return the tracer, where spans can be recorded."""
-        provider = self._tracer_provider or trace.get_tracer_provider()
-        if not _records(provider):
+        provider = self._tracer_provider or _TRACES.provider()
+        if provider is None or not _records(provider):
             return None
         known = self._tracer
         if known is None or known[0] is not provider:
@@ -106,8 +138,8 @@ class Sources:
 
     def logger(self) -> Logger | None:
         """Return the logger, where events can be recorded as log records."""
-        provider = self._logger_provider or _logs.get_logger_provider()
-        if not _EVENTS or not _records(provider):
+        provider = self._logger_provider or _LOGS.provider()
+        if provider is None or not _EVENTS or not _records(provider):
             return None
         known = self._logger
         if known is None or known[0] is not provider:
@@ -116,8 +148,8 @@ class Sources:
 
     def instruments(self) -> Instruments | None:
         """Return the instruments, where metrics can be recorded."""
-        provider = self._meter_provider or metrics.get_meter_provider()
-        if not _records(provider):
+        provider = self._meter_provider or _METRICS.provider()
+        if provider is None or not _records(provider):
             return None
         known = self._instruments
         if known is None or known.provider is not provider:

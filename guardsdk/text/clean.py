@@ -13,4 +13,6 @@ def clean(text: str) -> str:
     A surrogate cannot be encoded as UTF-8, and NUL ends a string in some runtimes. Each is replaced one for one, so
     a position in the result is the same position in ``text``. A usable text comes back as the same object.
     """
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNUSABLE.sub("\ufffd", text)
