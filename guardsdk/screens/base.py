@@ -129,7 +129,8 @@ class JointReading:
         self.settled = self.settled or reading.settled
         if reading.embedding is not None:
             self.embedding = reading.embedding
-        self.tier = higher(self.tier, reading.tier)
+        if reading.tier is not None:
+            self.tier = higher(self.tier, reading.tier)
 
     def fail(self, name: str, problem: str) -> None:
         """Note what went wrong in the screen ``name``."""
