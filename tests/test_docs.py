@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import (
+    early_exit,
     finetune_delta,
     fuzz,
     gpu,
@@ -43,6 +44,7 @@ PARSERS = {
     "benchmarks.latency": latency.parser,
     "benchmarks.gpu": gpu.parser,
     "benchmarks.long_text": long_text.parser,
+    "benchmarks.early_exit": early_exit.parser,
     "benchmarks.fuzz": fuzz.parser,
     "benchmarks.finetune_delta": finetune_delta.parser,
     "benchmarks.judge": judge.parser,
