@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 STEPS = ("prepare", "train", "export", "quantize", "calibrate", "evaluate")
-SMOKE_CONFIG = EncoderConfig(hidden=32, layers=1, heads=2, feed_forward=64, positions=512)
+SMOKE_CONFIG = EncoderConfig(hidden=32, layers=2, early_layers=1, heads=2, feed_forward=64, positions=512)
 SMOKE_AMOUNT = {"scale": 0.004, "held_out": 0.3}
 
 
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "train": lambda: train(
             Prepared.load(prepared_file), out, recipe, SMOKE_CONFIG if options.smoke else None, options.start
         ),
-        "export": lambda: export(from_checkpoint(trained), out / "float" / "model.onnx"),
+        "export": lambda: export(from_checkpoint(trained), out / "float"),
         "quantize": lambda: quantize(out, Prepared.load(prepared_file)),
         "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed),
         "evaluate": lambda: evaluate(out, data, limit=options.limit),

@@ -11,8 +11,9 @@ from guardsdk.registry.lookup import MANIFEST_FILE
 from guardsdk.registry.manifest import EvaluationResult, FileEntry, Manifest, Source
 from guardsdk.verdict import Stage
 from models.training.dataset import CONTEXT_TOKENS, MAX_TOKENS, Prepared, is_own
+from models.training.export import WHOLE
 from models.training.prepare import TOKENIZER, source_rows
-from models.training.quantize import CPU_GRAPH, CUDA_GRAPH, WEIGHTS
+from models.training.quantize import CPU_GRAPHS, CUDA_GRAPH, WEIGHTS
 from models.training.rows import STAGE_TOKENS
 from models.training.sources import SOURCES
 from models.training.thresholds import TARGET
@@ -32,14 +33,14 @@ def base_manifest(out: Path, labels: tuple[Label, ...], *, version: str, created
     """Describe the files in ``out/model``, with the sources of ``out/prepared.npz``; evaluation comes later."""
     model = out / "model"
     shutil.copyfile(TOKENIZER, model / "tokenizer.json")
-    names = (CPU_GRAPH, CUDA_GRAPH, WEIGHTS, "tokenizer.json")
+    names = (*CPU_GRAPHS, CUDA_GRAPH, WEIGHTS, "tokenizer.json")
     return Manifest(
         name=NAME,
         version=version,
         created=created,
         base_model=BASE,
         licence="Apache-2.0",
-        graphs={"cpu": CPU_GRAPH, "cuda": CUDA_GRAPH},
+        graphs={"cpu": WHOLE, "cuda": CUDA_GRAPH},
         tokenizer="tokenizer.json",
         files={name: _entry(model / name) for name in names},
         labels=labels,
@@ -56,10 +57,10 @@ def write_float_twin(out: Path, manifest: Manifest) -> Path:
     """Write ``out/model_float``: the float32 graph under the same calibration and thresholds, to compare with."""
     folder = out / "model_float"
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(out / "float" / "model.onnx", folder / CPU_GRAPH)
+    shutil.copyfile(out / "float" / WHOLE, folder / WHOLE)
     shutil.copyfile(TOKENIZER, folder / "tokenizer.json")
-    files = {name: _entry(folder / name) for name in (CPU_GRAPH, "tokenizer.json")}
-    twin = manifest.model_copy(update={"graphs": {"cpu": CPU_GRAPH}, "files": files, "evaluation": ()})
+    files = {name: _entry(folder / name) for name in (WHOLE, "tokenizer.json")}
+    twin = manifest.model_copy(update={"graphs": {"cpu": WHOLE}, "files": files, "evaluation": ()})
     (folder / MANIFEST_FILE).write_text(twin.model_dump_json(indent=1) + "\n")
     return folder
 

@@ -45,11 +45,18 @@ class EncoderConfig:
     stages: int = 3
     labels: int = 6
     norm_epsilon: float = 1e-12
+    early_layers: int = 3
+    """Layers after which heads of their own say whether a text needs the rest at all."""
 
     @property
     def topic_layer(self) -> int:
         """The layer that the embedding is taken from."""
-        return min(TOPIC_LAYER, self.layers - 1)
+        return min(TOPIC_LAYER, self.early - 1)
+
+    @property
+    def early(self) -> int:
+        """The number of layers below the early heads; where there are two layers, one is left above them."""
+        return max(1, min(self.early_layers, self.layers - 1))
 
 
 def _as_int8(layer: nn.Linear, states: Tensor) -> Tensor:
@@ -102,8 +109,34 @@ class Layer(nn.Module):
         return made
 
 
+class Heads(nn.Module):
+    """One attention-pooled logit per label.
+
+    A label looks at the tokens that matter to it: one injected sentence must not be averaged away by its mail.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """Make heads that start with equal attention to every token."""
+        super().__init__()
+        self.attend = nn.Linear(config.hidden, config.labels)
+        self.value = nn.Linear(config.hidden, config.labels)
+        self.overall = nn.Linear(config.hidden, config.labels, bias=False)
+        nn.init.zeros_(self.attend.weight)
+        nn.init.zeros_(self.attend.bias)
+
+    def forward(self, states: Tensor, bias: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits [B, L] and pooling weights [B, L, T] of ``states`` [B, T, H].
+
+        ``bias`` [B, T] is 0 on tokens and very low on padding, ``mask`` [B, T, 1] is 1 on tokens and 0 on padding.
+        """
+        weights = (self.attend(states).transpose(1, 2) + bias[:, None, :]).softmax(-1)
+        mean = (states * mask).sum(1) / mask.sum(1)
+        logits = (weights * self.value(states).transpose(1, 2)).sum(-1) + self.overall(mean)
+        return logits, weights
+
+
 class GuardModel(nn.Module):
-    """Token ids in; one logit per label, the pooling weights and the sentence embedding out."""
+    """Token ids in; one logit per label, the pooling weights, the sentence embedding and the early logits out."""
 
     def __init__(self, config: EncoderConfig) -> None:
         """Make a network of the sizes in ``config`` with random weights."""
@@ -114,12 +147,8 @@ class GuardModel(nn.Module):
         self.kinds = nn.Embedding(2, config.hidden)
         self.norm = nn.LayerNorm(config.hidden, eps=config.norm_epsilon)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        # A label looks at the tokens that matter to it: one injected sentence must not be averaged away by its mail.
-        self.attend = nn.Linear(config.hidden, config.labels)
-        self.value = nn.Linear(config.hidden, config.labels)
-        self.overall = nn.Linear(config.hidden, config.labels, bias=False)
-        nn.init.zeros_(self.attend.weight)
-        nn.init.zeros_(self.attend.bias)
+        self.late = Heads(config)
+        self.early = Heads(config)
 
     def imitate_int8(self, *, on: bool) -> None:
         """Compute with the rounding of the int8 graph, or without."""
@@ -128,24 +157,32 @@ class GuardModel(nn.Module):
                 layer.as_int8 = on
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, ...]:
-        """Return logits [B, L], pooling weights [B, L, T] and the unit-length embedding [B, H].
+        """Return logits [B, L], pooling weights [B, L, T], the unit-length embedding [B, H], and the early heads' two.
 
-        All three inputs are integers [B, T]; ``attention_mask`` is 1 on tokens and 0 on padding.
+        These are read from the states after ``config.early`` layers. All three inputs are integers [B, T];
+        ``attention_mask`` is 1 on tokens and 0 on padding.
         """
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
         states = self.words(input_ids) + self.places(positions)[None] + self.kinds(token_type_ids)
-        states = self.norm(states)
+        after = [self.norm(states)]
         bias = (1.0 - attention_mask.to(states.dtype)) * -1e4
-        topic_layer = self.config.topic_layer
-        early = states
-        for index, layer in enumerate(self.layers):
-            states = layer(states, bias[:, None, None, :])
-            early = states if index == topic_layer else early
-        weights = (self.attend(states).transpose(1, 2) + bias[:, None, :]).softmax(-1)
+        for layer in self.layers:
+            after.append(layer(after[-1], bias[:, None, None, :]))
         mask = attention_mask.to(states.dtype)[:, :, None]
-        mean = (states * mask).sum(1) / mask.sum(1)
-        logits = (weights * self.value(states).transpose(1, 2)).sum(-1) + self.overall(mean)
-        return logits, weights, functional.normalize((early * mask).sum(1) / mask.sum(1), dim=-1)
+        topic = (after[self.config.topic_layer + 1] * mask).sum(1) / mask.sum(1)
+        late, early = self.late(after[-1], bias, mask), self.early(after[self.config.early], bias, mask)
+        return *late, functional.normalize(topic, dim=-1), *early
+
+
+def load(model: GuardModel, stored: Mapping[str, Tensor]) -> None:
+    """Fill ``model`` with the weights of a finished run; early heads that it never had start anew.
+
+    Raises ``RuntimeError`` where any other weight is missing or unknown.
+    """
+    before = ("attend.", "value.", "overall.")  # what the late heads were called while they were the only ones
+    named = {f"late.{name}" if name.startswith(before) else name: tensor for name, tensor in stored.items()}
+    fresh = {f"early.{name}": tensor for name, tensor in model.early.state_dict().items()}
+    model.load_state_dict(fresh | named)
 
 
 def load_base(model: GuardModel) -> None:

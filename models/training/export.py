@@ -15,10 +15,10 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models.training.encoder import EncoderConfig, GuardModel
+from models.training.encoder import EncoderConfig, GuardModel, load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 OPSET = 17
 IR_VERSION = 9
 FUSED = "com.microsoft"
+WHOLE, EARLY, LATE = "model.onnx", "model_early.onnx", "model_late.onnx"
+PRODUCT, OVERALL = "heads.product", "overall"
+"""The two products of the heads, which stay in float32."""
+_IDS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class _Graph:
@@ -44,24 +48,27 @@ class _Graph:
         return name
 
 
-def export(model: GuardModel, path: Path) -> None:
-    """Write ``model`` to ``path`` as float32.
+def export(model: GuardModel, folder: Path) -> None:
+    """Write ``model`` to ``folder`` as float32, whole and as its two parts.
 
     Inputs ``input_ids``, ``attention_mask`` and ``token_type_ids`` are int64 [B, T]; outputs are ``logits`` [B, L],
-    ``attention`` [B, L, T] and ``embedding`` [B, H], all float32.
+    ``attention`` [B, L, T] and ``embedding`` [B, H], all float32. The early part gives ``states`` [B, T, H] besides,
+    and its own logits and attention; the late part goes on from those states and the mask.
     """
     weights = {name: tensor.detach().float().cpu().numpy() for name, tensor in model.state_dict().items()}
-    proto = _build(weights, model.config)
-    onnx.checker.check_model(proto)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(proto, path)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, build in ((WHOLE, _whole), (EARLY, _early), (LATE, _late)):
+        proto = build(weights, model.config)
+        onnx.checker.check_model(proto)
+        onnx.save(proto, folder / name)
 
 
 def export_traced(model: GuardModel, path: Path) -> None:
     """Write ``model`` as torch traces it, in plain operators: the yardstick for the fused graph, never shipped."""
     example = torch.ones((1, 8), dtype=torch.int64)
-    names = ["input_ids", "attention_mask", "token_type_ids"]
-    axes = {name: {0: "batch", 1: "tokens"} for name in names}
+    axes = {name: {0: "batch", 1: "tokens"} for name in _IDS}
+    outputs = {"logits": {0: "batch"}, "attention": {0: "batch", 2: "tokens"}, "embedding": {0: "batch"}}
+    early = {"early_logits": {0: "batch"}, "early_attention": {0: "batch", 2: "tokens"}}
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         # The tracing exporter is the old one; the new one needs a package that nothing else here does.
@@ -70,18 +77,44 @@ def export_traced(model: GuardModel, path: Path) -> None:
             model,
             (example, example, example),
             path,
-            input_names=names,
-            output_names=["logits", "attention", "embedding"],
-            dynamic_axes=axes
-            | {"logits": {0: "batch"}, "attention": {0: "batch", 2: "tokens"}, "embedding": {0: "batch"}},
+            input_names=list(_IDS),
+            output_names=[*outputs, *early],
+            dynamic_axes=axes | outputs | early,
             opset_version=OPSET,
             dynamo=False,
         )
 
 
-def _build(weights: Mapping[str, NDArray[np.float32]], config: EncoderConfig) -> onnx.ModelProto:
+Weights = dict[str, "NDArray[np.float32]"]
+
+
+def _whole(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
     graph = _Graph()
-    for name in ("input_ids", "attention_mask", "token_type_ids"):
+    after = _layers(graph, weights, config, [_embedded(graph, weights, config)], range(config.layers))
+    _heads(graph, weights, after[-1], "late")
+    _embedding(graph, after[config.topic_layer + 1])
+    return _model(graph, config, _IDS, ("logits", "attention", "embedding"))
+
+
+def _early(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
+    graph = _Graph()
+    after = _layers(graph, weights, config, [_embedded(graph, weights, config)], range(config.early))
+    _heads(graph, weights, after[-1], "early")
+    _embedding(graph, after[config.topic_layer + 1])
+    graph.op("Identity", [after[-1]], "states")
+    return _model(graph, config, _IDS, ("logits", "attention", "embedding", "states"))
+
+
+def _late(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
+    graph = _Graph()
+    graph.op("Cast", ["attention_mask"], "attention_mask_32", to=TensorProto.INT32)
+    after = _layers(graph, weights, config, ["states"], range(config.early, config.layers))
+    _heads(graph, weights, after[-1], "late")
+    return _model(graph, config, ("states", "attention_mask"), ("logits", "attention"))
+
+
+def _embedded(graph: _Graph, weights: Weights, config: EncoderConfig) -> str:
+    for name in _IDS:
         graph.op("Cast", [name], f"{name}_32", to=TensorProto.INT32)
     tables = [graph.constant(f"{name}.weight", weights[f"{name}.weight"]) for name in ("words", "places", "kinds")]
     norm = [graph.constant(f"norm.{kind}", weights[f"norm.{kind}"]) for kind in ("weight", "bias")]
@@ -96,23 +129,25 @@ def _build(weights: Mapping[str, NDArray[np.float32]], config: EncoderConfig) ->
             epsilon=config.norm_epsilon,
         )
     )
-    states = early = "embedded"
-    for index in range(config.layers):
-        states = _layer(graph, weights, config, index, states)
-        early = states if index == config.topic_layer else early
-    _heads(graph, weights, states, early)
-    return _model(graph, config)
+    return "embedded"
 
 
-def _linear(graph: _Graph, weights: Mapping[str, NDArray[np.float32]], name: str, states: str) -> str:
+def _layers(
+    graph: _Graph, weights: Weights, config: EncoderConfig, after: list[str], indices: Iterable[int]
+) -> list[str]:
+    """Add layers on top of the last states in ``after``; returns all states in turn."""
+    for index in indices:
+        after = [*after, _layer(graph, weights, config, index, after[-1])]
+    return after
+
+
+def _linear(graph: _Graph, weights: Weights, name: str, states: str) -> str:
     """Multiply without the bias: what follows adds it in a fused operator."""
     matrix = graph.constant(f"{name}.weight", np.ascontiguousarray(weights[f"{name}.weight"].T))
     return graph.op("MatMul", [states, matrix], f"{name}.product")
 
 
-def _layer(
-    graph: _Graph, weights: Mapping[str, NDArray[np.float32]], config: EncoderConfig, index: int, states: str
-) -> str:
+def _layer(graph: _Graph, weights: Weights, config: EncoderConfig, index: int, states: str) -> str:
     prefix = f"layers.{index}."
 
     def value(name: str) -> str:
@@ -142,11 +177,8 @@ def _layer(
     return skip_norm("down", "norm_output", _linear(graph, weights, f"{prefix}down", active), attended)
 
 
-def _heads(graph: _Graph, weights: Mapping[str, NDArray[np.float32]], states: str, early: str) -> None:
-    """Pool with one attention per label; names and arithmetic mirror ``GuardModel.forward``.
-
-    The embedding is the mean of ``early``, the states of the layer that still holds what a text is about.
-    """
+def _heads(graph: _Graph, weights: Weights, states: str, which: str) -> None:
+    """Pool with one attention per label; names and arithmetic mirror ``encoder.Heads``."""
     mask = graph.op("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
     one = graph.constant("one", np.array(1.0, np.float32))
     low = graph.constant("low", np.array(-1e4, np.float32))
@@ -156,14 +188,12 @@ def _heads(graph: _Graph, weights: Mapping[str, NDArray[np.float32]], states: st
     bias = graph.op("Unsqueeze", [absent, axis1], "pool_bias")
 
     # One product for both small matrices: columns are [attend | value].
-    joined = np.concatenate([weights["attend.weight"], weights["value.weight"]]).T
-    offsets = np.concatenate([weights["attend.bias"], weights["value.bias"]])
+    joined = np.concatenate([weights[f"{which}.{name}.weight"] for name in ("attend", "value")]).T
+    offsets = np.concatenate([weights[f"{which}.{name}.bias"] for name in ("attend", "value")])
+    matrix = graph.constant(tensor_name(which, "heads.weight"), np.ascontiguousarray(joined))
     both = graph.op(
         "Add",
-        [
-            graph.op("MatMul", [states, graph.constant("heads.weight", np.ascontiguousarray(joined))], "heads.product"),
-            graph.constant("heads.bias", offsets),
-        ],
+        [graph.op("MatMul", [states, matrix], PRODUCT), graph.constant(tensor_name(which, "heads.bias"), offsets)],
         "heads",
     )
     by_label = graph.op("Transpose", [both], "heads.by_label", perm=[0, 2, 1])
@@ -173,32 +203,42 @@ def _heads(graph: _Graph, weights: Mapping[str, NDArray[np.float32]], states: st
     local = graph.op("ReduceSum", [weighted, axis2], "local", keepdims=0)
 
     column = graph.op("Unsqueeze", [mask, axis2], "mask.column")
-    count = graph.op("ReduceSum", [column, axis1], "kept.count", keepdims=0)
-
-    def mean_of(given: str, name: str) -> str:
-        total = graph.op(
-            "ReduceSum", [graph.op("Mul", [given, column], f"{name}.kept"), axis1], f"{name}.sum", keepdims=0
-        )
-        return graph.op("Div", [total, count], name)
-
-    mean = mean_of(states, "mean")
-    overall = graph.constant("overall.weight", np.ascontiguousarray(weights["overall.weight"].T))
-    graph.op("Add", [local, graph.op("MatMul", [mean, overall], "overall")], "logits")
-    graph.op("LpNormalization", [mean_of(early, "topic")], "embedding", axis=-1, p=2)
+    graph.op("ReduceSum", [column, axis1], "kept.count", keepdims=0)
+    matrix = np.ascontiguousarray(weights[f"{which}.overall.weight"].T)
+    overall = graph.constant(tensor_name(which, "overall.weight"), matrix)
+    graph.op("Add", [local, graph.op("MatMul", [_mean(graph, states, "mean"), overall], OVERALL)], "logits")
 
 
-def _model(graph: _Graph, config: EncoderConfig) -> onnx.ModelProto:
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
-        for name in ("input_ids", "attention_mask", "token_type_ids")
-    ]
-    outputs = [
-        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", config.labels]),
-        helper.make_tensor_value_info("attention", TensorProto.FLOAT, ["batch", config.labels, "tokens"]),
-        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", config.hidden]),
-    ]
+def tensor_name(which: str, name: str) -> str:
+    """Return what a tensor of the ``late`` or the ``early`` heads is called in a graph."""
+    return name if which == "late" else f"{which}.{name}"
+
+
+def _mean(graph: _Graph, given: str, name: str) -> str:
+    """Average ``given`` over the tokens that are no padding."""
+    kept = graph.op("Mul", [given, "mask.column"], f"{name}.kept")
+    total = graph.op("ReduceSum", [kept, "axis1"], f"{name}.sum", keepdims=0)
+    return graph.op("Div", [total, "kept.count"], name)
+
+
+def _embedding(graph: _Graph, states: str) -> None:
+    """Give the unit-length mean of ``states``, the layer that still holds what a text is about."""
+    graph.op("LpNormalization", [_mean(graph, states, "topic")], "embedding", axis=-1, p=2)
+
+
+def _model(graph: _Graph, config: EncoderConfig, inputs: Iterable[str], outputs: Iterable[str]) -> onnx.ModelProto:
+    states = (TensorProto.FLOAT, ["batch", "tokens", config.hidden])
+    kinds: dict[str, tuple[int, list[str | int]]] = {
+        name: (TensorProto.INT64, ["batch", "tokens"]) for name in _IDS
+    } | {
+        "states": states,
+        "logits": (TensorProto.FLOAT, ["batch", config.labels]),
+        "attention": (TensorProto.FLOAT, ["batch", config.labels, "tokens"]),
+        "embedding": (TensorProto.FLOAT, ["batch", config.hidden]),
+    }
+    given, made = ([helper.make_tensor_value_info(name, *kinds[name]) for name in names] for names in (inputs, outputs))
     proto = helper.make_model(
-        helper.make_graph(graph.nodes, "guard", inputs, outputs, graph.initializers),
+        helper.make_graph(graph.nodes, "guard", given, made, graph.initializers),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)],
         producer_name="guardsdk",
     )
@@ -210,5 +250,5 @@ def from_checkpoint(checkpoint: Path) -> GuardModel:
     """Load the averaged weights of a finished training run."""
     stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model = GuardModel(EncoderConfig(**stored["config"]))
-    model.load_state_dict(stored["model"])
+    load(model, stored["model"])
     return model.eval()

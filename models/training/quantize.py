@@ -21,7 +21,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from tqdm import tqdm
 
 from models.training.dataset import Prepared, held_out_batches
-from models.training.export import export_traced, from_checkpoint
+from models.training.export import EARLY, LATE, OVERALL, PRODUCT, WHOLE, export_traced, from_checkpoint
 from models.training.rows import LABELS, STAGES, STAGES_OF
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-CPU_GRAPH, CUDA_GRAPH, WEIGHTS = "model.onnx", "model_cuda.onnx", "weights.bin"
-_SMALL_HEADS = ["heads.product_MatMul", "overall_MatMul"]
+CUDA_GRAPH, WEIGHTS = "model_cuda.onnx", "weights.bin"
+CPU_GRAPHS = (WHOLE, EARLY, LATE)
+_SMALL_HEADS = [f"{PRODUCT}_MatMul", f"{OVERALL}_MatMul"]
 """A few thousand weights that decide: not worth an eighth of their precision."""
 _INLINE = 1024
 """Bytes below which a tensor stays inside the graph file."""
@@ -77,7 +78,7 @@ def quantize(out: Path, prepared: Prepared) -> Path:
     alike on every CPU; they are chosen unless they cost more than half a point of agreement. The measurements go to
     ``out/quantize.json``.
     """
-    full = out / "float" / "model.onnx"
+    full = out / "float" / WHOLE
     feeds, labels, stages = _sample(prepared)
     reference = _logits(_session(full), feeds)
     thresholds, asked = _thresholds(reference, labels, stages)
@@ -93,16 +94,7 @@ def quantize(out: Path, prepared: Prepared) -> Path:
         variant = Variant(fused, per_channel, reduce_range)
         path = out / "variants" / variant.file_name
         path.parent.mkdir(parents=True, exist_ok=True)
-        logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises a pre-processing that fused graphs lack
-        quantize_dynamic(
-            full if fused else traced,
-            path,
-            per_channel=per_channel,
-            reduce_range=reduce_range,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=_SMALL_HEADS,
-            extra_options={"DefaultTensorType": TensorProto.FLOAT},
-        )
+        _write(variant, full if fused else traced, path)
         found = _logits(_session(path), feeds)
         variants.append(
             replace(
@@ -116,7 +108,10 @@ def quantize(out: Path, prepared: Prepared) -> Path:
     chosen = choose(variants)
     model = out / "model"
     model.mkdir(parents=True, exist_ok=True)
-    share_weights(out / "variants" / chosen.file_name, full, model)
+    parts = [out / "variants" / name for name in CPU_GRAPHS]
+    for part in parts:
+        _write(chosen, full.with_name(part.name), part)
+    share_weights(parts, full, model)
     shared = _logits(_session(model / CUDA_GRAPH), feeds)
     report = {
         "variants": [asdict(variant) | {"name": variant.name} for variant in variants],
@@ -126,6 +121,20 @@ def quantize(out: Path, prepared: Prepared) -> Path:
     }
     (out / "quantize.json").write_text(json.dumps(report, indent=1) + "\n")
     return model
+
+
+def _write(variant: Variant, full: Path, path: Path) -> None:
+    """Quantize the graph ``full`` to ``path`` in the way of ``variant``."""
+    logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises a pre-processing that fused graphs lack
+    quantize_dynamic(
+        full,
+        path,
+        per_channel=variant.per_channel,
+        reduce_range=variant.reduce_range,
+        weight_type=QuantType.QInt8,
+        nodes_to_exclude=_SMALL_HEADS,
+        extra_options={"DefaultTensorType": TensorProto.FLOAT},
+    )
 
 
 def choose(variants: Sequence[Variant]) -> Variant:
@@ -194,13 +203,14 @@ def _relative_time(path: Path, full: Path, feeds: Sequence[dict[str, NDArray[np.
     return float(np.median(np.array(times[0]) / np.array(times[1])))
 
 
-def share_weights(quantized: Path, full: Path, folder: Path) -> None:
-    """Write the CPU graph of ``quantized`` and a CUDA graph of ``full`` to ``folder``, with one file of weights.
+def share_weights(quantized: Sequence[Path], full: Path, folder: Path) -> None:
+    """Write the graphs of ``quantized``, the whole one first, and a CUDA graph of ``full`` to ``folder``.
 
-    Every tensor of ``full`` that ``quantized`` holds as integers becomes a ``DequantizeLinear`` of those integers.
+    They have one file of weights. Every tensor of ``full`` that the first holds as integers becomes a
+    ``DequantizeLinear`` of those integers.
     """
-    cpu, cuda = onnx.load(quantized), onnx.load(full)
-    integers = {tensor.name: tensor for tensor in cpu.graph.initializer}
+    cpu, cuda = [onnx.load(path) for path in quantized], onnx.load(full)
+    integers = {tensor.name: tensor for tensor in cpu[0].graph.initializer}
     kept, added = [], []
     for tensor in cuda.graph.initializer:
         stored = integers.get(f"{tensor.name}_quantized")
@@ -217,10 +227,11 @@ def share_weights(quantized: Path, full: Path, folder: Path) -> None:
     cuda.graph.node.extend(nodes)
     offsets: dict[str, tuple[int, int]] = {}
     with (folder / WEIGHTS).open("wb") as weights:
-        for model in (cpu, cuda):
+        for model in (*cpu, cuda):
             for tensor in model.graph.initializer:
                 _move_out(tensor, weights, offsets)
-    onnx.save(cpu, folder / CPU_GRAPH)
+    for path, model in zip(quantized, cpu, strict=True):
+        onnx.save(model, folder / path.name)
     onnx.save(cuda, folder / CUDA_GRAPH)
 
 

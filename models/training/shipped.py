@@ -16,6 +16,7 @@ from onnx import numpy_helper
 from guardsdk.registry.lookup import MANIFEST_FILE
 from guardsdk.registry.manifest import Manifest
 from models.training.encoder import EncoderConfig, GuardModel
+from models.training.export import EARLY, tensor_name
 from models.training.quantize import CUDA_GRAPH
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_TRANSPOSED = (".qkv.weight", ".out.weight", ".up.weight", ".down.weight", "overall.weight")
+_TRANSPOSED = (".qkv.weight", ".out.weight", ".up.weight", ".down.weight")
 """Matrices the graph keeps as [in, out], the network as [out, in]."""
 
 
@@ -36,23 +37,40 @@ def widened(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         msg = f"{path} is missing: --start takes a model.pt or the folder of a model made by this recipe"
         raise FileNotFoundError(msg)
+    stored = _tensors(path)
+    if (early := folder / EARLY).is_file():
+        stored = _tensors(early) | stored
+    model = GuardModel(EncoderConfig())
+    # A model from before there were early heads has none to give.
+    absent = "" if tensor_name("early", "heads.bias") in stored else "early."
+    weights = {
+        name: _tensor(name, stored, model.config)
+        for name in model.state_dict()
+        if not absent or not name.startswith(absent)
+    }
+    manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    return {"model": weights, "legs": [{"the weights of": f"{manifest.name} {manifest.version}"}]}
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    """Read the tensors of a graph by name, what it holds as integers widened."""
     graph = onnx.load(path).graph
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "DequantizeLinear":
             integers, scale, zero = (stored[name] for name in node.input)
             stored[node.output[0]] = (integers.astype(np.float32) - zero.astype(np.float32)) * scale
-    config = EncoderConfig()
-    weights = {name: _tensor(name, stored, config) for name in GuardModel(config).state_dict()}
-    manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    return {"model": weights, "legs": [{"the weights of": f"{manifest.name} {manifest.version}"}]}
+    return stored
 
 
 def _tensor(name: str, stored: dict[str, Any], config: EncoderConfig) -> Tensor:
-    part, _, kind = name.partition(".")
-    if part in {"attend", "value"}:
-        joined = stored["heads.weight"].T if kind == "weight" else stored["heads.bias"]
-        found = joined[: config.labels] if part == "attend" else joined[config.labels :]
-    else:
+    which, _, rest = name.partition(".")
+    if which not in {"late", "early"}:
         found = stored[name].T if name.endswith(_TRANSPOSED) else stored[name]
+    elif rest == "overall.weight":
+        found = stored[tensor_name(which, rest)].T
+    else:
+        side, _, kind = rest.partition(".")
+        joined = stored[tensor_name(which, f"heads.{kind}")].T
+        found = joined[: config.labels] if side == "attend" else joined[config.labels :]
     return torch.from_numpy(np.array(found, np.float32, order="C"))

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.stats import auroc
 from models.training.dataset import MASKED, Batch, Prepared, collate, held_out_batches, plan_epoch
-from models.training.encoder import EncoderConfig, GuardModel, load_base
+from models.training.encoder import EncoderConfig, GuardModel, load, load_base
 from models.training.rows import LABELS
 from models.training.shipped import widened
 
@@ -53,6 +53,8 @@ class Recipe:
     average: float = 0.998
     """Decay of the moving average of the weights, which is what is exported."""
     clip: float = 1.0
+    early_factor: float = 0.5
+    """Weight of the early heads' likeness to the late ones in the loss."""
     as_int8_from: float = 1.0
     """Share of the run after which the network computes with int8 rounding, so that the int8 graph decides alike."""
     share: float = 1.0
@@ -116,7 +118,7 @@ def _compute_type(device: torch.device) -> torch.dtype:
 
 def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
     part, *rest = name.split(".")
-    if part in {"attend", "value", "overall"}:
+    if part in {"late", "early"}:
         return recipe.head_factor
     depth = config.layers - 1 - int(rest[0]) if part == "layers" else config.layers
     return float(recipe.layer_decay**depth)
@@ -130,6 +132,11 @@ def loss_of(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
     return (each * known).sum() / known.sum().clamp(min=1.0)
 
 
+def likeness_of(early: Tensor, late: Tensor) -> Tensor:
+    """Mean cross-entropy of the early heads against what the late ones say, which teaches these nothing."""
+    return functional.binary_cross_entropy_with_logits(early.float(), late.detach().float().sigmoid())
+
+
 def _rate(step: int, total: int, recipe: Recipe) -> float:
     """Linear warm-up, then half a cosine."""
     warm = max(1, round(total * recipe.warmup))
@@ -139,10 +146,11 @@ def _rate(step: int, total: int, recipe: Recipe) -> float:
     return recipe.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 
-def _forward(model: GuardModel, batch: Batch, device: torch.device) -> Tensor:
+def _forward(model: GuardModel, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the late and the early logits, [B, L] each."""
     inputs = (batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    logits: Tensor = model(*(torch.from_numpy(each).to(device) for each in inputs))[0]
-    return logits
+    late, _, _, early, _ = model(*(torch.from_numpy(each).to(device) for each in inputs))
+    return late, early
 
 
 def train(
@@ -162,7 +170,7 @@ def train(
     legs = []
     if start is not None:
         before = widened(start) if start.is_dir() else torch.load(start, map_location="cpu", weights_only=True)
-        model.load_state_dict(before["model"])
+        load(model, before["model"])
         legs += before["legs"]
     elif config is None:
         load_base(model)
@@ -209,7 +217,8 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
             # Seeded by the step, so that a resumed run hides the same tokens.
             batch = collate(data, rows, drop=recipe.token_drop, rng=np.random.default_rng((recipe.seed, step)))
             labels = torch.from_numpy(batch.labels).to(device)
-            loss = loss_of(_forward(model, batch, device), labels, recipe.smoothing)
+            late, early = _forward(model, batch, device)
+            loss = loss_of(late, labels, recipe.smoothing) + recipe.early_factor * likeness_of(early, late)
             loss.backward()  # type: ignore[no-untyped-call]
             masters.step(_rate(step, total, recipe), step)
             running = 0.98 * running + 0.02 * loss.item() if running else loss.item()
@@ -237,7 +246,7 @@ def _held_out_report(model: GuardModel, masters: Masters, data: Prepared, device
             live.copy_(masters.average[name])
         scores, labels = [], []
         for batch in held_out_batches(data, tokens=16384, most=REPORTED):
-            scores.append(_forward(model, batch, device).float().cpu().numpy())
+            scores.append(_forward(model, batch, device)[0].float().cpu().numpy())
             labels.append(batch.labels)
         for name, live in masters.live.items():
             live.copy_(masters.weights[name])

@@ -20,7 +20,7 @@ from models.training.__main__ import SMOKE_CONFIG, main
 from models.training.calibrate import without_declining, without_doubtful
 from models.training.clusters import Overlap, cluster_ids
 from models.training.dataset import CLS, MASKED, MAX_TOKENS, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
-from models.training.encoder import EncoderConfig, GuardModel, _as_int8
+from models.training.encoder import EncoderConfig, GuardModel, _as_int8, load
 from models.training.export import export, from_checkpoint
 from models.training.pools import Pool
 from models.training.prepare import prepare
@@ -83,7 +83,7 @@ def test_float_twin_decides_by_the_same_thresholds(run: Path) -> None:
 
 def test_export_computes_what_torch_computes(run: Path, tmp_path: Path) -> None:
     model = from_checkpoint(run / "model.pt")
-    export(model, tmp_path / "model.onnx")
+    export(model, tmp_path)
     rng = np.random.default_rng(0)
     ids = rng.integers(1000, 20000, (3, 19))
     mask = np.ones_like(ids)
@@ -92,10 +92,16 @@ def test_export_computes_what_torch_computes(run: Path, tmp_path: Path) -> None:
     kinds[2, 8:] = 1
     with torch.no_grad():
         wanted = model(*(torch.from_numpy(each) for each in (ids, mask, kinds)))
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    found = session.run(None, {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds})
-    for ours, theirs in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
+    feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
+    whole, early, late = (
+        onnxruntime.InferenceSession(tmp_path / name, providers=["CPUExecutionProvider"])
+        for name in ("model.onnx", "model_early.onnx", "model_late.onnx")
+    )
+    logits, attention, embedding, states = early.run(None, feed)
+    parts = [*late.run(None, {"states": states, "attention_mask": mask}), embedding]
+    for found in ([*whole.run(None, feed), logits, attention], [*parts, logits, attention]):
+        for ours, theirs in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
 
 
 def test_stopped_run_goes_on_to_the_same_weights(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,10 +306,10 @@ def test_a_shipped_model_comes_back_as_the_network_it_was() -> None:
     shipped = Path(__file__).parents[2] / "models" / "guard-minilm-l6"
     start = widened(shipped)
     model = GuardModel(EncoderConfig()).eval()
-    model.load_state_dict(start["model"])
+    load(model, start["model"])
     ids = torch.tensor([[CLS, STAGE_TOKENS["input"], 8568, 2035, 3025, 8128, SEP]])
     with torch.inference_mode():
-        logits, attention, embedding = model(ids, torch.ones_like(ids), torch.zeros_like(ids))
+        logits, attention, embedding, _, _ = model(ids, torch.ones_like(ids), torch.zeros_like(ids))
     session = onnxruntime.InferenceSession(shipped / "model_cuda.onnx", providers=["CPUExecutionProvider"])
     feed = {"input_ids": ids.numpy(), "attention_mask": np.ones((1, 7), np.int64)}
     expected = session.run(None, feed | {"token_type_ids": np.zeros((1, 7), np.int64)})
