@@ -45,7 +45,7 @@ class EncoderConfig:
     stages: int = 3
     labels: int = 6
     norm_epsilon: float = 1e-12
-    early_layers: int = 3
+    early_layers: int = 4
     """Layers after which heads of their own say whether a text needs the rest at all."""
 
     @property
