@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,15 +21,17 @@ from tqdm import tqdm
 
 from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
-from guardsdk.registry.manifest import Calibration, Label, LabelStage, Manifest
+from guardsdk.registry.manifest import Calibration, EarlyExit, EarlyLabel, Label, LabelStage, Manifest
 from guardsdk.verdict import Stage
 from models.training.card import base_manifest, write_float_twin
+from models.training.early import Windows, as_read, bounds, keep, share_cleared
+from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.pools import Pool, held_out_pools, pools
-from models.training.rows import STAGES_OF
+from models.training.rows import STAGES, STAGES_OF, columns_of
 from models.training.thresholds import TARGET, joint_thresholds, mean_rate, platt, threshold_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -64,29 +67,31 @@ DEFINITIONS = {
 }
 
 
+SCORES_FILE = "calibration_scores.npz"
+_NEVER = -1e9
+"""A bound that no logit is below."""
+
 Scored = tuple[Pool, dict[str, "NDArray[np.float64]"]]
+Exits = Mapping[str, Mapping[str, EarlyLabel]]
+"""Stage to label to what it is cleared by."""
 
 
-def log_odds_of(classifier: Classifier, pool: Pool) -> dict[str, NDArray[np.float64]]:
-    """Score a pool; returns label to the log-odds of each text."""
-    requests = [Request(text, Stage(pool.stage), context) for text, context in pool.texts]
-    found: dict[str, list[float]] = {}
-    for at in range(0, len(requests), 200):
-        for scores in classifier.score(requests[at : at + 200]):
-            for label, probability in scores.probabilities.items():
-                found.setdefault(label, []).append(probability)
-    return {label: _logit(np.array(values)) for label, values in found.items()}
+def windows_of(classifier: Classifier, pool: Pool) -> Windows:
+    """Run every window of a pool through both sets of heads."""
+    return Windows.join(
+        classifier.both([Request(text, Stage(pool.stage), context) for text, context in pool.texts]), pool.label
+    )
 
 
-def _on_every_core(model: Path, known: Sequence[Pool]) -> list[dict[str, NDArray[np.float64]]]:
+def _on_every_core(model: Path, known: Sequence[Pool]) -> list[Windows]:
     """Score every pool, one process for each core: a score depends on its own text alone, so the split changes none."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
         scored = processes.map(partial(_in_process, model), known)
         return list(tqdm(scored, desc="calibrate", unit="pool", total=len(known)))
 
 
-def _in_process(model: Path, pool: Pool) -> dict[str, NDArray[np.float64]]:
-    return log_odds_of(_classifier(model), pool)
+def _in_process(model: Path, pool: Pool) -> Windows:
+    return windows_of(_classifier(model), pool)
 
 
 @cache
@@ -145,21 +150,26 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     known = (
         held_out_pools(out, seed, everything=True) if data is None else [*pools(data, seed), *held_out_pools(out, seed)]
     )
-    everything = list(zip(known, _on_every_core(model, known), strict=True))
-    np.savez(
-        out / "calibration_scores.npz",
-        allow_pickle=False,
-        **{f"{p.stage}|{p.label}|{p.source}|{label}": x for p, found in everything for label, x in found.items()},
-    )
+    windows = _on_every_core(model, known)
+    keep(out / SCORES_FILE, known, windows)
+    everything = [
+        (pool, {label: seen.highest(column) for label, column in columns_of(pool.stage).items()})
+        for pool, seen in zip(known, windows, strict=True)
+    ]
     scored = without_declining(without_doubtful(everything))
     blocking = {stage: _blocking_thresholds(scored, stage) for stage in BLOCKING}
     stages = {label: _stages_of(label, scored, blocking) for label in STAGES_OF}
+    exits = {stage: _bounds(stage, known, windows, stages) for stage in STAGES}
+    _refer(stages, exits, known, windows)
     final = draft.model_copy(
-        update={"labels": tuple(label.model_copy(update={"stages": stages[label.name]}) for label in draft.labels)}
+        update={
+            "labels": tuple(label.model_copy(update={"stages": stages[label.name]}) for label in draft.labels),
+            "early_exit": _early_exit(out, exits),
+        }
     )
     (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     write_float_twin(out, final)
-    report = _report(final, scored)
+    report = _report(final, scored) | {"early_exit": share_cleared(exits, known, windows)}
     (out / "calibrate.json").write_text(json.dumps(report, indent=1) + "\n")
     return model
 
@@ -171,7 +181,52 @@ def _draft(out: Path, version: str) -> Manifest:
         Label(name=name, definition=DEFINITIONS[name], stages={Stage(stage): plain for stage in stages})
         for name, stages in STAGES_OF.items()
     )
-    return base_manifest(out, labels, version=version, created=datetime.now(UTC).date().isoformat())
+    manifest = base_manifest(out, labels, version=version, created=datetime.now(UTC).date().isoformat())
+    none = EarlyLabel(slope=1.0, intercept=0.0, clear_below=_NEVER)
+    exits = {stage: dict.fromkeys(columns_of(stage), none) for stage in STAGES}
+    return manifest.model_copy(update={"early_exit": _early_exit(out, exits)})
+
+
+def _early_exit(out: Path, exits: Exits) -> EarlyExit:
+    """Describe the two parts of the graph in ``out`` and the bounds in ``exits``."""
+    config = from_checkpoint(out / "model.pt").config
+    stages = {Stage(stage): dict(found) for stage, found in exits.items()}
+    return EarlyExit(graph=EARLY, rest=LATE, layers=config.early, of=config.layers, stages=stages)
+
+
+def _bounds(
+    stage: str,
+    known: Sequence[Pool],
+    windows: Sequence[Windows],
+    stages: Mapping[str, Mapping[Stage, LabelStage]],
+) -> dict[str, EarlyLabel]:
+    """Set what texts of ``stage`` are cleared by, from all pools of it."""
+    columns = columns_of(stage)
+    lowest = {}
+    for label in columns:
+        entry = stages[label][Stage(stage)]
+        line = entry.calibration
+        lowest[label] = float(_logit(np.array(entry.threshold)) - line.intercept) / line.slope
+    here = [seen for pool, seen in zip(known, windows, strict=True) if pool.stage == stage]
+    return bounds(here, columns, lowest)
+
+
+def _refer(
+    stages: Mapping[str, dict[Stage, LabelStage]], exits: Exits, known: Sequence[Pool], windows: Sequence[Windows]
+) -> None:
+    """Give every label the quantiles of what the engine reads of harmless text, where early exit has a part in it."""
+    read: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    for pool, seen in zip(known, windows, strict=True):
+        if pool.label is None:
+            found = as_read(seen, columns_of(pool.stage), exits[pool.stage])
+            for label, scores in _negatives(pool, found, found).items():
+                read.setdefault((label, pool.stage), []).append(scores)
+    for (label, stage), scores in read.items():
+        entry = stages[label][Stage(stage)]
+        quantiles = np.quantile(_calibrated(entry.calibration, np.concatenate(scores)), np.linspace(0, 1, QUANTILES))
+        stages[label][Stage(stage)] = entry.model_copy(
+            update={"reference_quantiles": tuple(float(one) for one in quantiles)}
+        )
 
 
 def _negatives(pool: Pool, found: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, NDArray[np.float64]]:
@@ -209,18 +264,19 @@ def _stages_of(
         else:
             threshold = threshold_at(FLAG_RATE[label, stage], negatives)
 
-        def calibrated(x: Any, by: Calibration = calibration) -> Any:  # noqa: ANN401  a float or an array of them
-            return 1.0 / (1.0 + np.exp(-np.clip(by.slope * x + by.intercept, -500, 500)))
-
-        pooled = calibrated(np.concatenate(negatives))
         made[Stage(stage)] = LabelStage(
             calibration=calibration,
-            threshold=float(calibrated(threshold)),
+            threshold=float(_calibrated(calibration, threshold)),
             fpr=mean_rate(threshold, negatives),
-            thresholds_by_fpr={rate: float(calibrated(threshold_at(float(rate), negatives))) for rate in RATES},
-            reference_quantiles=tuple(float(q) for q in np.quantile(pooled, np.linspace(0, 1, QUANTILES))),
+            thresholds_by_fpr={
+                rate: float(_calibrated(calibration, threshold_at(float(rate), negatives))) for rate in RATES
+            },
         )
     return made
+
+
+def _calibrated(line: Calibration, x: Any) -> Any:  # noqa: ANN401  a float or an array of them
+    return 1.0 / (1.0 + np.exp(-np.clip(line.slope * x + line.intercept, -500, 500)))
 
 
 def _report(manifest: Manifest, scored: Sequence[Scored]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def write_float_twin(out: Path, manifest: Manifest) -> Path:
     shutil.copyfile(out / "float" / WHOLE, folder / WHOLE)
     shutil.copyfile(TOKENIZER, folder / "tokenizer.json")
     files = {name: _entry(folder / name) for name in (WHOLE, "tokenizer.json")}
-    twin = manifest.model_copy(update={"graphs": {"cpu": WHOLE}, "files": files, "evaluation": ()})
+    twin = manifest.model_copy(update={"graphs": {"cpu": WHOLE}, "files": files, "evaluation": (), "early_exit": None})
     (folder / MANIFEST_FILE).write_text(twin.model_dump_json(indent=1) + "\n")
     return folder
 

@@ -27,6 +27,12 @@ STAGES_OF = {
 }
 """The stages each label is read at."""
 
+
+def columns_of(stage: str) -> dict[str, int]:
+    """Return the labels that are read at ``stage``, with their logit columns."""
+    return {label: at for at, label in enumerate(LABELS) if stage in STAGES_OF[label]}
+
+
 STAGE_TOKENS = {stage: 2 + index for index, stage in enumerate(STAGES)}
 """Ids of the ``[unused1]`` to ``[unused3]`` tokens of the vocabulary, which say where a text was seen."""
 

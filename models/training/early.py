@@ -1,0 +1,165 @@
+"""From the logits of both sets of heads to what a text is cleared by: the early part of the calibrate step, on arrays.
+
+A window that the late heads would let a label fire on must hardly ever be cleared; how many harmless ones are is then
+what it is. The engine clears a window where the early logit of every label of its stage is below a bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from guardsdk.registry.manifest import EarlyLabel
+from models.training.rows import columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from models.training.pools import Pool
+
+MISSED = 0.003
+"""Share of the windows on which a label rightly fires that may be cleared, for each label the mean over its sources."""
+_LEVELS = (0.05, 0.03, 0.02, 0.015, 0.01, 0.007, 0.005, 0.003, 0.002, 0.001, 0.0)
+"""Shares of such windows that a label's own bound may let through, tried in turn: other labels hold up most of them."""
+_HEADROOM = 0.5
+"""Log-odds that what stands for a late logit stays below the label's threshold, whatever the line says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Both logits of the windows of one pool of texts at one stage."""
+
+    early: NDArray[np.float32]
+    """[W, L]"""
+    late: NDArray[np.float32]
+    """[W, L]"""
+    owner: NDArray[np.int64]
+    """[W]: the text each window is of, ascending."""
+    label: str | None
+    """The label the texts are positives of."""
+
+    @classmethod
+    def join(cls, both: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]], label: str | None) -> Windows:
+        """Put the logits of several texts, [windows, L] each, behind each other."""
+        early, late = (np.concatenate([pair[side] for pair in both]) for side in (0, 1))
+        return cls(early, late, np.repeat(np.arange(len(both)), [len(pair[0]) for pair in both]), label)
+
+    def highest(self, column: int) -> NDArray[np.float64]:
+        """Return the highest late logit of each text."""
+        starts = np.searchsorted(self.owner, np.arange(self.owner[-1] + 1))
+        return np.maximum.reduceat(self.late[:, column].astype(np.float64), starts)
+
+
+def bounds(
+    pools: Sequence[Windows], columns: Mapping[str, int], thresholds: Mapping[str, float]
+) -> dict[str, EarlyLabel]:
+    """Set the bounds of one stage's labels, given by their logit columns, from its pools.
+
+    ``thresholds`` are late logits, the lowest that the label is shipped to fire at. The widest bounds that clear no more
+    than ``MISSED`` are taken.
+    """
+    found: dict[str, EarlyLabel] = {}
+    for level in _LEVELS:
+        found = {label: _label(pools, column, label, thresholds[label], level) for label, column in columns.items()}
+        if all(missed(pools, columns, found, label, thresholds[label]) <= MISSED for label in columns):
+            break
+    return found
+
+
+def missed(
+    pools: Sequence[Windows],
+    columns: Mapping[str, int],
+    found: Mapping[str, EarlyLabel],
+    label: str,
+    threshold: float,
+) -> float:
+    """Return what share of the windows on which ``label`` rightly fires are cleared, the mean over its sources."""
+    shares = []
+    for pool in pools:
+        fires = pool.late[:, columns[label]] >= threshold
+        if pool.label == label and fires.any():
+            shares.append(float(cleared(pool, columns, found)[fires].mean()))
+    return float(np.mean(shares)) if shares else 0.0
+
+
+def _label(pools: Sequence[Windows], column: int, label: str, threshold: float, level: float) -> EarlyLabel:
+    early = np.concatenate([pool.early[:, column] for pool in pools]).astype(np.float64)
+    late = np.concatenate([pool.late[:, column] for pool in pools]).astype(np.float64)
+    fired = [
+        pool.early[pool.late[:, column] >= threshold, column].astype(np.float64)
+        for pool in pools
+        if pool.label == label
+    ]
+    fired = [scores for scores in fired if len(scores)]
+    below = _quantile(fired, level) if fired else float(early.min())
+    # The line is fitted where it is used: to windows below the bound, of which there may be too few to tell.
+    near = early < below
+    slope, intercept = 1.0, 0.0
+    if near.sum() > _FEW:
+        slope = max(float(np.polyfit(early[near], late[near], 1)[0]), _FLAT)
+        intercept = float(np.mean(late[near] - slope * early[near]))
+    highest = (threshold - _HEADROOM - intercept) / slope
+    return EarlyLabel(slope=slope, intercept=intercept, clear_below=min(below, highest))
+
+
+_FEW = 50
+_FLAT = 1e-3
+
+
+def _quantile(fired: Sequence[NDArray[np.float64]], level: float) -> float:
+    """Return the score that a share of ``level`` lies below, every source of ``fired`` weighing the same."""
+    scores = np.concatenate(fired)
+    weights = np.concatenate([np.full(len(one), 1.0 / (len(one) * len(fired))) for one in fired])
+    order = np.argsort(scores, kind="stable")
+    passed = np.cumsum(weights[order])
+    return float(scores[order][min(int(np.searchsorted(passed, level, side="right")), len(scores) - 1)])
+
+
+def cleared(windows: Windows, columns: Mapping[str, int], found: Mapping[str, EarlyLabel]) -> NDArray[np.bool_]:
+    """Say which windows [W] the engine would clear."""
+    below = [windows.early[:, column] < found[label].clear_below for label, column in columns.items()]
+    passed: NDArray[np.bool_] = np.all(below, axis=0)
+    return passed
+
+
+def as_read(
+    windows: Windows, columns: Mapping[str, int], found: Mapping[str, EarlyLabel]
+) -> dict[str, NDArray[np.float64]]:
+    """Return what the engine reads of each text with early exit on: label to log-odds, the highest of its windows."""
+    through = cleared(windows, columns, found)
+    read = {}
+    for label, column in columns.items():
+        line = found[label].slope * windows.early[:, column] + found[label].intercept
+        mixed = np.where(through, line, windows.late[:, column])
+        read[label] = Windows(windows.early, mixed[:, None], windows.owner, windows.label).highest(0)
+    return read
+
+
+def keep(path: Path, known: Sequence[Pool], windows: Sequence[Windows]) -> None:
+    """Store the logits, so that what follows from them can be computed again without running anything."""
+    arrays = {}
+    for pool, seen in zip(known, windows, strict=True):
+        name = f"{pool.stage}|{pool.label}|{pool.source}"
+        arrays |= {f"{name}|early": seen.early, f"{name}|late": seen.late, f"{name}|owner": seen.owner}
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def share_cleared(
+    exits: Mapping[str, Mapping[str, EarlyLabel]], known: Sequence[Pool], windows: Sequence[Windows]
+) -> list[dict[str, Any]]:
+    """Say per pool what share of its windows early exit clears."""
+    return [
+        {
+            "source": pool.source,
+            "stage": pool.stage,
+            "positives_of": pool.label,
+            "windows": len(seen.owner),
+            "cleared": float(cleared(seen, columns_of(pool.stage), exits[pool.stage]).mean()),
+        }
+        for pool, seen in zip(known, windows, strict=True)
+    ]
