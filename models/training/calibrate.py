@@ -221,9 +221,9 @@ def _refer(
             found = as_read(seen, columns_of(pool.stage), exits[pool.stage])
             for label, scores in _negatives(pool, found, found).items():
                 read.setdefault((label, pool.stage), []).append(scores)
-    for (label, stage), scores in read.items():
+    for (label, stage), every in read.items():
         entry = stages[label][Stage(stage)]
-        quantiles = np.quantile(_calibrated(entry.calibration, np.concatenate(scores)), np.linspace(0, 1, QUANTILES))
+        quantiles = np.quantile(_calibrated(entry.calibration, np.concatenate(every)), np.linspace(0, 1, QUANTILES))
         stages[label][Stage(stage)] = entry.model_copy(
             update={"reference_quantiles": tuple(float(one) for one in quantiles)}
         )

@@ -60,7 +60,7 @@ def bounds(
 ) -> dict[str, EarlyLabel]:
     """Set the bounds of one stage's labels, given by their logit columns, from its pools.
 
-    ``thresholds`` are late logits, the lowest that the label is shipped to fire at. The widest bounds that clear no more
+    ``thresholds`` are late logits, the lowest that a label is shipped to fire at. The widest bounds that clear no more
     than ``MISSED`` are taken.
     """
     found: dict[str, EarlyLabel] = {}
@@ -142,7 +142,7 @@ def as_read(
 
 def keep(path: Path, known: Sequence[Pool], windows: Sequence[Windows]) -> None:
     """Store the logits, so that what follows from them can be computed again without running anything."""
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for pool, seen in zip(known, windows, strict=True):
         name = f"{pool.stage}|{pool.label}|{pool.source}"
         arrays |= {f"{name}|early": seen.early, f"{name}|late": seen.late, f"{name}|owner": seen.owner}

@@ -204,8 +204,8 @@ def _heads(graph: _Graph, weights: Weights, states: str, which: str) -> None:
 
     column = graph.op("Unsqueeze", [mask, axis2], "mask.column")
     graph.op("ReduceSum", [column, axis1], "kept.count", keepdims=0)
-    matrix = np.ascontiguousarray(weights[f"{which}.overall.weight"].T)
-    overall = graph.constant(tensor_name(which, "overall.weight"), matrix)
+    turned = np.ascontiguousarray(weights[f"{which}.overall.weight"].T)
+    overall = graph.constant(tensor_name(which, "overall.weight"), turned)
     graph.op("Add", [local, graph.op("MatMul", [_mean(graph, states, "mean"), overall], OVERALL)], "logits")
 
 
