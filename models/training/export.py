@@ -227,11 +227,9 @@ def _embedding(graph: _Graph, states: str) -> None:
 
 
 def _model(graph: _Graph, config: EncoderConfig, inputs: Iterable[str], outputs: Iterable[str]) -> onnx.ModelProto:
-    states = (TensorProto.FLOAT, ["batch", "tokens", config.hidden])
-    kinds: dict[str, tuple[int, list[str | int]]] = {
-        name: (TensorProto.INT64, ["batch", "tokens"]) for name in _IDS
-    } | {
-        "states": states,
+    kinds: dict[str, tuple[int, list[Any]]] = {
+        **dict.fromkeys(_IDS, (TensorProto.INT64, ["batch", "tokens"])),
+        "states": (TensorProto.FLOAT, ["batch", "tokens", config.hidden]),
         "logits": (TensorProto.FLOAT, ["batch", config.labels]),
         "attention": (TensorProto.FLOAT, ["batch", config.labels, "tokens"]),
         "embedding": (TensorProto.FLOAT, ["batch", config.hidden]),
