@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from guardsdk.errors import InputError, InputTypeError
 from guardsdk.policy.load import default_policy, load_policy
 from guardsdk.policy.model import Policy
+from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -85,6 +86,15 @@ def require_seconds(given: object, name: str) -> None:
     """Raise ``InputError`` unless ``given`` is none or a number of seconds above 0; infinity is a number here."""
     fits = given is None or (isinstance(given, int | float) and not isinstance(given, bool) and given > 0)
     require(fits, f"{name} must be more than 0 seconds, or None")
+
+
+def surroundings_of(context: str | None, system: str | None) -> Surroundings:
+    """Return the texts around one text; raises ``InputTypeError`` where one is no string."""
+    if context is None and system is None:
+        return NOWHERE
+    require_text_or_none(context, "context")
+    require_text_or_none(system, "system")
+    return Surroundings(context, system)
 
 
 def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tuple[list[str], list[str | None]]:

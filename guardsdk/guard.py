@@ -19,6 +19,7 @@ from guardsdk.given import (
     require_text,
     require_text_or_none,
     stage_of,
+    surroundings_of,
     texts_of,
 )
 from guardsdk.info import GuardInfo, describe
@@ -187,10 +188,11 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
         """
         self._require_open()
         require_text(text, "text")
-        for name, given in (("context", context), ("system", system), ("actor", actor)):
-            require_text_or_none(given, name)
-        require_seconds(deadline_s, "deadline_s")
-        around = (Surroundings(context, system),)
+        around = (surroundings_of(context, system),)
+        if actor is not None:
+            require_text(actor, "actor")
+        if deadline_s is not None:
+            require_seconds(deadline_s, "deadline_s")
         return self._pipeline.run((text,), stage_of(stage), around, actor, deadline_s=deadline_s)[0]
 
     async def acheck(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Limits:
 
     def with_early_exit(self) -> Limits:
         """Return the same limits for text that may be cleared early."""
-        return replace(self, early_exit=True)
+        return Limits(self.ends_at, self.settled, self.most_waiting, early_exit=True)
 
     def alone(self, place: int) -> Limits:
         """Return the limits of the text at ``place`` for a call that gives that text only."""

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_set = object.__setattr__
-"""Sets what a frozen model lets nobody set; for ``of``, which makes one."""
+_new, _set = object.__new__, object.__setattr__
+"""Make a model without its validation, and set what a frozen one lets nobody set; for ``of``."""
 
 
 class Stage(StrEnum):
@@ -94,7 +94,7 @@ class _Frozen(BaseModel):
         Nothing is validated, which is most of the time of making one: only for values that are right by how they were
         computed. Every field without a default, or with one made anew each time, has to be there.
         """
-        made = cls.__new__(cls)
+        made: Self = _new(cls)
         _set(made, "__dict__", fields if len(fields) == len(cls._blank) else {**cls._blank, **fields})
         _set(made, "__pydantic_fields_set__", cls._named)
         _set(made, "__pydantic_extra__", None)

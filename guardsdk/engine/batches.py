@@ -17,6 +17,10 @@ _STEP = 1.25
 """Longest to shortest row of a batch: bounds what is computed on padding."""
 _SLACK = 8
 """Tokens of difference that never matter."""
+_ONES = np.ones((1, 1024), dtype=np.int64)
+_ZEROS = np.zeros((1, 1024), dtype=np.int64)
+_ONES.flags.writeable = _ZEROS.flags.writeable = False
+"""Mask and token types of a row by itself are the start of these, if it is no longer."""
 
 
 class Row(NamedTuple):
@@ -78,10 +82,13 @@ def arrays(rows: Sequence[Row], suffix: NDArray[np.int64], pad: int) -> Arrays:
     The token type is 0 in the head and, where a row is ``paired``, 1 after it.
     """
     if len(rows) == 1:  # on CPU always: a few copies less
-        ids = np.concatenate((rows[0].head, rows[0].body, suffix))[None]
+        row = rows[0]
+        ids = np.concatenate((row.head, row.body, suffix)).reshape(1, -1)
+        if row.length <= _ONES.shape[1] and not row.paired:
+            return Arrays(ids, _ONES[:, : row.length], _ZEROS[:, : row.length])
         kinds = np.zeros_like(ids)
-        if rows[0].paired:
-            kinds[0, len(rows[0].head) :] = 1
+        if row.paired:
+            kinds[0, len(row.head) :] = 1
         return Arrays(ids, np.ones_like(ids), kinds)
     longest = max(len(row.head) + len(row.body) for row in rows) + len(suffix)
     shape = (len(rows), longest)

@@ -77,17 +77,21 @@ class CommonWords:
         """Add the weights of a word in small letters, n-gram by n-gram in the order in which ``ngrams`` adds them."""
         table = self._table
         first, second, third, fourth = _MIXED
+        triple_shift, quad_shift, word_shift = _SHIFTS
+        _, quad_offset, word_offset, _ = OFFSETS
         codes = (0, *word.encode("ascii"), 0)
         triples = [
             (first[a] ^ second[b]) + third[c] & _FULL for a, b, c in zip(codes, codes[1:], codes[2:], strict=False)
         ]
-        total = 0.0
+        total: float = 0.0
         for hashed in triples:
-            total += table[_place(hashed, 0)]
+            total += table[((hashed ^ (hashed >> 15)) * FINISH & _FULL) >> triple_shift]
         for hashed, code in zip(triples, codes[3:], strict=False):
-            total += table[_place(hashed + fourth[code] & _FULL, 1)]
+            longer = hashed + fourth[code] & _FULL
+            total += table[(((longer ^ (longer >> 15)) * FINISH & _FULL) >> quad_shift) + quad_offset]
         whole = sum([_SPREAD[code] * (2 * at + 1) for at, code in enumerate(codes[1:-1])]) & _FULL
-        return total + table[_place(whole, 2)]
+        total += table[(((whole ^ (whole >> 15)) * FINISH & _FULL) >> word_shift) + word_offset]
+        return total
 
 
 def passage(text: str, first: int, last: int) -> tuple[int, int]:
@@ -100,7 +104,3 @@ def passage(text: str, first: int, last: int) -> tuple[int, int]:
             end = match.end()
             break
     return start, end
-
-
-def _place(hashed: int, order: int) -> int:
-    return (((hashed ^ (hashed >> 15)) * FINISH & _FULL) >> _SHIFTS[order]) + OFFSETS[order]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from guardsdk.registry.ngrams import find_ngrams, load_ngrams
 from guardsdk.text.pieces import pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -44,8 +45,12 @@ class Foreignness:
     """Log-odds that the text, or a passage of it, is foreign."""
     probability: float
     """The same, calibrated."""
-    span: tuple[int, int]
-    """The passage with the most evidence, in characters."""
+    _place: Callable[[], tuple[int, int]] = field(repr=False, compare=False)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The passage with the most evidence, in characters; looked for when it is asked for."""
+        return self._place()
 
 
 class LanguageModel:
@@ -80,23 +85,27 @@ class LanguageModel:
         evidence = self._common.evidence(text)
         if evidence is not None:
             if not evidence:
-                return self._found(-math.inf, (0, len(text)))
+                return self._found(-math.inf, partial(_exactly, 0, len(text)))
             best, first, last = _strongest(evidence)
-            return self._found(best, passage(text, first, last))
+            return self._found(best, partial(passage, text, first, last))
         parts = [(start, words_of(text[start:end])) for start, end in pieces(text, _PIECE)]
         evidence = np.concatenate([word_evidence(words, self._table) for _, words in parts]).tolist()
         if not evidence:
-            return self._found(-math.inf, (0, len(text)))
+            return self._found(-math.inf, partial(_exactly, 0, len(text)))
         best, first, last = _strongest(evidence)
         if sum(_pure_lead(words) for _, words in parts) > 0:
             best = max(best, PURE_EVIDENCE)
         starts = np.concatenate([words.starts + start for start, words in parts])
         ends = np.concatenate([words.ends + start for start, words in parts])
-        return self._found(best, (int(starts[first]), int(ends[last])))
+        return self._found(best, partial(_exactly, int(starts[first]), int(ends[last])))
 
-    def _found(self, evidence: float, span: tuple[int, int]) -> Foreignness:
+    def _found(self, evidence: float, place: Callable[[], tuple[int, int]]) -> Foreignness:
         logit = self._calibration.slope * evidence + self._calibration.intercept
-        return Foreignness(evidence, 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit)))), span)
+        return Foreignness(evidence, 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit)))), place)
+
+
+def _exactly(start: int, end: int) -> tuple[int, int]:
+    return start, end
 
 
 def word_evidence(words: Words, table: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -102,19 +102,17 @@ class Tally:
         self._done.append((first, end))
         self._early = self._early and outputs.early
         best, attention, told = self._best, None, 0 if outputs.attention is None else outputs.attention.shape[1]
-        whole = Peak(first, end, None)  # what a label that was taught looks at, and any where nothing is told
         for at, column in enumerate(self.reading.columns):
             if odds[column] > best[at]:
                 best[at] = odds[column]
-                if column >= told:
-                    self._peaks[self.reading.names[at]] = whole
-                    continue
                 if attention is None and outputs.attention is not None:
                     # A copy, where a view would keep the other rows of the batch alive.
                     alone = len(outputs.attention) == 1
                     attention = outputs.attention[0] if alone else outputs.attention[row].copy()
-                weights = None if attention is None else attention[column, head : head + end - first]
-                self._peaks[self.reading.names[at]] = Peak(first, end, weights)
+                # Of a label that was taught nothing is told.
+                self._peaks[self.reading.names[at]] = Peak(
+                    first, end, attention if column < told else None, column, head
+                )
         if outputs.embedding is not None:
             vector = outputs.embedding[row]
             # Single precision until there is something to add to; the usual text has one window.
@@ -130,7 +128,10 @@ class Tally:
     def scores(self, encoder: TextEncoder) -> Scores:
         """Return the scores over all windows taken in."""
         length = len(self.tokens.ids)
-        coverage = covered(self._done) / length if length else float(bool(self._done))
+        if len(self._done) == len(self.windows):
+            coverage = 1.0
+        else:
+            coverage = covered(self._done) / length if length else float(bool(self._done))
         return Scores(
             probabilities=self.probabilities,
             coverage=coverage,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -140,7 +141,10 @@ class Runner:
         misfit = outputs.misfit(feed["input_ids"].shape, len(self._model.manifest.labels))
         if misfit is not None:
             raise ModelError(misfit)
-        if not np.isfinite(outputs.logits).all():  # a NaN is below every threshold and would let anything pass
+        # The numbers of a row are few: a list of them is looked through sooner than numpy has set out.
+        if not all(
+            map(isfinite, outputs.logits.ravel().tolist())
+        ):  # a NaN is below every threshold and would let anything pass
             msg = "the model gave logits that are not finite"
             raise ModelError(msg)
         return outputs

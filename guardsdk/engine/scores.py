@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from guardsdk.engine.spans import passage, whole_words
 from guardsdk.errors import InputError
@@ -28,14 +28,23 @@ class Request:
     """On the output stage, the prompt that ``text`` answers; other stages have none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """Where a label scored highest: a window of tokens and what the label attended to in it."""
+class Peak(NamedTuple):
+    """Where a label scored highest: a window of tokens and what the labels attended to in it."""
 
     first: int
     end: int
     attention: NDArray[np.float32] | None
-    """[end - first]"""
+    """[L, T], of every label to every token of the row; None where nothing is told."""
+    label: int
+    """Its row in ``attention``."""
+    head: int
+    """Where the window begins in the row."""
+
+    def weights(self) -> NDArray[np.float32] | None:
+        """Return what the label attended to in the window, [end - first]."""
+        if self.attention is None:
+            return None
+        return self.attention[self.label, self.head : self.head + self.end - self.first]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,8 @@ class Scores:
         if peak.first == peak.end:
             return 0, len(self._text)
         first, end = peak.first, peak.end
-        if peak.attention is not None:
-            start, stop = passage(peak.attention)
+        weights = peak.weights()
+        if weights is not None:
+            start, stop = passage(weights)
             first, end = first + start, first + stop
         return whole_words(self._text, *self._encoder.characters(self._text, self._tokens, first, end - 1))

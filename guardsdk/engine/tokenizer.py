@@ -77,6 +77,10 @@ class TextEncoder:
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokenize texts of any length, in order."""
+        if len(texts) == 1 and self._plain is not None and len(texts[0]) <= self._plain.longest_word:
+            plain = self._plain.ids(texts[0])
+            if plain is not None:
+                return [Tokens(np.array(plain, dtype=np.int64), [(0, len(texts[0]))], [len(plain)])]
         cuts = [pieces(text, _PIECE, self._longest_word) for text in texts]
         parts = [text[start:end] for text, cut in zip(texts, cuts, strict=True) for start, end in cut]
         ids = [None if self._plain is None else self._plain.ids(part) for part in parts]
@@ -113,7 +117,7 @@ class TextEncoder:
         Such a text is the same few tokens whatever it says, so a score of it means nothing. One known word is enough
         to be read, so nothing that the model could understand hides behind words that it does not know.
         """
-        if self._unknown is None or self._unknown not in ids:
+        if self._unknown is None or self._unknown not in ids.tolist():  # which no array finds as fast in a short one
             return True
         return bool(self._lettered[ids].any())
 

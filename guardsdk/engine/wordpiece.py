@@ -37,8 +37,9 @@ class WordPieces:
         self._vocabulary = vocabulary
         self._unknown = unknown
         self._prefix = prefix
-        self._longest_word = longest_word
+        self.longest_word = longest_word
         self._longest_token = max(map(len, vocabulary), default=0)
+        self._tokens_fit = self._longest_token <= longest_word
         self._lower = lower
 
     @classmethod
@@ -74,11 +75,11 @@ class WordPieces:
             return None
         words = _PARTS.findall(text.lower() if self._lower else text)
         found = list(map(self._vocabulary.get, words))
-        if None not in found and self._longest_token <= self._longest_word:
+        if self._tokens_fit and None not in found:
             return found  # type: ignore[return-value]  # none of them is None
         ids: list[int] = []
         for word, known in zip(words, found, strict=True):
-            if known is None or len(word) > self._longest_word:
+            if known is None or (not self._tokens_fit and len(word) > self.longest_word):
                 ids += self._pieces(word)
             else:
                 ids.append(known)
@@ -86,7 +87,7 @@ class WordPieces:
 
     def _pieces(self, word: str) -> list[int]:
         size = len(word)
-        if size > self._longest_word:
+        if size > self.longest_word:
             return [self._unknown]
         vocabulary, prefix = self._vocabulary, ""
         ids: list[int] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
@@ -47,7 +46,7 @@ class _Global(Generic[_P]):
 
     def __init__(self, ask: Callable[[], _P], variable: str) -> None:
         self._ask = ask
-        self._home = vars(sys.modules[ask.__module__])
+        self._home: dict[str, object] = getattr(ask, "__globals__", {})
         self._variable = variable
         self._asked = False
 

@@ -46,6 +46,8 @@ def deciphered(text: str) -> list[Edit]:
 def _strange(text: str) -> Iterator[_Passage]:
     """Yield the longest runs of words that are not English; ordinary English has none."""
     words = words_of(text)
+    if FORMS.issuperset(words):
+        return
     runs = [(first, words[first:after]) for first, after in _runs(words)]
     runs = [(first, run) for first, run in runs if known_share(run) <= _MOST_BEFORE and _letters(run) >= _LEAST_LETTERS]
     if runs:

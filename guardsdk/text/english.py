@@ -35,6 +35,8 @@ _UNKNOWN_COST = 4.0
 
 def words_of(text: str) -> list[str]:
     """Return the runs of ASCII letters of ``text``, in lower case."""
+    if text.isascii():
+        return _WORD.findall(text.lower())
     # Lower case comes after: it makes ASCII letters of a few that are not, such as the Kelvin sign.
     return " ".join(_WORD.findall(text)).lower().split()
 

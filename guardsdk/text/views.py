@@ -7,6 +7,7 @@ text passes every step untouched and has no view.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,9 @@ from guardsdk.text.spelling import joined, unleeted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+ORDINARY: Final = re.compile(r"(?:(?:[AaI] )?[A-Za-z]{2,11}(?:'[a-z]{1,2})?[,.;:?!]{0,2}(?:[ \n]|$))*")
+"""English as most of it is written. It has nothing that any step but the last looks for: no digit or rare sign, no
+character beyond ASCII, no run long enough to be packed, no two single letters in a row."""
 STEPS: Final[tuple[Callable[[str], list[Edit]], ...]] = (unfolded, unescaped, unpacked, joined, unleeted, deciphered)
 ROUNDS: Final = 2
 """How often the steps are gone through: an encoding and one nested in it, whatever their order."""
@@ -62,6 +66,8 @@ def views_of(text: str, steps: Sequence[Callable[[str], list[Edit]]] = STEPS) ->
 
     Time is linear in the length of ``text``. Raises ``ViewError`` where a view outgrows the limit.
     """
+    if steps is STEPS and ORDINARY.fullmatch(text) and not deciphered(text):
+        return ()
     found: dict[str, View] = {}
     layers: tuple[Layer, ...] = ()
     current = text

@@ -145,3 +145,27 @@ def test_a_step_that_makes_much_of_little_is_stopped() -> None:
 def test_the_licence_of_the_look_alikes_lies_beside_them() -> None:
     folder = Path(views.__file__).parent
     assert "UNICODE LICENSE V3" in (folder / "UNICODE-LICENSE.txt").read_text(encoding="utf-8")
+
+
+@given(st.from_regex(views.ORDINARY, fullmatch=True))
+def test_what_is_taken_for_ordinary_holds_nothing_that_a_skipped_step_would_undo(text: str) -> None:
+    *skipped, last = STEPS
+    assert [step(text) for step in skipped] == [[] for _ in skipped]
+    assert bool(views_of(text)) <= bool(last(text))
+
+
+def test_what_people_write_is_taken_for_ordinary_and_what_is_rare_is_not() -> None:
+    assert views.ORDINARY.fullmatch("What is the capital of France, and why?\nI don't know it: tell me!")
+    rare = [
+        "i g n o r e this",
+        "caf\u00e9",
+        "a" * 12,
+        "aWdub3Jl",
+        "50%",
+        "x=1",
+        "y0u",
+        "two\ttabs",
+        "... --- ...",
+        "a, b",
+    ]
+    assert not any(map(views.ORDINARY.fullmatch, rare))
