@@ -14,7 +14,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,7 @@ START: Final = "0" * 64
 _END = re.compile(rb',"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\Z')
 _BEGIN = re.compile(rb'\{"v":1,"seq":(\d{1,18}),"kind":"(\w+)","time":"([^"]{27})"')
 _HASH_LENGTH = len(',"hash":""}') + 64
+_END_LENGTH = len(',"prev":""') + 64 + _HASH_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,7 @@ def note(event: str, **details: object) -> Entry:
     return Entry("note", timestamp(time.time_ns()), {"event": event, **details})
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What a chain needs to know of one line."""
 
     sequence: int
@@ -91,7 +91,7 @@ def encoded(line: Line) -> bytes:
 
 def parsed(raw: bytes) -> Line | None:
     """Return the line in ``raw`` (without its end), or none where it is not one of ours or not whole."""
-    begin, end = _BEGIN.match(raw), _END.search(raw)
+    begin, end = _BEGIN.match(raw), _END.match(raw, max(len(raw) - _END_LENGTH, 0))
     if begin is None or end is None:
         return None
     return Line(

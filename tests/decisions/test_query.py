@@ -102,15 +102,29 @@ def test_an_id_that_json_writes_with_a_backslash_is_found_all_the_same(written: 
 def test_the_first_fields_of_a_line_are_where_the_reader_looks_for_them(written: Written) -> None:
     written.log().record([record(fired=True, actor="ada")])
     raw = written.path.read_bytes().splitlines()[1]
-    match = module._FRONT.match(raw)
-    assert match is not None
-    assert [part.decode() for part in match.groups()] == [json.loads(raw)[name] for name in FIELDS]
+    ((front, whole),) = fronts(written.path, Query())
+    assert whole == raw + b"\n"
+    assert front == tuple(json.loads(raw)[name] for name in FIELDS)
 
 
 def test_torn_and_strange_lines_are_passed_over(mixed: Written) -> None:
     with mixed.path.open("ab") as stream:
         stream.write(b'{"v":1,"kind":"decision"}\nnot json "kind":"decision"\n{"v":1,"seq":9,"kind":"deci')
     assert len(list(fronts(mixed.path, Query()))) == 200
+
+
+def test_a_torn_line_whose_first_fields_are_whole_is_passed_over(mixed: Written) -> None:
+    with mixed.path.open("ab") as stream:
+        stream.write(mixed.path.read_bytes().splitlines()[-1][:-80])
+    assert sum(1 for _ in records(mixed.path, Query())) == 200
+    assert count(mixed.path, Query(), ["status"]) == {("complete",): 200}
+
+
+def test_a_group_by_day_is_counted_within_a_range_of_time(mixed: Written) -> None:
+    times = [line["time"] for line in mixed.lines() if line["kind"] == "decision"]
+    counts = count(mixed.path, Query(since=times[30], until=times[170]), ["day", "action"])
+    assert sum(counts.values()) == 140
+    assert {day for day, _ in counts} == {time[:10] for time in times[30:170]}
 
 
 def test_memory_does_not_grow_with_the_log(written: Written) -> None:
