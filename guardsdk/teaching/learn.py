@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,8 +30,12 @@ RIDGE: Final = 0.01
 """Of features whose typical length is 1; chosen on topics of training data, of which some of our figures are."""
 FPR: Final = 0.01
 """Share of ordinary text that may be flagged, where nobody says otherwise."""
-SHARE_OF_ALLOWED: Final = 0.1
-"""Of the allowed examples, which are near misses and hard on purpose, that may be flagged."""
+ALLOWED: Final = 0.5
+"""Most that allowed examples weigh of everything allowed; chosen as the ridge was."""
+SHARE_OF_ALLOWED: Final = 0.05
+"""Of texts like the allowed examples, which are near misses and hard on purpose, that may be flagged."""
+_FEWEST_FOR_SPREAD: Final = 5
+"""Allowed examples from which on their spread says where the next ones will lie."""
 ALIKE: Final = 0.8
 """Cosine of features from which on two examples say nearly the same: one must not be tested by a head that saw the
 other. Of embeddings it would mean little, since an encoder of attacks finds most harmless questions alike."""
@@ -51,10 +57,10 @@ def learn(
 ) -> Lesson:
     """Teach one screen. The lesson says itself whether it is armed.
 
-    Violating examples together count as much as everything allowed together, that is allowed examples and bank. An
-    example is judged by a head that saw neither it nor the examples like it, the bank by heads that did not see the
-    part in question. The threshold is the lowest at which no more than ``fpr`` of the bank and a tenth of the allowed
-    examples are flagged.
+    Violating examples together count as much as everything allowed together, that is allowed examples and bank, which
+    share it as ``ALLOWED`` says. An example is judged by a head that saw neither it nor the examples like it, the bank by heads that did not see the
+    part in question. The threshold is the lowest at which no more than ``fpr`` of the bank is flagged, and of texts like
+    the allowed examples no more than ``SHARE_OF_ALLOWED``.
 
     Raises ``TeachingError`` where there is nothing to learn from, or the bank is too small for ``fpr``.
     """
@@ -65,7 +71,7 @@ def learn(
     if len(benign) * fpr < 1.0:
         msg = f"{name}: a false-positive rate of {fpr:g} cannot be shown on a bank of {len(benign)} texts"
         raise TeachingError(msg)
-    space = Space([bank.vectors[stage] for stage in stages])
+    space = Space(list(bank.vectors.values()), benign)
     width = benign.shape[1]
     rows = np.concatenate([examples.violates.reshape(-1, width), examples.allowed.reshape(-1, width), benign])
     features = space.features(rows)
@@ -83,7 +89,7 @@ def learn(
     chances = 1.0 / (1.0 + np.exp(-np.clip(calibration.slope * scores + intercept, -500.0, 500.0)))
     # An example counts once, by the stage that is hardest for it.
     caught, flagged, ordinary = held.split(chances)
-    threshold = max(_above(ordinary, fpr), _above(flagged, SHARE_OF_ALLOWED))
+    threshold = max(_above(ordinary, fpr), _above_like(flagged, SHARE_OF_ALLOWED))
     weights, bias = space.head(solution)
     recall = wilson(int((caught >= threshold).sum()), len(caught))
     wrong = confusing(caught, flagged, threshold)
@@ -126,8 +132,16 @@ class _Held:
         violates, allowed = map(len, seen)
         positive, negative = stages * violates, stages * allowed + benign
         targets = np.concatenate([np.ones(positive), np.zeros(negative)])
-        # In sum each side counts as many rows as there are examples: more examples, more trust in them.
-        weights = np.concatenate([np.full(positive, 1.0 / stages), np.full(negative, violates / negative)])
+        # In sum each side counts as many rows as there are examples: more examples, more trust in them. Allowed
+        # examples say most about where the line is: each half as much as a violating one, half of their side at most.
+        near = ALLOWED * violates * min(1.0, allowed / violates)
+        weights = np.concatenate(
+            [
+                np.full(positive, 1.0 / stages),
+                np.full(stages * allowed, near / max(stages * allowed, 1)),
+                np.full(benign, (violates - near) / benign),
+            ]
+        )
         alike = clusters(np.concatenate(seen))
         groups = []
         for cluster in alike:
@@ -182,3 +196,19 @@ def _above(scores: Array, rate: float) -> float:
         return 0.0
     highest_out = np.sort(scores)[::-1][int(len(scores) * rate)]
     return min(1.0, float(np.nextafter(highest_out, 2.0)))
+
+
+def _above_like(chances: Array, rate: float) -> float:
+    """Return the threshold that about ``rate`` of texts like those of ``chances`` [M] will reach.
+
+    Twenty examples have no highest hundredth to read a line off, but their log-odds have a mean and a spread: the line
+    is the quantile of a normal curve, a little farther out because both are known from few. It lies above all of them
+    where they are too few for that.
+    """
+    if len(chances) < _FEWEST_FOR_SPREAD:
+        return _above(chances, 0.0)
+    inside = np.clip(chances, 1e-12, 1.0 - 1e-12)
+    odds = np.log(inside / (1.0 - inside))
+    spread = float(odds.std(ddof=1)) * (1.0 + 1.0 / len(odds)) ** 0.5
+    line = float(odds.mean()) + NormalDist().inv_cdf(1.0 - rate) * spread
+    return 1.0 / (1.0 + math.exp(-line))

@@ -18,22 +18,25 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_SHRINK: Final = 0.1
+_SHRINK: Final = 0.2
 """Share of the covariance that is taken to be the same in every direction: a bank is small for 384 of them."""
 
 
 class Space:
     """Maps embeddings of H dimensions to as many features of equal spread, and heads there back to embeddings."""
 
-    def __init__(self, groups: Sequence[NDArray[np.float32]]) -> None:
-        """Learn from the embeddings [N, H] of ordinary text, one array per stage; each is centred on its own mean."""
-        rows = np.concatenate(groups).astype(np.float64)
+    def __init__(self, groups: Sequence[NDArray[np.float32]], ordinary: NDArray[np.float32]) -> None:
+        """Learn directions from ``groups``, embeddings [N, H] of benign text, one array per stage of all there are.
+
+        Each is centred on its own mean. ``ordinary`` [N, H] are those of the stages in question, whose mean is the
+        origin: how texts spread differs less from stage to stage than where they lie.
+        """
         centred = np.concatenate([group - group.mean(axis=0) for group in groups]).astype(np.float64)
-        width = rows.shape[1]
+        width = centred.shape[1]
         covariance = centred.T @ centred / len(centred)
         even = np.trace(covariance) / width
         values, vectors = np.linalg.eigh((1.0 - _SHRINK) * covariance + _SHRINK * even * np.eye(width))
-        self._mean: Array = rows.mean(axis=0)
+        self._mean: Array = ordinary.mean(axis=0, dtype=np.float64)
         # A typical row then has length 1, whatever H is, so that one ridge serves every model.
         self._matrix: Array = vectors / np.sqrt(values * width)
 

@@ -63,7 +63,7 @@ def test_stages_it_was_not_taught_for_are_left_alone(taught: Guard) -> None:
 
 
 def test_a_passage_that_fills_a_window_is_enough_and_the_finding_points_there(taught: Guard) -> None:
-    passage = " ".join((*UNSEEN_LEGAL, *LEGAL[:6]))
+    passage = " ".join((*UNSEEN_LEGAL, *LEGAL[:12]))
     text = f"{FILLER}\n\n{passage} {FILLER}"
     verdict = taught.check(text)
     finding = next(one for one in verdict.findings if one.label == LABEL)
