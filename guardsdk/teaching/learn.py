@@ -58,9 +58,9 @@ def learn(
     """Teach one screen. The lesson says itself whether it is armed.
 
     Violating examples together count as much as everything allowed together, that is allowed examples and bank, which
-    share it as ``ALLOWED`` says. An example is judged by a head that saw neither it nor the examples like it, the bank by heads that did not see the
-    part in question. The threshold is the lowest at which no more than ``fpr`` of the bank is flagged, and of texts like
-    the allowed examples no more than ``SHARE_OF_ALLOWED``.
+    share it as ``ALLOWED`` says. An example is judged by a head that saw neither it nor the examples like it, the bank
+    by heads that did not see the part in question. The threshold is the lowest at which no more than ``fpr`` of the
+    bank is flagged, and of texts like the allowed examples no more than ``SHARE_OF_ALLOWED``.
 
     Raises ``TeachingError`` where there is nothing to learn from, or the bank is too small for ``fpr``.
     """
