@@ -20,6 +20,7 @@ from onnx import TensorProto, external_data_helper, helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from tqdm import tqdm
 
+from guardsdk.engine.session import SLOWER_ON_CPU
 from models.training.dataset import Prepared, held_out_batches
 from models.training.export import EARLY, LATE, OVERALL, PRODUCT, WHOLE, export_traced, from_checkpoint
 from models.training.rows import LABELS, STAGES, STAGES_OF
@@ -146,7 +147,7 @@ def choose(variants: Sequence[Variant]) -> Variant:
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER_ON_CPU)
 
 
 def _sample(prepared: Prepared) -> tuple[list[dict[str, NDArray[np.int64]]], NDArray[np.int8], NDArray[np.int8]]:
