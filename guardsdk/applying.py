@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.given import require, require_text
-from guardsdk.handling import Plain, applied
 from guardsdk.steps import adrive, drive
 from guardsdk.surroundings import Surroundings
 
@@ -77,5 +76,7 @@ class Applying:
 
 
 def _applied(guard: _Guard, text: str, verdict: Verdict, around: Surroundings, vault: Vault | None) -> Steps[str]:
+    from guardsdk.handling import Plain, applied  # noqa: PLC0415  many guards only check
+
     require_text(text, "text")
     return applied(guard.policy, guard.reviewer, Plain(text, verdict.stage, around, guard.check), verdict, vault)

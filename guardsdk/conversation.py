@@ -11,7 +11,6 @@ from guardsdk.extract.joined import joined
 from guardsdk.extract.turns import turns_of
 from guardsdk.given import require_seconds, require_text_or_none
 from guardsdk.handling import leading
-from guardsdk.steps import in_thread
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
 if TYPE_CHECKING:
@@ -107,77 +106,44 @@ class ConversationVerdict(_Frozen):
         return self.allowed and self.status is Status.COMPLETE
 
 
-class Conversations:
-    """The checks of message lists, for a class with ``check_many``."""
-
-    check_many: Callable[..., list[Verdict]]
-
-    def check_messages(
-        self,
-        messages: object,
-        *,
-        system: bool = False,
-        actor: str | None = None,
-        deadline_s: float | None = None,
-    ) -> ConversationVerdict:
-        """Check a list of messages, each text at the stage of its role.
-
-        User turns are ``input``, tool results and documents ``tool``, assistant turns ``output``, judged beside the
-        user turn before them. Two or more user turns are also read together, as one text of bounded length, so that an
-        order split over turns is seen. Images, audio and files are listed in ``uncovered``; the policy's
-        ``on_uncovered`` says what follows.
-
-        Args:
-            messages: Mappings or objects with ``role`` (or ``type``) and ``content``, ``(role, text)`` pairs, strings
-                from users, or a LangChain prompt value.
-            system: Screen system and developer messages too, at stage ``input``; else they are trusted.
-            actor: Whom to name as the author in telemetry.
-            deadline_s: Seconds the whole check may take, in place of the guard's for each stage.
-
-        Raises:
-            InputTypeError: ``messages`` is no such list, or a message has a role or a part of a kind nobody knows.
-            InputError, PolicyError, GuardError: As ``check`` raises them.
-        """
-        require_text_or_none(actor, "actor")
-        require_seconds(deadline_s, "deadline_s")
-        ends = None if deadline_s is None else time.monotonic() + deadline_s
-        turns = turns_of(messages, screen_system=system)
-        verdicts: list[Verdict] = [None] * len(turns)  # type: ignore[list-item]  # each gets its own below
-        both = joined([turn.passage for turn in turns])
-        together: Verdict | None = None
-        instructions = "\n".join(turn.passage.text for turn in turns if turn.trusted) or None
-        for stage in Stage:
-            places = [place for place, turn in enumerate(turns) if turn.passage.stage is stage]
-            passages = [turns[place].passage for place in places]
-            extra = [both.text] if both is not None and stage is Stage.INPUT else []
-            if not places:
-                continue
-            texts = [*(passage.text for passage in passages), *extra]
-            found = self.check_many(
-                texts,
-                stage=stage,
-                contexts=[*(turns[place].context for place in places), *(None for _ in extra)],
-                uncovered=[*(passage.uncovered for passage in passages), *(() for _ in extra)],
-                system=instructions,
-                actor=actor,
-                deadline_s=None if ends is None else max(ends - time.monotonic(), 1e-6),
-            )
-            together = found.pop() if extra else together
-            for place, verdict in zip(places, found, strict=True):
-                verdicts[place] = verdict
-        checked = [place for place, turn in enumerate(turns) if turn.passage.stage is not None]
-        return _verdict(turns, {place: verdicts[place] for place in checked}, both, together)
-
-    async def acheck_messages(
-        self,
-        messages: object,
-        *,
-        system: bool = False,
-        actor: str | None = None,
-        deadline_s: float | None = None,
-    ) -> ConversationVerdict:
-        """Check a list of messages as ``check_messages`` does, in a worker thread."""
-        return await in_thread(lambda: self.check_messages(messages, system=system, actor=actor, deadline_s=deadline_s))
+def conversed(
+    check_many: Callable[..., list[Verdict]],
+    messages: object,
+    *,
+    system: bool,
+    actor: str | None,
+    deadline_s: float | None,
+) -> ConversationVerdict:
+    """Check a list of messages with ``check_many``; see ``guard.check_messages``."""
+    require_text_or_none(actor, "actor")
+    require_seconds(deadline_s, "deadline_s")
+    ends = None if deadline_s is None else time.monotonic() + deadline_s
+    turns = turns_of(messages, screen_system=system)
+    verdicts: list[Verdict] = [None] * len(turns)  # type: ignore[list-item]  # each gets its own below
+    both = joined([turn.passage for turn in turns])
+    together: Verdict | None = None
+    instructions = "\n".join(turn.passage.text for turn in turns if turn.trusted) or None
+    for stage in Stage:
+        places = [place for place, turn in enumerate(turns) if turn.passage.stage is stage]
+        passages = [turns[place].passage for place in places]
+        extra = [both.text] if both is not None and stage is Stage.INPUT else []
+        if not places:
+            continue
+        texts = [*(passage.text for passage in passages), *extra]
+        found = check_many(
+            texts,
+            stage=stage,
+            contexts=[*(turns[place].context for place in places), *(None for _ in extra)],
+            uncovered=[*(passage.uncovered for passage in passages), *(() for _ in extra)],
+            system=instructions,
+            actor=actor,
+            deadline_s=None if ends is None else max(ends - time.monotonic(), 1e-6),
+        )
+        together = found.pop() if extra else together
+        for place, verdict in zip(places, found, strict=True):
+            verdicts[place] = verdict
+    checked = [place for place, turn in enumerate(turns) if turn.passage.stage is not None]
+    return _verdict(turns, {place: verdicts[place] for place in checked}, both, together)
 
 
 def _verdict(

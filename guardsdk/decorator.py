@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from guardsdk.callables import Arguments, kind_of
-from guardsdk.enforce import Enforcer
 from guardsdk.errors import DecorationError
-from guardsdk.handling import Means
-from guardsdk.reviewing import Reviewer
-from guardsdk.wrapping import Plan
+from guardsdk.recording import reviewer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,6 +106,11 @@ def guarded(
             does not apply: a broken guard must not look like a refused prompt.
         InputTypeError: From the call: the prompt or the response is of a type that cannot be read.
     """
+    # Here, because the name is fetched with ``Guard`` by those who only check.
+    from guardsdk.enforce import Enforcer  # noqa: PLC0415
+    from guardsdk.handling import Means  # noqa: PLC0415
+    from guardsdk.wrapping import Plan  # noqa: PLC0415
+
     if not (input or output):
         msg = "input=False and output=False leave nothing to screen"
         raise DecorationError(msg)
@@ -116,7 +118,7 @@ def guarded(
     means = Means(
         on_block=on_block,
         on_replace=on_replace,
-        reviewer=enforcer.reviewer if reviewer is None else Reviewer(reviewer),
+        reviewer=reviewer_of(reviewer) or enforcer.reviewer,
         revise_prompt=revise_prompt,
     )
 

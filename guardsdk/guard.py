@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 from guardsdk.applying import Applying
 from guardsdk.assembling import assemble, find_classifier
 from guardsdk.cache import Keys, VerdictCache
-from guardsdk.conversation import Conversations
 from guardsdk.errors import GuardError
 from guardsdk.given import (
     chosen_policy,
@@ -22,12 +21,11 @@ from guardsdk.given import (
     surroundings_of,
     texts_of,
 )
-from guardsdk.info import GuardInfo, describe
 from guardsdk.limits import Limits
 from guardsdk.loading import Loader
+from guardsdk.messages import Conversations
 from guardsdk.pipeline import Pipeline
-from guardsdk.recording import log_of, monitor_of, observers_of
-from guardsdk.reviewing import Reviewer
+from guardsdk.recording import log_of, monitor_of, observers_of, reviewer_of
 from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.settings import Providers, Settings
 from guardsdk.steps import in_thread
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
 
     from guardsdk.decisions.log import DecisionLog
     from guardsdk.engine.classifier import Classifier
+    from guardsdk.info import GuardInfo
     from guardsdk.monitor.monitor import Monitor
     from guardsdk.observing import Observer
     from guardsdk.pipeline import Assembly
@@ -126,7 +125,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
         self._settings = Settings.from_environment() if settings is None else settings
         self._lessons = lessons_of(taught)
         self.policy = asking_for(chosen_policy(policy, self._settings, shadow=shadow), self._lessons)
-        self.reviewer = None if reviewer is None else Reviewer(reviewer)
+        self.reviewer = reviewer_of(reviewer)
         self._models = models
         self._providers: Providers = providers or self._settings.providers
         self._threads = threads or self._settings.threads
@@ -254,9 +253,10 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
 
     def info(self) -> GuardInfo:
         """Load the model and say what the guard runs on. Raises as ``warmup`` does."""
+        from guardsdk.info import describe  # noqa: PLC0415  brings models and modules that no check needs
+
         self._require_open()
-        assembly, classifier = self._loader.get(again=True)
-        return describe(assembly, classifier, self._providers)
+        return describe(*self._loader.get(again=True), self._providers)
 
     def canary(self, token: str | None = None) -> str:
         """Return a token to put into a prompt: an answer that holds it has recited the prompt.

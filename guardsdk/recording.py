@@ -1,4 +1,4 @@
-"""Who is told of a guard's checks and where they are written down, from what the guard was given."""
+"""Who is told of a guard's checks, where they are written down and who reviews, from what the guard was given."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from guardsdk.monitor.monitor import Monitor
     from guardsdk.observing import Observer
     from guardsdk.policy.model import Policy
+    from guardsdk.reviewing import Reviewer
     from guardsdk.settings import Settings
     from guardsdk.verdict import Stage
 
@@ -27,6 +28,15 @@ def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequen
     from guardsdk.telemetry.observer import OpenTelemetryObserver  # noqa: PLC0415
 
     return (OpenTelemetryObserver(settings=settings),)
+
+
+def reviewer_of(given: object) -> Reviewer | None:
+    """Return who decides by ``given``, a callable or a queue; ``DecorationError`` where it is neither."""
+    if given is None:
+        return None
+    from guardsdk.reviewing import Reviewer  # noqa: PLC0415  as above
+
+    return Reviewer(given)
 
 
 def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLog | None:

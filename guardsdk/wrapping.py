@@ -8,11 +8,9 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.callables import Arguments, Kind, needs_await
-from guardsdk.calls import Call
 from guardsdk.errors import DecorationError
 from guardsdk.handling import Instead, Means
 from guardsdk.steps import adrive, drive
-from guardsdk.streaming import AsyncGuardedStream, GuardedStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -64,6 +62,8 @@ class Plan:
 
 
 def _wrap_sync(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
+
     def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  passes through
         answer = drive(Call(plan, args, kwargs).answer(), function)
         return answer.value if isinstance(answer, Instead) else answer
@@ -72,6 +72,8 @@ def _wrap_sync(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrap_async(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
+
     async def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  passes through
         answer = await adrive(Call(plan, args, kwargs).answer(), function)
         return answer.value if isinstance(answer, Instead) else answer
@@ -80,6 +82,9 @@ def _wrap_async(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrap_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
+    from guardsdk.streaming import GuardedStream  # noqa: PLC0415
+
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401  passes through
         call = Call(plan, args, kwargs)
         with call.vault:
@@ -95,6 +100,8 @@ def _wrap_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., A
 
 def _wrap_async_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
     """Forward as ``yield from`` does, which async lacks (PEP 380)."""
+    from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
+    from guardsdk.streaming import AsyncGuardedStream  # noqa: PLC0415
 
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401  passes through
         call = Call(plan, args, kwargs)

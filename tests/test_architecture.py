@@ -45,6 +45,7 @@ FLOORS = {
     "given": 6,
     "decorator": 6,
     "conversation": 6,
+    "messages": 6,
     "extract": 6,
     "enforce": 6,
     "callables": 6,

@@ -7,14 +7,7 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from guardsdk.errors import InputError, InputTypeError
-from guardsdk.extract import context_of, prompt_passages
 from guardsdk.given import require, require_seconds, require_text_or_none, stage_of
-from guardsdk.handling import Handling, Means
-from guardsdk.streaming.following import follow
-from guardsdk.streaming.held import Rules
-from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream
-from guardsdk.text.segments import Pace
-from guardsdk.vault import Markers
 from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
@@ -22,6 +15,8 @@ if TYPE_CHECKING:
 
     from guardsdk.policy.model import Policy
     from guardsdk.reviewing import Reviewer
+    from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream
+    from guardsdk.text.segments import Pace
 
 T = TypeVar("T")
 
@@ -119,6 +114,14 @@ class Streaming:
             Blocked: From the stream, when what follows is held back by a principle.
             CheckFailedError: From the stream, when it cannot be checked and ``on_error`` blocks; whatever ``on_block``.
         """
+        # Here, because most guards screen no stream.
+        from guardsdk.extract import context_of, prompt_passages  # noqa: PLC0415
+        from guardsdk.handling import Handling, Means  # noqa: PLC0415
+        from guardsdk.streaming.following import follow  # noqa: PLC0415
+        from guardsdk.streaming.held import Rules  # noqa: PLC0415
+        from guardsdk.streaming.streams import AsyncGuardedStream  # noqa: PLC0415
+        from guardsdk.vault import Markers  # noqa: PLC0415
+
         where = stage_of(stage)
         for name, given in (("system", system), ("actor", actor)):
             require_text_or_none(given, name)
@@ -150,6 +153,8 @@ class Streaming:
 
 def checked_pace(pace: Pace | None) -> Pace:
     """Return the pace to use; ``InputError`` where it cannot be used."""
+    from guardsdk.text.segments import Pace  # noqa: PLC0415  as above
+
     pace = pace or Pace()
     if not (1 <= pace.shortest <= pace.longest and pace.left >= 0):
         msg = "pace needs 1 <= shortest <= longest and left >= 0, in characters"
@@ -159,6 +164,8 @@ def checked_pace(pace: Pace | None) -> Pace:
 
 def _kind(chunks: object) -> type[GuardedStream[Any] | AsyncGuardedStream[Any]]:
     """Return the kind of stream for ``chunks``; ``InputTypeError`` where there is none."""
+    from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream  # noqa: PLC0415  as above
+
     if isinstance(chunks, AsyncIterable):
         return AsyncGuardedStream
     if isinstance(chunks, Iterable) and not isinstance(chunks, str | bytes | bytearray):

@@ -1,0 +1,60 @@
+"""The part of a guard that checks lists of messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardsdk.steps import in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guardsdk.conversation import ConversationVerdict
+    from guardsdk.verdict import Verdict
+
+
+class Conversations:
+    """The checks of message lists, for a class with ``check_many``."""
+
+    check_many: Callable[..., list[Verdict]]
+
+    def check_messages(
+        self,
+        messages: object,
+        *,
+        system: bool = False,
+        actor: str | None = None,
+        deadline_s: float | None = None,
+    ) -> ConversationVerdict:
+        """Check a list of messages, each text at the stage of its role.
+
+        User turns are ``input``, tool results and documents ``tool``, assistant turns ``output``, judged beside the
+        user turn before them. Two or more user turns are also read together, as one text of bounded length, so that an
+        order split over turns is seen. Images, audio and files are listed in ``uncovered``; the policy's
+        ``on_uncovered`` says what follows.
+
+        Args:
+            messages: Mappings or objects with ``role`` (or ``type``) and ``content``, ``(role, text)`` pairs, strings
+                from users, or a LangChain prompt value.
+            system: Screen system and developer messages too, at stage ``input``; else they are trusted.
+            actor: Whom to name as the author in telemetry.
+            deadline_s: Seconds the whole check may take, in place of the guard's for each stage.
+
+        Raises:
+            InputTypeError: ``messages`` is no such list, or a message has a role or a part of a kind nobody knows.
+            InputError, PolicyError, GuardError: As ``check`` raises them.
+        """
+        from guardsdk.conversation import conversed  # noqa: PLC0415  many guards see no messages
+
+        return conversed(self.check_many, messages, system=system, actor=actor, deadline_s=deadline_s)
+
+    async def acheck_messages(
+        self,
+        messages: object,
+        *,
+        system: bool = False,
+        actor: str | None = None,
+        deadline_s: float | None = None,
+    ) -> ConversationVerdict:
+        """Check a list of messages as ``check_messages`` does, in a worker thread."""
+        return await in_thread(lambda: self.check_messages(messages, system=system, actor=actor, deadline_s=deadline_s))
