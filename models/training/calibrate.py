@@ -24,7 +24,7 @@ from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.registry.manifest import Calibration, EarlyExit, EarlyLabel, Label, LabelStage, Manifest
 from guardsdk.verdict import Stage
 from models.training.card import base_manifest, write_float_twin
-from models.training.early import Windows, as_read, bounds, keep, share_cleared
+from models.training.early import NOTHING, Windows, as_read, bounds, keep, share_cleared
 from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.pools import Pool, held_out_pools, pools
 from models.training.rows import STAGES, STAGES_OF, columns_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATES = ("0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1")
-FLAG_RATE = {("toxicity", "input"): 0.02, ("refusal", "output"): 0.01}
+FLAG_RATE = {("toxicity", "input"): 0.02, ("refusal", "output"): 0.02}
 """Flags stop nothing: they may fire more often, each on its own."""
 BLOCKING = {
     "input": ("prompt_injection", "jailbreak", "harmful_request"),
@@ -68,8 +68,6 @@ DEFINITIONS = {
 
 
 SCORES_FILE = "calibration_scores.npz"
-_NEVER = -1e9
-"""A bound that no logit is below."""
 
 Scored = tuple[Pool, dict[str, "NDArray[np.float64]"]]
 Exits = Mapping[str, Mapping[str, EarlyLabel]]
@@ -182,7 +180,7 @@ def _draft(out: Path, version: str) -> Manifest:
         for name, stages in STAGES_OF.items()
     )
     manifest = base_manifest(out, labels, version=version, created=datetime.now(UTC).date().isoformat())
-    none = EarlyLabel(slope=1.0, intercept=0.0, clear_below=_NEVER)
+    none = EarlyLabel(slope=1.0, intercept=0.0, clear_below=NOTHING)
     exits = {stage: dict.fromkeys(columns_of(stage), none) for stage in STAGES}
     return manifest.model_copy(update={"early_exit": _early_exit(out, exits)})
 
@@ -208,7 +206,7 @@ def _bounds(
         line = entry.calibration
         lowest[label] = float(_logit(np.array(entry.threshold)) - line.intercept) / line.slope
     here = [seen for pool, seen in zip(known, windows, strict=True) if pool.stage == stage]
-    return bounds(here, columns, lowest)
+    return bounds(here, columns, lowest, [label for label in columns if label not in BLOCKING[stage]])
 
 
 def _refer(

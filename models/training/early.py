@@ -15,17 +15,20 @@ from guardsdk.registry.manifest import EarlyLabel
 from models.training.rows import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.training.pools import Pool
 
-MISSED = 0.003
-"""Share of the windows on which a label rightly fires that may be cleared, for each label the mean over its sources."""
+MISSED, MISSED_FLAGS = 0.003, 0.01
+"""Share of the windows on which a label rightly fires that may be cleared, the mean over its sources: for labels that
+block, and for those that are only flagged."""
 _LEVELS = (0.05, 0.03, 0.02, 0.015, 0.01, 0.007, 0.005, 0.003, 0.002, 0.001, 0.0)
 """Shares of such windows that a label's own bound may let through, tried in turn: other labels hold up most of them."""
+NOTHING = -1e9
+"""A bound that no logit is below."""
 _HEADROOM = 0.5
 """Log-odds that what stands for a late logit stays below the label's threshold, whatever the line says."""
 
@@ -56,48 +59,68 @@ class Windows:
 
 
 def bounds(
-    pools: Sequence[Windows], columns: Mapping[str, int], thresholds: Mapping[str, float]
+    pools: Sequence[Windows],
+    columns: Mapping[str, int],
+    thresholds: Mapping[str, float],
+    flags: Container[str] = (),
 ) -> dict[str, EarlyLabel]:
     """Set the bounds of one stage's labels, given by their logit columns, from its pools.
 
-    ``thresholds`` are late logits, the lowest that a label is shipped to fire at. The widest bounds that clear no more
-    than ``MISSED`` are taken.
+    ``thresholds`` are late logits, the lowest that a label is shipped to fire at. The widest bounds are taken that
+    clear no more than ``MISSED`` of a source when set without that source; for labels in ``flags``, ``MISSED_FLAGS``.
     """
-    found: dict[str, EarlyLabel] = {}
+    names = list(columns)
+    fired = {
+        label: [
+            pool.early[pool.late[:, column] >= thresholds[label]][:, list(columns.values())]
+            for pool in pools
+            if pool.label == label
+        ]
+        for label, column in columns.items()
+    }
+    fired = {label: [source for source in sources if len(source)] for label, sources in fired.items()}
+    most = np.array([MISSED_FLAGS if label in flags else MISSED for label in names])
+    below = np.array([])
     for level in _LEVELS:
-        found = {label: _label(pools, column, label, thresholds[label], level) for label, column in columns.items()}
-        if all(missed(pools, columns, found, label, thresholds[label]) <= MISSED for label in columns):
+        below = np.array([_quantile([one[:, at] for one in fired[label]], level) for at, label in enumerate(names)])
+        missed = [_missed(fired[label], at, below, level) for at, label in enumerate(names)]
+        if (np.array(missed) <= most).all():
             break
-    return found
+    return {
+        label: _entry(pools, column, thresholds[label], float(bound))
+        for (label, column), bound in zip(columns.items(), below, strict=True)
+    }
 
 
-def missed(
-    pools: Sequence[Windows],
-    columns: Mapping[str, int],
-    found: Mapping[str, EarlyLabel],
-    label: str,
-    threshold: float,
-) -> float:
-    """Return what share of the windows on which ``label`` rightly fires are cleared, the mean over its sources."""
+def _missed(sources: Sequence[NDArray[np.float32]], own: int, below: NDArray[np.float64], level: float) -> float:
+    """Return the share of the windows of ``sources``, [n, labels] each, that are cleared, the mean over sources.
+
+    The bound ``own`` of the label that fires on them is set without the source each time: others will come.
+    """
     shares = []
-    for pool in pools:
-        fires = pool.late[:, columns[label]] >= threshold
-        if pool.label == label and fires.any():
-            shares.append(float(cleared(pool, columns, found)[fires].mean()))
+    for at, source in enumerate(sources):
+        others = [one[:, own] for one in (*sources[:at], *sources[at + 1 :])]
+        without = below.copy()
+        without[own] = _quantile(others, level)
+        shares.append(float((source < without).all(axis=1).mean()))
     return float(np.mean(shares)) if shares else 0.0
 
 
-def _label(pools: Sequence[Windows], column: int, label: str, threshold: float, level: float) -> EarlyLabel:
+def _quantile(sources: Sequence[NDArray[np.float32]], level: float) -> float:
+    """Return the score that a share of ``level`` lies below, each source weighing the same; without any, none does."""
+    if not sources:
+        return NOTHING
+    scores = np.concatenate(sources).astype(np.float64)
+    weights = np.concatenate([np.full(len(one), 1.0 / (len(one) * len(sources))) for one in sources])
+    order = np.argsort(scores, kind="stable")
+    passed = np.cumsum(weights[order])
+    return float(scores[order][min(int(np.searchsorted(passed, level, side="right")), len(scores) - 1)])
+
+
+def _entry(pools: Sequence[Windows], column: int, threshold: float, below: float) -> EarlyLabel:
+    """Fit the line where it is used, to the windows below the bound, of which there may be too few to tell."""
     early = np.concatenate([pool.early[:, column] for pool in pools]).astype(np.float64)
     late = np.concatenate([pool.late[:, column] for pool in pools]).astype(np.float64)
-    fired = [
-        pool.early[pool.late[:, column] >= threshold, column].astype(np.float64)
-        for pool in pools
-        if pool.label == label
-    ]
-    fired = [scores for scores in fired if len(scores)]
-    below = _quantile(fired, level) if fired else float(early.min())
-    # The line is fitted where it is used: to windows below the bound, of which there may be too few to tell.
     near = early < below
     slope, intercept = 1.0, 0.0
     if near.sum() > _FEW:
@@ -108,16 +131,9 @@ def _label(pools: Sequence[Windows], column: int, label: str, threshold: float, 
 
 
 _FEW = 50
+"""Windows below which a line is not fitted."""
 _FLAT = 1e-3
-
-
-def _quantile(fired: Sequence[NDArray[np.float64]], level: float) -> float:
-    """Return the score that a share of ``level`` lies below, every source of ``fired`` weighing the same."""
-    scores = np.concatenate(fired)
-    weights = np.concatenate([np.full(len(one), 1.0 / (len(one) * len(fired))) for one in fired])
-    order = np.argsort(scores, kind="stable")
-    passed = np.cumsum(weights[order])
-    return float(scores[order][min(int(np.searchsorted(passed, level, side="right")), len(scores) - 1)])
+"""The least slope: what is lower early is never higher in the end."""
 
 
 def cleared(windows: Windows, columns: Mapping[str, int], found: Mapping[str, EarlyLabel]) -> NDArray[np.bool_]:
