@@ -6,7 +6,7 @@ Whatever is odd about a row (a logit that is not finite, no bounds for its stage
 
 from __future__ import annotations
 
-from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +16,6 @@ from guardsdk.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from guardsdk.engine.session import Feed, Session
     from guardsdk.registry.lookup import LoadedModel
@@ -35,18 +33,19 @@ class Bounds:
         labels, early = model.manifest.labels, model.manifest.early_exit
         entries = [None if early is None else early.stages[stage].get(label.name) for label in labels]
         # A label that is not read on the stage neither holds up a row nor is it changed.
-        self._below = np.array([np.inf if one is None else one.clear_below for one in entries])
-        self._slopes = np.array([1.0 if one is None else one.slope for one in entries])
-        self._intercepts = np.array([0.0 if one is None else one.intercept for one in entries])
+        self._lines = [
+            (inf, 1.0, 0.0) if one is None else (one.clear_below, one.slope, one.intercept) for one in entries
+        ]
 
-    def clear(self, logits: NDArray[np.float32]) -> bool:
-        """Whether the early ``logits`` [L] of a row are all finite and below their bounds."""
-        return bool((np.isfinite(logits) & (logits < self._below)).all())
+    def cleared(self, logits: list[float]) -> list[float] | None:
+        """Return what stands for the whole model's logits [L], so that its calibration applies to it.
 
-    def log_odds(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what stands for the logits of the whole model, [L], so that its calibration applies to it."""
-        found: NDArray[np.float32] = (self._slopes * logits + self._intercepts).astype(np.float32)
-        return found
+        None where not all of the early ``logits`` [L] are finite and below their bounds.
+        """
+        for logit, (below, _, _) in zip(logits, self._lines, strict=True):
+            if not -inf < logit < below:  # which a NaN is not either
+                return None
+        return [slope * logit + intercept for logit, (_, slope, intercept) in zip(logits, self._lines, strict=True)]
 
 
 def bounds_of(model: LoadedModel) -> dict[Stage, Bounds]:
@@ -58,35 +57,29 @@ def bounds_of(model: LoadedModel) -> dict[Stage, Bounds]:
 class Halves:
     """A model as two graphs that run one after the other, the second only where it has to."""
 
-    def __init__(self, lower: Session, upper: Session, labels: int) -> None:
-        """Run ``lower``, which gives logits of its own for ``labels`` and the states ``upper`` goes on from."""
-        self._lower = lower
+    def __init__(self, lower: Session, upper: Session) -> None:
+        """Run ``lower``, which gives logits of its own and the states that ``upper`` goes on from."""
+        self.lower = lower
         self._upper = upper
-        self._labels = labels
 
     def run(self, feed: Feed, exits: Exits = ()) -> Outputs:
         """Return what the whole model gives; or, where each row is within its bounds, what stands for it.
 
         A run is cleared as a whole or not at all. Raises ``ModelError`` where the halves do not fit together.
         """
-        early = self.lower(feed)
-        rows = len(early.logits)
-        if len(exits) == rows and all(
-            bounds is not None and bounds.clear(logits) for bounds, logits in zip(exits, early.logits, strict=True)
-        ):
-            mapped = [one.log_odds(logits) for one, logits in zip(exits, early.logits, strict=True) if one is not None]
-            return replace(early, logits=np.stack(mapped), states=None, early=True)
-        return self.upper(feed, early)
+        early = self.lower.run(feed)
+        found: list[list[float]] = []
+        if len(exits) == len(early.logits):
+            for bounds, logits in zip(exits, early.logits.tolist(), strict=True):
+                mapped = None if bounds is None else bounds.cleared(logits)
+                if mapped is None:
+                    break
+                found.append(mapped)
+            else:
+                return Outputs(np.array(found, dtype=np.float32), early.attention, early.embedding, early=True)
+        return self.go_on(feed, early)
 
-    def lower(self, feed: Feed) -> Outputs:
-        """Run the lower half. Raises ``ModelError`` where what it gives is of another shape than due."""
-        early = self._lower.run(feed)
-        misfit = early.misfit(feed["input_ids"].shape, self._labels)
-        if misfit is not None:
-            raise ModelError(misfit)
-        return early
-
-    def upper(self, feed: Feed, early: Outputs) -> Outputs:
+    def go_on(self, feed: Feed, early: Outputs) -> Outputs:
         """Run the upper half from where ``early`` stands; the embedding is that of the lower half.
 
         Raises ``ModelError`` where there is nothing to go on from.

@@ -115,8 +115,8 @@ class Runner:
         if not isinstance(session, Halves):
             msg = "the model has no early exit, or does not run on the CPU"
             raise ModelError(msg)
-        early = session.lower(feed)
-        return self._fit(early, feed).logits, self._fit(session.upper(feed, early), feed).logits
+        early = self._fit(session.lower.run(feed), feed)
+        return early.logits, self._fit(session.go_on(feed, early), feed).logits
 
     def _open(self, kind: Kind) -> Session:
         manifest = self._model.manifest
@@ -125,22 +125,29 @@ class Runner:
             return self._runtime.open(self._model.path(name), kind, self._threads)
 
         if kind == "cpu" and manifest.early_exit is not None:
-            return Halves(opened(manifest.early_exit.graph), opened(manifest.early_exit.rest), len(manifest.labels))
+            return Halves(opened(manifest.early_exit.graph), opened(manifest.early_exit.rest))
         return opened(manifest.graphs[kind])
 
     def _probe(self, session: Session) -> None:
         """Run one short row of token ids that every vocabulary has; the first run also plans the memory."""
         row = np.ones((1, 8), dtype=np.int64)
-        self._checked(session, tokens_fed(row, row, np.zeros_like(row)))
+        feed = tokens_fed(row, row, np.zeros_like(row))
+        if isinstance(session, Halves):
+            self._fit(session.lower.run(feed), feed)
+        self._checked(session, feed)
 
     def _checked(self, session: Session, feed: Feed, exits: Exits = ()) -> Outputs:
         return self._fit(session.run(feed, exits) if isinstance(session, Halves) else session.run(feed), feed)
 
     def _fit(self, outputs: Outputs, feed: Feed) -> Outputs:
         """Return ``outputs`` if they are of the shapes that are due for ``feed``, the logits finite."""
-        misfit = outputs.misfit(feed["input_ids"].shape, len(self._model.manifest.labels))
-        if misfit is not None:
-            raise ModelError(misfit)
+        (rows, tokens), labels = feed["input_ids"].shape, len(self._model.manifest.labels)
+        if outputs.logits.shape != (rows, labels):
+            msg = f"the model gave logits of shape {outputs.logits.shape} where {(rows, labels)} was due"
+            raise ModelError(msg)
+        if outputs.attention is not None and outputs.attention.shape != (rows, labels, tokens):
+            msg = f"the model gave attention of shape {outputs.attention.shape}, not {(rows, labels, tokens)}"
+            raise ModelError(msg)
         # The numbers of a row are few: a list of them is looked through sooner than numpy has set out.
         if not all(
             map(isfinite, outputs.logits.ravel().tolist())

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["cpu", "cuda"]
 PROVIDER_NAMES: dict[Kind, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_TOKENS = ("input_ids", "attention_mask", "token_type_ids")
 STATES = "states"
 """What the lower half of a model in two halves gives, and the upper half takes: [B, T, H]."""
 SLOWER_ON_CPU = ("SkipLayerNormFusion",)
@@ -32,7 +31,9 @@ times as long there as the operators one by one."""
 _Number = type[np.int64] | type[np.int32] | type[np.float32]
 _INTEGERS: dict[str, _Number] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 _INPUTS: dict[str, dict[str, _Number]] = {
-    **dict.fromkeys(_TOKENS, _INTEGERS),
+    "input_ids": _INTEGERS,
+    "attention_mask": _INTEGERS,
+    "token_type_ids": _INTEGERS,
     STATES: {"tensor(float)": np.float32},
 }
 """Every input the engine has, and the types it can give it as."""
@@ -44,28 +45,19 @@ class Outputs:
 
     logits: NDArray[np.float32]
     """[B, L]"""
-    attention: NDArray[np.float32] | None
+    attention: NDArray[np.float32] | None = None
     """[B, L, T]: how much each token counts for a label, 1 in sum; None where the graph does not tell."""
-    embedding: NDArray[np.float32] | None
+    embedding: NDArray[np.float32] | None = None
     """[B, H], unit length; None where the graph does not tell."""
     states: NDArray[np.float32] | None = None
     """[B, T, H]: what the upper half of a model goes on from; None for all but a lower half."""
     early: bool = False
     """Whether the lower layers alone answered, for every row."""
 
-    def misfit(self, tokens: tuple[int, ...], labels: int) -> str | None:
-        """Say which output is of another shape than due for token ids of shape ``tokens``; none where all fit."""
-        rows, width = tokens
-        if self.logits.shape != (rows, labels):
-            return f"the model gave logits of shape {self.logits.shape} where {(rows, labels)} was due"
-        if self.attention is not None and self.attention.shape != (rows, labels, width):
-            return f"the model gave attention of shape {self.attention.shape}, not {(rows, labels, width)}"
-        return None
-
 
 def tokens_fed(ids: NDArray[np.int64], mask: NDArray[np.int64], kinds: NDArray[np.int64]) -> Feed:
     """Return token ids, attention mask and token types, each [B, T], under the names that graphs have for them."""
-    return dict(zip(_TOKENS, (ids, mask, kinds), strict=True))
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
 
 
 class Session(Protocol):
@@ -130,12 +122,16 @@ class OnnxSession:
 
     def run(self, feed: Feed) -> Outputs:
         """Run what ``feed`` has for the graph."""
-        given = {name: feed[name].astype(type_, copy=False) for name, type_ in self._inputs}
-        names, values = self._outputs, self._session.run(self._outputs, given)
-        found: dict[str, NDArray[np.float32]] = {
-            name: value.astype(np.float32, copy=False) for name, value in zip(names, values, strict=True)
+        inputs = {
+            name: given if (given := feed[name]).dtype == type_ else given.astype(type_) for name, type_ in self._inputs
         }
-        return Outputs(found[names[0]], found.get("attention"), found.get("embedding"), found.get(STATES))
+        values = self._session.run(self._outputs, inputs)
+        return Outputs(
+            **{
+                name: value if value.dtype == np.float32 else value.astype(np.float32)
+                for name, value in zip(self._outputs, values, strict=True)
+            }
+        )
 
     def _declared_inputs(self, path: Path) -> list[tuple[str, _Number]]:
         declared: list[tuple[str, _Number]] = []
@@ -148,7 +144,7 @@ class OnnxSession:
         return declared
 
     def _declared_outputs(self, path: Path) -> list[str]:
-        """Return the outputs to ask for, the logits first."""
+        """Return the outputs to ask for, by the names that ``Outputs`` has for them."""
         declared = [item.name for item in self._session.get_outputs()]
         if "logits" not in declared:
             msg = f"model file {path} has no output 'logits', only {', '.join(declared)}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from guardsdk.verdict import Stage, Status, Verdict
+from tests.tiny import write_early
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,3 +156,26 @@ def test_a_policy_that_does_not_fit_the_model_exits_2_in_one_line(run: Runner, b
     assert run("check", TEXT, "--policy", blocks) == 2
     assert "no screen of this guard scores label 'prompt_injektion'; did you mean 'prompt_injection'?" in run.err
     assert run.err.count("\n") == 1
+
+
+def test_the_tier_is_shown_and_early_exit_can_be_switched_off(run: Runner, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        'name = "p"\nversion = "1"\n[[principle]]\nid = "a"\ntext = "No."\nlabel = "prompt_injection"\n'
+        'stages = ["input"]\n'
+    )
+    model = write_early(tmp_path / "tiny")
+    asked = ("check", "please the filler", "--model", model, "--policy", rules)
+    assert run(*asked) == 0
+    assert ["tier", "early"] in [line.split() for line in run.out.splitlines()]
+    assert run(*asked, "--no-early-exit", "--json") == 0
+    assert json.loads(run.out)["tier"] == "full"
+    texts = tmp_path / "texts.txt"
+    texts.write_text("please the filler\nplease question\n")
+    scanned = ("scan", texts, "--model", model, "--policy", rules, "--out", tmp_path / "out.jsonl")
+    for more, tiers in (((), ["early", "full"]), (("--no-early-exit",), ["full", "full"])):
+        assert run(*scanned, *more) == 0
+        rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+        assert [row["verdict"]["tier"] for row in rows] == tiers
+    assert run("info", "--model", model, "--policy", rules) == 0
+    assert "on input, tool, output" in run.out

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.engine.early import Bounds, Halves
 from guardsdk.engine.runner import Runner
-from guardsdk.engine.session import OnnxRuntime, Outputs, tokens_fed
+from guardsdk.engine.session import OnnxRuntime, OnnxSession, Outputs, tokens_fed
 from guardsdk.errors import ChecksumMismatchError, ModelError
 from guardsdk.limits import UNLIMITED
 from guardsdk.registry.lookup import LoadedModel, load_manifest
@@ -176,8 +176,8 @@ def test_an_early_logit_that_is_no_number_clears_nothing(model: LoadedModel, log
     ids = np.full((1, 4), IDS["filler"], dtype=np.int64)
     feed = tokens_fed(ids, np.ones_like(ids), np.zeros_like(ids))
     bounds = [Bounds(model, Stage.TOOL)]  # which reads the first label only, and trusts no run with a broken one
-    assert Halves(lower, upper, 2).run(feed, bounds).early
-    found = Halves(Spoiled(lower, logit, column), upper, 2).run(feed, bounds)
+    assert Halves(lower, upper).run(feed, bounds).early
+    found = Halves(Spoiled(lower, logit, column), upper).run(feed, bounds)
     assert not found.early
     assert found.logits.tolist() == [[WEAK, WEAK]]
 
@@ -250,6 +250,21 @@ def test_the_cpu_never_opens_the_whole_graph(model: LoadedModel) -> None:
     assert [name for name, _ in runtime.opened] == ["model_early.onnx", "model_late.onnx"]
 
 
+def test_a_cleared_text_costs_one_half_and_any_other_two(halves: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+    plain = OnnxSession.run
+
+    def run(session: OnnxSession, feed: Feed) -> Outputs:
+        runs.append(len(session._inputs))
+        return plain(session, feed)
+
+    monkeypatch.setattr(OnnxSession, "run", run)
+    score(halves, "please the filler")
+    assert runs == [3]
+    score(halves, "please question")
+    assert runs == [3, 3, 2]
+
+
 def test_many_threads_get_the_answers_of_one(halves: Classifier) -> None:
     texts = [f"{'filler ' * (at % 30)}{'attack' if at % 3 == 0 else 'please'}" for at in range(60)]
     alone = [(found.tier, found.probabilities) for found in (score(halves, text) for text in texts)]
@@ -300,7 +315,7 @@ def test_states_for_other_tokens_are_an_error() -> None:
             return Outputs(np.zeros((1, 2), np.float32), None, None, np.zeros((1, 7, 4), np.float32))
 
     with pytest.raises(ModelError, match="one for each token"):
-        Halves(Lower(), Lower(), 2).run(feed)
+        Halves(Lower(), Lower()).run(feed)
 
 
 @pytest.mark.parametrize(
@@ -335,3 +350,26 @@ def test_bounds_that_are_no_bounds_are_refused(tmp_path: Path, key: str, value: 
 def test_a_model_in_one_piece_never_clears(tmp_path: Path) -> None:
     classifier = Classifier(load_manifest(write_model(tmp_path / "tiny")), "cpu", 1)
     assert score(classifier, "please").tier == "full"
+
+
+def test_the_shipped_halves_give_exactly_what_the_shipped_whole_gives(model_directory: Path) -> None:
+    model = load_manifest(model_directory)
+    early = model.manifest.early_exit
+    if early is None:
+        pytest.skip("the shipped model comes in one piece")
+    whole, lower, upper = (
+        OnnxRuntime().open(model.path(name), "cpu", 1)
+        for name in (model.manifest.graphs["cpu"], early.graph, early.rest)
+    )
+    halves = Halves(lower, upper)
+    rng = np.random.default_rng(0)
+    for tokens in (1, 8, 60, model.manifest.max_tokens):
+        ids = rng.integers(1000, 20_000, (1, tokens))
+        feed = tokens_fed(ids, np.ones_like(ids), np.zeros_like(ids))
+        found, due = halves.run(feed), whole.run(feed)
+        for one, other in zip(
+            (found.logits, found.attention, found.embedding), (due.logits, due.attention, due.embedding), strict=True
+        ):
+            assert one is not None
+            assert other is not None
+            assert np.array_equal(one, other)
