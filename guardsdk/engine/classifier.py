@@ -92,6 +92,7 @@ class Classifier:
 
     def warmup(self) -> None:
         """Score one short and one long text, so that no later check pays for a first run. Raises ``ModelError``."""
+        self._loaded().encoder.complete()
         self.score([Request("a", Stage.INPUT), Request("a " * self.model.manifest.max_tokens, Stage.INPUT)])
 
     def score(

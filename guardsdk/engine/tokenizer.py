@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guardsdk.engine.wordpiece import WordPieces
+from guardsdk.engine.wordpiece import WordPieces, frame_of
 from guardsdk.errors import ModelError
 from guardsdk.text.pieces import pieces
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
 _PIECE = 32_768
 """Characters tokenized as one; the library needs some hundred bytes per token while it works."""
@@ -42,38 +43,70 @@ class TextEncoder:
     """A tokenizer that never truncates, never pads, and never takes text for a special token."""
 
     def __init__(self, path: Path) -> None:
-        """Load ``tokenizer.json`` from ``path``. Raises ``ModelError`` when it cannot be used."""
+        """Load ``tokenizer.json`` from ``path``. Raises ``ModelError`` when it cannot be used.
+
+        Where plain text is tokenized without the library and the file says what frames it, the library waits for the
+        first text that is not plain, the first passage to be found, or ``complete``: it takes as long to set up as the
+        model does.
+        """
+        self._path = path
+        try:
+            self._described = path.read_text(encoding="utf-8")
+            described: dict[str, Any] = json.loads(self._described)
+            self._plain = WordPieces.of(described)
+            frame = None if self._plain is None else frame_of(described)
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from error
+        except (AttributeError, KeyError, TypeError):  # nothing we know: the library has the last word
+            self._plain = frame = None
+        self.prefix, self.suffix, self.pad = frame or self._probed()
+        """Special ids before the text and after it, and the one that fills up a row."""
+        self.closing: NDArray[np.int64] = np.array(self.suffix, dtype=np.int64)
+        """The suffix, ready to be laid out."""
+        self._openings: dict[int | None, NDArray[np.int64]] = {}
+        self._longest_word: int | None
+        self._unknown: int | None
+        if self._plain is not None:
+            self._longest_word, self._unknown = self._plain.longest_word, self._plain.unknown
+        else:
+            model = self._tokenizer.model
+            self._longest_word = getattr(model, "max_input_chars_per_word", None)
+            self._unknown = self._tokenizer.token_to_id(getattr(model, "unk_token", None) or "")
+
+    def complete(self) -> None:
+        """Load whatever has waited so far. Raises ``ModelError`` where the library cannot use the file."""
+        self._tokenizer  # noqa: B018  asking for it loads it
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
         import tokenizers  # noqa: PLC0415  importing the package must stay light
 
         try:
-            described = path.read_text(encoding="utf-8")
-            self._tokenizer = tokenizers.Tokenizer.from_str(described)
+            loaded = tokenizers.Tokenizer.from_str(self._described)
         except Exception as error:  # the library raises plain Exception
-            msg = f"tokenizer file {path} cannot be loaded: {type(error).__name__}"
-            raise ModelError(msg) from error
-        padding = self._tokenizer.padding or {}
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+            raise self._unusable(error) from error
+        self._described = ""
+        loaded.no_truncation()
+        loaded.no_padding()
+        # Someone who writes "[SEP]" writes five characters; read as the token, it would forge the row's structure.
+        loaded.encode_special_tokens = True
+        return loaded
+
+    def _probed(self) -> tuple[list[int], list[int], int]:
+        """Find out from the library what ``frame_of`` tells."""
+        padding: dict[str, Any] = json.loads(self._described).get("padding") or {}
         sample = self._tokenizer.encode("a", add_special_tokens=False).ids
         framed = self._tokenizer.encode("a").ids
         start = next((at for at in range(len(framed)) if framed[at : at + len(sample)] == sample), None)
         if not sample or start is None:
-            msg = f"tokenizer file {path} gives no plain tokens for a plain word"
+            msg = f"tokenizer file {self._path} gives no plain tokens for a plain word"
             raise ModelError(msg)
-        self.prefix: list[int] = framed[:start]
-        """Special ids before the text."""
-        self.suffix: list[int] = framed[start + len(sample) :]
-        """Special ids after it."""
-        self.closing: NDArray[np.int64] = np.array(self.suffix, dtype=np.int64)
-        """The same, ready to be laid out."""
-        self._openings: dict[int | None, NDArray[np.int64]] = {}
         named = (self._tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>"))
-        self.pad: int = padding.get("pad_id", next((found for found in named if found is not None), 0))
-        # Someone who writes "[SEP]" writes five characters; read as the token, it would forge the row's structure.
-        self._tokenizer.encode_special_tokens = True
-        self._longest_word: int | None = getattr(self._tokenizer.model, "max_input_chars_per_word", None)
-        self._unknown: int | None = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
-        self._plain = WordPieces.of(json.loads(described))
+        pad = padding.get("pad_id", next((found for found in named if found is not None), 0))
+        return framed[:start], framed[start + len(sample) :], pad
+
+    def _unusable(self, error: Exception) -> ModelError:
+        return ModelError(f"tokenizer file {self._path} cannot be loaded: {type(error).__name__}")
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokenize texts of any length, in order."""

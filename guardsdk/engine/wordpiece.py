@@ -35,7 +35,7 @@ class WordPieces:
         whole. ``lower`` says that words are put in small letters first.
         """
         self._vocabulary = vocabulary
-        self._unknown = unknown
+        self.unknown = unknown
         self._prefix = prefix
         self.longest_word = longest_word
         self._longest_token = max(map(len, vocabulary), default=0)
@@ -88,7 +88,7 @@ class WordPieces:
     def _pieces(self, word: str) -> list[int]:
         size = len(word)
         if size > self.longest_word:
-            return [self._unknown]
+            return [self.unknown]
         vocabulary, prefix = self._vocabulary, ""
         ids: list[int] = []
         start = 0
@@ -99,9 +99,30 @@ class WordPieces:
                     ids.append(found)
                     break
             else:
-                return [self._unknown]
+                return [self.unknown]
             start, prefix = end, self._prefix
         return ids
+
+
+def frame_of(described: Mapping[str, Any]) -> tuple[list[int], list[int], int] | None:
+    """Return the special ids before a text and after it, and the one for padding, as ``tokenizer.json`` gives them.
+
+    None where it does not say so in a template, which nearly all do.
+    """
+    template = described["post_processor"] or {}
+    if template.get("type") != "TemplateProcessing":
+        return None
+    before: list[int] = []
+    after: list[int] = []
+    side = before
+    for piece in template["single"]:
+        if "Sequence" in piece:
+            side = after
+        else:
+            side += template["special_tokens"][piece["SpecialToken"]["id"]]["ids"]
+    known = described["model"]["vocab"] | {token["content"]: token["id"] for token in described["added_tokens"]}
+    pad = (described["padding"] or {}).get("pad_id", known.get("[PAD]", known.get("<pad>", 0)))
+    return before, after, pad
 
 
 def _steps(described: Mapping[str, Any] | None, inside: str) -> list[Mapping[str, Any]]:

@@ -32,7 +32,9 @@ ascii_text = st.text(st.characters(max_codepoint=0x7F), max_size=80)
 
 @pytest.fixture(scope="module")
 def encoder(model_directory: Path) -> TextEncoder:
-    return TextEncoder(model_directory / "tokenizer.json")
+    loaded = TextEncoder(model_directory / "tokenizer.json")
+    loaded.complete()
+    return loaded
 
 
 def described(tokenizer: tokenizers.Tokenizer) -> WordPieces | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,3 +99,36 @@ def test_a_missing_or_useless_tokenizer_is_a_model_error(tmp_path: Path) -> None
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ModelError, match="cannot be loaded"):
         TextEncoder(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize("model", ["tiny", "shipped"])
+def test_the_library_waits_for_what_is_not_plain_and_would_frame_text_alike(
+    tmp_path: Path, model_directory: Path, model: str
+) -> None:
+    path = (tmp_path if model == "tiny" else model_directory) / "tokenizer.json"
+    if model == "tiny":
+        write_tokenizer(path)
+    encoder = TextEncoder(path)
+    encoder.encode(["filler attack", "attack " * 200])
+    assert "_tokenizer" not in vars(encoder)
+    encoder.complete()
+    assert "_tokenizer" in vars(encoder)
+    again = TextEncoder(path)
+    assert again._probed() == (encoder.prefix, encoder.suffix, encoder.pad)
+    assert (again._unknown, again._longest_word) == (
+        again._tokenizer.token_to_id("[UNK]"),
+        again._tokenizer.model.max_input_chars_per_word,
+    )
+
+
+def test_a_tokenizer_without_a_template_is_asked_for_its_frame(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path / "tokenizer.json")
+    described = json.loads((tmp_path / "tokenizer.json").read_text())
+    described["post_processor"] = {
+        "type": "BertProcessing",
+        "sep": ["[SEP]", IDS["[SEP]"]],
+        "cls": ["[CLS]", IDS["[CLS]"]],
+    }
+    (tmp_path / "tokenizer.json").write_text(json.dumps(described))
+    encoder = TextEncoder(tmp_path / "tokenizer.json")
+    assert (encoder.prefix, encoder.suffix, encoder.pad) == ([IDS["[CLS]"]], [IDS["[SEP]"]], 0)
