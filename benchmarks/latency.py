@@ -18,6 +18,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from guardsdk.evaluation.statistics import percentile
 from guardsdk.registry.lookup import load_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from guardsdk.registry.lookup import LoadedModel
 
@@ -87,28 +88,35 @@ def _summary(seconds: Sequence[float]) -> dict[str, float]:
     return {"p50_ms": 1e3 * percentile(seconds, 50), "p95_ms": 1e3 * percentile(seconds, 95)}
 
 
-def checks(guard: Guard, peer: Peer | None, tokenizer: Tokenizer, rounds: int) -> list[dict[str, Any]]:
-    """Time single checks in short bursts, ours and the peer's in turn (ABBA), ``rounds`` bursts a side and length."""
+def checks(
+    guard: Guard, peer: Peer | None, tokenizer: Tokenizer, rounds: int, whole: Guard | None = None
+) -> list[dict[str, Any]]:
+    """Time single checks in short bursts, ours and the peer's in turn (ABBA), ``rounds`` bursts a side and length.
+
+    ``whole`` is the same guard without early exit, where it has one: what a text costs that all layers look at.
+    """
     samples: dict[tuple[int, str], list[list[float]]] = {}
+    timers: dict[str, Callable[[Sequence[str]], list[float]]] = {"ours": partial(_ours, guard)}
+    if whole is not None:
+        timers["whole"] = partial(_ours, whole)
+    if peer is not None:
+        timers["peer"] = peer.time
     pools = {tokens: texts(tokenizer, tokens) for tokens in TOKENS}
     for index in tqdm(range(-1, rounds), desc="checks", unit="round"):
         for tokens, pool in pools.items():
             burst = [pool[(index * _BURST + offset) % len(pool)] for offset in range(_BURST)]
-            sides = ["ours", "peer"] if index % 2 else ["peer", "ours"]
-            for side in sides:
-                if side == "ours":
-                    seconds = _ours(guard, burst)
-                elif peer is not None:
-                    seconds = peer.time(burst)
-                else:
-                    continue
-                if index >= 0:  # the first round warms both up
+            for side in list(timers)[:: 1 if index % 2 else -1]:
+                seconds = timers[side](burst)
+                if index >= 0:  # the first round warms all up
                     samples.setdefault((tokens, side), []).append(seconds)
     found = []
     for tokens in TOKENS:
         bursts = samples[tokens, "ours"]
         entry: dict[str, Any] = {"tokens": tokens, "characters": len(pools[tokens][0]), "samples": rounds * _BURST}
         entry["ours"] = _summary([value for burst in bursts for value in burst])
+        if whole is not None:
+            entry["whole"] = _summary([value for burst in samples[tokens, "whole"] for value in burst])
+            entry["early"] = statistics.mean(guard.check(text).tier == "early" for text in pools[tokens])
         if peer is not None:
             others = samples[tokens, "peer"]
             entry["peer"] = _summary([value for burst in others for value in burst])
@@ -199,6 +207,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         guard = stack.enter_context(Guard(models=options.model, providers="cpu", cache=0))
         peer = stack.enter_context(Peer(options.peer_python)) if options.peer_python else None
         guard.warmup()
+        whole = None
+        if guard.info().early_exit:
+            whole = stack.enter_context(Guard(models=options.model, providers="cpu", cache=0, early_exit=False))
         model = guard.check("hello").model
         directory = guard.info().directory
         tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
@@ -206,7 +217,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         tokenizer.no_padding()
         pools = {tokens: texts(tokenizer, tokens) for tokens in TOKENS}
         about, shape = hardware.machine(), shape_of(load_manifest(directory))
-        found = checks(guard, peer, tokenizer, options.rounds)
+        found = checks(guard, peer, tokenizer, options.rounds, whole)
         print("long texts, callers, overhead, the scanner's shape ...", file=sys.stderr)
         memory = resident(str(directory), list(itertools.chain.from_iterable(pools.values())))
         besides = overhead(directory, pools, 2 * options.rounds)
@@ -221,7 +232,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "cached_us": cached(directory, pools[130][0]),
             "volume": volume(guard, peer, sentences()),
             "load": load(guard, pools[40], about["cores"]),
-            "scanner": against_scanner(guard, tokenizer, about["cores"], max(3, options.rounds // 6)),
+            "scanner": against_scanner(whole or guard, tokenizer, about["cores"], max(3, options.rounds // 6)),
             "costs": costs(besides, shape, memory),
             "rss_bytes": memory,
             "peer_rss_bytes": peer.rss_bytes() if peer else None,

@@ -46,9 +46,13 @@ class _Timed:
 
 
 def overhead(model: Path, pools: Mapping[int, Sequence[str]], rounds: int) -> list[dict[str, Any]]:
-    """Medians for texts of each length, on one thread, cache off; the ways of telling in turn, check by check."""
+    """Medians for texts of each length, on one thread, cache off; the ways of telling in turn, check by check.
+
+    All layers run on every text: what a run computes is then known, whatever early exit would spare of it.
+    """
     guards = {
-        name: Guard(models=model, providers="cpu", threads=1, cache=0, **options) for name, options in _VARIANTS.items()
+        name: Guard(models=model, providers="cpu", threads=1, cache=0, early_exit=False, **options)
+        for name, options in _VARIANTS.items()
     }
     for guard in guards.values():
         guard.warmup()

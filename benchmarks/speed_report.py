@@ -26,12 +26,16 @@ START_NAMES = {
 def checks_table(result: dict[str, Any]) -> str:
     """Time of one check by length, the peer's beside it."""
     peer, ceiling = result["peer"], result["ceiling"]
+    whole = all("whole" in entry for entry in result["checks"])
     head = ["tokens", "ours p50, ms", "ours p95, ms"]
+    head += ["answered early, %", "all layers p50, ms", "all layers p95, ms"] if whole else []
     head += ["peer p50, ms", "peer p95, ms", "peer / ours [quartiles]"] if peer else []
     head += ["share of int8 peak, %"] if ceiling else []
     rows = []
     for entry in result["checks"]:
         cells = [str(entry["tokens"]), *(f"{entry['ours'][key]:.2f}" for key in ("p50_ms", "p95_ms"))]
+        if whole:
+            cells += [f"{100 * entry['early']:.0f}", *(f"{entry['whole'][key]:.2f}" for key in ("p50_ms", "p95_ms"))]
         if peer:
             low, high = entry["peer_over_ours"]["quartiles"]
             cells += [f"{entry['peer'][key]:.2f}" for key in ("p50_ms", "p95_ms")]
@@ -173,11 +177,12 @@ def page(result: dict[str, Any]) -> str:
         "\n".join(lines) + "\n",
         "## One check, cache off\n",
         "A whole `Guard.check`: tokenizing, inference, policy, verdict, observers; no OpenTelemetry SDK is set up.\n",
+        "The texts are harmless; *all layers* is a check without [early exit](early-exit.md), as of a doubtful text.\n",
         checks_table(result),
         *([_peak_line(result["ceiling"])] if result["ceiling"] else []),
         f"![Time of one check by length]({PICTURE})\n",
         "## What a check costs besides the model\n",
-        "Processor time on one core of everything around the run of the model, measured inside whole checks.\n",
+        "Processor time on one core of everything around the run of all layers, measured inside whole checks.\n",
         overhead_table(result),
         cached_line(result),
         "## Long texts\n",

@@ -128,7 +128,16 @@ def test_the_page_holds_every_section_with_its_figures(*, peer: bool, scanner: b
     drawn = picture(result(peer=peer, scanner=scanner))
     assert ("stackone-defender" in drawn) is peer
     assert ("LLM Guard" in drawn) is scanner
-    assert "| tokens |" in checks_table(result(peer=peer, scanner=scanner))
+    table = checks_table(result(peer=peer, scanner=scanner))
+    assert "| tokens |" in table
+    assert "all layers" not in table
+
+
+def test_a_model_with_early_exit_shows_what_all_layers_cost_and_how_often_they_are_spared() -> None:
+    found = result(peer=True, scanner=False)
+    for entry in found["checks"]:
+        entry |= {"whole": {"p50_ms": 6.25, "p95_ms": 7.25}, "early": 0.85}
+    assert "| 10 | 2.50 | 3.50 | 85 | 6.25 | 7.25 | 2.50 |" in checks_table(found)
 
 
 def test_relative_places_are_exact_nearby_and_bounded_far_away() -> None:
