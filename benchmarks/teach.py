@@ -45,6 +45,8 @@ _OTHERS: Final = 400
 _LONGEST: Final = 2_000
 _WORD: Final = re.compile(r"[a-z]{3,}")
 RESULTS: Final = Path("benchmarks/results/teach.json")
+COST: Final = Path("benchmarks/results/teach-cost.json")
+"""What ``benchmarks.teach_cost`` measured, which stands on the same page."""
 PAGE: Final = Path("docs/teaching-figures.md")
 
 
@@ -213,8 +215,8 @@ def _topics(own: Sequence[Text], count: int) -> Iterator[list[int]]:
             yield places[: count + _NEW]
 
 
-def page(result: dict[str, Any]) -> str:
-    """Return the figures as a page."""
+def page(result: dict[str, Any], cost: dict[str, Any] | None) -> str:
+    """Return the figures as a page, with what taught screens cost where that was measured."""
     model = result["model"]
     lines = [
         "# Figures of taught screens",
@@ -250,7 +252,28 @@ def page(result: dict[str, Any]) -> str:
         lines.append(
             f"| `{row['set']}` | {row['examples']} | {row['armed']} of {row['topics']} | {found} | {flagged} |"
         )
+    if cost is not None:
+        lines += _cost(cost)
     return "\n".join(lines) + "\n"
+
+
+def _cost(cost: dict[str, Any]) -> list[str]:
+    lines = [
+        "",
+        f"What {cost['screens']} taught screens add to a check, in microseconds of processor time, by",
+        f"`python -m benchmarks.teach_cost --data DIR`: {cost['texts']} texts of `{cost['set']}` on which none fires,",
+        f"the fastest of {cost['rounds']} checks each, with the screens and without in turns, the runs of the model replayed, no",
+        "cache:",
+        "",
+        "| guard | without | added, mean | median | middle half of the texts |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, found in cost["added"].items():
+        lines.append(
+            f"| {name} | {found['without_us']:.0f} | {found['mean_us']:.1f} | {found['median_us']:.1f} "
+            f"| {found['low_us']:.1f} to {found['high_us']:.1f} |"
+        )
+    return lines
 
 
 def parser() -> argparse.ArgumentParser:
@@ -270,8 +293,9 @@ def main() -> None:
     model = load_manifest(find_model(None, Settings()))
     result = measure(Bench(Classifier(model, "cpu", None)), options.data, options.topics, options.seed)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    options.markdown.write_text(page(result), encoding="utf-8")
-    print(page(result))
+    shown = page(result, json.loads(COST.read_text(encoding="utf-8")) if COST.exists() else None)
+    options.markdown.write_text(shown, encoding="utf-8")
+    print(shown)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Heads:
-    """K heads beside those of the model: log-odds are ``weights @ embedding + intercepts``, window by window."""
+    """K heads beside those of the model: log-odds are ``weights @ embedding + intercepts``, window by window.
+
+    They cost one matrix product a run, whatever their number; the intercepts are part of ``lines``.
+    """
 
     names: tuple[str, ...]
     """K labels, distinct from each other and from the model's."""
@@ -30,15 +33,24 @@ class Heads:
     calibrations: tuple[Calibration, ...]
     """K, from log-odds to a probability."""
 
-    def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
-        """Return the model's log-odds, B lists of L, with those of ``embeddings`` [B, H] behind them, B lists of L + K.
+    @property
+    def lines(self) -> list[tuple[float, float]]:
+        """K slopes and intercepts, from what ``beside`` gives to the log-odds of a probability."""
+        return [
+            (one.slope, one.intercept + one.slope * bias)
+            for one, bias in zip(self.calibrations, self.intercepts.tolist(), strict=True)
+        ]
 
-        Raises ``ModelError`` where the model gives no embedding that the heads fit.
+    def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
+        """Return the model's log-odds, B lists of L, and behind them ``embeddings`` [B, H] by weights, B lists of L + K.
+
+        The intercepts are left out: which window of a text scores highest does not depend on them. Raises
+        ``ModelError`` where the model gives no embedding that the heads fit.
         """
         if embeddings is None or embeddings.shape[1] != self.weights.shape[1]:
             msg = f"the model gives no embedding of {self.weights.shape[1]} numbers, which {', '.join(self.names)} need"
             raise ModelError(msg)
-        added = (embeddings.dot(self.weights.T) + self.intercepts).tolist()
+        added = embeddings.dot(self.weights.T).tolist()
         return [own + taught for own, taught in zip(odds, added, strict=True)]
 
 

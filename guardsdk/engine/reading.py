@@ -51,7 +51,7 @@ class StageReading:
         joint = copy(self)
         joint.names = [*self.names, *heads.names]
         joint.columns = [*self.columns, *range(self._width, self._width + len(heads.names))]
-        joint._lines = [*self._lines, *((one.slope, one.intercept) for one in heads.calibrations)]  # noqa: SLF001
+        joint._lines = [*self._lines, *heads.lines]  # noqa: SLF001
         self._beside[heads] = joint
         return joint
 
@@ -102,17 +102,18 @@ class Tally:
         self._done.append((first, end))
         self._early = self._early and outputs.early
         best, attention, told = self._best, None, 0 if outputs.attention is None else outputs.attention.shape[1]
+        whole = Peak(first, end, None, 0, head)  # of a label that was taught nothing is told, nor where no label is
         for at, column in enumerate(self.reading.columns):
             if odds[column] > best[at]:
                 best[at] = odds[column]
+                if column >= told:
+                    self._peaks[self.reading.names[at]] = whole
+                    continue
                 if attention is None and outputs.attention is not None:
                     # A copy, where a view would keep the other rows of the batch alive.
                     alone = len(outputs.attention) == 1
                     attention = outputs.attention[0] if alone else outputs.attention[row].copy()
-                # Of a label that was taught nothing is told.
-                self._peaks[self.reading.names[at]] = Peak(
-                    first, end, attention if column < told else None, column, head
-                )
+                self._peaks[self.reading.names[at]] = Peak(first, end, attention, column, head)
         if outputs.embedding is not None:
             vector = outputs.embedding[row]
             # Single precision until there is something to add to; the usual text has one window.
