@@ -8,7 +8,7 @@ import numpy as np
 
 from guardsdk.calibration.overlay import told
 from guardsdk.calibration.sample import EDGES
-from guardsdk.render import Axis, Card, Section, Series, cards, figure, line_chart, page, paragraph, table
+from guardsdk.render import Axis, Card, Section, Series, Spot, cards, figure, line_chart, page, paragraph, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from guardsdk.calibration.choosing import Choice, Line, Tuning
     from guardsdk.calibration.overlay import Source
     from guardsdk.calibration.sample import Sample
+    from guardsdk.intervals import Share
     from guardsdk.render import Markup
 
 _MOST: Final = 6
@@ -61,13 +62,14 @@ def as_page(
 ) -> str:
     """Return the page: self-contained HTML without any text of the samples."""
     moved = sum(choice.what in ("raised", "lowered") for choice in tuning.choices)
+    unchecked = f"{tuning.unchecked} more could not be checked to their end" if tuning.unchecked else "all were checked"
     opening = [
-        Card("benign texts", str(tuning.texts), f"{tuning.unchecked} more could not be checked to their end"),
+        Card("benign texts", str(tuning.texts), unchecked),
         Card("thresholds moved", f"{moved} of {len(tuning.choices)}", "" if tuning.shown else "not all could be shown"),
-        Card("benign flagged by any", told(tuning.flagged_after), f"before: {told(tuning.flagged_before)}"),
+        _card("benign flagged by any", tuning.flagged_before, tuning.flagged_after),
     ]
     if tuning.found_after is not None and tuning.found_before is not None:
-        opening.append(Card("violating found by any", told(tuning.found_after), f"before: {told(tuning.found_before)}"))
+        opening.append(_card("violating found by any", tuning.found_before, tuning.found_after))
     sections = [
         Section("Thresholds", [_table(tuning)]),
         Section("What a threshold trades", [_picture(tuning, benign, violating), _reading(violating)]),
@@ -78,8 +80,8 @@ def as_page(
     return page(
         title=f"Thresholds of {policy.name} on your own text",
         lead=(
-            f"Stage {source.stage.value}: each principle may flag at most {tuning.fpr:.3%} of ordinary text, and that "
-            f"is to hold with {tuning.confidence:.0%} confidence."
+            f"Stage {source.stage.value}: each principle may flag at most {_percent(tuning.fpr)} of ordinary text, and "
+            f"that is to hold with {_percent(tuning.confidence)} confidence."
         ),
         sections=sections,
         opening=[cards(opening)],
@@ -96,22 +98,41 @@ def _line(line: Line) -> dict[str, Any]:
     return {"threshold": line.value, "flagged": told(line.flagged), "at_most": line.bound, "found": found}
 
 
+def _card(label: str, before: Share, after: Share) -> Card:
+    detail = f"{after.hits} of {after.total}; before {before.hits}, {_percent(before.rate)}"
+    return Card(label, _percent(after.rate), detail)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
+
+
+def _counted(share: Share | None) -> str:
+    """Return a share whose total stands elsewhere on the page."""
+    return "n/a" if share is None else f"{share.hits} ({_percent(share.rate)})"
+
+
 def _table(tuning: Tuning) -> Markup:
-    header = ["principle", "what", "threshold before", "after", "benign flagged before", "after", "at most", "found"]
+    header = ["principle", "what", "line before", "after", "flagged before", "after", "of all, at most", "found"]
     rows = [
         [
             choice.rule.principle_id,
             choice.what,
             f"{choice.before.value:.4f}",
             f"{choice.after.value:.4f}",
-            told(choice.before.flagged),
-            told(choice.after.flagged),
-            f"{choice.after.bound:.3%}",
-            "n/a" if choice.after.found is None else told(choice.after.found),
+            _counted(choice.before.flagged),
+            _counted(choice.after.flagged),
+            _percent(choice.after.bound),
+            _counted(choice.after.found),
         ]
         for choice in tuning.choices
     ]
-    reasons = [f"{choice.rule.principle_id}: {choice.why}" for choice in tuning.choices]
+    found = f", found are of the {tuning.violations} violating ones" if tuning.violations else ""
+    words = (
+        f"Flagged are of the {tuning.texts} benign texts{found}; at most that share of all ordinary text is flagged by "
+        f"the new line, {_percent(tuning.confidence)} sure."
+    )
+    reasons = [words, *(f"{choice.rule.principle_id}: {choice.why}" for choice in tuning.choices)]
     return table("Every principle of the stage", header, rows, notes=reasons)
 
 
@@ -138,19 +159,24 @@ def _flagged(column: int, benign: Sample) -> list[tuple[float, float]]:
 def _traded(column: int, choice: Choice, benign: Sample, violating: Sample) -> Series:
     flagged = benign.reaching(column) / max(benign.texts, 1)
     found = violating.reaching(column) / violating.texts
-    places = np.flatnonzero(np.diff(flagged, prepend=2.0))
-    places = places[np.unique(np.linspace(0, len(places) - 1, _POINTS).astype(np.intp))]
-    points = [(float(flagged[place]), float(found[place])) for place in places[::-1] if flagged[place] > 0.0]
+    # Evenly on a logarithmic axis: of each share the line that flags no more and finds the most.
+    shares = np.unique(np.geomspace(1.0 / max(benign.texts, 2), 1.0, _POINTS))
+    places = np.unique(np.searchsorted(-flagged, -shares))
+    points = [(float(flagged[place]), float(found[place])) for place in places[::-1] if place < len(flagged)]
+    points = [point for point in points if point[0] > 0.0]
     marks = [
-        (line.flagged.rate, line.found.rate, f"{choice.rule.principle_id} {when}")
-        for line, when in ((choice.before, "before"), (choice.after, "after"))
+        Spot(line.flagged.rate, line.found.rate, f"{choice.rule.principle_id} {when}", radius)
+        for line, when, radius in ((choice.before, "before", 3.0), (choice.after, "after", 5.0))
         if line.found is not None and line.flagged.hits
     ]
     return Series(choice.rule.principle_id, points, marks=marks)
 
 
 def _reading(violating: Sample | None) -> Markup:
-    words = "Each line is one principle; the dots are its threshold before and after."
+    words = (
+        "Each line is one principle; the small dot is its threshold before, the large one after. One that flags no "
+        "benign text has no place here."
+    )
     if violating is None:
         words = "Each line is one principle. No violating texts were given, so nothing is known of what it finds."
     return paragraph(words, note=True)

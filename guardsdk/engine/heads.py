@@ -42,7 +42,7 @@ class Heads:
         ]
 
     def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
-        """Return the model's log-odds, B lists of L, and behind them ``embeddings`` [B, H] by weights, B lists of L + K.
+        """Return the model's log-odds, B lists of L, and behind them ``embeddings`` [B, H] by weights: B of L + K.
 
         The intercepts are left out: which window of a text scores highest does not depend on them. Raises
         ``ModelError`` where the model gives no embedding that the heads fit.

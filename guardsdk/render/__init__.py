@@ -3,7 +3,7 @@
 from guardsdk.render.axes import Axis
 from guardsdk.render.bars import Bar, Counts, histogram, interval_chart
 from guardsdk.render.drawing import standalone
-from guardsdk.render.lines import Layer, Limit, Series, line_chart, stacked_area
+from guardsdk.render.lines import Layer, Limit, Series, Spot, line_chart, stacked_area
 from guardsdk.render.markup import Markup, joined
 from guardsdk.render.page import (
     Card,
@@ -33,6 +33,7 @@ __all__ = [
     "Markup",
     "Section",
     "Series",
+    "Spot",
     "Tone",
     "bullets",
     "cards",

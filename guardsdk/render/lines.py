@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.render.axes import Axis, placed
 from guardsdk.render.drawing import (
@@ -50,6 +50,16 @@ class Limit:
     name: str
 
 
+class Spot(NamedTuple):
+    """A point that stands out."""
+
+    x: float
+    y: float
+    words: str
+    """What it says when pointed at."""
+    radius: float = 4.0
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One line."""
@@ -59,8 +69,7 @@ class Series:
     """x and y, in the order they are joined."""
     band: Sequence[tuple[float, float, float]] = ()
     """x, low and high of the area around it."""
-    marks: Sequence[tuple[float, float, str]] = ()
-    """x, y and words of points that stand out."""
+    marks: Sequence[Spot] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ def line_chart(
     heights += [end for one in series for _, low, high in one.band for end in (low, high)]
     vertical = placed(y, heights, top + PLOT, top)
     across = [point[0] for one in series for point in (*one.points, *one.band)]
-    across += [mark[0] for one in series for mark in one.marks]
+    across += [mark.x for one in series for mark in one.marks]
     horizontal = placed(x, across, gutter(vertical), WIDTH - EDGE)
     parts = [*shown, *frame(horizontal, vertical)]
     for number, one in enumerate(series):
@@ -116,7 +125,7 @@ def _line(one: Series, kind: str, horizontal: Placed, vertical: Placed) -> list[
     for piece in runs(one.points):
         places = [(horizontal.at(x), vertical.at(y)) for x, y in piece]
         parts.append(path(places, f"line {kind}") if len(places) > 1 else dot(*places[0], kind, one.name, 3.0))
-    parts += [dot(horizontal.at(x), vertical.at(y), kind, said) for x, y, said in one.marks]
+    parts += [dot(horizontal.at(mark.x), vertical.at(mark.y), kind, mark.words, mark.radius) for mark in one.marks]
     return parts
 
 

@@ -16,6 +16,7 @@ from guardsdk.render import (
     Layer,
     Limit,
     Series,
+    Spot,
     histogram,
     interval_chart,
     line_chart,
@@ -50,7 +51,7 @@ PICTURES: dict[str, Callable[[str], Markup]] = {
     "lines": lambda said: line_chart(
         title=said,
         description=said,
-        series=[Series(said, [(0, 0), (1, 1)], band=[(0, 0, 0.2), (1, 0.8, 1)], marks=[(0.5, 0.5, said)])],
+        series=[Series(said, [(0, 0), (1, 1)], band=[(0, 0, 0.2), (1, 0.8, 1)], marks=[Spot(0.5, 0.5, said)])],
         x=Axis(said),
         y=Axis(said),
         limits=[Limit(0.5, said)],
