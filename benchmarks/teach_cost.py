@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from benchmarks.teach import Text
-    from guardsdk.engine.runner import Exits
+    from guardsdk.engine.early import Exits
     from guardsdk.engine.session import Outputs
     from guardsdk.teaching.lesson import Lesson
 
