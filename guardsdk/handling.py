@@ -100,19 +100,17 @@ class Handling:
         """Follow ``judged``, and end with what may go on, or with what is given instead.
 
         Raises ``Blocked`` and ``CheckFailedError``. What was changed is judged once more; where that finds anything but
-        what a reviewer approved, it is held back.
+        what a reviewer approved, it is held back. What a reviewer approves of one text says nothing of the others.
         """
         lead = leading(judged)
         if lead.allowed:
             return subject
-        if lead.action is Action.REPLACE:
-            return (yield from self.replaced(lead))
         if lead.action in (Action.REVIEW, Action.REDACT):
             settled = yield from self._changed(subject, judged)
             if not isinstance(settled, Verdict):
                 return settled
             lead = settled
-        return (yield from self.stopped(lead))
+        return (yield from self.replaced(lead) if lead.action is Action.REPLACE else self.stopped(lead))
 
     def _changed(self, subject: S, judged: Judged) -> Steps[S | Verdict]:
         """Ask the reviewer, redact, and judge once more; end with the verdict that holds the text back, if one does."""
@@ -133,6 +131,8 @@ class Handling:
                 kept = {one.principle_id for one in verdict.findings if one.action is not Action.REDACT}
                 approved[redact(text, edits)] = kept if answer else set()
             changes.add(text, edits)
+        if others := [pair for pair in judged if pair[1].action in (Action.REPLACE, Action.REVISE)]:
+            return leading(others)  # weaker than what was approved, and nobody has asked about it
         if not changes:
             return subject
         changed: S = subject.changed(changes)

@@ -98,6 +98,23 @@ def test_a_response_whose_text_cannot_be_changed_is_blocked() -> None:
         answer("hello")
 
 
+@pytest.mark.parametrize(("action", "outcome"), [("replace", "Something else."), ("revise", "blocked by revise-code")])
+def test_what_a_reviewer_approves_lets_no_other_text_of_the_answer_pass(action: str, outcome: str) -> None:
+    guard = ActingGuard(principle(action, OUT), principle("review", OUT, label="plan"), reviewer=approve)
+
+    @guarded(guard=guard, on_block=lambda verdict: f"blocked by {verdict.principle_id}")
+    def answers(prompt: str) -> Any:  # noqa: ANN401  what is given instead is a string
+        return [f"{prompt} by plan b", "answer to sk-1"]
+
+    assert answers("hello") == outcome
+
+
+def test_what_a_reviewer_approves_lets_no_other_message_of_the_prompt_pass() -> None:
+    guard = ActingGuard(principle("replace", IN), principle("review", IN, label="plan"), reviewer=approve)
+    messages = [{"role": "user", "content": "tell me of plan b"}, {"role": "user", "content": "use sk-1"}]
+    assert guarded(guard=guard, prompt="messages")(lambda messages: messages)(messages) == "Something else."
+
+
 def test_what_a_reviewer_approves_is_approved_for_that_text_only() -> None:
     """Once the code is cut out the text speaks of a mark, which the reviewer was never asked about."""
     guard = ActingGuard(
