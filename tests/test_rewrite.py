@@ -113,6 +113,42 @@ def test_only_what_changes_is_copied() -> None:
     assert found["kept"] is kept
 
 
+def test_token_probabilities_beside_changed_words_go_with_them() -> None:
+    """They say the words once more, in pieces that nobody finds."""
+    told = {"content": [{"token": "b"}, {"token": "ad"}]}
+    answer = {
+        "choices": [
+            {"message": {"content": "so bad"}, "logprobs": told},
+            {"message": {"content": "fine"}, "logprobs": told},
+        ]
+    }
+    first, second = rewrite(answer, find)["choices"]
+    assert first == {"message": {"content": "so [X]"}, "logprobs": None}
+    assert second is answer["choices"][1]
+    message = AIMessage("bad", response_metadata={"logprobs": told, "model": "m"})
+    assert rewrite(message, find).response_metadata == {"model": "m"}
+    generation = ChatGeneration(message=message, generation_info={"logprobs": told})
+    assert rewrite(generation, find).generation_info == {}
+    assert answer["choices"][0]["logprobs"] is message.response_metadata["logprobs"] is told
+
+
+def test_an_object_that_much_hangs_on_is_looked_through_once() -> None:
+    """A message may hold its client, a logger and whatever those know; each way to a thing is not followed anew."""
+    looked: list[str] = []
+
+    def count(text: str) -> list[tuple[int, int, str]]:
+        looked.append(text)
+        return find(text)
+
+    things = [Plain(f"thing {number}") for number in range(8)]
+    for thing in things:
+        thing.others = things  # type: ignore[attr-defined]  # so that the ways through them are without number
+    message = types.SimpleNamespace(role="assistant", content="so bad", client=things[0])
+    found = rewrite(message, count)
+    assert (found.content, found.client) == ("so [X]", things[0])
+    assert len(looked) < 200
+
+
 def test_what_contains_itself_or_refuses_to_change_ends() -> None:
     loop: list[Any] = ["bad"]
     loop.append(loop)

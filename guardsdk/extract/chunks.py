@@ -14,9 +14,6 @@ from guardsdk.extract.shapes import field, has
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_REPEATED = ("text", "logprobs")
-"""What a chunk or a part of it may hold besides its message and says the same words again."""
-
 
 def pieces_of(chunk: object, extractor: Callable[[Any], object] | None) -> list[Piece]:
     """Return every string in ``chunk``, in order; ``InputTypeError`` where it cannot be read as text."""

@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 from guardsdk.text.redact import Edit, redact
@@ -15,56 +16,87 @@ Find = Callable[[str], list[Edit]]
 
 _DEEPEST = 24
 """Levels that are looked into; no message or response known is half as deep."""
+_WORDLESS = (int, float, bytes, type, ModuleType)
+_METADATA = ("response_metadata", "generation_info")
+"""Where LangChain puts what the provider said beside the words."""
 
 
 def rewrite(value: object, find: Find) -> Any:  # noqa: ANN401  of the type of the value
     """Return ``value`` with the changes ``find`` asks for in every string inside, or ``value`` where there are none.
 
-    Looks into mappings, lists, tuples and the attributes of objects. Only what changes is copied. What cannot be copied
-    or set stays as it is: whoever needs to be sure looks at the result again.
+    Looks into mappings, lists, tuples and the attributes of objects, in time linear in their number. Only what changes
+    is copied, and without the token probabilities beside it, which say the old words again. What cannot be copied or
+    set stays as it is: whoever needs to be sure looks at the result again.
     """
-    return _rewritten(value, find, _DEEPEST)
+    return _Rewriting(find).of(value, _DEEPEST)
 
 
-def _rewritten(value: Any, find: Find, depth: int) -> Any:  # noqa: ANN401  anything goes
-    if isinstance(value, str):
-        edits = find(value)
-        return redact(value, edits) if edits else value
-    if depth == 0 or value is None or isinstance(value, int | float | bytes | type) or inspect.isroutine(value):
-        return value
-    if isinstance(value, list | tuple):
-        items = [_rewritten(item, find, depth - 1) for item in value]
-        if all(new is old for new, old in zip(items, value, strict=True)):
+class _Rewriting:
+    """One walk through a value."""
+
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self._known: dict[int, tuple[int, object, Any]] = {}
+        """What became of a value by its id: the levels that were left, the value (else its id could be another's by
+        now) and the result, the value itself while it is being looked at."""
+
+    def of(self, value: Any, depth: int) -> Any:  # noqa: ANN401  anything goes
+        if isinstance(value, str):
+            edits = self._find(value)
+            return redact(value, edits) if edits else value
+        if depth == 0 or value is None or isinstance(value, _WORDLESS) or inspect.isroutine(value):
             return value
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    if isinstance(value, Mapping):
-        changed = _changed(value, find, depth)
-        return {**value, **changed} if changed else value
-    return _object(value, find, depth)
+        levels, _, known = self._known.get(id(value), (0, None, None))
+        if levels >= depth:
+            return known
+        self._known[id(value)] = depth, value, value
+        found = self._inside(value, depth - 1)
+        self._known[id(value)] = depth, value, found
+        return found
+
+    def _inside(self, value: Any, depth: int) -> Any:  # noqa: ANN401  anything goes
+        if isinstance(value, list | tuple):
+            items = [self.of(item, depth) for item in value]
+            if all(new is old for new, old in zip(items, value, strict=True)):
+                return value
+            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        if isinstance(value, Mapping):
+            changed = self._changed(value, depth)
+            return {**value, **changed} if changed else value
+        return self._object(value, depth)
+
+    def _changed(self, fields: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
+        found = [(name, old, self.of(old, depth)) for name, old in fields.items()]
+        if all(new is old for _, old, new in found):
+            return {}
+        return {name: silent for name, old, new in found if (silent := _silent(name, new)) is not old}
+
+    def _object(self, value: Any, depth: int) -> Any:  # noqa: ANN401  anything goes
+        slots = (name for kind in type(value).__mro__ for name in _slots(kind))
+        known = {name: getattr(value, name) for name in slots if not name.startswith("__") and hasattr(value, name)}
+        known |= getattr(value, "__dict__", {}) | (getattr(value, "__pydantic_extra__", None) or {})
+        changed = self._changed(known, depth)
+        if not changed:
+            return value
+        copied = value
+        with suppress(Exception):  # an object of somebody else's may refuse in any way
+            if callable(model_copy := getattr(value, "model_copy", None)):
+                return model_copy(update=changed)
+            copied = copy.copy(value)
+            for name, new in changed.items():
+                object.__setattr__(copied, name, new)
+        return copied
 
 
-def _changed(fields: Mapping[Any, Any], find: Find, depth: int) -> dict[Any, Any]:
-    pairs = ((name, old, _rewritten(old, find, depth - 1)) for name, old in fields.items())
-    return {name: new for name, old, new in pairs if new is not old}
+def _silent(name: object, value: Any) -> Any:  # noqa: ANN401  anything goes
+    """Return a field beside changed words without token probabilities, or as it is where it has none."""
+    if name == "logprobs":
+        return None
+    if name in _METADATA and isinstance(value, Mapping) and "logprobs" in value:
+        return {key: one for key, one in value.items() if key != "logprobs"}
+    return value
 
 
 def _slots(kind: type) -> tuple[str, ...]:
     slots = kind.__dict__.get("__slots__", ())
     return (slots,) if isinstance(slots, str) else tuple(slots)
-
-
-def _object(value: Any, find: Find, depth: int) -> Any:  # noqa: ANN401  anything goes
-    slots = (name for kind in type(value).__mro__ for name in _slots(kind))
-    known = {name: getattr(value, name) for name in slots if not name.startswith("__") and hasattr(value, name)}
-    known |= getattr(value, "__dict__", {}) | (getattr(value, "__pydantic_extra__", None) or {})
-    changed = _changed(known, find, depth)
-    if not changed:
-        return value
-    copied = value
-    with suppress(Exception):  # an object of somebody else's may refuse in any way
-        if callable(model_copy := getattr(value, "model_copy", None)):
-            return model_copy(update=changed)
-        copied = copy.copy(value)
-        for name, new in changed.items():
-            object.__setattr__(copied, name, new)
-    return copied
