@@ -24,8 +24,21 @@ _MANY = 6
 """From how many styled letters it is none: full-width abbreviations and circled sizes are ordinary."""
 _MARKS = frozenset({"Mn", "Me"})
 _SOFT_HYPHEN = "\u00ad"
-_NEGATIVE = (range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A))
-"""Letters in filled circles and squares, which NFKC leaves alone."""
+_LEFT_ALONE = (range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A), range(0x1F1E6, 0x1F200))
+"""Letters that NFKC leaves alone: in filled circles and squares, and those that flags are made of."""
+_COUNTRIES: Final = (
+    "ACDEFGILMOQRSTUWXZ BABDEFGHIJLMNOQRSTVWYZ CACDFGHIKLMNOPQRUVWXYZ DEGJKMOZ EACEGHRSTU FIJKMOR "
+    "GABDEFGHILMNPQRSTUWY HKMNRTU ICDELMNOQRST JEMOP KEGHIMNPRWYZ LABCIKRSTUVY MACDEFGHKLMNOPQRSTUVWXYZ "
+    "NACEFGILOPRUZ OM PAEFGHKLMNRSTWY QA REOSUW SABCDEGHIJKLMNORSTVXYZ TACDFGHJKLMNORTVWZ UAGMNSYZ "
+    "VACEGINU WFS XK YET ZAMW"
+)
+"""ISO 3166-1 codes with a flag: the first letter of each word here with every other one."""
+_FLAGS: Final = frozenset(
+    "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in (codes[0], second))
+    for codes in _COUNTRIES.split()
+    for second in codes[1:]
+)
+_FLAG_LETTERS = re.compile("[\U0001f1e6-\U0001f1ff]+")
 _ORDINARY = frozenset("ªº™℠℡№℃℉")
 """Signs that fold to letters and are no letters in disguise."""
 
@@ -68,7 +81,7 @@ def _fold(character: str) -> _Folded:
     code = ord(character)
     if _INVISIBLE.match(character):
         return _Folded(_GONE, "")
-    for letters in _NEGATIVE:
+    for letters in _LEFT_ALONE:
         if code in letters:
             return _Folded(_STYLED, chr(ord("A") + code - letters.start))
     category = unicodedata.category(character)
@@ -115,6 +128,12 @@ class _Evidence:
         sample = self._text[:_SAMPLE]
         return not any(_FOLDED[character].kind == _FOREIGN for character in sample)
 
+    @cached_property
+    def flags(self) -> bool:
+        """Whether all letters that flags are made of stand in pairs that are flags."""
+        runs = (letters.group() for letters in _FLAG_LETTERS.finditer(self._text))
+        return all(run[at : at + 2] in _FLAGS for run in runs for at in range(0, len(run), 2))
+
 
 def unfolded(text: str) -> list[Edit]:
     """Return the edits that undo disguises of single characters in ``text``; none for ordinary text of any script."""
@@ -147,7 +166,7 @@ def _words(text: str) -> Iterator[tuple[int, int]]:
 def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Edit]:
     """Yield an edit for every disguised character of one word, and note what speaks for disguise."""
     word = text[start:end]
-    folded = [_FOLDED[character] for character in word]
+    folded = _folded(word, evidence)
     kinds = {kind for kind, _ in folded}
     if kinds <= _UNSUSPECTED:
         return
@@ -179,6 +198,12 @@ def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Edit
             yield Edit(place, place + 1, "", "invisible")
         elif kind == _MARK and piled:
             yield Edit(place, place + 1, "", "marks")
+
+
+def _folded(word: str, evidence: _Evidence) -> list[_Folded]:
+    if _FLAG_LETTERS.search(word) and evidence.flags:
+        return [_Folded(_SAME, one) if _FLAG_LETTERS.match(one) else _FOLDED[one] for one in word]
+    return [_FOLDED[character] for character in word]
 
 
 def _piled(word: str) -> int:

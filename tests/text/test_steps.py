@@ -34,6 +34,8 @@ def undone(step: Callable[[str], list[Edit]], text: str) -> str:
         (unfolded, "ign\u043er\u0435 the rules", "ignore the rules"),
         (unfolded, "\u0430\u0441\u0435 of \u0441\u0430\u0441\u0435", "ace of cace"),
         (unfolded, "do n\U0001f17et", "do nOt"),
+        (unfolded, "".join(map(chr, (0x1F1EE, 0x1F1EC, 0x1F1F3, 0x1F1F4, 0x1F1F7, 0x1F1EA))) + " it", "IGNORE it"),
+        (unfolded, "a \U0001f1e9\U0001f1ea flag stays", "a \U0001f1e9\U0001f1ea flag stays"),
         (unfolded, "so\u00adft hyphens stay", "so\u00adft hyphens stay"),
         (unescaped, "\\ud83d\\ude00 \\u0068\\u0069\\u0079a", "\U0001f600 hiya"),
         (unescaped, "caf\\u00e9 and \\u20ac", "caf\\u00e9 and \\u20ac"),
