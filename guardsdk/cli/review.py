@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentTypeError
+from dataclasses import asdict
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.calibration.preferences import preferences
 from guardsdk.calibration.suggesting import passed, suggestions
+from guardsdk.calibration.witness import Evidence, evidence
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say
 from guardsdk.decisions.entry import timestamp
 from guardsdk.decisions.marks import Mark, Said, add_marks, marked, marks_of, marks_path
 from guardsdk.decisions.query import Query, found_at, records
 from guardsdk.errors import InputError
+from guardsdk.monitor.files import read_state
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ def review_options(parser: ArgumentParser) -> None:
     two = commands.add_parser("suggest", help="say which threshold to move, and what it would have changed")
     two.set_defaults(run=_suggest, alone=True)
     two.add_argument("log", type=Path, metavar="LOG", help="the decision log")
+    two.add_argument("--monitor", type=Path, metavar="STATE.json", help="tell what a monitor saw, of Monitor.save()")
     two.add_argument("--json", action="store_true", help="print it as JSON")
     three = commands.add_parser("export", help="write answers that were rightly stopped as preference pairs (DPO)")
     three.set_defaults(run=_export, alone=True)
@@ -130,6 +134,9 @@ def _marked(log: Path) -> dict[int, Said]:
 def _suggest(options: Namespace) -> Exit:
     said = _marked(options.log)
     found = suggestions(records(options.log, Query()), said)
+    seen: dict[tuple[str, str], Evidence] = {}
+    if options.monitor is not None:
+        seen = evidence(read_state(options.monitor), found, str(options.monitor))
     if options.json:
         rows = [
             {
@@ -141,6 +148,7 @@ def _suggest(options: Namespace) -> Exit:
                 "put_wrong": one.put_wrong,
                 "changed": one.changed,
                 "decisions": one.decisions,
+                "monitor": None if not seen else asdict(seen[one.principle_id, one.stage]),
             }
             for one in found
         ]
@@ -148,6 +156,8 @@ def _suggest(options: Namespace) -> Exit:
         return Exit.ALLOWED
     for one in found:
         say(str(one))
+        if seen:
+            say(f"    the monitor: {seen[one.principle_id, one.stage]}")
     if not found:
         say(f"nothing to move: no threshold puts more of the {len(said)} marked decisions right than wrong")
     return Exit.ALLOWED

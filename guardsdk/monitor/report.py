@@ -56,13 +56,7 @@ def report(state: Mapping[str, Any], *, source: str = "state") -> str:
 
     Raises ``InputError`` that names ``source`` where it is no such state.
     """
-    try:
-        rules = MonitorRules.model_validate(state["rules"])
-    except (KeyError, TypeError, ValueError):
-        msg = f"{source}: no state of a monitor of this version (its rules cannot be read)"
-        raise InputError(msg) from None
-    memory = Memory(rules, dict, lambda: b"")
-    memory.restore(state, source)
+    memory = remembered(state, source)
     references = {str(key): [float(share) for share in value] for key, value in state.get("references", {}).items()}
     policy = state.get("policy", {})
     name = f"{policy.get('name', '?')} {policy.get('version', '?')}"
@@ -90,6 +84,18 @@ def report(state: Mapping[str, Any], *, source: str = "state") -> str:
         ],
         foot="Made by guardsdk monitor report.",
     )
+
+
+def remembered(state: Mapping[str, Any], source: str) -> Memory:
+    """Return what ``state`` holds, to read it. Raises ``InputError`` that names ``source`` where it is none."""
+    try:
+        rules = MonitorRules.model_validate(state["rules"])
+    except (KeyError, TypeError, ValueError):
+        msg = f"{source}: no state of a monitor of this version (its rules cannot be read)"
+        raise InputError(msg) from None
+    memory = Memory(rules, dict, lambda: b"")
+    memory.restore(state, source)
+    return memory
 
 
 def _time(seconds: float) -> str:

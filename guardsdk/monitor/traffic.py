@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from guardsdk.policy.monitoring import MonitorRules
     from guardsdk.verdict import Verdict
 
-RATES: Final = ("blocked", "flagged", "degraded", "out_of_range", "boundary")
+BOUNDARY: Final = "boundary"
+RATES: Final = ("blocked", "flagged", "degraded", "out_of_range", BOUNDARY)
 """Held back by a principle; flagged; not completely checked; in a language or script the model was not measured on;
 with a score in the boundary band of a threshold."""
 _OUT_OF_RANGE: Final = "out_of_range"

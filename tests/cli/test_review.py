@@ -12,6 +12,9 @@ import pytest
 from guardsdk import Guard, Policy
 from guardsdk.decisions.marks import marks_of
 from guardsdk.decisions.query import Query, records
+from guardsdk.monitor import Monitor
+from guardsdk.observing import CheckRecord
+from guardsdk.verdict import Action, Evaluation, Stage, Status, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +71,48 @@ def test_a_threshold_is_suggested_that_would_have_let_them_pass(run: Runner, log
     assert max(scores) < found["suggested"] <= 1.0
     assert run.alone("review", "suggest", log) == 0
     assert "raise no-injection on input" in run.out
+
+
+def test_a_suggestion_comes_with_what_the_monitor_saw(run: Runner, log: Path, tmp_path: Path) -> None:
+    principle = {"id": "no-injection", "text": "No.", "label": "prompt_injection", "stages": ["input"]}
+    monitor = Monitor(Policy.model_validate({"name": "p", "version": "1", "principles": [principle]}))
+    for number in range(40):
+        reached = number >= 30
+        score = 0.5 + 0.001 * (number - 30)  # every text close to the line
+        seen = Evaluation(
+            principle_id="no-injection",
+            label="prompt_injection",
+            score=score,
+            threshold=0.5,
+            margin=score - 0.5,
+            fired=reached,
+        )
+        verdict = Verdict(
+            allowed=not reached,
+            action=Action.BLOCK if reached else Action.ALLOW,
+            status=Status.COMPLETE,
+            stage=Stage.INPUT,
+            coverage=1.0,
+            principle_id="no-injection" if reached else None,
+            scores={"prompt_injection": score},
+            evaluations=(seen,),
+        )
+        monitor.on_check(CheckRecord(verdict, number * 10**9, 20, "dana"))
+    assert monitor.alerts
+    state = tmp_path / "monitor.json"
+    monitor.save(state)
+    sets = [part for number in numbers(log, "input") for part in ("--set", f"{number}=wrong")]
+    assert run.alone("review", "mark", log, *sets) == 0
+    assert run.alone("review", "suggest", log, "--monitor", state, "--json") == 0
+    (found,) = json.loads(run.out)
+    assert (found["monitor"]["checks"], found["monitor"]["decided"]) == (40, 10)
+    assert found["monitor"]["boundary"] == 1.0
+    assert sum(found["monitor"]["alerts"].values()) == len(monitor.alerts)
+    assert run.alone("review", "suggest", log, "--monitor", state) == 0
+    assert "the monitor: of 40 checks the principle decided 10; 100.00% of the newest texts" in run.out
+    state.write_text("{}")
+    assert run.alone("review", "suggest", log, "--monitor", state) == 2
+    assert "monitor.json: no state of a monitor" in run.err
 
 
 def test_answers_rightly_stopped_are_exported(run: Runner, log: Path, tmp_path: Path) -> None:
