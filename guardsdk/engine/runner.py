@@ -115,8 +115,8 @@ class Runner:
         if not isinstance(session, Halves):
             msg = "the model has no early exit, or does not run on the CPU"
             raise ModelError(msg)
-        early = self._fit(session.lower.run(feed), feed)
-        return early.logits, self._fit(session.go_on(feed, early), feed).logits
+        early, full = self._each(session, feed)
+        return early.logits, full.logits
 
     def _open(self, kind: Kind) -> Session:
         manifest = self._model.manifest
@@ -133,8 +133,13 @@ class Runner:
         row = np.ones((1, 8), dtype=np.int64)
         feed = tokens_fed(row, row, np.zeros_like(row))
         if isinstance(session, Halves):
-            self._fit(session.lower.run(feed), feed)
-        self._checked(session, feed)
+            self._each(session, feed)
+        else:
+            self._checked(session, feed)
+
+    def _each(self, session: Halves, feed: Feed) -> tuple[Outputs, Outputs]:
+        early = self._fit(session.lower.run(feed), feed)
+        return early, self._fit(session.go_on(feed, early), feed)
 
     def _checked(self, session: Session, feed: Feed, exits: Exits = ()) -> Outputs:
         return self._fit(session.run(feed, exits) if isinstance(session, Halves) else session.run(feed), feed)

@@ -21,14 +21,15 @@ from guardsdk.errors import ChecksumMismatchError, ModelError
 from guardsdk.limits import UNLIMITED
 from guardsdk.registry.lookup import LoadedModel, load_manifest
 from guardsdk.verdict import Stage
-from tests.engine.failing import BreakingRuntime
+from tests.engine.failing import BreakingRuntime, BreakingSession
 from tests.tiny import IDS, STRONG, WEAK, early_exit, write_early, write_graph, write_manifest, write_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from guardsdk.engine.scores import Scores
-    from guardsdk.engine.session import Feed, Session
+    from guardsdk.engine.session import Feed, Kind, Session
 
 EARLY = UNLIMITED.with_early_exit()
 MAPPED = 2.0 * WEAK - 1.0
@@ -272,6 +273,36 @@ def test_many_threads_get_the_answers_of_one(halves: Classifier) -> None:
         found = list(executor.map(lambda text: score(halves, text), texts))
     assert [(one.tier, one.probabilities) for one in found] == alone
     assert {tier for tier, _ in alone} == {"early", "full"}
+
+
+class Breaking:
+    """A runtime on which one graph stops to run after its probe."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def offered(self) -> Sequence[str]:
+        return OnnxRuntime().offered()
+
+    def open(self, path: Path, kind: Kind, threads: int) -> Session:
+        session = OnnxRuntime().open(path, kind, threads)
+        return BreakingSession(session, 2, silently=False) if path.name == self._name else session
+
+
+def test_an_upper_half_that_breaks_is_an_error_and_never_a_text_cleared(model: LoadedModel) -> None:
+    classifier = Classifier(model, "cpu", 1, runtime=Breaking("model_late.onnx"))
+    assert score(classifier, "please question").tier == "full"
+    for text in ("please question", "please attack"):
+        with pytest.raises(ModelError, match="could not be run"):
+            score(classifier, text)
+    assert score(classifier, "please").tier == "early"  # which is the lower half's to say
+
+
+def test_a_lower_half_that_breaks_is_an_error(model: LoadedModel) -> None:
+    classifier = Classifier(model, "cpu", 1, runtime=Breaking("model_early.onnx"))
+    assert score(classifier, "please").tier == "early"
+    with pytest.raises(ModelError, match="could not be run"):
+        score(classifier, "please")
 
 
 def _spoil(path: Path, name: str, value: float) -> None:

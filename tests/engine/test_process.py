@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from guardsdk.registry.lookup import load_manifest
+from tests.tiny import write_early
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -72,6 +75,11 @@ def _run(script: str, model: LoadedModel, home: Path) -> None:
 @pytest.mark.parametrize("script", [FORK, FORK_WHILE_LOADING], ids=["idle", "loading"])
 def test_a_forked_child_loads_its_own_session_and_ends_cleanly(script: str, tiny: LoadedModel, tmp_path: Path) -> None:
     _run(script, tiny, tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_loads_both_halves_of_a_model(tmp_path: Path) -> None:
+    _run(FORK, load_manifest(write_early(tmp_path / "tiny")), tmp_path)
 
 
 def test_the_runtime_keeps_no_identifier_and_no_queue_of_events(tiny: LoadedModel, tmp_path: Path) -> None:
