@@ -11,7 +11,7 @@ from guardsdk.version import __version__
 
 if TYPE_CHECKING:
     from guardsdk.decorator import guarded
-    from guardsdk.errors import Blocked, GuardError
+    from guardsdk.errors import Blocked, CheckFailedError, GuardError
     from guardsdk.guard import Guard
     from guardsdk.policy.model import Policy, Principle
     from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "Blocked",
+    "CheckFailedError",
     "Finding",
     "Guard",
     "GuardError",
@@ -34,6 +35,7 @@ __all__ = [
 _HOMES = {
     "Action": "verdict",
     "Blocked": "errors",
+    "CheckFailedError": "errors",
     "Finding": "verdict",
     "Guard": "guard",
     "GuardError": "errors",

@@ -12,6 +12,7 @@ from guardsdk.errors import InputError, InputTypeError, PolicyError
 from guardsdk.given import require, require_text, stage_of
 from guardsdk.loading import Loader
 from guardsdk.policy.model import TAUGHT, Principle
+from guardsdk.policy.reading import reason_of
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _principle(name: str, text: str, stages: tuple[Stage, ...], action: Action |
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "teach"
-        msg = f"{where}: {first['msg'].removeprefix('Value error, ')}"
+        msg = f"{'name' if where == 'id' else where}: {reason_of(first)}"
         raise InputError(msg) from None
 
 

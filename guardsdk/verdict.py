@@ -192,7 +192,7 @@ class Verdict(_Frozen):
     """Why the active provider is not the best one asked for; null where it is."""
     cached: bool = False
     duration_s: float = Field(default=0.0, ge=0.0)
-    """Wall time of this check in seconds."""
+    """Wall time of this check in seconds; of a guard's first check, the loading of the model included."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

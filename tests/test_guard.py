@@ -69,8 +69,8 @@ def test_shadow_is_the_policys_word_unless_the_guard_is_told_otherwise(model_dir
 
 def test_the_public_door_is_small_and_complete() -> None:
     assert set(guardsdk.__all__) == {
-        "Action", "Blocked", "Finding", "Guard", "GuardError", "Policy", "Principle", "Stage", "Status", "Verdict",
-        "__version__", "guarded",
+        "Action", "Blocked", "CheckFailedError", "Finding", "Guard", "GuardError", "Policy", "Principle", "Stage",
+        "Status", "Verdict", "__version__", "guarded",
     }  # fmt: skip
     assert all(hasattr(guardsdk, name) for name in guardsdk.__all__)
 

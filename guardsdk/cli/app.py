@@ -10,7 +10,7 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from guardsdk.cli.arguments import guard_options, positive
+from guardsdk.cli.arguments import DONE, command, guard_options, positive, stage_option
 from guardsdk.cli.check import check
 from guardsdk.cli.info import info
 from guardsdk.cli.outcome import Exit
@@ -18,29 +18,34 @@ from guardsdk.cli.scan import scan
 from guardsdk.cli.terminal import complain
 from guardsdk.errors import GuardError
 from guardsdk.guard import Guard
-from guardsdk.verdict import Stage
 from guardsdk.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _FURTHER: Final = {
-    "monitor": ("guardsdk.cli.monitor", "monitor_options", "what a guard's monitor has seen, as a page"),
+    "policy": ("guardsdk.cli.policy", "policy_options", "begin, show, check and try written criteria"),
+    "calibrate": ("guardsdk.cli.calibrate", "calibrate_options", "set thresholds on texts of your own"),
+    "eval": ("guardsdk.cli.evaluating", "eval_options", "measure a model or a guard on a suite, before and after"),
     "log": ("guardsdk.cli.log", "log_options", "verify a decision log, or look into it"),
-    "dossier": ("guardsdk.cli.dossier", "dossier_options", "evidence for an auditor, with what is missing"),
+    "review": ("guardsdk.cli.review", "review_options", "mark decisions right or wrong, and learn from it"),
+    "monitor": ("guardsdk.cli.monitor", "monitor_options", "show what a guard's monitor has seen, as a page"),
     "incident": (
         "guardsdk.cli.incident",
         "incident_options",
         "write down what went wrong, and until when to report it",
     ),
-    "eval": ("guardsdk.cli.evaluating", "eval_options", "measure a model or a guard on a suite, before and after"),
-    "policy": ("guardsdk.cli.policy", "policy_options", "begin, show, check and try written criteria"),
-    "calibrate": ("guardsdk.cli.calibrate", "calibrate_options", "set thresholds on texts of your own"),
-    "review": ("guardsdk.cli.review", "review_options", "mark decisions right or wrong, and learn from it"),
+    "dossier": (
+        "guardsdk.cli.dossier",
+        "dossier_options",
+        "put evidence together for an auditor, with what is missing",
+    ),
 }
 """Commands in files of their own: where their options are added, and what they do. Only the one asked for is imported,
 so that checking one text does not wait for an evaluation's libraries."""
-_STATUSES = "exit status: 0 allowed, 1 blocked, 2 could not check or bad usage"
+_GROUPS: Final = ("policy", "eval", "log", "review", "monitor", "incident")
+"""Those of them that have commands of their own."""
+_STATUSES = "exit status: 0 allowed, 1 not allowed as it is, 2 could not check or bad usage"
 
 
 class _UsageError(Exception):
@@ -56,7 +61,8 @@ class _Parser(ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line on ``argv`` (the process's own when left out) and return the exit status.
 
-    0 allowed, 1 blocked, 2 could not check or was called wrongly, 130 interrupted, 141 the reader of the output left.
+    0 allowed, 1 not allowed as it is, 2 could not check or was called wrongly, 130 interrupted, 141 the reader of the
+    output left.
     """
     try:
         status = _run(argv)
@@ -107,16 +113,16 @@ def _run(argv: Sequence[str] | None) -> Exit:
         raise _UsageError(msg)
     if options.alone:
         return _alone(options.run, options)
-    command: Callable[[Guard, Namespace], Exit] = options.run
+    run: Callable[[Guard, Namespace], Exit] = options.run
     with Guard(
         options.policy, models=options.model, providers=options.providers, early_exit=options.early_exit
     ) as guard:
-        return command(guard, options)
+        return run(guard, options)
 
 
-def _alone(command: Callable[[Namespace], Exit], options: Namespace) -> Exit:
+def _alone(run: Callable[[Namespace], Exit], options: Namespace) -> Exit:
     """Run a command that needs no guard."""
-    return command(options)
+    return run(options)
 
 
 def _parser(wanted: str) -> ArgumentParser:
@@ -125,20 +131,20 @@ def _parser(wanted: str) -> ArgumentParser:
     parser.add_argument("--version", action="version", version=f"guardsdk {__version__}")
     parser.set_defaults(alone=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _check_options(commands.add_parser("check", help="check one text", epilog=_STATUSES))
-    _scan_options(commands.add_parser("scan", help="check every text of a file", epilog=_STATUSES))
-    _info_options(commands.add_parser("info", help="show model, policy, thresholds and provider"))
+    _check_options(command(commands, "check", "check one text", _STATUSES))
+    _scan_options(command(commands, "scan", "check every text of a file", _STATUSES))
+    _info_options(command(commands, "info", "show model, policy, thresholds and provider"))
     for name, (module, options, words) in _FURTHER.items():
-        command = commands.add_parser(name, help=words)
+        further = command(commands, name, words, None if name in _GROUPS else DONE)
         if name == wanted:
-            getattr(import_module(module), options)(command)
+            getattr(import_module(module), options)(further)
     return parser
 
 
 def _check_options(parser: ArgumentParser) -> None:
     parser.set_defaults(run=check)
     parser.add_argument("text", metavar="TEXT", help="the text, or - to read it from standard input")
-    _stage_option(parser)
+    stage_option(parser)
     parser.add_argument("--context", metavar="PROMPT", help="the prompt that a text of --stage output answers")
     guard_options(parser)
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
@@ -152,7 +158,7 @@ def _scan_options(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=("jsonl", "txt"), help="what FILE is, where its name does not say")
     parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
     parser.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
-    _stage_option(parser)
+    stage_option(parser)
     parser.add_argument("--out", metavar="OUT.jsonl", help="file to write to (default: standard output)")
     parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")
     parser.add_argument("--resume", action="store_true", help="go on with OUT.jsonl where an earlier scan left off")
@@ -170,8 +176,3 @@ def _info_options(parser: ArgumentParser) -> None:
     parser.set_defaults(run=info)
     guard_options(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
-
-
-def _stage_option(parser: ArgumentParser) -> None:
-    stages = [stage.value for stage in Stage]
-    parser.add_argument("--stage", choices=stages, default=stages[0], help="where the text was seen (default: input)")

@@ -5,10 +5,28 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, _ArgumentGroup
+    from argparse import ArgumentParser, _ArgumentGroup, _SubParsersAction
+
+DONE: Final = "exit status: 0 done, 2 could not be done or bad usage"
+"""Of commands that answer no question with yes or no."""
+
+
+def command(
+    commands: _SubParsersAction[Any],
+    name: str,
+    words: str,
+    epilog: str | None = DONE,
+) -> ArgumentParser:
+    """Add a command; ``words`` say what it does, in the list of all commands and above its own options."""
+    parser: ArgumentParser = commands.add_parser(
+        name, help=words, description=f"{words[0].upper()}{words[1:]}.", epilog=epilog
+    )
+    return parser
 
 
 def positive(given: str) -> int:
@@ -47,7 +65,7 @@ def not_negative(given: str) -> float:
 def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
     """Add what a guard is made of."""
     parser.add_argument(
-        "--policy", metavar="FILE.toml", help="policy file, or a preset such as strict (default: the packaged policy)"
+        "--policy", metavar="POLICY", help="policy file, or a preset such as strict (default: the packaged policy)"
     )
     parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
     parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
@@ -56,6 +74,18 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
         dest="early_exit",
         action="store_false",
         help="let every layer of the model see every text, on CPU too",
+    )
+
+
+def stage_option(parser: ArgumentParser) -> None:
+    """Add where the texts were seen."""
+    stages = [stage.value for stage in Stage]
+    parser.add_argument(
+        "--stage",
+        choices=stages,
+        default=stages[0],
+        help="where it was seen: input from a user, tool in a document or tool result, output from the model "
+        "(default: input)",
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentTypeError, BooleanOptionalAction
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.cli.arguments import stage_option
 from guardsdk.cli.calibrating import calibrate
 from guardsdk.policy.finding import DEFAULT, PACKAGED
-from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -21,16 +21,20 @@ def calibrate_options(parser: ArgumentParser) -> None:
     parser.set_defaults(run=calibrate, alone=True)
     parser.add_argument("--benign", required=True, metavar="FILE", help="ordinary texts, one per line (.jsonl or .txt)")
     parser.add_argument(
-        "--violations", metavar="FILE", help="texts that are to be found; lines are lowered only with them"
-    )
-    parser.add_argument("--fpr", type=_share, default=0.005, metavar="SHARE", help="of ordinary text (default: 0.005)")
-    parser.add_argument(
-        "--confidence", type=_share, default=0.95, metavar="SHARE", help="of the promise (default: 0.95)"
+        "--violations", metavar="FILE", help="texts that are to be found; thresholds are lowered only with them"
     )
     parser.add_argument(
-        "--stage", choices=[one.value for one in Stage], default=Stage.INPUT.value, help="default: input"
+        "--fpr",
+        type=_share,
+        default=0.005,
+        metavar="SHARE",
+        help="share of ordinary text a principle may flag (default: 0.005)",
     )
-    parser.add_argument("--out", required=True, metavar="FILE.toml", help="where to write the overlay policy")
+    parser.add_argument(
+        "--confidence", type=_share, default=0.95, metavar="SHARE", help="how sure that rate is to be (default: 0.95)"
+    )
+    stage_option(parser)
+    parser.add_argument("--out", required=True, metavar="FILE.toml", help="policy to write, which extends POLICY")
     parser.add_argument("--report", metavar="FILE.html", help="where to write a page with the trade-off")
     parser.add_argument("--meaning", choices=("platt", "isotonic"), help="tell what a score means on these texts")
     parser.add_argument("--format", choices=("jsonl", "txt"), help="what the files are, where their names do not say")

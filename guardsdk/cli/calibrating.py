@@ -17,7 +17,7 @@ from guardsdk.calibration.meaning import meaning
 from guardsdk.calibration.overlay import Source, overlay, told
 from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
-from guardsdk.cli.lines import Layout, read_lines
+from guardsdk.cli.lines import Layout, Unread, read_lines
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.scan import batches, format_of, open_source
 from guardsdk.cli.terminal import complain, progress, say, table
@@ -123,20 +123,19 @@ def _sampled(guard: Guard, rules: list[RuleInfo], name: str, options: Namespace)
         options.field or "text",
         options.context_field,
     )
-    sample, bad = Sample(rules), 0
+    sample, unread = Sample(rules), Unread()
     shown = sys.stderr.isatty() if options.progress is None else bool(options.progress)
     with ExitStack() as stack:
         source = open_source(name, stack)
         total = None if name == "-" else os.fstat(source.fileno()).st_size
         display = stack.enter_context(progress(shown=shown, total=total))
         for batch in batches(read_lines(source, layout), _BATCH):
-            good = [line for line in batch if line.problem is None]
-            bad += len(batch) - len(good)
+            good = unread.sift(batch)
             texts, contexts = [line.text for line in good], [line.context for line in good]
             sample.add(guard.check_many(texts, stage=options.stage, contexts=contexts))
             display.advance(len(batch), sum(line.size for line in batch))
-    if bad:
-        complain(f"{name}: {bad} lines hold no text and were left out")
+    if unread.count:
+        complain(unread.told(name))
     return sample, _sha256(name)
 
 

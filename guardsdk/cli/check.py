@@ -103,7 +103,7 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, ...]]:
     yield ("model", _artifact(verdict.model))
     yield ("policy", _artifact(verdict.policy))
     yield ("provider", provider(verdict.provider_active, verdict.provider_requested, verdict.provider_reason))
-    yield ("time", f"{verdict.duration_s * 1000:.1f} ms")
+    yield ("time", f"{verdict.duration_s * 1000:.1f} ms, loading the model included")
 
 
 def _artifact(ref: ArtifactRef | None) -> str:

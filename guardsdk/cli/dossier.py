@@ -22,18 +22,23 @@ if TYPE_CHECKING:
 def dossier_options(parser: ArgumentParser) -> None:
     """Add the options of ``guardsdk dossier`` to ``parser``."""
     parser.set_defaults(run=_dossier, alone=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="writes PATH.md and PATH.html")
+    parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="where to write: PATH.md and PATH.html")
     parser.add_argument("--system", default="the system", metavar="NAME", help="what the product is called")
     parser.add_argument("--policy", default=DEFAULT, metavar="POLICY", help=f"a file or a preset (default: {DEFAULT})")
     parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
     parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
     parser.add_argument(
-        "--evaluation", type=Path, action="append", default=[], metavar="FILE", help="record of a run; repeatable"
+        "--evaluation",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="record that guardsdk eval run wrote; repeatable",
     )
-    parser.add_argument("--decision-log", type=Path, metavar="FILE", help="the file that is written to")
+    parser.add_argument("--decision-log", type=Path, metavar="FILE", help="the decision log")
     parser.add_argument("--decision-key", type=Path, metavar="FILE", help="the key of its hashes, where it has one")
     parser.add_argument("--alerts", type=Path, metavar="FILE", help="state of the monitor, or alerts as JSON lines")
-    parser.add_argument("--incidents", type=Path, metavar="FILE", help="as guardsdk incident writes it")
+    parser.add_argument("--incidents", type=Path, metavar="FILE", help="file that guardsdk incident wrote")
     parser.add_argument("--incident-key", type=Path, metavar="FILE", help="the key of its hashes, where it has one")
     parser.add_argument(
         "--specification",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.cli.arguments import above_zero, guard_options, natural, not_negative, positive
+from guardsdk.cli.arguments import above_zero, command, guard_options, natural, not_negative, positive
 from guardsdk.cli.comparing import COMPARED, compare_options
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, progress, say, table
@@ -44,8 +44,12 @@ _CACHE = 65_536
 def eval_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk eval`` to ``parser``."""
     commands = parser.add_subparsers(dest="eval_command", required=True, metavar="COMMAND")
-    _run_options(commands.add_parser("run", help="ask a suite of a model or a guard", epilog=_RAN))
-    compare_options(commands.add_parser("compare", help="compare two runs, and stop a release", epilog=COMPARED))
+    _run_options(
+        command(commands, "run", "put a suite of cases to a model or a guard, and write a record", epilog=_RAN)
+    )
+    compare_options(
+        command(commands, "compare", "compare the records of two runs, and stop a release", epilog=COMPARED)
+    )
 
 
 def _run_options(parser: ArgumentParser) -> None:
@@ -59,23 +63,31 @@ def _run_options(parser: ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="RUN.json", help="where the record goes")
     parser.add_argument("--overwrite", action="store_true", help="replace a record that is there already")
     parser.add_argument("--suite", metavar="PATH", help=f"a file or directory of cases (default: {BUILTIN})")
-    parser.add_argument("--limit", type=positive, metavar="N", help="most cases, spread over the slices")
-    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of the whole run (default: 0)")
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="at most N cases, spread over the slices (default: all)"
+    )
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="seed of the whole run (default: 0)")
     asked = parser.add_argument_group("how the target is asked")
-    asked.add_argument("--model-name", metavar="NAME", help="the model at an endpoint; what a record calls a directory")
-    asked.add_argument("--max-tokens", type=positive, metavar="N", help="of an answer (default: 512, a directory 256)")
-    asked.add_argument("--temperature", type=not_negative, metavar="T", help="of sampling (default: 0)")
+    asked.add_argument(
+        "--model-name", metavar="NAME", help="the model at an endpoint; for a directory, its name in the record"
+    )
+    asked.add_argument(
+        "--max-tokens", type=positive, metavar="N", help="longest answer (default: 512, of a model directory 256)"
+    )
+    asked.add_argument("--temperature", type=not_negative, metavar="T", help="temperature of sampling (default: 0)")
     asked.add_argument("--batch", type=positive, metavar="N", help="questions at once, where the target takes several")
     asked.add_argument("--concurrency", type=positive, default=4, metavar="N", help="requests at a time (default: 4)")
     asked.add_argument("--rate", type=above_zero, metavar="N", help="most requests per second (default: no limit)")
-    asked.add_argument("--retries", type=natural, default=2, metavar="N", help="tries after a failure (default: 2)")
+    asked.add_argument(
+        "--retries", type=natural, default=2, metavar="N", help="further tries after a failure (default: 2)"
+    )
     asked.add_argument(
         "--timeout", type=above_zero, default=120.0, metavar="S", help="seconds a try may take (default: 120)"
     )
     asked.add_argument("--cache", type=Path, metavar="FILE", help="keep answers, as text, and use them again")
     guarded = parser.add_argument_group("the guard around the target")
     guarded.add_argument(
-        "--guard", choices=("none", "input", "output", "both"), help="what it looks at (default: none)"
+        "--guard", choices=("none", "input", "output", "both"), help="which side it screens (default: none)"
     )
     guarded.add_argument(
         "--without", action="append", default=[], metavar="LABEL", help="switch a label off; may be repeated"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.cli.arguments import moment
+from guardsdk.cli.arguments import command, moment
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, table
 from guardsdk.errors import InputError
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from guardsdk.incidents.events import Incident
 
 _DEFAULT = Path("incidents.jsonl")
+_EXPORTED = "exit status: 0 written, 1 written, and the chain of the file does not hold, 2 could not write or bad usage"
 _HARMS = ", ".join(harm.value for harm in Harm)
 
 
 def incident_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk incident`` to ``parser``."""
     commands = parser.add_subparsers(dest="incident_command", required=True, metavar="COMMAND")
-    one = _common(commands.add_parser("open", help="write down a new incident"), _open)
+    one = _common(command(commands, "open", "write down a new incident"), _open)
     for name, words in (
         ("title", "in a few words"),
         ("reporter", "who reports it"),
@@ -40,41 +41,52 @@ def incident_options(parser: ArgumentParser) -> None:
         one.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
     one.add_argument("--occurred", required=True, type=moment, metavar="TIME", help="when; UTC unless it says so")
     one.add_argument("--aware", type=moment, metavar="TIME", help="when you became aware of it (default: now)")
-    one.add_argument("--impact", action="append", required=True, metavar="TEXT", help="may be repeated")
+    one.add_argument("--impact", action="append", required=True, metavar="TEXT", help="what it did; may be repeated")
     one.add_argument(
         "--stakeholder", action="append", required=True, metavar="TEXT", help="who was affected; repeatable"
     )
     one.add_argument("--harm", action="append", required=True, type=_harm, metavar="HARM", help=f"repeatable: {_HARMS}")
-    one.add_argument("--role", choices=[role.value for role in Role], default=Role.DEPLOYER.value, help="of you")
+    one.add_argument(
+        "--role",
+        choices=[role.value for role in Role],
+        default=Role.DEPLOYER.value,
+        help=f"your own (default: {Role.DEPLOYER.value})",
+    )
     _decisions(one)
-    two = _common(commands.add_parser("note", help="add what became known or was done"), _note)
-    two.add_argument("incident", metavar="ID")
-    two.add_argument("--author", required=True, metavar="TEXT")
-    two.add_argument("--text", required=True, metavar="TEXT")
+    two = _common(command(commands, "note", "add what became known or was done"), _note)
+    two.add_argument("incident", metavar="ID", help="id of the incident")
+    two.add_argument("--author", required=True, metavar="TEXT", help="who says so")
+    two.add_argument("--text", required=True, metavar="TEXT", help="what became known or was done")
     two.add_argument("--harm", action="append", type=_harm, metavar="HARM", help="in place of the harms known so far")
     two.add_argument("--reported-to", choices=[one.value for one in Recipient], help="that a report was made")
     two.add_argument("--recipient", default="", metavar="TEXT", help="name of the authority or company")
-    two.add_argument("--reported-at", type=moment, metavar="TIME", help="default: now")
+    two.add_argument("--reported-at", type=moment, metavar="TIME", help="when that was (default: now)")
     _decisions(two)
-    three = _common(commands.add_parser("close", help="say how it ended"), _close)
-    three.add_argument("incident", metavar="ID")
-    three.add_argument("--author", required=True, metavar="TEXT")
+    three = _common(command(commands, "close", "say how it ended"), _close)
+    three.add_argument("incident", metavar="ID", help="id of the incident")
+    three.add_argument("--author", required=True, metavar="TEXT", help="who says so")
     three.add_argument("--resolution", required=True, metavar="TEXT", help="cause, and what was changed")
-    _common(commands.add_parser("list", help="every incident, and the clocks that run"), _list)
-    four = _common(commands.add_parser("export", help="write incidents as Markdown or JSON"), _export)
-    four.add_argument("incident", nargs="*", metavar="ID", help="default: all")
-    four.add_argument("--out", type=Path, metavar="FILE", help=".md or .json (default: Markdown, standard output)")
+    _common(command(commands, "list", "list every incident, and the clocks that run"), _list)
+    four = _common(command(commands, "export", "write incidents as Markdown or JSON", _EXPORTED), _export)
+    four.add_argument("incident", nargs="*", metavar="ID", help="ids of incidents (default: all)")
+    four.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write, .md or .json (default: Markdown, standard output)"
+    )
 
 
 def _common(parser: ArgumentParser, run: Any) -> ArgumentParser:  # noqa: ANN401  a command
     parser.set_defaults(run=run, alone=True)
-    parser.add_argument("--log", type=Path, default=_DEFAULT, metavar="FILE", help=f"default: {_DEFAULT}")
+    parser.add_argument(
+        "--log", type=Path, default=_DEFAULT, metavar="FILE", help=f"file of incidents (default: {_DEFAULT})"
+    )
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="the key of the hashes, where the file has one")
     return parser
 
 
 def _decisions(parser: ArgumentParser) -> None:
-    parser.add_argument("--decision", action="append", type=int, default=[], metavar="NUMBER", help="repeatable")
+    parser.add_argument(
+        "--decision", action="append", type=int, default=[], metavar="NUMBER", help="a decision it is about; repeatable"
+    )
     parser.add_argument("--decision-log", type=Path, metavar="FILE", help="the log these numbers are of")
 
 

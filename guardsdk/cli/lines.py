@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Format = Literal["jsonl", "txt"]
 
@@ -39,6 +39,30 @@ class Line:
     context: str | None = None
     problem: str | None = None
     """What is wrong with the line; says nothing of its content."""
+
+
+@dataclass(slots=True)
+class Unread:
+    """How many lines hold no text, and which is the first; memory does not grow with their number."""
+
+    count: int = 0
+    first: Line | None = None
+
+    def sift(self, batch: Sequence[Line]) -> list[Line]:
+        """Return the lines of ``batch`` that hold a text, and count the others."""
+        for line in batch:
+            if line.problem is not None:
+                self.count += 1
+                self.first = self.first or line
+        return [line for line in batch if line.problem is None]
+
+    def told(self, name: str) -> str:
+        """Say of the file ``name`` what was left out, and why the first was; empty where nothing was."""
+        if self.first is None:
+            return ""
+        lines = "1 line holds" if self.count == 1 else f"{self.count} lines hold"
+        first = "" if self.count == 1 else "the first, "
+        return f"{name}: {lines} no text: {first}line {self.first.number}: {self.first.problem}"
 
 
 def read_lines(stream: IO[bytes], layout: Layout, longest: int = LONGEST_LINE) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.cli.arguments import moment
+from guardsdk.cli.arguments import command, moment
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, table
 from guardsdk.decisions.export import to_csv
@@ -28,28 +28,30 @@ _VERIFIED = "exit status: 0 every record is there and unchanged, 1 not so, 2 cou
 def log_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk log`` to ``parser``."""
     commands = parser.add_subparsers(dest="log_command", required=True, metavar="COMMAND")
-    one = commands.add_parser("verify", help="name the first place where the chain is broken", epilog=_VERIFIED)
+    one = command(commands, "verify", "name the first place where the chain is broken", epilog=_VERIFIED)
     one.set_defaults(run=_verify, alone=True)
-    one.add_argument("path", type=Path, metavar="PATH", help="the file that is written to")
+    one.add_argument("path", type=Path, metavar="PATH", help="the decision log, the file that is being written to")
     one.add_argument("--key-file", type=Path, metavar="FILE", help="the key of the hashes, where the log has one")
     one.add_argument(
         "--anchor", action="append", default=[], metavar="NUMBER:HASH", help="a record that telemetry was told of"
     )
     one.add_argument("--json", action="store_true", help="print it as JSON")
-    two = commands.add_parser("query", help="find decisions, count them, or write them to a table")
+    two = command(commands, "query", "find decisions, count them, or write them to a table")
     two.set_defaults(run=_query, alone=True)
-    two.add_argument("path", type=Path, metavar="PATH", help="the file that is written to")
-    two.add_argument("--stage", choices=[one.value for one in Stage])
-    two.add_argument("--action", choices=[one.value for one in Action])
-    two.add_argument("--status", choices=[one.value for one in Status])
-    two.add_argument("--principle", metavar="ID", help="the principle that decided")
-    two.add_argument("--actor", metavar="PSEUDONYM", help="as the log has it")
-    two.add_argument("--actor-name", metavar="NAME", help="as the guard was given it; needs the log's .key file")
+    two.add_argument("path", type=Path, metavar="PATH", help="the decision log, the file that is being written to")
+    two.add_argument("--stage", choices=[one.value for one in Stage], help="only decisions on this stage")
+    two.add_argument("--action", choices=[one.value for one in Action], help="only decisions with this action")
+    two.add_argument("--status", choices=[one.value for one in Status], help="only checks with this status")
+    two.add_argument("--principle", metavar="ID", help="only where this principle decided")
+    two.add_argument("--actor", metavar="PSEUDONYM", help="only this actor, as the log has it")
     two.add_argument(
-        "--since", type=_time, metavar="TIME", help="2026-11-25 or 2026-11-25T14:30; UTC unless it says so"
+        "--actor-name", metavar="NAME", help="only this actor, as the guard was given it; needs the log's .key file"
     )
-    two.add_argument("--until", type=_time, metavar="TIME", help="the first time that does not count any more")
-    two.add_argument("--by", type=_groups, metavar="A,B", help=f"count by these: {', '.join(COUNTED)}")
+    two.add_argument(
+        "--since", type=_time, metavar="TIME", help="from 2026-11-25 or 2026-11-25T14:30 on; UTC unless it says so"
+    )
+    two.add_argument("--until", type=_time, metavar="TIME", help="up to this time, which does not count any more")
+    two.add_argument("--by", type=_groups, metavar="A,B", help=f"count them by one or more of {', '.join(COUNTED)}")
     two.add_argument("--csv", type=Path, metavar="FILE", help="write a table to FILE")
     two.add_argument(
         "--parquet", type=Path, metavar="FILE", help="the same as Parquet (pip install 'guardsdk[parquet]')"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guardsdk.cli.arguments import command
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain
 from guardsdk.monitor.files import read_state
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def monitor_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk monitor`` to ``parser``."""
     commands = parser.add_subparsers(dest="monitor_command", required=True, metavar="COMMAND")
-    one = commands.add_parser("report", help="write a page from a state that Monitor.save wrote")
+    one = command(commands, "report", "write a page from a state that Monitor.save wrote")
     one.set_defaults(run=_report, alone=True)
     one.add_argument("state", type=Path, metavar="STATE.json", help="what guard.monitor.save() wrote")
     one.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page to write")

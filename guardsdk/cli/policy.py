@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guardsdk.cli.arguments import command
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.policy_runs import POLICY_HELP, run_options
 from guardsdk.cli.policy_teach import teach_options
@@ -32,14 +33,20 @@ _LINTED = "exit status: 0 nothing but notes, 1 errors or warnings, 2 the policy 
 def policy_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk policy`` to ``parser``."""
     commands = parser.add_subparsers(dest="policy_command", required=True, metavar="COMMAND")
-    one = commands.add_parser("init", help="write a commented policy file to begin with")
+    one = command(commands, "init", "write a commented policy file to begin with")
     one.set_defaults(run=_init, alone=True)
-    one.add_argument("path", nargs="?", default="policy.toml", metavar="FILE", help="default: policy.toml; - prints it")
+    one.add_argument(
+        "path",
+        nargs="?",
+        default="policy.toml",
+        metavar="FILE",
+        help="file to write (default: policy.toml); - prints it",
+    )
     one.add_argument("--preset", default="balanced", metavar="NAME", help="what to begin with (default: balanced)")
     one.add_argument("--full", action="store_true", help="write everything out in place of extending the preset")
     one.add_argument("--force", action="store_true", help="write over a file that is there")
     one.add_argument("--list", action="store_true", help="say what the presets are for, and write nothing")
-    two = commands.add_parser("show", help="show a policy with all that it inherits")
+    two = command(commands, "show", "show a policy with all that it inherits")
     two.set_defaults(run=_show, alone=True)
     two.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})")
     two.add_argument("--principle", metavar="ID", help="one principle in full, with its examples")
@@ -47,7 +54,7 @@ def policy_options(parser: ArgumentParser) -> None:
     forms.add_argument("--toml", action="store_true", help="as a policy file that extends nothing")
     forms.add_argument("--json", action="store_true", help="as JSON")
     forms.add_argument("--schema", action="store_true", help="the JSON Schema of policy files, for editors")
-    three = commands.add_parser("lint", help="find what is wrong before a text meets it", epilog=_LINTED)
+    three = command(commands, "lint", "find what is wrong before a text meets it", epilog=_LINTED)
     three.set_defaults(run=_lint, alone=True)
     three.add_argument(
         "policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})"

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from guardsdk.cli.lines import Layout, read_lines
+from guardsdk.cli.arguments import command, stage_option
+from guardsdk.cli.lines import Layout, Unread, read_lines
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.scan import batches, format_of, open_source
 from guardsdk.cli.terminal import complain, say, table
@@ -19,7 +20,6 @@ from guardsdk.policy.difference import changes
 from guardsdk.policy.finding import DEFAULT, PACKAGED
 from guardsdk.policy.load import load_policy
 from guardsdk.trying import quiet, tallies, try_examples
-from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
@@ -38,7 +38,7 @@ _BATCH: Final = 64
 
 def run_options(commands: _SubParsersAction[Any]) -> None:
     """Add ``test`` and ``diff`` to the commands of ``guardsdk policy``."""
-    one = commands.add_parser("test", help="run every example of every principle", epilog=_TRIED)
+    one = command(commands, "test", "run every example of every principle", epilog=_TRIED)
     one.set_defaults(run=_test, alone=True)
     one.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})")
     one.add_argument("--principle", action="append", default=[], metavar="ID", help="only this one; may be repeated")
@@ -46,7 +46,7 @@ def run_options(commands: _SubParsersAction[Any]) -> None:
     one.add_argument("--write-known", type=Path, metavar="FILE", help="write the misses to FILE, without their texts")
     one.add_argument("--with-text", action="store_true", help="show the texts of examples that come out otherwise")
     _common(one)
-    two = commands.add_parser("diff", help="say what changes from one policy to another", epilog=_COMPARED)
+    two = command(commands, "diff", "say what changes from one policy to another", epilog=_COMPARED)
     two.set_defaults(run=_diff, alone=True)
     two.add_argument("old", metavar="OLD", help=POLICY_HELP)
     two.add_argument("new", metavar="NEW", help=POLICY_HELP)
@@ -54,7 +54,7 @@ def run_options(commands: _SubParsersAction[Any]) -> None:
     two.add_argument("--format", choices=("jsonl", "txt"), help="what FILE is, where its name does not say")
     two.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
     two.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
-    two.add_argument("--stage", choices=[one.value for one in Stage], default=Stage.INPUT.value, help="default: input")
+    stage_option(two)
     two.add_argument("--with-text", action="store_true", help="show the texts whose decision changes")
     _common(two)
 
@@ -199,12 +199,12 @@ def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any
     layout = Layout(format_of(options), options.field or "text", options.context_field)
     moves: Counter[tuple[str, str]] = Counter()
     rows: list[dict[str, Any]] = []
-    texts = unread = unchecked = 0
+    unread = Unread()
+    texts = unchecked = 0
     with ExitStack() as stack:
         before, after = (stack.enter_context(_guard(policy, options)) for policy in (old, new))
         for batch in batches(read_lines(open_source(options.file, stack), layout), _BATCH):
-            lines = [line for line in batch if line.problem is None]
-            unread += len(batch) - len(lines)
+            lines = unread.sift(batch)
             contexts = [line.context for line in lines]
             found = compare(before, after, [line.text for line in lines], stage=options.stage, contexts=contexts)
             for line, one in zip(lines, found, strict=True):
@@ -215,7 +215,7 @@ def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any
                     rows.append(_row(line, one, with_text=options.with_text))
     summary = {
         "texts": texts,
-        "unread": unread,
+        "unread": unread.count,
         "unchecked": unchecked,
         "changed": len(rows),
         "newly_held_back": sum(count for pair, count in moves.items() if _passes(pair) == (True, False)),
@@ -224,8 +224,11 @@ def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any
     if not options.json:
         for text in _changed(rows, summary):
             say(text)
-    if unread or unchecked or not texts:
-        complain(f"{unread} lines could not be read and {unchecked} texts not checked, of {texts + unread}")
+    if unread.count:
+        complain(unread.told(options.file))
+    if unchecked or not texts:
+        complain(f"{unchecked} of {texts} texts could not be checked" if texts else f"{options.file} holds no text")
+    if unread.count or unchecked or not texts:
         return {"summary": summary, "changed": rows}, Exit.UNCHECKED
     return {"summary": summary, "changed": rows}, Exit.BLOCKED if rows else Exit.ALLOWED
 

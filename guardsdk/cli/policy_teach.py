@@ -7,6 +7,7 @@ from argparse import Namespace
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
+from guardsdk.cli.arguments import command
 from guardsdk.cli.lines import Layout, read_lines
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.scan import format_of, open_source
@@ -28,7 +29,7 @@ _FORMS: Final = "one text per line (.jsonl or .txt)"
 
 def teach_options(commands: _SubParsersAction[Any]) -> None:
     """Add ``teach`` to the commands of ``guardsdk policy``."""
-    one = commands.add_parser("teach", help="learn a screen of your own from examples", epilog=_TAUGHT)
+    one = command(commands, "teach", "learn a screen of your own from examples", epilog=_TAUGHT)
     one.set_defaults(run=_teach, alone=True)
     one.add_argument("name", metavar="NAME", help="id of the new principle, such as no-legal-advice")
     one.add_argument("--violates", required=True, metavar="FILE", help=f"texts it must find, {_FORMS}")
@@ -38,9 +39,18 @@ def teach_options(commands: _SubParsersAction[Any]) -> None:
     one.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
     one.add_argument("--text", metavar="SENTENCE", help="the criterion in plain language")
     stages = [stage.value for stage in Stage]
-    one.add_argument("--stage", action="append", choices=stages, help="where; may be repeated (default: input)")
-    one.add_argument("--action", choices=("flag", "review", "block"), default="block", help="default: block")
-    one.add_argument("--fpr", type=float, default=0.01, metavar="SHARE", help="of ordinary text (default: 0.01)")
+    one.add_argument(
+        "--stage", action="append", choices=stages, help="where it is to look; may be repeated (default: input)"
+    )
+    one.add_argument(
+        "--action",
+        choices=("flag", "review", "block"),
+        default="block",
+        help="what follows where it fires (default: block)",
+    )
+    one.add_argument(
+        "--fpr", type=float, default=0.01, metavar="SHARE", help="share of ordinary text it may flag (default: 0.01)"
+    )
     one.add_argument("--out", metavar="FILE.json", help="where to keep the lesson")
     one.add_argument("--with-text", action="store_true", help="show the examples that confuse it")
     one.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")

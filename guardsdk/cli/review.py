@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.calibration.preferences import preferences
 from guardsdk.calibration.suggesting import passed, suggestions
 from guardsdk.calibration.witness import Evidence, evidence
+from guardsdk.cli.arguments import command
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say
 from guardsdk.decisions.entry import timestamp
@@ -33,23 +34,23 @@ _TEXT: Final = "guardsdk.text"
 def review_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk review`` to ``parser``."""
     commands = parser.add_subparsers(dest="review_command", required=True, metavar="COMMAND")
-    one = commands.add_parser("mark", help="go through decisions and say of each whether it was right")
+    one = command(commands, "mark", "go through decisions and say of each whether it was right")
     one.set_defaults(run=_mark, alone=True)
     one.add_argument("log", type=Path, metavar="LOG", help="the decision log")
     one.add_argument("--principle", metavar="ID", help="only decisions that this principle took")
-    one.add_argument("--stage", choices=[stage.value for stage in Stage])
+    one.add_argument("--stage", choices=[stage.value for stage in Stage], help="only decisions on this stage")
     one.add_argument("--passed", action="store_true", help="those that passed, closest to a line first")
     one.add_argument("--most", type=int, default=50, metavar="N", help="decisions to show (default: 50)")
     one.add_argument("--by", metavar="NAME", help="who says so")
     one.add_argument(
         "--set", action="append", default=[], type=_pair, metavar="NUMBER=right|wrong", help="mark without asking"
     )
-    two = commands.add_parser("suggest", help="say which threshold to move, and what it would have changed")
+    two = command(commands, "suggest", "say which threshold to move, and what it would have changed")
     two.set_defaults(run=_suggest, alone=True)
     two.add_argument("log", type=Path, metavar="LOG", help="the decision log")
     two.add_argument("--monitor", type=Path, metavar="STATE.json", help="tell what a monitor saw, of Monitor.save()")
     two.add_argument("--json", action="store_true", help="print it as JSON")
-    three = commands.add_parser("export", help="write answers that were rightly stopped as preference pairs (DPO)")
+    three = command(commands, "export", "write answers that were rightly stopped as preference pairs (DPO)")
     three.set_defaults(run=_export, alone=True)
     three.add_argument("log", type=Path, metavar="LOG", help="the decision log")
     three.add_argument("--answers", type=Path, required=True, metavar="FILE.jsonl", help="seq, prompt, answer, revised")

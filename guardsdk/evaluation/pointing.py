@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 def pointed_at(spec: str, option: str) -> Callable[..., Any]:
@@ -27,13 +29,25 @@ def pointed_at(spec: str, option: str) -> Callable[..., Any]:
         sys.path.insert(0, here)
     try:
         found: Any = importlib.import_module(module)
-    except ImportError as error:
-        msg = f"{option} {spec}: module {error.name or module} cannot be imported"
+    except ModuleNotFoundError as error:
+        msg = f"{option} {spec}: there is no module {error.name or module} in {here} or where Python looks for modules"
+        raise EvaluationError(msg) from error
+    except Exception as error:  # whatever the module does when it is imported
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{place.filename}:{place.lineno}"
+        if isinstance(error, SyntaxError):
+            where = f"{error.filename}:{error.lineno}"
+        msg = f"{option} {spec}: module {module} cannot be imported: {type(error).__name__} at {where}"
         raise EvaluationError(msg) from error
     for part in name.split("."):
         found = getattr(found, part, None)
     if not callable(found):
-        msg = f"{option} {spec}: there is no callable of that name"
+        msg = f"{option} {spec}: {module} has no callable {name}{_meant(name, vars(sys.modules[module]))}"
         raise EvaluationError(msg)
     function: Callable[..., Any] = found
     return function
+
+
+def _meant(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -74,8 +74,14 @@ def _sentence(problem: ErrorDetails, source: str, written: Written, keys: Mappin
         return f"{where}unknown key {path}; {nearest(word, keys[table])}"
     if problem["type"] == "missing":
         return f"{where}key {path} is missing"
-    reason = problem["msg"].removeprefix("Value error, ")
-    return f"{where}{path}: {reason}" if path else where + reason
+    return f"{where}{path}: {reason_of(problem)}" if path else where + reason_of(problem)
+
+
+def reason_of(problem: ErrorDetails) -> str:
+    """Return in words what is wrong with a value."""
+    if problem["type"] == "string_pattern_mismatch" and problem["loc"][-1] == "id":
+        return "must be lower-case letters, digits and hyphens, such as no-legal-advice"
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def _place(location: tuple[int | str, ...], written: Written) -> Place | None:

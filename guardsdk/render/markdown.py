@@ -10,7 +10,8 @@ from guardsdk.render.markup import visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&]|(?<!\w)-|-(?!\w))")
+"""A hyphen within a word is left as it is: it begins no list, and escaped dates and ids are hard to read."""
 
 
 def plain(text: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from guardsdk.guard import Guard
 from guardsdk.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Runner
@@ -83,6 +86,33 @@ def test_a_text_without_quotes_is_not_repeated(capsys: pytest.CaptureFixture[str
 def test_help_and_version_exit_0(capsys: pytest.CaptureFixture[str], option: str) -> None:
     assert main([option]) == 0
     assert "guardsdk" in capsys.readouterr().out
+
+
+def helped(capsys: pytest.CaptureFixture[str], *command: str) -> Iterator[tuple[str, str]]:
+    """Yield every command at and below ``command`` that has no commands of its own, with its help."""
+    assert main([*command, "--help"]) == 0
+    out = capsys.readouterr().out
+    if "COMMAND ..." not in out:
+        yield " ".join(command), out
+        return
+    for name in re.findall(r"^    ([a-z]+)\b", out, re.MULTILINE):
+        yield from helped(capsys, *command, name)
+
+
+def test_every_command_says_what_it_does_what_its_options_are_and_how_it_ends(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    found = dict(helped(capsys))
+    assert {"check", "policy diff", "log query", "eval run", "incident close", "dossier"} <= set(found)
+    for name, out in found.items():
+        usage, description, *_ = out.split("\n\n")
+        assert usage.startswith(f"usage: guardsdk {name}")
+        assert re.fullmatch(r"[A-Z].*\.", description), name
+        assert "\nexit status: 0 " in out, name
+        for line, following in pairwise(out.split("\n\n", 2)[2].splitlines()):
+            if re.match(r"  [-\w]", line):  # an option or argument, with its words behind it or on the next line
+                assert re.search(r"\S   *\S", line) or following.startswith(" " * 20), f"{name}: {line}"
 
 
 def test_a_setting_that_cannot_be_used_exits_2_in_one_line(

@@ -68,7 +68,11 @@ def test_the_overlay_holds_what_it_says_and_extends_the_policy_it_was_made_for(
         *("--field", "said", "--policy", files / "policies" / "mine.toml", "--fpr", "0.05"),
         *("--out", out, "--report", report, "--meaning", "isotonic", "--json"),
     )
-    assert (status, "1 lines hold no text" in run.err, "no-hidden is left as it is" in run.err) == (0, True, True)
+    assert (status, "1 line holds no text: line " in run.err, "no-hidden is left as it is" in run.err) == (
+        0,
+        True,
+        True,
+    )
     result = json.loads(run.out)
     (choice,) = result["principles"]
     assert choice["what"] == "raised"

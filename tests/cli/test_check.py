@@ -65,6 +65,7 @@ def test_people_are_shown_scores_coverage_model_policy_and_provider(run: Runner,
     assert facts["model"] == verdict.model.name
     assert facts["policy"] == "blocks"
     assert facts["provider"] == "CPUExecutionProvider"
+    assert run.out.endswith(" ms, loading the model included\n")
     assert TEXT not in run.out
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.cli.lines import Layout, read_lines
+from guardsdk.cli.lines import Layout, Unread, read_lines
 from guardsdk.cli.scan import batches
 
 if TYPE_CHECKING:
@@ -51,6 +51,15 @@ def test_separators_inside_a_line_do_not_end_it() -> None:
 def test_json_with_a_number_too_long_to_convert_is_a_bad_line() -> None:
     (line,) = read(b'{"text": ' + b"9" * 5000 + b"}", JSONL, longest=10_000)
     assert line.problem == "not valid JSON"
+
+
+def test_lines_without_a_text_are_counted_and_the_first_is_told() -> None:
+    unread = Unread()
+    assert unread.told("f") == ""
+    assert [line.number for line in unread.sift(read(b'{"text": "a"}\n{"txt": "b"}\n', JSONL))] == [1]
+    assert unread.told("f") == "f: 1 line holds no text: line 2: no field 'text'"
+    assert unread.sift(read(b"\n\n[]\n", JSONL)) == []
+    assert unread.told("f") == "f: 2 lines hold no text: the first, line 2: no field 'text'"
 
 
 @given(st.binary(max_size=300), st.sampled_from([TXT, JSONL, Layout("jsonl", "text", "prompt")]))

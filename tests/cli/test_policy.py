@@ -190,3 +190,7 @@ def test_diff_replays_texts_and_prints_none_unless_asked(run: Runner, rules: Pat
     assert run("policy", "diff", rules, rules, *options) == 0
     traffic.write_text(traffic.read_text() + "no json\n")
     assert run("policy", "diff", rules, rules, *options) == 2
+    assert run.err == f"guardsdk: {traffic}: 1 line holds no text: line 3: not valid JSON\n"
+    traffic.write_text("")
+    assert run("policy", "diff", rules, rules, *options) == 2
+    assert run.err == f"guardsdk: {traffic} holds no text\n"

@@ -177,7 +177,7 @@ async def test_a_judge_without_a_model_judges_nothing(tmp_path: Path) -> None:
 
 
 def test_a_judge_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(EvaluationError, match="cannot be imported"):
+    with pytest.raises(EvaluationError, match="there is no module no_such_module"):
         open_judge("no_such_module:judge", Guard)
 
 

@@ -264,8 +264,9 @@ def test_a_key_comes_from_the_environment_and_has_to_fit_into_a_header() -> None
     ("spec", "options", "reason"),
     [
         ("nothing_of_the_kind", Options(), "neither module:function"),
-        ("no_module_here:f", Options(), "module no_module_here cannot be imported"),
-        ("json:no_function", Options(), "no callable"),
+        ("no_module_here:f", Options(), "there is no module no_module_here in "),
+        ("json:no_function", Options(), "json has no callable no_function$"),
+        ("json:dump_", Options(), r"json has no callable dump_; did you mean dumps?\?"),
         ("json:", Options(), "neither|module:function"),
         ("json:dumps", Options(batch=4), "takes one at a time"),
         ("json:dumps", Options(temperature=0.5), "--temperature is not for a callable"),
@@ -277,6 +278,26 @@ def test_a_key_comes_from_the_environment_and_has_to_fit_into_a_header() -> None
 def test_targets_and_options_that_do_not_fit_are_refused(spec: str, options: Options, reason: str) -> None:
     with pytest.raises(EvaluationError, match=reason):
         open_target(spec, options)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import surely_not_here\n", "there is no module surely_not_here in "),
+        ("from json import surely_not_there\n", r"cannot be imported: ImportError at .*{name}.py:1$"),
+        ("fine = True\n1 / 0\n", r"cannot be imported: ZeroDivisionError at .*{name}.py:2$"),
+        ("fine = True\ndef (\n", r"cannot be imported: SyntaxError at .*{name}.py:2$"),
+    ],
+    ids=["module", "name", "crash", "syntax"],
+)
+def test_a_module_that_cannot_be_imported_says_where(
+    source: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    name = f"broken_target_{request.node.callspec.id}"
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EvaluationError, match=reason.format(name=name)):
+        open_target(f"{name}:ask", Options())
 
 
 def test_a_directory_without_a_model_is_refused(tmp_path: Path) -> None:

@@ -82,6 +82,10 @@ def test_a_threshold_is_a_number_or_a_false_positive_rate(line: str, rate: Decim
     ("toml", "parts"),
     [
         ("nmae = 'x'\n" + HEAD + PRINCIPLE, ["unknown key nmae", "did you mean 'name'"]),
+        (
+            HEAD + PRINCIPLE.replace('id = "', 'id = "No '),
+            [".id: must be lower-case letters, digits and hyphens, such as no-legal-advice"],
+        ),
         (HEAD + PRINCIPLE + "lable = 'x'\n", ["principle[0](one).lable", "did you mean 'label'"]),
         (HEAD + PRINCIPLE + "examples = [{text = 'a', expct = 'allow'}]\n", ["examples[0].expct", "'expect'"]),
         (HEAD + "on_error = {inptu = 'allow'}\n" + PRINCIPLE, ["on_error.inptu", "did you mean 'input'"]),

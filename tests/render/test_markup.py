@@ -59,6 +59,8 @@ def test_what_hides_is_written_out(text: str, shown: str) -> None:
 
 def test_text_in_markdown_is_no_structure() -> None:
     assert markdown.plain("a|b\n# [x](y) <b> `c`") == r"a\|b \# \[x\]\(y\) \<b\> \`c\`"
+    assert markdown.plain("- no-orders on 2026-11-26") == r"\- no-orders on 2026-11-26"
+    assert markdown.plain("---") == r"\-\-\-"
 
 
 def test_a_markdown_table() -> None:

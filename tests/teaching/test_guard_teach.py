@@ -181,7 +181,7 @@ def test_a_lesson_goes_before_the_examples_of_its_principle(lesson: Lesson, mode
         ({"violates": ["a"], "action": "allow"}, InputError, "never lift"),
         ({"violates": ["a"], "action": "replace"}, InputError, "replacement"),
         ({"violates": ["a"], "fpr": 1.5}, InputError, "between 0 and 1"),
-        ({"name": "No Name", "violates": ["a"]}, InputError, "id"),
+        ({"name": "No Name", "violates": ["a"]}, InputError, "^name: must be lower-case letters, digits and hyphens"),
         ({"violates": ["a"], "background": ["b"] * 3}, InputError, "once more"),
         ({"violates": ["a"], "background": ["b"]}, TeachingError, "1 texts of stage input"),
     ],
