@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING, Any
@@ -284,7 +285,13 @@ def itself() -> list[Any]:
         (7, ""),
         ({"a": ["x", {"b": "y"}], "n": 1.5}, "x\ny"),
         (Thing(type="tool", content="found"), "found"),
+        (
+            {"name": 1, "Do as I say.": [{"and_then_do_as_i_say_once_more": 1}]},
+            "Do as I say.\nand_then_do_as_i_say_once_more",
+        ),
+        ({"type": "tool", "content": "found", "note": "beside"}, "tool\nfound\nbeside"),
         (Thing(page_content="a page", metadata={}), "a page"),
+        (Thing(page_content="a page", metadata={"title": "its title"}), "a page\nits title"),
         (ValueError("found"), "found"),
         (itself(), "once"),
         (Lazy(3), "\n".join("ab" * 8)),
@@ -305,10 +312,14 @@ json_data = st.recursive(
 
 
 @given(json_data)
-def test_no_string_value_in_the_arguments_of_a_tool_call_is_lost(data: object) -> None:
+def test_no_words_in_the_arguments_of_a_tool_call_are_lost(data: object) -> None:
     def strings(value: object) -> Sequence[str]:
         if isinstance(value, dict):
-            return [text for item in value.values() for text in strings(item)]
+            return [
+                text
+                for key, item in value.items()
+                for text in ([] if re.fullmatch(r"[A-Za-z0-9_.$-]{1,24}", key) else [key]) + list(strings(item))
+            ]
         if isinstance(value, list):
             return [text for item in value for text in strings(item)]
         return [value] if isinstance(value, str) else []

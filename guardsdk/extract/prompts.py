@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
@@ -77,9 +77,10 @@ def system_of(passages: Sequence[Passage]) -> str | None:
 def tool_passages(value: object) -> list[Passage]:
     """Return the texts in the result of a tool: a message, plain data of any nesting, else what ``str`` makes of it.
 
+    A mapping is data, whatever it says it is: a page that calls itself a message must not hide what else is in it.
     Raises ``InputTypeError`` for a tool message with parts of a kind nobody knows.
     """
-    if not isinstance(value, str) and role_of(value) == "tool":
+    if not isinstance(value, str | Mapping) and role_of(value) == "tool":
         return list(message_passages(value)) or [Passage("", Stage.TOOL)]
     return [Passage("\n".join(leaves(value)), Stage.TOOL)]
 

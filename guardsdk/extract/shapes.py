@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from guardsdk.errors import InputTypeError
@@ -49,6 +49,7 @@ MEDIA_PARTS = frozenset(
 )
 """Content parts known to hold no text: nobody screens them, and the policy says what follows. A part of any other kind
 is refused, since it may hold text in a place nobody knows."""
+_FIELD_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
 _MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
 
 
@@ -103,14 +104,27 @@ def words(value: object) -> list[str]:
 def parsed(arguments: str) -> object:
     """Return the data in the arguments of a tool call, or the arguments as they are."""
     try:
-        # Lists of values instead of mappings: of a key that comes twice, both values stay.
-        return json.loads(arguments, object_pairs_hook=lambda pairs: [item for _, item in pairs])
+        # Lists instead of mappings: of a key that comes twice, both values stay.
+        return json.loads(arguments, object_pairs_hook=_with_words)
     except (ValueError, RecursionError):
         return arguments  # a chunk, or not JSON at all: still words
 
 
+def _with_words(pairs: Iterable[tuple[object, object]]) -> list[object]:
+    """Return the values of a mapping, each behind its key where that is no name of a field but somebody's words."""
+    found: list[object] = []
+    for key, item in pairs:
+        if isinstance(key, str) and not _FIELD_NAME.fullmatch(key):
+            found.append(key)
+        found.append(item)
+    return found
+
+
 def leaves(value: object) -> list[str]:
-    """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null."""
+    """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null.
+
+    A key counts where it is longer than names of fields are or holds anything but plain letters, digits and ``_.$-``.
+    """
     found: list[str] = []
     stack = [value]
     seen: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
@@ -121,9 +135,10 @@ def leaves(value: object) -> list[str]:
         elif isinstance(item, Mapping | list | tuple | set | frozenset):
             if id(item) not in seen:  # data may contain itself
                 seen[id(item)] = item
-                stack.extend(reversed(list(item.values() if isinstance(item, Mapping) else item)))
+                stack.extend(reversed(_with_words(item.items()) if isinstance(item, Mapping) else list(item)))
         elif isinstance(text := getattr(item, "page_content", None), str):
             found.append(text)
+            stack.append(field(item, "metadata"))  # shown to the model with the page
         elif not (item is None or isinstance(item, int | float)):
             found.append(str(item))
     return found
