@@ -34,10 +34,12 @@ def with_texts(chunk: Any, texts: Sequence[str], extractor: Callable[[Any], obje
     copied = chunk
     with suppress(Exception):  # an object of somebody else's may refuse in any way; what matters is read below
         copied = copy.deepcopy(chunk)
+        calls = False
         for piece, text in zip(pieces_of(copied, extractor), texts, strict=True):
             if piece.text != text:
                 _set(piece.holder, piece.name, text)
-        _forget(copied)
+                calls = calls or piece.arguments
+        _forget(copied, calls=calls)
         if [piece.text for piece in pieces_of(copied, extractor)] == list(texts):
             return copied
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}"
@@ -45,23 +47,36 @@ def with_texts(chunk: Any, texts: Sequence[str], extractor: Callable[[Any], obje
     raise InputTypeError(msg)
 
 
-def _set(holder: Any, name: str | int, text: str) -> None:  # noqa: ANN401  a part of somebody else's object
+def _set(holder: Any, name: str | int, text: object) -> None:  # noqa: ANN401  a part of somebody else's object
     if isinstance(holder, MutableMapping | MutableSequence):
         holder[name] = text  # type: ignore[index]  # a name of a mapping, a place in a list
     else:
         setattr(holder, str(name), text)
 
 
-def _forget(chunk: object) -> None:
-    """Drop what says the old words again, beside the strings that were changed."""
+def _forget(chunk: object, *, calls: bool) -> None:
+    """Drop what says the old words again, beside the strings that were changed; ``calls``: whether one is a call's."""
     parts = [chunk, *(field(chunk, "choices") or ()), field(chunk, "message")]
     for part in parts:
         message = field(part, "message")
         if has(part, "logprobs") and field(part, "logprobs") is not None:
-            _set(part, "logprobs", None)  # type: ignore[arg-type]  # what providers give where nobody asked for them
+            _set(part, "logprobs", None)  # what providers give where nobody asked for them
         if isinstance(field(part, "text"), str) and isinstance(content := field(message, "content"), str):
             _set(part, "text", content)
         for name in ("response_metadata", "generation_info"):
             about = field(part, name)
             if isinstance(about, MutableMapping):
                 about.pop("logprobs", None)
+        if calls and field(part, "tool_call_chunks"):
+            _parse_again(part)
+
+
+def _parse_again(message: object) -> None:
+    """Let a LangChain chunk tell its calls by its changed pieces, and not as the provider told them."""
+    for name in ("tool_calls", "invalid_tool_calls"):
+        if has(message, name):
+            _set(message, name, [])
+    if isinstance(extra := field(message, "additional_kwargs"), MutableMapping):
+        extra.pop("tool_calls", None)
+    if callable(parse := getattr(message, "init_tool_calls", None)):
+        parse()

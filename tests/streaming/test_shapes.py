@@ -202,6 +202,21 @@ def test_a_chunk_nobody_can_change_ends_the_stream(patterns: PatternGuard) -> No
     assert out == chunks[:1]
 
 
+def test_a_changed_call_of_a_langchain_chunk_is_changed_wherever_it_is_told(patterns: PatternGuard) -> None:
+    chunks = [
+        AIMessageChunk(
+            content="",
+            tool_call_chunks=[{"name": "f", "args": piece, "index": 0, "id": None, "type": "tool_call_chunk"}],
+            additional_kwargs={"tool_calls": [{"index": 0, "function": {"arguments": piece}}]},
+        )
+        for piece in ('{"key": "sk-abc', 'def123456"}')
+    ]
+    out = list(patterns.stream(chunks))
+    assert "abc" not in str(out)
+    assert "def123" not in str(out)
+    assert (out[0] + out[1]).tool_calls[0]["args"] == {"key": "[VALUE_1]"}
+
+
 def test_a_stream_of_a_langchain_model_is_screened(patterns: PatternGuard) -> None:
     model = GenericFakeChatModel(messages=iter([AIMessage(content="".join(WORDS))]))
     out = list(patterns.stream(model.stream([HumanMessage("What is the key?")]), prompt=[HumanMessage("What is it?")]))
