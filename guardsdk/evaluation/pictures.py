@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.evaluation import wording
-from guardsdk.render import Axis, Bar, Limit, Series, interval_chart, line_chart
+from guardsdk.render import Axis, Bar, Limit, Series, Spot, interval_chart, line_chart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +78,7 @@ def curves(label: str, pair: tuple[Curve | None, Curve | None]) -> Markup:
         band = [(max(p.false_alarms.rate, _LEAST_RATE), p.recall.low, p.recall.high) for p in one.points]
         at = one.at_most(_AT)
         text = f"{when}: recall {wording.interval(at.recall)} per cent at 1 per cent false alarms" if at else ""
-        mark = ((max(at.false_alarms.rate, _LEAST_RATE), at.recall.rate, text),) if at else ()
+        mark = (Spot(max(at.false_alarms.rate, _LEAST_RATE), at.recall.rate, text),) if at else ()
         series.append(Series(when, points, band, mark))
         said.append(text or f"{when}: no threshold keeps 1 per cent false alarms")
     return line_chart(
