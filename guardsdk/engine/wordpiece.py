@@ -35,8 +35,8 @@ class WordPieces:
         whole. ``lower`` says that words are put in small letters first.
         """
         self._vocabulary = vocabulary
+        self._inside = {token[len(prefix) :]: at for token, at in vocabulary.items() if token.startswith(prefix)}
         self.unknown = unknown
-        self._prefix = prefix
         self.longest_word = longest_word
         self._longest_token = max(map(len, vocabulary), default=0)
         self._tokens_fit = self._longest_token <= longest_word
@@ -89,18 +89,18 @@ class WordPieces:
         size = len(word)
         if size > self.longest_word:
             return [self.unknown]
-        vocabulary, prefix = self._vocabulary, ""
+        known = self._vocabulary
         ids: list[int] = []
         start = 0
         while start < size:
             for end in range(min(size, start + self._longest_token), start, -1):
-                found = vocabulary.get(prefix + word[start:end])
+                found = known.get(word[start:end])
                 if found is not None:
                     ids.append(found)
                     break
             else:
                 return [self.unknown]
-            start, prefix = end, self._prefix
+            start, known = end, self._inside
         return ids
 
 

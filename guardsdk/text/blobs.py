@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import codecs
 import re
+import string
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.english import known_share, segment, words_of
@@ -32,6 +33,9 @@ _NUMBERS = re.compile(
     r"|(?P<decimal>[0-9]{2,3}(?:[\s,;]{1,2}[0-9]{2,3}){7,})"
 )
 _MORSE_CODE = re.compile(r"(?P<morse>(?<![^\s/|])[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,6}){7,})")
+_HEX_DIGITS: Final = "0123456789abcdefABCDEF"
+_ASCII_FIRST: Final = frozenset(string.ascii_uppercase + "abcdef")
+"""What stands first in four characters of base64 whose first byte is ASCII: most words show that they are none."""
 _DIGITS = str.maketrans("", "", "0123456789")
 _LEAST_DIGITS = 6
 """In the shortest run of numbers: every ASCII letter has a digit in its hexadecimal code."""
@@ -115,6 +119,8 @@ def _plain(found: str) -> bool:
 
 
 def _hex(core: str) -> str | None:
+    if core[:1] not in _HEX_DIGITS or core[-1:] not in _HEX_DIGITS:  # an exception costs more than all else of a word
+        return None
     try:
         return readable(bytes.fromhex(core))
     except ValueError:
@@ -131,6 +137,8 @@ def _base32(core: str) -> str | None:
 
 
 def _base64(core: str) -> str | None:
+    if len(core) < _LONG and not (core[0] in _ASCII_FIRST and core[4] in _ASCII_FIRST):
+        return None  # it unpacks to no plain words, which is all that counts of a short run
     # One character too many is no byte; it is left out, as lenient decoders do.
     usable = core[: len(core) - (len(core) % 4 == 1)].replace("-", "+").replace("_", "/")
     if len(usable) > _PROBE and readable(base64.b64decode(usable[:_PROBE])) is None:

@@ -21,7 +21,8 @@ _BACKSLASH = re.compile(
     r"(?:\\x[0-9A-Fa-f]{2}|\\[0-3][0-7]{2})+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
 )
 _CODE_POINT = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
-_QUOTED = re.compile(r"(?:=[0-9A-F]{2}){2,}|(?<=\w)=20(?=\w)|(?<=\w)=\r?\n(?=\w)")
+# Begins with the one character that every branch does, which lets the search skip all others.
+_QUOTED = re.compile(r"=(?:[0-9A-F]{2}(?:=[0-9A-F]{2})+|(?<=\w=)(?:20|\r?\n)(?=\w))")
 _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"

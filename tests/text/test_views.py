@@ -169,3 +169,9 @@ def test_what_people_write_is_taken_for_ordinary_and_what_is_rare_is_not() -> No
         "a, b",
     ]
     assert not any(map(views.ORDINARY.fullmatch, rare))
+
+
+@pytest.mark.parametrize("letter", "AMZamz ~!09")
+def test_a_short_packed_run_is_seen_whatever_letters_its_parts_begin_with(letter: str) -> None:
+    words = f"{letter}lo{letter}me now"
+    assert words in [view.text for view in views_of(base64.b64encode(words.encode()).decode())]
