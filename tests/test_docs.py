@@ -163,6 +163,16 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen, open_ = set(), [ROOT / "README.md"]
+    while open_:
+        page = open_.pop()
+        seen.add(page)
+        targets = {(page.parent / target).resolve() for target in _LINK.findall(page.read_text(encoding="utf-8"))}
+        open_ += [target for target in targets if target in PAGES and target not in seen]
+    assert [page.name for page in PAGES if page not in seen and page.name != "CHANGELOG.md"] == []
+
+
 def packaged(target: str) -> bool:
     """Whether a link into the package leads to a file of the installed one, where the source folder is away."""
     spec = importlib.util.find_spec("guardsdk")
