@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MOMENT = 1e-9
 """A time that is up as soon as it has begun."""
+_LONGEST = 1e9
+"""Seconds that count as never: some thirty years. Locks cannot wait for much longer, nor for infinity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class Limits:
     @classmethod
     def within(cls, seconds: float | None, most_waiting: int | None = None) -> Self:
         """Return limits that end ``seconds`` from now, or never."""
-        return cls(None if seconds is None else time.monotonic() + seconds, most_waiting=most_waiting)
+        return cls(
+            None if seconds is None or seconds > _LONGEST else time.monotonic() + seconds, most_waiting=most_waiting
+        )
 
     @property
     def passed(self) -> bool:

@@ -116,6 +116,11 @@ def test_a_deadline_that_is_never_reached_changes_nothing(tiny: Path) -> None:
     assert guard.check(text, deadline_s=PATIENT).model_copy(update=plain) == guard.check(text).model_copy(update=plain)
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), 1e300, 10**400], ids=["infinite", "huge", "beyond floats"])
+def test_a_deadline_beyond_what_locks_can_wait_for_is_none(seconds: float) -> None:
+    assert Limits.within(seconds).left_s is None
+
+
 async def test_the_async_check_and_the_guards_own_deadline_do_the_same(tiny: Path, clock: Clock) -> None:
     del clock
     assert (await slow_guard(tiny).acheck("filler " * 500, deadline_s=10.0)).status is Status.DEGRADED

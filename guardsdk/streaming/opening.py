@@ -93,7 +93,8 @@ class Streaming:
             chunks: Strings, or chunks as model libraries stream them (see ``guardsdk.extract.ResponseText``), from a
                 sync or async iterable. It is read no further than the next chunk needs, and closed at the end.
             prompt: What the text answers, a string or messages; read on the output stage only.
-            system: The developer's instructions, which a response must not recite; read on the output stage only.
+            system: The developer's instructions, which a response must not recite; those in ``prompt`` when left out.
+                Read on the output stage only.
             stage: Where the text is seen.
             actor: Whom to name as the author in telemetry.
             deadline_s: Seconds each check may take, in place of the guard's.
@@ -115,7 +116,7 @@ class Streaming:
             CheckFailedError: From the stream, when it cannot be checked and ``on_error`` blocks; whatever ``on_block``.
         """
         # Here, because most guards screen no stream.
-        from guardsdk.extract import context_of, prompt_passages  # noqa: PLC0415
+        from guardsdk.extract import context_of, prompt_passages, system_of  # noqa: PLC0415
         from guardsdk.handling import Handling, Means  # noqa: PLC0415
         from guardsdk.streaming.following import follow  # noqa: PLC0415
         from guardsdk.streaming.held import Rules  # noqa: PLC0415
@@ -127,7 +128,9 @@ class Streaming:
             require_text_or_none(given, name)
         require_seconds(deadline_s, "deadline_s")
         kind = _kind(chunks)
-        context = None if prompt is None or where is not Stage.OUTPUT else context_of(prompt_passages(prompt))
+        passages = [] if prompt is None or where is not Stage.OUTPUT else prompt_passages(prompt)
+        context = context_of(passages)
+        instructions = system_of(passages) if system is None else system
         means = Means(on_block=on_block, on_replace=on_replace, reviewer=self.reviewer)
         require(
             kind is AsyncGuardedStream or self.reviewer is None or not self.reviewer.needs_loop,
@@ -139,7 +142,7 @@ class Streaming:
                 texts,
                 stage=where,
                 contexts=[context] * len(texts),
-                system=system,
+                system=instructions,
                 actor=actor,
                 deadline_s=deadline_s,
             )

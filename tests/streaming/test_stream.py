@@ -9,6 +9,9 @@ import pytest
 from guardsdk import Action, Blocked, Guard, Status
 from guardsdk.errors import CheckFailedError, InputError, InputTypeError
 from guardsdk.streaming import Pace
+from guardsdk.surroundings import Surroundings
+from guardsdk.verdict import Stage
+from tests.acting import guard_of
 from tests.streaming.screens import REPLACEMENT, PatternGuard, Patterns
 
 if TYPE_CHECKING:
@@ -231,3 +234,10 @@ def test_a_value_that_is_held_back_is_not_looked_at_again_and_again(patterns: Pa
     out = "".join(patterns.stream(letters(f"{SENTENCE} {key} {SENTENCE}"), whole=False))
     assert out == f"{SENTENCE} [VALUE_1] {SENTENCE}"
     assert sum(map(len, patterns.texts)) < 4 * len(key)
+
+
+@pytest.mark.parametrize(("given", "read"), [(None, "Be kind."), ("Be true.", "Be true."), ("", None)])
+def test_the_instructions_in_a_prompt_must_not_be_recited(given: str | None, read: str | None) -> None:
+    guard = guard_of("flag", Stage.OUTPUT)
+    list(guard.stream(["hello"], prompt=[("system", "Be kind."), ("user", "hi")], system=given))
+    assert set(guard.around) == {Surroundings("hi", read)}
