@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputError
+from guardsdk.text.redact import apart
 from guardsdk.vault import name_of
 from guardsdk.verdict import Action
 
@@ -66,8 +67,8 @@ class Changes:
         self._values: dict[str, str] = {}
 
     def add(self, text: str, edits: Iterable[Edit]) -> None:
-        """Make ``edits`` in ``text``."""
-        self._texts[text] = list(edits)
+        """Make ``edits`` in ``text``, beside those that were found for the same text in another place."""
+        self._texts[text] = apart([*self._texts.get(text, ()), *edits], len(text))
         for start, end, written in self._texts[text]:
             if end - start >= _SHORTEST_VALUE:
                 self._values.setdefault(text[start:end], written)

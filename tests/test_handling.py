@@ -115,6 +115,16 @@ def test_what_a_reviewer_approves_lets_no_other_message_of_the_prompt_pass() -> 
     assert guarded(guard=guard, prompt="messages")(lambda messages: messages)(messages) == "Something else."
 
 
+@pytest.mark.parametrize("action", ["redact", "review"])
+def test_a_text_that_is_allowed_elsewhere_is_changed_all_the_same(action: str) -> None:
+    """A tool that says what the user said must not take back what follows from the user's words."""
+    guard = ActingGuard(principle(action, IN), reviewer=lambda _: "use [CODE_1]")
+    messages = [{"role": "user", "content": "use sk-1"}, {"role": "tool", "content": "use sk-1"}]
+    guarded(guard=guard, prompt="messages", output=False)(lambda messages: calls.append(str(messages)))(messages)
+    assert calls
+    assert "sk-1" not in calls[0]
+
+
 def test_what_a_reviewer_approves_is_approved_for_that_text_only() -> None:
     """Once the code is cut out the text speaks of a mark, which the reviewer was never asked about."""
     guard = ActingGuard(
