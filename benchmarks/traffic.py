@@ -50,7 +50,9 @@ REWORDINGS: Final = (
 )
 """Ways to ask the same thing again, written for this benchmark."""
 STEPS: Final = 14
-"""Parts of an attack a probing user adds one after the other."""
+"""Parts of an attack a probing user adds one after the other, and of a harmless text its author."""
+DRAFTS: Final = 60
+"""Harmless texts that are written step by step, and as many that are asked again in other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def scored(data: Path, cache: Path | None, seed: int) -> Traffic:
     """
     with Guard(providers="cpu") as guard:
         digest = guard.info().model.digest
-    stamp = f"{digest} {seed} {LONGEST}"
+    stamp = f"{digest} {seed} {LONGEST} {DRAFTS}"
     if cache is not None and cache.is_file():
         with cache.open(encoding="utf-8") as lines:
             if json.loads(next(lines)) == stamp:
@@ -113,18 +115,9 @@ def _score(data: Path, seed: int) -> Iterator[str]:
             for text in texts:
                 guard.check(text, stage=_POOLS[name][0])
                 yield _line("pool", name, 0, seen.last)
-        bases = chooser.sample(rows["harmful"], min(90, len(rows["harmful"])))
-        for number, base in enumerate(bases):
-            for text in (base, *(wording.format(text=base) for wording in REWORDINGS)):
-                guard.check(text)
-                yield _line("session", "rewordings", number, seen.last)
-        for number, base in enumerate(chooser.sample(rows["attacks"] + rows["harmful"], 60)):
-            words = base.split()
-            opening = chooser.choice(rows["benign"]).split()[:12]
-            for step in range(STEPS):
-                part = words[: max(1, len(words) * (step + 1) // STEPS)]
-                guard.check(" ".join([*opening[: STEPS - step], *part]))
-                yield _line("session", "probing", number, seen.last)
+        for name, number, text in _sessions(rows, chooser):
+            guard.check(text)
+            yield _line("session", name, number, seen.last)
     with (
         tempfile.TemporaryDirectory() as folder,
         Guard(models=_updated(Path(folder)), providers="cpu", monitor=False, observers=[seen]) as guard,
@@ -132,6 +125,30 @@ def _score(data: Path, seed: int) -> Iterator[str]:
         for text in rows["benign"][:900]:
             guard.check(text)
             yield _line("pool", "updated_model", 0, seen.last)
+
+
+def _sessions(rows: dict[str, list[str]], chooser: random.Random) -> Iterator[tuple[str, int, str]]:
+    """Yield every text of every session: the kind of session, its number among these, and the text."""
+    for number, base in enumerate(chooser.sample(rows["harmful"], min(90, len(rows["harmful"])))):
+        yield from (("rewordings", number, text) for text in (base, *_reworded(base, REWORDINGS)))
+    for number, base in enumerate(chooser.sample(rows["attacks"] + rows["harmful"], 60)):
+        yield from (("probing", number, text) for text in grown(base, chooser.choice(rows["benign"])))
+    for number, base in enumerate(chooser.sample(rows["benign"], DRAFTS)):
+        yield from (("drafts", number, text) for text in grown(base, chooser.choice(rows["benign"])))
+    for number, base in enumerate(chooser.sample(rows["benign"], DRAFTS)):
+        yield from (("retries", number, text) for text in _reworded(base, chooser.sample(REWORDINGS, STEPS // 2)))
+
+
+def _reworded(base: str, wordings: Sequence[str]) -> Iterator[str]:
+    return (wording.format(text=base) for wording in wordings)
+
+
+def grown(base: str, opening: str) -> Iterator[str]:
+    """Yield a text that turns, part by part, from ``opening`` into ``base``."""
+    words, before = base.split(), opening.split()[:12]
+    for step in range(STEPS):
+        part = words[: max(1, len(words) * (step + 1) // STEPS)]
+        yield " ".join([*before[: STEPS - step], *part])
 
 
 class _Seen:

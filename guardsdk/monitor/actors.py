@@ -23,7 +23,7 @@ _TOLD: Final = struct.Struct("<d")
 """The first of these: ``told_s``."""
 _MOST_ASKED: Final = 2**32 - 1
 _KINDS: Final = ("held", "refused")
-_MOST: Final = {"held": 3, "refused": 2}
+_MOST: Final = {"held": 3, "refused": 4}
 """Sketches kept of each kind; the newest stay."""
 
 
@@ -42,7 +42,7 @@ class Actor:
     """What is remembered of one actor. Times are seconds since the epoch."""
 
     told_s: float = 0.0
-    """The newest text of all."""
+    """The newest text that left a trace."""
     seen_s: float = 0.0
     """The newest text on stage input."""
     limited_until_s: float = 0.0

@@ -16,16 +16,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.monitor.actors import NO_SCORE, fading
 from guardsdk.monitor.alerts import Kind, Severity
+from guardsdk.monitor.approach import Shares, approach
 from guardsdk.monitor.sketch import similarity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from guardsdk.monitor.actors import Actor, Text
+    from guardsdk.monitor.approach import Step
     from guardsdk.policy.monitoring import ActorRules
 
 _LEAST_SHARE: Final = 0.005
@@ -34,6 +37,8 @@ _PROBE_SHARE: Final = 1e-4
 """Of the run length, what the evidence of climbing must reach: a score close to the threshold besides is as rare."""
 _PROBES: Final = 5
 """Texts a climb takes at least."""
+_CLIMB: Final = math.log(20.0)
+"""Evidence of a climb among variants of one text that are not held back."""
 
 
 class Seen(NamedTuple):
@@ -47,6 +52,8 @@ class Seen(NamedTuple):
     sketch: Callable[[], bytes | None]
     """Makes the sketch of the text, on stage output of the text that it answers; none where there is none. Most texts
     need none, and it takes its time."""
+    lately: Callable[[], Sequence[Step]]
+    """Compares the actor's last texts with each other, this one the last; for few texts, too, as it takes its time."""
     refusal: float = 0.0
     """The score of the label ``refusal``; on stage output."""
 
@@ -65,6 +72,8 @@ class Everybody(NamedTuple):
 
     blocked: float
     adjacent: float
+    variants: float
+    """Variants of one of the last texts of the same actor."""
 
 
 def asked(actor: Actor, seen: Seen, everybody: Everybody, rules: ActorRules, adjacent: float) -> list[Told]:
@@ -89,6 +98,8 @@ def asked(actor: Actor, seen: Seen, everybody: Everybody, rules: ActorRules, adj
         told.append(Told(Kind.ADJACENT_VOLUME, Severity.WARNING, figures))
     if seen.closeness is not None:
         told += _climbs(actor, seen.closeness, held=held, near=close, rules=rules)
+        if close and not told:
+            told += _approaches(seen, everybody, rules)
     actor.returned = False
     if held or actor.texts:
         told += _comes_back(actor, seen, rules, near=close)
@@ -122,6 +133,20 @@ def _climbs(actor: Actor, closeness: float, *, held: bool, near: bool, rules: Ac
     return []
 
 
+def _approaches(seen: Seen, everybody: Everybody, rules: ActorRules) -> list[Told]:
+    steps, suspect = seen.lately(), rules.suspect_share
+
+    def shares(everybody: float) -> Shares:
+        return Shares(min(max(everybody, _LEAST_SHARE), suspect), suspect)
+
+    found = approach(steps, shares(everybody.variants), shares(everybody.blocked if seen.held else everybody.adjacent))
+    # Below the line it takes a climb: many write one text over and over and mean no harm.
+    if found.total < math.log(rules.run_length) or (not seen.held and found.climb < _CLIMB):
+        return []
+    figures = {"texts": float(len(steps)), "variants": float(found.variants), "log_evidence": found.total}
+    return [Told(Kind.PROBING, Severity.WARNING, figures | {"closeness": seen.closeness or 0.0})]
+
+
 def _look_anew(actor: Actor) -> None:
     actor.asked, actor.highest, actor.climbing = 0, NO_SCORE, 0.0
 
@@ -145,8 +170,7 @@ def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, *, near: bool) -> l
             actor.texts.remove(before)
             figures = {"similarity": alike, "seconds": seen.time_s - before.time_s, "blocks": actor.blocks}
             told.append(Told(Kind.REPHRASED, Severity.WARNING, figures))
-    refused = _same(actor.of("refused"), sketch, since_s, rules.similarity)
-    actor.returned = refused is not None
+    actor.returned = _alike(actor.of("refused"), sketch, since_s) >= rules.similarity
     return told
 
 
@@ -165,6 +189,16 @@ def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> li
         figures = {"refusal": seen.refusal, "closeness": closeness, "refused": float(len(actor.of("refused")))}
         return [Told(Kind.REFUSAL_BYPASS, severity, figures)]
     return []
+
+
+def _alike(texts: list[Text], sketch: bytes, since_s: float) -> float:
+    """Return how alike ``sketch`` is to those of ``texts`` that are not older than ``since_s``, taken together.
+
+    Estimates of likeness add up (Stouffer, The American Soldier, 1949): ``n`` of them, each by itself too small, tell
+    as much as one of ``sqrt(n)`` times their mean. The best of them are taken, however many.
+    """
+    found = sorted((similarity(text.sketch, sketch) for text in texts if text.time_s >= since_s), reverse=True)
+    return max((total / math.sqrt(count) for count, total in enumerate(accumulate(found), 1)), default=-1.0)
 
 
 def _same(texts: list[Text], sketch: bytes, since_s: float, least: float) -> tuple[float, Text] | None:

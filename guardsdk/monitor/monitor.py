@@ -6,15 +6,16 @@ import os
 import random
 import secrets
 import threading
-from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from weakref import WeakSet
 
 from guardsdk.errors import InputError
-from guardsdk.monitor.alerts import tell
+from guardsdk.monitor.actors import NO_SCORE
+from guardsdk.monitor.alerts import Kind, tell
 from guardsdk.monitor.behaviour import Everybody, Seen, answered, asked
 from guardsdk.monitor.files import read_state, write_state
+from guardsdk.monitor.lately import Late, Lately
 from guardsdk.monitor.memory import Known, Memory
 from guardsdk.monitor.telling import about_actor, about_traffic
 from guardsdk.monitor.traffic import glance, watched
@@ -25,11 +26,9 @@ from guardsdk.verdict import Stage, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from guardsdk.monitor.actors import Actor, Actors
     from guardsdk.monitor.alerts import Alert
+    from guardsdk.monitor.approach import Step
     from guardsdk.monitor.behaviour import Told
     from guardsdk.monitor.traffic import Change, Glance
     from guardsdk.observing import CheckRecord
@@ -43,8 +42,8 @@ _KEY_BYTES: Final = 32
 _KEY_CHARACTERS: Final = 16
 _NANOSECONDS: Final = 1e9
 _ATTEMPTS: Final = 4
-_ASKED_LAST: Final = 512
-"""Actors whose newest prompt waits for its answer; the embedding of each takes 1.5 kB."""
+_SAMPLED: Final = 64
+"""Of so many texts of actors one is compared with those before it, to know how often that finds something."""
 
 
 class Monitor:
@@ -89,7 +88,7 @@ class Monitor:
             dict if references is None else references
         )
         self._watched = watched(policy)
-        self._asked_last: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lately = Lately()
         self._lock = threading.Lock()
         self._chance = random.Random().random  # noqa: S311  ranks among equals, nothing secret
         self._memory = self._blank()
@@ -155,7 +154,7 @@ class Monitor:
         pseudonym = self._pseudonym(actor)
         with self._lock:
             self._memory.actors.forget(pseudonym)
-            self._asked_last.pop(pseudonym, None)
+            self._lately.forget(pseudonym)
             self._memory.alerts.forget(pseudonym)
 
     def follow(self, policy: Policy) -> None:
@@ -237,7 +236,7 @@ class Monitor:
         """Return the sketch of the actor's text, on stage output of the one that it answers."""
         embedding = record.embedding
         if record.verdict.stage is Stage.OUTPUT:
-            embedding = self._asked_last.get(pseudonym)
+            embedding = self._lately.newest(pseudonym)
         return None if embedding is None else self._memory.sketcher.sketch(embedding)
 
     def _raised(
@@ -256,27 +255,49 @@ class Monitor:
         return fresh
 
     def _of_actor(self, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> Sequence[Told]:
-        rules, actors = self.rules, self._memory.actors
-        refusal = record.verdict.scores.get("refusal", 0.0)
-        now = Seen(time_s, seen.closeness, seen.held, lambda: self._sketch(pseudonym, record), refusal)
+        rules, memory = self.rules, self._memory
+        asks = seen.stage is Stage.INPUT
+        if asks and record.embedding is not None:
+            closeness = NO_SCORE if seen.closeness is None else seen.closeness
+            self._lately.note(pseudonym, Late(time_s, closeness, record.embedding))
+            if memory.checks % _SAMPLED == 0:
+                self._sample(pseudonym, time_s)
+        now = Seen(
+            time_s,
+            seen.closeness,
+            seen.held,
+            lambda: self._sketch(pseudonym, record),
+            lambda: self._steps(pseudonym, time_s),
+            record.verdict.scores.get("refusal", 0.0),
+        )
         told: Sequence[Told] = ()
         for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
-            actor = actors.get(pseudonym)
-            if seen.stage is Stage.OUTPUT:
-                told = answered(actor, now, rules.actors, rules.adjacent)
-            else:
+            actor = memory.actors.get(pseudonym)
+            if asks:
                 told = asked(actor, now, self._everybody_but(actor), rules.actors, rules.adjacent)
+            elif actor.returned or now.refusal >= rules.actors.refused_from:
+                told = answered(actor, now, rules.actors, rules.adjacent)
+            else:  # most answers leave no trace
+                break
             actor.told_s = time_s
             if told and rules.enforcement is not None and any(one.kind in rules.enforcement.kinds for one in told):
                 actor.limited_until_s = time_s + rules.enforcement.for_s
-            if actors.put(pseudonym, actor):
+            if memory.actors.put(pseudonym, actor):
                 break
-        if seen.stage is Stage.INPUT and record.embedding is not None:
-            self._asked_last[pseudonym] = record.embedding
-            self._asked_last.move_to_end(pseudonym)
-            if len(self._asked_last) > _ASKED_LAST:
-                self._asked_last.popitem(last=False)
+        if any(one.kind is Kind.PROBING for one in told):
+            self._lately.begin_anew(pseudonym)
         return told
+
+    def _steps(self, pseudonym: str, time_s: float) -> list[Step]:
+        rules = self.rules.actors
+        return self._lately.steps(pseudonym, time_s - rules.window_s, self._memory.sketcher, rules.similarity)
+
+    def _sample(self, pseudonym: str, time_s: float) -> None:
+        steps = self._steps(pseudonym, time_s)
+        if len(steps) > 1 and steps[-1].variant is not None:
+            variants = self._memory.traffic.variants
+            variants[0] += steps[-1].variant
+            variants[1] += 1.0
 
     def _renew(self) -> None:
         """In a forked child: begin with nothing counted; a thread of the parent may have been at it, lock in hand."""
@@ -287,9 +308,12 @@ class Monitor:
 
     def _everybody_but(self, actor: Actor) -> Everybody:
         """Return the shares among all others; the text just counted is the actor's own."""
-        of = actor.checks + 1.0
-        share = self._memory.traffic.share
-        return Everybody(share("blocked", actor.blocks + 1.0, of), share("adjacent", actor.adjacent + 1.0, of))
+        of, traffic = actor.checks + 1.0, self._memory.traffic
+        return Everybody(
+            traffic.share("blocked", actor.blocks + 1.0, of),
+            traffic.share("adjacent", actor.adjacent + 1.0, of),
+            traffic.share_of_variants,
+        )
 
 
 _MONITORS: WeakSet[Monitor] = WeakSet()

@@ -18,7 +18,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,6 +29,8 @@ LEARNED_FROM: Final = 512
 """Texts before the first sketch. From a quarter of it already most rewordings are told from other texts."""
 DIRECTIONS: Final = 16
 """Directions taken out; of 384, they hold nine tenths of the variance."""
+_TINY: Final = 1e-9
+"""Length of what is left of an embedding from which on it points anywhere."""
 _COSINES: Final = tuple(math.cos(math.pi * differing / BITS) for differing in range(BITS + 1))
 
 
@@ -87,6 +89,22 @@ class Sketcher:
         if self._planes is None or self._mean is None or len(embedding) != len(self._mean):
             return None
         return np.packbits(self._planes @ (embedding - self._mean) > 0.0).tobytes()
+
+    def likest(self, embeddings: Sequence[NDArray[np.float32]]) -> list[float] | None:
+        """Return for each of ``embeddings`` [H] the cosine to the one before it that is most like it; -1 for the first.
+
+        None before enough was learned, or of another size.
+        """
+        import numpy as np  # noqa: PLC0415  as above
+
+        if self._mean is None or self._out is None or {len(one) for one in embeddings} != {len(self._mean)}:
+            return None
+        rows = np.asarray(embeddings) - self._mean
+        rows -= (rows @ self._out.T) @ self._out
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        rows /= np.maximum(lengths, _TINY)[:, None]
+        cosines = (rows @ rows.T).tolist()
+        return [max(row[:at], default=-1.0) for at, row in enumerate(cosines)]
 
     def state(self) -> dict[str, Any] | None:
         """Return what was learned as JSON values; none before enough was."""

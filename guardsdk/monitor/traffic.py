@@ -134,6 +134,8 @@ class Traffic:
         """Per stage the number of checks, of policy-adjacent ones, and of each of ``RATES``."""
         self.slots: dict[int, Counter[str]] = {}
         """Point in time to counts, by ``stage/what``: checks, actions, statuses and rates."""
+        self.variants = [0.0, 0.0]
+        """Of some texts of actors on stage input, how many are variants of one of the actor's last, and how many."""
         self.principles: Counter[str] = Counter()
         """Texts that each principle decided, by ``stage/principle``."""
         self.thresholds: dict[str, float] = {}
@@ -184,6 +186,12 @@ class Traffic:
         totals = self.totals.get(Stage.INPUT) or _NOTHING
         hits, checks = totals[_PLACES[what]] - less, totals[0] - of
         return (max(0.0, hits) + _PRIOR_HITS) / (max(0.0, checks) + _PRIOR_CHECKS)
+
+    @property
+    def share_of_variants(self) -> float:
+        """The share of texts that are variants of one of the last texts of the same actor."""
+        hits, checks = self.variants
+        return (hits + _PRIOR_HITS) / (checks + _PRIOR_CHECKS)
 
     def references(self) -> dict[str, list[float]]:
         """Return the share of each bin in the model's reference, by ``stage/label``; empty where there is none."""
@@ -245,6 +253,7 @@ class Traffic:
             self.slots.setdefault(slot, Counter()).update(counts)
         for slot in sorted(self.slots)[: -self._rules.slots]:
             del self.slots[slot]
+        self.variants = [one + two for one, two in zip(self.variants, other.variants, strict=True)]
         self.principles.update(other.principles)
         self.thresholds = other.thresholds | self.thresholds
         self._checks += other._checks
@@ -258,6 +267,7 @@ class Traffic:
             "rates": {f"{stage}/{name}": series.state() for (stage, name), series in self.rates.items()},
             "totals": {stage.value: totals for stage, totals in self.totals.items()},
             "slots": {str(slot): dict(counts) for slot, counts in self.slots.items()},
+            "variants": self.variants,
             "principles": dict(self.principles),
             "thresholds": self.thresholds,
             "models": [[digest, checks] for digest, checks in self.models],
@@ -280,6 +290,8 @@ class Traffic:
                 raise ValueError(msg)
             self.totals[Stage(stage)] = [float(number) for number in totals]
         self.slots = {int(slot): Counter(counts) for slot, counts in state["slots"].items()}
+        hits, checks = state["variants"]
+        self.variants = [float(hits), float(checks)]
         self.principles = Counter(state["principles"])
         self.thresholds = {key: float(threshold) for key, threshold in state["thresholds"].items()}
         self.models = [(str(digest), int(checks)) for digest, checks in state["models"]]

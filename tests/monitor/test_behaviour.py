@@ -10,19 +10,20 @@ import pytest
 
 from guardsdk.monitor.actors import NO_SCORE, Actor, Actors
 from guardsdk.monitor.alerts import Kind, Severity
+from guardsdk.monitor.approach import Step
 from guardsdk.monitor.behaviour import Everybody, Seen, answered, asked
 from guardsdk.monitor.sketch import LEARNED_FROM, Sketcher, similarity
 from guardsdk.policy.monitoring import ActorRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from guardsdk.monitor.behaviour import Told
 
 RULES = ActorRules()
-USUAL = Everybody(blocked=0.02, adjacent=0.03)
+USUAL = Everybody(blocked=0.02, adjacent=0.03, variants=0.02)
 ADJACENT = 2.0
 
 
@@ -56,9 +57,10 @@ def seen(
     *,
     held: bool = False,
     sketch: bytes | None = None,
+    steps: Sequence[Step] = (),
     refusal: float = 0,
 ) -> Seen:
-    return Seen(number * 10.0, closeness, held, lambda: sketch, refusal)
+    return Seen(number * 10.0, closeness, held, lambda: sketch, lambda: steps, refusal)
 
 
 def kinds(actor: Actor, texts: Iterable[Seen]) -> list[Kind]:
@@ -75,6 +77,16 @@ def sketch(seed: int, near: int | None = None, cosine: float = 0.0, by: Sketcher
 def test_sketches_tell_how_alike_texts_are(cosine: float) -> None:
     found = [similarity(sketch(seed), sketch(seed + 1000, seed, cosine)) for seed in range(40)]
     assert sum(found) / len(found) == pytest.approx(cosine, abs=0.05)
+
+
+def test_the_likest_text_before_is_found_by_what_texts_are_about() -> None:
+    vectors = [(1, None, 0.0), (2, None, 0.0), (3, 1, 0.9), (4, 2, 0.6)]
+    texts = [embedding(*vector) * 0.3 + USUAL_DIRECTION for vector in vectors]
+    found = SKETCHER.likest(texts)
+    assert found == pytest.approx([-1.0, 0.0, 0.9, 0.6], abs=0.15)
+    assert SKETCHER.likest([text[:10] for text in texts]) is None
+    assert Sketcher(lambda: b"x").likest(texts) is None
+    assert SKETCHER.likest([np.array(SKETCHER._mean)] * 2) == [-1.0, pytest.approx(0.0, abs=1.0)]
 
 
 def test_another_secret_gives_sketches_that_say_nothing() -> None:
@@ -179,6 +191,50 @@ def test_an_answer_after_a_refusal_of_the_same_is_told() -> None:
 def test_another_question_or_another_refusal_is_no_bypass() -> None:
     assert bypass(sketch(1), sketch(2), -6.0) == []
     assert bypass(sketch(1), sketch(2, 1, 0.95), -6.0, refusal=0.95) == []
+
+
+def test_refusals_that_are_each_a_little_like_the_question_tell_together() -> None:
+    a_little = 0.32
+
+    def told(refused: int) -> list[Kind]:
+        actor = Actor()
+        for at in range(refused):
+            actor.remember("refused", at * 10.0, sketch(20 + at, 1, a_little))
+        kinds(actor, [seen(5, sketch=sketch(1))])
+        return [one.kind for one in answered(actor, seen(6, -6.0), RULES, ADJACENT)]
+
+    assert told(1) == []
+    assert told(4) == [Kind.REFUSAL_BYPASS]
+    actor = Actor()
+    for at in range(4):
+        actor.remember("refused", at * 10.0, sketch(30 + at))
+    kinds(actor, [seen(5, sketch=sketch(1))])
+    assert answered(actor, seen(6, -6.0), RULES, ADJACENT) == []
+
+
+def approached(steps: Sequence[Step], *, held: bool) -> list[Kind]:
+    """What is told of somebody whose last texts are ``steps``."""
+    return kinds(Actor(), [seen(1, steps[-1].closeness, held=held, steps=steps)])
+
+
+def test_variants_of_one_text_of_which_the_last_is_over_the_line_are_told() -> None:
+    flat = [Step(-5.5 + 0.1 * (at % 3), at > 0) for at in range(6)]
+    assert approached([*flat, Step(0.5, variant=True)], held=True) == [Kind.PROBING]
+    assert approached([*flat, Step(0.5, variant=False)], held=True) == [Kind.PROBING]
+    others = [Step(step.closeness, variant=False) for step in flat]
+    assert approached([*others, Step(0.5, variant=False)], held=True) == []
+
+
+def test_variants_whose_scores_climb_are_told_before_the_line_and_those_that_do_not_are_not() -> None:
+    climb = [Step(-5.0 + 0.5 * at, at > 0) for at in range(8)]
+    assert approached(climb, held=False) == [Kind.PROBING]
+    back = [Step(step.closeness - (1.2 if at == 4 else 0.0), step.variant) for at, step in enumerate(climb)]
+    assert approached(back, held=False) == [Kind.PROBING]
+    assert approached([*reversed(climb), climb[-1]], held=False) == []
+
+
+def test_where_texts_cannot_be_compared_a_climb_of_a_few_proves_nothing() -> None:
+    assert approached([Step(-5.0 + 0.5 * at, None) for at in range(8)], held=False) == []
 
 
 def test_an_actor_is_packed_without_loss_of_what_matters() -> None:

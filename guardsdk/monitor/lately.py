@@ -1,0 +1,71 @@
+"""The newest texts of the actors seen last, for as long as the process lasts: nothing here is saved or shared."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from guardsdk.monitor.approach import LATELY, Step
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from guardsdk.monitor.sketch import Sketcher
+
+ACTORS: Final = 512
+"""Actors whose newest texts are held; ten embeddings of each take 15 kB."""
+
+
+class Late(NamedTuple):
+    """One text."""
+
+    time_s: float
+    closeness: float
+    """Log-odds of its score over the threshold's."""
+    embedding: NDArray[np.float32]
+
+
+class Lately:
+    """Holds the newest texts of a few actors by their embeddings. Not thread-safe: the monitor calls it under its lock.
+
+    Most are never compared with anything: that takes as long as the rest of a check, and is left to when it matters.
+    """
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self._texts: OrderedDict[str, deque[Late]] = OrderedDict()
+
+    def note(self, pseudonym: str, text: Late) -> None:
+        """Hold one more text of an actor."""
+        texts = self._texts.get(pseudonym)
+        if texts is None:
+            texts = self._texts[pseudonym] = deque(maxlen=LATELY)
+            if len(self._texts) > ACTORS:
+                self._texts.popitem(last=False)
+        else:
+            self._texts.move_to_end(pseudonym)
+        texts.append(text)
+
+    def newest(self, pseudonym: str) -> NDArray[np.float32] | None:
+        """Return the embedding of an actor's newest text, or none."""
+        texts = self._texts.get(pseudonym)
+        return texts[-1].embedding if texts else None
+
+    def steps(self, pseudonym: str, since_s: float, sketcher: Sketcher, least: float) -> list[Step]:
+        """Return an actor's texts from ``since_s`` on, the oldest first; ``least`` is how like variants are."""
+        texts = [text for text in self._texts.get(pseudonym, ()) if text.time_s >= since_s]
+        found = sketcher.likest([text.embedding for text in texts]) if texts else None
+        if found is None:
+            return [Step(text.closeness, None) for text in texts]
+        return [Step(text.closeness, like >= least) for text, like in zip(texts, found, strict=True)]
+
+    def begin_anew(self, pseudonym: str) -> None:
+        """Hold only the newest text of an actor, of whom the rest was told."""
+        texts = self._texts.get(pseudonym)
+        while texts is not None and len(texts) > 1:
+            texts.popleft()
+
+    def forget(self, pseudonym: str) -> None:
+        """Hold nothing of an actor."""
+        self._texts.pop(pseudonym, None)

@@ -1,0 +1,79 @@
+"""Variants of one text, from the embeddings that the monitor is told of to the alert."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from guardsdk.monitor import Kind, Monitor, lately
+from guardsdk.monitor.approach import LATELY
+from guardsdk.monitor.lately import Late, Lately
+from guardsdk.monitor.sketch import LEARNED_FROM, Sketcher
+from tests.monitor.test_behaviour import embedding
+from tests.monitor.test_monitor import policy, record
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+USUALLY = LEARNED_FROM + 200
+SCORES = (0.010, 0.012, 0.011, 0.02, 0.03, 0.05)
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, object]:
+    """What a monitor remembers that has seen ordinary traffic of many users."""
+    watching = Monitor(policy(), key=b"k")
+    for number in range(USUALLY):
+        told = record(number, 0.001 * (number % 20), actor=f"user{number % 300}")
+        watching.on_check(replace(told, embedding=embedding(number)))
+    assert watching.alerts == ()
+    return watching.state()
+
+
+def kinds(state: dict[str, object], texts: list[tuple[float, NDArray[np.float32]]]) -> list[Kind]:
+    watching = Monitor(policy(), key=b"k")
+    watching.merge(state)
+    for number, (score, vector) in enumerate(texts, USUALLY):
+        watching.on_check(replace(record(number, score, actor="planted"), embedding=vector))
+    return [alert.kind for alert in watching.alerts]
+
+
+def test_variants_of_one_text_that_end_over_the_line_are_probing(state: dict[str, object]) -> None:
+    variants = [embedding(10_000 + at, 9999, 0.9) for at in range(7)]
+    assert kinds(state, [*zip(SCORES, variants, strict=False), (0.95, variants[6])]) == [Kind.PROBING]
+    others = [embedding(20_000 + at) for at in range(7)]
+    assert kinds(state, [*zip(SCORES, others, strict=False), (0.95, others[6])]) == []
+
+
+def test_variants_of_a_harmless_text_are_nobodys_business(state: dict[str, object]) -> None:
+    variants = [embedding(10_000 + at, 9999, 0.9) for at in range(30)]
+    assert kinds(state, [(0.01 + 0.001 * at, vector) for at, vector in enumerate(variants)]) == []
+
+
+def test_only_a_few_texts_of_a_few_actors_are_held_and_those_told_of_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lately, "ACTORS", 2)
+    held, sketcher = Lately(), Sketcher(lambda: b"x")
+    for at in range(LATELY + 3):
+        held.note("a", Late(float(at), float(at), embedding(at)))
+    steps = held.steps("a", 0.0, sketcher, 0.5)
+    assert [step.closeness for step in steps] == [float(at) for at in range(3, LATELY + 3)]
+    assert {step.variant for step in steps} == {None}
+    assert len(held.steps("a", LATELY, sketcher, 0.5)) == 3
+    held.note("b", Late(0.0, 0.0, embedding(1)))
+    held.begin_anew("a")
+    assert len(held.steps("a", 0.0, sketcher, 0.5)) == 1
+    assert np.array_equal(held.newest("a"), embedding(LATELY + 2))  # type: ignore[arg-type]  # there is one
+    held.note("a", Late(0.0, 0.0, embedding(2)))
+    held.note("c", Late(0.0, 0.0, embedding(3)))
+    assert held.newest("b") is None
+    held.forget("a")
+    assert held.newest("a") is None
+
+
+def test_nothing_saved_is_long_enough_to_hold_an_embedding(state: dict[str, object]) -> None:
+    actors = state["actors"]
+    assert isinstance(actors, dict)
+    assert max(map(len, actors.values())) < 384
