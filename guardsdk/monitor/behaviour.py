@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 
 _LEAST_SHARE: Final = 0.005
 """What everybody's share is taken for at least, so that one hit where there are hardly any proves nothing yet."""
-_PROBE_SHARE: Final = 1e-4
-"""Of the run length, what the evidence of climbing must reach: a score close to the threshold besides is as rare."""
+_PROBE_SHARE: Final = 1e-3
+"""Of the run length, what the evidence of climbing must reach: a score close to the threshold besides is rare, too."""
 _PROBES: Final = 5
 """Texts a climb takes at least."""
+_RARER: Final = 0.1
+"""How much more alike two texts of different questions are a third as often, beyond what few are."""
 _CLIMB: Final = math.log(20.0)
 """Evidence of a climb among variants of one text that are not held back."""
 
@@ -170,7 +172,7 @@ def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, *, near: bool) -> l
             actor.texts.remove(before)
             figures = {"similarity": alike, "seconds": seen.time_s - before.time_s, "blocks": actor.blocks}
             told.append(Told(Kind.REPHRASED, Severity.WARNING, figures))
-    actor.returned = _alike(actor.of("refused"), sketch, since_s) >= rules.similarity
+    actor.returned = _asks_again(actor.of("refused"), sketch, since_s, rules.similarity)
     return told
 
 
@@ -191,14 +193,18 @@ def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> li
     return []
 
 
-def _alike(texts: list[Text], sketch: bytes, since_s: float) -> float:
-    """Return how alike ``sketch`` is to those of ``texts`` that are not older than ``since_s``, taken together.
+def _asks_again(texts: list[Text], sketch: bytes, since_s: float, least: float) -> bool:
+    """Whether ``sketch`` is like those of ``texts`` that are not older than ``since_s``, taken together.
 
     Estimates of likeness add up (Stouffer, The American Soldier, 1949): ``n`` of them, each by itself too small, tell
-    as much as one of ``sqrt(n)`` times their mean. The best of them are taken, however many.
+    as much as one of ``sqrt(n)`` times their mean. The best of them are taken, however many; as that is ``n`` chances,
+    ``least`` grows with the logarithm of ``n``.
     """
     found = sorted((similarity(text.sketch, sketch) for text in texts if text.time_s >= since_s), reverse=True)
-    return max((total / math.sqrt(count) for count, total in enumerate(accumulate(found), 1)), default=-1.0)
+    if not found:
+        return False
+    best = max(total / math.sqrt(count) for count, total in enumerate(accumulate(found), 1))
+    return best >= least + _RARER * math.log(len(found))
 
 
 def _same(texts: list[Text], sketch: bytes, since_s: float, least: float) -> tuple[float, Text] | None:

@@ -194,7 +194,7 @@ def test_another_question_or_another_refusal_is_no_bypass() -> None:
 
 
 def test_refusals_that_are_each_a_little_like_the_question_tell_together() -> None:
-    a_little = 0.32
+    a_little = 0.36
 
     def told(refused: int) -> list[Kind]:
         actor = Actor()
