@@ -193,7 +193,9 @@ def of_actors(traffic: Traffic, chance: random.Random) -> dict[str, tuple[tuple[
         (Kind.ADJACENT_VOLUME, Kind.PROBING),
         [session(chance.sample(near, min(12, len(near)))) for _ in range(50)],
     )
-    climbs, as_written, short, reworded, bypassed = [], [], [], [], []
+    climbs, reworded, bypassed = [], [], []
+    as_written: list[list[Step]] = []
+    short: list[list[Step]] = []
     for texts in traffic.sessions["probing"]:
         over = next((at for at, text in enumerate(texts) if _held(text)), None)
         if over is None:
@@ -376,9 +378,9 @@ def markdown(result: dict[str, Any]) -> str:
         naive = f"{one.naive_found}" + ("" if one.naive_delay is None else f" (after {one.naive_delay:g})")
         lines.append(_row((one.scenario, rules, f"{one.runs}", f"{one.found}", f"{one.in_time}", delay, naive)))
     rows_again = ["| harmless, and repetitive | runs | blocked by mistake | with an alert |", "|---|---:|---:|---:|"]
-    for one in [Harmless(**one) for one in result["harmless"]]:
-        kinds = ", ".join(f"{count} (`{kind}`)" for kind, count in sorted(one.told.items())) or "0"
-        rows_again.append(_row((one.what, f"{one.runs}", f"{one.held}", kinds)))
+    for again in [Harmless(**one) for one in result["harmless"]]:
+        kinds = ", ".join(f"{count} (`{kind}`)" for kind, count in sorted(again.told.items())) or "0"
+        rows_again.append(_row((again.what, f"{again.runs}", f"{again.held}", kinds)))
     return f"""Model `{result["model"]}`, {result["date"]}, {result["hardware"]}.
 
 {chr(10).join(lines)}
