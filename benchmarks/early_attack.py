@@ -68,9 +68,14 @@ def _swapped(rng: random.Random, text: str) -> str:
     return " ".join(words)
 
 
+def _harmless(rng: random.Random) -> str:
+    """Return a sentence or many: up to a window's worth, in which an attack is a small part."""
+    return filler(rng.choice([40, 40, 200, 800]), rng.randrange(10_000))
+
+
 MOVES: Final[tuple[Callable[[random.Random, str], str], ...]] = (
-    lambda rng, text: filler(40, rng.randrange(10_000)) + text,
-    lambda rng, text: f"{text} {filler(40, rng.randrange(10_000)).strip()}",
+    lambda rng, text: _harmless(rng) + text,
+    lambda rng, text: f"{text} {_harmless(rng)}".strip(),
     _at_word(lambda _, __: ""),
     _at_word(_typo),
     _at_word(lambda rng, word: word + rng.choice(",.;:!?-")),

@@ -34,7 +34,7 @@ class How:
     policy: str | None
     model: str | None
     providers: Providers | None
-    early_exit: bool
+    early_exit: bool = True
 
 
 def verdicts_of(guard: Guard, stage: str, batch: Batch) -> list[Verdict]:

@@ -139,10 +139,11 @@ class Classifier:
             room = self.model.manifest.max_tokens - frame
             ranges = _ends_first(windows(len(tokens.ids), room, self.model.manifest.overlap_tokens))
             bounds = self._bounds.get(request.stage) if limits.early_exit else None
-            rows += [
-                Row(len(tallies), at, head, tokens.ids[a:b], pair, frame + b - a, bounds)
-                for at, (a, b) in enumerate(ranges)
-            ]
+            longest = 0 if bounds is None else bounds.longest
+            for at, (a, b) in enumerate(ranges):
+                length = frame + b - a
+                within = bounds if length <= longest else None
+                rows.append(Row(len(tallies), at, head, tokens.ids[a:b], pair, length, within))
             reading = self._readings[request.stage]
             tallies.append(Tally(text, tokens, ranges, reading if heads is None else reading.beside(heads)))
         return rows, tallies

@@ -32,6 +32,8 @@ class Bounds:
         """Take them from the manifest of ``model``, which has them for ``stage``."""
         labels, early = model.manifest.labels, model.manifest.early_exit
         entries = [None if early is None else early.stages[stage].get(label.name) for label in labels]
+        self.longest = inf if early is None or early.longest is None else early.longest
+        """Tokens of a row beyond which it is not cleared."""
         # A label that is not read on the stage neither holds up a row nor is it changed.
         self._lines = [
             (inf, 1.0, 0.0) if one is None else (one.clear_below, one.slope, one.intercept) for one in entries

@@ -102,6 +102,9 @@ class EarlyExit(_Strict):
     """Transformer layers of the lower half."""
     of: int
     """Those of the whole."""
+    longest: int | None = Field(default=None, ge=1)
+    """Tokens of a row, all that frames the text included, beyond which it is not cleared; null for no such limit. The
+    more harmless text there is around an attack, the less the lower layers see of it."""
     stages: dict[Stage, dict[str, EarlyLabel]]
     """Stage to every label that is read there; on a stage that is left out no row is cleared."""
 

@@ -142,6 +142,18 @@ def test_a_stage_without_bounds_goes_the_long_way(tmp_path: Path) -> None:
     assert [score(classifier, "please", stage).tier for stage in Stage] == ["full", "early", "full"]
 
 
+def test_a_window_longer_than_the_manifest_allows_goes_the_long_way(tmp_path: Path) -> None:
+    directory = write_early(tmp_path / "tiny", early_exit=early_exit(longest=8))
+    classifier = Classifier(load_manifest(directory), "cpu", 1)
+    framed = 3  # [CLS], the stage's token, [SEP]
+    assert [score(classifier, "the " * words).tier for words in (1, 8 - framed, 9 - framed, 60)] == [
+        "early",
+        "early",
+        "full",
+        "full",
+    ]
+
+
 def test_only_labels_read_on_the_stage_hold_a_text_up(tmp_path: Path) -> None:
     classifier = Classifier(load_manifest(write_early(tmp_path / "tiny")), "cpu", 1)
     assert [score(classifier, "question", stage).tier for stage in Stage] == ["full", "full", "early"]
@@ -355,6 +367,7 @@ def test_states_for_other_tokens_are_an_error() -> None:
         ({"graph": "other.onnx"}, "checksum for other.onnx"),
         ({"rest": "other.onnx"}, "checksum for other.onnx"),
         ({"layers": 2}, "fewer than the 2"),
+        ({"longest": 0}, "longest"),
         ({"stages": {"input": {}}}, "must name the labels read there: prompt_injection, toxicity"),
         ({"stages": {"tool": early_exit()["stages"]["input"]}}, "must name the labels read there: prompt_injection$"),
         ({"colour": "blue"}, "Extra inputs"),
