@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputError, InputTypeError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def chosen_policy(given: Policy | str | Path | None, settings: Settings, *, shadow: bool | None) -> Policy:
-    """Return the policy in force; ``PolicyError`` where it cannot be read."""
+    """Return the policy in force; ``PolicyError`` where it cannot be read, ``InputTypeError`` where it is none."""
     policy = _read(given, settings)
     return policy if shadow in (None, policy.shadow) else policy.model_copy(update={"shadow": shadow})
 
@@ -27,6 +28,9 @@ def chosen_policy(given: Policy | str | Path | None, settings: Settings, *, shad
 def _read(given: Policy | str | Path | None, settings: Settings) -> Policy:
     if isinstance(given, Policy):
         return given
+    if not isinstance(given, str | PathLike | None):
+        msg = f"policy must be a Policy, the path of a policy file or the name of a preset, not {type(given).__name__}"
+        raise InputTypeError(msg)
     path = settings.policy if given is None else given
     return default_policy() if path is None else load_policy(path)
 
@@ -59,14 +63,26 @@ def require_options(
     providers: str | None,
     *,
     max_waiting: int | None = None,
+    screens: Sequence[object] = (),
 ) -> None:
-    """Raise ``InputError`` unless the options of a guard have values that can be used."""
+    """Raise ``InputError``, ``InputTypeError`` for a screen, unless the options of a guard can be used."""
+    require_parts(screens, "screens", "name", "operating_points", "read")
     require(cache >= 0, "cache must be 0 (off) or more verdicts")
     require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
     require(max_chars is None or max_chars >= 1, "max_chars must be at least 1, or None")
     require(max_waiting is None or max_waiting >= 0, "max_waiting must be at least 0, or None")
     require(threads is None or threads >= 1, "threads must be at least 1")
     require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
+
+
+def require_parts(given: Iterable[object], name: str, *parts: str) -> None:
+    """Raise ``InputTypeError`` that names the place of the first of ``given`` that lacks one of ``parts``."""
+    for place, one in enumerate(given):
+        for part in parts:
+            if not hasattr(type(one), part) and not hasattr(one, part):  # a property is not asked for
+                kind = type(one).__name__
+                msg = f"{name}[{place}], of type {kind}, has no {part!r}: it needs {', '.join(parts)}"
+                raise InputTypeError(msg)
 
 
 def require_text(given: object, name: str) -> None:

@@ -116,11 +116,11 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
 
         Raises:
             PolicyError: The policy cannot be read.
-            InputError: An argument or a setting has a value that cannot be used.
+            InputError, InputTypeError: An argument or a setting has a value or a type that cannot be used.
             TeachingError: A lesson cannot be read.
             DecorationError: ``reviewer`` is neither a callable nor a queue.
         """
-        require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting=max_waiting)
+        require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting=max_waiting, screens=screens)
         require_seconds(deadline_s, "deadline_s")
         self._settings = Settings.from_environment() if settings is None else settings
         self._lessons = lessons_of(taught)
@@ -172,7 +172,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
             stage: ``"input"`` (from a user), ``"tool"`` (a document or tool result) or ``"output"`` (from the model).
             context: The prompt a response answers; read on the output stage only.
             system: The developer's instructions, which a response must not recite; read on the output stage only.
-            actor: Whom to name as the author in telemetry; it has no part in the decision.
+            actor: Whose text it is, for monitor and logs; only ``[monitor.enforcement]`` of a policy decides by it.
             deadline_s: Seconds this check may take, in place of the guard's.
 
         Returns:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputTypeError
+from guardsdk.given import require_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 
 def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequence[Observer]:
-    """Return the observers given, or the one for OpenTelemetry."""
+    """Return the observers given, or the one for OpenTelemetry. Raises ``InputTypeError`` for what is none."""
     if given is not None:
+        require_parts(given, "observers", "on_check")
         return given
     # Imported here because OpenTelemetry is slow to import and a guard with observers of its own does without it.
     from guardsdk.telemetry.observer import OpenTelemetryObserver  # noqa: PLC0415

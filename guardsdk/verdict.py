@@ -122,8 +122,10 @@ class Finding(_Frozen):
     principle_id: str
     label: str
     score: float = Field(ge=0.0, le=1.0)
+    """Calibrated probability of ``label``."""
     threshold: float = Field(ge=0.0, le=1.0)
     margin: float = Field(ge=0.0)
+    """``score - threshold``."""
     action: Action
     """What the principle asks for; in shadow mode too, where the verdict does not follow it."""
     spans: tuple[tuple[int, int], ...] = Field(min_length=1)

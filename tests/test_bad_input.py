@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +49,37 @@ def test_what_is_no_string_is_a_type_error(guard: Guard, given: object) -> None:
             guard.check_many(["fine"], system=cast("str", given))
         with pytest.raises(InputTypeError, match="actor must be a string"):
             guard.check("fine", actor=cast("str", given))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"policy": 3}, "policy must be a Policy, the path of a policy file or the name of a preset, not int"),
+        ({"screens": [3]}, r"screens\[0\], of type int, has no 'name': it needs name, operating_points, read"),
+        ({"observers": [print]}, r"observers\[0\], of type builtin_function_or_method, has no 'on_check'"),
+    ],
+)
+def test_parts_that_are_none_are_refused_when_the_guard_is_made(
+    model_directory: Path, options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(InputTypeError, match=problem):
+        Guard(**{"models": model_directory, "observers": (), **options})
+
+
+def test_a_principle_that_is_not_there_is_a_key_error_that_names_the_nearest() -> None:
+    with pytest.raises(KeyError, match="no principle 'no-jailbrake'; did you mean 'no-jailbreak'"):
+        Policy.default().principle("no-jailbrake")
+
+
+def test_without_langchain_its_handlers_say_what_to_install() -> None:
+    program = "import sys\nsys.modules['langchain_core'] = None\nimport guardsdk.integrations.langchain"
+    done = subprocess.run(  # noqa: S603  this interpreter
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "ModuleNotFoundError: the handlers for LangChain need langchain-core: pip install 'guardsdk[langchain]'\n"
+    )
 
 
 async def test_the_async_check_refuses_the_same(guard: Guard) -> None:

@@ -17,7 +17,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+try:
+    from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+except ModuleNotFoundError as missing:
+    _MISSING = "the handlers for LangChain need langchain-core: pip install 'guardsdk[langchain]'"
+    raise ModuleNotFoundError(_MISSING, name=missing.name) from None
 
 from guardsdk.enforce import Enforcer
 from guardsdk.errors import GuardError

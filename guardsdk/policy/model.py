@@ -28,7 +28,7 @@ from guardsdk.policy.finding import DEFAULT, packaged_file, written_at, written_
 from guardsdk.policy.logging import LogRules
 from guardsdk.policy.monitoring import ActorRules, Enforcement, MonitorRules
 from guardsdk.policy.origin import Origin
-from guardsdk.policy.reading import explain
+from guardsdk.policy.reading import explain, nearest
 from guardsdk.verdict import Action, ArtifactRef, Stage
 
 if TYPE_CHECKING:
@@ -205,11 +205,12 @@ class Policy(_Strict):
         return self
 
     def principle(self, identifier: str) -> Principle:
-        """Return the principle of that id; ``KeyError`` where there is none."""
+        """Return the principle of that id; ``KeyError`` that names the nearest where there is none."""
         for principle in self.principles:
             if principle.id == identifier:
                 return principle
-        raise KeyError(identifier)
+        msg = f"no principle {identifier!r}; {nearest(identifier, [one.id for one in self.principles])}"
+        raise KeyError(msg)
 
     def on_error_for(self, stage: Stage) -> Action:
         """Return ``Action.BLOCK`` or ``Action.ALLOW``: what follows on ``stage`` when a text could not be checked."""
