@@ -70,6 +70,14 @@ def delta(index: int = 0, **fields: object) -> dict[str, object]:
             [user([{"type": "document", "title": "t", "context": "c", "source": {"type": "text", "data": "a page"}}])],
             [("tool", "t\nc\na page")],
         ),
+        (
+            [
+                user(
+                    [{"type": "document", "title": "t", "source": {"type": "content", "content": [{"text": "a page"}]}}]
+                )
+            ],
+            [("tool", "t"), ("tool", "a page")],
+        ),
         ([Thing(type="human", content="hello"), Thing(type="ai", content="yes")], [("input", "hello")]),
         (Thing(to_messages=lambda: [Thing(type="ToolMessageChunk", content="found")]), [("tool", "found")]),
         ([], [("input", "")]),
@@ -111,6 +119,10 @@ def test_a_prompt_that_cannot_be_read_is_refused_with_its_type_and_the_way_out(v
         (user([{"type": "input_audio", "input_audio": {}}, PICTURE]), [("input", "", ("input_audio", "image_url"))]),
         (user([{"type": "file", "file": {}}]), [("input", "", ("file",))]),
         (user([{"type": "document", "source": {"type": "url", "url": "x"}}]), [("input", "", ("document",))]),
+        (
+            user([{"type": "document", "title": "t", "source": {"type": "url", "url": "x"}}]),
+            [("tool", "t", ()), ("input", "", ("document",))],
+        ),
         (user("hello", images=["AAAA"]), [("input", "hello", ("images",))]),
         ([{"role": "tool", "content": [PICTURE]}], [("tool", "", ("image_url",))]),
         (

@@ -139,16 +139,27 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
             own.append((number, string(part, "text", "extract_prompt")))
         elif kind == "tool_result":
             yield from _inside(content_passages(field(part, "content") or "", Stage.TOOL), number)
-        elif kind == "document" and kind_of(source := field(part, "source")) == "text":
-            around = [text for name in ("title", "context") if isinstance(text := field(part, name), str)]
-            text = "\n".join([*around, string(source, "data", "extract_prompt")])
-            yield Passage(text, Stage.TOOL, parts=((number, 0, len(text)),))
         elif kind in MEDIA_PARTS:
-            media.append((number, kind))
+            yield from _readable(part, number)
+            if kind != "document" or kind_of(field(part, "source")) not in ("text", "content"):
+                media.append((number, kind))
         else:
             raise unreadable(part, "extract_prompt")
     if own or media:  # one passage: words split over parts are still read together
         yield _together(own, media, stage)
+
+
+def _readable(part: object, number: int) -> Iterator[Passage]:
+    """Return what can be read of a document or file: title and context with its text, and the parts it is made of."""
+    source = field(part, "source")
+    own = [text for name in ("title", "context") if isinstance(text := field(part, name), str)]
+    if kind_of(source) == "text":
+        own.append(string(source, "data", "extract_prompt"))
+    if own:
+        text = "\n".join(own)
+        yield Passage(text, Stage.TOOL, parts=((number, 0, len(text)),))
+    if kind_of(source) == "content":
+        yield from _inside(content_passages(field(source, "content") or "", Stage.TOOL), number)
 
 
 def _together(own: list[tuple[int, str]], media: list[tuple[int, str]], stage: Stage) -> Passage:

@@ -35,7 +35,7 @@ TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 MEDIA_PARTS = frozenset(
     {
         "audio",
-        "document",  # one with text in it is read before anybody asks here
+        "document",  # but for one that is text
         "file",
         "image",
         "image_url",
