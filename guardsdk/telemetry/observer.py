@@ -105,16 +105,18 @@ def _end(record: CheckRecord) -> int:
 
 
 def _add_events(span: Span, record: CheckRecord) -> None:
+    end = _end(record)
     for evaluation in record.verdict.evaluations:
-        span.add_event(names.EVENT, render.evaluation_attributes(evaluation), timestamp=_end(record))
+        span.add_event(names.EVENT, render.evaluation_attributes(evaluation), timestamp=end)
 
 
 def _emit(logger: Logger, record: CheckRecord, context: Context | None) -> None:
     """Emit the events as log records of ``context``, which is the current one where it is left out."""
+    end = _end(record)
     for evaluation in record.verdict.evaluations:
         logger.emit(
             LogRecord(
-                timestamp=_end(record),
+                timestamp=end,
                 context=context,
                 attributes=render.evaluation_attributes(evaluation),
                 event_name=names.EVENT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from guardsdk.telemetry import names
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 Value = str | bool | int | float | tuple[str, ...]
 
+_few = lru_cache(maxsize=1024)
+"""For what is made of a few stages, labels and principles only: the same dictionary each time, which an SDK copies."""
+_word = {member: member.value for kind in (Stage, Action, Status) for member in kind}.__getitem__
+"""What an enumeration's member is called: the property of that name takes longer than a metric's whole dictionary."""
+
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9_.]*")
 
 
@@ -24,10 +30,10 @@ def span_attributes(record: CheckRecord) -> dict[str, Value]:
     verdict = record.verdict
     model, policy = verdict.model, verdict.policy
     known: tuple[tuple[names.Attribute, Value | None], ...] = (
-        (names.STAGE, verdict.stage.value),
-        (names.ACTION, verdict.action.value),
-        (names.WOULD_ACTION, verdict.would_action.value if verdict.would_action else None),
-        (names.STATUS, verdict.status.value),
+        (names.STAGE, _word(verdict.stage)),
+        (names.ACTION, _word(verdict.action)),
+        (names.WOULD_ACTION, _word(verdict.would_action) if verdict.would_action else None),
+        (names.STATUS, _word(verdict.status)),
         (names.ALLOWED, verdict.allowed),
         (names.PRINCIPLE, verdict.principle_id),
         (names.FINDINGS, tuple(finding.principle_id for finding in verdict.findings) or None),
@@ -60,14 +66,19 @@ def span_attributes(record: CheckRecord) -> dict[str, Value]:
     return attributes
 
 
+@_few
 def _of_label(attribute: names.Attribute, label: str) -> str:
     return attribute.name.replace(names.LABEL_PLACE, label)
 
 
 def _closest(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
     """Per label the evaluation with the largest margin: several principles may read one label; events hold them all."""
-    ordered = sorted(evaluations, key=lambda one: one.margin)
-    return {one.label: one for one in ordered}
+    closest: dict[str, Evaluation] = {}
+    for one in evaluations:
+        known = closest.get(one.label)
+        if known is None or one.margin >= known.margin:
+            closest[one.label] = one
+    return closest
 
 
 def evaluation_attributes(evaluation: Evaluation) -> dict[str, Value]:
@@ -119,12 +130,22 @@ def guardrail_attributes(verdict: Verdict) -> dict[str, Value]:
 
 def stage_attributes(verdict: Verdict) -> dict[str, Value]:
     """Return the attributes of ``guardsdk.check.coverage``."""
-    return {names.STAGE.name: verdict.stage.value}
+    return _of_stage(verdict.stage)
+
+
+@_few
+def _of_stage(stage: Stage) -> dict[str, Value]:
+    return {names.STAGE.name: stage.value}
 
 
 def cache_attributes(verdict: Verdict) -> dict[str, Value]:
     """Return the attributes of ``guardsdk.check.cache``."""
-    return {names.STAGE.name: verdict.stage.value, names.CACHED.name: verdict.cached}
+    return _of_cache(verdict.stage, verdict.cached)
+
+
+@_few
+def _of_cache(stage: Stage, cached: bool) -> dict[str, Value]:  # noqa: FBT001  a key of the cache
+    return {names.STAGE.name: stage.value, names.CACHED.name: cached}
 
 
 def errors_attributes(verdict: Verdict) -> Iterator[dict[str, Value]]:
@@ -143,12 +164,16 @@ def errors_attributes(verdict: Verdict) -> Iterator[dict[str, Value]]:
 
 def duration_attributes(verdict: Verdict) -> dict[str, Value]:
     """Return the attributes of ``guardsdk.check.duration``."""
+    return _of_duration(verdict.stage, verdict.status, verdict.cached, error_type(verdict))
+
+
+@_few
+def _of_duration(stage: Stage, status: Status, cached: bool, kind: str | None) -> dict[str, Value]:  # noqa: FBT001  as above
     attributes: dict[str, Value] = {
-        names.STAGE.name: verdict.stage.value,
-        names.STATUS.name: verdict.status.value,
-        names.CACHED.name: verdict.cached,
+        names.STAGE.name: stage.value,
+        names.STATUS.name: status.value,
+        names.CACHED.name: cached,
     }
-    kind = error_type(verdict)
     if kind is not None:
         attributes[names.ERROR_TYPE.name] = kind
     return attributes
@@ -156,30 +181,43 @@ def duration_attributes(verdict: Verdict) -> dict[str, Value]:
 
 def decision_attributes(verdict: Verdict) -> dict[str, Value]:
     """Return the attributes of ``guardsdk.check.decisions``."""
+    return _of_decision(verdict.stage, verdict.action, verdict.status, verdict.would_action, verdict.principle_id)
+
+
+@_few
+def _of_decision(
+    stage: Stage, action: Action, status: Status, would_action: Action | None, principle_id: str | None
+) -> dict[str, Value]:
     attributes: dict[str, Value] = {
-        names.STAGE.name: verdict.stage.value,
-        names.ACTION.name: verdict.action.value,
-        names.STATUS.name: verdict.status.value,
+        names.STAGE.name: stage.value,
+        names.ACTION.name: action.value,
+        names.STATUS.name: status.value,
     }
-    if verdict.would_action is not None:
-        attributes[names.WOULD_ACTION.name] = verdict.would_action.value
-    if verdict.principle_id is not None:
-        attributes[names.PRINCIPLE.name] = verdict.principle_id
+    if would_action is not None:
+        attributes[names.WOULD_ACTION.name] = would_action.value
+    if principle_id is not None:
+        attributes[names.PRINCIPLE.name] = principle_id
     return attributes
 
 
 def score_attributes(verdict: Verdict, label: str) -> dict[str, Value]:
     """Return the attributes of ``guardsdk.score``."""
-    return {names.STAGE.name: verdict.stage.value, names.LABEL.name: label}
+    return _of_score(verdict.stage, label)
+
+
+@_few
+def _of_score(stage: Stage, label: str) -> dict[str, Value]:
+    return {names.STAGE.name: stage.value, names.LABEL.name: label}
 
 
 def distance_attributes(verdict: Verdict, evaluation: Evaluation) -> dict[str, Value]:
     """Return the attributes of ``guardsdk.distance``."""
-    return {
-        names.STAGE.name: verdict.stage.value,
-        names.PRINCIPLE.name: evaluation.principle_id,
-        names.FIRED.name: evaluation.fired,
-    }
+    return _of_distance(verdict.stage, evaluation.principle_id, evaluation.fired)
+
+
+@_few
+def _of_distance(stage: Stage, principle_id: str, fired: bool) -> dict[str, Value]:  # noqa: FBT001  as above
+    return {names.STAGE.name: stage.value, names.PRINCIPLE.name: principle_id, names.FIRED.name: fired}
 
 
 def error_type(verdict: Verdict) -> str | None:
