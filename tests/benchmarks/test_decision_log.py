@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import decision_log
+from benchmarks.readme import filled
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.query import Query, count, records
 from guardsdk.decisions.verify import verify
@@ -15,9 +17,9 @@ from guardsdk.pseudonyms import Pseudonyms
 from tests.decisions.conftest import Written, record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_what_is_written_is_a_log_over_several_files_whose_chain_holds(
@@ -47,6 +49,12 @@ def test_a_line_has_the_fields_of_one_that_a_guard_writes(tmp_path: Path) -> Non
     decision_log.write(tmp_path / "made.jsonl", 3, seed=2)
     (real,), made = records(written.path, Query()), records(tmp_path / "made.jsonl", Query())
     assert [list(one) for one in made] == [list(real)] * 3
+
+
+def test_the_page_quotes_the_measured_figures_as_they_are() -> None:
+    found = json.loads((ROOT / decision_log.RESULTS).read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "decision-log.md").read_text(encoding="utf-8")
+    assert filled(page, "questions", decision_log.markdown(found)) == page
 
 
 def test_the_table_has_a_row_for_every_question() -> None:
