@@ -176,6 +176,13 @@ def test_the_developers_instructions_are_kept_apart_whole() -> None:
         (Thing(choices=[Thing(index=0, message=Thing(role="assistant", content="hello"))]), ["hello"]),
         (choices({"content": None, "refusal": "I cannot."}), ["I cannot."]),
         (choices({"content": "hello", "reasoning_content": "a thought"}), ["hello", "a thought"]),
+        (choices({"content": "hello", "reasoning": [{"text": "a thought"}]}), ["hello", "a thought"]),
+        (choices({"content": "hello", "thinking": {"text": "a thought"}}), ["hello", "a thought"]),
+        (choices({"content": None, "tool_calls": [{"function": {"arguments": "", "input": "x"}}]}), ["x"]),
+        (
+            {"object": "response", "output": [{"type": "mcp_call", "arguments": '{"a": "x"}', "output": "found"}]},
+            ["found", "x"],
+        ),
         ({"object": "text_completion", "choices": [{"index": 0, "text": "hello"}]}, ["hello"]),
         (
             choices(

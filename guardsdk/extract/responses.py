@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,8 @@ _CALL_PARTS = frozenset(
     }
 )
 _CALL_ARGUMENTS = ("arguments", "args", "input", "partial_json", "code")
+_CALL_RESULTS = ("output", "outputs")
+"""What a call gave that the provider made itself."""
 # Parts of a response that hold no words of the model: encrypted, or a request the provider served itself.
 _WORDLESS_PARTS = frozenset({"citation", "file_search_call", "mcp_list_tools", "redacted_thinking", "web_search_call"})
 
@@ -166,6 +168,8 @@ class ResponseText:
             for holder in (message, extra):
                 if isinstance(text := field(holder, name), str):
                     self._append(text, (*path, name), holder, name)
+                elif isinstance(text, Mapping | Sequence):
+                    self._append("\n".join(leaves(text)), (*path, name), None, "")
         legacy = field(message, "function_call") or field(extra, "function_call")
         # A LangChain chunk repeats its raw pieces as calls parsed so far; only the pieces can be joined.
         calls = field(message, "tool_call_chunks") or (
@@ -200,12 +204,16 @@ class ResponseText:
                 raise unreadable(part, "extract_response")
 
     def _call(self, call: object, path: tuple[object, ...]) -> None:
-        name = next((name for name in _CALL_ARGUMENTS if field(call, name) is not None), _CALL_ARGUMENTS[0])
-        arguments = field(call, name)
-        if isinstance(arguments, str):
-            self.pieces.append(Piece(path, arguments, call, name, arguments=True))
-        elif arguments:
-            self._append("\n".join(leaves(arguments)), path, None, "")
+        names = [name for name in _CALL_ARGUMENTS if field(call, name) not in (None, "")]
+        for name in names or _CALL_ARGUMENTS[:1]:
+            arguments = field(call, name)
+            if isinstance(arguments, str):
+                self.pieces.append(Piece(path, arguments, call, name, arguments=True))
+            elif arguments:
+                self._append("\n".join(leaves(arguments)), path, None, "")
+        for name in _CALL_RESULTS:
+            if isinstance(result := field(call, name), str | Mapping | Sequence):
+                self._append("\n".join(leaves(result)), (*path, name), None, "")
 
     def _append(self, text: str, channel: Channel, holder: object, name: str | int) -> None:
         self.pieces.append(Piece(channel, text, holder, name))
