@@ -40,6 +40,10 @@ class Conversations:
             actor: Whom to name as the author in telemetry.
             deadline_s: Seconds the whole check may take, in place of the guard's for each stage.
 
+        Returns:
+            One verdict for all of them, the verdict of every text in ``turns``, and findings with the message, the part
+            and the characters they lie in.
+
         Raises:
             InputTypeError: ``messages`` is no such list, or a message has a role or a part of a kind nobody knows.
             InputError, PolicyError, GuardError: As ``check`` raises them.
