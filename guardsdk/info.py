@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from guardsdk.policy.recalibrating import offered
 from guardsdk.verdict import Action, ArtifactRef, Stage
 from guardsdk.version import __version__
 
@@ -60,9 +61,9 @@ def describe(assembly: Assembly, classifier: Classifier, provider_requested: str
     model, bound = classifier.model, assembly.bound
     labels: dict[str, tuple[Stage, ...]] = {}
     points: dict[str, dict[Stage, dict[str, float]]] = {}
-    for (label, stage), offered in assembly.panel.operating_points.items():
+    for (label, stage), named in offered(bound.policy.recalibrate, assembly.panel.operating_points).items():
         labels[label] = (*labels.get(label, ()), stage)
-        points.setdefault(label, {})[stage] = dict(offered)
+        points.setdefault(label, {})[stage] = dict(named)
     return GuardInfo(
         model=model.ref,
         directory=model.directory,

@@ -80,7 +80,13 @@ def monitor_of(
     if isinstance(given, Monitor):
         monitor = given
     else:
-        monitor = Monitor(policy, pseudonym=None if log is None else log.pseudonym, references=references)
+        from guardsdk.policy.recalibrating import references as on_scale  # noqa: PLC0415  as above
+
+        monitor = Monitor(
+            policy,
+            pseudonym=None if log is None else log.pseudonym,
+            references=lambda: on_scale(policy.recalibrate, references()),
+        )
     if log is not None:
         monitor.listen(_written_to(log))
     return monitor

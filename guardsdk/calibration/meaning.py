@@ -19,6 +19,21 @@ _CENTRES = np.linspace(-REACH, REACH, len(EDGES))[:-1] + REACH / (len(EDGES) - 1
 """[4800]: the middle of each bin, in log-odds."""
 
 
+def platt_line(benign: Sample, violating: Sample, column: int) -> tuple[float, float] | None:
+    """Return slope and intercept, in log-odds, to the chance that a text with a score violates (Platt 1999).
+
+    Both kinds of text count as much in sum. None where there are none of a kind.
+    """
+    counts = benign.bins(column), violating.bins(column)
+    if not counts[0].sum() or not counts[1].sum():
+        return None
+    no, yes = (part / part.sum() for part in counts)
+    targets = np.repeat([0.0, 1.0], len(_CENTRES))
+    # Each kind weighs as much as the smaller sample has texts: no more certainty than that many give.
+    weights = np.concatenate([no, yes]) * float(min(counts[0].sum(), counts[1].sum()))
+    return platt(np.tile(_CENTRES, 2), targets, weights)
+
+
 def meaning(benign: Sample, violating: Sample, column: int, method: Method) -> list[tuple[float, float]]:
     """Return scores, ascending, each with the chance it means; both kinds of text count as much in sum.
 
@@ -26,14 +41,12 @@ def meaning(benign: Sample, violating: Sample, column: int, method: Method) -> l
     violators, Ayer et al. 1955). Empty where one of the kinds is.
     """
     counts = benign.bins(column), violating.bins(column)
-    if not counts[0].sum() or not counts[1].sum():
+    fitted = platt_line(benign, violating, column)
+    if fitted is None:
         return []
     no, yes = (part / part.sum() for part in counts)
     if method == "platt":
-        targets = np.repeat([0.0, 1.0], len(_CENTRES))
-        # Each kind weighs as much as the smaller sample has texts: no more certainty than that many give.
-        weights = np.concatenate([no, yes]) * float(min(counts[0].sum(), counts[1].sum()))
-        slope, intercept = platt(np.tile(_CENTRES, 2), targets, weights)
+        slope, intercept = fitted
         chances = 1.0 / (1.0 + np.exp(-np.clip(slope * _CENTRES + intercept, -500.0, 500.0)))
     else:
         chances = isotonic(yes, no + yes)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from guardsdk.policy.writing import toml_value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from guardsdk.calibration.choosing import Choice, Tuning
     from guardsdk.intervals import Share
+    from guardsdk.policy.recalibrating import Recalibration
     from guardsdk.verdict import ArtifactRef, Stage
 
 
@@ -30,9 +32,14 @@ class Source:
     violating_sha256: str | None = None
 
 
-def overlay(tuning: Tuning, source: Source) -> str:
-    """Return the overlay in TOML: the lines that move, the numbers behind them as comments. It holds no text."""
+def overlay(tuning: Tuning, source: Source, scales: Sequence[Recalibration] = ()) -> str:
+    """Return the overlay in TOML: the lines that move, the numbers behind them as comments. It holds no text.
+
+    With ``scales`` every principle of the stage gets its line, on the scale that they give to the scores it was chosen
+    on. All that the base recalibrates otherwise has to be among them, since they take the place of the base's.
+    """
     policy, model = source.policy, source.model
+    on = {one.label: one for one in scales if one.stage is source.stage}
     violating = "none" if source.violating_sha256 is None else f"{tuning.violations}, sha256 {source.violating_sha256}"
     lines = [
         f"# Thresholds tuned on {source.made.isoformat()} by guardsdk calibrate, for stage {source.stage.value}.",
@@ -47,23 +54,31 @@ def overlay(tuning: Tuning, source: Source) -> str:
         f"version = {toml_value(f'{policy.version}+{source.made.isoformat()}')}",
         f"extends = {toml_value(source.base)}",
     ]
+    for one in scales:
+        lines += [
+            "",
+            "[[recalibrate]]",
+            *(f"{key} = {toml_value(value)}" for key, value in one.model_dump(mode="json").items()),
+        ]
     for choice in tuning.choices:
-        lines += ["", *_principle(choice)]
+        lines += ["", *_principle(choice, on.get(choice.rule.label))]
     return "\n".join(lines) + "\n"
 
 
-def _principle(choice: Choice) -> list[str]:
+def _principle(choice: Choice, scale: Recalibration | None) -> list[str]:
     before, after = choice.before, choice.after
     comment = f"# {choice.rule.principle_id}: {choice.what} ({choice.why})"
-    if choice.what in ("kept", "refused"):
+    if choice.what == "refused" or (choice.what == "kept" and scale is None):
         return [comment]
+    value = after.value if scale is None else scale.of(after.value)
     found = "" if after.found is None else f"; finds {told(after.found)} of violating texts"
     return [
         comment,
         f"# flags {told(after.flagged)}, of all ordinary text at most {after.bound:.3%}{found}",
         "[[principle]]",
         f"id = {toml_value(choice.rule.principle_id)}",
-        f"threshold = {after.value!r}  # was {before.value!r}",
+        f"threshold = {value!r}  # was {before.value!r}"
+        + ("" if scale is None else f", now {after.value!r}, recalibrated"),
     ]
 
 

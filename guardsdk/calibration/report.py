@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from guardsdk.calibration.overlay import Source
     from guardsdk.calibration.sample import Sample
     from guardsdk.intervals import Share
+    from guardsdk.policy.recalibrating import Recalibration
     from guardsdk.render import Markup
 
 _MOST: Final = 6
@@ -26,7 +27,12 @@ Meanings = dict[str, list[tuple[float, float]]]
 """Principle to scores with the chance each means."""
 
 
-def as_json(tuning: Tuning, source: Source, meanings: Mapping[str, Sequence[tuple[float, float]]]) -> dict[str, Any]:
+def as_json(
+    tuning: Tuning,
+    source: Source,
+    meanings: Mapping[str, Sequence[tuple[float, float]]],
+    scales: Sequence[Recalibration] = (),
+) -> dict[str, Any]:
     """Return the same as plain JSON."""
     return {
         "made": source.made.isoformat(),
@@ -38,6 +44,7 @@ def as_json(tuning: Tuning, source: Source, meanings: Mapping[str, Sequence[tupl
         "fpr": tuning.fpr,
         "confidence": tuning.confidence,
         "flagged_by_any": {"before": told(tuning.flagged_before), "after": told(tuning.flagged_after)},
+        "recalibrate": [one.model_dump(mode="json") for one in scales],
         "principles": [
             {
                 "id": choice.rule.principle_id,
@@ -58,7 +65,9 @@ def as_page(
     source: Source,
     benign: Sample,
     violating: Sample | None,
+    *,
     meanings: Mapping[str, Sequence[tuple[float, float]]],
+    scales: Sequence[Recalibration] = (),
 ) -> str:
     """Return the page: self-contained HTML without any text of the samples."""
     moved = sum(choice.what in ("raised", "lowered") for choice in tuning.choices)
@@ -76,6 +85,8 @@ def as_page(
     ]
     if meanings:
         sections.append(Section("What a score means here", [_meaning(meanings)]))
+    if scales:
+        sections.append(Section("What the overlay makes of scores", [_scales(scales)]))
     policy, model = source.policy, source.model
     return page(
         title=f"Thresholds of {policy.name} on your own text",
@@ -180,6 +191,15 @@ def _reading(violating: Sample | None) -> Markup:
     if violating is None:
         words = "Each line is one principle. No violating texts were given, so nothing is known of what it finds."
     return paragraph(words, note=True)
+
+
+def _scales(scales: Sequence[Recalibration]) -> Markup:
+    rows = [[one.label, f"{one.slope:.3f}", f"{one.intercept:+.3f}"] for one in scales]
+    words = (
+        "Log-odds of a score times the slope, plus the intercept. Lines on this page are on the scale before; the "
+        "overlay has them on the scale after, and decides the same."
+    )
+    return table("Recalibrated labels", ["label", "slope", "intercept"], rows, notes=[words])
 
 
 def _meaning(meanings: Mapping[str, Sequence[tuple[float, float]]]) -> Markup:

@@ -36,6 +36,11 @@ def calibrate_options(parser: ArgumentParser) -> None:
     stage_option(parser)
     parser.add_argument("--out", required=True, metavar="FILE.toml", help="policy to write, which extends POLICY")
     parser.add_argument("--report", metavar="FILE.html", help="where to write a page with the trade-off")
+    parser.add_argument(
+        "--recalibrate",
+        action="store_true",
+        help="let the overlay turn scores into what they mean on these texts (Platt)",
+    )
     parser.add_argument("--meaning", choices=("platt", "isotonic"), help="tell what a score means on these texts")
     parser.add_argument("--format", choices=("jsonl", "txt"), help="what the files are, where their names do not say")
     parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")

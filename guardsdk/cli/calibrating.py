@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.calibration.choosing import tune
-from guardsdk.calibration.meaning import meaning
+from guardsdk.calibration.meaning import meaning, platt_line
 from guardsdk.calibration.overlay import Source, overlay, told
 from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
@@ -25,6 +25,7 @@ from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.policy.finding import PACKAGED
 from guardsdk.policy.load import load_policy
+from guardsdk.policy.recalibrating import Recalibration, lines_of
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -73,26 +74,72 @@ def calibrate(options: Namespace) -> Exit:
         benign_sha256=benign_digest,
         violating_sha256=violating_digest,
     )
-    meanings = {}
-    if options.meaning is not None:
-        if violating is None:
-            msg = "--meaning needs --violations: what a score means takes both kinds of text"
-            raise InputError(msg)
-        for column, rule in enumerate(rules):
-            meanings[rule.principle_id] = meaning(benign, violating, column, options.meaning)
+    meanings, scales = _means(options, policy, benign, violating)
     if options.report is not None:
-        Path(options.report).write_text(as_page(tuning, source, benign, violating, meanings), encoding="utf-8")
+        Path(options.report).write_text(
+            as_page(tuning, source, benign, violating, meanings=meanings, scales=scales), encoding="utf-8"
+        )
     if options.json:
-        say(json.dumps(as_json(tuning, source, meanings), indent=2))
+        say(json.dumps(as_json(tuning, source, meanings, scales), indent=2))
     else:
         for line in _told(tuning):
             say(line)
     if not tuning.shown:
         complain(f"nothing written to {options.out}: the texts do not show what was asked for")
         return Exit.BLOCKED
-    Path(options.out).write_text(overlay(tuning, source), encoding="utf-8")
+    Path(options.out).write_text(overlay(tuning, source, _with_inherited(policy, scales)), encoding="utf-8")
     complain(f"{options.out} written; try it with guardsdk policy diff {options.policy} {options.out} --on FILE")
     return Exit.ALLOWED
+
+
+def _means(
+    options: Namespace, policy: Policy, benign: Sample, violating: Sample | None
+) -> tuple[dict[str, list[tuple[float, float]]], list[Recalibration]]:
+    """Return what scores mean, by principle, and how they are to be read from now on, as far as ``options`` ask."""
+    wanted = options.meaning is not None, options.recalibrate
+    if violating is None:
+        if any(wanted):
+            msg = "--meaning and --recalibrate need --violations: what a score means takes both kinds of text"
+            raise InputError(msg)
+        return {}, []
+    found = enumerate(benign.rules) if wanted[0] else ()
+    meanings = {rule.principle_id: meaning(benign, violating, at, options.meaning) for at, rule in found}
+    return meanings, _scales(policy, Stage(options.stage), benign, violating) if wanted[1] else []
+
+
+def _scales(policy: Policy, stage: Stage, benign: Sample, violating: Sample) -> list[Recalibration]:
+    """Return how the scores of each label of the samples are to be read, on top of what ``policy`` says of the model's.
+
+    A label is left out where more would change than is looked at here, or its scores do not tell the texts apart.
+    """
+    own = {rule.principle_id for rule in benign.rules}
+    found: dict[str, Recalibration] = {}
+    for column, rule in enumerate(benign.rules):
+        fixed = [
+            one.id
+            for one in policy.principles
+            if one.label == rule.label
+            and stage in one.stages
+            and one.id not in own
+            and isinstance(one.threshold, float)
+        ]
+        fitted = platt_line(benign, violating, column)
+        if fixed:
+            complain(f"{rule.label} is not recalibrated: {fixed[0]} has a number for several stages")
+        elif fitted is None or fitted[0] <= 0.0:
+            complain(f"{rule.label} is not recalibrated: violating texts do not score higher")
+        else:
+            found[rule.label] = Recalibration(label=rule.label, stage=stage, slope=fitted[0], intercept=fitted[1])
+    return list(found.values())
+
+
+def _with_inherited(policy: Policy, scales: list[Recalibration]) -> list[Recalibration]:
+    """Return ``scales`` as they are to be written: on the model's scores, and what ``policy`` says of other labels."""
+    if not scales:
+        return []
+    before = lines_of(policy.recalibrate)
+    new = {key: one.after(before[key]) if key in before else one for key, one in lines_of(scales).items()}
+    return list((before | new).values())
 
 
 def _rules(policy: Policy, stage: Stage, rules: tuple[RuleInfo, ...]) -> list[RuleInfo]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy.reading import nearest
+from guardsdk.policy.recalibrating import offered
 from guardsdk.verdict import Action, Evaluation, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from guardsdk.policy.model import Policy, Principle
+    from guardsdk.policy.recalibrating import Recalibration
 
 OperatingPoints = dict[str, float]
 """``"default"`` and false-positive rates as decimal strings (``"0.001"``) to the threshold of one label and stage."""
@@ -38,6 +40,15 @@ class BoundPolicy:
 
     policy: Policy
     rules: Mapping[Stage, tuple[BoundPrinciple, ...]]
+    scales: Mapping[Stage, Mapping[str, Recalibration]] = field(default_factory=dict)
+    """What the scores of a label are called on a stage, where the policy says so."""
+
+    def scaled(self, stage: Stage, scores: Mapping[str, float]) -> Mapping[str, float]:
+        """Return ``scores`` of the screens as the policy reads them, which thresholds are for."""
+        scales = self.scales.get(stage)
+        if not scales:
+            return scores
+        return {label: scales[label].of(score) if label in scales else score for label, score in scores.items()}
 
     @property
     def measured(self) -> frozenset[tuple[str, Stage]]:
@@ -72,23 +83,32 @@ class Decision:
 def bind(policy: Policy, operating_points: Mapping[tuple[str, Stage], Mapping[str, float]]) -> BoundPolicy:
     """Resolve every threshold of ``policy`` on the thresholds the screens of a guard offer per label and stage.
 
-    Raises ``PolicyError`` where no screen has a label, scores it on a stage, or offers a threshold at the
-    false-positive rate asked for.
+    Thresholds that the screens offer are taken along where the policy recalibrates their scores; numbers it gives
+    itself are on that scale already. Raises ``PolicyError`` where no screen has a label, scores it on a stage, or
+    offers a threshold at the false-positive rate asked for.
     """
+    scales: dict[Stage, dict[str, Recalibration]] = {}
+    for number, one in enumerate(policy.recalibrate):
+        if (one.label, one.stage) not in operating_points:
+            where = policy.origin.before("recalibrate", number, "label")
+            msg = f"{where}recalibrate[{number}]: no screen of this guard scores {one.label!r} on {one.stage.value}"
+            raise PolicyError(msg)
+        scales.setdefault(one.stage, {})[one.label] = one
+    points = offered(policy.recalibrate, operating_points)
     rules: dict[Stage, tuple[BoundPrinciple, ...]] = {}
     for stage in Stage:
         rules[stage] = tuple(
             BoundPrinciple(
                 id=principle.id,
                 label=principle.label,
-                threshold=_placed(policy, number, stage, operating_points),
+                threshold=_placed(policy, number, stage, points),
                 action=principle.action_for(stage),
                 degrades=principle.degrades,
             )
             for number, principle in enumerate(policy.principles)
             if stage in principle.stages
         )
-    return BoundPolicy(policy=policy, rules=rules)
+    return BoundPolicy(policy=policy, rules=rules, scales=scales)
 
 
 def _placed(
@@ -163,9 +183,10 @@ def not_below(
         stage
         for stage, rules in bound.rules.items()
         if all(
-            (rule.threshold if rule.action.passes else lowered(rule.threshold, stricter_by)) >= defaults[key]
+            (rule.threshold if rule.action.passes else lowered(rule.threshold, stricter_by))
+            >= bound.scaled(stage, {rule.label: defaults[rule.label, stage]})[rule.label]
             for rule in rules
-            if (key := (rule.label, stage)) in defaults
+            if (rule.label, stage) in defaults
         )
     )
 

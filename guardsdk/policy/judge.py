@@ -63,7 +63,7 @@ def settled(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> bo
 
     Every other action may still become a block, and text that may pass, as all does in shadow mode, is read to its end.
     """
-    return not bound.policy.shadow and blocks(bound, stage, scores)
+    return not bound.policy.shadow and blocks(bound, stage, bound.scaled(stage, scores))
 
 
 def judge(
@@ -74,7 +74,8 @@ def judge(
     ``reasons`` are what was missing besides the ``problems`` of ``seen``. With any of both the check is degraded, and
     the policy's ``on_error`` may hold the text back.
     """
-    decision = decide(bound, stage, seen.scores)
+    scores = bound.scaled(stage, seen.scores)
+    decision = decide(bound, stage, scores)
     findings = (
         ()
         if not decision.fired
@@ -108,7 +109,7 @@ def judge(
         "status": Status.DEGRADED if missing else Status.COMPLETE,
         "stage": stage,
         "principle_id": None if held_back else decision.principle_id,
-        "scores": {label: score for label, score in seen.scores.items() if isfinite(score)},
+        "scores": {label: score for label, score in scores.items() if isfinite(score)},
         "evaluations": decision.evaluations,
         "findings": findings,
         "coverage": coverage,

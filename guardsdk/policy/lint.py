@@ -13,6 +13,7 @@ from guardsdk.errors import PolicyError
 from guardsdk.policy.decide import threshold_of
 from guardsdk.policy.model import TAUGHT
 from guardsdk.policy.reading import nearest
+from guardsdk.policy.recalibrating import offered
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def lint(policy: Policy, points: Mapping[tuple[str, Stage], Mapping[str, float]]
 class _Lint:
     def __init__(self, policy: Policy, points: Mapping[tuple[str, Stage], Mapping[str, float]]) -> None:
         self._policy = policy
+        self._scored = points
+        points = offered(policy.recalibrate, points)
         self._points = points
         self._lines: dict[tuple[int, Stage], float] = {}
         """The threshold of every principle on every stage where it has one."""
@@ -102,6 +105,18 @@ class _Lint:
         if allows:
             message = f"on {', '.join(allows)} a text that could not be checked passes"
             yield self._at(("on_error",), Level.NOTE, "on-error", message)
+        yield from self._recalibrated()
+
+    def _recalibrated(self) -> Iterator[Problem]:
+        """Scores that are read on another scale: nobody scores them, or nothing asks for them."""
+        asked = {(principle.label, stage) for principle in self._policy.principles for stage in principle.stages}
+        for number, one in enumerate(self._policy.recalibrate):
+            path, what = ("recalibrate", number, "label"), f"{one.label!r} on {one.stage.value}"
+            if (one.label, one.stage) not in self._scored and not one.label.startswith(TAUGHT):
+                yield self._at(path, Level.ERROR, "unknown", f"recalibrate[{number}]: no screen scores {what}")
+            elif (one.label, one.stage) not in asked:
+                message = f"recalibrate[{number}]: no principle asks for {what}"
+                yield self._at(path, Level.WARNING, "dead", message)
 
     def principle(self, number: int) -> Iterator[Problem]:
         """What is wrong with one principle."""
@@ -211,7 +226,7 @@ class _Lint:
         place = self._policy.origin.at("principles", number, key, *below)
         return Problem(level, rule, self._policy.principles[number].id, message, place)
 
-    def _at(self, path: tuple[str, ...], level: Level, rule: str, message: str) -> Problem:
+    def _at(self, path: tuple[str | int, ...], level: Level, rule: str, message: str) -> Problem:
         return Problem(level, rule, None, message, self._policy.origin.at(*path))
 
 

@@ -29,6 +29,7 @@ from guardsdk.policy.logging import LogRules
 from guardsdk.policy.monitoring import ActorRules, Enforcement, MonitorRules
 from guardsdk.policy.origin import Origin
 from guardsdk.policy.reading import explain, nearest
+from guardsdk.policy.recalibrating import Recalibration
 from guardsdk.verdict import Action, ArtifactRef, Stage
 
 if TYPE_CHECKING:
@@ -186,6 +187,9 @@ class Policy(_Strict):
     """Where and how decisions are written down."""
     monitor: MonitorRules | None = None
     """From when traffic and actors are worth an alert; the defaults where left out."""
+    recalibrate: tuple[Recalibration, ...] = ()
+    """What scores are called on one's own text, each ``[[recalibrate]]``, as ``guardsdk calibrate`` writes it; numbers
+    that thresholds are given in are on that scale."""
     principles: tuple[Principle, ...] = Field(min_length=1)
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
@@ -202,6 +206,10 @@ class Policy(_Strict):
                 msg = f"two principles have the id {principle.id!r}"
                 raise ValueError(msg)
             seen.add(principle.id)
+        keys = [(one.label, one.stage.value) for one in self.recalibrate]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            msg = f"recalibrate has {twice[0]!r} on {twice[1]} twice"
+            raise ValueError(msg)
         return self
 
     def principle(self, identifier: str) -> Principle:
@@ -232,10 +240,8 @@ class Policy(_Strict):
                 del written["degrades"]
             if not principle.not_covered:
                 del written["not_covered"]
-        if not self.shadow:
-            del content["shadow"]
-        for name in ("decision_log", "monitor"):
-            if content[name] is None:
+        for name in ("shadow", "recalibrate", "decision_log", "monitor"):
+            if not content[name]:
                 del content[name]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -292,10 +298,11 @@ class Policy(_Strict):
 _KEYS = {
     "": (
         *("name", "version", "extends", "remove", "on_error", "on_uncovered", "shadow", "decision_log", "monitor"),
-        "principle",
+        *("recalibrate", "principle"),
     ),
     "principle": tuple(Principle.model_fields),
     "examples": tuple(Example.model_fields),
+    "recalibrate": tuple(Recalibration.model_fields),
     "decision_log": tuple(LogRules.model_fields),
     "monitor": tuple(MonitorRules.model_fields),
     "actors": tuple(ActorRules.model_fields),

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _UNIONS, _FORMS = ("on_error", "action"), ("word", "table")
 """Keys with one word or a table for their value, and what validation calls the two: nothing that a file says."""
-_TABLES = ("examples", "action", "revise", "review", "decision_log", "monitor", "actors", "enforcement")
-"""Keys that hold tables: four of a principle, two of the policy, and the last two of its monitor."""
+_TABLES = ("examples", "action", "revise", "review", "decision_log", "recalibrate", "monitor", "actors", "enforcement")
+"""Keys that hold tables: four of a principle, three of the policy, and the last two of its monitor."""
 
 
 def nearest(word: str, known: Collection[str]) -> str:

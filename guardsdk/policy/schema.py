@@ -18,6 +18,7 @@ from guardsdk.policy.finding import PACKAGED
 from guardsdk.policy.logging import LogRules
 from guardsdk.policy.model import FPR, Example, OnError, Policy, Principle
 from guardsdk.policy.monitoring import ActorRules, Enforcement, MonitorRules
+from guardsdk.policy.recalibrating import Recalibration
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 _REF: Final = "#/definitions/{model}"
 _MODELS: Final = (
     *(Policy, Principle, Example, OnError, StageActions, Revise, Review),
-    *(LogRules, MonitorRules, ActorRules, Enforcement),
+    *(LogRules, MonitorRules, ActorRules, Enforcement, Recalibration),
 )
 
 

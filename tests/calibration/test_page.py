@@ -35,7 +35,7 @@ def page(path: Path) -> Path:
     rng = np.random.default_rng(0)
     benign, violating = sampled(drawn(rng, 1700)), sampled(drawn(rng, 160, 2.0))
     tuning = tune(benign, violating, 0.005, 0.95)
-    path.write_text(as_page(tuning, SOURCE, benign, violating, {}), encoding="utf-8")
+    path.write_text(as_page(tuning, SOURCE, benign, violating, meanings={}), encoding="utf-8")
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,37 @@ def test_the_overlay_holds_what_it_says_and_extends_the_policy_it_was_made_for(
     assert page.found == []
 
 
+def test_recalibrated_it_decides_as_it_would_without_and_once_more_on_top(
+    run: Runner, files: Path, model_directory: Path
+) -> None:
+    common = (
+        *("calibrate", "--benign", files / "benign.jsonl", "--violations", files / "violating.jsonl"),
+        *("--field", "said", "--fpr", "0.05", "--json"),
+    )
+    mine, plain, scaled, again = (
+        files / name for name in ("policies/mine.toml", "plain.toml", "scaled.toml", "again.toml")
+    )
+    assert run(*common, "--policy", mine, "--out", plain) == 0
+    assert run(*common, "--policy", mine, "--out", scaled, "--recalibrate", "--report", files / "page.html") == 0
+    (told,) = json.loads(run.out)["recalibrate"]
+    assert told["label"] == "prompt_injection"
+    assert "Recalibrated labels" in (files / "page.html").read_text()
+    assert run(*common, "--policy", scaled, "--out", again, "--recalibrate") == 0
+    texts = [*bank("benign_everyday")[:60], *(json.loads(row)["said"] for row in (files / "violating.jsonl").open())]
+    found = {}
+    for path in (plain, scaled, again):
+        with Guard(Policy.from_file(path), models=model_directory, providers="cpu", observers=()) as guard:
+            found[path] = guard.check_many(texts)
+    for one, two, three in zip(*found.values(), strict=True):
+        assert one.action is two.action  # the third has a line of its own, from steps on another scale
+        before, after, last = (verdict.scores["prompt_injection"] for verdict in (one, two, three))
+        odds = told["slope"] * math.log(before / (1.0 - before)) + told["intercept"]
+        assert after == pytest.approx(1.0 / (1.0 + math.exp(-odds)))
+        # What was fitted on recalibrated scores finds nothing left to change, but for the steps scores are counted in.
+        assert last == pytest.approx(after, abs=0.1)
+    assert len(Policy.from_file(again).recalibrate) == 1
+
+
 def test_texts_that_cannot_show_the_rate_write_nothing(run: Runner, files: Path) -> None:
     out = files / "tuned.toml"
     arguments: list[str | Path] = ["calibrate", "--benign", files / "benign.jsonl", "--field", "said", "--out", out]
@@ -108,7 +140,8 @@ def test_texts_that_cannot_show_the_rate_write_nothing(run: Runner, files: Path)
     [
         (["--fpr", "5"], "share between 0 and 1"),
         (["--stage", "tool"], "no principle for stage tool alone"),
-        (["--meaning", "platt"], "--meaning needs --violations"),
+        (["--meaning", "platt"], "--meaning and --recalibrate need --violations"),
+        (["--recalibrate"], "--meaning and --recalibrate need --violations"),
         (["--violations", "empty.txt"], "holds no text that could be checked"),
     ],
 )
