@@ -30,6 +30,19 @@ for text in json.load(sys.stdin):
     guard.check(text)
 print(resident_bytes())
 """
+_OUR_GROWTH = """
+import itertools, json, sys
+from guardsdk import Guard
+from benchmarks.peers import resident_bytes
+guard, found = Guard(models={model!r}, providers="cpu"), []
+pairs = itertools.permutations(json.load(sys.stdin), 2)
+for index, pair in enumerate(itertools.islice(pairs, {checks})):
+    guard.check(" ".join(pair), actor=str(index % {actors}))
+    if (index + 1) % ({checks} // {samples}) == 0:
+        found.append([index + 1, resident_bytes()])
+print(json.dumps(found))
+"""
+_ACTORS, _SAMPLES = 5_000, 20
 _PEER_START = (
     "from stackone_defender import create_prompt_defense as make; "
     "make(block_high_risk=True).defend_tool_result('What is the capital of France?', 'get_content')"
@@ -73,6 +86,21 @@ def resident(model: str, wanted: Sequence[str]) -> int:
         check=True,
     )
     return int(done.stdout.split()[-1])
+
+
+def growth(model: str, sentences: Sequence[str], checks: int) -> dict[str, float]:
+    """How the resident bytes of a fresh process grow over ``checks`` of distinct texts, cache and monitor as they come.
+
+    Cache, monitor and the runtime's own pools fill first: the slope is that of the second half, in bytes per check.
+    """
+    code = _OUR_GROWTH.format(model=model, checks=checks, actors=_ACTORS, samples=_SAMPLES)
+    done = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", code], input=json.dumps(sentences), capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    late = found[len(found) // 2 :]
+    slope = statistics.linear_regression(*zip(*late, strict=True)).slope
+    return {"checks": checks, "actors": _ACTORS, "first_bytes": found[0][1], "last_bytes": found[-1][1], "slope": slope}
 
 
 def starts(model: str, peer_python: Path | None, repeats: int) -> dict[str, Any]:

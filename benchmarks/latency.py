@@ -28,7 +28,7 @@ from tqdm import tqdm
 from benchmarks import hardware
 from benchmarks.capacity import BUSY, RATE, Shape, fit, plan
 from benchmarks.deberta import Deberta
-from benchmarks.fresh import resident, starts
+from benchmarks.fresh import growth, resident, starts
 from benchmarks.load import load
 from benchmarks.overhead import cached, overhead
 from benchmarks.peers import DISTRIBUTION, Peer, PeerError
@@ -192,6 +192,9 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--peer-python", type=Path, help="interpreter of a virtual environment that holds the peer")
     built.add_argument("--rounds", type=int, default=40, help="bursts for each length and side (default: %(default)s)")
     built.add_argument("--repeats", type=int, default=7, help="fresh processes of each kind (default: %(default)s)")
+    built.add_argument(
+        "--growth", type=int, default=20_000, help="checks over which memory is watched (default: %(default)s)"
+    )
     built.add_argument("--out", type=Path, help=f"write the figures as JSON, usually to {RESULTS}")
     built.add_argument(
         "--markdown",
@@ -232,10 +235,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "cached_us": cached(directory, pools[130][0]),
             "volume": volume(guard, peer, sentences()),
             "load": load(guard, pools[40], about["cores"]),
-            "scanner": against_scanner(whole or guard, tokenizer, about["cores"], max(3, options.rounds // 6)),
+            "scanner": against_scanner(guard, tokenizer, about["cores"], max(3, options.rounds // 6)),
             "costs": costs(besides, shape, memory),
             "rss_bytes": memory,
             "peer_rss_bytes": peer.rss_bytes() if peer else None,
+            "growth": growth(str(directory), sentences(), options.growth),
             "starts": starts(str(directory), options.peer_python, options.repeats),
         }
 

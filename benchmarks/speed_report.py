@@ -120,7 +120,7 @@ def costs_part(result: dict[str, Any]) -> str:
     resident = f"{result['rss_bytes'] / 2**20:.0f} MiB"
     lines = f"""\
 One check on one core takes {1e3 * fitted["fixed"]:.2f} ms + {each} + {pairs}, fitted to the checks above (largest error
-{100 * fitted["largest_error"]:.0f} %). Windows share tokens, so a long text runs more than it has.
+{100 * fitted["largest_error"]:.0f} %), with all layers run. Windows share tokens, so a long text runs more than it has.
 
 - Cores for {rate} checks a second: {rate} times the time of a check, over {busy}: a busier core makes checks wait.
 - Callers beyond the cores wait in line: with n callers and c cores each waits for about n / c checks.
@@ -158,6 +158,16 @@ def memory_table(result: dict[str, Any]) -> str:
     rows = [["ours", f"{result['rss_bytes'] / 2**20:.0f}"]]
     rows += [["peer", f"{result['peer_rss_bytes'] / 2**20:.0f}"]] if result["peer"] else []
     return table(["process", "resident, MiB"], rows, 1)
+
+
+def growth_line(found: dict[str, Any]) -> str:
+    """Whether memory grows."""
+    first, last = (found[name] / 2**20 for name in ("first_bytes", "last_bytes"))
+    return (
+        f"Over {found['checks']:,} checks of distinct texts by {found['actors']:,} actors, cache and monitor as they "
+        f"come, one process went from {first:.0f} to {last:.0f} MiB; in the second half it grew by "
+        f"{found['slope']:.0f} bytes for each check.\n"
+    )
 
 
 def page(result: dict[str, Any]) -> str:
@@ -199,6 +209,7 @@ def page(result: dict[str, Any]) -> str:
         starts_table(result),
         "## Memory after checks of every length\n",
         memory_table(result),
+        growth_line(result["growth"]),
     ]
     return "\n".join(parts)
 

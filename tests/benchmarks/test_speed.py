@@ -74,6 +74,7 @@ def result(*, peer: bool, scanner: bool) -> dict[str, Any]:
         },
         "rss_bytes": 101 * 2**20,
         "peer_rss_bytes": 141 * 2**20,
+        "growth": {"checks": 3000, "actors": 70, "first_bytes": 111 * 2**20, "last_bytes": 122 * 2**20, "slope": 7.0},
         "starts": starts,
     }
 
@@ -120,6 +121,7 @@ def test_the_page_holds_every_section_with_its_figures(*, peer: bool, scanner: b
         "cores for 1000/s",
         "67 % at 130",
         "62.0",
+        "from 111 to 122 MiB",
     )
     for words in (*wanted, "67 % at 130", "62.0"):
         assert words in found
