@@ -26,7 +26,7 @@ from guardsdk.verdict import Stage
 from models.training.card import base_manifest, write_float_twin
 from models.training.early import NOTHING, Windows, as_read, bounds, keep, share_cleared
 from models.training.export import EARLY, LATE, from_checkpoint
-from models.training.pools import Pool, held_out_pools, pools
+from models.training.pools import Pool, buried, held_out_pools, pools
 from models.training.rows import STAGES, STAGES_OF, columns_of
 from models.training.thresholds import TARGET, joint_thresholds, mean_rate, platt, threshold_at
 
@@ -148,8 +148,10 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     known = (
         held_out_pools(out, seed, everything=True) if data is None else [*pools(data, seed), *held_out_pools(out, seed)]
     )
-    windows = _on_every_core(model, known)
-    keep(out / SCORES_FILE, known, windows)
+    hidden = buried(known, seed)
+    every = _on_every_core(model, [*known, *hidden])
+    keep(out / SCORES_FILE, [*known, *hidden], every)
+    windows = every[: len(known)]
     everything = [
         (pool, {label: seen.highest(column) for label, column in columns_of(pool.stage).items()})
         for pool, seen in zip(known, windows, strict=True)
@@ -157,7 +159,7 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     scored = without_declining(without_doubtful(everything))
     blocking = {stage: _blocking_thresholds(scored, stage) for stage in BLOCKING}
     stages = {label: _stages_of(label, scored, blocking) for label in STAGES_OF}
-    exits = {stage: _bounds(stage, known, windows, stages) for stage in STAGES}
+    exits = {stage: _bounds(stage, [*known, *hidden], every, stages) for stage in STAGES}
     _refer(stages, exits, known, windows)
     final = draft.model_copy(
         update={
@@ -167,7 +169,7 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     )
     (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     write_float_twin(out, final)
-    report = _report(final, scored) | {"early_exit": share_cleared(exits, known, windows)}
+    report = _report(final, scored) | {"early_exit": share_cleared(exits, [*known, *hidden], every)}
     (out / "calibrate.json").write_text(json.dumps(report, indent=1) + "\n")
     return model
 

@@ -21,6 +21,9 @@ ATTACK_LABELS = ("prompt_injection", "jailbreak")
 PER_SOURCE = 1500
 PER_SOURCE_CHARACTERS = 900_000
 """Long documents take long to score: a pool of them is smaller."""
+BURIED_PER_SOURCE = 60
+_WINDOW_CHARACTERS = 900
+"""About what a window holds."""
 HELD_OUT_PER_SOURCE = 150
 """Held-out rows are only positives: a share of them needs fewer than a threshold in the tail of benign text does."""
 
@@ -93,6 +96,29 @@ def pools(data: Path, seed: int) -> list[Pool]:
         rows = _raw(data, name)
         toxic = [raw for raw in rows if raw["harm"]]
         made.extend(_pool(name, stage, "toxicity", toxic, seed) for stage in ("input", "output"))
+    return made
+
+
+def buried(known: Sequence[Pool], seed: int) -> list[Pool]:
+    """Put positives of every pool into harmless text of their stage, most of a window of it.
+
+    The more harmless text there is around an attack, the less lower layers see of it: what clears a window early is set
+    on such texts too.
+    """
+    rng = np.random.default_rng(seed)
+    made = []
+    for pool in known:
+        harmless = [text for one in known if one.label is None and one.stage == pool.stage for text, _ in one.texts]
+        if pool.label is None or not harmless:
+            continue
+        texts = []
+        for at in rng.permutation(len(pool.texts))[:BURIED_PER_SOURCE]:
+            text, context = pool.texts[at]
+            room = int(rng.integers(100, _WINDOW_CHARACTERS))
+            before = int(rng.integers(0, room + 1))
+            around = " ".join(harmless[int(one)] for one in rng.integers(0, len(harmless), 12))
+            texts.append((f"{around[:before]} {text[:_WINDOW_CHARACTERS]} {around[before:room]}", context))
+        made.append(Pool(f"buried {pool.source}", pool.stage, pool.label, tuple(texts)))
     return made
 
 
