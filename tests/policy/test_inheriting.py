@@ -46,7 +46,9 @@ def test_a_principle_changes_the_keys_it_names_and_stays_where_it_was() -> None:
 def test_inherited_examples_follow_a_new_action_and_other_stages() -> None:
     policy = Policy.from_toml(HEAD + change("note-toxic-input", 'action = "block"'))
     expected = [example.expect for example in policy.principle("note-toxic-input").examples]
-    assert expected == [Action.BLOCK] * 5 + [Action.ALLOW] * 5
+    own = [example.expect for example in Policy.default().principle("note-toxic-input").examples]
+    assert expected == [Action.BLOCK if one is Action.FLAG else one for one in own]
+    assert {Action.BLOCK, Action.ALLOW} == set(expected)
     narrowed = Policy.from_toml(HEAD + change("no-hidden-text", 'stages = ["tool"]')).principle("no-hidden-text")
     assert {example.stage for example in narrowed.examples} == {Stage.TOOL}
     assert len(narrowed.examples) == 3

@@ -93,6 +93,6 @@ def test_what_differs_is_told_key_by_key_without_prose() -> None:
     }
     told = {(one.principle_id, one.key): (one.before, one.after) for one in found}
     assert told["no-jailbreak", "threshold"] == ('"default"', '"fpr:0.001"')
-    assert told["no-toxic-output", "text"] == ("53 characters", "75 characters")
+    assert told["no-toxic-output", "text"] == ("82 characters", "75 characters")
     assert changes(Policy.preset("strict"), Policy.preset("strict")) == ()
     assert changes(Policy.preset("balanced"), Policy.default()) == ()
