@@ -147,7 +147,7 @@ def test_of_two_cool_downs_the_later_one_holds() -> None:
 def test_a_forked_child_counts_what_it_sees_itself() -> None:
     parent, whole = monitor(), monitor()
     for one in (parent, whole):  # ties are broken by chance, and an alert about the traffic starts its counts anew
-        one._chance = random.Random(7).random
+        one._chance = random.Random(7).random  # noqa: S311  ranks among equals
     for number in range(600):
         told = record(number, 0.99 if number < 8 else 0.01, actor="a" if number < 8 else f"b{number % 30}")
         parent.on_check(told)
