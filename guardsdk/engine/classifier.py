@@ -114,13 +114,17 @@ class Classifier:
     def both(self, requests: Sequence[Request]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Return for every text its early and its full logits, [windows, L] each: what early exit is set by.
 
-        The rows are the windows in the order ``score`` takes them, the first and the last before those between. Does
-        not line up with other callers. Raises ``ModelError`` where the model has no early exit or runs on no CPU.
+        The rows are the windows in the order ``score`` takes them, the first and the last before those between; what it
+        takes for unread has the same low logits here. Does not line up with other callers. Raises ``ModelError`` where
+        the model has no early exit or runs on no CPU.
         """
         loaded = self._loaded()
         found: list[list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = [[] for _ in requests]
         for row in self._laid_out(loaded, requests, UNLIMITED, None)[0]:
-            found[row.owner].append(loaded.runner.both(*arrays([row], loaded.encoder.closing, loaded.encoder.pad)))
+            early, full = loaded.runner.both(*arrays([row], loaded.encoder.closing, loaded.encoder.pad))
+            if not loaded.encoder.legible(row.body):
+                early, full = np.full_like(early, _NOTHING_READ), np.full_like(full, _NOTHING_READ)
+            found[row.owner].append((early, full))
         return [
             (np.concatenate([early for early, _ in windows]), np.concatenate([full for _, full in windows]))
             for windows in found

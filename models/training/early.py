@@ -121,7 +121,7 @@ def _entry(pools: Sequence[Windows], column: int, threshold: float, below: float
     """Fit the line where it is used, to the windows below the bound, of which there may be too few to tell."""
     early = np.concatenate([pool.early[:, column] for pool in pools]).astype(np.float64)
     late = np.concatenate([pool.late[:, column] for pool in pools]).astype(np.float64)
-    near = early < below
+    near = (early < below) & (early > _UNREAD)
     slope, intercept = 1.0, 0.0
     if near.sum() > _FEW:
         slope = max(float(np.polyfit(early[near], late[near], 1)[0]), _FLAT)
@@ -130,6 +130,8 @@ def _entry(pools: Sequence[Windows], column: int, threshold: float, below: float
     return EarlyLabel(slope=slope, intercept=intercept, clear_below=min(below, highest))
 
 
+_UNREAD = -39.0
+"""What the engine takes for unread has lower logits than this."""
 _FEW = 50
 """Windows below which a line is not fitted."""
 _FLAT = 1e-3
