@@ -20,8 +20,6 @@ FILLER = (
     "same grey stone as the bridge. "
 )
 SIZES = (1, 9, 4000)
-MISSED = {("burglary", 2), ("burglary", 4)}
-"""Known misses: harmless text around a passage lowers its score, and nothing stops it, streamed or whole."""
 
 
 def chunks_of(text: str, size: int) -> list[str]:
@@ -37,14 +35,10 @@ def test_planted_harm_stops_the_stream_alike_for_all_chunks(guard: Guard, name: 
     for size in SIZES:
         out: list[str] = []
         stream = guard.stream(chunks_of(text, size), prompt=prompt)
-        if (name, before) in MISSED:
+        with pytest.raises(Blocked) as caught:
             out.extend(stream)
-            assert guard.check(text, stage="output", context=prompt).allowed
-        else:
-            with pytest.raises(Blocked) as caught:
-                out.extend(stream)
-            assert caught.value.verdict == stream.verdict
-            assert harm not in "".join(out)
+        assert caught.value.verdict == stream.verdict
+        assert harm not in "".join(out)
         assert text.startswith("".join(out))
         outs.add("".join(out))
     assert len(outs) == 1
