@@ -239,6 +239,13 @@ def test_early_and_full_logits_side_by_side(halves: Classifier) -> None:
     assert full[1].tolist() == [STRONG, WEAK]  # the last window is the second
 
 
+def test_what_counts_as_unread_is_so_on_both_sides(halves: Classifier) -> None:
+    (logits,) = halves.both([Request("\u4f60\u597d \u4e16\u754c", Stage.INPUT)])
+    scores = halves.score([Request("\u4f60\u597d \u4e16\u754c", Stage.INPUT)])[0].probabilities
+    assert all(side.max() < -30 for side in logits)
+    assert max(scores.values()) < 1e-9
+
+
 def test_there_are_no_two_sides_without_two_halves(tiny: LoadedModel, model: LoadedModel) -> None:
     with pytest.raises(ModelError, match="no early exit"):
         Classifier(tiny, "cpu", 1).both([Request("please", Stage.INPUT)])
