@@ -21,6 +21,8 @@ _PAIRS: Final = (
     "request_veiled",
     "request_alike",
     "request_alike",
+    "request_natural",
+    "request_natural",
 )
 """Banks of lines ``harmful || harmless || ...``; a side may be ``-``; what stands twice is drawn twice as often."""
 _SIDES: Final = ("abuse", "harmful", "twin")
