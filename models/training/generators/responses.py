@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 _LONGER = 0.3
 _KINDS = {"unsafe": 0.34, "deliver": 0.12, "safe": 0.29, "steer": 0.05, "harmless": 0.2}
-_TRIPLES: Final = ("response_pairs", "response_chat", "response_opinion", "response_more_pairs", "response_more_pairs")
+_TRIPLES: Final = (
+    "response_pairs",
+    "response_chat",
+    "response_opinion",
+    "response_more_pairs",
+    "response_more_pairs",
+    "response_casual",
+    "response_casual",
+)
 """Banks of lines ``prompt || unsafe || safe``; what stands twice is drawn twice as often."""
 _ABUSIVE: Final = "response_opinion"
 """The bank whose unsafe answers are toxic as well as harmful, and whose safe ones are neither."""
