@@ -26,7 +26,7 @@ _GENERATORS: dict[str, Callable[[random.Random, int], Iterator[Row]]] = {
     "jailbreak": jailbreak.generate,
     "encodings": encodings.generate,
 }
-_ATTACKS = ("override", "extract", "secret", "foreign", "game", "ploy", "tongue", "more")
+_ATTACKS = ("override", "extract", "secret", "foreign", "game", "ploy", "tongue", "more", "natural")
 _INPUT_LABELS = {"prompt_injection", "jailbreak", "harmful_request", "toxicity"}
 _SENTENCE = "Explain how bees make honey, please 2 times"
 
@@ -108,7 +108,7 @@ def test_every_kind_of_direct_row_has_the_label_of_its_bank() -> None:
     rows = list(direct.generate(_rng(2), _DRAWS))
     label_of = {row.source.removeprefix("gen_direct_"): row.labels["prompt_injection"] for row in rows}
     attacks = dict.fromkeys(_ATTACKS, 1)
-    assert label_of == attacks | {"pair": 0, "twin": 0, "more_twin": 0}
+    assert label_of == attacks | {"pair": 0, "twin": 0, "more_twin": 0, "natural_twin": 0}
     assert all(row.labels["prompt_injection"] == label_of[row.source.removeprefix("gen_direct_")] for row in rows)
 
 
@@ -139,7 +139,7 @@ def test_no_attack_line_is_a_harmless_line_too() -> None:
         """Return the letters and digits of the lines of the banks."""
         return {"".join(filter(str.isalnum, line.lower())) for name in names for line in bank(name)}
 
-    attacks = keys(*(f"direct_{kind}" for kind in _ATTACKS if kind != "more"))
+    attacks = keys(*(f"direct_{kind}" for kind in _ATTACKS if kind not in {"more", "natural"}))
     harmless = keys(
         "direct_pair", "direct_twin", *(f"benign_{kind}" for kind in ("trigger", "dense", "office", "security"))
     )

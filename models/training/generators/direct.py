@@ -34,10 +34,11 @@ _KINDS = {
     "pair": 0.14,
     "twin": 0.16,
     "more": 0.2,
+    "natural": 0.3,
 }
-"""Banks of one kind; ``more`` has lines ``attack || harmless twin``."""
+"""Banks of one kind; ``more`` and ``natural`` have lines ``attack || harmless twin``."""
 _HARMLESS = frozenset({"pair", "twin"})
-_PAIRED = "more"
+_PAIRED = frozenset({"more", "natural"})
 _STACKED = 0.3
 """Share of carriers that are several ordinary requests in a row, so that an attack may come late in a long text."""
 _TASKS = ("tell me a story", "write a haiku", "count to ten", "give me a recipe for soup", "list five rivers")
@@ -93,7 +94,7 @@ def _draw(tasks: Sequence[str], rng: random.Random) -> Row:
         "benign": (_short(rng, 160),),
     }
     line, harmless = lines[index], kind in _HARMLESS
-    if kind == _PAIRED:
+    if kind in _PAIRED:
         sides = columns(f"direct_{kind}")[index]
         harmless = rng.random() < 0.45  # noqa: PLR2004 - share of twins
         line = sides[harmless]
@@ -102,7 +103,7 @@ def _draw(tasks: Sequence[str], rng: random.Random) -> Row:
         text = embed(rng, text)
     text = dress(rng, text, chat=0.25, noise=0.4)
     labels = dict(LABELS_BENIGN) if harmless else dict(_ATTACK)
-    source = f"gen_direct_{kind}_twin" if harmless and kind == _PAIRED else f"gen_direct_{kind}"
+    source = f"gen_direct_{kind}_twin" if harmless and kind in _PAIRED else f"gen_direct_{kind}"
     return Row(text, "input", labels, source, f"direct_{kind}:{index}")
 
 
