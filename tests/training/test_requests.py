@@ -6,7 +6,15 @@ import random
 from models.training.generators import requests
 from models.training.generators.output_surface import columns
 
-PAIRS = ("request_pairs", "request_terse", "request_hazards", "request_veiled", "request_alike", "request_natural")
+PAIRS = (
+    "request_pairs",
+    "request_terse",
+    "request_hazards",
+    "request_veiled",
+    "request_foreign",
+    "request_alike",
+    "request_natural",
+)
 ROWS = list(requests.generate(random.Random(3), 2000))
 
 

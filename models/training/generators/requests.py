@@ -19,6 +19,7 @@ _PAIRS: Final = (
     "request_terse",
     "request_hazards",
     "request_veiled",
+    "request_foreign",
     "request_alike",
     "request_alike",
     "request_natural",
