@@ -75,21 +75,21 @@ _TASKS = frozenset({"dolly_subset", "code_alpaca_2k", "gpteacher"})
 _HARMLESS = frozenset({"certified_safe_prompts", "bfcl", "gsm8k", "clinc150"})
 
 COUNTS = {
-    "hard_benign": 26_000,
+    "hard_benign": 34_000,
     "pasted": 14_000,
-    "direct": 18_000,
-    "jailbreak": 20_000,
+    "direct": 24_000,
+    "jailbreak": 22_000,
     "encodings": 4_000,
     "indirect": 32_000,
     "mails": 12_000,
-    "pages": 14_000,
+    "pages": 11_000,
     "user_side": 8_000,
     "refusals": 13_000,
-    "responses": 32_000,
-    "contrast": 20_000,
-    "requests": 22_000,
-    "multilingual": 7_000,
-    "briefs": 8_000,
+    "responses": 38_000,
+    "contrast": 24_000,
+    "requests": 32_000,
+    "multilingual": 6_000,
+    "briefs": 7_000,
 }
 """Rows drawn of each generator for a full training set."""
 

@@ -24,15 +24,15 @@ _NOT_ACTS = re.compile(
     re.IGNORECASE,
 )
 _KINDS = {
-    "rules": 0.15,
+    "rules": 0.13,
     "drop": 0.07,
-    "soft": 0.19,
-    "twin": 0.1,
+    "soft": 0.18,
+    "twin": 0.11,
     "case": 0.16,
-    "case_twin": 0.07,
+    "case_twin": 0.08,
     "long": 0.11,
-    "long_twin": 0.04,
-    "parts": 0.05,
+    "long_twin": 0.06,
+    "parts": 0.04,
     "suffix": 0.03,
     "plain": 0.03,
 }
@@ -138,6 +138,15 @@ def _frame(rng: random.Random, kind: str) -> tuple[str, int]:
     return rng.choice((" ", " ", " ", "\n\n")).join(parts), index
 
 
+def framed(rng: random.Random, payload: str, kind: str) -> tuple[str, int]:
+    """Return the payload in a frame of ``kind`` that it fits, and the number of the frame's family."""
+    while True:
+        frame, index = _frame(rng, kind)
+        wrapped = wrap(rng, frame, payload)
+        if wrapped is not None:
+            return wrapped, index
+
+
 def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -> Row:
     """Draw one framed (or, rarely, plain) request."""
     kind = weighted(rng, _KINDS)
@@ -154,11 +163,7 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
         else:
             labels["jailbreak"] = 1
     else:
-        wrapped = None
-        while wrapped is None:
-            frame, index = _frame(rng, kind)
-            wrapped = wrap(rng, frame, payload)
-        text = wrapped
+        text, index = framed(rng, payload, kind)
         if kind not in _RULE_DROPPING:
             labels["prompt_injection"] = 0
     text = dress(rng, text, chat=0.15, noise=0.3)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from models.training.banks import bank
 from models.training.generators.input_surface import fill, lower_first, slots, typos
+from models.training.generators.jailbreak import framed
 
 if TYPE_CHECKING:
     import random
@@ -32,6 +33,9 @@ _FLIP: Final = {
     "our": "your",
     "we": "you",
 }
+_FRAMED: Final = 0.12
+"""Share of prompts that stand in a frame, whatever the answer to them is: a frame must say nothing about the answer."""
+_FRAMES: Final = ("soft", "case", "long", "rules", "parts")
 _TALK: Final = ("help", "tell", "give", "explain", "show", "teach", "please", "write", "describe", "provide")
 
 
@@ -134,9 +138,11 @@ def shape(rng: random.Random, text: str, *, chat: float = 0.35, noise: float = 0
 
 
 def asked(rng: random.Random, prompt: str, *, missing: float = 0.2) -> str | None:
-    """Return ``prompt`` as a context: sometimes absent, sometimes sloppily typed."""
+    """Return ``prompt`` as a context: sometimes absent, sometimes framed, sometimes sloppily typed."""
     if rng.random() < missing:
         return None
+    if rng.random() < _FRAMED:
+        return framed(rng, prompt, rng.choice(_FRAMES))[0]
     look = rng.randrange(8)
     if look == 0:
         return prompt.lower()

@@ -26,6 +26,8 @@ _PAIRS: Final = (
     "request_natural",
 )
 """Banks of lines ``harmful || harmless || ...``; a side may be ``-``; what stands twice is drawn twice as often."""
+_FOREIGN: Final = "request_foreign"
+"""The bank that English lead-ins do not go with."""
 _SIDES: Final = ("abuse", "harmful", "twin")
 """What the sides of a line of ``contrast_request`` are."""
 
@@ -90,7 +92,9 @@ def _draw(rng: random.Random) -> Row:
         return _contrast(rng)
     harmful = rng.random() < 0.48  # noqa: PLR2004
     text, group = request(rng, harmful=harmful)
-    text = dress(rng, _carry(rng, text), chat=0.2, noise=0.4)
+    if not group.startswith(_FOREIGN):
+        text = _carry(rng, text)
+    text = dress(rng, text, chat=0.2, noise=0.4)
     labels = {**_PLAIN, "harmful_request": int(harmful)}
     return Row(text, "input", labels, "gen_requests_harmful" if harmful else "gen_requests_twin", group)
 
