@@ -20,8 +20,8 @@ _KINDS = {
     "person": 0.1,
     "abuse": 0.11,
     "profane": 0.09,
-    "moderation": 0.2,
-    _ASKED: 0.04,
+    "moderation": 0.26,
+    _ASKED: 0.07,
 }
 _LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5"})
 _ODD_SPELLING = 0.12
