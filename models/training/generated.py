@@ -13,6 +13,7 @@ from models.training.generators import (
     hard_benign,
     indirect,
     jailbreak,
+    messages,
     multilingual,
     pasted,
     refusals,
@@ -90,6 +91,7 @@ COUNTS = {
     "requests": 32_000,
     "multilingual": 6_000,
     "briefs": 7_000,
+    "messages": 1_900,
 }
 """Rows drawn of each generator for a full training set."""
 
@@ -113,3 +115,4 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     yield from requests.generate(rng, counts["requests"])
     yield from briefs.generate(rng, counts["briefs"], tasks=material.tasks)
     yield from multilingual.generate(rng, counts["multilingual"], material.sentences)
+    yield from messages.generate(rng, counts["messages"], tasks=material.tasks)
