@@ -64,7 +64,7 @@ def _records(rng: Random, names: Sequence[str]) -> Callable[[Sequence[str]], str
     def write(lines: Sequence[str]) -> str:
         records: list[dict[str, Any]] = []
         for at, (name, line) in enumerate(zip(names, lines, strict=True)):
-            record = {} if start is None else {"id": start + at}
+            record: dict[str, Any] = {} if start is None else {"id": start + at}
             record |= {sender: name} if sender else {}
             records.append({**record, field: line, **extra})
         if style == 0:
