@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from guardsdk.extract.joined import joined
 from guardsdk.extract.turns import turns_of
 from guardsdk.given import require_seconds, require_text_or_none
-from guardsdk.handling import leading
+from guardsdk.handling import leading, worst
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from guardsdk.extract.joined import Joined
     from guardsdk.extract.turns import Turn
-
-_ORDER = (Status.COMPLETE, Status.DEGRADED, Status.FAILED)
 
 
 class _Frozen(BaseModel):
@@ -163,7 +161,7 @@ def _verdict(
         ]
     return ConversationVerdict(
         deciding=leading([("", verdict) for verdict in every]),
-        status=max((verdict.status for verdict in every), key=_ORDER.index),
+        status=worst(every),
         turns=tuple(
             TurnVerdict(message=turns[place].message, role=turns[place].role, verdict=verdict)
             for place, verdict in verdicts.items()

@@ -81,6 +81,11 @@ class Blocked(GuardError):  # noqa: N818  the public name says what happened; it
         return type(self), (self.verdict,)
 
 
+def why_unchecked(verdict: Verdict) -> str:
+    """Return in one line, which holds no text, what was missing from a check."""
+    return verdict.error or "; ".join(verdict.degraded_reasons) or "no reason recorded"
+
+
 class CheckFailedError(GuardError, RuntimeError):
     """A text could not be checked (fully) and the policy's ``on_error`` is to block. Never raised for a block."""
 

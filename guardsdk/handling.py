@@ -12,10 +12,10 @@ from guardsdk.reviewing import ReviewItem
 from guardsdk.steps import Step, Steps, ask, work
 from guardsdk.text.redact import redact
 from guardsdk.vault import Markers
-from guardsdk.verdict import Action, Verdict
+from guardsdk.verdict import Action, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
     from guardsdk.extract.rewrite import Find
     from guardsdk.policy.model import Policy
@@ -78,10 +78,11 @@ def refusal(verdict: Verdict) -> Blocked | CheckFailedError | None:
 
 def leading(judged: Judged) -> Verdict:
     """Return the verdict that decides for all: the strongest action, a principle before a check that failed."""
-    return max((verdict for _, verdict in judged), key=_weight)
+    return max((verdict for _, verdict in judged), key=weight)
 
 
-def _weight(verdict: Verdict) -> tuple[int, bool, float]:
+def weight(verdict: Verdict) -> tuple[int, bool, float]:
+    """Return what verdicts are ordered by: their action, a principle before a check that failed, their margin."""
     margins = [one.margin for one in verdict.findings if one.principle_id == verdict.principle_id]
     return verdict.action.strength, verdict.principle_id is not None, max(margins, default=0.0)
 
@@ -138,7 +139,7 @@ class Handling:
         changed: S = subject.changed(changes)
         rejudged: Judged = yield work(changed.judge)
         for text, verdict in rejudged:
-            if text not in given and _held_back(verdict, approved.get(text, set())):
+            if text not in given and held_back(verdict, approved.get(text, set())):
                 return verdict
         return changed
 
@@ -169,10 +170,15 @@ class Handling:
         return rules.fallback == "approve" if answer is None else answer
 
 
-def _held_back(verdict: Verdict, approved: set[str]) -> bool:
-    """Whether something but the principles ``approved`` stands against a text that was changed."""
+def worst(verdicts: Iterable[Verdict]) -> Status:
+    """Return the status of the check that saw least."""
+    return max((verdict.status for verdict in verdicts), key=tuple(Status).index)
+
+
+def held_back(verdict: Verdict, approved: Collection[str]) -> bool:
+    """Return whether anything but the principles ``approved`` stands against a text that was changed."""
     against = {one.principle_id for one in verdict.findings if not one.action.passes}
-    return not verdict.allowed and (verdict.principle_id is None or bool(against - approved))
+    return not verdict.allowed and (verdict.principle_id is None or bool(against.difference(approved)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

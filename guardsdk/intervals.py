@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CONFIDENCE: Final = 0.95
 _BISECTIONS: Final = 60
@@ -59,10 +62,14 @@ def upper_bound(hits: int, total: int, confidence: float = CONFIDENCE) -> float:
     _check(hits, total)
     if hits == total:
         return 1.0
-    low, high = 0.0, 1.0
+    return crossing(lambda rate: at_most(hits, total, rate) > 1.0 - confidence, 0.0, 1.0)
+
+
+def crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Return where ``holds``, true at ``low`` and false at ``high``, changes; on the side where it is false."""
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2.0
-        low, high = (middle, high) if at_most(hits, total, middle) > 1.0 - confidence else (low, middle)
+        low, high = (middle, high) if holds(middle) else (low, middle)
     return high
 
 

@@ -73,6 +73,14 @@ def higher(*tiers: Tier | None) -> Tier | None:
     return "early" if "early" in tiers else None
 
 
+def highest(*scores: dict[str, float]) -> dict[str, float]:
+    """Return every label of several readings of one text with its highest score."""
+    found: dict[str, float] = {}
+    for label, score in (pair for one in scores for pair in one.items()):
+        found[label] = max(score, found.get(label, score))
+    return found
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

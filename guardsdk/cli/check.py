@@ -6,9 +6,9 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from guardsdk.cli.outcome import WORDS, Exit, outcome, why_unchecked
+from guardsdk.cli.outcome import WORDS, Exit, outcome
 from guardsdk.cli.terminal import complain, say, table
-from guardsdk.errors import InputError
+from guardsdk.errors import InputError, why_unchecked
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:

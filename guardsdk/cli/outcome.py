@@ -36,8 +36,3 @@ def outcome(verdict: Verdict) -> Exit:
     if verdict:
         return Exit.ALLOWED
     return Exit.UNCHECKED if verdict.allowed or verdict.principle_id is None else Exit.BLOCKED
-
-
-def why_unchecked(verdict: Verdict) -> str:
-    """Return in one line what was missing from the check."""
-    return verdict.error or "; ".join(verdict.degraded_reasons) or "no reason recorded"

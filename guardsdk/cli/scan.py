@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.lines import Format, Layout, Line, read_lines
-from guardsdk.cli.outcome import WORDS, Exit, outcome, why_unchecked
+from guardsdk.cli.outcome import WORDS, Exit, outcome
 from guardsdk.cli.resuming import Done, done_before
 from guardsdk.cli.terminal import complain, progress, say
 from guardsdk.cli.workers import How, checked
-from guardsdk.errors import InputError
+from guardsdk.errors import InputError, why_unchecked
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:

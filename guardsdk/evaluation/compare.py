@@ -15,7 +15,6 @@ from guardsdk.evaluation.metrics import METRICS, Metric, Sight
 from guardsdk.evaluation.outcomes import Outcome, passed
 from guardsdk.evaluation.pairing import hold_together
 from guardsdk.evaluation.statistics import (
-    CONFIDENCE,
     Interval,
     Paired,
     Proportion,
@@ -28,6 +27,7 @@ from guardsdk.evaluation.statistics import (
     quantile,
     wilson,
 )
+from guardsdk.intervals import CONFIDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.pairing import Brief, Condensed
     from guardsdk.evaluation.record import JudgeRef, RunHead
 
-PERCENTILES: Final = (50, 95)
 _DRAWN_VALUES: Final = 20_000_000
 _LEAST_DRAWS: Final = 200
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.evaluation.statistics import CONFIDENCE, Interval, quantile, wilson
+from guardsdk.evaluation.statistics import Interval, quantile, wilson
+from guardsdk.intervals import CONFIDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

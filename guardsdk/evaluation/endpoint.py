@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.record import TargetRef
-from guardsdk.evaluation.targets import TargetError, in_thread
+from guardsdk.evaluation.targets import TargetError, in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ class EndpointTarget:
     async def ask(self, questions: Sequence[Question]) -> list[str]:
         """See ``Target``."""
         [question] = questions
-        return [await in_thread(lambda: self._ask(question))]
+        return [await in_daemon_thread(lambda: self._ask(question))]
 
     def _ask(self, question: Question) -> str:
         content = {

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.compare import Latency
 from guardsdk.evaluation.metrics import METRICS
-from guardsdk.evaluation.statistics import CONFIDENCE, Interval
+from guardsdk.evaluation.statistics import Interval
+from guardsdk.intervals import CONFIDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,8 +81,7 @@ class _Words:
         self._rest = [match for match in _TOKEN.finditer(text) if match.group().strip()]
 
     def fail(self, wanted: str) -> NoReturn:
-        at = self._rest[0].group().strip() if self._rest else "its end"
-        where = f"at {at!r}" if self._rest else "at its end"
+        where = f"at {self.peek()!r}" if self._rest else "at its end"
         msg = f"the limit {self.text!r} cannot be read {where}: {wanted} is expected there"
         raise EvaluationError(msg)
 

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, why_unchecked
 from guardsdk.evaluation.record import GuardRef
 from guardsdk.policy.model import OnError, Policy
-from guardsdk.verdict import Action, Stage, Status
+from guardsdk.verdict import Action, Stage, Status, highest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -78,17 +78,13 @@ class Screening:
 
     def _look(self, deciding: Verdict, every: Iterable[Verdict], seconds: float) -> Look:
         served = [verdict for verdict in every if verdict.stage in self._served]
-        scores: dict[str, float] = {}
-        for verdict in served:
-            for label, score in verdict.scores.items():
-                scores[label] = max(score, scores.get(label, 0.0))
+        scores = highest(*(verdict.scores for verdict in served))
         whole = all(verdict.status is Status.COMPLETE for verdict in served)
         doubts = () if whole else (INCOMPLETE,)
         if deciding.action.passes or deciding.action is Action.REDACT or deciding.stage not in self._served:
             return Look(scores, seconds=seconds, doubts=doubts)
         if deciding.principle_id is None:
-            reason = deciding.error or "; ".join(deciding.degraded_reasons) or deciding.status.value
-            return Look(scores, seconds=seconds, error=f"guard: {reason}")
+            return Look(scores, seconds=seconds, error=f"guard: {why_unchecked(deciding)}")
         return Look(scores, deciding.stage, deciding.principle_id, seconds, doubts)
 
 

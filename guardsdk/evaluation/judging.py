@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from guardsdk.errors import EvaluationError
+from guardsdk.callables import needs_await
+from guardsdk.errors import EvaluationError, why_unchecked
 from guardsdk.evaluation.degenerate import degenerate
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.pointing import pointed_at
 from guardsdk.evaluation.record import JudgeFigures, JudgeRef
-from guardsdk.evaluation.targets import is_async
 from guardsdk.policy.model import Policy
 from guardsdk.verdict import ArtifactRef, Stage, Status
 
@@ -124,8 +124,7 @@ class GuardJudge:
         judged = []
         for one, verdict in zip(answered, verdicts, strict=True):
             if verdict.status is not Status.COMPLETE:
-                reason = verdict.error or "; ".join(verdict.degraded_reasons) or verdict.status.value
-                judged.append(Judgement(Outcome.ERROR, error=f"judge: {reason}"))
+                judged.append(Judgement(Outcome.ERROR, error=f"judge: {why_unchecked(verdict)}"))
                 continue
             fired = {finding.label for finding in verdict.findings}
             outcome = outcome_of(one, refusal="refusal" in fired, harmful=not fired.isdisjoint(_HARM))
@@ -154,7 +153,7 @@ class CallableJudge:
 
     async def _one(self, one: Answered) -> Judgement:
         try:
-            if is_async(self._call):
+            if needs_await(self._call):
                 said = await self._call(one.case.prompt, one.answer)
             else:
                 said = await asyncio.to_thread(self._call, one.case.prompt, one.answer)

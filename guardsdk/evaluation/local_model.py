@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.record import TargetRef
-from guardsdk.evaluation.targets import TargetError, in_thread
+from guardsdk.evaluation.targets import TargetError, in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ class ModelTarget:
 
     async def ask(self, questions: Sequence[Question]) -> list[str]:
         """See ``Target``."""
-        answers: list[str] = await in_thread(lambda: self._ask(questions))
+        answers: list[str] = await in_daemon_thread(lambda: self._ask(questions))
         return answers
 
     def _ask(self, questions: Sequence[Question]) -> list[str]:

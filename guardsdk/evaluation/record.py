@@ -79,18 +79,6 @@ class JudgeFigures(_Frozen):
     false_positives: Count
     true_negatives: Count
 
-    @property
-    def sensitivity(self) -> float | None:
-        """Share of true cases the judge finds; None where the set has none."""
-        found = self.true_positives + self.false_negatives
-        return self.true_positives / found if found else None
-
-    @property
-    def specificity(self) -> float | None:
-        """Share of other cases the judge leaves alone; None where the set has none."""
-        found = self.true_negatives + self.false_positives
-        return self.true_negatives / found if found else None
-
 
 class JudgeRef(_Frozen):
     """Who judged the answers."""

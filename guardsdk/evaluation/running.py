@@ -18,6 +18,7 @@ from guardsdk.evaluation.outcomes import Outcome, passed
 from guardsdk.evaluation.record import CaseResult, GuardRef, RunHead, RunSettings, TargetRef, write_run
 from guardsdk.evaluation.targets import question_of
 from guardsdk.info import installed_versions
+from guardsdk.verdict import highest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -217,12 +218,11 @@ class _Running:
 
 
 def _both(before: Look, after: Look) -> Look:
-    scores = dict(before.scores)
-    for label, score in after.scores.items():
-        scores[label] = max(score, scores.get(label, 0.0))
     doubts = tuple(dict.fromkeys((*before.doubts, *after.doubts)))
     seconds = before.seconds + after.seconds
-    return Look(scores, after.blocked_at, after.principle_id, seconds, doubts, after.error)
+    return Look(
+        highest(before.scores, after.scores), after.blocked_at, after.principle_id, seconds, doubts, after.error
+    )
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.intervals import score_interval
+from guardsdk.intervals import CONFIDENCE, at_most, crossing, score_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-Z_95: Final = 1.959963984540054
+_Z_95: Final = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal distribution."""
-CONFIDENCE: Final = 0.95
-_BISECTIONS: Final = 60
 _AT_ONCE: Final = 1_000_000
 """Drawn values held in memory together."""
 
@@ -83,67 +81,23 @@ def quantile(confidence: float) -> float:
     return NormalDist().inv_cdf((1.0 + confidence) / 2.0)
 
 
-def _check(successes: float, total: float) -> None:
-    if not 0 <= successes <= total:
-        msg = f"successes ({successes}) must lie in 0..total ({total})"
-        raise ValueError(msg)
-
-
-def wilson(successes: float, total: float, z: float = Z_95) -> Proportion:
+def wilson(successes: float, total: float, z: float = _Z_95) -> Proportion:
     """Wilson score interval (Wilson 1927, JASA 22:209).
 
     Raises ``ValueError`` where ``successes`` is not in 0..``total``.
     """
-    _check(successes, total)
+    if not 0 <= successes <= total:
+        msg = f"successes ({successes}) must lie in 0..total ({total})"
+        raise ValueError(msg)
     if total == 0:
         return Proportion(0, 0, math.nan, math.nan)
     return Proportion(successes, total, *score_interval(successes, total, z))
 
 
-def _log_factorials(total: int) -> NDArray[np.float64]:
-    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, total + 1, dtype=np.float64)))))
-
-
-def _upper_tail(successes: int, total: int, rate: float) -> float:
-    """Probability of at least ``successes`` of ``total`` at ``rate`` in the open interval 0..1."""
-    factorials = _log_factorials(total)
-    k = np.arange(successes, total + 1)
-    logs = factorials[total] - factorials[k] - factorials[total - k] + k * math.log(rate)
-    return float(np.exp(logs + (total - k) * math.log1p(-rate)).sum())
-
-
-def _crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Return where ``holds``, true at ``low`` and false at ``high``, changes."""
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return (low + high) / 2
-
-
-def clopper_pearson(successes: int, total: int, confidence: float = CONFIDENCE) -> Proportion:
-    """Exact interval (Clopper and Pearson 1934, Biometrika 26:404), wider than Wilson's and never too narrow.
-
-    Raises ``ValueError`` where ``successes`` is not in 0..``total``.
-    """
-    _check(successes, total)
-    if total == 0:
-        return Proportion(0, 0, math.nan, math.nan)
-    alpha = (1 - confidence) / 2
-    low = high = 0.0
-    if successes > 0:
-        low = _crossing(lambda rate: _upper_tail(successes, total, rate) < alpha, 0.0, 1.0)
-    high = 1.0
-    if successes < total:
-        high = _crossing(lambda rate: _upper_tail(successes + 1, total, rate) < 1 - alpha, 0.0, 1.0)
-    return Proportion(successes, total, low, high)
-
-
 def mcnemar(pairs: Paired) -> float:
     """Return the exact two-sided p value of no change (McNemar 1947; binomial over the pairs that changed)."""
     changed = pairs.lost + pairs.gained
-    if changed == 0:
-        return 1.0
-    return min(1.0, 2.0 * _upper_tail(max(pairs.lost, pairs.gained), changed, 0.5))
+    return min(1.0, 2.0 * at_most(min(pairs.lost, pairs.gained), changed, 0.5))
 
 
 def _tango(pairs: Paired, change: float) -> float:
@@ -168,8 +122,8 @@ def paired_difference(pairs: Paired, confidence: float = CONFIDENCE) -> Interval
     if pairs.total == 0:
         return Interval(math.nan, math.nan, math.nan)
     z, value = quantile(confidence), pairs.difference
-    low = -1.0 if value <= -1.0 else _crossing(lambda change: _tango(pairs, change) > z, -1.0, value)
-    high = 1.0 if value >= 1.0 else _crossing(lambda change: _tango(pairs, change) >= -z, value, 1.0)
+    low = -1.0 if value <= -1.0 else crossing(lambda change: _tango(pairs, change) > z, -1.0, value)
+    high = 1.0 if value >= 1.0 else crossing(lambda change: _tango(pairs, change) >= -z, value, 1.0)
     return Interval(value, low, high)
 
 

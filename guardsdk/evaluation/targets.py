@@ -6,9 +6,12 @@ import asyncio
 import hashlib
 import inspect
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from guardsdk.callables import needs_await
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.pointing import pointed_at
 from guardsdk.evaluation.record import TargetRef
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from guardsdk.evaluation.cases import Case, Message
+
+T = TypeVar("T")
 
 _MOST_ABANDONED: Final = 64
 """Threads of a synchronous target that may hang at once: more, and it will not come back at all."""
@@ -134,15 +139,10 @@ class CallableTarget:
         return [_text(await self._called(given[0], **seed))]
 
     async def _called(self, given: object, **seeds: object) -> object:
-        if is_async(self._call):
+        if needs_await(self._call):
             return await self._call(given, **seeds)
-        found = await in_thread(lambda: self._call(given, **seeds))
+        found = await in_daemon_thread(lambda: self._call(given, **seeds))
         return await found if inspect.isawaitable(found) else found
-
-
-def is_async(function: object) -> bool:
-    """Whether calling ``function`` gives a coroutine, for functions and objects with an async ``__call__``."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  the method itself is looked at
 
 
 def _text(answer: object) -> str:
@@ -155,7 +155,7 @@ def _text(answer: object) -> str:
 _abandoned: set[threading.Thread] = set()
 
 
-async def in_thread(function: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever it gives
+async def in_daemon_thread(function: Callable[[], T]) -> T:
     """Run ``function`` in a thread that the process need not wait for, should it never return.
 
     Cancelling (a timeout) leaves the thread behind. Raises ``EvaluationError`` once too many were left.
@@ -165,29 +165,18 @@ async def in_thread(function: Callable[[], Any]) -> Any:  # noqa: ANN401  whatev
         msg = f"the target hangs: {_MOST_ABANDONED} calls are past their time limit and have not come back"
         raise TargetHangsError(msg)
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def finish(result: object, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+    future: asyncio.Future[T] = loop.create_future()
 
     def run() -> None:
-        result: object = None
-        failure: BaseException | None = None
+        deliver: Callable[[], None]
         try:
-            result = function()
+            deliver = partial(future.set_result, function())
         except StopIteration:  # a future cannot carry it
-            failure = TargetError("StopIteration")
+            deliver = partial(future.set_exception, TargetError("StopIteration"))
         except BaseException as error:  # noqa: BLE001  it is raised where it was asked for
-            failure = error
-        try:
-            loop.call_soon_threadsafe(finish, result, failure)
-        except RuntimeError:  # the run is over
-            return
+            deliver = partial(future.set_exception, error)
+        with suppress(RuntimeError):  # the run is over
+            loop.call_soon_threadsafe(lambda: None if future.cancelled() else deliver())
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

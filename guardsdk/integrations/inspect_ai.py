@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from inspect_ai.scorer import Score, mean, scorer, stderr
 
+from guardsdk.errors import why_unchecked
 from guardsdk.guard import Guard
 from guardsdk.verdict import Stage
 
@@ -56,8 +57,8 @@ def scored(verdict: Verdict) -> Score:
         "coverage": verdict.coverage,
     }
     if not verdict and verdict.principle_id is None:
-        said = verdict.error or "; ".join(verdict.degraded_reasons) or verdict.status.value
-        return Score.unscored(reason="scoring_failed", explanation=f"not checked: {said}", metadata=metadata)
+        said = f"not checked: {why_unchecked(verdict)}"
+        return Score.unscored(reason="scoring_failed", explanation=said, metadata=metadata)
     if verdict.allowed:
         return Score(value=0.0, explanation="let pass", metadata=metadata)
     return Score(value=1.0, explanation=f"held back by {verdict.principle_id}", metadata=metadata)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.chunks import pieces_of, with_texts
 from guardsdk.extract.responses import spoken
+from guardsdk.handling import held_back, weight
 from guardsdk.redaction import edits_of
 from guardsdk.streaming.channel import Channel, Window
-from guardsdk.streaming.joined import Seen, joined, weight
+from guardsdk.streaming.joined import Seen, joined
 from guardsdk.text.redact import apart, redact
 from guardsdk.vault import Markers
 from guardsdk.verdict import Action
@@ -189,10 +190,9 @@ class Held:
 
     def stands_against(self, window: Window, verdict: Verdict) -> bool:
         """Return whether ``verdict``, on a window with passages cut out, holds it back: not enough was cut out."""
-        place = self._place(window.channel)
-        against = {finding.principle_id for finding in verdict.findings if not finding.action.passes}
-        approved = {one for one in against if self._approved.get((place, one), 0) > window.start}
-        return not verdict.allowed and (verdict.principle_id is None or bool(against - approved))
+        own = self._place(window.channel)
+        approved = {one for (place, one), end in self._approved.items() if place == own and end > window.start}
+        return held_back(verdict, approved)
 
     def _is_approved(self, window: Window, verdict: Verdict) -> bool:
         place = self._place(window.channel)

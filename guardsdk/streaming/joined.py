@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guardsdk.verdict import Action, Evaluation, Finding, Status, Verdict, higher
+from guardsdk.handling import weight, worst
+from guardsdk.verdict import Action, Evaluation, Finding, Status, Verdict, higher, highest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_OF_STATUS = (Status.COMPLETE, Status.DEGRADED, Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,8 @@ def joined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
     verdicts = [one.verdict for one in seen]
     lead = max(verdicts, key=weight) if stopped is None else stopped  # a verdict that stops is false
     failed = [one for one in verdicts if one.status is Status.FAILED]
-    worst = max(verdicts, key=lambda one: _OF_STATUS.index(one.status)).status
-    some_failed = worst is Status.FAILED and len(failed) < len(verdicts)
+    status = worst(verdicts)
+    some_failed = status is Status.FAILED and len(failed) < len(verdicts)
     reasons = [reason for one in verdicts for reason in (*one.degraded_reasons, *((one.error,) if some_failed else ()))]
     action = Action.BLOCK if stopped is not None and lead.action is Action.REDACT else lead.action
     would = [one.would_action for one in verdicts if one.would_action is not None]
@@ -43,9 +42,9 @@ def joined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
             "action": action,
             "allowed": action.passes,
             "would_action": max(would, key=lambda one: one.strength) if would else None,
-            "status": Status.DEGRADED if some_failed else worst,
-            "error": lead.error if worst is Status.FAILED and not some_failed else None,
-            "scores": _highest(verdicts),
+            "status": Status.DEGRADED if some_failed else status,
+            "error": lead.error if status is Status.FAILED and not some_failed else None,
+            "scores": highest(*(one.scores for one in verdicts)),
             "evaluations": _evaluations(verdicts),
             "findings": _findings(seen),
             "coverage": min(one.coverage for one in verdicts),
@@ -58,25 +57,11 @@ def joined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
     )
 
 
-def weight(verdict: Verdict) -> tuple[int, bool, float]:
-    """Return how much a verdict weighs: by its action, then a principle before a check that failed, then its margin."""
-    margins = [one.margin for one in verdict.findings if one.principle_id == verdict.principle_id]
-    return verdict.action.strength, verdict.principle_id is not None, max(margins, default=0.0)
-
-
 def _machinery(verdicts: Sequence[Verdict]) -> dict[str, object]:
     """Return what the last check that had a model was reached with."""
     last = next((one for one in reversed(verdicts) if one.model is not None), verdicts[-1])
     names = ("model", "policy", "provider_requested", "provider_active", "provider_reason")
     return {name: getattr(last, name) for name in names}
-
-
-def _highest(verdicts: Sequence[Verdict]) -> dict[str, float]:
-    scores: dict[str, float] = {}
-    for verdict in verdicts:
-        for label, score in verdict.scores.items():
-            scores[label] = max(score, scores.get(label, score))
-    return scores
 
 
 def _evaluations(verdicts: Sequence[Verdict]) -> tuple[Evaluation, ...]:

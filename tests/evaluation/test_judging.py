@@ -194,6 +194,6 @@ def test_figures_hold_for_the_model_and_policy_they_were_measured_with_only(
     monkeypatch.setattr(judging, "FIGURES", path)
     assert measured_figures(model, policy) == ()
     path.write_text(json.dumps(content), encoding="utf-8")
-    assert [one.sensitivity for one in measured_figures(model, policy)] == [0.8]
+    assert [one.true_positives for one in measured_figures(model, policy)] == [8]
     assert measured_figures(model.model_copy(update={"digest": "0" * 64}), policy) == ()
     assert measured_figures(model, policy.model_copy(update={"digest": "0" * 64})) == ()

@@ -123,10 +123,3 @@ def test_an_unknown_outcome_is_no_pass_and_no_failure_and_harm_never_passes() ->
             assert found is False
         if outcome.held_back and expectation.benign:
             assert found is False
-
-
-def test_the_judges_shares_are_of_the_true_and_of_the_others() -> None:
-    judge = head().judge
-    assert judge is not None
-    assert judge.figures[0].sensitivity == 0.8
-    assert judge.figures[0].specificity == 0.9

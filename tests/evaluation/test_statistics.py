@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from guardsdk.evaluation.statistics import (
     Paired,
     benjamini_hochberg,
-    clopper_pearson,
     holm,
     mcnemar,
     paired_difference,
@@ -41,32 +40,20 @@ def test_wilson_matches_published_values(successes: int, total: int, low: float,
     assert interval.rate == successes / total
 
 
-@pytest.mark.parametrize(
-    ("successes", "total", "low", "high"),
-    [(0, 10, 0.0, 0.3085), (1, 10, 0.0025, 0.4450), (5, 10, 0.1871, 0.8129), (10, 10, 0.6915, 1.0)],
-)
-def test_clopper_pearson_matches_published_values(successes: int, total: int, low: float, high: float) -> None:
-    interval = clopper_pearson(successes, total)
-    assert interval.low == pytest.approx(low, abs=1e-4)
-    assert interval.high == pytest.approx(high, abs=1e-4)
-
-
 @given(counts)
-def test_intervals_hold_the_rate_and_exact_is_at_least_as_wide_at_the_ends(count: tuple[int, int]) -> None:
-    successes, total = count
-    for interval in (wilson(successes, total), clopper_pearson(successes, total)):
-        if total == 0:
-            assert math.isnan(interval.rate)
-            assert math.isnan(interval.low)
-        else:
-            assert 0.0 <= interval.low <= interval.rate <= interval.high <= 1.0
+def test_the_interval_holds_the_rate(count: tuple[int, int]) -> None:
+    interval = wilson(*count)
+    if interval.total == 0:
+        assert math.isnan(interval.rate)
+        assert math.isnan(interval.low)
+    else:
+        assert 0.0 <= interval.low <= interval.rate <= interval.high <= 1.0
 
 
 @pytest.mark.parametrize("count", [(-1, 3), (4, 3)])
 def test_impossible_counts_are_refused(count: tuple[int, int]) -> None:
-    for interval in (wilson, clopper_pearson):
-        with pytest.raises(ValueError, match="successes"):
-            interval(*count)
+    with pytest.raises(ValueError, match="successes"):
+        wilson(*count)
 
 
 def test_percentile_interpolates() -> None:
@@ -80,8 +67,6 @@ def test_of_simulated_runs_95_percent_of_the_intervals_hold_the_true_rate(rate: 
     drawn = np.random.default_rng(1).binomial(total, rate, RUNS)
     held = [interval.low <= rate <= interval.high for interval in map(cache(lambda hits: wilson(hits, total)), drawn)]
     assert 0.93 <= np.mean(held) <= 0.97
-    exact = cache(lambda hits: clopper_pearson(int(hits), total))
-    assert np.mean([exact(hits).low <= rate <= exact(hits).high for hits in drawn]) >= 0.95 - 0.01
 
 
 def test_without_any_change_the_interval_has_its_closed_form() -> None:

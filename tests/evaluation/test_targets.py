@@ -17,7 +17,7 @@ from guardsdk.evaluation import targets
 from guardsdk.evaluation.cases import Case
 from guardsdk.evaluation.endpoint import EndpointTarget
 from guardsdk.evaluation.opening import Options, open_target
-from guardsdk.evaluation.targets import CallableTarget, TargetError, TargetHangsError, in_thread, question_of
+from guardsdk.evaluation.targets import CallableTarget, TargetError, TargetHangsError, in_daemon_thread, question_of
 from guardsdk.settings import endpoint_key
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ async def test_a_target_that_never_comes_back_ends_the_run_at_last(monkeypatch: 
         for _ in range(2):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.01):
-                    await in_thread(release.wait)
+                    await in_daemon_thread(release.wait)
         with pytest.raises(TargetHangsError, match="2 calls"):
-            await in_thread(release.wait)
+            await in_daemon_thread(release.wait)
     finally:
         release.set()
 
