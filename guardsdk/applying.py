@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from guardsdk.given import require, require_text
+from guardsdk.given import require, text_of
 from guardsdk.steps import adrive, drive
 from guardsdk.surroundings import Surroundings
 
@@ -78,5 +78,5 @@ class Applying:
 def _applied(guard: _Guard, text: str, verdict: Verdict, around: Surroundings, vault: Vault | None) -> Steps[str]:
     from guardsdk.handling import Plain, applied  # noqa: PLC0415  many guards only check
 
-    require_text(text, "text")
+    text = text_of(text, "text")
     return applied(guard.policy, guard.reviewer, Plain(text, verdict.stage, around, guard.check), verdict, vault)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from guardsdk.extract.joined import joined
 from guardsdk.extract.turns import turns_of
-from guardsdk.given import require_seconds, require_text_or_none
+from guardsdk.given import require_seconds, text_or_none
 from guardsdk.handling import leading, worst
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
@@ -113,7 +113,7 @@ def conversed(
     deadline_s: float | None,
 ) -> ConversationVerdict:
     """Check a list of messages with ``check_many``; see ``guard.check_messages``."""
-    require_text_or_none(actor, "actor")
+    actor = text_or_none(actor, "actor")
     require_seconds(deadline_s, "deadline_s")
     ends = None if deadline_s is None else time.monotonic() + deadline_s
     turns = turns_of(messages, screen_system=system)

@@ -112,6 +112,10 @@ def guarded(
     from guardsdk.handling import Means  # noqa: PLC0415
     from guardsdk.wrapping import Plan  # noqa: PLC0415
 
+    for name, given in (("input", input), ("output", output)):
+        if not isinstance(given, bool):
+            msg = f"{name} must be True or False, not {type(given).__name__}"
+            raise DecorationError(msg)
     if not (input or output):
         msg = "input=False and output=False leave nothing to screen"
         raise DecorationError(msg)

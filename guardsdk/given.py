@@ -10,6 +10,7 @@ from guardsdk.errors import InputError, InputTypeError
 from guardsdk.policy.load import default_policy, load_policy
 from guardsdk.policy.model import Policy
 from guardsdk.surroundings import NOWHERE, Surroundings
+from guardsdk.text.clean import exact
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def chosen_policy(given: Policy | str | Path | None, settings: Settings, *, shadow: bool | None) -> Policy:
-    """Return the policy in force; ``PolicyError`` where it cannot be read, ``InputTypeError`` where it is none."""
+    """Return the policy in force; ``PolicyError`` where it cannot be read, ``InputTypeError`` for what is of no use."""
+    if shadow is not None:
+        require_flags(shadow=shadow)
     policy = _read(given, settings)
     return policy if shadow in (None, policy.shadow) else policy.model_copy(update={"shadow": shadow})
 
@@ -67,6 +70,8 @@ def require_options(
 ) -> None:
     """Raise ``InputError``, ``InputTypeError`` for a screen, unless the options of a guard can be used."""
     require_parts(screens, "screens", "name", "operating_points", "read")
+    require_whole(cache=cache, max_chars=max_chars, threads=threads, max_waiting=max_waiting)
+    require(isinstance(cache_ttl_s, int | float), "cache_ttl_s must be a number of seconds")
     require(cache >= 0, "cache must be 0 (off) or more verdicts")
     require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
     require(max_chars is None or max_chars >= 1, "max_chars must be at least 1, or None")
@@ -85,17 +90,35 @@ def require_parts(given: Iterable[object], name: str, *parts: str) -> None:
                 raise InputTypeError(msg)
 
 
-def require_text(given: object, name: str) -> None:
-    """Raise ``InputTypeError`` unless ``given`` is a string."""
-    if not isinstance(given, str):
-        msg = f"{name} must be a string, not {type(given).__name__}"
-        raise InputTypeError(msg)
+def text_of(given: object, name: str) -> str:
+    """Return the characters of ``given`` as a plain string; ``InputTypeError`` where it is none."""
+    if type(given) is str:
+        return given
+    if issubclass(type(given), str):  # not isinstance, which believes what an object says of itself
+        return exact(given)  # type: ignore[arg-type]  # just asked
+    msg = f"{name} must be a string, not {type(given).__name__}"
+    raise InputTypeError(msg)
 
 
-def require_text_or_none(given: object, name: str) -> None:
-    """As ``require_text``, for what may be left out."""
-    if given is not None:
-        require_text(given, name)
+def text_or_none(given: object, name: str) -> str | None:
+    """As ``text_of``, for what may be left out."""
+    return None if given is None else text_of(given, name)
+
+
+def require_flags(**given: object) -> None:
+    """Raise ``InputTypeError`` unless every one is true or false: the word "false" would count as true."""
+    for name, one in given.items():
+        if not isinstance(one, bool):
+            msg = f"{name} must be True or False, not {type(one).__name__}"
+            raise InputTypeError(msg)
+
+
+def require_whole(**given: object) -> None:
+    """Raise ``InputTypeError`` unless every one is none or a whole number."""
+    for name, one in given.items():
+        if one is not None and (isinstance(one, bool) or not hasattr(type(one), "__index__")):
+            msg = f"{name} must be a whole number, not {type(one).__name__}"
+            raise InputTypeError(msg)
 
 
 def require_seconds(given: object, name: str) -> None:
@@ -108,9 +131,7 @@ def surroundings_of(context: str | None, system: str | None) -> Surroundings:
     """Return the texts around one text; raises ``InputTypeError`` where one is no string."""
     if context is None and system is None:
         return NOWHERE
-    require_text_or_none(context, "context")
-    require_text_or_none(system, "system")
-    return Surroundings(context, system)
+    return Surroundings(text_or_none(context, "context"), text_or_none(system, "system"))
 
 
 def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tuple[list[str], list[str | None]]:
@@ -118,11 +139,9 @@ def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tup
     if isinstance(texts, str | bytes):
         msg = f"texts must be an iterable of strings, not one {type(texts).__name__}"
         raise InputTypeError(msg)
-    items = list(texts)
-    for place, text in enumerate(items):
-        require_text(text, f"texts[{place}]")
-    surroundings: list[str | None] = [None] * len(items) if contexts is None else list(contexts)
+    items = [text_of(text, f"texts[{place}]") for place, text in enumerate(texts)]
+    if contexts is None:
+        return items, [None] * len(items)
+    surroundings = [text_or_none(context, f"contexts[{place}]") for place, context in enumerate(contexts)]
     require(len(surroundings) == len(items), f"{len(items)} texts and {len(surroundings)} contexts")
-    for place, context in enumerate(surroundings):
-        require_text_or_none(context, f"contexts[{place}]")
     return items, surroundings

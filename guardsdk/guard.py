@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from guardsdk.applying import Applying
 from guardsdk.assembling import assemble, find_classifier
 from guardsdk.cache import Keys, VerdictCache
-from guardsdk.errors import GuardError
 from guardsdk.given import (
     chosen_policy,
     require,
+    require_flags,
     require_options,
     require_seconds,
-    require_text,
-    require_text_or_none,
     stage_of,
     surroundings_of,
+    text_of,
+    text_or_none,
     texts_of,
 )
+from guardsdk.lasting import Lasting
 from guardsdk.limits import Limits
 from guardsdk.loading import Loader
 from guardsdk.messages import Conversations
@@ -38,7 +39,6 @@ from guardsdk.watching import Watching
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from guardsdk.decisions.log import DecisionLog
     from guardsdk.engine.classifier import Classifier
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from guardsdk.verdict import ArtifactRef
 
 
-class Guard(Streaming, Conversations, Applying, Watching, Teaching):
+class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
     """Screens texts by a policy. Thread-safe; guards that use the same model share it.
 
     Nothing is loaded before the first check or ``warmup``.
@@ -122,6 +122,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
         """
         require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting=max_waiting, screens=screens)
         require_seconds(deadline_s, "deadline_s")
+        require_flags(early_stop=early_stop, early_exit=early_exit, views=views)
         self._settings = Settings.from_environment() if settings is None else settings
         self._lessons = lessons_of(taught)
         self.policy = asking_for(chosen_policy(policy, self._settings, shadow=shadow), self._lessons)
@@ -186,10 +187,10 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
             GuardError: The guard is closed.
         """
         self._require_open()
-        require_text(text, "text")
+        text = text_of(text, "text")
         around = (surroundings_of(context, system),)
         if actor is not None:
-            require_text(actor, "actor")
+            actor = text_of(actor, "actor")
         if deadline_s is not None:
             require_seconds(deadline_s, "deadline_s")
         return self._pipeline.run((text,), stage_of(stage), around, actor, deadline_s=deadline_s)[0]
@@ -235,12 +236,28 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
         """
         self._require_open()
         items, prompts = texts_of(texts, contexts)
-        require_text_or_none(system, "system")
-        require_text_or_none(actor, "actor")
+        system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
         require(len(uncovered) in (0, len(items)), f"{len(items)} texts and {len(uncovered)} entries of uncovered")
         around = [Surroundings(prompt, system) for prompt in prompts]
         return self._pipeline.run(items, stage_of(stage), around, actor, deadline_s=deadline_s, uncovered=uncovered)
+
+    async def acheck_many(
+        self,
+        texts: Iterable[str],
+        *,
+        stage: Stage | str = Stage.INPUT,
+        contexts: Sequence[str | None] | None = None,
+        system: str | None = None,
+        actor: str | None = None,
+        deadline_s: float | None = None,
+        uncovered: Sequence[Sequence[str]] = (),
+    ) -> list[Verdict]:
+        """Check many texts as ``check_many`` does, in a worker thread, as ``acheck`` does; ``texts`` is read there."""
+        require_seconds(deadline_s, "deadline_s")
+        limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s)
+        given = {"stage": stage, "contexts": contexts, "system": system, "actor": actor, "uncovered": uncovered}
+        return await in_thread(lambda: self.check_many(texts, **given, deadline_s=limits.left_s))  # type: ignore[arg-type]  # as they are here
 
     def warmup(self) -> None:
         """Load the model and run it once, so that the first check is as fast as the next.
@@ -268,41 +285,13 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching):
         self._require_open()
         if token is None:
             return issue()
-        require_text(token, "token")
+        token = text_of(token, "token")
         self._canaries.learn(token)
         # What was remembered before it was known is no answer any more.
         self._loader.change(
             lambda parts: (replace(parts[0], keys=self._keys(parts[0].model, self.policy, self._lessons)), parts[1])
         )
         return token
-
-    def close(self) -> None:
-        """Let go of model and cache and flush the decision log; every later check raises ``GuardError``.
-
-        Raises ``DecisionLogError`` where the log cannot be flushed. Closing twice does no harm.
-        """
-        self._closed = True
-        self._loader.forget()
-        if self._cache is not None:
-            self._cache.clear()
-        if self._log is not None:
-            self._log.flush()
-
-    def __enter__(self) -> Self:
-        """Return the guard itself."""
-        self._require_open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the guard."""
-        self.close()
-
-    def _require_open(self) -> None:
-        if self._closed:
-            msg = "the guard is closed"
-            raise GuardError(msg)
 
     def _load(self, policy: Policy, lessons: tuple[Lesson, ...]) -> tuple[Assembly, Classifier]:
         classifier = find_classifier(self._models, self._settings, self._providers, self._threads)

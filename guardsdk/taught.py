@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from guardsdk.errors import InputError, InputTypeError, PolicyError
-from guardsdk.given import require, require_text, stage_of
+from guardsdk.given import require, stage_of, text_of
 from guardsdk.loading import Loader
 from guardsdk.policy.model import TAUGHT, Principle
 from guardsdk.policy.reading import reason_of
@@ -178,10 +178,9 @@ def _texts(given: Iterable[str], what: str) -> list[str]:
     if isinstance(given, str):
         msg = f"{what} must be a list of texts, not one text"
         raise InputTypeError(msg)
-    texts = list(given)
+    texts = [text_of(text, f"{what}[{place}]") for place, text in enumerate(given)]
     seen: dict[str, int] = {}
     for place, text in enumerate(texts):
-        require_text(text, f"{what}[{place}]")
         require(not text.isspace() and bool(text), f"{what}[{place}] is empty")
         require(text not in seen, f"{what}[{place}] is {what}[{seen.get(text)}] once more: each counts as evidence")
         seen[text] = place

@@ -215,6 +215,16 @@ class Verdict(_Frozen):
         """Return true only when the text was checked completely and is allowed."""
         return self.allowed and self.status is Status.COMPLETE
 
+    def __str__(self) -> str:
+        """Say in one line what was decided, by what and how sure; there is no text in it."""
+        found = next((one for one in self.findings if one.principle_id == self.principle_id), None)
+        by = "" if self.principle_id is None else f" by {self.principle_id}"
+        score = "" if found is None else f" ({found.label} {found.score:.3f}, threshold {found.threshold:.3f})"
+        would = "" if self.would_action is None else f", {self.would_action.value} without shadow mode"
+        why = "; ".join(self.degraded_reasons) or self.error or ""
+        status = "" if self.status is Status.COMPLETE else f", {self.status.value}{why and f': {why}'}"
+        return f"{self.stage.value}: {self.action.value}{by}{score}{would}{status}"
+
     def taking(self, duration_s: float) -> Verdict:
         """Return a copy for one caller, who may change its one mutable part without changing anybody else's."""
         return Verdict.of({**self.__dict__, "duration_s": duration_s, "scores": self.scores.copy()})

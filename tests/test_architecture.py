@@ -51,6 +51,7 @@ FLOORS = {
     "callables": 6,
     "calls": 6,
     "handling": 6,
+    "lasting": 6,
     "loading": 6,
     "recording": 6,
     "redaction": 6,

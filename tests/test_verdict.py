@@ -64,3 +64,28 @@ def test_a_score_that_is_no_probability_is_still_refused(score: float) -> None:
 def test_evaluations_are_hashable_and_equal_to_validated_ones() -> None:
     (one, *_) = CHECKED["a finding"].evaluations
     assert {one} == {Evaluation.model_validate(one.model_dump())}
+
+
+LINES = {
+    "nothing found": "input: allow",
+    "a finding": "input: block by ",
+    "held back": "input: block, degraded: ",
+    "shadow": "input: flag by ",
+    "failed": "input: block, failed: ",
+    "empty": "input: allow",
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_it_prints_as_one_line_without_the_text(name: str) -> None:
+    line = str(CHECKED[name])
+    assert line.startswith(LINES[name])
+    assert "\n" not in line
+    assert "bad bad" not in line
+
+
+def test_the_line_tells_score_threshold_and_what_shadow_mode_keeps_back() -> None:
+    verdict = CHECKED["shadow"]
+    [found] = [one for one in verdict.findings if one.principle_id == verdict.principle_id]
+    told = f"({found.label} {found.score:.3f}, threshold {found.threshold:.3f}), block without shadow mode"
+    assert str(verdict) == f"input: flag by {verdict.principle_id} {told}"

@@ -14,6 +14,7 @@ from guardsdk.extract.shapes import (
     TEXT_PARTS,
     TRUSTED,
     field,
+    is_list,
     kind_of,
     leaves,
     media_of,
@@ -23,6 +24,7 @@ from guardsdk.extract.shapes import (
     unreadable,
     words,
 )
+from guardsdk.given import stage_of, text_of
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -42,6 +44,17 @@ class Passage:
     """Content part and its start and end in the text; ``None`` where the content is one string."""
     media: tuple[int | None, ...] = attribute(default=(), compare=False, repr=False)
     """Content part of each in ``uncovered``; ``None`` for what rides beside the content."""
+
+    def __post_init__(self) -> None:
+        """Take a stage by its name too: one that nobody knows would leave the text unread.
+
+        Raises ``InputTypeError`` where the text is no string, and ``InputError`` where there is no such stage.
+        """
+        text, stage = text_of(self.text, "the text of a Passage"), self.stage
+        if text is not self.text:
+            object.__setattr__(self, "text", text)
+        if stage is not None and not isinstance(stage, Stage):
+            object.__setattr__(self, "stage", stage_of(stage))
 
 
 def prompt_passages(value: object, extractor: Callable[[Any], object] | None = None) -> list[Passage]:
@@ -92,7 +105,7 @@ def _prompt(value: object) -> Iterator[Passage]:
         yield value
     elif callable(to_messages := getattr(value, "to_messages", None)):
         yield from _prompt(to_messages())
-    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+    elif is_list(value):
         for item in value:
             if isinstance(item, tuple) and len(item) == 2 and item[0] in ("user", "human", "system", "ai", "assistant"):  # noqa: PLR2004  a (role, text) pair
                 yield from message_passages({"role": item[0], "content": item[1]})
@@ -127,7 +140,7 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
     if isinstance(content, str):
         yield Passage(content, stage, parts=((None, 0, len(content)),))
         return
-    if not isinstance(content, Sequence) or isinstance(content, bytes | bytearray | memoryview):
+    if not is_list(content):
         raise unknown(content, "extract_prompt")
     own: list[tuple[int, str]] = []
     media: list[tuple[int, str]] = []

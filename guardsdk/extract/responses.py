@@ -13,6 +13,7 @@ from guardsdk.extract.shapes import (
     field,
     has,
     index_of,
+    is_list,
     kind_of,
     leaves,
     parsed,
@@ -23,6 +24,7 @@ from guardsdk.extract.shapes import (
     unreadable,
     words,
 )
+from guardsdk.given import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +111,7 @@ class ResponseText:
             return
         if isinstance(value, str):
             self._append(value, (*path, "content"), None, "")
-        elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        elif is_list(value):
             for position, item in enumerate(value):
                 if isinstance(item, str):
                     self._append(item, (*path, position, "content"), value, position)
@@ -208,7 +210,7 @@ class ResponseText:
         for name in names or _CALL_ARGUMENTS[:1]:
             arguments = field(call, name)
             if isinstance(arguments, str):
-                self.pieces.append(Piece(path, arguments, call, name, arguments=True))
+                self.pieces.append(Piece(path, text_of(arguments, "arguments"), call, name, arguments=True))
             elif arguments:
                 self._append("\n".join(leaves(arguments)), path, None, "")
         for name in _CALL_RESULTS:
@@ -216,7 +218,7 @@ class ResponseText:
                 self._append("\n".join(leaves(result)), (*path, name), None, "")
 
     def _append(self, text: str, channel: Channel, holder: object, name: str | int) -> None:
-        self.pieces.append(Piece(channel, text, holder, name))
+        self.pieces.append(Piece(channel, text_of(text, "a response"), holder, name))
 
 
 def spoken(arguments: str) -> str:

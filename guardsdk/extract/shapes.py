@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections import UserString
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from guardsdk.errors import InputTypeError
 from guardsdk.verdict import Stage
@@ -51,6 +52,11 @@ MEDIA_PARTS = frozenset(
 is refused, since it may hold text in a place nobody knows."""
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
 _MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether ``value`` is a sequence of things, and not of characters or bytes."""
+    return isinstance(value, Sequence) and not isinstance(value, str | UserString | bytes | bytearray | memoryview)
 
 
 def field(value: object, name: str) -> Any:  # noqa: ANN401  a field of somebody else's object

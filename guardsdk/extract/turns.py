@@ -16,6 +16,7 @@ from guardsdk.extract.shapes import (
     TRUSTED,
     field,
     has,
+    is_list,
     kind_of,
     media_of,
     role_of,
@@ -67,7 +68,7 @@ def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
     """
     if callable(to_messages := getattr(messages, "to_messages", None)):
         messages = to_messages()
-    if not isinstance(messages, Sequence) or isinstance(messages, str | bytes | bytearray | memoryview):
+    if not is_list(messages):
         msg = f"messages must be a sequence of messages, not {type(messages).__name__}"
         raise InputTypeError(msg)
     turns: list[Turn] = []

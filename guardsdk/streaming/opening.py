@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from guardsdk.errors import InputError, InputTypeError
-from guardsdk.given import require, require_seconds, require_text_or_none, stage_of
+from guardsdk.given import require, require_seconds, stage_of, text_or_none
 from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ class Streaming:
         from guardsdk.vault import Markers  # noqa: PLC0415
 
         where = stage_of(stage)
-        for name, given in (("system", system), ("actor", actor)):
-            require_text_or_none(given, name)
+        system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
         kind = _kind(chunks)
         passages = [] if prompt is None or where is not Stage.OUTPUT else prompt_passages(prompt)

@@ -7,6 +7,14 @@ import re
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+def exact(text: str) -> str:
+    """Return the characters of ``text`` as a plain string; those of a subclass, whatever its own methods say of them.
+
+    Raises ``TypeError`` for what only passes itself off as a string.
+    """
+    return text if type(text) is str else str.__str__(text)
+
+
 def clean(text: str) -> str:
     """Return ``text`` with NUL and every lone surrogate replaced by U+FFFD, as long as before in characters.
 

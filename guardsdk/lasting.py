@@ -1,0 +1,65 @@
+"""The part of a guard that says how long it lasts: until it is closed, and in the process that made it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Never, Self
+
+from guardsdk.errors import GuardError
+from guardsdk.steps import in_thread
+
+if TYPE_CHECKING:
+    from guardsdk.cache import VerdictCache
+    from guardsdk.decisions.log import DecisionLog
+    from guardsdk.loading import Loader
+
+
+class Lasting:
+    """What is let go of in the end, for a class that holds these."""
+
+    _closed: bool
+    _loader: Loader[Any]
+    _cache: VerdictCache | None
+    _log: DecisionLog | None
+
+    def close(self) -> None:
+        """Let go of model and cache and flush the decision log; every later check raises ``GuardError``.
+
+        Raises ``DecisionLogError`` where the log cannot be flushed. Closing twice does no harm.
+        """
+        self._closed = True
+        self._loader.forget()
+        if self._cache is not None:
+            self._cache.clear()
+        if self._log is not None:
+            self._log.flush()
+
+    def __enter__(self) -> Self:
+        """Return the guard itself."""
+        self._require_open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the guard."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the guard itself, with nothing loaded yet."""
+        self._require_open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the guard, which may wait for a disk, in a worker thread."""
+        await in_thread(self.close)
+
+    def __reduce__(self) -> Never:
+        """Refuse to be copied or pickled: a loaded model and its locks stay in their process."""
+        msg = (
+            "a guard is neither copied nor pickled: every process makes its own, for one in the initializer of a pool; "
+            "what is sent there is its policy and its options"
+        )
+        raise TypeError(msg)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            msg = "the guard is closed"
+            raise GuardError(msg)
