@@ -101,13 +101,21 @@ def notify(
     """Tell every observer; one that raises neither stops the others nor reaches the host.
 
     ``text`` and ``embedding`` are put on the records of those that declare ``wants_text`` or ``wants_embedding``. The
-    log line names the classes and the place,
-    never the message: an exception's words are not ours to vouch for.
+    log line names the classes and the place, never the message: an exception's words are not ours to vouch for.
     """
     for observer in observers:
         try:
-            told = replace(record, checked_text=text) if wants_text(observer) else record
-            observer.on_check(replace(told, embedding=embedding) if wants_embedding(observer) else told)
+            told, more = record, wants_embedding(observer) and embedding is not None
+            if more or wants_text(observer):
+                told = CheckRecord(
+                    record.verdict,
+                    record.started_ns,
+                    record.text_length,
+                    record.actor,
+                    text if wants_text(observer) else None,
+                    embedding if more else None,
+                )
+            observer.on_check(told)
         except Exception as error:  # noqa: BLE001  bookkeeping may never break the call it watches
             _complain("observer", observer, error)
 

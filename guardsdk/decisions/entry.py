@@ -67,7 +67,8 @@ class Line(NamedTuple):
 def timestamp(nanoseconds: int) -> str:
     """Return UTC with microseconds, 27 characters; later times are greater strings."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    whole = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]  # sooner than by a format
+    return f"{whole}.{rest // 1000:06d}Z"
 
 
 def digest_of(data: bytes, key: bytes | None) -> str:

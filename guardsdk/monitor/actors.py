@@ -21,6 +21,8 @@ _HEAD: Final = struct.Struct("<dddIdffffff?")
 _TEXT: Final = struct.Struct(f"<Bd{BYTES}s")
 _TOLD: Final = struct.Struct("<d")
 """The first of these: ``told_s``."""
+_RETURNED: Final = _HEAD.size - 1
+"""Where the last of these stands: ``returned``."""
 _MOST_ASKED: Final = 2**32 - 1
 _KINDS: Final = ("held", "refused")
 _MOST: Final = {"held": 3, "refused": 4}
@@ -168,14 +170,21 @@ class Actors:
             return Actor(limited_until_s=Actor.unpacked(self._parents[key]).limited_until_s)
         return Actor()
 
+    def returned(self, pseudonym: str) -> bool:
+        """Whether ``get`` may return an actor who ``returned``: asked of every answer, and answered sooner."""
+        data = self._packed.get(int(pseudonym[:16], 16))
+        return data is not None and data[_RETURNED] != 0
+
     def put(self, pseudonym: str, actor: Actor) -> bool:
         """Remember ``actor``; true, as nobody else can have changed it since ``get``."""
         packed, key = self._packed, int(pseudonym[:16], 16)
+        before = len(packed)
         packed[key] = actor.packed()
         packed.move_to_end(key)
-        if len(packed) > self._most:
-            packed.popitem(last=False)
-        self._drop_old()
+        if len(packed) > before:  # somebody new: the time to see who may go
+            if before >= self._most:
+                packed.popitem(last=False)
+            self._drop_old()
         return True
 
     def _drop_old(self) -> None:

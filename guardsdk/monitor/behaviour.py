@@ -39,6 +39,8 @@ _PROBES: Final = 5
 """Texts a climb takes at least."""
 _RARER: Final = 0.1
 """How much more alike two texts of different questions are a third as often, beyond what few are."""
+_LOST: Final = math.log(0.5)
+"""What a text adds to the evidence of a climb that is not the highest yet."""
 _CLIMB: Final = math.log(20.0)
 """Evidence of a climb among variants of one text that are not held back."""
 
@@ -78,58 +80,68 @@ class Everybody(NamedTuple):
     """Variants of one of the last texts of the same actor."""
 
 
-def asked(actor: Actor, seen: Seen, everybody: Everybody, rules: ActorRules, adjacent: float) -> list[Told]:
-    """Take note of a text on stage input; ``adjacent`` is how far below a threshold, in log-odds, still counts."""
-    told: list[Told] = []
-    time_s, held, suspect = seen.time_s, seen.held, rules.suspect_share
+def asked(
+    actor: Actor, seen: Seen, everybody: Callable[[], Everybody], rules: ActorRules, adjacent: float
+) -> list[Told]:
+    """Take note of a text on stage input; ``adjacent`` is how far below a threshold, in log-odds, still counts.
+
+    ``everybody`` is asked where the text counts or an earlier one of the actor did, so not for most.
+    """
+    time_s, held, closeness = seen.time_s, seen.held, seen.closeness
+    close = closeness is not None and closeness >= -adjacent
+    others = everybody() if held or close or actor.blocked or actor.near else None
     left = fading(time_s - actor.seen_s, rules.window_s)
-    actor.seen_s = max(actor.seen_s, time_s)
-    close = seen.closeness is not None and seen.closeness >= -adjacent
+    if time_s > actor.seen_s:  # noqa: PLR1730  sooner than a call
+        actor.seen_s = time_s
     actor.checks = actor.checks * left + 1.0
     actor.blocks = actor.blocks * left + held
     actor.adjacent = actor.adjacent * left + (close and not held)
-    actor.blocked = _weighed(actor.blocked, everybody.blocked, suspect, hit=held)
-    if not held:
-        actor.near = _weighed(actor.near, everybody.adjacent, suspect, hit=close)
-    limit = math.log(rules.run_length)
-    if held and actor.blocked >= limit and actor.blocks >= rules.blocks:
-        figures = {"blocks": actor.blocks, "log_evidence": actor.blocked, "everybody": everybody.blocked}
-        told.append(Told(Kind.REPEATED_BLOCKS, Severity.WARNING, figures))
-    if close and not held and actor.near >= limit and actor.adjacent >= rules.adjacent:
-        figures = {"texts": actor.adjacent, "log_evidence": actor.near, "everybody": everybody.adjacent}
-        told.append(Told(Kind.ADJACENT_VOLUME, Severity.WARNING, figures))
-    if seen.closeness is not None:
-        told += _climbs(actor, seen.closeness, held=held, near=close, rules=rules)
-        if close and not told:
-            told += _approaches(seen, everybody, rules)
+    told = [] if others is None else _weigh(actor, others, rules, held=held, close=close)
+    if closeness is not None:
+        told += _climbs(actor, closeness, held=held, near=close, rules=rules)
+        if others is not None and close and not told:
+            told += _approaches(seen, others, rules)
     actor.returned = False
     if held or actor.texts:
         told += _comes_back(actor, seen, rules, near=close)
     return told
 
 
+def _weigh(actor: Actor, others: Everybody, rules: ActorRules, *, held: bool, close: bool) -> list[Told]:
+    """Weigh the text against what others send; not needed where it counts for nothing and nothing did before."""
+    told = []
+    suspect, limit = rules.suspect_share, math.log(rules.run_length)
+    actor.blocked = _weighed(actor.blocked, others.blocked, suspect, hit=held)
+    if not held:
+        actor.near = _weighed(actor.near, others.adjacent, suspect, hit=close)
+    if held and actor.blocked >= limit and actor.blocks >= rules.blocks:
+        figures = {"blocks": actor.blocks, "log_evidence": actor.blocked, "everybody": others.blocked}
+        told.append(Told(Kind.REPEATED_BLOCKS, Severity.WARNING, figures))
+    if close and not held and actor.near >= limit and actor.adjacent >= rules.adjacent:
+        figures = {"texts": actor.adjacent, "log_evidence": actor.near, "everybody": others.adjacent}
+        told.append(Told(Kind.ADJACENT_VOLUME, Severity.WARNING, figures))
+    return told
+
+
 def _weighed(evidence: float, share: float, suspect: float, *, hit: bool) -> float:
     """Return the CUSUM after one more text, a ``hit`` or not, where everybody's share of hits is ``share``."""
-    if share < _LEAST_SHARE:
-        share = _LEAST_SHARE
-    elif share > suspect:
-        share = suspect
-    evidence += math.log(suspect / share if hit else (1.0 - suspect) / (1.0 - share))
-    return max(0.0, evidence)
+    share = min(max(share, _LEAST_SHARE), suspect)
+    return max(0.0, evidence + math.log(suspect / share if hit else (1.0 - suspect) / (1.0 - share)))
 
 
 def _climbs(actor: Actor, closeness: float, *, held: bool, near: bool, rules: ActorRules) -> list[Told]:
-    actor.asked += 1
+    actor.asked = asked = actor.asked + 1
     higher = closeness > actor.highest
-    if actor.asked > 1:
-        odds = (1.0 + actor.asked) / 2.0 if higher else 0.5
-        actor.climbing = max(0.0, actor.climbing) + math.log(odds)
     if higher:
         actor.highest = closeness
-    if higher and near and actor.asked >= _PROBES and actor.climbing >= math.log(rules.run_length * _PROBE_SHARE):
-        figures = {"texts": float(actor.asked), "log_evidence": actor.climbing, "closeness": closeness}
-        _look_anew(actor)
-        return [Told(Kind.PROBING, Severity.WARNING, figures)]
+        if asked > 1:
+            actor.climbing = max(0.0, actor.climbing) + math.log((1.0 + asked) / 2.0)
+        if near and asked >= _PROBES and actor.climbing >= math.log(rules.run_length * _PROBE_SHARE):
+            figures = {"texts": float(asked), "log_evidence": actor.climbing, "closeness": closeness}
+            _look_anew(actor)
+            return [Told(Kind.PROBING, Severity.WARNING, figures)]
+    elif asked > 1:
+        actor.climbing = _LOST if actor.climbing <= 0.0 else actor.climbing + _LOST
     if held:
         _look_anew(actor)  # over the line: what follows is another climb
     return []

@@ -10,6 +10,8 @@ martingale, so that ``r`` reaches a limit ``c`` by chance after ``c`` ranks on a
 in general Shin, Ramdas and Rinaldo, E-detectors, 2023). No reference sample is needed and none is used up.
 """
 
+# ruff: noqa: SLF001  of several series at once, by the class itself
+
 from __future__ import annotations
 
 import math
@@ -18,7 +20,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 SCORE_EDGES: Final = tuple(1 / (1 + math.exp(-step / 2)) for step in range(-16, 17))
 """Bounds of the bins that scores are counted in: steps of half a log-odd from -8 to 8."""
@@ -47,18 +49,16 @@ class Series:
 
     __slots__ = (
         "_bets",
-        "_faster",
         "_fixed",
         "_growth",
-        "_newest",
+        "_marks",
         "_part",
         "_staked",
-        "_tail",
         "_total",
+        "_turn",
         "counts",
         "edges",
         "evidence",
-        "recent",
         "window",
     )
 
@@ -71,7 +71,6 @@ class Series:
         self.edges = tuple(edges)
         self.window = window
         self._part = window // _PARTS
-        self._faster = 1.0 + 1.0 / window
         self.evidence = 0.0
         """The Shiryaev-Roberts sum: by chance it reaches ``c`` after ``c`` numbers on average or later."""
         self._fixed = None if reference is None else _with_floor(reference)
@@ -81,11 +80,12 @@ class Series:
     def _forget(self) -> None:
         self.counts = [0.0] * (len(self.edges) + 1)
         """All numbers since the series began, or began anew."""
-        self._newest = [0.0] * len(self.counts)
-        self.recent: list[list[float]] = [self._newest]
-        """The recent ones, in at most four parts of a quarter of the window; the last is being filled."""
-        self._tail = 0
+        self._marks = [self.counts.copy()]
+        """``counts`` as they were when each part of the recent numbers began, at most four; the last is being filled.
+        What is recent is what came since, so that a number is counted in one place only."""
         self._total = 0.0
+        self._turn = float(self._part)
+        """The total from which on the next part begins."""
 
     def _restart(self) -> None:
         self.evidence = 0.0
@@ -96,49 +96,79 @@ class Series:
 
     def add(self, value: float, chance: float) -> float:
         """Take in ``value`` and return the evidence; ``chance``, uniform on (0, 1), decides among equals."""
-        # In one piece and without loops, for it runs a dozen times per check.
-        place = bisect_right(self.edges, value)
-        counts = self.counts
-        here = counts[place] + 1.0
-        counts[place] = here
-        self._total = total = self._total + 1.0
-        if self._tail >= self._part:
-            self._begin_part()
-        self._newest[place] += 1.0
-        self._tail += 1
-        fixed = self._fixed
-        if fixed is not None:
-            rank = sum(fixed[place + 1 :]) + chance * fixed[place]
-        elif place < _FEW:  # most scores are low, and counts are whole numbers: their sums are exact either way
-            rank = (total - sum(counts[:place]) - here + chance * here) / total
-        else:
-            rank = (sum(counts[place + 1 :]) + chance * here) / total
-        # Newer ranks weigh more: in place of fading every bin, the next stake is a little larger.
-        bin_ = bisect_right(_RANK_EDGES, rank)
-        growth, bets = self._growth, self._bets
-        bet, staked = bets[bin_], self._staked
-        evidence = (self.evidence + 1.0) * ((bet + growth) / (staked + growth))
-        if evidence > _MOST:  # noqa: PLR1730  a comparison takes a third of the time of a call
-            evidence = _MOST
-        self.evidence = evidence
-        bets[bin_] = bet + growth * _RARITY[bin_]
-        self._staked = staked + growth * _ONE_OF
-        self._growth = growth = growth * self._faster
-        if growth > _MOST:
-            self._scale(growth)
-        return evidence
+        Series.take_in([(self, bisect_right(self.edges, value))], chance)
+        return self.evidence
+
+    @staticmethod
+    def take_in(numbers: Iterable[tuple[Series, int]], chance: float, limit: float = _MOST) -> list[Series]:
+        """Take in one number of each of several series, given by its bin, and return those with evidence of ``limit``.
+
+        ``chance``, uniform on (0, 1) and anew for every call, decides among equals in all of them: each series by
+        itself is as if it had a chance of its own. A limit above 1e100 is taken for that.
+        """
+        # In one piece and without calls, for it does this a dozen times per check.
+        reached = []
+        limit, rest, find = min(limit, _MOST), 1.0 - chance, bisect_right
+        for series, place in numbers:
+            total = series._total
+            if total >= series._turn:
+                series._begin_part()
+            series._total = total = total + 1.0
+            counts, fixed = series.counts, series._fixed
+            counts[place] = here = counts[place] + 1.0
+            if fixed is not None:
+                rank = sum(fixed[place + 1 :]) + chance * fixed[place]
+            elif not place:
+                rank = (total - rest * here) / total
+            elif place < _FEW:  # most scores are low, and counts are whole numbers: their sums are exact either way
+                rank = (total - sum(counts[:place]) - rest * here) / total
+            else:
+                rank = (sum(counts[place + 1 :]) + chance * here) / total
+            # Newer ranks weigh more: in place of fading every bin, the next stake is a little larger.
+            bin_ = find(_RANK_EDGES, rank)
+            growth, bets = series._growth, series._bets
+            bet, staked = bets[bin_], series._staked
+            series.evidence = evidence = (series.evidence + 1.0) * ((bet + growth) / (staked + growth))
+            bets[bin_] = bet + growth * _RARITY[bin_]
+            series._staked = staked + growth * _ONE_OF
+            series._growth = growth + growth / series.window
+            if evidence >= limit:
+                series.evidence = min(evidence, _MOST)
+                reached.append(series)
+        return reached
 
     def _begin_part(self) -> None:
-        self._newest = [0.0] * len(self.counts)
-        self.recent.append(self._newest)
-        del self.recent[:-_PARTS]
-        self._tail = 0
+        self._marks.append(self.counts.copy())
+        del self._marks[:-_PARTS]
+        self._turn = self._total + self._part
+        if self._growth > _MOST:  # soon enough: within a part it grows by less than a third
+            self._scale()
 
-    def _scale(self, growth: float) -> None:
+    def _scale(self) -> None:
         """Give stakes and growth as many times less: only their ratio matters."""
-        self._bets = [bet / growth for bet in self._bets]
-        self._staked /= growth
+        self._bets = [bet / self._growth for bet in self._bets]
+        self._staked /= self._growth
         self._growth = 1.0
+
+    @property
+    def recent(self) -> list[list[float]]:
+        """The histograms of the recent numbers, in at most four parts of a quarter of the window, the oldest first."""
+        bounds = pairwise([*self._marks, self.counts])
+        return [[late - early for early, late in zip(*both, strict=True)] for both in bounds]
+
+    def _remember(self, recent: Sequence[Sequence[float]], tail: float) -> None:
+        """Make ``recent`` the recent ones of ``counts``; the last part holds ``tail`` numbers."""
+        mark, marks = self.counts, []
+        for part in reversed(recent):
+            mark = [late - one for late, one in zip(mark, part, strict=True)]
+            marks.append(mark)
+        self._marks = marks[::-1]
+        self._total = sum(self.counts)
+        self._turn = self._total + self._part - tail
+
+    @property
+    def _tail(self) -> float:
+        return self._total + self._part - self._turn
 
     @property
     def recent_counts(self) -> list[float]:
@@ -173,17 +203,16 @@ class Series:
         Sums of Shiryaev-Roberts sums keep the bound, on the number of numbers in all processes together. The recent
         ones of both are kept, so the window counts as recent in each.
         """
-        self.counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
-        self._total = sum(self.counts)
-        both = max(len(self.recent), len(other.recent))
+        both = max(len(self._marks), len(other._marks))
         empty = [0.0] * len(self.counts)
-        mine = [empty] * (both - len(self.recent)) + self.recent
-        theirs = [empty] * (both - len(other.recent)) + other.recent
-        self.recent = [[one + two for one, two in zip(*pair, strict=True)] for pair in zip(mine, theirs, strict=True)]
-        self._newest = self.recent[-1]
-        self._tail = max(self._tail, other._tail)
+        mine, theirs = ([empty] * (both - len(one.recent)) + one.recent for one in (self, other))
+        tail = max(self._tail, other._tail)
+        self.counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
+        self._remember(
+            [[one + two for one, two in zip(*pair, strict=True)] for pair in zip(mine, theirs, strict=True)], tail
+        )
         self.evidence = min(self.evidence + other.evidence, _MOST)
-        self._scale(self._growth)
+        self._scale()
         their = other._growth
         self._bets = [one + two / their for one, two in zip(self._bets, other._bets, strict=True)]
         self._staked += other._staked / their
@@ -210,10 +239,9 @@ class Series:
         if {len(counts), *map(len, recent)} != {len(self.counts)} or len(bets) != len(_WIDTHS) or not recent:
             msg = f"a series has {len(counts)} bins in place of {len(self.counts)}"
             raise ValueError(msg)
-        self.counts, self.recent, self._bets = counts, recent[-_PARTS:], bets
-        self._newest = self.recent[-1]
-        self._total = sum(counts)
-        self._tail, self.evidence = int(state["tail"]), float(state["evidence"])
+        self.counts, self._bets = counts, bets
+        self._remember(recent[-_PARTS:], float(state["tail"]))
+        self.evidence = float(state["evidence"])
         self._staked, self._growth = float(state["staked"]), 1.0
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from weakref import WeakSet
@@ -123,7 +124,8 @@ class Monitor:
         fresh: list[Alert] = []
         with self._lock:
             memory = self._memory
-            memory.now_s = max(memory.now_s, time_s)
+            if time_s > memory.now_s:  # noqa: PLR1730  sooner than a call
+                memory.now_s = time_s
             memory.checks += 1
             if record.embedding is not None and not memory.sketcher.ready and seen.stage is Stage.INPUT:
                 memory.sketcher.learn(record.embedding)
@@ -256,29 +258,25 @@ class Monitor:
 
     def _of_actor(self, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> Sequence[Told]:
         rules, memory = self.rules, self._memory
-        asks = seen.stage is Stage.INPUT
-        if asks and record.embedding is not None:
+        asks, refusal = seen.stage is Stage.INPUT, 0.0
+        if not asks:
+            refusal = record.verdict.scores.get("refusal", 0.0)
+            if refusal < rules.actors.refused_from and not memory.actors.returned(pseudonym):
+                return ()  # most answers leave no trace
+        elif record.embedding is not None:
             closeness = NO_SCORE if seen.closeness is None else seen.closeness
             self._lately.note(pseudonym, Late(time_s, closeness, record.embedding))
             if memory.checks % _SAMPLED == 0:
                 self._sample(pseudonym, time_s)
-        now = Seen(
-            time_s,
-            seen.closeness,
-            seen.held,
-            lambda: self._sketch(pseudonym, record),
-            lambda: self._steps(pseudonym, time_s),
-            record.verdict.scores.get("refusal", 0.0),
-        )
+        sketch, lately = partial(self._sketch, pseudonym, record), partial(self._steps, pseudonym, time_s)
+        now = Seen(time_s, seen.closeness, seen.held, sketch, lately, refusal)
         told: Sequence[Told] = ()
         for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
             actor = memory.actors.get(pseudonym)
             if asks:
-                told = asked(actor, now, self._everybody_but(actor), rules.actors, rules.adjacent)
-            elif actor.returned or now.refusal >= rules.actors.refused_from:
+                told = asked(actor, now, partial(self._everybody_but, actor), rules.actors, rules.adjacent)
+            else:
                 told = answered(actor, now, rules.actors, rules.adjacent)
-            else:  # most answers leave no trace
-                break
             actor.told_s = time_s
             if told and rules.enforcement is not None and any(one.kind in rules.enforcement.kinds for one in told):
                 actor.limited_until_s = time_s + rules.enforcement.for_s

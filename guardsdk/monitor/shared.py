@@ -56,6 +56,10 @@ class SharedActors(Actors):
         self._read = (pseudonym, data)
         return actor
 
+    def returned(self, pseudonym: str) -> bool:
+        """Return what the replicas remember."""
+        return self.get(pseudonym).returned
+
     def put(self, pseudonym: str, actor: Actor) -> bool:
         """Remember ``actor``; false where another replica was quicker, and its update has to be read first."""
         if self._read is not None and self._read[0] == pseudonym:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guardsdk.errors import GuardError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import MonitorRules
-    from guardsdk.verdict import Verdict
+    from guardsdk.verdict import Evaluation, Verdict
 
 BOUNDARY: Final = "boundary"
 RATES: Final = ("blocked", "flagged", "degraded", "out_of_range", BOUNDARY)
@@ -60,13 +60,11 @@ def log_odds(probability: float) -> float:
     return math.log(odds_of(probability))
 
 
-_line = lru_cache(maxsize=256)(odds_of)
-"""For thresholds, of which there are few."""
-
-
-@lru_cache(maxsize=1024)
-def _key(stage: Stage, what: str) -> str:
-    return f"{stage}/{what}"
+_KEYS: Final = {
+    stage: {what: f"{stage}/{what}" for what in ("checks", *RATES, *(action.value for action in Action))}
+    for stage in Stage
+}
+"""What is counted over time on each stage is counted under."""
 
 
 def watched(policy: Policy) -> dict[Stage, frozenset[str]]:
@@ -78,32 +76,38 @@ def watched(policy: Policy) -> dict[Stage, frozenset[str]]:
 
 def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: float) -> Glance:
     """Return what is to be seen in ``verdict``, in shadow mode what would have followed."""
-    stage = verdict.stage
-    principles = watched[stage]
-    deciding = verdict.principle_id
-    closest, low, high = -1.0, math.exp(-band), math.exp(band)
-    boundary = foreign = fired = False
-    for one in verdict.evaluations:
-        name = one.principle_id
-        if one.fired:
-            # A text that only lowered thresholds hold back is not held against its actor once more.
-            fired = fired or name == deciding
-            foreign = foreign or one.label == _OUT_OF_RANGE
-        if name in principles:
-            # In odds, with one logarithm at the end: this runs half a dozen times per check.
-            score = one.score
-            ratio = (score / (1.0 - score) if score < 1.0 else _MOST_ODDS) / _line(one.threshold)
-            if low <= ratio <= high:
-                boundary = True
-            if ratio > closest:  # noqa: PLR1730  sooner than a call
-                closest = ratio
-    action = verdict.would_action or verdict.action
-    held = fired and action not in _PASSES
-    flagged = deciding is not None and action is Action.FLAG
-    degraded = verdict.status is not Status.COMPLETE
-    rates = (held, flagged, degraded, foreign, boundary)
+    stage, deciding = verdict.stage, verdict.principle_id
+    principles, evaluations = watched[stage], verdict.evaluations
+    # In odds, with one logarithm at the end: this runs half a dozen times per check.
+    closest = -1.0
+    try:
+        for one in evaluations:
+            if one.principle_id in principles:
+                score, threshold = one.score, one.threshold
+                ratio = score * (1.0 - threshold) / ((1.0 - score) * threshold)
+                if ratio > closest:  # noqa: PLR1730  sooner than a call
+                    closest = ratio
+    except ZeroDivisionError:  # a score of 1, or a threshold of 0
+        closest = max(_ratio(one) for one in evaluations if one.principle_id in principles)
     closeness = None if closest < 0.0 else math.log(max(closest, _LEAST_ODDS))
-    return Glance(stage, closeness, held, rates)
+    if closeness is None or closeness < -band:
+        boundary = False
+    else:  # the closest may lie beyond the band and another one in it
+        boundary = closeness <= band or any(
+            one.principle_id in principles and abs(math.log(_ratio(one))) <= band for one in evaluations
+        )
+    foreign = held = False
+    action = verdict.would_action or verdict.action
+    if deciding is not None or verdict.findings:
+        foreign = any(one.fired and one.label == _OUT_OF_RANGE for one in evaluations)
+        # A text that only lowered thresholds hold back is not held against its actor once more.
+        held = action not in _PASSES and any(one.fired and one.principle_id == deciding for one in evaluations)
+    flagged = deciding is not None and action is Action.FLAG
+    return Glance(stage, closeness, held, (held, flagged, verdict.status is not Status.COMPLETE, foreign, boundary))
+
+
+def _ratio(one: Evaluation) -> float:
+    return odds_of(one.score) / odds_of(one.threshold)
 
 
 class Change(NamedTuple):
@@ -152,18 +156,25 @@ class Traffic:
             self._new_model(verdict, verdict.model.digest)
         self._checks += 1
         self._count(verdict, seen, int(time_s // rules.slot_s))
-        changes: list[Change] = []
-        limit, known = rules.run_length, self._scores_at[stage]
-        for label, score in verdict.scores.items():
-            series = known.get(label) or self._score_series(stage, label)
-            if series.add(score, chance()) >= limit and series.psi >= rules.psi:
-                changes.append(Change(stage, label, is_rate=False, series=series))
-        rates = self._rates_at.get(stage) or self._rate_series(stage)
-        for series, hit in zip(rates, seen.rates):  # noqa: B905  of one length, and it is run for every check
-            if series.add(hit, chance()) >= limit and series.psi >= rules.rate_psi:
-                name = RATES[rates.index(series)]
-                changes.append(Change(stage, name, is_rate=True, series=series))
-        return changes
+        known, scores, find = self._scores_at[stage], verdict.scores, bisect_right
+        try:
+            numbers = [(known[label], find(SCORE_EDGES, score)) for label, score in scores.items()]
+        except KeyError:  # a label's first score
+            numbers = [
+                (known.get(label) or self._score_series(stage, label), find(SCORE_EDGES, score))
+                for label, score in scores.items()
+            ]
+        numbers += zip(self._rates_at.get(stage) or self._rate_series(stage), seen.rates, strict=True)
+        reached = Series.take_in(numbers, chance(), rules.run_length)
+        return self._changed(stage, reached) if reached else ()
+
+    def _changed(self, stage: Stage, reached: Sequence[Series]) -> list[Change]:
+        """Return those of ``reached`` whose change is of a size that matters."""
+        scores = [Change(stage, label, is_rate=False, series=one) for label, one in self._scores_at[stage].items()]
+        both = zip(RATES, self._rates_at[stage], strict=True)
+        rates = [Change(stage, name, is_rate=True, series=one) for name, one in both]
+        found = [change for change in (*scores, *rates) if change.series in reached]
+        return [one for one in found if one.series.psi >= (self._rules.rate_psi if one.is_rate else self._rules.psi)]
 
     def _new_model(self, verdict: Verdict, digest: str) -> None:
         self._model[verdict.stage] = digest
@@ -229,15 +240,16 @@ class Traffic:
             counts = self.slots[slot] = Counter()
             while len(self.slots) > self._rules.slots:
                 del self.slots[min(self.slots)]
-        counts[_key(stage, "checks")] += 1
-        counts[_key(stage, verdict.action)] += 1
+        keys = _KEYS[stage]
+        counts[keys["checks"]] += 1
+        counts[keys[verdict.action]] += 1
         if True in seen.rates:
             for place, (name, hit) in enumerate(zip(RATES, seen.rates, strict=True), 2):
                 if hit:
                     totals[place] += 1.0
-                    counts[_key(stage, name)] += 1
+                    counts[keys[name]] += 1
         if verdict.principle_id is not None:
-            self.principles[_key(stage, verdict.principle_id)] += 1
+            self.principles[f"{stage}/{verdict.principle_id}"] += 1
 
     def merge(self, other: Traffic) -> None:
         """Add what another process has seen."""

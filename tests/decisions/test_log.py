@@ -55,20 +55,20 @@ def test_a_line_says_what_was_decided_and_on_what_grounds(written: Written) -> N
 
 def test_an_actor_is_a_pseudonym_that_only_the_key_gives(written: Written, tmp_path: Path) -> None:
     log = written.log()
-    log.record([record(actor="ada"), record(actor="ada"), record(actor="bob"), record()])
+    log.record([record(actor="ursula"), record(actor="ursula"), record(actor="victor"), record()])
     ada, again, bob, nobody = (line["actor"] for line in written.lines()[1:])
-    assert ada == again == log.pseudonym("ada")
+    assert ada == again == log.pseudonym("ursula")
     assert len({ada, bob}) == 2
     assert nobody is None
-    assert "ada" not in written.path.read_text()
-    assert DecisionLog(tmp_path / "x", actor_key=b"o" * 32).pseudonym("ada") != ada
+    assert "ursula" not in written.path.read_text()
+    assert DecisionLog(tmp_path / "x", actor_key=b"o" * 32).pseudonym("ursula") != ada
 
 
 def test_a_key_is_made_once_beside_the_log_for_its_owner_only(written: Written) -> None:
     first, second = DecisionLog(written.path), DecisionLog(written.path)
-    first.record([record(actor="ada")])
-    second.record([record(actor="ada")])
-    assert {line["actor"] for line in written.lines()[1:]} == {first.pseudonym("ada")}
+    first.record([record(actor="ursula")])
+    second.record([record(actor="ursula")])
+    assert {line["actor"] for line in written.lines()[1:]} == {first.pseudonym("ursula")}
     if sys.platform != "win32":
         assert {stat.S_IMODE(one.stat().st_mode) for one in written.path.parent.iterdir()} == {0o600}
 

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from guardsdk.monitor.behaviour import Told
 
 RULES = ActorRules()
-USUAL = Everybody(blocked=0.02, adjacent=0.03, variants=0.02)
 ADJACENT = 2.0
+
+
+def usual() -> Everybody:
+    return Everybody(blocked=0.02, adjacent=0.03, variants=0.02)
 
 
 def embedding(seed: int, near: int | None = None, cosine: float = 0.0) -> NDArray[np.float32]:
@@ -64,7 +67,7 @@ def seen(
 
 
 def kinds(actor: Actor, texts: Iterable[Seen]) -> list[Kind]:
-    return [told.kind for text in texts for told in asked(actor, text, USUAL, RULES, ADJACENT)]
+    return [told.kind for text in texts for told in asked(actor, text, usual, RULES, ADJACENT)]
 
 
 def sketch(seed: int, near: int | None = None, cosine: float = 0.0, by: Sketcher = SKETCHER) -> bytes:
@@ -174,9 +177,9 @@ def test_new_words_long_after_the_block_are_no_attempt_at_it() -> None:
 
 def bypass(question: bytes, again: bytes, closeness: float, refusal: float = 0.01) -> list[Told]:
     actor = Actor()
-    told = list(asked(actor, seen(1, sketch=question), USUAL, RULES, ADJACENT))
+    told = list(asked(actor, seen(1, sketch=question), usual, RULES, ADJACENT))
     told += answered(actor, seen(2, refusal=0.99, sketch=question), RULES, ADJACENT)
-    told += asked(actor, seen(3, sketch=again), USUAL, RULES, ADJACENT)
+    told += asked(actor, seen(3, sketch=again), usual, RULES, ADJACENT)
     return [*told, *answered(actor, seen(4, closeness, refusal=refusal), RULES, ADJACENT)]
 
 
