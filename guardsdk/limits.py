@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,8 +18,7 @@ _LONGEST = 1e9
 """Seconds that count as never: some thirty years. Locks cannot wait for much longer, nor for infinity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What lets a screen stop before it has seen a whole text. Without any it goes to the end."""
 
     ends_at: float | None = None

@@ -61,7 +61,7 @@ class Assembly:
     keys: Keys
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
     """One text to be scored, and every place of the batch that waits for it."""
 

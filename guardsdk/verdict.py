@@ -7,8 +7,13 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_new, _set = object.__new__, object.__setattr__
-"""Make a model without its validation, and set what a frozen one lets nobody set; for ``of``."""
+_new = object.__new__
+"""Makes a model without its validation; for ``of``."""
+_set_values, _set_given, _set_extra, _set_private = (
+    vars(BaseModel)[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+"""Set what a frozen model lets nobody set; asked by name the object would look for each slot first."""
 
 
 class Stage(StrEnum):
@@ -103,10 +108,10 @@ class _Frozen(BaseModel):
         computed. Every field without a default, or with one made anew each time, has to be there.
         """
         made: Self = _new(cls)
-        _set(made, "__dict__", fields if len(fields) == len(cls._blank) else {**cls._blank, **fields})
-        _set(made, "__pydantic_fields_set__", cls._named)
-        _set(made, "__pydantic_extra__", None)
-        _set(made, "__pydantic_private__", None)
+        _set_values(made, fields if len(fields) == len(cls._blank) else {**cls._blank, **fields})
+        _set_given(made, cls._named)
+        _set_extra(made, None)
+        _set_private(made, None)
         return made
 
 

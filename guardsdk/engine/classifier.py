@@ -165,7 +165,7 @@ class Classifier:
             outputs = loaded.turns.run(members, limits)
             if outputs is None:
                 return
-            odds = log_odds(outputs.logits, self.model.activation).tolist()
+            odds = log_odds(outputs.logits, self.model.activation)
             if heads is not None:
                 odds = heads.beside(odds, outputs.embedding)
             for at, row in enumerate(members):

@@ -42,7 +42,7 @@ class CommonWords:
     The weights of common words are kept, from a list that comes with the package: no other word of a text stays.
     """
 
-    def __init__(self, table: NDArray[np.float32], count: Callable[[float, bool], float]) -> None:
+    def __init__(self, table: NDArray[np.int8], count: Callable[[int, bool], float]) -> None:
         """Use ``table`` [OFFSETS[-1]]; ``count`` turns a word's sum into its evidence, told if it has a capital."""
         self._table = table.data
         self._count = count
@@ -73,8 +73,8 @@ class CommonWords:
             self._known[word] = found
         return found
 
-    def _sum(self, word: str) -> float:
-        """Add the weights of a word in small letters, n-gram by n-gram in the order in which ``ngrams`` adds them."""
+    def _sum(self, word: str) -> int:
+        """Add the weights of a word in small letters, whole numbers, so that any order gives what ``ngrams`` gives."""
         table = self._table
         first, second, third, fourth = _MIXED
         triple_shift, quad_shift, word_shift = _SHIFTS
@@ -83,7 +83,7 @@ class CommonWords:
         triples = [
             (first[a] ^ second[b]) + third[c] & _FULL for a, b, c in zip(codes, codes[1:], codes[2:], strict=False)
         ]
-        total: float = 0.0
+        total: int = 0
         for hashed in triples:
             total += table[((hashed ^ (hashed >> 15)) * FINISH & _FULL) >> triple_shift]
         for hashed, code in zip(triples, codes[3:], strict=False):

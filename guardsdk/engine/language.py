@@ -37,7 +37,7 @@ _PIECE: Final = 1 << 16
 """Characters looked at in one go, so that memory stays bounded for a text of any length."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Foreignness:
     """What was found in one text."""
 
@@ -56,10 +56,11 @@ class Foreignness:
 class LanguageModel:
     """A table of weights, ready to be held against texts. Thread-safe: nothing changes after it is made."""
 
-    def __init__(self, table: NDArray[np.float32], calibration: Calibration) -> None:
-        """Use ``table`` [OFFSETS[-1]], the log-odds of every bucket."""
+    def __init__(self, table: NDArray[np.int8], scale: float, calibration: Calibration) -> None:
+        """Use ``table`` [OFFSETS[-1]], the weight of every bucket in steps of ``scale`` log-odds."""
         self._table = table
-        self._common = CommonWords(table, _counted)
+        self._scale = scale
+        self._common = CommonWords(table, lambda steps, capital: _counted(steps * scale, capital))
         self._calibration = calibration
 
     @classmethod
@@ -72,8 +73,7 @@ class LanguageModel:
         if len(weights) != OFFSETS[-1]:
             msg = f"the n-gram table in {directory} has {len(weights)} weights, this version reads {OFFSETS[-1]}"
             raise ModelError(msg)
-        table = np.frombuffer(weights, dtype=np.int8).astype(np.float32) * np.float32(manifest.scale)
-        return cls(table, manifest.calibration)
+        return cls(np.frombuffer(weights, dtype=np.int8), manifest.scale, manifest.calibration)
 
     def look(self, text: str) -> Foreignness:
         """Find the passage that is most likely foreign; the time is linear in the length of ``text``.
@@ -89,7 +89,7 @@ class LanguageModel:
             best, first, last = _strongest(evidence)
             return self._found(best, partial(passage, text, first, last))
         parts = [(start, words_of(text[start:end])) for start, end in pieces(text, _PIECE)]
-        evidence = np.concatenate([word_evidence(words, self._table) for _, words in parts]).tolist()
+        evidence = np.concatenate([word_evidence(words, self._table, self._scale) for _, words in parts]).tolist()
         if not evidence:
             return self._found(-math.inf, partial(_exactly, 0, len(text)))
         best, first, last = _strongest(evidence)
@@ -108,9 +108,9 @@ def _exactly(start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def word_evidence(words: Words, table: NDArray[np.float32]) -> NDArray[np.float64]:
+def word_evidence(words: Words, table: NDArray[np.int8], scale: float) -> NDArray[np.float64]:
     """Return for each word the log-odds that it is foreign; 0 for what is no word of prose."""
-    evidence = np.clip(words.sums(table), -WORD_CAP, WORD_CAP)
+    evidence = np.clip(words.sums(table) * scale, -WORD_CAP, WORD_CAP)
     evidence[~words.plain] = 0.0
     evidence[words.capital & (evidence > 0.0)] *= NAME_SHARE
     if words.foreign.any():

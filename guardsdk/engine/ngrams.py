@@ -67,8 +67,8 @@ class Words:
     owners: NDArray[np.int64]
     """Index of the word each bucket belongs to."""
 
-    def sums(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the sum of the weights of each word; 0 for a word without Latin letters."""
+    def sums(self, table: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Return the sum of the weights of each word, in steps; 0 for a word without Latin letters."""
         return np.asarray(np.bincount(self.owners, table[self.buckets], len(self.starts)), dtype=np.float64)
 
 

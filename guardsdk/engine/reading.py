@@ -37,8 +37,8 @@ class StageReading:
             for column, label in enumerate(model.manifest.labels)
             if stage in label.stages
         ]
-        self.names = [name for _, name, _ in entries]
-        self.columns = [column for column, _, _ in entries]
+        self.columns = {name: column for column, name, _ in entries}
+        """Where the logit of each label stands."""
         self._lines = [(calibration.slope, calibration.intercept) for _, _, calibration in entries]
         self._width = len(model.manifest.labels)
         self._beside: WeakKeyDictionary[Heads, StageReading] = WeakKeyDictionary()
@@ -49,8 +49,7 @@ class StageReading:
         if known is not None:
             return known
         joint = copy(self)
-        joint.names = [*self.names, *heads.names]
-        joint.columns = [*self.columns, *range(self._width, self._width + len(heads.names))]
+        joint.columns = self.columns | {name: at for at, name in enumerate(heads.names, self._width)}
         joint._lines = [*self._lines, *heads.lines]  # noqa: SLF001
         self._beside[heads] = joint
         return joint
@@ -63,21 +62,23 @@ class StageReading:
         ]
 
 
-def log_odds(logits: NDArray[np.float32], activation: str) -> NDArray[np.float64]:
-    """Return the log-odds of every label, same shape as ``logits`` [B, L].
+def log_odds(logits: NDArray[np.float32], activation: str) -> list[list[float]]:
+    """Return the log-odds of every label, B lists of L, for ``logits`` [B, L].
 
     For ``sigmoid`` these are the logits. For ``softmax`` it is ``z_i`` less the log-sum-exp of the other logits, since
     ``p / (1 - p)`` is ``exp(z_i)`` over the sum of the others; a single label has no others and is read as a sigmoid.
     """
-    values = logits.astype(np.float64)
-    labels = values.shape[1]
+    labels = logits.shape[1]
     if activation == "sigmoid" or labels == 1:
-        return values
+        same: list[list[float]] = logits.tolist()
+        return same
+    values = logits.astype(np.float64)
     others = np.broadcast_to(values[:, None, :], (len(values), labels, labels)).copy()
     others[:, np.arange(labels), np.arange(labels)] = -np.inf
     top = others.max(axis=2)
-    rest: NDArray[np.float64] = top + np.log(np.exp(others - top[:, :, None]).sum(axis=2))
-    return values - rest
+    rest = top + np.log(np.exp(others - top[:, :, None]).sum(axis=2))
+    odds: list[list[float]] = (values - rest).tolist()
+    return odds
 
 
 class Tally:
@@ -90,8 +91,9 @@ class Tally:
         self.windows = windows
         self.reading = reading
         self._done: list[tuple[int, int]] = []
-        self._best = [-inf] * len(reading.names)
-        self._peaks: dict[str, Peak] = {}
+        self._best = [-inf] * len(reading.columns)
+        self.peaks: dict[str, Peak] = {}
+        """For each label the window it scored highest in."""
         self.settled = False
         self._early = True
         self._embedding: NDArray[np.floating] | None = None
@@ -101,19 +103,13 @@ class Tally:
         first, end = self.windows[window]
         self._done.append((first, end))
         self._early = self._early and outputs.early
-        best, attention, told = self._best, None, 0 if outputs.attention is None else outputs.attention.shape[1]
-        whole = Peak(first, end, None, 0, head)  # of a label that was taught nothing is told, nor where no label is
-        for at, column in enumerate(self.reading.columns):
+        best, peak = self._best, None
+        for at, (label, column) in enumerate(self.reading.columns.items()):
             if odds[column] > best[at]:
                 best[at] = odds[column]
-                if column >= told:
-                    self._peaks[self.reading.names[at]] = whole
-                    continue
-                if attention is None and outputs.attention is not None:
-                    # A copy, where a view would keep the other rows of the batch alive.
-                    alone = len(outputs.attention) == 1
-                    attention = outputs.attention[0] if alone else outputs.attention[row].copy()
-                self._peaks[self.reading.names[at]] = Peak(first, end, attention, column, head)
+                if peak is None:
+                    peak = Peak(first, end, _row_of(outputs.attention, row), head)
+                self.peaks[label] = peak
         if outputs.embedding is not None:
             vector = outputs.embedding[row]
             # Single precision until there is something to add to; the usual text has one window.
@@ -124,7 +120,7 @@ class Tally:
         """Label to calibrated probability over the windows taken in; empty where there were none."""
         if not self._done:
             return {}
-        return dict(zip(self.reading.names, self.reading.probabilities(self._best), strict=True))
+        return dict(zip(self.reading.columns, self.reading.probabilities(self._best), strict=True))
 
     def scores(self, encoder: TextEncoder) -> Scores:
         """Return the scores over all windows taken in."""
@@ -140,9 +136,7 @@ class Tally:
             settled=self.settled and len(self._done) < len(self.windows),
             tier=None if not self._done else "early" if self._early else "full",
             embedding=self._mean_embedding(),
-            _text=self.text,
-            _tokens=self.tokens,
-            _peaks=self._peaks,
+            _tally=self,
             _encoder=encoder,
         )
 
@@ -151,3 +145,10 @@ class Tally:
             return None if self._embedding is None else self._embedding.astype(np.float32, copy=False)
         norm = float(np.linalg.norm(self._embedding))
         return (self._embedding / (norm or 1.0)).astype(np.float32)
+
+
+def _row_of(attention: NDArray[np.float32] | None, row: int) -> NDArray[np.float32] | None:
+    """Return row ``row`` of ``attention`` [B, L, T]: a copy, where a view would keep the other rows alive."""
+    if attention is None:
+        return None
+    return attention[0] if len(attention) == 1 else attention[row].copy()

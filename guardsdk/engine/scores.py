@@ -9,16 +9,15 @@ from guardsdk.engine.spans import passage, whole_words
 from guardsdk.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from guardsdk.engine.tokenizer import TextEncoder, Tokens
+    from guardsdk.engine.reading import Tally
+    from guardsdk.engine.tokenizer import TextEncoder
     from guardsdk.verdict import Stage, Tier
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """One text to score."""
 
@@ -29,25 +28,26 @@ class Request:
 
 
 class Peak(NamedTuple):
-    """Where a label scored highest: a window of tokens and what the labels attended to in it."""
+    """A window of tokens in which some label scored highest, and what the labels attended to in it."""
 
     first: int
     end: int
     attention: NDArray[np.float32] | None
-    """[L, T], of every label to every token of the row; None where nothing is told."""
-    label: int
-    """Its row in ``attention``."""
+    """[L, T], of every label of the model to every token of the row; None where nothing is told."""
     head: int
     """Where the window begins in the row."""
 
-    def weights(self) -> NDArray[np.float32] | None:
-        """Return what the label attended to in the window, [end - first]."""
-        if self.attention is None:
+    def weights(self, column: int) -> NDArray[np.float32] | None:
+        """Return what the label of ``column`` attended to in the window, [end - first].
+
+        None where that is not told, as for every label that was taught.
+        """
+        if self.attention is None or column >= len(self.attention):
             return None
-        return self.attention[self.label, self.head : self.head + self.end - self.first]
+        return self.attention[column, self.head : self.head + self.end - self.first]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scores:
     """The scores of one text."""
 
@@ -63,9 +63,8 @@ class Scores:
     """``early`` where the lower layers alone cleared every window that was scored; None where none was."""
     embedding: NDArray[np.float32] | None = field(repr=False)
     """[H], unit length: the mean over the windows; None where the model gives none."""
-    _text: str = field(repr=False)
-    _tokens: Tokens = field(repr=False)
-    _peaks: Mapping[str, Peak] = field(repr=False)
+    _tally: Tally = field(repr=False)
+    """What they were collected from."""
     _encoder: TextEncoder = field(repr=False)
 
     def span(self, label: str) -> tuple[int, int]:
@@ -75,15 +74,16 @@ class Scores:
         attention; for a model that does not tell its attention it is that window. Computed when asked for.
         Raises ``InputError`` for a label that is not among ``probabilities``.
         """
-        peak = self._peaks.get(label)
+        text, peaks = self._tally.text, self._tally.peaks
+        peak = peaks.get(label)
         if peak is None:
-            msg = f"no score of {label!r} on this stage, only of {', '.join(self._peaks) or 'no label'}"
+            msg = f"no score of {label!r} on this stage, only of {', '.join(peaks) or 'no label'}"
             raise InputError(msg)
         if peak.first == peak.end:
-            return 0, len(self._text)
+            return 0, len(text)
         first, end = peak.first, peak.end
-        weights = peak.weights()
+        weights = peak.weights(self._tally.reading.columns[label])
         if weights is not None:
             start, stop = passage(weights)
             first, end = first + start, first + stop
-        return whole_words(self._text, *self._encoder.characters(self._text, self._tokens, first, end - 1))
+        return whole_words(text, *self._encoder.characters(text, self._tally.tokens, first, end - 1))

@@ -28,18 +28,19 @@ STATES = "states"
 SLOWER_ON_CPU = ("SkipLayerNormFusion",)
 """What the runtime would make of a graph's operators and should not on CPU: its fused layer norm over a sum takes three
 times as long there as the operators one by one."""
-_Number = type[np.int64] | type[np.int32] | type[np.float32]
-_INTEGERS: dict[str, _Number] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
-_INPUTS: dict[str, dict[str, _Number]] = {
+_Cast = type[np.int32] | None
+_INTEGERS: dict[str, _Cast] = {"tensor(int64)": None, "tensor(int32)": np.int32}
+_FLOAT32 = "tensor(float)"
+_INPUTS: dict[str, dict[str, _Cast]] = {
     "input_ids": _INTEGERS,
     "attention_mask": _INTEGERS,
     "token_type_ids": _INTEGERS,
-    STATES: {"tensor(float)": np.float32},
+    STATES: {_FLOAT32: None},
 }
-"""Every input the engine has, and the types it can give it as."""
+"""Every input the engine has, and the types it can give it as: itself, or what it is cast to."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outputs:
     """What one run gives for B rows of T tokens and L labels, all float32."""
 
@@ -119,28 +120,25 @@ class OnnxSession:
             raise ModelError(msg)
         self._inputs = self._declared_inputs(path)
         self._outputs = self._declared_outputs(path)
+        self._narrow = any(item.type != _FLOAT32 for item in self._session.get_outputs())
+        """Whether a graph, such as one for a GPU in half precision, gives anything but float32."""
 
     def run(self, feed: Feed) -> Outputs:
         """Run what ``feed`` has for the graph."""
-        inputs = {
-            name: given if (given := feed[name]).dtype == type_ else given.astype(type_) for name, type_ in self._inputs
-        }
+        inputs = {name: feed[name] if cast is None else feed[name].astype(cast) for name, cast in self._inputs}
         values = self._session.run(self._outputs, inputs)
-        return Outputs(
-            **{
-                name: value if value.dtype == np.float32 else value.astype(np.float32)
-                for name, value in zip(self._outputs, values, strict=True)
-            }
-        )
+        if self._narrow:
+            values = [value.astype(np.float32) for value in values]
+        return Outputs(**dict(zip(self._outputs, values, strict=True)))
 
-    def _declared_inputs(self, path: Path) -> list[tuple[str, _Number]]:
-        declared: list[tuple[str, _Number]] = []
+    def _declared_inputs(self, path: Path) -> list[tuple[str, _Cast]]:
+        declared: list[tuple[str, _Cast]] = []
         for item in self._session.get_inputs():
-            type_ = _INPUTS.get(item.name, {}).get(item.type)
-            if type_ is None:
+            types = _INPUTS.get(item.name, {})
+            if item.type not in types:
                 msg = f"model file {path} wants an input {item.name!r} of {item.type}, which the engine does not have"
                 raise ModelError(msg)
-            declared.append((item.name, type_))
+            declared.append((item.name, types[item.type]))
         return declared
 
     def _declared_outputs(self, path: Path) -> list[str]:

@@ -27,7 +27,7 @@ _AT_ONCE = 64
 """Pieces in one call of the library, which bounds memory for long texts and feeds its threads for many texts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tokens:
     """The token ids of one text, without special tokens."""
 

@@ -56,7 +56,7 @@ class BoundPolicy:
         return frozenset((rule.label, stage) for stage, rules in self.rules.items() for rule in rules)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fired:
     """A principle whose score reached its threshold."""
 
@@ -65,7 +65,7 @@ class Fired:
     margin: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """What the policy says to one set of scores."""
 
@@ -207,21 +207,22 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
     fired: list[Fired] = []
     unscored: dict[str, None] = {}
     for principle in bound.rules[stage]:
-        score = scores.get(principle.label)
-        if score is None or not isfinite(score):
-            unscored[principle.label] = None
+        label, threshold = principle.label, principle.threshold
+        score = scores.get(label)
+        plain = type(score) is float and 0.0 <= score <= 1.0  # which no NaN is
+        if score is None or not (plain or isfinite(score)):
+            unscored[label] = None
             continue
-        margin = score - principle.threshold
-        reached = score >= principle.threshold
+        margin = score - threshold
+        reached = score >= threshold
         given = {
             "principle_id": principle.id,
-            "label": principle.label,
+            "label": label,
             "score": score,
-            "threshold": principle.threshold,
+            "threshold": threshold,
             "margin": margin,
             "fired": reached,
         }
-        plain = type(score) is float and 0.0 <= score <= 1.0
         evaluations.append(Evaluation.of(given) if plain else Evaluation.model_validate(given))
         if reached:
             fired.append(Fired(principle=principle, score=score, margin=margin))

@@ -27,7 +27,7 @@ Spans = tuple[tuple[int, int], ...]
 """Start and end of passages in characters of the text: at least one, in order, apart from each other."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
     """What one screen saw in one text."""
 

@@ -191,7 +191,7 @@ def quantized(table: NDArray[np.float64]) -> NDArray[np.int8]:
 
 def calibrated(weights: NDArray[np.int8], folder: Path, chooser: np.random.Generator, limit: int) -> Calibration:
     """Fit the steepness on ``calib/``, and put one half where ``RATE`` of its English texts are flagged."""
-    model = LanguageModel(weights.astype(np.float32) * np.float32(_SCALE), Calibration(slope=1.0, intercept=0.0))
+    model = LanguageModel(weights, _SCALE, Calibration(slope=1.0, intercept=0.0))
     english, foreign = [], []
     for name in dict.fromkeys((*CALIBRATION, *FOREIGN_CALIBRATION)):
         rows = list(read_raw(folder / f"{name}.jsonl.gz"))
