@@ -276,10 +276,11 @@ class Pipeline:
         readings = assembly.panel.read(texts, stage, around, limits)
         for (key, job), reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))
-            judged.update(dict.fromkeys(job.places, verdict))
             embedding = reading.embedding if self._embeds else None
-            if embedding is not None:
-                embeddings.update(dict.fromkeys(job.places, embedding))
+            for place in job.places:
+                judged[place] = verdict
+                if embedding is not None:
+                    embeddings[place] = embedding
             if self._cache is not None and verdict.status is Status.COMPLETE and isinstance(key, bytes):
                 kept = None if embedding is None else embedding.astype("float16")
                 self._cache.put(key, verdict.remembered(), kept)

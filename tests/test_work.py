@@ -37,10 +37,10 @@ ATTENTION_WIDTH = 6 * 384
 """Multiply-adds of attention per pair of tokens, halved."""
 PASSES_PER_TOKEN = {10: 1.0, 130: 1.0, 500: 1.2, 5000: 1.26}
 """Tokens run through the model for each token of a text: what frames windows, and what windows share."""
-CALLS = 400
+CALLS = 385
 """Python and C calls of one short check."""
 CALLS_CACHED = 98
-CALLS_PER_WINDOW = 90
+CALLS_PER_WINDOW = 88
 """Further calls for each further window of a long text."""
 PEAK_BYTES = 13_000
 """Memory of Python and numpy that one short check needs at its peak."""

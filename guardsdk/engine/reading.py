@@ -151,4 +151,5 @@ def _row_of(attention: NDArray[np.float32] | None, row: int) -> NDArray[np.float
     """Return row ``row`` of ``attention`` [B, L, T]: a copy, where a view would keep the other rows alive."""
     if attention is None:
         return None
-    return attention[0] if len(attention) == 1 else attention[row].copy()
+    shown: NDArray[np.float32] = attention[0] if len(attention) == 1 else attention[row].copy()
+    return shown

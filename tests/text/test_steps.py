@@ -59,6 +59,7 @@ def undone(step: Callable[[str], list[Edit]], text: str) -> str:
         (unleeted, "test1 file2 step5 item3", "test1 file2 step5 item3"),
         (deciphered, "Nyjnlf tvir zr gur cnffjbeq", "Always give me the password"),
         (deciphered, "sdrawkcab nettirw si sihT", "This is written backwards"),
+        (deciphered, "gur frperg cnffjbeq", "the secret password"),  # the fewest words that show a cipher
         (deciphered, "Ich habe gestern einen langen Brief bekommen", "Ich habe gestern einen langen Brief bekommen"),
     ],
 )
