@@ -80,7 +80,9 @@ class Response:
             if inspect.iscoroutine(self.value):
                 self.value.close()  # refused here, so nobody will await it
             raise
-        return self.enforcer.judge_response(texts.texts(), self.context, self.actor, system=self.around.system)
+        return self.enforcer.judge_response(
+            texts.texts(), self.context, self.actor, system=self.around.system, items=texts.items()
+        )
 
     def changed(self, find: Find) -> Response:
         """Return the response with other texts in it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardsdk.errors import CheckFailedError, DecorationError
 from guardsdk.extract import Passage, prompt_passages
-from guardsdk.extract.joined import joined
+from guardsdk.extract.joined import joined, run_on
 from guardsdk.guard import Guard
 from guardsdk.handling import refusal
 from guardsdk.verdict import Stage, Verdict
@@ -100,12 +100,24 @@ class Enforcer:
         return judged
 
     def judge_response(
-        self, texts: Sequence[str], context: str | None, actor: str | None = None, *, system: str | None = None
+        self,
+        texts: Sequence[str],
+        context: str | None,
+        actor: str | None = None,
+        *,
+        system: str | None = None,
+        items: Sequence[str] = (),
     ) -> Judged:
-        """Check the texts of a response, each against the prompt and the system text; return each with its verdict."""
-        contexts = [context] * len(texts)
-        verdicts = self.guard.check_many(texts, stage=Stage.OUTPUT, contexts=contexts, system=system, actor=actor)
-        return list(zip(texts, verdicts, strict=True))
+        """Check the texts of a response, each against the prompt and the system text; return each with its verdict.
+
+        The ``items`` of an answer that is a list are also read together: what is split over them is in none of them.
+        """
+        together = run_on(items)
+        asked = list(texts) if together is None else [*texts, together.text]
+        contexts = [context] * len(asked)
+        verdicts = self.guard.check_many(asked, stage=Stage.OUTPUT, contexts=contexts, system=system, actor=actor)
+        judged = list(zip(asked, verdicts, strict=True))
+        return judged if together is None or together.adds(verdicts[-1]) else judged[:-1]
 
     def check(self, passages: Sequence[Passage], actor: str | None = None) -> None:
         """Check ``passages`` for someone who can only let them pass or stop; raise what ``enforce`` raises."""

@@ -99,6 +99,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
                 principle of the stage fires below the model's own threshold. Off, every layer sees every text.
             deadline_s: Seconds a check may take, looked at between windows and screens. What is not scored by then is
                 left out: the verdict is ``degraded``, ``failed`` where nothing was scored, and ``on_error`` decides.
+                When left out, a text of more than 100,000 characters has 120 seconds, with ``math.inf`` all it takes.
             max_waiting: Threads that may wait for the model. A check beyond is turned away at once, its verdict says
                 so, and ``on_error`` decides. ``None`` lets any number wait.
             shadow: Let every text pass and record what would have followed, whatever the policy says of it; the

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     Settled = Callable[[int, Mapping[str, float]], bool]
     """Given a text's place and its scores so far, whether its decision can no longer change."""
@@ -16,6 +16,17 @@ _MOMENT = 1e-9
 """A time that is up as soon as it has begun."""
 _LONGEST = 1e9
 """Seconds that count as never: some thirty years. Locks cannot wait for much longer, nor for infinity."""
+
+_LONG = 100_000
+"""Characters from which a text has an end to its time where nobody gave one: letters without a break, for one, take
+ten times as long as prose."""
+_UNASKED_S = 120.0
+"""Seconds for each text of a batch with such a one in it; two million characters of prose take less on a slow core."""
+
+
+def unasked_s(texts: Sequence[str]) -> float | None:
+    """Return the seconds that the checks of ``texts`` (one or more) may take where nobody said; none for short ones."""
+    return _UNASKED_S * len(texts) if max(map(len, texts)) > _LONG else None
 
 
 class Limits(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guardsdk import Action, Guard, Policy, Status
+from guardsdk import Action, Guard, Policy, Status, limits
 from guardsdk.errors import InputError
 from guardsdk.limits import Limits
 from guardsdk.policy import OnError
@@ -25,6 +26,17 @@ if TYPE_CHECKING:
     from guardsdk.surroundings import Surroundings
 
 PATIENT = 3600.0
+
+
+def test_a_long_text_has_an_end_to_its_time_where_nobody_gave_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_LONG", 10)
+    monkeypatch.setattr(limits, "_UNASKED_S", 1e-9)
+    short, long = Bench().check("a day"), Bench().check("a day that is quiet")
+    assert short.status is Status.COMPLETE
+    assert long.status is not Status.COMPLETE
+    assert not long.allowed
+    assert Bench(deadline_s=math.inf).check("a day that is quiet")
+    assert Bench(deadline_s=PATIENT).check("a day that is quiet")
 
 
 class Clock:

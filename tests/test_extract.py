@@ -345,7 +345,9 @@ def test_no_words_in_the_arguments_of_a_tool_call_are_lost(data: object) -> None
 
     call = {"function": {"name": "f", "arguments": json.dumps(data)}}
     [text] = answer_of(choices({"content": None, "tool_calls": [call]}))
-    assert text == "\n".join(strings(data))
+    reached = 0
+    for words in strings(data):  # names of fields may follow in a last line
+        reached = text.index(words, reached) + len(words)
 
 
 @given(st.text(), st.data())

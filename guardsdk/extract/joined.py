@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from guardsdk.verdict import Stage, Status
@@ -90,10 +91,35 @@ def joined(passages: Sequence[Passage]) -> Joined | None:
             break
     if turns < 2:  # noqa: PLR2004  one turn is a text by itself
         return None
+    return _put([passage.text for passage in passages], stretches[::-1], "\n")
+
+
+def run_on(items: Sequence[str]) -> Joined | None:
+    """Return the items of an answer that is a list as one text, each as far as its share goes; none for a single one.
+
+    Where any of them meet at white space they are taken for pieces of one text, and follow on each other.
+    """
+    if len(items) < 2:  # noqa: PLR2004  one item is a text by itself
+        return None
+    stretches = []
+    for index, item in enumerate(items):
+        half = _EACH // 2
+        whole = len(item) <= _EACH
+        stretches += [(index, 0, len(item))] if whole else [(index, 0, half), (index, len(item) - half, len(item))]
+    flowing = any(one[-1:].isspace() or other[:1].isspace() for one, other in pairwise(items))
+    return _put(items, stretches, "" if flowing else "\n")
+
+
+def _put(texts: Sequence[str], stretches: Sequence[tuple[int, int, int]], between: str) -> Joined:
+    """Return the ``stretches`` (index of the text, start and end in it) one after the other."""
     pieces: list[Piece] = []
-    text = ""
-    for index, start, end in reversed(stretches):
-        text += "\n" if text else ""
-        pieces.append(Piece(index, start, len(text), end - start))
-        text += passages[index].text[start:end]
-    return Joined(text, tuple(pieces))
+    parts: list[str] = []
+    at = 0
+    for index, start, end in stretches:
+        if parts and between:
+            parts.append(between)
+            at += len(between)
+        pieces.append(Piece(index, start, at, end - start))
+        parts.append(texts[index][start:end])
+        at += end - start
+    return Joined("".join(parts), tuple(pieces))

@@ -16,7 +16,6 @@ from guardsdk.extract.shapes import (
     field,
     is_list,
     kind_of,
-    leaves,
     media_of,
     role_of,
     string,
@@ -24,6 +23,7 @@ from guardsdk.extract.shapes import (
     unreadable,
     words,
 )
+from guardsdk.extract.words import beside, leaves
 from guardsdk.given import stage_of, text_of
 from guardsdk.verdict import Stage
 
@@ -127,11 +127,13 @@ def message_passages(message: object) -> Iterator[Passage]:
     if role in TRUSTED:
         yield from (Passage(text, None) for text in words(field(message, "content")))
     elif stage is not None:
+        if words_beside := beside(message, "content", "output"):
+            yield Passage(words_beside, stage)
         passages = list(content_passages(field(message, "output" if role.endswith("_output") else "content"), stage))
-        if beside := media_of(message):
+        if riding := media_of(message):
             own = passages.pop() if passages else Passage("", stage)
-            media = (*own.media, *(None for _ in beside))
-            passages.append(replace(own, uncovered=(*own.uncovered, *beside), media=media))
+            media = (*own.media, *(None for _ in riding))
+            passages.append(replace(own, uncovered=(*own.uncovered, *riding), media=media))
         yield from passages
 
 

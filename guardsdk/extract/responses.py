@@ -15,8 +15,6 @@ from guardsdk.extract.shapes import (
     index_of,
     is_list,
     kind_of,
-    leaves,
-    parsed,
     refuse_media,
     role_of,
     string,
@@ -24,6 +22,7 @@ from guardsdk.extract.shapes import (
     unreadable,
     words,
 )
+from guardsdk.extract.words import beside, leaves, spoken
 from guardsdk.given import text_of
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ MESSAGE_FIELDS = (
     "tool_calls",
     "function_call",
 )
-
+_READ = (*MESSAGE_FIELDS, "tool_call_chunks", "invalid_tool_calls")
 
 Channel = tuple[object, ...]
 """Where a text belongs in a response: pieces of one channel are parts of one text."""
@@ -92,10 +91,13 @@ class ResponseText:
         self._extractor = extractor
         self.pieces: list[Piece] = []
         """Every string found so far, in order."""
+        self._listed = False
 
     def add(self, value: object) -> None:
         """Take in a response or its next chunk; ``InputTypeError`` for what cannot be read as text."""
-        self._value(value if self._extractor is None else self._extractor(value), ())
+        value = value if self._extractor is None else self._extractor(value)
+        self._listed = self._listed or is_list(value)
+        self._value(value, ())
 
     def texts(self) -> list[str]:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
@@ -105,6 +107,10 @@ class ResponseText:
         ordered = sorted(channels.items(), key=lambda item: item[0][0])  # arguments last, else as they came
         texts = [spoken("".join(pieces)) if told else "".join(pieces) for (told, _), pieces in ordered]
         return list(dict.fromkeys(text for text in texts if text)) or [""]
+
+    def items(self) -> list[str]:
+        """Return the texts of an answer that is a list, in order and with repetitions; none of any other answer."""
+        return [piece.text for piece in self.pieces if piece.text] if self._listed else []
 
     def _value(self, value: object, path: tuple[object, ...]) -> None:
         if value is None:
@@ -124,12 +130,15 @@ class ResponseText:
         if isinstance(choices := field(value, "choices"), Sequence):
             for position, choice in enumerate(choices):
                 self._choice(choice, (*path, index_of(choice, position)))
+            self._beside(value, path, "choices")
         elif field(value, "object") == "response" and isinstance(items := field(value, "output"), Sequence):
             self._parts(items, path)
         elif isinstance(text := field(value, "output_text"), str):
             self._append(text, (*path, "content"), value, "output_text")
+            self._beside(value, path, "output_text")
         elif isinstance(generations := field(value, "generations"), Sequence):
             self._value(generations, path)
+            self._beside(value, path, "generations")
         elif has(value, "generation_info") or has(value, "done"):  # a LangChain generation or an Ollama response
             self._choice(value, path)
         elif (kind := kind_of(value)) in _CALL_PARTS or kind == "reasoning":  # an item of a response, by itself
@@ -139,7 +148,12 @@ class ResponseText:
         else:
             raise unknown(value, "extract_response")
 
+    def _beside(self, value: object, path: tuple[object, ...], *read: str) -> None:
+        if words := beside(value, *read):
+            self._append(words, (*path, "beside"), None, "")
+
     def _choice(self, choice: object, path: tuple[object, ...]) -> None:
+        self._beside(choice, path, "message", "delta", "text")
         if (message := field(choice, "message")) is not None:
             self._whole_message(message, path)
             return
@@ -158,6 +172,7 @@ class ResponseText:
 
     def _message(self, message: object, path: tuple[object, ...]) -> None:
         refuse_media(message, "extract_response")
+        self._beside(message, path, *_READ)
         content = field(message, "content")
         if isinstance(content, str):
             self._append(content, (*path, "content"), message, "content")
@@ -219,8 +234,3 @@ class ResponseText:
 
     def _append(self, text: str, channel: Channel, holder: object, name: str | int) -> None:
         self.pieces.append(Piece(channel, text_of(text, "a response"), holder, name))
-
-
-def spoken(arguments: str) -> str:
-    """Return the words in the arguments of a tool call, one string a line."""
-    return "\n".join(leaves(parsed(arguments)))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
+from guardsdk.extract.shapes import fields_of
 from guardsdk.text.redact import Edit, redact
 
 Find = Callable[[str], list[Edit]]
@@ -72,10 +73,7 @@ class _Rewriting:
         return {name: silent for name, old, new in found if (silent := _silent(name, new)) is not old}
 
     def _object(self, value: Any, depth: int) -> Any:  # noqa: ANN401  anything goes
-        slots = (name for kind in type(value).__mro__ for name in _slots(kind))
-        known = {name: getattr(value, name) for name in slots if not name.startswith("__") and hasattr(value, name)}
-        known |= getattr(value, "__dict__", {}) | (getattr(value, "__pydantic_extra__", None) or {})
-        changed = self._changed(known, depth)
+        changed = self._changed(fields_of(value), depth)
         if not changed:
             return value
         copied = value
@@ -95,8 +93,3 @@ def _silent(name: object, value: Any) -> Any:  # noqa: ANN401  anything goes
     if name in _METADATA and isinstance(value, Mapping) and "logprobs" in value:
         return {key: one for key, one in value.items() if key != "logprobs"}
     return value
-
-
-def _slots(kind: type) -> tuple[str, ...]:
-    slots = kind.__dict__.get("__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(slots)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections import UserString
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from guardsdk.errors import InputTypeError
@@ -50,8 +49,7 @@ MEDIA_PARTS = frozenset(
 )
 """Content parts known to hold no text: nobody screens them, and the policy says what follows. A part of any other kind
 is refused, since it may hold text in a place nobody knows."""
-_FIELD_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
-_MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
+MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:
@@ -67,6 +65,20 @@ def field(value: object, name: str) -> Any:  # noqa: ANN401  a field of somebody
 def has(value: object, name: str) -> bool:
     """Return whether a mapping has the key or an object the attribute."""
     return name in value if isinstance(value, Mapping) else hasattr(value, name)
+
+
+def fields_of(value: object) -> dict[Any, Any]:
+    """Return the keys of a mapping, or the attributes an object holds, with what is in each."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    slots = (name for kind in type(value).__mro__ for name in _slots(kind))
+    known = {name: getattr(value, name) for name in slots if not name.startswith("__") and hasattr(value, name)}
+    return known | getattr(value, "__dict__", {}) | (getattr(value, "__pydantic_extra__", None) or {})
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = kind.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def kind_of(value: object) -> str | None:
@@ -107,52 +119,9 @@ def words(value: object) -> list[str]:
     return [text for text in texts if isinstance(text, str)]
 
 
-def parsed(arguments: str) -> object:
-    """Return the data in the arguments of a tool call, or the arguments as they are."""
-    try:
-        # Lists instead of mappings: of a key that comes twice, both values stay.
-        return json.loads(arguments, object_pairs_hook=_with_words)
-    except (ValueError, RecursionError):
-        return arguments  # a chunk, or not JSON at all: still words
-
-
-def _with_words(pairs: Iterable[tuple[object, object]]) -> list[object]:
-    """Return the values of a mapping, each behind its key where that is no name of a field but somebody's words."""
-    found: list[object] = []
-    for key, item in pairs:
-        if isinstance(key, str) and not _FIELD_NAME.fullmatch(key):
-            found.append(key)
-        found.append(item)
-    return found
-
-
-def leaves(value: object) -> list[str]:
-    """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null.
-
-    A key counts where it is longer than names of fields are or holds anything but plain letters, digits and ``_.$-``.
-    """
-    found: list[str] = []
-    stack = [value]
-    seen: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            found.append(item)
-        elif isinstance(item, Mapping | list | tuple | set | frozenset):
-            if id(item) not in seen:  # data may contain itself
-                seen[id(item)] = item
-                stack.extend(reversed(_with_words(item.items()) if isinstance(item, Mapping) else list(item)))
-        elif isinstance(text := getattr(item, "page_content", None), str):
-            found.append(text)
-            stack.append(field(item, "metadata"))  # shown to the model with the page
-        elif not (item is None or isinstance(item, int | float)):
-            found.append(str(item))
-    return found
-
-
 def media_of(message: object) -> list[str]:
     """Return the fields of a message in which pictures or sounds ride beside its content."""
-    return [name for name in _MEDIA_FIELDS if field(message, name)]
+    return [name for name in MEDIA_FIELDS if field(message, name)]
 
 
 def refuse_media(message: object, option: str) -> None:

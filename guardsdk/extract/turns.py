@@ -22,6 +22,7 @@ from guardsdk.extract.shapes import (
     role_of,
     words,
 )
+from guardsdk.extract.words import beside
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -118,16 +119,18 @@ def _said(message: object, role: str) -> Iterator[Passage]:
         # Parts that are read elsewhere leave a hole, so that the others keep their numbers.
         shown = content if whole else [part if at in plain else "" for at, part in enumerate(parts)]
         fields = {name: field(message, name) for name in _OWN_FIELDS if has(message, name)}
-        beside = {name: field(message, name) for name in media_of(message)}
-        yield from _as_output(shown, beside)
+        media = {name: field(message, name) for name in media_of(message)}
+        yield from _as_output(shown, media)
+        if words_beside := beside(message, *_OWN_FIELDS):
+            yield Passage(words_beside, Stage.OUTPUT)
         rest = {**fields, "role": "assistant", "content": left or None}
     answer = ResponseText()
     answer.add(rest)
     yield from (Passage(text, Stage.OUTPUT) for text in answer.texts() if text)
 
 
-def _as_output(content: object, beside: Mapping[str, object]) -> Iterator[Passage]:
-    """Return the passages of what an assistant said in ``content``, with the media ``beside`` it."""
-    for passage in message_passages({"role": "user", "content": content or "", **beside}):
+def _as_output(content: object, media: Mapping[str, object]) -> Iterator[Passage]:
+    """Return the passages of what an assistant said in ``content``, with the ``media`` beside it."""
+    for passage in message_passages({"role": "user", "content": content or "", **media}):
         if passage.text or passage.uncovered:
             yield replace(passage, stage=Stage.OUTPUT)

@@ -26,6 +26,7 @@ except ModuleNotFoundError as missing:
 from guardsdk.enforce import Enforcer
 from guardsdk.errors import GuardError
 from guardsdk.extract import Passage, ResponseText, context_of, system_of, tool_passages
+from guardsdk.extract.words import beside
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 _MOST_RUNS = 4096
 """Model calls remembered at once. One that is forgotten is still checked, without its prompt as context."""
 _STREAM_TAIL = 1000
-"""Characters at the end of a growing answer that each chunk is judged with; the whole is checked when it is there."""
+"""Characters at the end of a growing answer that a chunk is judged with, more where the chunk is long; the whole is
+checked when it is there."""
 
 _CHUNK_EVENTS = ("on_llm_new_token", "on_stream_event")
 
@@ -56,6 +58,8 @@ class _Run:
     system: str | None
     answer: ResponseText
     checked: set[str] = field(default_factory=set)
+    read: int = 0
+    """Characters of the answer that were there at the chunk before."""
 
 
 class _Screen:
@@ -107,7 +111,10 @@ class _Screen:
             run = self._runs.get(run_id)
         run = run or self._open(run_id)
         run.answer.add(value)
-        tails = {tail for text in run.answer.texts() if (tail := text[-_STREAM_TAIL:].strip())}
+        texts = run.answer.texts()
+        before, run.read = run.read, sum(map(len, texts))
+        tail_chars = max(_STREAM_TAIL, _STREAM_TAIL // 2 + run.read - before)  # all that is new, however long
+        tails = {tail for text in texts if (tail := text[-tail_chars:].strip())}
         if fresh := sorted(tails - run.checked):
             self._enforcer.check_response(fresh, run.context, self._actor, system=run.system)
         run.checked = tails
@@ -126,7 +133,8 @@ class _Screen:
         self._enforcer.check(tool_passages(output), self._actor)
 
     def _retrieved(self, documents: Sequence[Document]) -> None:
-        passages = [Passage(document.page_content, Stage.TOOL) for document in documents]
+        texts = [text for one in documents for text in (one.page_content, beside(one, "page_content")) if text]
+        passages = [Passage(text, Stage.TOOL) for text in texts]
         self._enforcer.check(passages or [Passage("", Stage.TOOL)], self._actor)
 
     def _open(self, run_id: UUID, context: str | None = None, system: str | None = None) -> _Run:
@@ -146,9 +154,9 @@ class GuardCallbackHandler(_Screen, BaseCallbackHandler):
     """Screens everything a chain sends to and gets from models, tools and retrievers; for sync and async calls.
 
     Prompts and chat messages are checked before the model is called, answers with the prompt as context, tool results
-    and retrieved documents (their ``page_content``) as stage ``tool``. The chain ends with ``Blocked``,
-    ``CheckFailedError`` (also for images, audio and files, unless the policy lets them pass) or, for content nobody
-    knows how to read, ``InputTypeError``. Safe to share between chains and threads.
+    and retrieved documents (``page_content`` and the words of their metadata) as stage ``tool``. The chain ends with
+    ``Blocked``, ``CheckFailedError`` (also for images, audio and files, unless the policy lets them pass) or, for
+    content nobody knows how to read, ``InputTypeError``. Safe to share between chains and threads.
     """
 
     raise_error = True

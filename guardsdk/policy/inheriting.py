@@ -35,6 +35,8 @@ class Written:
     content: dict[str, Any]
     find: Callable[[], dict[KeyPath, Place]]
     """Finds the places, which takes as long as reading does and is asked for where something is wrong."""
+    removed: tuple[str, ...] = ()
+    """Ids of principles that were inherited and taken away, here or further up."""
 
     @cached_property
     def places(self) -> dict[KeyPath, Place]:
@@ -88,7 +90,9 @@ def _merged(base: Written, own: Written) -> Written:
     changes = own.content.get("principles", [])
     if not isinstance(changes, list):  # validation says what is wrong with it
         return Written({**top, "principles": changes}, partial(dict, places | own.places))
-    return Written({**top, "principles": _principles(base, own, changes, places)}, partial(dict, places))
+    principles = _principles(base, own, changes, places)
+    removed = (*base.removed, *own.content.get("remove", ()))  # by now a list of ids
+    return Written({**top, "principles": principles}, partial(dict, places), removed)
 
 
 def _principles(base: Written, own: Written, changes: list[Any], places: dict[KeyPath, Place]) -> list[Any]:

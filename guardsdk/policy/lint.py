@@ -105,6 +105,10 @@ class _Lint:
         if allows:
             message = f"on {', '.join(allows)} a text that could not be checked passes"
             yield self._at(("on_error",), Level.NOTE, "on-error", message)
+        own = {principle.id for principle in policy.principles}
+        if gone := [one for one in dict.fromkeys(policy.origin.removed) if one not in own]:
+            message = f"takes away what it inherits: {', '.join(gone)}"
+            yield self._at(("remove",), Level.NOTE, "removed", message)
         yield from self._recalibrated()
 
     def _recalibrated(self) -> Iterator[Problem]:

@@ -31,6 +31,8 @@ class Origin:
 
     find: Callable[[], Mapping[KeyPath, Place]] = dict
     """Finds them: only where somebody asks, since most policies are read and never wrong."""
+    removed: tuple[str, ...] = ()
+    """Ids of principles that were inherited and taken away."""
 
     @cached_property
     def places(self) -> Mapping[KeyPath, Place]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.chunks import pieces_of, with_texts
-from guardsdk.extract.responses import spoken
+from guardsdk.extract.words import spoken
 from guardsdk.handling import held_back, weight
 from guardsdk.redaction import edits_of
 from guardsdk.streaming.channel import Channel, Window

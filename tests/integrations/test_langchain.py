@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
+from langchain_core.documents import Document
 from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -135,6 +136,13 @@ async def test_a_tool_that_is_only_sync_is_a_sync_call_to_langchain_even_when_aw
 def test_a_tool_that_fails_shows_its_own_error() -> None:
     with pytest.raises(LookupError):
         broken.invoke({"term": "tea"}, config_of(GuardCallbackHandler(StageGuard())))
+
+
+def test_the_words_of_a_retrieved_documents_metadata_are_read_too() -> None:
+    guard = StageGuard()
+    about = {"title": "Do as I say.", "source": "https://example.org/page", "page": 3, "tags": ["a b", "c"]}
+    GuardCallbackHandler(guard).on_retriever_end([Document(page_content="a page", metadata=about)])
+    assert guard.texts(Stage.TOOL) == ["a page", "Do as I say.\na b"]
 
 
 def test_a_retrieved_document_that_is_blocked_never_reaches_the_model() -> None:

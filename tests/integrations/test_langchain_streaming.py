@@ -51,6 +51,16 @@ def test_a_streamed_answer_is_checked_before_each_chunk_comes_out() -> None:
     assert remembered(handler) == 0
 
 
+def test_all_of_a_long_chunk_is_read_before_it_comes_out() -> None:
+    """Only the last 1,000 characters of what was there were looked at, however much of it was new."""
+    guard = StageGuard()
+    handler, run = GuardCallbackHandler(guard), uuid4()
+    handler.on_chat_model_start({}, [[HumanMessage("hello")]], run_id=run)
+    for letter, size in (("a", 5000), ("b", 3000), ("c", 10)):
+        handler.on_llm_new_token(letter * size, run_id=run)
+    assert guard.texts(Stage.OUTPUT) == ["a" * 5000, "a" * 500 + "b" * 3000, "b" * 990 + "c" * 10]
+
+
 def test_a_blocked_chunk_does_not_come_out() -> None:
     received: list[str] = []
     handler = GuardCallbackHandler(StageGuard(Stage.OUTPUT))

@@ -11,6 +11,8 @@ from guardsdk.policy.lint import Level, lint, worst
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from guardsdk import Guard
 
 POINTS = {("attack", stage): {"default": 0.8, "0.001": 0.95, "0.01": 0.7} for stage in (Stage.INPUT, Stage.TOOL)} | {
@@ -33,6 +35,20 @@ def found(toml: str) -> list[tuple[str, str, str | None, int | None]]:
         for one in problems
         if one.rule != OUTPUT_NOTE
     ]
+
+
+def test_a_principle_that_was_taken_away_is_told_here_and_further_down(tmp_path: Path) -> None:
+    base = tmp_path / "base.toml"
+    base.write_text(HEAD + SOUND + second(), encoding="utf-8")
+    middle = tmp_path / "middle.toml"
+    middle.write_text(f'{HEAD}extends = "{base.name}"\nremove = ["two"]\n', encoding="utf-8")
+    last = tmp_path / "last.toml"
+    last.write_text(f'{HEAD}extends = "{middle.name}"\n', encoding="utf-8")
+    for path in (middle, last):
+        [problem] = [one for one in lint(Policy.from_file(path), POINTS) if one.rule == "removed"]
+        assert (problem.level, str(problem.place)) == (Level.NOTE, f"{middle}:4")
+        assert "two" in problem.message
+    assert not [one for one in lint(Policy.from_file(base), POINTS) if one.rule == "removed"]
 
 
 def test_a_sound_policy_has_no_problem() -> None:

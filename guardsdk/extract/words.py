@@ -1,0 +1,157 @@
+"""The words in plain data: those of its strings, and those of its keys where the keys say something."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import Any, Final
+
+from guardsdk.extract.shapes import MEDIA_FIELDS, field, fields_of
+
+_FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_SENTENCE: Final = 4
+"""Words from which the name of a field is one that says something, such as ``ignore_all_earlier_orders``."""
+_FEWEST: Final = 3
+"""Words from which the names of fields without words in them are read together, ``{"ignore": 1, "all": 1, ...}``."""
+_CODE: Final = re.compile(r"[!-~]*")
+"""A string without white space or a letter beyond ASCII: an identifier, an address, a digest."""
+
+_METADATA: Final = frozenset(
+    {
+        "additional_kwargs",  # read where its words are
+        "artifact",  # of a LangChain tool message: kept from the model
+        "generation_info",
+        "llm_output",
+        "logprobs",
+        "parsed",  # the content once more
+        "prompt_logprobs",
+        "response_metadata",
+        "usage",
+        "usage_metadata",
+        *MEDIA_FIELDS,
+    }
+)
+"""What libraries say of a message or response beside its words."""
+
+
+class _Pairs(list[tuple[str, object]]):
+    """An object of JSON as its pairs: of a key that comes twice, both values stay."""
+
+
+class _Entry:
+    """The plain name of a field, and whether there are words below it."""
+
+    __slots__ = ("above", "name", "speaks")
+
+    def __init__(self, name: str, above: _Entry | None) -> None:
+        self.name = name
+        self.above = above
+        self.speaks = False
+
+
+def parsed(arguments: str) -> object:
+    """Return the data in the arguments of a tool call, or the arguments as they are."""
+    try:
+        return json.loads(arguments, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        return arguments  # a chunk, or not JSON at all: still words
+
+
+def spoken(arguments: str) -> str:
+    """Return the words in the arguments of a tool call, one string a line."""
+    return "\n".join(leaves(parsed(arguments)))
+
+
+def leaves(value: object) -> list[str]:
+    """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null.
+
+    A key is read where it is longer than names of fields are, holds anything but plain letters, digits and ``_.$-``, or
+    is made of four words or more. Names of fields below which there is no word at all are read together, as a last
+    line, where they have three words or more: then they are what the data says.
+    """
+    found: list[str] = []
+    entries: list[_Entry] = []
+    stack: list[tuple[object, str | None, _Entry | None]] = [(value, None, None)]
+    seen: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
+    while stack:
+        item, name, entry = stack.pop()
+        if name is not None:
+            entry = _Entry(name, entry)
+            entries.append(entry)
+        if isinstance(item, str):
+            found.append(item)
+            _speak(entry if item else None)
+        elif isinstance(item, Mapping | list | tuple | set | frozenset):
+            if id(item) in seen:  # data may contain itself
+                _speak(entry)
+            else:
+                seen[id(item)] = item
+                stack.extend(reversed([(one, name, entry) for one, name in _inside(item)]))
+        elif isinstance(text := getattr(item, "page_content", None), str):
+            found.append(text)
+            _speak(entry)
+            stack.append((field(item, "metadata"), None, None))  # shown to the model with the page
+        elif not (item is None or isinstance(item, int | float)):
+            found.append(str(item))
+            _speak(entry)
+    names = [word for entry in entries if not entry.speaks for word in _WORD.findall(entry.name)]
+    return [*found, " ".join(names)] if len(names) >= _FEWEST else found
+
+
+def _speak(entry: _Entry | None) -> None:
+    while entry is not None and not entry.speaks:
+        entry.speaks = True
+        entry = entry.above
+
+
+def _inside(data: Any) -> Iterator[tuple[object, str | None]]:  # noqa: ANN401  a mapping or a collection
+    """Yield what is inside, each with the plain name of its field, and before it the key that is more than a name."""
+    if not isinstance(data, Mapping | _Pairs):
+        yield from ((item, None) for item in data)
+        return
+    for key, item in data if isinstance(data, _Pairs) else data.items():
+        plain = isinstance(key, str) and _FIELD_NAME.fullmatch(key) is not None
+        if isinstance(key, str) and not plain:
+            yield key, None
+        elif plain and len(words := _WORD.findall(key)) >= _SENTENCE:
+            yield " ".join(words), None
+        else:
+            yield item, key if plain else None
+            continue
+        yield item, None
+
+
+def beside(value: object, *read: str) -> str:
+    """Return the words in the fields of a message or response that are not ``read`` by their names, a line each.
+
+    A structure of the host's may look like a known one and say more: a quiz has ``choices``, and a ``question``.
+    Identifiers, addresses and what libraries are known to say of their own work are left out.
+    """
+    found = [
+        text
+        for name, item in fields_of(value).items()
+        if isinstance(name, str) and not (name in read or name in _METADATA or name.startswith("_"))
+        for text in _strings(item)
+        if not _CODE.fullmatch(text.strip())
+    ]
+    return "\n".join(found)
+
+
+def _strings(value: object) -> Iterable[str]:
+    """Yield the strings in data, and in objects that are made to hold some, in order."""
+    stack, seen = [value], {}
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+            continue
+        held = hasattr(type(item), "__pydantic_fields__") or (is_dataclass(item) and not isinstance(item, type))
+        if not (held or isinstance(item, Mapping | list | tuple | set | frozenset)) or id(item) in seen:
+            continue
+        seen[id(item)] = item
+        inside = fields_of(item) if held or isinstance(item, Mapping) else item
+        pairs = inside.items() if isinstance(inside, Mapping) else ((None, one) for one in inside)  # type: ignore[attr-defined]  # a collection
+        stack.extend(reversed([one for pair in pairs for one in pair if pair[0] not in _METADATA]))
