@@ -1,4 +1,4 @@
-"""The command line: ``guardsdk check``, ``scan``, ``info`` and ``log``."""
+"""The command line, one file for each command; ``app`` finds the one that is asked for."""
 
 from guardsdk.cli.app import main
 

@@ -6,11 +6,19 @@ import contextlib
 import os
 import sys
 import traceback
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, Namespace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from guardsdk.cli.arguments import DONE, command, guard_options, positive, stage_option
+from guardsdk.cli.arguments import (
+    DONE,
+    command,
+    guard_options,
+    layout_options,
+    positive,
+    progress_option,
+    stage_option,
+)
 from guardsdk.cli.check import check
 from guardsdk.cli.info import info
 from guardsdk.cli.outcome import Exit
@@ -112,17 +120,13 @@ def _run(argv: Sequence[str] | None) -> Exit:
         msg = f"{hint} (see guardsdk {options.command} --help)"
         raise _UsageError(msg)
     if options.alone:
-        return _alone(options.run, options)
+        alone: Callable[[Namespace], Exit] = options.run
+        return alone(options)
     run: Callable[[Guard, Namespace], Exit] = options.run
     with Guard(
         options.policy, models=options.model, providers=options.providers, early_exit=options.early_exit
     ) as guard:
         return run(guard, options)
-
-
-def _alone(run: Callable[[Namespace], Exit], options: Namespace) -> Exit:
-    """Run a command that needs no guard."""
-    return run(options)
 
 
 def _parser(wanted: str) -> ArgumentParser:
@@ -155,9 +159,7 @@ def _scan_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", help="a .jsonl or .txt file, one text per line, or - for standard input"
     )
-    parser.add_argument("--format", choices=("jsonl", "txt"), help="what FILE is, where its name does not say")
-    parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
-    parser.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
+    layout_options(parser)
     stage_option(parser)
     parser.add_argument("--out", metavar="OUT.jsonl", help="file to write to (default: standard output)")
     parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")
@@ -166,9 +168,7 @@ def _scan_options(parser: ArgumentParser) -> None:
         "--processes", type=positive, default=1, metavar="N", help="check in N processes on a core each (default: 1)"
     )
     parser.add_argument("--batch", type=positive, default=64, metavar="N", help="texts per batch (default: 64)")
-    parser.add_argument(
-        "--progress", action=BooleanOptionalAction, help="show progress (default: where standard error is a terminal)"
-    )
+    progress_option(parser)
     guard_options(parser)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, BooleanOptionalAction
 from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +11,7 @@ from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _ArgumentGroup, _SubParsersAction
+    from pathlib import Path
 
 DONE: Final = "exit status: 0 done, 2 could not be done or bad usage"
 """Of commands that answer no question with yes or no."""
@@ -67,13 +68,40 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
     parser.add_argument(
         "--policy", metavar="POLICY", help="policy file, or a preset such as strict (default: the packaged policy)"
     )
-    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
-    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+    model_option(parser)
+    providers_option(parser)
     parser.add_argument(
         "--no-early-exit",
         dest="early_exit",
         action="store_false",
         help="let every layer of the model see every text, on CPU too",
+    )
+
+
+def model_option(parser: ArgumentParser | _ArgumentGroup) -> None:
+    """Add the model a guard loads."""
+    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
+
+
+def providers_option(parser: ArgumentParser | _ArgumentGroup) -> None:
+    """Add where it runs."""
+    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+
+
+def layout_options(parser: ArgumentParser, *, context: bool = True) -> None:
+    """Add how the lines of a file hold their texts, for ``lines.layout_of``."""
+    parser.add_argument(
+        "--format", choices=("jsonl", "txt"), help="of the lines, where the name of a file does not say"
+    )
+    parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
+    if context:
+        parser.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
+
+
+def progress_option(parser: ArgumentParser) -> None:
+    """Add whether to show how far the work is."""
+    parser.add_argument(
+        "--progress", action=BooleanOptionalAction, help="show progress (default: where standard error is a terminal)"
     )
 
 
@@ -87,6 +115,11 @@ def stage_option(parser: ArgumentParser) -> None:
         help="where it was seen: input from a user, tool in a document or tool result, output from the model "
         "(default: input)",
     )
+
+
+def key_in(file: Path | None) -> bytes | None:
+    """Return the key of a chain's hashes, where it has one. Raises ``OSError`` where the file cannot be read."""
+    return None if file is None else file.read_bytes()
 
 
 def moment(given: str) -> datetime:

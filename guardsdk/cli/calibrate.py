@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, BooleanOptionalAction
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.cli.arguments import stage_option
+from guardsdk.cli.arguments import layout_options, model_option, progress_option, providers_option, stage_option
 from guardsdk.cli.calibrating import calibrate
 from guardsdk.policy.finding import DEFAULT, PACKAGED
 
@@ -42,21 +42,17 @@ def calibrate_options(parser: ArgumentParser) -> None:
         help="let the overlay turn scores into what they mean on these texts (Platt)",
     )
     parser.add_argument("--meaning", choices=("platt", "isotonic"), help="tell what a score means on these texts")
-    parser.add_argument("--format", choices=("jsonl", "txt"), help="what the files are, where their names do not say")
-    parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
-    parser.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
+    layout_options(parser)
     parser.add_argument(
         "--policy",
         default=DEFAULT,
         metavar="POLICY",
         help=f"a file, or one of {', '.join(PACKAGED)} (default: {DEFAULT})",
     )
-    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
-    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+    model_option(parser)
+    providers_option(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument(
-        "--progress", action=BooleanOptionalAction, help="show progress (default: where standard error is a terminal)"
-    )
+    progress_option(parser)
 
 
 def _share(given: str) -> float:

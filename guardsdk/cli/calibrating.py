@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
-from argparse import Namespace
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +15,8 @@ from guardsdk.calibration.meaning import meaning, platt_line
 from guardsdk.calibration.overlay import Source, overlay, told
 from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
-from guardsdk.cli.lines import Layout, Unread, read_lines
+from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.scan import batches, format_of, open_source
 from guardsdk.cli.terminal import complain, progress, say, table
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
@@ -29,6 +26,7 @@ from guardsdk.policy.recalibrating import Recalibration, lines_of
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Iterator
 
     from guardsdk.calibration.choosing import Tuning
@@ -157,25 +155,11 @@ def _rules(policy: Policy, stage: Stage, rules: tuple[RuleInfo, ...]) -> list[Ru
 
 def _sampled(guard: Guard, rules: list[RuleInfo], name: str, options: Namespace) -> tuple[Sample, str]:
     """Check the texts of a file and return their scores, counted, and the file's sha256."""
-    layout = Layout(
-        format_of(
-            Namespace(
-                file=name,
-                format=options.format,
-                field=options.field,
-                context_field=options.context_field,
-                stage=options.stage,
-            )
-        ),
-        options.field or "text",
-        options.context_field,
-    )
+    layout = layout_of(options, name)
     sample, unread = Sample(rules), Unread()
-    shown = sys.stderr.isatty() if options.progress is None else bool(options.progress)
     with ExitStack() as stack:
         source = open_source(name, stack)
-        total = None if name == "-" else os.fstat(source.fileno()).st_size
-        display = stack.enter_context(progress(shown=shown, total=total))
+        display = stack.enter_context(progress(wanted=options.progress, total=size_of(source)))
         for batch in batches(read_lines(source, layout), _BATCH):
             good = unread.sift(batch)
             texts, contexts = [line.text for line in good], [line.context for line in good]

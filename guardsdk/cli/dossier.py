@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guardsdk.cli.arguments import key_in, model_option, providers_option
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say
 from guardsdk.dossier import Inputs, as_html, as_markdown, build
@@ -25,8 +26,8 @@ def dossier_options(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="where to write: PATH.md and PATH.html")
     parser.add_argument("--system", default="the system", metavar="NAME", help="what the product is called")
     parser.add_argument("--policy", default=DEFAULT, metavar="POLICY", help=f"a file or a preset (default: {DEFAULT})")
-    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
-    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+    model_option(parser)
+    providers_option(parser)
     parser.add_argument(
         "--evaluation",
         type=Path,
@@ -70,8 +71,8 @@ def _dossier(options: Namespace) -> Exit:
         specification=given,
         specification_address=address,
         wrapped=options.wrapped,
-        log_key=None if options.decision_key is None else options.decision_key.read_bytes(),
-        incident_key=None if options.incident_key is None else options.incident_key.read_bytes(),
+        log_key=key_in(options.decision_key),
+        incident_key=key_in(options.incident_key),
     )
     with Guard(quiet(policy), models=options.model, providers=options.providers, observers=(), cache=0) as guard:
         document = build(guard, policy, inputs, datetime.now(UTC))

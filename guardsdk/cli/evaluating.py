@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from argparse import BooleanOptionalAction
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.cli.arguments import above_zero, command, guard_options, natural, not_negative, positive
+from guardsdk.cli.arguments import above_zero, command, guard_options, natural, not_negative, positive, progress_option
 from guardsdk.cli.comparing import COMPARED, compare_options
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, progress, say, table
@@ -99,9 +97,7 @@ def _run_options(parser: ArgumentParser) -> None:
     judged = parser.add_argument_group("the judge")
     judged.add_argument("--judge", metavar="module:function", help="who judges answers (default: our own classifiers)")
     judged.add_argument("--keep-answers", action="store_true", help="write the answers into the record, as text")
-    parser.add_argument(
-        "--progress", action=BooleanOptionalAction, help="show progress (default: where standard error is a terminal)"
-    )
+    progress_option(parser)
 
 
 def _run(options: Namespace) -> Exit:
@@ -176,7 +172,7 @@ class _Runs:
         plan = Plan(
             suite, self.target, self.judge, screening, options.seed, settings, options.keep_answers, self.answers
         )
-        told = _Told(shown=sys.stderr.isatty() if options.progress is None else bool(options.progress))
+        told = _Told(wanted=options.progress)
         try:
             head = evaluate(plan, out, overwrite=options.overwrite, started=told.started, on_case=told.case)
         except KeyboardInterrupt:
@@ -218,14 +214,14 @@ class _Guards:
 class _Told:
     """Shows how far a run is, and counts what comes of it."""
 
-    def __init__(self, *, shown: bool) -> None:
-        self._shown = shown
+    def __init__(self, *, wanted: bool | None) -> None:
+        self._wanted = wanted
         self._progress: Progress | None = None
         self._slices: dict[str, Counter[str]] = {}
         self._reasons: Counter[str] = Counter()
 
     def started(self, total: int, done: int) -> None:
-        self._progress = progress(shown=self._shown, total=total, unit="cases", done=done)
+        self._progress = progress(wanted=self._wanted, total=total, unit="cases", done=done)
         if done:
             complain(f"going on: {done} of {total} cases are done already")
 

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.cli.arguments import command, moment
+from guardsdk.cli.arguments import command, key_in, moment
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, table
 from guardsdk.errors import InputError
-from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing
+from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing, utc
 from guardsdk.incidents.events import Report
 from guardsdk.incidents.export import as_json, as_markdown, chain_problem
 from guardsdk.incidents.log import IncidentLog, links
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from guardsdk.incidents.events import Incident
 
@@ -74,7 +74,7 @@ def incident_options(parser: ArgumentParser) -> None:
     )
 
 
-def _common(parser: ArgumentParser, run: Any) -> ArgumentParser:  # noqa: ANN401  a command
+def _common(parser: ArgumentParser, run: Callable[[Namespace], Exit]) -> ArgumentParser:
     parser.set_defaults(run=run, alone=True)
     parser.add_argument(
         "--log", type=Path, default=_DEFAULT, metavar="FILE", help=f"file of incidents (default: {_DEFAULT})"
@@ -99,7 +99,7 @@ def _harm(given: str) -> Harm:
 
 
 def _log(options: Namespace) -> IncidentLog:
-    return IncidentLog(options.log, key=None if options.key_file is None else options.key_file.read_bytes())
+    return IncidentLog(options.log, key=key_in(options.key_file))
 
 
 def _linked(options: Namespace) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _close(options: Namespace) -> Exit:
 def _clocks(one: Incident, now: datetime) -> Iterator[str]:
     yield f"{one.id}: {one.severity}" + ("" if one.closed is None else ", closed")
     for clock in one.clocks:
-        due = "" if clock.due is None else f" by {clock.due:%Y-%m-%d %H:%M} UTC"
+        due = "" if clock.due is None else f" by {utc(clock.due)}"
         yield f"article {clock.article}: {clock.duty}{due}: {standing(clock, one.reported(clock.recipient), now)}"
     if one.clocks:
         yield NOT_DECIDED

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import sys
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, Literal
+
+from guardsdk.errors import InputError
+from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from argparse import Namespace
+    from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import ExitStack
 
 Format = Literal["jsonl", "txt"]
+_FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt"}
+_BATCH_CHARS: Final = 4_000_000
+"""Characters after which a batch is given out even where it holds fewer lines than asked for, to bound memory."""
 
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """Bytes of a line that are read; a longer one is a bad line, so that no file can fill the memory."""
@@ -65,6 +77,58 @@ class Unread:
         return f"{name}: {lines} no text: {first}line {self.first.number}: {self.first.problem}"
 
 
+def layout_of(options: Namespace, name: str) -> Layout:
+    """Return how the lines of the file ``name`` hold their texts, by its name and ``arguments.layout_options``.
+
+    Raises ``InputError`` where they do not say.
+    """
+    context_field: str | None = getattr(options, "context_field", None)
+    if context_field and options.stage != Stage.OUTPUT:
+        msg = "--context-field is read on --stage output only"
+        raise InputError(msg)
+    fields = options.field or context_field
+    kind: Format | None = options.format or _FORMATS.get(Path(name).suffix.lower())
+    if kind is None and fields:
+        kind = "jsonl"
+    if kind is None and name == "-":
+        kind = "txt"
+    if kind is None:
+        msg = f"cannot tell the format of {name} by its name; give --format jsonl or --format txt"
+        raise InputError(msg)
+    if kind == "txt" and fields:
+        msg = "--field and --context-field need a file of JSON lines"
+        raise InputError(msg)
+    return Layout(kind, options.field or "text", context_field)
+
+
+def open_source(name: str, stack: ExitStack) -> IO[bytes]:
+    """Open the file to read, or standard input for ``-``."""
+    return sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
+
+
+def size_of(source: IO[bytes]) -> int | None:
+    """Return the bytes of ``source`` where it is a regular file."""
+    try:
+        found = os.fstat(source.fileno())
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
+    """Yield up to ``size`` lines at a time, fewer where they are long."""
+    batch: list[Line] = []
+    chars = 0
+    for line in lines:
+        batch.append(line)
+        chars += len(line.text) + len(line.context or "")
+        if len(batch) == size or chars >= _BATCH_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch
+
+
 def read_lines(stream: IO[bytes], layout: Layout, longest: int = LONGEST_LINE) -> Iterator[Line]:
     """Yield the lines of ``stream`` that are not blank; they end at a line feed. Never holds more than one line."""
     number = size = 0
@@ -116,7 +180,7 @@ def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
     return Line(number, size, text=text, context=context)
 
 
-def _kind(value: Any) -> str:  # noqa: ANN401  whatever JSON holds
+def _kind(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.cli.arguments import command
+from guardsdk.cli.arguments import command, model_option
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.policy_runs import POLICY_HELP, run_options
 from guardsdk.cli.policy_teach import teach_options
@@ -59,7 +59,7 @@ def policy_options(parser: ArgumentParser) -> None:
     three.add_argument(
         "policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})"
     )
-    three.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
+    model_option(three)
     three.add_argument("--json", action="store_true", help="print it as JSON")
     run_options(commands)
     teach_options(commands)

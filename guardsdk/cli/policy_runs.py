@@ -8,10 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from guardsdk.cli.arguments import command, stage_option
-from guardsdk.cli.lines import Layout, Unread, read_lines
+from guardsdk.cli.arguments import command, layout_options, model_option, providers_option, stage_option
+from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.scan import batches, format_of, open_source
 from guardsdk.cli.terminal import complain, say, table
 from guardsdk.comparing import compare
 from guardsdk.errors import InputError
@@ -22,7 +21,7 @@ from guardsdk.policy.load import load_policy
 from guardsdk.trying import quiet, tallies, try_examples
 
 if TYPE_CHECKING:
-    from argparse import Namespace, _SubParsersAction
+    from argparse import ArgumentParser, Namespace, _SubParsersAction
     from collections.abc import Iterator, Sequence
 
     from guardsdk.cli.lines import Line
@@ -51,17 +50,15 @@ def run_options(commands: _SubParsersAction[Any]) -> None:
     two.add_argument("old", metavar="OLD", help=POLICY_HELP)
     two.add_argument("new", metavar="NEW", help=POLICY_HELP)
     two.add_argument("--on", dest="file", metavar="FILE", help="texts to decide by both, one per line (.jsonl or .txt)")
-    two.add_argument("--format", choices=("jsonl", "txt"), help="what FILE is, where its name does not say")
-    two.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
-    two.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
+    layout_options(two)
     stage_option(two)
     two.add_argument("--with-text", action="store_true", help="show the texts whose decision changes")
     _common(two)
 
 
-def _common(parser: Any) -> None:  # noqa: ANN401  argparse's own
-    parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
-    parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
+def _common(parser: ArgumentParser) -> None:
+    model_option(parser)
+    providers_option(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
 
 
@@ -196,7 +193,7 @@ def _diff(options: Namespace) -> Exit:
 
 
 def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any], Exit]:
-    layout = Layout(format_of(options), options.field or "text", options.context_field)
+    layout = layout_of(options, options.file)
     moves: Counter[tuple[str, str]] = Counter()
     rows: list[dict[str, Any]] = []
     unread = Unread()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-from guardsdk.cli.arguments import command
-from guardsdk.cli.lines import Layout, read_lines
+from guardsdk.cli.arguments import command, layout_options, model_option
+from guardsdk.cli.lines import layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.scan import format_of, open_source
 from guardsdk.cli.terminal import complain, say, table
 from guardsdk.errors import InputError, TeachingError
 from guardsdk.guard import Guard
@@ -18,7 +16,7 @@ from guardsdk.policy.finding import DEFAULT
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
+    from argparse import Namespace, _SubParsersAction
     from collections.abc import Iterator
 
     from guardsdk.teaching.lesson import Lesson
@@ -35,8 +33,7 @@ def teach_options(commands: _SubParsersAction[Any]) -> None:
     one.add_argument("--violates", required=True, metavar="FILE", help=f"texts it must find, {_FORMS}")
     one.add_argument("--allowed", metavar="FILE", help="texts it must let pass, best on the same subject")
     one.add_argument("--background", metavar="FILE", help="benign texts in place of the packaged bank, at least 100")
-    one.add_argument("--format", choices=("jsonl", "txt"), help="what the files are, where their names do not say")
-    one.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
+    layout_options(one, context=False)
     one.add_argument("--text", metavar="SENTENCE", help="the criterion in plain language")
     stages = [stage.value for stage in Stage]
     one.add_argument(
@@ -53,7 +50,7 @@ def teach_options(commands: _SubParsersAction[Any]) -> None:
     )
     one.add_argument("--out", metavar="FILE.json", help="where to keep the lesson")
     one.add_argument("--with-text", action="store_true", help="show the examples that confuse it")
-    one.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
+    model_option(one)
     one.add_argument("--json", action="store_true", help="print the lesson as JSON")
 
 
@@ -111,11 +108,9 @@ def _told(lesson: Lesson, given: dict[str, list[str]], *, with_text: bool) -> It
 
 def _texts(name: str, options: Namespace) -> list[str]:
     """Return the distinct texts of a file, in order. Raises ``InputError`` naming the file and the line."""
-    source = Namespace(file=name, format=options.format, field=options.field, context_field=None)
-    layout = Layout(format_of(source), options.field or "text")
     found: dict[str, None] = {}
     with ExitStack() as stack:
-        for line in read_lines(open_source(name, stack), layout):
+        for line in read_lines(open_source(name, stack), layout_of(options, name)):
             if line.problem is not None:
                 msg = f"{name}:{line.number}: {line.problem}"
                 raise InputError(msg)

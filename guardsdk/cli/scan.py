@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import sys
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from guardsdk.cli.lines import Format, Layout, Line, read_lines
+from guardsdk.cli.lines import batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import WORDS, Exit, outcome
 from guardsdk.cli.resuming import Done, done_before
 from guardsdk.cli.terminal import complain, progress, say
 from guardsdk.cli.workers import How, checked
 from guardsdk.errors import InputError, why_unchecked
-from guardsdk.verdict import Action, Stage
+from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import TextIO
 
+    from guardsdk.cli.lines import Line
     from guardsdk.cli.terminal import Progress
     from guardsdk.guard import Guard
     from guardsdk.verdict import Verdict
 
-_FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt"}
-_BATCH_CHARS: Final = 4_000_000
-"""Characters after which a batch is checked even where it holds fewer texts than asked for, to bound memory."""
 _NOTES: Final = 20
 """Lines complained of one by one; the summary counts the rest, and the output names every one."""
 
@@ -41,16 +38,16 @@ def scan(guard: Guard, options: Namespace) -> Exit:
     Raises ``OSError`` where a file cannot be read or written, ``InputError`` where the options do not fit together,
     and ``GuardError`` where the model or the policy cannot be used at all.
     """
-    layout = Layout(format_of(options), options.field or "text", options.context_field)
+    layout = layout_of(options, options.file)
     if options.resume and not options.out:
         msg = "--resume needs --out, the file to go on with"
         raise InputError(msg)
     with ExitStack() as stack:
         source = open_source(options.file, stack)
-        total = _size(source)
+        total = size_of(source)
         guard.warmup()  # before the output file is emptied
         target, done = _open_target(options.out, source, stack, guard if options.resume else None)
-        run = _Run(guard, options, target, stack.enter_context(progress(shown=_shown(options), total=total)), done)
+        run = _Run(guard, options, target, stack.enter_context(progress(wanted=options.progress, total=total)), done)
         try:
             run.over(line for line in read_lines(source, layout) if line.number > done.line)
         except KeyboardInterrupt:
@@ -130,45 +127,6 @@ class _Run:
         )
 
 
-def batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
-    """Yield up to ``size`` lines at a time, fewer where they are long."""
-    batch: list[Line] = []
-    chars = 0
-    for line in lines:
-        batch.append(line)
-        chars += len(line.text) + len(line.context or "")
-        if len(batch) == size or chars >= _BATCH_CHARS:
-            yield batch
-            batch, chars = [], 0
-    if batch:
-        yield batch
-
-
-def format_of(options: Namespace) -> Format:
-    """Return how the lines of the file hold their texts. Raises ``InputError`` where the options do not say."""
-    if options.context_field and options.stage != Stage.OUTPUT:
-        msg = "--context-field is read on --stage output only"
-        raise InputError(msg)
-    fields = options.field or options.context_field
-    kind: Format | None = options.format or _FORMATS.get(Path(options.file).suffix.lower())
-    if kind is None and fields:
-        kind = "jsonl"
-    if kind is None and options.file == "-":
-        kind = "txt"
-    if kind is None:
-        msg = f"cannot tell the format of {options.file} by its name; give --format jsonl or --format txt"
-        raise InputError(msg)
-    if kind == "txt" and fields:
-        msg = "--field and --context-field need a file of JSON lines"
-        raise InputError(msg)
-    return kind
-
-
-def open_source(name: str, stack: ExitStack) -> IO[bytes]:
-    """Open the file to read, or standard input for ``-``."""
-    return sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
-
-
 def _open_target(name: str | None, source: IO[bytes], stack: ExitStack, resuming: Guard | None) -> tuple[TextIO, Done]:
     """Return where the rows go, and what is there already that the guard ``resuming`` goes on with."""
     if name is None:
@@ -187,17 +145,3 @@ def _same_file(path: Path, source: IO[bytes]) -> bool:
         return os.path.samestat(path.stat(), os.fstat(source.fileno()))
     except OSError:  # standard input may be no file at all
         return False
-
-
-def _size(source: IO[bytes]) -> int | None:
-    """Return the bytes of ``source`` where it is a regular file."""
-    try:
-        found = os.fstat(source.fileno())
-    except OSError:
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
-
-
-def _shown(options: Namespace) -> bool:
-    """Whether to show progress: as asked, else where someone watches."""
-    return sys.stderr.isatty() if options.progress is None else bool(options.progress)

@@ -110,13 +110,13 @@ class Bar(Progress):
         self._bar.close()
 
 
-def progress(*, shown: bool, total: int | None, unit: str = "texts", done: int = 0) -> Progress:
-    """Return the best display at hand.
+def progress(*, wanted: bool | None, total: int | None, unit: str = "texts", done: int = 0) -> Progress:
+    """Return the best display at hand where it is ``wanted``: by default where standard error is a terminal.
 
     For ``texts`` the sizes are bytes of a file, of which there are ``total`` (none where unknown). For any other
     ``unit`` they are numbers of that unit, ``done`` of them done before.
     """
-    if not shown:
+    if not (sys.stderr.isatty() if wanted is None else wanted):
         return Progress()
     try:
         from tqdm import tqdm  # noqa: PLC0415  an extra

@@ -117,19 +117,21 @@ def clocks(harms: Iterable[Harm], aware: datetime, role: Role) -> tuple[Clock, .
 def standing(clock: Clock, reported: datetime | None, now: datetime) -> str:
     """Say how a clock stands: running, overdue, or stopped by a report, before or after its last moment."""
     if clock.due is None:
-        return "at once" if reported is None else f"reported {_moment(reported)}"
+        return "at once" if reported is None else f"reported {utc(reported)}"
     if reported is not None:
         apart = f"{_span(abs(clock.due - reported))} {'after' if reported > clock.due else 'before'} the last moment"
-        return f"reported {_moment(reported)}, {apart}"
+        return f"reported {utc(reported)}, {apart}"
     if now > clock.due:
         return f"overdue by {_span(now - clock.due)}"
     return f"running, {_span(clock.due - now)} left"
 
 
-def _moment(when: datetime) -> str:
+def utc(when: datetime) -> str:
+    """Return a moment in UTC as it stands in reports, to the minute."""
     return f"{when:%Y-%m-%d %H:%M} UTC"
 
 
 def _span(span: timedelta) -> str:
-    hours = int(span.total_seconds() // 3600)
-    return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h {int(span.total_seconds() // 60) % 60} min"  # noqa: PLR2004  hours of a day
+    hours, minutes = divmod(int(span.total_seconds() // 60), 60)
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"

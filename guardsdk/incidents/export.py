@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.incidents.clocks import NOT_DECIDED, SECOND_HAND, standing
+from guardsdk.incidents.clocks import NOT_DECIDED, SECOND_HAND, standing, utc
 from guardsdk.incidents.events import Closing, Note, Opening
 from guardsdk.render.markdown import plain, table
 
@@ -39,7 +39,7 @@ def as_json(incidents: Sequence[Incident], chain: ChainReport, now: datetime) ->
                     for clock in one.clocks
                 ],
                 "decisions": [link.model_dump() for link in one.decisions],
-                "history": [written.model_dump(mode="json") for written in one.history],
+                "history": [event.model_dump(mode="json") for event in one.history],
             }
             for one in incidents
         ],
@@ -55,7 +55,7 @@ def as_markdown(incidents: Sequence[Incident], chain: ChainReport, now: datetime
     """Return a report of ``incidents`` as they stand at ``now``."""
     problem = chain_problem(chain)
     held = f"whole: {chain.records} records" if problem is None else f"BROKEN: {plain(problem)}"
-    lines = ["# Incidents", "", f"As of {now:%Y-%m-%d %H:%M} UTC. The chain of the file is {held}.", ""]
+    lines = ["# Incidents", "", f"As of {utc(now)}. The chain of the file is {held}.", ""]
     lines += [f"{NOT_DECIDED} Basis: {SECOND_HAND}.", ""]
     for one in incidents:
         lines += [*_incident(one, now), ""]
@@ -73,9 +73,9 @@ def _incident(one: Incident, now: datetime) -> Iterator[str]:
         ("Severity", f"{one.severity} ({', '.join(harm.value for harm in one.harms)})"),
         ("Reporter", opening.reporter),
         ("System or source", opening.system),
-        ("Reported", _moment(opening.reported)),
-        ("Date of incident", _moment(opening.occurred)),
-        ("Became aware", f"{_moment(opening.aware)}, as {opening.role.value}"),
+        ("Reported", utc(opening.reported)),
+        ("Date of incident", utc(opening.occurred)),
+        ("Became aware", f"{utc(opening.aware)}, as {opening.role.value}"),
         ("Impacts", "; ".join(opening.impacts)),
         ("Stakeholders impacted", "; ".join(opening.stakeholders)),
     ]
@@ -84,7 +84,7 @@ def _incident(one: Incident, now: datetime) -> Iterator[str]:
     yield plain(opening.description)
     if one.clocks:
         clocks = [
-            tuple(map(plain, (clock.article, clock.duty, "at once" if clock.due is None else _moment(clock.due), at)))
+            tuple(map(plain, (clock.article, clock.duty, "at once" if clock.due is None else utc(clock.due), at)))
             for clock in one.clocks
             for at in [standing(clock, one.reported(clock.recipient), now)]
         ]
@@ -97,12 +97,12 @@ def _incident(one: Incident, now: datetime) -> Iterator[str]:
         yield ""
         yield table(("log", "record", "time", "stage", "action", "hash"), links)
     yield ""
-    yield table(("written", "by", "what"), [_told(written) for written in one.history])
+    yield table(("written", "by", "what"), [_told(event) for event in one.history])
 
 
-def _told(written: Written) -> tuple[str, str, str]:
-    event = written.event
-    when = plain(_moment(written.time))
+def _told(line: Written) -> tuple[str, str, str]:
+    event = line.event
+    when = plain(utc(line.time))
     if isinstance(event, Opening):
         return when, plain(event.reporter), "opened"
     if isinstance(event, Closing):
@@ -116,9 +116,5 @@ def _noted(note: Note) -> str:
         parts.append(f"harms are now {', '.join(harm.value for harm in note.harms)}")
     if note.report is not None:
         name = f" ({note.report.name})" if note.report.name else ""
-        parts.append(f"reported to {note.report.to.value}{name} at {_moment(note.report.at)}")
+        parts.append(f"reported to {note.report.to.value}{name} at {utc(note.report.at)}")
     return "; ".join(parts)
-
-
-def _moment(when: datetime) -> str:
-    return f"{when:%Y-%m-%d %H:%M} UTC"

@@ -222,7 +222,7 @@ def test_without_tqdm_a_plain_count_is_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    with progress(shown=True, total=200) as shown:
+    with progress(wanted=True, total=200) as shown:
         assert isinstance(shown, Counter)
         shown.advance(3, 100)
         shown.note("line 2: bad")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.cli.lines import Layout, Unread, read_lines
-from guardsdk.cli.scan import batches
+from guardsdk.cli.lines import Layout, Unread, batches, read_lines
 
 if TYPE_CHECKING:
     from guardsdk.cli.lines import Line
