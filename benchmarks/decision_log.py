@@ -74,7 +74,7 @@ def decisions(chance: random.Random) -> Iterator[CheckRecord]:
     while True:
         stage = chance.choices([*Stage], [6, 1, 3])[0]
         principles = [one for one in policy.principles if stage in one.stages]
-        blocked = chance.random() < 0.02  # noqa: PLR2004  a share
+        blocked = chance.random() < 0.02
         worst = chance.choice(principles).id if blocked else None
         evaluations = []
         for one in principles:

@@ -7,28 +7,19 @@ import codecs
 import urllib.parse
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.evaluation.encodings import mirrored, morse, shifted
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LEET: Final = str.maketrans("aeiost", "431057")
 _ALIKE: Final = str.maketrans("aceopxyisjhkdg", "асеорхуіѕјһкԁɡ")
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
-_MORSE: Final = dict(
-    pair.split("=")
-    for pair in (  # noqa: SIM905  a list of literals would be three times as long
-        "a=.- b=-... c=-.-. d=-.. e=. f=..-. g=--. h=.... i=.. j=.--- k=-.- l=.-.. m=-- n=-. o=--- p=.--. q=--.- r=.-. "
-        "s=... t=- u=..- v=...- w=.-- x=-..- y=-.-- z=--.."
-    ).split(" ")
-)
-
-
-def _shift(text: str, by: int) -> str:
-    turned = _LETTERS[by:] + _LETTERS[:by]
-    return text.translate(str.maketrans(_LETTERS + _LETTERS.upper(), turned + turned.upper()))
 
 
 def _selectors(text: str) -> str:
-    return "".join(chr(0xFE00 + byte) if byte < 16 else chr(0xE0100 + byte - 16) for byte in text.encode())  # noqa: PLR2004  there are 16 of the first kind
+    """Return variation selectors, of which 16 are in one block of Unicode and the others in another."""
+    return "".join(chr(0xFE00 + byte) if byte < 16 else chr(0xE0100 + byte - 16) for byte in text.encode())
 
 
 def _zero_width(text: str) -> str:
@@ -64,14 +55,10 @@ DISGUISES: Final[dict[str, Callable[[str], str]]] = {
     "backslash u": lambda text: "".join(f"\\u{ord(one):04x}" for one in text),
     "code points": lambda text: " ".join(f"U+{ord(one):04X}" for one in text),
     "quoted-printable": _quoted,
-    "Morse code": lambda text: " / ".join(
-        " ".join(_MORSE[one] for one in word if one in _MORSE) for word in text.lower().split()
-    ),
+    "Morse code": morse,
     "rot13": lambda text: codecs.encode(text, "rot13"),
-    "alphabet shifted by 7": lambda text: _shift(text, 7),
-    "alphabet mirrored": lambda text: text.translate(
-        str.maketrans(_LETTERS + _LETTERS.upper(), _LETTERS[::-1] + _LETTERS[::-1].upper())
-    ),
+    "alphabet shifted by 7": lambda text: shifted(text, 7),
+    "alphabet mirrored": mirrored,
     "reversed": lambda text: text[::-1],
     "words reversed": lambda text: " ".join(word[::-1] for word in text.split(" ")),
     "letters spaced": " ".join,

@@ -115,7 +115,7 @@ def accepted(result: Mapping[str, Any]) -> dict[str, bool]:
     recalls = [one["difference"] for one in result["rates"] if one["measure"].startswith("recall")]
     return {
         "recall": min(recalls, default=0.0) >= -MOST_LOST,
-        "attack": result["attack"]["more"]["value"] <= 0.0 or result["attack"]["more"]["p"] > 0.05,  # noqa: PLR2004
+        "attack": result["attack"]["more"]["value"] <= 0.0 or result["attack"]["more"]["p"] > 0.05,
     }
 
 

@@ -123,7 +123,7 @@ def ordinary(traffic: Traffic, chance: random.Random) -> Iterator[Step]:
         user = f"user{chance.randrange(USERS)}"
         question = chance.choice(pools["benign"])
         yield Step(question, user)
-        if chance.random() < 0.1:  # noqa: PLR2004  a share
+        if chance.random() < 0.1:
             yield Step(chance.choice(pools["documents"]), user)
         if question.verdict.action.passes:
             refused = chance.random() < REFUSED and "refusals" in pools
@@ -163,12 +163,12 @@ def of_traffic(traffic: Traffic) -> dict[str, tuple[tuple[Kind, ...], Callable[[
         *pools["attacks"],
         *chain.from_iterable(traffic.sessions["rewordings"]),
     ]
-    near = [text for text in everything if not _held(text) and _closeness(text) >= -3.5]  # noqa: PLR2004
+    near = [text for text in everything if not _held(text) and _closeness(text) >= -3.5]
     attacks = [text for text in [*pools["attacks"], *pools["harmful"]] if _held(text)]
     changed = (Kind.SCORE_DRIFT, Kind.RATE_SHIFT)
     return {
         "slow drift": (changed, lambda chance: mixed(traffic, chance, lambda n: 0.3 * n / LONGEST, near, 2500)),
-        "burst of attacks": (changed, lambda chance: mixed(traffic, chance, lambda n: 0.5 * (n < 400), attacks)),  # noqa: PLR2004
+        "burst of attacks": (changed, lambda chance: mixed(traffic, chance, lambda n: 0.5 * (n < 400), attacks)),
         "new language": (changed, lambda chance: mixed(traffic, chance, lambda _: 0.1, pools["other_language"])),
         "model update": (changed, lambda chance: mixed(traffic, chance, lambda _: 1.0, pools["updated_model"])),
     }
@@ -188,7 +188,7 @@ def of_actors(traffic: Traffic, chance: random.Random) -> dict[str, tuple[tuple[
     attacks = [text for text in [*pools["attacks"], *pools["harmful"]] if _held(text)]
     found["repeated blocks"] = (Kind.REPEATED_BLOCKS,), [session(chance.sample(attacks, 8)) for _ in range(50)]
     near = [*pools["harmful"], *pools["attacks"], *chain.from_iterable(traffic.sessions["rewordings"])]
-    near = [text for text in near if not _held(text) and _closeness(text) >= -2.0]  # noqa: PLR2004
+    near = [text for text in near if not _held(text) and _closeness(text) >= -2.0]
     found["policy-adjacent questions"] = (
         (Kind.ADJACENT_VOLUME, Kind.PROBING),
         [session(chance.sample(near, min(12, len(near)))) for _ in range(50)],
@@ -203,7 +203,7 @@ def of_actors(traffic: Traffic, chance: random.Random) -> dict[str, tuple[tuple[
         (as_written if over >= SHORT else short).append(session(texts[: over + 1], over))
         below = sorted({_closeness(text): text for text in texts if not _held(text)}.items(), key=lambda pair: pair[0])
         steps = [text for _, text in below]
-        if len(steps) >= 6 and _closeness(steps[-1]) >= -2.0:  # noqa: PLR2004
+        if len(steps) >= 6 and _closeness(steps[-1]) >= -2.0:
             climbs.append(session([*steps, texts[over]], len(steps)))
     for texts in traffic.sessions["rewordings"]:
         passed = [text for text in texts[1:] if not _held(text)]

@@ -165,7 +165,7 @@ def _rows(data: Path, name: str, chooser: random.Random) -> list[str]:
     texts: list[str] = []
     for path in sources(data / "train", files):
         found = sorted(
-            {row.text for row in load(path) if row.stage == stage and wanted(row) and 8 <= len(row.text) <= LONGEST}  # noqa: PLR2004
+            {row.text for row in load(path) if row.stage == stage and wanted(row) and 8 <= len(row.text) <= LONGEST}
         )
         texts += chooser.sample(found, min(share, len(found)))
     chooser.shuffle(texts)

@@ -10,28 +10,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
-_MORSE: Final = dict(
-    pair.split("=")
-    for pair in (  # noqa: SIM905  a list of literals would be three times as long
-        "a=.- b=-... c=-.-. d=-.. e=. f=..-. g=--. h=.... i=.. j=.--- k=-.- l=.-.. m=-- n=-. o=--- p=.--. q=--.- r=.-. "
-        "s=... t=- u=..- v=...- w=.-- x=-..- y=-.-- z=--.."
-    ).split(" ")
+_CODES: Final = (
+    ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.."
 )
+_MORSE: Final = dict(zip(_LETTERS, _CODES.split(), strict=True))
 _VOWELS: Final = "aeiou"
 
 
-def _morse(text: str) -> str:
+def morse(text: str) -> str:
+    """Return the letters of ``text`` in Morse code, its words parted by a slash."""
     words = ("".join(letter for letter in word.lower() if letter in _MORSE) for word in text.split())
     return " / ".join(" ".join(_MORSE[letter] for letter in word) for word in words if word)
 
 
-def _atbash(text: str) -> str:
+def mirrored(text: str) -> str:
+    """Return ``text`` with a for z, b for y and so on (atbash)."""
     backwards = _LETTERS[::-1]
     return text.translate(str.maketrans(_LETTERS + _LETTERS.upper(), backwards + backwards.upper()))
 
 
-def _caesar(text: str) -> str:
-    turned = _LETTERS[3:] + _LETTERS[:3]
+def shifted(text: str, by: int) -> str:
+    """Return ``text`` with every letter ``by`` places further on in the alphabet."""
+    turned = _LETTERS[by:] + _LETTERS[:by]
     return text.translate(str.maketrans(_LETTERS + _LETTERS.upper(), turned + turned.upper()))
 
 
@@ -55,9 +55,9 @@ ENCODINGS: Final[dict[str, Callable[[str], str]]] = {
     "binary": lambda text: " ".join(f"{byte:08b}" for byte in text.encode()),
     "url escapes": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
     "rot13": lambda text: codecs.encode(text, "rot13"),
-    "caesar by three": _caesar,
-    "atbash": _atbash,
-    "morse": _morse,
+    "caesar by three": lambda text: shifted(text, 3),
+    "atbash": mirrored,
+    "morse": morse,
     "leetspeak": lambda text: text.translate(str.maketrans("aeiostAEIOST", "431057431057")),
     "reversed": lambda text: text[::-1],
     "words reversed": lambda text: " ".join(reversed(text.split())),

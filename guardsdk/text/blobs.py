@@ -44,14 +44,12 @@ _LEAST_SIGNS = 8
 _SPLIT = re.compile(r"[/_+\r\n-]")
 _ENGLISH = 0.5
 """Share of known words that numbers and dots must give: any list of numbers is some string."""
-_MORSE: Final = dict(
-    pair.split("=")
-    for pair in (  # noqa: SIM905  a list of literals would be three times as long
-        ".-=a -...=b -.-.=c -..=d .=e ..-.=f --.=g ....=h ..=i .---=j -.-=k .-..=l --=m -.=n ---=o .--.=p --.-=q .-.=r "
-        "...=s -=t ..-=u ...-=v .--=w -..-=x -.--=y --..=z -----=0 .----=1 ..---=2 ...--=3 ....-=4 .....=5 -....=6 "
-        "--...=7 ---..=8 ----.=9 .-.-.-=. --..--=, ..--..=? -..-.=/ -....-=- .----.=' -.-.--=!"
-    ).split(" ")
+_CODES: Final = (
+    ".-=a -...=b -.-.=c -..=d .=e ..-.=f --.=g ....=h ..=i .---=j -.-=k .-..=l --=m -.=n ---=o .--.=p --.-=q .-.=r "
+    "...=s -=t ..-=u ...-=v .--=w -..-=x -.--=y --..=z -----=0 .----=1 ..---=2 ...--=3 ....-=4 .....=5 -....=6 "
+    "--...=7 ---..=8 ----.=9 .-.-.-=. --..--=, ..--..=? -..-.=/ -....-=- .----.=' -.-.--=!"
 )
+_MORSE: Final = dict(pair.split("=") for pair in _CODES.split(" "))
 _MORSE_GAP = re.compile(r"\s*[/|]\s*|\s{2,}")
 _PROBE = 64
 

@@ -95,7 +95,7 @@ def collate(
     for index, start, end in batch:
         text, context = data.row(index)
         text = text[start:end]
-        if drop and rng is not None and rng.random() < 0.5:  # noqa: PLR2004  every second row stays whole
+        if drop and rng is not None and rng.random() < 0.5:  # every second row stays whole
             text = np.where(rng.random(len(text)) < drop, MASK, text)
         head = [CLS, STAGE_TOKENS[STAGES[data.stage[index]]]]
         shown = shorten_context(context) if len(context) else context
@@ -120,7 +120,7 @@ def _window(length: int, room: int, rng: np.random.Generator, *, anywhere: bool)
     """
     if length <= room:
         return 0, length
-    start = int(rng.integers(0, length - room + 1)) if anywhere and rng.random() < 0.5 else 0  # noqa: PLR2004
+    start = int(rng.integers(0, length - room + 1)) if anywhere and rng.random() < 0.5 else 0
     return start, start + room
 
 

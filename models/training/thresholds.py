@@ -131,7 +131,7 @@ def _shares(count: int) -> list[tuple[float, ...]]:
     The attacks that are known decide only within bounds: other attacks will come.
     """
     tenths = product(range(_LEAST, 11), repeat=count)
-    return [tuple(part / 10 for part in parts) for parts in tenths if sum(parts) == 10]  # noqa: PLR2004
+    return [tuple(part / 10 for part in parts) for parts in tenths if sum(parts) == 10]
 
 
 def _recall(wanted: Sequence[tuple[str, Mapping[str, NDArray[np.float64]]]], thresholds: Mapping[str, float]) -> float:

@@ -71,7 +71,7 @@ def generate(rng: random.Random, count: int, tasks: Sequence[str] = ()) -> Itera
             "example": rng.choice(tasks) if tasks else rng.choice(bank("benign_everyday")),
         }
         later = rng.sample(("task", "rules", "steps", "format", "example"), rng.randint(1, 5))
-        if rng.random() < 0.25:  # noqa: PLR2004  many people write no headings at all
+        if rng.random() < 0.25:  # many people write no headings at all
             text = rng.choice((" ", "\n", "\n\n")).join(parts[name] for name in ("role", *later))
         else:
             text = "\n\n".join(f"{_title(rng, style, name)}\n{parts[name]}" for name in ("role", *later))

@@ -30,7 +30,7 @@ _INPUT = 0.6
 
 def _joined(rng: random.Random, text: str) -> str:
     """Drop some of the spaces."""
-    return "".join("" if char == " " and rng.random() < 0.4 else char for char in text)  # noqa: PLR2004
+    return "".join("" if char == " " and rng.random() < 0.4 else char for char in text)
 
 
 def _spaced(rng: random.Random, text: str) -> str:
@@ -44,7 +44,7 @@ def _spaced(rng: random.Random, text: str) -> str:
 
 def _leet(rng: random.Random, text: str) -> str:
     """Write some words with digits for letters."""
-    return " ".join(word.translate(_LEET) if rng.random() < 0.4 else word for word in text.split(" "))  # noqa: PLR2004
+    return " ".join(word.translate(_LEET) if rng.random() < 0.4 else word for word in text.split(" "))
 
 
 def _swapped(rng: random.Random, text: str) -> str:
@@ -56,7 +56,7 @@ def _stressed(rng: random.Random, text: str) -> str:
     """Shout one word or stretch its vowel."""
     words = text.split(" ")
     at = rng.randrange(len(words))
-    words[at] = words[at].upper() if rng.random() < 0.5 else re.sub(r"([aeou])", r"\1\1\1", words[at], count=1)  # noqa: PLR2004
+    words[at] = words[at].upper() if rng.random() < 0.5 else re.sub(r"([aeou])", r"\1\1\1", words[at], count=1)
     return " ".join(words)
 
 
@@ -79,19 +79,19 @@ def _line(rng: random.Random, kind: str, *, toxic: bool) -> tuple[str, str]:
 
 def _draw(rng: random.Random) -> Row:
     """Draw one text."""
-    toxic = rng.random() < 0.47  # noqa: PLR2004
+    toxic = rng.random() < 0.47
     kind = weighted(rng, _KINDS)
     text, group = _line(rng, kind, toxic=toxic)
     roll = rng.random()
     if roll < _ODD_SPELLING:
         text = rng.choice(_SPELLINGS)(rng, text)
-    elif roll < 0.4:  # noqa: PLR2004
+    elif roll < 0.4:
         around = slots("contrast_around")
-        before = rng.random() < 0.5  # noqa: PLR2004
+        before = rng.random() < 0.5
         text = f"{rng.choice(around['before'])} {text}" if before else f"{text} {rng.choice(around['after'])}"
-    elif roll < 0.48:  # noqa: PLR2004 - a harmless sentence beside it changes nothing
+    elif roll < 0.48:  # a harmless sentence beside it changes nothing
         more, _ = _line(rng, kind, toxic=False)
-        text = f"{more} {text}" if rng.random() < 0.5 else f"{text} {more}"  # noqa: PLR2004
+        text = f"{more} {text}" if rng.random() < 0.5 else f"{text} {more}"
     text = dress(rng, text, chat=0.05, noise=0.35)
     stage = "input" if kind == _ASKED or rng.random() < _INPUT else "output"
     labels = {"toxicity": int(toxic)}

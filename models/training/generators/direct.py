@@ -86,7 +86,7 @@ def _draw(tasks: Sequence[str], rng: random.Random) -> Row:
     kind = weighted(rng, _KINDS)
     lines = bank(f"direct_{kind}")
     index = rng.randrange(len(lines))
-    task = rng.choice(tasks or _TASKS).strip().rstrip(".!") if rng.random() < 0.7 else _short(rng, 90)  # noqa: PLR2004
+    task = rng.choice(tasks or _TASKS).strip().rstrip(".!") if rng.random() < 0.7 else _short(rng, 90)
     table = {
         **slots("direct_slots"),
         "task": (lower_first(task),),
@@ -96,10 +96,10 @@ def _draw(tasks: Sequence[str], rng: random.Random) -> Row:
     line, harmless = lines[index], kind in _HARMLESS
     if kind in _PAIRED:
         sides = columns(f"direct_{kind}")[index]
-        harmless = rng.random() < 0.45  # noqa: PLR2004 - share of twins
+        harmless = rng.random() < 0.45  # share of twins
         line = sides[harmless]
     text = fill(rng, line, table).replace("..", ".").replace("?.", "?").replace("!.", "!")
-    if rng.random() < 0.3:  # noqa: PLR2004
+    if rng.random() < 0.3:
         text = embed(rng, text)
     text = dress(rng, text, chat=0.25, noise=0.4)
     labels = dict(LABELS_BENIGN) if harmless else dict(_ATTACK)

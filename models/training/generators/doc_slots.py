@@ -54,7 +54,7 @@ def _url(rng: Random) -> str:
 def _time(rng: Random) -> str:
     """Make up a time of day in one of several spellings."""
     hour, minute = rng.randrange(7, 20), rng.choice((0, 0, 15, 30, 45))
-    half = "am" if hour < 12 else "pm"  # noqa: PLR2004 - noon
+    half = "am" if hour < 12 else "pm"  # noon
     twelve = (hour - 1) % 12 + 1
     spellings = (f"{hour:02d}:{minute:02d}", f"{twelve}:{minute:02d} {half}", f"{twelve}{half}", f"{twelve} o'clock")
     return rng.choice(spellings)
@@ -146,12 +146,12 @@ def _typo(rng: Random, word: str) -> str:
 def roughen(rng: Random, text: str) -> str:
     """Leave most texts alone; give others small letters, typos, lost full stops or loud letters."""
     draw = rng.random()
-    if draw < 0.07:  # noqa: PLR2004 - share of texts
+    if draw < 0.07:
         return text.lower()
-    if draw < 0.15:  # noqa: PLR2004 - share of texts
-        return re.sub(r"[A-Za-z]+", lambda m: _typo(rng, m.group()) if rng.random() < 0.06 else m.group(), text)  # noqa: PLR2004
-    if draw < 0.19:  # noqa: PLR2004 - share of texts
+    if draw < 0.15:
+        return re.sub(r"[A-Za-z]+", lambda m: _typo(rng, m.group()) if rng.random() < 0.06 else m.group(), text)
+    if draw < 0.19:
         return re.sub(r"[.!](?=\s|$)", "", text)
-    if draw < 0.205:  # noqa: PLR2004 - share of texts
+    if draw < 0.205:
         return text.upper()
     return text

@@ -44,14 +44,14 @@ def _message(rng: Random) -> dict[str, Any]:
 
 
 def _mail(rng: Random) -> dict[str, Any]:
-    body = pick(rng, "doc_mail_full") if rng.random() < 0.4 else " ".join(speech(rng) for _ in range(rng.randint(1, 4)))  # noqa: PLR2004
+    body = pick(rng, "doc_mail_full") if rng.random() < 0.4 else " ".join(speech(rng) for _ in range(rng.randint(1, 4)))
     return {
         "id": fill(rng, "{n2}"),
         "from": fill(rng, "{email}"),
         "to": [fill(rng, "{email}") for _ in range(rng.randint(1, 2))],
         "subject": fill(rng, "{subject}"),
         "body": body,
-        "read": rng.random() < 0.5,  # noqa: PLR2004
+        "read": rng.random() < 0.5,
     }
 
 
@@ -83,7 +83,7 @@ def _result(rng: Random) -> dict[str, Any]:
 def _file(rng: Random) -> dict[str, Any]:
     name = fill(rng, rng.choice(("{thing}.docx", "{project}-{month}.pdf", "{thing}_{n4}.xlsx", "notes.txt")))
     entry = {"filename": name.replace(" ", "_"), "owner": fill(rng, "{email}"), "size": rng.randrange(100, 99_999)}
-    return entry | ({"content": speech(rng)} if rng.random() < 0.6 else {})  # noqa: PLR2004
+    return entry | ({"content": speech(rng)} if rng.random() < 0.6 else {})
 
 
 def _review(rng: Random) -> dict[str, Any]:
@@ -143,16 +143,16 @@ def as_yaml(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - any JSON value
 
 def dump(rng: Random, value: Any) -> str:  # noqa: ANN401 - any JSON value
     """Write a JSON value as JSON, YAML or a Python literal."""
-    if isinstance(value, list) and len(value) == 1 and rng.random() < 0.5:  # noqa: PLR2004
+    if isinstance(value, list) and len(value) == 1 and rng.random() < 0.5:
         value = value[0]
-    if rng.random() < 0.3:  # noqa: PLR2004
+    if rng.random() < 0.3:
         value = {rng.choice(("results", "data", "items", "messages", "output")): value}
     style = rng.randrange(5)
     if style == 0:
         return json.dumps(value, ensure_ascii=False)
     if style == 1:
         return str(value)
-    if style == 2:  # noqa: PLR2004
+    if style == 2:
         return json.dumps(value, indent=2, ensure_ascii=False)
     return as_yaml(value)
 
@@ -186,7 +186,7 @@ def table(rng: Random) -> str:
     )
     rows = [[name for name, _ in columns]]
     rows += [
-        [fill(rng, slot) if slot else (speech(rng) if rng.random() < 0.5 else "") for _, slot in columns]  # noqa: PLR2004
+        [fill(rng, slot) if slot else (speech(rng) if rng.random() < 0.5 else "") for _, slot in columns]
         for _ in range(rng.randint(2, 8))
     ]
     cells = [[cell.replace("\n", " ") for cell in row] for row in rows]
@@ -208,13 +208,13 @@ def web(rng: Random, paragraphs: list[str]) -> str:
     """Wrap paragraphs in HTML, now and then with a harmless comment or a hidden line."""
     tag = rng.choice(("p", "p", "div", "li", "td"))
     lines = [f"<{tag}>{html.escape(text, quote=False)}</{tag}>" for text in paragraphs]
-    if rng.random() < 0.4:  # noqa: PLR2004
+    if rng.random() < 0.4:
         lines.insert(rng.randrange(len(lines) + 1), f"<!-- {pick(rng, 'doc_comment')} -->")
-    if rng.random() < 0.2:  # noqa: PLR2004
+    if rng.random() < 0.2:
         lines.append(f'<span style="display:none">{pick(rng, "doc_comment")}</span>')
-    if rng.random() < 0.5:  # noqa: PLR2004
+    if rng.random() < 0.5:
         title = fill(rng, rng.choice(("{field}", "{company}", "{subject}", "{hobby}")))
         lines = [f"<html><head><title>{title}</title></head><body>", f"<h1>{title}</h1>", *lines, "</body></html>"]
-    if rng.random() < 0.4:  # noqa: PLR2004
+    if rng.random() < 0.4:
         lines.insert(-1, fill(rng, '<a href="{url}">Read more</a>'))
     return "\n".join(lines)

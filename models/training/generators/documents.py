@@ -93,7 +93,7 @@ def _body(rng: Random) -> str:
     sentences = [pick(rng, name) for name in names]
     breaks = [rng.choice((" ", " ", " ", "\n\n", "\n")) for _ in sentences]
     text = "".join(part for pair in zip(sentences, breaks, strict=True) for part in pair).strip()
-    if rng.random() < 0.12:  # noqa: PLR2004 - share of mails with a list
+    if rng.random() < 0.12:  # share of mails with a list
         bullet = rng.choice(("- ", "* ", "• ", "o "))
         text += "\n\n" + "\n".join(bullet + line for line in some(rng, "doc_mail_request", 2, 4))
     return text
@@ -101,7 +101,7 @@ def _body(rng: Random) -> str:
 
 def mail(rng: Random) -> str:
     """Write an e-mail, in part complete by hand and in part composed of sentences."""
-    if rng.random() < 0.3:  # noqa: PLR2004 - share of whole mails
+    if rng.random() < 0.3:  # share of whole mails
         text = pick(rng, "doc_mail_full")
         return "\n\n".join([*_maybe(rng, 0.3, lambda: fill(rng, rng.choice(_HEADERS))), text])
     parts = _maybe(rng, 0.35, lambda: fill(rng, rng.choice(_HEADERS)))
@@ -109,9 +109,9 @@ def mail(rng: Random) -> str:
     parts.append(_body(rng))
     parts += _maybe(rng, 0.5, lambda: fill(rng, rng.choice(_CLOSINGS)))
     parts += _maybe(rng, 0.6, lambda: pick(rng, "doc_signature"))
-    if rng.random() < 0.25:  # noqa: PLR2004 - share of mails with a quote
-        quoted = pick(rng, "doc_mail_full") if rng.random() < 0.5 else _body(rng)  # noqa: PLR2004
-        if rng.random() < 0.5:  # noqa: PLR2004
+    if rng.random() < 0.25:  # share of mails with a quote
+        quoted = pick(rng, "doc_mail_full") if rng.random() < 0.5 else _body(rng)
+        if rng.random() < 0.5:
             quoted = "\n".join("> " + line for line in quoted.splitlines())
         parts += [fill(rng, rng.choice(_QUOTES)), quoted]
     return rng.choice(("\n\n", "\n\n", "\n")).join(parts)
@@ -121,7 +121,7 @@ def thread(rng: Random, parts: list[str]) -> str:
     """Put mails under each other the way replies and forwards do, the later ones quoted now and then."""
     text = parts[0]
     for part in parts[1:]:
-        quoted = "\n".join("> " + line for line in part.splitlines()) if rng.random() < 0.3 else part  # noqa: PLR2004
+        quoted = "\n".join("> " + line for line in part.splitlines()) if rng.random() < 0.3 else part
         text += "\n\n" + fill(rng, rng.choice((*_QUOTES, *_HEADERS))) + rng.choice(("\n", "\n\n")) + quoted
     return text
 
@@ -166,7 +166,7 @@ def _markdown(rng: Random) -> str:
     head = rng.choice(("Usage", "Notes", "Background", "Contributing", "FAQ", "Instructions"))
     lines = [f"# {title}", *some(rng, "doc_prose", 1, 2), f"## {head}"]
     lines += ["- " + line for line in some(rng, rng.choice(("doc_howto", "doc_ticket", "doc_comment")), 2, 5)]
-    if rng.random() < 0.4:  # noqa: PLR2004 - share of pages with code
+    if rng.random() < 0.4:  # share of pages with code
         lines.append("```\n" + doc_structured.code(rng) + "\n```")
     return "\n\n".join(lines)
 

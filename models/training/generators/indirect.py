@@ -89,7 +89,7 @@ def _draw(rng: Random, shares: dict[str, int]) -> str:
 
 def _own_or(rng: Random, banks: Sequence[str], others: Sequence[str]) -> str:
     """Draw half from ``others`` when there are any, else from one of ``banks``."""
-    if others and rng.random() < 0.5:  # noqa: PLR2004 - half and half
+    if others and rng.random() < 0.5:
         return " ".join(rng.choice(others).split()[:_LONGEST_TASK])
     return pick(rng, rng.choice(banks))
 
@@ -113,11 +113,11 @@ def _plain(rng: Random, tasks: Sequence[str]) -> str:
     """Write a plain task without a single override word."""
     text = _task(rng, tasks)
     draw = rng.random()
-    if draw < 0.12:  # noqa: PLR2004 - share of double tasks
+    if draw < 0.12:  # share of double tasks
         text += " " + rng.choice(("", "Then: ", "Also, ", "After that: ")) + _task(rng, tasks)
-    elif draw < 0.27:  # noqa: PLR2004 - share of tasks with a detail
+    elif draw < 0.27:  # share of tasks with a detail
         text += " " + fill(rng, rng.choice(_EXTRAS))
-    elif draw < 0.35:  # noqa: PLR2004 - share of polite tasks
+    elif draw < 0.35:  # share of polite tasks
         text = join(rng.choice(("Please {t}", "Can you {t}", "Kindly {t}", "Now {t}", "Next, {t}")), text, "{t}")
     return text
 
@@ -142,7 +142,7 @@ def attack(rng: Random, kind: str, tasks: Sequence[str] = ()) -> str:
     else:
         goal = rng.choices((_task(rng, tasks), pick(rng, "inj_agent"), pick(rng, "inj_extract")), (5, 3, 1))[0]
         text = join(pick(rng, f"inj_{kind}"), goal, "{task}")
-        if rng.random() < 0.06:  # noqa: PLR2004 - share of shouted frames
+        if rng.random() < 0.06:  # share of shouted frames
             text = text.upper()
     return roughen(rng, text)
 
@@ -158,18 +158,18 @@ def decoy(rng: Random, kind: str, tasks: Sequence[str] = ()) -> str | None:
     else:
         name = {"request": "mail_request", "question": "mail_question", "statement": "mail_statement"}.get(kind, kind)
         text = pick(rng, "doc_" + {"mail": "mail_full"}.get(name, name))
-    if kind in {"request", "question", "statement"} and rng.random() < 0.3:  # noqa: PLR2004 - share of double ones
+    if kind in {"request", "question", "statement"} and rng.random() < 0.3:  # share of double ones
         text += " " + pick(rng, rng.choice(("doc_mail_request", "doc_mail_question", "doc_mail_statement")))
     return roughen(rng, text)
 
 
 def _place(rng: Random, carriers: Sequence[str]) -> tuple[Place, str]:
     """Choose a carrier and a spot in it, and name the family."""
-    if carriers and rng.random() < 0.5:  # noqa: PLR2004 - half and half
+    if carriers and rng.random() < 0.5:
         words = rng.choice(carriers).split(" ")
         text = " ".join(words[: rng.choice((60, 120, 200, 350))])
         return in_text(rng, Document(text, "extra")), f"extra{zlib.crc32(text[:80].encode()) % 64}"
-    if rng.random() < 0.14:  # noqa: PLR2004 - share of structured records
+    if rng.random() < 0.14:  # share of structured records
         return in_json(rng), "json"
     carrier = document(rng)
     return in_text(rng, carrier), carrier.kind
@@ -191,12 +191,12 @@ def generate(rng: Random, count: int, carriers: Sequence[str] = (), tasks: Seque
             kind = "lure"
         group = f"indirect/{family}/{kind}"
         bad = attack(rng, kind, tasks)
-        alone = kind not in {"plain", "action"} and rng.random() < 0.05  # noqa: PLR2004 - share without carrier
+        alone = kind not in {"plain", "action"} and rng.random() < 0.05  # share without carrier
         text = bad if alone else crop(rng, place(bad), place(None))
         yield Row(text, "tool", {"prompt_injection": 1}, f"gen_indirect_{kind}", group)
         if 2 * number + 1 == count:
             return
-        if rng.random() < 0.4:  # noqa: PLR2004 - share of clean rows that are no twins
+        if rng.random() < 0.4:  # share of clean rows that are no twins
             place, family = _place(rng, carriers)
             group = f"indirect/{family}/clean"
         calm = _draw(rng, _CLEAN)
@@ -217,19 +217,19 @@ def generate_user_side(rng: Random, count: int, tasks: Sequence[str] = ()) -> It
         kind = rng.choices(("task", "action", "document"), (32, 22, 46))[0]
         if kind == "document":
             page = document(rng)
-            ask = pick(rng, "inj_user_doc") if rng.random() < 0.8 else _own_or(rng, ("inj_plain",), tasks)  # noqa: PLR2004
+            ask = pick(rng, "inj_user_doc") if rng.random() < 0.8 else _own_or(rng, ("inj_plain",), tasks)
             glue = rng.choice(("\n\n", "\n", "\n---\n", '\n"""\n', "\n\n\n"))
-            text = ask + glue + page.text if rng.random() < 0.65 else page.text + glue + ask  # noqa: PLR2004
+            text = ask + glue + page.text if rng.random() < 0.65 else page.text + glue + ask
             family = page.kind
         elif kind == "action":
             family = "action"
             text = pick(rng, "inj_user_action")
-            if rng.random() < 0.45:  # noqa: PLR2004 - share of double wishes
+            if rng.random() < 0.45:  # share of double wishes
                 text += rng.choice((" ", " Then ", " and also ", "\n")) + pick(rng, "inj_user_action")
             text = rng.choice(_OPENINGS) + text
         else:
             family = "task"
             text = rng.choice(_OPENINGS) + _own_or(rng, ("inj_plain",), tasks)
-            if rng.random() < 0.4:  # noqa: PLR2004 - share of tasks with a detail
+            if rng.random() < 0.4:  # share of tasks with a detail
                 text += " " + fill(rng, rng.choice(_EXTRAS))
         yield Row(roughen(rng, text), "input", dict(labels), f"gen_user_{kind}", f"user/{family}")

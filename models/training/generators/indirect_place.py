@@ -79,7 +79,7 @@ _TAGS: Final = ("info", "note", "p", "b", "comment", "div", "i", "message", "tex
 
 def _wrap(rng: Random, kind: str) -> str:
     """Choose the dress of the payload; it fits the carrier most of the time."""
-    pool = _ANY if rng.random() < 0.08 else _WRAPS.get(kind, _OTHER)  # noqa: PLR2004 - share of odd dresses
+    pool = _ANY if rng.random() < 0.08 else _WRAPS.get(kind, _OTHER)  # share of odd dresses
     return fill(rng, rng.choice(pool), tag=rng.choice(_TAGS))
 
 
@@ -167,7 +167,7 @@ def crop(rng: Random, text: str, bare: str) -> str:
     first = max(0, end - max(min(size, _SURE), end - start))
     begin = rng.randint(first, max(first, min(start, len(text) - size)))
     passage = text[begin : max(end, begin + size)]
-    if begin and rng.random() < 0.8:  # noqa: PLR2004 - most cuts fall between words
+    if begin and rng.random() < 0.8:  # most cuts fall between words
         head, space, tail = passage.partition(" ")
         passage = tail if space and begin + len(head) < start else passage
     return passage

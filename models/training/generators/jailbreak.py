@@ -115,7 +115,7 @@ def wrap(rng: random.Random, frame: str, payload: str) -> str | None:
         return None
     goal = clean_goal(payload)
     body = payload.strip() if payload.strip()[-1:] in ".!?" else upper_first(payload.strip()) + "."
-    if '"{payload}"' in frame or rng.random() < 0.15:  # noqa: PLR2004
+    if '"{payload}"' in frame or rng.random() < 0.15:
         body = payload.strip()
     text = frame.replace("{act}", act or goal).replace("{goal}", goal).replace("{payload}", body)
     table = slots("frame_slots")
@@ -132,7 +132,7 @@ def _frame(rng: random.Random, kind: str) -> tuple[str, int]:
     table = slots("frame_parts")
     index = rng.randrange(len(table["device"]))
     parts = [rng.choice(table["who"]), *rng.sample(table["why"], rng.choice((0, 1, 1, 2)))]
-    if rng.random() < 0.3:  # noqa: PLR2004
+    if rng.random() < 0.3:
         rng.shuffle(parts)
     parts += [table["device"][index], *rng.sample(table["demand"], rng.choice((0, 1, 2, 3)))]
     return rng.choice((" ", " ", " ", "\n\n")).join(parts), index

@@ -71,7 +71,7 @@ def _sentences(text: str) -> list[str]:
 def _bullets(rng: random.Random, text: str) -> str:
     """Set all sentences but the first as a list."""
     parts = _sentences(text)
-    if "\n" in text or len(parts) < 3:  # noqa: PLR2004 - a list needs a head and two points
+    if "\n" in text or len(parts) < 3:  # a list needs a head and two points
         return text
     mark = rng.choice(("- ", "* ", "{n}. ", "• ", "{n}) "))
     return parts[0] + "\n" + "\n".join(mark.replace("{n}", str(n)) + part for n, part in enumerate(parts[1:], 1))
@@ -148,4 +148,4 @@ def asked(rng: random.Random, prompt: str, *, missing: float = 0.2) -> str | Non
         return prompt.lower()
     if look == 1:
         return prompt.rstrip(".?!")
-    return typos(rng, prompt, 0.015) if look == 2 else prompt  # noqa: PLR2004
+    return typos(rng, prompt, 0.015) if look == 2 else prompt

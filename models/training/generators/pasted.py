@@ -50,14 +50,14 @@ def _piece(rng: random.Random, kind: str, carriers: Sequence[str]) -> tuple[str,
 def _draw(carriers: Sequence[str], rng: random.Random) -> Row:
     kind = weighted(rng, _KINDS)
     text, index = _piece(rng, kind, carriers)
-    while len(text) < _MOST and rng.random() < 0.3:  # noqa: PLR2004 - share of texts put together
+    while len(text) < _MOST and rng.random() < 0.3:  # share of texts put together
         text += rng.choice(("\n\n", "\n", "\n---\n")) + _piece(rng, kind, carriers)[0]
     if rng.random() < _CUT and len(text) > 2 * _LEAST:
         text = text[rng.randrange(len(text) - _LEAST) :]
     text = text[: rng.randrange(_LEAST, _MOST)]
     if rng.random() >= _BARE:
         ask, gap = rng.choice(bank("paste_ask")), rng.choice(("\n\n", "\n", " ", "\n\n---\n"))
-        text = f"{ask}{gap}{text}" if rng.random() < 0.6 else f"{text}{gap}{ask}"  # noqa: PLR2004 - share of heads
+        text = f"{ask}{gap}{text}" if rng.random() < 0.6 else f"{text}{gap}{ask}"  # share of heads
     return Row(text, "input", dict(LABELS_BENIGN), f"gen_pasted_{kind}", f"pasted_{kind}:{index}")
 
 

@@ -35,9 +35,9 @@ _BENIGN = ("office", "security", "homonym", "roleplay", "everyday", "templates")
 
 def _harmless_prompt(rng: random.Random, harmless: Sequence[str]) -> str:
     """Draw a harmless prompt, often one that sounds alarming."""
-    if harmless and rng.random() < 0.4:  # noqa: PLR2004
+    if harmless and rng.random() < 0.4:
         return rng.choice(harmless)
-    if rng.random() < 0.5:  # noqa: PLR2004
+    if rng.random() < 0.5:
         return request(rng, harmful=False)[0]
     return benign_line(rng, rng.choice(_BENIGN))[0]
 
@@ -48,11 +48,11 @@ def refuse(rng: random.Random, prompt: str | None) -> tuple[str, str]:
     cores = bank("refusal_core")
     index = rng.randrange(len(cores))
     parts = [cores[index]]
-    if rng.random() < 0.22:  # noqa: PLR2004
+    if rng.random() < 0.22:
         parts.insert(0, rng.choice(bank("refusal_lead")))
-    if rng.random() < 0.4:  # noqa: PLR2004
+    if rng.random() < 0.4:
         parts.append(rng.choice(bank("refusal_reason")))
-    if rng.random() < 0.35:  # noqa: PLR2004
+    if rng.random() < 0.35:
         parts.append(rng.choice(bank("refusal_offer")))
     if rng.random() < _LONG:
         parts[1:1] = rng.sample(bank("refusal_lead"), rng.randrange(1, 3))

@@ -51,17 +51,17 @@ def _carry(rng: random.Random, text: str) -> str:
     """Set a request into a register: a lead-in or a tail that says nothing about its purpose."""
     table = slots("request_carriers")
     roll = rng.random()
-    if roll < 0.16:  # noqa: PLR2004
+    if roll < 0.16:
         lead = rng.choice(table["lead"])
         return f"{lead} {lower_first(text) if lead[-1] not in '.!?' else text}"
-    if roll < 0.3:  # noqa: PLR2004
+    if roll < 0.3:
         return f"{text} {rng.choice(table['tail'])}"
     return text
 
 
 def request(rng: random.Random, *, harmful: bool) -> tuple[str, str]:
     """Return one undressed request and its group."""
-    if rng.random() < 0.15:  # noqa: PLR2004 - short frames filled with acts, harmful or not
+    if rng.random() < 0.15:  # short frames filled with acts, harmful or not
         frames = columns("request_frames")
         index = rng.randrange(len(frames))
         table = slots("request_acts")
@@ -88,9 +88,9 @@ def _contrast(rng: random.Random) -> Row:
 
 def _draw(rng: random.Random) -> Row:
     """Draw one request."""
-    if rng.random() < 0.2:  # noqa: PLR2004 - share of lines about what is no request
+    if rng.random() < 0.2:  # share of lines about what is no request
         return _contrast(rng)
-    harmful = rng.random() < 0.48  # noqa: PLR2004
+    harmful = rng.random() < 0.48
     text, group = request(rng, harmful=harmful)
     if not group.startswith(_FOREIGN):
         text = _carry(rng, text)

@@ -34,7 +34,7 @@ _ABUSIVE: Final = "response_opinion"
 
 def harmful_prompt(rng: random.Random, harmful: Sequence[str]) -> str:
     """Draw a harmful prompt, from ``harmful`` or from the project's own requests."""
-    if harmful and rng.random() < 0.7:  # noqa: PLR2004
+    if harmful and rng.random() < 0.7:
         return rng.choice(harmful)
     return request(rng, harmful=True)[0]
 
@@ -77,7 +77,7 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
         prompt, text, group = _pair(rng, 1 if kind == "unsafe" else 2)
         if group.startswith(_ABUSIVE):
             labels["toxicity"] = int(kind == "unsafe")
-        if rng.random() < 0.1:  # noqa: PLR2004 - the same verdict at greater length
+        if rng.random() < 0.1:  # the same verdict at greater length
             more = bank("response_more" if kind == "unsafe" else "response_steer")
             text = f"{text} {fill(rng, rng.choice(more), table_for(rng, prompt))}"
     elif kind == "deliver":
@@ -93,7 +93,7 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
         prompt, text, group = rng.choice(_answers(("response_harmless", "response_scary", "response_benign_risky"), 1))
         prompt, text = (fill(rng, part, slots("response_slots")) for part in (prompt, text))
         labels["toxicity"] = 0
-        if harmless and rng.random() < 0.05:  # noqa: PLR2004 - an answer beside the point is harmless too
+        if harmless and rng.random() < 0.05:  # an answer beside the point is harmless too
             prompt = rng.choice(harmless)
     return Row(shape(rng, text), "output", labels, f"gen_responses_{kind}", group, context=asked(rng, prompt))
 

@@ -70,10 +70,10 @@ def _chat(rng: Random) -> str:
 def _letter(rng: Random) -> Document:
     """Draw a mail, a thread of mails or a chat."""
     draw = rng.random()
-    if draw < 0.12:  # noqa: PLR2004 - share of chats
+    if draw < 0.12:  # share of chats
         return Document(roughen(rng, _chat(rng)), "chat")
-    count = 1 if draw < 0.5 else rng.choice((2, 2, 3, 4, 5))  # noqa: PLR2004 - share of single mails
-    parts = [_whole(rng, "doc_mail_real") if rng.random() < 0.8 else mail(rng) for _ in range(count)]  # noqa: PLR2004
+    count = 1 if draw < 0.5 else rng.choice((2, 2, 3, 4, 5))  # share of single mails
+    parts = [_whole(rng, "doc_mail_real") if rng.random() < 0.8 else mail(rng) for _ in range(count)]
     return Document(roughen(rng, thread(rng, parts)), "mail")
 
 
@@ -120,7 +120,7 @@ def _dress(rng: Random, kind: str) -> Callable[[str], str]:
     """Choose how the finished text reaches the reader; the choice is the same with and without an injection."""
     if kind not in {"mail", "chat", "prose", "steps"}:
         draw = rng.random()
-        return _boxed(rng) if draw < 0.12 else str  # noqa: PLR2004 - share of records
+        return _boxed(rng) if draw < 0.12 else str  # share of records
     width = rng.choice((60, 72, 72, 76))
     return rng.choices(
         (
@@ -139,7 +139,7 @@ def _dress(rng: Random, kind: str) -> Callable[[str], str]:
 def _boxed(rng: Random) -> Callable[[str], str]:
     """Choose a record of a tool in which the text is one field."""
     field = rng.choice(("body", "content", "text", "snippet", "description", "message"))
-    head = {"from": fill(rng, "{email}"), "subject": fill(rng, "{subject}")} if rng.random() < 0.6 else {}  # noqa: PLR2004
+    head = {"from": fill(rng, "{email}"), "subject": fill(rng, "{subject}")} if rng.random() < 0.6 else {}
     tails: tuple[dict[str, object], ...] = ({}, {"read": False}, {"id": fill(rng, "{n5}")}, {"attachments": []})
     tail = rng.choice(tails)
     style = rng.randrange(4)
@@ -150,7 +150,7 @@ def _boxed(rng: Random) -> Callable[[str], str]:
             return str(record)
         if style == 1:
             return "\n".join(f"{key}: {value}" for key, value in record.items())
-        return json.dumps([record] if style == 2 else record, ensure_ascii=False)  # noqa: PLR2004
+        return json.dumps([record] if style == 2 else record, ensure_ascii=False)
 
     return box
 
@@ -181,8 +181,8 @@ def _rows(  # noqa: PLR0917 - the two generators differ in all of these
             text = crop(rng, dress(place(attack(rng, kind, tasks))), bare)
             yield Row(text, "tool", {"prompt_injection": 1}, f"gen_{name}_{kind}", group)
         else:
-            calm = dress(place(_decoy(rng))) if rng.random() < 0.35 else bare  # noqa: PLR2004 - share of decoys
-            text = calm if rng.random() < 0.3 else crop(rng, calm, bare)  # noqa: PLR2004 - share of uncut texts
+            calm = dress(place(_decoy(rng))) if rng.random() < 0.35 else bare  # share of decoys
+            text = calm if rng.random() < 0.3 else crop(rng, calm, bare)  # share of uncut texts
             yield Row(text, "tool", {"prompt_injection": 0}, f"gen_{name}_clean", group)
 
 
