@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from guardsdk.errors import DecorationError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _PROMPT_NAMES = frozenset(
     {
@@ -108,7 +108,7 @@ class Arguments:
 
     def __init__(
         self,
-        function: Any,  # noqa: ANN401  any callable
+        function: Callable[..., object],
         *,
         prompt: str | Sequence[str] | None,
         actor: str | None,

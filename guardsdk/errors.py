@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from guardsdk.verdict import Verdict
 
 
@@ -98,3 +100,10 @@ class CheckFailedError(GuardError, RuntimeError):
     def __reduce__(self) -> tuple[type[Self], tuple[Verdict]]:
         """Copy and pickle by the verdict: the default would hand the message to ``__init__``."""
         return type(self), (self.verdict,)
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return where the first thing that does not fit lies and why, without its value: that may be text."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place, reason = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return f"{place}: {reason}" if place else reason

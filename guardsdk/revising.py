@@ -12,7 +12,7 @@ _USERS = ("user", "human")
 _ROLE_AND_TEXT: Final = 2
 
 
-def with_turn(prompt: Any, message: str) -> Any:  # noqa: ANN401  of the type of the prompt
+def with_turn(prompt: object, message: str) -> object:
     """Return ``prompt`` with ``message`` as the user's last turn; none where its shape is not known.
 
     A string gets it as a last paragraph; a list of strings, messages or ``(role, text)`` pairs as one more of its kind;
@@ -30,7 +30,7 @@ def with_turn(prompt: Any, message: str) -> Any:  # noqa: ANN401  of the type of
     return None
 
 
-def _turn(turns: Sequence[Any], message: str) -> Any:  # noqa: ANN401  of the type of the turns
+def _turn(turns: Sequence[object], message: str) -> object:
     """Return one more turn of the user, like the last of theirs or like the last of anyone."""
     if not turns:
         return None
@@ -59,7 +59,7 @@ def _content_like(content: object, message: str) -> object:
     return message
 
 
-def _object_like(turn: Any, message: str) -> Any:  # noqa: ANN401  of the type of the turn
+def _object_like(turn: Any, message: str) -> object:  # noqa: ANN401  a message of any library
     if callable(copied := getattr(turn, "model_copy", None)):
         fresh = {"content": message} | ({"id": None} if hasattr(turn, "id") else {})
         return copied(update=fresh)

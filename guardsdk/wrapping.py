@@ -128,7 +128,9 @@ def _wrap_async_generator(plan: Plan, function: Callable[..., Any]) -> Callable[
     return wrapper
 
 
-def _named_like(wrapper: Callable[..., Any], function: Any, signature: inspect.Signature) -> Callable[..., Any]:  # noqa: ANN401  any callable
+def _named_like(
+    wrapper: Callable[..., Any], function: Callable[..., Any], signature: inspect.Signature
+) -> Callable[..., Any]:
     """Give ``wrapper`` the name, documentation, annotations and signature of ``function``."""
     described = function
     while isinstance(described, functools.partial):

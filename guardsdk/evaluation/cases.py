@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, first_problem
 from guardsdk.evaluation.outcomes import Expectation
 from guardsdk.verdict import Stage
 
@@ -50,7 +50,7 @@ class Case(_Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _written_short(cls, given: Any) -> Any:  # noqa: ANN401  any JSON
+    def _written_short(cls, given: object) -> object:
         if not isinstance(given, dict):
             return given
         content = dict(given)
@@ -105,10 +105,7 @@ def case_of(content: object, source: str) -> Case:
     try:
         return Case.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
-        msg = f"{source}: no case: {reason}"
+        msg = f"{source}: no case: {first_problem(error)}"
         raise EvaluationError(msg) from None
 
 

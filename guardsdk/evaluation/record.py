@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TextIO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, first_problem
 from guardsdk.evaluation.outcomes import Expectation, Outcome, passed
 from guardsdk.verdict import ArtifactRef, Stage
 
@@ -236,10 +236,5 @@ def _lines(stream: TextIO, path: Path) -> Iterator[CaseResult]:
 
 
 def _no_record(path: Path, error: ValidationError | None) -> EvaluationError:
-    if error is None:
-        reason = "it ends in the middle, or is no text"
-    else:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = f"{place}: {first['msg']}" if place else first["msg"]
+    reason = "it ends in the middle, or is no text" if error is None else first_problem(error)
     return EvaluationError(f"{path}: no record of a run that this version can read: {reason}")

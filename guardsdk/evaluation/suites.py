@@ -156,7 +156,7 @@ def _csv(file: Path) -> Iterator[tuple[int, Any]]:
 _READERS: Final = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}
 
 
-def _parsed(text: bytes, source: str) -> Any:  # noqa: ANN401  any JSON
+def _parsed(text: bytes, source: str) -> object:
     try:
         return json.loads(text)
     except ValueError:  # its message may quote the text

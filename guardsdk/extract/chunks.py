@@ -47,7 +47,7 @@ def with_texts(chunk: Any, texts: Sequence[str], extractor: Callable[[Any], obje
     raise InputTypeError(msg)
 
 
-def _set(holder: Any, name: str | int, text: object) -> None:  # noqa: ANN401  a part of somebody else's object
+def _set(holder: object, name: str | int, text: object) -> None:
     if isinstance(holder, MutableMapping | MutableSequence):
         holder[name] = text  # type: ignore[index]  # a name of a mapping, a place in a list
     else:

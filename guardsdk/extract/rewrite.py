@@ -37,11 +37,11 @@ class _Rewriting:
 
     def __init__(self, find: Find) -> None:
         self._find = find
-        self._known: dict[int, tuple[int, object, Any]] = {}
+        self._known: dict[int, tuple[int, object, object]] = {}
         """What became of a value by its id: the levels that were left, the value (else its id could be another's by
         now) and the result, the value itself while it is being looked at."""
 
-    def of(self, value: Any, depth: int) -> Any:  # noqa: ANN401  anything goes
+    def of(self, value: object, depth: int) -> object:
         if isinstance(value, str):
             edits = self._find(value)
             return redact(value, edits) if edits else value
@@ -55,7 +55,7 @@ class _Rewriting:
         self._known[id(value)] = depth, value, found
         return found
 
-    def _inside(self, value: Any, depth: int) -> Any:  # noqa: ANN401  anything goes
+    def _inside(self, value: Any, depth: int) -> object:  # noqa: ANN401  a type is called with what it held
         if isinstance(value, list | tuple):
             items = [self.of(item, depth) for item in value]
             if all(new is old for new, old in zip(items, value, strict=True)):
@@ -72,7 +72,7 @@ class _Rewriting:
             return {}
         return {name: silent for name, old, new in found if (silent := _silent(name, new)) is not old}
 
-    def _object(self, value: Any, depth: int) -> Any:  # noqa: ANN401  anything goes
+    def _object(self, value: object, depth: int) -> object:
         changed = self._changed(fields_of(value), depth)
         if not changed:
             return value
@@ -86,7 +86,7 @@ class _Rewriting:
         return copied
 
 
-def _silent(name: object, value: Any) -> Any:  # noqa: ANN401  anything goes
+def _silent(name: object, value: object) -> object:
     """Return a field beside changed words without token probabilities, or as it is where it has none."""
     if name == "logprobs":
         return None

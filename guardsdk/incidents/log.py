@@ -17,7 +17,7 @@ from guardsdk.decisions.files import Place, raw_lines
 from guardsdk.decisions.query import found_at
 from guardsdk.decisions.verify import verify
 from guardsdk.decisions.writer import Writer
-from guardsdk.errors import DecisionLogError, InputError
+from guardsdk.errors import DecisionLogError, InputError, first_problem
 from guardsdk.incidents.events import Closing, DecisionLink, Note, Opening, Written, event_of, incidents_of
 from guardsdk.policy.logging import LogRules
 
@@ -136,7 +136,4 @@ def _valid(kind: type[T], fields: dict[str, Any]) -> T:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "event"
-        msg = f"{name}: {first['msg']}"
-        raise InputError(msg) from None
+        raise InputError(first_problem(error)) from None

@@ -32,6 +32,7 @@ from guardsdk.verdict import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
     from uuid import UUID
 
     from langchain_core.documents import Document
@@ -304,7 +305,7 @@ class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
         return _refuse_sync(inspect.currentframe(), but=_CHUNK_EVENTS)
 
 
-def _refuse_sync(frame: Any, but: tuple[str, ...] = ()) -> bool:  # noqa: ANN401  a frame, absent outside CPython
+def _refuse_sync(frame: FrameType | None, but: tuple[str, ...] = ()) -> bool:
     """Raise ``GuardError`` unless the property of ``frame`` was read by a coroutine, which awaits what it calls.
 
     The events ``but`` may be sync: their run was begun, and will be ended, in a call that was not refused.

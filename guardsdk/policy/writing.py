@@ -35,7 +35,7 @@ def _keys(table: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} = {toml_value(value)}" if not isinstance(value, list) else f"{key} = {written}"
 
 
-def toml_value(value: Any) -> str:  # noqa: ANN401  whatever a policy holds
+def toml_value(value: object) -> str:
     """Return ``value`` as TOML: a string, number, truth value, list or table without null."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from guardsdk.errors import ModelError, ModelNotFoundError
+from guardsdk.errors import ModelError, ModelNotFoundError, first_problem
 from guardsdk.registry.manifest import CONFIG_FILE, Calibration, Label, LabelStage, Manifest, file_entry
 from guardsdk.verdict import Stage
 
@@ -74,8 +74,7 @@ def describe(directory: Path) -> tuple[Manifest, Literal["sigmoid", "softmax"]]:
             context_tokens=0,
         )
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        msg = f"{directory / CONFIG_FILE}: describes a model that cannot be used: {first['msg']}"
+        msg = f"{directory / CONFIG_FILE}: describes a model that cannot be used: {first_problem(error)}"
         raise ModelError(msg) from None
     multi = config.problem_type == "multi_label_classification" or len(names) == 1
     return manifest, "sigmoid" if multi else "softmax"
@@ -89,9 +88,7 @@ def _read_config(directory: Path) -> _Config:
         msg = f"{path} cannot be read: {error.strerror}"
         raise ModelError(msg) from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
-        msg = f"{path}: {key}: {first['msg']}"
+        msg = f"{path}: {first_problem(error)}"
         raise ModelError(msg) from None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundError
+from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundError, first_problem
 from guardsdk.registry.manifest import CONFIG_FILE, Manifest, file_entry
 from guardsdk.verdict import ArtifactRef
 
@@ -142,9 +142,7 @@ def _parse(path: Path, content: bytes) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
-        msg = f"{path}: {key}: {first['msg']}"
+        msg = f"{path}: {first_problem(error)}"
         raise ModelError(msg) from None
     for name in manifest.files:
         parts = PurePosixPath(name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from guardsdk.errors import ModelError
+from guardsdk.errors import ModelError, first_problem
 from guardsdk.registry.lookup import MANIFEST_FILE, find_packaged, verify
 from guardsdk.registry.manifest import Calibration, FileEntry, Source
 
@@ -56,9 +56,7 @@ def load_ngrams(directory: Path) -> tuple[NgramManifest, bytes]:
         verify(directory, {WEIGHTS_FILE: manifest.weights})
         return manifest, (directory / WEIGHTS_FILE).read_bytes()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
-        msg = f"{path}: {key}: {first['msg']}"
+        msg = f"{path}: {first_problem(error)}"
         raise ModelError(msg) from None
     except OSError as error:
         if isinstance(error, ModelError):

@@ -109,17 +109,17 @@ class Held:
         """The checks so far as one verdict; none before the first."""
         return joined(self._seen, stopped=self.stopped) if self._seen else None
 
-    def take(self, chunk: Any) -> None:  # noqa: ANN401  a chunk of somebody else's
+    def take(self, chunk: object) -> None:
         """Take in the next chunk. Raises ``InputTypeError`` where it cannot be read as text."""
         self._queue.append(self._entry(chunk))
 
-    def finish(self, returned: Any = None) -> None:  # noqa: ANN401  whatever a generator returns
+    def finish(self, returned: object = None) -> None:
         """Take note that the source has ended; what it returned is screened as the last words of it."""
         if returned is not None:
             self._returned = self._entry(returned)
         self._ended = True
 
-    def _entry(self, chunk: Any) -> _Entry:  # noqa: ANN401  as above
+    def _entry(self, chunk: object) -> _Entry:
         try:
             pieces = pieces_of(chunk, self._rules.extract)
         except InputTypeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import inspect
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -125,7 +125,7 @@ class _Stream:
         self._sent.clear()
 
 
-def _iterator_of(source: Any) -> Any:  # noqa: ANN401  anything that can be iterated
+def _iterator_of(source: Iterable[T]) -> Iterator[T]:
     return source if isinstance(source, Iterator) else iter(source)
 
 
@@ -136,14 +136,14 @@ class GuardedStream(_Stream, Generator[T, Any, Any]):
     are held back; values sent arrive in order, one whenever the source goes on. ``close`` closes the source.
     """
 
-    def __init__(self, source: Any, rules: Rules, judge: Judge, follow: Follow) -> None:  # noqa: ANN401  anything that can be iterated
+    def __init__(self, source: Iterable[Any], rules: Rules, judge: Judge, follow: Follow) -> None:
         """Read ``source`` only as far as the next chunk needs it."""
         super().__init__(rules, judge, follow)
         self._source = source
         self._iterator = _iterator_of(source)
         self._chunks = self._run()
 
-    def send(self, value: Any, /) -> T:  # noqa: ANN401  whatever the source takes
+    def send(self, value: object, /) -> T:
         """Send ``value`` to the source and return the next chunk."""
         chunk: T = self._chunks.send(value)
         return chunk
@@ -217,14 +217,14 @@ class AsyncGuardedStream(_Stream, AsyncGenerator[T, Any]):
     ``close``.
     """
 
-    def __init__(self, source: Any, rules: Rules, judge: Judge, follow: Follow) -> None:  # noqa: ANN401  anything that can be iterated
+    def __init__(self, source: AsyncIterable[Any], rules: Rules, judge: Judge, follow: Follow) -> None:
         """Read ``source`` only as far as the next chunk needs it."""
         super().__init__(rules, judge, follow)
         self._source = source
-        self._iterator: Any = aiter(source)
+        self._iterator = aiter(source)
         self._chunks = self._run()
 
-    async def asend(self, value: Any, /) -> T:  # noqa: ANN401  whatever the source takes
+    async def asend(self, value: object, /) -> T:
         """Send ``value`` to the source and return the next chunk."""
         chunk: T = await self._chunks.asend(value)
         return chunk
@@ -292,7 +292,7 @@ class AsyncGuardedStream(_Stream, AsyncGenerator[T, Any]):
                 await closed
 
 
-def _method(iterator: Any, name: str, thrown: BaseException | None) -> Callable[..., Any]:  # noqa: ANN401  somebody else's
+def _method(iterator: object, name: str, thrown: BaseException | None) -> Callable[..., Any]:
     """Return a method of the source; where it has none, raise what was to be thrown, or ``InputError``."""
     method: Callable[..., Any] | None = getattr(iterator, name, None)
     if method is not None:

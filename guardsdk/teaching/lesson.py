@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from guardsdk.errors import TeachingError
+from guardsdk.errors import TeachingError, first_problem
 from guardsdk.policy.model import TAUGHT, Principle
 from guardsdk.registry.manifest import Calibration
 from guardsdk.verdict import Action, Stage
@@ -148,8 +148,7 @@ class Lesson(_Strict):
             msg = f"{path} cannot be read: {error.strerror}"
             raise TeachingError(msg) from None
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            msg = f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            msg = f"{path}: {first_problem(error)}"
             raise TeachingError(msg) from None
         except (ValueError, KeyError, TypeError, AttributeError):
             msg = f"{path} is no lesson"
