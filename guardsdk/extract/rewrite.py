@@ -55,9 +55,9 @@ class _Rewriting:
         self._known[id(value)] = depth, value, found
         return found
 
-    def _inside(self, value: Any, depth: int) -> object:  # noqa: ANN401  a type is called with what it held
+    def _inside(self, value: object, depth: int) -> object:
         if isinstance(value, list | tuple):
-            items = [self.of(item, depth) for item in value]
+            items: list[Any] = [self.of(item, depth) for item in value]
             if all(new is old for new, old in zip(items, value, strict=True)):
                 return value
             return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
