@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.hardware import machine
-from benchmarks.readme import filled
+from benchmarks.pages import fill_in, save_json
 from guardsdk.decisions import LogRules
 from guardsdk.decisions.entry import START, Entry, body_of, digest_of, encoded, line_of, timestamp
 from guardsdk.decisions.export import to_csv
@@ -300,13 +300,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     found = measure(options.folder, options.records)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    save_json(options.out, found)
     if options.markdown is None:
         print(markdown(found))
     else:
-        page = options.markdown.read_text(encoding="utf-8")
-        options.markdown.write_text(filled(page, "questions", markdown(found)), encoding="utf-8")
+        fill_in(options.markdown, "questions", markdown(found))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ docs/early-exit.md``. Texts are checked one by one on one thread, with early exi
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ from tqdm import tqdm
 from benchmarks import figures, quality
 from benchmarks.early_attack import GOALS, Inside, attacked, attacks
 from benchmarks.hardware import machine
-from benchmarks.readme import filled
+from benchmarks.pages import fill_in, save_json
 from benchmarks.report import interval, percent, table
 from benchmarks.scoring import Measured, outcome
 from guardsdk import Guard, GuardError
@@ -209,12 +208,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         result = run(options)
-        if options.out is not None:
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        if options.markdown is not None:
-            page = options.markdown.read_text(encoding="utf-8")
-            options.markdown.write_text(filled(page, "early_exit", body(result)), encoding="utf-8")
+        save_json(options.out, result)
+        fill_in(options.markdown, "early_exit", body(result))
     except (GuardError, OSError) as error:
         print(f"early_exit: {error}", file=sys.stderr)
         return 2

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Never
 from tqdm import tqdm
 
 from benchmarks.finetune_data import DATA
-from benchmarks.readme import filled
+from benchmarks.pages import fill_in
 from guardsdk import Guard
 from guardsdk.evaluation.answers import Answers
 from guardsdk.evaluation.compare import compare
@@ -298,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result = summary(compared(options.work), options, losses)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     PICTURE.write_text(picture(result), encoding="utf-8")
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), "finetune", table(result)), encoding="utf-8")
+    fill_in(PAGE, "finetune", table(result))
     print(table(result))
     return 0
 

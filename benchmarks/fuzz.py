@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.pages import fill_in, save_json
 from guardsdk.verdict import Stage, Status, Verdict
 
 if TYPE_CHECKING:
@@ -296,14 +297,6 @@ def markdown(summary: dict[str, Any]) -> str:
     return "\n".join([*lines, *([""] if found else []), *found])
 
 
-def fill(page: str, summary: dict[str, Any]) -> str:
-    """Return ``page`` with the summary between its marks. Raises ``ValueError`` where it has none."""
-    begin, end = "<!-- fuzz:begin -->\n", "<!-- fuzz:end -->"
-    head, rest = page.split(begin)
-    _, tail = rest.split(end)
-    return f"{head}{begin}\n{markdown(summary)}\n\n{end}{tail}"
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     made = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__.splitlines()[0])
@@ -323,10 +316,8 @@ def main() -> None:
         return
     summary = run(options.minutes, options.work)
     print(markdown(summary))
-    if options.out is not None:
-        options.out.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    if options.markdown is not None:
-        options.markdown.write_text(fill(options.markdown.read_text(encoding="utf-8"), summary), encoding="utf-8")
+    save_json(options.out, summary)
+    fill_in(options.markdown, "fuzz", markdown(summary) + "\n")
 
 
 if __name__ == "__main__":

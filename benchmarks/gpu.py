@@ -22,6 +22,7 @@ from tqdm import tqdm
 from benchmarks.filler import filler
 from benchmarks.hardware import machine
 from benchmarks.latency import sentences, texts
+from benchmarks.pages import save_json
 from guardsdk import Guard, GuardError
 from guardsdk.evaluation.statistics import percentile
 from guardsdk.policy.load import default_policy
@@ -123,9 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GuardError as error:
         print(f"gpu: {error}", file=sys.stderr)
         return 2
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    save_json(options.out, result)
     print(json.dumps(result, indent=1))
     return int(result["agreement"]["equal"] < LEAST_AGREEMENT)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from tqdm import tqdm
 
 from benchmarks.data import load, sources
-from benchmarks.readme import filled
+from benchmarks.pages import fill_in
 from guardsdk import Guard
 from guardsdk.evaluation.cases import Case
 from guardsdk.evaluation.judging import FIGURES, Answered, GuardJudge, MeasuredJudge, judge_policy
@@ -136,8 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     today = datetime.now(UTC).date().isoformat()
     measured = MeasuredJudge(measured=today, model=info.model, policy=info.policy, figures=figures)
     options.out.write_text(json.dumps(measured.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
-    page = options.page.read_text(encoding="utf-8")
-    options.page.write_text(filled(page, "judge", table(measured)), encoding="utf-8")
+    fill_in(options.page, "judge", table(measured))
     print(table(measured))
     return 0
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import random
 import statistics
 import subprocess
@@ -31,6 +30,7 @@ from benchmarks.deberta import Deberta
 from benchmarks.fresh import growth, resident, starts
 from benchmarks.load import load
 from benchmarks.overhead import cached, overhead
+from benchmarks.pages import save, save_json
 from benchmarks.peers import DISTRIBUTION, Peer, PeerError
 from benchmarks.speed_report import PICTURE, page, picture
 from benchmarks.volume import volume
@@ -252,14 +252,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GuardError, PeerError, OSError, subprocess.CalledProcessError) as error:
         print(f"latency: {error}", file=sys.stderr)
         return 2
-    written: dict[Path, str] = {}
-    if options.out is not None:
-        written[options.out] = json.dumps(result, indent=1) + "\n"
+    save_json(options.out, result)
     if options.markdown is not None:
-        written |= {options.markdown: page(result), options.markdown.parent / PICTURE: picture(result)}
-    for path, text in written.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        save(options.markdown, page(result))
+        save(options.markdown.parent / PICTURE, picture(result))
     print(page(result))
     return 0
 

@@ -9,7 +9,6 @@ filler of the same length is checked as well: it is read to its end, so its time
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from benchmarks.filler import filler
 from benchmarks.hardware import machine
+from benchmarks.pages import fill_in, save_json
 from guardsdk.guard import Guard
 from guardsdk.verdict import Action, Stage
 
@@ -31,7 +31,6 @@ DEPTHS = {"start": 0.0, "middle": 0.5, "end": 1.0}
 ATTACKS = {1_000: 12, 10_000: 12, 100_000: 4, 1_000_000: 1}
 """Characters of filler to the attacks tried at each depth: a megabyte is some eight hundred windows."""
 LABEL = "prompt_injection"
-_BEGIN, _END = "<!-- long_text:begin -->\n", "<!-- long_text:end -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +138,6 @@ def markdown(cells: Sequence[Planted], harmless: Sequence[Harmless], processor: 
     return "\n".join(lines)
 
 
-def fill(page: str, table: str) -> str:
-    """Return ``page`` with ``table`` between its marks. Raises ``ValueError`` where it has none."""
-    if page.count(_BEGIN) != 1 or page.count(_END) != 1:
-        msg = "the page needs one long_text:begin and one long_text:end"
-        raise ValueError(msg)
-    head, rest = page.split(_BEGIN)
-    return f"{head}{_BEGIN}\n{table}\n\n{_END}{rest.split(_END)[1]}"
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     made = argparse.ArgumentParser(prog="python -m benchmarks.long_text", description=__doc__.splitlines()[0])
@@ -171,13 +161,9 @@ def main() -> None:
         cells, harmless, f"Model `{model.name}` {model.version}, {facts['processor']}, {facts['cores']} cores"
     )
     print(table)
-    if options.out is not None:
-        figures = {"machine": facts, "model": model.model_dump(), "planted": [asdict(cell) for cell in cells]}
-        figures["harmless"] = [asdict(whole) for whole in harmless]
-        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    if options.markdown is not None:
-        page = options.markdown.read_text(encoding="utf-8")
-        options.markdown.write_text(fill(page, table), encoding="utf-8")
+    figures = {"machine": facts, "model": model.model_dump(), "planted": [asdict(cell) for cell in cells]}
+    save_json(options.out, {**figures, "harmless": [asdict(whole) for whole in harmless]})
+    fill_in(options.markdown, "long_text", table + "\n")
 
 
 if __name__ == "__main__":

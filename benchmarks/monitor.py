@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.hardware import machine
-from benchmarks.readme import filled
+from benchmarks.pages import fill_in
 from benchmarks.traffic import Scored, Traffic, scored
 from guardsdk.monitor import Kind, Monitor
 from guardsdk.monitor.traffic import glance, watched
@@ -442,8 +442,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.markdown is None:
         print(text)
     else:
-        page = options.markdown.read_text(encoding="utf-8")
-        options.markdown.write_text(filled(page, "monitor", text), encoding="utf-8")
+        fill_in(options.markdown, "monitor", text)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Example: ``python -m benchmarks.obfuscation --data DIR --markdown docs/obfuscati
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from benchmarks.data import load
 from benchmarks.disguises import DISGUISES, HIDDEN
 from benchmarks.latency import texts as texts_of
 from benchmarks.obfuscation_report import page
+from benchmarks.pages import save, save_json
 from guardsdk import Action, Guard, GuardError, Policy, Status
 from guardsdk.evaluation.statistics import percentile, wilson
 from guardsdk.text.hidden import hidden
@@ -251,11 +251,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-def figures(result: dict[str, Any]) -> str:
-    """Return the figures as JSON."""
-    return json.dumps(result, indent=1) + "\n"
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and return an exit status: 0, or 2 where something is missing."""
     options = parser().parse_args(argv)
@@ -264,10 +259,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GuardError, OSError) as error:
         print(f"obfuscation: {error}", file=sys.stderr)
         return 2
-    for path, render in ((options.out, figures), (options.markdown, page)):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(render(result), encoding="utf-8")
+    save_json(options.out, result)
+    save(options.markdown, page(result))
     print(page(result))
     return 0
 

@@ -6,7 +6,6 @@ Example: ``python -m benchmarks.patterns --data DIR --markdown docs/patterns.md`
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.data import load, sources
 from benchmarks.latency import texts
+from benchmarks.pages import save, save_json
 from guardsdk import Guard, GuardError, Stage
 from guardsdk.policy import default_policy
 from guardsdk.screens.canary import CanaryScreen
@@ -174,10 +174,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GuardError, OSError) as error:
         print(f"patterns: {error}", file=sys.stderr)
         return 2
-    for path, text in ((options.out, json.dumps(result, indent=1) + "\n"), (options.markdown, page(result))):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+    save_json(options.out, result)
+    save(options.markdown, page(result))
     print(page(result))
     return 0
 

@@ -7,7 +7,6 @@ Sets written by the project are always there: ``--sets own_hard_benign`` needs n
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import figures, report
 from benchmarks.data import load, sources
 from benchmarks.own import chosen, own
+from benchmarks.pages import save, save_json
 from benchmarks.peers import HOW, Peer, PeerError
 from benchmarks.scoring import GuardSystem, Measured, PeerSystem, measure
 from guardsdk import Guard, GuardError
@@ -83,10 +83,8 @@ def write(result: figures.Figures, out: Path | None, markdown: Path | None) -> N
     """Write the figures and the page where a path is given, making folders as needed."""
     # the picture has a command of its own, so the page shows it where there is one
     picture = PICTURE if markdown and (markdown.parent / PICTURE).exists() else None
-    for path, text in ((out, json.dumps(result, indent=1) + "\n"), (markdown, report.quality_page(result, picture))):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+    save_json(out, result)
+    save(markdown, report.quality_page(result, picture))
 
 
 def collect(options: argparse.Namespace) -> list[list[Row]]:

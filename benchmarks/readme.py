@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.floors import QUOTED
 from benchmarks.latency import RESULTS as PERFORMANCE
+from benchmarks.pages import filled
 from benchmarks.quality import RESULTS as QUALITY
 from benchmarks.report import floors_table
 from benchmarks.speed_report import checks_table
@@ -41,16 +42,6 @@ SECTIONS: dict[str, tuple[Path, Callable[[dict[str, Any]], str]]] = {
     "performance": (PERFORMANCE, _performance),
 }
 """Name of a pair of markers to the file of figures it is filled from and the table made of them."""
-
-
-def filled(page: str, name: str, body: str) -> str:
-    """Return ``page`` with one marked part replaced. Raises ``ValueError`` where a marker is missing or doubled."""
-    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
-    if page.count(begin) != 1 or page.count(end) != 1:
-        msg = f"the page must hold {begin.strip()} and {end} once each"
-        raise ValueError(msg)
-    before, _, rest = page.partition(begin)
-    return before + begin + "\n" + body + "\n" + end + rest.partition(end)[2]
 
 
 def fill(readme: str, root: Path) -> str:

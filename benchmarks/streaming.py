@@ -7,7 +7,6 @@ only when it has ended. Example: ``python -m benchmarks.streaming --data DIR --m
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -24,7 +23,7 @@ from tqdm import tqdm
 from benchmarks import hardware
 from benchmarks.data import load, sources
 from benchmarks.latency import texts
-from benchmarks.readme import filled
+from benchmarks.pages import fill_in, save_json
 from benchmarks.report import table
 from guardsdk import Guard, GuardError
 from guardsdk.engine.runner import Runner
@@ -282,12 +281,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GuardError, OSError) as error:
         print(f"streaming: {error}", file=sys.stderr)
         return 2
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if options.markdown is not None:
-        page = options.markdown.read_text(encoding="utf-8")
-        options.markdown.write_text(filled(page, "streaming", body(result)), encoding="utf-8")
+    save_json(options.out, result)
+    fill_in(options.markdown, "streaming", body(result))
     print(body(result))
     return 0
 

@@ -12,7 +12,6 @@ Example: ``python -m benchmarks.telemetry --rounds 200 --markdown docs/telemetry
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -35,6 +34,7 @@ from tqdm import tqdm
 
 from benchmarks import hardware
 from benchmarks.latency import texts
+from benchmarks.pages import fill_in, save_json
 from guardsdk import Guard
 from guardsdk.decisions import DecisionLog
 from guardsdk.evaluation.statistics import percentile
@@ -214,13 +214,6 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def quoted(page: str, found: dict[str, Any]) -> str:
-    """Return the text of the page with the table of ``found`` between its marks."""
-    before, _, rest = page.partition("<!-- costs:begin -->\n")
-    _, _, after = rest.partition("<!-- costs:end -->")
-    return f"{before}<!-- costs:begin -->\n{table(found)}\n<!-- costs:end -->{after}"
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this command's options."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -235,11 +228,8 @@ def main() -> None:
     """Measure, write the figures, print a table."""
     options = parser().parse_args()
     found = measure(options.model, options.rounds)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if options.markdown is not None:
-        page = options.markdown.read_text(encoding="utf-8")
-        options.markdown.write_text(quoted(page, found), encoding="utf-8")
+    save_json(options.out, found)
+    fill_in(options.markdown, "costs", table(found))
     print(table(found))
 
 

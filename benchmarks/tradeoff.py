@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.data import SPLITS, load, sources
 from benchmarks.own import HARD_BENIGN, own
+from benchmarks.pages import save
 from benchmarks.quality import DATA, PICTURE, STORE
 from benchmarks.scoring import GuardSystem, measure
 from benchmarks.svg import Chart, Line, draw
@@ -261,8 +262,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             circle="these labels",
             diamond="whole policy",
         )
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(picture, encoding="utf-8")
+        save(options.out, picture)
     except (GuardError, OSError) as error:
         print(f"tradeoff: {error}", file=sys.stderr)
         return 2

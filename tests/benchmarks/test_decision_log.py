@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import decision_log
-from benchmarks.readme import filled
+from benchmarks.pages import filled
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.query import Query, count, records
 from guardsdk.decisions.verify import verify

@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.finetune_data import DATA, benign, breaking, safety
 from benchmarks.finetune_delta import PAGE, RESULTS, _batches, _padded, picture, table, tune
-from benchmarks.readme import NOT_YET, filled
+from benchmarks.pages import filled
+from benchmarks.readme import NOT_YET
 from tests.shingles import banks
 from tests.test_docs import ROOT
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import judge as benchmark
 from benchmarks.data import load
 from benchmarks.judge import counted, says, table
-from benchmarks.readme import filled
+from benchmarks.pages import filled
 from guardsdk.evaluation.judging import FIGURES, Answered, Judgement, MeasuredJudge
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import JudgeRef

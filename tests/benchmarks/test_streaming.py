@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import streaming
 from benchmarks.data import Row
-from benchmarks.readme import filled
+from benchmarks.pages import filled
 from benchmarks.streaming import Clock, at_the_end, body, decisions, streamed
 from guardsdk import Guard
 

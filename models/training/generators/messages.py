@@ -71,9 +71,9 @@ def _records(rng: Random, names: Sequence[str]) -> Callable[[Sequence[str]], str
             return str(records)
         if style == 1:
             return json.dumps({"messages": records, "count": len(records)}, ensure_ascii=False)
-        if style == 2:  # noqa: PLR2004 - one record a line
+        if style == 2:  # one record a line
             return "\n".join(json.dumps(record, ensure_ascii=False) for record in records)
-        return json.dumps(records, ensure_ascii=False, indent=2 if style == 3 else None)  # noqa: PLR2004
+        return json.dumps(records, ensure_ascii=False, indent=2 if style == 3 else None)
 
     return write
 
@@ -82,7 +82,7 @@ def _writer(rng: Random, count: int) -> Callable[[Sequence[str]], str]:
     """Choose how ``count`` messages are listed; the choice is the same with and without an injection."""
     few = [fill(rng, rng.choice(_SENDERS)) for _ in range(rng.randint(2, 5))]
     names = [rng.choice(few) for _ in range(count)]
-    if rng.random() < 0.35:  # noqa: PLR2004 - share of records
+    if rng.random() < 0.35:  # share of records
         return _records(rng, names)
     style, head = rng.choice(_LINES), fill(rng, rng.choice(_HEADS), count=str(count))
     fronts = [
