@@ -42,7 +42,7 @@ _LEAST_ODDS = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture: what is to be caught, by which labels, and the harmless text it is held against."""
+    """One picture: what is to be caught, by which labels, and the harmless text that must not be."""
 
     title: str
     stage: StageName

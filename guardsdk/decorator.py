@@ -73,10 +73,9 @@ def guarded(
 
     Works on functions, coroutine functions, generators and async generators, methods in either order with
     ``@classmethod`` and ``@staticmethod``, partials and objects with a (possibly async) ``__call__``. A blocked prompt
-    never reaches the callable; what is redacted from it comes back in the response. What each action does is in
-    ``docs/actions.md``. What a generator
-    gives comes out as soon as it was checked, see ``docs/streaming.md``; ``send`` and ``throw`` reach it, and what is
-    sent is not screened.
+    never reaches the callable; what is redacted from it comes back in the response (``docs/actions.md`` says what each
+    action does). What a generator yields comes out as soon as it is checked (``docs/streaming.md``); ``send`` and
+    ``throw`` reach it, and what is sent is not screened.
 
     Args:
         function: The callable, when used bare.

@@ -1,4 +1,4 @@
-"""What is given to a guard, held against what it can use; errors name what is wrong and never quote a text."""
+"""Whether what is given to a guard can be used; errors name what is wrong and never quote a text."""
 
 from __future__ import annotations
 

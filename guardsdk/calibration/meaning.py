@@ -22,7 +22,7 @@ _CENTRES = np.linspace(-REACH, REACH, len(EDGES))[:-1] + REACH / (len(EDGES) - 1
 def platt_line(benign: Sample, violating: Sample, column: int) -> tuple[float, float] | None:
     """Return slope and intercept, in log-odds, to the chance that a text with a score violates (Platt 1999).
 
-    Both kinds of text count as much in sum. None where there are none of a kind.
+    Both kinds of text count as much in sum. None where a kind has no texts.
     """
     counts = benign.bins(column), violating.bins(column)
     if not counts[0].sum() or not counts[1].sum():

@@ -40,11 +40,11 @@ class Suggestion:
     put_right: int
     """Marked decisions that would have been right and were not."""
     put_wrong: int
-    """The other way about."""
+    """Marked decisions that were right and would not have been."""
     changed: int
     """Decisions of the whole log in which this principle would have fired or not fired otherwise."""
     decisions: int
-    """All of them that it was held against."""
+    """All decisions of texts that it was compared with."""
 
     def __str__(self) -> str:
         """One sentence."""

@@ -163,7 +163,7 @@ def _scan_options(parser: ArgumentParser) -> None:
     stage_option(parser)
     parser.add_argument("--out", metavar="OUT.jsonl", help="file to write to (default: standard output)")
     parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")
-    parser.add_argument("--resume", action="store_true", help="go on with OUT.jsonl where an earlier scan left off")
+    parser.add_argument("--resume", action="store_true", help="resume the scan that wrote OUT.jsonl, where it left off")
     parser.add_argument(
         "--processes", type=positive, default=1, metavar="N", help="check in N processes on a core each (default: 1)"
     )

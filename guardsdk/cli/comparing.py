@@ -26,7 +26,7 @@ COMPARED = "exit status: 0 every limit held, 1 a limit broke, 2 could not compar
 def compare_options(parser: ArgumentParser) -> None:
     """Add what ``guardsdk eval compare`` takes to ``parser``."""
     parser.set_defaults(run=_compare, alone=True)
-    parser.add_argument("before", type=Path, metavar="BEFORE.json", help="record of a run, to hold against")
+    parser.add_argument("before", type=Path, metavar="BEFORE.json", help="record of the run to compare with")
     parser.add_argument(
         "after", type=Path, nargs="+", metavar="AFTER.json", help="record of a run over the same cases; several: layers"
     )
@@ -60,7 +60,7 @@ def _compare(options: Namespace) -> Exit:
 
 
 def _several(options: Namespace) -> Exit:
-    """Hold every run against the first one; what only two runs have is refused."""
+    """Compare every run with the first one; what only two runs have is refused."""
     for option in ("fail_if", "json", "with_answers"):
         if getattr(options, option):
             msg = f"--{option.replace('_', '-')} is for two records: give one AFTER.json"

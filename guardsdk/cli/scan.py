@@ -40,7 +40,7 @@ def scan(guard: Guard, options: Namespace) -> Exit:
     """
     layout = layout_of(options, options.file)
     if options.resume and not options.out:
-        msg = "--resume needs --out, the file to go on with"
+        msg = "--resume needs --out, the file to resume"
         raise InputError(msg)
     with ExitStack() as stack:
         source = open_source(options.file, stack)

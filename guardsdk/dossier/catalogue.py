@@ -1,4 +1,4 @@
-"""The rows a dossier is held against, and what facts make of one. Pure, but for reading the packaged table."""
+"""The rows a dossier answers to, and what facts make of one. Pure, but for reading the packaged table."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def frameworks() -> tuple[Framework, ...]:
 
 
 def held(row: Row, facts: Facts) -> Held:
-    """Hold ``row`` against ``facts``: what is missing or contrary never counts."""
+    """Return ``row`` with the evidence among ``facts``: what is missing or contrary never counts."""
     found = tuple(facts.get(name) for name in row.evidence)
     shown = [fact.state is State.SHOWN for fact in found]
     some = any(fact.state in _THERE for fact in found) and all(facts.get(name).state in _THERE for name in row.needs)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.evaluation.correction import JudgeError, Seen, corrected_difference, corrected_rate, fits
+from guardsdk.evaluation.correction import Confusion, Seen, corrected_difference, corrected_rate, fits
 from guardsdk.evaluation.curves import curve
 from guardsdk.evaluation.metrics import METRICS, Metric, Sight
 from guardsdk.evaluation.outcomes import Outcome, passed
-from guardsdk.evaluation.pairing import hold_together
+from guardsdk.evaluation.pairing import allowed_differences
 from guardsdk.evaluation.statistics import (
     Interval,
     Paired,
@@ -50,7 +50,7 @@ class Change:
     """None for all cases."""
     table: tuple[tuple[int, ...], ...]
     """Cases by ``Sight`` before (rows) and after (columns), shape [4][4]."""
-    error: JudgeError | None = None
+    error: Confusion | None = None
     """Of the judge, where its error can be taken out."""
 
     @cached_property
@@ -173,13 +173,13 @@ class Comparison:
         return dict(zip(changes, zip(holm(p_values), benjamini_hochberg(p_values), strict=True), strict=True))
 
 
-def judge_error(judge: JudgeRef | None, question: str | None) -> JudgeError | None:
+def judge_error(judge: JudgeRef | None, question: str | None) -> Confusion | None:
     """Return the counts of all labelled sets for a question of the judge; None where nobody measured it."""
     figures = [] if judge is None else [one for one in judge.figures if one.question == question]
     if not figures:
         return None
     counted = [
-        JudgeError(one.true_positives, one.false_negatives, one.false_positives, one.true_negatives) for one in figures
+        Confusion(one.true_positives, one.false_negatives, one.false_positives, one.true_negatives) for one in figures
     ]
     return sum(counted[1:], counted[0])
 
@@ -188,14 +188,14 @@ def compare(before: Condensed, after: Condensed, *, allowed: Collection[str] = (
     """Compare two runs.
 
     Args:
-        before: What is held against.
-        after: What is looked at.
+        before: The run to compare with.
+        after: The run that is compared.
         allowed: What may differ besides the target and the guard: names of ``pairing.DIFFERENCES``.
 
     Raises:
         EvaluationError: The runs do not measure the same thing.
     """
-    notes = hold_together(before, after, allowed)
+    notes = allowed_differences(before, after, allowed)
     pairs = [(name, one, after.cases[name]) for name, one in before.cases.items() if name in after.cases]
     same_judge = before.head.judge == after.head.judge
     metrics = [metric for metric in METRICS.values() if metric.alone or not before.alone]

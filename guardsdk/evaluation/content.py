@@ -99,7 +99,7 @@ def chapters(
 def _gate(held: Sequence[Held]) -> Chapter:
     broken = sum(one.broken for one in held)
     said = f"{broken} of {len(held)} broken." if broken else "All held."
-    header = ("limit", "slice", "found", "held against the limit", "")
+    header = ("limit", "slice", "found", "end that counts", "")
     return Chapter("Limits", (Words(said), Table("Limits", header, tuple(wording.held(one) for one in held))))
 
 

@@ -1,9 +1,9 @@
 """What a rate would be if the judge never erred, from how often it errs on labelled texts.
 
 A judge that finds ``sensitivity`` of what is there, and leaves ``specificity`` of the rest alone, sees the rate
-``seen = true * sensitivity + (1 - true) * (1 - specificity)``. Turned around this gives the true rate (Rogan and Gladen
-1978, American Journal of Epidemiology 107:71). The intervals carry both errors: of the run, which is a sample, and of
-the two figures of the judge, which were counted on a sample too.
+``seen = true * sensitivity + (1 - true) * (1 - specificity)``. Solved for the true rate this is the estimator of Rogan
+and Gladen (1978, American Journal of Epidemiology 107:71). The intervals carry both errors: of the run, which is a
+sample, and of the two figures of the judge, which were counted on a sample too.
 
 This holds where the judge errs on the run's answers as often as on the labelled texts. That is an assumption.
 """
@@ -30,17 +30,17 @@ _PRIOR: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeError:
-    """How a judge did on labelled texts."""
+class Confusion:
+    """How a judge did on labelled texts: its confusion matrix."""
 
     true_positives: int
     false_negatives: int
     false_positives: int
     true_negatives: int
 
-    def __add__(self, other: JudgeError) -> JudgeError:
+    def __add__(self, other: Confusion) -> Confusion:
         """Return the counts of both labelled sets together."""
-        return JudgeError(
+        return Confusion(
             self.true_positives + other.true_positives,
             self.false_negatives + other.false_negatives,
             self.false_positives + other.false_positives,
@@ -59,7 +59,7 @@ class JudgeError:
 
     @property
     def usable(self) -> bool:
-        """Whether the judge is clearly better than chance: a rate seen by a worse one cannot be turned around."""
+        """Whether the judge is clearly better than chance: a rate seen by a worse one cannot be corrected."""
         found = wilson(self.true_positives, self.true_positives + self.false_negatives)
         left = wilson(self.true_negatives, self.true_negatives + self.false_positives)
         return found.low + left.low > 1.0  # False for NaN too
@@ -87,7 +87,7 @@ class Seen:
             raise ValueError(msg)
 
 
-def fits(seen: Seen, error: JudgeError) -> bool:
+def fits(seen: Seen, error: Confusion) -> bool:
     """Return whether a judge with this error can have seen this.
 
     It sees at least its false alarms, where nothing is there, and at most its sensitivity, where everything is. Rates
@@ -104,7 +104,7 @@ def fits(seen: Seen, error: JudgeError) -> bool:
 _NONE: Final = Interval(math.nan, math.nan, math.nan)
 
 
-def corrected_rate(seen: Seen, error: JudgeError, confidence: float = CONFIDENCE) -> Interval:
+def corrected_rate(seen: Seen, error: Confusion, confidence: float = CONFIDENCE) -> Interval:
     """Return the rate without the judge's error, in 0..1; NaN where there are no cases or the judge is not usable.
 
     The interval is that of Lang and Reiczigel (2014, Preventive Veterinary Medicine 113:13), widened by the error of
@@ -117,7 +117,7 @@ def corrected_rate(seen: Seen, error: JudgeError, confidence: float = CONFIDENCE
     if seen.judged == 0:
         found = wilson(seen.certain, seen.total, z)
         return Interval(certain, found.low, found.high)
-    rate, middle, half = _turned_around(seen.positives, seen.judged, error, z)
+    rate, middle, half = _inverted(seen.positives, seen.judged, error, z)
     certain_counts = seen.certain > 0
     """Then a case that was not judged counts, else it does not; either way the split is a sample as well."""
     lever = 1.0 - rate if certain_counts else rate
@@ -126,7 +126,7 @@ def corrected_rate(seen: Seen, error: JudgeError, confidence: float = CONFIDENCE
     return Interval(_inside(certain + share * rate), _inside(centre - spread), _inside(centre + spread))
 
 
-def _turned_around(positives: int, judged: int, error: JudgeError, z: float) -> tuple[float, float, float]:
+def _inverted(positives: int, judged: int, error: Confusion, z: float) -> tuple[float, float, float]:
     """Return the true rate among the judged cases in 0..1, and the middle and half width of its interval."""
     youden = error.sensitivity + error.specificity - 1.0
     rate = _inside((positives / judged + error.specificity - 1.0) / youden)
@@ -148,7 +148,7 @@ def _inside(rate: float) -> float:
 
 
 def corrected_difference(
-    pairs: Sequence[Sequence[int]], error: JudgeError, *, confidence: float = CONFIDENCE, seed: int = 0
+    pairs: Sequence[Sequence[int]], error: Confusion, *, confidence: float = CONFIDENCE, seed: int = 0
 ) -> Interval:
     """Return rate after minus rate before without the judge's error; NaN as in ``corrected_rate``.
 

@@ -1,4 +1,4 @@
-"""Whether an answer is none: empty, noise, a loop, or the prompt given back. Pure, and the same for every language."""
+"""Whether an answer is no answer at all: empty, noise, a loop, or the prompt given back. Pure; in any language."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ copies of one sentence are below 0.1."""
 _TAIL_CHARS: Final = 1200
 """An answer that begins well and ends in a loop is caught by its end."""
 _NOISE_SHARE: Final = 0.3
-"""Most characters that are none of letter, mark, digit, punctuation, symbol or space: broken decoding and the like."""
+"""Above this share of control and replacement characters a text is taken for broken decoding or the like."""
 _ECHO_CHARS: Final = 20
 """A prompt that short may be the right answer."""
 

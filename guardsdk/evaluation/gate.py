@@ -7,7 +7,7 @@ Grammar, blanks anywhere between words::
     amount  = ["+" | "-"] number ["%" | "pp" | "ms" | "s"]
 
 An amount with a sign is a change, after minus before; one without is the rate, or the time, after. ``[*]`` is every
-slice by itself. A limit is held against the end of the interval that would prove it broken: the lower end for ``>``,
+slice by itself. A limit is compared with the end of the interval that would prove it broken: the lower end for ``>``,
 the upper one for ``<``, so that chance alone seldom breaks it. ``upper(...) >`` asks for the opposite: it breaks unless
 the change is shown to be smaller.
 """
@@ -48,7 +48,7 @@ class Limit:
     slice: str | None
     """None for all cases, ``*`` for every slice."""
     end: Literal["low", "high"]
-    """The end of the interval that is held against the amount."""
+    """The end of the interval that is compared with the amount."""
     corrected: bool
     above: bool
     """Whether it breaks above the amount, or below."""
@@ -67,7 +67,7 @@ class Held:
     value: float
     """The point estimate."""
     bound: float
-    """The end that was held against the amount."""
+    """The end that was compared with the amount."""
     confidence: float
     """Of the interval."""
     broken: bool
@@ -220,7 +220,7 @@ def _held(limit: Limit, measured: Change | Latency, confidence: float) -> Held:
         found, part = _rate(limit, measured, confidence), measured.slice
     bound = found.low if limit.end == "low" else found.high
     if math.isnan(bound):
-        msg = f"the limit {limit.text!r}: there is no interval to hold it against"
+        msg = f"the limit {limit.text!r}: there is no interval to compare it with"
         raise EvaluationError(msg)
     broken = bound > limit.amount if limit.above else bound < limit.amount
     return Held(limit, part, found.value, bound, confidence, broken)

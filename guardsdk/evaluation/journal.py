@@ -1,4 +1,4 @@
-"""The journal of a run: results as they come, one to a line, so that a run killed at any moment can be gone on with.
+"""The journal of a run: results as they come, one to a line, so that a run killed at any moment can be resumed.
 
 A line that was being written when the process died has no end, and is cut off when the run goes on; its case is asked
 again. What a process wrote survives the process; after a power cut the last lines may be missing, and are asked again.
@@ -101,7 +101,7 @@ class Journal:
 
 @contextmanager
 def opened(path: Path, head: RunHead) -> Iterator[Journal]:
-    """Open the journal at ``path`` and hold it against other processes.
+    """Open the journal at ``path`` and keep other processes out of it.
 
     Raises ``EvaluationError`` where another run writes to it, where it is of a run with other options, or is damaged
     before its last line, and ``OSError`` where it cannot be opened.

@@ -42,7 +42,7 @@ class Metric:
     question: str | None
     """What the judge was asked where its error can be taken out of this rate; its figures are found by this name."""
     of: Callable[[Expectation, Outcome], Sight | None]
-    """None where a case of this kind is no case of this rate, an error included."""
+    """None for cases that do not count for this rate, errors included."""
     alone: bool = True
     """Whether a guard that stands alone has it: nobody answers there, so no answer can do harm."""
 

@@ -1,4 +1,4 @@
-"""Several runs held against one: what each layer of a guard buys, and what it costs."""
+"""Several runs compared with one: what each layer of a guard buys, and what it costs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def overview(comparisons: Sequence[Comparison]) -> list[Chapter]:
     if any(one.latencies for one in comparisons):
         chapters.append(_times(comparisons))
     notes = tuple(dict.fromkeys(note for one in comparisons for note in one.notes))
-    adjusted = "p values are adjusted over the runs by Holm; every run is held against the first one only."
+    adjusted = "p values are adjusted over the runs by Holm; every run is compared with the first one only."
     return [*chapters, Chapter("Method and limits", (Listing((*notes, adjusted, *wording.method(first))),))]
 
 
@@ -70,7 +70,7 @@ def _rate(name: str, comparisons: Sequence[Comparison]) -> Chapter:
             wording.interval(base.rate(after=False)),
             "",
             "",
-            "held against",
+            "compared with",
         )
     ]
     rows += [

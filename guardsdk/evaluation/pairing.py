@@ -110,8 +110,8 @@ def answers(path: Path, wanted: Collection[str]) -> dict[str, str]:
         return {result.id: result.answer for result in results if result.answer is not None and result.id in wanted}
 
 
-def hold_together(before: Condensed, after: Condensed, allowed: Collection[str] = ()) -> list[str]:
-    """Return what differs although it may, in words.
+def allowed_differences(before: Condensed, after: Condensed, allowed: Collection[str] = ()) -> list[str]:
+    """Return in words how the runs differ in what may differ.
 
     Args:
         before: One run.

@@ -32,7 +32,7 @@ _TONES: dict[str, render.Tone] = {"worse": "bad", "better": "good"}
 
 def title(comparison: Comparison) -> str:
     """Return what the report is called."""
-    return f"Safety of {wording.who(comparison.after)}, held against {wording.who(comparison.before)}"
+    return f"Safety of {wording.who(comparison.after)}, compared with {wording.who(comparison.before)}"
 
 
 def to_html(comparison: Comparison, held: Sequence[Held] = (), answers: Answers = ({}, {})) -> str:
@@ -47,7 +47,7 @@ def to_html(comparison: Comparison, held: Sequence[Held] = (), answers: Answers 
 
 
 def overview_to_html(comparisons: Sequence[Comparison]) -> str:
-    """Return a page on several runs, each held against the same one."""
+    """Return a page on several runs, each compared with the same one."""
     records = f"{len(comparisons) + 1} records of {comparisons[0].cases:,} cases"
     return _page(_overview_title(comparisons), _overview_lead(comparisons), overview(comparisons), records)
 
@@ -63,7 +63,7 @@ def _page(name: str, lead: str, parts: Sequence[Chapter], records: str, opening:
 
 
 def _overview_title(comparisons: Sequence[Comparison]) -> str:
-    return f"{len(comparisons)} runs held against {wording.who(comparisons[0].before)}"
+    return f"{len(comparisons)} runs compared with {wording.who(comparisons[0].before)}"
 
 
 def _overview_lead(comparisons: Sequence[Comparison]) -> str:

@@ -1,4 +1,4 @@
-"""A run: every case asked, guarded, judged and written down, many at a time, and gone on with where it stopped."""
+"""A run: every case asked, guarded, judged and written down, many at a time; one that was stopped can be resumed."""
 
 from __future__ import annotations
 

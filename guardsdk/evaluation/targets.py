@@ -188,4 +188,4 @@ async def in_daemon_thread(function: Callable[[], T]) -> T:
 
 
 class TargetHangsError(EvaluationError):
-    """The target stopped answering at all: the run ends, and can be gone on with."""
+    """The target stopped answering at all: the run ends, and can be resumed."""

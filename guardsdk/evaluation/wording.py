@@ -94,7 +94,7 @@ _ALONE: Final = ("harm.held_back", "over_refusal")
 
 
 def held(one: Held) -> tuple[str, ...]:
-    """Return a row on one limit: its text, its slice, the value, the end held against it, what became of it."""
+    """Return a row on one limit: its text, its slice, the value, the end it is compared with, what became of it."""
     limit = one.limit
     timed = limit.metric.startswith(("latency.", "guard.")) and not limit.relative
 
@@ -139,7 +139,7 @@ _METHOD: Final = (
     "Every case was asked in both runs. A case of which one outcome is not known enters no rate but that of errors.",
     "p values are exact (McNemar). Holm's adjustment over slices keeps the chance of any false finding.",
     "That of Benjamini and Hochberg keeps the share of false ones. Intervals of single slices are not adjusted.",
-    "A limit breaks where the end of the interval held against it is beyond it.",
+    "A limit breaks where the end of the interval it is compared with lies beyond it.",
     "Intervals are wide enough that all limits together give a false alarm in at most 5 % of comparisons.",
     "A suite is a sample of what can be asked: who looks for the weak place will find worse rates than any suite.",
 )

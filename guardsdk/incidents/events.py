@@ -99,7 +99,7 @@ _KINDS: dict[str, type[Event]] = {"open": Opening, "note": Note, "close": Closin
 
 
 def event_of(record: dict[str, Any]) -> Event:
-    """Return the event a line of an incident log holds. Raises ``ValueError`` where it is none."""
+    """Return the event a line of an incident log holds. Raises ``ValueError`` where it holds none."""
     kind = _KINDS.get(str(record.get("event")))
     if kind is None:
         msg = "the line holds no event that is known"

@@ -95,12 +95,12 @@ def load_manifest(directory: Path) -> LoadedModel:
 
 
 def verify_files(model: LoadedModel) -> None:
-    """Hold every file of ``model`` against what its manifest says. Raises as ``verify`` does."""
+    """Compare every file of ``model`` with what its manifest says. Raises as ``verify`` does."""
     verify(model.directory, model.manifest.files)
 
 
 def verify(directory: Path, files: Mapping[str, FileEntry]) -> None:
-    """Hold every file of ``directory`` that ``files`` names against its size, then against its sha256.
+    """Compare every file of ``directory`` that ``files`` names with its size, then with its sha256.
 
     Raises ``ModelNotFoundError`` for a file that is not there and ``ChecksumMismatchError`` naming one that differs.
     """

@@ -80,7 +80,7 @@ class Placed:
 
 
 def worded(value: float, words: Words) -> str:
-    """Return ``value`` as text; a figure that is none, or beyond all measure, is ``n/a``."""
+    """Return ``value`` as text; NaN, or a figure beyond all measure, is ``n/a``."""
     if not abs(value) <= _GREATEST:
         return "n/a"
     if words == "number":

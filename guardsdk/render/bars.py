@@ -82,7 +82,7 @@ def interval_chart(
         description: The same in words.
         bars: From top to bottom.
         axis: Of the values.
-        reference: A value to hold them against, such as 0 for differences.
+        reference: A value to compare them with, such as 0 for differences.
         filled: Bars from the beginning of the axis (0 where it holds 0); points alone where not, as a forest plot.
     """
     labels = min(max((len(bar.label) for bar in bars), default=0) * LETTER + 12, _MOST_LABEL)

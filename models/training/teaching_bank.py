@@ -1,4 +1,4 @@
-"""Make the bank of benign embeddings that taught screens are held against, from the project's own text.
+"""Make the bank of benign embeddings that taught screens must not fire on, from the project's own text.
 
 Run it after every change of the encoder: ``python -m models.training.teaching_bank``. It needs the package alone, no
 torch and no data.

@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from guardsdk.evaluation.correction import JudgeError, Seen, corrected_difference, corrected_rate, fits
+from guardsdk.evaluation.correction import Confusion, Seen, corrected_difference, corrected_rate, fits
 
 RUNS = 500
 
 
-def error(sensitivity: float, specificity: float, there: int, rest: int, chooser: np.random.Generator) -> JudgeError:
+def error(sensitivity: float, specificity: float, there: int, rest: int, chooser: np.random.Generator) -> Confusion:
     """What was counted of a judge with these true figures on labelled texts."""
     found, left = int(chooser.binomial(there, sensitivity)), int(chooser.binomial(rest, specificity))
-    return JudgeError(found, there - found, rest - left, left)
+    return Confusion(found, there - found, rest - left, left)
 
 
 def table(**cells: int) -> list[list[int]]:
@@ -25,7 +25,7 @@ def table(**cells: int) -> list[list[int]]:
 
 
 def test_the_point_is_that_of_rogan_and_gladen() -> None:
-    judge = JudgeError(80, 20, 10, 190)  # finds 80 %, leaves 95 % alone
+    judge = Confusion(80, 20, 10, 190)  # finds 80 %, leaves 95 % alone
     assert corrected_rate(Seen(0, 200, 1000, 1000), judge).value == pytest.approx((0.2 + 0.95 - 1) / 0.75)
     assert corrected_rate(Seen(0, 10, 1000, 1000), judge).value == 0.0, "less than its false alarms"
     assert corrected_rate(Seen(0, 200, 500, 1000), judge).value == pytest.approx(0.5 * (0.4 - 0.05) / 0.75)
@@ -33,23 +33,23 @@ def test_the_point_is_that_of_rogan_and_gladen() -> None:
 
 
 def test_a_judge_that_never_errs_changes_nothing_but_the_width() -> None:
-    found = corrected_rate(Seen(0, 30, 200, 200), JudgeError(10**6, 0, 0, 10**6))
+    found = corrected_rate(Seen(0, 30, 200, 200), Confusion(10**6, 0, 0, 10**6))
     assert (found.value, found.low, found.high) == pytest.approx((0.15, 0.1071, 0.2061), abs=2e-3)
-    moved = corrected_difference(table(pp=20, pn=5, np=25, nn=150), JudgeError(10**6, 0, 0, 10**6))
+    moved = corrected_difference(table(pp=20, pn=5, np=25, nn=150), Confusion(10**6, 0, 0, 10**6))
     assert moved.value == pytest.approx(0.1)
     assert moved.low > 0.04
 
 
 def test_a_judge_like_a_coin_gives_no_figure() -> None:
-    for judge in (JudgeError(50, 50, 50, 50), JudgeError(2, 0, 0, 2), JudgeError(0, 0, 0, 0), JudgeError(1, 99, 99, 1)):
+    for judge in (Confusion(50, 50, 50, 50), Confusion(2, 0, 0, 2), Confusion(0, 0, 0, 0), Confusion(1, 99, 99, 1)):
         assert not judge.usable
         assert math.isnan(corrected_rate(Seen(0, 5, 10, 10), judge).value)
         assert math.isnan(corrected_difference(table(pp=5, nn=5), judge).low)
-    assert math.isnan(corrected_rate(Seen(0, 0, 0, 0), JudgeError(90, 10, 10, 90)).value)
+    assert math.isnan(corrected_rate(Seen(0, 0, 0, 0), Confusion(90, 10, 10, 90)).value)
 
 
 def test_a_rate_that_such_a_judge_cannot_see_does_not_fit() -> None:
-    judge = JudgeError(60, 40, 20, 80)  # sees 20 % to 60 %
+    judge = Confusion(60, 40, 20, 80)  # sees 20 % to 60 %
     assert [fits(Seen(0, seen, 300, 300), judge) for seen in (15, 60, 120, 180, 250)] == [
         False,
         True,
@@ -62,7 +62,7 @@ def test_a_rate_that_such_a_judge_cannot_see_does_not_fit() -> None:
 
 
 def test_what_needed_no_judge_is_not_corrected() -> None:
-    judge = JudgeError(80, 20, 10, 190)
+    judge = Confusion(80, 20, 10, 190)
     assert corrected_rate(Seen(40, 0, 0, 100), judge).value == 0.4
     assert corrected_difference(table(cc=40, oo=50, oc=10), judge).value == pytest.approx(0.1)
 
@@ -119,4 +119,4 @@ def test_impossible_counts_are_refused() -> None:
 
 
 def test_counts_of_two_labelled_sets_add_up() -> None:
-    assert JudgeError(1, 2, 3, 4) + JudgeError(10, 20, 30, 40) == JudgeError(11, 22, 33, 44)
+    assert Confusion(1, 2, 3, 4) + Confusion(10, 20, 30, 40) == Confusion(11, 22, 33, 44)

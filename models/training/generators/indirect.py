@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from models.training.generators.doc_slots import fill, pick, roughen
 from models.training.generators.documents import Document, document
 from models.training.generators.indirect_place import crop, in_json, in_text
+from models.training.generators.input_surface import weighted
 from models.training.rows import Row
 
 if TYPE_CHECKING:
@@ -80,11 +81,6 @@ _OPENINGS: Final = (
     "For work: ",
     "I need your help. ",
 )
-
-
-def _draw(rng: Random, shares: dict[str, int]) -> str:
-    """Draw a key by its share."""
-    return rng.choices(list(shares), list(shares.values()))[0]
 
 
 def _own_or(rng: Random, banks: Sequence[str], others: Sequence[str]) -> str:
@@ -186,7 +182,7 @@ def generate(rng: Random, count: int, carriers: Sequence[str] = (), tasks: Seque
     """
     for number in range((count + 1) // 2):
         place, family = _place(rng, carriers)
-        kind = _draw(rng, _KINDS)
+        kind = weighted(rng, _KINDS)
         if kind == "action" and family in _LETTERS:
             kind = "lure"
         group = f"indirect/{family}/{kind}"
@@ -199,7 +195,7 @@ def generate(rng: Random, count: int, carriers: Sequence[str] = (), tasks: Seque
         if rng.random() < 0.4:  # share of clean rows that are no twins
             place, family = _place(rng, carriers)
             group = f"indirect/{family}/clean"
-        calm = _draw(rng, _CLEAN)
+        calm = weighted(rng, _CLEAN)
         text = place(decoy(rng, calm, tasks))
         yield Row(text, "tool", {"prompt_injection": 0}, f"gen_indirect_clean_{calm}", group)
 

@@ -11,6 +11,7 @@ from models.training.banks import bank
 from models.training.generators.doc_slots import fill, roughen
 from models.training.generators.indirect import attack
 from models.training.generators.indirect_place import crop
+from models.training.generators.input_surface import weighted
 from models.training.rows import Row
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def generate(rng: Random, count: int, tasks: Sequence[str] = ()) -> Iterator[Row
         if not bad:
             yield Row(crop(rng, bare, bare), "tool", _label(0), "gen_messages_clean", group)
             continue
-        order, spot = attack(rng, rng.choices(list(_KINDS), list(_KINDS.values()))[0], tasks), rng.randrange(len(lines))
+        order, spot = attack(rng, weighted(rng, _KINDS), tasks), rng.randrange(len(lines))
         old = lines[spot]
         lines[spot] = rng.choice((order, order, order, f"{old} {order}", f"{order} {old}"))
         # Against a list without the message, so that nothing of an order that begins like it is cut away.

@@ -13,6 +13,7 @@ from models.training.generators.doc_slots import fill, pick, roughen
 from models.training.generators.documents import Document, mail, thread
 from models.training.generators.indirect import attack
 from models.training.generators.indirect_place import crop, in_text
+from models.training.generators.input_surface import weighted
 from models.training.rows import Row
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _rows(  # noqa: PLR0917 - the two generators differ in all of these
         place, dress = in_text(rng, carrier, _SPOTS), _dress(rng, carrier.kind)
         bare = dress(place(None))
         if rng.random() < bad:
-            kind = rng.choices(list(kinds), list(kinds.values()))[0]
+            kind = weighted(rng, kinds)
             text = crop(rng, dress(place(attack(rng, kind, tasks))), bare)
             yield Row(text, "tool", {"prompt_injection": 1}, f"gen_{name}_{kind}", group)
         else:
