@@ -52,8 +52,8 @@ class Suggestion:
         wrong = f" and {self.put_wrong} that were right wrong" if self.put_wrong else ""
         return (
             f"{way} {self.principle_id} on {self.stage} from {self.line:.4f} to {self.moved:.4f}: it puts "
-            f"{self.put_right} marked decisions right{wrong}; {self.changed} of {self.decisions} decisions of the log "
-            "would have been others for it"
+            f"{self.put_right} marked decisions right{wrong}; it would have changed {self.changed} of the "
+            f"{self.decisions} decisions in the log"
         )
 
 

@@ -119,7 +119,7 @@ def test_an_unusable_manifest_names_file_and_key(directory: Path, changes: dict[
 
 def test_a_manifest_that_is_no_json_names_the_file(directory: Path) -> None:
     (directory / "manifest.json").write_bytes(b"\xff{")
-    with pytest.raises(ModelError, match=r"manifest\.json: \(whole file\)"):
+    with pytest.raises(ModelError, match=r"manifest\.json: Invalid JSON"):
         load_manifest(directory)
 
 
