@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import threading
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakSet
 
 from cachetools import TTLCache
+
+from guardsdk.forking import after_fork
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,9 +78,10 @@ class VerdictCache:
         self._max_entries = max_entries
         self._ttl_s = ttl_s
         self._renew()
-        _CACHES.add(self)
+        after_fork(self._renew)
 
     def _renew(self) -> None:
+        """In a forked child: a thread of the parent may have held the lock, half-way through a change."""
         self._entries: TTLCache[bytes, Known] = TTLCache(maxsize=self._max_entries, ttl=self._ttl_s)
         self._lock = threading.Lock()
 
@@ -103,16 +104,3 @@ class VerdictCache:
         """Return how many verdicts are held."""
         with self._lock:
             return len(self._entries)
-
-
-_CACHES: WeakSet[VerdictCache] = WeakSet()
-
-
-def _renew_all() -> None:
-    """In a forked child: a thread of the parent may have held a lock, half-way through a change."""
-    for cache in list(_CACHES):
-        cache._renew()  # noqa: SLF001  same module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)

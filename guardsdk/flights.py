@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
-from weakref import WeakSet
+
+from guardsdk.forking import after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +28,10 @@ class Flights:
     def __init__(self) -> None:
         """Start with nobody at work."""
         self._renew()
-        _FLIGHTS.add(self)
+        after_fork(self._renew)
 
     def _renew(self) -> None:
+        """In a forked child: those at work stayed in the parent."""
         self._lock = threading.Lock()
         self._in_air: dict[bytes, _Flight] = {}
 
@@ -60,16 +61,3 @@ class Flights:
                     del self._in_air[key]
                     if flight.done is not None:
                         flight.done.set()
-
-
-_FLIGHTS: WeakSet[Flights] = WeakSet()
-
-
-def _renew_all() -> None:
-    """In a forked child: those at work stayed in the parent."""
-    for flights in list(_FLIGHTS):
-        flights._renew()  # noqa: SLF001  same module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)

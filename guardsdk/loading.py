@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from guardsdk.errors import ModelError
+from guardsdk.forking import after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +27,12 @@ class Loader(Generic[T]):
         self._loaded: T | None = None
         self._error: ModelError | None = None
         self._again_at = 0.0
+        self._renew()
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        """In a forked child: a thread of the parent may have been loading, with the lock held."""
         self._lock = threading.Lock()
-        _LOADERS.add(self)
 
     def get(self, *, again: bool = False) -> T:
         """Return what was loaded. A load that failed is tried again after a while, or at once where ``again``.
@@ -74,16 +77,3 @@ def _model_error(error: Exception) -> ModelError:
 def _anew(error: ModelError) -> ModelError:
     """Return the same error anew: a kept traceback would keep its frames, and with them the checked text."""
     return type(error)(*error.args)
-
-
-_LOADERS: WeakSet[Loader[Any]] = WeakSet()
-
-
-def _renew_locks() -> None:
-    """In a forked child: a thread of the parent may have been loading, with the lock held."""
-    for loader in list(_LOADERS):
-        loader._lock = threading.Lock()  # noqa: SLF001  same module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)

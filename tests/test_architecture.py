@@ -16,6 +16,7 @@ LONGEST_FILE = 330
 FLOORS = {
     "verdict": 0,
     "errors": 0,
+    "forking": 0,
     "settings": 0,
     "surroundings": 0,
     "limits": 0,

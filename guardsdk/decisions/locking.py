@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import DecisionLogError
+from guardsdk.forking import after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,5 +87,4 @@ def _too_late(path: Path, timeout_s: float) -> DecisionLogError:
     return DecisionLogError(f"{path}: another writer held the log for more than {timeout_s:g} s")
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_THREADS.clear)  # another thread of the parent may have held one
+after_fork(_THREADS.clear)  # another thread of the parent may have held one

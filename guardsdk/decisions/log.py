@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakSet
 
 from guardsdk.decisions.entry import Entry, body_of, note, timestamp
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.locking import locked
 from guardsdk.decisions.writer import Writer
 from guardsdk.errors import DecisionLogError
+from guardsdk.forking import after_fork
 from guardsdk.policy.logging import LogRules
 from guardsdk.pseudonyms import Pseudonyms
 from guardsdk.telemetry.content import Capture
@@ -84,10 +84,14 @@ class DecisionLog:
         self._capture = Capture(self.rules.capture_text)
         self._reporter = LogReporter() if reporter is None else reporter
         self._anchored_at = -self.rules.anchor_every_s
-        self._lock = threading.Lock()
+        self._renew()
         self._written = self._lost = self._untold = 0
         self._problem: str | None = None
-        _LOGS.add(self)
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        """In a forked child: a thread of the parent may have been writing, with the lock held."""
+        self._lock = threading.Lock()
 
     @property
     def wants_text(self) -> bool:
@@ -226,16 +230,3 @@ def _kept_key(place: Place, timeout_s: float) -> bytes:
         finally:
             os.close(descriptor)
         return key
-
-
-_LOGS: WeakSet[DecisionLog] = WeakSet()
-
-
-def _renew_locks() -> None:
-    """In a forked child: a thread of the parent may have been writing, with the lock held."""
-    for log in list(_LOGS):
-        log._lock = threading.Lock()  # noqa: SLF001  same module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)

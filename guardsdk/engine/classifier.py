@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from guardsdk.engine.scores import Request, Scores
 from guardsdk.engine.session import OnnxRuntime, Runtime
 from guardsdk.engine.tokenizer import TextEncoder
 from guardsdk.engine.turns import Capacity, Turns
+from guardsdk.forking import after_fork
 from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.registry.lookup import verify_files
 from guardsdk.text.clean import clean
@@ -73,7 +72,7 @@ class Classifier:
         self._lock = threading.Lock()
         self._state: _Loaded | None = None
         self._loaded()
-        _CLASSIFIERS.add(self)
+        after_fork(self._renew)
 
     @property
     def provider_active(self) -> str:
@@ -216,15 +215,3 @@ class Classifier:
 def _ends_first(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Put the last window second: where a text ends is where an attack behind filler is, and where few look."""
     return [ranges[0], ranges[-1], *ranges[1:-1]] if len(ranges) > 1 else ranges
-
-
-_CLASSIFIERS: WeakSet[Classifier] = WeakSet()
-
-
-def _renew_all() -> None:
-    for classifier in list(_CLASSIFIERS):
-        classifier._renew()  # noqa: SLF001  same module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)

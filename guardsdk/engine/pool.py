@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
 
 from guardsdk.engine.classifier import Classifier
+from guardsdk.forking import after_fork
 
 if TYPE_CHECKING:
     from guardsdk.registry.lookup import LoadedModel
@@ -46,5 +46,4 @@ def _renew() -> None:
     _POOL.lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+after_fork(_renew)

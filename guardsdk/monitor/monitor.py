@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
-from weakref import WeakSet
 
 from guardsdk.errors import InputError
+from guardsdk.forking import after_fork
 from guardsdk.monitor.actors import NO_SCORE
 from guardsdk.monitor.alerts import Kind, tell
 from guardsdk.monitor.behaviour import Everybody, Seen, answered, asked
@@ -93,7 +92,7 @@ class Monitor:
         self._lock = threading.Lock()
         self._chance = random.Random().random  # noqa: S311  ranks among equals, nothing secret
         self._memory = self._blank()
-        _MONITORS.add(self)
+        after_fork(self._renew)
 
     def _blank(self) -> Memory:
         return Memory(self.rules, self._references, lambda: self._pseudonym("guardsdk sketches").encode())
@@ -312,15 +311,3 @@ class Monitor:
             traffic.share("adjacent", actor.adjacent + 1.0, of),
             traffic.share_of_variants,
         )
-
-
-_MONITORS: WeakSet[Monitor] = WeakSet()
-
-
-def _renew_all() -> None:
-    for monitor in list(_MONITORS):
-        monitor._renew()  # noqa: SLF001  same module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
