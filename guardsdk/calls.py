@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardsdk.errors import InputTypeError
@@ -182,7 +183,7 @@ class Call:
         values, way = list(self._prompt.values), self._plan.means.revise_prompt
         for place in reversed(range(len(values))):
             value = values[place]
-            revised = with_turn(value, message) if way is None else (yield ask(lambda: way(value, message, lead)))  # noqa: B023  asked at once
+            revised = with_turn(value, message) if way is None else (yield ask(partial(way, value, message, lead)))
             if revised is not None:
                 values[place] = revised
                 return Invoke(*self._with_prompt(values))

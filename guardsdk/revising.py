@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from guardsdk.extract.shapes import role_of
+from guardsdk.extract.shapes import PAIR, role_of
 
 _USERS = ("user", "human")
-_ROLE_AND_TEXT: Final = 2
 
 
 def with_turn(prompt: object, message: str) -> object:
@@ -38,7 +37,7 @@ def _turn(turns: Sequence[object], message: str) -> object:
     like = (theirs or turns)[-1]
     if isinstance(like, str):
         return message
-    if isinstance(like, tuple) and len(like) == _ROLE_AND_TEXT:
+    if isinstance(like, tuple) and len(like) == PAIR:
         return (like[0] if theirs else "user", message)
     if isinstance(like, Mapping):
         said = {name: like[name] for name in ("role", "type") if name in like} if theirs else {"role": "user"}

@@ -62,17 +62,17 @@ class Suite:
 
     def ref(self) -> SuiteRef:
         """Read all cases and return what the suite is. Raises ``EvaluationError`` where an id stands for two."""
-        digest, ids, number = hashlib.sha256(), set[str](), 0
-        for number, case in enumerate(self, start=1):  # noqa: B007  the last one is their number
+        digest, ids = hashlib.sha256(), set[str]()
+        for case in self:
             if case.id in ids:
                 msg = f"suite {self.name}: two cases have the id {case.id!r}"
                 raise EvaluationError(msg)
             ids.add(case.id)
             digest.update(case.canonical + b"\n")
-        if not number:
+        if not ids:
             msg = f"suite {self.name} holds no case that this target can be asked"
             raise EvaluationError(msg)
-        return SuiteRef(name=self.name, digest=digest.hexdigest(), cases=number, limit=self.limit)
+        return SuiteRef(name=self.name, digest=digest.hexdigest(), cases=len(ids), limit=self.limit)
 
     def _every(self) -> Iterator[Case]:
         cases = builtin_cases() if self.source is None else cases_in(self.source)

@@ -89,7 +89,7 @@ def joined(passages: Sequence[Passage]) -> Joined | None:
         room -= min(length, share) + 2  # the line breaks
         if room < _EACH:
             break
-    if turns < 2:  # noqa: PLR2004  one turn is a text by itself
+    if turns <= 1:  # one turn is a text by itself
         return None
     return _put([passage.text for passage in passages], stretches[::-1], "\n")
 

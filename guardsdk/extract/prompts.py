@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.shapes import (
     MEDIA_PARTS,
+    PAIR,
     ROLES,
     TEXT_PARTS,
     TRUSTED,
@@ -29,6 +30,9 @@ from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_SPEAKERS = ("user", "human", "system", "ai", "assistant")
+"""What may stand first in a ``(role, text)`` pair; other tuples are sequences like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ def _prompt(value: object) -> Iterator[Passage]:
         yield from _prompt(to_messages())
     elif is_list(value):
         for item in value:
-            if isinstance(item, tuple) and len(item) == 2 and item[0] in ("user", "human", "system", "ai", "assistant"):  # noqa: PLR2004  a (role, text) pair
+            if isinstance(item, tuple) and len(item) == PAIR and item[0] in _SPEAKERS:
                 yield from message_passages({"role": item[0], "content": item[1]})
             else:
                 yield from _prompt(item)

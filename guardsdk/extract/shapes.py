@@ -30,6 +30,8 @@ ROLES: dict[str, Stage | None] = {
     "custom_tool_call": None,
     "reasoning": None,
 }
+PAIR = 2
+"""Parts of a ``(role, text)`` pair."""
 TRUSTED = frozenset({"system", "developer"})
 TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 MEDIA_PARTS = frozenset(

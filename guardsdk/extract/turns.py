@@ -11,6 +11,7 @@ from guardsdk.extract.prompts import Passage, content_passages, message_passages
 from guardsdk.extract.responses import MESSAGE_FIELDS, ResponseText
 from guardsdk.extract.shapes import (
     MEDIA_PARTS,
+    PAIR,
     ROLES,
     TEXT_PARTS,
     TRUSTED,
@@ -28,7 +29,6 @@ from guardsdk.verdict import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PAIR = 2
 _OWN_FIELDS = ("role", "type", *MESSAGE_FIELDS, "tool_call_chunks", "invalid_tool_calls", "additional_kwargs")
 _ITEMS = frozenset({"function_call", "custom_tool_call", "reasoning"})
 """Roles that are really items of a response, with no content of their own."""
@@ -99,7 +99,7 @@ def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
 def _message(given: object) -> object:
     if isinstance(given, str):
         return {"role": "user", "content": given}
-    if isinstance(given, tuple) and len(given) == _PAIR and isinstance(given[0], str):
+    if isinstance(given, tuple) and len(given) == PAIR and isinstance(given[0], str):
         return {"role": given[0], "content": given[1]}
     return given
 

@@ -35,6 +35,8 @@ CARD_LENGTHS: Final = (
     (range(62, 63), 2, (16, 17, 18, 19)),  # UnionPay
 )
 """First digits (as a range and how many digits it reads) and the lengths that go with them (ISO/IEC 7812)."""
+_FEWEST_DIGITS: Final = 3
+"""Different digits in a card number: 4444 4444 ... is a drawing of one."""
 
 IBAN_LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
@@ -84,7 +86,7 @@ def card(value: str) -> bool:
     """Whether ``value`` is a card number: an issuer's first digits, a length that goes with them, and Luhn."""
     digits = digits_of(value)
     fits = any(len(digits) in lengths and int(digits[:count] or 0) in first for first, count, lengths in CARD_LENGTHS)
-    return fits and luhn(digits) and len(set(digits)) > 2  # noqa: PLR2004  4444 ... is a drawing, no card
+    return fits and luhn(digits) and len(set(digits)) >= _FEWEST_DIGITS
 
 
 def iban(value: str) -> bool:

@@ -29,6 +29,12 @@ _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""
 _PHONE_DIGITS: Final = range(8, 16)
 """ITU-T E.164 allows fifteen digits; fewer than eight are more often something else."""
+_FEWEST_DIGITS: Final = 4
+"""Different digits in a telephone number."""
+_SNOWFLAKE_DIGITS: Final = 17
+"""In the shortest number of a Discord account."""
+_PRINTABLE: Final = range(32, 127)
+"""ASCII."""
 _TEST_EXCHANGE: Final = re.compile(r"555-?01\d\d$")
 
 
@@ -74,13 +80,13 @@ def basic_credentials(value: str) -> bool:
     """Whether base64 ``value`` decodes to ``user:password`` (RFC 7617)."""
     data = decoded(value) or b""
     user, colon, password = data.partition(b":")
-    return bool(user and colon and password) and all(32 <= byte < 127 for byte in data)  # noqa: PLR2004  printable
+    return bool(user and colon and password) and all(byte in _PRINTABLE for byte in data)
 
 
 def discord(value: str) -> bool:
     """Whether a Discord token begins with the number of its account."""
     number = decoded(value.split(".", maxsplit=1)[0]) or b""
-    return number.isdigit() and len(number) > 16  # noqa: PLR2004  a snowflake has 17 digits or more
+    return number.isdigit() and len(number) >= _SNOWFLAKE_DIGITS
 
 
 def url_password(value: str) -> bool:
@@ -102,7 +108,7 @@ def mail(value: str) -> bool:
 def phone(value: str) -> bool:
     """Whether ``value`` has as many digits as telephone numbers have, and is not kept for fiction (555-01xx)."""
     digits = checksums.digits_of(value)
-    return len(digits) in _PHONE_DIGITS and len(set(digits)) > 3 and not _TEST_EXCHANGE.search(digits)  # noqa: PLR2004
+    return len(digits) in _PHONE_DIGITS and len(set(digits)) >= _FEWEST_DIGITS and not _TEST_EXCHANGE.search(digits)
 
 
 def public_ip(value: str) -> bool:

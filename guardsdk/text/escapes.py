@@ -35,7 +35,7 @@ def unescaped(text: str) -> list[Edit]:
     for mark, pattern, kind, decode in _KINDS:
         if mark in text:
             found += _of_kind(text, pattern, kind, decode)
-    return found if len({edit.kind for edit in found}) < 2 else _apart(found)  # noqa: PLR2004  one kind needs no sorting
+    return found if len({edit.kind for edit in found}) <= 1 else _apart(found)  # one kind needs no sorting
 
 
 def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[str], str]) -> list[Edit]:
