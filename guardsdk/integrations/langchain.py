@@ -213,6 +213,11 @@ class GuardCallbackHandler(_Screen, BaseCallbackHandler):
         self._retrieved(documents)
 
 
+def _refusing_sync_calls(but: tuple[str, ...] = ()) -> property:
+    """Return a property that is false, and raises ``GuardError`` where a sync call reads it."""
+    return property(lambda _: _refuse_sync(inspect.currentframe(), but))
+
+
 class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
     """As ``GuardCallbackHandler``, for ``ainvoke``, ``astream`` and ``abatch`` only; checks run in worker threads.
 
@@ -279,30 +284,12 @@ class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
     # LangChain reads these right before each event, inside the ``try`` that honours ``raise_error``: the one place
     # where an async handler can stop a sync call.
 
-    @property
-    def ignore_chain(self) -> bool:
-        """Never; refuses a sync call."""
-        return _refuse_sync(inspect.currentframe())
-
-    @property
-    def ignore_chat_model(self) -> bool:
-        """Never; refuses a sync call."""
-        return _refuse_sync(inspect.currentframe())
-
-    @property
-    def ignore_agent(self) -> bool:
-        """Never; refuses a sync call."""
-        return _refuse_sync(inspect.currentframe())
-
-    @property
-    def ignore_retriever(self) -> bool:
-        """Never; refuses a sync call."""
-        return _refuse_sync(inspect.currentframe())
-
-    @property
-    def ignore_llm(self) -> bool:
-        """Never; refuses a sync call, but for a chunk: async calls of models that only stream in sync bring those."""
-        return _refuse_sync(inspect.currentframe(), but=_CHUNK_EVENTS)
+    ignore_chain = _refusing_sync_calls()
+    ignore_chat_model = _refusing_sync_calls()
+    ignore_agent = _refusing_sync_calls()
+    ignore_retriever = _refusing_sync_calls()
+    ignore_llm = _refusing_sync_calls(but=_CHUNK_EVENTS)
+    """But for a chunk: async calls of models that only stream in sync bring those."""
 
 
 def _refuse_sync(frame: FrameType | None, but: tuple[str, ...] = ()) -> bool:
