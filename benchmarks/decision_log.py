@@ -1,4 +1,4 @@
-"""How fast a decision log is asked, verified and exported, and in how much memory, at millions of decisions.
+"""How fast a decision log is queried, verified and exported, and in how much memory, at millions of decisions.
 
 A log is written in the real format, chain, openings and head included, from records such as a guard makes; only the
 writing takes a shorter way than the guard's. Every question is then put by the functions that ``guardsdk log`` calls,

@@ -1,4 +1,4 @@
-"""One call of a guarded callable: its prompt is settled, then it is made, then its response is settled."""
+"""One call of a guarded callable: the prompt is screened, the call is made, the response is screened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking again: a prompt with one more turn, which says what was wrong with the answer, in the prompt's own dialect."""
+"""Asking again: a prompt with one more turn, which says what was wrong with the answer, in the prompt's own format."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from guardsdk.steps import adrive, drive
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
+    from guardsdk.calls import Call
     from guardsdk.enforce import Enforcer
 
 
@@ -52,41 +53,38 @@ class Plan:
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the wrapper for this kind of callable, with the name, documentation and signature of ``function``."""
+        from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
+
         wrap = {
             Kind.SYNC: _wrap_sync,
             Kind.ASYNC: _wrap_async,
             Kind.GENERATOR: _wrap_generator,
             Kind.ASYNC_GENERATOR: _wrap_async_generator,
         }[self.kind]
-        return _named_like(wrap(self, function), function, self.arguments.signature)
+        return _named_like(wrap(self, function, Call), function, self.arguments.signature)
 
 
-def _wrap_sync(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
-    from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
-
+def _wrap_sync(plan: Plan, function: Callable[..., Any], begin: type[Call]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  passes through
-        answer = drive(Call(plan, args, kwargs).answer(), function)
+        answer = drive(begin(plan, args, kwargs).answer(), function)
         return answer.value if isinstance(answer, Instead) else answer
 
     return wrapper
 
 
-def _wrap_async(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
-    from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
-
+def _wrap_async(plan: Plan, function: Callable[..., Any], begin: type[Call]) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  passes through
-        answer = await adrive(Call(plan, args, kwargs).answer(), function)
+        answer = await adrive(begin(plan, args, kwargs).answer(), function)
         return answer.value if isinstance(answer, Instead) else answer
 
     return wrapper
 
 
-def _wrap_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
-    from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
-    from guardsdk.streaming import GuardedStream  # noqa: PLC0415
+def _wrap_generator(plan: Plan, function: Callable[..., Any], begin: type[Call]) -> Callable[..., Any]:
+    from guardsdk.streaming import GuardedStream  # noqa: PLC0415  as above
 
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401  passes through
-        call = Call(plan, args, kwargs)
+        call = begin(plan, args, kwargs)
         with call.vault:
             if (instead := drive(call.before())) is not None:
                 yield instead.value
@@ -98,13 +96,12 @@ def _wrap_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., A
     return wrapper
 
 
-def _wrap_async_generator(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap_async_generator(plan: Plan, function: Callable[..., Any], begin: type[Call]) -> Callable[..., Any]:
     """Forward as ``yield from`` does, which async lacks (PEP 380)."""
-    from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
-    from guardsdk.streaming import AsyncGuardedStream  # noqa: PLC0415
+    from guardsdk.streaming import AsyncGuardedStream  # noqa: PLC0415  as above
 
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401  passes through
-        call = Call(plan, args, kwargs)
+        call = begin(plan, args, kwargs)
         with call.vault:
             if (instead := await adrive(call.before())) is not None:
                 yield instead.value

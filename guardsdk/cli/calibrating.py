@@ -1,4 +1,4 @@
-"""``guardsdk calibrate`` at work: over any number of lines to a policy that extends the own."""
+"""``guardsdk calibrate`` at work: from files of texts to a policy that extends the user's own."""
 
 from __future__ import annotations
 

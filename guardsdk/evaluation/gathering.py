@@ -1,4 +1,4 @@
-"""One at a time goes in, many at once are worked on: what comes while a batch is busy makes up the next one."""
+"""Batches out of single calls: what comes in while one batch is at work makes up the next."""
 
 from __future__ import annotations
 

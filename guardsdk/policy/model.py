@@ -186,10 +186,10 @@ class Policy(_Strict):
     decision_log: LogRules | None = None
     """Where and how decisions are written down."""
     monitor: MonitorRules | None = None
-    """From when traffic and actors are worth an alert; the defaults where left out."""
+    """When traffic and actors are worth an alert; the defaults where left out."""
     recalibrate: tuple[Recalibration, ...] = ()
-    """What scores are called on one's own text, each ``[[recalibrate]]``, as ``guardsdk calibrate`` writes it; numbers
-    that thresholds are given in are on that scale."""
+    """What scores mean on one's own text, each ``[[recalibrate]]``, as ``guardsdk calibrate`` writes it. Thresholds
+    that are numbers are on that scale."""
     principles: tuple[Principle, ...] = Field(min_length=1)
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

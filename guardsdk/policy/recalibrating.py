@@ -1,4 +1,4 @@
-"""What a score of the model is called on one's own text: a line in log-odds, label by label and stage by stage."""
+"""What a score of the model means on one's own text: a line in log-odds, label by label and stage by stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One text of a stream as far as it has come: what is due to be looked at, and what may go out."""
+"""One text of a stream, as far as it is known: what is due to be checked, and what may go out."""
 
 from __future__ import annotations
 
