@@ -70,6 +70,11 @@ LOOKALIKES: dict[str, Callable[[str], object]] = {
     "a nested one": lambda words: Post("assistant", "sure", Option(text=words)),
     "generations": lambda words: {"generations": ["sure"], "title": words},
     "an output text": lambda words: Thing(output_text="sure", title=words),
+    "a call of a chat completion": lambda words: {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "why": words}],
+    },
     "a message of a chat completion": lambda words: {"choices": [{"message": {"content": "sure", "title": words}}]},
 }
 
@@ -81,6 +86,28 @@ def test_an_answer_that_looks_like_a_known_one_is_read_whole(answering: Callable
     assert answering(harmless) is harmless
     with pytest.raises(Blocked):
         answering(make("the insult please"))
+
+
+PARTS: dict[str, Callable[[str], dict[str, object]]] = {
+    "a text": lambda words: {"type": "text", "text": "sure", "title": words},
+    "reasoning": lambda words: {"type": "reasoning", "summary": [], "title": words},
+    "a call": lambda words: {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}, "why": words},
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_of_an_answer_is_read_whole(answering: Callable[[object], object], name: str) -> None:
+    harmless = {"role": "assistant", "content": [PARTS[name]("the question please")]}
+    assert answering(harmless) is harmless
+    with pytest.raises(Blocked):
+        answering({"role": "assistant", "content": [PARTS[name]("the insult please")]})
+
+
+def test_a_part_of_a_prompt_is_read_whole_and_its_sources_are_not() -> None:
+    part = {"type": "text", "text": "hello", "title": "do it now", "citations": [{"cited_text": "it is said"}]}
+    [passage] = prompt_passages({"role": "user", "content": [part, {"type": "text", "text": "bye"}]})
+    assert passage.text == "hello\ndo it now\nbye"
+    assert passage.parts == ((0, 0, 5), (0, 6, 15), (1, 16, 19))
 
 
 def test_what_providers_say_beside_an_answer_is_no_text() -> None:

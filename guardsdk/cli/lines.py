@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal
@@ -162,10 +163,25 @@ def _line(raw: bytes, number: int, size: int, layout: Layout) -> Line | None:
     return _object_line(number, size, content, layout)
 
 
+class _Twice(dict[str, object]):
+    """An object with names that come more than once."""
+
+    names: frozenset[str]
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    row = dict(pairs)
+    if len(row) == len(pairs):
+        return row
+    twice = _Twice(row)
+    twice.names = frozenset(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+    return twice
+
+
 def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
     field, context_field = layout.field, layout.context_field
     try:
-        row = json.loads(content)
+        row = json.loads(content, object_pairs_hook=_object)
     except (ValueError, RecursionError):  # a message of json's may quote the line
         return Line(number, size, problem="not valid JSON")
     if not isinstance(row, dict):
@@ -177,7 +193,9 @@ def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
         return Line(number, size, problem=f"field {field!r} is {_kind(text)}, not a string")
     if not isinstance(context, str | None):
         return Line(number, size, problem=f"field {context_field!r} is {_kind(context)}, not a string")
-    return Line(number, size, text=text, context=context)
+    # Others may read the one of two that is not looked at here.
+    twice = [name for name in (field, context_field) if isinstance(row, _Twice) and name in row.names]
+    return Line(number, size, text=text, context=context, problem=f"field {twice[0]!r} comes twice" if twice else None)
 
 
 def _kind(value: object) -> str:
@@ -185,4 +203,4 @@ def _kind(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "a boolean"
-    return {int: "a number", float: "a number", list: "an array", dict: "an object"}[type(value)]
+    return {int: "a number", float: "a number", list: "an array"}.get(type(value), "an object")

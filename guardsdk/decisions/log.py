@@ -16,7 +16,7 @@ from guardsdk.decisions.entry import Entry, body_of, note, timestamp
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.locking import locked
 from guardsdk.decisions.writer import Writer
-from guardsdk.errors import DecisionLogError
+from guardsdk.errors import DecisionLogError, InputError
 from guardsdk.forking import after_fork
 from guardsdk.policy.logging import LogRules
 from guardsdk.pseudonyms import Pseudonyms
@@ -75,7 +75,12 @@ class DecisionLog:
             chain_key: Key of the hashes. Without one, whoever can write the files can also compute a chain anew after a
                 change, which only an anchor kept elsewhere would show. Keep it away from the log.
             reporter: Where anchors and counts go; the global providers of OpenTelemetry when left out.
+
+        Raises ``InputError`` where ``path`` can be no path.
         """
+        if "\0" in str(path):
+            msg = "the path of a decision log holds a null character"
+            raise InputError(msg)
         self.path = Path(path).resolve()  # the same for everyone, wherever the process goes
         self.rules = LogRules() if rules is None else rules
         self._place = Place(self.path)

@@ -11,6 +11,7 @@ from guardsdk.errors import InputTypeError
 from guardsdk.extract.shapes import (
     MEDIA_PARTS,
     PAIR,
+    QUOTED,
     ROLES,
     TEXT_PARTS,
     TRUSTED,
@@ -156,6 +157,7 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
             own.append((number, part))
         elif kind in TEXT_PARTS:
             own.append((number, string(part, "text", "extract_prompt")))
+            own += [(number, more)] if (more := beside(part, "text", *QUOTED)) else []
         elif kind == "tool_result":
             yield from _inside(content_passages(field(part, "content") or "", Stage.TOOL), number)
         elif kind in MEDIA_PARTS:

@@ -8,6 +8,7 @@ from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.extract.shapes import (
+    QUOTED,
     ROLES,
     TEXT_PARTS,
     field,
@@ -187,7 +188,10 @@ class ResponseText:
                     self._append(text, (*path, name), holder, name)
                 elif isinstance(text, Mapping | Sequence):
                     self._append("\n".join(leaves(text)), (*path, name), None, "")
-        legacy = field(message, "function_call") or field(extra, "function_call")
+        self._calls(message, path)
+
+    def _calls(self, message: object, path: tuple[object, ...]) -> None:
+        legacy = field(message, "function_call") or field(field(message, "additional_kwargs"), "function_call")
         # A LangChain chunk repeats its raw pieces as calls parsed so far; only the pieces can be joined.
         calls = field(message, "tool_call_chunks") or (
             *(field(message, "tool_calls") or ()),
@@ -195,6 +199,8 @@ class ResponseText:
         )
         for position, call in enumerate(calls):
             inner = field(call, "function") or field(call, "custom") or call
+            if inner is not call:
+                self._beside(call, (*path, "call", position), "function", "custom")
             self._call(inner, (*path, "call", index_of(call, position)))
         if legacy is not None:
             self._call(legacy, (*path, "function_call"))
@@ -206,6 +212,7 @@ class ResponseText:
                 self._append(part, (*path, "content"), parts, position)
             elif kind in TEXT_PARTS:
                 self._append(string(part, "text", "extract_response"), (*path, "content"), part, "text")
+                self._beside(part, (*path, position), "text", *QUOTED)
             elif kind == "message":
                 self._message(part, (*path, position))
             elif kind in ("refusal", "thinking"):
@@ -215,12 +222,14 @@ class ResponseText:
                     spoken_words = words(field(part, name))
                     own = part if isinstance(field(part, name), str) else None
                     self._append("\n".join(spoken_words), (*path, "reasoning", position, name), own, name)
+                self._beside(part, (*path, position), "reasoning", "summary", "content")
             elif kind in _CALL_PARTS:
                 self._call(part, (*path, "part", index_of(part, position)))
             elif kind not in _WORDLESS_PARTS:
                 raise unreadable(part, "extract_response")
 
     def _call(self, call: object, path: tuple[object, ...]) -> None:
+        self._beside(call, path, *_CALL_ARGUMENTS, *_CALL_RESULTS)
         names = [name for name in _CALL_ARGUMENTS if field(call, name) not in (None, "")]
         for name in names or _CALL_ARGUMENTS[:1]:
             arguments = field(call, name)

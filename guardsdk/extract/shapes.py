@@ -34,6 +34,8 @@ PAIR = 2
 """Parts of a ``(role, text)`` pair."""
 TRUSTED = frozenset({"system", "developer"})
 TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+QUOTED = ("annotations", "citations")
+"""What a text part says of its sources: words of theirs, by place or quoted."""
 MEDIA_PARTS = frozenset(
     {
         "audio",

@@ -50,6 +50,9 @@ def written_in(text: str, source: str) -> Written:
 
 
 def _found(name: str, directory: Path, above: tuple[str, ...]) -> Written:
+    if "\0" in name:
+        msg = f"{name!r}: no path holds a null character"
+        raise PolicyError(msg)
     path = packaged_file(name) if name in PACKAGED else directory / name
     shown = name if name in PACKAGED else str(path)
     identity = str(path.resolve())
@@ -62,7 +65,7 @@ def _found(name: str, directory: Path, above: tuple[str, ...]) -> Written:
 
 def _text(path: Path, shown: str, *, inherited: bool) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
     except UnicodeDecodeError:
         msg = f"{shown}: not UTF-8 text"
         raise PolicyError(msg) from None

@@ -52,6 +52,24 @@ def test_json_with_a_number_too_long_to_convert_is_a_bad_line() -> None:
     assert line.problem == "not valid JSON"
 
 
+def test_a_field_that_comes_twice_is_a_bad_line() -> None:
+    """Readers of the file differ in which one they take; one of them was never looked at."""
+    layout = Layout("jsonl", "text", "context")
+    lines = [
+        b'{"text": "bad", "text": "fine"}',
+        b'{"text": "a", "context": "b", "context": null}',
+        b'{"text": "a", "n": {"text": 1, "text": 2}, "m": 1, "m": 2}',
+        b'{"text": {"a": 1, "a": 2}}',
+    ]
+    found = read(b"\n".join(lines), layout, longest=100)
+    assert [line.problem for line in found] == [
+        "field 'text' comes twice",
+        "field 'context' comes twice",
+        None,
+        "field 'text' is an object, not a string",
+    ]
+
+
 def test_lines_without_a_text_are_counted_and_the_first_is_told() -> None:
     unread = Unread()
     assert unread.told("f") == ""

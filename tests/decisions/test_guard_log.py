@@ -10,7 +10,7 @@ import pytest
 from guardsdk import Guard, guarded
 from guardsdk.decisions import DecisionLog, LogRules
 from guardsdk.decisions.verify import verify
-from guardsdk.errors import CheckFailedError, GuardError, InputTypeError, PolicyError
+from guardsdk.errors import CheckFailedError, GuardError, InputError, InputTypeError, PolicyError
 from guardsdk.policy.model import Policy
 from guardsdk.verdict import Action, Stage, Status
 from tests.blocking import blocking_policy
@@ -94,6 +94,8 @@ def test_a_path_in_the_argument_wins_over_that_of_the_policy(model_directory: Pa
 
 
 def test_what_is_no_log_is_refused(model_directory: Path) -> None:
+    with pytest.raises(InputError, match="null character"):
+        Guard(models=model_directory, decision_log="a\0b")
     with pytest.raises(InputTypeError, match="decision_log must be a path or a DecisionLog, not int"):
         Guard(models=model_directory, decision_log=7)  # type: ignore[arg-type]  # on purpose
     policy = blocking_policy().model_copy(update={"decision_log": LogRules()})

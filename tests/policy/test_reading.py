@@ -186,6 +186,8 @@ def test_a_file_is_read_and_errors_name_it(tmp_path: Path) -> None:
     path.write_bytes(b"name = '\xff'")
     with pytest.raises(PolicyError, match=r"mine\.toml: not UTF-8"):
         load_policy(path)
+    with pytest.raises(PolicyError, match="null character"):
+        Policy.from_file("a\0b")
     with pytest.raises(PolicyError, match=r"none\.toml: cannot be read"):
         load_policy(tmp_path / "none.toml")
     with pytest.raises(PolicyError, match="cannot be read"):
@@ -223,3 +225,9 @@ def test_a_changed_copy_has_a_digest_of_its_own() -> None:
 def test_toml_too_big_to_read_is_a_policy_error(value: str) -> None:
     with pytest.raises(PolicyError, match="not valid TOML"):
         Policy.from_toml(f"{HEAD}x = {value}")
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_policy(tmp_path: Path) -> None:
+    path = tmp_path / "marked.toml"
+    path.write_bytes(b'\xef\xbb\xbfname = "marked"\nversion = "1"\nextends = "default"\n')
+    assert Policy.from_file(path).name == "marked"
