@@ -31,7 +31,11 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with train/ calib/ bench/")
     built.add_argument("--out", type=Path, required=True, help="folder for everything the run makes")
     built.add_argument(
-        "--start", type=Path, help="model.pt of an earlier run, or a shipped model's folder, to go on from"
+        "--start",
+        type=Path,
+        nargs="+",
+        default=(),
+        help="model.pt of earlier runs, or folders of shipped models, to go on from the mean of",
     )
     built.add_argument("--epochs", type=int, default=Recipe().epochs)
     built.add_argument("--share", type=float, default=Recipe().share, help="share of each source's quota in an epoch")

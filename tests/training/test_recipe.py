@@ -20,7 +20,7 @@ from models.training.__main__ import SMOKE_CONFIG, main
 from models.training.calibrate import without_declining, without_doubtful
 from models.training.clusters import Overlap, cluster_ids
 from models.training.dataset import CLS, MASKED, MAX_TOKENS, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
-from models.training.encoder import EncoderConfig, GuardModel, _as_int8, load
+from models.training.encoder import EncoderConfig, GuardModel, _as_int8, load, mean_of
 from models.training.export import export, from_checkpoint
 from models.training.pools import Pool
 from models.training.prepare import prepare
@@ -315,6 +315,21 @@ def test_a_shipped_model_comes_back_as_the_network_it_was() -> None:
     expected = session.run(None, feed | {"token_type_ids": np.zeros((1, 7), np.int64)})
     for found, wanted in zip((logits, attention, embedding), expected, strict=True):
         np.testing.assert_allclose(found.numpy(), wanted, atol=0.05)  # the runtime fuses and approximates
+
+
+def test_the_mean_of_runs_takes_late_heads_by_either_name_and_early_ones_where_there_are_any() -> None:
+    old = {"attend.bias": torch.tensor([1.0]), "norm.bias": torch.tensor([2.0])}
+    new = {
+        "late.attend.bias": torch.tensor([3.0]),
+        "norm.bias": torch.tensor([6.0]),
+        "early.attend.bias": torch.ones(1),
+    }
+    mean = mean_of([old, new])
+    assert {name: tensor.item() for name, tensor in mean.items()} == {
+        "late.attend.bias": 2.0,
+        "norm.bias": 4.0,
+        "early.attend.bias": 1.0,
+    }
 
 
 def test_imitated_int8_rounds_as_the_runtime_does_and_lets_gradients_through() -> None:
