@@ -146,7 +146,8 @@ class Classifier:
             for at, (a, b) in enumerate(ranges):
                 length = frame + b - a
                 within = bounds if length <= longest else None
-                rows.append(Row(len(tallies), at, head, tokens.ids[a:b], pair, length, within))
+                body = tokens.ids if len(ranges) == 1 else tokens.ids[a:b]
+                rows.append(Row(len(tallies), at, head, body, pair, length, within))
             reading = self._readings[request.stage]
             tallies.append(Tally(text, tokens, ranges, reading if heads is None else reading.beside(heads)))
         return rows, tallies

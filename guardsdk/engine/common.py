@@ -64,10 +64,12 @@ class CommonWords:
         return evidence
 
     def _look(self, word: str) -> float:
-        if _HUMP.search(word):
-            return 0.0
-        small = word.lower()
-        capital = len(word) > 1 and word[0].isupper() and word[1].islower()
+        small, capital = word, False
+        if not word.islower():
+            if _HUMP.search(word):
+                return 0.0
+            small = word.lower()
+            capital = len(word) > 1 and word[0].isupper() and word[1].islower()
         found = self._count(self._sum(small), capital)
         if small in FORMS and word in (small, small.capitalize(), small.upper()):
             self._known[word] = found
