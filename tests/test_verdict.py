@@ -30,6 +30,8 @@ def test_it_is_what_validation_makes_of_the_same_fields(verdict: Verdict) -> Non
     assert repr(verdict) == repr(validated)
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
     assert verdict.model_fields_set == set(Verdict.model_fields)
+    assert verdict.model_extra is validated.model_extra is None
+    assert verdict.__pydantic_private__ is validated.__pydantic_private__ is None
 
 
 @pytest.mark.parametrize("verdict", CHECKED.values(), ids=CHECKED)
