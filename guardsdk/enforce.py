@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.errors import CheckFailedError, DecorationError
 from guardsdk.extract import Passage, prompt_passages
 from guardsdk.extract.joined import joined, run_on
+from guardsdk.forking import after_fork
 from guardsdk.guard import Guard
 from guardsdk.handling import refusal
 from guardsdk.verdict import Stage, Verdict
@@ -39,8 +39,7 @@ def _renew_lock() -> None:
     _locks[0] = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+after_fork(_renew_lock)
 
 
 def enforce(verdicts: Iterable[Verdict]) -> None:
