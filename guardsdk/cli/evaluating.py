@@ -190,9 +190,9 @@ class _Guards:
     def __init__(self, options: Namespace, stack: ExitStack) -> None:
         self._options = options
         self._stack = stack
-        self.policy: Policy = self._open(options.policy).policy
+        self.policy: Policy = self.on(options.policy).policy
 
-    def _open(self, policy: Policy | str | None) -> Guard:
+    def on(self, policy: Policy | str | None) -> Guard:
         options = self._options
         made = Guard(
             policy,
@@ -204,11 +204,8 @@ class _Guards:
         )
         return self._stack.enter_context(made)
 
-    def on(self, policy: Policy) -> Guard:
-        return self._open(policy)
-
     def around(self, layer: Layer) -> Screening:
-        return Screening(self._open(policy_without(self.policy, layer.without)), layer.sides, layer.without)
+        return Screening(self.on(policy_without(self.policy, layer.without)), layer.sides, layer.without)
 
 
 class _Told:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.targets import Target
 
 _ALONE = "guard"
+_LOOKED_AT = 32
+"""Answers that a guard is shown at once."""
 _UNASKED = Reply(None)
 _UNSEEN = Look()
 
@@ -119,16 +121,16 @@ class _Running:
         self._plan = plan
         self._journal = journal
         self._on_case = on_case
+        self._asker = None if plan.target is None else Asker(plan.target, plan.settings, plan.answers, plan.seed)
+        self._judged = None if plan.judge is None else Gathering(plan.judge.judge, plan.judge.batch)
+        self._looked: Gathering[Answered, Look] = Gathering(self._after, _LOOKED_AT)
 
     async def run(self) -> None:
         plan = self._plan
         cases = iter(plan.suite)
-        self._asker = None if plan.target is None else Asker(plan.target, plan.settings, plan.answers, plan.seed)
-        self._judged = None if plan.judge is None else Gathering(plan.judge.judge, plan.judge.batch)
-        self._looked: Gathering[Answered, Look] = Gathering(self._after, 32)
         batch = 1 if plan.target is None else plan.target.batch
         # Enough to keep the target busy while the answers before are judged.
-        workers = plan.settings.concurrency * batch + (0 if plan.target is None else 32)
+        workers = plan.settings.concurrency * batch + (0 if plan.target is None else _LOOKED_AT)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
