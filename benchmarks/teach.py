@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.data import load
 from guardsdk.engine.classifier import Classifier, Request
+from guardsdk.engine.heads import Heads
 from guardsdk.intervals import wilson
 from guardsdk.registry.lookup import find_model, load_manifest
 from guardsdk.settings import Settings
@@ -124,7 +125,8 @@ class Bench:
         )
         chance = min(max(lesson.threshold, 1e-9), 1.0 - 1e-9)
         line = (np.log(chance / (1.0 - chance)) - lesson.calibration.intercept) / lesson.calibration.slope
-        return (rows @ lesson.vector + lesson.intercept).astype(np.float64), float(line), lesson.armed
+        scores = np.array(Heads([lesson.head]).beside([[] for _ in rows], rows))[:, 0] + lesson.intercept
+        return scores, float(line), lesson.armed
 
     def keywords(self, violates: Sequence[Text], allowed: Sequence[Text], rows: Sequence[Text]) -> NDArray[np.float64]:
         """Score ``rows`` by the words that are frequent in violating texts and in no allowed one: a good keyword list.

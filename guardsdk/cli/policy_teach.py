@@ -75,7 +75,15 @@ def _teach(options: Namespace) -> Exit:
                 raise
             lesson = error.lesson  # type: ignore[assignment]  # a floor below does not know the type
     if options.json:
-        say(json.dumps({**lesson.model_dump(mode="json", exclude={"weights"}), "sha256": lesson.digest}, indent=2))
+        say(
+            json.dumps(
+                {
+                    **lesson.model_dump(mode="json", exclude={"weights", "ordinary", "examples"}),
+                    "sha256": lesson.digest,
+                },
+                indent=2,
+            )
+        )
     else:
         for line in _told(lesson, {"violates": violates, "allowed": allowed}, with_text=options.with_text):
             say(line)

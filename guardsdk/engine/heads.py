@@ -1,57 +1,143 @@
-"""Labels that were taught later: linear heads on the sentence embedding, read in the same pass as the model's own."""
+"""Labels that were taught later: heads on the sentence embedding, read in the same pass as the model's own."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import isfinite, sqrt
+from operator import mul
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from guardsdk.errors import ModelError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.registry.manifest import Calibration
 
+ALIKE: Final = 5.0
+"""Log-odds that an example adds to a text which says the same, per cosine above ``FAR``; chosen on topics of training
+data, of which none of our figures is."""
+FAR: Final = 0.2
+"""Cosine up to which a text is no more like an example than any other text is."""
+_SHORTEST: Final = 1e-6
+"""Least square of a length, for a text that lies right where ordinary text lies."""
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Heads:
-    """K heads beside those of the model: log-odds are ``weights @ embedding + intercepts``, window by window.
 
-    They cost one matrix product a run, whatever their number; the intercepts are part of ``lines``.
+@dataclass(frozen=True, slots=True, eq=False)
+class Ordinary:
+    """Where ordinary text lies, and how long the way from there to another text is.
+
+    Of an embedding ``x`` [H] less ``mean`` the squared length is ``scale`` times its own, less the squares of its
+    products with ``directions``: a few in which ordinary text differs most count for less.
     """
 
-    names: tuple[str, ...]
-    """K labels, distinct from each other and from the model's."""
-    weights: NDArray[np.float32]
-    """[K, H]"""
-    intercepts: NDArray[np.float32]
-    """[K]"""
-    calibrations: tuple[Calibration, ...]
-    """K, from log-odds to a probability."""
+    mean: NDArray[np.float32]
+    """[H]"""
+    directions: NDArray[np.float32]
+    """[R, H]"""
+    scale: float
 
-    @property
-    def lines(self) -> list[tuple[float, float]]:
-        """K slopes and intercepts, from what ``beside`` gives to the log-odds of a probability."""
-        return [
-            (one.slope, one.intercept + one.slope * bias)
-            for one, bias in zip(self.calibrations, self.intercepts.tolist(), strict=True)
+    def lengths(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return how long the way to each of ``embeddings`` [N, H] is, [N]."""
+        moved = embeddings.astype(np.float64) - self.mean
+        along = moved @ self.directions.T.astype(np.float64)
+        squares: NDArray[np.float64] = self.scale * (moved**2).sum(axis=1) - (along**2).sum(axis=1)
+        return np.sqrt(np.maximum(squares, _SHORTEST))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """One label, by two voices: what a text is about in general, and how close it comes to an example.
+
+    Both look at the way from ordinary text to the text, whatever its length: a product with ``weights``, and where that
+    reaches ``gate``, what the closest of ``examples`` adds. The log-odds are their sum and ``intercept``.
+    """
+
+    name: str
+    ordinary: Ordinary
+    weights: NDArray[np.float32]
+    """[H]"""
+    examples: NDArray[np.float32]
+    """[N, H]: products with them are cosines to the examples; N may be 0."""
+    gate: float
+    """Most texts lie below it, and are not held against the examples."""
+    intercept: float
+    calibration: Calibration
+    """From log-odds to a probability."""
+
+
+class Heads:
+    """K heads beside those of the model, window by window.
+
+    They cost one matrix product a run, whatever their number, and one more for each that a text comes near. The
+    intercepts are part of ``lines``.
+    """
+
+    def __init__(self, heads: Sequence[Head]) -> None:
+        """Read ``heads``, of distinct names and of one width; those of one ``Ordinary`` share its part of the work."""
+        self.names = tuple(head.name for head in heads)
+        """K labels, distinct from each other and from the model's."""
+        self.lines = [
+            (head.calibration.slope, head.calibration.intercept + head.calibration.slope * head.intercept)
+            for head in heads
         ]
+        """K slopes and intercepts, from what ``beside`` gives to the log-odds of a probability."""
+        self._width = len(heads[0].weights)
+        self._parts: list[tuple[Ordinary, slice, list[tuple[int, int, Head]]]] = []
+        rows: list[NDArray[np.float32]] = []
+        shifts: list[float] = []
+        for ordinary in dict.fromkeys(head.ordinary for head in heads):
+            own = [(place, head) for place, head in enumerate(heads) if head.ordinary is ordinary]
+            first = len(shifts)
+            part = np.concatenate([ordinary.directions, *(head.weights[None] for _, head in own)])
+            rows += [ordinary.mean[None], part]
+            shifts += [0.0, *(part @ ordinary.mean).tolist()]
+            spread = slice(first + 1, first + 1 + len(ordinary.directions))
+            self._parts.append((ordinary, spread, [(at, *one) for at, one in enumerate(own, spread.stop)]))
+        self._rows = np.ascontiguousarray(np.concatenate(rows))
+        self._shifts = np.array(shifts, dtype=np.float32)
+        self._means = [float(ordinary.mean @ ordinary.mean) for ordinary, _, _ in self._parts]
+        self._moved = [head.examples @ head.ordinary.mean for head in heads]
 
     def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
-        """Return the model's log-odds, B lists of L, and behind them ``embeddings`` [B, H] by weights: B of L + K.
+        """Return the model's log-odds, B lists of L, and behind them what ``embeddings`` [B, H] give: B of L + K.
 
         The intercepts are left out: which window of a text scores highest does not depend on them. Raises
-        ``ModelError`` where the model gives no embedding that the heads fit.
+        ``ModelError`` where the model gives no embedding that the heads fit, or one that is not finite.
         """
-        if embeddings is None or embeddings.shape[1] != self.weights.shape[1]:
-            msg = f"the model gives no embedding of {self.weights.shape[1]} numbers, which {', '.join(self.names)} need"
+        if embeddings is None or embeddings.shape[1] != self._width:
+            msg = f"the model gives no embedding of {self._width} numbers, which {', '.join(self.names)} need"
             raise ModelError(msg)
-        added = embeddings.dot(self.weights.T).tolist()
-        return [own + taught for own, taught in zip(odds, added, strict=True)]
+        products = (embeddings.dot(self._rows.T) - self._shifts).tolist()
+        return [
+            own + self._read(read, embedding) for own, read, embedding in zip(odds, products, embeddings, strict=True)
+        ]
+
+    def _read(self, read: list[float], embedding: NDArray[np.float32]) -> list[float]:
+        """Return K log-odds of ``embedding`` [H], whose products with the rows are ``read``."""
+        found = [0.0] * len(self.names)
+        square = float(embedding.dot(embedding))
+        if not isfinite(square):  # a score that is no number is below every threshold
+            msg = "the model gave an embedding that is not finite"
+            raise ModelError(msg)
+        for (ordinary, spread, heads), mean in zip(self._parts, self._means, strict=True):
+            along = read[spread]
+            moved = square - 2.0 * read[spread.start - 1] + mean
+            length = sqrt(max(ordinary.scale * moved - sum(map(mul, along, along)), _SHORTEST))
+            for at, place, head in heads:
+                value = read[at] / length
+                if value >= head.gate and len(head.examples):
+                    closest = float((head.examples.dot(embedding) - self._moved[place]).max()) / length
+                    value += ALIKE * max(closest - FAR, 0.0)
+                found[place] = value
+        return found
 
 
 def encoder_digest(model: LoadedModel) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from guardsdk.engine.classifier import Classifier
+    from guardsdk.engine.heads import Ordinary
     from guardsdk.policy.model import Example, Policy, Principle
     from guardsdk.teaching.lesson import Lesson
 
@@ -53,12 +55,13 @@ def taught_for(policy: Policy, lessons: Sequence[Lesson], classifier: Classifier
 
 
 def _heads(lessons: Sequence[Lesson]) -> Heads:
-    return Heads(
-        names=tuple(lesson.label for lesson in lessons),
-        weights=np.stack([lesson.vector for lesson in lessons]),
-        intercepts=np.array([lesson.intercept for lesson in lessons], dtype=np.float32),
-        calibrations=tuple(lesson.calibration for lesson in lessons),
-    )
+    """Return the heads of ``lessons``; those that were held against the same ordinary text read its part once."""
+    known: dict[tuple[str, float], Ordinary] = {}
+    found = []
+    for lesson in lessons:
+        head = lesson.head
+        found.append(replace(head, ordinary=known.setdefault((lesson.ordinary, lesson.scale), head.ordinary)))
+    return Heads(found)
 
 
 def _from_examples(principle: Principle, classifier: Classifier) -> Lesson:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from guardsdk.engine.heads import ALIKE, FAR
 from guardsdk.errors import TeachingError
 from guardsdk.intervals import needed, wilson
 from guardsdk.registry.manifest import Calibration
 from guardsdk.teaching.advice import advice, confusing, refusals
-from guardsdk.teaching.lesson import Estimate, Lesson, packed
+from guardsdk.teaching.lesson import Estimate, Lesson, halved, packed
 from guardsdk.teaching.logistic import Problem, fit, platt, without
 from guardsdk.teaching.space import Space
 
@@ -36,9 +37,13 @@ SHARE_OF_ALLOWED: Final = 0.05
 """Of texts like the allowed examples, which are near misses and hard on purpose, that may be flagged."""
 _FEWEST_FOR_SPREAD: Final = 5
 """Allowed examples from which on their spread says where the next ones will lie."""
-ALIKE: Final = 0.8
+SAME: Final = 0.8
 """Cosine of features from which on two examples say nearly the same: one must not be tested by a head that saw the
 other. Of embeddings it would mean little, since an encoder of attacks finds most harmless questions alike."""
+KEPT: Final = 64
+"""Violating examples, counted at every stage they were seen at, that later texts are held against, at most."""
+_NEAR: Final = 0.1
+"""Share of ordinary text that is held against the examples; the rest is far from all of them, and costs no more."""
 _RATES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 _FOLDS: Final = 20
 """Parts of the bank that are left out in turn."""
@@ -55,7 +60,7 @@ class Examples:
 def learn(
     name: str, examples: Examples, bank: Bank, *, text: str, stages: tuple[Stage, ...], action: Action, fpr: float
 ) -> Lesson:
-    """Teach one screen. The lesson says itself whether it is armed.
+    """Teach one screen, in two voices: see ``engine.heads.Head``. The lesson says itself whether it is armed.
 
     Violating examples together count as much as everything allowed together, that is allowed examples and bank, which
     share it as ``ALLOWED`` says. An example is judged by a head that saw neither it nor the examples like it, the bank
@@ -81,16 +86,21 @@ def learn(
     held = _Held.of(seen, len(benign), len(stages))
     problem = Problem(features, held.targets, held.weights, RIDGE)
     solution = fit(problem)
-    scores = np.empty(len(rows))
+    kept = np.unique(np.linspace(0, first - 1, min(first, KEPT)).astype(np.intp))
+    known = lengthless(features[kept])
+    scores, closest = np.empty(len(rows)), features @ known.T
     for group, found in zip(held.groups, without(problem, solution, held.groups), strict=True):
         scores[group] = found
+        closest[np.ix_(group, np.isin(kept, group))] = -1.0  # nor does it see itself among the examples
+    gate = float(np.quantile(scores[-len(benign) :], 1.0 - _NEAR))
+    scores += np.where(scores >= gate, ALIKE * np.maximum(closest.max(axis=1) - FAR, 0.0), 0.0)
     slope, intercept = platt(scores, held.targets, held.weights)
     calibration = Calibration(slope=max(slope, 1e-6), intercept=intercept)
     chances = 1.0 / (1.0 + np.exp(-np.clip(calibration.slope * scores + intercept, -500.0, 500.0)))
     # An example counts once, by the stage that is hardest for it.
     caught, flagged, ordinary = held.split(chances)
     threshold = max(_above(ordinary, fpr), _above_like(flagged, SHARE_OF_ALLOWED))
-    weights, bias = space.head(solution)
+    weights, bias = space.back(solution[None, :-1])[0], float(solution[-1])
     recall = wilson(int((caught >= threshold).sum()), len(caught))
     wrong = confusing(caught, flagged, threshold)
     return Lesson(
@@ -101,6 +111,10 @@ def learn(
         encoder=bank.encoder,
         bank=bank.digest,
         weights=packed(weights),
+        ordinary=halved(np.concatenate([space.ordinary.mean[None], space.ordinary.directions])),
+        scale=space.ordinary.scale,
+        examples=halved(space.back(known)),
+        gate=gate - bias,
         intercept=bias,
         calibration=calibration,
         threshold=threshold,
@@ -166,9 +180,9 @@ class _Held:
 
 
 def clusters(features: Array) -> list[list[int]]:
-    """Return the places of ``features`` [N, H], those that are linked by a cosine of ``ALIKE`` together, in order."""
+    """Return the places of ``features`` [N, H], those that are linked by a cosine of ``SAME`` together, in order."""
     directions = lengthless(features)
-    close = directions @ directions.T >= ALIKE
+    close = directions @ directions.T >= SAME
     left = set(range(len(features)))
     found: list[list[int]] = []
     for start in range(len(features)):

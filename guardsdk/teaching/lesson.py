@@ -6,11 +6,12 @@ import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from guardsdk.engine.heads import Head, Ordinary
 from guardsdk.errors import TeachingError, first_problem
 from guardsdk.policy.model import TAUGHT, Principle
 from guardsdk.registry.manifest import Calibration
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from guardsdk.intervals import Share
 
 _Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_SINGLE: Final = "<f4"
+_HALF: Final = "<f2"
+FORMAT: Final = "guardsdk-lesson-2"
 
 
 class _Strict(BaseModel):
@@ -59,9 +64,13 @@ class Confusing(_Strict):
 
 
 class Lesson(_Strict):
-    """A screen taught from examples. It holds no text."""
+    """A screen taught from examples.
 
-    format: Literal["guardsdk-lesson-1"] = "guardsdk-lesson-1"
+    It holds no text, but embeddings of the violating ones, of which much of a text can be guessed: keep it where the
+    examples may be kept.
+    """
+
+    format: Literal["guardsdk-lesson-2"] = FORMAT
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)
     """The id of its principle."""
     text: str = Field(min_length=1)
@@ -74,8 +83,16 @@ class Lesson(_Strict):
     bank: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Digest of the benign bank it was held against."""
     weights: str = Field(repr=False)
-    """[H], float32, little-endian, in base64."""
-    intercept: float
+    """[H], float32; these and the other arrays are little-endian, row by row, in base64."""
+    ordinary: str = Field(repr=False)
+    """[1 + R, H], float16: the mean and the directions of ``engine.heads.Ordinary``."""
+    scale: Annotated[_Number, Field(gt=0.0)]
+    """Its scale."""
+    examples: str = Field(repr=False)
+    """[N, H], float16: what cosines to violating examples are told by, of ``teaching.learn.KEPT`` at most."""
+    gate: _Number
+    """See ``engine.heads.Head``."""
+    intercept: _Number
     calibration: Calibration
     """From log-odds to a probability, at as many violating as allowed texts."""
     threshold: _Probability
@@ -112,9 +129,28 @@ class Lesson(_Strict):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @property
-    def vector(self) -> NDArray[np.float32]:
-        """The weights [H]."""
-        return np.frombuffer(base64.b64decode(self.weights), dtype="<f4").astype(np.float32)
+    def head(self) -> Head:
+        """What a model's embeddings are read by."""
+        weights = _unpacked(self.weights, _SINGLE, 1)
+        mean, *directions = _unpacked(self.ordinary, _HALF, len(weights))
+        return Head(
+            name=self.label,
+            ordinary=Ordinary(mean, np.array(directions, dtype=np.float32).reshape(-1, len(weights)), self.scale),
+            weights=weights.reshape(-1),
+            examples=_unpacked(self.examples, _HALF, len(weights)),
+            gate=self.gate,
+            intercept=self.intercept,
+            calibration=self.calibration,
+        )
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        try:
+            _ = self.head
+        except ValueError as error:
+            msg = f"weights, ordinary and examples are no arrays of one width: {error}"
+            raise ValueError(msg) from None
+        return self
 
     @property
     def principle(self) -> Principle:
@@ -129,7 +165,7 @@ class Lesson(_Strict):
             raise TeachingError(msg, self)
 
     def save(self, path: str | Path) -> None:
-        """Write the lesson to ``path``, a few kilobytes of JSON with its digest. Raises as ``require_armed`` does."""
+        """Write the lesson to ``path``, JSON with its digest. Raises as ``require_armed`` does."""
         self.require_armed()
         content = {"sha256": self.digest, **self.model_dump(mode="json")}
         Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -148,7 +184,9 @@ class Lesson(_Strict):
             msg = f"{path} cannot be read: {error.strerror}"
             raise TeachingError(msg) from None
         except ValidationError as error:
-            msg = f"{path}: {first_problem(error)}"
+            other = any(one["loc"] == ("format",) for one in error.errors(include_url=False, include_input=False))
+            made = ", since another version of guardsdk made it: teach it again from its examples"
+            msg = f"{path}: {first_problem(error)}{made if other else ''}"
             raise TeachingError(msg) from None
         except (ValueError, KeyError, TypeError, AttributeError):
             msg = f"{path} is no lesson"
@@ -171,4 +209,18 @@ class Lesson(_Strict):
 
 def packed(weights: NDArray[np.float32]) -> str:
     """Return ``weights`` [H] as a lesson keeps them."""
-    return base64.b64encode(weights.astype("<f4").tobytes()).decode("ascii")
+    return base64.b64encode(weights.astype(_SINGLE).tobytes()).decode("ascii")
+
+
+def halved(rows: NDArray[np.float32]) -> str:
+    """Return ``rows`` [N, H] as a lesson keeps what it needs less exactly."""
+    return base64.b64encode(rows.astype(_HALF).tobytes()).decode("ascii")
+
+
+def _unpacked(kept: str, kind: str, width: int) -> NDArray[np.float32]:
+    """Return the rows [N, width] that were kept; ``ValueError`` where they are none, or not all finite."""
+    rows = np.frombuffer(base64.b64decode(kept, validate=True), dtype=kind).astype(np.float32).reshape(-1, width)
+    if not np.isfinite(rows).all():
+        msg = "a number is not finite"
+        raise ValueError(msg)
+    return rows

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from guardsdk.engine.heads import Heads
 from guardsdk.errors import TeachingError
 from guardsdk.teaching.bank import Bank
 from guardsdk.teaching.learn import Examples, clusters, learn
@@ -53,7 +54,7 @@ def taught(
 
 
 def scores(lesson: Lesson, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    odds = rows @ lesson.vector + lesson.intercept
+    odds = np.array(Heads([lesson.head]).beside([[] for _ in rows], rows))[:, 0] + lesson.intercept
     return np.asarray(1.0 / (1.0 + np.exp(-(lesson.calibration.slope * odds + lesson.calibration.intercept))))
 
 
