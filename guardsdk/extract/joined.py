@@ -99,7 +99,7 @@ def run_on(items: Sequence[str]) -> Joined | None:
 
     Where any of them meet at white space they are taken for pieces of one text, and follow on each other.
     """
-    if len(items) < 2:  # noqa: PLR2004  one item is a text by itself
+    if len(items) <= 1:  # one item is a text by itself
         return None
     stretches = []
     for index, item in enumerate(items):
