@@ -173,6 +173,12 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert [page.name for page in PAGES if page not in seen and page.name != "CHANGELOG.md"] == []
 
 
+def test_the_index_names_every_page() -> None:
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert pages == {Path(target).name for target in _LINK.findall(index)} & pages
+
+
 def packaged(target: str) -> bool:
     """Whether a link into the package leads to a file of the installed one, where the source folder is away."""
     spec = importlib.util.find_spec("guardsdk")
