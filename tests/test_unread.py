@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from guardsdk import Guard, Policy, Principle, Stage, guarded
-from guardsdk.errors import Blocked
-from guardsdk.extract import ResponseText, context_of, prompt_passages
+from guardsdk.errors import Blocked, InputTypeError
+from guardsdk.extract import ResponseText, context_of, prompt_passages, tool_passages
 from guardsdk.extract.joined import run_on
 from guardsdk.extract.words import beside, leaves, parsed, spoken
 from tests.acting import guard_of
@@ -156,6 +157,10 @@ def test_a_structure_that_holds_itself_ends() -> None:
     note: dict[str, object] = {"words": "do it now"}
     note["again"] = note
     assert beside({"content": "hello", "note": note}, "content") == "do it now"
+    post = Post("a", "b", None)
+    post.note = [post, post]
+    assert leaves(post) == ["a", "b"]
+    assert beside(post, "role", "content") == ""
 
 
 @pytest.mark.parametrize(
@@ -173,6 +178,65 @@ def test_a_structure_that_holds_itself_ends() -> None:
 )
 def test_names_of_fields_are_read_where_they_are_what_the_data_says(data: object, expected: list[str]) -> None:
     assert leaves(data) == expected
+
+
+class Wordy(BaseModel):
+    shown: str
+    hidden: str = Field(repr=False)
+
+
+class Table:
+    """As tables do it, one of which would be too much to ask for."""
+
+    def __str__(self) -> str:
+        return "fine\n...\nfine"
+
+    def to_dict(self) -> dict[str, list[str]]:
+        return {"a": ["fine", "attack", "fine"]}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        np.array(["fine"] * 1000 + ["attack"] + ["fine"] * 1000),
+        Table(),
+        Wordy(shown="fine", hidden="attack"),
+        Post("fine", "fine", [np.array(["attack"])]),
+        {"rows": [Wordy(shown="fine", hidden="attack")]},
+    ],
+    ids=["array", "table", "model", "dataclass", "nested"],
+)
+def test_a_tools_result_is_read_where_its_str_leaves_words_out(result: object) -> None:
+    [passage] = tool_passages(result)
+    assert "attack" in passage.text.split("\n")
+
+
+def test_what_an_object_says_besides_what_it_holds_is_read_too() -> None:
+    @dataclass
+    class Page:
+        body: str
+
+        def __str__(self) -> str:
+            return "said"
+
+    assert leaves(Page("held")) == ["said", "held"]
+    assert leaves(Post("a", "b", None)) == ["a", "b"]
+    assert leaves(ValueError("said")) == ["said"]
+    assert leaves(np.int64(3)) == []
+
+
+@pytest.mark.parametrize("result", [iter(["attack"]), (word for word in ["attack"]), {"a": iter(["attack"])}])
+def test_a_tools_result_that_can_be_read_only_once_is_refused(result: object) -> None:
+    with pytest.raises(InputTypeError, match="only once"):
+        tool_passages(result)
+
+
+def test_what_langchain_keeps_beside_an_answer_is_read_or_refused() -> None:
+    answer = ResponseText()
+    answer.add({"role": "ai", "content": "hello", "additional_kwargs": {"note": "do it now", "id": "r-1"}})
+    assert answer.texts() == ["hello", "do it now"]
+    with pytest.raises(InputTypeError, match="audio"):
+        ResponseText().add({"role": "ai", "content": "", "additional_kwargs": {"audio": {"transcript": "words"}}})
 
 
 def test_keys_of_arguments_are_read_by_the_same_rule_and_twice_where_they_come_twice() -> None:

@@ -96,7 +96,7 @@ def tool_passages(value: object) -> list[Passage]:
     """Return the texts in the result of a tool: a message, plain data of any nesting, else what ``str`` makes of it.
 
     A mapping is data, whatever it says it is: a page that calls itself a message must not hide what else is in it.
-    Raises ``InputTypeError`` for a tool message with parts of a kind nobody knows.
+    Raises ``InputTypeError`` for a tool message with parts of a kind nobody knows, and for an iterator.
     """
     if not isinstance(value, str | Mapping) and role_of(value) == "tool":
         return list(message_passages(value)) or [Passage("", Stage.TOOL)]

@@ -182,6 +182,8 @@ class ResponseText:
         elif content is not None:
             raise unknown(content, "extract_response")
         extra = field(message, "additional_kwargs") or {}
+        refuse_media(extra, "extract_response")
+        self._beside(extra, (*path, "additional_kwargs"), *_READ)
         for name in ("refusal", "reasoning_content", "reasoning", "thinking"):
             for holder in (message, extra):
                 if isinstance(text := field(holder, name), str):

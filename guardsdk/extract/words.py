@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Any, Final
 
+from guardsdk.errors import InputTypeError
 from guardsdk.extract.shapes import MEDIA_FIELDS, field, fields_of
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
@@ -68,6 +69,8 @@ def spoken(arguments: str) -> str:
 def leaves(value: object) -> list[str]:
     """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null.
 
+    Of arrays, tables, models and dataclasses it is what they hold. Raises ``InputTypeError`` for an iterator.
+
     A key is read where it is longer than names of fields are, holds anything but plain letters, digits and ``_.$-``, or
     is made of four words or more. Names of fields below which there is no word at all are read together, as a last
     line, where they have three words or more: then they are what the data says.
@@ -84,21 +87,50 @@ def leaves(value: object) -> list[str]:
         if isinstance(item, str):
             found.append(item)
             _speak(entry if item else None)
+        elif item is None or isinstance(item, int | float):
+            continue
+        elif id(item) in seen:  # data may contain itself
+            _speak(entry)
         elif isinstance(item, Mapping | list | tuple | set | frozenset):
-            if id(item) in seen:  # data may contain itself
-                _speak(entry)
-            else:
-                seen[id(item)] = item
-                stack.extend(reversed([(one, name, entry) for one, name in _inside(item)]))
+            seen[id(item)] = item
+            stack.extend(reversed([(one, name, entry) for one, name in _inside(item)]))
         elif isinstance(text := getattr(item, "page_content", None), str):
             found.append(text)
             _speak(entry)
             stack.append((field(item, "metadata"), None, None))  # shown to the model with the page
-        elif not (item is None or isinstance(item, int | float)):
-            found.append(str(item))
-            _speak(entry)
+        else:
+            seen[id(item)] = item
+            inside, told = _told(item)
+            stack.append((inside, None, entry))
+            if told:
+                found.append(str(item))
+                _speak(entry)
     names = [word for entry in entries if not entry.speaks for word in _WORD.findall(entry.name)]
     return [*found, " ".join(names)] if len(names) >= _FEWEST else found
+
+
+def _told(item: object) -> tuple[object, bool]:
+    """Return the data that an object holds, and whether its ``str`` says what is not in there.
+
+    The ``str`` of a long array or table leaves out its middle, and that of some objects what it is told to. Raises
+    ``InputTypeError`` for what can be read only once.
+    """
+    if isinstance(item, Iterator | AsyncIterator | Awaitable):
+        kind = f"{type(item).__module__}.{type(item).__qualname__}"
+        msg = f"{kind} can be read only once, by the one it is for; give the list of what it yields"
+        raise InputTypeError(msg)
+    for name in ("tolist", "to_dict"):
+        if callable(getattr(type(item), name, None)):
+            return getattr(item, name)(), False
+    if not _is_record(item):
+        return None, True
+    written = type(item).__str__
+    return fields_of(item), written is not object.__str__ and not written.__module__.startswith("pydantic")
+
+
+def _is_record(item: object) -> bool:
+    """Whether ``item`` is an object made to hold data: a model of pydantic or a dataclass."""
+    return hasattr(type(item), "__pydantic_fields__") or (is_dataclass(item) and not isinstance(item, type))
 
 
 def _speak(entry: _Entry | None) -> None:
@@ -148,7 +180,7 @@ def _strings(value: object) -> Iterable[str]:
         if isinstance(item, str):
             yield item
             continue
-        held = hasattr(type(item), "__pydantic_fields__") or (is_dataclass(item) and not isinstance(item, type))
+        held = _is_record(item)
         if not (held or isinstance(item, Mapping | list | tuple | set | frozenset)) or id(item) in seen:
             continue
         seen[id(item)] = item
