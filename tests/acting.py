@@ -29,6 +29,7 @@ PATTERNS = {
     "marked": r"\[CODE_1",
     # Any text about codes that does not also speak of the rule, as one does that was asked for again:
     "stubborn": r"sk-\d+(?!.*RULE)",
+    "word": r"\bplan\b",
     "split": r"plan\s*bombs",
     "nothing": r"(?!)",
 }

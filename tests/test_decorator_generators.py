@@ -111,7 +111,7 @@ def test_the_return_value_is_checked_and_kept() -> None:
 
     assert list(delegate()) == ["[hello]"]
     assert log == ["closed", "done"]
-    assert guard.texts(Stage.OUTPUT) == ["[hello]done"]
+    assert guard.texts(Stage.OUTPUT) == ["[hello]", "done"]
 
 
 def test_a_generator_that_is_never_started_is_never_checked_and_never_called() -> None:

@@ -19,7 +19,7 @@ from tests.acting import guard_of
 from tests.tiny import write_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +275,24 @@ def test_the_items_together_decide_only_by_what_lies_in_several() -> None:
         return [prompt, "sk-1"]
 
     assert ask("fine") == ["fine", "[CODE_1]"]
+
+
+def test_what_a_generator_returns_is_a_text_of_its_own() -> None:
+    """It was read as going on from the last chunk, which hid its first word."""
+    guard = guard_of("block", Stage.OUTPUT, label="word")
+
+    @guarded(guard=guard)
+    def ask(prompt: str) -> Generator[str, None, str]:
+        yield "sure"
+        return prompt
+
+    stream = ask("fine")
+    assert next(stream) == "sure"
+    with pytest.raises(StopIteration) as end:
+        next(stream)
+    assert end.value.value == "fine"
+    with pytest.raises(Blocked):
+        list(ask("plan it"))
 
 
 def test_items_are_read_with_their_repetitions_and_lead_back_to_where_they_stand() -> None:

@@ -114,12 +114,15 @@ class Held:
         self._queue.append(self._entry(chunk))
 
     def finish(self, returned: object = None) -> None:
-        """Take note that the source has ended; what it returned is screened as the last words of it."""
+        """Take note that the source has ended; what it returned is screened too.
+
+        As a text of its own: it may say the whole once more, or something else.
+        """
         if returned is not None:
-            self._returned = self._entry(returned)
+            self._returned = self._entry(returned, "returned")
         self._ended = True
 
-    def _entry(self, chunk: object) -> _Entry:
+    def _entry(self, chunk: object, *where: str) -> _Entry:
         try:
             pieces = pieces_of(chunk, self._rules.extract)
         except InputTypeError:
@@ -128,7 +131,7 @@ class Held:
             raise
         parts = []
         for piece in pieces:
-            key = (piece.arguments, piece.channel)
+            key = (piece.arguments, (*where, *piece.channel))
             if key not in self._channels:
                 self._channels[key] = Channel(self._rules.pace, arguments=piece.arguments)
             channel = self._channels[key]
