@@ -26,7 +26,7 @@ from guardsdk.screens.viewed import LAYER as DECODE
 from guardsdk.screens.viewed import ViewedScreen
 from guardsdk.telemetry.render import span_attributes
 from tests.engine.failing import BreakingRuntime
-from tests.pipeline_bench import LENIENT, Bench
+from tests.pipeline_bench import LENIENT, Bench, WordScreen
 from tests.tiny import write_model
 
 if TYPE_CHECKING:
@@ -317,3 +317,18 @@ def test_the_span_says_which_layer_broke(tiny: LoadedModel) -> None:
     assert attributes["guardsdk.incomplete_layers"] == ("classifier",)
     assert attributes["guardsdk.degraded_reasons"] == ("classifier: ModelError: out of memory",)
     assert attributes["guardsdk.stopped_early"] is False
+
+
+class Hasty(WordScreen):
+    """Says that the rest does not matter, whatever it found."""
+
+    def _read(self, text: str) -> Reading:
+        return replace(super()._read(text), coverage=0.1, settled=True)
+
+
+@pytest.mark.parametrize(("text", "sure"), [("a quiet day", False), ("bad bad bad", True)])
+def test_the_rest_is_left_out_as_settled_only_where_something_blocks(text: str, sure: bool) -> None:  # noqa: FBT001  a table
+    verdict = Bench(Hasty("bad", "rude")).check(text)
+    assert not verdict.allowed
+    assert (verdict.status is Status.COMPLETE) is sure
+    assert (verdict.principle_id is not None) is sure

@@ -96,6 +96,8 @@ def judge(
     missing = [*seen.problems, *reasons]  # after the passages were asked for, which may fail as well
     if decision.unscored and not seen.problems:  # a principle that was not held against the text, and nobody said so
         missing.append(f"no usable score for {', '.join(decision.unscored)}")
+    if seen.settled and decision.action is not Action.BLOCK:  # only a block lets the rest be left out
+        missing.append("a screen left out a part of the text as settled, and nothing blocks")
     missing += [
         f"{fired.principle.label} by principle {fired.principle.id}"
         for fired in decision.fired
