@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from guardsdk.calibration.sample import Sample
 
 Method = Literal["platt", "isotonic"]
+KNOTS: Final = 24
+"""Points of a curve that is to be written down, at most."""
+_FEWEST: Final = 2
+"""Points that make a curve."""
 _CENTRES = np.linspace(-REACH, REACH, len(EDGES))[:-1] + REACH / (len(EDGES) - 1)
 """[4800]: the middle of each bin, in log-odds."""
 
@@ -32,6 +36,30 @@ def platt_line(benign: Sample, violating: Sample, column: int) -> tuple[float, f
     # Each kind weighs as much as the smaller sample has texts: no more certainty than that many give.
     weights = np.concatenate([no, yes]) * float(min(counts[0].sum(), counts[1].sum()))
     return platt(np.tile(_CENTRES, 2), targets, weights)
+
+
+def isotonic_points(benign: Sample, violating: Sample, column: int) -> list[tuple[float, float]] | None:
+    """Return at most ``KNOTS`` scores with the chance each means, both rising: the isotonic curve's steps, by middle.
+
+    No chance is closer to 0 or 1 than the smaller sample can tell. None where there are none of a kind, or violating
+    texts do not score higher.
+    """
+    counts = benign.bins(column), violating.bins(column)
+    if not counts[0].sum() or not counts[1].sum():
+        return None
+    no, yes = (part / part.sum() for part in counts)
+    weights = no + yes
+    shown = np.flatnonzero(weights)
+    chances = isotonic(yes[shown], weights[shown])
+    least = 1.0 / (float(min(counts[0].sum(), counts[1].sum())) + 2.0)
+    chances = np.round(np.clip(chances, least, 1.0 - least), 9)  # steps that differ by less are one
+    values, steps = np.unique(chances, return_inverse=True)
+    middles = np.bincount(steps, weights[shown] * _CENTRES[shown]) / np.bincount(steps, weights[shown])
+    if len(values) < _FEWEST:
+        return None
+    kept = np.unique(np.linspace(0, len(values) - 1, min(len(values), KNOTS)).astype(np.intp))
+    scores = 1.0 / (1.0 + np.exp(-middles[kept]))
+    return list(zip(scores.tolist(), values[kept].tolist(), strict=True))
 
 
 def meaning(benign: Sample, violating: Sample, column: int, method: Method) -> list[tuple[float, float]]:

@@ -58,7 +58,7 @@ def overlay(tuning: Tuning, source: Source, scales: Sequence[Recalibration] = ()
         lines += [
             "",
             "[[recalibrate]]",
-            *(f"{key} = {toml_value(value)}" for key, value in one.model_dump(mode="json").items()),
+            *(f"{key} = {toml_value(value)}" for key, value in one.model_dump(mode="json", exclude_none=True).items()),
         ]
     for choice in tuning.choices:
         lines += ["", *_principle(choice, on.get(choice.rule.label))]

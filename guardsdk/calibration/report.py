@@ -44,7 +44,7 @@ def as_json(
         "fpr": tuning.fpr,
         "confidence": tuning.confidence,
         "flagged_by_any": {"before": told(tuning.flagged_before), "after": told(tuning.flagged_after)},
-        "recalibrate": [one.model_dump(mode="json") for one in scales],
+        "recalibrate": [one.model_dump(mode="json", exclude_none=True) for one in scales],
         "principles": [
             {
                 "id": choice.rule.principle_id,
@@ -194,12 +194,19 @@ def _reading(violating: Sample | None) -> Markup:
 
 
 def _scales(scales: Sequence[Recalibration]) -> Markup:
-    rows = [[one.label, f"{one.slope:.3f}", f"{one.intercept:+.3f}"] for one in scales]
+    rows = [[one.label, _formula(one)] for one in scales]
     words = (
-        "Log-odds of a score times the slope, plus the intercept. Lines on this page are on the scale before; the "
-        "overlay has them on the scale after, and decides the same."
+        "Log-odds of a score times the slope, plus the intercept; or lines from point to point. Thresholds on this "
+        "page are on the scale before; the overlay has them on the scale after, and decides the same."
     )
-    return table("Recalibrated labels", ["label", "slope", "intercept"], rows, notes=[words])
+    return table("Recalibrated labels", ["label", "by"], rows, notes=[words])
+
+
+def _formula(one: Recalibration) -> str:
+    if one.points is None:
+        return f"slope {one.slope:.3f}, intercept {one.intercept:+.3f}"
+    (first, low), (last, high) = one.points[0], one.points[-1]
+    return f"{len(one.points)} points, {first:.3g} is {low:.3g} to {last:.3g} is {high:.3g}"
 
 
 def _meaning(meanings: Mapping[str, Sequence[tuple[float, float]]]) -> Markup:

@@ -38,8 +38,10 @@ def calibrate_options(parser: ArgumentParser) -> None:
     parser.add_argument("--report", metavar="FILE.html", help="where to write a page with the trade-off")
     parser.add_argument(
         "--recalibrate",
-        action="store_true",
-        help="let the overlay turn scores into what they mean on these texts (Platt)",
+        nargs="?",
+        const="platt",
+        choices=("platt", "isotonic"),
+        help="let the overlay turn scores into what they mean on these texts (default: platt)",
     )
     parser.add_argument("--meaning", choices=("platt", "isotonic"), help="tell what a score means on these texts")
     layout_options(parser)

@@ -8,10 +8,10 @@ import os
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.calibration.choosing import tune
-from guardsdk.calibration.meaning import meaning, platt_line
+from guardsdk.calibration.meaning import isotonic_points, meaning, platt_line
 from guardsdk.calibration.overlay import Source, overlay, told
 from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guardsdk.calibration.choosing import Tuning
+    from guardsdk.calibration.meaning import Method
     from guardsdk.info import RuleInfo
     from guardsdk.policy.model import Policy
 
@@ -94,7 +95,7 @@ def _means(
     options: Namespace, policy: Policy, benign: Sample, violating: Sample | None
 ) -> tuple[dict[str, list[tuple[float, float]]], list[Recalibration]]:
     """Return what scores mean, by principle, and how they are to be read from now on, as far as ``options`` ask."""
-    wanted = options.meaning is not None, options.recalibrate
+    wanted = options.meaning is not None, options.recalibrate is not None
     if violating is None:
         if any(wanted):
             msg = "--meaning and --recalibrate need --violations: what a score means takes both kinds of text"
@@ -102,10 +103,12 @@ def _means(
         return {}, []
     found = enumerate(benign.rules) if wanted[0] else ()
     meanings = {rule.principle_id: meaning(benign, violating, at, options.meaning) for at, rule in found}
-    return meanings, _scales(policy, Stage(options.stage), benign, violating) if wanted[1] else []
+    if not wanted[1]:
+        return meanings, []
+    return meanings, _scales(policy, Stage(options.stage), benign, violating, options.recalibrate)
 
 
-def _scales(policy: Policy, stage: Stage, benign: Sample, violating: Sample) -> list[Recalibration]:
+def _scales(policy: Policy, stage: Stage, benign: Sample, violating: Sample, method: Method) -> list[Recalibration]:
     """Return how the scores of each label of the samples are to be read, on top of what ``policy`` says of the model's.
 
     A label is left out where more would change than is looked at here, or its scores do not tell the texts apart.
@@ -121,14 +124,23 @@ def _scales(policy: Policy, stage: Stage, benign: Sample, violating: Sample) -> 
             and one.id not in own
             and isinstance(one.threshold, float)
         ]
-        fitted = platt_line(benign, violating, column)
+        fitted = _fitted(benign, violating, column, method)
         if fixed:
             complain(f"{rule.label} is not recalibrated: {fixed[0]} has a number for several stages")
-        elif fitted is None or fitted[0] <= 0.0:
+        elif fitted is None:
             complain(f"{rule.label} is not recalibrated: violating texts do not score higher")
         else:
-            found[rule.label] = Recalibration(label=rule.label, stage=stage, slope=fitted[0], intercept=fitted[1])
+            found[rule.label] = Recalibration.model_validate({"label": rule.label, "stage": stage, **fitted})
     return list(found.values())
+
+
+def _fitted(benign: Sample, violating: Sample, column: int, method: Method) -> dict[str, Any] | None:
+    """Return the line or the points of a recalibration; none where violating texts do not score higher."""
+    if method == "isotonic":
+        points = isotonic_points(benign, violating, column)
+        return None if points is None else {"points": points}
+    line = platt_line(benign, violating, column)
+    return None if line is None or line[0] <= 0.0 else {"slope": line[0], "intercept": line[1]}
 
 
 def _with_inherited(policy: Policy, scales: list[Recalibration]) -> list[Recalibration]:

@@ -1,12 +1,15 @@
-"""What a score of the model means on one's own text: a line in log-odds, label by label and stage by stage."""
+"""What a score of the model means on one's own text: a line or a curve in log-odds, by label and stage."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from bisect import bisect_right
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from guardsdk.errors import PolicyError
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -15,8 +18,20 @@ if TYPE_CHECKING:
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
+MOST: Final = 64
+"""Points of a curve, at most."""
+
+_Score = Annotated[float, Field(gt=0.0, lt=1.0)]
+_Curve = tuple[tuple[float, ...], tuple[float, ...]]
+"""Log-odds before and after, as many of each, both rising."""
+
+
 class Recalibration(BaseModel):
-    """How the scores of one label on one stage are read; thresholds in numbers are on what it gives."""
+    """How the scores of one label on one stage are read; thresholds in numbers are on what it gives.
+
+    It is a line in log-odds, ``slope`` and ``intercept`` (Platt 1999), or a rising curve through ``points``, which is a
+    line in log-odds from each to the next; the first and the last of these lines go on beyond the ends.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -24,30 +39,86 @@ class Recalibration(BaseModel):
     """The label whose scores it changes."""
     stage: Stage
     """Where it changes them."""
-    slope: Annotated[_Number, Field(gt=0.0)]
+    slope: Annotated[_Number, Field(gt=0.0)] | None = None
     """Of the line in log-odds; above 0, so that what scored more keeps scoring more."""
-    intercept: _Number
-    """Of the line in log-odds (Platt 1999)."""
+    intercept: _Number | None = None
+    """Of the line in log-odds."""
+    points: Annotated[tuple[tuple[_Score, _Score], ...], Field(min_length=2, max_length=MOST)] | None = None
+    """In place of a line: scores, rising, each with what it is called, rising as well; between 0 and 1."""
+    _curve: _Curve = PrivateAttr(default=((), ()))
+
+    @model_validator(mode="after")
+    def _of_one_form(self) -> Self:
+        if self.points is None:
+            if self.slope is None or self.intercept is None:
+                msg = "needs slope and intercept, or points"
+                raise ValueError(msg)
+            return self
+        if self.slope is not None or self.intercept is not None:
+            msg = "has points, so it can have no slope and no intercept"
+            raise ValueError(msg)
+        before, after = (tuple(map(_log_odds, column)) for column in zip(*self.points, strict=True))
+        if not all(one < two for column in (before, after) for one, two in pairwise(column)):
+            msg = "points must rise, in both numbers"
+            raise ValueError(msg)
+        self._curve = before, after
+        return self
 
     def of(self, score: float) -> float:
         """Return what ``score`` is called: never falling, 0 and 1 as they are, and what is no number as it is."""
         if not 0.0 < score < 1.0:
             return score
-        odds = self.slope * (math.log(score) - math.log1p(-score)) + self.intercept
-        # The branch that cannot overflow; beyond the last digit a score is 0 or 1.
-        if odds >= 0.0:
-            return 1.0 / (1.0 + math.exp(-odds))
-        small = math.exp(odds)
-        return small / (1.0 + small)
+        odds = _log_odds(score)
+        if self.slope is not None and self.intercept is not None:
+            return _chance(self.slope * odds + self.intercept)
+        return _chance(_between(odds, *self._curve))
 
     def after(self, first: Recalibration) -> Recalibration:
-        """Return the one that does what ``first`` does and then this one, for the same label and stage."""
-        return self.model_copy(
-            update={
-                "slope": self.slope * first.slope,
-                "intercept": self.slope * first.intercept + self.intercept,
-            }
-        )
+        """Return the one that does what ``first`` does and then this one, for the same label and stage.
+
+        Raises ``PolicyError`` where it would take more than ``MOST`` points.
+        """
+        if not (self.slope is None or self.intercept is None or first.slope is None or first.intercept is None):
+            line = {"slope": self.slope * first.slope, "intercept": self.slope * first.intercept + self.intercept}
+            return self.model_copy(update=line)
+        ends = first._ends(), self._ends()
+        # The curve bends where the first one does, and where the second one does, told on the scale before.
+        places = sorted({*ends[0][0], *(_between(odds, ends[0][1], ends[0][0]) for odds in ends[1][0])})
+        points = [(_chance(odds), _chance(_between(_between(odds, *ends[0]), *ends[1]))) for odds in places]
+        if len(points) > MOST:
+            msg = (
+                f"{self.label!r} on {self.stage.value} is recalibrated for the second time, by {len(points)} points of "
+                f"{MOST} at most: begin with a policy that does not recalibrate it"
+            )
+            raise PolicyError(msg)
+        return Recalibration(label=self.label, stage=self.stage, points=tuple(points))
+
+    def _ends(self) -> _Curve:
+        """Return the curve; of a line any two of its points."""
+        if self.slope is None or self.intercept is None:
+            return self._curve
+        return (-1.0, 1.0), (self.intercept - self.slope, self.intercept + self.slope)
+
+
+def _log_odds(score: float) -> float:
+    return math.log(score) - math.log1p(-score)
+
+
+def _chance(odds: float) -> float:
+    # The branch that cannot overflow; beyond the last digit a score is 0 or 1.
+    if odds >= 0.0:
+        return 1.0 / (1.0 + math.exp(-odds))
+    small = math.exp(odds)
+    return small / (1.0 + small)
+
+
+def _between(value: float, before: Sequence[float], after: Sequence[float]) -> float:
+    """Return where ``value`` lies on the lines that join ``before`` to ``after``, both rising."""
+    at = min(max(bisect_right(before, value), 1), len(before) - 1)
+    share = (value - before[at - 1]) / (before[at] - before[at - 1])
+    found = after[at - 1] + (after[at] - after[at - 1]) * share
+    # By its last digit a line may end above where the next one begins, which would turn two scores around.
+    return found if at == len(before) - 1 else min(found, after[at])
 
 
 Lines = dict[tuple[str, Stage], Recalibration]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk import Guard, Policy
+from guardsdk.calibration.meaning import KNOTS
 from models.training.banks import bank
 from tests.teaching.examples import LEGAL
 
@@ -124,6 +125,30 @@ def test_recalibrated_it_decides_as_it_would_without_and_once_more_on_top(
         # What was fitted on recalibrated scores finds nothing left to change, but for the steps scores are counted in.
         assert last == pytest.approx(after, abs=0.1)
     assert len(Policy.from_file(again).recalibrate) == 1
+
+
+def test_an_isotonic_curve_is_written_and_decides_as_without_it(
+    run: Runner, files: Path, model_directory: Path
+) -> None:
+    common = (
+        *("calibrate", "--benign", files / "benign.jsonl", "--violations", files / "violating.jsonl"),
+        *("--field", "said", "--fpr", "0.05", "--json", "--policy", files / "policies/mine.toml"),
+    )
+    plain, curved = files / "plain.toml", files / "curved.toml"
+    assert run(*common, "--out", plain) == 0
+    assert run(*common, "--out", curved, "--recalibrate", "isotonic", "--report", files / "page.html") == 0
+    (told,) = json.loads(run.out)["recalibrate"]
+    assert 2 <= len(told["points"]) <= KNOTS
+    assert f"{len(told['points'])} points" in (files / "page.html").read_text()
+    texts = [*bank("benign_everyday")[:40], *(json.loads(row)["said"] for row in (files / "violating.jsonl").open())]
+    verdicts = []
+    for path in (plain, curved):
+        with Guard(Policy.from_file(path), models=model_directory, providers="cpu", observers=()) as guard:
+            verdicts.append(guard.check_many(texts))
+    (scale,) = Policy.from_file(curved).recalibrate
+    for one, two in zip(*verdicts, strict=True):
+        assert one.action is two.action
+        assert two.scores["prompt_injection"] == scale.of(one.scores["prompt_injection"])
 
 
 def test_texts_that_cannot_show_the_rate_write_nothing(run: Runner, files: Path) -> None:

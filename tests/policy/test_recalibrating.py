@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from guardsdk.errors import PolicyError
@@ -14,7 +14,7 @@ from guardsdk.policy.decide import not_below
 from guardsdk.policy.difference import changes
 from guardsdk.policy.judge import settled
 from guardsdk.policy.lint import Level, lint
-from guardsdk.policy.recalibrating import Recalibration, offered, references
+from guardsdk.policy.recalibrating import MOST, Recalibration, offered, references
 from guardsdk.policy.writing import as_toml
 from guardsdk.verdict import Stage
 
@@ -40,9 +40,12 @@ label = "toxicity"
 stages = ["input", "output"]
 """
 LINE = Recalibration(label="toxicity", stage=Stage.INPUT, slope=0.5, intercept=-1.0)
+CURVE = Recalibration(label="toxicity", stage=Stage.INPUT, points=((0.1, 0.2), (0.5, 0.3), (0.9, 0.95)))
+CURVED = TOML.replace("slope = 0.5\nintercept = -1.0", "points = [[0.1, 0.2], [0.5, 0.3], [0.9, 0.95]]")
 PLAIN = TOML.replace(TOML[TOML.index("[[recalibrate]]") : TOML.index("[[principle]]")], "")
 SLOPES, INTERCEPTS = st.floats(1e-3, 50.0), st.floats(-50.0, 50.0)
 SCORES = st.floats(0.0, 1.0)
+INNER = st.floats(0.001, 0.999)
 
 
 def test_it_is_a_line_in_log_odds() -> None:
@@ -59,6 +62,57 @@ def test_it_never_turns_two_scores_around_and_stays_a_probability(
     line = Recalibration(label="x", stage=Stage.INPUT, slope=slope, intercept=intercept)
     low, high = sorted((one, two))
     assert 0.0 <= line.of(low) <= line.of(high) <= 1.0
+
+
+def test_a_curve_goes_through_its_points_in_straight_lines_of_log_odds_and_on_beyond_them() -> None:
+    for score, called in CURVE.points or ():
+        assert CURVE.of(score) == pytest.approx(called)
+    assert CURVE.of(0.25) == pytest.approx(0.2466, abs=1e-3)  # halfway in log-odds, or else 0.2375
+    first, second = (math.log(CURVE.of(score) / (1.0 - CURVE.of(score))) for score in (0.1**2, 0.1))
+    assert (second - first) / (math.log(0.1 / 0.9) - math.log(0.01 / 0.99)) == pytest.approx(
+        (math.log(0.3 / 0.7) - math.log(0.2 / 0.8)) / -math.log(0.1 / 0.9)
+    )
+    assert (CURVE.of(0.0), CURVE.of(1.0)) == (0.0, 1.0)
+    assert math.isnan(CURVE.of(math.nan))
+
+
+@given(st.lists(st.tuples(INNER, INNER), min_size=2, max_size=MOST), SCORES, SCORES)
+def test_no_curve_turns_two_scores_around(pairs: list[tuple[float, float]], one: float, two: float) -> None:
+    columns = [sorted({round(number, 6) for number in column}) for column in zip(*pairs, strict=True)]
+    points = tuple(zip(*columns, strict=False))
+    assume(len(points) > 1)
+    curve = Recalibration(label="x", stage=Stage.INPUT, points=points)
+    low, high = sorted((one, two))
+    assert 0.0 <= curve.of(low) <= curve.of(high) <= 1.0
+
+
+@given(st.sampled_from(["default", "fpr:0.001"]), SCORES)
+def test_by_the_models_own_lines_a_curve_decides_the_same(threshold: str, score: float) -> None:
+    words = f'stages = ["input"]\nthreshold = "{threshold}"'
+    plain, curved = (
+        bind(Policy.from_toml(text.replace('stages = ["input", "output"]', words)), POINTS) for text in (PLAIN, CURVED)
+    )
+    seen = {"toxicity": score}
+    after = decide(curved, Stage.INPUT, curved.scaled(Stage.INPUT, seen))
+    assert after.action is decide(plain, Stage.INPUT, seen).action
+    assert after.evaluations[0].score == CURVE.of(score)
+
+
+@pytest.mark.parametrize(("first", "second"), [(LINE, CURVE), (CURVE, LINE), (CURVE, CURVE)])
+def test_curves_and_lines_one_after_another_are_one_curve(first: Recalibration, second: Recalibration) -> None:
+    both = second.after(first)
+    for score in (1e-6, 0.05, 0.1, 0.3, 0.5, 0.77, 0.9, 0.999):
+        assert both.of(score) == pytest.approx(second.of(first.of(score)))
+    assert Policy.from_toml(as_toml(Policy.from_toml(CURVED))) == Policy.from_toml(CURVED)
+
+
+def test_a_curve_of_too_many_points_is_refused_where_it_would_be_made() -> None:
+    first, second = (
+        Recalibration(label="x", stage=Stage.INPUT, points=tuple((at / 60, (at + off) / 62) for at in range(1, 50)))
+        for off in (0.5, 1.0)
+    )
+    with pytest.raises(PolicyError, match="'x' on input is recalibrated for the second time"):
+        second.after(first)
 
 
 @given(st.sampled_from(["default", "fpr:0.001"]), SCORES)
@@ -114,6 +168,12 @@ def test_thresholds_on_offer_and_quantiles_are_taken_along() -> None:
         ("slope = 0.5", "slope = 0.0", r"p:8: recalibrate\[0\].slope: .*greater than 0"),
         ("slope = 0.5", "slope = inf", "finite"),
         ("intercept = -1.0", "intercept = nan", "finite"),
+        ("intercept = -1.0", "", "needs slope and intercept, or points"),
+        ("intercept = -1.0", "points = [[0.1, 0.2], [0.2, 0.3]]", "has points, so it can have no slope"),
+        ("slope = 0.5\nintercept = -1.0", "points = [[0.2, 0.2], [0.1, 0.3]]", "points must rise"),
+        ("slope = 0.5\nintercept = -1.0", "points = [[0.1, 0.3], [0.2, 0.3]]", "points must rise"),
+        ("slope = 0.5\nintercept = -1.0", "points = [[0.1, 0.3]]", "at least 2"),
+        ("slope = 0.5\nintercept = -1.0", "points = [[0.0, 0.3], [0.5, 0.5]]", "greater than 0"),
         ("slope", "slop", r"unknown key recalibrate\[0\].slop; did you mean 'slope'"),
         ("[[principle]]", TOML[TOML.index("[[recalibrate]]") : TOML.index("id =")], "'toxicity' on input twice"),
     ],
