@@ -52,7 +52,7 @@ def isotonic_points(benign: Sample, violating: Sample, column: int) -> list[tupl
     shown = np.flatnonzero(weights)
     chances = isotonic(yes[shown], weights[shown])
     least = 1.0 / (float(min(counts[0].sum(), counts[1].sum())) + 2.0)
-    chances = np.round(np.clip(chances, least, 1.0 - least), 9)  # steps that differ by less are one
+    chances = np.clip(chances, least, 1.0 - least).round(9)  # steps that differ by less are one
     values, steps = np.unique(chances, return_inverse=True)
     middles = np.bincount(steps, weights[shown] * _CENTRES[shown]) / np.bincount(steps, weights[shown])
     if len(values) < _FEWEST:

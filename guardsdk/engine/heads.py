@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from operator import mul
 from typing import TYPE_CHECKING, Final
 
@@ -90,7 +90,10 @@ class Heads:
         ]
         """K slopes and intercepts, from what ``beside`` gives to the log-odds of a probability."""
         self._width = len(heads[0].weights)
-        self._parts: list[tuple[Ordinary, slice, list[tuple[int, int, Head]]]] = []
+        self._blank = [0.0] * len(heads)
+        self._parts: list[tuple[Ordinary, float, slice, list[tuple[int, int, float, NDArray[np.float32]]]]] = []
+        """Of each ``Ordinary`` its mean's square, where its directions lie among the rows, and of its heads where their
+        weights lie, their place, and what they hear of examples."""
         rows: list[NDArray[np.float32]] = []
         shifts: list[float] = []
         for ordinary in dict.fromkeys(head.ordinary for head in heads):
@@ -100,11 +103,13 @@ class Heads:
             rows += [ordinary.mean[None], part]
             shifts += [0.0, *(part @ ordinary.mean).tolist()]
             spread = slice(first + 1, first + 1 + len(ordinary.directions))
-            self._parts.append((ordinary, spread, [(at, *one) for at, one in enumerate(own, spread.stop)]))
-        self._rows = np.ascontiguousarray(np.concatenate(rows))
+            heard = [
+                (at, place, head.gate if len(head.examples) else inf, head.examples)
+                for at, (place, head) in enumerate(own, spread.stop)
+            ]
+            self._parts.append((ordinary, float(ordinary.mean @ ordinary.mean), spread, heard))
+        self._rows = np.ascontiguousarray(np.concatenate(rows).T)
         self._shifts = np.array(shifts, dtype=np.float32)
-        self._means = [float(ordinary.mean @ ordinary.mean) for ordinary, _, _ in self._parts]
-        self._moved = [head.examples @ head.ordinary.mean for head in heads]
 
     def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
         """Return the model's log-odds, B lists of L, and behind them what ``embeddings`` [B, H] give: B of L + K.
@@ -115,27 +120,31 @@ class Heads:
         if embeddings is None or embeddings.shape[1] != self._width:
             msg = f"the model gives no embedding of {self._width} numbers, which {', '.join(self.names)} need"
             raise ModelError(msg)
-        products = (embeddings.dot(self._rows.T) - self._shifts).tolist()
+        products = (embeddings.dot(self._rows) - self._shifts).tolist()
         return [
             own + self._read(read, embedding) for own, read, embedding in zip(odds, products, embeddings, strict=True)
         ]
 
     def _read(self, read: list[float], embedding: NDArray[np.float32]) -> list[float]:
         """Return K log-odds of ``embedding`` [H], whose products with the rows are ``read``."""
-        found = [0.0] * len(self.names)
+        found = self._blank.copy()
         square = float(embedding.dot(embedding))
         if not isfinite(square):  # a score that is no number is below every threshold
             msg = "the model gave an embedding that is not finite"
             raise ModelError(msg)
-        for (ordinary, spread, heads), mean in zip(self._parts, self._means, strict=True):
+        for ordinary, mean, spread, heads in self._parts:
             along = read[spread]
             moved = square - 2.0 * read[spread.start - 1] + mean
             length = sqrt(max(ordinary.scale * moved - sum(map(mul, along, along)), _SHORTEST))
-            for at, place, head in heads:
+            way = None
+            for at, place, gate, examples in heads:
                 value = read[at] / length
-                if value >= head.gate and len(head.examples):
-                    closest = float((head.examples.dot(embedding) - self._moved[place]).max()) / length
-                    value += ALIKE * max(closest - FAR, 0.0)
+                if value >= gate:
+                    if way is None:
+                        way = embedding - ordinary.mean
+                    closest = max(examples.dot(way).tolist()) / length
+                    if closest > FAR:
+                        value += ALIKE * (closest - FAR)
                 found[place] = value
         return found
 

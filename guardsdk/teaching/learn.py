@@ -42,7 +42,7 @@ SAME: Final = 0.8
 other. Of embeddings it would mean little, since an encoder of attacks finds most harmless questions alike."""
 KEPT: Final = 64
 """Violating examples, counted at every stage they were seen at, that later texts are held against, at most."""
-_NEAR: Final = 0.1
+_NEAR: Final = 0.02
 """Share of ordinary text that is held against the examples; the rest is far from all of them, and costs no more."""
 _RATES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 _FOLDS: Final = 20
