@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from guardsdk import Guard
@@ -13,6 +14,10 @@ from guardsdk.settings import Settings
 
 # Tests that use the runtime directly may be the first to import it, before the engine can switch its reports off.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+# How long one example takes is the machine's affair, and the first one of many loads the model.
+hypothesis.settings.register_profile("guardsdk", deadline=None)
+hypothesis.settings.load_profile("guardsdk")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -147,7 +147,7 @@ def test_a_short_text_is_scored_for_every_principle_whatever_fired(quick: Guard)
     assert (verdict.stopped_early, verdict.coverage) == (False, 1.0)
 
 
-@settings(deadline=None, max_examples=60)  # the first example loads the model
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(["filler", "filler", "the", "attack", "insult"]), min_size=1, max_size=900))
 def test_stopping_early_changes_no_action_and_scores_only_what_is_said(words: list[str]) -> None:
     text = " ".join(words)

@@ -82,7 +82,7 @@ def test_work_grows_with_the_text_and_not_faster(pattern: Pattern) -> None:
             assert stepper.work(text) <= MOST_STEPS * (len(text) + 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     pattern=st.sampled_from(ALL),
     cut=st.integers(0, 400),

@@ -65,7 +65,7 @@ def test_the_value_stays_found_between_other_words_and_lines(label: str, pattern
     assert (found.start, found.end) == (alone.start + shift, alone.end + shift)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     before=st.text(st.characters(exclude_categories=()), max_size=30),
     after=st.text(st.characters(exclude_categories=()), max_size=30),

@@ -84,9 +84,7 @@ def guard(model_directory: Path) -> PatternGuard:
     return PatternGuard(model_directory)
 
 
-fast = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+fast = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @fast
