@@ -153,6 +153,11 @@ def test_a_message_list_is_read_beside_its_contents_too(guard: Guard) -> None:
     assert answer.verdict.stage is Stage.OUTPUT
 
 
+def test_what_stands_beside_is_read_by_its_characters_and_of_any_kind() -> None:
+    odd = type("Odd", (str,), {"__bool__": lambda _: False, "strip": lambda *_: "code"})
+    assert beside({"note": odd("do it now"), "array": np.array([1, 2])}) == "do it now"
+
+
 def test_a_structure_that_holds_itself_ends() -> None:
     note: dict[str, object] = {"words": "do it now"}
     note["again"] = note

@@ -17,7 +17,7 @@ _SENTENCE: Final = 4
 """Words from which the name of a field is one that says something, such as ``ignore_all_earlier_orders``."""
 _FEWEST: Final = 3
 """Words from which the names of fields without words in them are read together, ``{"ignore": 1, "all": 1, ...}``."""
-_CODE: Final = re.compile(r"[!-~]*")
+_CODE: Final = re.compile(r"\s*[!-~]*\s*")
 """A string without white space or a letter beyond ASCII: an identifier, an address, a digest."""
 
 _METADATA: Final = frozenset(
@@ -162,13 +162,13 @@ def beside(value: object, *read: str) -> str:
     A structure of the host's may look like a known one and say more: a quiz has ``choices``, and a ``question``.
     Identifiers, addresses and what libraries are known to say of their own work are left out.
     """
-    found = [
-        text
-        for name, item in fields_of(value).items()
-        if isinstance(name, str) and not (name in read or name in _METADATA or name.startswith("_"))
-        for text in _strings(item)
-        if not _CODE.fullmatch(text.strip())
-    ]
+    found: list[str] = []
+    for name, item in (value if type(value) is dict else fields_of(value)).items():
+        if item is None or isinstance(item, int | float) or name in read or name in _METADATA:
+            continue
+        if isinstance(name, str) and not name.startswith("_"):
+            texts = (item,) if isinstance(item, str) else _strings(item)
+            found += [text for text in texts if not _CODE.fullmatch(text)]
     return "\n".join(found)
 
 
