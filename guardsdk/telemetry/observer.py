@@ -132,8 +132,9 @@ def _measure(instruments: Instruments, record: CheckRecord) -> None:
     instruments.coverage.record(verdict.coverage, render.stage_attributes(verdict))
     for attributes in render.errors_attributes(verdict):
         instruments.errors.add(1, attributes)
+    stage, note = verdict.stage, instruments.score.record
     for label, score in verdict.scores.items():
-        instruments.score.record(score, render.score_attributes(verdict, label))
+        note(score, render.score_attributes(stage, label))
     for evaluation in verdict.evaluations:
         distance = abs(evaluation.margin)
         if distance <= names.BAND:

@@ -10,7 +10,7 @@ from guardsdk.telemetry import names
 from guardsdk.verdict import Action, Stage, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from guardsdk.observing import CheckRecord
     from guardsdk.verdict import Evaluation, Verdict
@@ -19,8 +19,8 @@ Value = str | bool | int | float | tuple[str, ...]
 
 _few = lru_cache(maxsize=1024)
 """For what is made of a few stages, labels and principles only: the same dictionary each time, which an SDK copies."""
-_word = {member: member.value for kind in (Stage, Action, Status) for member in kind}.__getitem__
-"""What an enumeration's member is called: the property of that name takes longer than a metric's whole dictionary."""
+_COVERAGE, _DURATION, _TEXT_LENGTH = names.COVERAGE.name, names.DURATION.name, names.TEXT_LENGTH.name
+_NAME, _SCORE, _LABEL, _EXPLANATION = (one.name for one in names.EVENT_ATTRIBUTES)
 
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9_.]*")
 
@@ -28,68 +28,112 @@ _CLASS = re.compile(r"[A-Z][A-Za-z0-9_.]*")
 def span_attributes(record: CheckRecord) -> dict[str, Value]:
     """Return the attributes of the span; what is unknown or empty is left out, as OpenTelemetry asks."""
     verdict = record.verdict
-    model, policy = verdict.model, verdict.policy
-    known: tuple[tuple[names.Attribute, Value | None], ...] = (
-        (names.STAGE, _word(verdict.stage)),
-        (names.ACTION, _word(verdict.action)),
-        (names.WOULD_ACTION, _word(verdict.would_action) if verdict.would_action else None),
-        (names.STATUS, _word(verdict.status)),
-        (names.ALLOWED, verdict.allowed),
-        (names.PRINCIPLE, verdict.principle_id),
-        (names.FINDINGS, tuple(finding.principle_id for finding in verdict.findings) or None),
-        (names.VIEWS, tuple(dict.fromkeys(one.view for one in verdict.findings if one.view)) or None),
-        (names.COVERAGE, verdict.coverage),
-        (names.STOPPED_EARLY, verdict.stopped_early),
-        (names.TIER, verdict.tier),
-        (names.DEGRADED_REASONS, verdict.degraded_reasons or None),
-        (names.INCOMPLETE_LAYERS, verdict.incomplete_layers or None),
-        (names.TEXT_LENGTH, record.text_length),
-        (names.MODEL_NAME, model.name if model else None),
-        (names.MODEL_VERSION, model.version if model else None),
-        (names.MODEL_DIGEST, model.digest if model else None),
-        (names.POLICY_NAME, policy.name if policy else None),
-        (names.POLICY_VERSION, policy.version if policy else None),
-        (names.POLICY_DIGEST, policy.digest if policy else None),
-        (names.PROVIDER_REQUESTED, verdict.provider_requested),
-        (names.PROVIDER_ACTIVE, verdict.provider_active),
-        (names.PROVIDER_REASON, verdict.provider_reason),
-        (names.CACHED, verdict.cached),
-        (names.DURATION, verdict.duration_s),
-        (names.ERROR_TYPE, error_type(verdict)),
-    )
-    attributes: dict[str, Value] = {key.name: value for key, value in known if value is not None}
+    # What few values differ in is looked up: made anew it would be half the time.
+    attributes = _of_outcome(
+        verdict.stage,
+        verdict.action,
+        verdict.would_action,
+        verdict.status,
+        verdict.principle_id,
+        verdict.tier,
+        (verdict.allowed, verdict.stopped_early, verdict.cached),
+    ).copy()
+    if verdict.model is not None:
+        attributes |= _of_model(verdict.model.name, verdict.model.version, verdict.model.digest)
+    if verdict.policy is not None:
+        attributes |= _of_policy(verdict.policy.name, verdict.policy.version, verdict.policy.digest)
+    attributes |= _of_provider(verdict.provider_requested, verdict.provider_active, verdict.provider_reason)
+    attributes[_COVERAGE] = verdict.coverage
+    attributes[_DURATION] = verdict.duration_s
+    attributes[_TEXT_LENGTH] = record.text_length
+    if verdict.findings or verdict.degraded_reasons or verdict.incomplete_layers or verdict.error:
+        attributes |= _remarkable(verdict)
     for label, score in verdict.scores.items():
-        attributes[_of_label(names.SCORE, label)] = score
-    for label, evaluation in _closest(verdict.evaluations).items():
-        attributes[_of_label(names.THRESHOLD, label)] = evaluation.threshold
-        attributes[_of_label(names.MARGIN, label)] = evaluation.margin
+        attributes[_of_label(label)[0]] = score
+    closest: dict[str, float] = {}
+    for one in verdict.evaluations:
+        label, margin = one.label, one.margin
+        # The largest margin of a label: several principles may read it; events hold them all.
+        if margin >= closest.get(label, margin):
+            _, called_threshold, called_margin = _of_label(label)
+            attributes[called_threshold] = one.threshold
+            attributes[called_margin] = closest[label] = margin
     return attributes
 
 
+def _remarkable(verdict: Verdict) -> dict[str, Value]:
+    return _known(
+        (names.FINDINGS, tuple(finding.principle_id for finding in verdict.findings) or None),
+        (names.VIEWS, tuple(dict.fromkeys(one.view for one in verdict.findings if one.view)) or None),
+        (names.DEGRADED_REASONS, verdict.degraded_reasons or None),
+        (names.INCOMPLETE_LAYERS, verdict.incomplete_layers or None),
+        (names.ERROR_TYPE, error_type(verdict)),
+    )
+
+
 @_few
-def _of_label(attribute: names.Attribute, label: str) -> str:
-    return attribute.name.replace(names.LABEL_PLACE, label)
+def _of_outcome(  # noqa: PLR0917  a key of the cache
+    stage: Stage,
+    action: Action,
+    would_action: Action | None,
+    status: Status,
+    principle_id: str | None,
+    tier: str | None,
+    truths: tuple[bool, bool, bool],
+) -> dict[str, Value]:
+    allowed, stopped_early, cached = truths
+    return _known(
+        (names.STAGE, stage.value),
+        (names.ACTION, action.value),
+        (names.WOULD_ACTION, would_action.value if would_action else None),
+        (names.STATUS, status.value),
+        (names.ALLOWED, allowed),
+        (names.PRINCIPLE, principle_id),
+        (names.STOPPED_EARLY, stopped_early),
+        (names.TIER, tier),
+        (names.CACHED, cached),
+    )
 
 
-def _closest(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
-    """Per label the evaluation with the largest margin: several principles may read one label; events hold them all."""
-    closest: dict[str, Evaluation] = {}
-    for one in evaluations:
-        known = closest.get(one.label)
-        if known is None or one.margin >= known.margin:
-            closest[one.label] = one
-    return closest
+@_few
+def _of_model(name: str, version: str, digest: str) -> dict[str, Value]:
+    return _known((names.MODEL_NAME, name), (names.MODEL_VERSION, version), (names.MODEL_DIGEST, digest))
+
+
+@_few
+def _of_policy(name: str, version: str, digest: str) -> dict[str, Value]:
+    return _known((names.POLICY_NAME, name), (names.POLICY_VERSION, version), (names.POLICY_DIGEST, digest))
+
+
+@_few
+def _of_provider(requested: str | None, active: str | None, reason: str | None) -> dict[str, Value]:
+    return _known(
+        (names.PROVIDER_REQUESTED, requested), (names.PROVIDER_ACTIVE, active), (names.PROVIDER_REASON, reason)
+    )
+
+
+def _known(*values: tuple[names.Attribute, Value | None]) -> dict[str, Value]:
+    return {key.name: value for key, value in values if value is not None}
+
+
+@_few
+def _of_label(label: str) -> tuple[str, str, str]:
+    """Return what the score, the threshold and the margin of ``label`` are called."""
+    score, threshold, margin = (
+        one.name.replace(names.LABEL_PLACE, label) for one in (names.SCORE, names.THRESHOLD, names.MARGIN)
+    )
+    return score, threshold, margin
 
 
 def evaluation_attributes(evaluation: Evaluation) -> dict[str, Value]:
     """Return the attributes of the ``gen_ai.evaluation.result`` event of one principle."""
-    reached = "reached" if evaluation.fired else "is below"
+    score, threshold, fired = evaluation.score, evaluation.threshold, evaluation.fired
     return {
-        names.EVALUATION_NAME.name: evaluation.principle_id,
-        names.EVALUATION_SCORE.name: evaluation.score,
-        names.EVALUATION_LABEL.name: "fail" if evaluation.fired else "pass",
-        names.EVALUATION_EXPLANATION.name: (
-            f"{evaluation.label} {evaluation.score:.4f} {reached} the threshold {evaluation.threshold:.4f} "
+        _NAME: evaluation.principle_id,
+        _SCORE: score,
+        _LABEL: "fail" if fired else "pass",
+        _EXPLANATION: (
+            f"{evaluation.label} {score:.4f} {'reached' if fired else 'is below'} the threshold {threshold:.4f} "
             f"(margin {evaluation.margin:+.4f})"
         ),
     }
@@ -200,13 +244,9 @@ def _of_decision(
     return attributes
 
 
-def score_attributes(verdict: Verdict, label: str) -> dict[str, Value]:
-    """Return the attributes of ``guardsdk.score``."""
-    return _of_score(verdict.stage, label)
-
-
 @_few
-def _of_score(stage: Stage, label: str) -> dict[str, Value]:
+def score_attributes(stage: Stage, label: str) -> dict[str, Value]:
+    """Return the attributes of ``guardsdk.score``."""
     return {names.STAGE.name: stage.value, names.LABEL.name: label}
 
 
