@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import tracemalloc
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,30 @@ def test_the_first_fields_of_a_line_are_where_the_reader_looks_for_them(written:
     ((front, whole),) = fronts(written.path, Query())
     assert whole == raw + b"\n"
     assert front == tuple(json.loads(raw)[name] for name in FIELDS)
+
+
+@pytest.mark.parametrize("block", [1, 100, 1000, 1 << 20])
+@pytest.mark.parametrize("wanted", [{}, {"actor": "ada"}, {"action": "block"}, {"action": "allow", "stage": "tool"}])
+def test_reading_in_blocks_finds_what_reading_every_line_finds(
+    mixed: Written, monkeypatch: pytest.MonkeyPatch, block: int, wanted: dict[str, str]
+) -> None:
+    monkeypatch.setattr(module, "BLOCK", block)
+    with mixed.path.open("ab") as stream:  # what is wanted, in places where it means nothing
+        stream.write(b'"action":"block"\n\n{"v":1,"seq":7,"kind":"note","action":"block"}\n')
+        last = mixed.path.read_bytes().splitlines()[-1]
+        stream.write(last.replace(b'"error":null', b'"error":"\\"action\\":\\"block\\""') + b"\n" + last)
+    if "actor" in wanted:
+        wanted = {"actor": mixed.log().pseudonym(wanted["actor"])}
+    slow = [
+        json.loads(raw)
+        for file in mixed.place.every()
+        for raw in file.read_bytes().split(b"\n")[:-1]
+        if b'"kind":"decision"' in raw
+    ]
+    slow = [one for one in slow if all(one[name] == value for name, value in wanted.items())]
+    assert list(records(mixed.path, Query(**wanted))) == slow
+    found = count(mixed.path, Query(**wanted), ["action", "stage"])
+    assert found == Counter((one["action"], one["stage"]) for one in slow)
 
 
 def test_torn_and_strange_lines_are_passed_over(mixed: Written) -> None:
