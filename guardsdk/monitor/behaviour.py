@@ -178,13 +178,13 @@ def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, *, near: bool) -> l
         actor.remember("held", seen.time_s, sketch)
     else:
         least = rules.similarity if near else rules.similarity_far
-        found = _same(actor.of("held"), sketch, since_s, least)
+        found = _alike(actor.of("held"), sketch, since_s, least)
         if found is not None:
             alike, before = found
             actor.texts.remove(before)
             figures = {"similarity": alike, "seconds": seen.time_s - before.time_s, "blocks": actor.blocks}
             told.append(Told(Kind.REPHRASED, Severity.WARNING, figures))
-    actor.returned = _asks_again(actor.of("refused"), sketch, since_s, rules.similarity)
+    actor.returned = _alike(actor.of("refused"), sketch, since_s, rules.similarity) is not None
     return told
 
 
@@ -205,25 +205,17 @@ def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> li
     return []
 
 
-def _asks_again(texts: list[Text], sketch: bytes, since_s: float, least: float) -> bool:
-    """Whether ``sketch`` is like those of ``texts`` that are not older than ``since_s``, taken together.
-
-    Estimates of likeness add up (Stouffer, The American Soldier, 1949): ``n`` of them, each by itself too small, tell
-    as much as one of ``sqrt(n)`` times their mean. The best of them are taken, however many; as that is ``n`` chances,
-    ``least`` grows with the logarithm of ``n``.
-    """
-    found = sorted((similarity(text.sketch, sketch) for text in texts if text.time_s >= since_s), reverse=True)
-    if not found:
-        return False
-    best = max(total / math.sqrt(count) for count, total in enumerate(accumulate(found), 1))
-    return best >= least + _RARER * math.log(len(found))
-
-
-def _same(texts: list[Text], sketch: bytes, since_s: float, least: float) -> tuple[float, Text] | None:
+def _alike(texts: list[Text], sketch: bytes, since_s: float, least: float) -> tuple[float, Text] | None:
     """Return the one of ``texts``, not older than ``since_s``, that is most like ``sketch``, and how much.
 
-    None where none is as like as ``least``.
+    None where they, taken together, are not as like as ``least``. Estimates of likeness add up (Stouffer, The American
+    Soldier, 1949): ``n`` of them, each by itself too small, tell as much as one of ``sqrt(n)`` times their mean. The
+    best of them are taken, however many; as that is ``n`` chances, ``least`` grows with the logarithm of ``n``.
     """
     found = [(similarity(text.sketch, sketch), text) for text in texts if text.time_s >= since_s]
-    best = max(found, key=lambda one: one[0], default=None)
-    return best if best is not None and best[0] >= least else None
+    if not found:
+        return None
+    found.sort(key=lambda one: one[0], reverse=True)
+    sums = accumulate(alike for alike, _ in found)
+    best = max(total / math.sqrt(count) for count, total in enumerate(sums, 1))
+    return found[0] if best >= least + _RARER * math.log(len(found)) else None

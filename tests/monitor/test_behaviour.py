@@ -169,6 +169,15 @@ def test_a_text_far_from_every_threshold_must_be_more_alike() -> None:
     assert kinds(Actor(), [held, seen(2, -5.0, sketch=sketch(3, 1, 0.65))]) == []
 
 
+def test_blocked_texts_that_are_each_a_little_like_a_later_one_tell_together() -> None:
+    blocked = [seen(at, 2.0, held=True, sketch=sketch(20 + at, 1, 0.62)) for at in range(3)]
+    passes = seen(4, -5.0, sketch=sketch(1))
+    assert kinds(Actor(), [*blocked, passes])[-1] is Kind.REPHRASED
+    assert kinds(Actor(), [blocked[0], passes]) == []
+    others = [seen(at, 2.0, held=True, sketch=sketch(30 + at)) for at in range(3)]
+    assert Kind.REPHRASED not in kinds(Actor(), [*others, passes])
+
+
 def test_new_words_long_after_the_block_are_no_attempt_at_it() -> None:
     later = RULES.window_s / 10 + 5
     texts = [seen(1, 2.0, held=True, sketch=sketch(1)), seen(later, -4.0, sketch=sketch(1))]
