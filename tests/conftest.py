@@ -15,8 +15,8 @@ from guardsdk.settings import Settings
 # Tests that use the runtime directly may be the first to import it, before the engine can switch its reports off.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-# How long one example takes is the machine's affair, and the first one of many loads the model.
-hypothesis.settings.register_profile("guardsdk", deadline=None)
+# How long examples take is the machine's affair, and the first one of many loads the model.
+hypothesis.settings.register_profile("guardsdk", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("guardsdk")
 
 if TYPE_CHECKING:
