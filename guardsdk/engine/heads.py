@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from math import inf, isfinite, sqrt
 from operator import mul
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -73,11 +73,25 @@ class Head:
     """From log-odds to a probability."""
 
 
+class _Part(NamedTuple):
+    """Heads of one ``Ordinary``."""
+
+    mean: NDArray[np.float32]
+    """[H]"""
+    scale: float
+    rows: NDArray[np.float32]
+    """[R + K, H]: the directions, then the weights of the heads."""
+    directions: int
+    """R"""
+    heard: list[tuple[int, float, NDArray[np.float32]]]
+    """Of each head its place among all, its gate, and its examples [N, H]."""
+
+
 class Heads:
     """K heads beside those of the model, window by window.
 
-    They cost one matrix product a run, whatever their number, and one more for each that a text comes near. The
-    intercepts are part of ``lines``.
+    They cost one matrix product a window for all of one ``Ordinary``, whatever their number, and one more for each that
+    a text comes near. The intercepts are part of ``lines``.
     """
 
     def __init__(self, heads: Sequence[Head]) -> None:
@@ -91,25 +105,12 @@ class Heads:
         """K slopes and intercepts, from what ``beside`` gives to the log-odds of a probability."""
         self._width = len(heads[0].weights)
         self._blank = [0.0] * len(heads)
-        self._parts: list[tuple[Ordinary, float, slice, list[tuple[int, int, float, NDArray[np.float32]]]]] = []
-        """Of each ``Ordinary`` its mean's square, where its directions lie among the rows, and of its heads where their
-        weights lie, their place, and what they hear of examples."""
-        rows: list[NDArray[np.float32]] = []
-        shifts: list[float] = []
+        self._parts: list[_Part] = []
         for ordinary in dict.fromkeys(head.ordinary for head in heads):
             own = [(place, head) for place, head in enumerate(heads) if head.ordinary is ordinary]
-            first = len(shifts)
-            part = np.concatenate([ordinary.directions, *(head.weights[None] for _, head in own)])
-            rows += [ordinary.mean[None], part]
-            shifts += [0.0, *(part @ ordinary.mean).tolist()]
-            spread = slice(first + 1, first + 1 + len(ordinary.directions))
-            heard = [
-                (at, place, head.gate if len(head.examples) else inf, head.examples)
-                for at, (place, head) in enumerate(own, spread.stop)
-            ]
-            self._parts.append((ordinary, float(ordinary.mean @ ordinary.mean), spread, heard))
-        self._rows = np.ascontiguousarray(np.concatenate(rows).T)
-        self._shifts = np.array(shifts, dtype=np.float32)
+            rows = np.concatenate([ordinary.directions, *(head.weights[None] for _, head in own)])
+            heard = [(place, head.gate if len(head.examples) else inf, head.examples) for place, head in own]
+            self._parts.append(_Part(ordinary.mean, ordinary.scale, rows, len(ordinary.directions), heard))
 
     def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
         """Return the model's log-odds, B lists of L, and behind them what ``embeddings`` [B, H] give: B of L + K.
@@ -120,31 +121,24 @@ class Heads:
         if embeddings is None or embeddings.shape[1] != self._width:
             msg = f"the model gives no embedding of {self._width} numbers, which {', '.join(self.names)} need"
             raise ModelError(msg)
-        products = (embeddings.dot(self._rows) - self._shifts).tolist()
-        return [
-            own + self._read(read, embedding) for own, read, embedding in zip(odds, products, embeddings, strict=True)
-        ]
+        return [own + self._read(embeddings[at]) for at, own in enumerate(odds)]
 
-    def _read(self, read: list[float], embedding: NDArray[np.float32]) -> list[float]:
-        """Return K log-odds of ``embedding`` [H], whose products with the rows are ``read``."""
+    def _read(self, embedding: NDArray[np.float32]) -> list[float]:
+        """Return K log-odds of ``embedding`` [H]."""
         found = self._blank.copy()
-        square = float(embedding.dot(embedding))
-        if not isfinite(square):  # a score that is no number is below every threshold
-            msg = "the model gave an embedding that is not finite"
-            raise ModelError(msg)
-        for ordinary, mean, spread, heads in self._parts:
-            along = read[spread]
-            moved = square - 2.0 * read[spread.start - 1] + mean
-            length = sqrt(max(ordinary.scale * moved - sum(map(mul, along, along)), _SHORTEST))
-            way = None
-            for at, place, gate, examples in heads:
-                value = read[at] / length
-                if value >= gate:
-                    if way is None:
-                        way = embedding - ordinary.mean
-                    closest = max(examples.dot(way).tolist()) / length
-                    if closest > FAR:
-                        value += ALIKE * (closest - FAR)
+        for mean, scale, rows, directions, heard in self._parts:
+            way = embedding - mean
+            read = rows.dot(way).tolist()
+            along = read[:directions]
+            square = scale * float(way.dot(way)) - sum(map(mul, along, along))
+            if not isfinite(square):  # a score that is no number is below every threshold
+                msg = "the model gave an embedding that is not finite"
+                raise ModelError(msg)
+            length = sqrt(max(square, _SHORTEST))
+            for product, (place, gate, examples) in zip(read[directions:], heard, strict=True):
+                value = product / length
+                if value >= gate and (closest := max(examples.dot(way).tolist()) / length) > FAR:
+                    value += ALIKE * (closest - FAR)
                 found[place] = value
         return found
 
