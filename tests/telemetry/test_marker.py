@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from langchain_core.language_models import FakeListChatModel
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
-from guardsdk import guarded
+from guardsdk import Guard, guarded
 from guardsdk.cli import main
 from guardsdk.decisions import DecisionLog, LogRules
 from guardsdk.errors import GuardError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from guardsdk.guard import Guard
     from tests.telemetry.conftest import Watched
 
 MARKER = "zanzibar7731"
@@ -54,6 +54,28 @@ def check_async(guard: Guard) -> object:
 
 def check_many(guard: Guard) -> object:
     return guard.check_many([TEXT, TEXT, f"{TEXT}!"], actor=MARKER)
+
+
+def check_many_async(guard: Guard) -> object:
+    return asyncio.run(guard.acheck_many([TEXT, TEXT], stage="output", contexts=[TEXT, None], actor=MARKER))
+
+
+def apply(guard: Guard) -> object:
+    return bool(guard.apply(TEXT, guard.check(TEXT)))  # what it returns is the caller's own text
+
+
+def apply_async(guard: Guard) -> object:
+    return bool(asyncio.run(guard.aapply(TEXT, guard.check(TEXT))))
+
+
+def teach(guard: Guard) -> object:
+    guard.check(TEXT)
+    return guard.teach(
+        "no-zoo",
+        violates=[f"{TEXT} {number}" for number in range(8)],
+        allowed=[f"Is {MARKER} open on day {number}?" for number in range(8)],
+        background=[f"{MARKER} is a number, and so is {number}." for number in range(120)],
+    )
 
 
 def check_messages(guard: Guard) -> object:
@@ -134,6 +156,10 @@ DOORS: list[Callable[[Guard], object]] = [
     check,
     check_async,
     check_many,
+    check_many_async,
+    apply,
+    apply_async,
+    teach,
     check_messages,
     check_messages_async,
     stream,
@@ -145,6 +171,10 @@ DOORS: list[Callable[[Guard], object]] = [
     langchain,
     langchain_async,
 ]
+
+
+WITHOUT_TEXT = {"canary", "close", "info", "warmup"}
+"""Methods of a guard that are given no text."""
 
 
 class Everything:
@@ -200,6 +230,13 @@ def test_no_door_lets_the_text_out(
     assert outcomes
     assert MARKER not in everything.words(guard, *outcomes).lower()
     assert caplog.text == everything.caplog.text
+
+
+def test_every_method_that_is_given_a_text_is_a_door() -> None:
+    methods = {name for name, _ in inspect.getmembers(Guard, callable) if not name.startswith("_")}
+    sources = [inspect.getsource(door) for door in DOORS]
+    used = {name for name in methods if any(f"guard.{name}(" in source for source in sources)}
+    assert used == methods - WITHOUT_TEXT
 
 
 def test_the_probe_finds_a_text_that_was_asked_for(everything: Everything) -> None:
