@@ -107,8 +107,13 @@ class _Frozen(BaseModel):
         Nothing is validated, which is most of the time of making one: only for values that are right by how they were
         computed. Every field without a default, or with one made anew each time, has to be there.
         """
+        return cls.of_all(fields if len(fields) == len(cls._blank) else {**cls._blank, **fields})
+
+    @classmethod
+    def of_all(cls, fields: dict[str, Any]) -> Self:
+        """Return one as ``of`` does, where nothing is missing in ``fields``: a check makes one for every principle."""
         made: Self = _new(cls)
-        _set_values(made, fields if len(fields) == len(cls._blank) else {**cls._blank, **fields})
+        _set_values(made, fields)
         _set_given(made, cls._named)
         _set_extra(made, None)
         _set_private(made, None)

@@ -223,7 +223,7 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
             "margin": margin,
             "fired": reached,
         }
-        evaluations.append(Evaluation.of(given) if plain else Evaluation.model_validate(given))
+        evaluations.append(Evaluation.of_all(given) if plain else Evaluation.model_validate(given))
         if reached:
             fired.append(Fired(principle=principle, score=score, margin=margin))
     if len(fired) > 1:
