@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 
 from guardsdk.engine.heads import Heads
 from guardsdk.errors import TeachingError
+from guardsdk.teaching import learn as learning
 from guardsdk.teaching.bank import Bank
 from guardsdk.teaching.learn import Examples, clusters, learn
+from guardsdk.teaching.logistic import platt
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
@@ -92,6 +95,29 @@ def test_examples_that_only_repeat_each_other_do_not_vouch_for_each_other(bank: 
     lesson = taught(bank, said, texts(rng, 5))
     assert lesson.recall.hits == 0
     assert not lesson.armed
+
+
+def test_an_example_is_tested_by_what_would_have_been_learned_without_it(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested: list[NDArray[np.float64]] = []
+
+    def seen(scores: NDArray[np.float64], *rest: NDArray[np.float64]) -> tuple[float, float]:
+        tested.append(scores.copy())
+        return platt(scores, *rest)
+
+    monkeypatch.setattr(learning, "platt", seen)
+    rng = np.random.default_rng(9)
+    violates, allowed = texts(rng, 20, 1.5), texts(rng, 5)
+    taught(bank, violates, allowed)
+    for one in range(len(violates)):
+        without = taught(bank, np.delete(violates, one, axis=0), allowed)
+        # Of the two voices the second is heard or not, by a gate that moves a little with every example.
+        heard, never = (
+            Heads([replace(without.head, gate=gate)]).beside([[]], violates[one : one + 1])[0][0] + without.intercept
+            for gate in (-np.inf, np.inf)
+        )
+        assert min(abs(tested[0][one] - heard), abs(tested[0][one] - never)) < 0.3
 
 
 def test_the_odd_one_out_is_named_by_its_place(bank: Bank) -> None:
