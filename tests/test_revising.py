@@ -73,6 +73,7 @@ def test_langchain_messages_get_one_of_their_kind() -> None:
 def test_other_objects_are_copied() -> None:
     turns = [Turn("user", "hello"), Turn("assistant", "hi")]
     revised = with_turn(turns, "Again.")
+    assert isinstance(revised, list)
     assert [(turn.role, turn.content) for turn in revised] == [
         ("user", "hello"),
         ("assistant", "hi"),
