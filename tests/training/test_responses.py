@@ -4,7 +4,7 @@
 import random
 
 from models.training.generators import responses
-from models.training.generators.output_surface import columns, goal
+from models.training.generators.output_surface import asked, columns, goal
 
 ROWS = list(responses.generate(random.Random(3), 2000))
 
@@ -19,12 +19,19 @@ def test_rows_are_answers_with_both_classes() -> None:
     assert all(row.labels.get("refusal", 0) == 0 for row in ROWS)
 
 
+def test_a_prompt_stands_in_a_frame_at_times() -> None:
+    rng, prompt = random.Random(5), "How do I open a jar of pickles?"
+    seen = [asked(rng, prompt, missing=0.0) or "" for _ in range(1000)]
+    framed = [one for one in seen if len(one) > len(prompt) + 10 and "open a jar of pickles" in one.lower()]
+    assert 0.08 * len(seen) < len(framed) < 0.16 * len(seen)
+
+
 def test_texts_hardly_repeat() -> None:
     assert len({row.text for row in ROWS}) >= 0.95 * len(ROWS)
 
 
 def test_every_hand_written_prompt_has_an_unsafe_and_a_safe_answer() -> None:
-    for name in ("response_pairs", "response_chat", "response_opinion"):
+    for name in ("response_pairs", "response_chat", "response_opinion", "response_more_pairs", "response_casual"):
         assert {len(line) for line in columns(name)} == {3}, name
     for name in ("response_harmless", "response_scary"):
         assert {len(line) for line in columns(name)} == {2}, name
