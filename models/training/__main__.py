@@ -14,11 +14,14 @@ from models.training.evaluate import evaluate
 from models.training.export import export, from_checkpoint
 from models.training.prepare import prepare
 from models.training.quantize import quantize
+from models.training.soup import mean
 from models.training.train import Recipe, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+MEAN = "mean"
+"""A step of its own: it makes one of several finished runs, and ``all`` has one run only."""
 STEPS = ("prepare", "train", "export", "quantize", "calibrate", "evaluate")
 SMOKE_CONFIG = EncoderConfig(hidden=32, layers=2, early_layers=1, heads=2, feed_forward=64, positions=512)
 SMOKE_AMOUNT = {"scale": 0.004, "held_out": 0.3}
@@ -27,7 +30,7 @@ SMOKE_AMOUNT = {"scale": 0.004, "held_out": 0.3}
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
-    built.add_argument("step", choices=(*STEPS, "all"))
+    built.add_argument("step", choices=(*STEPS, MEAN, "all"))
     built.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with train/ calib/ bench/")
     built.add_argument("--out", type=Path, required=True, help="folder for everything the run makes")
     built.add_argument(
@@ -82,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "train": lambda: train(
             Prepared.load(prepared_file), out, recipe, SMOKE_CONFIG if options.smoke else None, options.start
         ),
+        MEAN: lambda: mean(options.start, out),
         "export": lambda: export(from_checkpoint(trained), out / "float"),
         "quantize": lambda: quantize(out, Prepared.load(prepared_file)),
         "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed),

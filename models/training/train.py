@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from benchmarks.stats import auroc
 from models.training.dataset import MASKED, Batch, Prepared, collate, held_out_batches, plan_epoch
-from models.training.encoder import EncoderConfig, GuardModel, load, load_base, mean_of
+from models.training.encoder import EncoderConfig, GuardModel, load, load_base
 from models.training.rows import LABELS
-from models.training.shipped import widened
+from models.training.soup import begun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,13 +171,9 @@ def train(
     model = GuardModel(config or EncoderConfig())
     legs = []
     if start:
-        before = [
-            widened(one) if one.is_dir() else torch.load(one, map_location="cpu", weights_only=True) for one in start
-        ]
-        load(model, mean_of([one["model"] for one in before]))
-        legs += before[-1]["legs"]
-        if len(before) > 1:
-            legs.append({"the mean of the weights of": f"{len(before)} runs"})
+        before = begun(start)
+        load(model, before["model"])
+        legs += before["legs"]
     elif config is None:
         load_base(model)
     if config is None:

@@ -332,6 +332,25 @@ def test_the_mean_of_runs_takes_late_heads_by_either_name_and_early_ones_where_t
     }
 
 
+def test_a_mean_of_runs_is_stored_as_a_run_and_says_so(tmp_path: Path) -> None:
+    for name, value in (("a", 1.0), ("b", 3.0)):
+        run = {"model": {"norm.bias": torch.tensor([value])}, "config": {"hidden": 1}, "legs": [{"seed": value}]}
+        torch.save(run, tmp_path / f"{name}.pt")
+    out = tmp_path / "out"
+    assert main(["mean", "--out", str(out), "--start", str(tmp_path / "a.pt"), str(tmp_path / "b.pt")]) == 0
+    made = torch.load(out / "model.pt", weights_only=True)
+    assert made["model"]["norm.bias"].item() == 2.0
+    assert made["legs"] == [{"seed": 1.0}, {"the mean of the weights of": "2 runs"}]
+    assert made["config"] == {"hidden": 1}
+
+
+@pytest.mark.parametrize("start", [[], ["--start", "absent.pt"]])
+def test_a_mean_of_nothing_is_refused(tmp_path: Path, start: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mean", "--out", str(tmp_path), *start]) == 2
+    assert "--start" in capsys.readouterr().err
+    assert not (tmp_path / "model.pt").exists()
+
+
 def test_imitated_int8_rounds_as_the_runtime_does_and_lets_gradients_through() -> None:
     torch.manual_seed(1)
     layer, states = torch.nn.Linear(32, 16), torch.randn(3, 7, 32)

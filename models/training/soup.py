@@ -1,0 +1,42 @@
+"""Earlier runs as a start, and several runs made one: the mean of their weights (Wortsman et al. 2022, model soups)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from models.training.encoder import mean_of
+from models.training.shipped import widened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def begun(start: Sequence[Path]) -> dict[str, Any]:
+    """Return the mean of the runs ``start`` as ``train`` stores one: ``model``, ``legs`` and, where known, ``config``.
+
+    Each is a finished ``model.pt`` or the folder of a shipped model. The legs are those of the first, which say how all
+    came about where they differ in their seed and text alone. Raises ``FileNotFoundError`` where one is missing.
+    """
+    runs = [widened(one) if one.is_dir() else torch.load(one, map_location="cpu", weights_only=True) for one in start]
+    legs = list(runs[0]["legs"])
+    if len(runs) > 1:
+        legs.append({"the mean of the weights of": f"{len(runs)} runs"})
+    return runs[0] | {"model": mean_of([run["model"] for run in runs]), "legs": legs}
+
+
+def mean(start: Sequence[Path], out: Path) -> Path:
+    """Write the mean of the finished runs ``start`` as ``model.pt`` below ``out``; return its path.
+
+    Runs that began at one place and saw different text lie in one basin: their mean is what twice the batch would have
+    learned, with the processors apart all the while. Raises ``FileNotFoundError`` where there is nothing to take it of.
+    """
+    missing = [str(one) for one in start if not one.is_file()]
+    if not start or missing:
+        msg = f"mean takes --start with the model.pt of finished runs; missing: {', '.join(missing) or 'all of them'}"
+        raise FileNotFoundError(msg)
+    final = out / "model.pt"
+    torch.save(begun(start), final)
+    return final
