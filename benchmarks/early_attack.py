@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.data import Row
     from guardsdk import Guard
     from guardsdk.engine.classifier import Classifier
-    from guardsdk.info import RuleInfo
+    from guardsdk.parts.info import RuleInfo
 
     Margins = Callable[[str], tuple[float, float]]
     """Text to its early and its full margin: below 0 it is cleared early, or passes the whole model."""

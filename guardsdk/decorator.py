@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
-from guardsdk.callables import Arguments, kind_of
+from guardsdk.calling.callables import Arguments, kind_of
 from guardsdk.errors import DecorationError
-from guardsdk.recording import reviewer_of
+from guardsdk.parts.recording import reviewer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,9 +107,9 @@ def guarded(
         InputTypeError: From the call: the prompt or the response is of a type that cannot be read.
     """
     # Here, because the name is fetched with ``Guard`` by those who only check.
-    from guardsdk.enforce import Enforcer  # noqa: PLC0415
-    from guardsdk.handling import Means  # noqa: PLC0415
-    from guardsdk.wrapping import Plan  # noqa: PLC0415
+    from guardsdk.calling.enforce import Enforcer  # noqa: PLC0415
+    from guardsdk.calling.handling import Means  # noqa: PLC0415
+    from guardsdk.calling.wrapping import Plan  # noqa: PLC0415
 
     for name, given in (("input", input), ("output", output)):
         if not isinstance(given, bool):

@@ -6,10 +6,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from guardsdk.applying import Applying
-from guardsdk.assembling import assemble, find_classifier
 from guardsdk.cache import Keys, VerdictCache
-from guardsdk.given import (
+from guardsdk.calling.steps import in_thread
+from guardsdk.limits import Limits
+from guardsdk.parts.applying import Applying
+from guardsdk.parts.assembling import assemble, find_classifier
+from guardsdk.parts.given import (
     chosen_policy,
     require,
     require_flags,
@@ -21,20 +23,18 @@ from guardsdk.given import (
     text_or_none,
     texts_of,
 )
-from guardsdk.lasting import Lasting
-from guardsdk.limits import Limits
-from guardsdk.loading import Loader
-from guardsdk.messages import Conversations
+from guardsdk.parts.lasting import Lasting
+from guardsdk.parts.loading import Loader
+from guardsdk.parts.messages import Conversations
+from guardsdk.parts.recording import log_of, monitor_of, observers_of, reviewer_of
+from guardsdk.parts.taught import Teaching, asking_for, lessons_of
+from guardsdk.parts.watching import Watching
 from guardsdk.pipeline import Pipeline
-from guardsdk.recording import log_of, monitor_of, observers_of, reviewer_of
 from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.settings import Providers, Settings
-from guardsdk.steps import in_thread
 from guardsdk.streaming import Streaming
 from guardsdk.surroundings import Surroundings
-from guardsdk.taught import Teaching, asking_for, lessons_of
 from guardsdk.verdict import Stage, Verdict
-from guardsdk.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
     from guardsdk.decisions.log import DecisionLog
     from guardsdk.engine.classifier import Classifier
-    from guardsdk.info import GuardInfo
     from guardsdk.monitor.monitor import Monitor
     from guardsdk.observing import Observer
+    from guardsdk.parts.info import GuardInfo
     from guardsdk.pipeline import Assembly
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import Screen
@@ -271,7 +271,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
 
     def info(self) -> GuardInfo:
         """Load the model and say what the guard runs on. Raises as ``warmup`` does."""
-        from guardsdk.info import describe  # noqa: PLC0415  brings models and modules that no check needs
+        from guardsdk.parts.info import describe  # noqa: PLC0415  brings models and modules that no check needs
 
         self._require_open()
         return describe(*self._loader.get(again=True), self._providers)

@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.callables import needs_await
+from guardsdk.calling.callables import needs_await
 from guardsdk.errors import DecorationError, InputTypeError
 
 if TYPE_CHECKING:

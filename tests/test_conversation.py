@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardsdk import Action, Guard, Policy, Stage, Status, guarded
-from guardsdk.conversation import ConversationVerdict, Place, Uncovered
 from guardsdk.errors import Blocked, CheckFailedError, InputError, InputTypeError
 from guardsdk.extract import Passage
 from guardsdk.extract.joined import joined
+from guardsdk.parts.conversation import ConversationVerdict, Place, Uncovered
 from guardsdk.screens.base import OperatingPoints, Reading, Spans
 from tests.tiny import write_model
 

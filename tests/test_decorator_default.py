@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardsdk import enforce
+from guardsdk.calling import enforce
 from guardsdk.decorator import guarded
 from guardsdk.errors import CheckFailedError, GuardError
 from guardsdk.guard import Guard

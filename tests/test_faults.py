@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk import Action, Blocked, Guard, Policy, Principle, Stage, Status, guarded
-from guardsdk.assembling import assemble
 from guardsdk.engine.classifier import Classifier
 from guardsdk.errors import CheckFailedError, ModelError
 from guardsdk.observing import CheckRecord
+from guardsdk.parts.assembling import assemble
 from guardsdk.registry.lookup import load_manifest
 from guardsdk.screens.base import Panel, Reading
 from guardsdk.screens.canary import CanaryScreen

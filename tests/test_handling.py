@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.calls import Call
+from guardsdk.calling.calls import Call
 from guardsdk.decorator import guarded
 from guardsdk.errors import Blocked, CheckFailedError, DecorationError
 from guardsdk.verdict import Action, Stage

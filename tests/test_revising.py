@@ -8,8 +8,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.prompt_values import ChatPromptValue
 
+from guardsdk.calling.revising import with_turn
 from guardsdk.extract import prompt_passages
-from guardsdk.revising import with_turn
 
 
 class Turn:

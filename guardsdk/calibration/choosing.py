@@ -11,7 +11,7 @@ from guardsdk.calibration.sample import EDGES, Sample
 from guardsdk.intervals import Share, most_hits, needed, upper_bound, wilson
 
 if TYPE_CHECKING:
-    from guardsdk.info import RuleInfo
+    from guardsdk.parts.info import RuleInfo
 
 What = Literal["raised", "lowered", "kept", "refused"]
 

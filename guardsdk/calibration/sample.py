@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from guardsdk.info import RuleInfo
+    from guardsdk.parts.info import RuleInfo
     from guardsdk.verdict import Verdict
 
 REACH: Final = 12.0

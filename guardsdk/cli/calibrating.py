@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from guardsdk.calibration.choosing import Tuning
     from guardsdk.calibration.meaning import Method
-    from guardsdk.info import RuleInfo
+    from guardsdk.parts.info import RuleInfo
     from guardsdk.policy.model import Policy
 
 _BATCH: Final = 64

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guardsdk.guard import Guard
-    from guardsdk.info import GuardInfo
+    from guardsdk.parts.info import GuardInfo
 
 
 def info(guard: Guard, options: Namespace) -> Exit:

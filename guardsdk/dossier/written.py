@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from guardsdk.dossier.facts import Facts
     from guardsdk.guard import Guard
-    from guardsdk.info import GuardInfo
+    from guardsdk.parts.info import GuardInfo
     from guardsdk.policy.model import Policy, Principle
     from guardsdk.registry.manifest import Manifest
     from guardsdk.trying import Tried

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from guardsdk.callables import needs_await
+from guardsdk.calling.callables import needs_await
 from guardsdk.errors import EvaluationError, why_unchecked
 from guardsdk.evaluation.degenerate import degenerate
 from guardsdk.evaluation.outcomes import Outcome

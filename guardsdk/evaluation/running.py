@@ -17,7 +17,7 @@ from guardsdk.evaluation.judging import Answered, Judgement
 from guardsdk.evaluation.outcomes import Outcome, passed
 from guardsdk.evaluation.record import CaseResult, GuardRef, RunHead, RunSettings, TargetRef, write_run
 from guardsdk.evaluation.targets import question_of
-from guardsdk.info import installed_versions
+from guardsdk.parts.info import installed_versions
 from guardsdk.verdict import highest
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from guardsdk.callables import needs_await
+from guardsdk.calling.callables import needs_await
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.pointing import pointed_at
 from guardsdk.evaluation.record import TargetRef

@@ -26,7 +26,7 @@ from guardsdk.extract.shapes import (
     words,
 )
 from guardsdk.extract.words import beside, leaves
-from guardsdk.given import stage_of, text_of
+from guardsdk.parts.given import stage_of, text_of
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:

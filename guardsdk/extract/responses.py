@@ -24,7 +24,7 @@ from guardsdk.extract.shapes import (
     words,
 )
 from guardsdk.extract.words import beside, leaves, spoken
-from guardsdk.given import text_of
+from guardsdk.parts.given import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ except ModuleNotFoundError as missing:
     _MISSING = "the handlers for LangChain need langchain-core: pip install 'guardsdk[langchain]'"
     raise ModuleNotFoundError(_MISSING, name=missing.name) from None
 
-from guardsdk.enforce import Enforcer
+from guardsdk.calling.enforce import Enforcer
 from guardsdk.errors import GuardError
 from guardsdk.extract import Passage, ResponseText, context_of, system_of, tool_passages
 from guardsdk.extract.words import beside

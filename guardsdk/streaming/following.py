@@ -11,9 +11,9 @@ from guardsdk.verdict import Action
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guardsdk.handling import Handling, Instead
+    from guardsdk.calling.handling import Handling, Instead
+    from guardsdk.calling.steps import Steps
     from guardsdk.policy.model import Policy
-    from guardsdk.steps import Steps
     from guardsdk.verdict import Verdict
 
     AskAgain = Callable[[Revise, Verdict], Steps[Any]]

@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from guardsdk.calling.handling import held_back, weight
+from guardsdk.calling.redaction import edits_of
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.chunks import pieces_of, with_texts
 from guardsdk.extract.words import spoken
-from guardsdk.handling import held_back, weight
-from guardsdk.redaction import edits_of
 from guardsdk.streaming.channel import Channel, Window
 from guardsdk.streaming.joined import Seen, joined
 from guardsdk.text.redact import apart, redact

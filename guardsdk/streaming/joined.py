@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guardsdk.handling import weight, worst
+from guardsdk.calling.handling import weight, worst
 from guardsdk.verdict import Action, Evaluation, Finding, Status, Verdict, higher, highest
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from guardsdk.errors import InputError, InputTypeError
-from guardsdk.given import require, require_seconds, stage_of, text_or_none
+from guardsdk.parts.given import require, require_seconds, stage_of, text_or_none
 from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class Streaming:
             CheckFailedError: From the stream, when it cannot be checked and ``on_error`` blocks; whatever ``on_block``.
         """
         # Here, because most guards screen no stream.
+        from guardsdk.calling.handling import Handling, Means  # noqa: PLC0415
         from guardsdk.extract import context_of, prompt_passages, system_of  # noqa: PLC0415
-        from guardsdk.handling import Handling, Means  # noqa: PLC0415
         from guardsdk.streaming.following import follow  # noqa: PLC0415
         from guardsdk.streaming.held import Rules  # noqa: PLC0415
         from guardsdk.streaming.streams import AsyncGuardedStream  # noqa: PLC0415

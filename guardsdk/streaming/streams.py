@@ -9,16 +9,16 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from guardsdk.calling.handling import Instead
+from guardsdk.calling.steps import Step, adrive, drive, in_thread
 from guardsdk.errors import InputError
-from guardsdk.handling import Instead
-from guardsdk.steps import Step, adrive, drive, in_thread
 from guardsdk.streaming.held import NOTHING, Held, Rules
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guardsdk.steps import Steps
+    from guardsdk.calling.steps import Steps
     from guardsdk.streaming.held import Pair
     from guardsdk.verdict import Verdict
 

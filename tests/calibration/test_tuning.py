@@ -10,8 +10,8 @@ import pytest
 from guardsdk.calibration.choosing import tune
 from guardsdk.calibration.meaning import isotonic, meaning
 from guardsdk.calibration.sample import EDGES, KEPT, Sample
-from guardsdk.info import RuleInfo
 from guardsdk.intervals import needed
+from guardsdk.parts.info import RuleInfo
 from guardsdk.verdict import Action, Evaluation, Stage, Status, Verdict
 
 if TYPE_CHECKING:

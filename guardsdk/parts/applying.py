@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from guardsdk.given import require, text_of
-from guardsdk.steps import adrive, drive
+from guardsdk.calling.steps import adrive, drive
+from guardsdk.parts.given import require, text_of
 from guardsdk.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from guardsdk.calling.steps import Steps
     from guardsdk.policy.model import Policy
     from guardsdk.reviewing import Reviewer
-    from guardsdk.steps import Steps
     from guardsdk.vault import Vault
     from guardsdk.verdict import Verdict
 
@@ -76,7 +76,7 @@ class Applying:
 
 
 def _applied(guard: _Guard, text: str, verdict: Verdict, around: Surroundings, vault: Vault | None) -> Steps[str]:
-    from guardsdk.handling import Plain, applied  # noqa: PLC0415  many guards only check
+    from guardsdk.calling.handling import Plain, applied  # noqa: PLC0415  many guards only check
 
     text = text_of(text, "text")
     return applied(guard.policy, guard.reviewer, Plain(text, verdict.stage, around, guard.check), verdict, vault)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from guardsdk.errors import InputError, InputTypeError, PolicyError
-from guardsdk.given import require, stage_of, text_of
-from guardsdk.loading import Loader
+from guardsdk.parts.given import require, stage_of, text_of
+from guardsdk.parts.loading import Loader
 from guardsdk.policy.model import TAUGHT, Principle
 from guardsdk.policy.reading import reason_of
 from guardsdk.verdict import Action

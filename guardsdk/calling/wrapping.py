@@ -7,16 +7,16 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.callables import Arguments, Kind, needs_await
+from guardsdk.calling.callables import Arguments, Kind, needs_await
+from guardsdk.calling.handling import Instead, Means
+from guardsdk.calling.steps import adrive, drive
 from guardsdk.errors import DecorationError
-from guardsdk.handling import Instead, Means
-from guardsdk.steps import adrive, drive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
-    from guardsdk.calls import Call
-    from guardsdk.enforce import Enforcer
+    from guardsdk.calling.calls import Call
+    from guardsdk.calling.enforce import Enforcer
 
 
 class Plan:
@@ -53,7 +53,7 @@ class Plan:
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the wrapper for this kind of callable, with the name, documentation and signature of ``function``."""
-        from guardsdk.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
+        from guardsdk.calling.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
 
         wrap = {
             Kind.SYNC: _wrap_sync,

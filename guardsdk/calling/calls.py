@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from guardsdk.calling.handling import Handling, Instead, Judged, leading
+from guardsdk.calling.revising import with_turn
+from guardsdk.calling.steps import Invoke, ask, work
 from guardsdk.errors import InputTypeError
 from guardsdk.extract import ResponseText, context_of, system_of
 from guardsdk.extract.rewrite import rewrite
-from guardsdk.handling import Handling, Instead, Judged, leading
 from guardsdk.policy.actions import Revise
-from guardsdk.revising import with_turn
-from guardsdk.steps import Invoke, ask, work
 from guardsdk.streaming.following import follow
 from guardsdk.streaming.held import Rules
 from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream
@@ -26,13 +26,13 @@ from guardsdk.verdict import Action
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from guardsdk.enforce import Enforcer
+    from guardsdk.calling.enforce import Enforcer
+    from guardsdk.calling.steps import Steps
+    from guardsdk.calling.wrapping import Plan
     from guardsdk.extract import Passage
     from guardsdk.extract.rewrite import Find
     from guardsdk.policy.model import Policy
-    from guardsdk.steps import Steps
     from guardsdk.verdict import Verdict
-    from guardsdk.wrapping import Plan
 
 S = TypeVar("S", GuardedStream[Any], AsyncGuardedStream[Any])
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guardsdk.steps import in_thread
+from guardsdk.calling.steps import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from guardsdk.conversation import ConversationVerdict
+    from guardsdk.parts.conversation import ConversationVerdict
     from guardsdk.verdict import Verdict
 
 
@@ -48,7 +48,7 @@ class Conversations:
             InputTypeError: ``messages`` is no such list, or a message has a role or a part of a kind nobody knows.
             InputError, PolicyError, GuardError: As ``check`` raises them.
         """
-        from guardsdk.conversation import conversed  # noqa: PLC0415  many guards see no messages
+        from guardsdk.parts.conversation import conversed  # noqa: PLC0415  many guards see no messages
 
         return conversed(self.check_many, messages, system=system, actor=actor, deadline_s=deadline_s)
 

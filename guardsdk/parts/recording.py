@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputTypeError
-from guardsdk.given import require_parts
+from guardsdk.parts.given import require_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

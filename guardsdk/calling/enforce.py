@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from guardsdk.calling.handling import refusal
 from guardsdk.errors import CheckFailedError, DecorationError
 from guardsdk.extract import Passage, prompt_passages
 from guardsdk.extract.joined import joined, run_on
 from guardsdk.forking import after_fork
 from guardsdk.guard import Guard
-from guardsdk.handling import refusal
 from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from guardsdk.calling.handling import Judged
     from guardsdk.extract.joined import Joined
-    from guardsdk.handling import Judged
     from guardsdk.policy.model import Policy
     from guardsdk.reviewing import Reviewer
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from guardsdk.calling.handling import leading, worst
 from guardsdk.extract.joined import joined
 from guardsdk.extract.turns import turns_of
-from guardsdk.given import require_seconds, text_or_none
-from guardsdk.handling import leading, worst
+from guardsdk.parts.given import require_seconds, text_or_none
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Never, Self
 
+from guardsdk.calling.steps import in_thread
 from guardsdk.errors import GuardError
-from guardsdk.steps import in_thread
 
 if TYPE_CHECKING:
     from guardsdk.cache import VerdictCache
     from guardsdk.decisions.log import DecisionLog
-    from guardsdk.loading import Loader
+    from guardsdk.parts.loading import Loader
 
 
 class Lasting:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+from guardsdk.calling.redaction import Changes, edits_of
+from guardsdk.calling.steps import Step, Steps, ask, work
 from guardsdk.errors import Blocked, CheckFailedError
 from guardsdk.policy.actions import Review
-from guardsdk.redaction import Changes, edits_of
 from guardsdk.reviewing import ReviewItem
-from guardsdk.steps import Step, Steps, ask, work
 from guardsdk.text.redact import redact
 from guardsdk.vault import Markers
 from guardsdk.verdict import Action, Status, Verdict
