@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from guardsdk.errors import GuardError
-from guardsdk.policy.judge import unrecorded
+from guardsdk.policy.judge import stricter, unlimited, unrecorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -77,6 +77,21 @@ class Limiter(Protocol):
     def limits(self, actor: str, now_ns: int) -> Enforcement | None:
         """Return what holds for ``actor`` at ``now_ns``, nanoseconds since the epoch; none where nothing does."""
         ...
+
+
+def limiting(
+    limiter: Limiter | None, policy: Policy, actor: str, now_ns: int
+) -> Callable[[Verdict, int], Verdict] | None:
+    """Return what becomes of the verdict on a text of some length by ``actor``; none where it stays as it is.
+
+    A limiter that raises may be the one to have held the text back: then the check is not complete.
+    """
+    try:
+        rules = None if limiter is None else limiter.limits(actor, now_ns)
+    except Exception as error:  # noqa: BLE001  a check ends with a verdict, whatever became of the monitor
+        reason = f"monitor: {type(error).__qualname__}"
+        return lambda verdict, _: unlimited(policy, verdict, reason)
+    return None if rules is None else lambda verdict, length: stricter(policy, verdict, rules, length)
 
 
 def wants_text(observer: object) -> bool:

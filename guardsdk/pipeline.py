@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from guardsdk.errors import GuardError, ModelError
 from guardsdk.flights import Flights
 from guardsdk.limits import Limits, unasked_s
-from guardsdk.observing import CheckRecord, notify, wants_embedding, written
-from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled, stricter
+from guardsdk.observing import CheckRecord, limiting, notify, wants_embedding, written
+from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.clean import clean
 from guardsdk.verdict import Stage, Status, Verdict
@@ -142,10 +142,10 @@ class Pipeline:
         for place, kinds in enumerate(uncovered):
             if kinds:
                 judged[place] = not_covered(self._policy, judged[place], kinds)
-        strict = None if self._limiter is None or actor is None else self._limiter.limits(actor, started_ns)
-        if strict is not None:
+        limited = None if actor is None else limiting(self._limiter, self._policy, actor, started_ns)
+        if limited is not None:
             for place, text in enumerate(texts):
-                judged[place] = stricter(self._policy, judged[place], strict, len(text))
+                judged[place] = limited(judged[place], len(text))
         share = (time.perf_counter() - started) / len(texts)
         records: Sequence[CheckRecord] = [
             CheckRecord(judged[place].taking(share), started_ns, len(text), actor) for place, text in enumerate(texts)

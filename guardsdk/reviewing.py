@@ -91,7 +91,7 @@ class Reviewer:
                 self._in_thread(item)
             else:
                 self._given.put_nowait(item)
-            return item._answer.result(timeout_s)  # noqa: SLF001  same module
+            return item._answer.result(min(timeout_s, threading.TIMEOUT_MAX))  # noqa: SLF001  same module
         except Exception as error:  # noqa: BLE001  no answer, whatever the reason
             _none(item, error)
             return None

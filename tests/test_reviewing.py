@@ -94,6 +94,18 @@ def slow(_: ReviewItem) -> bool:
     return True
 
 
+@pytest.mark.parametrize("timeout_s", [2 * threading.TIMEOUT_MAX, 1e300])
+async def test_a_reviewer_who_may_take_for_ever_is_waited_for(timeout_s: float) -> None:
+    asked = threading.Event()
+
+    def deny(_: ReviewItem) -> bool:
+        asked.wait(0.2)  # longer than it takes to begin waiting
+        return False
+
+    assert Reviewer(deny).wait(item_of(), timeout_s) is False
+    assert await Reviewer(deny).await_(item_of(), timeout_s) is False
+
+
 def failing(item: ReviewItem) -> bool:
     raise LookupError(item.text)
 

@@ -55,7 +55,7 @@ def locked(path: Path, timeout_s: float) -> Iterator[int]:
     """
     ends = time.monotonic() + timeout_s
     among_threads = _THREADS.setdefault(str(path), threading.Lock())
-    if not among_threads.acquire(timeout=timeout_s):
+    if not among_threads.acquire(timeout=min(timeout_s, threading.TIMEOUT_MAX)):
         raise _too_late(path, timeout_s)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Policy, Principle
     from guardsdk.policy.recalibrating import Recalibration
 
+_MOST_ODDS = 700.0
+"""Log-odds beyond which the exponential overflows; a threshold lowered by as much is next to 0."""
+
 OperatingPoints = dict[str, float]
 """``"default"`` and false-positive rates as decimal strings (``"0.001"``) to the threshold of one label and stage."""
 
@@ -169,7 +172,7 @@ def lowered(threshold: float, by: float) -> float:
     """Return ``threshold`` lowered by ``by`` log-odds; one of 0 or 1, which no score is beyond, stays what it is."""
     if not 0.0 < threshold < 1.0:
         return threshold
-    return 1.0 / (1.0 + math.exp(by) * (1.0 - threshold) / threshold)
+    return 1.0 / (1.0 + math.exp(min(by, _MOST_ODDS)) * (1.0 - threshold) / threshold)
 
 
 def not_below(

@@ -156,13 +156,23 @@ def not_covered(policy: Policy, verdict: Verdict, kinds: Sequence[str]) -> Verdi
     reasons = tuple(
         f"{kind}: {count} part{'s' * (count > 1)} that cannot be screened" for kind, count in _counted(kinds).items()
     )
-    would = verdict.would_action or verdict.action
-    changes: About = {
-        "status": Status.DEGRADED if verdict.status is Status.COMPLETE else verdict.status,
-        "degraded_reasons": verdict.degraded_reasons + reasons,
-    }
-    if policy.on_uncovered == "block" and would is not Action.BLOCK:
-        changes |= {**_follows(policy, Action.BLOCK), "principle_id": None}
+    changes = _incomplete(verdict, reasons)
+    if policy.on_uncovered == "block":
+        changes |= _held_back(policy, verdict)
+    return verdict.model_copy(update=changes)
+
+
+def unlimited(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
+    """Return what becomes of ``verdict`` where nobody can say whether lower thresholds hold for the actor.
+
+    The check is degraded, and the policy's ``on_error`` may hold the text back; one that was held against no threshold
+    stays as it is.
+    """
+    if not verdict.evaluations:
+        return verdict
+    changes = {**_incomplete(verdict, (reason,)), "incomplete_layers": (*verdict.incomplete_layers, "monitor")}
+    if policy.on_error_for(verdict.stage) is Action.BLOCK:
+        changes |= _held_back(policy, verdict)
     return verdict.model_copy(update=changes)
 
 
@@ -177,9 +187,7 @@ def unrecorded(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
         "degraded_reasons": (*verdict.degraded_reasons, reason),
         "incomplete_layers": (*verdict.incomplete_layers, "decision_log"),
     }
-    if (verdict.would_action or verdict.action) is not Action.BLOCK:
-        changes |= {**_follows(policy, Action.BLOCK), "principle_id": None}
-    return verdict.model_copy(update=changes)
+    return verdict.model_copy(update=changes | _held_back(policy, verdict))
 
 
 def stricter(policy: Policy, verdict: Verdict, rules: Enforcement, length: int) -> Verdict:
@@ -213,6 +221,21 @@ def stricter(policy: Policy, verdict: Verdict, rules: Enforcement, length: int) 
         "findings": (*findings, *verdict.findings),
     }
     return verdict.model_copy(update=changes)
+
+
+def _incomplete(verdict: Verdict, reasons: tuple[str, ...]) -> About:
+    """Return the fields of ``verdict`` that change where something was missing, for ``reasons``."""
+    return {
+        "status": Status.DEGRADED if verdict.status is Status.COMPLETE else verdict.status,
+        "degraded_reasons": (*verdict.degraded_reasons, *reasons),
+    }
+
+
+def _held_back(policy: Policy, verdict: Verdict) -> About:
+    """Return the fields of ``verdict`` that change where its text may not pass; a text that is blocked stays so."""
+    if (verdict.would_action or verdict.action) is Action.BLOCK:
+        return {}
+    return {**_follows(policy, Action.BLOCK), "principle_id": None}
 
 
 def _counted(kinds: Sequence[str]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import stat
 import sys
@@ -178,6 +179,12 @@ def test_another_writer_that_never_ends_is_not_waited_for_for_ever(written: Writ
         log.record([record()])
     log.record([record()])
     assert verify(written.path).sound
+
+
+@pytest.mark.parametrize("timeout_s", [math.inf, 1e300])
+def test_a_log_may_wait_for_ever_for_other_writers(written: Written, timeout_s: float) -> None:
+    written.fill(2, lock_timeout_s=timeout_s)
+    assert verify(written.path).decisions == 2
 
 
 def test_a_log_stays_where_it_is_when_the_process_goes_elsewhere(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guardsdk import Action, Blocked, Guard, Policy
+from guardsdk import Action, Blocked, Guard, Policy, Status
 from guardsdk.monitor import Monitor
 from guardsdk.policy.decide import lowered
 from guardsdk.policy.judge import stricter
@@ -16,6 +16,8 @@ from tests.tiny import write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from guardsdk.observing import CheckRecord
 
 SECOND = 1_000_000_000
 
@@ -41,6 +43,11 @@ def test_a_threshold_is_lowered_in_log_odds(by: float, expected: float) -> None:
 
 def test_a_threshold_beyond_every_score_stays() -> None:
     assert (lowered(0.0, 3.0), lowered(1.0, 3.0)) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("by", [800.0, 1e308])
+def test_a_threshold_can_be_lowered_to_nothing(by: float) -> None:
+    assert 0.0 <= lowered(0.9, by) < 1e-300
 
 
 def test_limits_begin_with_the_alert_and_end_by_themselves() -> None:
@@ -108,3 +115,40 @@ def test_a_guard_holds_back_what_it_let_pass_before_and_from_nobody_else(tmp_pat
         assert guard.check("filler", actor="a").allowed
         with pytest.raises(Blocked):
             guard.apply("attack", verdicts[-1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"on_error": "block"}, (False, Action.BLOCK, None)),
+        ({"on_error": "allow"}, (True, Action.ALLOW, None)),
+        ({"shadow": True}, (True, Action.FLAG, Action.BLOCK)),
+    ],
+)
+def test_where_nobody_can_say_whether_an_actor_is_limited_the_check_is_not_complete(
+    tmp_path: Path, changes: dict[str, Any], expected: tuple[bool, Action, Action | None]
+) -> None:
+    def unreachable(_: str) -> str:
+        msg = "the disk with the key of the pseudonyms is gone"
+        raise OSError(msg)
+
+    written = enforcing().model_copy(update=changes)
+    told: list[CheckRecord] = []
+
+    class Told:
+        def on_check(self, record: CheckRecord) -> None:
+            told.append(record)
+
+    monitor = Monitor(written, pseudonym=unreachable)
+    model = write_model(tmp_path / "model", strong=4.0)
+    with Guard(written, models=model, observers=[Told()], monitor=monitor) as guard:
+        verdict = guard.check("filler", actor="a")
+        assert (verdict.allowed, verdict.action, verdict.would_action) == expected
+        assert not verdict
+        assert verdict.status is Status.DEGRADED
+        assert verdict.incomplete_layers == ("monitor",)
+        assert verdict.degraded_reasons == ("monitor: OSError",)
+        assert told[-1].verdict == verdict
+        assert guard.check("filler"), "nobody is named, so there is nothing to ask"
+        assert guard.check(" ", actor="a"), "nothing is held against a threshold"
+        assert guard.check("attack", actor="a").principle_id == "no-override", "what a principle decides stays"
