@@ -13,12 +13,14 @@ from guardsdk.evaluation.compare import compare
 from guardsdk.evaluation.content import SHOWN_FLIPS
 from guardsdk.evaluation.gate import hold, parse
 from guardsdk.evaluation.pairing import DIFFERENCES, answers, condensed
+from guardsdk.render.document import as_html, as_markdown
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from guardsdk.evaluation.compare import Comparison
     from guardsdk.evaluation.gate import Held
+    from guardsdk.render.document import Document
 
 COMPARED = "exit status: 0 every limit held, 1 a limit broke, 2 could not compare or bad usage"
 
@@ -67,10 +69,7 @@ def _several(options: Namespace) -> Exit:
             raise InputError(msg)
     before = condensed(options.before)
     comparisons = [compare(before, condensed(after), allowed=options.allow_different) for after in options.after]
-    if options.html is not None:
-        options.html.write_text(report.overview_to_html(comparisons), encoding="utf-8")
-    if options.markdown is not None:
-        options.markdown.write_text(report.overview_to_markdown(comparisons), encoding="utf-8")
+    _write(options, report.of_several(comparisons))
     for after, comparison in zip(options.after, comparisons, strict=True):
         say(f"{after}: {wording.who(comparison.after)}")
         _tell(comparison, [])
@@ -85,14 +84,18 @@ def _two(options: Namespace, after: Path) -> Exit:
     if options.with_answers:
         flipped = {flip.id for flip in comparison.flips[:SHOWN_FLIPS]}
         kept = (answers(options.before, flipped), answers(after, flipped))
-    if options.html is not None:
-        options.html.write_text(report.to_html(comparison, held, kept), encoding="utf-8")
-    if options.markdown is not None:
-        options.markdown.write_text(report.to_markdown(comparison, held, kept), encoding="utf-8")
+    _write(options, report.of_two(comparison, held, kept))
     if options.json is not None:
         options.json.write_text(report.to_json(comparison, held), encoding="utf-8")
     _tell(comparison, held)
     return Exit.BLOCKED if any(one.broken for one in held) else Exit.ALLOWED
+
+
+def _write(options: Namespace, document: Document) -> None:
+    if options.html is not None:
+        options.html.write_text(as_html(document), encoding="utf-8")
+    if options.markdown is not None:
+        options.markdown.write_text(as_markdown(document), encoding="utf-8")
 
 
 def _tell(comparison: Comparison, held: list[Held]) -> None:

@@ -80,5 +80,5 @@ def _dossier(options: Namespace) -> Exit:
         path = stem.with_name(stem.name + suffix)
         path.write_text(written, encoding="utf-8")
         say(str(path))
-    complain("; ".join(f"{label}: {value} {detail}" for label, value, detail in document.figures))
+    complain("; ".join(f"{card.label}: {card.value} {card.detail}" for card in document.cards))
     return Exit.ALLOWED

@@ -1,6 +1,6 @@
 """The dossier: evidence from real artefacts, row by row against published frameworks, with what is missing shown."""
 
 from guardsdk.dossier.build import Inputs, build
-from guardsdk.dossier.document import Document, as_html, as_markdown
+from guardsdk.render.document import Document, as_html, as_markdown
 
 __all__ = ["Document", "Inputs", "as_html", "as_markdown", "build"]

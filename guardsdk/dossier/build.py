@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.dossier.catalogue import Status, frameworks, held
 from guardsdk.dossier.compared import delta_facts
-from guardsdk.dossier.document import Document, Section, Table
 from guardsdk.dossier.facts import WANTED, Facts, State
 from guardsdk.dossier.recorded import alert_facts, incident_facts, log_facts, run_facts
 from guardsdk.dossier.specification import UNTESTED, specification_facts
 from guardsdk.dossier.written import classifier_facts, inventory_facts, policy_facts, tried_facts
 from guardsdk.incidents.clocks import NOT_DECIDED, SECOND_HAND, standing
+from guardsdk.render import Card
+from guardsdk.render.document import Chapter, Document, Table
 from guardsdk.version import __version__
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from guardsdk.monitor.alerts import Alert
     from guardsdk.policy.model import Policy
     from guardsdk.registry.manifest import Manifest
+    from guardsdk.render.document import Block
     from guardsdk.trying import Tally, Tried
 
 NO_CLAIM: Final = (
@@ -120,16 +122,16 @@ def build(guard: Guard, policy: Policy, inputs: Inputs, now: datetime) -> Docume
 def _document(inputs: Inputs, found: _Found, now: datetime) -> Document:
     by_framework = [(one, [held(row, found.facts) for row in one.rows]) for one in frameworks()]
     rows = [row for _, rows in by_framework for row in rows]
-    figures = [
-        (status.value, str(sum(row.status is status for row in rows)), f"of {len(rows)} rows") for status in Status
+    cards = [
+        Card(status.value, str(sum(row.status is status for row in rows)), f"of {len(rows)} rows") for status in Status
     ]
     given = [name for name in WANTED if found.facts.get(name).state is not State.MISSING]
-    figures.append(("evidence given", str(len(given)), f"of {len(WANTED)} kinds"))
+    cards.append(Card("evidence given", str(len(given)), f"of {len(WANTED)} kinds"))
     return Document(
         title=f"Dossier: {inputs.system}",
         lead=f"Evidence on the guard around {inputs.system}, as of {now:%Y-%m-%d %H:%M} UTC. {NO_CLAIM}",
-        figures=tuple(figures),
-        sections=(
+        cards=cards,
+        chapters=(
             _missing(found.facts),
             *_artefacts(found, now),
             *(_framework(one, rows) for one, rows in by_framework),
@@ -138,20 +140,20 @@ def _document(inputs: Inputs, found: _Found, now: datetime) -> Document:
     )
 
 
-def _missing(facts: Facts) -> Section:
+def _missing(facts: Facts) -> Chapter:
     absent = [facts.get(name) for name in WANTED]
     rows = [
         (fact.name, fact.state.value, fact.says) for fact in absent if fact.state in (State.MISSING, State.CONTRARY)
     ]
-    parts: tuple[str | Table, ...] = (
+    parts: tuple[Block, ...] = (
         Table("Evidence that is missing, or shows the opposite", ("fact", "state", "what"), tuple(rows)),
     )
     if facts.get("wrapped.specification").state is not State.PARTLY:
         parts = (f"The wrapped model is an {UNTESTED}.", *parts)
-    return Section("What is missing", parts)
+    return Chapter("What is missing", parts)
 
 
-def _artefacts(found: _Found, now: datetime) -> Iterator[Section]:
+def _artefacts(found: _Found, now: datetime) -> Iterator[Chapter]:
     policy, counts = found.policy, {one.principle_id: one for one in found.tallies}
     principles = tuple(
         (
@@ -174,7 +176,7 @@ def _artefacts(found: _Found, now: datetime) -> Iterator[Section]:
         )
         for one in found.wrong
     )
-    yield Section(
+    yield Chapter(
         "Policy and its tests",
         (
             f"Policy {policy.name} {policy.version}, sha256 {policy.digest}.",
@@ -198,14 +200,14 @@ def _tally(one: Tally | None) -> str:
     return "no example" if one is None else f"{one.fired} of {one.fires}; {one.passed} of {one.passes}"
 
 
-def _classifier(found: _Found) -> Section:
+def _classifier(found: _Found) -> Chapter:
     manifest = found.manifest
     files = tuple((name, str(entry.size), entry.sha256) for name, entry in sorted(manifest.files.items()))
     results = tuple(
         (one.dataset, one.stage.value, one.metric, f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]", str(one.rows))
         for one in manifest.evaluation
     )
-    return Section(
+    return Chapter(
         "Classifier and inventory",
         (
             f"{manifest.name} {manifest.version} of {manifest.created}, on {manifest.base_model}, {manifest.licence}.",
@@ -219,15 +221,15 @@ def _classifier(found: _Found) -> Section:
     )
 
 
-def _wrapped(found: _Found) -> Section:
+def _wrapped(found: _Found) -> Chapter:
     fact, given = found.facts.get("wrapped.specification"), found.specification
     if given is None:
-        return Section("Wrapped model", (f"No specification or system card was given: {UNTESTED}.",))
+        return Chapter("Wrapped model", (f"No specification or system card was given: {UNTESTED}.",))
     digest = "not opened here" if given.digest is None else f"sha256 {given.digest}"
-    return Section("Wrapped model", (f"Given: {given.name} ({digest}). {fact.says[:1].upper()}{fact.says[1:]}.",))
+    return Chapter("Wrapped model", (f"Given: {given.name} ({digest}). {fact.says[:1].upper()}{fact.says[1:]}.",))
 
 
-def _records(found: _Found, now: datetime) -> Section:
+def _records(found: _Found, now: datetime) -> Chapter:
     runs = tuple(
         (
             run.file,
@@ -243,7 +245,7 @@ def _records(found: _Found, now: datetime) -> Section:
         for run in found.runs
     )
     head = ("file", "begun", "suite", "target", "guard", "pass", "harm delivered", "harmless held back", "errors")
-    parts: list[str | Table] = [Table("Evaluation runs", head, runs)]
+    parts: list[Block] = [Table("Evaluation runs", head, runs)]
     moved = tuple((one.measure, one.before, one.after, one.difference, one.verdict) for one in found.deltas)
     measured = ("measure", "before", "after", "difference in points, 95 %", "verdict")
     parts.append(Table("The newest two runs that can be compared", measured, moved))
@@ -278,7 +280,7 @@ def _records(found: _Found, now: datetime) -> Section:
     )
     parts.append(Table("Incidents", ("id", "state", "severity", "title", "reporting"), rows))
     parts.append(f"{NOT_DECIDED} Severity and dates: {SECOND_HAND}.")
-    return Section("Records", tuple(parts))
+    return Chapter("Records", tuple(parts))
 
 
 def _clock(one: Incident, now: datetime) -> str:
@@ -286,7 +288,7 @@ def _clock(one: Incident, now: datetime) -> str:
     return "; ".join(told) or "no clock: not serious"
 
 
-def _framework(framework: Framework, rows: Sequence[Held]) -> Section:
+def _framework(framework: Framework, rows: Sequence[Held]) -> Chapter:
     table = tuple(
         (
             one.row.ref,
@@ -298,7 +300,7 @@ def _framework(framework: Framework, rows: Sequence[Held]) -> Section:
         for one in rows
     )
     head = ("row", "asks, in our words", "status", "evidence, with file and date", "beyond this evidence")
-    return Section(
+    return Chapter(
         f"Held against: {framework.name}", (f"{framework.source}. {HOW_TO_READ}", Table(framework.name, head, table))
     )
 

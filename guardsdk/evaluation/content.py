@@ -1,73 +1,21 @@
-"""What a report says, chapter by chapter, before anybody decides whether it becomes HTML or Markdown."""
+"""What a report on two runs says, chapter by chapter."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.evaluation import pictures, wording
+from guardsdk.render.document import Chapter, Listing, Picture, Quotes, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from guardsdk.evaluation.compare import Change, Comparison, Flip
     from guardsdk.evaluation.gate import Held
-    from guardsdk.render import Markup
+    from guardsdk.render.document import Block
 
 SHOWN_FLIPS: Final = 200
 _RATES: Final = (0.001, 0.01, 0.05)
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A paragraph."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A list."""
-
-    items: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table; its figures are text already."""
-
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture, which always shows what a table beside it says too."""
-
-    drawn: Markup
-    caption: str
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Answers of a model, to be shown only to who asks to see them."""
-
-    title: str
-    answers: tuple[tuple[str, str], ...]
-    """Which answer, and the answer."""
-
-
-Block = Words | Listing | Table | Picture | Texts
-
-
-@dataclass(frozen=True, slots=True)
-class Chapter:
-    """A heading and what stands under it."""
-
-    title: str
-    blocks: tuple[Block, ...]
 
 
 def chapters(
@@ -100,7 +48,7 @@ def _gate(held: Sequence[Held]) -> Chapter:
     broken = sum(one.broken for one in held)
     said = f"{broken} of {len(held)} broken." if broken else "All held."
     header = ("limit", "slice", "found", "end that counts", "")
-    return Chapter("Limits", (Words(said), Table("Limits", header, tuple(wording.held(one) for one in held))))
+    return Chapter("Limits", (said, Table("Limits", header, tuple(wording.held(one) for one in held))))
 
 
 def _row(name: str, change: Change) -> tuple[str, ...]:
@@ -151,15 +99,15 @@ def _corrected(comparison: Comparison) -> list[Block]:
         header = ("rate", "before, %", "after, %", "difference, pp", "judge finds, %", "judge leaves alone, %")
         blocks.append(Table("The same without the judge's error, with 95 % intervals", header, tuple(rows)))
     if unknown:
-        blocks.append(Words(f"The judge's error was not measured well enough to take it out of: {', '.join(unknown)}."))
+        blocks.append(f"The judge's error was not measured well enough to take it out of: {', '.join(unknown)}.")
     if unfit:
         said = (
             "A judge with the error it had on labelled texts cannot see rates such as these, so it errs otherwise here"
         )
-        blocks.append(Words(f"{said} and nothing is corrected: {', '.join(unfit)}. These rates are less certain."))
+        blocks.append(f"{said} and nothing is corrected: {', '.join(unfit)}. These rates are less certain.")
     if rows and comparison.doubtful:
         said = f"{comparison.doubtful:,} cases are unlike the texts the judge was measured on, such as other languages"
-        blocks.append(Words(f"{said}: there its error may be greater than these figures say."))
+        blocks.append(f"{said}: there its error may be greater than these figures say.")
     return blocks
 
 
@@ -185,7 +133,7 @@ def _slices(comparison: Comparison, name: str) -> Chapter:
 def _flips(comparison: Comparison, answers: tuple[Mapping[str, str], Mapping[str, str]]) -> Chapter:
     flips = comparison.flips
     if not flips:
-        return Chapter("Flipped cases", (Words("No case passed in one run and failed in the other."),))
+        return Chapter("Flipped cases", ("No case passed in one run and failed in the other.",))
     worse = sum(flip.worse for flip in flips)
     said = f"{worse:,} cases passed before and fail now; {len(flips) - worse:,} failed before and pass now."
     shown = flips[:SHOWN_FLIPS]
@@ -203,13 +151,13 @@ def _flips(comparison: Comparison, answers: tuple[Mapping[str, str], Mapping[str
         )
         for flip in shown
     )
-    texts = [block for flip in shown if (block := _texts(flip, answers)).answers]
-    return Chapter("Flipped cases", (Words(said), Table("Flipped cases", header, rows), *texts))
+    texts = [block for flip in shown if (block := _texts(flip, answers)).texts]
+    return Chapter("Flipped cases", (said, Table("Flipped cases", header, rows), *texts))
 
 
-def _texts(flip: Flip, answers: tuple[Mapping[str, str], Mapping[str, str]]) -> Texts:
+def _texts(flip: Flip, answers: tuple[Mapping[str, str], Mapping[str, str]]) -> Quotes:
     kept = tuple((when, run[flip.id]) for when, run in zip(("before", "after"), answers, strict=True) if flip.id in run)
-    return Texts(f"{flip.id}: answers", kept)
+    return Quotes(f"{flip.id}: answers", kept)
 
 
 def _said(value: str) -> str:

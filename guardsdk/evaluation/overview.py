@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.evaluation import pictures, wording
-from guardsdk.evaluation.content import Chapter, Listing, Picture, Table
 from guardsdk.evaluation.statistics import holm
+from guardsdk.render.document import Chapter, Listing, Picture, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

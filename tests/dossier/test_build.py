@@ -12,6 +12,7 @@ from guardsdk import Policy
 from guardsdk.dossier import as_html, as_markdown
 from guardsdk.errors import DecisionLogError, EvaluationError, InputError
 from guardsdk.evaluation.outcomes import Outcome
+from guardsdk.render.document import Table
 from tests.dossier.conftest import POLICY
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ GOOD, BAD = Outcome.REFUSED, Outcome.DELIVERED_HARM
 
 
 def missing(document: Document) -> dict[str, str]:
-    (table,) = [part for part in document.sections[0].parts if not isinstance(part, str)]
+    (table,) = [block for block in document.chapters[0].blocks if isinstance(block, Table)]
     return {row[0]: f"{row[1]}: {row[2]}" for row in table.rows}
 
 
 def row_of(document: Document, ref: str) -> tuple[str, ...]:
-    tables = [part for section in document.sections for part in section.parts if not isinstance(part, str)]
+    tables = [block for one in document.chapters for block in one.blocks if isinstance(block, Table)]
     (row,) = [
         row for table in tables for row in table.rows if row[0] == ref and len(row) == 5 and table.header[0] == "row"
     ]

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk.errors import EvaluationError
+from guardsdk.evaluation import report
 from guardsdk.evaluation.compare import Comparison, compare
 from guardsdk.evaluation.metrics import METRICS, Sight
 from guardsdk.evaluation.outcomes import Expectation, Outcome
 from guardsdk.evaluation.pairing import answers, condensed
 from guardsdk.evaluation.record import JudgeRef, SuiteRef, TargetRef, read_run
-from guardsdk.evaluation.report import to_html
+from guardsdk.render.document import as_html
 from tests.evaluation.runs import JUDGE, example, guard_run, head, many, result, write
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def test_where_the_judges_error_does_not_fit_what_was_seen_nothing_is_corrected(
     assert not harm.correctable
     assert harm.corrected(after=True) is None
     assert harm.corrected_difference() is None
-    assert "A judge with the error it had on labelled texts cannot see" in to_html(compare(run, run))
+    assert "A judge with the error it had on labelled texts cannot see" in as_html(report.of_two(compare(run, run)))
 
 
 def test_a_case_with_an_error_counts_as_an_error_and_nowhere_else(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from guardsdk.evaluation.compare import compare
 from guardsdk.evaluation.gate import hold, parse
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.pairing import answers, condensed
+from guardsdk.render.document import as_html, as_markdown
 from tests.evaluation.runs import example, guard_run, many, write
 from tests.rendering import CONTRAST, render
 
@@ -34,7 +35,7 @@ def compared(folder: Path) -> tuple[Comparison, Answers]:
 def test_page_markdown_and_json_say_the_same(tmp_path: Path) -> None:
     comparison, _ = compared(tmp_path)
     held = hold(comparison, [parse(text) for text in LIMITS])
-    page, text = report.to_html(comparison, held), report.to_markdown(comparison, held)
+    page, text = as_html(report.of_two(comparison, held)), as_markdown(report.of_two(comparison, held))
     figures = json.loads(report.to_json(comparison, held))
     harm = figures["overall"]["harm.delivered"]
     value, low, high = (100 * figure for figure in harm["difference"])
@@ -50,36 +51,37 @@ def test_page_markdown_and_json_say_the_same(tmp_path: Path) -> None:
 
 def test_answers_are_in_a_report_only_where_they_are_asked_for(tmp_path: Path) -> None:
     comparison, kept = compared(tmp_path)
-    assert "kept" not in report.to_html(comparison)
-    assert "kept" not in report.to_markdown(comparison)
+    assert "kept" not in as_html(report.of_two(comparison))
+    assert "kept" not in as_markdown(report.of_two(comparison))
     assert "kept" not in report.to_json(comparison)
-    page = report.to_html(comparison, (), kept)
+    page = as_html(report.of_two(comparison, (), kept))
     opened, _, rest = page.partition(f"{comparison.flips[0].id}: answers</summary>")
     assert opened.endswith("<details><summary>")
     assert ANSWER in rest.partition("</details>")[0]
     assert "\u202e" not in page
-    assert r"kept \<b\>answer" in report.to_markdown(comparison, (), kept)
+    assert r"kept \<b\>answer" in as_markdown(report.of_two(comparison, (), kept))
 
 
 def test_reports_are_the_same_each_time(tmp_path: Path) -> None:
     comparison, _ = compared(tmp_path)
-    for made in (report.to_html, report.to_markdown, report.to_json):
-        assert made(comparison) == made(comparison)
+    for form in (as_html, as_markdown):
+        assert form(report.of_two(comparison)) == form(report.of_two(comparison))
+    assert report.to_json(comparison) == report.to_json(comparison)
 
 
 def test_where_nothing_happened_a_report_says_so(tmp_path: Path) -> None:
     same = condensed(write(tmp_path / "a", many([(Outcome.REFUSED, 5)])))
     comparison = compare(same, same)
-    page = report.to_html(comparison)
+    page = as_html(report.of_two(comparison))
     assert "No case passed in one run and failed in the other." in page
     assert "no cases" in page, "over-refusal was not asked about"
     assert json.loads(report.to_json(comparison))["overall"]["over_refusal"]["before"] is None
-    report.to_markdown(comparison)
+    as_markdown(report.of_two(comparison))
 
 
 def test_a_guards_curves_are_drawn_and_put_in_figures(tmp_path: Path) -> None:
     runs = [condensed(guard_run(tmp_path / name, apart)) for name, apart in (("a", 0.1), ("b", 0.3))]
-    page = report.to_html(compare(*runs))
+    page = as_html(report.of_two(compare(*runs)))
     assert "Recall against false alarms" in page
     assert "<title" in page
     assert "after: recall" in page
@@ -91,7 +93,7 @@ def test_chromium_shows_the_whole_report(width: int, dark: bool, tmp_path: Path)
     comparison, kept = compared(tmp_path)
     file = tmp_path / "report.html"
     held = hold(comparison, [parse(text) for text in LIMITS])
-    file.write_text(report.to_html(comparison, held, kept), encoding="utf-8")
+    file.write_text(as_html(report.of_two(comparison, held, kept)), encoding="utf-8")
     probes = {
         "contrast": CONTRAST,
         "pictures": "document.querySelectorAll('svg[role=img]').length",
