@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _run(argv)
         sys.stdout.flush()  # here, where a reader that left is still expected
     except SystemExit as done:  # argparse, after --help and --version
-        return done.code if isinstance(done.code, int) else Exit.ALLOWED
+        return done.code if isinstance(done.code, int) else Exit.DONE
     except BrokenPipeError:
         _silence_stdout()
         return Exit.PIPE_CLOSED

@@ -85,10 +85,10 @@ def calibrate(options: Namespace) -> Exit:
             say(line)
     if not tuning.shown:
         complain(f"nothing written to {options.out}: the texts do not show what was asked for")
-        return Exit.BLOCKED
+        return Exit.NOT_SO
     Path(options.out).write_text(overlay(tuning, source, _with_inherited(policy, scales)), encoding="utf-8")
     complain(f"{options.out} written; try it with guardsdk policy diff {options.policy} {options.out} --on FILE")
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _means(

@@ -73,7 +73,7 @@ def _several(options: Namespace) -> Exit:
     for after, comparison in zip(options.after, comparisons, strict=True):
         say(f"{after}: {wording.who(comparison.after)}")
         _tell(comparison, [])
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _two(options: Namespace, after: Path) -> Exit:
@@ -88,7 +88,7 @@ def _two(options: Namespace, after: Path) -> Exit:
     if options.json is not None:
         options.json.write_text(report.to_json(comparison, held), encoding="utf-8")
     _tell(comparison, held)
-    return Exit.BLOCKED if any(one.broken for one in held) else Exit.ALLOWED
+    return Exit.NOT_SO if any(one.broken for one in held) else Exit.DONE
 
 
 def _write(options: Namespace, document: Document) -> None:

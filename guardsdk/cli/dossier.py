@@ -81,4 +81,4 @@ def _dossier(options: Namespace) -> Exit:
         path.write_text(written, encoding="utf-8")
         say(str(path))
     complain("; ".join(f"{card.label}: {card.value} {card.detail}" for card in document.cards))
-    return Exit.ALLOWED
+    return Exit.DONE

@@ -245,7 +245,7 @@ class _Told:
             complain("nobody has measured how often this judge is right: rates of this run cannot be corrected for it")
         for reason, number in self._reasons.most_common(3):
             complain(f"{number} cases without a result: {reason}")
-        return Exit.UNCHECKED if totals["errors"] == totals["cases"] else Exit.ALLOWED
+        return Exit.UNCHECKED if totals["errors"] == totals["cases"] else Exit.DONE
 
     def _count(self, result: CaseResult) -> None:
         counts = self._slices.setdefault(result.slice, Counter())

@@ -120,7 +120,7 @@ def _open(options: Namespace) -> Exit:
     say(opened.id)
     for line in _clocks(opened, datetime.now(UTC)):
         complain(line)
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _note(options: Namespace) -> Exit:
@@ -136,14 +136,14 @@ def _note(options: Namespace) -> Exit:
     noted = _log(options).note(options.incident, **fields)
     for line in _clocks(noted, datetime.now(UTC)):
         complain(line)
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _close(options: Namespace) -> Exit:
     closed = _log(options).close(options.incident, author=options.author, resolution=options.resolution)
     for line in _clocks(closed, datetime.now(UTC)):
         complain(line)
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _clocks(one: Incident, now: datetime) -> Iterator[str]:
@@ -174,7 +174,7 @@ def _list(options: Namespace) -> Exit:
         )
     for line in table(rows):
         say(line)
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _export(options: Namespace) -> Exit:
@@ -195,5 +195,5 @@ def _export(options: Namespace) -> Exit:
         options.out.write_text(written + "\n", encoding="utf-8")
     if not chain.sound:
         complain(f"the chain is broken: {chain_problem(chain)}")
-        return Exit.BLOCKED
-    return Exit.ALLOWED
+        return Exit.NOT_SO
+    return Exit.DONE

@@ -25,7 +25,7 @@ def info(guard: Guard, options: Namespace) -> Exit:
     else:
         for line in _describe(found):
             say(line)
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _describe(found: GuardInfo) -> Iterator[str]:

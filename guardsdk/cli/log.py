@@ -79,10 +79,10 @@ def _verify(options: Namespace) -> Exit:
         ):
             say(row)
     if report.broken is None:
-        return Exit.ALLOWED
+        return Exit.DONE
     place = f"{report.broken.file}:{report.broken.line}" if report.broken.line else report.broken.file
     complain(f"{place}: {report.broken.reason}")
-    return Exit.BLOCKED
+    return Exit.NOT_SO
 
 
 def _query(options: Namespace) -> Exit:
@@ -110,7 +110,7 @@ def _query(options: Namespace) -> Exit:
     else:
         for record in records(options.path, query):
             say(json.dumps(record))
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _actor(options: Namespace) -> str | None:

@@ -28,4 +28,4 @@ def _report(options: Namespace) -> Exit:
     text = report(read_state(options.state), source=str(options.state))
     options.out.write_text(text, encoding="utf-8")
     complain(f"report written to {options.out}")
-    return Exit.ALLOWED
+    return Exit.DONE

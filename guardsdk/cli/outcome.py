@@ -17,6 +17,10 @@ class Exit(IntEnum):
     """May not pass as it is."""
     UNCHECKED = 2
     """Could not check, not completely, or was called wrongly."""
+    DONE = ALLOWED
+    """What commands that judge no text end with."""
+    NOT_SO = BLOCKED
+    """Such a command did its work, and something is not as wanted: a broken chain, a missed limit, a difference."""
     INTERRUPTED = 130
     """128 plus the number of SIGINT, as shells have it."""
     PIPE_CLOSED = 141

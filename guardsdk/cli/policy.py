@@ -69,11 +69,11 @@ def _init(options: Namespace) -> Exit:
     if options.list:
         for name in PACKAGED:
             say(f"{name}: {about(name)}")
-        return Exit.ALLOWED
+        return Exit.DONE
     written = copy_of(load_policy(_packaged(options.preset))) if options.full else starter(options.preset)
     if options.path == "-":
         say(written.rstrip("\n"))
-        return Exit.ALLOWED
+        return Exit.DONE
     path = Path(options.path)
     try:
         with path.open("w" if options.force else "x", encoding="utf-8", newline="\n") as stream:
@@ -82,7 +82,7 @@ def _init(options: Namespace) -> Exit:
         msg = f"{path} is there already; --force writes over it"
         raise InputError(msg) from None
     complain(f"{path} written; next: guardsdk policy lint {path}, guardsdk policy test {path}")
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _packaged(name: str) -> str:
@@ -95,7 +95,7 @@ def _show(options: Namespace) -> Exit:
         from guardsdk.policy.schema import FILE  # noqa: PLC0415  reads sources, which nothing else here needs
 
         say(FILE.read_text(encoding="utf-8").rstrip("\n"))
-        return Exit.ALLOWED
+        return Exit.DONE
     policy = load_policy(options.policy)
     if options.principle is not None:
         principle = next((one for one in policy.principles if one.id == options.principle), None)
@@ -111,7 +111,7 @@ def _show(options: Namespace) -> Exit:
         lines = _whole(policy.principles[0], policy) if options.principle else _overview(policy)
         for line in lines:
             say(line)
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _overview(policy: Policy) -> Iterator[str]:
@@ -186,4 +186,4 @@ def _lint(options: Namespace) -> Exit:
             say(str(one))
         counts = Counter(one.level for one in problems)
         say(f"{policy.name} {policy.version}: " + ", ".join(f"{counts[level]} {level.value}s" for level in Level))
-    return Exit.BLOCKED if worst(problems) in (Level.ERROR, Level.WARNING) else Exit.ALLOWED
+    return Exit.NOT_SO if worst(problems) in (Level.ERROR, Level.WARNING) else Exit.DONE

@@ -93,7 +93,7 @@ def _test(options: Namespace) -> Exit:
     if unchecked or not tried:
         complain(f"could not try: {unchecked[0].problem}" if unchecked else "there is no example to try")
         return Exit.UNCHECKED
-    return Exit.BLOCKED if new else Exit.ALLOWED
+    return Exit.NOT_SO if new else Exit.DONE
 
 
 def _told(
@@ -184,7 +184,7 @@ def _diff(options: Namespace) -> Exit:
         rows = [(one.principle_id or "(policy)", one.key or "(whole)", one.before, one.after) for one in written]
         for line in table([("principle", "key", old.name, new.name), *rows]) if rows else ["the two say the same"]:
             say(line)
-    status = Exit.BLOCKED if written else Exit.ALLOWED
+    status = Exit.NOT_SO if written else Exit.DONE
     if options.file is not None:
         report["decisions"], status = _replay(old, new, options)
     if options.json:
@@ -227,7 +227,7 @@ def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any
         complain(f"{unchecked} of {texts} texts could not be checked" if texts else f"{options.file} holds no text")
     if unread.count or unchecked or not texts:
         return {"summary": summary, "changed": rows}, Exit.UNCHECKED
-    return {"summary": summary, "changed": rows}, Exit.BLOCKED if rows else Exit.ALLOWED
+    return {"summary": summary, "changed": rows}, Exit.NOT_SO if rows else Exit.DONE
 
 
 def _passes(pair: tuple[str, str]) -> tuple[bool, ...]:

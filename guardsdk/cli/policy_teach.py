@@ -88,11 +88,11 @@ def _teach(options: Namespace) -> Exit:
         for line in _told(lesson, {"violates": violates, "allowed": allowed}, with_text=options.with_text):
             say(line)
     if not lesson.armed:
-        return Exit.BLOCKED
+        return Exit.NOT_SO
     if options.out is not None:
         lesson.save(options.out)
         complain(f"{options.out} written; use it with Guard(taught=[{options.out!r}])")
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _told(lesson: Lesson, given: dict[str, list[str]], *, with_text: bool) -> Iterator[str]:

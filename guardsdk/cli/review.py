@@ -69,7 +69,7 @@ def _mark(options: Namespace) -> Exit:
     marks = marks_of(options.log)
     wrong = sum(mark.said == "wrong" for mark in marks.values())
     complain(f"{len(marks)} decisions marked in {marks_path(options.log)}, {wrong} of them wrong")
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _ask(options: Namespace) -> None:
@@ -154,14 +154,14 @@ def _suggest(options: Namespace) -> Exit:
             for one in found
         ]
         say(json.dumps(rows, indent=2))
-        return Exit.ALLOWED
+        return Exit.DONE
     for one in found:
         say(str(one))
         if seen:
             say(f"    the monitor: {seen[one.principle_id, one.stage]}")
     if not found:
         say(f"nothing to move: no threshold puts more of the {len(said)} marked decisions right than wrong")
-    return Exit.ALLOWED
+    return Exit.DONE
 
 
 def _export(options: Namespace) -> Exit:
@@ -172,7 +172,7 @@ def _export(options: Namespace) -> Exit:
         "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8", newline="\n"
     )
     complain(f"{len(pairs)} pairs of {len(answers)} answers written to {options.out}; it holds their texts")
-    return Exit.ALLOWED if pairs else Exit.UNCHECKED
+    return Exit.DONE if pairs else Exit.UNCHECKED
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
