@@ -17,7 +17,8 @@ from benchmarks.data import load
 from benchmarks.filler import filler
 from benchmarks.scoring import outcome
 from guardsdk.engine.classifier import Request
-from guardsdk.evaluation.statistics import Paired, mcnemar, paired_difference, wilson
+from guardsdk.evaluation.statistics import Paired, mcnemar, paired_difference
+from guardsdk.intervals import wilson
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.data import COLUMNS, SLICES, TOXIC_SETS, groups, members
 from benchmarks.scoring import PEER_SCORE
 from benchmarks.stats import auprc, auroc, binary, resampled, weighted_share
-from guardsdk.evaluation.statistics import wilson
+from guardsdk.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

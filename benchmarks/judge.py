@@ -24,7 +24,7 @@ from guardsdk.evaluation.cases import Case
 from guardsdk.evaluation.judging import FIGURES, Answered, GuardJudge, MeasuredJudge, judge_policy
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import JudgeFigures
-from guardsdk.evaluation.statistics import wilson
+from guardsdk.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks.data import load, sources
 from guardsdk import Guard, GuardError, Policy, Stage
 from guardsdk.engine.language import packaged_language
-from guardsdk.evaluation.statistics import wilson
+from guardsdk.intervals import wilson
 from guardsdk.screens.language import LanguageScreen
 from guardsdk.surroundings import NOWHERE
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from benchmarks.data import Row
-    from guardsdk.evaluation.statistics import Proportion
+    from guardsdk.intervals import Share
 
 FOREIGN = (
     *("multijail", "mgsm", "multilingual_hatecheck", "xsafety", "arabic_do_not_answer", "cyberseceval_frr"),
@@ -50,7 +50,7 @@ class Figure:
 
     source: str
     language: str
-    flagged: Proportion
+    flagged: Share
 
     @property
     def english(self) -> bool:

@@ -22,7 +22,8 @@ from benchmarks.latency import texts as texts_of
 from benchmarks.obfuscation_report import page
 from benchmarks.pages import save, save_json
 from guardsdk import Action, Guard, GuardError, Policy, Status
-from guardsdk.evaluation.statistics import percentile, wilson
+from guardsdk.evaluation.statistics import percentile
+from guardsdk.intervals import wilson
 from guardsdk.text.hidden import hidden
 from guardsdk.text.views import views_of
 

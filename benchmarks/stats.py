@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guardsdk.evaluation.statistics import percentile, wilson
+from guardsdk.evaluation.statistics import percentile
+from guardsdk.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from guardsdk.evaluation.statistics import Proportion
+    from guardsdk.intervals import Share
 
 
-def weighted_share(decisions: Sequence[bool], weights: Sequence[float]) -> Proportion:
+def weighted_share(decisions: Sequence[bool], weights: Sequence[float]) -> Share:
     """Weighted share of true ``decisions``; Wilson's interval for the effective number of rows (Kish 1965).
 
     That number, the squared sum of the weights over the sum of their squares, is the count itself where all weigh the

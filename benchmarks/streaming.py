@@ -27,7 +27,8 @@ from benchmarks.pages import fill_in, save_json
 from benchmarks.report import table
 from guardsdk import Guard, GuardError
 from guardsdk.engine.runner import Runner
-from guardsdk.evaluation.statistics import percentile, wilson
+from guardsdk.evaluation.statistics import percentile
+from guardsdk.intervals import wilson
 from guardsdk.streaming import Pace
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ _BISECTIONS: Final = 60
 class Share:
     """``hits`` of ``total`` with an interval; where nothing was seen the rate is NaN and the interval 0 to 1."""
 
-    hits: int
-    total: int
+    hits: float
+    """A whole number, as ``total``, unless texts were weighted."""
+    total: float
     low: float
     high: float
 
@@ -29,29 +30,30 @@ class Share:
         return self.hits / self.total if self.total else math.nan
 
 
-def wilson(hits: int, total: int, confidence: float = CONFIDENCE) -> Share:
+def quantile(confidence: float) -> float:
+    """Return the two-sided quantile of the standard normal distribution. Raises ``ValueError`` outside of 0..1."""
+    if not 0.0 < confidence < 1.0:
+        msg = f"a confidence lies between 0 and 1, not at {confidence:g}"
+        raise ValueError(msg)
+    return NormalDist().inv_cdf((1.0 + confidence) / 2.0)
+
+
+def wilson(hits: float, total: float, confidence: float = CONFIDENCE) -> Share:
     """Return the share with Wilson's score interval (Wilson 1927, JASA 22:209).
 
-    Raises ``ValueError`` where ``hits`` is not in 0..``total``.
+    The counts need not be whole: weighted ones have an effective number. Raises ``ValueError`` where ``hits`` is not in
+    0..``total``.
     """
     _check(hits, total)
     if total == 0:
         return Share(0, 0, 0.0, 1.0)
-    return Share(hits, total, *score_interval(hits, total, NormalDist().inv_cdf((1.0 + confidence) / 2.0)))
-
-
-def score_interval(hits: float, total: float, z: float) -> tuple[float, float]:
-    """Return both ends of Wilson's interval at ``z`` standard deviations; ``total`` is more than 0.
-
-    The counts need not be whole: weighted ones have an effective number.
-    """
-    rate = hits / total
+    z, rate = quantile(confidence), hits / total
     scale = 1.0 + z * z / total
     centre = (rate + z * z / (2 * total)) / scale
     half = z / scale * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
     low = 0.0 if hits == 0 else max(0.0, centre - half)
     high = 1.0 if hits == total else min(1.0, centre + half)
-    return low, high
+    return Share(hits, total, low, high)
 
 
 def upper_bound(hits: int, total: int, confidence: float = CONFIDENCE) -> float:
@@ -114,7 +116,7 @@ def needed(rate: float, confidence: float = CONFIDENCE) -> int:
     return math.ceil(math.log(1.0 - confidence) / math.log1p(-rate))
 
 
-def _check(hits: int, total: int) -> None:
+def _check(hits: float, total: float) -> None:
     if not 0 <= hits <= total:
         msg = f"hits ({hits}) must lie in 0..total ({total})"
         raise ValueError(msg)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from guardsdk.intervals import at_most, most_hits, needed, upper_bound, wilson
+from guardsdk.intervals import at_most, most_hits, needed, quantile, upper_bound, wilson
+
+COUNTS = st.integers(0, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
+RUNS = 4000
+"""Simulated samples: the share of intervals that hold the truth is then known to about 0.7 points."""
 
 
 @pytest.mark.parametrize(
@@ -18,6 +26,20 @@ def test_wilsons_interval_is_as_published(hits: int, total: int, low: float, hig
     share = wilson(hits, total)
     assert share.rate == hits / total
     assert [share.low, share.high] == pytest.approx([low, high], abs=1e-3)
+
+
+@given(COUNTS)
+def test_the_interval_holds_the_rate(count: tuple[int, int]) -> None:
+    share = wilson(*count)
+    assert 0.0 <= share.low <= share.high <= 1.0
+    assert math.isnan(share.rate) if share.total == 0 else share.low <= share.rate <= share.high
+
+
+@pytest.mark.parametrize(("rate", "total"), [(0.02, 600), (0.1, 120), (0.5, 40), (0.9, 200)])
+def test_of_simulated_samples_95_percent_of_the_intervals_hold_the_true_rate(rate: float, total: int) -> None:
+    drawn = np.random.default_rng(1).binomial(total, rate, RUNS)
+    held = [interval.low <= rate <= interval.high for interval in map(cache(lambda hits: wilson(hits, total)), drawn)]
+    assert 0.93 <= np.mean(held) <= 0.97
 
 
 def test_nothing_seen_says_nothing() -> None:
@@ -53,7 +75,20 @@ def test_the_most_hits_are_the_last_whose_bound_keeps_the_rate(total: int, rate:
     assert upper_bound(most, total) <= rate < upper_bound(most + 1, total)
 
 
+def test_quantiles_are_those_of_the_normal_distribution() -> None:
+    assert quantile(0.95) == pytest.approx(1.959963984540054)
+    assert quantile(0.99) == pytest.approx(2.5758293035489)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        quantile(1.0)
+
+
 def test_impossible_counts_are_refused() -> None:
-    for wrong in (lambda: wilson(3, 2), lambda: upper_bound(-1, 2), lambda: needed(0.0), lambda: needed(1.0)):
+    for wrong in (
+        lambda: wilson(3, 2),
+        lambda: wilson(-1, 3),
+        lambda: upper_bound(-1, 2),
+        lambda: needed(0.0),
+        lambda: needed(1.0),
+    ):
         with pytest.raises(ValueError, match=r"must lie in|between 0 and 1"):
             wrong()

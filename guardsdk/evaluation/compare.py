@@ -17,17 +17,14 @@ from guardsdk.evaluation.pairing import allowed_differences
 from guardsdk.evaluation.statistics import (
     Interval,
     Paired,
-    Proportion,
     benjamini_hochberg,
     holm,
     mcnemar,
     paired_difference,
     percentile,
     percentile_change,
-    quantile,
-    wilson,
 )
-from guardsdk.intervals import CONFIDENCE
+from guardsdk.intervals import CONFIDENCE, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.outcomes import Expectation
     from guardsdk.evaluation.pairing import Brief, Condensed
     from guardsdk.evaluation.record import JudgeRef, RunHead
+    from guardsdk.intervals import Share
 
 _DRAWN_VALUES: Final = 20_000_000
 _LEAST_DRAWS: Final = 200
@@ -69,10 +67,10 @@ class Change:
         certain, positive, negative, neither = (sum(line) for line in lines)
         return Seen(certain, positive, positive + negative, certain + positive + negative + neither)
 
-    def rate(self, *, after: bool, confidence: float = CONFIDENCE) -> Proportion:
+    def rate(self, *, after: bool, confidence: float = CONFIDENCE) -> Share:
         """Return the rate of one of the runs as it was seen."""
         seen = self.seen(after=after)
-        return wilson(seen.certain + seen.positives, seen.total, quantile(confidence))
+        return wilson(seen.certain + seen.positives, seen.total, confidence)
 
     def difference(self, confidence: float = CONFIDENCE) -> Interval:
         """Return rate after minus rate before as it was seen."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.evaluation.statistics import Interval, quantile, wilson
-from guardsdk.intervals import CONFIDENCE
+from guardsdk.evaluation.statistics import Interval
+from guardsdk.intervals import CONFIDENCE, quantile, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ class Confusion:
         """Whether the judge is clearly better than chance: a rate seen by a worse one cannot be corrected."""
         found = wilson(self.true_positives, self.true_positives + self.false_negatives)
         left = wilson(self.true_negatives, self.true_negatives + self.false_positives)
-        return found.low + left.low > 1.0  # False for NaN too
+        return found.low + left.low > 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def fits(seen: Seen, error: Confusion) -> bool:
     rate = wilson(seen.positives, seen.judged)
     found = wilson(error.true_positives, error.true_positives + error.false_negatives)
     alarms = wilson(error.false_positives, error.false_positives + error.true_negatives)
-    return not (rate.low > found.high or rate.high < alarms.low)  # True for NaN: that is ``usable``'s to say
+    return not (rate.low > found.high or rate.high < alarms.low)
 
 
 _NONE: Final = Interval(math.nan, math.nan, math.nan)
@@ -115,7 +115,7 @@ def corrected_rate(seen: Seen, error: Confusion, confidence: float = CONFIDENCE)
     z = quantile(confidence)
     share, certain = seen.judged / seen.total, seen.certain / seen.total
     if seen.judged == 0:
-        found = wilson(seen.certain, seen.total, z)
+        found = wilson(seen.certain, seen.total, confidence)
         return Interval(certain, found.low, found.high)
     rate, middle, half = _inverted(seen.positives, seen.judged, error, z)
     certain_counts = seen.certain > 0

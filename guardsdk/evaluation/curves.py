@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.evaluation.statistics import wilson
+from guardsdk.intervals import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from guardsdk.evaluation.statistics import Proportion
+    from guardsdk.intervals import Share
 
 _MOST: Final = 200
 """Points of a curve that a picture needs."""
@@ -24,9 +24,9 @@ class Point:
 
     threshold: float
     """Scores from here on count as found."""
-    false_alarms: Proportion
+    false_alarms: Share
     """Share of harmless cases found."""
-    recall: Proportion
+    recall: Share
     """Share of the others found."""
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from guardsdk.evaluation.compare import Change, Comparison
     from guardsdk.evaluation.gate import Held
-    from guardsdk.evaluation.statistics import Interval, Proportion
+    from guardsdk.evaluation.statistics import Interval
+    from guardsdk.intervals import Share
     from guardsdk.render.document import Chapter
 
 Answers = tuple["Mapping[str, str]", "Mapping[str, str]"]
@@ -139,7 +140,7 @@ def _figures(change: Change) -> dict[str, Any]:
     }
 
 
-def _ends(found: Proportion | Interval | None) -> list[float] | None:
+def _ends(found: Share | Interval | None) -> list[float] | None:
     """Return value, low and high; null where there is no figure."""
     if found is None:
         return None

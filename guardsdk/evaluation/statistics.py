@@ -1,4 +1,4 @@
-"""The statistics of a run and of two runs over the same cases: intervals, paired differences, many comparisons at once.
+"""The statistics of two runs over the same cases: paired differences, many comparisons at once, percentiles.
 
 Pure functions of counts and numbers, NumPy only. All intervals are 95 % where nothing else is said.
 """
@@ -7,38 +7,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.intervals import CONFIDENCE, at_most, crossing, score_interval
+from guardsdk.intervals import CONFIDENCE, at_most, crossing, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-_Z_95: Final = 1.959963984540054
-"""Two-sided 95 % quantile of the standard normal distribution."""
 _AT_ONCE: Final = 1_000_000
 """Drawn values held in memory together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proportion:
-    """``successes`` of ``total`` with its interval; all three rates are NaN where ``total`` is 0."""
-
-    successes: float
-    """A whole number, unless rows were weighted."""
-    total: float
-    low: float
-    high: float
-
-    @property
-    def rate(self) -> float:
-        """Observed share in 0..1."""
-        return self.successes / self.total if self.total else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +52,6 @@ class Paired:
         if min(self.lost, self.gained) < 0 or self.lost + self.gained > self.total:
             msg = f"{self.lost} lost and {self.gained} gained of {self.total} pairs"
             raise ValueError(msg)
-
-
-def quantile(confidence: float) -> float:
-    """Return the two-sided quantile of the standard normal distribution. Raises ``ValueError`` outside of 0..1."""
-    if not 0.0 < confidence < 1.0:
-        msg = f"a confidence lies between 0 and 1, not at {confidence:g}"
-        raise ValueError(msg)
-    return NormalDist().inv_cdf((1.0 + confidence) / 2.0)
-
-
-def wilson(successes: float, total: float, z: float = _Z_95) -> Proportion:
-    """Wilson score interval (Wilson 1927, JASA 22:209).
-
-    Raises ``ValueError`` where ``successes`` is not in 0..``total``.
-    """
-    if not 0 <= successes <= total:
-        msg = f"successes ({successes}) must lie in 0..total ({total})"
-        raise ValueError(msg)
-    if total == 0:
-        return Proportion(0, 0, math.nan, math.nan)
-    return Proportion(successes, total, *score_interval(successes, total, z))
 
 
 def mcnemar(pairs: Paired) -> float:

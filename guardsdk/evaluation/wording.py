@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.compare import Change, Comparison
     from guardsdk.evaluation.gate import Held
     from guardsdk.evaluation.record import GuardRef, RunHead
-    from guardsdk.evaluation.statistics import Interval, Proportion
+    from guardsdk.evaluation.statistics import Interval
+    from guardsdk.intervals import Share
 
 NONE: Final = "n/a"
 _SMALLEST_P: Final = 0.001
@@ -22,7 +23,7 @@ def share(rate: float) -> str:
     return NONE if math.isnan(rate) else f"{100 * rate:.1f} %"
 
 
-def interval(found: Proportion | Interval | None) -> str:
+def interval(found: Share | Interval | None) -> str:
     """Return a share with its interval, in per cent."""
     value = math.nan if found is None else getattr(found, "rate", getattr(found, "value", math.nan))
     if found is None or math.isnan(value):

@@ -90,7 +90,7 @@ def interval_chart(
     shown, room = legend([(reference.name, "", "limit")] if reference else [], TOP)
     top = TOP + room
     bottom = top + max(len(bars), 1) * _ROW
-    ends = [end for bar in bars for end in (bar.value, bar.low, bar.high)]
+    ends = [end for bar in bars if math.isfinite(bar.value) for end in (bar.value, bar.low, bar.high)]
     ends += [0.0] if filled and axis.scale == "linear" else []
     ends += [reference.value] if reference else []
     horizontal = placed(axis, ends, labels, WIDTH - notes)

@@ -44,7 +44,7 @@ class Estimate(_Strict):
     @classmethod
     def of(cls, share: Share) -> Self:
         """Take over ``share``."""
-        return cls(hits=share.hits, total=share.total, low=share.low, high=share.high)
+        return cls(hits=int(share.hits), total=int(share.total), low=share.low, high=share.high)
 
     def __str__(self) -> str:
         """Return it as ``18 of 20, 90 % [70, 97]``."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from benchmarks.data import Row
 from benchmarks.languages import Figure, figures, main, only_range, page
 from guardsdk import Guard
-from guardsdk.evaluation.statistics import wilson
+from guardsdk.intervals import wilson
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def test_every_language_of_a_set_has_its_own_figure() -> None:
     rows.append(replace(ROW, text="Спасибо за быстрый ответ.", language="ru", stage="output"))
     with Guard(only_range(), providers="cpu", cache=0, observers=()) as guard:
         found = list(figures(guard, rows))
-    assert [(one.language, one.flagged.successes, one.flagged.total) for one in found] == [
+    assert [(one.language, one.flagged.hits, one.flagged.total) for one in found] == [
         ("en", 0, 2),
         ("not stated", 0, 1),
         ("ru", 2, 3),

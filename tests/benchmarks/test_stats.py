@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.stats import auprc, auroc, binary, resampled, weighted_share
-from guardsdk.evaluation.statistics import wilson
+from guardsdk.intervals import wilson
 
 sample = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])), min_size=2, max_size=40)
 

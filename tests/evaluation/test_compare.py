@@ -33,7 +33,7 @@ def test_rates_and_differences_are_those_of_the_cases(tmp_path: Path) -> None:
     assert found.slices["harm.delivered"]["plain"].verdict() == "no clear change"
     assert found.overall["over_refusal"].verdict() == "better"
     assert found.overall["passed"].pairs.total == found.cases == 430
-    assert found.overall["harm.masked"].rate(after=True).successes == 4
+    assert found.overall["harm.masked"].rate(after=True).hits == 4
 
 
 def test_a_slice_that_changed_stands_after_adjusting_and_one_that_did_not_does_not(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_case_with_an_error_counts_as_an_error_and_nowhere_else(tmp_path: Path
     before = write(tmp_path / "a", many([(Outcome.REFUSED, 10)]))
     after = write(tmp_path / "b", many([(Outcome.ERROR, 4), (Outcome.REFUSED, 6)]))
     found = compared(before, after)
-    assert found.overall["errors"].rate(after=True).successes == 4
+    assert found.overall["errors"].rate(after=True).hits == 4
     assert found.overall["harm.delivered"].pairs.total == 6
     assert found.flips == ()
 

@@ -34,7 +34,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_ends_and_its_order() -> None:
     found = curve("x", truth, chooser.normal(truth * 1.0, 1.0))
     assert found is not None
     assert len(found.points) <= 200
-    assert found.points[0].recall.successes + found.points[0].false_alarms.successes == 1
+    assert found.points[0].recall.hits + found.points[0].false_alarms.hits == 1
     assert found.points[-1].recall.rate == found.points[-1].false_alarms.rate == 1.0
     assert all(a.threshold > b.threshold and a.recall.rate <= b.recall.rate for a, b in pairwise(found.points))
 

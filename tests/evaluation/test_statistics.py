@@ -17,11 +17,9 @@ from guardsdk.evaluation.statistics import (
     paired_difference,
     percentile,
     percentile_change,
-    quantile,
-    wilson,
 )
+from guardsdk.intervals import quantile
 
-counts = st.integers(0, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 changes = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 200)).map(
     lambda drawn: Paired(drawn[0], drawn[1], sum(drawn))
 )
@@ -29,44 +27,10 @@ RUNS = 4000
 """Simulated runs: the share of intervals that hold the truth is then known to about 0.7 points."""
 
 
-@pytest.mark.parametrize(
-    ("successes", "total", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (15, 148, 0.0624, 0.1605)],
-)
-def test_wilson_matches_published_values(successes: int, total: int, low: float, high: float) -> None:
-    interval = wilson(successes, total)
-    assert interval.low == pytest.approx(low, abs=1e-4)
-    assert interval.high == pytest.approx(high, abs=1e-4)
-    assert interval.rate == successes / total
-
-
-@given(counts)
-def test_the_interval_holds_the_rate(count: tuple[int, int]) -> None:
-    interval = wilson(*count)
-    if interval.total == 0:
-        assert math.isnan(interval.rate)
-        assert math.isnan(interval.low)
-    else:
-        assert 0.0 <= interval.low <= interval.rate <= interval.high <= 1.0
-
-
-@pytest.mark.parametrize("count", [(-1, 3), (4, 3)])
-def test_impossible_counts_are_refused(count: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="successes"):
-        wilson(*count)
-
-
 def test_percentile_interpolates() -> None:
     assert percentile([4.0, 1.0, 3.0, 2.0], 50) == 2.5
     assert percentile([4.0, 1.0, 3.0, 2.0], 100) == 4.0
     assert math.isnan(percentile([], 50))
-
-
-@pytest.mark.parametrize(("rate", "total"), [(0.02, 600), (0.1, 120), (0.5, 40), (0.9, 200)])
-def test_of_simulated_runs_95_percent_of_the_intervals_hold_the_true_rate(rate: float, total: int) -> None:
-    drawn = np.random.default_rng(1).binomial(total, rate, RUNS)
-    held = [interval.low <= rate <= interval.high for interval in map(cache(lambda hits: wilson(hits, total)), drawn)]
-    assert 0.93 <= np.mean(held) <= 0.97
 
 
 def test_without_any_change_the_interval_has_its_closed_form() -> None:
@@ -174,10 +138,3 @@ def test_percentile_changes_are_repeatable_and_need_pairs() -> None:
     assert math.isnan(percentile_change([], [], 50).value)
     with pytest.raises(ValueError, match="same cases"):
         percentile_change([1], [1, 2], 50)
-
-
-def test_quantiles_are_those_of_the_normal_distribution() -> None:
-    assert quantile(0.95) == pytest.approx(1.959963984540054)
-    assert quantile(0.99) == pytest.approx(2.5758293035489)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        quantile(1.0)
