@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _new = object.__new__
 """Makes a model without its validation; for ``of``."""
@@ -107,17 +110,24 @@ class _Frozen(BaseModel):
         Nothing is validated, which is most of the time of making one: only for values that are right by how they were
         computed. Every field without a default, or with one made anew each time, has to be there.
         """
-        return cls.of_all(fields if len(fields) == len(cls._blank) else {**cls._blank, **fields})
+        return cls.of_each([fields if len(fields) == len(cls._blank) else {**cls._blank, **fields}])[0]
 
     @classmethod
-    def of_all(cls, fields: dict[str, Any]) -> Self:
-        """Return one as ``of`` does, where nothing is missing in ``fields``: a check makes one for every principle."""
-        made: Self = _new(cls)
-        _set_values(made, fields)
-        _set_given(made, cls._named)
-        _set_extra(made, None)
-        _set_private(made, None)
-        return made
+    def of_each(cls, rows: Iterable[dict[str, Any]]) -> tuple[Self, ...]:
+        """Return one for each of ``rows`` as ``of`` does, where nothing is missing in any of them.
+
+        All in one go: a check makes one for every principle.
+        """
+        made: list[Self] = []
+        named = cls._named
+        for fields in rows:
+            one: Self = _new(cls)
+            _set_values(one, fields)
+            _set_given(one, named)
+            _set_extra(one, None)
+            _set_private(one, None)
+            made.append(one)
+        return tuple(made)
 
 
 class Evaluation(_Frozen):

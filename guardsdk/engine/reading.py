@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from math import exp, inf
+from math import exp
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -13,7 +13,7 @@ from guardsdk.engine.scores import Peak, Scores
 from guardsdk.text.windows import covered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -91,7 +91,7 @@ class Tally:
         self.windows = windows
         self.reading = reading
         self._done: list[tuple[int, int]] = []
-        self._best = [-inf] * len(reading.columns)
+        self._best: list[float] = []
         self.peaks: dict[str, Peak] = {}
         """For each label the window it scored highest in."""
         self.settled = False
@@ -103,13 +103,15 @@ class Tally:
         first, end = self.windows[window]
         self._done.append((first, end))
         self._early = self._early and outputs.early
-        best, peak = self._best, None
-        for at, (label, column) in enumerate(self.reading.columns.items()):
-            if odds[column] > best[at]:
-                best[at] = odds[column]
-                if peak is None:
-                    peak = Peak(first, end, _row_of(outputs.attention, row), head)
-                self.peaks[label] = peak
+        columns = self.reading.columns
+        best = [odds[column] for column in columns.values()]
+        risen: Iterable[str] = columns
+        if self.peaks:  # nearly every text has one window only
+            risen = [label for label, odd, old in zip(columns, best, self._best, strict=True) if odd > old]
+            best = list(map(max, self._best, best))
+        if risen:
+            self._best = best
+            self.peaks.update(dict.fromkeys(risen, Peak(first, end, _row_of(outputs.attention, row), head)))
         if outputs.embedding is not None:
             vector = outputs.embedding[row]
             # Single precision until there is something to add to; the usual text has one window.

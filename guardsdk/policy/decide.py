@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy.reading import nearest
@@ -206,9 +206,10 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
     A principle fires where ``score >= threshold``. A label without a finite score is listed in ``unscored``: the
     caller must treat the check as incomplete, since comparing with NaN would quietly pass.
     """
-    evaluations: list[Evaluation] = []
+    held: list[dict[str, Any]] = []
     fired: list[Fired] = []
     unscored: dict[str, None] = {}
+    exact = True
     for principle in bound.rules[stage]:
         label, threshold = principle.label, principle.threshold
         score = scores.get(label)
@@ -218,15 +219,17 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
             continue
         margin = score - threshold
         reached = score >= threshold
-        given = {
-            "principle_id": principle.id,
-            "label": label,
-            "score": score,
-            "threshold": threshold,
-            "margin": margin,
-            "fired": reached,
-        }
-        evaluations.append(Evaluation.of_all(given) if plain else Evaluation.model_validate(given))
+        exact = exact and plain
+        held.append(
+            {
+                "principle_id": principle.id,
+                "label": label,
+                "score": score,
+                "threshold": threshold,
+                "margin": margin,
+                "fired": reached,
+            }
+        )
         if reached:
             fired.append(Fired(principle=principle, score=score, margin=margin))
     if len(fired) > 1:
@@ -234,7 +237,7 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
     return Decision(
         action=fired[0].principle.action if fired else Action.ALLOW,
         principle_id=fired[0].principle.id if fired else None,
-        evaluations=tuple(evaluations),
+        evaluations=Evaluation.of_each(held) if exact else tuple(map(Evaluation.model_validate, held)),
         fired=tuple(fired),
         unscored=tuple(unscored),
     )

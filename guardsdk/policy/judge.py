@@ -111,7 +111,7 @@ def judge(
         "status": Status.DEGRADED if missing else Status.COMPLETE,
         "stage": stage,
         "principle_id": None if held_back else decision.principle_id,
-        "scores": {label: score for label, score in scores.items() if isfinite(score)},
+        "scores": _finite(scores),
         "evaluations": decision.evaluations,
         "findings": findings,
         "coverage": coverage,
@@ -122,6 +122,13 @@ def judge(
         **about,
     }
     return Verdict.of(fields)
+
+
+def _finite(scores: Mapping[str, float]) -> dict[str, float]:
+    """Return a copy of ``scores`` without what is no finite number."""
+    if isfinite(sum(scores.values())):  # which it is not where one of them is not
+        return dict(scores)
+    return {label: score for label, score in scores.items() if isfinite(score)}
 
 
 def _follows(policy: Policy, action: Action) -> About:
