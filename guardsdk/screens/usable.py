@@ -46,7 +46,8 @@ def _flawless(reading: Reading, labels: Collection[str]) -> bool:
     whole = type(reading.coverage) is float and reading.coverage == 1.0
     if type(scores) is not dict or len(scores) != len(labels) or not whole:
         return False
-    for value in map(scores.get, labels):
+    for label in labels:
+        value = scores.get(label)
         if type(value) is not float or not 0.0 <= value <= 1.0:
             return False
     return True
