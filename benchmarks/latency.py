@@ -210,6 +210,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         guard = stack.enter_context(Guard(models=options.model, providers="cpu", cache=0))
         peer = stack.enter_context(Peer(options.peer_python)) if options.peer_python else None
         guard.warmup()
+        single = stack.enter_context(Guard(models=options.model, providers="cpu", cache=0, threads=1))
+        single.warmup()
         whole = None
         if guard.info().early_exit:
             whole = stack.enter_context(Guard(models=options.model, providers="cpu", cache=0, early_exit=False))
@@ -234,7 +236,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "overhead": besides,
             "cached_us": cached(directory, pools[130][0]),
             "volume": volume(guard, peer, sentences()),
-            "load": load(guard, pools[40], about["cores"]),
+            "load": load(guard, single, pools[40], about["cores"]),
             "scanner": against_scanner(guard, tokenizer, about["cores"], max(3, options.rounds // 6)),
             "costs": costs(besides, shape, memory),
             "rss_bytes": memory,

@@ -90,17 +90,30 @@ def load_table(result: dict[str, Any]) -> str:
     """Many callers of one guard."""
     found = result["load"]
     half = found["half_load"]
+    kinds = {
+        "measured": f"at half of that ({half['per_s']:.0f}/s, random arrivals)",
+        "one_thread": "the same with `Guard(threads=1)`",
+        "one_line": "a line in order, each check as long as a lone caller's",
+        "line_per_core": "the same with a line's head on every core, none slowed by another",
+    }
     rows = [
         ["one caller, p50", f"{found['lone_p50_ms']:.1f} ms"],
         ["best throughput, a batch or a thread per core", f"{found['best_per_s']:.0f} checks/s"],
         [f"{found['callers']} tasks together", f"{found['callers_per_s']:.0f} checks/s"],
         ["share of the best", f"{100 * found['share_of_best']:.0f} %"],
         ["slowest task's mean wait over the fastest's", f"{found['slowest_caller']:.2f}"],
-        [f"at half of that ({half['per_s']:.0f}/s, random arrivals), p50", f"{half['p50_ms']:.1f} ms"],
-        ["p99", f"{half['p99_ms']:.1f} ms"],
-        ["p99 over one caller's p50", f"{half['p99_over_lone']:.1f}"],
     ]
-    return table(["what", "measured"], rows, 1)
+    waits = [
+        [words, *(f"{half[name][what]:.1f}" for what in ("p50_ms", "p99_ms", "p99_over_lone"))]
+        for name, words in kinds.items()
+    ]
+    head = ["half load, random arrivals", "p50, ms", "p99, ms", "p99 over one caller's p50"]
+    return f"""\
+{table(["what", "measured"], rows, 1)}
+The last two rows are computed, for the same arrivals, from the times of a lone caller: chance alone makes callers wait.
+A run takes all cores where it may, so that the first of them is the yardstick; `threads=1` runs one check on each.
+
+{table(head, waits, 1)}"""
 
 
 def scanner_table(result: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import pytest
 from benchmarks import gpu
 from benchmarks.capacity import BUSY, RATE, CostModel, Shape, fit, plan
 from benchmarks.deberta import places
+from benchmarks.load import queue
 from benchmarks.speed_report import checks_table, page, picture
 from benchmarks.volume import of_length
 from guardsdk import Guard
@@ -32,7 +33,10 @@ def result(*, peer: bool, scanner: bool) -> dict[str, Any]:
         for entry in checks:
             entry |= {"peer": timed, "peer_over_ours": {"median": 4.25, "quartiles": (4.0, 4.5)}}
         volume |= {"peer_seconds": 0.75, "peer_over_ours": 3.0}
-    half = {"per_s": 50.0, "p50_ms": 11.0, "p99_ms": 33.0, "p99_over_lone": 3.3}
+    kinds = ("measured", "one_thread", "one_line", "line_per_core")
+    half: dict[str, Any] = {"per_s": 50.0} | {
+        kind: {"p50_ms": 11.0 + at, "p99_ms": 33.0 + at, "p99_over_lone": 3.3 + at} for at, kind in enumerate(kinds)
+    }
     return {
         "date": "2026-01-02",
         "machine": {
@@ -176,3 +180,23 @@ def test_without_a_gpu_the_script_says_so(model_directory: Path, capsys: pytest.
     if not capsys.readouterr().out:
         assert gpu.main(["--model", str(model_directory)]) == 2
         assert "cuda" in capsys.readouterr().err
+
+
+def test_a_line_serves_in_order_and_a_second_server_takes_who_comes_next() -> None:
+    gaps, services = [1.0, 1.0, 1.0, 10.0], [3.0, 3.0, 3.0, 3.0]
+    assert queue(gaps, services, 1) == [3.0, 5.0, 7.0, 3.0]
+    assert queue(gaps, services, 2) == [3.0, 3.0, 4.0, 3.0]
+
+
+def test_a_line_at_half_load_waits_as_long_as_theory_says() -> None:
+    gaps = np.random.default_rng(3).exponential(2.0, 20_000).tolist()
+    seconds = queue(gaps, [1.0] * 20_000, 1)
+    # Pollaczek and Khinchin: a wait of load / (2 * (1 - load)) services on average where all take as long.
+    assert sum(seconds) / len(seconds) == pytest.approx(1.5, rel=0.05)
+
+
+def test_the_page_holds_each_kind_of_half_load_in_its_row() -> None:
+    lines = page(result(peer=False, scanner=False)).splitlines()
+    for at, words in enumerate(("at half of that (50/s", "threads=1", "lone caller's", "every core")):
+        [row] = [line for line in lines if words in line and line.startswith("|")]
+        assert f"| {11.0 + at} | {33.0 + at} | {3.3 + at:.1f} |" in row
