@@ -1,41 +1,33 @@
-"""Small line charts as self-contained SVG: no script, no font, no network; readable on a light and a dark page."""
+"""Curves of recall against false alarms, many small ones in one picture, by the means of ``guardsdk.render``."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.render.axes import Axis, placed
+from guardsdk.render.drawing import WIDTH, dot, drawing, frame, gutter, legend, path, standalone, text
+from guardsdk.render.markup import element
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from guardsdk.render.markup import Markup
+
 Point = tuple[float, float]
 """False-alarm rate and recall, each in 0..1."""
 
-LEAST = 0.001
-"""Left end of the logarithmic axis; whatever is rarer is drawn there."""
-_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-_WIDTH, _HEIGHT = 340, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 46, 38
-_COLUMNS = 2
-_LEGEND = 30
-_NEAR = 0.5
-_STYLE = """
-  text { font: 11px system-ui, sans-serif; fill: #3d4451; }
-  .small { font-size: 10px; }
-  .title { font-size: 12.5px; font-weight: 600; fill: #1b1f27; }
-  .grid { stroke: #d7dbe2; stroke-width: 1; }
-  .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
-  .first { stroke: #1f6fd1; } .first-mark { fill: #1f6fd1; stroke: #fff; }
-  .second { stroke: #c2571a; stroke-dasharray: 5 3; } .second-mark { fill: #c2571a; stroke: #fff; }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #b4bcc8; } .title { fill: #eef1f5; } .grid { stroke: #3a414d; }
-    .first { stroke: #6aaef9; } .first-mark { fill: #6aaef9; stroke: #12151b; }
-    .second { stroke: #f0955a; } .second-mark { fill: #f0955a; stroke: #12151b; }
-  }
-"""
-_KINDS = ("first", "second")
+_COLUMNS: Final = 2
+_PANEL: Final = WIDTH / _COLUMNS
+_ROW: Final = 256.0
+_HEAD: Final = 56.0
+"""Above the first row: the title and the legend."""
+_NEAR: Final = 0.5
+_KINDS: Final = ("c1", "c2")
+RECALL: Final = placed(Axis("recall", 0.0, 1.0, words="percent"), (), 200.0, 66.0)
+ALARMS: Final = placed(Axis("false alarms", 0.001, 1.0, "log", "percent"), (), gutter(RECALL), _PANEL - 26)
+"""Whatever is rarer than the beginning of the axis is drawn there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +50,13 @@ class Chart:
     lines: tuple[Line, ...]
 
 
-def _x(rate: float) -> float:
-    share = math.log(max(rate, LEAST) / LEAST) / math.log(1 / LEAST)
-    return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
-
-
-def _y(recall: float) -> float:
-    return _TOP + (1 - recall) * (_HEIGHT - _TOP - _BOTTOM)
+def _place(point: Point) -> Point:
+    return ALARMS.at(point[0]), RECALL.at(point[1])
 
 
 def thinned(points: Sequence[Point]) -> list[Point]:
     """Chart coordinates of ``points`` without those that lie on the one before; both ends stay."""
-    places = [(round(_x(rate), 1), round(_y(recall), 1)) for rate, recall in points]
+    places = [_place(point) for point in points]
     kept = places[:1]
     for place in places[1:]:
         if max(abs(place[0] - kept[-1][0]), abs(place[1] - kept[-1][1])) >= _NEAR:
@@ -79,58 +66,21 @@ def thinned(points: Sequence[Point]) -> list[Point]:
     return kept
 
 
-def _diamond(x: float, y: float, kind: str) -> str:
-    corners = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in ((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)))
-    return f'<polygon class="{kind}-mark" points="{corners}"/>'
+def _diamond(x: float, y: float, kind: str) -> Markup:
+    return path(
+        [(x + dx, y + dy) for dx, dy in ((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0))], f"mark {kind}", closed=True
+    )
 
 
-def _circle(x: float, y: float, kind: str) -> str:
-    return f'<circle class="{kind}-mark" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:g} %"
-
-
-def _panel(chart: Chart, column: int, row: int) -> list[str]:
-    parts = [
-        f'<g transform="translate({column * _WIDTH} {_LEGEND + row * _HEIGHT})">',
-        f'<text class="title" x="{_LEFT}" y="16">{escape(chart.title)}</text>',
-        f'<text class="small" x="{_LEFT}" y="32">{escape(chart.below)}</text>',
-    ]
-    for tick in _TICKS:
-        at = f"{_x(tick):.1f}"
-        parts.append(f'<line class="grid" x1="{at}" x2="{at}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
-        parts.append(f'<text x="{at}" y="{_HEIGHT - _BOTTOM + 14}" text-anchor="middle">{_percent(tick)[:-2]}</text>')
-    for recall in (0.0, 0.25, 0.5, 0.75, 1.0):
-        at = f"{_y(recall):.1f}"
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at}" y2="{at}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{_y(recall) + 4:.1f}" text-anchor="end">{100 * recall:g}</text>')
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{_HEIGHT - 8}" text-anchor="middle">false alarms, %</text>')
-    centre = f"12 {(_TOP + _HEIGHT - _BOTTOM) / 2:g}"
-    parts.append(f'<text transform="translate({centre}) rotate(-90)" text-anchor="middle">recall, %</text>')
-    for line, kind in zip(chart.lines, _KINDS, strict=False):
-        path = " ".join(f"{x:g},{y:g}" for x, y in thinned(line.points))
-        parts.append(f'<polyline class="line {kind}" points="{path}"/>')
-    for line, kind in zip(chart.lines, _KINDS, strict=False):
-        if line.diamond:
-            parts.append(_diamond(_x(line.diamond[0]), _y(line.diamond[1]), kind))
-        parts.append(_circle(_x(line.circle[0]), _y(line.circle[1]), kind))
-    return [*parts, "</g>"]
-
-
-def _legend(first: str, second: str, circle: str, diamond: str) -> list[str]:
-    return [
-        f'<polyline class="line first" points="{_LEFT},14 {_LEFT + 24},14"/>',
-        f'<text x="{_LEFT + 30}" y="18">{escape(first)}</text>',
-        f'<polyline class="line second" points="{_LEFT + 120},14 {_LEFT + 144},14"/>',
-        f'<text x="{_LEFT + 150}" y="18">{escape(second)}</text>',
-        _circle(_LEFT + 290, 14, "first"),
-        f'<text x="{_LEFT + 300}" y="18">{escape(circle)}</text>',
-        _diamond(_LEFT + 410, 14, "first"),
-        f'<text x="{_LEFT + 422}" y="18">{escape(diamond)}</text>',
-    ]
+def _panel(chart: Chart, number: int) -> Markup:
+    parts = [text(0, 16, chart.title, kind="title"), text(0, 33, chart.below), *frame(ALARMS, RECALL)]
+    lines = list(zip(chart.lines, _KINDS, strict=False))
+    parts += [path(thinned(line.points), f"line {kind}") for line, kind in lines]
+    for line, kind in lines:
+        parts += [] if line.diamond is None else [_diamond(*_place(line.diamond), kind)]
+        parts.append(dot(*_place(line.circle), kind))
+    row, column = divmod(number, _COLUMNS)
+    return element("g", *parts, attributes={"transform": f"translate({column * _PANEL:g} {_HEAD + row * _ROW:g})"})
 
 
 def draw(charts: Sequence[Chart], *, title: str, first: str, second: str, circle: str, diamond: str) -> str:
@@ -138,7 +88,7 @@ def draw(charts: Sequence[Chart], *, title: str, first: str, second: str, circle
 
     Args:
         charts: The panels, row by row. Their axes are false alarms and recall.
-        title: What the picture shows, for readers who cannot see it.
+        title: What the picture shows.
         first: What the solid lines are.
         second: What the dashed lines are.
         circle: What a circle marks.
@@ -147,13 +97,18 @@ def draw(charts: Sequence[Chart], *, title: str, first: str, second: str, circle
     if crowded := [chart.title for chart in charts if len(chart.lines) > len(_KINDS)]:
         msg = f"a chart has at most {len(_KINDS)} lines: {', '.join(crowded)}"
         raise ValueError(msg)
-    width, height = _COLUMNS * _WIDTH, _LEGEND + math.ceil(len(charts) / _COLUMNS) * _HEIGHT
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
-        f"<title>{escape(title)}</title>",
-        f"<style>{_STYLE}</style>",
-        *_legend(first, second, circle, diamond),
+    at = 36.0
+    names, _ = legend([(first, _KINDS[0], "line"), (second, _KINDS[1], "line")], at)
+    marks = [
+        dot(340, at, _KINDS[0]),
+        text(350, at + 4, circle),
+        _diamond(470, at, _KINDS[0]),
+        text(480, at + 4, diamond),
     ]
-    for index, chart in enumerate(charts):
-        parts += _panel(chart, index % _COLUMNS, index // _COLUMNS)
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    picture = drawing(
+        title=title,
+        description="; ".join(f"{chart.title}: {chart.below}" for chart in charts),
+        height=_HEAD + math.ceil(len(charts) / _COLUMNS) * _ROW,
+        parts=[*names, *marks, *(_panel(chart, number) for number, chart in enumerate(charts))],
+    )
+    return standalone(picture)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmarks import tradeoff
 from benchmarks.data import Row
 from benchmarks.scoring import Outcome
-from benchmarks.svg import Chart, Line, draw, thinned
+from benchmarks.svg import ALARMS, RECALL, Chart, Line, draw, thinned
 from benchmarks.tradeoff import PANELS, Panel, charts, curve, main, names, pool, step
 
 if TYPE_CHECKING:
@@ -91,24 +91,25 @@ def test_the_picture_stands_alone_and_marks_where_it_should() -> None:
     chart = Chart("A & B", "x <y>", (Line(points, (0.01, 0.02), (1.0, 1.0)), Line(points[:2], (0.0, 0.0))))
     text = draw([chart] * 3, title="t", first="f", second="s", circle="c", diamond="d")
     root = ET.fromstring(text)  # noqa: S314  our own
-    assert root.get("viewBox") == "0 0 680 470"
     assert text.count("http") == 1
     assert "href" not in text
     assert "url(" not in text
     assert "prefers-color-scheme: dark" in text
-    (group, *_) = root.findall(f"{_SVG}g")
+    (group, *rest) = root.findall(f"{_SVG}g")
+    assert [one.get("transform") for one in rest] == ["translate(320 56)", "translate(0 312)"]
+    assert root.get("viewBox") == "0 0 640 568"
     assert [one.text for one in group.findall(f"{_SVG}text")][:2] == ["A & B", "x <y>"]
     circles = [(float(one.get("cx", 0)), float(one.get("cy", 0))) for one in group.findall(f"{_SVG}circle")]
-    left, right, top, bottom = 48, 324, 46, 182
     # 1 % is a third of the way from 0.1 % to 100 %
-    assert circles[0] == pytest.approx((left + (right - left) / 3, bottom - 0.02 * (bottom - top)), abs=0.06)
-    assert circles[1] == (left, bottom)
+    third = ALARMS.start + (ALARMS.end - ALARMS.start) / 3
+    assert circles[0] == pytest.approx((third, RECALL.start - 0.02 * (RECALL.start - RECALL.end)), abs=0.06)
+    assert circles[1] == pytest.approx((ALARMS.start, RECALL.start), abs=0.06)
 
 
 def test_thinning_keeps_both_ends_and_the_shape() -> None:
     kept = thinned([(0.0, rate / 10_000) for rate in range(10_001)])
-    assert kept[0][1] == 182
-    assert kept[-1][1] == 46
+    assert kept[0][1] == RECALL.start
+    assert kept[-1][1] == RECALL.end
     assert len(kept) < 300
     assert thinned([]) == []
 
