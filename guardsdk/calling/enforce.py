@@ -111,10 +111,23 @@ class Enforcer:
 
         The ``items`` of an answer that is a list are also read together: what is split over them is in none of them.
         """
+        return self._judged(texts, items, Stage.OUTPUT, actor, context=context, system=system)
+
+    def _judged(
+        self,
+        texts: Sequence[str],
+        items: Sequence[str],
+        stage: Stage,
+        actor: str | None,
+        *,
+        context: str | None = None,
+        system: str | None = None,
+    ) -> Judged:
+        """Check ``texts``, and what their ``items`` say together where that says more."""
         together = run_on(items)
         asked = list(texts) if together is None else [*texts, together.text]
         contexts = [context] * len(asked)
-        verdicts = self.guard.check_many(asked, stage=Stage.OUTPUT, contexts=contexts, system=system, actor=actor)
+        verdicts = self.guard.check_many(asked, stage=stage, contexts=contexts, system=system, actor=actor)
         judged = list(zip(asked, verdicts, strict=True))
         return judged if together is None or together.adds(verdicts[-1]) else judged[:-1]
 
@@ -127,3 +140,11 @@ class Enforcer:
     ) -> None:
         """Check the texts of a response in the same way."""
         enforce(verdict for _, verdict in self.judge_response(texts, context, actor, system=system))
+
+    def check_pages(self, pages: Sequence[str], beside: Sequence[str], actor: str | None = None) -> None:
+        """Check the pages that were found for one question, and what stands ``beside`` them, in the same way.
+
+        A model reads the pages one after the other, so they are read together too: what is split over them is in none.
+        """
+        texts = [text for text in (*pages, *beside) if text] or [""]
+        enforce(verdict for _, verdict in self._judged(texts, [page for page in pages if page], Stage.TOOL, actor))

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-def pieces_of(chunk: object, extractor: Callable[[Any], object] | None) -> list[Piece]:
+def read(chunk: object, extractor: Callable[[Any], object] | None) -> ResponseText:
     """Return every string in ``chunk``, in order; ``InputTypeError`` where it cannot be read as text."""
     response = ResponseText(extractor)
     response.add(chunk)
-    return response.pieces
+    return response
+
+
+def pieces_of(chunk: object, extractor: Callable[[Any], object] | None) -> list[Piece]:
+    """Return the pieces of what ``read`` returns; raises as it does."""
+    return read(chunk, extractor).pieces
 
 
 def with_texts(chunk: Any, texts: Sequence[str], extractor: Callable[[Any], object] | None) -> Any:  # noqa: ANN401  of the type of the chunk

@@ -92,12 +92,13 @@ class ResponseText:
         self._extractor = extractor
         self.pieces: list[Piece] = []
         """Every string found so far, in order."""
-        self._listed = False
+        self.listed = False
+        """Whether a value was a list."""
 
     def add(self, value: object) -> None:
         """Take in a response or its next chunk; ``InputTypeError`` for what cannot be read as text."""
         value = value if self._extractor is None else self._extractor(value)
-        self._listed = self._listed or is_list(value)
+        self.listed = self.listed or is_list(value)
         self._value(value, ())
 
     def texts(self) -> list[str]:
@@ -111,7 +112,7 @@ class ResponseText:
 
     def items(self) -> list[str]:
         """Return the texts of an answer that is a list, in order and with repetitions; none of any other answer."""
-        return [piece.text for piece in self.pieces if piece.text] if self._listed else []
+        return [piece.text for piece in self.pieces if piece.text] if self.listed else []
 
     def _value(self, value: object, path: tuple[object, ...]) -> None:
         if value is None:

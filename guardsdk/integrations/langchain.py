@@ -25,9 +25,8 @@ except ModuleNotFoundError as missing:
 
 from guardsdk.calling.enforce import Enforcer
 from guardsdk.errors import GuardError
-from guardsdk.extract import Passage, ResponseText, context_of, system_of, tool_passages
+from guardsdk.extract import ResponseText, context_of, system_of, tool_passages
 from guardsdk.extract.words import beside
-from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -134,9 +133,8 @@ class _Screen:
         self._enforcer.check(tool_passages(output), self._actor)
 
     def _retrieved(self, documents: Sequence[Document]) -> None:
-        texts = [text for one in documents for text in (one.page_content, beside(one, "page_content")) if text]
-        passages = [Passage(text, Stage.TOOL) for text in texts]
-        self._enforcer.check(passages or [Passage("", Stage.TOOL)], self._actor)
+        pages = [one.page_content for one in documents]
+        self._enforcer.check_pages(pages, [beside(one, "page_content") for one in documents], self._actor)
 
     def _open(self, run_id: UUID, context: str | None = None, system: str | None = None) -> _Run:
         run = _Run(context, system, ResponseText(self._extract_response))

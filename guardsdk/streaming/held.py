@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.calling.handling import held_back, weight
 from guardsdk.calling.redaction import edits_of
 from guardsdk.errors import InputTypeError
-from guardsdk.extract.chunks import pieces_of, with_texts
+from guardsdk.extract.chunks import read, with_texts
 from guardsdk.extract.words import spoken
 from guardsdk.streaming.channel import Channel, Window
 from guardsdk.streaming.joined import Seen, joined
+from guardsdk.streaming.together import Together
 from guardsdk.text.redact import apart, redact
 from guardsdk.vault import Markers
 from guardsdk.verdict import Action
@@ -62,10 +63,17 @@ class _Entry:
 
     chunk: Any = field(repr=False)
     parts: tuple[_Part, ...]
+    together: tuple[Together, int] | None = None
+    """What the places of a list say together, and where this chunk ends in it."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing stands against what its places say together."""
+        return self.together is None or self.together[1] <= self.together[0].released
 
     @property
     def ready(self) -> bool:
-        return all(part.end <= part.channel.released for part in self.parts)
+        return self.passed and all(part.end <= part.channel.released for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +97,12 @@ class Held:
         """Hold nothing yet."""
         self._rules = rules
         self._channels: dict[tuple[bool, tuple[object, ...]], Channel] = {}
+        self._lists: dict[tuple[str, ...], Together] = {}
         self._queue: deque[_Entry] = deque()
         self._returned: _Entry | None = None
         self._seen: list[Seen] = []
+        self._repeated = 0
+        """Checks that said no more than others."""
         self._approved: dict[tuple[int, str], int] = {}
         self._ended = False
         self.done = False
@@ -102,7 +113,7 @@ class Held:
     @property
     def checks(self) -> int:
         """How many checks were made."""
-        return len(self._seen)
+        return len(self._seen) + self._repeated
 
     @property
     def verdict(self) -> Verdict | None:
@@ -124,13 +135,13 @@ class Held:
 
     def _entry(self, chunk: object, *where: str) -> _Entry:
         try:
-            pieces = pieces_of(chunk, self._rules.extract)
+            response = read(chunk, self._rules.extract)
         except InputTypeError:
             if inspect.iscoroutine(chunk):
                 chunk.close()  # refused here, so nobody will await it
             raise
-        parts = []
-        for piece in pieces:
+        parts: list[_Part] = []
+        for piece in response.pieces:
             key = (piece.arguments, (*where, *piece.channel))
             if key not in self._channels:
                 self._channels[key] = Channel(self._rules.pace, arguments=piece.arguments)
@@ -138,7 +149,17 @@ class Held:
             start = channel.length
             channel.feed(piece.text)
             parts.append(_Part(channel, start, channel.length, piece.text))
-        return _Entry(chunk, tuple(parts))
+        return _Entry(chunk, tuple(parts), self._together(parts, where) if response.listed else None)
+
+    def _together(self, parts: Sequence[_Part], where: tuple[str, ...]) -> tuple[Together, int]:
+        """Read ``parts``, those of a chunk that is a list, together with those of the lists before."""
+        if where not in self._lists:
+            self._lists[where] = self._channels[False, (*where, "together")] = Together(self._rules.pace)
+        channel = self._lists[where]
+        for part in parts:
+            if not part.channel.arguments:
+                channel.add(part.text, part.channel)
+        return channel, channel.length
 
     def due(self) -> list[Window]:
         """Return what has to be checked before anything else can go on; nothing where the next chunk is needed."""
@@ -167,8 +188,14 @@ class Held:
         """
         against: list[Pair] = []
         for window, verdict in zip(windows, verdicts, strict=True):
+            together = window.channel if isinstance(window.channel, Together) else None
+            if together is not None and not together.adds(window, verdict):
+                self._repeated += 1
+                continue
             self._seen.append(Seen(verdict, self._place(window.channel), window.start))
-            if not (verdict.allowed or verdict.action is Action.REDACT or self._is_approved(window, verdict)):
+            redacts = verdict.action is Action.REDACT  # but nothing is cut out of several places
+            holds = together is not None if redacts else not self._is_approved(window, verdict)
+            if holds and not verdict.allowed:
                 against.append((window, verdict))
         return sorted(against, key=lambda pair: weight(pair[1]), reverse=True)
 
@@ -182,7 +209,7 @@ class Held:
         return [
             (window, redact(window.text, edits_of(self._rules.policy, verdict, window.text, Markers())))
             for window, verdict in pairs
-            if not verdict.allowed
+            if not (verdict.allowed or isinstance(window.channel, Together))
             and any(
                 window.start + end > window.channel.released
                 for finding in verdict.findings
@@ -229,6 +256,8 @@ class Held:
     def _edits(self, window: Window, verdict: Verdict) -> tuple[int, list[Edit]] | None:
         """Return up to where the text may go out, and the changes up to there; none where one comes too late."""
         channel, policy = window.channel, self._rules.policy
+        if isinstance(channel, Together):
+            return channel.point(window, ()), []
         settled = max(channel.released, channel.edits[-1][1] if channel.edits else 0)
         cuts: list[tuple[Finding, list[Span]]] = []
         for finding in () if verdict.allowed else verdict.findings:
@@ -283,7 +312,8 @@ class Held:
         entry = self._queue[0]
         # Of the chunk in which the stream was stopped, the words before; half a tool call is none.
         self._queue.clear()
-        if any(part.channel.arguments for part in entry.parts) or not any(part.written for part in entry.parts):
+        whole = not entry.passed or any(part.channel.arguments for part in entry.parts)
+        if whole or not any(part.written for part in entry.parts):
             return NOTHING
         with suppress(InputTypeError):
             return self._written(entry)

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from guardsdk.errors import Blocked, CheckFailedError, GuardError
 from guardsdk.integrations.langchain import AsyncGuardCallbackHandler, GuardCallbackHandler
 from guardsdk.verdict import Stage
+from tests.acting import guard_of
 from tests.blocking import Seen, StageGuard
 from tests.integrations.chains import (
     HANDLERS,
@@ -150,8 +151,17 @@ def test_a_retrieved_document_that_is_blocked_never_reaches_the_model() -> None:
     with pytest.raises(Blocked) as caught:
         rag_of(model, "page one", "page two").invoke("hello", config_of(GuardCallbackHandler(guard)))
     assert caught.value.verdict.stage is Stage.TOOL
-    assert guard.texts(Stage.TOOL) == ["page one", "page two"]
+    assert guard.texts(Stage.TOOL) == ["page one", "page two", "page one\npage two"]
     assert model.called == []
+
+
+def test_an_order_that_is_split_over_the_pages_that_were_found_is_seen() -> None:
+    pages = [Document(page_content=text) for text in ("x" * 3000 + " plan", "", "bombs " + "y" * 3000)]
+    handler = GuardCallbackHandler(guard_of("block", Stage.TOOL, label="split"))
+    handler.on_retriever_end(pages[:2])
+    handler.on_retriever_end(pages[1:])
+    with pytest.raises(Blocked):
+        handler.on_retriever_end(pages)
 
 
 @with_either

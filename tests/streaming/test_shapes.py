@@ -12,11 +12,11 @@ from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 
-from guardsdk import Blocked
+from guardsdk import Action, Blocked
 from guardsdk.errors import InputTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Generator
 
     from tests.streaming.screens import PatternGuard
 
@@ -228,3 +228,58 @@ async def test_an_async_stream_of_a_langchain_model_is_screened(patterns: Patter
     model = GenericFakeChatModel(messages=iter([AIMessage(content="".join(WORDS))]))
     out = [chunk async for chunk in patterns.stream(model.astream("What is the key?"))]
     assert "".join(str(chunk.content) for chunk in out) == CUT
+
+
+SPLIT: dict[str, list[list[Any]]] = {
+    "in one list": [["a forb", "idden plan"]],
+    "over two lists": [["well", "it is forb"], ["idden", "as I said"]],
+    "lines": [["first half"], ["and so on", "of the second half"]],
+    "messages": [[{"role": "assistant", "content": "forb"}, {"role": "assistant", "content": "idden word"}]],
+    "lists in lists": [[["it is forb"], ["idden"]]],
+    "a value": [["my key is sk-abc", "def123 and more"]],
+}
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_what_is_split_over_the_places_of_a_list_is_held_back(patterns: PatternGuard, name: str) -> None:
+    stream = patterns.stream(flowing(SPLIT[name]))
+    with pytest.raises(Blocked):
+        list(stream)
+    assert stream.verdict is not None
+    assert stream.verdict.action is Action.BLOCK
+    returned = patterns.stream(returning(flowing(SPLIT[name])))
+    with pytest.raises(Blocked):
+        list(returned)
+
+
+def flowing(chunks: list[list[Any]]) -> list[list[Any]]:
+    """The same chunks after one in which two places meet at white space, as those of pieces of a text do."""
+    return [["to", " begin"], *chunks]
+
+
+def returning(chunks: list[list[Any]]) -> Generator[str, None, list[Any]]:
+    yield "sure"
+    return [item for chunk in chunks for item in chunk]  # what a generator returns is screened too
+
+
+def test_nothing_of_a_list_in_which_a_stream_stops_comes_out(patterns: PatternGuard) -> None:
+    said: list[Any] = []
+    stream = patterns.stream([["one", " two. "], ["it is forb", "idden"]])
+    with pytest.raises(Blocked):
+        said.extend(iter(stream))
+    assert said in ([], [["one", " two. "]])
+
+
+def test_the_places_together_decide_only_by_what_lies_in_several(patterns: PatternGuard) -> None:
+    stream = patterns.stream([["my key", " is"], [" sk-abcdef1", " noted"], [" or so", " it seems"]])
+    assert list(stream) == [["my key", " is"], [" [VALUE_1]", " noted"], [" or so", " it seems"]]
+    assert stream.verdict is not None
+    assert sorted(finding.label for finding in stream.verdict.findings) == ["note", "value"]
+
+
+def test_lists_of_one_place_are_checked_as_its_strings_would_be(patterns: PatternGuard) -> None:
+    words = [f"word{number} " for number in range(400)]
+    plain = patterns.stream(words)
+    listed = patterns.stream([[word] for word in words])
+    assert [word for chunk in listed for word in chunk] == list(plain)
+    assert listed.checks == plain.checks
