@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from math import hypot, inf, isfinite, sqrt
-from operator import sub
+from math import inf, isfinite, sqrt
+from operator import mul
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -74,36 +74,17 @@ class Head:
 
 
 class _Part(NamedTuple):
-    """Heads of one ``Ordinary``, K of them."""
+    """Heads of one ``Ordinary``."""
 
+    mean: NDArray[np.float32]
+    """[H]"""
     scale: float
-    start: float
-    """Square of the length of the mean."""
     rows: NDArray[np.float32]
-    """[1 + R + K, H]: the mean, the directions, then the weights of the heads."""
-    starts: list[float]
-    """Their products with the mean, R + K."""
+    """[R + K, H]: the directions, then the weights of the heads."""
     directions: int
     """R"""
-    heard: list[tuple[float, NDArray[np.float32], list[float]]]
-    """K gates, infinite where there is no example; the examples [N, H]; and their products with the mean, N."""
-
-
-def _part(ordinary: Ordinary, heads: Sequence[Head]) -> _Part:
-    """Return what is read at once for ``heads``, all of one ``ordinary``."""
-    mean = ordinary.mean.astype(np.float64)
-    rows = np.concatenate([ordinary.directions, *(head.weights[None] for head in heads)])
-    heard = [
-        (head.gate if len(head.examples) else inf, head.examples, (head.examples @ mean).tolist()) for head in heads
-    ]
-    return _Part(
-        scale=ordinary.scale,
-        start=float(mean @ mean),
-        rows=np.concatenate([ordinary.mean[None], rows]),
-        starts=(rows @ mean).tolist(),
-        directions=len(ordinary.directions),
-        heard=heard,
-    )
+    heard: list[tuple[int, float, NDArray[np.float32]]]
+    """Of each head its place among all, its gate, and its examples [N, H]."""
 
 
 class Heads:
@@ -115,20 +96,21 @@ class Heads:
 
     def __init__(self, heads: Sequence[Head]) -> None:
         """Read ``heads``, of distinct names and of one width; those of one ``Ordinary`` share its part of the work."""
-        sorts = [
-            (ordinary, [head for head in heads if head.ordinary is ordinary])
-            for ordinary in dict.fromkeys(head.ordinary for head in heads)
-        ]
-        placed = [head for _, own in sorts for head in own]
-        self.names = tuple(head.name for head in placed)
-        """K labels, distinct from each other and from the model's; those of one ``Ordinary`` side by side."""
+        self.names = tuple(head.name for head in heads)
+        """K labels, distinct from each other and from the model's."""
         self.lines = [
             (head.calibration.slope, head.calibration.intercept + head.calibration.slope * head.intercept)
-            for head in placed
+            for head in heads
         ]
         """K slopes and intercepts, from what ``beside`` gives to the log-odds of a probability."""
         self._width = len(heads[0].weights)
-        self._parts = [_part(ordinary, own) for ordinary, own in sorts]
+        self._blank = [0.0] * len(heads)
+        self._parts: list[_Part] = []
+        for ordinary in dict.fromkeys(head.ordinary for head in heads):
+            own = [(place, head) for place, head in enumerate(heads) if head.ordinary is ordinary]
+            rows = np.concatenate([ordinary.directions, *(head.weights[None] for _, head in own)])
+            heard = [(place, head.gate if len(head.examples) else inf, head.examples) for place, head in own]
+            self._parts.append(_Part(ordinary.mean, ordinary.scale, rows, len(ordinary.directions), heard))
 
     def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
         """Return the model's log-odds, B lists of L, and behind them what ``embeddings`` [B, H] give: B of L + K.
@@ -143,24 +125,21 @@ class Heads:
 
     def _read(self, embedding: NDArray[np.float32]) -> list[float]:
         """Return K log-odds of ``embedding`` [H]."""
-        found: list[float] = []
-        # Products with the way are those with the embedding less those with the mean, which are known: sooner than
-        # to make an array of the way.
-        length_squared = float(embedding.dot(embedding))
-        for scale, start, rows, starts, directions, heard in self._parts:
-            along_mean, *products = rows.dot(embedding).tolist()
-            read = list(map(sub, products, starts))
-            square = scale * (length_squared - 2.0 * along_mean + start) - hypot(*read[:directions]) ** 2
+        found = self._blank.copy()
+        for mean, scale, rows, directions, heard in self._parts:
+            way = embedding - mean
+            read = rows.dot(way).tolist()
+            along = read[:directions]
+            square = scale * float(way.dot(way)) - sum(map(mul, along, along))
             if not isfinite(square):  # a score that is no number is below every threshold
                 msg = "the model gave an embedding that is not finite"
                 raise ModelError(msg)
             length = sqrt(max(square, _SHORTEST))
-            for product, (gate, examples, offsets) in zip(read[directions:], heard, strict=True):
+            for product, (place, gate, examples) in zip(read[directions:], heard, strict=True):
                 value = product / length
-                if value >= gate:
-                    closest = max(map(sub, examples.dot(embedding).tolist(), offsets)) / length
-                    value += ALIKE * max(closest - FAR, 0.0)
-                found.append(value)
+                if value >= gate and (closest := max(examples.dot(way).tolist()) / length) > FAR:
+                    value += ALIKE * (closest - FAR)
+                found[place] = value
         return found
 
 
