@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guardsdk.beside import Beside
 from guardsdk.engine.batches import Row, arrays, plan_batches
 from guardsdk.engine.cores import default_threads, usable_cores
 from guardsdk.engine.early import bounds_of
@@ -192,9 +193,10 @@ class Classifier:
         with self._lock:
             if self._state is None:
                 verify_files(self.model)
-                encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
                 threads = self._threads or default_threads()
-                runner = Runner(self.model, self._providers, threads, self._runtime)
+                with Beside(lambda: Runner(self.model, self._providers, threads, self._runtime)) as opening:
+                    encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
+                runner = opening.result()
                 turns = Turns(
                     lambda rows: runner.run(*arrays(rows, encoder.closing, encoder.pad), [row.bounds for row in rows]),
                     usable_cores() if runner.active.kind == "cpu" else 1,

@@ -83,7 +83,7 @@ class OnnxRuntime:
 
     def offered(self) -> Sequence[str]:
         """Return the names of the execution providers this installation was built with."""
-        names: list[str] = _runtime().get_available_providers()
+        names: list[str] = runtime().get_available_providers()
         return names
 
     def open(self, path: Path, kind: Kind, threads: int) -> Session:
@@ -96,7 +96,7 @@ class OnnxSession:
 
     def __init__(self, path: Path, kind: Kind, threads: int) -> None:
         """Load and optimise the graph at ``path``; ``threads`` is how many CPU threads one run may use."""
-        onnxruntime = _runtime()
+        onnxruntime = runtime()
         if kind == "cuda" and importlib.util.find_spec("nvidia") is not None:
             onnxruntime.preload_dlls()  # CUDA that was installed as Python packages is not on the loader's path
         options = onnxruntime.SessionOptions()
@@ -150,8 +150,8 @@ class OnnxSession:
         return ["logits", *(name for name in ("attention", "embedding", STATES) if name in declared)]
 
 
-def _runtime() -> ModuleType:
-    """Import ONNX Runtime, which must not happen with the package, and keep it from reporting to its maker."""
+def runtime() -> ModuleType:
+    """Return ONNX Runtime, kept from reporting to its maker; its import takes a while and must not come with the package."""
     with runtime_telemetry_off():
         import onnxruntime  # noqa: PLC0415
     # For a host that imported it before us: the variable came too late, this stops most of what would still be sent.

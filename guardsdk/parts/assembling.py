@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guardsdk.beside import Beside
 from guardsdk.pipeline import Assembly
 from guardsdk.policy.decide import bind, not_below
 from guardsdk.policy.model import TAUGHT
@@ -29,9 +30,14 @@ def find_classifier(
 ) -> Classifier:
     """Return the classifier on the model at ``models``, shared by all who ask for the same; ``ModelError`` if none."""
     from guardsdk.engine.pool import classifier  # noqa: PLC0415
+    from guardsdk.engine.session import runtime  # noqa: PLC0415
     from guardsdk.registry.lookup import find_model, load_manifest  # noqa: PLC0415
 
-    return classifier(load_manifest(find_model(models, settings)), providers, threads)
+    model = load_manifest(find_model(models, settings))
+    runtime()  # an import keeps the interpreter busy: in the thread it would only take turns with the other
+    with Beside(lambda: classifier(model, providers, threads)) as loading:
+        import guardsdk.screens.packaged  # noqa: F401, PLC0415  what ``assemble`` needs next
+    return loading.result()
 
 
 def assemble(

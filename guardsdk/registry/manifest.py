@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.json"
 """What describes a model that was exported elsewhere; see ``registry.exported``."""
+_AT_ONCE = 1 << 22
+"""Bytes hashed without the interpreter; after each of them other threads may make this one wait for it."""
 
 
 class _Strict(BaseModel):
@@ -190,9 +192,12 @@ class Manifest(_Strict):
 
 def file_entry(path: Path) -> FileEntry:
     """Return size and sha256 of the file at ``path``. Raises ``ModelError`` when it cannot be read."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_AT_ONCE))
     try:
-        with path.open("rb") as file:
-            return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size=path.stat().st_size)
+        with path.open("rb", buffering=0) as file:
+            while read := file.readinto(buffer):
+                digest.update(buffer[:read])
+        return FileEntry(sha256=digest.hexdigest(), size=path.stat().st_size)
     except OSError as error:
         msg = f"model file {path} cannot be read: {error.strerror}"
         raise ModelError(msg) from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import repeat
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.words import WORDS
@@ -15,15 +17,11 @@ _WORD = re.compile("[A-Za-z]+")
 _ENDINGS: Final = ("s", "es", "ed", "d", "ing", "er", "r", "ly")
 _SHORTEST = 3
 """Letters from which on a word, or a stem, tells anything by itself."""
-FORMS: Final = WORDS | {
-    stem + ending
-    for word in WORDS
-    if len(word) >= _SHORTEST
-    for stem in ((word, word[:-1]) if word.endswith("e") else (word,))
-    for ending in _ENDINGS
-}
+_WHOLE: Final = [word for word in WORDS if len(word) >= _SHORTEST]
+_STEMS: Final = [*_WHOLE, *(word[:-1] for word in _WHOLE if word.endswith("e"))]
+FORMS: Final = WORDS.union(*(map(add, _STEMS, repeat(ending)) for ending in _ENDINGS))
 """The common words and their regular forms. A few are no words at all, which costs less than looking for stems."""
-_LONGEST: Final = max(map(len, FORMS))
+_LONGEST: Final = max(map(len, WORDS)) + max(map(len, _ENDINGS))
 _MOSTLY = 0.6
 """Share of letters in known words: English has .8 and more, another language .1 to .3, any cipher next to none."""
 _TELLING = 4
