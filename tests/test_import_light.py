@@ -50,6 +50,41 @@ def test_decorating_a_function_loads_no_runtime_yet() -> None:
     assert [name for name in HEAVY if name in modules] == []
 
 
+_BUILT = """
+from pydantic import BaseModel
+def built(model=BaseModel):
+    found = {model.__name__} if model.__pydantic_complete__ and model.__module__.startswith("guardsdk.") else set()
+    return found.union(*map(built, model.__subclasses__()))
+"""
+_FIRST_CHECK = "from guardsdk import Guard\nGuard(providers='cpu').check('What is the capital of France?')\n"
+
+
+def test_a_first_check_builds_the_schemas_it_validates_with_and_no_other() -> None:
+    validated = {"ActorRules", "ArtifactRef", "FileEntry", "Manifest", "MonitorRules", "NgramManifest"}
+    validated |= {"Policy", "Settings"}
+    loaded_after(f"{_BUILT}{_FIRST_CHECK}assert built() == {validated}, built()")
+
+
+def test_a_first_check_of_plain_text_brings_no_tokenizer_library() -> None:
+    modules = loaded_after(_FIRST_CHECK)
+    assert "onnxruntime" in modules
+    assert "tokenizers" not in modules
+
+
+def test_the_first_verdicts_are_written_out_from_many_threads_at_once() -> None:
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from guardsdk import Action, Stage, Status, Verdict\n"
+        "fields = dict(allowed=True, action=Action.ALLOW, status=Status.COMPLETE, stage=Stage.INPUT, scores={})\n"
+        "verdicts = [Verdict.of(dict(fields)) for _ in range(64)]\n"
+        "with ThreadPoolExecutor(16) as pool:\n"
+        "    told = set(pool.map(lambda one: one.model_dump_json(), verdicts))\n"
+        "    again = list(pool.map(Verdict.model_validate_json, list(told) * 64))\n"
+        "assert len(told) == 1 and again == verdicts\n"
+    )
+    loaded_after(code)
+
+
 def test_the_probe_sees_a_heavy_module_that_is_loaded() -> None:
     assert "numpy" in loaded_after("import numpy")
 

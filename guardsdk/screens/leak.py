@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.screens.base import Reading
+from guardsdk.text.late import late
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _PLACES: Final = 8
 """Places of the instructions that one shingle is looked for at: a shingle that is everywhere says nothing."""
 _REMEMBERED: Final = 64
 """System texts remembered: an application has a few, and each answer comes with one of them."""
-_WORD: Final = re.compile(
+_WORD: Final = late(
     "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]|[^\\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+"
 )
 """A word, or one character of the scripts that write without spaces."""
@@ -129,7 +129,7 @@ class Instructions:
         total = sum(run.same for run in runs if run.same >= _COUNTED)
         share = total / self._count if total >= FEWEST else 0.0
         least = min(longest, _COUNTED)
-        places = [match.span() for match in _WORD.finditer(text)]
+        places = [match.span() for match in _WORD().finditer(text)]
         spans = tuple((places[run.first][0], places[run.end - 1][1]) for run in runs if run.same >= least)
         return Leak(min(1.0, max(longest / FULL_RUN, share)), spans)
 
@@ -171,8 +171,8 @@ def _closed(runs: list[_Run], done: list[_Run]) -> list[_Run]:
 def _words(text: str) -> list[str]:
     """Return the words of ``text``, each in one form for all its letters' forms."""
     if text.isascii():
-        return _WORD.findall(text.lower())
-    return [unicodedata.normalize("NFKC", word).casefold() for word in _WORD.findall(text)]
+        return _WORD().findall(text.lower())
+    return [unicodedata.normalize("NFKC", word).casefold() for word in _WORD().findall(text)]
 
 
 def _shingles(words: Sequence[str]) -> list[int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.text.confusables import LOOK_ALIKES
 from guardsdk.text.hidden import INVISIBLE, hidden
+from guardsdk.text.late import late
 from guardsdk.text.rewrite import Edit
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ _GONE: Final = 3
 _MARK: Final = 4
 _FOREIGN: Final = 5
 _UNSUSPECTED: Final = frozenset({_SAME, _FOREIGN})
-_PLAIN = re.compile("[\x00-\x7f\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]*")
+_PLAIN = late("[\x00-\x7f\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]*")
 """Scripts in which nothing is in disguise, as most of the world's longest texts without spaces are written."""
 
 
@@ -137,7 +138,7 @@ class _Evidence:
 
 def unfolded(text: str) -> list[Edit]:
     """Return the edits that undo disguises of single characters in ``text``; none for ordinary text of any script."""
-    if text.isascii() or _PLAIN.fullmatch(text):
+    if text.isascii() or _PLAIN().fullmatch(text):
         return []
     secret = [
         Edit(one.start, one.end, "" if one.message is None else f" {one.message} ", one.channel)

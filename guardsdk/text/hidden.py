@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.text.late import late
 from guardsdk.text.readable import readable
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
 _ZERO = "\u200b-\u200f\u2060-\u2064\u034f\u115f\u1160\u180e\u3164\ufeff\uffa0"
@@ -21,8 +22,8 @@ _LONGEST_ZERO_RUN = 7
 _SCATTERED = 8
 _SCATTERED_SHARE = 0.05
 """From how many invisible characters inside Latin words, and from what share of the text, they are there on purpose."""
-_ANY = re.compile(f"[{INVISIBLE}]")
-_CHANNEL = re.compile(
+_ANY = late(f"[{INVISIBLE}]")
+_CHANNEL = late(
     # A flag such as that of Wales is a black flag, a region in tag letters and an end tag; it says what it shows.
     "(?P<flag>\U0001f3f4(?:\U000e0067\U000e0062|\U000e0075\U000e0073|\U000e0063\U000e0061)"
     "[\U000e0061-\U000e007a]{2,3}\U000e007f)"
@@ -31,9 +32,9 @@ _CHANNEL = re.compile(
     f"|(?P<zero>[{_ZERO}]{{{_LONGEST_ZERO_RUN + 1},}})"
     "|(?P<override>[\u202b\u202d\u202e\u2067][^\u202c\u2069\n\u2029]*[\u202c\u2069]?)"
 )
-_SCATTER = re.compile(f"(?<=[A-Za-z])(?:[{_SELECTORS}]|[{_ZERO}]{{1,{_LONGEST_ZERO_RUN}}})(?=[A-Za-z])")
-_LEFT_TO_RIGHT = re.compile("[A-Za-z\u00c0-\u024f\u0370-\u052f]")
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+_SCATTER = late(f"(?<=[A-Za-z])(?:[{_SELECTORS}]|[{_ZERO}]{{1,{_LONGEST_ZERO_RUN}}})(?=[A-Za-z])")
+_LEFT_TO_RIGHT = late("[A-Za-z\u00c0-\u024f\u0370-\u052f]")
+_RIGHT_TO_LEFT = late("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _TAGS = 0xE0000
 _SELECTORS_FROM, _MORE_SELECTORS_FROM = 0xFE00, 0xE0100
 _FEW_SELECTORS = 16
@@ -60,9 +61,9 @@ def hidden(text: str) -> list[Hidden]:
     What ordinary text uses is none: one selector after an emoji, joiners between letters or emoji, marks and embeddings
     around words of the other direction, flags made of tag letters, a phone number wrapped to keep its order.
     """
-    if text.isascii() or not _ANY.search(text):
+    if text.isascii() or not _ANY().search(text):
         return []
-    found = [passage for match in _CHANNEL.finditer(text) if (passage := _read(match)) is not None]
+    found = [passage for match in _CHANNEL().finditer(text) if (passage := _read(match)) is not None]
     return sorted([*found, *_scattered(text, found)], key=lambda one: one.start)
 
 
@@ -105,8 +106,8 @@ def _override(start: int, run: str) -> Hidden | None:
     inside = run[1:].rstrip("\u202c\u2069")
     end = start + len(run)
     if run[0] == "\u202d":
-        return Hidden(start, end, "bidi", inside[::-1]) if _RIGHT_TO_LEFT.search(inside) else None
-    if not _LEFT_TO_RIGHT.search(inside) or (run[0] != "\u202e" and _RIGHT_TO_LEFT.search(inside)):
+        return Hidden(start, end, "bidi", inside[::-1]) if _RIGHT_TO_LEFT().search(inside) else None
+    if not _LEFT_TO_RIGHT().search(inside) or (run[0] != "\u202e" and _RIGHT_TO_LEFT().search(inside)):
         return None
     return Hidden(start, end, "bidi", inside[::-1] if run[0] == "\u202e" else inside)
 
@@ -114,6 +115,6 @@ def _override(start: int, run: str) -> Hidden | None:
 def _scattered(text: str, found: list[Hidden]) -> Iterator[Hidden]:
     """Yield the invisible characters strewn between Latin letters, where they are too many to be an accident."""
     taken = {passage.start for passage in found}
-    marks = [match.span() for match in _SCATTER.finditer(text) if match.start() not in taken]
+    marks = [match.span() for match in _SCATTER().finditer(text) if match.start() not in taken]
     if len(marks) >= max(_SCATTERED, _SCATTERED_SHARE * len(text)):
         yield Hidden(marks[0][0], marks[-1][1], "scattered", None)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import re
 
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff\ud800-\udfff\ue000-\uf8ff]")
+from guardsdk.text.late import late
+
+_UNREADABLE = late("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff\ud800-\udfff\ue000-\uf8ff]")
 _SHORTEST = 4
 _PROBE = 48
 """Bytes looked at before the rest is decoded: pictures and keys are long and show what they are at once."""
@@ -32,7 +33,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _judge(text: str) -> str | None:
-    if len(text) < _SHORTEST or len(_UNREADABLE.findall(text)) > _MOST_BAD * len(text):
+    if len(text) < _SHORTEST or len(_UNREADABLE().findall(text)) > _MOST_BAD * len(text):
         return None
     plain = sum(character.isalnum() or character.isspace() for character in text)
     letters = any(character.isalpha() for character in text)
