@@ -103,9 +103,13 @@ def growth(model: str, sentences: Sequence[str], checks: int) -> dict[str, float
     return {"checks": checks, "actors": _ACTORS, "first_bytes": found[0][1], "last_bytes": found[-1][1], "slope": slope}
 
 
-def starts(model: str, peer_python: Path | None, repeats: int) -> dict[str, Any]:
-    """Cold start to the first verdict and import times, each in fresh processes taken in turn; medians."""
-    ours = Path(sys.executable)
+def starts(model: str, own_python: Path | None, peer_python: Path | None, repeats: int) -> dict[str, Any]:
+    """Cold start to the first verdict and import times, each in fresh processes taken in turn; medians.
+
+    ``own_python`` should hold guardsdk and no more, as ``peer_python`` holds the peer: the libraries both import look
+    through every installed distribution for plugins.
+    """
+    ours = own_python or Path(sys.executable)
     tasks = {
         "first_verdict": (ours, _OUR_START.format(model=model)),
         "import": (ours, _OUR_IMPORT),

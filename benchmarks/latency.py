@@ -3,7 +3,8 @@
 All of it in one command, in some six minutes on two cores; what is timed against something else is timed in turn with
 it. Nothing else should run meanwhile: waits and throughput are wall time.
 
-Example: ``python -m benchmarks.latency --peer-python PEER/bin/python --markdown docs/performance.md``.
+Example: ``python -m benchmarks.latency --own-python OWN/bin/python --peer-python PEER/bin/python --markdown
+docs/performance.md``.
 """
 
 from __future__ import annotations
@@ -190,6 +191,11 @@ def parser() -> argparse.ArgumentParser:
     built = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
     built.add_argument("--model", type=Path, help="model directory (default: the shipped one)")
     built.add_argument("--peer-python", type=Path, help="interpreter of a virtual environment that holds the peer")
+    built.add_argument(
+        "--own-python",
+        type=Path,
+        help="interpreter of a virtual environment with guardsdk and no more, for cold starts (default: this one)",
+    )
     built.add_argument("--rounds", type=int, default=40, help="bursts for each length and side (default: %(default)s)")
     built.add_argument("--repeats", type=int, default=7, help="fresh processes of each kind (default: %(default)s)")
     built.add_argument(
@@ -242,7 +248,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "rss_bytes": memory,
             "peer_rss_bytes": peer.rss_bytes() if peer else None,
             "growth": growth(str(directory), sentences(), options.growth),
-            "starts": starts(str(directory), options.peer_python, options.repeats),
+            "starts": starts(str(directory), options.own_python, options.peer_python, options.repeats),
         }
 
 

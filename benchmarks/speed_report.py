@@ -10,7 +10,7 @@ from guardsdk.render.axes import Axis
 from guardsdk.render.drawing import standalone
 from guardsdk.render.lines import Series, line_chart
 
-COMMAND = "python -m benchmarks.latency --peer-python PEER --markdown docs/performance.md"
+COMMAND = "python -m benchmarks.latency --own-python OWN --peer-python PEER --markdown docs/performance.md"
 PICTURE = "img/performance.svg"
 """Where the picture lies, seen from the page."""
 START_NAMES = {
@@ -219,6 +219,7 @@ def page(result: dict[str, Any]) -> str:
         "## What it takes\n",
         costs_part(result),
         "## A fresh process, medians\n",
+        "OWN and PEER hold guardsdk and the peer, no more: libraries look through what is installed as they start.\n",
         starts_table(result),
         "## Memory after checks of every length\n",
         memory_table(result),

@@ -53,7 +53,7 @@ def capture_word(given: str, source: str) -> CaptureWord:
 class Settings(BaseModel):
     """Defaults that an argument of ``Guard`` overrides."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Path | None = None
     """``GUARDSDK_MODEL``: a model directory used instead of the packaged one."""

@@ -90,7 +90,7 @@ def highest(*scores: dict[str, float]) -> dict[str, float]:
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     _named: ClassVar[set[str]]
     """Every field, as a model keeps the names of those that were given."""

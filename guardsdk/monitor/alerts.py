@@ -52,7 +52,7 @@ class Severity(StrEnum):
 class Alert(BaseModel):
     """Something worth looking at, with the figures that say why. It holds no text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
     severity: Severity

@@ -12,7 +12,7 @@ Fsync = Literal["always", "interval", "never"]
 class LogRules(BaseModel):
     """How decisions are written down."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     path: str | None = Field(default=None, min_length=1)
     """The file that is written to, from the working directory where it is relative; policies must name one."""

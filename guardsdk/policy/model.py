@@ -49,7 +49,7 @@ FPR: Final = re.compile(r"fpr:(0?\.\d+)")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Example(_Strict):

@@ -33,7 +33,7 @@ class Recalibration(BaseModel):
     line in log-odds from each to the next; the first and the last of these lines go on beyond the ends.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     label: str = Field(min_length=1)
     """The label whose scores it changes."""

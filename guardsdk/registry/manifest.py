@@ -20,7 +20,7 @@ _AT_ONCE = 1 << 22
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FileEntry(_Strict):

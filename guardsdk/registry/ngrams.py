@@ -20,7 +20,7 @@ WEIGHTS_FILE = "weights.bin"
 class NgramManifest(BaseModel):
     """What the folder of a table says of itself: ``manifest.json``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     name: str

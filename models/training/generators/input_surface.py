@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from models.training.rows import Row
 
-_SLOT = re.compile(r"\{([a-z_]+)\}")
+SLOT = re.compile(r"\{([a-z_]+)\}")
 _RETRIES = 25
 _NEIGHBOURS = {"a": "s", "e": "r", "i": "o", "o": "p", "n": "m", "t": "r", "s": "d", "r": "t", "l": "k", "u": "y"}
 
@@ -40,7 +40,7 @@ def fill(rng: random.Random, template: str, table: Mapping[str, Sequence[str]]) 
         return rng.choice(table[key]) if key in table else match.group(0)
 
     for _ in range(3):
-        template = _SLOT.sub(pick, template)
+        template = SLOT.sub(pick, template)
     return template
 
 
