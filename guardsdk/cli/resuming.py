@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from guardsdk.guard import Guard
+    from guardsdk.verdict import Stage
 
 _OUTCOMES = {word: result for result, word in WORDS.items()}
 
@@ -30,11 +31,11 @@ class Done:
     bad: int = 0
 
 
-def done_before(path: Path, guard: Guard) -> Done:
+def done_before(path: Path, guard: Guard, stage: Stage) -> Done:
     """Read the rows at ``path`` and cut off a last one that was not written to its end. Holds one row at a time.
 
     Raises ``InputError`` where a row is none of a scan's, or was written with another model or policy than ``guard``
-    has: rows of both in one file could not be told apart.
+    has or on another stage than ``stage``: rows of both in one file could not be told apart.
     """
     done = Done()
     if not path.exists():
@@ -45,7 +46,7 @@ def done_before(path: Path, guard: Guard) -> Done:
         for number, raw in enumerate(rows, 1):
             if not raw.endswith(b"\n"):
                 break
-            _count(_row(raw, path, number), done, refs, path)
+            _count(_row(raw, path, number), done, refs, stage, path)
             whole += len(raw)
         rows.truncate(whole)
     return done
@@ -62,7 +63,7 @@ def _row(raw: bytes, path: Path, number: int) -> dict[str, Any]:
     raise InputError(msg)
 
 
-def _count(row: dict[str, Any], done: Done, refs: dict[str, Any], path: Path) -> None:
+def _count(row: dict[str, Any], done: Done, refs: dict[str, Any], stage: Stage, path: Path) -> None:
     verdict: dict[str, Any] = row.get("verdict", {})
     for what, ref in refs.items():
         # A text without a visible character needs no model, and a failed check may have had none.
@@ -70,6 +71,9 @@ def _count(row: dict[str, Any], done: Done, refs: dict[str, Any], path: Path) ->
             was = f"{verdict[what]['name']} {verdict[what]['version']}"
             msg = f"--resume: line {row['line']} in {path} was checked with another {what} ({was}); write to a new file"
             raise InputError(msg)
+    if verdict and verdict.get("stage") != stage.value:
+        msg = f"--resume: line {row['line']} in {path} was checked on stage {verdict.get('stage')}; write to a new file"
+        raise InputError(msg)
     result = _OUTCOMES[row["outcome"]]
     done.line = row["line"]
     done.counts[result] += 1

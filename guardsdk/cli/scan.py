@@ -16,7 +16,7 @@ from guardsdk.cli.resuming import Done, done_before
 from guardsdk.cli.terminal import complain, progress, say
 from guardsdk.cli.workers import How, checked
 from guardsdk.errors import InputError, why_unchecked
-from guardsdk.verdict import Action
+from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -46,7 +46,7 @@ def scan(guard: Guard, options: Namespace) -> Exit:
         source = open_source(options.file, stack)
         total = size_of(source)
         guard.warmup()  # before the output file is emptied
-        target, done = _open_target(options.out, source, stack, guard if options.resume else None)
+        target, done = _open_target(options, source, stack, guard)
         run = _Run(guard, options, target, stack.enter_context(progress(wanted=options.progress, total=total)), done)
         try:
             run.over(line for line in read_lines(source, layout) if line.number > done.line)
@@ -127,16 +127,17 @@ class _Run:
         )
 
 
-def _open_target(name: str | None, source: IO[bytes], stack: ExitStack, resuming: Guard | None) -> tuple[TextIO, Done]:
-    """Return where the rows go, and what is there already that the guard ``resuming`` goes on with."""
+def _open_target(options: Namespace, source: IO[bytes], stack: ExitStack, guard: Guard) -> tuple[TextIO, Done]:
+    """Return where the rows go, and what is there already that a scan to be resumed goes on with."""
+    name = options.out
     if name is None:
         return sys.stdout, Done()
     path = Path(name)
     if path.exists() and _same_file(path, source):
         msg = f"--out {name} is the file that is read; it would be emptied first"
         raise InputError(msg)
-    done = Done() if resuming is None else done_before(path, resuming)
-    target: TextIO = path.open("w" if resuming is None else "a", encoding="utf-8", newline="\n")
+    done = done_before(path, guard, Stage(options.stage)) if options.resume else Done()
+    target: TextIO = path.open("a" if options.resume else "w", encoding="utf-8", newline="\n")
     return stack.enter_context(target), done
 
 

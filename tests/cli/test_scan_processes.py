@@ -110,6 +110,15 @@ def test_rows_of_another_policy_are_not_gone_on_with(
     assert out.read_bytes() == before
 
 
+def test_rows_of_another_stage_are_not_gone_on_with(run: Runner, allows: Path, texts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run("scan", texts, "--policy", allows, "--out", out, "--stage", "input")
+    before = out.read_bytes()
+    assert run("scan", texts, "--policy", allows, "--out", out, "--resume", "--stage", "tool") == 2
+    assert "was checked on stage input" in run.err
+    assert out.read_bytes() == before
+
+
 @pytest.mark.parametrize("row", ["[1]", '{"line": "x"}', "plain", '{"line": 1, "outcome": "fine"}'])
 def test_a_file_of_something_else_is_left_alone(run: Runner, allows: Path, texts: Path, row: str) -> None:
     out = texts.with_name("out.jsonl")
