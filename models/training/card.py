@@ -171,7 +171,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
         sources=table(("source", "rows", "licence as read"), sources),
         evaluation=table(("set", "stage", "measure", "rows", "value", "95 % interval, %"), evaluation),
         sample="All rows" if limit is None else f"A seeded sample of at most {limit} rows of each set, stage and label",
-        legs="one run" if len(legs) == 1 else f"{len(legs)} runs",
+        legs="one step" if len(legs) == 1 else f"{len(legs)} steps",
         recipe="\n".join(
             f"{number}. {', '.join(f'{key} {value}' for key, value in leg.items())}"
             for number, leg in enumerate(legs, start=1)
@@ -233,7 +233,8 @@ texts were not used.
 
 ## Recipe
 
-Trained in {legs}, each on freshly drawn text of our own generators, the later going on from the weights of the earlier:
+Made in {legs}. Each run draws text of our own generators afresh and goes on from the weights above it; a mean is
+that of the run above it and of runs beside it that differ in their seed alone, or of the versions it names:
 
 {recipe}
 """
