@@ -93,8 +93,9 @@ class CheckFailedError(GuardError, RuntimeError):
 
     def __init__(self, verdict: Verdict) -> None:
         """Keep ``verdict``; its ``status`` and ``degraded_reasons`` say what was missing."""
-        reasons = "; ".join(verdict.degraded_reasons) or verdict.error or "no reason recorded"
-        super().__init__(f"{verdict.stage.value} could not be checked ({verdict.status.value}): {reasons}")
+        super().__init__(
+            f"{verdict.stage.value} could not be checked ({verdict.status.value}): {why_unchecked(verdict)}"
+        )
         self.verdict = verdict
 
     def __reduce__(self) -> tuple[type[Self], tuple[Verdict]]:

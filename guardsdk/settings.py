@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from guardsdk.errors import InputError
+from guardsdk.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,10 +51,8 @@ def capture_word(given: str, source: str) -> CaptureWord:
     return "none"
 
 
-class Settings(BaseModel):
+class Settings(Frozen):
     """Defaults that an argument of ``Guard`` overrides."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Path | None = None
     """``GUARDSDK_MODEL``: a model directory used instead of the packaged one."""

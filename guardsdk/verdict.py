@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
+
+from guardsdk.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,8 +91,8 @@ def highest(*scores: dict[str, float]) -> dict[str, float]:
     return found
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Computed(Frozen):
+    """Made by ``of`` out of what was computed, or validated as any other model."""
 
     _named: ClassVar[set[str]]
     """Every field, as a model keeps the names of those that were given."""
@@ -130,7 +132,7 @@ class _Frozen(BaseModel):
         return tuple(made)
 
 
-class Evaluation(_Frozen):
+class Evaluation(_Computed):
     """One principle held against one text, fired or not."""
 
     principle_id: str
@@ -144,7 +146,7 @@ class Evaluation(_Frozen):
     fired: bool
 
 
-class Finding(_Frozen):
+class Finding(_Computed):
     """A principle that fired."""
 
     principle_id: str
@@ -167,7 +169,7 @@ class Finding(_Frozen):
         return self.spans[0]
 
 
-class ArtifactRef(_Frozen):
+class ArtifactRef(_Computed):
     """Which model or policy took part: name, version and sha256 digest of its contents."""
 
     name: str
@@ -175,7 +177,7 @@ class ArtifactRef(_Frozen):
     digest: str
 
 
-class Verdict(_Frozen):
+class Verdict(_Computed):
     """What one check found and what follows.
 
     ``bool(verdict)`` is true only when the text was checked completely *and* is allowed. Under a policy with

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LONGEST_FILE = 330
 FLOORS = {
+    "frozen": 0,
     "verdict": 0,
     "errors": 0,
     "forking": 0,

@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+from pydantic import Field, TypeAdapter, field_validator
 
 from guardsdk.dossier.facts import WANTED, State
+from guardsdk.frozen import Frozen
 
 if TYPE_CHECKING:
     from guardsdk.dossier.facts import Fact, Facts
@@ -32,10 +33,8 @@ class Status(StrEnum):
     NOT_COVERED = "not covered"
 
 
-class Row(BaseModel):
+class Row(Frozen):
     """One entry of a framework."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ref: str
     title: str
@@ -58,10 +57,8 @@ class Row(BaseModel):
         return names
 
 
-class Framework(BaseModel):
+class Framework(Frozen):
     """A catalogue of duties, risks or attacks."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     source: str

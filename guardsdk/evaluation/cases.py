@@ -6,27 +6,24 @@ import hashlib
 import json
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from guardsdk.errors import EvaluationError, first_problem
 from guardsdk.evaluation.outcomes import Expectation
+from guardsdk.frozen import Frozen
 from guardsdk.verdict import Stage
 
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Message(_Frozen):
+class Message(Frozen):
     """One turn of what the target is given."""
 
     role: Role
     content: str
 
 
-class Case(_Frozen):
+class Case(Frozen):
     """One question to a target, and what is expected of it.
 
     Written short it has a ``prompt``, and a ``system`` text where needed, in place of ``messages``. Without an ``id``

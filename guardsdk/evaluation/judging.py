@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from guardsdk.calling.callables import needs_await
 from guardsdk.errors import EvaluationError, why_unchecked
 from guardsdk.evaluation.degenerate import degenerate
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.pointing import pointed_at
 from guardsdk.evaluation.record import JudgeFigures, JudgeRef
+from guardsdk.frozen import Frozen
 from guardsdk.policy.model import Policy
 from guardsdk.verdict import ArtifactRef, Stage, Status
 
@@ -70,10 +69,8 @@ class Judge(Protocol):
         ...
 
 
-class MeasuredJudge(BaseModel):
+class MeasuredJudge(Frozen):
     """``judge_figures.json``: figures, and the classifier and policy they hold for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     measured: str
     """The day, ISO 8601."""

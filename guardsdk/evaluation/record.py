@@ -11,10 +11,11 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TextIO
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from guardsdk.errors import EvaluationError, first_problem
 from guardsdk.evaluation.outcomes import Expectation, Outcome, passed
+from guardsdk.frozen import Frozen
 from guardsdk.verdict import ArtifactRef, Stage
 
 if TYPE_CHECKING:
@@ -30,11 +31,7 @@ TargetKind = Literal["callable", "endpoint", "model", "guard"]
 GuardedSides = Literal["none", "input", "output", "both"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class SuiteRef(_Frozen):
+class SuiteRef(Frozen):
     """Which cases were asked; two runs are comparable where ``digest`` is the same."""
 
     name: str
@@ -45,7 +42,7 @@ class SuiteRef(_Frozen):
     """Most cases taken of the suite, spread over its slices; null for all."""
 
 
-class TargetRef(_Frozen):
+class TargetRef(Frozen):
     """Who was asked."""
 
     kind: TargetKind
@@ -55,7 +52,7 @@ class TargetRef(_Frozen):
     """What answers depend on, such as ``temperature`` and ``max_tokens``. Never a key or an address."""
 
 
-class GuardRef(_Frozen):
+class GuardRef(Frozen):
     """Which guard stood around the target, or alone."""
 
     sides: GuardedSides = "none"
@@ -67,7 +64,7 @@ class GuardRef(_Frozen):
     """The policy as it was used: without the principles of ``without``."""
 
 
-class JudgeFigures(_Frozen):
+class JudgeFigures(Frozen):
     """How often the judge is right, counted on texts labelled by others: one question on one set."""
 
     question: str
@@ -80,7 +77,7 @@ class JudgeFigures(_Frozen):
     true_negatives: Count
 
 
-class JudgeRef(_Frozen):
+class JudgeRef(Frozen):
     """Who judged the answers."""
 
     name: str
@@ -91,7 +88,7 @@ class JudgeRef(_Frozen):
     """Empty where nobody measured this judge: rates then stay uncorrected, and a report has to say so."""
 
 
-class RunSettings(_Frozen):
+class RunSettings(Frozen):
     """How the target was asked; none of it should change an answer."""
 
     concurrency: int = Field(default=4, ge=1)
@@ -101,7 +98,7 @@ class RunSettings(_Frozen):
     timeout_s: float | None = Field(default=None, gt=0)
 
 
-class RunHead(_Frozen):
+class RunHead(Frozen):
     """Everything of a run but its results."""
 
     format: Literal["guardsdk-evaluation/1"] = FORMAT
@@ -120,7 +117,7 @@ class RunHead(_Frozen):
     """Installed versions of guardsdk, Python and what computed the scores."""
 
 
-class CaseResult(_Frozen):
+class CaseResult(Frozen):
     """What came of one case."""
 
     id: str
@@ -168,7 +165,7 @@ class CaseResult(_Frozen):
         return self
 
 
-class Run(_Frozen):
+class Run(Frozen):
     """A whole record in memory."""
 
     head: RunHead

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
+from guardsdk.frozen import Frozen
 from guardsdk.incidents.clocks import Harm, Recipient, Role, clocks, serious
 
 if TYPE_CHECKING:
@@ -18,11 +19,7 @@ Words = Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"\S")]
 Moment = Annotated[AwareDatetime, AfterValidator(lambda when: when.astimezone(UTC))]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class DecisionLink(_Frozen):
+class DecisionLink(Frozen):
     """A record of a decision log, by its number and hash, with what it says; it holds no text."""
 
     log: str
@@ -35,7 +32,7 @@ class DecisionLink(_Frozen):
     principle: str | None
 
 
-class Report(_Frozen):
+class Report(Frozen):
     """That the incident was reported to somebody."""
 
     to: Recipient
@@ -44,7 +41,7 @@ class Report(_Frozen):
     at: Moment
 
 
-class Opening(_Frozen):
+class Opening(Frozen):
     """What is known at first. The fields are those NIST AI 600-1 names as a minimum (GV-4.3-002), and three more.
 
     The list was read in copies of the publication by others.
@@ -71,7 +68,7 @@ class Opening(_Frozen):
     decisions: tuple[DecisionLink, ...] = ()
 
 
-class Note(_Frozen):
+class Note(Frozen):
     """What became known or was done later."""
 
     event: Literal["note"] = "note"
@@ -84,7 +81,7 @@ class Note(_Frozen):
     decisions: tuple[DecisionLink, ...] = ()
 
 
-class Closing(_Frozen):
+class Closing(Frozen):
     """That it is over, and what follows from it."""
 
     event: Literal["close"] = "close"
@@ -107,7 +104,7 @@ def event_of(record: dict[str, Any]) -> Event:
     return kind.model_validate({name: value for name, value in record.items() if name in kind.model_fields})
 
 
-class Written(_Frozen):
+class Written(Frozen):
     """One event with its place in the log."""
 
     seq: int
@@ -117,7 +114,7 @@ class Written(_Frozen):
     event: Event
 
 
-class Incident(_Frozen):
+class Incident(Frozen):
     """Everything that was written of one incident, in order."""
 
     history: tuple[Written, ...] = Field(min_length=1)

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
+from guardsdk.frozen import Frozen
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -49,10 +48,8 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-class Alert(BaseModel):
+class Alert(Frozen):
     """Something worth looking at, with the figures that say why. It holds no text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
     severity: Severity

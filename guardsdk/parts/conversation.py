@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from guardsdk.calling.handling import leading, worst
 from guardsdk.extract.joined import joined
 from guardsdk.extract.turns import turns_of
+from guardsdk.frozen import Frozen
 from guardsdk.parts.given import require_seconds, text_or_none
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
@@ -20,11 +19,7 @@ if TYPE_CHECKING:
     from guardsdk.extract.turns import Turn
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Place(_Frozen):
+class Place(Frozen):
     """A stretch of one message."""
 
     message: int
@@ -36,7 +31,7 @@ class Place(_Frozen):
     end: int
 
 
-class Uncovered(_Frozen):
+class Uncovered(Frozen):
     """Something in a message that nobody can screen."""
 
     message: int
@@ -46,7 +41,7 @@ class Uncovered(_Frozen):
     """Such as ``image_url`` or ``input_audio``."""
 
 
-class TurnVerdict(_Frozen):
+class TurnVerdict(Frozen):
     """One text of one message and the verdict on it."""
 
     message: int
@@ -54,7 +49,7 @@ class TurnVerdict(_Frozen):
     verdict: Verdict
 
 
-class ConversationFinding(_Frozen):
+class ConversationFinding(Frozen):
     """A principle that fired, and where."""
 
     principle_id: str
@@ -66,7 +61,7 @@ class ConversationFinding(_Frozen):
     """Whether it fired on what several turns say together."""
 
 
-class ConversationVerdict(_Frozen):
+class ConversationVerdict(Frozen):
     """What one check of a message list found and what follows.
 
     ``bool()`` of it is true only when everything was checked completely and is allowed.

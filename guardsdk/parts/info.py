@@ -7,8 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
+from guardsdk.frozen import Frozen
 from guardsdk.policy.recalibrating import offered
 from guardsdk.verdict import Action, ArtifactRef, Stage
 from guardsdk.version import __version__
@@ -18,10 +17,8 @@ if TYPE_CHECKING:
     from guardsdk.pipeline import Assembly
 
 
-class RuleInfo(BaseModel):
+class RuleInfo(Frozen):
     """One principle on one stage, with the threshold this model gives it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: Stage
     principle_id: str
@@ -31,10 +28,8 @@ class RuleInfo(BaseModel):
     action: Action
 
 
-class GuardInfo(BaseModel):
+class GuardInfo(Frozen):
     """Model, policy, provider and versions of one guard."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: ArtifactRef
     directory: Path

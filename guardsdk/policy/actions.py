@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from guardsdk.frozen import Frozen
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
@@ -26,11 +27,7 @@ _OPTION_OF: Final = {
 }
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class StageActions(_Strict):
+class StageActions(Frozen):
     """The action per stage; one for each stage the principle is for."""
 
     input: Action | None = None
@@ -38,7 +35,7 @@ class StageActions(_Strict):
     output: Action | None = None
 
 
-class Revise(_Strict):
+class Revise(Frozen):
     """How the model is asked again, and what follows where no attempt passes."""
 
     attempts: int = Field(default=2, ge=1, le=10)
@@ -60,7 +57,7 @@ class Revise(_Strict):
         return value
 
 
-class Review(_Strict):
+class Review(Frozen):
     """How long a reviewer is waited for, and what follows without an answer."""
 
     timeout_s: float = Field(default=60.0, gt=0.0, allow_inf_nan=False)

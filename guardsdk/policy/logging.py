@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from guardsdk.frozen import Frozen
 
 Fsync = Literal["always", "interval", "never"]
 
 
-class LogRules(BaseModel):
+class LogRules(Frozen):
     """How decisions are written down."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     path: str | None = Field(default=None, min_length=1)
     """The file that is written to, from the working directory where it is relative; policies must name one."""

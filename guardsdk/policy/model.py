@@ -9,20 +9,10 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PrivateAttr,
-    Strict,
-    Tag,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Discriminator, Field, PrivateAttr, Strict, Tag, ValidationError, field_validator, model_validator
 
 from guardsdk.errors import PolicyError
+from guardsdk.frozen import Frozen
 from guardsdk.policy.actions import NEVER_LIFTS, RedactWith, Review, Revise, StageActions, action_on, problem_with
 from guardsdk.policy.finding import DEFAULT, packaged_file, written_at, written_in
 from guardsdk.policy.logging import LogRules
@@ -48,11 +38,7 @@ FPR: Final = re.compile(r"fpr:(0?\.\d+)")
 """A threshold by the false-positive rate it was measured at."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Example(_Strict):
+class Example(Frozen):
     """One text and what its principle is to do with it: the principle's own action on that stage, or ``allow``."""
 
     text: str = Field(min_length=1)
@@ -75,7 +61,7 @@ def _form(value: object) -> str:
     return "word" if isinstance(value, str) else "table"
 
 
-class Principle(_Strict):
+class Principle(Frozen):
     """One criterion: what is asked for, which label measures it, where the line is and what happens beyond it."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -155,7 +141,7 @@ class Principle(_Strict):
         return (action_on(self.action, stage) if stage in self.stages else None) or Action.ALLOW
 
 
-class OnError(_Strict):
+class OnError(Frozen):
     """Per stage: what follows when a text could not be checked. ``block`` unless written down otherwise."""
 
     input: Handling = "block"
@@ -163,7 +149,7 @@ class OnError(_Strict):
     output: Handling = "block"
 
 
-class Policy(_Strict):
+class Policy(Frozen):
     """A named, versioned list of principles.
 
     A stage that no principle names cannot be checked: what happens there is ``on_error``, and never a silent pass.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from guardsdk.frozen import Frozen
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+class _Finite(Frozen):
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
-class ActorRules(_Strict):
+class ActorRules(_Finite):
     """When what one actor does is worth an alert. Counts fade with time: after ``window_s`` a third is left."""
 
     max_actors: int = Field(default=100_000, ge=1)
@@ -37,7 +39,7 @@ class ActorRules(_Strict):
     """Score of the label ``refusal`` from which an answer counts as a refusal."""
 
 
-class Enforcement(_Strict):
+class Enforcement(_Finite):
     """What follows for an actor over a limit, for a while. Without this table nothing does."""
 
     kinds: tuple[Literal["repeated_blocks", "rephrased", "refusal_bypass", "adjacent_volume", "probing"], ...] = Field(
@@ -52,7 +54,7 @@ class Enforcement(_Strict):
     """What follows on a text that reaches a lowered threshold, but not the principle's own."""
 
 
-class MonitorRules(_Strict):
+class MonitorRules(_Finite):
     """Rules and limits of the monitor."""
 
     reference: Literal["traffic", "model"] = "traffic"

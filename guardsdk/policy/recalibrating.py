@@ -7,9 +7,10 @@ from bisect import bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from guardsdk.errors import PolicyError
+from guardsdk.frozen import Frozen
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -26,14 +27,12 @@ _Curve = tuple[tuple[float, ...], tuple[float, ...]]
 """Log-odds before and after, as many of each, both rising."""
 
 
-class Recalibration(BaseModel):
+class Recalibration(Frozen):
     """How the scores of one label on one stage are read; thresholds in numbers are on what it gives.
 
     It is a line in log-odds, ``slope`` and ``intercept`` (Platt 1999), or a rising curve through ``points``, which is a
     line in log-odds from each to the next; the first and the last of these lines go on beyond the ends.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     label: str = Field(min_length=1)
     """The label whose scores it changes."""

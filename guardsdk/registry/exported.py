@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from guardsdk.errors import ModelError, ModelNotFoundError, first_problem
+from guardsdk.frozen import Frozen
 from guardsdk.registry.manifest import CONFIG_FILE, Calibration, Label, LabelStage, Manifest, file_entry
 from guardsdk.verdict import Stage
 
@@ -24,10 +25,10 @@ _LONGEST_WINDOW = 512
 """Tokens; longer windows cost more than they tell, and few classifiers were trained on them."""
 
 
-class _Config(BaseModel):
+class _Config(Frozen):
     """The keys of ``config.json`` that are needed; a real one has dozens more."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
     id2label: dict[int, str] = Field(min_length=1)
     problem_type: str | None = None

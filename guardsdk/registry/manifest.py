@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from guardsdk.errors import ModelError
+from guardsdk.frozen import Frozen
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -19,11 +20,7 @@ _AT_ONCE = 1 << 22
 """Bytes hashed without the interpreter; after each of them other threads may make this one wait for it."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FileEntry(_Strict):
+class FileEntry(Frozen):
     """Checksum and size of one file of the model directory."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -31,14 +28,14 @@ class FileEntry(_Strict):
     """Bytes."""
 
 
-class Calibration(_Strict):
+class Calibration(Frozen):
     """Platt scaling: ``probability = 1 / (1 + exp(-(slope * logit + intercept)))`` (Platt 1999)."""
 
     slope: float = Field(gt=0.0)
     intercept: float
 
 
-class LabelStage(_Strict):
+class LabelStage(Frozen):
     """How one label is read on one stage."""
 
     calibration: Calibration
@@ -52,7 +49,7 @@ class LabelStage(_Strict):
     """Evenly spaced quantiles (first: minimum, last: maximum) of the benign calibration scores: a drift baseline."""
 
 
-class Label(_Strict):
+class Label(Frozen):
     """One head of the model; the position in ``Manifest.labels`` is the logit column."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -61,7 +58,7 @@ class Label(_Strict):
     stages: dict[Stage, LabelStage] = Field(min_length=1)
 
 
-class Source(_Strict):
+class Source(Frozen):
     """One training data source with its licence as read."""
 
     name: str
@@ -69,7 +66,7 @@ class Source(_Strict):
     licence: str
 
 
-class EvaluationResult(_Strict):
+class EvaluationResult(Frozen):
     """One measured figure with its 95 % interval."""
 
     dataset: str
@@ -81,7 +78,7 @@ class EvaluationResult(_Strict):
     rows: int = Field(ge=0)
 
 
-class EarlyLabel(_Strict):
+class EarlyLabel(Frozen):
     """How one label of the lower layers is read on one stage."""
 
     model_config = ConfigDict(allow_inf_nan=False)
@@ -93,7 +90,7 @@ class EarlyLabel(_Strict):
     """A row is cleared where the early logit of every label of its stage is less than this."""
 
 
-class EarlyExit(_Strict):
+class EarlyExit(Frozen):
     """The model's CPU graph in two halves, and which rows the lower one may answer alone."""
 
     graph: str
@@ -118,7 +115,7 @@ class EarlyExit(_Strict):
         return self
 
 
-class Manifest(_Strict):
+class Manifest(Frozen):
     """Everything the engine needs to know of a model, and the evidence of where it came from."""
 
     schema_version: Literal[1] = 1

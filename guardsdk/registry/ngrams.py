@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from guardsdk.errors import ModelError, first_problem
+from guardsdk.frozen import Frozen
 from guardsdk.registry.lookup import MANIFEST_FILE, find_packaged, verify
 from guardsdk.registry.manifest import Calibration, FileEntry, Source
 
@@ -17,10 +18,8 @@ RANGE_MODEL = "range-ngram"
 WEIGHTS_FILE = "weights.bin"
 
 
-class NgramManifest(BaseModel):
+class NgramManifest(Frozen):
     """What the folder of a table says of itself: ``manifest.json``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     name: str

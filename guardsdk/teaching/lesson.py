@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from guardsdk.engine.heads import Head, Ordinary
 from guardsdk.errors import TeachingError, first_problem
+from guardsdk.frozen import Frozen
 from guardsdk.policy.model import TAUGHT, Principle
 from guardsdk.registry.manifest import Calibration
 from guardsdk.verdict import Action, Stage
@@ -29,11 +30,7 @@ _HALF: Final = "<f2"
 FORMAT: Final = "guardsdk-lesson-2"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Estimate(_Strict):
+class Estimate(Frozen):
     """A share with its 95 % interval (Wilson 1927)."""
 
     hits: int = Field(ge=0)
@@ -54,7 +51,7 @@ class Estimate(_Strict):
         return f"{self.hits} of {self.total}, {100 * rate:.3g} % [{100 * self.low:.3g}, {100 * self.high:.3g}]"
 
 
-class Confusing(_Strict):
+class Confusing(Frozen):
     """An example that a head taught without it puts on the wrong side."""
 
     kind: Literal["violates", "allowed"]
@@ -63,7 +60,7 @@ class Confusing(_Strict):
     score: _Probability
 
 
-class Lesson(_Strict):
+class Lesson(Frozen):
     """A screen taught from examples.
 
     It holds no text, but embeddings of the violating ones, of which much of a text can be guessed: keep it where the

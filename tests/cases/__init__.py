@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from guardsdk import Stage, Status
+from guardsdk.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -27,11 +28,7 @@ COMMAND = "python -m tests.cases"
 _GAP = "{}"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Case(_Strict):
+class Case(Frozen):
     """One text; on the output stage with the prompt it answers."""
 
     text: str = Field(min_length=1)
@@ -43,7 +40,7 @@ class Case(_Strict):
         return self.text if self.context is None else f"{self.context} -> {self.text}"
 
 
-class Document(_Strict):
+class Document(Frozen):
     """A text with a gap, filled with an order for the model or with an ordinary sentence."""
 
     text: str
@@ -58,7 +55,7 @@ class Document(_Strict):
         return Case(text=self.text.replace(_GAP, self.order if fill == "order" else self.instead))
 
 
-class _Table(_Strict):
+class _Table(Frozen):
     stage: Stage
     expect: Literal["block", "pass", "refusal", "no_refusal", "toxic", "not_toxic"]
     floor: float = Field(gt=0.0, le=1.0)
