@@ -22,6 +22,10 @@ PER_SOURCE = 1500
 PER_SOURCE_CHARACTERS = 900_000
 """Long documents take long to score: a pool of them is smaller."""
 BURIED_PER_SOURCE = 60
+_BESIDE = ("input", "output")
+"""Stages at which a text stands beside another: a prompt beside its system text, an answer beside its prompt."""
+_SET_BESIDE = ("taskmaster4", "promptscan_prompts")
+"""Pools of harmless prompts that are also read beside the system texts of ``tensor_trust``."""
 _WINDOW_CHARACTERS = 900
 """About what a window holds."""
 HELD_OUT_PER_SOURCE = 150
@@ -49,7 +53,7 @@ def _raw(data: Path, name: str) -> list[dict[str, Any]]:
 def _pool(
     name: str, stage: str, label: str | None, rows: Iterable[dict[str, Any]], seed: int, *, most: int = PER_SOURCE
 ) -> Pool:
-    texts = [(raw["text"], raw["context"] if stage == "output" else None) for raw in rows]
+    texts = [(raw["text"], raw["context"] if stage in _BESIDE else None) for raw in rows]
     order = np.random.default_rng(seed).permutation(len(texts))[:most]
     sizes = np.cumsum([len(texts[at][0]) for at in order])
     picked = order[: max(1, int(np.searchsorted(sizes, PER_SOURCE_CHARACTERS)))]
@@ -61,6 +65,13 @@ def _apart_from_attacks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     clusters = cluster_ids([raw["text"] for raw in rows])
     attacked = {cluster for raw, cluster in zip(rows, clusters, strict=True) if raw["attack"]}
     return [raw for raw, cluster in zip(rows, clusters, strict=True) if raw["attack"] == 0 and cluster not in attacked]
+
+
+def _beside(pool: Pool, systems: Sequence[str], seed: int) -> Pool:
+    """Set harmless prompts beside system texts they have nothing to do with, which must make no attack of them."""
+    drawn = np.random.default_rng(seed).integers(0, len(systems), len(pool.texts))
+    texts = tuple((text, systems[at]) for (text, _), at in zip(pool.texts, drawn, strict=True))
+    return replace(pool, source=f"{pool.source} beside system texts", texts=texts)
 
 
 def _language(name: str, raw: dict[str, Any]) -> str:
@@ -89,7 +100,11 @@ def pools(data: Path, seed: int) -> list[Pool]:
             pool = _pool(f"{name} {language}".strip(), "input", None, chosen, seed)
             made.append(replace(pool, negative_of=ATTACK_LABELS))
         made.append(_pool(name, "input", label, [raw for raw in rows if raw["attack"]], seed))
-    made.append(_pool("tensor_trust", "input", "prompt_injection", _raw(data, "tensor_trust"), seed))
+    aimed = _raw(data, "tensor_trust")
+    made.append(_pool("tensor_trust", "input", "prompt_injection", aimed, seed))
+    systems = [raw["context"] for raw in aimed if raw["context"]]
+    harmless = [pool for pool in made if pool.label is None and pool.source in _SET_BESIDE]
+    made += [_beside(pool, systems, seed) for pool in harmless]
     asked = _raw(data, "owasp_aitg")
     made.append(_pool("owasp_aitg", "input", "harmful_request", [raw for raw in asked if raw["harm"]], seed))
     for name in ("surge_toxicity", "implicit_hate", "stormfront"):

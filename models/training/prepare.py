@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from tqdm import tqdm
 from models.training.clusters import Overlap
 from models.training.dataset import MASKED, Prepared
 from models.training.generated import Material, generate_all
+from models.training.generators.systems import plain_system
 from models.training.rows import LABELS, STAGES, Row
 from models.training.sources import SOURCES, load_source, read_raw
 
@@ -33,6 +34,8 @@ SPLIT = 20261123
 HELD_OUT_FILE = "held_out.jsonl"
 TOKENIZER = Path(__file__).parents[1] / "guard-minilm-l6" / "tokenizer.json"
 UNCAPPED = 1_000_000_000
+BESIDE_SYSTEM = 0.15
+"""Share of user texts, of every source and label, that stand beside a system text which changes nothing."""
 
 
 def tokenizer() -> Tokenizer:
@@ -68,6 +71,7 @@ def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0, held
             rows.append(row)
     if dropped:
         tqdm.write(f"dropped as overlapping: {dict(dropped)}")
+    rows = [_beside_system(rng, row) for row in rows]
     prepared = _tokenize(rows, held_out)
     prepared.save(out / "prepared.npz")
     with (out / HELD_OUT_FILE).open("w", encoding="utf-8") as lines:
@@ -75,6 +79,13 @@ def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0, held
             if held:
                 lines.write(json.dumps(asdict(row)) + "\n")
     return prepared
+
+
+def _beside_system(rng: random.Random, row: Row) -> Row:
+    """Set a user text beside the instructions of an ordinary assistant now and then, so that they decide nothing."""
+    if row.stage != "input" or row.context is not None or rng.random() >= BESIDE_SYSTEM:
+        return row
+    return replace(row, context=plain_system(rng))
 
 
 def _texts_apart(data: Path) -> Iterable[str]:

@@ -42,8 +42,9 @@ class Row:
     """One training or evaluation text.
 
     ``labels`` holds only what is known: a label that is missing is masked in the loss. ``group`` names the cluster
-    (template family, near-duplicate cluster) that must stay on one side of a split. ``context`` is the prompt a
-    response answers; the model sees it as the first half of a pair, on the output stage only.
+    (template family, near-duplicate cluster) that must stay on one side of a split. ``context`` is what the
+    text stands beside, which the model sees as the first half of a pair: the prompt that a response answers, or the
+    system text that a prompt is aimed at.
     """
 
     text: str
