@@ -1,4 +1,4 @@
-"""User text beside the developer's instructions it is aimed at: the same words attack one system text and not another."""
+"""User text beside the system text it is aimed at: the same words attack one developer's instructions and not another's."""
 
 from __future__ import annotations
 
