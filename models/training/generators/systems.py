@@ -1,4 +1,4 @@
-"""User text beside the system text it is aimed at: the same words attack one developer's instructions and not another's."""
+"""User text beside the system text it is aimed at: the same words attack one and are harmless beside another."""
 
 from __future__ import annotations
 
