@@ -36,7 +36,7 @@ class _Graph:
     """Collects nodes, and weights in one file beside the graph."""
 
     def __init__(self, folder: Path) -> None:
-        import onnx  # noqa: PLC0415  only benchmarks with this comparison need it
+        import onnx
 
         self._onnx = onnx
         self._weights = (folder / "weights.bin").open("wb")
@@ -61,7 +61,7 @@ class _Graph:
         self.initializers.append(self._onnx.numpy_helper.from_array(value, name))
         return name
 
-    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401  passed on
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"n{len(self.nodes)}"
         self.nodes.append(self._onnx.helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
@@ -150,7 +150,7 @@ class Deberta:
     def __init__(self, threads: int) -> None:
         """Write the graph and load it on ``threads`` threads. Raises ``ModuleNotFoundError`` without onnx."""
         with runtime_telemetry_off():
-            import onnxruntime as ort  # noqa: PLC0415
+            import onnxruntime as ort
 
         self._folder = tempfile.TemporaryDirectory()
         path = Path(self._folder.name) / "model.onnx"

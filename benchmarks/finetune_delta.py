@@ -61,8 +61,8 @@ def original() -> Path:
 
 def unpack(folder: Path) -> None:
     """Write the original model to ``folder`` as 32-bit weights, which can be tuned."""
-    import torch  # noqa: PLC0415  needed for this only
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source = original()
     where = {"gguf_file": source.name, "local_files_only": True}
@@ -83,8 +83,8 @@ def tune(source: Path, folder: Path, pairs: Sequence[Pair], *, steps: int, batch
 
     AdamW, linear decay after a tenth of warm-up, gradients clipped at 1, the loss on answers only.
     """
-    import torch  # noqa: PLC0415
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.manual_seed(seed)
     tokenizer: Any = AutoTokenizer.from_pretrained(source, local_files_only=True)
@@ -117,7 +117,7 @@ def tune(source: Path, folder: Path, pairs: Sequence[Pair], *, steps: int, batch
     return loss
 
 
-def _tokens(tokenizer: Any, asked: str, given: str) -> tuple[list[int], list[int]]:  # noqa: ANN401  of transformers
+def _tokens(tokenizer: Any, asked: str, given: str) -> tuple[list[int], list[int]]:
     """Return the tokens of a conversation, and the same with all but the answer left out."""
     turns = [{"role": "user", "content": asked}]
     prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)

@@ -69,7 +69,7 @@ class Fresh:
             f"import time; c, w = time.process_time(), time.perf_counter()\n{code}\n"
             "print(time.process_time() - c, time.perf_counter() - w)"
         )
-        done = subprocess.run(  # noqa: S603  our own interpreter or the one the operator names
+        done = subprocess.run(
             [str(python), "-c", timed], capture_output=True, text=True, check=True, env=self._environment
         )
         inside, wall = done.stdout.split()[-2:]
@@ -78,7 +78,7 @@ class Fresh:
 
 def resident(model: str, wanted: Sequence[str]) -> int:
     """Resident bytes of a fresh process that has checked every text once."""
-    done = subprocess.run(  # noqa: S603  our own interpreter
+    done = subprocess.run(
         [sys.executable, "-c", _OUR_MEMORY.format(model=model)],
         input=json.dumps(wanted),
         capture_output=True,
@@ -94,7 +94,7 @@ def growth(model: str, sentences: Sequence[str], checks: int) -> dict[str, float
     Cache, monitor and the runtime's own pools fill first: the slope is that of the second half, in bytes per check.
     """
     code = _OUR_GROWTH.format(model=model, checks=checks, actors=_ACTORS, samples=_SAMPLES)
-    done = subprocess.run(  # noqa: S603  our own interpreter
+    done = subprocess.run(
         [sys.executable, "-c", code], input=json.dumps(sentences), capture_output=True, text=True, check=True
     )
     found = json.loads(done.stdout.splitlines()[-1])

@@ -201,14 +201,14 @@ def _prompt(text: str) -> str:
 def child(path: Path, seconds: float, seed: int) -> None:
     """Fuzz for ``seconds`` in this process and keep the state at ``path``."""
     try:
-        import atheris  # noqa: PLC0415  an extra
+        import atheris
     except ModuleNotFoundError:
         atheris = None
     if atheris is not None:
         with atheris.instrument_imports(include=["guardsdk"]):
-            from guardsdk.guard import Guard  # noqa: PLC0415  instrumented as it is imported
+            from guardsdk.guard import Guard
     else:
-        from guardsdk.guard import Guard  # noqa: PLC0415
+        from guardsdk.guard import Guard
 
     guard = Guard(cache=0, threads=1, providers="cpu", observers=())
     guard.warmup()
@@ -262,9 +262,7 @@ def run(minutes: float, work: Path) -> dict[str, Any]:
         path.unlink(missing_ok=True)
         code = [sys.executable, "-m", "benchmarks.fuzz", "--child", str(path), "--minutes", str(left / 60)]
         try:
-            done = subprocess.run(  # noqa: S603  this module
-                code, capture_output=True, text=True, check=False, timeout=left + _GRACE_S
-            )
+            done = subprocess.run(code, capture_output=True, text=True, check=False, timeout=left + _GRACE_S)
         except subprocess.TimeoutExpired:  # on a machine so busy that the last input has not had its turn
             done = subprocess.CompletedProcess(code, 0)
         share = State(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else State()
@@ -279,7 +277,7 @@ def run(minutes: float, work: Path) -> dict[str, Any]:
 def engine() -> str:
     """Name what makes the inputs."""
     try:
-        import atheris  # noqa: F401, PLC0415  an extra
+        import atheris  # noqa: F401  an extra
     except ModuleNotFoundError:
         return "random changes"
     return "atheris"

@@ -65,7 +65,7 @@ def work(graph: Path) -> Work:
 
     Raises ``ModuleNotFoundError`` where ``onnx``, which the package itself never needs, is not installed.
     """
-    import onnx  # noqa: PLC0415  only this figure needs it
+    import onnx
 
     loaded = onnx.load(str(graph), load_external_data=False).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in loaded.initializer}
@@ -90,10 +90,10 @@ def int8_peak(threads: int) -> float:
     Uses ``MatMulInteger`` (uint8 times int8, the types of the model's own products) on ``threads`` threads.
     Raises ``ModuleNotFoundError`` where ``onnx`` is not installed.
     """
-    import onnx  # noqa: PLC0415  only this figure needs it
+    import onnx
 
     with runtime_telemetry_off():
-        import onnxruntime as ort  # noqa: PLC0415
+        import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

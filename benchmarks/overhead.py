@@ -35,7 +35,7 @@ class _Timed:
         self.spent = 0.0
         self._run = OnnxSession.run
 
-    def patched(self) -> Any:  # noqa: ANN401  a patcher
+    def patched(self) -> Any:
         def run(session: OnnxSession, feed: Feed) -> Outputs:
             start = time.thread_time()
             outputs = self._run(session, feed)

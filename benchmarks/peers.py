@@ -53,7 +53,7 @@ class Peer:
     def __init__(self, python: str | Path) -> None:
         """Start ``python``, an interpreter with the peer installed. Raises ``PeerError`` where that fails."""
         try:
-            self._process = subprocess.Popen(  # noqa: S603  the operator names the interpreter on the command line
+            self._process = subprocess.Popen(
                 [str(python), "-I", str(Path(__file__).resolve())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -76,7 +76,7 @@ class Peer:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def _ask(self, question: dict[str, object]) -> Any:  # noqa: ANN401  decoded JSON
+    def _ask(self, question: dict[str, object]) -> Any:
         if self._process.stdin is None or self._process.stdout is None:
             msg = "the peer's pipes are not open"
             raise PeerError(msg)
@@ -111,7 +111,7 @@ def resident_bytes() -> int:
         for line in status.read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
-    import resource  # noqa: PLC0415  not on every system
+    import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
@@ -120,9 +120,9 @@ def resident_bytes() -> int:
 def _serve() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the peer prints must not end up among the answers
-    from importlib.metadata import version  # noqa: PLC0415  only the peer's interpreter needs these
+    from importlib.metadata import version
 
-    from stackone_defender import create_prompt_defense, get_default_model_path  # noqa: PLC0415
+    from stackone_defender import create_prompt_defense, get_default_model_path
 
     defense = create_prompt_defense(block_high_risk=True, require_tier2=True)
     defense.warmup_tier2()

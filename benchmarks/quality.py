@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     return built
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401  any JSON value
+def _finite(value: Any) -> Any:
     """Replace NaN by None, for which JSON has a word."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}

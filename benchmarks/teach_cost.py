@@ -49,7 +49,7 @@ class _Replayed:
         self._known: dict[tuple[bytes, bytes, int], Outputs] = {}
         self._run = Runner.run
 
-    def patched(self) -> Any:  # noqa: ANN401  a patcher
+    def patched(self) -> Any:
         def run(runner: Runner, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = ()) -> Outputs:
             key = ids.tobytes(), kinds.tobytes(), len(exits)
             if key not in self._known:

@@ -89,13 +89,13 @@ class DropMetrics(MetricExporter):
         self,
         metrics_data: MetricsData,
         timeout_millis: float = 10_000,
-        **kwargs: Any,  # noqa: ANN401  as the base class has it
+        **kwargs: Any,
     ) -> MetricExportResult:
         """Forget ``metrics_data``."""
         del metrics_data, timeout_millis, kwargs
         return MetricExportResult.SUCCESS
 
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ANN401  as the base class has it
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Do nothing."""
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
@@ -168,7 +168,7 @@ def measure(model: Path | None, rounds: int) -> dict[str, Any]:
             "decision log": guard(decision_log=log),
         }
         info = guards[BASE].info()
-        from tokenizers import Tokenizer  # noqa: PLC0415  the guard has imported it by now
+        from tokenizers import Tokenizer
 
         pool = texts(Tokenizer.from_file(str(info.directory / "tokenizer.json")), TOKENS)
         samples = rounds_of(guards, pool, rounds)

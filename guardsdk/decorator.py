@@ -1,5 +1,7 @@
 """``@guarded``: screen what goes into a callable and what comes out of it."""
 
+# ruff: noqa: PLC0415  the name is fetched with ``Guard`` by those who only check
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
@@ -106,10 +108,9 @@ def guarded(
             does not apply: a broken guard must not look like a refused prompt.
         InputTypeError: From the call: the prompt or the response is of a type that cannot be read.
     """
-    # Here, because the name is fetched with ``Guard`` by those who only check.
-    from guardsdk.calling.enforce import Enforcer  # noqa: PLC0415
-    from guardsdk.calling.handling import Means  # noqa: PLC0415
-    from guardsdk.calling.wrapping import Plan  # noqa: PLC0415
+    from guardsdk.calling.enforce import Enforcer
+    from guardsdk.calling.handling import Means
+    from guardsdk.calling.wrapping import Plan
 
     for name, given in (("input", input), ("output", output)):
         if not isinstance(given, bool):

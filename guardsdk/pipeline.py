@@ -112,9 +112,7 @@ class Pipeline:
     def under(self, policy: Policy, assemble: Callable[[], Assembly]) -> Pipeline:
         """Return a pipeline that checks by another policy with other parts; what is in flight here goes on as it is."""
         other = copy(self)
-        other._policy = policy  # noqa: SLF001  its own class
-        other._assemble = assemble  # noqa: SLF001
-        other._stages = _stages_of(policy)  # noqa: SLF001
+        other._policy, other._assemble, other._stages = policy, assemble, _stages_of(policy)  # noqa: SLF001  its own class
         return other
 
     def run(

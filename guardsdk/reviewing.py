@@ -1,5 +1,7 @@
 """Handing a text to a reviewer, and waiting for the answer no longer than the policy says."""
 
+# ruff: noqa: SLF001  an item and its reviewer are one piece
+
 from __future__ import annotations
 
 import contextvars
@@ -91,7 +93,7 @@ class Reviewer:
                 self._in_thread(item)
             else:
                 self._given.put_nowait(item)
-            return item._answer.result(min(timeout_s, threading.TIMEOUT_MAX))  # noqa: SLF001  same module
+            return item._answer.result(min(timeout_s, threading.TIMEOUT_MAX))
         except Exception as error:  # noqa: BLE001  no answer, whatever the reason
             _none(item, error)
             return None
@@ -108,7 +110,7 @@ class Reviewer:
                     _take(item, await self._given(item))
                 else:
                     self._in_thread(item)
-                return await asyncio.wrap_future(item._answer)  # noqa: SLF001  same module
+                return await asyncio.wrap_future(item._answer)
         except Exception as error:  # noqa: BLE001  no answer, whatever the reason
             _none(item, error)
             return None
@@ -130,7 +132,7 @@ def _ask(reviewer: Callable[[ReviewItem], object], item: ReviewItem) -> None:
         _take(item, reviewer(item))
     except BaseException as error:  # noqa: BLE001  it belongs to whoever waits
         try:
-            item._answer.set_exception(error)  # noqa: SLF001  same module
+            item._answer.set_exception(error)
         except InvalidStateError:
             _none(item, error)
 
@@ -146,7 +148,7 @@ def _take(item: ReviewItem, answer: Any) -> None:  # noqa: ANN401  whatever a re
 
 def _none(item: ReviewItem, error: BaseException) -> None:
     """Close ``item``; log what went wrong by class alone, since a message may quote the text."""
-    item._answer.cancel()  # noqa: SLF001  same module
+    item._answer.cancel()
     if isinstance(error, TimeoutError):
         _logger.warning("review by %r: no answer in time", item.verdict.principle_id)
     elif not isinstance(error, CancelledError):

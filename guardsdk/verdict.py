@@ -100,7 +100,7 @@ class _Computed(Frozen):
     """Every field in order with its default."""
 
     @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:  # noqa: ANN401  pydantic's own signature
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
         """Note the fields once they are known."""
         cls._blank = {name: field.default for name, field in cls.__pydantic_fields__.items()}
         cls._named = set(cls._blank)

@@ -70,7 +70,7 @@ class Recorder:
         self.records.append(record)
 
 
-def principle(action: str | dict[str, str], *stages: Stage, label: str = "code", **options: Any) -> Principle:  # noqa: ANN401  any option
+def principle(action: str | dict[str, str], *stages: Stage, label: str = "code", **options: Any) -> Principle:
     if action == "replace":
         options.setdefault("replacement", "Something else.")
     return Principle.model_validate(
@@ -94,7 +94,7 @@ def _tiny_model() -> Path:
 class ActingGuard(Guard):
     """Follows the given principles only, and remembers every check."""
 
-    def __init__(self, *principles: Principle, **options: Any) -> None:  # noqa: ANN401  of Guard
+    def __init__(self, *principles: Principle, **options: Any) -> None:
         self.recorder = Recorder()
         screen = PatternScreen()
         self.around = screen.around
@@ -116,6 +116,6 @@ class ActingGuard(Guard):
         return [(record.verdict.stage.value, record.verdict.action.value) for record in self.recorder.records]
 
 
-def guard_of(action: str | dict[str, str], *stages: Stage, label: str = "code", **options: Any) -> ActingGuard:  # noqa: ANN401  of both
+def guard_of(action: str | dict[str, str], *stages: Stage, label: str = "code", **options: Any) -> ActingGuard:
     own = {name: options.pop(name) for name in ("reviewer", "shadow", "max_chars", "policy") if name in options}
     return ActingGuard(principle(action, *stages, label=label, **options), **own)

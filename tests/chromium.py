@@ -95,7 +95,7 @@ class _Visit:
         self._view.load(address)
         self._view.show()
 
-    def _loaded(self, succeeded: bool) -> None:  # noqa: FBT001  Qt's signature
+    def _loaded(self, succeeded: bool) -> None:
         if not succeeded:
             sys.stderr.write("the page did not load\n")
             sys.stderr.flush()

@@ -164,7 +164,7 @@ every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
 def run(function: Callable[..., Any], prompt: str = "hello") -> str:
     """The answer of any kind of callable, in one string."""
 
-    async def consume(made: Any) -> list[object]:  # noqa: ANN401  a coroutine or an async generator
+    async def consume(made: Any) -> list[object]:
         return [item async for item in made] if inspect.isasyncgen(made) else [await made]
 
     result: Any = function(prompt)

@@ -100,7 +100,7 @@ def render(
         "QTWEBENGINE_CHROMIUM_FLAGS": flags,
         "QT_LOGGING_RULES": "*=false",
     }
-    done = subprocess.run(  # noqa: S603  this interpreter, our own script
+    done = subprocess.run(
         [sys.executable, str(_BROWSER), json.dumps(task)],
         env=environment,
         capture_output=True,

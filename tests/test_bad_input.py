@@ -30,7 +30,7 @@ def copied(model_directory: Path, tmp_path: Path) -> Path:
     return shutil.copytree(model_directory, tmp_path / "model")
 
 
-def cpu(model: Path, **options: Any) -> Guard:  # noqa: ANN401  passed on to Guard, which has the types
+def cpu(model: Path, **options: Any) -> Guard:
     return Guard(models=model, providers="cpu", observers=(), **options)
 
 
@@ -73,9 +73,7 @@ def test_a_principle_that_is_not_there_is_a_key_error_that_names_the_nearest() -
 
 def test_without_langchain_its_handlers_say_what_to_install() -> None:
     program = "import sys\nsys.modules['langchain_core'] = None\nimport guardsdk.integrations.langchain"
-    done = subprocess.run(  # noqa: S603  this interpreter
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1
     assert done.stderr.endswith(
         "ModuleNotFoundError: the handlers for LangChain need langchain-core: pip install 'guardsdk[langchain]'\n"
@@ -90,7 +88,7 @@ async def test_the_async_check_refuses_the_same(guard: Guard) -> None:
 
 
 @pytest.mark.parametrize("texts", ["one text", b"bytes"])
-def test_one_string_is_not_many(guard: Guard, texts: Any) -> None:  # noqa: ANN401  it is the wrong type on purpose
+def test_one_string_is_not_many(guard: Guard, texts: Any) -> None:
     with pytest.raises(InputTypeError, match="iterable of strings"):
         guard.check_many(texts)
 
@@ -103,7 +101,7 @@ def test_contexts_must_be_as_many_as_texts(guard: Guard) -> None:
 
 
 @pytest.mark.parametrize("stage", ["", "INPUT ", "prompt", "ouput", None, 3, Status.FAILED])
-def test_a_stage_that_is_none_is_an_error_that_names_the_stages(guard: Guard, stage: Any) -> None:  # noqa: ANN401  wrong on purpose
+def test_a_stage_that_is_none_is_an_error_that_names_the_stages(guard: Guard, stage: Any) -> None:
     with pytest.raises(InputError, match="stages: input, tool, output"):
         guard.check("fine", stage=stage)
     with pytest.raises(ValueError, match="no such stage"):

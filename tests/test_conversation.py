@@ -197,7 +197,7 @@ def test_a_long_history_costs_one_text_of_bounded_length(phrases: Phrases) -> No
 
 
 @pytest.mark.parametrize(("more", "allowed"), [("", False), ('on_uncovered = "allow"', True)])
-def test_a_picture_is_reported_and_the_policy_decides(model: Path, more: str, allowed: bool) -> None:  # noqa: FBT001  a parameter
+def test_a_picture_is_reported_and_the_policy_decides(model: Path, more: str, allowed: bool) -> None:
     guard = Phrases(model, more)
     verdict = guard.check_messages([user([{"type": "text", "text": "hello"}, PICTURE]), user("more", images=["AA"])])
     assert verdict.uncovered == (

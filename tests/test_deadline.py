@@ -62,7 +62,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
-def slow_guard(tiny: Path, **options: Any) -> Guard:  # noqa: ANN401  passed on
+def slow_guard(tiny: Path, **options: Any) -> Guard:
     policy = Policy.from_toml(
         f"""
         name = "tiny"
@@ -142,7 +142,7 @@ async def test_the_async_check_and_the_guards_own_deadline_do_the_same(tiny: Pat
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), "1", True])
-def test_a_deadline_that_is_no_time_is_refused(tiny: Path, seconds: Any) -> None:  # noqa: ANN401  anything
+def test_a_deadline_that_is_no_time_is_refused(tiny: Path, seconds: Any) -> None:
     with pytest.raises(InputError, match="deadline_s must be more than 0 seconds"):
         Guard(models=tiny, deadline_s=seconds)
     guard = slow_guard(tiny)
@@ -166,7 +166,7 @@ def test_a_screen_whose_turn_comes_too_late_is_not_asked() -> None:
 
 
 @pytest.mark.parametrize(("policy", "allowed"), [(POLICY, False), (LENIENT, True)])
-def test_nobody_asked_in_time_is_a_failed_check(policy: Policy, allowed: bool) -> None:  # noqa: FBT001  a parameter
+def test_nobody_asked_in_time_is_a_failed_check(policy: Policy, allowed: bool) -> None:
     verdict = Bench(policy=policy, deadline_s=1e-9).check("fine")
     assert (verdict.status, verdict.allowed, verdict.error) == (
         Status.FAILED,

@@ -225,7 +225,7 @@ async def test_async_checks_leave_the_loop_free_and_keep_context_variables() -> 
     found: list[tuple[str, bool]] = []
 
     class Looking(StageGuard):
-        def check_many(self, *args: Any, **kwargs: Any) -> list[Verdict]:  # noqa: ANN401  passes through
+        def check_many(self, *args: Any, **kwargs: Any) -> list[Verdict]:
             found.append((variable.get(), threading.current_thread() is threading.main_thread()))
             return super().check_many(*args, **kwargs)
 

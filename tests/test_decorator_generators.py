@@ -215,7 +215,7 @@ async def test_without_output_check_an_async_generator_is_the_generator_itself()
 
 
 @pytest.mark.parametrize("output", [True, False])
-async def test_a_blocked_input_starts_no_generator(output: bool) -> None:  # noqa: FBT001  a parameter of pytest
+async def test_a_blocked_input_starts_no_generator(output: bool) -> None:
     guard = StageGuard(Stage.INPUT)
     assert list(guarded(guard=guard, output=output, on_block="Sorry.")(talk)("hello")) == ["Sorry."]
     replies = guarded(guard=guard, output=output, on_block="Sorry.")(atalk)("hello")

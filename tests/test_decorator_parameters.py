@@ -108,7 +108,7 @@ def test_a_name_behind_double_star_arguments_can_be_given() -> None:
     guard = StageGuard()
 
     @guarded(guard=guard, prompt="messages", actor="user")
-    def create(**options: Any) -> str:  # noqa: ANN401  as the clients of providers have it
+    def create(**options: Any) -> str:
         return str(len(options))
 
     assert create(messages=[{"role": "user", "content": "hello"}], user="ann") == "2"
@@ -191,7 +191,7 @@ class ObjectCall:
     [Bot, property(lambda prompt: prompt), "text", None.__class__, old_style, StaticCall(), ObjectCall(), 7],
     ids=lambda thing: type(thing).__name__,
 )
-def test_what_cannot_be_classified_is_refused_at_decoration(thing: Any) -> None:  # noqa: ANN401  anything
+def test_what_cannot_be_classified_is_refused_at_decoration(thing: Any) -> None:
     with pytest.raises(DecorationError):
         guarded()(thing)
 
@@ -258,7 +258,7 @@ def test_a_guarded_callable_is_of_the_kind_it_wraps() -> None:
     def generator(prompt: str) -> Generator[str]:
         yield prompt
 
-    async def async_generator(prompt: str) -> Any:  # noqa: ANN401  an async generator
+    async def async_generator(prompt: str) -> Any:
         yield prompt
 
     assert inspect.iscoroutinefunction(guarded(coroutine))

@@ -78,7 +78,7 @@ def test_the_pages_hold_examples_and_commands_to_check() -> None:
 
 @pytest.mark.parametrize(("place", "source"), [pytest.param(*block, id=block[0]) for block in blocks("python")])
 def test_python_blocks_run(place: str, source: str, tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603  this interpreter, our own pages
+    done = subprocess.run(
         [sys.executable, "-c", source],
         cwd=tmp_path,  # some write files
         env=_environment(),
@@ -93,7 +93,7 @@ def test_python_blocks_run(place: str, source: str, tmp_path: Path) -> None:
 def test_the_first_example_is_short_and_shows_an_answer_and_a_block() -> None:
     _, source = next(block for block in blocks("python") if block[0].startswith("README"))
     assert source.count("\n") <= _LONGEST_EXAMPLE
-    done = subprocess.run(  # noqa: S603  this interpreter, our own page
+    done = subprocess.run(
         [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True, timeout=240
     )
     answer, block = done.stdout.splitlines()
@@ -102,7 +102,7 @@ def test_the_first_example_is_short_and_shows_an_answer_and_a_block() -> None:
 
 
 def test_the_demonstration_ends_as_it_should() -> None:
-    done = subprocess.run(  # noqa: S603  this interpreter, our own script
+    done = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "demo.py")],
         cwd=ROOT,
         env=_environment(),
@@ -138,7 +138,7 @@ def test_shell_commands_name_things_that_exist(command: str) -> None:
         options = sorted({word for word in words if word.startswith("--")})
         groups = {"log", "policy", "review", "incident", "eval", "monitor"}
         named = words[1:3] if words[1] in groups else words[1:2]
-        done = subprocess.run(  # noqa: S603  this interpreter
+        done = subprocess.run(
             [sys.executable, "-m", "guardsdk", *named, "--help"],
             capture_output=True,
             text=True,

@@ -32,7 +32,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_early(tmp_path_factory.mktemp("early") / "tiny")
 
 
-def policy(*principles: Principle, **changes: Any) -> Policy:  # noqa: ANN401  any field
+def policy(*principles: Principle, **changes: Any) -> Policy:
     own = principles or (principle(),)
     return Policy(name="p", version="1", principles=own, **changes)
 
@@ -48,12 +48,12 @@ def principle(threshold: float | str = "default", *, action: Action = Action.BLO
     )
 
 
-def guard_on(directory: Path, rules: Policy | None = None, **options: Any) -> Guard:  # noqa: ANN401  passed on
+def guard_on(directory: Path, rules: Policy | None = None, **options: Any) -> Guard:
     usual = {"providers": "cpu", "threads": 1, "observers": (), "cache": 0}
     return Guard(rules or policy(), models=directory, **{**usual, **options})
 
 
-def tier(directory: Path, rules: Policy | None = None, stage: str = "tool", **options: Any) -> str | None:  # noqa: ANN401
+def tier(directory: Path, rules: Policy | None = None, stage: str = "tool", **options: Any) -> str | None:
     with guard_on(directory, rules, **options) as guard:
         return guard.check(HARMLESS, stage=stage).tier
 

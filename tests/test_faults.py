@@ -50,7 +50,7 @@ PLAIN = {"duration_s": 0.0}
 
 
 def raising(error: BaseException) -> Fault:
-    def fault(_: list[Reading]) -> Any:  # noqa: ANN401  never comes to it
+    def fault(_: list[Reading]) -> Any:
         raise error
 
     return fault
@@ -60,7 +60,7 @@ def each(change: Callable[[Reading], Any]) -> Fault:
     return lambda readings: [change(reading) for reading in readings]
 
 
-def scored(value: Any) -> Fault:  # noqa: ANN401  whatever a broken screen gives
+def scored(value: Any) -> Fault:
     return each(lambda reading: replace(reading, scores=dict.fromkeys(reading.scores, value)))
 
 
@@ -268,7 +268,7 @@ def test_a_layer_that_hangs_costs_the_ones_after_it_when_there_is_a_deadline(
 
 
 @pytest.mark.parametrize("silently", [False, True])
-def test_a_gpu_that_breaks_is_replaced_and_both_broken_are_a_layer(tiny: LoadedModel, silently: bool) -> None:  # noqa: FBT001  a parameter
+def test_a_gpu_that_breaks_is_replaced_and_both_broken_are_a_layer(tiny: LoadedModel, silently: bool) -> None:
     moved = FaultyGuard(Classifier(tiny, "auto", 1, runtime=BreakingRuntime(1, silently=silently)), "block")
     verdict = moved.check(FINE)
     assert (verdict.status, verdict.provider_active) == (Status.COMPLETE, "CPUExecutionProvider")
@@ -327,7 +327,7 @@ class Hasty(WordScreen):
 
 
 @pytest.mark.parametrize(("text", "sure"), [("a quiet day", False), ("bad bad bad", True)])
-def test_the_rest_is_left_out_as_settled_only_where_something_blocks(text: str, sure: bool) -> None:  # noqa: FBT001  a table
+def test_the_rest_is_left_out_as_settled_only_where_something_blocks(text: str, sure: bool) -> None:
     verdict = Bench(Hasty("bad", "rude")).check(text)
     assert not verdict.allowed
     assert (verdict.status is Status.COMPLETE) is sure

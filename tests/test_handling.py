@@ -103,7 +103,7 @@ def test_what_a_reviewer_approves_lets_no_other_text_of_the_answer_pass(action: 
     guard = ActingGuard(principle(action, OUT), principle("review", OUT, label="plan"), reviewer=approve)
 
     @guarded(guard=guard, on_block=lambda verdict: f"blocked by {verdict.principle_id}")
-    def answers(prompt: str) -> Any:  # noqa: ANN401  what is given instead is a string
+    def answers(prompt: str) -> Any:
         return [f"{prompt} by plan b", "answer to sk-1"]
 
     assert answers("hello") == outcome
@@ -316,7 +316,7 @@ def test_no_value_is_held_after_the_call(monkeypatch: pytest.MonkeyPatch, ends: 
     made: list[Call] = []
     original = Call.__init__
 
-    def remember(self: Call, *given: Any) -> None:  # noqa: ANN401  passes through
+    def remember(self: Call, *given: Any) -> None:
         original(self, *given)
         made.append(self)
 

@@ -13,7 +13,7 @@ _LOADED = "import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
 
 
 def loaded_after(code: str) -> set[str]:
-    done = subprocess.run(  # noqa: S603  this interpreter, our own code
+    done = subprocess.run(
         [sys.executable, "-c", _LOADED.format(code=code)], capture_output=True, text=True, check=True, timeout=120
     )
     return set(json.loads(done.stdout.splitlines()[-1]))

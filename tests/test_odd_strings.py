@@ -76,7 +76,7 @@ def test_an_answer_in_odd_strings_is_read_too(tiny: Path, method: str) -> None:
     guard = quiet(tiny)
 
     @guarded(guard=guard)
-    def ask(prompt: str) -> Any:  # noqa: ANN401  anything
+    def ask(prompt: str) -> Any:
         return kind("insult") if prompt == "one" else [kind("insult")]
 
     @guarded(guard=guard)

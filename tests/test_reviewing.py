@@ -41,7 +41,7 @@ def item_of(text: str = "sk-1") -> ReviewItem:
     return ReviewItem(text, verdict, "a prompt", "ann")
 
 
-def worker(items: queue.Queue[ReviewItem], answer: bool | str, seen: list[ReviewItem]) -> threading.Thread:  # noqa: FBT001  an answer
+def worker(items: queue.Queue[ReviewItem], answer: bool | str, seen: list[ReviewItem]) -> threading.Thread:
     def work() -> None:
         item = items.get(timeout=30)
         seen.append(item)
@@ -110,11 +110,11 @@ def failing(item: ReviewItem) -> bool:
     raise LookupError(item.text)
 
 
-def babbling(_: ReviewItem) -> Any:  # noqa: ANN401  a wrong answer
+def babbling(_: ReviewItem) -> Any:
     return 7
 
 
-def hidden_coroutine(_: ReviewItem) -> Any:  # noqa: ANN401  a wrong answer
+def hidden_coroutine(_: ReviewItem) -> Any:
     async def inner() -> bool:
         return True
 
@@ -195,7 +195,7 @@ def test_only_the_first_answer_in_time_counts() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 7, b"yes"])
-def test_a_wrong_answer_is_an_error_for_whoever_gives_it(wrong: Any) -> None:  # noqa: ANN401  on purpose
+def test_a_wrong_answer_is_an_error_for_whoever_gives_it(wrong: Any) -> None:
     with pytest.raises(InputTypeError, match="True, False or a text"):
         item_of().answer(wrong)
 

@@ -54,7 +54,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("prompt", "expected"), CASES.values(), ids=CASES.keys())
-def test_the_message_is_a_turn_of_the_users(prompt: Any, expected: Any) -> None:  # noqa: ANN401  any prompt
+def test_the_message_is_a_turn_of_the_users(prompt: Any, expected: Any) -> None:
     before = repr(prompt)
     assert with_turn(prompt, "Again.") == expected
     assert repr(prompt) == before

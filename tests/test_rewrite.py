@@ -59,7 +59,7 @@ def find(text: str) -> list[tuple[int, int, str]]:
     return [] if at < 0 else [(at, at + 3, "[X]")]
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401  anything
+def plain(value: Any) -> Any:
     """What can be compared of ``value``."""
     if isinstance(value, Plain):
         return vars(value)
@@ -91,7 +91,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401  anything
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_every_string_inside_is_looked_at_and_the_original_stays(value: Any, expected: Any) -> None:  # noqa: ANN401  anything
+def test_every_string_inside_is_looked_at_and_the_original_stays(value: Any, expected: Any) -> None:
     before = copy.deepcopy(value)
     found = rewrite(value, find)
     assert type(found) is type(value)

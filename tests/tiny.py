@@ -136,7 +136,7 @@ def write_halves(directory: Path, early: Mapping[str, float] = EARLY) -> None:
         onnx.save(model, str(directory / name))
 
 
-def early_exit(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON
+def early_exit(**changes: Any) -> dict[str, Any]:
     """Return what a manifest says of the halves that ``write_halves`` wrote."""
     bound = {"slope": 2.0, "intercept": -1.0, "clear_below": -3.0}
     stages = {"input": LABELS, "tool": ["prompt_injection"], "output": ["toxicity"]}
@@ -150,7 +150,7 @@ def early_exit(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON
     }
 
 
-def write_early(directory: Path, early: Mapping[str, float] = EARLY, **changes: Any) -> Path:  # noqa: ANN401  any JSON
+def write_early(directory: Path, early: Mapping[str, float] = EARLY, **changes: Any) -> Path:
     """Write a whole model directory whose lower half clears all but ``early``; ``changes`` are the manifest's."""
     write_model(directory, cuda=True)
     write_halves(directory, early)
@@ -159,7 +159,7 @@ def write_early(directory: Path, early: Mapping[str, float] = EARLY, **changes: 
     return directory
 
 
-def write_manifest(directory: Path, **changes: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON
+def write_manifest(directory: Path, **changes: Any) -> dict[str, Any]:
     """Write ``manifest.json`` for what lies in ``directory``; ``changes`` replace whole keys. Returns its content."""
     names = [path.name for path in sorted(directory.iterdir()) if path.name != "manifest.json"]
     point = {"calibration": {"slope": 1.0, "intercept": 0.0}, "threshold": 0.5, "fpr": 0.01}
@@ -191,7 +191,7 @@ def write_manifest(directory: Path, **changes: Any) -> dict[str, Any]:  # noqa: 
     return content
 
 
-def write_model(directory: Path, *, cuda: bool = False, **graph: Any) -> Path:  # noqa: ANN401  passed on
+def write_model(directory: Path, *, cuda: bool = False, **graph: Any) -> Path:
     """Write a whole model directory in the project's own layout, on request with a second graph for CUDA."""
     directory.mkdir(parents=True, exist_ok=True)
     write_graph(directory / "model.onnx", **graph)
@@ -204,7 +204,7 @@ def write_model(directory: Path, *, cuda: bool = False, **graph: Any) -> Path:  
     return directory
 
 
-def write_export(directory: Path, config: dict[str, Any], **graph: Any) -> Path:  # noqa: ANN401  any JSON
+def write_export(directory: Path, config: dict[str, Any], **graph: Any) -> Path:
     """Write a model directory as other tools export it: ``config.json``, ``tokenizer.json``, ``model.onnx``."""
     directory.mkdir(parents=True, exist_ok=True)
     write_graph(directory / "model.onnx", attention=False, **graph)

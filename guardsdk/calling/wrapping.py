@@ -1,5 +1,7 @@
 """The wrappers behind ``@guarded``, one per kind of callable; which one is settled at decoration."""
 
+# ruff: noqa: PLC0415  imported once a callable is decorated, not with the package
+
 from __future__ import annotations
 
 import contextlib
@@ -53,7 +55,7 @@ class Plan:
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the wrapper for this kind of callable, with the name, documentation and signature of ``function``."""
-        from guardsdk.calling.calls import Call  # noqa: PLC0415  once per decorated callable, not with the package
+        from guardsdk.calling.calls import Call
 
         wrap = {
             Kind.SYNC: _wrap_sync,
@@ -81,9 +83,9 @@ def _wrap_async(plan: Plan, function: Callable[..., Any], begin: type[Call]) -> 
 
 
 def _wrap_generator(plan: Plan, function: Callable[..., Any], begin: type[Call]) -> Callable[..., Any]:
-    from guardsdk.streaming import GuardedStream  # noqa: PLC0415  as above
+    from guardsdk.streaming import GuardedStream
 
-    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401  passes through
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         call = begin(plan, args, kwargs)
         with call.vault:
             if (instead := drive(call.before())) is not None:
@@ -98,9 +100,9 @@ def _wrap_generator(plan: Plan, function: Callable[..., Any], begin: type[Call])
 
 def _wrap_async_generator(plan: Plan, function: Callable[..., Any], begin: type[Call]) -> Callable[..., Any]:
     """Forward as ``yield from`` does, which async lacks (PEP 380)."""
-    from guardsdk.streaming import AsyncGuardedStream  # noqa: PLC0415  as above
+    from guardsdk.streaming import AsyncGuardedStream
 
-    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401  passes through
+    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         call = begin(plan, args, kwargs)
         with call.vault:
             if (instead := await adrive(call.before())) is not None:

@@ -23,7 +23,7 @@ def to_parquet(records: Iterable[Mapping[str, Any]], path: Path) -> int:
     """
     try:
         import pyarrow as pa  # noqa: PLC0415  an extra
-        from pyarrow import parquet  # noqa: PLC0415
+        from pyarrow import parquet  # noqa: PLC0415  as above
     except ModuleNotFoundError:
         msg = "Parquet needs pyarrow: pip install 'guardsdk[parquet]'"
         raise DecisionLogError(msg) from None

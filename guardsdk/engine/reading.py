@@ -50,7 +50,7 @@ class StageReading:
             return known
         joint = copy(self)
         joint.columns = self.columns | {name: at for at, name in enumerate(heads.names, self._width)}
-        joint._lines = [*self._lines, *heads.lines]  # noqa: SLF001
+        joint._lines = [*self._lines, *heads.lines]  # noqa: SLF001  its own class
         self._beside[heads] = joint
         return joint
 

@@ -153,7 +153,7 @@ class OnnxSession:
 def runtime() -> ModuleType:
     """Return ONNX Runtime, kept from reporting to its maker; its import must not happen with the package."""
     with runtime_telemetry_off():
-        import onnxruntime  # noqa: PLC0415
+        import onnxruntime  # noqa: PLC0415  not with the package
     # For a host that imported it before us: the variable came too late, this stops most of what would still be sent.
     onnxruntime.disable_telemetry_events()
     module: ModuleType = onnxruntime

@@ -3,6 +3,8 @@
 Loaded by pytest wherever the package is installed, so nothing else is imported before it is asked for.
 """
 
+# ruff: noqa: PLC0415  pytest loads this file for every project; it stays light until a suite is asked for
+
 from __future__ import annotations
 
 import tempfile
@@ -61,12 +63,12 @@ class _Session:
         return self._guard
 
     def _guard_of(self, policy: Policy | str | None) -> Guard:
-        from guardsdk.guard import Guard  # noqa: PLC0415  light until it is asked for
+        from guardsdk.guard import Guard
 
         return self._open.enter_context(Guard(policy, models=self.option("model")))
 
     def suite(self) -> Suite:
-        from guardsdk.evaluation.suites import open_suite  # noqa: PLC0415  light until it is asked for
+        from guardsdk.evaluation.suites import open_suite
 
         return open_suite(self.option("suite"), limit=self.option("limit"), answered=self.option("target") != "guard")
 
@@ -76,12 +78,11 @@ class _Session:
         return self._results
 
     def _run(self) -> dict[str, CaseResult]:
-        # light until it is asked for
-        from guardsdk.evaluation.guarding import Screening  # noqa: PLC0415
-        from guardsdk.evaluation.judging import open_judge  # noqa: PLC0415
-        from guardsdk.evaluation.opening import Options, open_target  # noqa: PLC0415
-        from guardsdk.evaluation.record import read_run  # noqa: PLC0415
-        from guardsdk.evaluation.running import Plan, evaluate  # noqa: PLC0415
+        from guardsdk.evaluation.guarding import Screening
+        from guardsdk.evaluation.judging import open_judge
+        from guardsdk.evaluation.opening import Options, open_target
+        from guardsdk.evaluation.record import read_run
+        from guardsdk.evaluation.running import Plan, evaluate
 
         target = open_target(self.option("target"), Options())
         sides: GuardedSides = "both" if target is None else self.option("around")
@@ -129,7 +130,7 @@ class CaseTest(pytest.Item):
         msg = f"{result.id} ({result.slice}, stage {result.stage.value}) {said}; {by}; {scores or 'no scores'}"
         raise CaseFailedError(msg)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401  pytest's own
         """Return one line for a case that failed, and what pytest would show for anything else."""
         if isinstance(excinfo.value, CaseFailedError):
             return str(excinfo.value)
@@ -154,7 +155,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     """Add the cases of the suite, before ``-k`` and its like choose."""
     if not config.getoption("--guardsdk-suite"):
         return
-    from guardsdk.errors import GuardError  # noqa: PLC0415  light until it is asked for
+    from guardsdk.errors import GuardError
 
     suite = SuiteTests.from_parent(session, name="guardsdk-suite", nodeid="guardsdk-suite")
     try:

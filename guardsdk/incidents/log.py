@@ -43,7 +43,7 @@ class IncidentLog:
         self._key = key
         self._writer = Writer(Place(self.path), _RULES, key)
 
-    def open(self, **fields: Any) -> Incident:  # noqa: ANN401  the fields of ``Opening``
+    def open(self, **fields: Any) -> Incident:
         """Write down a new incident with the ``fields`` of ``Opening``, but for its id and ``reported``; return it.
 
         Raises ``InputError`` that names the field, and ``DecisionLogError`` or ``OSError`` where it cannot be written.
@@ -56,7 +56,7 @@ class IncidentLog:
             raise InputError(msg)
         return self._write(opening)
 
-    def note(self, incident: str, **fields: Any) -> Incident:  # noqa: ANN401  the fields of ``Note``
+    def note(self, incident: str, **fields: Any) -> Incident:
         """Add to ``incident``, an open or a closed one. Raises as ``open``, and ``InputError`` where there is none."""
         self.incident(incident)
         note = _valid(Note, {**fields, "incident": incident})
@@ -65,7 +65,7 @@ class IncidentLog:
             raise InputError(msg)
         return self._write(note)
 
-    def close(self, incident: str, **fields: Any) -> Incident:  # noqa: ANN401  the fields of ``Closing``
+    def close(self, incident: str, **fields: Any) -> Incident:
         """Close ``incident``. Raises as ``note``, and ``InputError`` where it is closed already."""
         if self.incident(incident).closed is not None:
             msg = f"{incident} is closed already; a note can still be added"

@@ -223,8 +223,7 @@ class Monitor:
 
     def _report(self, alert: Alert) -> None:
         if self._reporter is None:
-            # With the first alert: most monitors never have one, and OpenTelemetry is slow to import.
-            from guardsdk.telemetry.alarms import AlertReporter  # noqa: PLC0415
+            from guardsdk.telemetry.alarms import AlertReporter  # noqa: PLC0415  slow; most monitors never alert
 
             self._reporter = AlertReporter()
         self._reporter.report(**alert.figures, time_ns=alert.time_ns)

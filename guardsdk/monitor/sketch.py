@@ -10,6 +10,8 @@ gives the angle to about 0.1 (one standard deviation, in radians). The planes de
 say nothing of what a text was about.
 """
 
+# ruff: noqa: PLC0415  making a guard must not load numpy
+
 from __future__ import annotations
 
 import base64
@@ -65,7 +67,7 @@ class Sketcher:
             self._lessons.clear()  # another model
         self._lessons.append(embedding)
         if len(self._lessons) >= LEARNED_FROM:
-            import numpy as np  # noqa: PLC0415  making a guard must not load it
+            import numpy as np
 
             texts = np.stack(self._lessons)
             self._lessons.clear()
@@ -74,7 +76,7 @@ class Sketcher:
             self._settle(mean, directions[:, -min(DIRECTIONS, len(mean) // 2) :].T)
 
     def _settle(self, mean: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]]) -> None:
-        import numpy as np  # noqa: PLC0415  as above
+        import numpy as np
 
         chance = np.random.default_rng(int.from_bytes(self._secret(), "little"))
         planes = chance.standard_normal((BITS, len(mean)), dtype=np.float32)
@@ -84,7 +86,7 @@ class Sketcher:
 
     def sketch(self, embedding: NDArray[np.float32]) -> bytes | None:
         """Return 32 bytes that stand for ``embedding`` [H]; none before enough was learned, or of another size."""
-        import numpy as np  # noqa: PLC0415  as above
+        import numpy as np
 
         if self._planes is None or self._mean is None or len(embedding) != len(self._mean):
             return None
@@ -95,7 +97,7 @@ class Sketcher:
 
         None before enough was learned, or of another size.
         """
-        import numpy as np  # noqa: PLC0415  as above
+        import numpy as np
 
         if self._mean is None or self._out is None or {len(one) for one in embeddings} != {len(self._mean)}:
             return None
@@ -117,7 +119,7 @@ class Sketcher:
         """Take over what ``state`` returned. Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is none."""
         if state is None:
             return
-        import numpy as np  # noqa: PLC0415  as above
+        import numpy as np
 
         values = np.frombuffer(base64.b64decode(state["values"], validate=True), dtype=np.float32)
         table = values.reshape(int(state["directions"]) + 1, int(state["size"]))

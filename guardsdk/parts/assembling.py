@@ -3,6 +3,8 @@
 What brings numpy, onnxruntime and tokenizers is imported inside: ``import guardsdk`` stays light.
 """
 
+# ruff: noqa: PLC0415  imported inside: ``import guardsdk`` stays light
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -29,14 +31,14 @@ def find_classifier(
     models: str | Path | None, settings: Settings, providers: Providers, threads: int | None
 ) -> Classifier:
     """Return the classifier on the model at ``models``, shared by all who ask for the same; ``ModelError`` if none."""
-    from guardsdk.engine.pool import classifier  # noqa: PLC0415
-    from guardsdk.engine.session import runtime  # noqa: PLC0415
-    from guardsdk.registry.lookup import find_model, load_manifest  # noqa: PLC0415
+    from guardsdk.engine.pool import classifier
+    from guardsdk.engine.session import runtime
+    from guardsdk.registry.lookup import find_model, load_manifest
 
     model = load_manifest(find_model(models, settings))
     runtime()  # an import keeps the interpreter busy: in the thread it would only take turns with the other
     with Beside(lambda: classifier(model, providers, threads)) as loading:
-        import guardsdk.screens.packaged  # noqa: F401, PLC0415  what ``assemble`` needs next
+        import guardsdk.screens.packaged  # noqa: F401  what ``assemble`` needs next
     return loading.result()
 
 
@@ -60,12 +62,12 @@ def assemble(
     ``PolicyError`` where the policy names a label that is nowhere, ``GuardError`` where two screens have the same, and
     ``TeachingError`` where a lesson is of another encoder or examples do not support their threshold.
     """
-    from guardsdk.screens.base import Panel  # noqa: PLC0415
-    from guardsdk.screens.packaged import arranged  # noqa: PLC0415
+    from guardsdk.screens.base import Panel
+    from guardsdk.screens.packaged import arranged
 
     taught = None
     if any(principle.label.startswith(TAUGHT) for principle in policy.principles):
-        from guardsdk.teaching.heads import taught_for  # noqa: PLC0415
+        from guardsdk.teaching.heads import taught_for
 
         taught = taught_for(policy, lessons, classifier)
     panel = Panel(arranged(classifier, canaries, own, views=views, taught=taught))

@@ -1,5 +1,7 @@
 """Who is told of a guard's checks, where they are written down and who reviews, from what the guard was given."""
 
+# ruff: noqa: PLC0415  a guard without these parts does not wait for their modules
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -27,7 +29,7 @@ def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequen
         require_parts(given, "observers", "on_check")
         return given
     # Imported here because OpenTelemetry is slow to import and a guard with observers of its own does without it.
-    from guardsdk.telemetry.observer import OpenTelemetryObserver  # noqa: PLC0415
+    from guardsdk.telemetry.observer import OpenTelemetryObserver
 
     return (OpenTelemetryObserver(settings=settings),)
 
@@ -36,7 +38,7 @@ def reviewer_of(given: object) -> Reviewer | None:
     """Return who decides by ``given``, a callable or a queue; ``DecorationError`` where it is neither."""
     if given is None:
         return None
-    from guardsdk.reviewing import Reviewer  # noqa: PLC0415  as above
+    from guardsdk.reviewing import Reviewer
 
     return Reviewer(given)
 
@@ -49,7 +51,7 @@ def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLo
     rules = policy.decision_log
     if given is None and rules is None:
         return None
-    from guardsdk.decisions.log import DecisionLog  # noqa: PLC0415  as above
+    from guardsdk.decisions.log import DecisionLog
 
     if isinstance(given, DecisionLog):
         return given
@@ -72,7 +74,7 @@ def monitor_of(
     """
     if given is False:
         return None
-    from guardsdk.monitor.monitor import Monitor  # noqa: PLC0415  as above
+    from guardsdk.monitor.monitor import Monitor
 
     if not isinstance(given, Monitor | bool):
         msg = f"monitor must be True, False or a Monitor, not {type(given).__name__}"
@@ -80,7 +82,7 @@ def monitor_of(
     if isinstance(given, Monitor):
         monitor = given
     else:
-        from guardsdk.policy.recalibrating import references as on_scale  # noqa: PLC0415  as above
+        from guardsdk.policy.recalibrating import references as on_scale
 
         monitor = Monitor(
             policy,

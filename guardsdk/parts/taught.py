@@ -1,5 +1,7 @@
 """Screens that a guard is taught from examples, beside those it comes with."""
 
+# ruff: noqa: PLC0415  teaching brings numpy, and most guards are taught nothing
+
 from __future__ import annotations
 
 from functools import partial
@@ -79,9 +81,9 @@ class Teaching:
             ModelError: The model cannot be loaded or run.
             GuardError: The guard is closed.
         """
-        from guardsdk.teaching.embedding import bank_for  # noqa: PLC0415  brings numpy
-        from guardsdk.teaching.heads import examples_of, plain  # noqa: PLC0415
-        from guardsdk.teaching.learn import learn  # noqa: PLC0415
+        from guardsdk.teaching.embedding import bank_for
+        from guardsdk.teaching.heads import examples_of, plain
+        from guardsdk.teaching.learn import learn
 
         self._require_open()
         wanted = tuple(dict.fromkeys(map(stage_of, stages)))
@@ -130,7 +132,7 @@ def lessons_of(given: Iterable[Lesson | str | Path]) -> tuple[Lesson, ...]:
     """
     found: list[Lesson] = []
     for one in given:
-        from guardsdk.teaching.lesson import Lesson  # noqa: PLC0415  brings numpy
+        from guardsdk.teaching.lesson import Lesson
 
         if not isinstance(one, Lesson | str | Path):
             msg = f"taught must hold lessons or their paths, not {type(one).__name__}"

@@ -1,5 +1,7 @@
 """``guard.stream``: from what the caller has to a stream that lets out what was checked."""
 
+# ruff: noqa: PLC0415  most guards screen no stream
+
 from __future__ import annotations
 
 import inspect
@@ -115,13 +117,12 @@ class Streaming:
             Blocked: From the stream, when what follows is held back by a principle.
             CheckFailedError: From the stream, when it cannot be checked and ``on_error`` blocks; whatever ``on_block``.
         """
-        # Here, because most guards screen no stream.
-        from guardsdk.calling.handling import Handling, Means  # noqa: PLC0415
-        from guardsdk.extract import context_of, prompt_passages, system_of  # noqa: PLC0415
-        from guardsdk.streaming.following import follow  # noqa: PLC0415
-        from guardsdk.streaming.held import Rules  # noqa: PLC0415
-        from guardsdk.streaming.streams import AsyncGuardedStream  # noqa: PLC0415
-        from guardsdk.vault import Markers  # noqa: PLC0415
+        from guardsdk.calling.handling import Handling, Means
+        from guardsdk.extract import context_of, prompt_passages, system_of
+        from guardsdk.streaming.following import follow
+        from guardsdk.streaming.held import Rules
+        from guardsdk.streaming.streams import AsyncGuardedStream
+        from guardsdk.vault import Markers
 
         where = stage_of(stage)
         system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
@@ -155,7 +156,7 @@ class Streaming:
 
 def checked_pace(pace: Pace | None) -> Pace:
     """Return the pace to use; ``InputError`` where it cannot be used."""
-    from guardsdk.text.segments import Pace  # noqa: PLC0415  as above
+    from guardsdk.text.segments import Pace
 
     pace = pace or Pace()
     if not (1 <= pace.shortest <= pace.longest and pace.left >= 0):
@@ -166,7 +167,7 @@ def checked_pace(pace: Pace | None) -> Pace:
 
 def _kind(chunks: object) -> type[GuardedStream[Any] | AsyncGuardedStream[Any]]:
     """Return the kind of stream for ``chunks``; ``InputTypeError`` where there is none."""
-    from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream  # noqa: PLC0415  as above
+    from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream
 
     if isinstance(chunks, AsyncIterable):
         return AsyncGuardedStream

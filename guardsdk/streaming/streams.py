@@ -148,7 +148,7 @@ class GuardedStream(_Stream, Generator[T, Any, Any]):
         chunk: T = self._chunks.send(value)
         return chunk
 
-    def throw(self, *error: Any) -> T:  # noqa: ANN401  as generators take it
+    def throw(self, *error: Any) -> T:
         """Raise an error in the source and return the next chunk."""
         chunk: T = self._chunks.throw(*error)
         return chunk
@@ -229,7 +229,7 @@ class AsyncGuardedStream(_Stream, AsyncGenerator[T, Any]):
         chunk: T = await self._chunks.asend(value)
         return chunk
 
-    async def athrow(self, *error: Any) -> T:  # noqa: ANN401  as generators take it
+    async def athrow(self, *error: Any) -> T:
         """Raise an error in the source and return the next chunk."""
         chunk: T = await self._chunks.athrow(*error)
         return chunk

@@ -43,7 +43,7 @@ class _Graph:
         self.initializers.append(numpy_helper.from_array(value, name))
         return name
 
-    def op(self, kind: str, inputs: list[str], name: str, *, domain: str = "", **attributes: Any) -> str:  # noqa: ANN401
+    def op(self, kind: str, inputs: list[str], name: str, *, domain: str = "", **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [name], name=f"{name}_{kind}", domain=domain, **attributes))
         return name
 

@@ -126,9 +126,9 @@ def test_a_hole_is_only_what_the_whole_still_blocks() -> None:
 
 @pytest.mark.parametrize("move", MOVES)
 @pytest.mark.parametrize("text", ["a", "two words", "one (odd)  text,\nwith lines"])
-def test_every_move_leaves_a_text(move: Any, text: str) -> None:  # noqa: ANN401  a function
+def test_every_move_leaves_a_text(move: Any, text: str) -> None:
     for seed in range(20):
-        assert isinstance(move(random.Random(seed), text), str)  # noqa: S311  seeded, no secret
+        assert isinstance(move(random.Random(seed), text), str)
 
 
 def write_set(folder: Path, name: str, rows: list[tuple[str, int]]) -> None:

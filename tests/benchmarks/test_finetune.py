@@ -64,7 +64,7 @@ def test_what_fills_up_a_batch_teaches_nothing() -> None:
 def test_tuning_teaches_the_answers(tmp_path: Path) -> None:
     torch: Any = pytest.importorskip("torch", reason="the extra model is not installed")
     transformers: Any = pytest.importorskip("transformers", reason="the extra model is not installed")
-    from tests.evaluation.test_local_model import TEMPLATE, write_model  # noqa: PLC0415  needs the extra
+    from tests.evaluation.test_local_model import TEMPLATE, write_model
 
     source, made = tmp_path / "source", tmp_path / "made"
     write_model(source)

@@ -57,7 +57,7 @@ def test_harmless_traffic_raises_no_alarm_of_either_kind(made: Traffic) -> None:
 
 
 def test_what_is_planted_comes_at_its_share_and_the_yardstick_sees_blocks(made: Traffic) -> None:
-    steps = list(monitor.mixed(made, random.Random(1), lambda _: 0.5, made.pools["attacks"], 10))  # noqa: S311  seeded
+    steps = list(monitor.mixed(made, random.Random(1), lambda _: 0.5, made.pools["attacks"], 10))
     assert len(steps) == monitor.LONGEST
     assert [number for number, step in enumerate(steps) if step.violation] == [10]
     share = sum(not step.text.verdict.allowed for step in steps) / len(steps)

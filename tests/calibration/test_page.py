@@ -40,7 +40,7 @@ def page(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_nothing_is_cut_off_and_all_can_be_read(tmp_path: Path, dark: bool) -> None:  # noqa: FBT001
+def test_nothing_is_cut_off_and_all_can_be_read(tmp_path: Path, dark: bool) -> None:
     probes = {"cut": CUT_OFF, "contrast": CONTRAST, "dots": "document.querySelectorAll('circle.mark').length"}
     seen = render(page(tmp_path / "page.html"), tmp_path / "page.png", dark=dark, probes=probes)
     assert seen.console == seen.requests == []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LINE = 0.5
 
 
-def decision(number: int, value: float, *, line: float = LINE, **changes: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+def decision(number: int, value: float, *, line: float = LINE, **changes: Any) -> dict[str, Any]:
     fired = value >= line
     return {
         "seq": number,

@@ -150,7 +150,7 @@ def test_an_interrupt_exits_130_in_one_line(run: Runner, monkeypatch: pytest.Mon
 
 def process(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "guardsdk", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=120)  # noqa: S603  our own
+    return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=120)
 
 
 def test_the_process_blocks_allows_and_fails_with_its_exit_status(
@@ -182,7 +182,7 @@ def test_a_reader_that_leaves_early_is_no_crash(model_directory: Path, allows: P
     path.write_text("".join(f"line {number}\n" for number in range(400)), encoding="utf-8")
     arguments = ["scan", path, "--policy", allows, "--model", model_directory, "--batch", "8"]
     command = [sys.executable, "-m", "guardsdk", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:  # noqa: S603  our own
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         child.stdout.readline()
@@ -197,7 +197,7 @@ def test_a_reader_that_was_never_there_is_no_crash_either(model_directory: Path,
     os.close(reading)
     command = [sys.executable, "-m", "guardsdk", "check", "x", "--policy", str(allows), "--model", str(model_directory)]
     try:
-        done = subprocess.run(  # noqa: S603  our own
+        done = subprocess.run(
             command,
             stdout=writing,
             stderr=subprocess.PIPE,

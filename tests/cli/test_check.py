@@ -131,11 +131,11 @@ def test_a_text_too_long_to_be_checked_whole_exits_2(
 
 def _cut(characters: int) -> object:
     """``Pipeline.run`` of a guard with a small ``max_chars``, which the command line has no option for."""
-    from guardsdk.pipeline import Pipeline  # noqa: PLC0415
+    from guardsdk.pipeline import Pipeline
 
     original = Pipeline.run
 
-    def run(self: Pipeline, *arguments: Any, **options: Any) -> object:  # noqa: ANN401  passed on
+    def run(self: Pipeline, *arguments: Any, **options: Any) -> object:
         self._max_chars = characters
         return original(self, *arguments, **options)
 

@@ -198,11 +198,11 @@ def test_bad_usage_exits_2_in_one_line(run: Runner, options: list[str], complain
 def test_an_interrupted_scan_keeps_what_it_has_and_says_so(
     run: Runner, allows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from guardsdk.guard import Guard  # noqa: PLC0415
+    from guardsdk.guard import Guard
 
     original, calls = Guard.check_many, iter(range(9))
 
-    def interrupted(self: Guard, *arguments: Any, **options: Any) -> list[Verdict]:  # noqa: ANN401  as check_many
+    def interrupted(self: Guard, *arguments: Any, **options: Any) -> list[Verdict]:
         if next(calls) == 2:
             raise KeyboardInterrupt
         return original(self, *arguments, **options)

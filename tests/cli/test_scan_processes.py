@@ -52,7 +52,7 @@ def test_a_process_that_dies_ends_the_scan_and_names_the_way_on(monkeypatch: pyt
 def test_batches_are_read_only_a_few_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 
-    def batches() -> Any:  # noqa: ANN401  an iterator of batches
+    def batches() -> Any:
         for number in range(100):
             read.append(number)
             yield [Line(number, 1, text=f"Text {number}.")]
@@ -61,7 +61,7 @@ def test_batches_are_read_only_a_few_ahead(monkeypatch: pytest.MonkeyPatch) -> N
         def __init__(self, *_: object, **__: object) -> None:
             self.down = False
 
-        def submit(self, _: object, batch: list[Line]) -> Any:  # noqa: ANN401  stands for a future
+        def submit(self, _: object, batch: list[Line]) -> Any:
             return type("Done", (), {"result": lambda _: [line.text for line in batch]})()
 
         def shutdown(self, **_: object) -> None:

@@ -53,10 +53,10 @@ class Written:
         self.path = folder / "decisions.jsonl"
         self.place = Place(self.path)
 
-    def log(self, **rules: Any) -> DecisionLog:  # noqa: ANN401  as LogRules takes them
+    def log(self, **rules: Any) -> DecisionLog:
         return DecisionLog(self.path, LogRules(**rules), actor_key=b"k" * 32)
 
-    def fill(self, count: int, **rules: Any) -> DecisionLog:  # noqa: ANN401  as LogRules takes them
+    def fill(self, count: int, **rules: Any) -> DecisionLog:
         log = self.log(**rules)
         for number in range(count):
             log.record([record(number)])

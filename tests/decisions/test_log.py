@@ -172,7 +172,7 @@ def test_when_it_can_be_written_again_the_log_says_how_many_are_missing(
 
 
 def test_another_writer_that_never_ends_is_not_waited_for_for_ever(written: Written) -> None:
-    from guardsdk.decisions.locking import locked  # noqa: PLC0415  the lock this test takes
+    from guardsdk.decisions.locking import locked
 
     log = written.fill(1, lock_timeout_s=0.05)
     with locked(written.place.head, 1.0), pytest.raises(DecisionLogError, match="another writer"):

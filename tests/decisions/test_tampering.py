@@ -119,7 +119,7 @@ def forge(written: Written, keep: int, key: bytes | None) -> None:
     other.record([record()])
     head = json.loads(written.place.head.read_bytes())
     head["seq"], head["hash"] = last["seq"], last["hash"]
-    from guardsdk.decisions.files import Head, write_head  # noqa: PLC0415  what a forger would use
+    from guardsdk.decisions.files import Head, write_head
 
     with written.place.head.open("r+b", buffering=0) as stream:
         write_head(stream.fileno(), Head(head["file"], last["seq"], last["hash"]), key)

@@ -116,7 +116,7 @@ def test_one_doubtful_window_is_enough_and_each_is_cleared_by_itself(halves: Cla
     runs: list[bool] = []
     plain = Halves.run
 
-    def noting(self: Halves, *arguments: Any) -> Any:  # noqa: ANN401  passed through
+    def noting(self: Halves, *arguments: Any) -> Any:
         outputs = plain(self, *arguments)
         runs.append(outputs.early)
         return outputs
@@ -361,7 +361,7 @@ def test_states_for_other_tokens_are_an_error() -> None:
     feed = tokens_fed(*(np.ones((1, 8), dtype=np.int64),) * 3)
 
     class Lower:
-        def run(self, _: object) -> Any:  # noqa: ANN401  what the runtime gives
+        def run(self, _: object) -> Any:
             return Outputs(np.zeros((1, 2), np.float32), None, None, np.zeros((1, 7, 4), np.float32))
 
     with pytest.raises(ModelError, match="one for each token"):

@@ -65,7 +65,7 @@ def _run(script: str, model: LoadedModel, home: Path) -> None:
     }
     # From 3.12 on Python warns of every fork beside threads; that it works here is what is shown.
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", LOAD + script, str(model.directory)]
-    done = subprocess.run(  # noqa: S603  our own interpreter on our own script
+    done = subprocess.run(
         command, env={**environment, "HOME": str(home)}, capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -35,7 +35,7 @@ JUDGE = JudgeRef(
 )
 
 
-def head(model: str = "small", **changes: Any) -> RunHead:  # noqa: ANN401  fields of the head
+def head(model: str = "small", **changes: Any) -> RunHead:
     return RunHead(
         **{
             "created": "2026-11-26T01:00:00Z",
@@ -54,7 +54,7 @@ def result(
     outcome: Outcome,
     expectation: Expectation = Expectation.REFUSE,
     part: str = "plain",
-    **changes: Any,  # noqa: ANN401  fields of the result
+    **changes: Any,
 ) -> CaseResult:
     return CaseResult(
         **{
@@ -74,7 +74,7 @@ def many(
     counts: Iterable[tuple[Outcome, int]],
     expectation: Expectation = Expectation.REFUSE,
     part: str = "plain",
-    **changes: Any,  # noqa: ANN401  fields of each result
+    **changes: Any,
 ) -> list[CaseResult]:
     """So many cases of each outcome, numbered through, so that the same counts pair up case by case."""
     outcomes = [outcome for outcome, count in counts for _ in range(count)]

@@ -73,7 +73,7 @@ def test_what_needed_no_judge_is_not_corrected() -> None:
 def test_of_simulated_runs_95_percent_of_the_intervals_hold_the_true_rate(
     rate: float,
     share: float,
-    certain: bool,  # noqa: FBT001
+    certain: bool,
 ) -> None:
     chooser = np.random.default_rng(1)
     held = 0

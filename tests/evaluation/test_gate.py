@@ -99,7 +99,7 @@ def test_any_text_is_a_limit_or_a_clear_error(text: str) -> None:
         ("latency.p95 > +1s", False),
     ],
 )
-def test_limits_break_where_the_interval_proves_it(comparison: Comparison, text: str, broken: bool) -> None:  # noqa: FBT001
+def test_limits_break_where_the_interval_proves_it(comparison: Comparison, text: str, broken: bool) -> None:
     (held,) = hold(comparison, [parse(text)])
     assert held.broken is broken
 

@@ -29,7 +29,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_model(path: Path) -> None:
-    from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: PLC0415  beside what it is for
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     base = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="<unk>"))  # noqa: S106
     base.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -46,7 +46,7 @@ def run(tmp_path: Path) -> Callable[..., Ran]:
 
     def ran(*arguments: str) -> Ran:
         command = [sys.executable, "-m", "pytest", *plugin, "-p", "no:cacheprovider", "-q", "-rA", *arguments]
-        return subprocess.run(  # noqa: S603  this interpreter, our own plugin
+        return subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=240
         )
 

@@ -89,7 +89,7 @@ def test_a_guards_curves_are_drawn_and_put_in_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (390, True)])
-def test_chromium_shows_the_whole_report(width: int, dark: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_chromium_shows_the_whole_report(width: int, dark: bool, tmp_path: Path) -> None:
     comparison, kept = compared(tmp_path)
     file = tmp_path / "report.html"
     held = hold(comparison, [parse(text) for text in LIMITS])

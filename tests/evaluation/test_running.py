@@ -262,7 +262,7 @@ def test_killed_at_any_moment_it_loses_and_repeats_no_finished_case(
     suite, journal = suite_file(60), tmp_path / "run.json.journal"
     finished: list[set[str]] = []
     for wanted in (5, 20, 40):
-        process = subprocess.Popen(command(suite), cwd=tmp_path, env=_environment(), stderr=subprocess.DEVNULL)  # noqa: S603  this interpreter
+        process = subprocess.Popen(command(suite), cwd=tmp_path, env=_environment(), stderr=subprocess.DEVNULL)
         while process.poll() is None and lines(journal) < wanted:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
@@ -276,7 +276,7 @@ def test_killed_at_any_moment_it_loses_and_repeats_no_finished_case(
         )
         (tmp_path / "asked.log").write_text("")  # what was asked up to here was asked of a process that is dead
     assert finished[0] < finished[1] < finished[2]
-    last = subprocess.run(command(suite), cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603
+    last = subprocess.run(command(suite), cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False)
     assert last.returncode == 0, last.stderr
     assert f"{len(finished[-1])} of 60 cases are done already" in last.stderr
     asked = (tmp_path / "asked.log").read_text().splitlines()
@@ -291,11 +291,11 @@ def test_two_processes_do_not_share_a_run(
 ) -> None:
     module("slow", SLOW.replace("0.02", "60"))
     suite = suite_file(4)
-    first = subprocess.Popen(command(suite), cwd=tmp_path, env=_environment(), stderr=subprocess.DEVNULL)  # noqa: S603  this interpreter
+    first = subprocess.Popen(command(suite), cwd=tmp_path, env=_environment(), stderr=subprocess.DEVNULL)
     try:
         while not (tmp_path / "asked.log").exists() and first.poll() is None:
             time.sleep(0.01)
-        second = subprocess.run(  # noqa: S603  this interpreter
+        second = subprocess.run(
             command(suite), cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False
         )
     finally:

@@ -222,7 +222,7 @@ async def test_refusals_parts_and_calls_are_answers(message: dict[str, object], 
 )
 async def test_an_endpoint_that_fails_says_whether_to_try_again_and_quotes_nothing(
     reply: tuple[int, dict[str, str], bytes],
-    again: bool,  # noqa: FBT001  a parameter
+    again: bool,
     after_s: float | None,
 ) -> None:
     with serving() as served:

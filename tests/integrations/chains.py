@@ -34,7 +34,7 @@ class CountingModel(GenericFakeChatModel):
 
     called: list[int] = []  # noqa: RUF012  pydantic copies it
 
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:  # noqa: ANN401  passes through
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         self.called.append(len(messages))
         return super()._generate(messages, *args, **kwargs)
 
@@ -42,7 +42,7 @@ class CountingModel(GenericFakeChatModel):
 class PlainModel(FakeListChatModel):
     """LangChain's other fake chat model, which streams in async natively and counts nothing."""
 
-    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:  # noqa: ANN401  passes through
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         yield from super()._stream(*args, **kwargs)
 
 

@@ -33,7 +33,7 @@ def output(answer: str) -> ModelOutput:
     return made
 
 
-def scores(tmp_path: Path, scorer: Any, prompts: list[str], answers: list[str]) -> tuple[list[Any], float]:  # noqa: ANN401
+def scores(tmp_path: Path, scorer: Any, prompts: list[str], answers: list[str]) -> tuple[list[Any], float]:
     model = get_model(
         "mockllm/model",
         custom_outputs=[output(answer) for answer in answers],

@@ -197,7 +197,7 @@ async def test_both_handlers_raise_through_the_callback_managers() -> None:
 
 @pytest.mark.parametrize("inside_a_loop", [False, True])
 def test_an_async_handler_refuses_a_sync_call_where_langchain_would_drop_its_verdict(
-    inside_a_loop: bool,  # noqa: FBT001  a parameter of pytest
+    inside_a_loop: bool,
 ) -> None:
     handler = AsyncGuardCallbackHandler(StageGuard(Stage.INPUT))
     model, llm = model_of("fine", "fine"), FakeListLLM(responses=["fine", "fine"])

@@ -45,12 +45,12 @@ async def test_a_callback_lets_flags_and_shadows_pass(handler_type: type[Handler
 def test_guarded_redacts_the_question_of_a_chain_and_restores_its_answer() -> None:
     seen: list[str] = []
 
-    def answer(messages: Any) -> str:  # noqa: ANN401  a prompt value
+    def answer(messages: Any) -> str:
         seen.append(messages.to_messages()[-1].content)
         return f"You said {seen[-1]}"
 
-    from langchain_core.prompts import ChatPromptTemplate  # noqa: PLC0415
-    from langchain_core.runnables import RunnableLambda  # noqa: PLC0415
+    from langchain_core.prompts import ChatPromptTemplate
+    from langchain_core.runnables import RunnableLambda
 
     chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | RunnableLambda(answer)
     ask = guarded(guard=guard_of("redact", IN), prompt="input", extract_prompt=lambda given: given["question"])(

@@ -72,7 +72,7 @@ def test_a_blocked_chunk_does_not_come_out() -> None:
 
 @with_either
 @pytest.mark.parametrize("model", [model_of, lambda text: PlainModel(responses=[text])], ids=["sync", "async"])
-async def test_a_blocked_chunk_does_not_come_out_in_async(handler_type: type[Handler], model: Any) -> None:  # noqa: ANN401  a maker of models
+async def test_a_blocked_chunk_does_not_come_out_in_async(handler_type: type[Handler], model: Any) -> None:
     received: list[str] = []
     handler = handler_type(StageGuard(Stage.OUTPUT))
 
@@ -88,7 +88,7 @@ async def test_a_blocked_chunk_does_not_come_out_in_async(handler_type: type[Han
 
 @with_either
 @pytest.mark.parametrize("model", [model_of, lambda text: PlainModel(responses=[text])], ids=["sync", "async"])
-async def test_an_allowed_answer_streams_in_async(handler_type: type[Handler], model: Any) -> None:  # noqa: ANN401  a maker of models
+async def test_an_allowed_answer_streams_in_async(handler_type: type[Handler], model: Any) -> None:
     guard = StageGuard()
     replies = chain_of(model("one two")).astream({"question": "hello"}, config_of(handler_type(guard)))
     assert "".join([chunk async for chunk in replies]) == "one two"

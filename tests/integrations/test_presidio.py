@@ -24,10 +24,10 @@ TEXT = "Please write to Dana Meyer, or to Ines Okafor in Bremen."
 
 @pytest.fixture(scope="module")
 def screen() -> PresidioScreen:
-    import presidio_analyzer as presidio  # noqa: PLC0415  only where the extra is there
-    import spacy  # noqa: PLC0415
+    import presidio_analyzer as presidio
+    import spacy
 
-    from guardsdk.integrations.presidio import PresidioScreen  # noqa: PLC0415
+    from guardsdk.integrations.presidio import PresidioScreen
 
     nlp = presidio.nlp_engine.SpacyNlpEngine(models=[{"lang_code": "en", "model_name": "blank"}])
     vars(nlp)["nlp"] = {"en": spacy.blank("en")}  # spaCy without a trained model: tokens only
@@ -66,7 +66,7 @@ def test_a_guard_cuts_names_out(screen: PresidioScreen, model_directory: Path) -
 
 
 def test_an_analyzer_that_cannot_tell_is_refused(screen: PresidioScreen) -> None:
-    from guardsdk.integrations.presidio import PresidioScreen  # noqa: PLC0415  only where the extra is there
+    from guardsdk.integrations.presidio import PresidioScreen
 
     with pytest.raises(InputError, match="recognises no PHONE_NUMBER in 'en', which 'personal_phone'"):
         PresidioScreen(screen._analyzer, labels={"PHONE_NUMBER": "personal_phone"})

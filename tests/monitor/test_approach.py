@@ -1,7 +1,5 @@
 """What speaks for an approach is a fair bet while nobody approaches anything."""
 
-# ruff: noqa: S311 - seeded chance, no secrets
-
 from __future__ import annotations
 
 import itertools

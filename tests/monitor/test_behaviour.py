@@ -1,5 +1,3 @@
-# ruff: noqa: S311 - seeded chance, no secrets
-
 from __future__ import annotations
 
 import random

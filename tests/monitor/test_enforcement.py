@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 
 
-def policy(**changes: Any) -> Policy:  # noqa: ANN401  fields of Policy
+def policy(**changes: Any) -> Policy:
     return Policy.from_toml(TOML).model_copy(update=changes)
 
 
-def enforcing(**rules: Any) -> Policy:  # noqa: ANN401  fields of Enforcement
+def enforcing(**rules: Any) -> Policy:
     return policy(monitor=MonitorRules(enforcement=Enforcement(**rules)))
 
 

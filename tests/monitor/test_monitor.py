@@ -1,5 +1,3 @@
-# ruff: noqa: S311 - seeded chance, no secrets
-
 from __future__ import annotations
 
 import logging
@@ -42,7 +40,7 @@ action = "flag"
 MARKER = "zebra-quartz-marker"
 
 
-def policy(**rules: Any) -> Policy:  # noqa: ANN401  as MonitorRules takes them
+def policy(**rules: Any) -> Policy:
     return Policy.from_toml(TOML).model_copy(update={"monitor": MonitorRules(**rules)})
 
 

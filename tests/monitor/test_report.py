@@ -24,7 +24,7 @@ def busy() -> Monitor:
     monitor = Monitor(policy(window=400), references=lambda: {("prompt_injection", Stage.INPUT): quantiles})
     feed(monitor, 3000, harmless)
     feed(monitor, 900, lambda chance: chance.betavariate(4, 12), 3000)
-    chance = random.Random(1)  # noqa: S311  seeded
+    chance = random.Random(1)
     for number in range(3900, 4300):
         monitor.on_check(record(number, 0.99 if chance.random() < 0.2 else 0.01, actor=MARKER))
     return monitor
@@ -72,7 +72,7 @@ def test_what_is_no_state_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_browser_shows_it_whole_and_asks_for_nothing(tmp_path: Path, state: dict[str, object], dark: bool) -> None:  # noqa: FBT001
+def test_a_browser_shows_it_whole_and_asks_for_nothing(tmp_path: Path, state: dict[str, object], dark: bool) -> None:
     page = tmp_path / "report.html"
     page.write_text(report(state), encoding="utf-8")
     shown = render(

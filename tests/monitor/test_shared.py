@@ -36,7 +36,7 @@ class Redis:
 
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "redis.sock"
-        self._process = subprocess.Popen(  # noqa: S603  a server of ours
+        self._process = subprocess.Popen(
             [str(server()), "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(folder)],
             stdout=subprocess.DEVNULL,
         )
@@ -117,7 +117,7 @@ def test_what_all_have_seen_is_put_together(running: Redis) -> None:
 
 
 def test_replicas_agree_on_how_texts_are_compared(running: Redis) -> None:
-    import numpy as np  # noqa: PLC0415  for this test only
+    import numpy as np
 
     (one, first), (two, second) = replica(running), replica(running)
     chance = np.random.default_rng(1)

@@ -33,7 +33,7 @@ def blocked(monitor: Monitor) -> None:
 
 
 @pytest.mark.parametrize("events", [True, False])
-def test_an_alert_is_an_event_and_counts(events: bool) -> None:  # noqa: FBT001  a parameter of the test
+def test_an_alert_is_an_event_and_counts(events: bool) -> None:
     logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # theirs is untyped
     spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
     logger_provider = LoggerProvider()

@@ -62,7 +62,7 @@ def test_two_processes_find_together_what_none_sees_alone() -> None:
 
 def test_merged_histograms_and_counts_are_those_of_one_process() -> None:
     one, two, whole = monitor(), monitor(), monitor()
-    chance = random.Random(1)  # noqa: S311  seeded
+    chance = random.Random(1)
     for number in range(3000):
         told = record(number, 0.95 if chance.random() < 0.03 else harmless(chance), actor=f"a{number % 40}")
         whole.on_check(told)
@@ -147,7 +147,7 @@ def test_of_two_cool_downs_the_later_one_holds() -> None:
 def test_a_forked_child_counts_what_it_sees_itself() -> None:
     parent, whole = monitor(), monitor()
     for one in (parent, whole):  # ties are broken by chance, and an alert about the traffic starts its counts anew
-        one._chance = random.Random(7).random  # noqa: S311  ranks among equals
+        one._chance = random.Random(7).random
     for number in range(600):
         told = record(number, 0.99 if number < 8 else 0.01, actor="a" if number < 8 else f"b{number % 30}")
         parent.on_check(told)
@@ -187,7 +187,7 @@ def test_a_forked_child_repeats_no_alert_and_lifts_no_limit() -> None:
     assert in_child(told) == [True, 0, True, True]
 
 
-def in_child(work: Callable[[], Any]) -> Any:  # noqa: ANN401  JSON
+def in_child(work: Callable[[], Any]) -> Any:
     """Do ``work`` in a forked child and return what it returned there."""
     if not hasattr(os, "fork"):
         pytest.skip("this system does not fork")

@@ -55,7 +55,7 @@ def test_every_packaged_policy_fits_it(name: str) -> None:
         ('extends = "strict"\n', False),
     ],
 )
-def test_it_and_the_reader_agree(toml: str, fits: bool) -> None:  # noqa: FBT001  a column of the table
+def test_it_and_the_reader_agree(toml: str, fits: bool) -> None:
     assert VALIDATOR.is_valid(tomllib.loads(toml)) is fits
     if fits:
         Policy.from_toml(toml)

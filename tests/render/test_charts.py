@@ -113,7 +113,7 @@ def test_lines_are_drawn_whatever_the_figures_are(points: list[tuple[float, floa
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(anything, anything, anything), max_size=6), st.booleans())
-def test_bars_are_drawn_whatever_the_figures_are(rows: list[tuple[float, float, float]], filled: bool) -> None:  # noqa: FBT001
+def test_bars_are_drawn_whatever_the_figures_are(rows: list[tuple[float, float, float]], filled: bool) -> None:
     picture = bars(*(Bar("bar", *row) for row in rows), filled=filled)
     parsed(picture)
     assert not re.search(r'[" ](nan|-?inf)', picture)

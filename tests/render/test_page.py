@@ -114,7 +114,7 @@ def test_few_sections_need_no_contents() -> None:
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1100, False), (390, True)])
-def test_chromium_shows_it_whole_and_readable_and_loads_nothing(width: int, dark: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_chromium_shows_it_whole_and_readable_and_loads_nothing(width: int, dark: bool, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     file.write_text(example(), encoding="utf-8")
     seen = render(file, tmp_path / "page.png", width=width, dark=dark, probes={"contrast": CONTRAST})

@@ -59,7 +59,7 @@ class Stepper:
 
         return run
 
-    def _node(self, op: Any, value: Any, *, ignore: bool) -> Step:  # noqa: ANN401, PLR0911  a tree without types
+    def _node(self, op: Any, value: Any, *, ignore: bool) -> Step:  # noqa: PLR0911  a tree without types
         name = str(op)
         if name in ("LITERAL", "NOT_LITERAL", "IN", "ANY"):
             fits = _one(name, value, ignore=ignore)
@@ -104,7 +104,7 @@ class Stepper:
 
         return run
 
-    def _repeat(self, name: str, least: int, most: Any, body: Any, *, ignore: bool) -> Step:  # noqa: ANN401
+    def _repeat(self, name: str, least: int, most: Any, body: Any, *, ignore: bool) -> Step:
         inner = self._sequence(list(body), ignore=ignore)
         lazy, possessive = name.startswith("MIN"), name.startswith("POSSESSIVE")
 
@@ -130,7 +130,7 @@ class Stepper:
         return run
 
 
-def _one(name: str, value: Any, *, ignore: bool) -> Callable[[str], bool]:  # noqa: ANN401
+def _one(name: str, value: Any, *, ignore: bool) -> Callable[[str], bool]:
     """Whether one character fits; sets are asked of ``re`` itself, character by character."""
     if name == "ANY":
         return lambda char: char != "\n"
@@ -150,7 +150,7 @@ def _one(name: str, value: Any, *, ignore: bool) -> Callable[[str], bool]:  # no
     return fits
 
 
-def _part(op: Any, value: Any) -> str:  # noqa: ANN401
+def _part(op: Any, value: Any) -> str:
     name = str(op)
     if name == "NEGATE":
         return "^"

@@ -37,7 +37,7 @@ def score(text: str, screen: CanaryScreen | None = None) -> float:
 def foreign() -> str:
     """A token another process issued."""
     code = "from guardsdk.screens.canary import issue; print(issue())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
@@ -145,7 +145,7 @@ def test_what_is_no_token_is_refused_without_being_quoted(model_directory: Path)
 
 
 def test_random_text_of_the_same_letters_is_never_taken_for_one() -> None:
-    chooser = random.Random(7)  # noqa: S311  a repeatable choice
+    chooser = random.Random(7)
     text = "".join(
         "gsdkcanary" + "".join(chooser.choices(string.ascii_lowercase + string.digits, k=26)) for _ in range(2000)
     )

@@ -21,7 +21,7 @@ MOST_STEPS = 60
 PUMPS = "aA0 -.:/@=\n_+(x"
 
 
-def repeats(tree: Any, above: tuple[int, ...] = ()) -> list[tuple[int, ...]]:  # noqa: ANN401  a tree without types
+def repeats(tree: Any, above: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
     """For every repeat in ``tree``, the largest counts of itself and of those around it."""
     found = []
     for op, value in tree:

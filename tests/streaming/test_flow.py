@@ -195,7 +195,7 @@ def test_a_stopped_stream_closes_its_source_before_anybody_hears_of_it(patterns:
 
 
 async def test_a_stopped_async_stream_closes_its_source_and_may_await_its_last_chunk(patterns: PatternGuard) -> None:
-    async def closing_chunk(verdict: Any) -> str:  # noqa: ANN401  a verdict
+    async def closing_chunk(verdict: Any) -> str:
         await asyncio.sleep(0)
         return f"[{verdict.principle_id}]"
 
@@ -268,7 +268,7 @@ async def test_a_reader_cancelled_during_a_check_leaves_no_thread_waiting(model_
     begun, go_on = threading.Event(), threading.Event()
 
     class Slow(Patterns):
-        def read(self, *args: Any) -> Any:  # noqa: ANN401  passes through
+        def read(self, *args: Any) -> Any:
             begun.set()
             assert go_on.wait(60)
             return super().read(*args)
@@ -289,7 +289,7 @@ async def test_the_loop_goes_on_while_a_check_runs(model_directory: Path) -> Non
     loop_ran = threading.Event()
 
     class Waiting(Patterns):
-        def read(self, *args: Any) -> Any:  # noqa: ANN401  passes through
+        def read(self, *args: Any) -> Any:
             assert loop_ran.wait(60)
             return super().read(*args)
 

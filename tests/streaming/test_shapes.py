@@ -142,7 +142,7 @@ def test_reasoning_is_screened_apart_from_the_answer(patterns: PatternGuard) -> 
     assert "They want what is forbidden, so I say no." in patterns.texts
 
 
-def call(arguments: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  fields of a call
+def call(arguments: str, **more: Any) -> dict[str, Any]:
     function = {"arguments": arguments, **more}
     return {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": function}]}}]}
 
@@ -152,7 +152,7 @@ def test_a_tool_call_comes_out_when_all_of_it_was_checked(patterns: PatternGuard
     chunks = [call("", name="send"), *(call(letter) for letter in arguments)]
     read = 0
 
-    def source() -> Any:  # noqa: ANN401  a generator
+    def source() -> Any:
         nonlocal read
         for chunk in chunks:
             read += 1

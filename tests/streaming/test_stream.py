@@ -157,7 +157,7 @@ def test_checks_grow_with_the_text_and_never_start_over(patterns: PatternGuard) 
 def test_a_reviewer_is_asked_once_and_the_stream_goes_on_or_stops(model_directory: Path) -> None:
     asked: list[str] = []
 
-    def reviewer(item: Any) -> bool:  # noqa: ANN401  an item
+    def reviewer(item: Any) -> bool:
         asked.append(item.text)
         return True
 
@@ -201,7 +201,7 @@ def test_shadow_mode_lets_everything_out_unchanged(model_directory: Path) -> Non
 
 
 @pytest.mark.parametrize("chunks", ["one string", b"bytes", 7, None])
-def test_what_is_no_stream_of_chunks_is_refused_at_once(patterns: PatternGuard, chunks: Any) -> None:  # noqa: ANN401  anything
+def test_what_is_no_stream_of_chunks_is_refused_at_once(patterns: PatternGuard, chunks: Any) -> None:
     with pytest.raises(InputTypeError, match="chunks cannot be"):
         patterns.stream(chunks)
 

@@ -112,7 +112,7 @@ def test_a_saved_lesson_works_in_another_process(lesson: Lesson, tmp_path: Path,
         "guard = Guard(models=sys.argv[1], providers='cpu', observers=(), taught=[sys.argv[2]])\n"
         "print(guard.check(sys.argv[3]).principle_id)"
     )
-    done = subprocess.run(  # noqa: S603  this interpreter
+    done = subprocess.run(
         [sys.executable, "-c", program, str(model_directory), str(tmp_path / "lesson.json"), UNSEEN_LEGAL[0]],
         capture_output=True,
         text=True,

@@ -41,7 +41,7 @@ class Watched:
     def observer(self) -> OpenTelemetryObserver:
         return self.observer_that()
 
-    def observer_that(self, **options: Any) -> OpenTelemetryObserver:  # noqa: ANN401  as the observer takes them
+    def observer_that(self, **options: Any) -> OpenTelemetryObserver:
         return OpenTelemetryObserver(
             tracer_provider=self.tracer_provider, meter_provider=self.meter_provider, **options
         )
@@ -51,7 +51,7 @@ class Watched:
         """A tracer of the application around the guard."""
         return self.tracer_provider.get_tracer("app")
 
-    def guard(self, policy: Policy | None = None, **options: Any) -> Guard:  # noqa: ANN401  as Guard takes them
+    def guard(self, policy: Policy | None = None, **options: Any) -> Guard:
         own: dict[str, Any] = {"models": self.model_directory, "providers": "cpu", "observers": [self.observer]}
         return Guard(policy, **(own | options))
 

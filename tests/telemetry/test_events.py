@@ -73,7 +73,7 @@ def test_events_go_out_where_nobody_takes_spans(watched: Watched, logs: Logs) ->
     assert {event.log_record.span_id for event in events} == {around.get_span_context().span_id}
 
 
-def guardrail(watched: Watched, **changes: Any) -> Mapping[str, object]:  # noqa: ANN401  fields of a policy
+def guardrail(watched: Watched, **changes: Any) -> Mapping[str, object]:
     watched.exporter.clear()
     stage = changes.pop("stage", Stage.INPUT)
     policy = blocking_policy(stage)

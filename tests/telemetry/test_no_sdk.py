@@ -27,7 +27,7 @@ class Shut:
 
 
 class Shut:
-    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401  it gives nothing at all
+    def __getattribute__(self, name: str) -> Any:
         raise LookupError(name)
 
 
@@ -35,7 +35,7 @@ RECORD = cast("CheckRecord", Shut())
 
 
 @pytest.mark.parametrize("tracer_provider", [NoOpTracerProvider(), ProxyTracerProvider()])
-def test_a_record_is_not_looked_into_where_nobody_records(tracer_provider: Any) -> None:  # noqa: ANN401
+def test_a_record_is_not_looked_into_where_nobody_records(tracer_provider: Any) -> None:
     OpenTelemetryObserver(tracer_provider=tracer_provider, meter_provider=NoOpMeterProvider()).on_check(RECORD)
 
 
@@ -58,7 +58,7 @@ SELDOM = (names.METRIC_ERRORS, names.METRIC_LOG, names.METRIC_DISTANCE, names.ME
 
 
 def run(code: str, *arguments: str) -> str:
-    done = subprocess.run(  # noqa: S603  this interpreter, our own code
+    done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=120
     )
     return done.stdout

@@ -33,7 +33,7 @@ TEXT = "What is the capital of Portugal?"
 
 class Receiver:
     def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  this interpreter, our own script
+        self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("receiver.py"))], stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
@@ -68,9 +68,9 @@ def values(attributes: list[dict[str, Any]]) -> dict[str, Any]:
 def test_a_collector_receives_spans_events_metrics_and_anchors(
     receiver: Receiver, model_directory: Path, tmp_path: Path
 ) -> None:
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415  an extra
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     traces, logs = TracerProvider(), LoggerProvider()
     traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{receiver.url}/v1/traces")))

@@ -1,5 +1,4 @@
 """Toxic language and its look-alikes."""
-# ruff: noqa: S311 - seeded draws, no secrets
 
 import random
 

@@ -1,4 +1,3 @@
-# ruff: noqa: S311 - the tests are no package, and seeded randomness is the point
 """What the generator of indirect injections promises."""
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _SENTENCE = "Explain how bees make honey, please 2 times"
 
 def _rng(seed: int) -> random.Random:
     """Return a seeded generator."""
-    return random.Random(seed)  # noqa: S311 - seeded so that tests repeat
+    return random.Random(seed)
 
 
 @pytest.fixture(params=sorted(_GENERATORS))

@@ -50,7 +50,7 @@ def write(path: Path, language: str, chooser: random.Random, count: int) -> None
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    chooser = random.Random(3)  # noqa: S311  repeatable text
+    chooser = random.Random(3)
     for name in ENGLISH:
         write(folder / "train" / f"{name}.jsonl.gz", "en", chooser, 12)
     for name in FOREIGN:
@@ -66,7 +66,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_recipe_makes_a_table_the_package_reads(data: Path, tmp_path: Path) -> None:
     assert main(["--data", str(data), "--out", str(tmp_path)]) == 0
     model = LanguageModel.load(tmp_path)
-    chooser = random.Random(4)  # noqa: S311  repeatable text
+    chooser = random.Random(4)
     english = [model.look(sentence("en", chooser)) for _ in range(20)]
     foreign = [model.look(sentence(language, chooser)) for language in ("de", "it") for _ in range(9)]
     assert max(one.evidence for one in english) < min(one.evidence for one in foreign)

@@ -1,4 +1,3 @@
-# ruff: noqa: S311 - seeded randomness is the point
 """What the generator of text messages promises."""
 
 from __future__ import annotations

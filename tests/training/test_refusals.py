@@ -1,5 +1,4 @@
 """Refusals and the answers that merely sound like them."""
-# ruff: noqa: S311 - seeded draws, no secrets
 
 import random
 from collections import defaultdict

@@ -1,5 +1,4 @@
 """Plain harmful requests and their harmless twins."""
-# ruff: noqa: S311 - seeded draws, no secrets
 
 import random
 

@@ -1,5 +1,4 @@
 """Answers that deliver harm, safe answers to the same prompts, harmless answers."""
-# ruff: noqa: S311 - seeded draws, no secrets
 
 import random
 

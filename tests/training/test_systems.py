@@ -1,4 +1,3 @@
-# ruff: noqa: S311 - seeded draws, no secrets
 """User text beside the system text it is aimed at."""
 
 import random

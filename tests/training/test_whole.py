@@ -1,4 +1,3 @@
-# ruff: noqa: S311 - seeded randomness is the point
 """What the generators of whole mails and pages promise, and that no injection is cut away."""
 
 from __future__ import annotations
