@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.data import STAGES, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 FOLDER = Path(__file__).parent / "cases"
 HARD_BENIGN = "own_hard_benign"
-OWN = {HARD_BENIGN: FOLDER / "hard_benign.toml"}
-"""Name of a set to its file: a list of harmless texts for every stage."""
+SYSTEM_TEXT = "own_system_text"
+
+
+def _hard_benign() -> Iterator[Row]:
+    """Harmless texts, listed by stage. Raises ``ValueError`` naming a stage that does not exist."""
+    raw: dict[str, list[str]] = tomllib.loads(HARD_BENIGN_FILE.read_text(encoding="utf-8"))
+    if unknown := raw.keys() - set(STAGES.values()):
+        msg = f"{HARD_BENIGN_FILE.name} names no stage: {', '.join(sorted(unknown))}"
+        raise ValueError(msg)
+    for stage in STAGES.values():
+        for text in raw.get(stage, ()):
+            yield Row(HARD_BENIGN, stage, text, context=None, attack=0, harm=0, refusal=None)
+
+
+def _system_text() -> Iterator[Row]:
+    """Prompts beside the system text they are aimed at: what tries to get round it, and proper use."""
+    raw: dict[str, list[dict[str, Any]]] = tomllib.loads(SYSTEM_TEXT_FILE.read_text(encoding="utf-8"))
+    for system in raw["systems"]:
+        for kind, attack in (("attacks", 1), ("harmless", 0)):
+            for text in system[kind]:
+                yield Row(SYSTEM_TEXT, "input", text, system["text"], attack=attack, harm=0, refusal=None)
+
+
+HARD_BENIGN_FILE = FOLDER / "hard_benign.toml"
+SYSTEM_TEXT_FILE = FOLDER / "system_text.toml"
+OWN: dict[str, Callable[[], Iterator[Row]]] = {HARD_BENIGN: _hard_benign, SYSTEM_TEXT: _system_text}
+"""Name of a set to what reads it."""
 
 
 def own(name: str) -> list[Row]:
-    """Read one set; nothing in it may be blocked. Raises ``ValueError`` naming a stage that does not exist."""
-    raw: dict[str, list[str]] = tomllib.loads(OWN[name].read_text(encoding="utf-8"))
-    if unknown := raw.keys() - set(STAGES.values()):
-        msg = f"{OWN[name].name} names no stage: {', '.join(sorted(unknown))}"
-        raise ValueError(msg)
-    return [
-        Row(name, stage, text, context=None, attack=0, harm=0, refusal=None)
-        for stage in STAGES.values()
-        for text in raw.get(stage, ())
-    ]
+    """Read one set. Raises ``ValueError`` where its file does not say what it should."""
+    return list(OWN[name]())
 
 
 def chosen(wanted: Iterable[str]) -> tuple[list[str], list[str]]:

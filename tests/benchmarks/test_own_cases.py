@@ -1,4 +1,4 @@
-"""The hard benign set is large, has both stages, and shares nothing with what the model was trained on."""
+"""The sets of our own are large, have both kinds, and share nothing with what the model was trained on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import own
-from benchmarks.own import HARD_BENIGN, chosen
+from benchmarks.own import HARD_BENIGN, SYSTEM_TEXT, chosen
 from benchmarks.quality import collect, parser
 from tests.shingles import Known, banks, letters, shingles
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _WANTED = 340
+_ATTACKS = 45
 
 
 def test_the_set_is_large_and_harmless_at_both_stages() -> None:
@@ -24,8 +25,20 @@ def test_the_set_is_large_and_harmless_at_both_stages() -> None:
     assert len({letters(row.text) for row in rows}) == len(rows)
 
 
-def test_no_case_is_training_text() -> None:
-    assert [row.text for row in own.own(HARD_BENIGN) if banks().holds(row.text)] == []
+def test_prompts_beside_system_texts_are_of_both_kinds() -> None:
+    rows = own.own(SYSTEM_TEXT)
+    assert {row.stage for row in rows} == {"input"}
+    assert all(row.context for row in rows)
+    attacks = sum(row.attack or 0 for row in rows)
+    assert attacks >= _ATTACKS
+    assert len(rows) - attacks >= _ATTACKS
+
+
+@pytest.mark.parametrize("name", own.OWN)
+def test_no_case_is_training_text(name: str) -> None:
+    rows = own.own(name)
+    assert [row.text for row in rows if banks().holds(row.text)] == []
+    assert [row.context for row in rows if row.context and banks().holds(row.context)] == []
 
 
 def test_a_copied_line_would_be_found() -> None:
@@ -40,7 +53,7 @@ def test_a_copied_line_would_be_found() -> None:
 def test_a_stage_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "cases.toml"
     path.write_text('inputs = ["hello"]')
-    monkeypatch.setitem(own.OWN, HARD_BENIGN, path)
+    monkeypatch.setattr(own, "HARD_BENIGN_FILE", path)
     with pytest.raises(ValueError, match="inputs"):
         own.own(HARD_BENIGN)
 
@@ -48,7 +61,7 @@ def test_a_stage_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pyt
 def test_it_is_measured_whole_and_without_a_data_folder() -> None:
     options = parser().parse_args(["--data", "nowhere", "--sets", HARD_BENIGN, "--limit", "5"])
     assert collect(options) == [own.own(HARD_BENIGN)]
-    assert chosen([]) == ([], [HARD_BENIGN])
+    assert chosen([]) == ([], [HARD_BENIGN, SYSTEM_TEXT])
     assert chosen(["notinject"]) == (["notinject"], [])
 
 
