@@ -52,8 +52,18 @@ class Row:
     @property
     def key(self) -> str:
         """Digest of what is checked, so that a result can be stored without its text."""
-        shown = json.dumps([self.stage, self.context if self.stage == "output" else None, self.text])
+        shown = json.dumps([self.stage, self.beside, self.text])
         return hashlib.blake2b(shown.encode(), digest_size=12).hexdigest()
+
+    @property
+    def beside(self) -> str | None:
+        """What the text is checked beside: the prompt of an answer; of a prompt the instructions that it is aimed at.
+
+        The context of a prompt is instructions where the set is about attacks. Where it is about harm it is a passage
+        the request speaks of, and that of a document is a question: neither is given to a check.
+        """
+        read = self.stage == "output" or (self.stage == "input" and self.attack is not None)
+        return self.context if read else None
 
     def label(self, column: Column) -> int | None:
         """Value of one label column."""

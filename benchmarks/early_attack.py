@@ -132,8 +132,7 @@ class Inside:
         ]
 
         def margins(text: str) -> tuple[float, float]:
-            context = row.context if stage is Stage.OUTPUT else None
-            early, full = self.classifier.both([Request(text, stage, context)])[0]
+            early, full = self.classifier.both([Request(text, stage, row.beside)])[0]
             cleared = max(
                 (
                     max(float(window[columns[name]]) - one.clear_below for name, one in bounds.items())
@@ -161,8 +160,7 @@ def logit(probability: float) -> float:
 
 def blocked(guard: Guard, row: Row, text: str) -> tuple[bool, str | None]:
     """Return whether ``guard`` blocks ``text`` in the place of that of ``row``, and which tier answered."""
-    context = row.context if row.stage == "output" else None
-    verdict = guard.check(text, stage=row.stage, context=context)
+    verdict = guard.check(text, stage=row.stage, context=row.beside)
     return outcome(verdict).blocked, verdict.tier
 
 

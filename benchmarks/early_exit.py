@@ -65,9 +65,8 @@ class _Side:
         self.seconds: dict[str, float] = {}
 
     def check(self, row: Row) -> None:
-        context = row.context if row.stage == "output" else None
         start = time.process_time()
-        verdict: Verdict = self.guard.check(row.text, stage=row.stage, context=context)
+        verdict: Verdict = self.guard.check(row.text, stage=row.stage, context=row.beside)
         self.seconds[row.key] = time.process_time() - start
         self.outcomes[row.key], self.tiers[row.key] = outcome(verdict), verdict.tier
 

@@ -20,7 +20,7 @@ from benchmarks.own import chosen, own
 from benchmarks.pages import save, save_json
 from benchmarks.peers import HOW, Peer, PeerError
 from benchmarks.scoring import GuardSystem, Measured, PeerSystem, measure
-from guardsdk import Guard, GuardError
+from guardsdk import Guard, GuardError, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,12 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def aimed(rows: Sequence[Row], *, read: bool) -> dict[str, Any]:
+    """Count the prompts that come with the instructions they are aimed at, and name their sets."""
+    found = {row.key: row.source for row in rows if row.stage == "input" and row.beside}
+    return {"rows": len(found), "sets": sorted(set(found.values())), "read": read}
 
 
 def build(
@@ -110,6 +116,7 @@ def run(options: argparse.Namespace) -> figures.Figures:
             "seed": options.seed,
             "model": ours.probe.model and ours.probe.model.model_dump(),
             "policy": ours.probe.policy and ours.probe.policy.model_dump(),
+            "aimed": aimed(everything, read=Stage.INPUT in ours.context_stages),
         }
         compared = None
         if options.compare:

@@ -168,6 +168,18 @@ def floors_table(result: Figures, floors: Iterable[Floor] = FLOORS) -> str:
     return table(["set", "measure", *names, "asked for", "reached"], rows, 2)
 
 
+def _aimed(aimed: dict[str, Any] | None) -> list[str]:
+    """Say of prompts that come with a system text how they were checked, where there are any."""
+    if not aimed or not aimed["rows"]:
+        return []
+    how = "are checked beside them" if aimed["read"] else "are checked by themselves: this model cannot read them"
+    sets = ", ".join(f"`{name}`" for name in aimed["sets"])
+    return [
+        f"- {aimed['rows']:,} prompts that come with the instructions they are aimed at ({sets})",
+        f"  {how}. The peer reads the text alone.",
+    ]
+
+
 def quality_page(result: Figures, picture: Path | None = None) -> str:
     """Build the whole of ``docs/quality.md``; ``picture`` is the path of the trade-off curves, seen from the page."""
     limit = (
@@ -181,6 +193,7 @@ def quality_page(result: Figures, picture: Path | None = None) -> str:
         f"- Policy `{policy['name']}` {policy['version']} with its own thresholds: the decision is the shipped one.",
         "- A row of input or tool text is detected when any principle blocks it; it is a false block when a principle",
         "  blocks it and no label of it is bad. Intervals are 95 %: Wilson's for shares, else by bootstrap.",
+        *_aimed(result.get("aimed")),
         "- Accuracy, precision, F1, areas and rates are those of the whole set with its own class balance: where rows",
         '  were sampled ("300 of 2,563"), each counts for as many as it stands for, and the interval is for the',
         "  effective number of rows. Slices count the rows measured, each once.",

@@ -72,6 +72,7 @@ class GuardSystem:
         self._guard = guard
         self.name = name
         self.probe = guard.check("hello")
+        self.context_stages = guard.info().context_stages
         if self.probe.model is None or self.probe.policy is None:
             msg = f"the guard names no model or policy: {self.probe.error}"
             raise GuardError(msg)
@@ -82,7 +83,7 @@ class GuardSystem:
         found: dict[int, Outcome] = {}
         for stage in {row.stage for row in rows}:
             picked = [index for index, row in enumerate(rows) if row.stage == stage]
-            contexts = [rows[index].context for index in picked] if stage == "output" else None
+            contexts = [rows[index].beside for index in picked]
             verdicts = self._guard.check_many([rows[index].text for index in picked], stage=stage, contexts=contexts)
             found.update(zip(picked, map(outcome, verdicts), strict=True))
         return [found[index] for index in range(len(rows))]

@@ -75,6 +75,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         shadow: bool | None = None,
         reviewer: object = None,
         views: bool = True,
+        system_on_input: bool = True,
         observers: Sequence[Observer] | None = None,
         decision_log: str | Path | DecisionLog | None = None,
         monitor: bool | Monitor = True,
@@ -107,6 +108,8 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
             reviewer: Who decides on texts with action ``review``, for ``apply`` and for callables guarded with this
                 guard: a callable or queue, see ``guardsdk.reviewing.Reviewer``.
             views: Score what a text says once disguises and encodings are undone, beside the text as it stands.
+            system_on_input: Read what a user wrote beside the system text it is aimed at, where one is given and the
+                model can: a question may be an attack on these instructions only. Off, it is read by itself and sooner.
             observers: Who is told of every check; an OpenTelemetry observer when left out.
             decision_log: Where decisions are written down, a path or ``DecisionLog``; the policy's own when left out.
             monitor: Whether scores, rates and actors are watched over time, see ``guard.monitor``; or who does it, a
@@ -123,7 +126,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         """
         require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting=max_waiting, screens=screens)
         require_seconds(deadline_s, "deadline_s")
-        require_flags(early_stop=early_stop, early_exit=early_exit, views=views)
+        require_flags(early_stop=early_stop, early_exit=early_exit, views=views, system_on_input=system_on_input)
         self._settings = Settings.from_environment() if settings is None else settings
         self._lessons = lessons_of(taught)
         self.policy = asking_for(chosen_policy(policy, self._settings, shadow=shadow), self._lessons)
@@ -136,6 +139,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         self._deadline_s = deadline_s
         self._views = views
         self._early_exit = early_exit
+        self._system_on_input = system_on_input
         self._screens = tuple(screens)
         self._canaries = CanaryScreen()
         self._log = log_of(decision_log, self.policy)
@@ -172,8 +176,10 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         Args:
             text: What to check. A text without a visible character is allowed and complete, with no finding.
             stage: ``"input"`` (from a user), ``"tool"`` (a document or tool result) or ``"output"`` (from the model).
-            context: The prompt a response answers; read on the output stage only.
-            system: The developer's instructions, which a response must not recite; read on the output stage only.
+            context: What the text is read against: the prompt a response answers, or, where no ``system`` is given,
+                the instructions a user's text is aimed at. Not read on the tool stage.
+            system: The developer's instructions: what a user's text is aimed at, where the model can read that, and
+                what a response must not recite. Not read on the tool stage.
             actor: Whose text it is, for monitor and logs; only ``[monitor.enforcement]`` of a policy decides by it.
             deadline_s: Seconds this check may take, in place of the guard's.
 
@@ -307,6 +313,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
             views=self._views,
             lessons=lessons,
             early_exit=self._early_exit,
+            system_on_input=self._system_on_input,
             stricter_by=0.0 if enforced is None else enforced.stricter_by,
         )
         return parts, classifier
@@ -315,6 +322,6 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         return self._loader.get()[1].model.manifest.references
 
     def _keys(self, model: ArtifactRef, policy: Policy, lessons: tuple[Lesson, ...]) -> Keys:
-        options = f"{self._max_chars} {self._views} {self._early_exit}"
+        options = f"{self._max_chars} {self._views} {self._early_exit} {self._system_on_input}"
         taught = " ".join(lesson.digest for lesson in lessons)
         return Keys(model.digest, policy.digest, options, self._canaries.digest, taught)

@@ -12,7 +12,7 @@ from guardsdk.flights import Flights
 from guardsdk.limits import Limits, unasked_s
 from guardsdk.observing import CheckRecord, limiting, notify, wants_embedding, written
 from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled
-from guardsdk.surroundings import NOWHERE, Surroundings
+from guardsdk.surroundings import NOWHERE
 from guardsdk.text.clean import clean
 from guardsdk.verdict import Stage, Status, Verdict
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from guardsdk.policy.judge import About
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import JointReading, Panel
+    from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import ArtifactRef
 
     Embeddings = dict[int, NDArray[np.float32]]
@@ -59,6 +60,8 @@ class Assembly:
     model: ArtifactRef
     runtime: Runtime
     keys: Keys
+    paired: frozenset[Stage] = frozenset({Stage.OUTPUT})
+    """The stages where a text is read beside what is given with it."""
 
 
 @dataclass(slots=True)
@@ -190,7 +193,7 @@ class Pipeline:
         jobs: dict[Hashable, _Job] = {}
         for place in waiting:
             text = texts[place]
-            beside = _read_of(around[place], stage)
+            beside = around[place].read_on(stage, assembly.paired)
             key: Hashable = (beside.prompt, beside.system, text)
             if self._cache is not None:
                 key = digest = assembly.keys.key(stage, beside, text)
@@ -261,10 +264,9 @@ class Pipeline:
     ) -> None:
         """Score every job in one go, and put its verdict at all its places and into the cache."""
         texts = [clean(job.text[: self._max_chars]) for _, job in jobs]
-        around = [
-            NOWHERE if job.around is NOWHERE else job.around.map(lambda prompt: clean(self._ends(prompt)), clean)
-            for _, job in jobs
-        ]
+        # What an answer recites may stand anywhere in the system text.
+        system = clean if stage is Stage.OUTPUT else self._ends
+        around = [NOWHERE if job.around is NOWHERE else job.around.map(self._ends, system) for _, job in jobs]
         if self._early_stop:
 
             def enough(_: int, scores: Mapping[str, float]) -> bool:
@@ -284,12 +286,12 @@ class Pipeline:
                 self._cache.put(key, verdict.remembered(), kept)
 
     def _ends(self, context: str) -> str:
-        """Cut a huge context to its two ends, the parts the engine keeps anyway, before it is tokenized."""
+        """Clean a context, a huge one cut to its two ends: the parts the engine keeps anyway."""
         if self._max_chars is None or len(context) <= self._max_chars:
-            return context
+            return clean(context)
         head = (self._max_chars + 1) // 2
         tail = self._max_chars - head
-        return context[:head] + context[len(context) - tail :]
+        return clean(context[:head] + context[len(context) - tail :])
 
     def _verdict(self, assembly: Assembly, stage: Stage, reading: JointReading, length: int) -> Verdict:
         about = self._about(assembly)
@@ -319,10 +321,3 @@ class Pipeline:
 
 def _stages_of(policy: Policy) -> frozenset[Stage]:
     return frozenset(stage for principle in policy.principles for stage in principle.stages)
-
-
-def _read_of(around: Surroundings, stage: Stage) -> Surroundings:
-    """Return what is read of ``around`` on ``stage``; an empty text says as much as none."""
-    if stage is not Stage.OUTPUT:
-        return NOWHERE
-    return Surroundings(around.prompt or None, around.system or None)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.verdict import Stage
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The texts around an answer. Both are read on the output stage only; other texts stand alone."""
+    """The texts around a text: both are read with an answer, the system text alone with what a user wrote."""
 
     prompt: str | None = field(default=None, repr=False)
     """The prompt the answer is given to."""
     system: str | None = field(default=None, repr=False)
-    """The developer's own instructions, which an answer must not recite."""
+    """The developer's own instructions: what a user's text is aimed at, and what an answer must not recite."""
 
     def map(self, prompt: Callable[[str], str], system: Callable[[str], str]) -> Surroundings:
         """Return the same surroundings with each text that is there put through its function."""
@@ -24,6 +26,24 @@ class Surroundings:
             None if self.prompt is None else prompt(self.prompt),
             None if self.system is None else system(self.system),
         )
+
+    def read_on(self, stage: Stage, paired: Container[Stage]) -> Surroundings:
+        """Return what is read of them with a text of ``stage``; an empty text says as much as none.
+
+        ``paired`` are the stages where the model reads a text beside another. On the input stage that is the system
+        text, or else the prompt, for whoever gives what a text is read against under that name.
+        """
+        if self is NOWHERE or stage is Stage.TOOL:
+            return NOWHERE
+        if stage is Stage.OUTPUT:
+            return Surroundings(self.prompt or None, self.system or None)
+        given = (one for one in (self.system, self.prompt) if one and not one.isspace())
+        system = next(given, None) if stage in paired else None
+        return NOWHERE if system is None else Surroundings(system=system)
+
+    def beside(self, stage: Stage) -> str | None:
+        """Return the one that the model reads as the first half of a pair with a text of ``stage``."""
+        return self.prompt if stage is Stage.OUTPUT else self.system if stage is Stage.INPUT else None
 
 
 NOWHERE: Final = Surroundings()

@@ -77,12 +77,11 @@ def _of_principle(guard: Guard, number: int, principle: Principle, canary: str) 
         key=lambda one: (one[0], one[2].system),
     ):
         batch = list(group)
-        output = stage is Stage.OUTPUT
         verdicts = guard.check_many(
             [example.text_with(canary) for _, _, example in batch],
             stage=stage,
-            contexts=[example.context for _, _, example in batch] if output else None,
-            system=system if output else None,
+            contexts=[example.context for _, _, example in batch],
+            system=system,
         )
         for (_, at, _), verdict in zip(batch, verdicts, strict=True):
             place = guard.policy.origin.at("principles", number, "examples", at)

@@ -102,7 +102,7 @@ class ActingGuard(Guard):
         policy = Policy(name="acting", version="1", principles=(*principles, quiet), **options.pop("policy", {}))
         super().__init__(
             policy,
-            models=_tiny_model(),
+            models=options.pop("models", None) or _tiny_model(),
             providers="cpu",
             cache=0,
             observers=[self.recorder],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from guardsdk import Guard
-from guardsdk.registry.lookup import find_model
+from guardsdk.registry.lookup import MANIFEST_FILE, find_model
 from guardsdk.settings import Settings
 
 # Tests that use the runtime directly may be the first to import it, before the engine can switch its reports off.
@@ -28,6 +30,17 @@ if TYPE_CHECKING:
 def model_directory() -> Path:
     """The model a guard uses when nobody names one; an error, not a skip, where there is none."""
     return find_model(None, Settings.from_environment())
+
+
+@pytest.fixture(scope="session")
+def pairing_directory(model_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model with a manifest that says it reads a user's text beside the system text it is aimed at."""
+    directory = tmp_path_factory.mktemp("pairing") / "model"
+    shutil.copytree(model_directory, directory)
+    manifest = json.loads((directory / MANIFEST_FILE).read_text(encoding="utf-8"))
+    manifest["context_stages"] = ["input", "output"]
+    (directory / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -94,6 +94,7 @@ class Bench:
         deadline_s: float | None = None,
         failure: Exception | None = None,
         runtime: StillRuntime | GoneRuntime | None = None,
+        paired: frozenset[Stage] = frozenset({Stage.OUTPUT}),
     ) -> None:
         self.screen = screen or WordScreen("bad", "rude")
         self.recorder = Recorder()
@@ -101,7 +102,7 @@ class Bench:
         self._failure = failure
         panel = Panel([self.screen])
         self._assembly = Assembly(
-            panel, bind(policy, panel.operating_points), MODEL, runtime or StillRuntime(), Keys(policy.digest)
+            panel, bind(policy, panel.operating_points), MODEL, runtime or StillRuntime(), Keys(policy.digest), paired
         )
         self.pipeline = Pipeline(
             policy,

@@ -16,7 +16,7 @@ from guardsdk.extract import Passage
 from guardsdk.extract.joined import joined
 from guardsdk.parts.conversation import ConversationVerdict, Place, Uncovered
 from guardsdk.screens.base import OperatingPoints, Reading, Spans
-from tests.tiny import write_model
+from tests.tiny import write_manifest, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +128,34 @@ def test_each_message_is_checked_at_the_stage_of_its_role(phrases: Phrases) -> N
         (Stage.OUTPUT, "because", "why?", "Be kind."),
     }
     assert len(phrases.recorder.records) == 5
+
+
+@pytest.mark.parametrize("screened", [False, True])
+def test_users_are_read_beside_the_system_text_which_is_not_read_beside_itself(
+    tmp_path: Path,
+    screened: bool,  # noqa: FBT001  a parameter
+) -> None:
+    pairing = write_model(tmp_path / "tiny")
+    write_manifest(pairing, context_stages=["input", "output"])
+    guard = Phrases(pairing)
+    guard.check_messages(
+        [
+            {"role": "system", "content": "Be kind."},
+            {"role": "developer", "content": "Be brief."},
+            user("why?"),
+            {"role": "assistant", "content": "because"},
+            {"role": "tool", "content": "found"},
+        ],
+        system=screened,
+    )
+    both = "Be kind.\nBe brief."
+    expected = {
+        (Stage.INPUT, "why?", None, both),
+        (Stage.TOOL, "found", None, None),
+        (Stage.OUTPUT, "because", "why?", None if screened else both),
+    }
+    own = {(Stage.INPUT, text, None, None) for text in ("Be kind.", "Be brief.", f"{both}\nwhy?")}
+    assert set(guard.screen.asked) == expected | (own if screened else set())
 
 
 def test_system_text_is_trusted_unless_it_is_asked_for(phrases: Phrases) -> None:

@@ -122,9 +122,9 @@ def test_every_message_is_checked_at_its_own_stage_and_the_answer_against_the_la
         user=7,
     )
     assert guard.seen == [
-        Seen(Stage.INPUT, "First.", None, "7"),
-        Seen(Stage.INPUT, "Second.", None, "7"),
-        Seen(Stage.INPUT, "First.\nSecond.", None, "7"),  # what the turns say together
+        Seen(Stage.INPUT, "First.", None, "7", "Be kind."),
+        Seen(Stage.INPUT, "Second.", None, "7", "Be kind."),
+        Seen(Stage.INPUT, "First.\nSecond.", None, "7", "Be kind."),  # what the turns say together
         Seen(Stage.TOOL, "Found.", None, "7"),
         Seen(Stage.OUTPUT, "5 7", "Second.", "7", "Be kind."),
     ]

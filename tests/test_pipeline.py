@@ -13,6 +13,8 @@ from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Action, Stage, Status, Verdict
 from tests.pipeline_bench import LENIENT, MODEL, POLICY, Bench, GoneRuntime, WordScreen
 
+BOTH = frozenset({Stage.INPUT, Stage.OUTPUT})
+
 
 def test_a_block_names_its_principle_its_numbers_and_the_passage() -> None:
     verdict = Bench().check("so bad")
@@ -125,23 +127,58 @@ def test_a_score_that_is_no_number_degrades_the_check() -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.INPUT, Stage.OUTPUT])
-def test_surroundings_reach_the_output_stage_only(stage: Stage) -> None:
+def test_surroundings_reach_the_output_stage_only_where_the_model_reads_no_more(stage: Stage) -> None:
     bench = Bench()
     around = Surroundings("why", "be kind")
     bench.run("fine", stage=stage, around=[around])
     assert bench.screen.asked == [("fine", stage, around if stage is Stage.OUTPUT else NOWHERE)]
 
 
-def test_an_empty_surrounding_text_is_none() -> None:
-    bench = Bench()
-    bench.run("fine", stage=Stage.OUTPUT, around=[Surroundings("", "")])
-    assert bench.screen.asked == [("fine", Stage.OUTPUT, NOWHERE)]
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (Surroundings("why", "be kind"), "be kind"),
+        (Surroundings("why"), "why"),
+        (Surroundings("why", ""), "why"),
+        (Surroundings("why", " \n"), "why"),
+        (Surroundings("", "\t"), None),
+        (NOWHERE, None),
+    ],
+)
+def test_what_a_user_wrote_is_read_beside_the_system_text_or_else_the_context(
+    given: Surroundings, read: str | None
+) -> None:
+    bench = Bench(paired=BOTH)
+    bench.run("fine", around=[given])
+    assert bench.screen.asked == [("fine", Stage.INPUT, Surroundings(system=read))]
+
+
+def test_a_document_is_read_by_itself_whatever_the_model_can() -> None:
+    principle = Principle(id="no-bad", text="No.", label="bad", stages=(Stage.TOOL,))
+    bench = Bench(policy=Policy(name="p", version="1", principles=(principle,)), paired=frozenset(Stage))
+    bench.run("fine", stage=Stage.TOOL, around=[Surroundings("why", "be kind")])
+    assert bench.screen.asked == [("fine", Stage.TOOL, NOWHERE)]
+
+
+@pytest.mark.parametrize("stage", [Stage.INPUT, Stage.OUTPUT])
+def test_an_empty_surrounding_text_is_none(stage: Stage) -> None:
+    bench = Bench(paired=BOTH)
+    bench.run("fine", stage=stage, around=[Surroundings("", "")])
+    assert bench.screen.asked == [("fine", stage, NOWHERE)]
 
 
 def test_a_huge_prompt_keeps_its_two_ends_and_a_system_text_is_read_whole() -> None:
     bench = Bench(max_chars=5)
     bench.run("fine", stage=Stage.OUTPUT, around=[Surroundings("abcdefghij", "abcdefghij")])
     assert bench.screen.asked[0][2] == Surroundings("abcij", "abcdefghij")
+
+
+def test_a_huge_system_text_that_is_aimed_at_keeps_its_two_ends() -> None:
+    bench = Bench(max_chars=5, paired=BOTH)
+    bench.run("fine", around=[Surroundings(None, "abc\x00efghij")])
+    assert bench.screen.asked[0][2] == Surroundings(None, "abcij")
+    bench.run("fine", around=[Surroundings(None, "a\x00c")])
+    assert bench.screen.asked[1][2] == Surroundings(None, "a\ufffdc")
 
 
 def test_screens_see_clean_text_of_the_same_length() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk.errors import ModelError
-from guardsdk.surroundings import Surroundings
+from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ def test_stage_and_surroundings_are_part_of_what_is_remembered() -> None:
     for around in (Surroundings("why"), Surroundings(system="why"), Surroundings("why", "why")):
         assert not bench.run("fine", stage=Stage.OUTPUT, around=[around])[0].cached
         assert bench.run("fine", stage=Stage.OUTPUT, around=[around])[0].cached
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_what_is_not_read_keeps_nothing_apart_that_is_remembered(paired: bool) -> None:  # noqa: FBT001  a parameter
+    bench = Bench(cache=8, paired=frozenset({Stage.INPUT} if paired else ()))
+    first, again, other = (Surroundings(system=system) for system in ("be kind", "be kind", "be brief"))
+    cached = [bench.run("fine", around=[around])[0].cached for around in (NOWHERE, first, again, other)]
+    assert cached == ([False, False, True, False] if paired else [False, True, True, True])
 
 
 @pytest.mark.parametrize("text", ["fine and longer than ten", "rude and longer than ten"])

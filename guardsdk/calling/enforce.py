@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardsdk.calling.handling import refusal
 from guardsdk.errors import CheckFailedError, DecorationError
-from guardsdk.extract import Passage, prompt_passages
+from guardsdk.extract import Passage, prompt_passages, system_of
 from guardsdk.extract.joined import joined, run_on
 from guardsdk.forking import after_fork
 from guardsdk.guard import Guard
@@ -82,7 +82,8 @@ class Enforcer:
     def judge(self, passages: Sequence[Passage], actor: str | None = None) -> Judged:
         """Check ``passages``, each at its own stage and batched by stage; return each text with its verdict.
 
-        Several user turns are also read together, as one more text: an order split over them is in none of them.
+        What users wrote is read beside the developer's instructions among them. Several user turns are also read
+        together, as one more text: an order split over them is in none of them.
         """
         judged: Judged = []
         together: Joined | None = None
@@ -93,6 +94,8 @@ class Enforcer:
             if texts := [passage.text for passage in here]:
                 uncovered = [passage.uncovered for passage in here]
                 more: dict[str, Any] = {"uncovered": uncovered} if any(uncovered) else {}
+                if stage is Stage.INPUT and (system := system_of(passages)) is not None:
+                    more["system"] = system
                 judged += zip(texts, self.guard.check_many(texts, stage=stage, actor=actor, **more), strict=True)
             if stage is Stage.INPUT and together is not None and not together.adds(judged[-1][1]):
                 judged.pop()

@@ -149,7 +149,12 @@ def _check_options(parser: ArgumentParser) -> None:
     parser.set_defaults(run=check)
     parser.add_argument("text", metavar="TEXT", help="the text, or - to read it from standard input")
     stage_option(parser)
-    parser.add_argument("--context", metavar="PROMPT", help="the prompt that a text of --stage output answers")
+    parser.add_argument(
+        "--context",
+        metavar="TEXT",
+        help="what it is read against: the prompt that an output answers, the instructions that an input is aimed at",
+    )
+    parser.add_argument("--system", metavar="TEXT", help="the system text: read with an input and with an output")
     guard_options(parser)
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
@@ -159,7 +164,7 @@ def _scan_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", help="a .jsonl or .txt file, one text per line, or - for standard input"
     )
-    layout_options(parser)
+    layout_options(parser, system=True)
     stage_option(parser)
     parser.add_argument("--out", metavar="OUT.jsonl", help="file to write to (default: standard output)")
     parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")

@@ -88,14 +88,22 @@ def providers_option(parser: ArgumentParser | _ArgumentGroup) -> None:
     parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
 
 
-def layout_options(parser: ArgumentParser, *, context: bool = True) -> None:
+def layout_options(parser: ArgumentParser, *, context: bool = True, system: bool = False) -> None:
     """Add how the lines of a file hold their texts, for ``lines.layout_of``."""
     parser.add_argument(
         "--format", choices=("jsonl", "txt"), help="of the lines, where the name of a file does not say"
     )
     parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
     if context:
-        parser.add_argument("--context-field", metavar="NAME", help="field that holds the prompt, on --stage output")
+        parser.add_argument(
+            "--context-field",
+            metavar="NAME",
+            help="field that holds what a text is read against: the prompt of an output, the instructions of an input",
+        )
+    if system:
+        parser.add_argument(
+            "--system-field", metavar="NAME", help="field that holds the system text, on --stage input and output"
+        )
 
 
 def progress_option(parser: ArgumentParser) -> None:

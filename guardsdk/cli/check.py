@@ -27,10 +27,17 @@ def check(guard: Guard, options: Namespace) -> Exit:
     Raises ``InputError`` where the options do not fit together and ``GuardError`` where the policy does not fit the
     model. A model that cannot be used is a verdict: failed, and unchecked.
     """
-    if options.context is not None and options.stage != Stage.OUTPUT:
-        msg = "--context is read on --stage output only"
+    context, system = options.context, options.system
+    if options.stage == Stage.TOOL and (context is not None or system is not None):
+        msg = "--context and --system are read on --stage input and output only"
         raise InputError(msg)
-    verdict = guard.check(_text(options.text), stage=options.stage, context=options.context)
+    if options.stage == Stage.INPUT and context is not None and system is not None:
+        msg = "on --stage input a text is read against one text: give --system or --context"
+        raise InputError(msg)
+    verdict = guard.check(_text(options.text), stage=options.stage, context=context, system=system)
+    aimed = options.stage == Stage.INPUT and (context or system) and verdict.model is not None
+    if aimed and Stage.INPUT not in guard.info().context_stages:
+        complain("this model does not read what an input is aimed at: the text was checked by itself")
     result = outcome(verdict)
     if options.json:
         say(json.dumps(verdict.model_dump(mode="json"), indent=2))

@@ -38,6 +38,7 @@ def _describe(found: GuardInfo) -> Iterator[str]:
             ("  sha256", found.policy.digest),
             ("provider", provider(found.provider_active, found.provider_requested, found.provider_reason)),
             ("early exit", f"on {', '.join(found.early_exit)}" if found.early_exit else "none"),
+            ("context", f"read on {', '.join(found.context_stages)}" if found.context_stages else "not read"),
         ]
     )
     yield ""

@@ -38,6 +38,8 @@ class Layout:
     """The object's field that holds the text."""
     context_field: str | None = None
     """The field that holds the prompt the text answers, where it is present and not null."""
+    system_field: str | None = None
+    """Likewise for the instructions that it is aimed at, or must not recite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Line:
     """Bytes since the line before, blank lines and the line's end included."""
     text: str = ""
     context: str | None = None
+    system: str | None = None
     problem: str | None = None
     """What is wrong with the line; says nothing of its content."""
 
@@ -84,10 +87,14 @@ def layout_of(options: Namespace, name: str) -> Layout:
     Raises ``InputError`` where they do not say.
     """
     context_field: str | None = getattr(options, "context_field", None)
-    if context_field and options.stage != Stage.OUTPUT:
-        msg = "--context-field is read on --stage output only"
+    system_field: str | None = getattr(options, "system_field", None)
+    if (context_field or system_field) and options.stage == Stage.TOOL:
+        msg = f"{'--context-field' if context_field else '--system-field'} is read on --stage input and output only"
         raise InputError(msg)
-    fields = options.field or context_field
+    if context_field and system_field and options.stage == Stage.INPUT:
+        msg = "on --stage input a text is read against one text: give --system-field or --context-field"
+        raise InputError(msg)
+    fields = options.field or context_field or system_field
     kind: Format | None = options.format or _FORMATS.get(Path(name).suffix.lower())
     if kind is None and fields:
         kind = "jsonl"
@@ -97,9 +104,9 @@ def layout_of(options: Namespace, name: str) -> Layout:
         msg = f"cannot tell the format of {name} by its name; give --format jsonl or --format txt"
         raise InputError(msg)
     if kind == "txt" and fields:
-        msg = "--field and --context-field need a file of JSON lines"
+        msg = "--field, --context-field and --system-field need a file of JSON lines"
         raise InputError(msg)
-    return Layout(kind, options.field or "text", context_field)
+    return Layout(kind, options.field or "text", context_field, system_field)
 
 
 def open_source(name: str, stack: ExitStack) -> IO[bytes]:
@@ -122,7 +129,7 @@ def batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
     chars = 0
     for line in lines:
         batch.append(line)
-        chars += len(line.text) + len(line.context or "")
+        chars += len(line.text) + len(line.context or "") + len(line.system or "")
         if len(batch) == size or chars >= _BATCH_CHARS:
             yield batch
             batch, chars = [], 0
@@ -179,7 +186,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
-    field, context_field = layout.field, layout.context_field
+    field = layout.field
     try:
         row = json.loads(content, object_pairs_hook=_object)
     except (ValueError, RecursionError):  # a message of json's may quote the line
@@ -188,14 +195,21 @@ def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
         return Line(number, size, problem="not a JSON object")
     if field not in row:
         return Line(number, size, problem=f"no field {field!r}")
-    text, context = row[field], row.get(context_field) if context_field else None
+    text = row[field]
     if not isinstance(text, str):
         return Line(number, size, problem=f"field {field!r} is {_kind(text)}, not a string")
-    if not isinstance(context, str | None):
-        return Line(number, size, problem=f"field {context_field!r} is {_kind(context)}, not a string")
+    beside: list[str | None] = []
+    for name in (layout.context_field, layout.system_field):
+        given = row.get(name) if name else None
+        if not isinstance(given, str | None):
+            return Line(number, size, problem=f"field {name!r} is {_kind(given)}, not a string")
+        beside.append(given)
+    context, system = beside
     # Others may read the one of two that is not looked at here.
-    twice = [name for name in (field, context_field) if isinstance(row, _Twice) and name in row.names]
-    return Line(number, size, text=text, context=context, problem=f"field {twice[0]!r} comes twice" if twice else None)
+    fields = (field, layout.context_field, layout.system_field)
+    twice = [name for name in fields if isinstance(row, _Twice) and name in row.names]
+    problem = f"field {twice[0]!r} comes twice" if twice else None
+    return Line(number, size, text=text, context=context, system=system, problem=problem)
 
 
 def _kind(value: object) -> str:

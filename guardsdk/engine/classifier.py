@@ -137,8 +137,12 @@ class Classifier:
         texts = [clean(request.text) for request in requests]
         tallies: list[Tally] = []
         rows: list[Row] = []
+        heads_of: dict[tuple[Stage, str | None], tuple[NDArray[np.int64], bool]] = {}
         for request, text, tokens in zip(requests, texts, loaded.encoder.encode(texts), strict=True):
-            head, pair = self._head(loaded.encoder, request)
+            beside = request.stage, request.context  # views of one text, and texts of one caller, have it in common
+            if beside not in heads_of:
+                heads_of[beside] = self._head(loaded.encoder, *beside)
+            head, pair = heads_of[beside]
             frame = len(head) + len(loaded.encoder.suffix)
             room = self.model.manifest.max_tokens - frame
             ranges = _ends_first(windows(len(tokens.ids), room, self.model.manifest.overlap_tokens))
@@ -178,14 +182,15 @@ class Classifier:
                     if limits.settled is not None and len(tally.windows) > 1:
                         tally.settled = limits.settled(row.owner, tally.probabilities)
 
-    def _head(self, encoder: TextEncoder, request: Request) -> tuple[NDArray[np.int64], bool]:
-        """Return the ids before the text, and whether they carry a context."""
+    def _head(self, encoder: TextEncoder, stage: Stage, context: str | None) -> tuple[NDArray[np.int64], bool]:
+        """Return the ids before a text of ``stage``, and whether they carry a context."""
         manifest = self.model.manifest
-        head = encoder.opening(manifest.stage_tokens.get(request.stage))
-        if request.stage is not Stage.OUTPUT or not request.context or not manifest.context_tokens:
+        head = encoder.opening(manifest.stage_tokens.get(stage))
+        if not context or stage not in manifest.paired:
             return head, False
-        context = encoder.ends(clean(request.context), manifest.context_tokens)
-        return np.concatenate([head, context, encoder.closing]), True
+        shown = encoder.ends(clean(context), manifest.context_tokens)
+        # Of white space nothing is left to show, and no pair without a first half was ever trained on.
+        return (np.concatenate([head, shown, encoder.closing]), True) if len(shown) else (head, False)
 
     def _loaded(self) -> _Loaded:
         if (state := self._state) is not None:

@@ -24,7 +24,8 @@ class Request:
     text: str = field(repr=False)
     stage: Stage
     context: str | None = field(default=None, repr=False)
-    """On the output stage, the prompt that ``text`` answers; other stages have none."""
+    """What ``text`` is read beside, on the stages where the model can: the prompt it answers on the output stage, the
+    instructions it is aimed at on the input stage."""
 
 
 class Peak(NamedTuple):

@@ -50,6 +50,11 @@ class Turn:
         """Whether the developer wrote it and nobody asked for it to be screened."""
         return self.passage.stage is None
 
+    @property
+    def instructs(self) -> bool:
+        """Whether it is a system or developer message, screened or not."""
+        return self.role in TRUSTED
+
     def parts_of(self, start: int, end: int) -> list[tuple[int | None, int, int]]:
         """Return content part, start and end in that part for each part a range of the text lies in."""
         if not self.passage.parts:  # calls, reasoning: their text is put together and stands nowhere as it is

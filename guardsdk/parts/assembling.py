@@ -13,6 +13,7 @@ from guardsdk.beside import Beside
 from guardsdk.pipeline import Assembly
 from guardsdk.policy.decide import bind, not_below
 from guardsdk.policy.model import TAUGHT
+from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from guardsdk.screens.base import Screen
     from guardsdk.settings import Providers, Settings
     from guardsdk.teaching.lesson import Lesson
-    from guardsdk.verdict import Stage
 
 
 def find_classifier(
@@ -52,24 +52,27 @@ def assemble(
     views: bool,
     lessons: Sequence[Lesson] = (),
     early_exit: bool = False,
+    system_on_input: bool = True,
     stricter_by: float = 0.0,
 ) -> Assembly:
     """Return what a check by ``policy`` runs on: the packaged screens, the guard's ``own`` and the classifier.
 
     The classifier also reads what the policy names of ``lessons``, or has examples to learn from. With ``early_exit``
     it may clear text early on the stages where no principle, nor one that the monitor lowers by ``stricter_by``
-    log-odds, fires below the threshold that the model's bounds were set for. Raises
-    ``PolicyError`` where the policy names a label that is nowhere, ``GuardError`` where two screens have the same, and
-    ``TeachingError`` where a lesson is of another encoder or examples do not support their threshold.
+    log-odds, fires below the threshold that the model's bounds were set for. With ``system_on_input`` it reads what
+    users wrote beside the system text, if it was trained to. Raises ``PolicyError`` where the policy names a label that
+    is nowhere, ``GuardError`` where two screens have the same, and ``TeachingError`` where a lesson is of another
+    encoder or examples do not support their threshold.
     """
     from guardsdk.screens.base import Panel
     from guardsdk.screens.packaged import arranged
 
+    paired = classifier.model.manifest.paired - (frozenset() if system_on_input else {Stage.INPUT})
     taught = None
     if any(principle.label.startswith(TAUGHT) for principle in policy.principles):
         from guardsdk.teaching.heads import taught_for
 
-        taught = taught_for(policy, lessons, classifier)
+        taught = taught_for(policy, lessons, classifier, paired)
     panel = Panel(arranged(classifier, canaries, own, views=views, taught=taught))
     bound = bind(policy, panel.operating_points)
     manifest = classifier.model.manifest
@@ -77,4 +80,4 @@ def assemble(
     if early_exit and manifest.early_exit is not None:
         clearing = not_below(bound, manifest.thresholds, stricter_by) & manifest.early_exit.stages.keys()
     panel = panel.serving(bound.measured, early_exit=clearing)
-    return Assembly(panel=panel, bound=bound, model=classifier.model.ref, runtime=classifier, keys=keys)
+    return Assembly(panel=panel, bound=bound, model=classifier.model.ref, runtime=classifier, keys=keys, paired=paired)

@@ -115,7 +115,8 @@ def conversed(
     verdicts: list[Verdict] = [None] * len(turns)  # type: ignore[list-item]  # each gets its own below
     both = joined([turn.passage for turn in turns])
     together: Verdict | None = None
-    instructions = "\n".join(turn.passage.text for turn in turns if turn.trusted) or None
+    trusted = "\n".join(turn.passage.text for turn in turns if turn.trusted) or None
+    given = "\n".join(turn.passage.text for turn in turns if turn.instructs) or None
     for stage in Stage:
         places = [place for place, turn in enumerate(turns) if turn.passage.stage is stage]
         passages = [turns[place].passage for place in places]
@@ -123,12 +124,15 @@ def conversed(
         if not places:
             continue
         texts = [*(passage.text for passage in passages), *extra]
+        contexts = [turns[place].context for place in places]
+        if stage is Stage.INPUT:  # each its own: instructions that are screened are not aimed at themselves
+            contexts = [None if turns[place].instructs else given for place in places]
         found = check_many(
             texts,
             stage=stage,
-            contexts=[*(turns[place].context for place in places), *(None for _ in extra)],
+            contexts=[*contexts, *(trusted for _ in extra)],
             uncovered=[*(passage.uncovered for passage in passages), *(() for _ in extra)],
-            system=instructions,
+            system=None if stage is Stage.INPUT else trusted,
             actor=actor,
             deadline_s=None if ends is None else max(ends - time.monotonic(), 1e-6),
         )

@@ -47,6 +47,8 @@ class GuardInfo(Frozen):
     """Why the active provider is not the best one asked for; null where it is."""
     early_exit: tuple[Stage, ...]
     """Where the model's lower layers alone may clear a text."""
+    context_stages: tuple[Stage, ...]
+    """Where a text is read beside another: an answer beside its prompt, a user's text beside the system text."""
     versions: dict[str, str]
     """Installed versions of guardsdk, Python and the packages that compute the scores."""
 
@@ -74,6 +76,7 @@ def describe(assembly: Assembly, classifier: Classifier, provider_requested: str
         provider_active=classifier.provider_active,
         provider_reason=classifier.provider_reason,
         early_exit=tuple(stage for stage in Stage if stage in assembly.panel.early_exit and classifier.has_early_exit),
+        context_stages=tuple(stage for stage in Stage if stage in assembly.paired),
         versions=installed_versions(),
     )
 

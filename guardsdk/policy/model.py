@@ -48,9 +48,9 @@ class Example(Frozen):
     stage: Stage | None = None
     """Where the text is seen; the principle's first stage when left out."""
     context: str | None = None
-    """The prompt a response answers; used on the output stage only."""
+    """What the text is read against, as ``Guard.check`` takes it: the prompt that a response answers."""
     system: str | None = None
-    """The developer's instructions a response must not recite; used on the output stage only."""
+    """The developer's instructions, which a user's text is aimed at and a response must not recite."""
 
     def text_with(self, canary: str) -> str:
         """Return the text with ``canary``, a token of the guard that tries it, for every ``{canary}``."""

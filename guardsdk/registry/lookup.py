@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ValidationError
 
 from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundError, first_problem
-from guardsdk.registry.manifest import CONFIG_FILE, Manifest, file_entry
+from guardsdk.registry.manifest import AS_EVER, CONFIG_FILE, Manifest, file_entry
 from guardsdk.verdict import ArtifactRef
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def load_manifest(directory: Path) -> LoadedModel:
     else:
         manifest, activation = _parse(path, _read(path)), "sigmoid"
         # Figures about a model are no part of what it is: measuring it must not make it another one.
-        content = manifest.model_copy(update={"evaluation": ()}).model_dump_json().encode()
+        # Nor does a field that came later change what a manifest from before it describes.
+        plain = {"context_stages"} if manifest.context_stages == AS_EVER else None
+        content = manifest.model_copy(update={"evaluation": ()}).model_dump_json(exclude=plain).encode()
     digest = hashlib.sha256()
     for name, entry in sorted(manifest.files.items()):
         digest.update(f"{name}\0{entry.size}\0{entry.sha256}\n".encode())

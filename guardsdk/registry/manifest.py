@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.json"
 """What describes a model that was exported elsewhere; see ``registry.exported``."""
+AS_EVER = (Stage.OUTPUT,)
+"""Where manifests that say nothing of it mean a context to be read; they keep the digest they had."""
 _AT_ONCE = 1 << 22
 """Bytes hashed without the interpreter; after each of them other threads may make this one wait for it."""
 
@@ -136,7 +138,10 @@ class Manifest(Frozen):
     overlap_tokens: int = Field(ge=0)
     """Tokens that neighbouring windows share."""
     context_tokens: int = Field(ge=0)
-    """Most tokens of the prompt that are shown beside a response; its head and tail are kept."""
+    """Most tokens of a context that are shown beside a text; its head and tail are kept."""
+    context_stages: tuple[Stage, ...] = AS_EVER
+    """Where the model was trained to read a text beside its context: ``output`` beside the prompt it answers, ``input``
+    beside the instructions it is aimed at."""
     early_exit: EarlyExit | None = None
     """How harmless text is cleared by the lower layers on CPU; null for models whose layers all run on every text."""
     stage_tokens: dict[Stage, int] = Field(default_factory=dict)
@@ -145,6 +150,11 @@ class Manifest(Frozen):
     """ISO 639-1 codes of the languages the model was measured on."""
     training_data: tuple[Source, ...] = ()
     evaluation: tuple[EvaluationResult, ...] = ()
+
+    @property
+    def paired(self) -> frozenset[Stage]:
+        """The stages where a text is read beside its context."""
+        return frozenset(self.context_stages if self.context_tokens else ())
 
     @property
     def references(self) -> dict[tuple[str, Stage], tuple[float, ...]]:
@@ -170,6 +180,9 @@ class Manifest(Frozen):
         missing = {*self.graphs.values(), self.tokenizer, *halves} - set(self.files)
         if missing:
             msg = f"files must list a checksum for {', '.join(sorted(missing))}"
+            raise ValueError(msg)
+        if Stage.TOOL in self.context_stages:
+            msg = "context_stages must not name tool: a document is read by itself"
             raise ValueError(msg)
         names = [label.name for label in self.labels]
         if len(set(names)) != len(names):

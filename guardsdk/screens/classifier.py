@@ -59,7 +59,7 @@ class ClassifierScreen:
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
     ) -> list[Reading]:
         """Read as ``read`` does, as far as ``limits`` let it, window by window."""
-        requests = [Request(text, stage, beside.prompt) for text, beside in zip(texts, around, strict=True)]
+        requests = [Request(text, stage, beside.beside(stage)) for text, beside in zip(texts, around, strict=True)]
         return [
             Reading(
                 scores=scores.probabilities,

@@ -94,9 +94,9 @@ class Streaming:
         Args:
             chunks: Strings, or chunks as model libraries stream them (see ``guardsdk.extract.ResponseText``), from a
                 sync or async iterable. It is read no further than the next chunk needs, and closed at the end.
-            prompt: What the text answers, a string or messages; read on the output stage only.
-            system: The developer's instructions, which a response must not recite; those in ``prompt`` when left out.
-                Read on the output stage only.
+            prompt: What the text answers, a string or messages. On the input stage, the messages it comes after: their
+                system and developer messages are read. Not read on the tool stage.
+            system: The developer's instructions, as for ``check``; those in ``prompt`` when left out.
             stage: Where the text is seen.
             actor: Whom to name as the author in telemetry.
             deadline_s: Seconds each check may take, in place of the guard's.
@@ -128,8 +128,8 @@ class Streaming:
         system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
         kind = _kind(chunks)
-        passages = [] if prompt is None or where is not Stage.OUTPUT else prompt_passages(prompt)
-        context = context_of(passages)
+        passages = [] if prompt is None or where is Stage.TOOL else prompt_passages(prompt)
+        context = context_of(passages) if where is Stage.OUTPUT else None
         instructions = system_of(passages) if system is None else system
         means = Means(on_block=on_block, on_replace=on_replace, reviewer=self.reviewer)
         require(

@@ -7,6 +7,8 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from guardsdk.registry.lookup import MANIFEST_FILE
 from guardsdk.registry.manifest import EvaluationResult, FileEntry, Manifest, Source
 from guardsdk.verdict import Stage
@@ -14,7 +16,7 @@ from models.training.dataset import CONTEXT_TOKENS, MAX_TOKENS, Prepared, is_own
 from models.training.export import WHOLE
 from models.training.prepare import TOKENIZER, source_rows
 from models.training.quantize import CPU_GRAPHS, CUDA_GRAPH, WEIGHTS
-from models.training.rows import STAGE_TOKENS
+from models.training.rows import STAGE_TOKENS, STAGES
 from models.training.sources import SOURCES
 from models.training.thresholds import TARGET
 
@@ -32,6 +34,7 @@ OVERLAP_TOKENS = 48
 def base_manifest(out: Path, labels: tuple[Label, ...], *, version: str, created: str) -> Manifest:
     """Describe the files in ``out/model``, with the sources of ``out/prepared.npz``; evaluation comes later."""
     model = out / "model"
+    prepared = Prepared.load(out / "prepared.npz")
     shutil.copyfile(TOKENIZER, model / "tokenizer.json")
     names = (*CPU_GRAPHS, CUDA_GRAPH, WEIGHTS, "tokenizer.json")
     return Manifest(
@@ -47,9 +50,10 @@ def base_manifest(out: Path, labels: tuple[Label, ...], *, version: str, created
         max_tokens=MAX_TOKENS,
         overlap_tokens=OVERLAP_TOKENS,
         context_tokens=CONTEXT_TOKENS,
+        context_stages=context_stages(prepared),
         stage_tokens={Stage(stage): token for stage, token in STAGE_TOKENS.items()},
         languages=("en",),
-        training_data=_sources(Prepared.load(out / "prepared.npz")),
+        training_data=_sources(prepared),
     )
 
 
@@ -68,6 +72,12 @@ def write_float_twin(out: Path, manifest: Manifest) -> Path:
 def _entry(path: Path) -> FileEntry:
     content = path.read_bytes()
     return FileEntry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def context_stages(prepared: Prepared) -> tuple[Stage, ...]:
+    """Return the stages where a text was ever trained on beside a context: only there may the engine show one."""
+    shown = np.unique(prepared.stage[np.diff(prepared.context_starts) > 0])
+    return tuple(stage for stage in Stage if stage in {STAGES[at] for at in shown})
 
 
 def _sources(prepared: Prepared) -> tuple[Source, ...]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -51,9 +51,25 @@ def test_a_row_shows_neither_text_nor_context() -> None:
 
 def test_the_key_depends_on_what_is_checked_and_on_nothing_else() -> None:
     first = row(text="a \ud800 lone surrogate")
-    assert first.key == row(text="a \ud800 lone surrogate", attack=1, context="not shown on input").key
+    assert first.key == row(text="a \ud800 lone surrogate", harm=1, context="a passage the request speaks of").key
+    assert first.key != row(text="a \ud800 lone surrogate", attack=1, context="what it is aimed at").key
     assert first.key != row(text="a \ud800 lone surrogate", stage="tool").key
     assert row(stage="output", context="x").key != row(stage="output", context="y").key
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        ({"stage": "output", "harm": 1}, True),
+        ({"stage": "input", "attack": 1}, True),
+        ({"stage": "input", "attack": 0}, True),
+        ({"stage": "input", "harm": 1}, False),
+        ({"stage": "tool", "attack": 1}, False),
+    ],
+)
+def test_a_prompt_is_checked_beside_instructions_and_beside_nothing_else(fields: dict[str, Any], read: bool) -> None:  # noqa: FBT001
+    assert row(**fields, context="given").beside == ("given" if read else None)
+    assert row(**fields).beside is None
 
 
 def test_sources_name_what_is_missing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import figures, report, scoring
 from benchmarks.data import Row
 from benchmarks.floors import FLOORS, QUOTED, floor_values
-from benchmarks.quality import build
+from benchmarks.quality import aimed, build
 from benchmarks.scoring import Measured, Outcome, Store, measure
 
 if TYPE_CHECKING:
@@ -147,6 +147,19 @@ def test_the_page_holds_every_table_and_the_figures_are_json() -> None:
     assert "| `made` | input | attack | recall | 2 | 50.0 [9.5, 90.5] | 0.0 [0.0, 65.8] |" in page
     assert "## Agreement with x" in page
     assert page.count("n/a") >= len(FLOORS)
+
+
+@pytest.mark.parametrize(("read", "said_of_it"), [(True, "are checked beside them"), (False, "cannot read them")])
+def test_the_page_says_how_prompts_with_instructions_were_checked(read: bool, said_of_it: str) -> None:  # noqa: FBT001
+    ref = {"name": "guard", "version": "1", "digest": "0" * 64}
+    about: dict[str, Any] = {"date": "2026-01-01", "limit": None, "model": ref, "policy": ref}
+    plain = report.quality_page(build([ATTACKS], [OURS], None, {**about, "aimed": aimed(ATTACKS, read=read)}))
+    assert said_of_it not in plain
+    rows = [replace(one, context="Keep the code." if at else None) for at, one in enumerate(ATTACKS)]
+    ours = measured("ours", [(one, said()) for one in rows])
+    page = report.quality_page(build([rows], [ours], None, {**about, "aimed": aimed(rows, read=read)}))
+    assert f"- {len(rows) - 1} prompts that come with the instructions they are aimed at (`made`)" in page
+    assert said_of_it in page
 
 
 def test_a_floor_is_reached_from_the_right_side() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.errors import ChecksumMismatchError, InputError, ModelError
+from guardsdk.limits import UNLIMITED
 from guardsdk.registry.lookup import LoadedModel, load_manifest
 from guardsdk.verdict import Stage
 from tests.tiny import IDS, STRONG, WEAK, write_export, write_graph, write_manifest, write_model
@@ -102,6 +103,64 @@ def test_context_is_shown_on_output_only_and_never_scored_as_the_text(classifier
     assert tool.probabilities == plain.probabilities
     (shown,) = classifier.score([Request("sure. insult", Stage.OUTPUT, context="insult")])
     assert shown.span("toxicity") == (6, 12)
+
+
+@pytest.fixture(scope="module")
+def pairing(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    """A model that also reads what a user wrote beside what it is aimed at."""
+    directory = write_model(tmp_path_factory.mktemp("models") / "tiny")
+    write_manifest(directory, context_stages=["input", "output"])
+    return Classifier(load_manifest(directory), "cpu", 1)
+
+
+def _head(classifier: Classifier, stage: Stage, context: str | None) -> tuple[list[str], bool]:
+    """What stands before a text, as words, and whether the row is a pair."""
+    names = {number: word for word, number in IDS.items()}
+    ids, pair = classifier._head(classifier._loaded().encoder, stage, context)
+    return [names[number] for number in ids.tolist()], pair
+
+
+def test_context_is_shown_on_the_stages_the_manifest_names(classifier: Classifier, pairing: Classifier) -> None:
+    alone = {
+        Stage.INPUT: ["[CLS]", "[unused0]"],
+        Stage.TOOL: ["[CLS]", "[unused1]"],
+        Stage.OUTPUT: ["[CLS]", "[unused2]"],
+    }
+    beside = {stage: ([*start, "please", "[SEP]"], True) for stage, start in alone.items()}
+    shown = {stage: _head(classifier, stage, "please") for stage in Stage}
+    assert shown == {**{stage: (start, False) for stage, start in alone.items()}, Stage.OUTPUT: beside[Stage.OUTPUT]}
+    shown = {stage: _head(pairing, stage, "please") for stage in Stage}
+    assert shown == {**beside, Stage.TOOL: (alone[Stage.TOOL], False)}
+
+
+def test_what_a_text_is_aimed_at_keeps_its_two_ends_and_takes_part_in_its_score(pairing: Classifier) -> None:
+    words, pair = _head(pairing, Stage.INPUT, "please attack " + "filler " * 50 + "the insult")
+    assert (words[2:], pair) == (
+        ["please", "attack", "filler", "filler", "filler", "filler", "the", "insult", "[SEP]"],
+        True,
+    )
+    alone, beside = pairing.score([Request("please", Stage.INPUT, context) for context in (None, "attack")])
+    assert alone.probabilities["prompt_injection"] == pytest.approx(_sigmoid(WEAK))
+    assert beside.probabilities["prompt_injection"] == pytest.approx(_sigmoid(STRONG))
+
+
+@pytest.mark.parametrize("context", [None, "", " \n", "\u200b"])
+@pytest.mark.parametrize("stage", [Stage.INPUT, Stage.OUTPUT])
+def test_of_a_context_without_a_word_no_pair_is_made(pairing: Classifier, stage: Stage, context: str | None) -> None:
+    assert _head(pairing, stage, context) == _head(pairing, stage, None)
+    assert not _head(pairing, stage, context)[1]
+
+
+def test_every_window_of_a_long_text_is_read_beside_its_context(pairing: Classifier) -> None:
+    loaded = pairing._loaded()
+    requests = [Request("filler " * 60, Stage.INPUT, "please"), Request("filler", Stage.INPUT, "the")]
+    rows, _ = pairing._laid_out(loaded, requests, UNLIMITED, None)
+    assert len(rows) > 3
+    assert {(row.owner, row.paired, row.head.tolist()[2]) for row in rows} == {
+        (0, True, IDS["please"]),
+        (1, True, IDS["the"]),
+    }
+    assert max(row.length for row in rows) <= pairing.model.manifest.max_tokens
 
 
 def test_long_context_keeps_its_head_and_tail(classifier: Classifier) -> None:

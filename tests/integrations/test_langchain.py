@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+ASKED = Seen(Stage.INPUT, "hello", None, None, SYSTEM)
+"""What a user wrote, read beside the system message."""
+
 
 @pytest.mark.parametrize("stage", [Stage.INPUT, Stage.OUTPUT, None])
 def test_invoke_stops_at_what_is_blocked_and_the_model_is_called_only_where_the_input_passes(
@@ -50,7 +53,7 @@ def test_invoke_stops_at_what_is_blocked_and_the_model_is_called_only_where_the_
     else:
         assert chain_of(model).invoke({"question": "hello"}, config_of(handler)) == "fine answer"
     assert len(model.called) == (0 if stage is Stage.INPUT else 1)
-    expected = [Seen(Stage.INPUT, "hello"), Seen(Stage.OUTPUT, "fine answer", "hello", None, SYSTEM)]
+    expected = [ASKED, Seen(Stage.OUTPUT, "fine answer", "hello", None, SYSTEM)]
     assert guard.seen == expected[: 1 if stage is Stage.INPUT else 2]
     assert remembered(handler) == 0
 
@@ -65,7 +68,7 @@ async def test_ainvoke_stops_at_what_is_blocked(handler_type: type[Handler], sta
             await chain_of(model).ainvoke({"question": "hello"}, config_of(handler))
     else:
         assert await chain_of(model).ainvoke({"question": "hello"}, config_of(handler)) == "fine answer"
-        assert guard.seen == [Seen(Stage.INPUT, "hello"), Seen(Stage.OUTPUT, "fine answer", "hello", None, SYSTEM)]
+        assert guard.seen == [ASKED, Seen(Stage.OUTPUT, "fine answer", "hello", None, SYSTEM)]
     assert len(model.called) == (0 if stage is Stage.INPUT else 1)
     assert remembered(handler) == 0
 
@@ -82,7 +85,7 @@ def test_messages_are_screened_at_their_stages() -> None:
     answer = AIMessage("tea it is", tool_calls=[{"name": "send", "args": {"body": "a letter"}, "id": "2"}])
     model_of(answer).invoke(messages, config_of(GuardCallbackHandler(guard, actor="ann")))
     assert guard.seen == [
-        Seen(Stage.INPUT, "first", None, "ann"),
+        Seen(Stage.INPUT, "first", None, "ann", SYSTEM),
         Seen(Stage.TOOL, "found tea", None, "ann"),
         Seen(Stage.OUTPUT, "tea it is", "first", "ann", SYSTEM),
         Seen(Stage.OUTPUT, "a letter", "first", "ann", SYSTEM),

@@ -29,6 +29,7 @@ def test_an_export_is_described_from_its_config(tmp_path: Path) -> None:
     assert set(manifest.labels[0].stages) == set(Stage)
     assert manifest.labels[0].stages[Stage.TOOL].threshold == 0.5
     assert (manifest.max_tokens, manifest.overlap_tokens, manifest.context_tokens) == (64, 12, 0)
+    assert manifest.paired == frozenset()
     assert manifest.graphs == {"cpu": "model.onnx", "cuda": "model.onnx"}
     verify_files(model)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,7 @@ from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundErro
 from guardsdk.registry import lookup
 from guardsdk.registry.lookup import find_model, load_manifest, verify_files
 from guardsdk.settings import Settings
+from guardsdk.verdict import Stage
 from tests.tiny import write_manifest, write_model
 
 if TYPE_CHECKING:
@@ -56,6 +58,36 @@ def test_reading_gives_name_version_and_a_digest_of_the_contents(directory: Path
     assert same.ref.digest == model.ref.digest
     write_manifest(directory, overlap_tokens=5)
     assert load_manifest(directory).ref.digest != model.ref.digest
+
+
+def test_a_manifest_from_before_there_were_context_stages_reads_it_on_output_and_keeps_its_digest(
+    directory: Path,
+) -> None:
+    before = load_manifest(directory)
+    assert before.manifest.paired == {Stage.OUTPUT}
+    digests = [before.ref.digest]
+    for stages in (["output"], ["input", "output"], []):
+        write_manifest(directory, context_stages=stages)
+        made = load_manifest(directory)
+        assert made.manifest.paired == set(stages)
+        digests.append(made.ref.digest)
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+    # By the fields of the day, as a release from before there was this one read it.
+    known = before.manifest.model_dump_json(exclude={"context_stages"})
+    files = "".join(f"{name}\0{one.size}\0{one.sha256}\n" for name, one in sorted(before.manifest.files.items()))
+    assert digests[0] == hashlib.sha256(f"{files}{known}".encode()).hexdigest()
+
+
+def test_a_model_without_room_for_a_context_reads_none(directory: Path) -> None:
+    write_manifest(directory, context_tokens=0, context_stages=["input", "output"])
+    assert load_manifest(directory).manifest.paired == frozenset()
+
+
+def test_a_document_is_never_read_beside_a_context(directory: Path) -> None:
+    write_manifest(directory, context_stages=["tool"])
+    with pytest.raises(ModelError, match="must not name tool"):
+        load_manifest(directory)
 
 
 def test_a_sound_directory_passes(directory: Path) -> None:

@@ -11,8 +11,9 @@ from guardsdk.errors import CheckFailedError, InputError, InputTypeError
 from guardsdk.streaming import Pace
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage
-from tests.acting import guard_of
+from tests.acting import ActingGuard, guard_of, principle
 from tests.streaming.screens import REPLACEMENT, PatternGuard, Patterns
+from tests.tiny import write_manifest, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -241,3 +242,17 @@ def test_the_instructions_in_a_prompt_must_not_be_recited(given: str | None, rea
     guard = guard_of("flag", Stage.OUTPUT)
     list(guard.stream(["hello"], prompt=[("system", "Be kind."), ("user", "hi")], system=given))
     assert set(guard.around) == {Surroundings("hi", read)}
+
+
+@pytest.mark.parametrize(
+    ("stage", "read"), [(Stage.INPUT, Surroundings(system="Be kind.")), (Stage.TOOL, Surroundings())]
+)
+def test_what_a_user_says_is_read_beside_the_instructions_it_comes_after(
+    tmp_path: Path, stage: Stage, read: Surroundings
+) -> None:
+    pairing = write_model(tmp_path / "tiny")
+    write_manifest(pairing, context_stages=["input", "output"])
+    guard = ActingGuard(principle("flag", stage), models=pairing)
+    prompt = [("system", "Be kind."), ("user", "hi")]
+    assert "".join(guard.stream(["hel", "lo"], prompt=prompt, stage=stage)) == "hello"
+    assert set(guard.around) == {read}

@@ -18,6 +18,7 @@ from guardsdk import Guard
 from guardsdk.registry.manifest import Manifest
 from models.training.__main__ import SMOKE_CONFIG, main
 from models.training.calibrate import without_declining, without_doubtful
+from models.training.card import context_stages
 from models.training.clusters import Overlap, cluster_ids
 from models.training.dataset import CLS, MASKED, MAX_TOKENS, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
 from models.training.encoder import EncoderConfig, GuardModel, _as_int8, load, mean_of
@@ -56,6 +57,16 @@ def test_manifest_lists_labels_sources_and_thresholds(run: Path) -> None:
             assert thresholds == sorted(thresholds, reverse=True)
             assert list(entry.reference_quantiles) == sorted(entry.reference_quantiles)
     assert manifest.name in (run / "model" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_manifest_names_the_stages_where_a_text_was_trained_on_beside_a_context() -> None:
+    none = np.zeros(0, np.int32)
+    ends = np.array([0, 0, 0, 2, 2, 3])  # of the third row, and of the fifth
+    for stage, stages in ((0, ("input", "output")), (1, ("tool", "output")), (2, ("output",))):
+        rows = np.array([0, 1, stage, 0, 2], np.int8)
+        labels = np.zeros((5, len(LABELS)), np.int8)
+        prepared = Prepared(none, ends, none, ends, rows, labels, rows, rows > 9, (), {})
+        assert context_stages(prepared) == stages
 
 
 def test_cuda_graph_shares_the_weights_and_the_answers(run: Path) -> None:
