@@ -133,7 +133,7 @@ def test_each_message_is_checked_at_the_stage_of_its_role(phrases: Phrases) -> N
 @pytest.mark.parametrize("screened", [False, True])
 def test_users_are_read_beside_the_system_text_which_is_not_read_beside_itself(
     tmp_path: Path,
-    screened: bool,  # noqa: FBT001  a parameter
+    screened: bool,
 ) -> None:
     pairing = write_model(tmp_path / "tiny")
     write_manifest(pairing, context_stages=["input", "output"])

@@ -39,7 +39,7 @@ def test_stage_and_surroundings_are_part_of_what_is_remembered() -> None:
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_what_is_not_read_keeps_nothing_apart_that_is_remembered(paired: bool) -> None:  # noqa: FBT001  a parameter
+def test_what_is_not_read_keeps_nothing_apart_that_is_remembered(paired: bool) -> None:
     bench = Bench(cache=8, paired=frozenset({Stage.INPUT} if paired else ()))
     first, again, other = (Surroundings(system=system) for system in ("be kind", "be kind", "be brief"))
     cached = [bench.run("fine", around=[around])[0].cached for around in (NOWHERE, first, again, other)]

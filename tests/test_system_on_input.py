@@ -48,7 +48,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     found: Asked = []
     original = Classifier.score
 
-    def score(self: Classifier, requests: Sequence[Request], *more: Any, **named: Any) -> list[Scores]:  # noqa: ANN401  passed on
+    def score(self: Classifier, requests: Sequence[Request], *more: Any, **named: Any) -> list[Scores]:
         found.extend((one.stage, one.text, one.context) for one in requests)
         return original(self, requests, *more, **named)
 

@@ -67,7 +67,7 @@ def test_the_key_depends_on_what_is_checked_and_on_nothing_else() -> None:
         ({"stage": "tool", "attack": 1}, False),
     ],
 )
-def test_a_prompt_is_checked_beside_instructions_and_beside_nothing_else(fields: dict[str, Any], read: bool) -> None:  # noqa: FBT001
+def test_a_prompt_is_checked_beside_instructions_and_beside_nothing_else(fields: dict[str, Any], read: bool) -> None:
     assert row(**fields, context="given").beside == ("given" if read else None)
     assert row(**fields).beside is None
 

@@ -150,7 +150,7 @@ def test_the_page_holds_every_table_and_the_figures_are_json() -> None:
 
 
 @pytest.mark.parametrize(("read", "said_of_it"), [(True, "are checked beside them"), (False, "cannot read them")])
-def test_the_page_says_how_prompts_with_instructions_were_checked(read: bool, said_of_it: str) -> None:  # noqa: FBT001
+def test_the_page_says_how_prompts_with_instructions_were_checked(read: bool, said_of_it: str) -> None:
     ref = {"name": "guard", "version": "1", "digest": "0" * 64}
     about: dict[str, Any] = {"date": "2026-01-01", "limit": None, "model": ref, "policy": ref}
     plain = report.quality_page(build([ATTACKS], [OURS], None, {**about, "aimed": aimed(ATTACKS, read=read)}))

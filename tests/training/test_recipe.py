@@ -65,7 +65,7 @@ def test_the_manifest_names_the_stages_where_a_text_was_trained_on_beside_a_cont
     for stage, stages in ((0, ("input", "output")), (1, ("tool", "output")), (2, ("output",))):
         rows = np.array([0, 1, stage, 0, 2], np.int8)
         labels = np.zeros((5, len(LABELS)), np.int8)
-        prepared = Prepared(none, ends, none, ends, rows, labels, rows, rows > 9, (), {})
+        prepared = Prepared(none, ends, none, ends, rows, labels, rows.astype(np.int16), rows > 9, (), {})
         assert context_stages(prepared) == stages
 
 
