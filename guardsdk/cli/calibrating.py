@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, progress, say, table
+from guardsdk.cli.terminal import complain, progress, say_all, say_json, table
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.policy.finding import PACKAGED
@@ -79,10 +78,9 @@ def calibrate(options: Namespace) -> Exit:
             as_page(tuning, source, benign, violating, meanings=meanings, scales=scales), encoding="utf-8"
         )
     if options.json:
-        say(json.dumps(as_json(tuning, source, meanings, scales), indent=2))
+        say_json(as_json(tuning, source, meanings, scales))
     else:
-        for line in _told(tuning):
-            say(line)
+        say_all(_told(tuning))
     if not tuning.shown:
         complain(f"nothing written to {options.out}: the texts do not show what was asked for")
         return Exit.NOT_SO

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 from guardsdk.cli.outcome import WORDS, Exit, outcome
-from guardsdk.cli.terminal import complain, say, table
+from guardsdk.cli.terminal import complain, say_all, say_json, table
 from guardsdk.errors import InputError, why_unchecked
-from guardsdk.verdict import Action, Stage
+from guardsdk.verdict import Action, Stage, Status
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -40,10 +39,9 @@ def check(guard: Guard, options: Namespace) -> Exit:
         complain("this model does not read what an input is aimed at: the text was checked by itself")
     result = outcome(verdict)
     if options.json:
-        say(json.dumps(verdict.model_dump(mode="json"), indent=2))
+        say_json(verdict.model_dump(mode="json"))
     else:
-        for line in describe(verdict):
-            say(line)
+        say_all(describe(verdict))
     if result is Exit.UNCHECKED:
         complain(f"could not check: {why_unchecked(verdict)}")
     return result
@@ -60,7 +58,7 @@ def describe(verdict: Verdict) -> Iterator[str]:
     if verdict.evaluations:
         yield ""
         yield from table(_rows(verdict))
-    elif verdict.status.value == "complete":
+    elif verdict.status is Status.COMPLETE:
         yield "nothing to look at: the text has no visible character"
     yield ""
     yield from table(_facts(verdict))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say, table
+from guardsdk.cli.terminal import complain, say, say_all, table
 from guardsdk.errors import InputError
 from guardsdk.evaluation import report, wording
 from guardsdk.evaluation.compare import compare
@@ -112,8 +112,7 @@ def _tell(comparison: Comparison, held: list[Held]) -> None:
         )
         for name, change in comparison.overall.items()
     ]
-    for line in table(rows):
-        say(line)
+    say_all(table(rows))
     for note in comparison.notes:
         say(f"note: {note}")
     for text, part, value, ends, became in map(wording.held, held):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from guardsdk.cli.arguments import above_zero, command, guard_options, natural, not_negative, positive, progress_option
 from guardsdk.cli.comparing import COMPARED, compare_options
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, progress, say, table
+from guardsdk.cli.terminal import complain, progress, say, say_all, table
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.answers import Answers
 from guardsdk.evaluation.guarding import Screening, policy_without
@@ -239,8 +239,7 @@ class _Told:
         totals = Counter[str]()
         for counts in self._slices.values():
             totals += counts
-        for row in table([("slice", *_COLUMNS), *rows, ("total", *(str(totals[column]) for column in _COLUMNS))]):
-            say(row)
+        say_all(table([("slice", *_COLUMNS), *rows, ("total", *(str(totals[column]) for column in _COLUMNS))]))
         if head.judge is not None and not head.judge.figures:
             complain("nobody has measured how often this judge is right: rates of this run cannot be corrected for it")
         for reason, number in self._reasons.most_common(3):

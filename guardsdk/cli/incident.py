@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardsdk.cli.arguments import command, key_in, moment
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say, table
+from guardsdk.cli.terminal import complain, say, say_all, table
 from guardsdk.errors import InputError
 from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing, utc
 from guardsdk.incidents.events import Report
@@ -31,45 +31,51 @@ _HARMS = ", ".join(harm.value for harm in Harm)
 def incident_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk incident`` to ``parser``."""
     commands = parser.add_subparsers(dest="incident_command", required=True, metavar="COMMAND")
-    one = _common(command(commands, "open", "write down a new incident"), _open)
+    opening = _common(command(commands, "open", "write down a new incident"), _open)
     for name, words in (
         ("title", "in a few words"),
         ("reporter", "who reports it"),
         ("system", "system or source"),
         ("description", "what happened"),
     ):
-        one.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
-    one.add_argument("--occurred", required=True, type=moment, metavar="TIME", help="when; UTC unless it says so")
-    one.add_argument("--aware", type=moment, metavar="TIME", help="when you became aware of it (default: now)")
-    one.add_argument("--impact", action="append", required=True, metavar="TEXT", help="what it did; may be repeated")
-    one.add_argument(
+        opening.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
+    opening.add_argument("--occurred", required=True, type=moment, metavar="TIME", help="when; UTC unless it says so")
+    opening.add_argument("--aware", type=moment, metavar="TIME", help="when you became aware of it (default: now)")
+    opening.add_argument(
+        "--impact", action="append", required=True, metavar="TEXT", help="what it did; may be repeated"
+    )
+    opening.add_argument(
         "--stakeholder", action="append", required=True, metavar="TEXT", help="who was affected; repeatable"
     )
-    one.add_argument("--harm", action="append", required=True, type=_harm, metavar="HARM", help=f"repeatable: {_HARMS}")
-    one.add_argument(
+    opening.add_argument(
+        "--harm", action="append", required=True, type=_harm, metavar="HARM", help=f"repeatable: {_HARMS}"
+    )
+    opening.add_argument(
         "--role",
         choices=[role.value for role in Role],
         default=Role.DEPLOYER.value,
         help=f"your own (default: {Role.DEPLOYER.value})",
     )
-    _decisions(one)
-    two = _common(command(commands, "note", "add what became known or was done"), _note)
-    two.add_argument("incident", metavar="ID", help="id of the incident")
-    two.add_argument("--author", required=True, metavar="TEXT", help="who says so")
-    two.add_argument("--text", required=True, metavar="TEXT", help="what became known or was done")
-    two.add_argument("--harm", action="append", type=_harm, metavar="HARM", help="in place of the harms known so far")
-    two.add_argument("--reported-to", choices=[one.value for one in Recipient], help="that a report was made")
-    two.add_argument("--recipient", default="", metavar="TEXT", help="name of the authority or company")
-    two.add_argument("--reported-at", type=moment, metavar="TIME", help="when that was (default: now)")
-    _decisions(two)
-    three = _common(command(commands, "close", "say how it ended"), _close)
-    three.add_argument("incident", metavar="ID", help="id of the incident")
-    three.add_argument("--author", required=True, metavar="TEXT", help="who says so")
-    three.add_argument("--resolution", required=True, metavar="TEXT", help="cause, and what was changed")
+    _decisions(opening)
+    noting = _common(command(commands, "note", "add what became known or was done"), _note)
+    noting.add_argument("incident", metavar="ID", help="id of the incident")
+    noting.add_argument("--author", required=True, metavar="TEXT", help="who says so")
+    noting.add_argument("--text", required=True, metavar="TEXT", help="what became known or was done")
+    noting.add_argument(
+        "--harm", action="append", type=_harm, metavar="HARM", help="in place of the harms known so far"
+    )
+    noting.add_argument("--reported-to", choices=[one.value for one in Recipient], help="that a report was made")
+    noting.add_argument("--recipient", default="", metavar="TEXT", help="name of the authority or company")
+    noting.add_argument("--reported-at", type=moment, metavar="TIME", help="when that was (default: now)")
+    _decisions(noting)
+    closing = _common(command(commands, "close", "say how it ended"), _close)
+    closing.add_argument("incident", metavar="ID", help="id of the incident")
+    closing.add_argument("--author", required=True, metavar="TEXT", help="who says so")
+    closing.add_argument("--resolution", required=True, metavar="TEXT", help="cause, and what was changed")
     _common(command(commands, "list", "list every incident, and the clocks that run"), _list)
-    four = _common(command(commands, "export", "write incidents as Markdown or JSON", _EXPORTED), _export)
-    four.add_argument("incident", nargs="*", metavar="ID", help="ids of incidents (default: all)")
-    four.add_argument(
+    exporting = _common(command(commands, "export", "write incidents as Markdown or JSON", _EXPORTED), _export)
+    exporting.add_argument("incident", nargs="*", metavar="ID", help="ids of incidents (default: all)")
+    exporting.add_argument(
         "--out", type=Path, metavar="FILE", help="file to write, .md or .json (default: Markdown, standard output)"
     )
 
@@ -118,8 +124,7 @@ def _open(options: Namespace) -> Exit:
         impacts=options.impact, stakeholders=options.stakeholder, harms=options.harm, **fields, **_linked(options)
     )
     say(opened.id)
-    for line in _clocks(opened, datetime.now(UTC)):
-        complain(line)
+    _tell_clocks(opened)
     return Exit.DONE
 
 
@@ -134,16 +139,19 @@ def _note(options: Namespace) -> Exit:
         msg = "--reported-at and --recipient go with --reported-to"
         raise InputError(msg)
     noted = _log(options).note(options.incident, **fields)
-    for line in _clocks(noted, datetime.now(UTC)):
-        complain(line)
+    _tell_clocks(noted)
     return Exit.DONE
 
 
 def _close(options: Namespace) -> Exit:
     closed = _log(options).close(options.incident, author=options.author, resolution=options.resolution)
-    for line in _clocks(closed, datetime.now(UTC)):
-        complain(line)
+    _tell_clocks(closed)
     return Exit.DONE
+
+
+def _tell_clocks(one: Incident) -> None:
+    for line in _clocks(one, datetime.now(UTC)):
+        complain(line)
 
 
 def _clocks(one: Incident, now: datetime) -> Iterator[str]:
@@ -172,8 +180,7 @@ def _list(options: Namespace) -> Exit:
                 one.opening.title,
             )
         )
-    for line in table(rows):
-        say(line)
+    say_all(table(rows))
     return Exit.DONE
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from guardsdk.cli.check import provider
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import say, table
+from guardsdk.cli.terminal import say_all, say_json, table
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -21,10 +20,9 @@ def info(guard: Guard, options: Namespace) -> Exit:
     """Load the model and say what the guard runs on. Raises ``GuardError`` where it cannot run."""
     found = guard.info()
     if options.json:
-        say(json.dumps(found.model_dump(mode="json"), indent=2))
+        say_json(found.model_dump(mode="json"))
     else:
-        for line in _describe(found):
-            say(line)
+        say_all(_describe(found))
     return Exit.DONE
 
 

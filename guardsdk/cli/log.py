@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.cli.arguments import command, moment
+from guardsdk.cli.arguments import command, key_in, moment
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say, table
+from guardsdk.cli.terminal import complain, say, say_all, say_json, table
 from guardsdk.decisions.export import to_csv
 from guardsdk.decisions.log import DecisionLog
 from guardsdk.decisions.parquet import to_parquet
@@ -28,32 +28,36 @@ _VERIFIED = "exit status: 0 every record is there and unchanged, 1 not so, 2 cou
 def log_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk log`` to ``parser``."""
     commands = parser.add_subparsers(dest="log_command", required=True, metavar="COMMAND")
-    one = command(commands, "verify", "name the first place where the chain is broken", epilog=_VERIFIED)
-    one.set_defaults(run=_verify, alone=True)
-    one.add_argument("path", type=Path, metavar="PATH", help="the decision log, the file that is being written to")
-    one.add_argument("--key-file", type=Path, metavar="FILE", help="the key of the hashes, where the log has one")
-    one.add_argument(
+    verifying = command(commands, "verify", "name the first place where the chain is broken", epilog=_VERIFIED)
+    verifying.set_defaults(run=_verify, alone=True)
+    verifying.add_argument(
+        "path", type=Path, metavar="PATH", help="the decision log, the file that is being written to"
+    )
+    verifying.add_argument("--key-file", type=Path, metavar="FILE", help="the key of the hashes, where the log has one")
+    verifying.add_argument(
         "--anchor", action="append", default=[], metavar="NUMBER:HASH", help="a record that telemetry was told of"
     )
-    one.add_argument("--json", action="store_true", help="print it as JSON")
-    two = command(commands, "query", "find decisions, count them, or write them to a table")
-    two.set_defaults(run=_query, alone=True)
-    two.add_argument("path", type=Path, metavar="PATH", help="the decision log, the file that is being written to")
-    two.add_argument("--stage", choices=[one.value for one in Stage], help="only decisions on this stage")
-    two.add_argument("--action", choices=[one.value for one in Action], help="only decisions with this action")
-    two.add_argument("--status", choices=[one.value for one in Status], help="only checks with this status")
-    two.add_argument("--principle", metavar="ID", help="only where this principle decided")
-    two.add_argument("--actor", metavar="PSEUDONYM", help="only this actor, as the log has it")
-    two.add_argument(
+    verifying.add_argument("--json", action="store_true", help="print it as JSON")
+    querying = command(commands, "query", "find decisions, count them, or write them to a table")
+    querying.set_defaults(run=_query, alone=True)
+    querying.add_argument("path", type=Path, metavar="PATH", help="the decision log, the file that is being written to")
+    querying.add_argument("--stage", choices=[one.value for one in Stage], help="only decisions on this stage")
+    querying.add_argument("--action", choices=[one.value for one in Action], help="only decisions with this action")
+    querying.add_argument("--status", choices=[one.value for one in Status], help="only checks with this status")
+    querying.add_argument("--principle", metavar="ID", help="only where this principle decided")
+    querying.add_argument("--actor", metavar="PSEUDONYM", help="only this actor, as the log has it")
+    querying.add_argument(
         "--actor-name", metavar="NAME", help="only this actor, as the guard was given it; needs the log's .key file"
     )
-    two.add_argument(
+    querying.add_argument(
         "--since", type=_time, metavar="TIME", help="from 2026-11-25 or 2026-11-25T14:30 on; UTC unless it says so"
     )
-    two.add_argument("--until", type=_time, metavar="TIME", help="up to this time, which does not count any more")
-    two.add_argument("--by", type=_groups, metavar="A,B", help=f"count them by one or more of {', '.join(COUNTED)}")
-    two.add_argument("--csv", type=Path, metavar="FILE", help="write a table to FILE")
-    two.add_argument(
+    querying.add_argument("--until", type=_time, metavar="TIME", help="up to this time, which does not count any more")
+    querying.add_argument(
+        "--by", type=_groups, metavar="A,B", help=f"count them by one or more of {', '.join(COUNTED)}"
+    )
+    querying.add_argument("--csv", type=Path, metavar="FILE", help="write a table to FILE")
+    querying.add_argument(
         "--parquet", type=Path, metavar="FILE", help="the same as Parquet (pip install 'guardsdk[parquet]')"
     )
 
@@ -63,21 +67,15 @@ def _verify(options: Namespace) -> Exit:
         anchors = anchors_of(options.anchor)
     except ValueError as error:
         raise InputError(str(error)) from None
-    key = None if options.key_file is None else options.key_file.read_bytes()
-    report = verify(options.path, key=key, anchors=anchors)
+    report = verify(options.path, key=key_in(options.key_file), anchors=anchors)
     if options.json:
-        say(json.dumps({"sound": report.sound, **asdict(report)}, indent=2))
+        say_json({"sound": report.sound, **asdict(report)})
     else:
         span = f"{report.first} to {report.last}" if report.records else "none"
         say("SOUND" if report.broken is None else "BROKEN")
-        for row in table(
-            [
-                ("files", str(report.files)),
-                ("records", f"{span}, {report.decisions} of them decisions"),
-                *(("note", note) for note in report.notes),
-            ]
-        ):
-            say(row)
+        notes = (("note", note) for note in report.notes)
+        records_found = f"{span}, {report.decisions} of them decisions"
+        say_all(table([("files", str(report.files)), ("records", records_found), *notes]))
     if report.broken is None:
         return Exit.DONE
     place = f"{report.broken.file}:{report.broken.line}" if report.broken.line else report.broken.file
@@ -100,8 +98,8 @@ def _query(options: Namespace) -> Exit:
     )
     if options.by is not None:
         groups = count(options.path, query, options.by)
-        for row in table([(*options.by, "decisions"), *((*group, str(number)) for group, number in groups.items())]):
-            say(row)
+        rows = ((*group, str(number)) for group, number in groups.items())
+        say_all(table([(*options.by, "decisions"), *rows]))
     elif options.csv is not None:
         with options.csv.open("w", encoding="utf-8", newline="") as stream:
             complain(f"{to_csv(records(options.path, query), stream)} decisions written to {options.csv}")

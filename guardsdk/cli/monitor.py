@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def monitor_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk monitor`` to ``parser``."""
     commands = parser.add_subparsers(dest="monitor_command", required=True, metavar="COMMAND")
-    one = command(commands, "report", "write a page from a state that Monitor.save wrote")
-    one.set_defaults(run=_report, alone=True)
-    one.add_argument("state", type=Path, metavar="STATE.json", help="what guard.monitor.save() wrote")
-    one.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page to write")
+    reporting = command(commands, "report", "write a page from a state that Monitor.save wrote")
+    reporting.set_defaults(run=_report, alone=True)
+    reporting.add_argument("state", type=Path, metavar="STATE.json", help="what guard.monitor.save() wrote")
+    reporting.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page to write")
 
 
 def _report(options: Namespace) -> Exit:

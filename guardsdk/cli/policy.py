@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import command, model_option
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.policy_runs import POLICY_HELP, run_options
+from guardsdk.cli.policy_runs import policy_argument, run_options
 from guardsdk.cli.policy_teach import teach_options
-from guardsdk.cli.terminal import complain, say, table
+from guardsdk.cli.terminal import complain, say, say_all, say_json, table
 from guardsdk.errors import InputError, PolicyError
 from guardsdk.guard import Guard
 from guardsdk.policy.finding import DEFAULT, PACKAGED, about
@@ -33,34 +33,34 @@ _LINTED = "exit status: 0 nothing but notes, 1 errors or warnings, 2 the policy 
 def policy_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk policy`` to ``parser``."""
     commands = parser.add_subparsers(dest="policy_command", required=True, metavar="COMMAND")
-    one = command(commands, "init", "write a commented policy file to begin with")
-    one.set_defaults(run=_init, alone=True)
-    one.add_argument(
+    beginning = command(commands, "init", "write a commented policy file to begin with")
+    beginning.set_defaults(run=_init, alone=True)
+    beginning.add_argument(
         "path",
         nargs="?",
         default="policy.toml",
         metavar="FILE",
         help="file to write (default: policy.toml); - prints it",
     )
-    one.add_argument("--preset", default="balanced", metavar="NAME", help="what to begin with (default: balanced)")
-    one.add_argument("--full", action="store_true", help="write everything out in place of extending the preset")
-    one.add_argument("--force", action="store_true", help="write over a file that is there")
-    one.add_argument("--list", action="store_true", help="say what the presets are for, and write nothing")
-    two = command(commands, "show", "show a policy with all that it inherits")
-    two.set_defaults(run=_show, alone=True)
-    two.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})")
-    two.add_argument("--principle", metavar="ID", help="one principle in full, with its examples")
-    forms = two.add_mutually_exclusive_group()
+    beginning.add_argument(
+        "--preset", default="balanced", metavar="NAME", help="what to begin with (default: balanced)"
+    )
+    beginning.add_argument("--full", action="store_true", help="write everything out in place of extending the preset")
+    beginning.add_argument("--force", action="store_true", help="write over a file that is there")
+    beginning.add_argument("--list", action="store_true", help="say what the presets are for, and write nothing")
+    showing = command(commands, "show", "show a policy with all that it inherits")
+    showing.set_defaults(run=_show, alone=True)
+    policy_argument(showing)
+    showing.add_argument("--principle", metavar="ID", help="one principle in full, with its examples")
+    forms = showing.add_mutually_exclusive_group()
     forms.add_argument("--toml", action="store_true", help="as a policy file that extends nothing")
     forms.add_argument("--json", action="store_true", help="as JSON")
     forms.add_argument("--schema", action="store_true", help="the JSON Schema of policy files, for editors")
-    three = command(commands, "lint", "find what is wrong before a text meets it", epilog=_LINTED)
-    three.set_defaults(run=_lint, alone=True)
-    three.add_argument(
-        "policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})"
-    )
-    model_option(three)
-    three.add_argument("--json", action="store_true", help="print it as JSON")
+    linting = command(commands, "lint", "find what is wrong before a text meets it", epilog=_LINTED)
+    linting.set_defaults(run=_lint, alone=True)
+    policy_argument(linting)
+    model_option(linting)
+    linting.add_argument("--json", action="store_true", help="print it as JSON")
     run_options(commands)
     teach_options(commands)
 
@@ -106,11 +106,9 @@ def _show(options: Namespace) -> Exit:
     if options.toml:
         say(as_toml(policy).rstrip("\n"))
     elif options.json:
-        say(json.dumps({**policy.model_dump(mode="json"), "digest": policy.digest}, indent=2))
+        say_json({**policy.model_dump(mode="json"), "digest": policy.digest})
     else:
-        lines = _whole(policy.principles[0], policy) if options.principle else _overview(policy)
-        for line in lines:
-            say(line)
+        say_all(_whole(policy.principles[0], policy) if options.principle else _overview(policy))
     return Exit.DONE
 
 
@@ -180,10 +178,9 @@ def _lint(options: Namespace) -> Exit:
             }
             for one in problems
         ]
-        say(json.dumps(rows, indent=2))
+        say_json(rows)
     else:
-        for one in problems:
-            say(str(one))
+        say_all(map(str, problems))
         counts = Counter(one.level for one in problems)
         say(f"{policy.name} {policy.version}: " + ", ".join(f"{counts[level]} {level.value}s" for level in Level))
     return Exit.NOT_SO if worst(problems) in (Level.ERROR, Level.WARNING) else Exit.DONE

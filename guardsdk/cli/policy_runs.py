@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.cli.arguments import command, layout_options, model_option, providers_option, stage_option
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say, table
+from guardsdk.cli.terminal import complain, say_all, say_json, table
 from guardsdk.comparing import compare
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
@@ -19,6 +18,7 @@ from guardsdk.policy.difference import changes
 from guardsdk.policy.finding import DEFAULT, PACKAGED
 from guardsdk.policy.load import load_policy
 from guardsdk.trying import quiet, tallies, try_examples
+from guardsdk.verdict import Status
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -31,29 +31,42 @@ if TYPE_CHECKING:
 
 _TRIED = "exit status: 0 every example comes out as written, 1 not so, 2 one could not be tried or bad usage"
 _COMPARED = "exit status: 0 nothing changes, 1 something does, 2 a text could not be checked or bad usage"
-POLICY_HELP = f"a file, or one of {', '.join(PACKAGED)}"
+_POLICIES = f"a file, or one of {', '.join(PACKAGED)}"
 _BATCH: Final = 64
 
 
 def run_options(commands: _SubParsersAction[Any]) -> None:
     """Add ``test`` and ``diff`` to the commands of ``guardsdk policy``."""
-    one = command(commands, "test", "run every example of every principle", epilog=_TRIED)
-    one.set_defaults(run=_test, alone=True)
-    one.add_argument("policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{POLICY_HELP} (default: {DEFAULT})")
-    one.add_argument("--principle", action="append", default=[], metavar="ID", help="only this one; may be repeated")
-    one.add_argument("--known", type=Path, metavar="FILE", help="misses that are known: only others count")
-    one.add_argument("--write-known", type=Path, metavar="FILE", help="write the misses to FILE, without their texts")
-    one.add_argument("--with-text", action="store_true", help="show the texts of examples that come out otherwise")
-    _common(one)
-    two = command(commands, "diff", "say what changes from one policy to another", epilog=_COMPARED)
-    two.set_defaults(run=_diff, alone=True)
-    two.add_argument("old", metavar="OLD", help=POLICY_HELP)
-    two.add_argument("new", metavar="NEW", help=POLICY_HELP)
-    two.add_argument("--on", dest="file", metavar="FILE", help="texts to decide by both, one per line (.jsonl or .txt)")
-    layout_options(two)
-    stage_option(two)
-    two.add_argument("--with-text", action="store_true", help="show the texts whose decision changes")
-    _common(two)
+    testing = command(commands, "test", "run every example of every principle", epilog=_TRIED)
+    testing.set_defaults(run=_test, alone=True)
+    policy_argument(testing)
+    testing.add_argument(
+        "--principle", action="append", default=[], metavar="ID", help="only this one; may be repeated"
+    )
+    testing.add_argument("--known", type=Path, metavar="FILE", help="misses that are known: only others count")
+    testing.add_argument(
+        "--write-known", type=Path, metavar="FILE", help="write the misses to FILE, without their texts"
+    )
+    testing.add_argument("--with-text", action="store_true", help="show the texts of examples that come out otherwise")
+    _common(testing)
+    comparing = command(commands, "diff", "say what changes from one policy to another", epilog=_COMPARED)
+    comparing.set_defaults(run=_diff, alone=True)
+    comparing.add_argument("old", metavar="OLD", help=_POLICIES)
+    comparing.add_argument("new", metavar="NEW", help=_POLICIES)
+    comparing.add_argument(
+        "--on", dest="file", metavar="FILE", help="texts to decide by both, one per line (.jsonl or .txt)"
+    )
+    layout_options(comparing)
+    stage_option(comparing)
+    comparing.add_argument("--with-text", action="store_true", help="show the texts whose decision changes")
+    _common(comparing)
+
+
+def policy_argument(parser: ArgumentParser) -> None:
+    """Add the policy to look at, the default one where none is named."""
+    parser.add_argument(
+        "policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{_POLICIES} (default: {DEFAULT})"
+    )
 
 
 def _common(parser: ArgumentParser) -> None:
@@ -81,10 +94,9 @@ def _test(options: Namespace) -> Exit:
     new = [one for one in missed if one.name not in known]
     unchecked = [one for one in tried if one.problem is not None]
     if options.json:
-        say(json.dumps(_as_json(policy, tried, known), indent=2))
+        say_json(_as_json(policy, tried, known))
     else:
-        for line in _told(policy, tried, known, wanted, with_text=options.with_text):
-            say(line)
+        say_all(_told(policy, tried, known, wanted, with_text=options.with_text))
     if options.write_known is not None:
         _write_known(options.write_known, policy, missed)
     stale = known - {one.name for one in missed}
@@ -182,22 +194,20 @@ def _diff(options: Namespace) -> Exit:
     }
     if not options.json:
         rows = [(one.principle_id or "(policy)", one.key or "(whole)", one.before, one.after) for one in written]
-        for line in table([("principle", "key", old.name, new.name), *rows]) if rows else ["the two say the same"]:
-            say(line)
+        say_all(table([("principle", "key", old.name, new.name), *rows]) if rows else ["the two say the same"])
     status = Exit.NOT_SO if written else Exit.DONE
     if options.file is not None:
         report["decisions"], status = _replay(old, new, options)
     if options.json:
-        say(json.dumps(report, indent=2))
+        say_json(report)
     return status
 
 
 def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any], Exit]:
     layout = layout_of(options, options.file)
-    moves: Counter[tuple[str, str]] = Counter()
     rows: list[dict[str, Any]] = []
     unread = Unread()
-    texts = unchecked = 0
+    texts = unchecked = newly_held_back = newly_let_pass = 0
     with ExitStack() as stack:
         before, after = (stack.enter_context(_guard(policy, options)) for policy in (old, new))
         for batch in batches(read_lines(open_source(options.file, stack), layout), _BATCH):
@@ -206,8 +216,9 @@ def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any
             found = compare(before, after, [line.text for line in lines], stage=options.stage, contexts=contexts)
             for line, one in zip(lines, found, strict=True):
                 texts += 1
-                unchecked += any(side.status.value == "failed" for side in (one.before, one.after))
-                moves[one.before.action.value, one.after.action.value] += 1
+                unchecked += Status.FAILED in (one.before.status, one.after.status)
+                newly_held_back += one.after.blocked and not one.before.blocked
+                newly_let_pass += one.before.blocked and not one.after.blocked
                 if one.changed:
                     rows.append(_row(line, one, with_text=options.with_text))
     summary = {
@@ -215,12 +226,11 @@ def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any
         "unread": unread.count,
         "unchecked": unchecked,
         "changed": len(rows),
-        "newly_held_back": sum(count for pair, count in moves.items() if _passes(pair) == (True, False)),
-        "newly_let_pass": sum(count for pair, count in moves.items() if _passes(pair) == (False, True)),
+        "newly_held_back": newly_held_back,
+        "newly_let_pass": newly_let_pass,
     }
     if not options.json:
-        for text in _changed(rows, summary):
-            say(text)
+        say_all(_changed(rows, summary))
     if unread.count:
         complain(unread.told(options.file))
     if unchecked or not texts:
@@ -228,10 +238,6 @@ def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any
     if unread.count or unchecked or not texts:
         return {"summary": summary, "changed": rows}, Exit.UNCHECKED
     return {"summary": summary, "changed": rows}, Exit.NOT_SO if rows else Exit.DONE
-
-
-def _passes(pair: tuple[str, str]) -> tuple[bool, ...]:
-    return tuple(word in ("allow", "flag") for word in pair)
 
 
 def _row(line: Line, one: Compared, *, with_text: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.cli.arguments import command, layout_options, model_option
 from guardsdk.cli.lines import layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say, table
+from guardsdk.cli.terminal import complain, say_all, say_json, table
 from guardsdk.errors import InputError, TeachingError
 from guardsdk.guard import Guard
 from guardsdk.policy.finding import DEFAULT
@@ -27,31 +27,33 @@ _FORMS: Final = "one text per line (.jsonl or .txt)"
 
 def teach_options(commands: _SubParsersAction[Any]) -> None:
     """Add ``teach`` to the commands of ``guardsdk policy``."""
-    one = command(commands, "teach", "learn a screen of your own from examples", epilog=_TAUGHT)
-    one.set_defaults(run=_teach, alone=True)
-    one.add_argument("name", metavar="NAME", help="id of the new principle, such as no-legal-advice")
-    one.add_argument("--violates", required=True, metavar="FILE", help=f"texts it must find, {_FORMS}")
-    one.add_argument("--allowed", metavar="FILE", help="texts it must let pass, best on the same subject")
-    one.add_argument("--background", metavar="FILE", help="benign texts in place of the packaged bank, at least 100")
-    layout_options(one, context=False)
-    one.add_argument("--text", metavar="SENTENCE", help="the criterion in plain language")
+    teaching = command(commands, "teach", "learn a screen of your own from examples", epilog=_TAUGHT)
+    teaching.set_defaults(run=_teach, alone=True)
+    teaching.add_argument("name", metavar="NAME", help="id of the new principle, such as no-legal-advice")
+    teaching.add_argument("--violates", required=True, metavar="FILE", help=f"texts it must find, {_FORMS}")
+    teaching.add_argument("--allowed", metavar="FILE", help="texts it must let pass, best on the same subject")
+    teaching.add_argument(
+        "--background", metavar="FILE", help="benign texts in place of the packaged bank, at least 100"
+    )
+    layout_options(teaching, context=False)
+    teaching.add_argument("--text", metavar="SENTENCE", help="the criterion in plain language")
     stages = [stage.value for stage in Stage]
-    one.add_argument(
+    teaching.add_argument(
         "--stage", action="append", choices=stages, help="where it is to look; may be repeated (default: input)"
     )
-    one.add_argument(
+    teaching.add_argument(
         "--action",
         choices=("flag", "review", "block"),
         default="block",
         help="what follows where it fires (default: block)",
     )
-    one.add_argument(
+    teaching.add_argument(
         "--fpr", type=float, default=0.01, metavar="SHARE", help="share of ordinary text it may flag (default: 0.01)"
     )
-    one.add_argument("--out", metavar="FILE.json", help="where to keep the lesson")
-    one.add_argument("--with-text", action="store_true", help="show the examples that confuse it")
-    model_option(one)
-    one.add_argument("--json", action="store_true", help="print the lesson as JSON")
+    teaching.add_argument("--out", metavar="FILE.json", help="where to keep the lesson")
+    teaching.add_argument("--with-text", action="store_true", help="show the examples that confuse it")
+    model_option(teaching)
+    teaching.add_argument("--json", action="store_true", help="print the lesson as JSON")
 
 
 def _teach(options: Namespace) -> Exit:
@@ -75,18 +77,10 @@ def _teach(options: Namespace) -> Exit:
                 raise
             lesson = error.lesson  # type: ignore[assignment]  # a floor below does not know the type
     if options.json:
-        say(
-            json.dumps(
-                {
-                    **lesson.model_dump(mode="json", exclude={"weights", "ordinary", "examples"}),
-                    "sha256": lesson.digest,
-                },
-                indent=2,
-            )
-        )
+        figures = lesson.model_dump(mode="json", exclude={"weights", "ordinary", "examples"})
+        say_json({**figures, "sha256": lesson.digest})
     else:
-        for line in _told(lesson, {"violates": violates, "allowed": allowed}, with_text=options.with_text):
-            say(line)
+        say_all(_told(lesson, {"violates": violates, "allowed": allowed}, with_text=options.with_text))
     if not lesson.armed:
         return Exit.NOT_SO
     if options.out is not None:

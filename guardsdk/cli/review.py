@@ -15,7 +15,7 @@ from guardsdk.calibration.suggesting import passed, suggestions
 from guardsdk.calibration.witness import Evidence, evidence
 from guardsdk.cli.arguments import command
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say
+from guardsdk.cli.terminal import complain, say, say_all, say_json
 from guardsdk.decisions.entry import timestamp
 from guardsdk.decisions.marks import Mark, Said, add_marks, marked, marks_of, marks_path
 from guardsdk.decisions.query import Query, found_at, records
@@ -34,27 +34,31 @@ _TEXT: Final = "guardsdk.text"
 def review_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk review`` to ``parser``."""
     commands = parser.add_subparsers(dest="review_command", required=True, metavar="COMMAND")
-    one = command(commands, "mark", "go through decisions and say of each whether it was right")
-    one.set_defaults(run=_mark, alone=True)
-    one.add_argument("log", type=Path, metavar="LOG", help="the decision log")
-    one.add_argument("--principle", metavar="ID", help="only decisions that this principle took")
-    one.add_argument("--stage", choices=[stage.value for stage in Stage], help="only decisions on this stage")
-    one.add_argument("--passed", action="store_true", help="those that passed, closest to a line first")
-    one.add_argument("--most", type=int, default=50, metavar="N", help="decisions to show (default: 50)")
-    one.add_argument("--by", metavar="NAME", help="who says so")
-    one.add_argument(
+    marking = command(commands, "mark", "go through decisions and say of each whether it was right")
+    marking.set_defaults(run=_mark, alone=True)
+    marking.add_argument("log", type=Path, metavar="LOG", help="the decision log")
+    marking.add_argument("--principle", metavar="ID", help="only decisions that this principle took")
+    marking.add_argument("--stage", choices=[stage.value for stage in Stage], help="only decisions on this stage")
+    marking.add_argument("--passed", action="store_true", help="those that passed, closest to a line first")
+    marking.add_argument("--most", type=int, default=50, metavar="N", help="decisions to show (default: 50)")
+    marking.add_argument("--by", metavar="NAME", help="who says so")
+    marking.add_argument(
         "--set", action="append", default=[], type=_pair, metavar="NUMBER=right|wrong", help="mark without asking"
     )
-    two = command(commands, "suggest", "say which threshold to move, and what it would have changed")
-    two.set_defaults(run=_suggest, alone=True)
-    two.add_argument("log", type=Path, metavar="LOG", help="the decision log")
-    two.add_argument("--monitor", type=Path, metavar="STATE.json", help="tell what a monitor saw, of Monitor.save()")
-    two.add_argument("--json", action="store_true", help="print it as JSON")
-    three = command(commands, "export", "write answers that were rightly stopped as preference pairs (DPO)")
-    three.set_defaults(run=_export, alone=True)
-    three.add_argument("log", type=Path, metavar="LOG", help="the decision log")
-    three.add_argument("--answers", type=Path, required=True, metavar="FILE.jsonl", help="seq, prompt, answer, revised")
-    three.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl", help="prompt, chosen, rejected")
+    suggesting = command(commands, "suggest", "say which threshold to move, and what it would have changed")
+    suggesting.set_defaults(run=_suggest, alone=True)
+    suggesting.add_argument("log", type=Path, metavar="LOG", help="the decision log")
+    suggesting.add_argument(
+        "--monitor", type=Path, metavar="STATE.json", help="tell what a monitor saw, of Monitor.save()"
+    )
+    suggesting.add_argument("--json", action="store_true", help="print it as JSON")
+    exporting = command(commands, "export", "write answers that were rightly stopped as preference pairs (DPO)")
+    exporting.set_defaults(run=_export, alone=True)
+    exporting.add_argument("log", type=Path, metavar="LOG", help="the decision log")
+    exporting.add_argument(
+        "--answers", type=Path, required=True, metavar="FILE.jsonl", help="seq, prompt, answer, revised"
+    )
+    exporting.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl", help="prompt, chosen, rejected")
 
 
 def _mark(options: Namespace) -> Exit:
@@ -77,8 +81,7 @@ def _ask(options: Namespace) -> None:
     for record in _open(options):
         if marked(record, marks) is not None:
             continue
-        for line in _shown(record):
-            say(line)
+        say_all(_shown(record))
         while (answer := _answer()) not in {*_KEYS, "s", "q"}:
             say("r, w, s or q")
         if answer == "q":
@@ -153,7 +156,7 @@ def _suggest(options: Namespace) -> Exit:
             }
             for one in found
         ]
-        say(json.dumps(rows, indent=2))
+        say_json(rows)
         return Exit.DONE
     for one in found:
         say(str(one))

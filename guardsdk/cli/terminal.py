@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -19,6 +20,17 @@ def say(text: str, *, to: TextIO | None = None) -> None:
     stream = sys.stdout if to is None else to
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """Write each of ``lines`` to standard output."""
+    for line in lines:
+        say(line)
+
+
+def say_json(value: object) -> None:
+    """Write ``value`` to standard output as JSON, indented for people."""
+    say(json.dumps(value, indent=2))
 
 
 def complain(text: str) -> None:
