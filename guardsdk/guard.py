@@ -218,9 +218,8 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         """
         require_seconds(deadline_s, "deadline_s")
         limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s)
-        return await in_thread(
-            lambda: self.check(text, stage=stage, context=context, system=system, actor=actor, deadline_s=limits.left_s)
-        )
+        check = partial(self.check, text, stage=stage, context=context, system=system, actor=actor)
+        return await in_thread(lambda: check(deadline_s=limits.left_s))
 
     def check_many(
         self,
@@ -263,8 +262,10 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         """Check many texts as ``check_many`` does, in a worker thread, as ``acheck`` does; ``texts`` is read there."""
         require_seconds(deadline_s, "deadline_s")
         limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s)
-        given = {"stage": stage, "contexts": contexts, "system": system, "actor": actor, "uncovered": uncovered}
-        return await in_thread(lambda: self.check_many(texts, **given, deadline_s=limits.left_s))  # type: ignore[arg-type]  # as they are here
+        check = partial(
+            self.check_many, texts, stage=stage, contexts=contexts, system=system, actor=actor, uncovered=uncovered
+        )
+        return await in_thread(lambda: check(deadline_s=limits.left_s))
 
     def warmup(self) -> None:
         """Load the model and run it once, so that the first check is as fast as the next.

@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     """Given a text's place and its scores so far, whether its decision can no longer change."""
 
 
-_MOMENT = 1e-9
-"""A time that is up as soon as it has begun."""
+_LEAST_LEFT_S = 1e-9
+"""What is left once a deadline has passed: a deadline of 0 seconds would be refused as none."""
 _LONGEST = 1e9
 """Seconds that count as never: some thirty years. Locks cannot wait for much longer, nor for infinity."""
 
 _LONG = 100_000
-"""Characters from which a text has an end to its time where nobody gave one: letters without a break, for one, take
-ten times as long as prose."""
-_UNASKED_S = 120.0
-"""Seconds for each text of a batch with such a one in it; two million characters of prose take less on a slow core."""
+"""Characters beyond which a text gets a deadline although the caller set none: some long texts, such as letters without
+a break, take ten times as long as prose."""
+_DEFAULT_S = 120.0
+"""That deadline, in seconds for each text of the batch; two million characters of prose take less on a slow core."""
 
 
-def unasked_s(texts: Sequence[str]) -> float | None:
-    """Return the seconds that the checks of ``texts`` (one or more) may take where nobody said; none for short ones."""
-    return _UNASKED_S * len(texts) if max(map(len, texts)) > _LONG else None
+def default_seconds(texts: Sequence[str]) -> float | None:
+    """Return the deadline of ``texts`` (one or more), in seconds, where the caller set none; none for short texts."""
+    return _DEFAULT_S * len(texts) if max(map(len, texts)) > _LONG else None
 
 
 class Limits(NamedTuple):
@@ -35,6 +35,7 @@ class Limits(NamedTuple):
     ends_at: float | None = None
     """On the clock of ``time.monotonic``: past it no further piece of work is begun."""
     settled: Settled | None = None
+    """Whether the rest of a text may be left unscored, asked after each piece of work; never where there is none."""
     most_waiting: int | None = None
     """How many callers may wait for the model before this one is turned away."""
     early_exit: bool = False
@@ -54,8 +55,8 @@ class Limits(NamedTuple):
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the time is up, next to none where it is, and null where it never is."""
-        return None if self.ends_at is None else max(_MOMENT, self.ends_at - time.monotonic())
+        """Seconds until the deadline, barely more than 0 where it has passed, and none where there is no deadline."""
+        return None if self.ends_at is None else max(_LEAST_LEFT_S, self.ends_at - time.monotonic())
 
     def until(self, settled: Settled) -> Limits:
         """Return the same limits with another way to tell that a decision is settled."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.errors import GuardError, ModelError
 from guardsdk.flights import Flights
-from guardsdk.limits import Limits, unasked_s
+from guardsdk.limits import Limits, default_seconds
 from guardsdk.observing import CheckRecord, limiting, notify, wants_embedding, written
 from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled
 from guardsdk.surroundings import NOWHERE
@@ -136,7 +136,7 @@ class Pipeline:
         if not texts:
             return []
         started_ns, started = time.time_ns(), time.perf_counter()
-        seconds = (self._deadline_s if deadline_s is None else deadline_s) or unasked_s(texts)
+        seconds = (self._deadline_s if deadline_s is None else deadline_s) or default_seconds(texts)
         limits = self._timeless if seconds is None else Limits.within(seconds, self._max_waiting)
         embeddings: Embeddings = {}
         judged = self._judge(texts, stage, around, limits, embeddings=embeddings)

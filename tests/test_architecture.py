@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ FLOORS = {
     "cli": 9,
 }
 """Room to floor; a module that is not here has no place yet, and giving it one is a decision."""
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
+_ROW = re.compile(r"^\| (\d) [a-z ]+ \| `(\w+)(?:\.py|/)` \|", re.MULTILINE)
 FACADE = 6
 ENTRANCES = {"__init__.py", "__main__.py"}
 """The package's own door and its command line, above every floor."""
@@ -268,3 +271,9 @@ def test_a_planted_violation_is_found_and_honest_code_is_not(path: str, source: 
 def test_every_floor_has_a_room_in_the_package() -> None:
     rooms = {room_of(path) for path in sources() if path not in ENTRANCES}
     assert rooms == FLOORS.keys()
+
+
+def test_the_page_has_a_row_for_every_room_on_its_floor() -> None:
+    rows = _ROW.findall(PAGE.read_text(encoding="utf-8"))
+    assert {room: int(floor) for floor, room in rows} == FLOORS
+    assert len(rows) == len(FLOORS)

@@ -100,9 +100,8 @@ class _Screen:
     def _started(self, prompts: Sequence[object], run_id: UUID) -> None:
         passages = [passage for prompt in prompts for passage in self._enforcer.passages(prompt)]
         self._enforcer.check(passages, self._actor)
-        self._open(
-            run_id, context_of(passages), system_of(passages)
-        )  # only now: LangChain reports no end for a call stopped here
+        # Only now: LangChain reports no end for a call that was stopped here.
+        self._open(run_id, context_of(passages), system_of(passages))
 
     def _streamed(self, value: object, run_id: UUID) -> None:
         if self._stream == "end":

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from opentelemetry import trace
-from opentelemetry._logs import LogRecord
-from opentelemetry.trace import SpanKind
 
 from guardsdk.telemetry import names
-from guardsdk.telemetry.sources import Sources
-
-if TYPE_CHECKING:
-    from opentelemetry._logs import LoggerProvider
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import TracerProvider
+from guardsdk.telemetry.sources import Reporter
 
 
 def current_ids() -> tuple[str | None, str | None]:
@@ -25,18 +18,8 @@ def current_ids() -> tuple[str | None, str | None]:
     return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
 
 
-class LogReporter:
+class LogReporter(Reporter):
     """Reports how a decision log fares. Like the observer it uses the global providers where none are given."""
-
-    def __init__(
-        self,
-        *,
-        tracer_provider: TracerProvider | None = None,
-        meter_provider: MeterProvider | None = None,
-        logger_provider: LoggerProvider | None = None,
-    ) -> None:
-        """Report to the given providers, or to the global ones as they are at each report."""
-        self._sources = Sources(tracer_provider, meter_provider, logger_provider)
 
     def count(self, outcome: Literal["written", "lost"], number: int) -> None:
         """Count ``number`` records."""
@@ -46,13 +29,7 @@ class LogReporter:
 
     def anchor(self, file: int, sequence: int, digest: str) -> None:
         """Say how far the log goes, to someone who cannot be made to forget it by whoever can edit the file."""
-        attributes: dict[str, str | int] = {
-            names.ANCHOR_FILE.name: file,
-            names.ANCHOR_SEQUENCE.name: sequence,
-            names.ANCHOR_HASH.name: digest,
-        }
-        logger, tracer = self._sources.logger(), self._sources.tracer()
-        if logger is not None:
-            logger.emit(LogRecord(attributes=attributes, event_name=names.ANCHOR))
-        elif tracer is not None:
-            tracer.start_span(names.ANCHOR, kind=SpanKind.INTERNAL, attributes=attributes).end()
+        self._event(
+            names.ANCHOR,
+            {names.ANCHOR_FILE.name: file, names.ANCHOR_SEQUENCE.name: sequence, names.ANCHOR_HASH.name: digest},
+        )
