@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from guardsdk.errors import GuardError
-from guardsdk.policy.judge import stricter, unlimited, unrecorded
+from guardsdk.policy.judge import limits_unknown, stricter, unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -90,7 +90,7 @@ def limiting(
         rules = None if limiter is None else limiter.limits(actor, now_ns)
     except Exception as error:  # noqa: BLE001  a check ends with a verdict, whatever became of the monitor
         reason = f"monitor: {type(error).__qualname__}"
-        return lambda verdict, _: unlimited(policy, verdict, reason)
+        return lambda verdict, _: limits_unknown(policy, verdict, reason)
     return None if rules is None else lambda verdict, length: stricter(policy, verdict, rules, length)
 
 

@@ -76,15 +76,15 @@ Tier = Literal["early", "full"]
 """Which part of the classifier answered: its lower layers alone, or all of it."""
 
 
-def higher(*tiers: Tier | None) -> Tier | None:
-    """Return what several readings of one text come to: ``full`` where any of them is, none where all are none."""
+def joint_tier(*tiers: Tier | None) -> Tier | None:
+    """Return the tier of several readings of one text together: ``full`` where any is, none where all are none."""
     if "full" in tiers:
         return "full"
     return "early" if "early" in tiers else None
 
 
-def highest(*scores: dict[str, float]) -> dict[str, float]:
-    """Return every label of several readings of one text with its highest score."""
+def highest_scores(*scores: dict[str, float]) -> dict[str, float]:
+    """Return every label with its highest score over several readings of one text."""
     found: dict[str, float] = {}
     for label, score in (pair for one in scores for pair in one.items()):
         found[label] = max(score, found.get(label, score))

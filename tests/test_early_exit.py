@@ -13,7 +13,7 @@ from guardsdk.policy.decide import lowered
 from guardsdk.policy.monitoring import Enforcement, MonitorRules
 from guardsdk.surroundings import NOWHERE
 from guardsdk.telemetry.render import span_attributes
-from guardsdk.verdict import Action, higher
+from guardsdk.verdict import Action, joint_tier
 from tests.tiny import early_exit, write_early, write_manifest
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_a_view_that_is_not_cleared_counts(directory: Path) -> None:
         hidden = guard.check("please the cGxlYXNlIGF0dGFjayBhdHRhY2sgcGxlYXNlIHRoZSBmaWxsZXI=", stage="tool")
     assert hidden.tier == "full"
     assert not hidden.allowed
-    assert [higher(*tiers) for tiers in (("early", "full"), ("early", None), (None, None), ())] == [
+    assert [joint_tier(*tiers) for tiers in (("early", "full"), ("early", None), (None, None), ())] == [
         "full",
         "early",
         None,

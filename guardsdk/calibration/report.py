@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _MOST: Final = 6
 """Lines of one picture."""
 _POINTS: Final = 120
-Meanings = dict[str, list[tuple[float, float]]]
-"""Principle to scores with the chance each means."""
 
 
 def as_json(

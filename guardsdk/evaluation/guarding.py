@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from guardsdk.errors import EvaluationError, why_unchecked
 from guardsdk.evaluation.record import GuardRef
 from guardsdk.policy.model import OnError, Policy
-from guardsdk.verdict import Action, Stage, Status, highest
+from guardsdk.verdict import Action, Stage, Status, highest_scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -78,7 +78,7 @@ class Screening:
 
     def _look(self, deciding: Verdict, every: Iterable[Verdict], seconds: float) -> Look:
         served = [verdict for verdict in every if verdict.stage in self._served]
-        scores = highest(*(verdict.scores for verdict in served))
+        scores = highest_scores(*(verdict.scores for verdict in served))
         whole = all(verdict.status is Status.COMPLETE for verdict in served)
         doubts = () if whole else (INCOMPLETE,)
         if deciding.action.passes or deciding.action is Action.REDACT or deciding.stage not in self._served:

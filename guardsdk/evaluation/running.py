@@ -18,7 +18,7 @@ from guardsdk.evaluation.outcomes import Outcome, passed
 from guardsdk.evaluation.record import CaseResult, GuardRef, RunHead, RunSettings, TargetRef, write_run
 from guardsdk.evaluation.targets import question_of
 from guardsdk.parts.info import installed_versions
-from guardsdk.verdict import highest
+from guardsdk.verdict import highest_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -223,7 +223,7 @@ def _both(before: Look, after: Look) -> Look:
     doubts = tuple(dict.fromkeys((*before.doubts, *after.doubts)))
     seconds = before.seconds + after.seconds
     return Look(
-        highest(before.scores, after.scores), after.blocked_at, after.principle_id, seconds, doubts, after.error
+        highest_scores(before.scores, after.scores), after.blocked_at, after.principle_id, seconds, doubts, after.error
     )
 
 

@@ -38,9 +38,10 @@ _PROBE_SHARE: Final = 1e-3
 _PROBES: Final = 5
 """Texts a climb takes at least."""
 _RARER: Final = 0.1
-"""How much more alike two texts of different questions are a third as often, beyond what few are."""
+"""How much the similarity asked for grows with the logarithm of the number of texts compared: a likeness that is higher
+by this much is about a third (1/e) as frequent between texts on different questions."""
 _LOST: Final = math.log(0.5)
-"""What a text adds to the evidence of a climb that is not the highest yet."""
+"""What a text whose score is not the highest so far adds to the evidence of a climb."""
 _CLIMB: Final = math.log(20.0)
 """Evidence of a climb among variants of one text that are not held back."""
 

@@ -44,10 +44,10 @@ class BoundPolicy:
     policy: Policy
     rules: Mapping[Stage, tuple[BoundPrinciple, ...]]
     scales: Mapping[Stage, Mapping[str, Recalibration]] = field(default_factory=dict)
-    """What the scores of a label are called on a stage, where the policy says so."""
+    """Stage to label to the recalibration of its scores, where the policy has one."""
 
     def scaled(self, stage: Stage, scores: Mapping[str, float]) -> Mapping[str, float]:
-        """Return ``scores`` of the screens as the policy reads them, which thresholds are for."""
+        """Return the screens' ``scores`` after the policy's recalibration: the scale its thresholds are on."""
         scales = self.scales.get(stage)
         if not scales:
             return scores

@@ -169,7 +169,7 @@ def not_covered(policy: Policy, verdict: Verdict, kinds: Sequence[str]) -> Verdi
     return verdict.model_copy(update=changes)
 
 
-def unlimited(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
+def limits_unknown(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
     """Return what becomes of ``verdict`` where nobody can say whether lower thresholds hold for the actor.
 
     The check is degraded, and the policy's ``on_error`` may hold the text back; one that was held against no threshold

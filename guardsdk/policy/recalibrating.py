@@ -64,7 +64,7 @@ class Recalibration(Frozen):
         return self
 
     def of(self, score: float) -> float:
-        """Return what ``score`` is called: never falling, 0 and 1 as they are, and what is no number as it is."""
+        """Return the recalibrated ``score``. Monotone; what is not between 0 and 1 comes back unchanged."""
         if not 0.0 < score < 1.0:
             return score
         odds = _log_odds(score)
@@ -73,7 +73,7 @@ class Recalibration(Frozen):
         return _chance(_between(odds, *self._curve))
 
     def after(self, first: Recalibration) -> Recalibration:
-        """Return the one that does what ``first`` does and then this one, for the same label and stage.
+        """Return the composition: ``first``, and then this one, for the same label and stage.
 
         Raises ``PolicyError`` where it would take more than ``MOST`` points.
         """
@@ -131,7 +131,7 @@ def lines_of(given: Iterable[Recalibration]) -> Lines:
 def offered(
     given: Iterable[Recalibration], points: Mapping[tuple[str, Stage], Mapping[str, float]]
 ) -> Mapping[tuple[str, Stage], Mapping[str, float]]:
-    """Return the thresholds on offer, ``points``, on the scale that scores have after ``given``."""
+    """Return the thresholds that screens offer, ``points``, on the scale of scores recalibrated by ``given``."""
     lines = lines_of(given)
     if not lines:
         return points
@@ -144,7 +144,7 @@ def offered(
 def references(
     given: Iterable[Recalibration], quantiles: Mapping[tuple[str, Stage], Sequence[float]]
 ) -> Mapping[tuple[str, Stage], Sequence[float]]:
-    """Return quantiles of scores on the scale that scores have after ``given``."""
+    """Return ``quantiles`` of scores on the scale of scores recalibrated by ``given``."""
     lines = lines_of(given)
     return {
         key: [lines[key].of(value) for value in values] if key in lines else values for key, values in quantiles.items()

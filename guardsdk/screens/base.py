@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from guardsdk.errors import GuardError
 from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.screens.usable import usable, usable_spans
-from guardsdk.verdict import Stage, higher
+from guardsdk.verdict import Stage, joint_tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -130,7 +130,7 @@ class JointReading:
         if reading.embedding is not None:
             self.embedding = reading.embedding
         if reading.tier is not None:
-            self.tier = higher(self.tier, reading.tier)
+            self.tier = joint_tier(self.tier, reading.tier)
 
     def fail(self, name: str, problem: str) -> None:
         """Note what went wrong in the screen ``name``."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import named, read_within
 from guardsdk.text.views import views_of
-from guardsdk.verdict import higher
+from guardsdk.verdict import joint_tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,7 +105,7 @@ def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Pro
         settled=plain.settled or any(reading.settled for _, reading in viewed),
         views={label: view.name for label, (view, _) in carriers.items()},
         problems=(*plain.problems, *problems, *unread),
-        tier=higher(plain.tier, *(reading.tier for _, reading in viewed)),
+        tier=joint_tier(plain.tier, *(reading.tier for _, reading in viewed)),
     )
 
 

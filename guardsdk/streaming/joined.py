@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guardsdk.calling.handling import weight, worst
-from guardsdk.verdict import Action, Evaluation, Finding, Status, Verdict, higher, highest
+from guardsdk.verdict import Action, Evaluation, Finding, Status, Verdict, highest_scores, joint_tier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,11 +44,11 @@ def joined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
             "would_action": max(would, key=lambda one: one.strength) if would else None,
             "status": Status.DEGRADED if some_failed else status,
             "error": lead.error if status is Status.FAILED and not some_failed else None,
-            "scores": highest(*(one.scores for one in verdicts)),
+            "scores": highest_scores(*(one.scores for one in verdicts)),
             "evaluations": _evaluations(verdicts),
             "findings": _findings(seen),
             "coverage": min(one.coverage for one in verdicts),
-            "tier": higher(*(one.tier for one in verdicts)),
+            "tier": joint_tier(*(one.tier for one in verdicts)),
             "degraded_reasons": tuple(dict.fromkeys(reason for reason in reasons if reason)),
             "cached": all(one.cached for one in verdicts),
             "duration_s": sum(one.duration_s for one in verdicts),
