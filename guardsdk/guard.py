@@ -17,6 +17,7 @@ from guardsdk.parts.given import (
     require_flags,
     require_options,
     require_seconds,
+    settings_of,
     stage_of,
     surroundings_of,
     text_of,
@@ -31,7 +32,6 @@ from guardsdk.parts.taught import Teaching, asking_for, lessons_of
 from guardsdk.parts.watching import Watching
 from guardsdk.pipeline import Pipeline
 from guardsdk.screens.canary import CanaryScreen, issue
-from guardsdk.settings import Providers, Settings
 from guardsdk.streaming import Streaming
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage, Verdict
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from guardsdk.pipeline import Assembly
     from guardsdk.policy.model import Policy
     from guardsdk.screens.base import Screen
+    from guardsdk.settings import Providers, Settings
     from guardsdk.teaching.lesson import Lesson
     from guardsdk.verdict import ArtifactRef
 
@@ -127,7 +128,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting=max_waiting, screens=screens)
         require_seconds(deadline_s, "deadline_s")
         require_flags(early_stop=early_stop, early_exit=early_exit, views=views, system_on_input=system_on_input)
-        self._settings = Settings.from_environment() if settings is None else settings
+        self._settings = settings_of(settings)
         self._lessons = lessons_of(taught)
         self.policy = asking_for(chosen_policy(policy, self._settings, shadow=shadow), self._lessons)
         self.reviewer = reviewer_of(reviewer)

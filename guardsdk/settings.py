@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 from contextlib import contextmanager
@@ -37,6 +38,21 @@ _VARIABLES = {
     "threads": "GUARDSDK_THREADS",
     "capture_text": "GUARDSDK_CAPTURE_TEXT",
 }
+_ENDPOINT_KEY = "GUARDSDK_ENDPOINT_KEY"
+_PREFIX = "GUARDSDK_"
+_KNOWN = (*_VARIABLES.values(), _ENDPOINT_KEY)
+
+
+def _tell_of_slips(source: Mapping[str, str]) -> None:
+    """Warn of a name that is nearly one of ours: whoever set it believes that it counts.
+
+    Any other is left alone: others may use the prefix, as Kubernetes does for a service that is called guardsdk.
+    """
+    for name in source:
+        if name.startswith(_PREFIX) and name not in _KNOWN:
+            close = difflib.get_close_matches(name.removeprefix(_PREFIX), [one.removeprefix(_PREFIX) for one in _KNOWN])
+            if close:
+                _logger.warning("environment variable %s means nothing; did you mean %s%s?", name, _PREFIX, close[0])
 
 
 def capture_word(given: str, source: str) -> CaptureWord:
@@ -80,6 +96,7 @@ class Settings(Frozen):
         Raises ``InputError`` that names the variable when a value cannot be used.
         """
         source = os.environ if environment is None else environment
+        _tell_of_slips(source)
         given: dict[str, object] = {key: source[name] for key, name in _VARIABLES.items() if source.get(name)}
         given["latest_gen_ai"] = _LATEST_GEN_AI in {word.strip() for word in source.get(_STABILITY, "").split(",")}
         try:
@@ -87,7 +104,8 @@ class Settings(Frozen):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = _VARIABLES[str(first["loc"][0])]
-            msg = f"environment variable {name} cannot be used: {first['msg']}"
+            reason = first["msg"].replace("Input should be", "it must be", 1)
+            msg = f"environment variable {name} cannot be used: {reason}"
             raise InputError(msg) from None
 
 
@@ -96,7 +114,7 @@ def endpoint_key(environment: Mapping[str, str] | None = None) -> str | None:
 
     Not among the ``Settings``: those are shown to people, and this is not.
     """
-    return (os.environ if environment is None else environment).get("GUARDSDK_ENDPOINT_KEY") or None
+    return (os.environ if environment is None else environment).get(_ENDPOINT_KEY) or None
 
 
 @contextmanager

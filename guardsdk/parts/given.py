@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from guardsdk.errors import InputError, InputTypeError
+from guardsdk.errors import InputError, InputTypeError, PolicyError
 from guardsdk.policy.load import default_policy, load_policy
 from guardsdk.policy.model import Policy
+from guardsdk.settings import Settings
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.clean import exact
 from guardsdk.verdict import Stage
@@ -16,8 +18,6 @@ from guardsdk.verdict import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-    from guardsdk.settings import Settings
 
 
 def chosen_policy(given: Policy | str | Path | None, settings: Settings, *, shadow: bool | None) -> Policy:
@@ -34,8 +34,26 @@ def _read(given: Policy | str | Path | None, settings: Settings) -> Policy:
     if not isinstance(given, str | PathLike | None):
         msg = f"policy must be a Policy, the path of a policy file or the name of a preset, not {type(given).__name__}"
         raise InputTypeError(msg)
-    path = settings.policy if given is None else given
-    return default_policy() if path is None else load_policy(path)
+    require(given != "", "policy is an empty text; leave it out for the default policy")
+    if given is not None:
+        return load_policy(given)
+    if settings.policy is None:
+        return default_policy()
+    try:
+        return load_policy(settings.policy)
+    except PolicyError as error:
+        msg = f"the policy named by the settings (GUARDSDK_POLICY): {error}"
+        raise PolicyError(msg) from None
+
+
+def settings_of(given: object) -> Settings:
+    """Return the settings given, or those of the environment; ``InputTypeError`` for anything else."""
+    if given is None:
+        return Settings.from_environment()
+    if not isinstance(given, Settings):
+        msg = f"settings must be guardsdk.settings.Settings, not {type(given).__name__}"
+        raise InputTypeError(msg)
+    return given
 
 
 def stage_of(given: Stage | str) -> Stage:
@@ -122,9 +140,16 @@ def require_whole(**given: object) -> None:
 
 
 def require_seconds(given: object, name: str) -> None:
-    """Raise ``InputError`` unless ``given`` is none or a number of seconds above 0; infinity is a number here."""
-    fits = given is None or (isinstance(given, int | float) and not isinstance(given, bool) and given > 0)
-    require(fits, f"{name} must be more than 0 seconds, or None")
+    """Raise ``InputTypeError`` unless ``given`` is none or a number, ``InputError`` where it is not above 0.
+
+    Infinity is a number here.
+    """
+    if given is None:
+        return
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        msg = f"{name} must be a number of seconds, or None, not {type(given).__name__}"
+        raise InputTypeError(msg)
+    require(given > 0, f"{name} must be more than 0 seconds, or None")
 
 
 def surroundings_of(context: str | None, system: str | None) -> Surroundings:
@@ -138,6 +163,9 @@ def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tup
     """Return the texts and a context for each; raises ``InputTypeError`` or ``InputError``, naming the place."""
     if isinstance(texts, str | bytes):
         msg = f"texts must be an iterable of strings, not one {type(texts).__name__}"
+        raise InputTypeError(msg)
+    if isinstance(texts, Mapping):  # its keys would be checked, and its values look as if they had been
+        msg = f"texts must be an iterable of strings, not a {type(texts).__name__}; give its values()"
         raise InputTypeError(msg)
     items = [text_of(text, f"texts[{place}]") for place, text in enumerate(texts)]
     if contexts is None:

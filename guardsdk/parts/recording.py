@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.errors import InputTypeError
+from guardsdk.errors import InputError, InputTypeError
 from guardsdk.parts.given import require_parts
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def reviewer_of(given: object) -> Reviewer | None:
 def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLog | None:
     """Return the decision log given, one at the path given by the policy's rules, the policy's own, or none.
 
-    Raises ``InputTypeError`` where ``given`` is none of these.
+    Raises ``InputTypeError`` where ``given`` is none of these, ``InputError`` where it is a directory.
     """
     rules = policy.decision_log
     if given is None and rules is None:
@@ -59,6 +59,9 @@ def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLo
     if not isinstance(path, str | Path):
         msg = f"decision_log must be a path or a DecisionLog, not {type(path).__name__}"
         raise InputTypeError(msg)
+    if Path(path).is_dir():  # also the empty path; nothing could ever be written there
+        msg = f"decision_log must name a file, and {str(Path(path))!r} is a directory"
+        raise InputError(msg)
     return DecisionLog(path, rules)
 
 

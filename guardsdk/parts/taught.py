@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,6 +132,9 @@ def lessons_of(given: Iterable[Lesson | str | Path]) -> tuple[Lesson, ...]:
     Raises ``TeachingError`` where one cannot be read or was not armed, ``InputTypeError`` where one is neither.
     """
     found: list[Lesson] = []
+    if isinstance(given, str | PathLike):
+        msg = "taught must be a list of lessons or their paths, not one path"
+        raise InputTypeError(msg)
     for one in given:
         from guardsdk.teaching.lesson import Lesson
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy.inheriting import read, resolved
-from guardsdk.policy.reading import nearest
+from guardsdk.policy.reading import meant, nearest
 
 if TYPE_CHECKING:
     from guardsdk.policy.inheriting import Written
+    from guardsdk.policy.origin import Place
 
 DEFAULT: Final = "default"
 PRESETS: Final = ("balanced", "strict", "lenient", "children", "enterprise-assistant", "coding-agent")
@@ -41,15 +42,16 @@ def written_at(source: str | Path) -> Written:
     A file that has the very name of a packaged policy is meant where a folder stands in front: ``./strict``. Raises
     ``PolicyError`` that names the file, and the line where it is about one.
     """
-    return _found(str(source), Path(), ())
+    return _found(str(source), Path(), (), None)
 
 
 def written_in(text: str, source: str) -> Written:
     """Return what TOML ``text`` says with all that it inherits; paths it names are taken from the working directory."""
-    return resolved(read(text, source), lambda name: _found(name, Path(), (source,)))
+    return resolved(read(text, source), lambda name, asked: _found(name, Path(), (source,), asked))
 
 
-def _found(name: str, directory: Path, above: tuple[str, ...]) -> Written:
+def _found(name: str, directory: Path, above: tuple[str, ...], asked: Place | None) -> Written:
+    """Return what ``name`` stands for; ``above`` are the files that extend it, ``asked`` is where the last does."""
     if "\0" in name:
         msg = f"{name!r}: no path holds a null character"
         raise PolicyError(msg)
@@ -59,17 +61,20 @@ def _found(name: str, directory: Path, above: tuple[str, ...]) -> Written:
     if identity in above:
         msg = f"{shown}: extends itself, by way of {len(above)} file{'s' * (len(above) > 1)}"
         raise PolicyError(msg)
-    own = read(_text(path, shown, inherited=bool(above)), shown)
-    return resolved(own, lambda base: _found(base, path.parent, (*above, identity)))
+    own = read(_text(path, name, shown, asked), shown)
+    return resolved(own, lambda base, place: _found(base, path.parent, (*above, identity), place))
 
 
-def _text(path: Path, shown: str, *, inherited: bool) -> str:
+def _text(path: Path, name: str, shown: str, asked: Place | None) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
     except UnicodeDecodeError:
         msg = f"{shown}: not UTF-8 text"
         raise PolicyError(msg) from None
     except OSError as error:
-        hint = f"; packaged policies are {', '.join(PACKAGED)}" if inherited or not path.suffix else ""
-        msg = f"{shown}: cannot be read: {error.strerror}{hint}"
+        hint = (
+            f"; {meant(name, PACKAGED)}packaged policies are {', '.join(PACKAGED)}" if asked or not path.suffix else ""
+        )
+        before = f"{asked}: extends " if asked else ""
+        msg = f"{before}{shown}: cannot be read: {error.strerror}{hint}"
         raise PolicyError(msg) from None

@@ -60,12 +60,14 @@ def _places(text: str, source: str) -> dict[KeyPath, Place]:
     return places
 
 
-def resolved(written: Written, base_of: Callable[[str], Written]) -> Written:
+def resolved(written: Written, base_of: Callable[[str, Place], Written]) -> Written:
     """Return what ``written`` says together with what it inherits; ``base_of`` finds the policy a name stands for.
 
-    Raises ``PolicyError`` where ``extends`` or ``remove`` cannot be followed, and what ``base_of`` raises.
+    Raises ``PolicyError`` where two principles have one id, where ``extends`` or ``remove`` cannot be followed, and
+    what ``base_of`` raises, which is told as well where the name stands.
     """
     content = written.content
+    _require_distinct(written)
     if "extends" not in content:
         if "remove" in content:
             msg = f"{written.place('remove')}: remove takes principles away from a policy that this one extends"
@@ -75,7 +77,19 @@ def resolved(written: Written, base_of: Callable[[str], Written]) -> Written:
     if not isinstance(name, str):
         msg = f"{written.place('extends')}: extends must be the name of a preset or the path of a file"
         raise PolicyError(msg)
-    return _merged(base_of(name), written)
+    return _merged(base_of(name, written.place("extends")), written)
+
+
+def _require_distinct(written: Written) -> None:
+    first: dict[str, int] = {}
+    principles = written.content.get("principles")
+    for number, one in enumerate(principles if isinstance(principles, list) else ()):
+        if not _identified(one):
+            continue
+        if first.setdefault(one["id"], number) != number:
+            other, here = (written.place("principles", place) for place in (first[one["id"]], number))
+            msg = f"{here}: two principles have the id {one['id']!r}; the other is on line {other.line}"
+            raise PolicyError(msg)
 
 
 def _merged(base: Written, own: Written) -> Written:
@@ -110,9 +124,6 @@ def _principles(base: Written, own: Written, changes: list[Any], places: dict[Ke
         merged.append(principle if change is None else _changed(principle, changes[change]))
     for number, one in enumerate(changes):
         if _identified(one) and one["id"] in known:
-            if own_at[one["id"]] != number:
-                msg = f"{own.place('principles', number)}: two principles have the id {one['id']!r}"
-                raise PolicyError(msg)
             continue
         _require_whole(own, number, one, known)
         _copy(places, own, number, len(merged))

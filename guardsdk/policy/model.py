@@ -18,7 +18,7 @@ from guardsdk.policy.finding import DEFAULT, packaged_file, written_at, written_
 from guardsdk.policy.logging import LogRules
 from guardsdk.policy.monitoring import ActorRules, Enforcement, MonitorRules
 from guardsdk.policy.origin import Origin
-from guardsdk.policy.reading import explain, nearest
+from guardsdk.policy.reading import A_THRESHOLD, explain, nearest
 from guardsdk.policy.recalibrating import Recalibration
 from guardsdk.verdict import Action, ArtifactRef, Stage
 
@@ -79,7 +79,7 @@ class Principle(Frozen):
         Action.BLOCK
     )
     """One action, or a table with one for each of ``stages``."""
-    degrades: bool = False
+    degrades: Annotated[bool, Strict()] = False
     """Whether a text it fires on counts as not completely checked, so that ``on_error`` says what follows."""
     redact_with: RedactWith | None = None
     """What takes the place of a passage, with action ``redact``; ``"marker"`` where left out."""
@@ -109,8 +109,7 @@ class Principle(Frozen):
     def _threshold(cls, value: float | str) -> float | str:
         known = value == "default" or FPR.fullmatch(value) if isinstance(value, str) else 0.0 <= value <= 1.0
         if not known:
-            msg = 'must be a number from 0 to 1, "default", or a false-positive rate such as "fpr:0.001"'
-            raise ValueError(msg)
+            raise ValueError(A_THRESHOLD)
         return value
 
     @field_validator("action")
@@ -167,7 +166,7 @@ class Policy(Frozen):
     """``"block"``, ``"allow"``, or a table with one of them per stage."""
     on_uncovered: Handling = "block"
     """What follows where a message carries parts nobody can screen, such as images, audio and files."""
-    shadow: bool = False
+    shadow: Annotated[bool, Strict()] = False
     """Let every text pass, also one that could not be checked, and record what would have followed."""
     decision_log: LogRules | None = None
     """Where and how decisions are written down."""

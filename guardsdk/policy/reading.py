@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy.lines import key_lines
@@ -25,11 +25,33 @@ _TABLES = ("examples", "action", "revise", "review", "decision_log", "recalibrat
 """Keys that hold tables: four of a principle, three of the policy, and the last two of its monitor."""
 
 
+A_THRESHOLD: Final = 'must be a number from 0 to 1, "default", or a false-positive rate such as "fpr:0.001"'
+_A_NUMBER: Final = "must be a number, without quotes"
+_A_TABLE: Final = "must be a table, such as { key = value }"
+_IN_TOML: Final = {
+    "tuple_type": "must be a list, such as [ ... ]",
+    "string_type": "must be a text in quotes",
+    "bool_type": "must be true or false, without quotes",
+    "int_type": _A_NUMBER,
+    "int_parsing": _A_NUMBER,
+    "float_type": _A_NUMBER,
+    "float_parsing": _A_NUMBER,
+    "dict_type": _A_TABLE,
+    "model_type": _A_TABLE,
+    "string_too_short": "must not be empty",
+}
+"""What validation finds wrong, in words of the file's language and not of Python's."""
+
+
+def meant(word: str, known: Collection[str]) -> str:
+    """Return a question about the name that ``word`` was probably meant to be, with a blank; empty where none is."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
 def nearest(word: str, known: Collection[str]) -> str:
     """Return what exists, and first the name ``word`` was probably meant to be, as the tail of a message."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    meant = f"did you mean {close[0]!r}? " if close else ""
-    return f"{meant}known: {', '.join(known)}"
+    return f"{meant(word, known)}known: {', '.join(known)}"
 
 
 def read_toml(text: str, source: str) -> dict[str, Any]:
@@ -40,7 +62,8 @@ def read_toml(text: str, source: str) -> dict[str, Any]:
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or tables as deep
-        msg = f"{source}: not valid TOML: {error}"
+        hint = "" if "=" in text or "\n" in text else "; the file of that name is read by Policy.from_file"
+        msg = f"{source}: not valid TOML: {error}{hint}"
         raise PolicyError(msg) from None
     if "principles" in content:
         line = key_lines(text)[("principles",)]
@@ -57,13 +80,14 @@ def explain(error: ValidationError, source: str, written: Written, keys: Mapping
     Values are left out: a policy's examples are texts, and an exception carries none.
     """
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    within = any(problem["loc"][:1] == ("principles",) and len(problem["loc"]) > 1 for problem in problems)
-    return "\n".join(
+    around = {problem["loc"][:length] for problem in problems for length in range(len(problem["loc"]))}
+    sentences = (
         _sentence(problem, source, written, keys)
         for problem in problems
-        # Principles that are wrong count as none, which nobody needs to be told besides.
-        if not (within and problem["type"] == "too_short" and problem["loc"] == ("principles",))
+        # What is wrong in a list counts as not there, and nobody needs to be told besides that it is empty.
+        if not (problem["type"] == "too_short" and problem["loc"] in around)
     )
+    return "\n".join(dict.fromkeys(sentences))  # the forms a value may have all say the same
 
 
 def _sentence(problem: ErrorDetails, source: str, written: Written, keys: Mapping[str, Collection[str]]) -> str:
@@ -71,6 +95,8 @@ def _sentence(problem: ErrorDetails, source: str, written: Written, keys: Mappin
     where = f"{_place(problem['loc'], written) or source}: "
     if problem["type"] == "extra_forbidden":
         word = str(problem["loc"][-1])
+        if table and word in keys[""] and word not in keys[table]:
+            return f"{where}unknown key {path}: {word} is a key of the file, and stands above the first table"
         return f"{where}unknown key {path}; {nearest(word, keys[table])}"
     if problem["type"] == "missing":
         return f"{where}key {path} is missing"
@@ -81,7 +107,16 @@ def reason_of(problem: ErrorDetails) -> str:
     """Return in words what is wrong with a value."""
     if problem["type"] == "string_pattern_mismatch" and problem["loc"][-1] == "id":
         return "must be lower-case letters, digits and hyphens, such as no-legal-advice"
-    return problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "tuple_type" and problem["loc"] == ("principles",):
+        return "is one table; write [[principle]], once for each of them"
+    if "threshold" in problem["loc"] and problem["type"] in ("float_type", "string_type"):
+        return A_THRESHOLD
+    if problem["type"] == "too_short":
+        return (
+            "must not be empty" if "at least 1 " in problem["msg"] else problem["msg"].replace("Tuple should", "must")
+        )
+    said = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    return _IN_TOML.get(problem["type"], said)
 
 
 def _place(location: tuple[int | str, ...], written: Written) -> Place | None:

@@ -262,7 +262,7 @@ def test_rules_are_written_in_the_policy() -> None:
     [
         ("[monitor]\nwindws = 500", "unknown key monitor.windws; did you mean 'window'?"),
         ("[monitor.actors]\nblock = 5", "unknown key monitor.actors.block; did you mean 'blocks'?"),
-        ("[monitor]\nwindow = 3", "monitor.window: Input should be greater than or equal to 40"),
+        ("[monitor]\nwindow = 3", "monitor.window: must be greater than or equal to 40"),
         ('[monitor.enforcement]\nkinds = ["rude"]', "monitor.enforcement.kinds"),
     ],
 )

@@ -91,7 +91,10 @@ def test_a_path_is_taken_from_the_file_that_names_it_and_chains_are_followed(tmp
 @pytest.mark.parametrize(
     ("toml", "parts"),
     [
-        (HEAD.replace("default", "strikt"), ["strikt: cannot be read", "packaged policies are default, balanced"]),
+        (
+            HEAD.replace("default", "strikt"),
+            ["mine.toml:3: extends ", "strikt: cannot be read", "did you mean 'strict'? packaged policies are default"],
+        ),
         (HEAD.replace('"default"', "3"), ["mine.toml:3: extends must be"]),
         (
             HEAD + 'remove = ["note-refusals"]\n',
@@ -109,7 +112,10 @@ def test_a_path_is_taken_from_the_file_that_names_it_and_chains_are_followed(tmp
             ["mine.toml:6: unknown key principle[3](no-jailbreak).treshold"],
         ),
         (HEAD + change("no-jailbreak", "threshold = 2.0"), ["mine.toml:6: principle[3](no-jailbreak).threshold"]),
-        (HEAD + change("no-jailbreak") + change("no-jailbreak"), ["mine.toml:4: two principles have the id"]),
+        (
+            HEAD + change("no-jailbreak") + change("no-jailbreak"),
+            ["mine.toml:6: two principles have the id", "the other is on line 4"],
+        ),
         (HEAD + "[[principle]]\ntext = 'x'\n", ["mine.toml:4: key principle[13].id is missing"]),
         (HEAD + "[[principle]]\nid = []\n", ["mine.toml:5: principle[13].id"]),
         (HEAD + "principle = 3\n", ["mine.toml:4: principle"]),

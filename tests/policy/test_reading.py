@@ -26,6 +26,35 @@ stages = ["input", "output"]
 REVISE = PRINCIPLE.replace('"input", ', "") + "action = 'revise'\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (HEAD + PRINCIPLE.replace('["input", "output"]', '"input"'), r"stages: must be a list, such as \[ ... \]"),
+        (HEAD + PRINCIPLE.replace('["input", "output"]', "[]"), "stages: must not be empty"),
+        (HEAD + PRINCIPLE.replace("[[principle]]", "[principle]"), r"mine:4: principle: is one table; write \[\[princ"),
+        (HEAD.replace('"1"', "1") + PRINCIPLE, "mine:2: version: must be a text in quotes"),
+        (HEAD + 'shadow = "false"\n' + PRINCIPLE, "mine:3: shadow: must be true or false, without quotes"),
+        (HEAD + PRINCIPLE + "degrades = 1\n", "mine:9: .*degrades: must be true or false, without quotes"),
+        (HEAD + PRINCIPLE + "examples = ['a']\n", r"examples\[0\]: must be a table, such as \{ key = value \}"),
+        (HEAD + PRINCIPLE + "on_error = 'allow'\n", "on_error is a key of the file, and stands above the first table"),
+        (HEAD + PRINCIPLE + PRINCIPLE, "mine:10: two principles have the id 'one'; the other is on line 4"),
+        ("mine.toml", "not valid TOML: .*; the file of that name is read by Policy.from_file"),
+    ],
+)
+def test_an_error_speaks_of_what_is_in_the_file(text: str, problem: str) -> None:
+    with pytest.raises(PolicyError, match=problem):
+        Policy.from_toml(text, source="mine")
+
+
+@pytest.mark.parametrize(
+    "slip", [PRINCIPLE + "threshold = true\n", PRINCIPLE.replace('"input", "output"', '"outputs"')]
+)
+def test_one_slip_is_told_once(slip: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.from_toml(HEAD + slip)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_what_is_left_out_gets_its_default() -> None:
     policy = Policy.from_toml(HEAD + PRINCIPLE)
     (principle,) = policy.principles

@@ -1,0 +1,69 @@
+"""What the environment may say, and what is said of slips in it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from guardsdk import Guard
+from guardsdk.errors import InputError, PolicyError
+from guardsdk.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_every_variable_counts() -> None:
+    settings = Settings.from_environment(
+        {
+            "GUARDSDK_MODEL": "/models/mine",
+            "GUARDSDK_POLICY": "strict",
+            "GUARDSDK_PROVIDERS": "cpu",
+            "GUARDSDK_THREADS": "2",
+            "GUARDSDK_CAPTURE_TEXT": "hash",
+        }
+    )
+    assert (str(settings.model), str(settings.policy)) == ("/models/mine", "strict")
+    assert (settings.providers, settings.threads, settings.capture_text) == ("cpu", 2, "hash")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("GUARDSDK_PROVIDERS", "gpu", "it must be 'auto', 'cpu' or 'cuda'"),
+        ("GUARDSDK_THREADS", "0", "it must be greater than or equal to 1"),
+        ("GUARDSDK_THREADS", "two", "it must be a valid integer"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_an_error_that_names_the_variable(name: str, value: str, problem: str) -> None:
+    with pytest.raises(InputError, match=f"environment variable {name} cannot be used: {problem}"):
+        Settings.from_environment({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("GUARDSDK_POLCY", "GUARDSDK_POLICY"),
+        ("GUARDSDK_MODELS", "GUARDSDK_MODEL"),
+        ("GUARDSDK_THREAD", "GUARDSDK_THREADS"),
+        ("GUARDSDK_CAPTURETEXT", "GUARDSDK_CAPTURE_TEXT"),
+    ],
+)
+def test_a_misspelt_variable_is_told(caplog: pytest.LogCaptureFixture, name: str, meant: str) -> None:
+    with caplog.at_level(logging.WARNING, "guardsdk"):
+        assert Settings.from_environment({name: "strict"}) == Settings.from_environment({})
+    assert caplog.messages == [f"environment variable {name} means nothing; did you mean {meant}?"]
+
+
+def test_variables_of_others_with_the_prefix_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    others = {"GUARDSDK_SERVICE_HOST": "10.0.0.1", "GUARDSDK_PORT": "tcp://10.0.0.1:80", "GUARDSDK_ENDPOINT_KEY": "x"}
+    with caplog.at_level(logging.WARNING, "guardsdk"):
+        Settings.from_environment({**others, "GUARDSDK_PORT_80_TCP_PROTO": "tcp"})
+    assert caplog.messages == []
+
+
+def test_a_policy_of_the_environment_that_cannot_be_read_names_the_variable(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"settings \(GUARDSDK_POLICY\): .*stict: cannot be read"):
+        Guard(settings=Settings(policy=tmp_path / "stict"))
