@@ -63,8 +63,8 @@ class _Page(QWebEnginePage):
         self,
         level: QWebEnginePage.JavaScriptConsoleMessageLevel,
         message: str | None,
-        lineNumber: int,  # noqa: N803
-        sourceID: str | None,  # noqa: N803
+        lineNumber: int,  # noqa: N803  as above
+        sourceID: str | None,  # noqa: N803  as above
     ) -> None:
         self.said.append(f"{level.name}: {message} ({sourceID}:{lineNumber})")
 
@@ -87,7 +87,7 @@ class _Visit:
             profile.setUrlRequestInterceptor(self._gate)
         settings = self._page.settings()
         if settings is not None:  # or the browser itself would refuse in silence what a page asks of the network
-            settings.setAttribute(QWebEngineSettings.WebAttribute.LocalContentCanAccessRemoteUrls, True)  # noqa: FBT003
+            settings.setAttribute(QWebEngineSettings.WebAttribute.LocalContentCanAccessRemoteUrls, True)  # noqa: FBT003  Qt takes no name
         self._view.setPage(self._page)
         self._view.resize(task["width"], 800)
         self._page.pdfPrintingFinished.connect(self._tell)

@@ -29,7 +29,7 @@ STRONG, WEAK = 4.0, -4.0
 
 def write_tokenizer(path: Path, *, truncate: bool = False) -> None:
     """Write a BERT-style ``tokenizer.json``, on request one that truncates and pads as exports often do."""
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocab=IDS, unk_token="[UNK]"))  # noqa: S106
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocab=IDS, unk_token="[UNK]"))  # noqa: S106  a token, no password
     tokenizer.normalizer = tokenizers.normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = tokenizers.processors.TemplateProcessing(

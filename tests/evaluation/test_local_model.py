@@ -31,7 +31,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_model(path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    base = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="<unk>"))  # noqa: S106
+    base = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="<unk>"))  # noqa: S106  a token, no password
     base.pre_tokenizer = pre_tokenizers.Whitespace()
     tokens = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     transformers.PreTrainedTokenizerFast(tokenizer_object=base, **tokens).save_pretrained(path)

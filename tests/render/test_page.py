@@ -103,7 +103,7 @@ def test_hidden_characters_of_quoted_text_are_written_out() -> None:
 
 
 def test_columns_of_figures_stand_to_the_right_and_rows_have_their_length() -> None:
-    made = table("t", ["slice", "rate", "word"], [["a", "12.0 [8, 17]", "x"], ["b", "−1", "y"]])  # noqa: RUF001
+    made = table("t", ["slice", "rate", "word"], [["a", "12.0 [8, 17]", "x"], ["b", "−1", "y"]])  # noqa: RUF001  a minus, as typeset
     assert made.count('class="number"') == 3, "the header and two cells"
     with pytest.raises(ValueError, match="row 1 of the table 't' has 1 cells, its header 2"):
         table("t", ["a", "b"], [["1"]])

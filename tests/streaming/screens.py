@@ -44,7 +44,7 @@ class Patterns:
     """Scores 1 where a label's pattern is in the text, else 0."""
 
     name = "patterns"
-    operating_points: OperatingPoints = {(label, Stage.OUTPUT): {"default": 0.5} for label in PATTERNS}  # noqa: RUF012
+    operating_points: OperatingPoints = {(label, Stage.OUTPUT): {"default": 0.5} for label in PATTERNS}  # noqa: RUF012  never changed
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         assert stage is Stage.OUTPUT
