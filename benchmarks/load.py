@@ -32,8 +32,8 @@ _LOAD = 0.5
 def load(guard: Guard, single: Guard, pool: Sequence[str], cores: int) -> dict[str, Any]:
     """Measure ``guard``, whose cache is off, on texts of ``pool``; wall time, so on a machine with nothing else to do.
 
-    The best throughput is the better one of ``check_many`` and a thread per core. ``slowest_caller`` is the longest
-    mean wait of a caller over the shortest: 1 is fair. At half load ``single``, the same guard with one thread a run,
+    The best throughput is that of ``check_many``, or of a thread per core with ``guard`` or ``single``.
+    ``slowest_caller`` is the longest mean wait of a caller over the shortest: 1 is fair. At half load ``single``, the same guard with one thread a run,
     meets the same arrivals; ``queue`` says how long they take where nothing but the line makes a check wait.
     """
     texts = [text for text, _ in zip(itertools.cycle(pool), range(CALLERS * EACH), strict=False)]
@@ -43,7 +43,7 @@ def load(guard: Guard, single: Guard, pool: Sequence[str], cores: int) -> dict[s
         guard.check(text)
         alone.setdefault(text, []).append(time.perf_counter() - start)
     lone = [seconds for own in alone.values() for seconds in own]
-    best = max(_many(guard, texts), _threads(guard, texts, cores))
+    best = max(_many(guard, texts), _threads(guard, texts, cores), _threads(single, texts, cores))
     rate, waits = asyncio.run(_callers(guard, texts))
     gaps = _gaps(_LOAD * rate)
     services = [statistics.median(alone[text]) for text in itertools.islice(itertools.cycle(texts), _ARRIVALS)]

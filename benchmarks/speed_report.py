@@ -111,7 +111,7 @@ def load_table(result: dict[str, Any]) -> str:
     return f"""\
 {table(["what", "measured"], rows, 1)}
 The last two rows are computed, for the same arrivals, from the times of a lone caller: chance alone makes callers wait.
-A run takes all cores where it may, so that the first of them is the yardstick; `threads=1` runs one check on each.
+A lone caller's run takes all cores, and callers who come meanwhile get one each; `threads=1` gives a lone one no more.
 
 {table(head, waits, 1)}"""
 

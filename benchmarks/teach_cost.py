@@ -50,10 +50,12 @@ class _Replayed:
         self._run = Runner.run
 
     def patched(self) -> Any:
-        def run(runner: Runner, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = ()) -> Outputs:
+        def run(
+            runner: Runner, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = (), **options: bool
+        ) -> Outputs:
             key = ids.tobytes(), kinds.tobytes(), len(exits)
             if key not in self._known:
-                self._known[key] = self._run(runner, ids, mask, kinds, exits)
+                self._known[key] = self._run(runner, ids, mask, kinds, exits, **options)
             return self._known[key]
 
         return patch.object(Runner, "run", run)

@@ -65,9 +65,11 @@ def shapes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     seen: list[tuple[int, ...]] = []
     plain = Runner.run
 
-    def run(runner: Runner, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = ()) -> Outputs:
+    def run(
+        runner: Runner, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = (), **options: bool
+    ) -> Outputs:
         seen.append(ids.shape)
-        return plain(runner, ids, mask, kinds, exits)
+        return plain(runner, ids, mask, kinds, exits, **options)
 
     monkeypatch.setattr(Runner, "run", run)
     return seen

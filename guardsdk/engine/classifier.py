@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from guardsdk.engine.heads import Heads
+    from guardsdk.engine.session import Outputs
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.settings import Providers
 
@@ -202,11 +203,14 @@ class Classifier:
                 with Beside(lambda: Runner(self.model, self._providers, threads, self._runtime)) as opening:
                     encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
                 runner = opening.result()
-                turns = Turns(
-                    lambda rows: runner.run(*arrays(rows, encoder.closing, encoder.pad), [row.bounds for row in rows]),
-                    usable_cores() if runner.active.kind == "cpu" else 1,
-                    lambda: Capacity(_ROWS[runner.active.kind], _TOKENS),
-                )
+                cores = usable_cores() if runner.active.kind == "cpu" else 1
+                most = min(threads, cores)
+
+                def run(rows: Sequence[Row], taken: int) -> Outputs:
+                    bounds = [row.bounds for row in rows]
+                    return runner.run(*arrays(rows, encoder.closing, encoder.pad), bounds, one_thread=taken < most)
+
+                turns = Turns(run, cores, lambda: Capacity(_ROWS[runner.active.kind], _TOKENS), most)
                 self._state = _Loaded(encoder, runner, turns)
             return self._state
 

@@ -13,11 +13,13 @@ from guardsdk.engine import providers
 from guardsdk.engine.early import Halves
 from guardsdk.engine.session import first_line, tokens_fed
 from guardsdk.errors import ModelError
+from guardsdk.registry.lookup import verify_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guardsdk.engine.early import Exits
+    from guardsdk.engine.providers import Started
     from guardsdk.engine.session import Feed, Kind, Outputs, Runtime, Session
     from guardsdk.registry.lookup import LoadedModel
     from guardsdk.settings import Providers
@@ -45,6 +47,8 @@ class Runner:
         self._runtime = runtime
         self._lock = threading.Lock()
         self._trying = threading.Lock()
+        self._single: Session | None = None
+        """What runs on one thread, once it was asked for."""
         self._clock = clock
         self._cool_down_s = COOL_DOWN_S
         self._again_at: float | None = None
@@ -61,10 +65,13 @@ class Runner:
         """Whether what runs is in two halves."""
         return isinstance(self._active.session, Halves)
 
-    def run(self, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = ()) -> Outputs:
+    def run(
+        self, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = (), *, one_thread: bool = False
+    ) -> Outputs:
         """Run token ids, attention mask and token types, int64 [B, T] each.
 
         Where the model is in two halves, the lower one alone may answer rows within ``exits``; see ``engine.early``.
+        ``one_thread`` leaves the other cores to other callers, on CPU; the answer does not depend on it.
         A failure on CUDA moves this model to CPU and the rows are run again there. After a cool-down one caller tries
         CUDA again, the others go on with the CPU meanwhile.
         Raises ``ModelError`` when the model cannot be run on CPU, or gives anything but finite logits [B, L].
@@ -72,8 +79,9 @@ class Runner:
         if self._again_at is not None and self._clock() >= self._again_at:
             self._return()
         active, feed = self._active, tokens_fed(ids, mask, kinds)
+        session = self._on_one_thread(active) if one_thread and active.kind == "cpu" else active.session
         try:
-            return self._checked(active.session, feed, exits)
+            return self._checked(session, feed, exits)
         except Exception as error:  # noqa: BLE001  a driver may raise anything; nothing is lost, see replace()
             with self._lock:
                 if self._active is active:  # else another thread has already replaced it
@@ -85,6 +93,21 @@ class Runner:
         except Exception as error:
             msg = f"the model could not be run on {active.provider}: {first_line(error)}"
             raise ModelError(msg) from error
+
+    def _on_one_thread(self, active: Started) -> Session:
+        """Return a session that runs on one thread, opened by the first caller who needs it: it takes memory.
+
+        It is that of ``active`` while another caller opens it, and for good where it cannot be opened.
+        """
+        if self._single is None and self._trying.acquire(blocking=False):
+            try:
+                verify_files(self._model)  # they may have been replaced since the start
+                self._single = self._open("cpu", one_thread=True)
+            except Exception:  # noqa: BLE001  memory may be short; every check can do without
+                self._single = active.session
+            finally:
+                self._trying.release()
+        return self._single or active.session
 
     def _cool(self) -> None:
         """Set when CUDA is tried again; the lock is held."""
@@ -118,11 +141,11 @@ class Runner:
         early, full = self._each(session, feed)
         return early.logits, full.logits
 
-    def _open(self, kind: Kind) -> Session:
-        manifest = self._model.manifest
+    def _open(self, kind: Kind, *, one_thread: bool = False) -> Session:
+        manifest, threads = self._model.manifest, 1 if one_thread else self._threads
 
         def opened(name: str) -> Session:
-            return self._runtime.open(self._model.path(name), kind, self._threads)
+            return self._runtime.open(self._model.path(name), kind, threads)
 
         if kind == "cpu" and manifest.early_exit is not None:
             return Halves(opened(manifest.early_exit.graph), opened(manifest.early_exit.rest))

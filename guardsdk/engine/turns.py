@@ -1,7 +1,9 @@
 """Whose rows run next: many threads share one model, in turn, and where rows may share a run, in one.
 
-There is no thread of its own. A caller who finds a free place runs at once, so a lone one never waits. Others line up;
-whoever leaves a place hands it to the first in line, who takes along those behind with rows of about the same length.
+There is no thread of its own. A caller who finds a free core runs at once, and one who finds enough of them free takes
+several: a lone one never waits. Others line up; whoever leaves hands each core to the first in line, who takes along
+those behind with rows of about the same length. Two runs on a core each get through more than two that share both, which
+wait for each other at every operator.
 A text of many windows lines up again for each run, so that it never holds up a short one for longer than that.
 """
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from guardsdk.engine.batches import Row
     from guardsdk.limits import Limits
 
-    Run = Callable[[Sequence[Row]], Outputs]
+    Run = Callable[[Sequence[Row], int], Outputs]
+    """Rows and the cores that their run may take."""
 
 
 class Capacity(NamedTuple):
@@ -46,7 +49,7 @@ class _Waiting:
         """Interrupted while it waited."""
         self.called = threading.Event()
         self.batch: list[_Waiting] = []
-        """Whose rows to run, its own among them, once a place was handed over; the place then has to be left."""
+        """Whose rows to run, its own among them, once a core was handed over; the core then has to be left."""
         self.answer: Outputs | None = None
         """What another caller's run gave for its rows."""
 
@@ -54,12 +57,16 @@ class _Waiting:
 class Turns:
     """Runs rows for many threads. Thread-safe; not for use across a fork."""
 
-    def __init__(self, run: Run, places: int, capacity: Callable[[], Capacity]) -> None:
-        """Run with ``run``, which is called from the callers' threads, from at most ``places`` of them at a time."""
+    def __init__(self, run: Run, cores: int, capacity: Callable[[], Capacity], most: int = 1) -> None:
+        """Run with ``run``, which is called from the callers' threads, on at most ``cores`` at a time.
+
+        A run takes ``most`` of them, no more than ``cores``, where that many are free as its caller comes; else one.
+        """
         self._run = run
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._free = places
+        self._free = cores
+        self._most = most
         self._line: list[_Waiting] = []
 
     def run(self, rows: Sequence[Row], limits: Limits) -> Outputs | None:
@@ -68,9 +75,11 @@ class Turns:
         Raises ``OverloadedError`` at once where more callers wait already than ``limits`` allow, and what ``run``
         raises for these rows; what it raises for the rows of others is theirs alone.
         """
+        cores = 1
         with self._lock:
             if self._free and not self._line:
-                self._free -= 1
+                cores = self._most if self._free >= self._most else 1
+                self._free -= cores
                 waiting = None
             else:
                 waiting = self._line_up(rows, limits)
@@ -88,9 +97,9 @@ class Turns:
             else:
                 break
         try:
-            return self._run(rows)
+            return self._run(rows, cores)
         finally:
-            self._leave()
+            self._leave(cores)
 
     @property
     def waiting(self) -> int:
@@ -114,7 +123,7 @@ class Turns:
         return waiting
 
     def _called(self, waiting: _Waiting, limits: Limits) -> bool:
-        """Wait until ``waiting`` has its answer or a place; false where the time was up before either."""
+        """Wait until ``waiting`` has its answer or a core; false where the time was up before either."""
         try:
             if waiting.called.wait(limits.left_s):
                 return True
@@ -137,20 +146,20 @@ class Turns:
             batch, waiting.batch = waiting.batch, []
         if batch:
             self._send_back(batch, waiting)
-            self._leave()
+            self._leave(1)
 
     def _run_together(self, leader: _Waiting) -> Outputs | None:
         """Run the rows of a whole batch and hand out the answers; none where that failed."""
         batch = leader.batch
         try:
-            outputs = self._run([row for one in batch for row in one.rows])
+            outputs = self._run([row for one in batch for row in one.rows], 1)
         except BaseException as error:
             self._send_back(batch, leader)
             if not isinstance(error, Exception):
                 raise
             return None
         finally:
-            self._leave()
+            self._leave(1)
         start = 0
         for one in batch:
             one.answer = _part(outputs, start, start + len(one.rows))
@@ -166,17 +175,17 @@ class Turns:
                 one.alone = True
             self._line[:0] = others
 
-    def _leave(self) -> None:
-        """Leave a place to the first in line, with those that fit into one run with it."""
+    def _leave(self, cores: int) -> None:
+        """Leave each of ``cores`` to the first in line, with those that fit into one run with it."""
         with self._lock:
-            if not self._line:
-                self._free += 1
-                return
-            first = self._line.pop(0)
-            first.batch = [first, *self._mates(first)]
-            taken = set(map(id, first.batch))
-            self._line = [one for one in self._line if id(one) not in taken]
-            first.called.set()
+            self._free += cores
+            while self._free and self._line:
+                self._free -= 1
+                first = self._line.pop(0)
+                first.batch = [first, *self._mates(first)]
+                taken = set(map(id, first.batch))
+                self._line = [one for one in self._line if id(one) not in taken]
+                first.called.set()
 
     def _mates(self, first: _Waiting) -> list[_Waiting]:
         found: list[_Waiting] = []

@@ -1,4 +1,4 @@
-"""Callers take turns: a lone one at once, others in order, together where their rows may share a run."""
+"""Callers take turns: a lone one at once and on many cores, others in order, together where rows may share a run."""
 
 from __future__ import annotations
 
@@ -33,14 +33,17 @@ class Engine:
         self.gate = threading.Event()
         self.gate.set()
         self.runs: list[list[int]] = []
+        self.cores: list[int] = []
+        """That each run may take."""
         self.at_work = self.most_at_work = 0
         self.bad: set[int] = set()
         self._lock = threading.Lock()
 
-    def run(self, rows: Sequence[Row]) -> Outputs:
+    def run(self, rows: Sequence[Row], cores: int) -> Outputs:
         numbers = [one.owner for one in rows]
         with self._lock:
             self.runs.append(numbers)
+            self.cores.append(cores)
             self.at_work += 1
             self.most_at_work = max(self.most_at_work, self.at_work)
         assert self.gate.wait(PATIENCE_S)
@@ -58,8 +61,8 @@ def engine() -> Engine:
     return Engine()
 
 
-def turns_of(engine: Engine, places: int = 1, rows: int = 1, tokens: int = 1000) -> Turns:
-    return Turns(engine.run, places, lambda: Capacity(rows, tokens))
+def turns_of(engine: Engine, cores: int = 1, rows: int = 1, tokens: int = 1000, most: int = 1) -> Turns:
+    return Turns(engine.run, cores, lambda: Capacity(rows, tokens), most)
 
 
 def answer(turns: Turns, *rows: Row, limits: Limits | None = None) -> list[float] | None:
@@ -91,9 +94,9 @@ def line_up(turns: Turns, engine: Engine, pool: ThreadPoolExecutor, rows: Sequen
 def test_a_lone_caller_runs_at_once_in_its_own_thread(engine: Engine) -> None:
     threads: list[int] = []
 
-    def run(rows: Sequence[Row]) -> Outputs:
+    def run(rows: Sequence[Row], cores: int) -> Outputs:
         threads.append(threading.get_ident())
-        return engine.run(rows)
+        return engine.run(rows, cores)
 
     turns = Turns(run, 1, lambda: Capacity(64, 1000))
     assert [answer(turns, row(number)) for number in range(3)] == [[0], [1], [2]]
@@ -101,8 +104,8 @@ def test_a_lone_caller_runs_at_once_in_its_own_thread(engine: Engine) -> None:
     assert turns.waiting == 0
 
 
-def test_callers_are_served_in_order_and_never_more_at_a_time_than_there_are_places(engine: Engine) -> None:
-    turns = turns_of(engine, places=2)
+def test_callers_are_served_in_order_and_never_more_at_a_time_than_there_are_cores(engine: Engine) -> None:
+    turns = turns_of(engine, cores=2)
     with ThreadPoolExecutor(16) as pool:
         engine.gate.clear()
         futures = [pool.submit(answer, turns, row(number)) for number in range(200)]
@@ -116,6 +119,49 @@ def test_callers_are_served_in_order_and_never_more_at_a_time_than_there_are_pla
     with ThreadPoolExecutor(16) as pool:
         assert line_up(lone, engine, pool, [row(number) for number in range(8)]) == [[number] for number in range(8)]
     assert engine.runs == [[100], *([number] for number in range(8))]
+
+
+def test_a_lone_caller_takes_many_cores_and_others_one_each(engine: Engine) -> None:
+    turns = turns_of(engine, cores=2, most=2)
+    assert [answer(turns, row(number)) for number in range(2)] == [[0], [1]]
+    assert engine.cores == [2, 2]
+    with ThreadPoolExecutor(8) as pool:
+        line_up(turns, engine, pool, [row(number) for number in range(5)])
+    assert engine.runs[2] == [100]
+    assert engine.cores[2:] == [2, 1, 1, 1, 1, 1]
+    assert answer(turns, row(7)) == [7]
+    assert engine.cores[-1] == 2  # all were left
+
+
+def test_whoever_leaves_many_cores_calls_as_many_callers(engine: Engine) -> None:
+    together = threading.Barrier(3, timeout=PATIENCE_S)
+
+    def run(rows: Sequence[Row], cores: int) -> Outputs:
+        outputs = engine.run(rows, cores)
+        if cores == 1:
+            together.wait()  # until three are at work
+        return outputs
+
+    turns = Turns(run, 3, lambda: Capacity(1, 1000), 3)
+    with ThreadPoolExecutor(8) as pool:
+        assert line_up(turns, engine, pool, [row(number) for number in range(3)]) == [[0], [1], [2]]
+
+
+def test_where_not_all_cores_are_free_a_run_takes_one(engine: Engine) -> None:
+    turns = turns_of(engine, cores=3, most=2)
+    with ThreadPoolExecutor(8) as pool:
+        engine.gate.clear()
+        futures = []
+        for number, at_work in enumerate((1, 2), start=1):
+            futures.append(pool.submit(answer, turns, row(number)))
+            while engine.at_work < at_work:
+                time.sleep(0.001)
+        assert engine.cores == [2, 1]
+        futures.append(pool.submit(answer, turns, row(3)))
+        wait_until(turns, 1)
+        engine.gate.set()
+        assert [future.result(PATIENCE_S) for future in futures] == [[1], [2], [3]]
+    assert engine.cores == [2, 1, 1]
 
 
 def test_rows_of_like_length_share_a_run_and_everyone_gets_its_own(engine: Engine) -> None:
