@@ -33,8 +33,9 @@ def load(guard: Guard, single: Guard, pool: Sequence[str], cores: int) -> dict[s
     """Measure ``guard``, whose cache is off, on texts of ``pool``; wall time, so on a machine with nothing else to do.
 
     The best throughput is that of ``check_many``, or of a thread per core with ``guard`` or ``single``.
-    ``slowest_caller`` is the longest mean wait of a caller over the shortest: 1 is fair. At half load ``single``, the same guard with one thread a run,
-    meets the same arrivals; ``queue`` says how long they take where nothing but the line makes a check wait.
+    ``slowest_caller`` is the longest mean wait of a caller over the shortest: 1 is fair. At half load ``single``, the
+    same guard with one thread a run, meets the same arrivals; ``queue`` says how long they take where nothing but the
+    line makes a check wait.
     """
     texts = [text for text, _ in zip(itertools.cycle(pool), range(CALLERS * EACH), strict=False)]
     alone: dict[str, list[float]] = {}

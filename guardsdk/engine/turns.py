@@ -2,8 +2,8 @@
 
 There is no thread of its own. A caller who finds a free core runs at once, and one who finds enough of them free takes
 several: a lone one never waits. Others line up; whoever leaves hands each core to the first in line, who takes along
-those behind with rows of about the same length. Two runs on a core each get through more than two that share both, which
-wait for each other at every operator.
+those behind with rows of about the same length. Runs on a core each get through more than runs that share their cores:
+those wait for each other at every operator.
 A text of many windows lines up again for each run, so that it never holds up a short one for longer than that.
 """
 
