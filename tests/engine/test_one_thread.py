@@ -140,7 +140,7 @@ def test_callers_who_line_up_run_on_one_thread_and_a_lone_one_does_not(
     plain = Runner.run
     seen: list[bool] = []
 
-    def slow(runner: Runner, *rows: Any, one_thread: bool) -> Outputs:  # noqa: ANN401  passes through
+    def slow(runner: Runner, *rows: Any, one_thread: bool) -> Outputs:
         seen.append(one_thread)
         held.set()
         assert goes_on.wait(PATIENCE_S)
