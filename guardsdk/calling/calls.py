@@ -82,7 +82,7 @@ class Response:
                 self.value.close()  # refused here, so nobody will await it
             raise
         return self.enforcer.judge_response(
-            texts.texts(), self.context, self.actor, system=self.around.system, items=texts.items()
+            texts.texts(), self.context, self.actor, system=self.around.system, together=texts.together()
         )
 
     def changed(self, find: Find) -> Response:

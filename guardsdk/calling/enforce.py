@@ -108,41 +108,51 @@ class Enforcer:
         actor: str | None = None,
         *,
         system: str | None = None,
-        items: Sequence[str] = (),
+        together: Sequence[Sequence[str]] = (),
     ) -> Judged:
         """Check the texts of a response, each against the prompt and the system text; return each with its verdict.
 
-        The ``items`` of an answer that is a list are also read together: what is split over them is in none of them.
+        The items of a list and the calls of an answer (``ResponseText.together``) are also read together: what is split
+        over them is in none of them.
         """
-        return self._judged(texts, items, Stage.OUTPUT, actor, context=context, system=system)
+        return self._judged(texts, together, Stage.OUTPUT, actor, context=context, system=system)
 
     def _judged(
         self,
         texts: Sequence[str],
-        items: Sequence[str],
+        together: Sequence[Sequence[str]],
         stage: Stage,
         actor: str | None,
         *,
         context: str | None = None,
         system: str | None = None,
     ) -> Judged:
-        """Check ``texts``, and what their ``items`` say together where that says more."""
-        together = run_on(items)
-        asked = list(texts) if together is None else [*texts, together.text]
+        """Check ``texts``, and what the items of each in ``together`` say as one text where that says more."""
+        both = [one for items in together if (one := run_on(items)) is not None]
+        asked = [*texts, *(one.text for one in both)]
         contexts = [context] * len(asked)
         verdicts = self.guard.check_many(asked, stage=stage, contexts=contexts, system=system, actor=actor)
         judged = list(zip(asked, verdicts, strict=True))
-        return judged if together is None or together.adds(verdicts[-1]) else judged[:-1]
+        alone = len(texts)
+        added = zip(both, judged[alone:], strict=True)
+        return [*judged[:alone], *(pair for one, pair in added if one.adds(pair[1]))]
 
     def check(self, passages: Sequence[Passage], actor: str | None = None) -> None:
         """Check ``passages`` for someone who can only let them pass or stop; raise what ``enforce`` raises."""
         enforce(verdict for _, verdict in self.judge(passages, actor))
 
     def check_response(
-        self, texts: Sequence[str], context: str | None, actor: str | None = None, *, system: str | None = None
+        self,
+        texts: Sequence[str],
+        context: str | None,
+        actor: str | None = None,
+        *,
+        system: str | None = None,
+        together: Sequence[Sequence[str]] = (),
     ) -> None:
         """Check the texts of a response in the same way."""
-        enforce(verdict for _, verdict in self.judge_response(texts, context, actor, system=system))
+        judged = self.judge_response(texts, context, actor, system=system, together=together)
+        enforce(verdict for _, verdict in judged)
 
     def check_pages(self, pages: Sequence[str], beside: Sequence[str], actor: str | None = None) -> None:
         """Check the pages that were found for one question, and what stands ``beside`` them, in the same way.
@@ -150,4 +160,4 @@ class Enforcer:
         A model reads the pages one after the other, so they are read together too: what is split over them is in none.
         """
         texts = [text for text in (*pages, *beside) if text] or [""]
-        enforce(verdict for _, verdict in self._judged(texts, [page for page in pages if page], Stage.TOOL, actor))
+        enforce(verdict for _, verdict in self._judged(texts, [[page for page in pages if page]], Stage.TOOL, actor))

@@ -8,11 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.errors import InputTypeError
-from guardsdk.extract.responses import Piece, ResponseText
+from guardsdk.extract.responses import ResponseText
 from guardsdk.extract.shapes import field, has
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from guardsdk.extract.pieces import Piece
 
 
 def read(chunk: object, extractor: Callable[[Any], object] | None) -> ResponseText:
@@ -43,6 +45,7 @@ def with_texts(chunk: Any, texts: Sequence[str], extractor: Callable[[Any], obje
         for piece, text in zip(pieces_of(copied, extractor), texts, strict=True):
             if piece.text != text:
                 _set(piece.holder, piece.name, text)
+                _silence(piece.holder)
                 calls = calls or piece.arguments
         _forget(copied, calls=calls)
         if [piece.text for piece in pieces_of(copied, extractor)] == list(texts):
@@ -57,6 +60,13 @@ def _set(holder: object, name: str | int, text: object) -> None:
         holder[name] = text  # type: ignore[index]  # a name of a mapping, a place in a list
     else:
         setattr(holder, str(name), text)
+
+
+def _silence(holder: object) -> None:
+    """Drop what says a string once more beside it: its tokens with their probabilities, what was made of it."""
+    for name in ("logprobs", "parsed", "parsed_arguments"):
+        if (said := field(holder, name)) is not None:
+            _set(holder, name, [] if isinstance(said, list) else None)
 
 
 def _forget(chunk: object, *, calls: bool) -> None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import field as attribute
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from guardsdk.extract.events import Inside, reasoning_channel, told
+from guardsdk.extract.kinds import (
+    CALL_ARGUMENTS,
+    CALL_PARTS,
+    CALL_RESULTS,
+    MESSAGE_FIELDS,
+    READ,
+    SAID_PARTS,
+    WORDLESS_PARTS,
+)
+from guardsdk.extract.pieces import Channel, Piece
 from guardsdk.extract.shapes import (
     QUOTED,
     ROLES,
     TEXT_PARTS,
     field,
+    fields_of,
     has,
     index_of,
     is_list,
@@ -21,7 +32,6 @@ from guardsdk.extract.shapes import (
     string,
     unknown,
     unreadable,
-    words,
 )
 from guardsdk.extract.words import beside, leaves, spoken
 from guardsdk.parts.given import text_of
@@ -29,62 +39,15 @@ from guardsdk.parts.given import text_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CALL_PARTS = frozenset(
-    {
-        "code_interpreter_call",
-        "custom_tool_call",
-        "function_call",
-        "input_json_delta",
-        "mcp_call",
-        "server_tool_call",
-        "server_tool_use",
-        "tool_call",
-        "tool_call_chunk",
-        "tool_use",
-    }
-)
-_CALL_ARGUMENTS = ("arguments", "args", "input", "partial_json", "code")
-_CALL_RESULTS = ("output", "outputs")
-"""What a call gave that the provider made itself."""
-# Parts of a response that hold no words of the model: encrypted, or a request the provider served itself.
-_WORDLESS_PARTS = frozenset({"citation", "file_search_call", "mcp_list_tools", "redacted_thinking", "web_search_call"})
-
-# A message has at least one of these, be it empty. One without has put its words where nobody looks.
-MESSAGE_FIELDS = (
-    "content",
-    "refusal",
-    "reasoning_content",
-    "reasoning",
-    "thinking",
-    "tool_calls",
-    "function_call",
-)
-_READ = (*MESSAGE_FIELDS, "tool_call_chunks", "invalid_tool_calls")
-
-Channel = tuple[object, ...]
-"""Where a text belongs in a response: pieces of one channel are parts of one text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A string found in a response or chunk."""
-
-    channel: Channel
-    text: str = attribute(repr=False)
-    holder: Any = attribute(repr=False)
-    """What the string was read from, under ``name``; none where it was put together from several."""
-    name: str | int
-    arguments: bool = False
-    """Whether it belongs to the arguments of a tool call, which only mean something when they are whole."""
-
 
 class ResponseText:
     """The text of one response, given whole or chunk by chunk.
 
-    Understood: a string; OpenAI chat completions (every choice) and their chunks, legacy completions and the responses
-    API; chat messages of OpenAI, Anthropic, Ollama and LangChain; LangChain generations and results; sequences of
-    these; ``None`` as an empty answer. Reasoning, refusals and the string arguments of tool calls count as text: an
-    answer may hide in each. Chunks of one choice are joined before anybody judges them.
+    Understood: a string; OpenAI chat completions (every choice) and their chunks, legacy completions and the Responses
+    API with its stream events; messages of Anthropic, their blocks and stream events; chat messages of OpenAI, Ollama
+    and LangChain; LangChain generations and results; sequences of these; ``None`` as an empty answer. Reasoning,
+    refusals and what tools are called with count as text: an answer may hide in each. Chunks of one choice are joined
+    before anybody judges them.
     """
 
     def __init__(self, extractor: Callable[[Any], object] | None = None) -> None:
@@ -103,18 +66,24 @@ class ResponseText:
 
     def texts(self) -> list[str]:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
-        channels: dict[tuple[bool, Channel], list[str]] = {}
-        for piece in self.pieces:
-            channels.setdefault((piece.arguments, piece.channel), []).append(piece.text)
+        channels = self._channels()
         ordered = sorted(channels.items(), key=lambda item: item[0][0])  # arguments last, else as they came
-        texts = [spoken("".join(pieces)) if told else "".join(pieces) for (told, _), pieces in ordered]
+        texts = [words for _, pieces in ordered for words in _words(pieces)]
         return list(dict.fromkeys(text for text in texts if text)) or [""]
 
-    def items(self) -> list[str]:
-        """Return the texts of an answer that is a list, in order and with repetitions; none of any other answer."""
-        return [piece.text for piece in self.pieces if piece.text] if self.listed else []
+    def together(self) -> list[list[str]]:
+        """Return what is to be read together too: the texts of a list in order, and what each tool is called with."""
+        listed = [piece.text for piece in self.pieces if piece.text] if self.listed else []
+        called = (words for pieces in self._channels().values() if pieces[0].call for words in _words(pieces))
+        return [listed, list(dict.fromkeys(text for text in called if text))]
 
-    def _value(self, value: object, path: tuple[object, ...]) -> None:
+    def _channels(self) -> dict[tuple[bool, Channel], list[Piece]]:
+        channels: dict[tuple[bool, Channel], list[Piece]] = {}
+        for piece in self.pieces:
+            channels.setdefault((piece.arguments, piece.channel), []).append(piece)
+        return channels
+
+    def _value(self, value: object, path: Channel) -> None:
         if value is None:
             return
         if isinstance(value, str):
@@ -128,13 +97,15 @@ class ResponseText:
         else:
             self._response(value, path)
 
-    def _response(self, value: object, path: tuple[object, ...]) -> None:
+    def _response(self, value: object, path: Channel) -> None:
         if isinstance(choices := field(value, "choices"), Sequence):
             for position, choice in enumerate(choices):
                 self._choice(choice, (*path, index_of(choice, position)))
             self._beside(value, path, "choices")
         elif field(value, "object") == "response" and isinstance(items := field(value, "output"), Sequence):
             self._parts(items, path)
+            if isinstance(value, Mapping) and isinstance(text := value.get("output_text"), str):
+                self._append(text, (*path, "output_text"), value, "output_text")
         elif isinstance(text := field(value, "output_text"), str):
             self._append(text, (*path, "content"), value, "output_text")
             self._beside(value, path, "output_text")
@@ -143,18 +114,44 @@ class ResponseText:
             self._beside(value, path, "generations")
         elif has(value, "generation_info") or has(value, "done"):  # a LangChain generation or an Ollama response
             self._choice(value, path)
-        elif (kind := kind_of(value)) in _CALL_PARTS or kind == "reasoning":  # an item of a response, by itself
-            self._parts([value], path)
+        else:
+            self._item(value, path)
+
+    def _item(self, value: object, path: Channel) -> None:
+        """Take in what says itself what it is: a message, a part of one, an event."""
+        kind = field(value, "type")
+        if kind in CALL_PARTS or kind == "reasoning":
+            self._part(value, 0, path)
         elif role_of(value) in ROLES:
             self._whole_message(value, path)
+        elif (found := told(value)) is not None:
+            for one in found:
+                self._told(one, path)
+        elif isinstance(kind, str) and (kind in TEXT_PARTS or kind in SAID_PARTS):
+            self._part(value, 0, path)
         else:
             raise unknown(value, "extract_response")
 
-    def _beside(self, value: object, path: tuple[object, ...], *read: str) -> None:
-        if words := beside(value, *read):
-            self._append(words, (*path, "beside"), None, "")
+    def _told(self, one: Piece | Inside, path: Channel) -> None:
+        """Take in what an event tells."""
+        if isinstance(one, Piece):
+            text = text_of(one.text, "a response")
+            self.pieces.append(replace(one, channel=(*path, *one.channel), text=text))
+            return
+        start = len(self.pieces)
+        if one.at is not None:
+            self._part(one.value, one.at, (*path, *one.path))
+        elif is_list(one.value):
+            self._parts(one.value, path)
+        else:
+            self._whole_message(one.value, path)
+        self.pieces[start:] = [replace(piece, whole=True) for piece in self.pieces[start:]]
 
-    def _choice(self, choice: object, path: tuple[object, ...]) -> None:
+    def _beside(self, value: object, path: Channel, *read: str) -> None:
+        if text := beside(value, *read):
+            self._append(text, (*path, "beside"), None, "")
+
+    def _choice(self, choice: object, path: Channel) -> None:
         self._beside(choice, path, "message", "delta", "text")
         if (message := field(choice, "message")) is not None:
             self._whole_message(message, path)
@@ -167,14 +164,14 @@ class ResponseText:
             raise unknown(choice, "extract_response")
         self._append(text, (*path, "content"), choice, "text")
 
-    def _whole_message(self, message: object, path: tuple[object, ...]) -> None:
+    def _whole_message(self, message: object, path: Channel) -> None:
         if not any(has(message, name) for name in MESSAGE_FIELDS):
             raise unknown(message, "extract_response")
         self._message(message, path)
 
-    def _message(self, message: object, path: tuple[object, ...]) -> None:
+    def _message(self, message: object, path: Channel) -> None:
         refuse_media(message, "extract_response")
-        self._beside(message, path, *_READ)
+        self._beside(message, path, *READ)
         content = field(message, "content")
         if isinstance(content, str):
             self._append(content, (*path, "content"), message, "content")
@@ -184,7 +181,7 @@ class ResponseText:
             raise unknown(content, "extract_response")
         extra = field(message, "additional_kwargs") or {}
         refuse_media(extra, "extract_response")
-        self._beside(extra, (*path, "additional_kwargs"), *_READ)
+        self._beside(extra, (*path, "additional_kwargs"), *READ)
         for name in ("refusal", "reasoning_content", "reasoning", "thinking"):
             for holder in (message, extra):
                 if isinstance(text := field(holder, name), str):
@@ -193,7 +190,7 @@ class ResponseText:
                     self._append("\n".join(leaves(text)), (*path, name), None, "")
         self._calls(message, path)
 
-    def _calls(self, message: object, path: tuple[object, ...]) -> None:
+    def _calls(self, message: object, path: Channel) -> None:
         legacy = field(message, "function_call") or field(field(message, "additional_kwargs"), "function_call")
         # A LangChain chunk repeats its raw pieces as calls parsed so far; only the pieces can be joined.
         calls = field(message, "tool_call_chunks") or (
@@ -208,41 +205,91 @@ class ResponseText:
         if legacy is not None:
             self._call(legacy, (*path, "function_call"))
 
-    def _parts(self, parts: Sequence[object], path: tuple[object, ...]) -> None:
+    def _parts(self, parts: Sequence[object], path: Channel) -> None:
         for position, part in enumerate(parts):
-            kind = kind_of(part)
             if isinstance(part, str):
-                self._append(part, (*path, "content"), parts, position)
-            elif kind in TEXT_PARTS:
-                self._append(string(part, "text", "extract_response"), (*path, "content"), part, "text")
-                self._beside(part, (*path, position), "text", *QUOTED)
-            elif kind == "message":
-                self._message(part, (*path, position))
-            elif kind in ("refusal", "thinking"):
-                self._append(string(part, kind, "extract_response"), (*path, kind), part, kind)
-            elif kind == "reasoning":
-                for name in ("reasoning", "summary", "content"):
-                    spoken_words = words(field(part, name))
-                    own = part if isinstance(field(part, name), str) else None
-                    self._append("\n".join(spoken_words), (*path, "reasoning", position, name), own, name)
-                self._beside(part, (*path, position), "reasoning", "summary", "content")
-            elif kind in _CALL_PARTS:
-                self._call(part, (*path, "part", index_of(part, position)))
-            elif kind not in _WORDLESS_PARTS:
-                raise unreadable(part, "extract_response")
+                self._append(part, (*path, "content"), parts, position, place=position)
+            else:
+                self._part(part, position, path)
 
-    def _call(self, call: object, path: tuple[object, ...]) -> None:
-        self._beside(call, path, *_CALL_ARGUMENTS, *_CALL_RESULTS)
-        names = [name for name in _CALL_ARGUMENTS if field(call, name) not in (None, "")]
-        for name in names or _CALL_ARGUMENTS[:1]:
+    def _part(self, part: object, position: object, path: Channel) -> None:
+        kind = kind_of(part) or ""
+        if kind in TEXT_PARTS:
+            text = string(part, "text", "extract_response")
+            self._append(text, (*path, "content"), part, "text", place=position)
+            self._beside(part, (*path, position), "text", *QUOTED)
+        elif kind == "message":
+            self._message(part, (*path, position))
+        elif kind in SAID_PARTS:
+            self._append(string(part, kind, "extract_response"), (*path, kind), part, kind, place=position)
+        elif kind == "reasoning":
+            self._reasoning(part, position, path)
+        elif kind in CALL_PARTS or kind.endswith("_tool_use"):
+            self._call(part, (*path, "part", index_of(part, position)))
+        elif kind.endswith("_tool_result"):
+            self._append("\n".join(_result(field(part, "content"))), (*path, "result", position), None, "")
+            self._beside(part, (*path, position), "content")
+        elif kind == "compaction":
+            self._append(field(part, "content") or "", (*path, kind), part, "content", place=position)
+            self._beside(part, (*path, position), "content")
+        elif kind not in WORDLESS_PARTS:
+            raise unreadable(part, "extract_response")
+
+    def _reasoning(self, part: object, position: object, path: Channel) -> None:
+        self._beside(part, (*path, position), "reasoning", "summary", "content")
+        for name in ("reasoning", "summary", "content"):
+            channel = reasoning_channel(path, position, name)
+            value = field(part, name)
+            if isinstance(value, str):
+                self._append(value, channel, part, name)
+            for place, one in enumerate(value if is_list(value) else ()):
+                own, where = (value, place) if isinstance(one, str) else (one, "text")
+                if isinstance(text := one if isinstance(one, str) else field(one, "text"), str):
+                    self._append(text, channel, own, where, place=place, between="\n")
+
+    def _call(self, call: object, path: Channel) -> None:
+        self._beside(call, path, *CALL_ARGUMENTS, *CALL_RESULTS)
+        names = [name for name in CALL_ARGUMENTS if field(call, name) not in (None, "")]
+        for name in names or CALL_ARGUMENTS[:1]:
             arguments = field(call, name)
             if isinstance(arguments, str):
-                self.pieces.append(Piece(path, text_of(arguments, "arguments"), call, name, arguments=True))
+                text = text_of(arguments, "arguments")
+                self.pieces.append(Piece(path, text, call, name, arguments=True, call=True))
             elif arguments:
-                self._append("\n".join(leaves(arguments)), path, None, "")
-        for name in _CALL_RESULTS:
+                text = text_of("\n".join(leaves(arguments)), "arguments")
+                self.pieces.append(Piece(path, text, None, "", call=True, place=name, between="\n"))
+        for name in CALL_RESULTS:
             if isinstance(result := field(call, name), str | Mapping | Sequence):
                 self._append("\n".join(leaves(result)), (*path, name), None, "")
 
-    def _append(self, text: str, channel: Channel, holder: object, name: str | int) -> None:
-        self.pieces.append(Piece(channel, text_of(text, "a response"), holder, name))
+    def _append(
+        self, text: str, channel: Channel, holder: object, name: str | int, *, place: object = None, between: str = ""
+    ) -> None:
+        piece = Piece(channel, text_of(text, "a response"), holder, name, place=place, between=between)
+        self.pieces.append(piece)
+
+
+def _words(pieces: Sequence[Piece]) -> Iterator[str]:
+    """Yield the words of the text that ``pieces`` of one channel make, and those that say more than it."""
+    told: list[str] = []
+    last: object = None
+    for piece in pieces:
+        if not piece.whole:
+            told += [piece.between if told and piece.place != last else "", piece.text]
+            last = piece.place
+    text = "".join(told)
+    others = (piece.text for piece in pieces if piece.whole and piece.text not in text)
+    yield from (spoken(one) if pieces[0].arguments else one for one in (text, *others))
+
+
+def _result(content: object) -> Iterator[str]:
+    """Yield the words in the result of a tool that the provider ran, without what only it can read."""
+    for item in content if is_list(content) else (content,):
+        held = item if isinstance(item, str) else fields_of(item)
+        yield from leaves(
+            held if isinstance(held, str) else {key: one for key, one in held.items() if not _is_sealed(key)}
+        )
+
+
+def _is_sealed(name: object) -> bool:
+    return isinstance(name, str) and name.startswith("encrypted_")

@@ -101,7 +101,7 @@ def role_of(value: object) -> str | None:
     return role.lower().removesuffix("messagechunk") if isinstance(role, str) else None
 
 
-def index_of(value: object, position: int) -> object:
+def index_of(value: object, position: object) -> object:
     """Return the place a chunk belongs to: its own ``index``, else its position."""
     index = field(value, "index")
     return index if isinstance(index, int) else position

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputTypeError
+from guardsdk.extract.kinds import MESSAGE_FIELDS
 from guardsdk.extract.prompts import Passage, content_passages, message_passages
-from guardsdk.extract.responses import MESSAGE_FIELDS, ResponseText
+from guardsdk.extract.responses import ResponseText
 from guardsdk.extract.shapes import (
     MEDIA_PARTS,
     PAIR,

@@ -28,6 +28,7 @@ _METADATA: Final = frozenset(
         "llm_output",
         "logprobs",
         "parsed",  # the content once more
+        "parsed_arguments",
         "prompt_logprobs",
         "response_metadata",
         "usage",

@@ -121,12 +121,14 @@ class _Screen:
     def _ended(self, response: LLMResult, run_id: UUID) -> None:
         run = self._close(run_id)
         texts: list[str] = []
+        together: list[Sequence[str]] = []
         for generation in (one for group in response.generations for one in group):
             answer = ResponseText(self._extract_response)
             answer.add(generation)
             texts += answer.texts()
+            together += answer.together()
         context, system = (run.context, run.system) if run else (None, None)
-        self._enforcer.check_response(texts or [""], context, self._actor, system=system)
+        self._enforcer.check_response(texts or [""], context, self._actor, system=system, together=together)
 
     def _returned(self, output: object) -> None:
         self._enforcer.check(tool_passages(output), self._actor)

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from guardsdk.extract.words import spoken
 from guardsdk.text.segments import LONGEST_VALUE, Segmenter, left_of, release_point
 
 if TYPE_CHECKING:
@@ -32,9 +33,15 @@ class Window:
 class Channel:
     """Positions count in the whole text of the channel, as it came from the source."""
 
-    def __init__(self, pace: Pace, *, arguments: bool = False) -> None:
-        """Begin empty. Arguments of a tool call are looked at when they are whole, and kept back until then."""
-        self.arguments = arguments
+    def __init__(self, pace: Pace, *, call: bool = False, written: bool = False) -> None:
+        """Begin empty. What a tool is called with is looked at when it is whole, and kept back until then.
+
+        ``written``: as the arguments of a call are written, with their words inside.
+        """
+        self.call = call
+        self.late = call or written
+        """Whether nothing is known of it before the stream ends."""
+        self._written = written
         self.length = 0
         self.released = 0
         """Up to here it may go out."""
@@ -51,7 +58,7 @@ class Channel:
         """Take in the next piece."""
         self.length += len(piece)
         self._parts.append(piece)
-        if not self.arguments:
+        if not self.late:
             self._recent += piece
             self._ends.extend(self._segmenter.feed(piece))
 
@@ -60,6 +67,11 @@ class Channel:
         """All of it."""
         self._parts = ["".join(self._parts)]
         return self._parts[0]
+
+    @property
+    def words(self) -> str:
+        """What there is to check of it when it has ended."""
+        return spoken(self.text) if self._written else self.text
 
     def due(self) -> Window | None:
         """Return the next segment that is complete, with all that was not released yet and something before it.

@@ -16,9 +16,9 @@ from guardsdk.calling.handling import held_back, weight
 from guardsdk.calling.redaction import edits_of
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.chunks import read, with_texts
-from guardsdk.extract.words import spoken
 from guardsdk.streaming.channel import Channel, Window
 from guardsdk.streaming.joined import Seen, joined
+from guardsdk.streaming.texts import Part, Texts
 from guardsdk.streaming.together import Together
 from guardsdk.text.redact import apart, redact
 from guardsdk.vault import Markers
@@ -40,29 +40,11 @@ NOTHING: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A string of a chunk: where it stands in which text."""
-
-    channel: Channel
-    start: int
-    end: int
-    text: str = field(repr=False)
-
-    @property
-    def changed(self) -> bool:
-        return self.channel.is_cut(self.start, self.end) or self.end > self.channel.released
-
-    @property
-    def written(self) -> str:
-        return self.channel.written(self.start, self.end, self.text)
-
-
-@dataclass(frozen=True, slots=True)
 class _Entry:
     """A chunk and its strings, in the order they were read in."""
 
     chunk: Any = field(repr=False)
-    parts: tuple[_Part, ...]
+    parts: tuple[Part, ...]
     together: tuple[Together, int] | None = None
     """What the places of a list say together, and where this chunk ends in it."""
 
@@ -96,8 +78,7 @@ class Held:
     def __init__(self, rules: Rules) -> None:
         """Hold nothing yet."""
         self._rules = rules
-        self._channels: dict[tuple[bool, tuple[object, ...]], Channel] = {}
-        self._lists: dict[tuple[str, ...], Together] = {}
+        self._texts = Texts(rules.pace)
         self._queue: deque[_Entry] = deque()
         self._returned: _Entry | None = None
         self._seen: list[Seen] = []
@@ -140,45 +121,29 @@ class Held:
             if inspect.iscoroutine(chunk):
                 chunk.close()  # refused here, so nobody will await it
             raise
-        parts: list[_Part] = []
-        for piece in response.pieces:
-            key = (piece.arguments, (*where, *piece.channel))
-            if key not in self._channels:
-                self._channels[key] = Channel(self._rules.pace, arguments=piece.arguments)
-            channel = self._channels[key]
-            start = channel.length
-            channel.feed(piece.text)
-            parts.append(_Part(channel, start, channel.length, piece.text))
-        return _Entry(chunk, tuple(parts), self._together(parts, where) if response.listed else None)
-
-    def _together(self, parts: Sequence[_Part], where: tuple[str, ...]) -> tuple[Together, int]:
-        """Read ``parts``, those of a chunk that is a list, together with those of the lists before."""
-        if where not in self._lists:
-            self._lists[where] = self._channels[False, (*where, "together")] = Together(self._rules.pace)
-        channel = self._lists[where]
-        for part in parts:
-            if not part.channel.arguments:
-                channel.add(part.text, part.channel)
-        return channel, channel.length
+        parts = tuple(self._texts.take(piece, where) for piece in response.pieces)
+        return _Entry(chunk, parts, self._texts.together(parts, where) if response.listed else None)
 
     def due(self) -> list[Window]:
         """Return what has to be checked before anything else can go on; nothing where the next chunk is needed."""
         if self.done:
             return []
-        channels = list(self._channels.values())
+        channels = self._texts.channels
         if windows := [window for channel in channels if (window := channel.due()) is not None]:
             return windows
         if not self._ended:
             return []
         self.done = True
         for channel in channels:
-            if channel.arguments:
-                windows.append(Window(channel, 0, channel.length, spoken(channel.text), last=True))
+            if channel.late:
+                windows.append(Window(channel, 0, channel.length, channel.words, last=True))
                 continue
             rest = channel.rest()
             windows += [] if rest is None else [rest]
             if rest is not None and rest.start > 0 and self._rules.whole:
                 windows.append(Window(channel, 0, channel.length, channel.text, last=True))
+        if (calls := self._texts.calls()) is not None:
+            windows.append(Window(calls, 0, calls.length, calls.text, last=True))
         return windows or ([] if self._seen else [Window(Channel(self._rules.pace), 0, 0, "", last=True)])
 
     def note(self, windows: Sequence[Window], verdicts: Sequence[Verdict]) -> list[Pair]:
@@ -192,7 +157,7 @@ class Held:
             if together is not None and not together.adds(window, verdict):
                 self._repeated += 1
                 continue
-            self._seen.append(Seen(verdict, self._place(window.channel), window.start))
+            self._seen.append(Seen(verdict, self._texts.place(window.channel), window.start))
             redacts = verdict.action is Action.REDACT  # but nothing is cut out of several places
             holds = together is not None if redacts else not self._is_approved(window, verdict)
             if holds and not verdict.allowed:
@@ -202,7 +167,7 @@ class Held:
     def approve(self, window: Window, verdict: Verdict) -> None:
         """Let pass what ``verdict`` holds against ``window``: its principles, where they begin in this text."""
         for finding in verdict.findings:
-            self._approved[self._place(window.channel), finding.principle_id] = window.end
+            self._approved[self._texts.place(window.channel), finding.principle_id] = window.end
 
     def redacted(self, pairs: Sequence[Pair]) -> list[tuple[Window, str]]:
         """Return the windows with something newly to be cut out, each as it reads without: to be checked once more."""
@@ -220,20 +185,17 @@ class Held:
 
     def stands_against(self, window: Window, verdict: Verdict) -> bool:
         """Return whether ``verdict``, on a window with passages cut out, holds it back: not enough was cut out."""
-        own = self._place(window.channel)
+        own = self._texts.place(window.channel)
         approved = {one for (place, one), end in self._approved.items() if place == own and end > window.start}
         return held_back(verdict, approved)
 
     def _is_approved(self, window: Window, verdict: Verdict) -> bool:
-        place = self._place(window.channel)
+        place = self._texts.place(window.channel)
         return verdict.principle_id is not None and all(
             window.start + finding.spans[-1][0] < self._approved.get((place, finding.principle_id), 0)
             for finding in verdict.findings
             if not (finding.action.passes or finding.action is Action.REDACT)
         )
-
-    def _place(self, channel: Channel) -> int:
-        return next((place for place, one in enumerate(self._channels.values()) if one is channel), 0)
 
     def advance(self, pairs: Sequence[Pair]) -> Verdict | None:
         """Let go on what was checked, with what is to be cut out cut out; return the verdict that asks for what cannot.
@@ -245,7 +207,7 @@ class Held:
             edits: list[Edit] = []
             point = channel.length
             for window, verdict in own:
-                found = self._spoken_edits(window, verdict) if channel.arguments else self._edits(window, verdict)
+                found = self._spoken_edits(window, verdict) if channel.late else self._edits(window, verdict)
                 if found is None:
                     return verdict
                 edits += found[1]
@@ -312,7 +274,7 @@ class Held:
         entry = self._queue[0]
         # Of the chunk in which the stream was stopped, the words before; half a tool call is none.
         self._queue.clear()
-        whole = not entry.passed or any(part.channel.arguments for part in entry.parts)
+        whole = not entry.passed or any(part.channel.late for part in entry.parts)
         if whole or not any(part.written for part in entry.parts):
             return NOTHING
         with suppress(InputTypeError):

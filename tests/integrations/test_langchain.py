@@ -9,6 +9,7 @@ from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
 
 from guardsdk.errors import Blocked, CheckFailedError, GuardError
 from guardsdk.integrations.langchain import AsyncGuardCallbackHandler, GuardCallbackHandler
@@ -165,6 +166,17 @@ def test_an_order_that_is_split_over_the_pages_that_were_found_is_seen() -> None
     handler.on_retriever_end(pages[1:])
     with pytest.raises(Blocked):
         handler.on_retriever_end(pages)
+
+
+def test_an_order_that_is_split_over_the_calls_of_one_answer_is_seen() -> None:
+    calls = [{"name": "f", "args": {"text": text}, "id": text} for text in ("the plan", "bombs away")]
+    handler = GuardCallbackHandler(guard_of("block", Stage.OUTPUT, label="split"))
+    for some in (calls[:1], calls[1:]):
+        message = AIMessage(content="", tool_calls=some)
+        handler.on_llm_end(LLMResult(generations=[[ChatGeneration(message=message)]]), run_id=uuid4())
+    whole = AIMessage(content="", tool_calls=calls)
+    with pytest.raises(Blocked):
+        handler.on_llm_end(LLMResult(generations=[[ChatGeneration(message=whole)]]), run_id=uuid4())
 
 
 @with_either

@@ -1,0 +1,59 @@
+"""The kinds of parts, items and messages that answers are made of, and where each has its words."""
+
+from __future__ import annotations
+
+CALL_PARTS = frozenset(
+    {
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "code_interpreter_call",
+        "computer_call",
+        "custom_tool_call",
+        "function_call",
+        "input_json_delta",
+        "local_shell_call",
+        "local_shell_call_output",
+        "mcp_approval_request",
+        "mcp_call",
+        "mcp_tool_use",
+        "program",
+        "program_output",
+        "server_tool_call",
+        "server_tool_use",
+        "shell_call",
+        "shell_call_output",
+        "tool_call",
+        "tool_call_chunk",
+        "tool_search_call",
+        "tool_use",
+    }
+)
+CALL_ARGUMENTS = ("arguments", "args", "input", "partial_json", "code", "action", "actions", "operation")
+CALL_RESULTS = ("output", "outputs", "result")
+"""What a call gave that the provider made itself."""
+WORDLESS_PARTS = frozenset(
+    {
+        "citation",
+        "container_upload",
+        "file_search_call",
+        "mcp_list_tools",
+        "redacted_thinking",
+        "web_search_call",
+    }
+)
+"""Parts that hold no words of the model: encrypted, or a request the provider served itself."""
+
+MESSAGE_FIELDS = (
+    "content",
+    "refusal",
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "tool_calls",
+    "function_call",
+)
+"""A message has at least one of these, be it empty. One without has put its words where nobody looks."""
+SAID_PARTS = ("refusal", "thinking")
+"""Parts whose text is in the field of their name."""
+READ = (*MESSAGE_FIELDS, "tool_call_chunks", "invalid_tool_calls")
+"""What is read of a message by name."""

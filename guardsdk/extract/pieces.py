@@ -1,0 +1,30 @@
+"""A string found in a response, and the text it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Channel = tuple[object, ...]
+"""Where a text belongs in a response: pieces of one channel are parts of one text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A string found in a response or chunk."""
+
+    channel: Channel
+    text: str = field(repr=False)
+    holder: Any = field(repr=False)
+    """What the string was read from, under ``name``; none where it was put together from several."""
+    name: str | int
+    arguments: bool = False
+    """Whether it belongs to the arguments of a tool call as they are written, which only mean something when whole."""
+    call: bool = False
+    """Whether a tool is called with it."""
+    place: object = None
+    """Which part of the channel's text it belongs to, where that comes in parts."""
+    whole: bool = False
+    """Whether it is all that is known of its place so far, said before or not, and does not follow on."""
+    between: str = ""
+    """What stands between it and the place before."""

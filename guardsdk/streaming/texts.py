@@ -1,0 +1,121 @@
+"""The texts of one stream, put together from the strings of its chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+from guardsdk.extract.joined import run_on
+from guardsdk.streaming.channel import Channel
+from guardsdk.streaming.together import Together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.extract.pieces import Piece
+    from guardsdk.text.segments import Pace
+
+_Key = tuple[bool, tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A string of a chunk: where it stands in which text."""
+
+    channel: Channel
+    start: int
+    end: int
+    text: str = field(repr=False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether something else goes out for it."""
+        return self.channel.is_cut(self.start, self.end) or self.end > self.channel.released
+
+    @property
+    def written(self) -> str:
+        """What goes out for it."""
+        return self.channel.written(self.start, self.end, self.text)
+
+
+class Texts:
+    """Each channel of the stream, and what several of them say together."""
+
+    def __init__(self, pace: Pace) -> None:
+        """Begin with none."""
+        self._pace = pace
+        self._channels: dict[_Key, Channel] = {}
+        self._starts: dict[tuple[_Key, object], int] = {}
+        self._lists: dict[tuple[str, ...], Together] = {}
+
+    @property
+    def channels(self) -> list[Channel]:
+        """All of them, in the order they came up in."""
+        return list(self._channels.values())
+
+    def place(self, channel: Channel) -> int:
+        """Return which of ``channels`` it is; 0 for another."""
+        return next((place for place, one in enumerate(self._channels.values()) if one is channel), 0)
+
+    def take(self, piece: Piece, where: tuple[str, ...]) -> Part:
+        """Take in a string of a chunk.
+
+        One that is whole says again what came in stretches, which is not taken in twice; what it says beyond is. Where
+        it says something else it is a text of its own.
+        """
+        own = (*where, *piece.channel)
+        key = piece.arguments, own
+        if not piece.whole:
+            return self._follow(key, piece, piece.text)
+        for again in count(1):
+            channel = self._channels.get(key)
+            start = self._starts.get((key, piece.place))
+            known = "" if channel is None or start is None else channel.text[start:]
+            if channel is not None and start is not None and known.startswith(piece.text):
+                return Part(channel, start, start + len(piece.text), piece.text)
+            if piece.text.startswith(known):
+                rest = self._follow(key, piece, piece.text[len(known) :])
+                return Part(rest.channel, self._starts[key, piece.place], rest.end, piece.text)
+            key = piece.arguments, (*own, "again", again)
+        raise AssertionError  # pragma: no cover  a text that is not there yet takes anything
+
+    def _follow(self, key: _Key, piece: Piece, text: str) -> Part:
+        """Let ``text`` follow on what there is of the channel."""
+        if key not in self._channels:
+            self._channels[key] = Channel(self._pace, call=piece.call, written=piece.arguments)
+        channel = self._channels[key]
+        if (key, piece.place) not in self._starts:
+            if channel.length:
+                channel.feed(piece.between)
+            self._starts[key, piece.place] = channel.length
+        start = channel.length
+        channel.feed(text)
+        return Part(channel, start, channel.length, text)
+
+    def together(self, parts: Sequence[Part], where: tuple[str, ...]) -> tuple[Together, int]:
+        """Read ``parts``, those of a chunk that is a list, together with those of the lists before."""
+        if where not in self._lists:
+            self._lists[where] = self._channels[False, (*where, "together")] = Together(self._pace)
+        channel = self._lists[where]
+        for part in parts:
+            if not part.channel.late:
+                channel.add(part.text, part.channel)
+        return channel, channel.length
+
+    def calls(self) -> Together | None:
+        """Return what several tools are called with as one text; none where there are not two calls.
+
+        Of calls with the same words it is the first.
+        """
+        called: dict[str, Channel] = {}
+        for channel in self.channels:
+            if channel.call and (words := channel.words):
+                called.setdefault(words, channel)
+        owners = list(called.values())
+        if (said := run_on(list(called))) is None:
+            return None
+        together = self._channels[False, ("calls", "together")] = Together(self._pace)
+        for piece in said.pieces:
+            together.add(said.text[piece.at : piece.at + piece.length], owners[piece.passage])
+        return together
