@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-def response(*items: Any, status: str = "completed") -> rt.Response:  # noqa: ANN401  items of any type
+def response(*items: Any, status: str = "completed") -> rt.Response:
     """A response as it is when it is whole, with what the caller sent in it too."""
     return rt.Response.model_validate(
         {
@@ -128,7 +128,7 @@ def thought(*summaries: Sequence[str], at: int = 0) -> list[Any]:
     ]
 
 
-def responses(events: Sequence[Any], *items: Any) -> list[Any]:  # noqa: ANN401  items of any type
+def responses(events: Sequence[Any], *items: Any) -> list[Any]:
     """A stream of the Responses API around ``events``, which come to ``items``."""
     return [
         rt.ResponseCreatedEvent(type="response.created", response=response(status="in_progress"), sequence_number=0),
@@ -137,7 +137,7 @@ def responses(events: Sequence[Any], *items: Any) -> list[Any]:  # noqa: ANN401 
     ]
 
 
-def claude(*blocks: Any) -> at.Message:  # noqa: ANN401  blocks of any type
+def claude(*blocks: Any) -> at.Message:
     return at.Message.model_validate(
         {
             "id": "msg_1",

@@ -265,7 +265,7 @@ def test_an_event_that_may_hold_words_nobody_knows_of_is_refused(patterns: Patte
     assert out == []
 
 
-def filled(model: Any) -> dict[str, Any] | None:  # noqa: ANN401  a class of the package
+def filled(model: Any) -> dict[str, Any] | None:
     """An event of the type with every string of its own said, none where it has none."""
     fields = {
         name: "it is forbidden"
