@@ -60,8 +60,8 @@ class Revise(Frozen):
 class Review(Frozen):
     """How long a reviewer is waited for, and what follows without an answer."""
 
-    timeout_s: float = Field(default=60.0, gt=0.0, allow_inf_nan=False)
-    """Seconds."""
+    timeout_s: float = Field(default=60.0, ge=0.001, le=30 * 24 * 3600, allow_inf_nan=False)
+    """Seconds, 30 days at most."""
     fallback: Literal["deny", "approve"] = "deny"
     """When nobody answers in time, the reviewer raises an error, or there is none."""
 

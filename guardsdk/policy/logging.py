@@ -21,18 +21,18 @@ class LogRules(Frozen):
     fsync: Fsync = "interval"
     """When records are forced to the disk: ``always`` before a check returns, at an ``interval``, or ``never``, which
     leaves it to the system. A killed process loses nothing in any case; a power cut may lose what was not forced."""
-    fsync_interval_s: float = Field(default=1.0, gt=0)
+    fsync_interval_s: float = Field(default=1.0, ge=0.001)
     """Seconds. Looked at when something is written, and on ``flush``."""
     max_bytes: int = Field(default=64 * 2**20, ge=4096)
     """A file that would grow beyond this is closed and the next one begun."""
-    max_age_s: float = Field(default=24 * 3600.0, gt=0)
+    max_age_s: float = Field(default=24 * 3600.0, ge=0.001)
     """Seconds after which the next one is begun, whatever its size."""
-    keep_days: float = Field(default=200.0, gt=0)
+    keep_days: float = Field(default=200.0, ge=1 / 24)
     """Days that closed files are kept at least, counted from their last record; ``inf`` is for ever. The EU AI Act
     (Regulation 2024/1689, article 26(6)) asks deployers of high-risk systems for six months or more."""
-    anchor_every_s: float = Field(default=300.0, gt=0)
+    anchor_every_s: float = Field(default=300.0, ge=0.001)
     """Seconds between two anchors: the newest record's number and hash, told to telemetry."""
-    lock_timeout_s: float = Field(default=5.0, gt=0)
+    lock_timeout_s: float = Field(default=5.0, ge=0.001)
     """Seconds to wait for other processes that write; beyond, the record counts as not written."""
     capture_text: str = "none"
     """What a record may hold of the text: ``none``, ``hash``, ``redacted`` or ``full``; any other word is ``none``."""

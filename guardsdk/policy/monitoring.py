@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -13,29 +13,40 @@ class _Finite(Frozen):
     model_config = ConfigDict(allow_inf_nan=False)
 
 
+_Seconds = Annotated[float, Field(ge=1.0, le=10 * 365.25 * 24 * 3600)]
+"""From a second to ten years."""
+_Odds = Annotated[float, Field(ge=0.001, le=20.0)]
+"""A distance in log-odds; 20 is from one half to two in a thousand million."""
+_Count = Annotated[float, Field(ge=0.01, le=1e9)]
+_RunLength = Annotated[float, Field(ge=10.0, le=1e15)]
+_Share = Annotated[float, Field(ge=0.001, le=0.999)]
+_Alike = Annotated[float, Field(ge=0.01, le=1.0)]
+_Psi = Annotated[float, Field(ge=0.0, le=100.0)]
+
+
 class ActorRules(_Finite):
     """When what one actor does is worth an alert. Counts fade with time: after ``window_s`` a third is left."""
 
     max_actors: int = Field(default=100_000, ge=1)
     """Actors remembered at once; the one not seen for longest goes first."""
-    ttl_s: float = Field(default=24 * 3600.0, gt=0)
+    ttl_s: _Seconds = 24 * 3600.0
     """Seconds after which an actor who did not come back is forgotten."""
-    window_s: float = Field(default=1800.0, gt=0)
+    window_s: _Seconds = 1800.0
     """Seconds over which counts fade to ``1/e``, and within which a text counts as a new attempt at an earlier one."""
-    run_length: float = Field(default=1e7, gt=1)
+    run_length: _RunLength = 1e7
     """Checks that pass on average, over all actors, before chance alone makes one of them look suspicious."""
-    suspect_share: float = Field(default=0.5, gt=0, lt=1)
+    suspect_share: _Share = 0.5
     """Share of blocked, or of policy-adjacent, texts that makes an actor a suspect; the sequential test weighs it
     against the share among everybody."""
-    blocks: float = Field(default=3.0, gt=0)
+    blocks: _Count = 3.0
     """Blocked texts within the window that ``repeated_blocks`` takes at least."""
-    adjacent: float = Field(default=5.0, gt=0)
+    adjacent: _Count = 5.0
     """Policy-adjacent texts within the window that ``adjacent_volume`` takes at least."""
-    similarity: float = Field(default=0.5, gt=0, le=1)
+    similarity: _Alike = 0.5
     """How alike two texts are about what they say, 1 for the same, from which one counts as the other in new words."""
-    similarity_far: float = Field(default=0.75, gt=0, le=1)
+    similarity_far: _Alike = 0.75
     """The same for a text that passes far below every threshold, after one that was blocked."""
-    refused_from: float = Field(default=0.9, gt=0, le=1)
+    refused_from: _Alike = 0.9
     """Score of the label ``refusal`` from which an answer counts as a refusal."""
 
 
@@ -46,9 +57,9 @@ class Enforcement(_Finite):
         default=("repeated_blocks", "rephrased", "refusal_bypass", "adjacent_volume", "probing"), min_length=1
     )
     """The alerts about an actor that start it."""
-    for_s: float = Field(default=900.0, gt=0)
+    for_s: _Seconds = 900.0
     """Seconds it lasts, counted anew from every such alert."""
-    stricter_by: float = Field(default=2.0, gt=0)
+    stricter_by: _Odds = 2.0
     """Log-odds by which the thresholds of principles that do more than flag are lowered for the actor."""
     action: Literal["review", "block"] = "block"
     """What follows on a text that reaches a lowered threshold, but not the principle's own."""
@@ -60,23 +71,23 @@ class MonitorRules(_Finite):
     reference: Literal["traffic", "model"] = "traffic"
     """What scores are compared with: the ``traffic`` seen before, or what the ``model`` scored on its benign
     calibration data. Distance from the latter is always reported; with ``model`` it also raises alerts."""
-    run_length: float = Field(default=1e7, gt=1)
+    run_length: _RunLength = 1e7
     """Checks that pass on average before chance alone makes one series of scores or rates look changed."""
     window: int = Field(default=1000, ge=40)
     """Checks a series counts as recent."""
-    psi: float = Field(default=0.1, ge=0)
+    psi: _Psi = 0.1
     """Population stability index between recent and earlier scores from which a change matters."""
-    rate_psi: float = Field(default=0.01, ge=0)
+    rate_psi: _Psi = 0.01
     """The same for the rates, which have two values only: 0.01 is 2 % that became 3.7 %."""
-    band: float = Field(default=1.0, gt=0)
+    band: _Odds = 1.0
     """Log-odds around a threshold that are its boundary band."""
-    adjacent: float = Field(default=2.0, gt=0)
+    adjacent: _Odds = 2.0
     """Log-odds below a threshold from which a text is policy-adjacent."""
-    slot_s: float = Field(default=300.0, gt=0)
+    slot_s: _Seconds = 300.0
     """Seconds that are one point in time of the report."""
     slots: int = Field(default=288, ge=2)
     """Points in time kept."""
-    cooldown_s: float = Field(default=3600.0, ge=0)
+    cooldown_s: float = Field(default=3600.0, ge=0, le=10 * 365.25 * 24 * 3600)
     """Seconds for which the same alert about the same series or actor is not raised again."""
     keep_alerts: int = Field(default=1000, ge=1)
     """Alerts kept; the oldest go first."""

@@ -38,9 +38,9 @@ class Recalibration(Frozen):
     """The label whose scores it changes."""
     stage: Stage
     """Where it changes them."""
-    slope: Annotated[_Number, Field(gt=0.0)] | None = None
+    slope: Annotated[_Number, Field(ge=1e-6, le=1e6)] | None = None
     """Of the line in log-odds; above 0, so that what scored more keeps scoring more."""
-    intercept: _Number | None = None
+    intercept: Annotated[_Number, Field(ge=-1e6, le=1e6)] | None = None
     """Of the line in log-odds."""
     points: Annotated[tuple[tuple[_Score, _Score], ...], Field(min_length=2, max_length=MOST)] | None = None
     """In place of a line: scores, rising, each with what it is called, rising as well; between 0 and 1."""

@@ -12,12 +12,15 @@ from guardsdk import Action, Guard, GuardError, Policy, Stage, Status, Verdict
 from guardsdk.errors import InputTypeError, PolicyError
 from guardsdk.monitor import Alert, Kind, Monitor, MonitorRules, Severity
 from guardsdk.observing import CheckRecord
+from guardsdk.policy.monitoring import ActorRules, Enforcement
 from guardsdk.verdict import ArtifactRef, Evaluation
 from tests.tiny import write_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pydantic import BaseModel
 
 START_NS = 1_790_000_000_000_000_000
 TOML = """
@@ -84,6 +87,48 @@ def feed(monitor: Monitor, count: int, score: Callable[[random.Random], float], 
 
 def harmless(chance: random.Random) -> float:
     return chance.betavariate(1, 20)
+
+
+def limits(rules: type[BaseModel], place: int) -> dict[str, float]:
+    """The least (place 0) or the most that each number with a fraction may be; an error where there is none."""
+    kind, name = (("Ge", "ge"), ("Le", "le"))[place]
+    return {
+        field: next(getattr(one, name) for one in about.metadata if type(one).__name__ == kind)
+        for field, about in rules.model_fields.items()
+        if about.annotation is float
+    }
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["least", "most"])
+def test_the_monitor_works_with_the_least_and_the_most_of_every_number(place: int) -> None:
+    rules: dict[str, Any] = limits(MonitorRules, place)
+    actors = ActorRules.model_validate(limits(ActorRules, place))
+    enforcement = Enforcement.model_validate(limits(Enforcement, place))
+    assert len(rules) + len(limits(ActorRules, place)) + len(limits(Enforcement, place)) > 15
+    monitor = Monitor(policy(**rules, actors=actors, enforcement=enforcement, window=40))
+    chance = random.Random(1)
+    for number in range(400):
+        monitor.on_check(record(number, chance.random(), actor=f"actor {number % 3}"))
+    assert monitor.checks == 400
+    assert monitor.state()
+
+
+@pytest.mark.parametrize("value", ["1e-300", "1e300", "inf", "nan"])
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        *((("monitor",), name) for name in limits(MonitorRules, 0)),
+        *((("monitor", "actors"), name) for name in limits(ActorRules, 0)),
+        *((("monitor", "enforcement"), name) for name in limits(Enforcement, 0)),
+    ],
+)
+def test_a_number_nobody_can_mean_is_an_error_that_names_it(table: tuple[str, ...], name: str, value: str) -> None:
+    toml = f"{TOML}\n[{'.'.join(table)}]\n{name} = {value}\n"
+    if value == "1e-300" and name in ("psi", "rate_psi", "cooldown_s"):  # which may be 0
+        assert Policy.from_toml(toml).monitor is not None
+        return
+    with pytest.raises(PolicyError, match=rf"{'.'.join(table)}\.{name}: .*(greater|less|finite)"):
+        Policy.from_toml(toml)
 
 
 def test_steady_traffic_raises_nothing() -> None:

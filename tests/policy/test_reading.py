@@ -160,7 +160,7 @@ def test_a_threshold_is_a_number_or_a_false_positive_rate(line: str, rate: Decim
             HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout = 5}\n",
             ["principle[0](one).review.timeout", "did you mean 'timeout_s'"],
         ),
-        (HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout_s = 0}\n", ["review.timeout_s", "greater than 0"]),
+        (HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout_s = 0}\n", ["review.timeout_s", "equal to 0.001"]),
         (HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout_s = inf}\n", ["review.timeout_s", "finite"]),
         (HEAD + PRINCIPLE + "action = 'review'\nreview = {fallback = 'pass'}\n", ["fallback", "'deny' or 'approve'"]),
         (HEAD + REVISE + "revise = {attempts = 0}\n", ["principle[0](one).revise.attempts"]),
