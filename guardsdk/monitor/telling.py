@@ -33,7 +33,7 @@ def about_traffic(change: Change, record: CheckRecord, since_model: int | None) 
     evidence = {"psi": series.psi, "evidence": series.evidence, "earlier": sum(earlier), "recent": sum(recent)}
     severity = Severity.WARNING
     if change.is_rate:
-        before, after = earlier[1] / sum(earlier), recent[1] / sum(recent)
+        before, after = (counts[1] / (sum(counts) or 1.0) for counts in (earlier, recent))
         evidence |= {"earlier_share": before, "recent_share": after}
         if after < before:  # fewer blocks or failures may be good news, or a guard that sees nothing any more
             severity = Severity.INFO
