@@ -165,7 +165,7 @@ def test_thresholds_on_offer_and_quantiles_are_taken_along() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("slope = 0.5", "slope = 0.0", r"p:8: recalibrate\[0\].slope: .*greater than or equal to 1e-06"),
+        ("slope = 0.5", "slope = 0.0", r"p:8: recalibrate\[0\].slope: .*greater than or equal to 0.000001"),
         ("slope = 0.5", "slope = inf", "finite"),
         ("intercept = -1.0", "intercept = nan", "finite"),
         ("intercept = -1.0", "", "needs slope and intercept, or points"),
