@@ -40,7 +40,8 @@ _VARIABLES = {
 }
 _ENDPOINT_KEY = "GUARDSDK_ENDPOINT_KEY"
 _PREFIX = "GUARDSDK_"
-_KNOWN = (*_VARIABLES.values(), _ENDPOINT_KEY)
+KNOWN = (*_VARIABLES.values(), _ENDPOINT_KEY)
+"""Every variable of ours; docs/applications.md says what they are for."""
 
 
 def _tell_of_slips(source: Mapping[str, str]) -> None:
@@ -49,8 +50,8 @@ def _tell_of_slips(source: Mapping[str, str]) -> None:
     Any other is left alone: others may use the prefix, as Kubernetes does for a service that is called guardsdk.
     """
     for name in source:
-        if name.startswith(_PREFIX) and name not in _KNOWN:
-            close = difflib.get_close_matches(name.removeprefix(_PREFIX), [one.removeprefix(_PREFIX) for one in _KNOWN])
+        if name.startswith(_PREFIX) and name not in KNOWN:
+            close = difflib.get_close_matches(name.removeprefix(_PREFIX), [one.removeprefix(_PREFIX) for one in KNOWN])
             if close:
                 _logger.warning("environment variable %s means nothing; did you mean %s%s?", name, _PREFIX, close[0])
 

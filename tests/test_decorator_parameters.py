@@ -162,6 +162,15 @@ def test_a_parameter_that_does_not_exist_is_an_error_that_lists_those_that_do() 
         guarded(prompt=())(named)
 
 
+def test_of_many_parameters_the_error_names_those_that_could_be_the_prompt() -> None:
+    def create(*, background: bool, conversation: str, input: str, model: str) -> None: ...  # noqa: A002  as a client has it
+
+    with pytest.raises(
+        DecorationError, match=r"^conversation, input could each be the prompt of .*create \(parameters:"
+    ):
+        guarded(create)
+
+
 def test_a_method_does_not_take_itself_for_the_prompt() -> None:
     def method(self: object) -> str:
         return str(self)

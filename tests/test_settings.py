@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
 from guardsdk import Guard
 from guardsdk.errors import InputError, PolicyError
-from guardsdk.settings import Settings
+from guardsdk.settings import KNOWN, Settings
 
-if TYPE_CHECKING:
-    from pathlib import Path
+PAGE = Path(__file__).parents[1] / "docs" / "applications.md"
 
 
 def test_every_variable_counts() -> None:
@@ -27,6 +27,10 @@ def test_every_variable_counts() -> None:
     )
     assert (str(settings.model), str(settings.policy)) == ("/models/mine", "strict")
     assert (settings.providers, settings.threads, settings.capture_text) == ("cpu", 2, "hash")
+
+
+def test_the_table_in_the_docs_names_every_variable() -> None:
+    assert re.findall(r"^\| `(GUARDSDK_\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE) == list(KNOWN)
 
 
 @pytest.mark.parametrize(

@@ -196,10 +196,11 @@ def _obvious(parameters: list[Parameter], function: object, *, needed: bool) -> 
         return (possible[0].name,)
     if not needed:
         return ()
-    why = "several parameters could be" if len(named) > 1 or len(texts) > 1 else "no parameter is obviously"
+    likely = named if len(named) > 1 else texts if len(texts) > 1 else []
+    why = f"{', '.join(likely)} could each be" if likely else "no parameter is obviously"
     candidates = ", ".join(p.name for p in parameters) or "none"
     example = (named or texts or ["name"])[0]
-    msg = f"{why} the prompt of {_name(function)} (parameters: {candidates}); say which: @guarded(prompt={example!r})"
+    msg = f"{why} the prompt of {_name(function)} (parameters: {candidates}); say which, as in @guarded(prompt={example!r})"
     raise DecorationError(msg)
 
 

@@ -87,11 +87,16 @@ class Teaching:
         from guardsdk.teaching.learn import learn
 
         self._require_open()
+        if isinstance(stages, str):  # or its letters would be looked up
+            msg = f"stages must be a list, such as [{str(stages)!r}], not one text"
+            raise InputTypeError(msg)
         wanted = tuple(dict.fromkeys(map(stage_of, stages)))
         words = text or f"Texts like the examples that {name} was taught with are not wanted."
         _principle(name, words, wanted, action)
-        require(0.0 < fpr < 1.0, f"fpr must be a share between 0 and 1, not {fpr}")
+        share = isinstance(fpr, int | float) and 0.0 < fpr < 1.0
+        require(share, f"fpr must be a share between 0 and 1, not {fpr!r}")
         given = _texts(violates, "violates"), _texts(allowed, "allowed")
+        require(bool(given[0]), "violates is empty: give five texts at least, better twenty")
         for place, example in enumerate(given[0]):
             require(example not in given[1], f"violates[{place}] is among the allowed examples as well")
         classifier = self._loader.get(again=True)[1]
@@ -174,7 +179,7 @@ def _principle(name: str, text: str, stages: tuple[Stage, ...], action: Action |
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "teach"
+        where = str((*first["loc"], "teach")[0])  # what follows are the forms a value may have
         msg = f"{'name' if where == 'id' else where}: {reason_of(first)}"
         raise InputError(msg) from None
 

@@ -173,6 +173,14 @@ def test_a_lesson_goes_before_the_examples_of_its_principle(lesson: Lesson, mode
     [
         ({"violates": "one text"}, InputTypeError, "a list of texts"),
         ({"violates": [1]}, InputTypeError, r"violates\[0\]"),
+        ({"violates": ["a"], "action": "blok"}, InputError, "^action: must be 'allow', 'flag'"),
+        ({"violates": []}, InputError, "violates is empty: give five texts at least"),
+        (
+            {"violates": ["a"], "stages": "input"},
+            InputTypeError,
+            r"stages must be a list, such as \['input'\], not one",
+        ),
+        ({"violates": ["a"], "fpr": "0.01"}, InputError, "fpr must be a share between 0 and 1, not '0.01'"),
         ({"violates": [" "]}, InputError, r"violates\[0\] is empty"),
         ({"violates": ["a", "b", "a"]}, InputError, r"violates\[2\] is violates\[0\] once more"),
         ({"violates": ["a"], "allowed": ["b", "a"]}, InputError, r"violates\[0\] is among the allowed"),
