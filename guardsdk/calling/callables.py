@@ -200,7 +200,7 @@ def _obvious(parameters: list[Parameter], function: object, *, needed: bool) -> 
     why = f"{', '.join(likely)} could each be" if likely else "no parameter is obviously"
     candidates = ", ".join(p.name for p in parameters) or "none"
     example = (named or texts or ["name"])[0]
-    msg = f"{why} the prompt of {_name(function)} (parameters: {candidates}); say which, as in @guarded(prompt={example!r})"
+    msg = f"{why} the prompt of {_name(function)} (parameters: {candidates}); say @guarded(prompt={example!r})"
     raise DecorationError(msg)
 
 
