@@ -72,7 +72,7 @@ def assemble(
     if any(principle.label.startswith(TAUGHT) for principle in policy.principles):
         from guardsdk.teaching.heads import taught_for
 
-        taught = taught_for(policy, lessons, classifier, paired)
+        taught = taught_for(policy, lessons, classifier)
     panel = Panel(arranged(classifier, canaries, own, views=views, taught=taught))
     bound = bind(policy, panel.operating_points)
     manifest = classifier.model.manifest

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from guardsdk.engine.classifier import Request
 from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import Reading
+from guardsdk.verdict import Stage, higher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from guardsdk.limits import Limits
     from guardsdk.screens.base import OperatingPoints, Spans
     from guardsdk.surroundings import Surroundings
-    from guardsdk.verdict import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +60,41 @@ class ClassifierScreen:
     ) -> list[Reading]:
         """Read as ``read`` does, as far as ``limits`` let it, window by window."""
         requests = [Request(text, stage, beside.beside(stage)) for text, beside in zip(texts, around, strict=True)]
-        return [
-            Reading(
-                scores=scores.probabilities,
-                coverage=scores.coverage,
-                spans=partial(_spans, scores),
-                settled=scores.settled,
-                late=scores.coverage < 1.0 and not scores.settled,
-                embedding=scores.embedding,
-                tier=scores.tier,
-            )
-            for scores in self._classifier.score(requests, limits, self._taught.heads.get(stage))
-        ]
+        heads = self._taught.heads.get(stage)
+        if heads is None or stage is not Stage.INPUT or not any(request.context for request in requests):
+            return [_reading(scores) for scores in self._classifier.score(requests, limits, heads)]
+        beside = self._classifier.score(requests, limits)
+        # What was taught was taught on texts by themselves, and beside a system text all embeddings are alike.
+        wholly = limits._replace(settled=None)
+        alone = self._classifier.score([Request(text, stage) for text in texts], wholly, heads)
+        return [_both(*found, heads) for found in zip(beside, alone, strict=True)]
+
+
+def _reading(scores: Scores) -> Reading:
+    return Reading(
+        scores=scores.probabilities,
+        coverage=scores.coverage,
+        spans=partial(_spans, scores),
+        settled=scores.settled,
+        late=scores.coverage < 1.0 and not scores.settled,
+        embedding=scores.embedding,
+        tier=scores.tier,
+    )
+
+
+def _both(beside: Scores, alone: Scores, heads: Heads) -> Reading:
+    """Return the reading of a text ``beside`` what it is aimed at, with what was taught of the text ``alone``."""
+    taught = {label: score for label, score in alone.probabilities.items() if label in heads.names}
+    coverage = min(beside.coverage, alone.coverage)
+    return Reading(
+        scores=beside.probabilities | taught,
+        coverage=coverage,
+        spans=lambda label: _spans(alone if label in taught else beside, label),
+        settled=beside.settled,
+        late=coverage < 1.0 and not beside.settled,
+        embedding=alone.embedding,
+        tier=higher(beside.tier, alone.tier),
+    )
 
 
 def _spans(scores: Scores, label: str) -> Spans:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -13,13 +12,12 @@ from guardsdk.engine.heads import Heads, encoder_digest
 from guardsdk.errors import PolicyError, TeachingError
 from guardsdk.policy.model import TAUGHT
 from guardsdk.screens.classifier import Taught
-from guardsdk.surroundings import Surroundings
 from guardsdk.teaching.embedding import bank_for, embeddings
 from guardsdk.teaching.learn import FPR, Examples, learn
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Sequence
 
     from guardsdk.engine.classifier import Classifier
     from guardsdk.engine.heads import Ordinary
@@ -29,15 +27,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def taught_for(
-    policy: Policy, lessons: Sequence[Lesson], classifier: Classifier, paired: Container[Stage] = frozenset(Stage)
-) -> Taught:
+def taught_for(policy: Policy, lessons: Sequence[Lesson], classifier: Classifier) -> Taught:
     """Return the heads for every label of ``policy`` that was or can be taught.
 
     A label ``taught.x`` is that of the lesson ``x`` among ``lessons``; where there is none, it is learned now from the
-    examples of its principle, read as texts are: on the stages in ``paired`` beside what they come with. Raises
-    ``TeachingError`` where a lesson is of another encoder, and ``PolicyError`` where examples do not support their
-    threshold.
+    examples of its principle. Raises ``TeachingError`` where a lesson is of another encoder, and ``PolicyError`` where
+    examples do not support their threshold.
     """
     known = {lesson.label: lesson for lesson in lessons}
     encoder = encoder_digest(classifier.model)
@@ -45,7 +40,7 @@ def taught_for(
     for principle in policy.principles:
         if not principle.label.startswith(TAUGHT) or principle.label in chosen:
             continue
-        lesson = known.get(principle.label) or _from_examples(principle, classifier, paired)
+        lesson = known.get(principle.label) or _from_examples(principle, classifier)
         lesson.require_encoder(encoder)
         chosen[principle.label] = lesson
     by_stage = {stage: [one for one in chosen.values() if stage in one.stages] for stage in Stage}
@@ -69,7 +64,7 @@ def _heads(lessons: Sequence[Lesson]) -> Heads:
     return Heads(found)
 
 
-def _from_examples(principle: Principle, classifier: Classifier, paired: Container[Stage]) -> Lesson:
+def _from_examples(principle: Principle, classifier: Classifier) -> Lesson:
     """Return what the examples of ``principle`` teach: those that are to fire, and those it must let pass."""
     name = principle.label.removeprefix(TAUGHT)
     violates = [one for one in principle.examples if one.expect is not Action.ALLOW]
@@ -84,7 +79,7 @@ def _from_examples(principle: Principle, classifier: Classifier, paired: Contain
     try:
         lesson = learn(
             name,
-            examples_of(classifier, (violates, allowed), principle.stages, partial(_asked, paired)),
+            examples_of(classifier, (violates, allowed), principle.stages, _asked),
             bank_for(classifier, principle.stages),
             text=principle.text,
             stages=principle.stages,
@@ -98,9 +93,8 @@ def _from_examples(principle: Principle, classifier: Classifier, paired: Contain
     return lesson
 
 
-def _asked(paired: Container[Stage], example: Example, stage: Stage) -> Request:
-    around = Surroundings(example.context, example.system).read_on(stage, paired)
-    return Request(example.text, stage, around.beside(stage))
+def _asked(example: Example, stage: Stage) -> Request:
+    return Request(example.text, stage, example.context if stage is Stage.OUTPUT else None)
 
 
 def plain(text: str, stage: Stage) -> Request:

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guardsdk.engine.tokenizer import TextEncoder
+from guardsdk.engine.tokenizer import TextEncoder, Tokens
 from guardsdk.errors import ModelError
 from tests.tiny import IDS, write_tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 GOLDEN = {
@@ -132,3 +133,37 @@ def test_a_tokenizer_without_a_template_is_asked_for_its_frame(tmp_path: Path) -
     (tmp_path / "tokenizer.json").write_text(json.dumps(described))
     encoder = TextEncoder(tmp_path / "tokenizer.json")
     assert (encoder.prefix, encoder.suffix, encoder.pad) == ([IDS["[CLS]"]], [IDS["[SEP]"]], 0)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 96])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You are a guide. " * 400,
+        "Du bist der Führer, très aimable, ИИ. " * 300,
+        "案内係です。" * 900,
+        "AZ" * 4_000,  # one word that nobody knows
+        f"start {'x' * 3_000} {'y ' * 3_000}{'z' * 3_000} end",
+        "  \n\t " * 2_000 + "a few words" + " " * 9_000,
+        "e\u0301 " * 4_000,
+    ],
+)
+def test_the_ends_of_a_text_are_those_of_all_its_tokens(encoder: TextEncoder, text: str, most: int) -> None:
+    (tokens,) = encoder.encode([text])
+    ids = tokens.ids.tolist()
+    half = most // 2
+    expected = ids if len(ids) <= most else ids[: most - half] + ids[len(ids) - half :]
+    assert encoder.ends(text, most).tolist() == expected
+
+
+def test_of_a_long_context_little_is_tokenized(encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    whole = TextEncoder.encode
+
+    def encode(self: TextEncoder, texts: Sequence[str]) -> list[Tokens]:
+        seen.extend(texts)
+        return whole(self, texts)
+
+    monkeypatch.setattr(TextEncoder, "encode", encode)
+    encoder.ends("You are the guide of a museum and kind to everybody. " * 2_000, 96)
+    assert sum(map(len, seen)) < 2_000

@@ -143,6 +143,19 @@ def test_a_principle_learns_from_its_own_examples(model_directory: Path) -> None
     assert [verdict.principle_id for verdict in verdicts] == ["note-legal"] * 4 + [None] * 4
 
 
+def test_what_was_taught_is_held_against_the_text_by_itself(lesson: Lesson, pairing_directory: Path) -> None:
+    system = "You are the assistant of a shop for garden tools. Answer in two sentences and be kind to everybody."
+    text = f"{UNSEEN_LEGAL[0]} {FILLER}"
+    with Guard(models=pairing_directory, providers="cpu", observers=(), taught=[lesson]) as guard:
+        for asked in (UNSEEN_LEGAL[0], UNSEEN_ALLOWED[0], text):
+            alone, beside = (guard.check(asked, system=one) for one in (None, system))
+            assert (beside.status, beside.coverage) == (Status.COMPLETE, 1.0)
+            assert beside.scores[LABEL] == alone.scores[LABEL]
+            assert beside.scores["prompt_injection"] != alone.scores["prompt_injection"]
+            places = [[one.spans for one in found.findings if one.label == LABEL] for found in (alone, beside)]
+            assert places[0] == places[1]
+
+
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
