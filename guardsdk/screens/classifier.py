@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from guardsdk.engine.classifier import Request
 from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import Reading
-from guardsdk.verdict import Stage, higher
+from guardsdk.verdict import Stage, joint_tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ def _both(beside: Scores, alone: Scores, heads: Heads) -> Reading:
         settled=beside.settled,
         late=coverage < 1.0 and not beside.settled,
         embedding=alone.embedding,
-        tier=higher(beside.tier, alone.tier),
+        tier=joint_tier(beside.tier, alone.tier),
     )
 
 
