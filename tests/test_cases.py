@@ -34,6 +34,8 @@ SIZES = {
     "no_refusal": 20,
     "toxic": 15,
     "not_toxic": 16,
+    "against_system": 12,
+    "beside_system": 12,
 }
 """A slice that shrinks, or a case that is dropped because a model misses it, is seen here."""
 MADE = Slice("made", Stage.INPUT, "block", 0.5, 1, tuple(Case(text=text) for text in "abcd"))

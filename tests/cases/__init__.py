@@ -29,7 +29,7 @@ _GAP = "{}"
 
 
 class Case(Frozen):
-    """One text; on the output stage with the prompt it answers."""
+    """One text, with the prompt it answers or the system text it is aimed at."""
 
     text: str = Field(min_length=1)
     context: str | None = None
@@ -83,7 +83,7 @@ class Slice:
 
     def missed(self, guard: Guard) -> list[str]:
         """Check all cases in one batch and name those that went wrong. Raises ``ValueError`` for a failed check."""
-        contexts = [case.context for case in self.cases] if self.stage is Stage.OUTPUT else None
+        contexts = None if self.stage is Stage.TOOL else [case.context for case in self.cases]
         verdicts = guard.check_many([case.text for case in self.cases], stage=self.stage, contexts=contexts)
         if unchecked := [verdict.error for verdict in verdicts if verdict.status is Status.FAILED]:
             msg = f"{len(unchecked)} checks of {self.name} failed: {unchecked[0]}"
