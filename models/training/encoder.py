@@ -160,7 +160,8 @@ class GuardModel(nn.Module):
         """Return logits [B, L], pooling weights [B, L, T], the unit-length embedding [B, H], and the early heads' two.
 
         These are read from the states after ``config.early`` layers. All three inputs are integers [B, T];
-        ``attention_mask`` is 1 on tokens and 0 on padding.
+        ``attention_mask`` is 1 on tokens and 0 on padding. The embedding of a pair is that of its second half alone:
+        texts beside one and the same system text would all be about that text.
         """
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
         states = self.words(input_ids) + self.places(positions)[None] + self.kinds(token_type_ids)
@@ -169,7 +170,9 @@ class GuardModel(nn.Module):
         for layer in self.layers:
             after.append(layer(after[-1], bias[:, None, None, :]))
         mask = attention_mask.to(states.dtype)[:, :, None]
-        topic = (after[self.config.topic_layer + 1] * mask).sum(1) / mask.sum(1)
+        second = token_type_ids.to(states.dtype)[:, :, None]
+        own = mask * (second + (1.0 - second.amax(1, keepdim=True)))
+        topic = (after[self.config.topic_layer + 1] * own).sum(1) / own.sum(1)
         late, early = self.late(after[-1], bias, mask), self.early(after[self.config.early], bias, mask)
         return *late, functional.normalize(topic, dim=-1), *early
 

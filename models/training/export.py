@@ -213,16 +213,27 @@ def tensor_name(which: str, name: str) -> str:
     return name if which == "late" else f"{which}.{name}"
 
 
+def _sum(graph: _Graph, given: str, column: str, name: str) -> str:
+    """Sum ``given`` over the tokens that are 1 in ``column``."""
+    kept = graph.op("Mul", [given, column], f"{name}.kept")
+    return graph.op("ReduceSum", [kept, "axis1"], f"{name}.sum", keepdims=0)
+
+
 def _mean(graph: _Graph, given: str, name: str) -> str:
     """Average ``given`` over the tokens that are no padding."""
-    kept = graph.op("Mul", [given, "mask.column"], f"{name}.kept")
-    total = graph.op("ReduceSum", [kept, "axis1"], f"{name}.sum", keepdims=0)
-    return graph.op("Div", [total, "kept.count"], name)
+    return graph.op("Div", [_sum(graph, given, "mask.column", name), "kept.count"], name)
 
 
 def _embedding(graph: _Graph, states: str) -> None:
-    """Give the unit-length mean of ``states``, the layer that still holds what a text is about."""
-    graph.op("LpNormalization", [_mean(graph, states, "topic")], "embedding", axis=-1, p=2)
+    """Give the direction of the mean of ``states``, the layer that still holds what a text is about.
+
+    Of a pair it is that of the second half. The sum points where the mean does, and only the direction is given.
+    """
+    kinds = graph.op("Cast", ["token_type_ids"], "kinds", to=TensorProto.FLOAT)
+    first = graph.op("Sub", ["one", graph.op("ReduceMax", [kinds], "paired", axes=[1], keepdims=1)], "unpaired")
+    own = graph.op("Mul", ["mask", graph.op("Add", [kinds, first], "second")], "own")
+    column = graph.op("Unsqueeze", [own, "axis2"], "own.column")
+    graph.op("LpNormalization", [_sum(graph, states, column, "topic")], "embedding", axis=-1, p=2)
 
 
 def _model(graph: _Graph, config: EncoderConfig, inputs: Iterable[str], outputs: Iterable[str]) -> onnx.ModelProto:

@@ -115,6 +115,23 @@ def test_export_computes_what_torch_computes(run: Path, tmp_path: Path) -> None:
             np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
 
 
+def test_the_embedding_of_a_pair_is_that_of_its_second_half() -> None:
+    torch.manual_seed(0)
+    model = GuardModel(SMOKE_CONFIG).eval()
+    states: list[torch.Tensor] = []
+    layer = model.layers[SMOKE_CONFIG.topic_layer]
+    layer.register_forward_hook(lambda _, __, out: states.append(out))
+    ids = torch.randint(5, 500, (3, 12))
+    mask, kinds = torch.ones_like(ids), torch.zeros_like(ids)
+    mask[1:, 9:] = 0
+    kinds[2, 4:] = 1
+    with torch.no_grad():
+        embedding = model(ids, mask, kinds)[2]
+    means = [states[0][0].mean(0), states[0][1, :9].mean(0), states[0][2, 4:9].mean(0)]
+    wanted = torch.nn.functional.normalize(torch.stack(means), dim=-1)
+    torch.testing.assert_close(embedding, wanted)
+
+
 def test_stopped_run_goes_on_to_the_same_weights(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = Prepared.load(run / "prepared.npz")
     recipe = Recipe(epochs=1, batch_tokens=1024)
