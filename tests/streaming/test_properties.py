@@ -153,7 +153,7 @@ def test_every_character_was_in_a_checked_text_when_it_came_out(
                 held.stop(against[0][1])
             else:
                 assert held.advance(list(zip(windows, verdicts, strict=True))) is None
-            for channel in held._channels.values():
+            for channel in held._texts.channels:
                 assert covered(looked_at) >= channel.released
         while held.pop() is not NOTHING:
             pass

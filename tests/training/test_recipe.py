@@ -172,13 +172,14 @@ def test_masked_labels_do_not_move_the_loss() -> None:
     assert known.item() == pytest.approx(np.log1p(np.exp(-2.0)), abs=1e-6)
 
 
-def test_batches_are_laid_out_as_the_engine_lays_them_out(run: Path) -> None:
+@pytest.mark.parametrize("stage", ["input", "output"])
+def test_batches_are_laid_out_as_the_engine_lays_them_out(run: Path, stage: str) -> None:
     data = Prepared.load(run / "prepared.npz")
-    paired = int(np.flatnonzero(np.diff(data.context_starts) > 0)[0])
+    paired = int(np.flatnonzero((np.diff(data.context_starts) > 0) & (data.stage == STAGES.index(stage)))[0])
     text, context = data.row(paired)
     batch = collate(data, [(paired, 0, 5)])
     shown = shorten_context(context)
-    wanted = [CLS, STAGE_TOKENS["output"], *shown, SEP, *text[:5], SEP]
+    wanted = [CLS, STAGE_TOKENS[stage], *shown, SEP, *text[:5], SEP]
     assert batch.input_ids[0].tolist() == wanted
     assert batch.token_type_ids[0].sum() == len(text[:5]) + 1
 
