@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk import Action, Guard, Policy, Status, limits
-from guardsdk.errors import InputError
+from guardsdk.errors import InputError, InputTypeError
 from guardsdk.limits import Limits
 from guardsdk.policy import OnError
 from guardsdk.screens.base import Panel
@@ -30,7 +30,7 @@ PATIENT = 3600.0
 
 def test_a_long_text_has_an_end_to_its_time_where_nobody_gave_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_LONG", 10)
-    monkeypatch.setattr(limits, "_UNASKED_S", 1e-9)
+    monkeypatch.setattr(limits, "_DEFAULT_S", 1e-9)
     short, long = Bench().check("a day"), Bench().check("a day that is quiet")
     assert short.status is Status.COMPLETE
     assert long.status is not Status.COMPLETE
@@ -141,13 +141,20 @@ async def test_the_async_check_and_the_guards_own_deadline_do_the_same(tiny: Pat
     assert guard.check("filler " * 499, deadline_s=1e9).status is Status.COMPLETE
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan"), "1", True])
-def test_a_deadline_that_is_no_time_is_refused(tiny: Path, seconds: Any) -> None:
-    with pytest.raises(InputError, match="deadline_s must be more than 0 seconds"):
+@pytest.mark.parametrize(
+    ("seconds", "error", "said"),
+    [
+        *((given, InputError, "deadline_s must be more than 0 seconds") for given in (0, -1, float("nan"))),
+        ("1", InputTypeError, "deadline_s must be a number of seconds, or None, not str"),
+        (True, InputTypeError, "deadline_s must be a number of seconds, or None, not bool"),
+    ],
+)
+def test_a_deadline_that_is_no_time_is_refused(tiny: Path, seconds: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
         Guard(models=tiny, deadline_s=seconds)
     guard = slow_guard(tiny)
     for check in (lambda: guard.check("a", deadline_s=seconds), lambda: guard.check_many(["a"], deadline_s=seconds)):
-        with pytest.raises(InputError, match="deadline_s must be more than 0 seconds"):
+        with pytest.raises(error, match=said):
             check()
 
 
