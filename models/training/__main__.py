@@ -40,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
         default=(),
         help="model.pt of earlier runs, or folders of shipped models, to go on from the mean of",
     )
+    built.add_argument(
+        "--system-texts", action="store_true", help="prepare: prompts beside the system text they are aimed at, too"
+    )
     built.add_argument("--epochs", type=int, default=Recipe().epochs)
     built.add_argument("--share", type=float, default=Recipe().share, help="share of each source's quota in an epoch")
     built.add_argument("--own-share", type=float, default=Recipe().own_share, help="the same for generated text")
@@ -80,7 +83,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepared_file, trained = out / "prepared.npz", out / "model.pt"
     steps: dict[str, Callable[[], object]] = {
         "prepare": lambda: (
-            prepared_file.is_file() or prepare(data, out, seed=recipe.seed, **(SMOKE_AMOUNT if options.smoke else {}))
+            prepared_file.is_file()
+            or prepare(
+                data,
+                out,
+                seed=recipe.seed,
+                system_texts=options.system_texts,
+                **(SMOKE_AMOUNT if options.smoke else {}),
+            )
         ),
         "train": lambda: train(
             Prepared.load(prepared_file), out, recipe, SMOKE_CONFIG if options.smoke else None, options.start

@@ -146,7 +146,12 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     draft = _draft(out, version)
     (model / MANIFEST_FILE).write_text(draft.model_dump_json(indent=1) + "\n")
     known = (
-        held_out_pools(out, seed, everything=True) if data is None else [*pools(data, seed), *held_out_pools(out, seed)]
+        held_out_pools(out, seed, everything=True)
+        if data is None
+        else [
+            *pools(data, seed, system_texts=Stage.INPUT in draft.paired),
+            *held_out_pools(out, seed),
+        ]
     )
     hidden = buried(known, seed)
     every = _on_every_core(model, [*known, *hidden])

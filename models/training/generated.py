@@ -19,7 +19,6 @@ from models.training.generators import (
     refusals,
     requests,
     responses,
-    systems,
     whole,
 )
 
@@ -93,7 +92,6 @@ COUNTS = {
     "multilingual": 6_000,
     "briefs": 7_000,
     "messages": 1_900,
-    "systems": 30_000,
 }
 """Rows drawn of each generator for a full training set."""
 
@@ -118,4 +116,3 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     yield from briefs.generate(rng, counts["briefs"], tasks=material.tasks)
     yield from multilingual.generate(rng, counts["multilingual"], material.sentences)
     yield from messages.generate(rng, counts["messages"], tasks=material.tasks)
-    yield from systems.generate(rng, counts["systems"])

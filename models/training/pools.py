@@ -79,7 +79,7 @@ def _language(name: str, raw: dict[str, Any]) -> str:
     return raw["lang"] or "" if name in {"llamafactory_demo", "promptscan_prompts"} else ""
 
 
-def pools(data: Path, seed: int) -> list[Pool]:
+def pools(data: Path, seed: int, *, system_texts: bool = False) -> list[Pool]:
     """Read ``calib/`` into pools of known labels.
 
     The benign rows of the two attack collections are known to be no attacks; whether they ask for harm is not said.
@@ -102,9 +102,10 @@ def pools(data: Path, seed: int) -> list[Pool]:
         made.append(_pool(name, "input", label, [raw for raw in rows if raw["attack"]], seed))
     aimed = _raw(data, "tensor_trust")
     made.append(_pool("tensor_trust", "input", "prompt_injection", aimed, seed))
-    systems = [raw["context"] for raw in aimed if raw["context"]]
-    harmless = [pool for pool in made if pool.label is None and pool.source in _SET_BESIDE]
-    made += [_beside(pool, systems, seed) for pool in harmless]
+    if system_texts:
+        systems = [raw["context"] for raw in aimed if raw["context"]]
+        harmless = [pool for pool in made if pool.label is None and pool.source in _SET_BESIDE]
+        made += [_beside(pool, systems, seed) for pool in harmless]
     asked = _raw(data, "owasp_aitg")
     made.append(_pool("owasp_aitg", "input", "harmful_request", [raw for raw in asked if raw["harm"]], seed))
     for name in ("surge_toxicity", "implicit_hate", "stormfront"):

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from dataclasses import asdict, replace
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from models.training.clusters import Overlap
 from models.training.dataset import MASKED, Prepared
 from models.training.generated import Material, generate_all
-from models.training.generators.systems import plain_system
+from models.training.generators import systems
 from models.training.rows import LABELS, STAGES, Row
 from models.training.sources import SOURCES, load_source, read_raw
 
@@ -34,8 +35,10 @@ SPLIT = 20261123
 HELD_OUT_FILE = "held_out.jsonl"
 TOKENIZER = Path(__file__).parents[1] / "guard-minilm-l6" / "tokenizer.json"
 UNCAPPED = 1_000_000_000
+AIMED = 30_000
+"""Prompts drawn beside the system text they are aimed at, where system texts are asked for."""
 BESIDE_SYSTEM = 0.15
-"""Share of user texts, of every source and label, that stand beside a system text which changes nothing."""
+"""Share of all other user texts that then stand beside a system text which changes nothing."""
 
 
 def tokenizer() -> Tokenizer:
@@ -49,11 +52,20 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0, held_out: float = HELD_OUT) -> Prepared:
+def prepare(
+    data: Path | None,
+    out: Path,
+    *,
+    seed: int,
+    scale: float = 1.0,
+    held_out: float = HELD_OUT,
+    system_texts: bool = False,
+) -> Prepared:
     """Write ``prepared.npz`` below ``out`` from the ``train/`` folder of ``data`` and the project's own generators.
 
     Without ``data`` only generated text is used (the smoke run). ``scale`` multiplies the amount of
-    generated text; ``held_out`` is the share of groups that is never trained on.
+    generated text; ``held_out`` is the share of groups that is never trained on. With ``system_texts`` a model learns
+    to read prompts beside the system text they are aimed at.
     Generated rows that overlap ``bench/`` or ``calib/`` are dropped; nothing else is ever read from there.
     """
     rng = random.Random(seed)
@@ -64,14 +76,18 @@ def prepare(data: Path | None, out: Path, *, seed: int, scale: float = 1.0, held
     overlap = Overlap(_texts_apart(data)) if data is not None else Overlap(())
     material = Material.collect(rows)
     dropped: Counter[str] = Counter()
-    for row in tqdm(generate_all(rng, material, scale), desc="generated", unit="row"):
+    generated = generate_all(rng, material, scale)
+    if system_texts:
+        generated = chain(generated, systems.generate(rng, max(20, round(AIMED * scale))))
+    for row in tqdm(generated, desc="generated", unit="row"):
         if overlap.holds(row.text):
             dropped[row.source] += 1
         else:
             rows.append(row)
     if dropped:
         tqdm.write(f"dropped as overlapping: {dict(dropped)}")
-    rows = [_beside_system(rng, row) for row in rows]
+    if system_texts:
+        rows = [_beside_system(rng, row) for row in rows]
     prepared = _tokenize(rows, held_out)
     prepared.save(out / "prepared.npz")
     with (out / HELD_OUT_FILE).open("w", encoding="utf-8") as lines:
@@ -85,7 +101,7 @@ def _beside_system(rng: random.Random, row: Row) -> Row:
     """Set a user text beside the instructions of an ordinary assistant now and then, so that they decide nothing."""
     if row.stage != "input" or row.context is not None or rng.random() >= BESIDE_SYSTEM:
         return row
-    return replace(row, context=plain_system(rng))
+    return replace(row, context=systems.plain_system(rng))
 
 
 def _texts_apart(data: Path) -> Iterable[str]:

@@ -173,8 +173,8 @@ def test_masked_labels_do_not_move_the_loss() -> None:
 
 
 @pytest.mark.parametrize("stage", ["input", "output"])
-def test_batches_are_laid_out_as_the_engine_lays_them_out(run: Path, stage: str) -> None:
-    data = Prepared.load(run / "prepared.npz")
+def test_batches_are_laid_out_as_the_engine_lays_them_out(tmp_path: Path, stage: str) -> None:
+    data = prepare(None, tmp_path, seed=5, scale=0.002, system_texts=True)
     paired = int(np.flatnonzero((np.diff(data.context_starts) > 0) & (data.stage == STAGES.index(stage)))[0])
     text, context = data.row(paired)
     batch = collate(data, [(paired, 0, 5)])

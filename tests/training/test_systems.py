@@ -48,7 +48,7 @@ def test_the_rule_stays_whole_among_others() -> None:
 
 
 def test_ordinary_system_texts_stand_beside_some_of_every_kind(tmp_path: Path) -> None:
-    data = prepare(None, tmp_path, seed=3, scale=0.004)
+    data = prepare(None, tmp_path, seed=3, scale=0.004, system_texts=True)
     user = data.stage == 0
     paired = np.diff(data.context_starts) > 0
     own = np.array([name.startswith("gen_system") for name in data.sources])[data.source]
@@ -56,3 +56,9 @@ def test_ordinary_system_texts_stand_beside_some_of_every_kind(tmp_path: Path) -
         chosen = user & ~own & ((data.labels == 1).any(axis=1) == bad)
         assert abs(paired[chosen].mean() - BESIDE_SYSTEM) < 0.06
     assert plain_system(random.Random(1))
+
+
+def test_they_are_left_out_unless_they_are_asked_for(tmp_path: Path) -> None:
+    data = prepare(None, tmp_path, seed=3, scale=0.004)
+    assert not np.any((data.stage == 0) & (np.diff(data.context_starts) > 0))
+    assert not [name for name in data.sources if name.startswith("gen_system")]
