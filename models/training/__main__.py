@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--epochs", type=int, default=Recipe().epochs)
     built.add_argument("--share", type=float, default=Recipe().share, help="share of each source's quota in an epoch")
     built.add_argument("--own-share", type=float, default=Recipe().own_share, help="the same for generated text")
+    built.add_argument("--short-share", type=float, help="the same for generated text of short rows; as --own-share")
     built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")
     built.add_argument("--batch-tokens", type=int, default=Recipe().batch_tokens)
     built.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
@@ -75,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epochs=1 if options.smoke else options.epochs,
         share=options.share,
         own_share=options.own_share,
+        short_share=options.short_share,
         frozen_layers=options.frozen_layers,
         batch_tokens=options.batch_tokens,
         learning_rate=options.learning_rate,

@@ -22,6 +22,9 @@ MASKED = -1
 MAX_TOKENS = 256
 CONTEXT_TOKENS = 96
 _SORTED_BLOCK = 20_000
+SHORT_TOKENS = 64
+"""Own sources with rows of at most so many tokens on average are short: each line says something of its own, where long
+rows are mostly composed of the same parts."""
 
 
 def shorten_context(ids: NDArray[np.int32], room: int = CONTEXT_TOKENS) -> NDArray[np.int32]:
@@ -133,23 +136,41 @@ Plan = list[list[tuple[int, int, int]]]
 """Batches of (row, first token, end token)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How much of each source's quota an epoch holds."""
+
+    public: float = 1.0
+    own: float = 1.0
+    """Of the text of our own generators."""
+    short: float | None = None
+    """Of those of our own sources whose rows are short; None for the same as ``own``."""
+
+    def of(self, data: Prepared, source: int) -> float:
+        """Return the share of one source of ``data``."""
+        if not is_own(data.sources[source]):
+            return self.public
+        if self.short is None:
+            return self.own
+        lengths = np.diff(data.starts)[data.source == source]
+        return self.short if len(lengths) and lengths.mean() <= SHORT_TOKENS else self.own
+
+
 def plan_epoch(
     data: Prepared,
     rng: np.random.Generator,
     *,
     tokens: int,
     max_tokens: int,
-    shares: tuple[float, float] = (1.0, 1.0),
+    shares: Shares | None = None,
 ) -> Plan:
     """Draw one epoch by the quotas of each source and lay it out in batches of about ``tokens`` tokens.
 
-    ``shares`` scales the quotas of third-party sources and those of our own generators. Rows of like length share a
-    batch, so little is padded; the order of the batches is random. Texts are seen in windows of at most ``max_tokens``
-    tokens.
+    ``shares`` scales the quotas, which are whole without it. Rows of like length share a batch, so little is padded;
+    the order of the batches is random. Texts are seen in windows of at most ``max_tokens`` tokens.
     """
-    chosen = np.concatenate(
-        [_quota(data, source, rng, shares[is_own(data.sources[source])]) for source in range(len(data.sources))]
-    )
+    shares = shares or Shares()
+    chosen = np.concatenate([_quota(data, source, rng, shares.of(data, source)) for source in range(len(data.sources))])
     rng.shuffle(chosen)
     spans = []
     harmless = np.max(data.labels, axis=1) < 1

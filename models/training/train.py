@@ -19,7 +19,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from benchmarks.stats import auroc
-from models.training.dataset import MASKED, Batch, Prepared, collate, held_out_batches, plan_epoch
+from models.training.dataset import MASKED, Batch, Prepared, Shares, collate, held_out_batches, plan_epoch
 from models.training.encoder import EncoderConfig, GuardModel, load, load_base
 from models.training.rows import LABELS
 from models.training.soup import begun
@@ -62,6 +62,8 @@ class Recipe:
     """Share of each source's quota that an epoch holds."""
     own_share: float = 1.0
     """The same for the text of our own generators."""
+    short_share: float | None = None
+    """The same for those of our own sources whose rows are short, where it is another one."""
     frozen_layers: int = 0
     """Lowest layers that stay as they are, embeddings with them: for a short run that goes on from a trained model."""
 
@@ -202,7 +204,7 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
         masters.restore(stored["masters"])
         done = stored["step"]
     rng = np.random.default_rng(recipe.seed)
-    shares = (recipe.share, recipe.own_share)
+    shares = Shares(recipe.share, recipe.own_share, recipe.short_share)
     plans = [
         plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, shares=shares)
         for _ in range(recipe.epochs)

@@ -20,7 +20,19 @@ from models.training.__main__ import SMOKE_CONFIG, main
 from models.training.calibrate import without_declining, without_doubtful
 from models.training.card import context_stages
 from models.training.clusters import Overlap, cluster_ids
-from models.training.dataset import CLS, MASKED, MAX_TOKENS, PAD, SEP, Prepared, collate, plan_epoch, shorten_context
+from models.training.dataset import (
+    CLS,
+    MASKED,
+    MAX_TOKENS,
+    PAD,
+    SEP,
+    SHORT_TOKENS,
+    Prepared,
+    Shares,
+    collate,
+    plan_epoch,
+    shorten_context,
+)
 from models.training.encoder import EncoderConfig, GuardModel, _as_int8, load, mean_of
 from models.training.export import export, from_checkpoint
 from models.training.pools import Pool
@@ -214,6 +226,18 @@ def test_caps_and_repeats_bound_a_source(run: Path) -> None:
     assert counts[largest] > 3
     assert len(rows) == 6
     assert len(set(rows)) == 3
+
+
+def test_short_rows_of_our_own_are_drawn_by_a_share_of_their_own(run: Path) -> None:
+    data = Prepared.load(run / "prepared.npz")
+    shares = Shares(public=1.0, own=0.0, short=1.0)
+    plan = plan_epoch(data, np.random.default_rng(0), tokens=2048, max_tokens=256, shares=shares)
+    drawn = {int(data.source[row]) for batch in plan for row, _, _ in batch}
+    lengths = np.diff(data.starts)
+    trained = ~data.held_out
+    means = {source: lengths[data.source == source].mean() for source in np.unique(data.source[trained]).tolist()}
+    assert drawn == {source for source, mean in means.items() if mean <= SHORT_TOKENS}
+    assert drawn < set(means)
 
 
 def test_near_duplicates_share_a_cluster_and_others_do_not() -> None:
