@@ -40,7 +40,7 @@ PASSES_PER_TOKEN = {10: 1.0, 130: 1.0, 500: 1.2, 5000: 1.26}
 CALLS = 385
 """Python and C calls of one short check."""
 CALLS_CACHED = 98
-CALLS_PER_WINDOW = 88
+CALLS_PER_WINDOW = 91
 """Further calls for each further window of a long text."""
 PEAK_BYTES = 13_000
 """Memory of Python and numpy that one short check needs at its peak."""

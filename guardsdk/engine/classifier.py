@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guardsdk.beside import Beside
+from guardsdk.engine.abreast import Abreast
 from guardsdk.engine.batches import Row, arrays, plan_batches
 from guardsdk.engine.cores import default_threads, usable_cores
 from guardsdk.engine.early import bounds_of
@@ -52,6 +53,7 @@ class _Loaded:
     encoder: TextEncoder
     runner: Runner
     turns: Turns
+    abreast: Abreast
 
 
 class Classifier:
@@ -161,16 +163,9 @@ class Classifier:
     def _run(
         self, loaded: _Loaded, rows: list[Row], tallies: list[Tally], limits: Limits, *, heads: Heads | None
     ) -> None:
-        most = _ROWS[loaded.runner.active.kind]
-        for batch in plan_batches([row.length for row in rows], most, _TOKENS):
-            members = [rows[index] for index in batch if not tallies[rows[index].owner].settled]
-            if not members:
-                continue
-            if limits.passed:
-                return
-            outputs = loaded.turns.run(members, limits)
-            if outputs is None:
-                return
+        plan = plan_batches([row.length for row in rows], _ROWS[loaded.runner.active.kind], _TOKENS)
+        batches = [[rows[index] for index in batch] for batch in plan]
+        for members, outputs in loaded.abreast.run(batches, limits, lambda row: not tallies[row.owner].settled):
             odds = log_odds(outputs.logits, self.model.activation)
             if heads is not None:
                 odds = heads.beside(odds, outputs.embedding)
@@ -211,7 +206,8 @@ class Classifier:
                     return runner.run(*arrays(rows, encoder.closing, encoder.pad), bounds, one_thread=taken < most)
 
                 turns = Turns(run, cores, lambda: Capacity(_ROWS[runner.active.kind], _TOKENS), most)
-                self._state = _Loaded(encoder, runner, turns)
+                abreast = Abreast(turns, runner.side_by_side, self.model.manifest.max_tokens)
+                self._state = _Loaded(encoder, runner, turns, abreast)
             return self._state
 
     def _renew(self) -> None:

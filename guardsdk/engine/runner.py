@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 COOL_DOWN_S: Final = 60.0
 """From a failure of a GPU until it is tried again; each further failure doubles it."""
 LONGEST_COOL_DOWN_S: Final = 3600.0
+PAYS_FROM: Final = 2500
+"""Tokens that gain, run side by side, about the time it takes to open the session for it: those of ten windows."""
 
 
 class Runner:
@@ -49,6 +51,8 @@ class Runner:
         self._trying = threading.Lock()
         self._single: Session | None = None
         """What runs on one thread, once it was asked for."""
+        self._missed = 0
+        """Tokens that could have run side by side, had it been open."""
         self._clock = clock
         self._cool_down_s = COOL_DOWN_S
         self._again_at: float | None = None
@@ -64,6 +68,17 @@ class Runner:
     def in_halves(self) -> bool:
         """Whether what runs is in two halves."""
         return isinstance(self._active.session, Halves)
+
+    def side_by_side(self, tokens: int) -> bool:
+        """Tell whether rows, of which one has so many ``tokens``, should run at the same time on one thread each.
+
+        The session for that takes time and memory to open: not before as many tokens have done without it as would
+        have gained that time. Where it could not be opened, none should.
+        """
+        if self._single is not None:
+            return self._single is not self._active.session
+        self._missed += tokens
+        return self._missed > PAYS_FROM
 
     def run(
         self, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray, exits: Exits = (), *, one_thread: bool = False

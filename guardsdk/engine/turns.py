@@ -66,19 +66,26 @@ class Turns:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._free = cores
-        self._most = most
+        self.most = most
+        """Cores that one caller takes."""
         self._line: list[_Waiting] = []
 
-    def run(self, rows: Sequence[Row], limits: Limits) -> Outputs | None:
+    @property
+    def spare(self) -> int:
+        """How many runs on a core each a caller could begin now, one of them in line at worst; ``most`` at best."""
+        return 1 if self._line else max(1, min(self.most, self._free))
+
+    def run(self, rows: Sequence[Row], limits: Limits, *, one_core: bool = False) -> Outputs | None:
         """Return what the model gives for ``rows``, which fit into one run; none where the time was up first.
 
+        The run takes ``one_core`` only where its caller has others to run beside it.
         Raises ``OverloadedError`` at once where more callers wait already than ``limits`` allow, and what ``run``
         raises for these rows; what it raises for the rows of others is theirs alone.
         """
         cores = 1
         with self._lock:
             if self._free and not self._line:
-                cores = self._most if self._free >= self._most else 1
+                cores = self.most if self._free >= self.most and not one_core else 1
                 self._free -= cores
                 waiting = None
             else:

@@ -1,0 +1,136 @@
+"""The runs of one call: side by side on a core each, or one after another on all cores, whichever is sooner.
+
+A run on all cores waits for them at every operator, so two runs on a core each get through more than two that share
+both; but one of them by itself takes longer, and a core that has nothing left to do is lost.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from guardsdk.beside import Beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from guardsdk.engine.batches import Row
+    from guardsdk.engine.session import Outputs
+    from guardsdk.engine.turns import Turns
+    from guardsdk.limits import Limits
+
+    Batch = list[Row]
+
+_FRAME = 24
+"""What a run costs besides its tokens, in tokens; more cores do not make that part shorter."""
+_SHARED = 0.75
+"""Cores to this power is how many times as fast they are together as one alone, on the tokens of one run."""
+
+
+class _Round(NamedTuple):
+    """What runs side by side until all of it is done."""
+
+    batches: list[Batch]
+    shares: list[list[int]]
+    """Of the batches, by index, for each core."""
+    end: int
+    """Where the plan goes on after it."""
+
+
+class Abreast:
+    """Runs the batches of one call. Thread-safe."""
+
+    def __init__(self, turns: Turns, worth: Callable[[int], bool], longest: int) -> None:
+        """Run by ``turns``. ``worth`` is told of tokens that could run beside others, and says whether they should.
+
+        ``longest`` is the most tokens a row has: about as many go to each core before all of them are waited for.
+        """
+        self._turns = turns
+        self._worth = worth
+        self._longest = longest
+
+    def run(
+        self, plan: Sequence[Batch], limits: Limits, wanted: Callable[[Row], bool]
+    ) -> Iterator[tuple[Batch, Outputs]]:
+        """Yield every batch of ``plan``, in order, with what the model gives for it, until the time is up.
+
+        Rows that are not ``wanted`` any more are left out, which is asked shortly before they run. Cores that other
+        callers use or wait for are left to them. Every thread it starts has ended when it yields, or raises.
+        Raises what a run raises.
+        """
+        at, end, alone = 0, len(plan), self._turns.most == 1
+        while at < end and not limits.passed:
+            batch = [row for row in plan[at] if wanted(row)]
+            at += 1
+            if not batch:
+                continue
+            together = None if alone or at == end else self._round(batch, plan, at, wanted)
+            if together is None:
+                outputs = self._turns.run(batch, limits)
+                if outputs is None:
+                    return
+                yield batch, outputs
+                continue
+            at = together.end
+            found = self._side_by_side(together, limits)
+            for one, outputs in zip(together.batches, found, strict=True):
+                if outputs is not None:
+                    yield one, outputs
+            if any(outputs is None for outputs in found):
+                return
+
+    def _round(self, first: Batch, plan: Sequence[Batch], at: int, wanted: Callable[[Row], bool]) -> _Round | None:
+        """Return what of ``plan``, from ``at`` on, runs beside ``first``; none where it had better run alone."""
+        cores = self._turns.spare
+        if cores == 1:
+            return None
+        batches, lengths = [first], [_length(first)]
+        room = cores * (self._longest + _FRAME) - _FRAME - lengths[0]
+        while at < len(plan):
+            rows = [row for row in plan[at] if wanted(row)]
+            if rows:
+                room -= _FRAME + _length(rows)
+                if room < 0:
+                    break
+                batches.append(rows)
+                lengths.append(_length(rows))
+            at += 1
+        shares = dealt(lengths, cores)
+        return _Round(batches, shares, at) if len(shares) > 1 and self._worth(lengths[0]) else None
+
+    def _side_by_side(self, together: _Round, limits: Limits) -> list[Outputs | None]:
+        """Run each share on a core of its own; none for what there was no time for."""
+        found: list[Outputs | None] = [None] * len(together.batches)
+
+        def run(share: Sequence[int]) -> None:
+            for at in share:
+                if not limits.passed:
+                    found[at] = self._turns.run(together.batches[at], limits, one_core=True)
+
+        with ExitStack() as stack:
+            *beside, own = together.shares  # the last has the least to do, and this thread others to start first
+            others = [stack.enter_context(Beside(partial(run, share))) for share in beside]
+            run(own)
+        for one in others:
+            one.result()
+        return found
+
+
+def dealt(lengths: Sequence[int], cores: int) -> list[list[int]]:
+    """Deal runs of the given ``lengths``, in tokens, out to at most ``cores``, so that all are done soonest.
+
+    Returns the indices for each core, in order; a single list where one after another on all cores is as soon.
+    """
+    shares: list[list[int]] = [[] for _ in range(max(1, min(cores, len(lengths))))]
+    loads = [0] * len(shares)
+    for at in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
+        least = loads.index(min(loads))
+        shares[least].append(at)
+        loads[least] += _FRAME + lengths[at]
+    in_order = len(lengths) * _FRAME + sum(lengths) / cores**_SHARED
+    return [sorted(share) for share in shares] if max(loads) < in_order else [list(range(len(lengths)))]
+
+
+def _length(batch: Batch) -> int:
+    return sum(row.length for row in batch)
