@@ -37,7 +37,7 @@ class Gate:
         self.runs = self.failures = 0
         plain = Turns.run
 
-        def run(turns: Turns, rows: Sequence[Row], limits: Limits) -> Outputs | None:
+        def run(turns: Turns, rows: Sequence[Row], limits: Limits, **how: bool) -> Outputs | None:
             self.runs += 1
             self.begun.set()
             assert self.open.wait(PATIENCE_S)
@@ -45,7 +45,7 @@ class Gate:
                 self.failures -= 1
                 msg = "the device is lost"
                 raise RuntimeError(msg)
-            return plain(turns, rows, limits)
+            return plain(turns, rows, limits, **how)
 
         monkeypatch.setattr(Turns, "run", run)
 
