@@ -5,7 +5,7 @@ import random
 from models.training.generators import contrast
 from models.training.generators.output_surface import columns
 
-ROWS = list(contrast.generate(random.Random(3), 2000))
+ROWS = list(contrast.generate(random.Random(3), 6000))
 ASKED = "gen_contrast_moderation_ask"
 BANKS = ("contrast_hate", "contrast_abuse", "contrast_moderation", "contrast_moderation_ask")
 
