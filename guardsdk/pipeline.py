@@ -149,7 +149,8 @@ class Pipeline:
                 judged[place] = limited(judged[place], len(text))
         share = (time.perf_counter() - started) / len(texts)
         records: Sequence[CheckRecord] = [
-            CheckRecord(judged[place].taking(share), started_ns, len(text), actor) for place, text in enumerate(texts)
+            CheckRecord(judged[place].taking(share, text), started_ns, len(text), actor)
+            for place, text in enumerate(texts)
         ]
         if self._recorder is not None:
             records = written(self._recorder, self._policy, records, texts)

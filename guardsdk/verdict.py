@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from guardsdk.belonging import mark_of
 from guardsdk.frozen import Frozen
 
 if TYPE_CHECKING:
@@ -182,7 +183,12 @@ class Verdict(_Computed):
 
     ``bool(verdict)`` is true only when the text was checked completely *and* is allowed. Under a policy with
     ``on_error = "allow"`` a text that could not be checked has ``allowed`` true and is still false here.
+
+    A verdict knows its text again by a digest under a key of the process. That is no field: it is in no dump, pickle,
+    ``repr`` or comparison.
     """
+
+    __slots__ = ("_mark",)
 
     allowed: bool
     """Whether the text may pass as it is: true where ``action`` is ``allow`` or ``flag``."""
@@ -247,10 +253,41 @@ class Verdict(_Computed):
         status = "" if self.status is Status.COMPLETE else f", {self.status.value}{why and f': {why}'}"
         return f"{self.stage.value}: {self.action.value}{by}{score}{would}{status}"
 
-    def taking(self, duration_s: float) -> Verdict:
-        """Return a copy for one caller, who may change its one mutable part without changing anybody else's."""
-        return Verdict.of({**self.__dict__, "duration_s": duration_s, "scores": self.scores.copy()})
+    def taking(self, duration_s: float, text: str) -> Verdict:
+        """Return a copy for one caller of the check of ``text``.
+
+        The caller may change its one mutable part without changing anybody else's.
+        """
+        own = Verdict.of({**self.__dict__, "duration_s": duration_s, "scores": self.scores.copy()})
+        _set_mark(own, mark_of(text))
+        return own
+
+    def is_of_another(self, text: str) -> bool:
+        """Whether this is known to be the verdict of another text than ``text``.
+
+        Only the process that made a verdict, and those it forked, can tell; for one that was pickled, read from JSON or
+        put together from several it is always false.
+        """
+        mark = getattr(self, "_mark", None)
+        return mark is not None and mark != mark_of(text)
 
     def remembered(self) -> Verdict:
         """Return a copy as the cache keeps it."""
         return Verdict.of({**self.__dict__, "cached": True})
+
+    def __copy__(self) -> Self:
+        """Return a copy, of the same text."""
+        return self._marking(super().__copy__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return a deep copy, of the same text."""
+        return self._marking(super().__deepcopy__(memo))
+
+    def _marking(self, copied: Self) -> Self:
+        if (mark := getattr(self, "_mark", None)) is not None:
+            _set_mark(copied, mark)
+        return copied
+
+
+_set_mark = vars(Verdict)["_mark"].__set__
+"""As the others above."""

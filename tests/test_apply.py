@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
+from copy import copy
 from typing import TYPE_CHECKING
 
 import pytest
 
+from guardsdk.belonging import mark_of
 from guardsdk.errors import Blocked, CheckFailedError, InputError, InputTypeError
 from guardsdk.guard import Guard
 from guardsdk.policy import Policy, default_policy
 from guardsdk.vault import Vault
-from guardsdk.verdict import Stage
+from guardsdk.verdict import Stage, Verdict
 from tests.acting import ActingGuard, guard_of, principle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from guardsdk.reviewing import ReviewItem
@@ -79,12 +85,61 @@ def test_a_text_that_could_not_be_checked_is_not_handed_out() -> None:
         guard.apply(TEXT, guard.check(TEXT))
 
 
-def test_a_verdict_of_another_text_is_refused() -> None:
+@pytest.mark.parametrize("other", ["short", TEXT.replace("sk-1", "sk-2"), TEXT + " "])
+async def test_a_verdict_of_another_text_is_refused(other: str) -> None:
+    """Also where its passages would fit, and where the verdict allows."""
     guard = guard_of("redact", IN)
-    with pytest.raises(InputError, match="it is of another text"):
-        guard.apply("short", guard.check(TEXT))
+    for verdict in (guard.check(TEXT), guard.check(TEXT), guard.check("harmless"), copy(guard.check(TEXT))):
+        with pytest.raises(InputError, match="the verdict is of another text"):
+            guard.apply(other, verdict)
+        with pytest.raises(InputError, match="the verdict is of another text"):
+            await guard.aapply(other, verdict)
     with pytest.raises(InputTypeError, match="text must be a string"):
         guard.apply(None, guard.check(TEXT))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cut", [str, lambda text: text.encode().decode()])
+def test_an_equal_text_is_the_same_text(cut: Callable[[str], str]) -> None:
+    guard = guard_of("redact", IN)
+    first, again = guard.check_many([TEXT, TEXT])
+    assert guard.apply(cut(TEXT), first) == guard.apply(cut(TEXT), again) == "the code [CODE_1], [CODE_1]"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        lambda verdict: pickle.loads(pickle.dumps(verdict)),  # noqa: S301  its own
+        lambda verdict: Verdict.model_validate_json(verdict.model_dump_json()),
+    ],
+)
+def test_a_verdict_from_elsewhere_holds_no_text_to_tell_by_but_has_its_passages(
+    sent: Callable[[Verdict], Verdict],
+) -> None:
+    guard = guard_of("redact", IN)
+    verdict = sent(guard.check(TEXT))
+    assert guard.apply(TEXT, verdict) == "the code [CODE_1], [CODE_1]"
+    with pytest.raises(InputError, match="it is of another text"):
+        guard.apply("short", verdict)
+
+
+def test_what_a_verdict_knows_its_text_by_is_of_this_process_alone() -> None:
+    """Nobody who gets a digest, from a core dump or another run, can try texts on it."""
+    verdict = guard_of("redact", IN).check(TEXT)
+    assert verdict.is_of_another("short")
+    assert not verdict.is_of_another(TEXT)
+    assert mark_of(TEXT) not in pickle.dumps(verdict)
+    assert repr(mark_of(TEXT))[2:-1] not in f"{verdict!r}{verdict}{verdict.model_dump()}"
+    script = f"from guardsdk.belonging import mark_of; print(mark_of({TEXT!r}).hex())"
+    others = {subprocess.check_output([sys.executable, "-c", script], text=True) for _ in range(2)}
+    assert len(others | {mark_of(TEXT).hex()}) == 3
+
+
+def test_the_verdict_of_a_stream_is_of_all_its_parts() -> None:
+    guard = guard_of("redact", OUT)
+    stream = guard.stream(iter(["One sentence. ", "Another one. ", "A third."]))
+    text = "".join(stream)
+    assert stream.verdict is not None
+    assert guard.apply(text, stream.verdict) == text
 
 
 async def test_an_async_reviewer_is_waited_for_in_a_loop_only() -> None:

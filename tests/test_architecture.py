@@ -19,6 +19,7 @@ FLOORS = {
     "verdict": 0,
     "errors": 0,
     "forking": 0,
+    "belonging": 0,
     "beside": 0,
     "settings": 0,
     "surroundings": 0,

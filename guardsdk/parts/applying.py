@@ -57,7 +57,8 @@ class Applying:
             Blocked: The action is ``block``, or ``revise``, for which there is no model to ask again; the reviewer
                 denies; or the changed text is still held back when it is checked once more.
             CheckFailedError: The text, or the changed one, could not be checked.
-            InputError: The verdict is of another text, or the reviewer can only be waited for with ``aapply``.
+            InputError: The verdict is of another text, or the reviewer can only be waited for with ``aapply``. Of a
+                verdict from another process, from JSON or of a stream, only passages that ``text`` does not have tell.
         """
         require(self.reviewer is None or not self.reviewer.needs_loop, "the reviewer is async; use aapply")
         return drive(_applied(self, text, verdict, Surroundings(context, system), vault))
@@ -79,4 +80,5 @@ def _applied(guard: _Guard, text: str, verdict: Verdict, around: Surroundings, v
     from guardsdk.calling.handling import Plain, applied  # noqa: PLC0415  many guards only check
 
     text = text_of(text, "text")
+    require(not verdict.is_of_another(text), "the verdict is of another text: give the one that was checked, unchanged")
     return applied(guard.policy, guard.reviewer, Plain(text, verdict.stage, around, guard.check), verdict, vault)

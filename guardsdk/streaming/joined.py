@@ -37,8 +37,9 @@ def joined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
     reasons = [reason for one in verdicts for reason in (*one.degraded_reasons, *((one.error,) if some_failed else ()))]
     action = Action.BLOCK if stopped is not None and lead.action is Action.REDACT else lead.action
     would = [one.would_action for one in verdicts if one.would_action is not None]
-    return lead.model_copy(
-        update={
+    return Verdict.of(  # not a copy of one part's, which knows the text of that part
+        {
+            **lead.__dict__,
             "action": action,
             "allowed": action.passes,
             "would_action": max(would, key=lambda one: one.strength) if would else None,
