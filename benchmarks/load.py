@@ -9,62 +9,113 @@ import random
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from operator import truediv
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.evaluation.statistics import percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from guardsdk import Guard
 
 CALLERS = 64
 EACH = 6
 """Checks of every caller, one after the other."""
+_ROUNDS = 5
+"""All that is compared is measured in turn, so often: a machine that is slower for a second is so for all of it."""
 _LONE = 60
-_REPEATS = 3
-"""Checks of a lone caller: at least so many, and of each text so many."""
+"""Checks of a lone caller in one round; each text comes several times in all."""
 _ARRIVALS = 400
 _LOAD = 0.5
 """Of the throughput of all callers together, for the waits at ordinary load."""
+
+_Seconds = dict[str, list[float]]
+"""What a lone caller's checks of each text took."""
 
 
 def load(guard: Guard, single: Guard, pool: Sequence[str], cores: int) -> dict[str, Any]:
     """Measure ``guard``, whose cache is off, on texts of ``pool``; wall time, so on a machine with nothing else to do.
 
-    The best throughput is that of ``check_many``, or of a thread per core with ``guard`` or ``single``.
+    Figures are medians of rounds, and ratios are of what was measured in the same round. The best throughput is that
+    of ``check_many``, or of a thread per core with ``guard`` or ``single``, whichever is the best in the middle.
     ``slowest_caller`` is the longest mean wait of a caller over the shortest: 1 is fair. At half load ``single``, the
     same guard with one thread a run, meets the same arrivals; ``queue`` says how long they take where nothing but the
-    line makes a check wait.
+    line makes a check wait, and ``lone`` what makes one late where nobody else is there.
     """
     texts = [text for text, _ in zip(itertools.cycle(pool), range(CALLERS * EACH), strict=False)]
-    alone: dict[str, list[float]] = {}
-    for text in texts[: max(_LONE, _REPEATS * len(pool))]:
-        start = time.perf_counter()
-        guard.check(text)
-        alone.setdefault(text, []).append(time.perf_counter() - start)
-    lone = [seconds for own in alone.values() for seconds in own]
-    best = max(_many(guard, texts), _threads(guard, texts, cores), _threads(single, texts, cores))
-    rate, waits = asyncio.run(_callers(guard, texts))
-    gaps = _gaps(_LOAD * rate)
-    services = [statistics.median(alone[text]) for text in itertools.islice(itertools.cycle(texts), _ARRIVALS)]
-    median = statistics.median(lone)
-    half = {
-        "measured": asyncio.run(_open_loop(guard, texts, gaps)),
-        "one_thread": asyncio.run(_open_loop(single, texts, gaps)),
-        "one_line": queue(gaps, services, 1),
-        "line_per_core": queue(gaps, services, cores),
+    _threads(guard, texts[: 2 * cores], cores)  # what serves many callers is opened when there are some first
+    ways: dict[str, Callable[[], float]] = {
+        "batch": lambda: _many(guard, texts),
+        "threads": lambda: _threads(guard, texts, cores),
+        "one_thread": lambda: _threads(single, texts, cores),
     }
-    means = [statistics.mean(own) for own in waits]
+    rates: dict[str, list[float]] = {}
+    fair: list[float] = []
+
+    def together() -> float:
+        rate, waits = asyncio.run(_callers(guard, texts))
+        means = [statistics.mean(own) for own in waits]
+        fair.append(max(means) / min(means))
+        return rate
+
+    measured = {**ways, "callers": together}
+    for at in range(_ROUNDS):
+        for name in list(measured)[:: -1 if at % 2 else 1]:
+            rates.setdefault(name, []).append(measured[name]())
+    middle = {name: statistics.median(found) for name, found in rates.items()}
+    best = max(ways, key=middle.__getitem__)
+    lone, half = _half_load(guard, single, texts, cores, _LOAD * middle["callers"])
     return {
         "callers": CALLERS,
-        "lone_p50_ms": 1e3 * median,
-        "best_per_s": best,
-        "callers_per_s": rate,
-        "share_of_best": rate / best,
-        "slowest_caller": max(means) / min(means),
-        "half_load": {"per_s": _LOAD * rate} | {name: _waits(seconds, median) for name, seconds in half.items()},
+        "rounds": _ROUNDS,
+        "lone_p50_ms": 1e3 * lone,
+        "best_per_s": middle[best],
+        "callers_per_s": middle["callers"],
+        "share_of_best": statistics.median(map(truediv, rates["callers"], rates[best])),
+        "slowest_caller": statistics.median(fair),
+        "half_load": half,
     }
+
+
+def _half_load(
+    guard: Guard, single: Guard, texts: Sequence[str], cores: int, per_s: float
+) -> tuple[float, dict[str, Any]]:
+    """Return the median seconds of a lone caller, and the waits where ``per_s`` checks come at random."""
+    gaps = _gaps(per_s)
+    alone: _Seconds = {}
+    middles: list[float] = []
+    waits: dict[str, list[dict[str, float]]] = {}
+    order = itertools.cycle(texts)
+    for _ in range(_ROUNDS):
+        middle = statistics.median(_lone(guard, list(itertools.islice(order, _LONE)), alone))
+        middles.append(middle)
+        for name, one in (("measured", guard), ("one_thread", single)):
+            waits.setdefault(name, []).append(_waits(asyncio.run(_open_loop(one, texts, gaps)), middle))
+    overall = statistics.median(middles)
+    known = {text: statistics.median(own) for text, own in alone.items()}
+    services = [known[text] for text in itertools.islice(itertools.cycle(known), _ARRIVALS)]
+    half: dict[str, Any] = {"per_s": per_s} | {name: _middle(found) for name, found in waits.items()}
+    half["lone"] = _waits(list(itertools.chain.from_iterable(alone.values())), overall)
+    half["one_line"] = _waits(queue(gaps, services, 1), overall)
+    half["line_per_core"] = _waits(queue(gaps, services, cores), overall)
+    return overall, half
+
+
+def _lone(guard: Guard, texts: Sequence[str], alone: _Seconds) -> list[float]:
+    """Return the seconds of checks one after the other, noted for each text in ``alone`` as well."""
+    found = []
+    for text in texts:
+        start = time.perf_counter()
+        guard.check(text)
+        found.append(time.perf_counter() - start)
+        alone.setdefault(text, []).append(found[-1])
+    return found
+
+
+def _middle(found: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each figure over rounds."""
+    return {name: statistics.median(one[name] for one in found) for name in found[0]}
 
 
 def queue(gaps: Sequence[float], services: Sequence[float], servers: int) -> list[float]:

@@ -91,6 +91,7 @@ def load_table(result: dict[str, Any]) -> str:
     found = result["load"]
     half = found["half_load"]
     kinds = {
+        "lone": "one caller, nobody else there",
         "measured": f"at half of that ({half['per_s']:.0f}/s, random arrivals)",
         "one_thread": "the same with `Guard(threads=1)`",
         "one_line": "a line in order, each check as long as a lone caller's",
@@ -110,7 +111,8 @@ def load_table(result: dict[str, Any]) -> str:
     head = ["half load, random arrivals", "p50, ms", "p99, ms", "p99 over one caller's p50"]
     return f"""\
 {table(["what", "measured"], rows, 1)}
-The last two rows are computed, for the same arrivals, from the times of a lone caller: chance alone makes callers wait.
+Medians of rounds, each of everything that is compared. The last two rows are computed, for the same arrivals, from the
+times of a lone caller: chance alone makes callers wait.
 A lone caller's run takes all cores, and callers who come meanwhile get one each; `threads=1` gives a lone one no more.
 
 {table(head, waits, 1)}"""
