@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from guardsdk import Guard
+from guardsdk.engine.crowd import Crowd
 from guardsdk.registry.lookup import MANIFEST_FILE, find_model
 from guardsdk.settings import Settings
 
@@ -24,6 +27,14 @@ hypothesis.settings.load_profile("guardsdk")
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cores_to_spare() -> Iterator[None]:
+    """Let no test depend on what else this machine does: every run on all cores got all of them."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("guardsdk.engine.turns.Crowd", partial(Crowd, cpu_clock=time.perf_counter))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
 """Whose rows run next: many threads share one model, in turn, and where rows may share a run, in one.
 
 There is no thread of its own. A caller who finds a free core runs at once, and one who finds enough of them free takes
-several: a lone one never waits. Others line up; whoever leaves hands each core to the first in line, who takes along
-those behind with rows of about the same length. Runs on a core each get through more than runs that share their cores:
-those wait for each other at every operator.
+several, unless the machine has other work for them: a lone one never waits. Others line up; whoever leaves hands each
+core to the first in line, who takes along those behind with rows of about the same length. Runs on a core each get
+through more than runs that share their cores: those wait for each other at every operator.
 A text of many windows lines up again for each run, so that it never holds up a short one for longer than that.
 """
 
@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardsdk.engine.batches import fits
+from guardsdk.engine.crowd import Crowd
 from guardsdk.engine.session import Outputs
 from guardsdk.errors import OverloadedError
 
@@ -57,13 +58,17 @@ class _Waiting:
 class Turns:
     """Runs rows for many threads. Thread-safe; not for use across a fork."""
 
-    def __init__(self, run: Run, cores: int, capacity: Callable[[], Capacity], most: int = 1) -> None:
+    def __init__(
+        self, run: Run, cores: int, capacity: Callable[[], Capacity], most: int = 1, crowd: Crowd | None = None
+    ) -> None:
         """Run with ``run``, which is called from the callers' threads, on at most ``cores`` at a time.
 
-        A run takes ``most`` of them, no more than ``cores``, where that many are free as its caller comes; else one.
+        A run takes ``most`` of them, no more than ``cores``, where that many are free as its caller comes and the
+        ``crowd`` on the machine leaves them to it; else one.
         """
         self._run = run
         self._capacity = capacity
+        self._crowd = crowd or Crowd()
         self._lock = threading.Lock()
         self._free = cores
         self.most = most
@@ -85,7 +90,8 @@ class Turns:
         cores = 1
         with self._lock:
             if self._free and not self._line:
-                cores = self.most if self._free >= self.most and not one_core else 1
+                alone = self._free >= self.most > 1 and not one_core
+                cores = self.most if alone and not self._crowd.crowded else 1
                 self._free -= cores
                 waiting = None
             else:
@@ -103,9 +109,12 @@ class Turns:
                     waiting = self._line_up(rows, limits, alone=True)
             else:
                 break
+        began = self._crowd.begin() if cores > 1 else None
         try:
             return self._run(rows, cores)
         finally:
+            if began is not None:
+                self._crowd.end(began)
             self._leave(cores)
 
     @property
