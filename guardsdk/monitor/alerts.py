@@ -150,10 +150,18 @@ class Alerts:
             del self._told[key]
 
 
-def tell(listeners: Iterable[Callable[[Alert], None]], alert: Alert) -> None:
-    """Tell every listener; one that raises neither stops the others nor reaches the host."""
-    for listener in listeners:
+def tell(listeners: Iterable[Callable[[Alert], None]], fresh: deque[Alert]) -> None:
+    """Take the alerts out of ``fresh``, in order, and tell every listener of each. Safe to call from many threads.
+
+    A listener that raises neither stops the others nor reaches the host.
+    """
+    while fresh:
         try:
-            listener(alert)
-        except Exception as error:  # noqa: BLE001  bookkeeping may never break the call it watches
-            _logger.warning("monitor: a listener raised %s; the alert is kept", type(error).__qualname__)
+            alert = fresh.popleft()
+        except IndexError:  # another thread has taken the last
+            return
+        for listener in listeners:
+            try:
+                listener(alert)
+            except Exception as error:  # noqa: BLE001  bookkeeping may never break the call it watches
+                _logger.warning("monitor: a listener raised %s; the alert is kept", type(error).__qualname__)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import secrets
 import threading
+from collections import deque
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -19,18 +21,19 @@ from guardsdk.monitor.lately import Late, Lately
 from guardsdk.monitor.memory import Known, Memory
 from guardsdk.monitor.telling import about_actor, about_traffic
 from guardsdk.monitor.traffic import glance, watched
+from guardsdk.monitor.waiting import Waiting
 from guardsdk.policy.monitoring import MonitorRules
 from guardsdk.pseudonyms import Pseudonyms
 from guardsdk.verdict import Stage, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from guardsdk.monitor.actors import Actor, Actors
     from guardsdk.monitor.alerts import Alert
     from guardsdk.monitor.approach import Step
     from guardsdk.monitor.behaviour import Told
-    from guardsdk.monitor.traffic import Change, Glance
+    from guardsdk.monitor.traffic import Glance
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import Enforcement
@@ -50,7 +53,8 @@ class Monitor:
     """Watches the checks of guards with one policy. Thread-safe, and cheap enough to be told of every check.
 
     It keeps histograms, counts, alerts and, of actors, a few numbers and sketches under pseudonyms: no text, no
-    embedding, no name. Its clock is that of the checks it is told of.
+    embedding, no name. Its clock is that of the checks it is told of. What an actor did is weighed at once; the figures
+    of a check are filed with those of the next few, at the latest by whoever looks at them.
     """
 
     wants_embedding = True
@@ -73,7 +77,8 @@ class Monitor:
                 be merged, and one that is to go on from a saved state, need the same.
             pseudonym: What makes pseudonyms in place of ``key``: that of a decision log, so that both name an actor
                 alike.
-            on_alert: Called with every alert, in the thread of the check that raised it. It must return quickly.
+            on_alert: Called with every alert in the thread of a check: the one that raised it or, of an alert about the
+                traffic, one soon after; or in that of whoever looks first. It must return quickly.
             reporter: Where alerts go in OpenTelemetry; the global providers when left out.
             references: Gives the quantiles of the benign scores of the model in use, per label and stage.
         """
@@ -83,13 +88,12 @@ class Monitor:
             pseudonym = Pseudonyms(secrets.token_bytes(_KEY_BYTES) if key is None else key).of
         self._pseudonym = pseudonym
         self._reporter = reporter
-        self._listeners = [self._report, *(() if on_alert is None else (on_alert,))]
-        self._references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]] = (
-            dict if references is None else references
-        )
-        self._watched = watched(policy)
-        self._lately = Lately()
-        self._lock = threading.Lock()
+        self._listeners = [self._report, *filter(None, [on_alert])]
+        self._references = references or dict
+        self._watched, self._lately = watched(policy), Lately()
+        self._lock, self._waiting = threading.Lock(), Waiting()
+        self._fresh: deque[Alert] = deque()
+        """Alerts that nobody was told of yet."""
         self._chance = random.Random().random  # noqa: S311  ranks among equals, nothing secret
         self._memory = self._blank()
         after_fork(self._renew)
@@ -100,43 +104,71 @@ class Monitor:
     @property
     def checks(self) -> int:
         """Checks it was told of."""
-        return self._memory.checks
+        with self._up_to_date() as memory:
+            return memory.checks
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """The newest alerts, oldest first."""
-        with self._lock:
-            return tuple(self._memory.alerts.kept)
+        with self._up_to_date() as memory:
+            return tuple(memory.alerts.kept)
 
     @property
     def suppressed(self) -> int:
         """Alerts not raised because the same one had been, within the cool-down."""
-        with self._lock:
-            return self._memory.alerts.suppressed
+        with self._up_to_date() as memory:
+            return memory.alerts.suppressed
 
     def on_check(self, record: CheckRecord) -> None:
         """Take note of one check."""
         verdict = record.verdict
+        # What a document says is no deed of the actor.
+        if record.actor is None or verdict.stage is Stage.TOOL or verdict.status is Status.FAILED:
+            if self._waiting.add(record):
+                self.catch_up()
+            return
         seen = glance(verdict, self._watched, self.rules.band)
-        pseudonym = None if record.actor is None else self._pseudonym(record.actor)
-        time_s = record.started_ns / _NANOSECONDS
-        fresh: list[Alert] = []
+        pseudonym, time_s = self._pseudonym(record.actor), record.started_ns / _NANOSECONDS
         with self._lock:
-            memory = self._memory
-            if time_s > memory.now_s:  # noqa: PLR1730  sooner than a call
-                memory.now_s = time_s
+            self._memory.now_s = max(self._memory.now_s, time_s)
+            if self._waiting.add(record, seen):
+                self._file()
+            for one in self._of_actor(pseudonym, record, seen, time_s):
+                self._raise(about_actor(one, pseudonym, record))
+        tell(self._listeners, self._fresh)
+
+    def catch_up(self) -> None:
+        """File the checks that wait to be filed with others, and tell of what they show."""
+        with self._up_to_date():
+            pass
+
+    @contextmanager
+    def _up_to_date(self) -> Iterator[Memory]:
+        """Lock the memory, with every check it was told of in it."""
+        with self._lock:
+            self._file()
+            yield self._memory
+        tell(self._listeners, self._fresh)
+
+    def _file(self) -> None:
+        """Put the figures of the checks that wait where they belong; the lock is held."""
+        memory = self._memory
+        for record, known in self._waiting.taken():
+            verdict, time_s = record.verdict, record.started_ns / _NANOSECONDS
+            seen = glance(verdict, self._watched, self.rules.band) if known is None else known
+            memory.now_s = max(memory.now_s, time_s)
             memory.checks += 1
             if record.embedding is not None and not memory.sketcher.ready and seen.stage is Stage.INPUT:
                 memory.sketcher.learn(record.embedding)
-            changes = memory.traffic.take(verdict, seen, time_s, self._chance)
-            told: Sequence[Told] = ()
-            # What a document says is no deed of the actor.
-            if pseudonym is not None and seen.stage is not Stage.TOOL and verdict.status is not Status.FAILED:
-                told = self._of_actor(pseudonym, record, seen, time_s)
-            if changes or told:
-                fresh = self._raised(record, changes, pseudonym or "", told)
-        for alert in fresh:
-            tell(self._listeners, alert)
+            for change in memory.traffic.take(verdict, seen, time_s, self._chance):
+                alert = about_traffic(change, record, memory.traffic.since_model)
+                change.series.begin_anew()
+                self._raise(alert)
+
+    def _raise(self, alert: Alert) -> None:
+        """Keep ``alert`` unless it is cooling down, to be told of once the lock, which is held, is free."""
+        if self._memory.alerts.add(alert):
+            self._fresh.append(alert)
 
     @property
     def limiter(self) -> Self | None:
@@ -153,14 +185,15 @@ class Monitor:
     def forget(self, actor: str) -> None:
         """Forget everything about ``actor``, and drop the alerts about them."""
         pseudonym = self._pseudonym(actor)
-        with self._lock:
-            self._memory.actors.forget(pseudonym)
+        with self._up_to_date() as memory:
+            memory.actors.forget(pseudonym)
             self._lately.forget(pseudonym)
-            self._memory.alerts.forget(pseudonym)
+            memory.alerts.forget(pseudonym)
 
     def follow(self, policy: Policy) -> None:
         """Watch the principles of ``policy`` from now on, as where a guard was taught one; the rules stay."""
-        self.policy, self._watched = policy, watched(policy)
+        with self._up_to_date():  # what came before was judged by the other
+            self.policy, self._watched = policy, watched(policy)
 
     def listen(self, listener: Callable[[Alert], None]) -> None:
         """Call ``listener`` too with every alert from now on."""
@@ -168,8 +201,8 @@ class Monitor:
 
     def state(self) -> dict[str, Any]:
         """Return everything remembered as JSON values: figures, digests, pseudonyms and sketches, and no text."""
-        with self._lock:
-            return self._memory.state(self._known())
+        with self._up_to_date() as memory:
+            return memory.state(self._known())
 
     def save(self, path: str | Path) -> None:
         """Write the state to ``path``, whole or not at all, readable by its owner only. Raises ``OSError``."""
@@ -190,8 +223,8 @@ class Monitor:
         if state.get("key") != self._known().key:
             msg = f"{source}: its actors have other pseudonyms; make both monitors with the same key"
             raise InputError(msg)
-        with self._lock:
-            self._memory.merge(other)
+        with self._up_to_date() as memory:
+            memory.merge(other)
 
     def blank(self) -> Monitor:
         """Return a monitor of the same policy and pseudonyms that has seen nothing."""
@@ -200,14 +233,13 @@ class Monitor:
     def share_actors(self, make: Callable[[Actors, float], SharedActorsT]) -> SharedActorsT:
         """Keep actors in what ``make`` returns, given the actors here and how long they are kept, in seconds."""
         with self._lock:
-            shared = make(self._memory.actors, self.rules.actors.ttl_s)
-            self._memory.actors = shared
+            self._memory.actors = shared = make(self._memory.actors, self.rules.actors.ttl_s)
         return shared
 
     def lessons(self) -> dict[str, Any] | None:
         """Return what was learned of embeddings as JSON values; none before enough was."""
-        with self._lock:
-            return self._memory.sketcher.state()
+        with self._up_to_date() as memory:
+            return memory.sketcher.state()
 
     def learn_from(self, lessons: dict[str, Any]) -> None:
         """Compare texts by ``lessons`` of another monitor from now on. Raises ``InputError`` where they are none."""
@@ -239,21 +271,6 @@ class Monitor:
             embedding = self._lately.newest(pseudonym)
         return None if embedding is None else self._memory.sketcher.sketch(embedding)
 
-    def _raised(
-        self, record: CheckRecord, changes: Sequence[Change], pseudonym: str, told: Sequence[Told]
-    ) -> list[Alert]:
-        """Return the alerts of one check that are not cooling down."""
-        alerts = self._memory.alerts
-        fresh = []
-        for change in changes:
-            alert = about_traffic(change, record, self._memory.traffic.since_model)
-            change.series.begin_anew()
-            fresh += [alert] if alerts.add(alert) else []
-        for one in told:
-            alert = about_actor(one, pseudonym, record)
-            fresh += [alert] if alerts.add(alert) else []
-        return fresh
-
     def _of_actor(self, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> Sequence[Told]:
         rules, memory = self.rules, self._memory
         asks, refusal = seen.stage is Stage.INPUT, 0.0
@@ -264,7 +281,7 @@ class Monitor:
         elif record.embedding is not None:
             closeness = NO_SCORE if seen.closeness is None else seen.closeness
             self._lately.note(pseudonym, Late(time_s, closeness, record.embedding))
-            if memory.checks % _SAMPLED == 0:
+            if (memory.checks + len(self._waiting)) % _SAMPLED == 0:
                 self._sample(pseudonym, time_s)
         sketch, lately = partial(self._sketch, pseudonym, record), partial(self._steps, pseudonym, time_s)
         now = Seen(time_s, seen.closeness, seen.held, sketch, lately, refusal)
@@ -297,13 +314,14 @@ class Monitor:
 
     def _renew(self) -> None:
         """In a forked child: begin with nothing counted; a thread of the parent may have been at it, lock in hand."""
-        self._lock = threading.Lock()
+        self._lock, self._waiting, self._fresh = threading.Lock(), Waiting(), deque()
         self._chance = random.Random().random  # noqa: S311  as above; the parent's would give both the same
         parent, self._memory = self._memory, self._blank()
         self._memory.follow(parent)
 
     def _everybody_but(self, actor: Actor) -> Everybody:
         """Return the shares among all others; the text just counted is the actor's own."""
+        self._file()
         of, traffic = actor.checks + 1.0, self._memory.traffic
         return Everybody(
             traffic.share("blocked", actor.blocks + 1.0, of),

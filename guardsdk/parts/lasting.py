@@ -10,6 +10,7 @@ from guardsdk.errors import GuardError
 if TYPE_CHECKING:
     from guardsdk.cache import VerdictCache
     from guardsdk.decisions.log import DecisionLog
+    from guardsdk.monitor.monitor import Monitor
     from guardsdk.parts.loading import Loader
 
 
@@ -20,13 +21,16 @@ class Lasting:
     _loader: Loader[Any]
     _cache: VerdictCache | None
     _log: DecisionLog | None
+    _monitor: Monitor | None
 
     def close(self) -> None:
-        """Let go of model and cache and flush the decision log; every later check raises ``GuardError``.
+        """Let go of model and cache and flush monitor and decision log; every later check raises ``GuardError``.
 
         Raises ``DecisionLogError`` where the log cannot be flushed. Closing twice does no harm.
         """
         self._closed = True
+        if self._monitor is not None:
+            self._monitor.catch_up()
         self._loader.forget()
         if self._cache is not None:
             self._cache.clear()
