@@ -17,7 +17,7 @@ from guardsdk.text.clean import clean
 from guardsdk.verdict import Stage, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -148,9 +148,11 @@ class Pipeline:
             for place, text in enumerate(texts):
                 judged[place] = limited(judged[place], len(text))
         share = (time.perf_counter() - started) / len(texts)
+        verdicts = [judged[place].lasted(share, text) for place, text in enumerate(texts)]
+        if self._recorder is None and not self._observers:
+            return verdicts
         records: Sequence[CheckRecord] = [
-            CheckRecord(judged[place].taking(share, text), started_ns, len(text), actor)
-            for place, text in enumerate(texts)
+            CheckRecord(verdict, started_ns, len(text), actor) for verdict, text in zip(verdicts, texts, strict=True)
         ]
         if self._recorder is not None:
             records = written(self._recorder, self._policy, records, texts)
@@ -167,14 +169,14 @@ class Pipeline:
         *,
         embeddings: Embeddings,
     ) -> dict[int, Verdict]:
-        """Return the verdict of every text by its place, without its duration.
+        """Return a verdict for every text, by its place and each the caller's own, without its duration.
 
         Where an observer asks for them, the embeddings of the texts are put into ``embeddings``, by their places.
         """
         waiting = [place for place, text in enumerate(texts) if text and not text.isspace()]
         judged: dict[int, Verdict] = {}
         if len(waiting) < len(texts):
-            judged = dict.fromkeys(range(len(texts)), nothing_to_check(self._policy, stage, self._about(None)))
+            judged = _each(range(len(texts)), nothing_to_check(self._policy, stage, self._about(None)))
         if not waiting:
             return judged
         if stage not in self._stages:
@@ -182,7 +184,7 @@ class Pipeline:
                 f"PolicyError: policy {self._policy.name!r} has no principle for stage {stage.value}: add one, or let "
                 f'the stage pass unchecked with on_error = {{{stage.value} = "allow"}}'
             )
-            return judged | dict.fromkeys(waiting, self._failed(stage, reason, "policy"))
+            return judged | _each(waiting, self._failed(stage, reason, "policy"))
         try:
             assembly = self._assemble()
         except Exception as error:
@@ -190,7 +192,7 @@ class Pipeline:
                 raise
             message = f": {error}" if isinstance(error, ModelError) else ""  # a stranger's words may be anything
             reason = f"{type(error).__qualname__}{message}"
-            return judged | dict.fromkeys(waiting, self._failed(stage, reason, "model"))
+            return judged | _each(waiting, self._failed(stage, reason, "model"))
         jobs: dict[Hashable, _Job] = {}
         for place in waiting:
             text = texts[place]
@@ -204,7 +206,8 @@ class Pipeline:
         waiting_jobs = list(jobs.items())
         for start in range(0, len(waiting_jobs), _AT_ONCE):
             part = waiting_jobs[start : start + _AT_ONCE]
-            self._score_once(assembly, stage, part, judged, limits, embeddings=embeddings)
+            score = self._score if self._cache is None else self._score_once  # without one nobody could hand it over
+            score(assembly, stage, part, judged, limits, embeddings=embeddings)
         return judged
 
     def _remembered(
@@ -214,7 +217,7 @@ class Pipeline:
         hit = self._cache.get(key) if self._cache is not None and isinstance(key, bytes) else None
         if hit is None:
             return False
-        judged.update(dict.fromkeys(places, hit.verdict))
+        judged.update(_each(places, hit.verdict))
         if hit.embedding is not None:
             embeddings.update(dict.fromkeys(places, hit.embedding.astype("float32")))
         return True
@@ -233,9 +236,6 @@ class Pipeline:
 
         What another thread did not check completely is scored here after all: it may have had less time.
         """
-        if self._cache is None:  # nobody could hand over what he found
-            self._score(assembly, stage, jobs, judged, limits, embeddings=embeddings)
-            return
         flights = {key: self._flights.take(key) for key, _ in jobs if isinstance(key, bytes)}
         elsewhere = {key: done for key, done in flights.items() if done is not None}
         try:
@@ -277,11 +277,12 @@ class Pipeline:
         readings = assembly.panel.read(texts, stage, around, limits)
         for (key, job), reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))
+            judged[job.places[0]] = verdict
+            if len(job.places) > 1:
+                judged.update(_each(job.places[1:], verdict))
             embedding = reading.embedding if self._embeds else None
-            for place in job.places:
-                judged[place] = verdict
-                if embedding is not None:
-                    embeddings[place] = embedding
+            if embedding is not None:
+                embeddings.update(dict.fromkeys(job.places, embedding))
             if self._cache is not None and verdict.status is Status.COMPLETE and isinstance(key, bytes):
                 kept = None if embedding is None else embedding.astype("float16")
                 self._cache.put(key, verdict.remembered(), kept)
@@ -318,6 +319,11 @@ class Pipeline:
 
     def _failed(self, stage: Stage, error: str, layer: str) -> Verdict:
         return failed(self._policy, stage, error, (layer,), self._about(None))
+
+
+def _each(places: Iterable[int], verdict: Verdict) -> dict[int, Verdict]:
+    """Return a copy of ``verdict`` for each of ``places``."""
+    return {place: verdict.copied() for place in places}
 
 
 def _stages_of(policy: Policy) -> frozenset[Stage]:

@@ -253,14 +253,23 @@ class Verdict(_Computed):
         status = "" if self.status is Status.COMPLETE else f", {self.status.value}{why and f': {why}'}"
         return f"{self.stage.value}: {self.action.value}{by}{score}{would}{status}"
 
-    def taking(self, duration_s: float, text: str) -> Verdict:
-        """Return a copy for one caller of the check of ``text``.
+    def copied(self) -> Verdict:
+        """Return a copy for one caller, who may change its one mutable part without changing anybody else's."""
+        return Verdict.of({**self.__dict__, "scores": self.scores.copy()})
 
-        The caller may change its one mutable part without changing anybody else's.
+    def remembered(self) -> Verdict:
+        """Return a copy as the cache keeps it."""
+        return Verdict.of({**self.__dict__, "scores": self.scores.copy(), "cached": True})
+
+    def lasted(self, duration_s: float, text: str) -> Verdict:
+        """Return the verdict itself with how long the check of ``text`` took, and knowing that text from now on.
+
+        For who has just reached it: nobody else may have it yet.
         """
-        own = Verdict.of({**self.__dict__, "duration_s": duration_s, "scores": self.scores.copy()})
-        _set_mark(own, mark_of(text))
-        return own
+        self.__dict__["duration_s"] = duration_s
+        _set_given(self, self._named)  # however it was made
+        _set_mark(self, mark_of(text))
+        return self
 
     def is_of_another(self, text: str) -> bool:
         """Whether this is known to be the verdict of another text than ``text``.
@@ -270,10 +279,6 @@ class Verdict(_Computed):
         """
         mark = getattr(self, "_mark", None)
         return mark is not None and mark != mark_of(text)
-
-    def remembered(self) -> Verdict:
-        """Return a copy as the cache keeps it."""
-        return Verdict.of({**self.__dict__, "cached": True})
 
     def __copy__(self) -> Self:
         """Return a copy, of the same text."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy.reading import nearest
@@ -26,8 +26,7 @@ OperatingPoints = dict[str, float]
 """``"default"`` and false-positive rates as decimal strings (``"0.001"``) to the threshold of one label and stage."""
 
 
-@dataclass(frozen=True, slots=True)
-class BoundPrinciple:
+class BoundPrinciple(NamedTuple):
     """A principle on one stage with its threshold resolved to a number."""
 
     id: str
@@ -211,18 +210,18 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
     unscored: dict[str, None] = {}
     exact = True
     for principle in bound.rules[stage]:
-        label, threshold = principle.label, principle.threshold
+        name, label, threshold, _, _ = principle
         score = scores.get(label)
-        plain = type(score) is float and 0.0 <= score <= 1.0  # which no NaN is
-        if score is None or not (plain or isfinite(score)):
-            unscored[label] = None
-            continue
+        if type(score) is not float or not 0.0 <= score <= 1.0:  # which no NaN is
+            if score is None or not isfinite(score):
+                unscored[label] = None
+                continue
+            exact = False
         margin = score - threshold
         reached = score >= threshold
-        exact = exact and plain
         held.append(
             {
-                "principle_id": principle.id,
+                "principle_id": name,
                 "label": label,
                 "score": score,
                 "threshold": threshold,

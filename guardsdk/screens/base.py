@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from guardsdk.errors import GuardError
 from guardsdk.limits import UNLIMITED, Limits
-from guardsdk.screens.usable import usable, usable_spans
+from guardsdk.screens.usable import flawless, usable, usable_spans
 from guardsdk.verdict import Stage, joint_tier
 
 if TYPE_CHECKING:
@@ -79,28 +79,31 @@ class LimitedScreen(Protocol):
         ...
 
 
-@dataclass(slots=True)
 class JointReading:
     """What all screens saw in one text. Each label comes from exactly one screen."""
 
-    scores: dict[str, float] = field(default_factory=dict)
-    coverage: float | None = None
-    """The lowest of the screens; one that gave no answer has seen nothing, and none where no screen did."""
-    settled: bool = False
-    """Whether a screen left out the rest because the decision was settled."""
-    problems: list[str] = field(default_factory=list)
-    """One line per thing that went wrong: the screen's name, then the error's class and, for our own errors, its
-    message, or what was not usable."""
-    layers: list[str] = field(default_factory=list)
-    """The screens something went wrong in."""
-    views: dict[str, str] = field(default_factory=dict)
-    """Label to the view of the text that carried its score, where it does not stand in the open."""
-    embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-    """That of the last screen that gave one."""
-    tier: Tier | None = None
-    """``full`` where a screen said so."""
-    _taken: list[tuple[str, Reading]] = field(default_factory=list)
-    """Each screen that answered, with its reading."""
+    __slots__ = ("_taken", "coverage", "embedding", "layers", "problems", "scores", "settled", "tier", "views")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.scores: dict[str, float] = {}
+        self.coverage: float | None = None
+        """The lowest of the screens; one that gave no answer has seen nothing, and none where no screen did."""
+        self.settled = False
+        """Whether a screen left out the rest because the decision was settled."""
+        self.problems: list[str] = []
+        """One line per thing that went wrong: the screen's name, then the error's class and, for our own errors, its
+        message, or what was not usable."""
+        self.layers: list[str] = []
+        """The screens something went wrong in."""
+        self.views: dict[str, str] = {}
+        """Label to the view of the text that carried its score, where it does not stand in the open."""
+        self.embedding: NDArray[np.float32] | None = None
+        """That of the last screen that gave one."""
+        self.tier: Tier | None = None
+        """``full`` where a screen said so."""
+        self._taken: list[tuple[str, Reading]] = []
+        """Each screen that answered, with its reading."""
 
     def spans(self, label: str, length: int) -> Spans:
         """Return the passages of a text of ``length`` that carried the score of ``label``.
@@ -126,7 +129,8 @@ class JointReading:
         self._taken.append((name, reading))
         if self.coverage is None or reading.coverage < self.coverage:
             self.coverage = reading.coverage
-        self.settled = self.settled or reading.settled
+        if reading.settled:
+            self.settled = True
         if reading.embedding is not None:
             self.embedding = reading.embedding
         if reading.tier is not None:
@@ -209,7 +213,9 @@ class Panel:
         for screen, name, labels, limited in self._asked[stage]:
             answers = _ask(screen, texts, stage, around, _so_far(limits, joint) if limited else limits)
             for place, (whole, part) in enumerate(zip(joint, answers, strict=True)):
-                if not _take(whole, name, part, labels):
+                if type(part) is Reading and flawless(part, labels):
+                    whole.add(name, part)
+                elif not _take(whole, name, part, labels):
                     missed.add(place)
         for place in missed:
             if joint[place].coverage is not None:

@@ -19,8 +19,6 @@ def usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str
     A score is used where its label is one of ``labels``, the ones the screen declared for the stage, and it is a number
     from 0 to 1. A coverage that is no share counts as none. Raises ``TypeError`` where the scores are no mapping.
     """
-    if _flawless(reading, labels):
-        return reading, []
     problems: list[str] = []
     if not isinstance(reading.scores, Mapping):
         msg = f"scores are a {type(reading.scores).__name__}"
@@ -40,17 +38,19 @@ def usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str
     return replace(reading, scores=scores, coverage=coverage or 0.0), problems
 
 
-def _flawless(reading: Reading, labels: Collection[str]) -> bool:
-    """Whether ``reading`` is what nearly every one is: a plain number for each of the labels, of the whole text."""
-    scores = reading.scores
-    whole = type(reading.coverage) is float and reading.coverage == 1.0
-    if type(scores) is not dict or len(scores) != len(labels) or not whole:
+def flawless(reading: Reading, labels: Collection[str]) -> bool:
+    """Whether ``reading`` is what nearly every one is: a plain number for each of the labels, of the whole text.
+
+    Then there is nothing for ``usable`` to leave out.
+    """
+    scores, coverage = reading.scores, reading.coverage
+    if type(scores) is not dict or len(scores) != len(labels) or type(coverage) is not float or coverage != 1.0:
         return False
     for label in labels:
         value = scores.get(label)
         if type(value) is not float or not 0.0 <= value <= 1.0:
             return False
-    return True
+    return not reading.problems
 
 
 def _share(value: object) -> float | None:
