@@ -23,10 +23,12 @@ _LONGEST: Final = 2_000
 """Characters from which on arrays are faster."""
 _MOST_RARE: Final = 16
 """Words that are not common, from which on they are as well."""
+_SHORT: Final = 2
+"""Letters of a word that says nothing of a text."""
 _WORD: Final = re.compile("[A-Za-z]+")
 _GLUE: Final = re.escape(JOINERS)
-_GLUED: Final = re.compile(f"[{_GLUE}]")
-_DOTTED: Final = re.compile("\\.[A-Za-z]")
+_JOINED: Final = re.compile(f"[{_GLUE}]|\\.[A-Za-z]")
+"""What may make of a word a part of something else."""
 _HUMP: Final = re.compile("[a-z][A-Z]")
 _ALONE: Final = re.compile(f"(?<![{_GLUE}])(?<![A-Za-z]\\.)[A-Za-z]+(?![A-Za-z{_GLUE}]|\\.[A-Za-z])")
 """A word with no digit or sign of a path, name or address beside it."""
@@ -39,7 +41,8 @@ _SHIFTS: Final = [32 - bits for bits in TABLE_BITS]
 class CommonWords:
     """Weighs the words of short ASCII texts. Thread-safe.
 
-    The weights of common words are kept, from a list that comes with the package: no other word of a text stays.
+    The weights of common words are kept, from a list that comes with the package, and of those of one or two letters:
+    no other word of a text stays.
     """
 
     def __init__(self, table: NDArray[np.int8], count: Callable[[int, bool], float]) -> None:
@@ -57,8 +60,10 @@ class CommonWords:
         rare = found.count(None)
         if rare > _MOST_RARE:
             return None
-        evidence = [self._look(word) if known is None else known for word, known in zip(words, found, strict=True)]
-        if _GLUED.search(text) or _DOTTED.search(text):
+        if rare:
+            found = [self._look(word) if known is None else known for word, known in zip(words, found, strict=True)]
+        evidence: list[float] = found  # type: ignore[assignment]  # none of them is None any more
+        if _JOINED.search(text):
             alone = [_ALONE.match(text, match.start()) for match in _WORD.finditer(text)]
             evidence = [value if prose else 0.0 for value, prose in zip(evidence, alone, strict=True)]
         return evidence
@@ -71,7 +76,7 @@ class CommonWords:
             small = word.lower()
             capital = len(word) > 1 and word[0].isupper() and word[1].islower()
         found = self._count(self._sum(small), capital)
-        if small in FORMS and word in (small, small.capitalize(), small.upper()):
+        if len(small) <= _SHORT or (small in FORMS and word in (small, small.capitalize(), small.upper())):
             self._known[word] = found
         return found
 

@@ -71,7 +71,7 @@ class WordPieces:
 
     def ids(self, text: str) -> list[int] | None:
         """Return the token ids of ``text``; none where it holds anything but printable ASCII, tabs and line ends."""
-        if _NOT_PLAIN.search(text):
+        if not (text.isascii() and text.isprintable()) and _NOT_PLAIN.search(text):  # which the first two mostly spare
             return None
         words = _PARTS.findall(text.lower() if self._lower else text)
         found = list(map(self._vocabulary.get, words))

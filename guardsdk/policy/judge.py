@@ -98,11 +98,9 @@ def judge(
         missing.append(f"no usable score for {', '.join(decision.unscored)}")
     if seen.settled and decision.action is not Action.BLOCK:  # only a block lets the rest be left out
         missing.append("a screen left out a part of the text as settled, and nothing blocks")
-    missing += [
-        f"{fired.principle.label} by principle {fired.principle.id}"
-        for fired in decision.fired
-        if fired.principle.degrades
-    ]
+    if decision.fired:
+        degrading = [fired.principle for fired in decision.fired if fired.principle.degrades]
+        missing += [f"{principle.label} by principle {principle.id}" for principle in degrading]
     held_back = (
         bool(missing) and bound.policy.on_error_for(stage) is Action.BLOCK and decision.action is not Action.BLOCK
     )
