@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from cachetools import TTLCache
 
 from guardsdk.forking import after_fork
+from guardsdk.surroundings import NOWHERE
+from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from guardsdk.surroundings import Surroundings
-    from guardsdk.verdict import Stage, Verdict
+    from guardsdk.verdict import Verdict
 
 _DIGEST_BYTES = 16
 _ABSENT = b"-"
 _PRESENT = b"+"
+_NOTHING = _ABSENT + _ABSENT
+"""Neither a prompt nor a system text."""
 
 
 class Keys:
@@ -32,15 +36,16 @@ class Keys:
 
     def __init__(self, *parts: str) -> None:
         """Digest ``parts``, everything besides stage, surroundings and text that a verdict depends on."""
-        self._base = hashlib.blake2b(digest_size=_DIGEST_BYTES, key=_SECRET)
-        for part in parts:
-            self._base.update(_framed(part))
+        base = hashlib.blake2b(b"".join(map(_framed, parts)), digest_size=_DIGEST_BYTES, key=_SECRET)
+        self._begun = {stage: base.copy() for stage in Stage}
+        for stage, digest in self._begun.items():
+            digest.update(_framed(stage.value))
 
     def key(self, stage: Stage, around: Surroundings, text: str) -> bytes:
         """Return the key of one check, 16 bytes. Any string will do, lone surrogates included."""
-        digest = self._base.copy()
-        digest.update(_framed(stage.value) + _optional(around.prompt) + _optional(around.system))
-        digest.update(_encoded(text))
+        digest = self._begun[stage].copy()
+        beside = _NOTHING if around is NOWHERE else _optional(around.prompt) + _optional(around.system)
+        digest.update(beside + _encoded(text))
         return digest.digest()
 
 

@@ -120,14 +120,15 @@ def notify(
     """
     for observer in observers:
         try:
-            told, more = record, wants_embedding(observer) and embedding is not None
-            if more or wants_text(observer):
+            told = record
+            reads, more = wants_text(observer), embedding is not None and wants_embedding(observer)
+            if reads or more:
                 told = CheckRecord(
                     record.verdict,
                     record.started_ns,
                     record.text_length,
                     record.actor,
-                    text if wants_text(observer) else None,
+                    text if reads else None,
                     embedding if more else None,
                 )
             observer.on_check(told)

@@ -217,9 +217,10 @@ class Pipeline:
         hit = self._cache.get(key) if self._cache is not None and isinstance(key, bytes) else None
         if hit is None:
             return False
-        judged.update(_each(places, hit.verdict))
-        if hit.embedding is not None:
-            embeddings.update(dict.fromkeys(places, hit.embedding.astype("float32")))
+        for place in places:
+            judged[place] = hit.verdict.copied()
+            if hit.embedding is not None:
+                embeddings[place] = hit.embedding.astype("float32")
         return True
 
     def _score_once(
@@ -277,12 +278,11 @@ class Pipeline:
         readings = assembly.panel.read(texts, stage, around, limits)
         for (key, job), reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))
-            judged[job.places[0]] = verdict
-            if len(job.places) > 1:
-                judged.update(_each(job.places[1:], verdict))
             embedding = reading.embedding if self._embeds else None
-            if embedding is not None:
-                embeddings.update(dict.fromkeys(job.places, embedding))
+            for place in job.places:
+                judged[place] = verdict if place == job.places[0] else verdict.copied()
+                if embedding is not None:
+                    embeddings[place] = embedding
             if self._cache is not None and verdict.status is Status.COMPLETE and isinstance(key, bytes):
                 kept = None if embedding is None else embedding.astype("float16")
                 self._cache.put(key, verdict.remembered(), kept)
