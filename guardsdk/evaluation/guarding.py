@@ -56,7 +56,7 @@ class Screening:
         found = self._guard.check_messages(turns)
         seconds = time.perf_counter() - started
         together = [found.together] if found.together is not None else []
-        return self._look(found.deciding, [*(turn.verdict for turn in found.turns), *together], seconds)
+        return self._look(found.deciding, [*(turn.verdict for turn in found.turns), *together, *found.calls], seconds)
 
     def after(self, answered: Sequence[Answered]) -> list[Look]:
         """Look at answers, each beside its prompt and the developer's text."""

@@ -73,9 +73,12 @@ class ResponseText:
 
     def together(self) -> list[list[str]]:
         """Return what is to be read together too: the texts of a list in order, and what each tool is called with."""
-        listed = [piece.text for piece in self.pieces if piece.text] if self.listed else []
+        return [[piece.text for piece in self.pieces if piece.text] if self.listed else [], self.called()]
+
+    def called(self) -> list[str]:
+        """Return what each tool is called with, in order and without repetitions."""
         called = (words for pieces in self._channels().values() if pieces[0].call for words in _words(pieces))
-        return [listed, list(dict.fromkeys(text for text in called if text))]
+        return list(dict.fromkeys(text for text in called if text))
 
     def _channels(self) -> dict[tuple[bool, Channel], list[Piece]]:
         channels: dict[tuple[bool, Channel], list[Piece]] = {}

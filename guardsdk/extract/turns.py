@@ -45,6 +45,9 @@ class Turn:
     passage: Passage
     context: str | None = None
     """For an assistant's turn, what the user said before it."""
+    called: int | None = None
+    """For what a tool is called with, which answer it is of: messages of the assistant's that follow on each other are
+    one, as the items of the Responses API are. None for all other texts."""
 
     @property
     def trusted(self) -> bool:
@@ -80,22 +83,31 @@ def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
         raise InputTypeError(msg)
     turns: list[Turn] = []
     asked: str | None = None
+    answers, answering = 0, False
     for at, given in enumerate(messages):
         message = _message(given)
         role = role_of(message)
         if role not in ROLES:
             msg = f"messages[{at}] is a {type(given).__name__} without a role that is one of {', '.join(ROLES)}"
             raise InputTypeError(msg)
+        speaks = role not in TRUSTED and ROLES[role] is None
+        answers, answering = answers + (speaks and not answering), speaks
+        calls: frozenset[str] = frozenset()
         if role in TRUSTED:
             content = field(message, "content")
             trusted = [Passage(text, None) for text in words(content)]
             own = list(content_passages(content, Stage.INPUT)) if screen_system else trusted
-        elif ROLES[role] is None:
-            own = list(_said(message, role))
+        elif speaks:
+            shown, rest = _apart(message, role)
+            answer = ResponseText()
+            answer.add(rest)
+            calls = frozenset(answer.called())
+            own = [*shown, *(Passage(text, Stage.OUTPUT) for text in answer.texts() if text)]
         else:
             own = list(message_passages(message))
         for passage in own:
-            turns.append(Turn(at, role, passage, asked if passage.stage is Stage.OUTPUT else None))
+            called = answers if not passage.parts and passage.text in calls else None
+            turns.append(Turn(at, role, passage, asked if passage.stage is Stage.OUTPUT else None, called))
             asked = passage.text if passage.stage is Stage.INPUT else asked
     if all(turn.trusted for turn in turns):
         turns.append(Turn(max(0, len(messages) - 1), "user", Passage("")))
@@ -110,29 +122,22 @@ def _message(given: object) -> object:
     return given
 
 
-def _said(message: object, role: str) -> Iterator[Passage]:
-    """Return what an assistant said: its content with its place, and its calls, reasoning and refusals."""
+def _apart(message: object, role: str) -> tuple[list[Passage], object]:
+    """Return what an assistant said with its place, and what is left: its calls, reasoning and refusals."""
     if role in _ITEMS:
-        rest: object = message
-    else:
-        content = field(message, "content")
-        whole = isinstance(content, str)
-        parts = content if isinstance(content, Sequence) and not whole else ()
-        plain = {
-            at for at, part in enumerate(parts) if isinstance(part, str) or kind_of(part) in TEXT_PARTS | MEDIA_PARTS
-        }
-        left = [part for at, part in enumerate(parts) if at not in plain]
-        # Parts that are read elsewhere leave a hole, so that the others keep their numbers.
-        shown = content if whole else [part if at in plain else "" for at, part in enumerate(parts)]
-        fields = {name: field(message, name) for name in _OWN_FIELDS if has(message, name)}
-        media = {name: field(message, name) for name in media_of(message)}
-        yield from _as_output(shown, media)
-        if words_beside := beside(message, *_OWN_FIELDS):
-            yield Passage(words_beside, Stage.OUTPUT)
-        rest = {**fields, "role": "assistant", "content": left or None}
-    answer = ResponseText()
-    answer.add(rest)
-    yield from (Passage(text, Stage.OUTPUT) for text in answer.texts() if text)
+        return [], message
+    content = field(message, "content")
+    whole = isinstance(content, str)
+    parts = content if isinstance(content, Sequence) and not whole else ()
+    plain = {at for at, part in enumerate(parts) if isinstance(part, str) or kind_of(part) in TEXT_PARTS | MEDIA_PARTS}
+    left = [part for at, part in enumerate(parts) if at not in plain]
+    # Parts that are read elsewhere leave a hole, so that the others keep their numbers.
+    shown = content if whole else [part if at in plain else "" for at, part in enumerate(parts)]
+    fields = {name: field(message, name) for name in _OWN_FIELDS if has(message, name)}
+    said = list(_as_output(shown, {name: field(message, name) for name in media_of(message)}))
+    if words_beside := beside(message, *_OWN_FIELDS):
+        said.append(Passage(words_beside, Stage.OUTPUT))
+    return said, {**fields, "role": "assistant", "content": left or None}
 
 
 def _as_output(content: object, media: Mapping[str, object]) -> Iterator[Passage]:

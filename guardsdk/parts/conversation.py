@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guardsdk.calling.handling import leading, worst
-from guardsdk.extract.joined import joined
+from guardsdk.extract.joined import joined, run_on
 from guardsdk.extract.turns import turns_of
 from guardsdk.frozen import Frozen
 from guardsdk.parts.given import require_seconds, text_or_none
@@ -58,7 +59,7 @@ class ConversationFinding(Frozen):
     action: Action
     places: tuple[Place, ...]
     together: bool
-    """Whether it fired on what several turns say together."""
+    """Whether it fired on what several turns, or the tool calls of one answer, say together."""
 
 
 class ConversationVerdict(Frozen):
@@ -76,6 +77,9 @@ class ConversationVerdict(Frozen):
     together: Verdict | None
     """The verdict on the last user turns read as one text; none where there are not two. It has a part in the decision
     where what it found lies in two turns at once: what lies in one was judged there."""
+    calls: tuple[Verdict, ...] = ()
+    """The verdict on what the tool calls of an answer say one after the other, for each answer with several. Assistant
+    messages that follow on each other are one answer. It has a part in the decision as ``together`` has."""
     findings: tuple[ConversationFinding, ...]
     uncovered: tuple[Uncovered, ...]
 
@@ -99,6 +103,17 @@ class ConversationVerdict(Frozen):
         return self.allowed and self.status is Status.COMPLETE
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Together:
+    """Several texts read as one."""
+
+    said: Joined
+    turns: Sequence[int]
+    """The turn of each of its passages."""
+    stage: Stage
+    context: str | None
+
+
 def conversed(
     check_many: Callable[..., list[Verdict]],
     messages: object,
@@ -112,52 +127,68 @@ def conversed(
     require_seconds(deadline_s, "deadline_s")
     ends = None if deadline_s is None else time.monotonic() + deadline_s
     turns = turns_of(messages, screen_system=system)
-    verdicts: list[Verdict] = [None] * len(turns)  # type: ignore[list-item]  # each gets its own below
-    both = joined([turn.passage for turn in turns])
-    together: Verdict | None = None
+    verdicts: dict[int, Verdict] = {}
+    together: list[tuple[_Together, Verdict]] = []
     trusted = "\n".join(turn.passage.text for turn in turns if turn.trusted) or None
     given = "\n".join(turn.passage.text for turn in turns if turn.instructs) or None
+    several = [*_users(turns, trusted), *_calls(turns)]
     for stage in Stage:
         places = [place for place, turn in enumerate(turns) if turn.passage.stage is stage]
         passages = [turns[place].passage for place in places]
-        extra = [both.text] if both is not None and stage is Stage.INPUT else []
+        extra = [one for one in several if one.stage is stage]
         if not places:
             continue
-        texts = [*(passage.text for passage in passages), *extra]
         contexts = [turns[place].context for place in places]
         if stage is Stage.INPUT:  # each its own: instructions that are screened are not aimed at themselves
             contexts = [None if turns[place].instructs else given for place in places]
         found = check_many(
-            texts,
+            [*(passage.text for passage in passages), *(one.said.text for one in extra)],
             stage=stage,
-            contexts=[*contexts, *(trusted for _ in extra)],
+            contexts=[*contexts, *(one.context for one in extra)],
             uncovered=[*(passage.uncovered for passage in passages), *(() for _ in extra)],
             system=None if stage is Stage.INPUT else trusted,
             actor=actor,
             deadline_s=None if ends is None else max(ends - time.monotonic(), 1e-6),
         )
-        together = found.pop() if extra else together
-        for place, verdict in zip(places, found, strict=True):
-            verdicts[place] = verdict
-    checked = [place for place, turn in enumerate(turns) if turn.passage.stage is not None]
-    return _verdict(turns, {place: verdicts[place] for place in checked}, both, together)
+        verdicts |= zip(places, found[: len(places)], strict=True)
+        together += zip(extra, found[len(places) :], strict=True)
+    return _verdict(turns, dict(sorted(verdicts.items())), together)
+
+
+def _users(turns: Sequence[Turn], trusted: str | None) -> list[_Together]:
+    """Return the last user turns as one text, where there are two."""
+    both = joined([turn.passage for turn in turns])
+    return [] if both is None else [_Together(both, range(len(turns)), Stage.INPUT, trusted)]
+
+
+def _calls(turns: Sequence[Turn]) -> list[_Together]:
+    """Return the calls of each answer that has several as one text; of calls with the same words it is the first."""
+    answers: dict[int, dict[str, int]] = {}
+    for place, turn in enumerate(turns):
+        if turn.called is not None:
+            answers.setdefault(turn.called, {}).setdefault(turn.passage.text, place)
+    return [
+        _Together(both, list(calls.values()), Stage.OUTPUT, turns[next(iter(calls.values()))].context)
+        for calls in answers.values()
+        if (both := run_on(list(calls))) is not None
+    ]
 
 
 def _verdict(
-    turns: Sequence[Turn], verdicts: dict[int, Verdict], both: Joined | None, together: Verdict | None
+    turns: Sequence[Turn], verdicts: dict[int, Verdict], together: Sequence[tuple[_Together, Verdict]]
 ) -> ConversationVerdict:
-    added = together if both is not None and together is not None and both.adds(together) else None
-    every = [*verdicts.values(), *([added] if added is not None else [])]
+    added = [(one, verdict) for one, verdict in together if one.said.adds(verdict)]
+    every = [*verdicts.values(), *(verdict for _, verdict in added)]
     findings = [
         _finding(finding, [(place, *span) for span in finding.spans], turns, together=False)
         for place, verdict in verdicts.items()
         for finding in verdict.findings
     ]
-    if both is not None and added is not None:
-        findings += [
-            _finding(one, [at for span in one.spans for at in both.passages_of(*span)], turns, together=True)
-            for one in added.findings
-        ]
+    for one, verdict in added:
+        for finding in verdict.findings:
+            at = [place for span in finding.spans for place in one.said.passages_of(*span)]
+            ranges = [(one.turns[index], start, end) for index, start, end in at]
+            findings.append(_finding(finding, ranges, turns, together=True))
     return ConversationVerdict(
         deciding=leading([("", verdict) for verdict in every]),
         status=worst(every),
@@ -165,7 +196,8 @@ def _verdict(
             TurnVerdict(message=turns[place].message, role=turns[place].role, verdict=verdict)
             for place, verdict in verdicts.items()
         ),
-        together=together,
+        together=next((verdict for one, verdict in together if one.stage is Stage.INPUT), None),
+        calls=tuple(verdict for one, verdict in together if one.stage is Stage.OUTPUT),
         findings=tuple(findings),
         uncovered=tuple(
             Uncovered(message=turn.message, part=part, kind=kind)

@@ -30,8 +30,8 @@ class Conversations:
 
         User turns are ``input``, judged beside the system and developer messages; tool results and documents ``tool``;
         assistant turns ``output``, judged beside the user turn before them. Two or more user turns are also read
-        together, as one text of bounded length, so that an order split over turns is seen. Images, audio and files are
-        listed in ``uncovered``; the policy's ``on_uncovered`` says what follows.
+        together, as one text of bounded length, so that an order split over turns is seen; so are the tool calls of one
+        answer. Images, audio and files are listed in ``uncovered``; the policy's ``on_uncovered`` says what follows.
 
         Args:
             messages: Mappings or objects with ``role`` (or ``type``) and ``content``, ``(role, text)`` pairs, strings
