@@ -28,6 +28,9 @@ _logger = logging.getLogger("guardsdk")
 _STABILITY = "OTEL_SEMCONV_STABILITY_OPT_IN"
 _LATEST_GEN_AI = "gen_ai_latest_experimental"
 
+_TELEMETRY_PROVIDERS = ("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER", "OTEL_PYTHON_LOGGER_PROVIDER")
+"""Each names the provider that OpenTelemetry sets for one signal where the program sets none."""
+
 _RUNTIME_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 """Read by ONNX Runtime while it is imported, and only then; see Privacy.md of its distribution."""
 
@@ -116,6 +119,11 @@ def endpoint_key(environment: Mapping[str, str] | None = None) -> str | None:
     Not among the ``Settings``: those are shown to people, and this is not.
     """
     return (os.environ if environment is None else environment).get(_ENDPOINT_KEY) or None
+
+
+def names_provider() -> bool:
+    """Whether the environment names a provider for OpenTelemetry to load by itself."""
+    return any(map(os.environ.get, _TELEMETRY_PROVIDERS))
 
 
 @contextmanager

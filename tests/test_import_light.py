@@ -59,6 +59,12 @@ def test_a_first_check_of_plain_text_brings_no_tokenizer_library() -> None:
     assert "tokenizers" not in modules
 
 
+def test_a_first_check_brings_no_telemetry_that_nobody_hears() -> None:
+    modules = loaded_after(_FIRST_CHECK)
+    assert [name for name in modules if name.startswith(("opentelemetry", "guardsdk.telemetry"))] == []
+    assert "guardsdk.telemetry.observer" in loaded_after(f"import opentelemetry.trace\n{_FIRST_CHECK}")
+
+
 def test_the_first_verdicts_are_written_out_from_many_threads_at_once() -> None:
     code = (
         "from concurrent.futures import ThreadPoolExecutor\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputError, InputTypeError
 from guardsdk.parts.given import require_parts
+from guardsdk.parts.unheard import Unheard, heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,14 +25,20 @@ if TYPE_CHECKING:
 
 
 def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequence[Observer]:
-    """Return the observers given, or the one for OpenTelemetry. Raises ``InputTypeError`` for what is none."""
+    """Return the observers given, or the one for OpenTelemetry. Raises ``InputTypeError`` for what is none.
+
+    That one waits, where nobody has OpenTelemetry yet, until somebody does: it is slow to import.
+    """
     if given is not None:
         require_parts(given, "observers", "on_check")
         return given
-    # Imported here because OpenTelemetry is slow to import and a guard with observers of its own does without it.
-    from guardsdk.telemetry.observer import OpenTelemetryObserver
 
-    return (OpenTelemetryObserver(settings=settings),)
+    def observer() -> Observer:
+        from guardsdk.telemetry.observer import OpenTelemetryObserver
+
+        return OpenTelemetryObserver(settings=settings)
+
+    return (observer() if heard() else Unheard(observer, wants_text=settings.capture_text != "none"),)
 
 
 def reviewer_of(given: object) -> Reviewer | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -12,6 +14,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider
 
+from guardsdk.parts.unheard import Unheard
 from guardsdk.telemetry import OpenTelemetryObserver, names
 
 if TYPE_CHECKING:
@@ -101,3 +104,37 @@ print(sorted(metric.name for scope in scopes for metric in scope.metrics if scop
         "[('guardsdk.check', 10)]",
         str(sorted(metric.name for metric in names.METRICS if metric not in SELDOM)),
     ]
+
+
+def test_a_provider_that_the_environment_names_is_loaded_by_a_check(model_directory: Path) -> None:
+    code = """
+import os, sys
+from guardsdk import Guard
+os.environ["OTEL_PYTHON_TRACER_PROVIDER"] = "sdk_tracer_provider"
+guard = Guard(models=sys.argv[1], providers="cpu")
+guard.check("told")
+print(type(sys.modules["opentelemetry.trace"].get_tracer_provider()).__module__)
+"""
+    assert run(code, str(model_directory)).strip() == "opentelemetry.sdk.trace"
+
+
+def test_threads_that_find_an_sdk_at_once_share_one_observer() -> None:
+    made: list[object] = []
+    told: list[tuple[object, CheckRecord]] = []
+    gate = threading.Barrier(8)
+
+    class Told:
+        def __init__(self) -> None:
+            made.append(self)
+            gate.wait(10)
+
+        def on_check(self, record: CheckRecord) -> None:
+            told.append((self, record))
+
+    unheard = Unheard(Told, wants_text=False)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: unheard.on_check(RECORD), range(8)))
+    unheard.on_check(RECORD)
+    assert len(made) == 8
+    assert len(told) == 9
+    assert len({id(one) for one, _ in told}) == 1
