@@ -48,8 +48,7 @@ class TextEncoder:
         """Load ``tokenizer.json`` from ``path``. Raises ``ModelError`` when it cannot be used.
 
         Where plain text is tokenized without the library and the file says what frames it, the library waits for the
-        first text that is not plain, the first passage to be found, or ``complete``: it takes as long to set up as the
-        model does.
+        first text that is not plain, or ``complete``: it takes as long to set up as the model does.
         """
         self._path = path
         try:
@@ -188,10 +187,13 @@ class TextEncoder:
         return self._offsets(text, tokens, first)[0], self._offsets(text, tokens, last)[1]
 
     def _offsets(self, text: str, tokens: Tokens, index: int) -> tuple[int, int]:
-        """Tokenize the one piece that holds token ``index`` again, this time with character positions."""
+        """Look at the one piece that holds token ``index`` again, this time for character positions."""
         ends = list(accumulate(tokens.counts))
         at = next(number for number, end in enumerate(ends) if index < end)
         start, end = tokens.pieces[at]
-        encoding = self._tokenizer.encode(text[start:end], add_special_tokens=False)
-        first, last = encoding.offsets[index - (ends[at] - tokens.counts[at])]
+        piece = text[start:end]
+        spans = None if self._plain is None else self._plain.spans(piece)
+        if spans is None:
+            spans = self._tokenizer.encode(piece, add_special_tokens=False).offsets
+        first, last = spans[index - (ends[at] - tokens.counts[at])]
         return start + first, start + last

@@ -35,7 +35,7 @@ class WordPieces:
         whole. ``lower`` says that words are put in small letters first.
         """
         self._vocabulary = vocabulary
-        self._inside = {token[len(prefix) :]: at for token, at in vocabulary.items() if token.startswith(prefix)}
+        self._prefix = prefix
         self.unknown = unknown
         self.longest_word = longest_word
         self._longest_token = max(map(len, vocabulary), default=0)
@@ -80,28 +80,40 @@ class WordPieces:
         ids: list[int] = []
         for word, known in zip(words, found, strict=True):
             if known is None or (not self._tokens_fit and len(word) > self.longest_word):
-                ids += self._pieces(word)
+                ids += self._pieces(word)[0]
             else:
                 ids.append(known)
         return ids
 
-    def _pieces(self, word: str) -> list[int]:
+    def spans(self, text: str) -> list[tuple[int, int]] | None:
+        """Return the characters of ``text`` that each of its ``ids`` stands for; none where there are no ids."""
+        if _NOT_PLAIN.search(text):
+            return None
+        spans: list[tuple[int, int]] = []
+        for match in _PARTS.finditer(text):
+            word, start = match.group(), match.start()
+            for end in self._pieces(word.lower() if self._lower else word)[1]:
+                spans.append((start, match.start() + end))
+                start = match.start() + end
+        return spans
+
+    def _pieces(self, word: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of ``word``, and where in it each ends."""
         size = len(word)
-        if size > self.longest_word:
-            return [self.unknown]
-        known = self._vocabulary
         ids: list[int] = []
-        start = 0
-        while start < size:
+        ends: list[int] = []
+        start, prefix = 0, ""
+        while start < size <= self.longest_word:
             for end in range(min(size, start + self._longest_token), start, -1):
-                found = known.get(word[start:end])
+                found = self._vocabulary.get(prefix + word[start:end])
                 if found is not None:
                     ids.append(found)
+                    ends.append(end)
                     break
             else:
-                return [self.unknown]
-            start, known = end, self._inside
-        return ids
+                break
+            start, prefix = end, self._prefix
+        return (ids, ends) if start == size else ([self.unknown], [size])
 
 
 def frame_of(described: Mapping[str, Any]) -> tuple[list[int], list[int], int] | None:
@@ -120,9 +132,9 @@ def frame_of(described: Mapping[str, Any]) -> tuple[list[int], list[int], int] |
             side = after
         else:
             side += template["special_tokens"][piece["SpecialToken"]["id"]]["ids"]
-    known = described["model"]["vocab"] | {token["content"]: token["id"] for token in described["added_tokens"]}
-    pad = (described["padding"] or {}).get("pad_id", known.get("[PAD]", known.get("<pad>", 0)))
-    return before, after, pad
+    tables = {token["content"]: token["id"] for token in described["added_tokens"]}, described["model"]["vocab"]
+    named = [table[name] for name in ("[PAD]", "<pad>") for table in tables if name in table]
+    return before, after, (described["padding"] or {}).get("pad_id", next(iter(named), 0))
 
 
 def _steps(described: Mapping[str, Any] | None, inside: str) -> list[Mapping[str, Any]]:

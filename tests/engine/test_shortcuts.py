@@ -46,7 +46,9 @@ def described(tokenizer: tokenizers.Tokenizer) -> WordPieces | None:
 @example("[SEP] [CLS] ##ing [UNK]")
 def test_plain_text_has_the_tokens_of_the_library(encoder: TextEncoder, text: str) -> None:
     assert encoder._plain is not None
-    assert encoder._plain.ids(text) in (None, encoder._tokenizer.encode(text, add_special_tokens=False).ids)
+    whole = encoder._tokenizer.encode(text, add_special_tokens=False)
+    assert encoder._plain.ids(text) in (None, whole.ids)
+    assert encoder._plain.spans(text) in (None, whole.offsets)
     quick = encoder.encode([text])[0].ids.tolist()
     with patch.object(encoder, "_plain", None):
         assert encoder.encode([text])[0].ids.tolist() == quick
@@ -55,7 +57,9 @@ def test_plain_text_has_the_tokens_of_the_library(encoder: TextEncoder, text: st
 def test_printable_ascii_never_needs_the_library(encoder: TextEncoder) -> None:
     text = "".join(map(chr, range(0x20, 0x7F))) + "\t\r\n tokenization of Wolverhampton"
     with patch.object(encoder, "_tokenizer", None):
-        assert len(encoder.encode([text, text])[1].ids) > 60
+        (tokens,) = encoder.encode([text])
+        assert len(tokens.ids) > 60
+        assert encoder.characters(text, tokens, 0, len(tokens.ids) - 1) == (1, len(text))
 
 
 def test_texts_of_both_kinds_keep_their_order(encoder: TextEncoder) -> None:
@@ -90,7 +94,8 @@ def test_a_cased_tokenizer_keeps_its_capitals(tmp_path: Path) -> None:
     plain = described(tokenizer)
     assert plain is not None
     for text in ("attack", "ATTACK", "Attack!"):
-        assert plain.ids(text) == tokenizer.encode(text, add_special_tokens=False).ids
+        whole = tokenizer.encode(text, add_special_tokens=False)
+        assert (plain.ids(text), plain.spans(text)) == (whole.ids, whole.offsets)
 
 
 @given(text=mixed | ascii_text)
