@@ -16,7 +16,7 @@ from guardsdk.screens.base import Panel
 from guardsdk.surroundings import NOWHERE
 from guardsdk.verdict import Stage
 from tests.pipeline_bench import LENIENT, POLICY, Bench, WordScreen
-from tests.tiny import write_model
+from tests.tiny import rambling, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ def slow_guard(tiny: Path, **options: Any) -> Guard:
 def test_past_the_deadline_scoring_stops_and_the_verdict_says_how_far_it_came(tiny: Path, clock: Clock) -> None:
     del clock
     guard = slow_guard(tiny)
-    verdict = guard.check("filler " * 500, deadline_s=10.0)
+    verdict = guard.check(rambling(500), deadline_s=10.0)
     assert (verdict.status, verdict.action, verdict.allowed) == (Status.DEGRADED, Action.BLOCK, False)
     assert 0.0 < verdict.coverage < 1.0
     assert verdict.incomplete_layers == ("classifier",)
@@ -94,21 +94,21 @@ def test_past_the_deadline_scoring_stops_and_the_verdict_says_how_far_it_came(ti
 
 def test_what_was_found_in_time_is_a_block_by_its_principle(tiny: Path, clock: Clock) -> None:
     del clock
-    verdict = slow_guard(tiny, early_stop=False).check("attack " + "filler " * 500, deadline_s=10.0)
+    verdict = slow_guard(tiny, early_stop=False).check("attack " + rambling(500), deadline_s=10.0)
     assert (verdict.status, verdict.principle_id) == (Status.DEGRADED, "no-attack")
 
 
 def test_only_a_policy_lets_a_late_check_pass_and_it_is_still_not_true(tiny: Path, clock: Clock) -> None:
     del clock
-    verdict = slow_guard(tiny, on_error="allow", deadline_s=10.0).check("filler " * 500)
+    verdict = slow_guard(tiny, on_error="allow", deadline_s=10.0).check(rambling(500))
     assert (verdict.status, verdict.allowed, bool(verdict)) == (Status.DEGRADED, True, False)
 
 
 def test_a_late_verdict_is_not_remembered(tiny: Path, clock: Clock) -> None:
     del clock
     guard = slow_guard(tiny)
-    assert guard.check("filler " * 500, deadline_s=10.0).status is Status.DEGRADED
-    verdict = guard.check("filler " * 500, deadline_s=1e9)
+    assert guard.check(rambling(500), deadline_s=10.0).status is Status.DEGRADED
+    verdict = guard.check(rambling(500), deadline_s=1e9)
     assert (verdict.status, verdict.coverage, verdict.cached) == (Status.COMPLETE, 1.0, False)
 
 
@@ -124,7 +124,7 @@ def test_of_many_texts_the_late_ones_are_failed_and_the_early_ones_complete(tiny
 def test_a_deadline_that_is_never_reached_changes_nothing(tiny: Path) -> None:
     guard = slow_guard(tiny, cache=0)
     plain = {"duration_s": 0.0}
-    text = "filler " * 100
+    text = rambling(100)
     assert guard.check(text, deadline_s=PATIENT).model_copy(update=plain) == guard.check(text).model_copy(update=plain)
 
 
@@ -135,10 +135,10 @@ def test_a_deadline_beyond_what_locks_can_wait_for_is_none(seconds: float) -> No
 
 async def test_the_async_check_and_the_guards_own_deadline_do_the_same(tiny: Path, clock: Clock) -> None:
     del clock
-    assert (await slow_guard(tiny).acheck("filler " * 500, deadline_s=10.0)).status is Status.DEGRADED
+    assert (await slow_guard(tiny).acheck(rambling(500), deadline_s=10.0)).status is Status.DEGRADED
     guard = slow_guard(tiny, deadline_s=10.0)
-    assert guard.check("filler " * 500).status is Status.DEGRADED
-    assert guard.check("filler " * 499, deadline_s=1e9).status is Status.COMPLETE
+    assert guard.check(rambling(500)).status is Status.DEGRADED
+    assert guard.check(rambling(499), deadline_s=1e9).status is Status.COMPLETE
 
 
 @pytest.mark.parametrize(

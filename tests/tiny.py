@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,11 @@ VOCABULARY = [*SPECIAL, *LETTERS, *[f"##{letter}" for letter in LETTERS], *WORDS
 IDS = {word: number for number, word in enumerate(VOCABULARY)}
 LABELS = {"prompt_injection": "attack", "toxicity": "insult"}
 STRONG, WEAK = 4.0, -4.0
+
+
+def rambling(words: int, seed: int = 0) -> str:
+    """Return so many harmless words that hardly two windows of them are alike: equal ones are scored once."""
+    return " ".join(random.Random(seed).choices(["filler", "please", "the", ",", *LETTERS], k=words))
 
 
 def write_tokenizer(path: Path, *, truncate: bool = False) -> None:

@@ -71,6 +71,21 @@ def plan_batches(lengths: Sequence[int], rows: int, tokens: int) -> list[list[in
     return batches
 
 
+def distinct(rows: Sequence[Row]) -> tuple[list[Row], dict[tuple[int, int], list[int]]]:
+    """Return ``rows`` less those that say what another of their text has said, and the windows that do.
+
+    The latter are by ``(owner, window)`` of the row that stands for them. A text that goes on and on with one character
+    has hundreds of windows and nothing new in any.
+    """
+    first: dict[tuple[int, bytes], Row] = {}
+    same: dict[tuple[int, int], list[int]] = {}
+    for row in rows:
+        known = first.setdefault((row.owner, row.body.tobytes()), row)
+        if known is not row:
+            same.setdefault((known.owner, known.window), []).append(row.window)
+    return list(first.values()), same
+
+
 def fits(shortest: int, longest: int, rows: int, tokens: int) -> bool:
     """Whether ``rows`` rows of those lengths waste little on padding and stay within ``tokens`` together."""
     return rows * longest <= tokens and longest <= shortest * _STEP + _SLACK

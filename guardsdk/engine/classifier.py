@@ -11,7 +11,7 @@ import numpy as np
 
 from guardsdk.beside import Beside
 from guardsdk.engine.abreast import Abreast
-from guardsdk.engine.batches import Row, arrays, plan_batches
+from guardsdk.engine.batches import Row, arrays, distinct, plan_batches
 from guardsdk.engine.cores import default_threads, usable_cores
 from guardsdk.engine.early import bounds_of
 from guardsdk.engine.reading import StageReading, Tally, log_odds
@@ -163,6 +163,7 @@ class Classifier:
     def _run(
         self, loaded: _Loaded, rows: list[Row], tallies: list[Tally], limits: Limits, *, heads: Heads | None
     ) -> None:
+        rows, same = distinct(rows) if len(rows) > len(tallies) else (rows, {})
         plan = plan_batches([row.length for row in rows], _ROWS[loaded.runner.active.kind], _TOKENS)
         batches = [[rows[index] for index in batch] for batch in plan]
         for members, outputs in loaded.abreast.run(batches, limits, lambda row: not tallies[row.owner].settled):
@@ -174,7 +175,8 @@ class Classifier:
                 # The windows of a text come in their order, so that where it stops is no matter of its neighbours.
                 if not tally.settled:
                     read = odds[at] if loaded.encoder.legible(row.body) else [_NOTHING_READ] * len(odds[at])
-                    tally.add(row.window, read, outputs, at, len(row.head))
+                    for window in (row.window, *same.get((row.owner, row.window), ())):
+                        tally.add(window, read, outputs, at, len(row.head))
                     if limits.settled is not None and len(tally.windows) > 1:
                         tally.settled = limits.settled(row.owner, tally.probabilities)
 

@@ -21,7 +21,7 @@ from guardsdk.registry.lookup import load_manifest
 from guardsdk.verdict import Stage
 from tests.engine.test_one_thread import Counting, run
 from tests.engine.test_turns import PATIENCE_S, Engine, row, turns_of, wait_until
-from tests.tiny import write_early
+from tests.tiny import rambling, write_early
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -255,8 +255,8 @@ def _stop(_: int, probabilities: Mapping[str, float]) -> bool:
 @pytest.mark.parametrize("limits", [UNLIMITED, Limits(settled=_stop), Limits(early_exit=True)])
 def test_texts_have_the_same_scores_on_any_number_of_cores(early: LoadedModel, limits: Limits) -> None:
     one, two = (Classifier(early, "cpu", threads) for threads in (1, 2))
-    words = ["filler"] * 200
-    texts = [Request("filler " * (at * 7 % 90) + ("attack" if at % 3 else "sure"), Stage.INPUT) for at in range(30)]
+    words = rambling(200).split()
+    texts = [Request(rambling(at * 7 % 90) + (" attack" if at % 3 else " sure"), Stage.INPUT) for at in range(30)]
     texts += [Request(" ".join([*words[:at], "attack", *words[at:]]), Stage.INPUT) for at in (0, 50, 199)]
     for given in (texts, *([text] for text in texts)):
         for due, made in zip(one.score(given, limits), two.score(given, limits), strict=True):
@@ -282,7 +282,7 @@ def test_a_text_that_cannot_be_run_fails_its_call_from_whatever_core(
     early: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Classifier(early, "cpu", 2)
-    made.score([Request("filler " * 100, Stage.INPUT)])
+    made.score([Request(rambling(100), Stage.INPUT)])
     plain = Runner.run
 
     def failing(runner: Runner, *rows: Any, one_thread: bool) -> Outputs:
@@ -293,7 +293,7 @@ def test_a_text_that_cannot_be_run_fails_its_call_from_whatever_core(
 
     monkeypatch.setattr(Runner, "run", failing)
     with pytest.raises(ModelError, match="out of memory"):
-        made.score([Request("filler " * 100, Stage.INPUT)])
+        made.score([Request(rambling(100), Stage.INPUT)])
 
 
 @pytest.mark.usefixtures("two_cores")

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.engine.batches import Row, arrays, plan_batches
+from guardsdk.engine.batches import Row, arrays, distinct, plan_batches
 
 
 @given(st.lists(st.integers(3, 256), max_size=80), st.integers(1, 16), st.integers(64, 2048))
@@ -37,3 +37,13 @@ def test_rows_are_laid_out_with_padding_masked_and_the_answer_marked() -> None:
         alone = arrays([row], np.array([102]), 0)
         assert [part[0].tolist() for part in alone] == [part[at, : row.length].tolist() for part in (ids, mask, kinds)]
         assert alone.ids.dtype == np.int64
+
+
+def test_a_window_stands_for_those_of_its_text_that_say_the_same() -> None:
+    def row(owner: int, window: int, *body: int) -> Row:
+        return Row(owner, window, np.array([101]), np.array(body), paired=False, length=len(body) + 2)
+
+    rows = [row(0, 0, 7, 7), row(0, 1, 7), row(0, 2, 7, 7), row(0, 3, 7, 7), row(1, 0, 7, 7), row(1, 1, 8, 7)]
+    kept, same = distinct(rows)
+    assert [(one.owner, one.window) for one in kept] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert same == {(0, 0): [2, 3]}

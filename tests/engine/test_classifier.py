@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from guardsdk.engine import classifier as classifier_module
 from guardsdk.engine.classifier import Classifier, Request
+from guardsdk.engine.runner import Runner
 from guardsdk.errors import ChecksumMismatchError, InputError, ModelError
-from guardsdk.limits import UNLIMITED
+from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.registry.lookup import LoadedModel, load_manifest
 from guardsdk.verdict import Stage
-from tests.tiny import IDS, STRONG, WEAK, write_export, write_graph, write_manifest, write_model
+from tests.tiny import IDS, STRONG, WEAK, rambling, write_export, write_graph, write_manifest, write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +52,30 @@ def test_every_window_counts_and_the_span_finds_the_word(classifier: Classifier,
     start, end = scores.span("prompt_injection")
     assert text[start:end] == "attack"
     assert start == at * len("filler ")
+
+
+@pytest.mark.parametrize("limits", [UNLIMITED, Limits(settled=lambda _, found: found["prompt_injection"] > 0.5)])
+@pytest.mark.parametrize(("text", "runs"), [("filler " * 600, 1), ("attack the " * 300, 2), (rambling(600), None)])
+def test_windows_of_a_text_that_say_the_same_are_scored_once_and_count_each(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch, text: str, runs: int | None, limits: Limits
+) -> None:
+    seen = []
+    plain = Runner.run
+
+    def noting(runner: Runner, ids: Any, *rest: Any, one_thread: bool) -> Any:
+        seen.append(ids)
+        return plain(runner, ids, *rest, one_thread=one_thread)
+
+    monkeypatch.setattr(Runner, "run", noting)
+    (found,) = classifier.score([Request(text, Stage.TOOL)], limits)
+    assert len(seen) <= (runs or found.windows)
+    monkeypatch.setattr(classifier_module, "distinct", lambda rows: (rows, {}))
+    (due,) = classifier.score([Request(text, Stage.TOOL)], limits)
+    assert found.probabilities == due.probabilities
+    assert found.span("prompt_injection") == due.span("prompt_injection")
+    if not due.settled:
+        assert (found.windows, found.coverage, found.settled, found.tier) == (due.windows, 1.0, False, due.tier)
+        assert found.embedding == pytest.approx(due.embedding)
 
 
 def test_each_label_has_a_span_of_its_own(classifier: Classifier) -> None:

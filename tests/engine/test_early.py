@@ -22,7 +22,7 @@ from guardsdk.limits import UNLIMITED
 from guardsdk.registry.lookup import LoadedModel, load_manifest
 from guardsdk.verdict import Stage
 from tests.engine.failing import BreakingRuntime, BreakingSession
-from tests.tiny import IDS, STRONG, WEAK, early_exit, write_early, write_graph, write_manifest, write_model
+from tests.tiny import IDS, STRONG, WEAK, early_exit, rambling, write_early, write_graph, write_manifest, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +121,7 @@ def test_one_doubtful_window_is_enough_and_each_is_cleared_by_itself(halves: Cla
         runs.append(outputs.early)
         return outputs
 
-    text = "filler " * 60 + "attack " + "filler " * 60
+    text = f"{rambling(60)} attack {rambling(60, 1)}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Halves, "run", noting)
         found = score(halves, text)
@@ -132,7 +132,7 @@ def test_one_doubtful_window_is_enough_and_each_is_cleared_by_itself(halves: Cla
     assert runs.count(True) == len(runs) - runs.count(False) > 3
     assert found.probabilities["prompt_injection"] == pytest.approx(sigmoid(STRONG))
     assert text[slice(*found.span("prompt_injection"))] == "attack"
-    assert score(halves, "filler " * 120).tier == "early"
+    assert score(halves, rambling(120)).tier == "early"
 
 
 def test_a_stage_without_bounds_goes_the_long_way(tmp_path: Path) -> None:
