@@ -71,6 +71,33 @@ def test_a_first_check_brings_no_telemetry_that_nobody_hears() -> None:
     assert "guardsdk.telemetry.observer" in loaded_after(f"import opentelemetry.trace\n{_FIRST_CHECK}")
 
 
+_COUNTED = """
+import json, re._compiler, sys
+compile_, compiled = re._compiler.compile, []
+re._compiler.compile = lambda *given: compiled.append(sys._getframe(3).f_globals["__name__"]) or compile_(*given)
+from guardsdk import Guard
+from guardsdk.engine.session import OnnxSession
+open_, opened = OnnxSession.__init__, []
+OnnxSession.__init__ = lambda *given: opened.append(given) or open_(*given)
+Guard(providers="cpu").check("What is the capital of France?")
+from guardsdk.frozen import Frozen
+print(json.dumps({
+    "sessions": len(opened),
+    "modules": sum(name.startswith("guardsdk") for name in sys.modules),
+    "models": len(Frozen.__subclasses__()),
+    "expressions": sum(name.startswith("guardsdk") for name in compiled),
+}))
+"""
+_MOST = {"sessions": 2, "modules": 122, "models": 25, "expressions": 55}
+"""What a first verdict takes; each module, model and expression is a third of a millisecond to a whole one."""
+
+
+def test_the_work_before_a_first_verdict_does_not_grow() -> None:
+    done = subprocess.run([sys.executable, "-c", _COUNTED], capture_output=True, text=True, check=True, timeout=120)
+    found = json.loads(done.stdout)
+    assert {what: count for what, count in found.items() if not 0 < count <= _MOST[what]} == {}, found
+
+
 def test_the_first_verdicts_are_written_out_from_many_threads_at_once() -> None:
     code = (
         "from concurrent.futures import ThreadPoolExecutor\n"

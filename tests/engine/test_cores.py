@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk.engine import cores
+from guardsdk.engine.session import OnnxSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,3 +52,10 @@ def test_a_machine_that_tells_nothing_still_gets_threads(tmp_path: Path, monkeyp
 
 def test_this_machine() -> None:
     assert 1 <= cores.default_threads() <= 4
+
+
+def test_threads_wait_actively_no_longer_than_for_the_next_operator(model_directory: Path) -> None:
+    session = OnnxSession(model_directory / "model_late.onnx", "cpu", 2)
+    told = session._session.get_session_options().get_session_config_entry
+    assert told("session.force_spinning_stop") == "1"
+    assert 100 <= int(told("session.intra_op.spin_duration_us")) <= 1000
