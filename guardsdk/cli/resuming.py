@@ -5,19 +5,38 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.outcome import WORDS, Exit
 from guardsdk.errors import InputError
 from guardsdk.verdict import Action
+from guardsdk.version import __version__
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from argparse import Namespace
 
+    from guardsdk.cli.lines import Layout
     from guardsdk.guard import Guard
-    from guardsdk.verdict import Stage
+
+    Record = dict[str, Any]
 
 _OUTCOMES = {word: result for result, word in WORDS.items()}
+RECORD: Final = "scan"
+"""The key of a file's first row that holds how its rows are made."""
+_NAMES: Final = {
+    "guardsdk": "version of guardsdk",
+    "file": "input file",
+    "format": "--format",
+    "field": "--field",
+    "context_field": "--context-field",
+    "system_field": "--system-field",
+    "stage": "--stage",
+    "with_text": "--with-text",
+    "no_early_exit": "--no-early-exit",
+    "policy": "policy",
+    "model": "model",
+}
 
 
 @dataclass(slots=True)
@@ -29,51 +48,104 @@ class Done:
     counts: Counter[Exit] = field(default_factory=Counter)
     flagged: int = 0
     bad: int = 0
+    first: Record = field(default_factory=dict)
+    """What goes into the next row beside its own."""
 
 
-def done_before(path: Path, guard: Guard, stage: Stage) -> Done:
+def record_of(options: Namespace, layout: Layout, guard: Guard) -> Record:
+    """Return everything that the rows of a scan depend on, but for what is in the file that is read.
+
+    Not the batch, the processes and the provider: the first two change nothing, and every verdict names the last.
+    """
+    return {
+        "guardsdk": __version__,
+        "file": Path(options.file).name,
+        "format": layout.kind,
+        "field": layout.field if layout.kind == "jsonl" else None,
+        "context_field": layout.context_field,
+        "system_field": layout.system_field,
+        "stage": options.stage,
+        "with_text": options.with_text,
+        "no_early_exit": not options.early_exit,
+        "policy": guard.policy.ref.model_dump(mode="json"),
+        "model": guard.info().model.model_dump(mode="json"),
+    }
+
+
+def beginning(record: Record) -> Done:
+    """Return where a scan begins that nothing is written of."""
+    return Done(first={RECORD: record})
+
+
+def done_before(path: Path, record: Record) -> Done:
     """Read the rows at ``path`` and cut off a last one that was not written to its end. Holds one row at a time.
 
-    Raises ``InputError`` where a row is none of a scan's, or was written with another model or policy than ``guard``
-    has or on another stage than ``stage``: rows of both in one file could not be told apart.
+    Raises ``InputError`` where a row is none of a scan's, or was written in another way than ``record`` says: rows of
+    both in one file could not be told apart.
     """
     done = Done()
     if not path.exists():
-        return done
-    refs = {"model": guard.info().model.model_dump(mode="json"), "policy": guard.policy.ref.model_dump(mode="json")}
+        return beginning(record)
     with path.open("r+b") as rows:
         whole = 0
         for number, raw in enumerate(rows, 1):
             if not raw.endswith(b"\n"):
                 break
-            _count(_row(raw, path, number), done, refs, stage, path)
+            row = _row(raw, path, number)
+            if number == 1 or RECORD in row:
+                _require_same(row.get(RECORD), record, path)
+            _count(row, done, record, path)
             whole += len(raw)
         rows.truncate(whole)
-    return done
+    return done if done.line else beginning(record)
 
 
 def _row(raw: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         row = json.loads(raw)
-        if isinstance(row["line"], int) and row["outcome"] in _OUTCOMES:
+        if isinstance(row["line"], int) and row["outcome"] in _OUTCOMES and isinstance(row.get("verdict", {}), dict):
             return dict(row)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         pass
     msg = f"--resume: line {number} of {path} is no row of a scan"
     raise InputError(msg)
 
 
-def _count(row: dict[str, Any], done: Done, refs: dict[str, Any], stage: Stage, path: Path) -> None:
-    verdict: dict[str, Any] = row.get("verdict", {})
-    for what, ref in refs.items():
-        # A text without a visible character needs no model, and a failed check may have had none.
-        if verdict.get(what) not in (None, ref):
-            was = f"{verdict[what]['name']} {verdict[what]['version']}"
-            msg = f"--resume: line {row['line']} in {path} was checked with another {what} ({was}); write to a new file"
-            raise InputError(msg)
-    if verdict and verdict.get("stage") != stage.value:
-        msg = f"--resume: line {row['line']} in {path} was checked on stage {verdict.get('stage')}; write to a new file"
+def _require_same(before: object, record: Record, path: Path) -> None:
+    """Raise ``InputError`` that names everything in which ``before``, the record at ``path``, is another."""
+    if not isinstance(before, dict):
+        msg = f"--resume: the first row of {path} does not say how it was made; write to a new file"
         raise InputError(msg)
+    others = [name for name, value in record.items() if before.get(name) != value]
+    if others:
+        told = ", ".join(f"{_NAMES[name]} ({_told(before.get(name), record[name])})" for name in others)
+        msg = f"--resume: the rows in {path} were made with another {told}; give what was given then, or a new --out"
+        raise InputError(msg)
+
+
+def _told(before: Any, now: Any) -> str:  # noqa: ANN401  anything JSON holds
+    """Say what a value of the record was and what it is now."""
+    if _short(before) == _short(now):
+        return f"{_short(before)}, with other contents"
+    return f"{_short(before)} then, {_short(now)} now"
+
+
+def _short(value: Any) -> str:  # noqa: ANN401  anything JSON holds
+    if isinstance(value, bool):
+        return "given" if value else "not given"
+    if isinstance(value, dict):
+        return f"{value.get('name')} {value.get('version')}"
+    return "none" if value is None else str(value)
+
+
+def _count(row: dict[str, Any], done: Done, record: Record, path: Path) -> None:
+    verdict: dict[str, Any] = row.get("verdict", {})
+    for what in ("model", "policy", "stage"):  # rows of another file may have been added by hand
+        # A text without a visible character needs no model, and a failed check may have had none.
+        if verdict.get(what) not in (None, record[what]):
+            was = _told(verdict[what], record[what])
+            msg = f"--resume: line {row['line']} in {path} was checked with another {what} ({was}); give a new --out"
+            raise InputError(msg)
     result = _OUTCOMES[row["outcome"]]
     done.line = row["line"]
     done.counts[result] += 1

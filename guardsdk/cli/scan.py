@@ -12,11 +12,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.lines import batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import WORDS, Exit, outcome
-from guardsdk.cli.resuming import Done, done_before
+from guardsdk.cli.resuming import Done, beginning, done_before, record_of
 from guardsdk.cli.terminal import complain, progress, say
 from guardsdk.cli.workers import How, checked
 from guardsdk.errors import InputError, why_unchecked
-from guardsdk.verdict import Action, Stage
+from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -46,8 +46,10 @@ def scan(guard: Guard, options: Namespace) -> Exit:
         source = open_source(options.file, stack)
         total = size_of(source)
         guard.warmup()  # before the output file is emptied
-        target, done = _open_target(options, source, stack, guard)
-        run = _Run(guard, options, target, stack.enter_context(progress(wanted=options.progress, total=total)), done)
+        record = record_of(options, layout, guard)
+        target, done = _open_target(options, source, stack, record)
+        shown = stack.enter_context(progress(wanted=options.progress, total=total))
+        run = _Run(guard, options, target, shown, done)
         try:
             run.over(line for line in read_lines(source, layout) if line.number > done.line)
         except KeyboardInterrupt:
@@ -70,6 +72,7 @@ class _Run:
         self._flagged = done.flagged
         self._bad = done.bad
         self._before = done.counts.total()
+        self._first = done.first
         self._notes = 0
         self._started = time.perf_counter()
 
@@ -102,7 +105,8 @@ class _Run:
             self._notes += 1
             if self._notes <= _NOTES:
                 self._shown.note(f"line {line.number}: {problem}")
-        say(json.dumps(row), to=self._target)
+        say(json.dumps(row | self._first), to=self._target)
+        self._first = {}
 
     def exit(self) -> Exit:
         """A block weighs most; a file that holds no text was not checked, rather than found harmless."""
@@ -127,16 +131,18 @@ class _Run:
         )
 
 
-def _open_target(options: Namespace, source: IO[bytes], stack: ExitStack, guard: Guard) -> tuple[TextIO, Done]:
+def _open_target(
+    options: Namespace, source: IO[bytes], stack: ExitStack, record: dict[str, Any]
+) -> tuple[TextIO, Done]:
     """Return where the rows go, and what is there already that a scan to be resumed goes on with."""
     name = options.out
     if name is None:
-        return sys.stdout, Done()
+        return sys.stdout, beginning(record)
     path = Path(name)
     if path.exists() and _same_file(path, source):
         msg = f"--out {name} is the file that is read; it would be emptied first"
         raise InputError(msg)
-    done = done_before(path, guard, Stage(options.stage)) if options.resume else Done()
+    done = done_before(path, record) if options.resume else beginning(record)
     target: TextIO = path.open("a" if options.resume else "w", encoding="utf-8", newline="\n")
     return stack.enter_context(target), done
 

@@ -90,7 +90,7 @@ def test_a_verdict_round_trips_and_text_is_left_out_unless_asked_for(run: Runner
     path.write_text('{"text": "Zanzibar \\ud800."}\n', encoding="utf-8")
     run("scan", path, "--policy", blocks)
     (row,) = rows(run.out)
-    assert set(row) == {"line", "outcome", "verdict"}
+    assert set(row) == {"line", "outcome", "verdict", "scan"}
     assert "Zanzibar" not in run.out + run.err
     verdict = Verdict.model_validate(row["verdict"])
     assert verdict.principle_id == "all-asked"

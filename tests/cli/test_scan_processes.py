@@ -106,20 +106,99 @@ def test_rows_of_another_policy_are_not_gone_on_with(
     run("scan", texts, "--policy", allows, "--out", out)
     before = out.read_bytes()
     assert run("scan", texts, "--policy", flags, "--out", out, "--resume") == 2
-    assert "another policy (allows 1)" in run.err
+    assert "another policy (allows 1 then, flags 1 now)" in run.err
     assert out.read_bytes() == before
 
 
-def test_rows_of_another_stage_are_not_gone_on_with(run: Runner, allows: Path, texts: Path, tmp_path: Path) -> None:
+OTHERWISE = [
+    (["--stage", "tool"], ["--stage (input then, tool now)"]),
+    (["--field", "prompt"], ["--field (text then, prompt now)"]),
+    (["--system-field", "rules"], ["--system-field (none then, rules now)"]),
+    (["--context-field", "rules"], ["--context-field (none then, rules now)"]),
+    (["--format", "txt"], ["--format (jsonl then, txt now)", "--field (text then, none now)"]),
+    (["--with-text"], ["--with-text (not given then, given now)"]),
+    (["--no-early-exit"], ["--no-early-exit (not given then, given now)"]),
+]
+
+
+@pytest.mark.parametrize(("options", "told"), OTHERWISE)
+def test_rows_made_in_another_way_are_not_gone_on_with(
+    run: Runner, allows: Path, texts: Path, tmp_path: Path, *, options: list[str], told: list[str]
+) -> None:
+    """Either way round, and every difference is named."""
     out = tmp_path / "out.jsonl"
-    run("scan", texts, "--policy", allows, "--out", out, "--stage", "input")
+    run("scan", texts, "--policy", allows, "--out", out)
     before = out.read_bytes()
-    assert run("scan", texts, "--policy", allows, "--out", out, "--resume", "--stage", "tool") == 2
-    assert "was checked on stage input" in run.err
+    assert run("scan", texts, "--policy", allows, "--out", out, "--resume", *options) == 2
+    assert all(words in run.err for words in told), run.err
+    assert run.err.count("\n") == 1
     assert out.read_bytes() == before
+    run("scan", texts, "--policy", allows, "--out", out, *options)
+    assert run("scan", texts, "--policy", allows, "--out", out, "--resume") == 2
+    assert "made with another" in run.err
+    run("scan", texts, "--policy", allows, "--out", out, "--resume", *options)
+    assert "made with another" not in run.err
 
 
-@pytest.mark.parametrize("row", ["[1]", '{"line": "x"}', "plain", '{"line": 1, "outcome": "fine"}'])
+def test_rows_of_another_file_are_not_gone_on_with(run: Runner, allows: Path, texts: Path, tmp_path: Path) -> None:
+    """Of the same file in another directory they are: a file that was moved has its name."""
+    out = tmp_path / "out.jsonl"
+    run("scan", texts, "--policy", allows, "--out", out)
+    moved = tmp_path / "elsewhere" / texts.name
+    moved.parent.mkdir()
+    texts.rename(moved)
+    assert run("scan", moved, "--policy", allows, "--out", out, "--resume") == 2  # for its bad line
+    assert "not checked (1 of them bad lines)" in run.err
+    other = moved.rename(moved.with_name("others.jsonl"))
+    assert run("scan", other, "--policy", allows, "--out", out, "--resume") == 2
+    assert "another input file (texts.jsonl then, others.jsonl now)" in run.err
+
+
+def test_a_policy_that_was_edited_under_its_name_is_another(run: Runner, allows: Path, texts: Path) -> None:
+    out = texts.with_name("out.jsonl")
+    run("scan", texts, "--policy", allows, "--out", out)
+    allows.write_text(allows.read_text(encoding="utf-8").replace("threshold = 1.0", "threshold = 0.9"), "utf-8")
+    assert run("scan", texts, "--policy", allows, "--out", out, "--resume") == 2
+    assert "another policy (allows 1, with other contents)" in run.err
+
+
+def test_rows_are_known_by_what_made_them_also_where_none_has_a_verdict(
+    run: Runner, allows: Path, flags: Path, texts: Path
+) -> None:
+    out = texts.with_name("out.jsonl")
+    texts.write_text("{no json\n" * 3, encoding="utf-8")
+    run("scan", texts, "--policy", allows, "--out", out)
+    assert [list(row) for row in rows(out)] == [
+        ["line", "outcome", "error", "scan"],
+        *[["line", "outcome", "error"]] * 2,
+    ]
+    assert run("scan", texts, "--policy", flags, "--out", out, "--resume") == 2
+    assert "another policy (allows 1 then, flags 1 now)" in run.err
+
+
+def test_a_file_that_does_not_say_how_it_was_made_is_not_gone_on_with(run: Runner, allows: Path, texts: Path) -> None:
+    out = texts.with_name("out.jsonl")
+    run("scan", texts, "--policy", allows, "--out", out)
+    whole = out.read_text(encoding="utf-8").splitlines(keepends=True)
+    out.write_text("".join(whole[1:]), encoding="utf-8")
+    assert run("scan", texts, "--policy", allows, "--out", out, "--resume") == 2
+    assert "does not say how it was made" in run.err
+
+
+def test_rows_of_another_scan_below_the_first_are_found_too(
+    run: Runner, allows: Path, flags: Path, texts: Path
+) -> None:
+    own, other = texts.with_name("own.jsonl"), texts.with_name("other.jsonl")
+    run("scan", texts, "--policy", allows, "--out", own)
+    run("scan", texts, "--policy", flags, "--out", other)
+    first = own.read_text(encoding="utf-8").splitlines(keepends=True)[0]
+    for added in (other.read_text(encoding="utf-8"), other.read_text(encoding="utf-8").splitlines(keepends=True)[1]):
+        own.write_text(first + added, encoding="utf-8")
+        assert run("scan", texts, "--policy", allows, "--out", own, "--resume") == 2
+        assert "another policy (flags 1 then, allows 1 now)" in run.err
+
+
+@pytest.mark.parametrize("row", ["[1]", '{"line": "x"}', "plain", '{"line": 1, "outcome": "fine"}', "[" * 99_999])
 def test_a_file_of_something_else_is_left_alone(run: Runner, allows: Path, texts: Path, row: str) -> None:
     out = texts.with_name("out.jsonl")
     out.write_text(f"{row}\n", encoding="utf-8")
