@@ -5,11 +5,14 @@ Whoever makes a check do less may lower the numbers here; whoever needs to raise
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import tracemalloc
 from collections import Counter
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -147,6 +150,28 @@ def test_a_short_check_makes_no_more_calls(guard: Guard) -> None:
 def test_a_remembered_check_makes_next_to_none(model_directory: Path) -> None:
     with Guard(models=model_directory, providers="cpu", threads=1, observers=(), monitor=False) as cached:
         assert calls_of(lambda: cached.check(text_of(10))) <= CALLS_CACHED
+
+
+def test_a_check_of_a_task_enters_a_worker_thread_once_and_comes_back_once(guard: Guard) -> None:
+    entered: list[object] = []
+    back: list[object] = []
+
+    class Counted(ThreadPoolExecutor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            entered.append(fn)
+            return super().submit(fn, *args, **kwargs)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(Counted(3))
+        wake = loop.call_soon_threadsafe
+        with patch.object(
+            loop, "call_soon_threadsafe", side_effect=lambda *what, **how: back.append(wake(*what, **how))
+        ):
+            assert all(await asyncio.gather(*(guard.acheck(text_of(10 + at)) for at in range(8))))
+
+    asyncio.run(main())
+    assert (len(entered), len(back)) == (8, 8)
 
 
 def test_a_further_window_adds_few_calls(guard: Guard) -> None:
