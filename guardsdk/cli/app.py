@@ -170,7 +170,11 @@ def _scan_options(parser: ArgumentParser) -> None:
     parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")
     parser.add_argument("--resume", action="store_true", help="resume the scan that wrote OUT.jsonl, where it left off")
     parser.add_argument(
-        "--processes", type=positive, default=1, metavar="N", help="check in N processes on a core each (default: 1)"
+        "--processes",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="check in N processes on a core each; one by itself takes several (default: 1)",
     )
     parser.add_argument("--batch", type=positive, default=64, metavar="N", help="texts per batch (default: 64)")
     progress_option(parser)
