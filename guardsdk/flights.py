@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
 
 from guardsdk.forking import after_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+LONGEST_WAIT_S: Final = 60.0
+"""How long to wait for somebody else's work on a key. He may be waiting for this very check, which a screen of the
+host's began in another thread: scoring a text twice costs time, waiting for each other never ends."""
+_ABOARD: ContextVar[frozenset[bytes]] = ContextVar("guardsdk_aboard", default=frozenset())
+"""Keys that are worked on by the call this one is a part of, in whatever thread."""
 
 
 class _Flight:
@@ -38,7 +46,8 @@ class Flights:
     def take(self, key: bytes) -> threading.Event | None:
         """Return none where the work on ``key`` is the caller's now, else what is set when somebody else is done.
 
-        A thread never waits for itself: a screen of the host's may check the text that it is given.
+        No call waits for itself: a screen of the host's may check the text that it is given, also with ``acheck``,
+        which takes the context along to its thread.
         """
         thread = threading.get_ident()
         with self._lock:
@@ -46,10 +55,24 @@ class Flights:
             if flight is None:
                 self._in_air[key] = _Flight(thread)
                 return None
-            if flight.owner == thread:
+            if flight.owner == thread or key in _ABOARD.get():
                 return None
             flight.done = flight.done or threading.Event()
             return flight.done
+
+    @contextmanager
+    def aboard(self, keys: Iterable[bytes]) -> Iterator[None]:
+        """Have every check that is begun inside count as a part of the work on ``keys``."""
+        before = _ABOARD.set(_ABOARD.get().union(keys))
+        try:
+            yield
+        finally:
+            _ABOARD.reset(before)
+
+    @staticmethod
+    def wait(done: threading.Event, left_s: float | None) -> None:
+        """Wait until somebody else is done, no longer than ``left_s`` seconds, where there is a deadline."""
+        done.wait(LONGEST_WAIT_S if left_s is None else min(left_s, LONGEST_WAIT_S))
 
     def land(self, keys: Iterable[bytes]) -> None:
         """Say that the work on ``keys`` is done, well or not; each was taken by this thread, or already landed."""

@@ -242,13 +242,14 @@ class Pipeline:
         try:
             own = [(key, job) for key, job in jobs if key not in elsewhere] if elsewhere else jobs
             if own:
-                self._score(assembly, stage, own, judged, limits, embeddings=embeddings)
+                with self._flights.aboard(flights):
+                    self._score(assembly, stage, own, judged, limits, embeddings=embeddings)
         finally:
             self._flights.land(flights.keys() - elsewhere.keys() if elsewhere else flights)
         late: list[tuple[Hashable, _Job]] = []
         for key, job in jobs if elsewhere else ():
             if isinstance(key, bytes) and key in elsewhere:
-                elsewhere[key].wait(limits.left_s)
+                self._flights.wait(elsewhere[key], limits.left_s)
                 if not self._remembered(key, job.places, judged, embeddings):
                     late.append((key, job))
         if late:

@@ -6,22 +6,26 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from guardsdk import Guard, Status
+from guardsdk import Guard, Policy, Principle, Stage, Status
 from guardsdk.engine.turns import Turns
 from guardsdk.errors import InputError
 from guardsdk.flights import Flights
-from guardsdk.verdict import Action
+from guardsdk.screens.base import Reading
+from guardsdk.verdict import Action, Verdict
+from tests.tiny import write_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from guardsdk.engine.batches import Row
     from guardsdk.engine.session import Outputs
     from guardsdk.limits import Limits
+    from guardsdk.surroundings import Surroundings
 
 PATIENCE_S = 60
 TEXT = "The committee described two train routes before lunch."
@@ -126,6 +130,58 @@ def test_a_thread_does_not_wait_for_itself_and_the_dead_hold_up_nobody() -> None
         flights.land([b"a", b"never taken"])
         assert done.wait(PATIENCE_S)
         assert pool.submit(flights.take, b"a").result(PATIENCE_S) is None
+
+
+class Asking:
+    """A screen that has the guard check the text it is given, once, in another thread."""
+
+    name = "asking"
+    operating_points: ClassVar = {("asked", Stage.INPUT): {"default": 0.5}}
+
+    def __init__(self, ask: Callable[[Guard, str], Verdict]) -> None:
+        self.ask = ask
+        self.guard: Guard | None = None
+        self.answers: list[Verdict] = []
+
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        del stage, around
+        guard, self.guard = self.guard, None
+        if guard is not None:
+            self.answers.append(self.ask(guard, texts[0]))
+        return [Reading({"asked": 0.0}, 1.0, lambda _: ((0, 1),)) for _ in texts]
+
+
+def in_another_thread(guard: Guard, text: str) -> Verdict:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(guard.check, text).result(PATIENCE_S)
+
+
+def in_a_loop(guard: Guard, text: str) -> Verdict:
+    return asyncio.run(guard.acheck(text))
+
+
+@pytest.mark.parametrize("ask", [in_a_loop, in_another_thread])
+def test_a_screen_that_has_its_text_checked_in_another_thread_gets_an_answer(
+    ask: Callable[[Guard, str], Verdict], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if ask is in_another_thread:  # nothing says that the two belong together: it is the wait that ends
+        monkeypatch.setattr("guardsdk.flights.LONGEST_WAIT_S", 0.01)
+    write_model(tmp_path)
+    principles = tuple(
+        Principle(id=label.replace("_", "-"), text="None of it.", label=label, stages=(Stage.INPUT,))
+        for label in ("prompt_injection", "asked")
+    )
+    screen = Asking(ask)
+    policy = Policy(name="asking", version="1", principles=principles)
+    with Guard(policy, models=tmp_path, providers="cpu", screens=[screen]) as guard:
+        guard.warmup()
+        screen.guard = guard
+        answers: list[Verdict] = []
+        caller = threading.Thread(target=lambda: answers.append(guard.check(TEXT)), daemon=True)
+        caller.start()
+        caller.join(PATIENCE_S / 4)
+        assert [one.status for one in (*answers, *screen.answers)] == [Status.COMPLETE] * 2
+        assert guard._pipeline._flights._in_air == {}
 
 
 def test_a_check_that_is_turned_away_is_not_checked_and_the_policy_decides(gate: Gate) -> None:
