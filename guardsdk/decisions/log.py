@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from guardsdk.decisions.entry import Entry, body_of, note, timestamp
 from guardsdk.decisions.files import Place
@@ -119,26 +119,38 @@ class DecisionLog:
         if not records:
             return
         trace_id, span_id = current_ids()
+        problem: str | None = None
         with self._lock:
+            before = self._writer.repaired
             try:
-                if not self._written:
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
-                entries: list[Entry] = []
-                if self._untold:
-                    entries.append(note("lost", count=self._untold))
-                for record in records:
-                    text = self._capture.attributes(record)
-                    actor = None if record.actor is None else self.pseudonym(record.actor)
-                    body = body_of(record, actor, trace_id, span_id, text)
-                    entries.append(Entry("decision", timestamp(record.started_ns), body))
-                before = self._writer.repaired
-                tail = self._writer.append(entries)
+                tail = self._appended(records, trace_id, span_id)
             except (OSError, ValueError) as error:
-                raise self._failed(error, len(records)) from None
-            self._succeeded(len(records), before)
-        self._report(lambda: self._reporter.count("written", len(records)))
+                problem = _words(error, self.path)
+                news = self._failed(problem, len(records))
+            else:
+                news = self._succeeded(len(records), before)
+        # Told without the lock: a handler of the host's may wait for it, or have a guard check what is logged.
+        for one in news:
+            _logger.warning("decision log: %s", one)
+        outcome: Literal["written", "lost"] = "written" if problem is None else "lost"
+        self._report(lambda: self._reporter.count(outcome, len(records)))
+        if problem is not None:
+            raise DecisionLogError(problem)
         if time.monotonic() - self._anchored_at >= self.rules.anchor_every_s:
             self._anchor(tail)
+
+    def _appended(self, records: Sequence[CheckRecord], trace_id: str | None, span_id: str | None) -> Tail:
+        if not self._written:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        entries: list[Entry] = []
+        if self._untold:
+            entries.append(note("lost", count=self._untold))
+        for record in records:
+            text = self._capture.attributes(record)
+            actor = None if record.actor is None else self.pseudonym(record.actor)
+            body = body_of(record, actor, trace_id, span_id, text)
+            entries.append(Entry("decision", timestamp(record.started_ns), body))
+        return self._writer.append(entries)
 
     def note(self, kind: str, time_ns: int, body: Mapping[str, Any]) -> None:
         """Write a line of ``kind`` down that is no decision. Raises ``DecisionLogError`` where it cannot."""
@@ -179,24 +191,25 @@ class DecisionLog:
         """Close the log."""
         self.close()
 
-    def _failed(self, error: Exception, count: int) -> DecisionLogError:
-        words = _words(error, self.path)
+    def _failed(self, words: str, count: int) -> list[str]:
+        """Count records that were not written, and return what there is to log of it."""
         self._lost += count
         self._untold += count
-        if self._problem is None:  # once, not for every check until somebody mends it
-            _logger.warning("decision log: %s; %s", words, "texts are held back" if self.holds_back else "checks go on")
-        self._problem = words
-        self._report(lambda: self._reporter.count("lost", count))
-        return DecisionLogError(words)
+        first, self._problem = self._problem is None, words
+        # Once, not for every check until somebody mends it.
+        return [f"{words}; {'texts are held back' if self.holds_back else 'checks go on'}"] if first else []
 
-    def _succeeded(self, count: int, repaired_before: int) -> None:
-        self._written += count
+    def _succeeded(self, count: int, repaired_before: int) -> list[str]:
+        """Count records that were written, and return what there is to log besides."""
+        news = []
         if self._problem is not None:
-            _logger.warning("decision log: %s is written again; %d decisions are missing", self.path, self._untold)
+            news.append(f"{self.path} is written again; {self._untold} decisions are missing")
         if self._writer.repaired > repaired_before:
-            _logger.warning("decision log: %s ended in a torn line, which was cut off and noted", self.path)
+            news.append(f"{self.path} ended in a torn line, which was cut off and noted")
+        self._written += count
         self._problem = None
         self._untold = 0
+        return news
 
     def _anchor(self, tail: Tail) -> None:
         self._anchored_at = time.monotonic()

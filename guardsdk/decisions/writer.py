@@ -104,7 +104,7 @@ class Writer:
                 descriptor = -1
                 self._place.path.rename(self._place.closed(tail.file))
                 descriptor = os.open(self._place.path, _OPEN, 0o600)
-                notes, expired = self._expired()
+                notes, expired = self._expired(tail.opened)
                 tail = self._begun(descriptor, tail, notes)  # which says what is removed before it is
                 with suppress(OSError):  # what cannot be removed now is found again
                     for path in expired:
@@ -174,9 +174,13 @@ class Writer:
             raise
         return replace(tail, sequence=sequence, digest=digest, size=tail.size + len(data))
 
-    def _expired(self) -> tuple[list[Entry], list[Path]]:
-        """Return the closed files that need not be kept any longer, the oldest first, and what to write down of it."""
-        oldest = time.time() - self._rules.keep_days * 86_400
+    def _expired(self, opened: float) -> tuple[list[Entry], list[Path]]:
+        """Return the closed files that need not be kept any longer, the oldest first, and what to write down of it.
+
+        That is their age when the newest of them was ``opened``, in seconds since the epoch: a clock that has jumped
+        ahead since removes none. What is past its time by then goes when the next file is full.
+        """
+        oldest = min(time.time(), opened) - self._rules.keep_days * 86_400
         paths: list[Path] = []
         last: Line | None = None
         for _, path in self._place.all_closed():

@@ -8,6 +8,7 @@ import math
 import os
 import stat
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,16 @@ def test_files_past_their_time_are_removed_and_the_log_says_so(written: Written)
     assert any("their time was over" in note for note in report.notes)
 
 
+def test_a_clock_that_jumps_ahead_removes_nothing(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = written.fill(40, max_bytes=8192, keep_days=180.0)
+    before = written.place.every()
+    ahead = time.time() + 20 * 365 * 86_400
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    log.record([record()])  # the newest file is too old by that clock, and closed
+    assert len(written.place.every()) == len(before) + 1
+    assert verify(written.path).first == 1
+
+
 def test_files_within_their_time_are_kept(written: Written) -> None:
     written.fill(40, max_bytes=8192, keep_days=float("inf"))
     assert verify(written.path).first == 1
@@ -151,6 +162,32 @@ def test_a_log_that_cannot_be_written_raises_counts_and_complains_once(
     assert len(caplog.records) == 1
     assert log.health.lost == 6
     assert log.health.problem is not None
+
+
+def test_whoever_logs_the_complaint_may_write_to_the_log(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    log = DecisionLog(tmp_path / "file" / "decisions.jsonl")
+    ended: list[bool] = []
+
+    def again() -> None:
+        with pytest.raises(DecisionLogError):
+            log.record([record()])
+
+    class Checking(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            other = threading.Thread(target=again, daemon=True)
+            other.start()
+            other.join(10)
+            ended.append(not other.is_alive())
+
+    handler = Checking()
+    logging.getLogger("guardsdk").addHandler(handler)
+    try:
+        again()
+    finally:
+        logging.getLogger("guardsdk").removeHandler(handler)
+    assert ended == [True]
+    assert log.health.lost == 2
 
 
 def test_when_it_can_be_written_again_the_log_says_how_many_are_missing(
