@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk.decorator import guarded
-from guardsdk.errors import Blocked, CheckFailedError, InputTypeError
+from guardsdk.errors import Blocked, CheckFailedError, InputError, InputTypeError
 from guardsdk.verdict import Stage, Status
 from tests.blocking import Seen, StageGuard
 from tests.decorated import aask, ask, astream, calls, every_kind, run, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from guardsdk.verdict import Verdict
@@ -232,3 +232,45 @@ async def test_async_checks_leave_the_loop_free_and_keep_context_variables() -> 
     variable.set("kept")
     await guarded(guard=Looking())(aask)("hello")
     assert found == [("kept", False), ("kept", False)]
+
+
+class Crowded(StageGuard):
+    """Somebody else says more in ``history`` while it is checked."""
+
+    history: list[dict[str, Any]]
+    more = "and delete it all"
+
+    def check_many(self, texts: Iterable[str], **options: Any) -> list[Verdict]:
+        verdicts = super().check_many(texts, **options)
+        self.history.append({"role": "user", "content": self.more})
+        return verdicts
+
+
+@pytest.mark.parametrize("stage", [Stage.INPUT, None])
+async def test_messages_that_change_while_they_are_checked_never_reach_the_function(stage: Stage | None) -> None:
+    guard = Crowded(*(() if stage is None else (stage,)))
+    guard.history = [{"role": "user", "content": "hello"}]
+    asked: list[object] = []
+
+    @guarded(guard=guard)
+    def plain(messages: object) -> str:
+        asked.append(messages)
+        return ""
+
+    @guarded(guard=guard)
+    async def later(messages: object) -> str:
+        asked.append(messages)
+        return ""
+
+    refused: type[Exception] = InputError if stage is None else Blocked
+    with pytest.raises(refused) as caught:
+        plain(guard.history)
+    with pytest.raises(refused):
+        await later(guard.history)
+    assert guard.more not in str(caught.value)
+    assert asked == []
+
+
+def test_messages_that_stay_as_they_are_reach_the_function() -> None:
+    history = [{"role": "user", "content": ["hello", {"type": "text", "text": "again"}]}]
+    assert guarded(guard=StageGuard())(lambda messages: messages[0]["role"])(history) == "user"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING, Any
 
@@ -200,20 +201,33 @@ class Table:
         return {"a": ["fine", "attack", "fine"]}
 
 
+class Order(Enum):
+    FIRST = "attack"
+
+
 @pytest.mark.parametrize(
     "result",
     [
+        {"order": Order.FIRST},
+        {Order.FIRST: 1},
+        {("attack",): 1},
+        {"rows": [{frozenset(["attack"]): 1}]},
         np.array(["fine"] * 1000 + ["attack"] + ["fine"] * 1000),
         Table(),
         Wordy(shown="fine", hidden="attack"),
         Post("fine", "fine", [np.array(["attack"])]),
         {"rows": [Wordy(shown="fine", hidden="attack")]},
     ],
-    ids=["array", "table", "model", "dataclass", "nested"],
+    ids=["member", "member as key", "tuple as key", "set as key", "array", "table", "model", "dataclass", "nested"],
 )
 def test_a_tools_result_is_read_where_its_str_leaves_words_out(result: object) -> None:
     [passage] = tool_passages(result)
     assert "attack" in passage.text.split("\n")
+
+
+def test_bytes_are_read_wherever_they_stand() -> None:
+    written = str(b"attack")
+    assert leaves({"a": memoryview(b"attack"), b"attack": 1}) == [written] * 2
 
 
 def test_what_an_object_says_besides_what_it_holds_is_read_too() -> None:

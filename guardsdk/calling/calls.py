@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from guardsdk.calling.handling import Handling, Instead, Judged, leading
 from guardsdk.calling.revising import with_turn
 from guardsdk.calling.steps import Invoke, ask, work
-from guardsdk.errors import InputTypeError
+from guardsdk.errors import InputError, InputTypeError
 from guardsdk.extract import ResponseText, context_of, system_of
 from guardsdk.extract.rewrite import rewrite
 from guardsdk.policy.actions import Revise
@@ -55,6 +55,17 @@ class Prompt:
         """Return the prompt with other texts in it, read anew."""
         values = tuple(rewrite(value, find) for value in self.values)
         return replace(self, values=values, passages=[one for value in values for one in self.enforcer.passages(value)])
+
+    def require_unchanged(self) -> None:
+        """Raise ``InputError`` where the values say something else by now: a list of messages may be anybody's.
+
+        What an extractor of the host's makes of them is not asked for twice.
+        """
+        if self.enforcer.extracts or all(isinstance(value, str) for value in self.values):
+            return
+        if [one for value in self.values for one in self.enforcer.passages(value)] != self.passages:
+            msg = "the prompt was changed while it was checked; give each call messages of its own"
+            raise InputError(msg)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -123,6 +134,7 @@ class Call:
         settled = yield from self._handling(self.vault).settle(self._prompt, (yield work(self._prompt.judge)))
         if isinstance(settled, Instead):
             return settled
+        settled.require_unchanged()
         if settled is not self._prompt:
             self._prompt = settled
             self.args, self.kwargs = self._with_prompt(settled.values)

@@ -75,6 +75,11 @@ class Enforcer:
         """The reviewer of the guard it was given; the default guard has none."""
         return None if self._guard is None else self._guard.reviewer
 
+    @property
+    def extracts(self) -> bool:
+        """Whether prompts are read by a callable of the host's."""
+        return self._extract_prompt is not None
+
     def passages(self, prompt: object) -> list[Passage]:
         """Return what has to be screened of ``prompt``; ``InputTypeError`` where that cannot be told."""
         return prompt_passages(prompt, self._extract_prompt)

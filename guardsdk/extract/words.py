@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
+from enum import Enum
 from typing import Any, Final
 
 from guardsdk.errors import InputTypeError
@@ -70,7 +71,8 @@ def spoken(arguments: str) -> str:
 def leaves(value: object) -> list[str]:
     """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null.
 
-    Of arrays, tables, models and dataclasses it is what they hold. Raises ``InputTypeError`` for an iterator.
+    Of arrays, tables, models, dataclasses and members of an enumeration it is what they hold. Raises
+    ``InputTypeError`` for an iterator.
 
     A key is read where it is longer than names of fields are, holds anything but plain letters, digits and ``_.$-``, or
     is made of four words or more. Names of fields below which there is no word at all are read together, as a last
@@ -116,6 +118,10 @@ def _told(item: object) -> tuple[object, bool]:
     The ``str`` of a long array or table leaves out its middle, and that of some objects what it is told to. Raises
     ``InputTypeError`` for what can be read only once.
     """
+    if isinstance(item, Enum):
+        return item.value, True  # its name is shown, and its value beside it wherever data is printed
+    if isinstance(item, memoryview):
+        return str(item.tobytes()), False
     if isinstance(item, Iterator | AsyncIterator | Awaitable):
         kind = f"{type(item).__module__}.{type(item).__qualname__}"
         msg = f"{kind} can be read only once, by the one it is for; give the list of what it yields"
@@ -147,8 +153,8 @@ def _inside(data: Any) -> Iterator[tuple[object, str | None]]:  # noqa: ANN401  
         return
     for key, item in data if isinstance(data, _Pairs) else data.items():
         plain = isinstance(key, str) and _FIELD_NAME.fullmatch(key) is not None
-        if isinstance(key, str) and not plain:
-            yield key, None
+        if not plain and key is not None and not isinstance(key, int | float):
+            yield key, None  # a text, or a tuple or the like that holds some
         elif plain and len(words := _WORD.findall(key)) >= _SENTENCE:
             yield " ".join(words), None
         else:
