@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from guardsdk.forking import after_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 LONGEST_WAIT_S: Final = 60.0
 """How long to wait for somebody else's work on a key. He may be waiting for this very check, which a screen of the
@@ -61,12 +61,13 @@ class Flights:
             return flight.done
 
     @contextmanager
-    def aboard(self, keys: Iterable[bytes]) -> Iterator[None]:
-        """Have every check that is begun inside count as a part of the work on ``keys``."""
+    def aboard(self, keys: Collection[bytes]) -> Iterator[None]:
+        """Have every check that is begun inside count as a part of the work on ``keys``, and land them in the end."""
         before = _ABOARD.set(_ABOARD.get().union(keys))
         try:
             yield
         finally:
+            self.land(keys)
             _ABOARD.reset(before)
 
     @staticmethod

@@ -239,13 +239,10 @@ class Pipeline:
         """
         flights = {key: self._flights.take(key) for key, _ in jobs if isinstance(key, bytes)}
         elsewhere = {key: done for key, done in flights.items() if done is not None}
-        try:
+        with self._flights.aboard(flights.keys() - elsewhere.keys() if elsewhere else flights):
             own = [(key, job) for key, job in jobs if key not in elsewhere] if elsewhere else jobs
             if own:
-                with self._flights.aboard(flights):
-                    self._score(assembly, stage, own, judged, limits, embeddings=embeddings)
-        finally:
-            self._flights.land(flights.keys() - elsewhere.keys() if elsewhere else flights)
+                self._score(assembly, stage, own, judged, limits, embeddings=embeddings)
         late: list[tuple[Hashable, _Job]] = []
         for key, job in jobs if elsewhere else ():
             if isinstance(key, bytes) and key in elsewhere:
