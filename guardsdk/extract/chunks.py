@@ -29,6 +29,28 @@ def pieces_of(chunk: object, extractor: Callable[[Any], object] | None) -> list[
     return read(chunk, extractor).pieces
 
 
+def still(chunk: Any) -> Any:  # noqa: ANN401  of the type of the chunk
+    """Return ``chunk`` as it is now, whatever its source does with it later.
+
+    A ``chunk`` event of OpenAI's package holds the completion so far, one object for all events, to which the package
+    adds what nobody has screened yet. The event is then a copy with one of its own. Raises ``InputTypeError`` where it
+    cannot be copied.
+    """
+    snapshot = field(chunk, "snapshot") if field(chunk, "type") == "chunk" else None
+    if snapshot is None:
+        return chunk
+    with suppress(Exception):  # an object of somebody else's may refuse in any way
+        memo: dict[int, Any] = {}
+        for choice in field(snapshot, "choices") or ():
+            for name in ("content", "refusal"):  # the lists grow, the tokens in them stay as they are
+                if isinstance(tokens := field(field(choice, "logprobs"), name), list):
+                    memo[id(tokens)] = list(tokens)
+        copied = copy.copy(chunk)
+        _set(copied, "snapshot", copy.deepcopy(snapshot, memo))
+        return copied
+    raise _uncopied(chunk)
+
+
 def with_texts(chunk: Any, texts: Sequence[str], extractor: Callable[[Any], object] | None) -> Any:  # noqa: ANN401  of the type of the chunk
     """Return a copy of ``chunk`` whose strings, in the order of ``pieces_of``, are ``texts``.
 
@@ -42,17 +64,23 @@ def with_texts(chunk: Any, texts: Sequence[str], extractor: Callable[[Any], obje
     with suppress(Exception):  # an object of somebody else's may refuse in any way; what matters is read below
         copied = copy.deepcopy(chunk)
         calls = False
-        for piece, text in zip(pieces_of(copied, extractor), texts, strict=True):
+        wanted = list(texts)
+        for place, (piece, text) in enumerate(zip(pieces_of(copied, extractor), texts, strict=True)):
             if piece.text != text:
-                _set(piece.holder, piece.name, text)
+                wanted[place] = "" if piece.tokens else text
+                _set(piece.holder, piece.name, [] if piece.tokens else text)
                 _silence(piece.holder)
                 calls = calls or piece.arguments
-        _forget(copied, calls=calls)
-        if [piece.text for piece in pieces_of(copied, extractor)] == list(texts):
+        for part in (copied, *(one for name in ("chunk", "snapshot") if has(one := field(copied, name), "choices"))):
+            _forget(part, calls=calls)
+        if [piece.text for piece in pieces_of(copied, extractor)] == wanted:
             return copied
+    raise _uncopied(chunk)
+
+
+def _uncopied(chunk: object) -> InputTypeError:
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}"
-    msg = f"{kind} cannot be copied with other words in it; stream strings, or chunks of a known shape"
-    raise InputTypeError(msg)
+    return InputTypeError(f"{kind} cannot be copied with other words in it; stream strings, or chunks of a known shape")
 
 
 def _set(holder: object, name: str | int, text: object) -> None:

@@ -4,6 +4,7 @@
     https://platform.claude.com/docs/en/build-with-claude/streaming
 
 Also what their Python packages add when they follow a stream for their caller: the text so far beside each new stretch.
+(``completions`` has what OpenAI's makes of a stream of chat completions.)
 An event that nobody knows passes where it holds no string but identifiers, and is refused else.
 """
 
@@ -11,26 +12,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-from guardsdk.extract.pieces import Channel, Piece
+from guardsdk.extract import completions
+from guardsdk.extract.pieces import Channel, Inside, Piece
 from guardsdk.extract.shapes import field as get
 from guardsdk.extract.shapes import fields_of, has, is_list, kind_of, string, unreadable
 from guardsdk.extract.words import beside, leaves
 
 _OPTION: Final = "extract_response"
 _RESPONSES: Final = "response."
-
-
-@dataclass(frozen=True, slots=True)
-class Inside:
-    """A message, its parts or one of them, as a whole response holds it: all that is known of it so far."""
-
-    value: Any = field(repr=False)
-    at: object = None
-    """Where the part stands among its like; none for a message and for a list of parts."""
-    path: Channel = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +78,8 @@ def told(event: object) -> list[Piece | Inside] | None:
         return _of_responses(event, kind.removeprefix(_RESPONSES))
     if (read := _READERS.get(kind)) is not None:
         return read(event)
+    if (helped := completions.told(event, kind)) is not None:
+        return helped
     if kind in _FOLLOWED and has(event, "snapshot"):
         return _followed(event, kind)
     return [] if _is_wordless(event) else None

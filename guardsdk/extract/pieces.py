@@ -28,3 +28,19 @@ class Piece:
     """Whether it is all that is known of its place so far, said before or not, and does not follow on."""
     between: str = ""
     """What stands between it and the place before."""
+    tail: bool = False
+    """Whether it is the end of the piece before it in the same chunk, said once more."""
+    tokens: bool = False
+    """Whether it is told as a list of tokens, which goes where it cannot stay as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A response, a message, its parts or one of them, inside an event."""
+
+    value: Any = field(repr=False)
+    at: object = None
+    """Where the part stands among its like; none for a response, a message and a list of parts."""
+    path: Channel = ()
+    whole: bool = True
+    """Whether it is all that is known so far, as a whole response holds it, and does not follow on."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.extract.events import Inside, reasoning_channel, told
+from guardsdk.extract.events import reasoning_channel, told
 from guardsdk.extract.kinds import (
     CALL_ARGUMENTS,
     CALL_PARTS,
@@ -16,7 +16,7 @@ from guardsdk.extract.kinds import (
     SAID_PARTS,
     WORDLESS_PARTS,
 )
-from guardsdk.extract.pieces import Channel, Piece
+from guardsdk.extract.pieces import Channel, Inside, Piece
 from guardsdk.extract.shapes import (
     QUOTED,
     ROLES,
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 class ResponseText:
     """The text of one response, given whole or chunk by chunk.
 
-    Understood: a string; OpenAI chat completions (every choice) and their chunks, legacy completions and the Responses
-    API with its stream events; messages of Anthropic, their blocks and stream events; chat messages of OpenAI, Ollama
-    and LangChain; LangChain generations and results; sequences of these; ``None`` as an empty answer. Reasoning,
-    refusals and what tools are called with count as text: an answer may hide in each. Chunks of one choice are joined
-    before anybody judges them.
+    Understood: a string; OpenAI chat completions (every choice), their chunks and the events its package makes of
+    them, legacy completions and the Responses API with its stream events; messages of Anthropic, their blocks and
+    stream events; chat messages of OpenAI, Ollama and LangChain; LangChain generations and results; sequences of these;
+    ``None`` as an empty answer. Reasoning, refusals and what tools are called with count as text: an answer may hide in
+    each. Chunks of one choice are joined before anybody judges them.
     """
 
     def __init__(self, extractor: Callable[[Any], object] | None = None) -> None:
@@ -146,9 +146,12 @@ class ResponseText:
             self._part(one.value, one.at, (*path, *one.path))
         elif is_list(one.value):
             self._parts(one.value, path)
+        elif has(one.value, "choices"):
+            self._response(one.value, path)
         else:
             self._whole_message(one.value, path)
-        self.pieces[start:] = [replace(piece, whole=True) for piece in self.pieces[start:]]
+        if one.whole:
+            self.pieces[start:] = [replace(piece, whole=True) for piece in self.pieces[start:]]
 
     def _beside(self, value: object, path: Channel, *read: str) -> None:
         if text := beside(value, *read):
@@ -280,9 +283,11 @@ def _words(pieces: Sequence[Piece]) -> Iterator[str]:
         if not piece.whole:
             told += [piece.between if told and piece.place != last else "", piece.text]
             last = piece.place
-    text = "".join(told)
-    others = (piece.text for piece in pieces if piece.whole and piece.text not in text)
-    yield from (spoken(one) if pieces[0].arguments else one for one in (text, *others))
+    texts = ["".join(told)]
+    for piece in sorted((one for one in pieces if one.whole), key=lambda one: -len(one.text)):
+        if not any(piece.text in text for text in texts):
+            texts.append(piece.text)
+    yield from (spoken(one) if pieces[0].arguments else one for one in texts)
 
 
 def _result(content: object) -> Iterator[str]:

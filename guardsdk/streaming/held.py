@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.calling.handling import held_back, weight
 from guardsdk.calling.redaction import edits_of
 from guardsdk.errors import InputTypeError
-from guardsdk.extract.chunks import read, with_texts
+from guardsdk.extract.chunks import read, still, with_texts
 from guardsdk.streaming.channel import Channel, Window
 from guardsdk.streaming.joined import Seen, joined
 from guardsdk.streaming.texts import Part, Texts
@@ -116,6 +116,7 @@ class Held:
 
     def _entry(self, chunk: object, *where: str) -> _Entry:
         try:
+            chunk = still(chunk)
             response = read(chunk, self._rules.extract)
         except InputTypeError:
             if inspect.iscoroutine(chunk):

@@ -48,6 +48,7 @@ class Texts:
         self._channels: dict[_Key, Channel] = {}
         self._starts: dict[tuple[_Key, object], int] = {}
         self._lists: dict[tuple[str, ...], Together] = {}
+        self._last: Part | None = None
 
     @property
     def channels(self) -> list[Channel]:
@@ -64,6 +65,16 @@ class Texts:
         One that is whole says again what came in stretches, which is not taken in twice; what it says beyond is. Where
         it says something else it is a text of its own.
         """
+        last = self._last
+        if not piece.tail or last is None:
+            self._last = self._taken(piece, where)
+        elif last.text.endswith(piece.text):
+            return Part(last.channel, last.end - len(piece.text), last.end, piece.text)
+        else:
+            self._last = self._follow((piece.arguments, (*where, *piece.channel, "tail")), piece, piece.text)
+        return self._last
+
+    def _taken(self, piece: Piece, where: tuple[str, ...]) -> Part:
         own = (*where, *piece.channel)
         key = piece.arguments, own
         if not piece.whole:
