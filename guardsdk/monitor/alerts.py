@@ -115,7 +115,7 @@ class Alerts:
         return True
 
     def _cools(self, key: _Key, now_s: float) -> bool:
-        return key in self._told and now_s - self._told[key] < self._cooldown_s
+        return key in self._told and abs(now_s - self._told[key]) < self._cooldown_s
 
     def _note(self, key: _Key, told_s: float) -> None:
         self._told[key] = told_s

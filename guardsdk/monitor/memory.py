@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "guardsdk-monitor"
 VERSION: Final = 2
+_SET_BACK_S: Final = 3600.0
+"""A check that began so long before the newest one is not late: the clock had jumped ahead, and is right again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,14 @@ class Memory:
 
     def _clock(self) -> float:
         return self.now_s
+
+    def tick(self, time_s: float) -> None:
+        """Take note of when a check began: at the newest one, or again at the right time after a clock had jumped.
+
+        By a time that is never reached again every actor would be over, and every alert would cool, for ever.
+        """
+        if time_s > self.now_s or self.now_s - time_s > _SET_BACK_S:
+            self.now_s = time_s
 
     def state(self, known: Known) -> dict[str, Any]:
         """Return everything as JSON values: figures, digests, pseudonyms and sketches, and no text."""

@@ -130,7 +130,7 @@ class Monitor:
         seen = glance(verdict, self._watched, self.rules.band)
         pseudonym, time_s = self._pseudonym(record.actor), record.started_ns / _NANOSECONDS
         with self._lock:
-            self._memory.now_s = max(self._memory.now_s, time_s)
+            self._memory.tick(time_s)
             if self._waiting.add(record, seen):
                 self._file()
             for one in self._of_actor(pseudonym, record, seen, time_s):
@@ -156,7 +156,7 @@ class Monitor:
         for record, known in self._waiting.taken():
             verdict, time_s = record.verdict, record.started_ns / _NANOSECONDS
             seen = glance(verdict, self._watched, self.rules.band) if known is None else known
-            memory.now_s = max(memory.now_s, time_s)
+            memory.tick(time_s)
             memory.checks += 1
             if record.embedding is not None and not memory.sketcher.ready and seen.stage is Stage.INPUT:
                 memory.sketcher.learn(record.embedding)

@@ -61,6 +61,24 @@ def test_limits_begin_with_the_alert_and_end_by_themselves() -> None:
     assert monitor.limits("a", START_NS + 10 * SECOND) is None
 
 
+def test_limits_hold_again_after_a_clock_had_jumped_ahead() -> None:
+    monitor = Monitor(enforcing(for_s=60.0))
+    years = 20 * 365 * 86_400
+    monitor.on_check(record(years, 0.1, actor="b"))
+    offended(monitor)
+    assert monitor.limits("a", START_NS + 10 * SECOND) == Enforcement(for_s=60.0)
+
+
+def test_an_alert_of_a_time_that_never_was_cools_down_no_longer_than_others() -> None:
+    monitor = Monitor(policy())
+    years = 20 * 365 * 86_400
+    for number in range(8):
+        monitor.on_check(record(years + number, 0.99, actor="a"))
+    assert len(monitor.alerts) == 1
+    offended(monitor)
+    assert len(monitor.alerts) == 2
+
+
 def test_without_the_table_nothing_follows() -> None:
     monitor = Monitor(policy())
     assert monitor.limiter is None
