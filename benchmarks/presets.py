@@ -22,7 +22,7 @@ from benchmarks.scoring import GuardSystem, measure
 from benchmarks.stats import weighted_share
 from guardsdk import Guard, GuardError, Policy, Stage
 from guardsdk.policy import PACKAGED, bind, decide
-from guardsdk.policy.finding import about, packaged_file
+from guardsdk.policy.files import about, packaged_file
 from guardsdk.policy.writing import toml_value
 from guardsdk.trying import tallies, try_examples
 from guardsdk.verdict import Action

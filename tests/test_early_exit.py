@@ -12,7 +12,7 @@ from guardsdk import Blocked, Guard, Policy, Principle, Stage
 from guardsdk.policy.decide import lowered
 from guardsdk.policy.monitoring import Enforcement, MonitorRules
 from guardsdk.surroundings import NOWHERE
-from guardsdk.telemetry.render import span_attributes
+from guardsdk.telemetry.values import span_attributes
 from guardsdk.verdict import Action, joint_tier
 from tests.tiny import early_exit, write_early, write_manifest
 

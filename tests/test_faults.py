@@ -24,7 +24,7 @@ from guardsdk.screens.canary import CanaryScreen
 from guardsdk.screens.packaged import arranged
 from guardsdk.screens.viewed import LAYER as DECODE
 from guardsdk.screens.viewed import ViewedScreen
-from guardsdk.telemetry.render import span_attributes
+from guardsdk.telemetry.values import span_attributes
 from tests.engine.failing import BreakingRuntime
 from tests.pipeline_bench import LENIENT, Bench, WordScreen
 from tests.tiny import write_model

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.cli.arguments import layout_options, model_option, progress_option, providers_option, stage_option
 from guardsdk.cli.calibrating import calibrate
-from guardsdk.policy.finding import DEFAULT, PACKAGED
+from guardsdk.policy.files import DEFAULT, PACKAGED
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

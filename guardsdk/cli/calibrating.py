@@ -19,7 +19,7 @@ from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, progress, say_all, say_json, table
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
-from guardsdk.policy.finding import PACKAGED
+from guardsdk.policy.files import PACKAGED
 from guardsdk.policy.load import load_policy
 from guardsdk.policy.recalibrating import Recalibration, lines_of
 from guardsdk.verdict import Stage

@@ -12,7 +12,7 @@ from guardsdk.cli.terminal import complain, say
 from guardsdk.dossier import Inputs, as_html, as_markdown, build
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
-from guardsdk.policy.finding import DEFAULT
+from guardsdk.policy.files import DEFAULT
 from guardsdk.policy.load import load_policy
 from guardsdk.trying import quiet
 

@@ -14,7 +14,7 @@ from guardsdk.cli.policy_teach import teach_options
 from guardsdk.cli.terminal import complain, say, say_all, say_json, table
 from guardsdk.errors import InputError, PolicyError
 from guardsdk.guard import Guard
-from guardsdk.policy.finding import DEFAULT, PACKAGED, about
+from guardsdk.policy.files import DEFAULT, PACKAGED, about
 from guardsdk.policy.lint import Level, lint, worst
 from guardsdk.policy.load import load_policy
 from guardsdk.policy.starter import copy_of, starter

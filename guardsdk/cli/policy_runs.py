@@ -11,13 +11,12 @@ from guardsdk.cli.arguments import command, layout_options, model_option, provid
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say_all, say_json, table
-from guardsdk.comparing import compare
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.policy.difference import changes
-from guardsdk.policy.finding import DEFAULT, PACKAGED
+from guardsdk.policy.files import DEFAULT, PACKAGED
 from guardsdk.policy.load import load_policy
-from guardsdk.trying import quiet, tallies, try_examples
+from guardsdk.trying import compare, quiet, tallies, try_examples
 from guardsdk.verdict import Status
 
 if TYPE_CHECKING:
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from guardsdk.cli.lines import Line
-    from guardsdk.comparing import Compared
     from guardsdk.policy.model import Policy
-    from guardsdk.trying import Tally, Tried
+    from guardsdk.trying import Compared, Tally, Tried
 
 _TRIED = "exit status: 0 every example comes out as written, 1 not so, 2 one could not be tried or bad usage"
 _COMPARED = "exit status: 0 nothing changes, 1 something does, 2 a text could not be checked or bad usage"

@@ -12,7 +12,7 @@ from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say_all, say_json, table
 from guardsdk.errors import InputError, TeachingError
 from guardsdk.guard import Guard
-from guardsdk.policy.finding import DEFAULT
+from guardsdk.policy.files import DEFAULT
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from guardsdk.forking import after_fork
 from guardsdk.policy.logging import LogRules
 from guardsdk.pseudonyms import Pseudonyms
 from guardsdk.telemetry.content import Capture
-from guardsdk.telemetry.logbook import LogReporter, current_ids
+from guardsdk.telemetry.reporters import LogReporter, current_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

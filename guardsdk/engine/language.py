@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.engine.common import CommonWords, passage
+from guardsdk.engine.common_words import CommonWords, passage
 from guardsdk.engine.ngrams import OFFSETS, Words, words_of
 from guardsdk.errors import ModelError
 from guardsdk.registry.ngrams import find_ngrams, load_ngrams

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import Enforcement
-    from guardsdk.telemetry.alarms import AlertReporter
+    from guardsdk.telemetry.reporters import AlertReporter
 
     SharedActorsT = TypeVar("SharedActorsT", bound=Actors)
 
@@ -255,7 +255,7 @@ class Monitor:
 
     def _report(self, alert: Alert) -> None:
         if self._reporter is None:
-            from guardsdk.telemetry.alarms import AlertReporter  # noqa: PLC0415  slow; most monitors never alert
+            from guardsdk.telemetry.reporters import AlertReporter  # noqa: PLC0415  slow; most monitors never alert
 
             self._reporter = AlertReporter()
         self._reporter.report(**alert.figures, time_ns=alert.time_ns)

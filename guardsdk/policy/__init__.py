@@ -2,7 +2,7 @@
 
 from guardsdk.policy.actions import Review, Revise, StageActions
 from guardsdk.policy.decide import BoundPolicy, BoundPrinciple, Decision, bind, decide
-from guardsdk.policy.finding import PACKAGED, PRESETS
+from guardsdk.policy.files import PACKAGED, PRESETS
 from guardsdk.policy.load import default_policy, load_policy
 from guardsdk.policy.model import Example, OnError, Policy, Principle
 

@@ -14,7 +14,7 @@ from pydantic import Discriminator, Field, PrivateAttr, Strict, Tag, ValidationE
 from guardsdk.errors import PolicyError
 from guardsdk.frozen import Frozen
 from guardsdk.policy.actions import NEVER_LIFTS, RedactWith, Review, Revise, StageActions, action_on, problem_with
-from guardsdk.policy.finding import DEFAULT, packaged_file, written_at, written_in
+from guardsdk.policy.files import DEFAULT, packaged_file, written_at, written_in
 from guardsdk.policy.logging import LogRules
 from guardsdk.policy.monitoring import ActorRules, Enforcement, MonitorRules
 from guardsdk.policy.origin import Origin

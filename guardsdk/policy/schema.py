@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.policy.actions import Review, Revise, StageActions
-from guardsdk.policy.finding import PACKAGED
+from guardsdk.policy.files import PACKAGED
 from guardsdk.policy.logging import LogRules
 from guardsdk.policy.model import FPR, Example, OnError, Policy, Principle
 from guardsdk.policy.monitoring import ActorRules, Enforcement, MonitorRules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.policy.finding import about
+from guardsdk.policy.files import about
 from guardsdk.policy.writing import as_toml
 
 if TYPE_CHECKING:

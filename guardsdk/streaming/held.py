@@ -17,7 +17,7 @@ from guardsdk.calling.redaction import edits_of
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.chunks import read, still, with_texts
 from guardsdk.streaming.channel import Channel, Window
-from guardsdk.streaming.joined import Seen, joined
+from guardsdk.streaming.combined import Seen, combined
 from guardsdk.streaming.texts import Part, Texts
 from guardsdk.streaming.together import Together
 from guardsdk.text.redact import apart, redact
@@ -99,7 +99,7 @@ class Held:
     @property
     def verdict(self) -> Verdict | None:
         """The checks so far as one verdict; none before the first."""
-        return joined(self._seen, stopped=self.stopped) if self._seen else None
+        return combined(self._seen, stopped=self.stopped) if self._seen else None
 
     def take(self, chunk: object) -> None:
         """Take in the next chunk. Raises ``InputTypeError`` where it cannot be read as text."""

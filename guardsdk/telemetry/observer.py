@@ -9,7 +9,7 @@ from opentelemetry._logs import LogRecord
 from opentelemetry.trace import SpanKind, StatusCode
 
 from guardsdk.settings import Settings
-from guardsdk.telemetry import names, render
+from guardsdk.telemetry import names, values
 from guardsdk.telemetry.content import Capture
 from guardsdk.telemetry.sources import Sources
 from guardsdk.verdict import Status
@@ -79,9 +79,9 @@ class OpenTelemetryObserver:
 
     def _span(self, tracer: Tracer, logger: Logger | None, record: CheckRecord) -> None:
         verdict = record.verdict
-        attributes = render.span_attributes(record) | self._capture.attributes(record)
+        attributes = values.span_attributes(record) | self._capture.attributes(record)
         if self._guardrail_names:
-            attributes |= render.guardrail_attributes(verdict)
+            attributes |= values.guardrail_attributes(verdict)
         span = tracer.start_span(
             names.SPAN,
             kind=SpanKind.INTERNAL,
@@ -107,7 +107,7 @@ def _end(record: CheckRecord) -> int:
 def _add_events(span: Span, record: CheckRecord) -> None:
     end = _end(record)
     for evaluation in record.verdict.evaluations:
-        span.add_event(names.EVENT, render.evaluation_attributes(evaluation), timestamp=end)
+        span.add_event(names.EVENT, values.evaluation_attributes(evaluation), timestamp=end)
 
 
 def _emit(logger: Logger, record: CheckRecord, context: Context | None) -> None:
@@ -118,7 +118,7 @@ def _emit(logger: Logger, record: CheckRecord, context: Context | None) -> None:
             LogRecord(
                 timestamp=end,
                 context=context,
-                attributes=render.evaluation_attributes(evaluation),
+                attributes=values.evaluation_attributes(evaluation),
                 event_name=names.EVENT,
             )
         )
@@ -126,16 +126,16 @@ def _emit(logger: Logger, record: CheckRecord, context: Context | None) -> None:
 
 def _measure(instruments: Instruments, record: CheckRecord) -> None:
     verdict = record.verdict
-    instruments.duration.record(verdict.duration_s, render.duration_attributes(verdict))
-    instruments.decisions.add(1, render.decision_attributes(verdict))
-    instruments.cache.add(1, render.cache_attributes(verdict))
-    instruments.coverage.record(verdict.coverage, render.stage_attributes(verdict))
-    for attributes in render.errors_attributes(verdict):
+    instruments.duration.record(verdict.duration_s, values.duration_attributes(verdict))
+    instruments.decisions.add(1, values.decision_attributes(verdict))
+    instruments.cache.add(1, values.cache_attributes(verdict))
+    instruments.coverage.record(verdict.coverage, values.stage_attributes(verdict))
+    for attributes in values.errors_attributes(verdict):
         instruments.errors.add(1, attributes)
     stage, note = verdict.stage, instruments.score.record
     for label, score in verdict.scores.items():
-        note(score, render.score_attributes(stage, label))
+        note(score, values.score_attributes(stage, label))
     for evaluation in verdict.evaluations:
         distance = abs(evaluation.margin)
         if distance <= names.BAND:
-            instruments.distance.record(distance, render.distance_attributes(verdict, evaluation))
+            instruments.distance.record(distance, values.distance_attributes(verdict, evaluation))

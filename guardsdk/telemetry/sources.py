@@ -15,7 +15,7 @@ from guardsdk.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber
+    from opentelemetry._logs import Logger, LoggerProvider
     from opentelemetry.metrics import Counter, Histogram, MeterProvider
     from opentelemetry.trace import Tracer, TracerProvider
 
@@ -105,37 +105,6 @@ class Instruments:
             log=counter(names.METRIC_LOG),
             alerts=counter(names.METRIC_ALERTS),
         )
-
-
-class Reporter:
-    """Base of those who report beside the observer: events, or spans where nobody takes events, and counts."""
-
-    def __init__(
-        self,
-        *,
-        tracer_provider: TracerProvider | None = None,
-        meter_provider: MeterProvider | None = None,
-        logger_provider: LoggerProvider | None = None,
-    ) -> None:
-        """Report to the given providers, or to the global ones as they are at each report."""
-        self._sources = Sources(tracer_provider, meter_provider, logger_provider)
-
-    def _event(
-        self,
-        name: str,
-        attributes: dict[str, str | int | float],
-        *,
-        time_ns: int | None = None,
-        severity: SeverityNumber | None = None,
-    ) -> None:
-        logger, tracer = self._sources.logger(), self._sources.tracer()
-        if logger is not None:
-            record = _logs.LogRecord(
-                timestamp=time_ns, severity_number=severity, attributes=attributes, event_name=name
-            )
-            logger.emit(record)
-        elif tracer is not None:
-            tracer.start_span(name, kind=trace.SpanKind.INTERNAL, attributes=attributes).end()
 
 
 class Sources:

@@ -9,7 +9,7 @@ from benchmarks.presets import Group, everything, figures, filled, header, held_
 from benchmarks.scoring import Outcome
 from guardsdk import Guard, Policy, Stage
 from guardsdk.policy import PACKAGED, bind
-from guardsdk.policy.finding import packaged_file
+from guardsdk.policy.files import packaged_file
 
 POLICY = """
 name = "p"

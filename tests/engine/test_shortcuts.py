@@ -11,7 +11,7 @@ import tokenizers
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from guardsdk.engine.common import CommonWords
+from guardsdk.engine.common_words import CommonWords
 from guardsdk.engine.language import packaged_language
 from guardsdk.engine.tokenizer import TextEncoder
 from guardsdk.engine.wordpiece import WordPieces

@@ -19,7 +19,7 @@ from guardsdk.decisions.query import Query, records
 from guardsdk.decisions.verify import verify
 from guardsdk.monitor import Kind, Monitor
 from guardsdk.telemetry import names
-from guardsdk.telemetry.alarms import AlertReporter
+from guardsdk.telemetry.reporters import AlertReporter
 from tests.monitor.test_monitor import MARKER, TOML, policy, record
 from tests.tiny import write_model
 

@@ -8,7 +8,7 @@ import pytest
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy import PACKAGED, Policy, default_policy, load_policy
-from guardsdk.policy.finding import about
+from guardsdk.policy.files import about
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy import PACKAGED, Policy
-from guardsdk.policy.finding import packaged_file
+from guardsdk.policy.files import packaged_file
 from guardsdk.policy.schema import FILE, as_json, schema
 from guardsdk.policy.starter import starter
 

@@ -11,7 +11,7 @@ from opentelemetry.trace import NoOpTracerProvider
 
 from guardsdk.settings import Settings
 from guardsdk.telemetry import OpenTelemetryObserver
-from guardsdk.telemetry.logbook import LogReporter
+from guardsdk.telemetry.reporters import LogReporter
 from guardsdk.verdict import Action, Stage
 from tests.blocking import blocking_policy
 

@@ -10,8 +10,7 @@ import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
 from guardsdk.telemetry import names
-from guardsdk.telemetry.alarms import AlertReporter
-from guardsdk.telemetry.logbook import LogReporter
+from guardsdk.telemetry.reporters import AlertReporter, LogReporter
 from guardsdk.verdict import Stage
 from tests.blocking import blocking_policy
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from guardsdk import Guard
 from guardsdk.decisions import DecisionLog
 from guardsdk.telemetry import OpenTelemetryObserver, names
-from guardsdk.telemetry.logbook import LogReporter
+from guardsdk.telemetry.reporters import LogReporter
 from guardsdk.verdict import Stage
 from tests.blocking import blocking_policy
 

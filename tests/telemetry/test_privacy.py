@@ -98,7 +98,7 @@ def test_an_observer_that_quotes_the_text_when_it_breaks_does_not_log_it(
 
     guard = watched.guard()
     guard.check("x")
-    monkeypatch.setattr("guardsdk.telemetry.render.decision_attributes", break_down)
+    monkeypatch.setattr("guardsdk.telemetry.values.decision_attributes", break_down)
     verdict = guard.check(TEXT)
     assert verdict.status is Status.COMPLETE
     assert "RuntimeError" in logged.text

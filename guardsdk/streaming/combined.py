@@ -23,7 +23,7 @@ class Seen:
     """Where the part begins in it, in characters."""
 
 
-def joined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
+def combined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
     """Return what the checks ``seen`` (one at least) come to.
 
     Action and status are those of the strongest and the worst, scores the highest, coverage the lowest, findings all of

@@ -1,0 +1,109 @@
+"""What the monitor and the decision log tell OpenTelemetry beside the observer, so that they need not know it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from opentelemetry import _logs, trace
+from opentelemetry._logs import SeverityNumber
+
+from guardsdk.telemetry import names
+from guardsdk.telemetry.sources import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+_SEVERITIES: Final = {
+    "info": SeverityNumber.INFO,
+    "warning": SeverityNumber.WARN,
+    "critical": SeverityNumber.ERROR,
+}
+
+
+class _Reporter:
+    """What both share: events, or spans where nobody takes events, and counts."""
+
+    def __init__(
+        self,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+    ) -> None:
+        """Report to the given providers, or to the global ones as they are at each report."""
+        self._sources = Sources(tracer_provider, meter_provider, logger_provider)
+
+    def _event(
+        self,
+        name: str,
+        attributes: dict[str, str | int | float],
+        *,
+        time_ns: int | None = None,
+        severity: SeverityNumber | None = None,
+    ) -> None:
+        logger, tracer = self._sources.logger(), self._sources.tracer()
+        if logger is not None:
+            record = _logs.LogRecord(
+                timestamp=time_ns, severity_number=severity, attributes=attributes, event_name=name
+            )
+            logger.emit(record)
+        elif tracer is not None:
+            tracer.start_span(name, kind=trace.SpanKind.INTERNAL, attributes=attributes).end()
+
+
+class AlertReporter(_Reporter):
+    """Reports the alerts of a monitor."""
+
+    def report(
+        self,
+        *,
+        kind: str,
+        severity: str,
+        stage: str,
+        series: str | None,
+        actor: str | None,
+        evidence: Mapping[str, float],
+        time_ns: int,
+    ) -> None:
+        """Count an alert and tell it as an event, or as a span where nobody takes events."""
+        few = {names.STAGE.name: stage, names.ALERT_KIND.name: kind, names.ALERT_SEVERITY.name: severity}
+        instruments = self._sources.instruments()
+        if instruments is not None:
+            instruments.alerts.add(1, few)
+        attributes: dict[str, str | int | float] = {**few}
+        if series is not None:
+            attributes[names.ALERT_SERIES.name] = series
+        if actor is not None:
+            attributes[names.ALERT_ACTOR.name] = actor
+        for figure, value in evidence.items():
+            attributes[names.ALERT_EVIDENCE.name.replace(names.FIGURE_PLACE, figure)] = value
+        self._event(names.ALERT, attributes, time_ns=time_ns, severity=_SEVERITIES.get(severity))
+
+
+class LogReporter(_Reporter):
+    """Reports how a decision log fares."""
+
+    def count(self, outcome: Literal["written", "lost"], number: int) -> None:
+        """Count ``number`` records."""
+        instruments = self._sources.instruments()
+        if instruments is not None:
+            instruments.log.add(number, {names.OUTCOME.name: outcome})
+
+    def anchor(self, file: int, sequence: int, digest: str) -> None:
+        """Say how far the log goes, to someone who cannot be made to forget it by whoever can edit the file."""
+        self._event(
+            names.ANCHOR,
+            {names.ANCHOR_FILE.name: file, names.ANCHOR_SEQUENCE.name: sequence, names.ANCHOR_HASH.name: digest},
+        )
+
+
+def current_ids() -> tuple[str | None, str | None]:
+    """Return trace and span id of the caller's current span in hexadecimal, or none where there is no span."""
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None, None
+    return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
