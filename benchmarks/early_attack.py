@@ -16,9 +16,9 @@ from tqdm import tqdm
 from benchmarks.data import load
 from benchmarks.filler import filler
 from benchmarks.scoring import outcome
+from benchmarks.stats import share_of
 from guardsdk.engine.classifier import Request
 from guardsdk.evaluation.statistics import Paired, mcnemar, paired_difference
-from guardsdk.intervals import wilson
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def attacked(
     return {
         "texts": len(rows),
         "budget": budget,
-        "reached": {goal: _share(sum(found), len(rows)) for goal, found in reached.items()},
+        "reached": {goal: share_of(sum(found), len(rows)) for goal, found in reached.items()},
         "more": {"value": difference.value, "low": difference.low, "high": difference.high, "p": mcnemar(pairs)},
     }
 
@@ -212,8 +212,3 @@ def _holds(goal: Goal, text: str, row: Row, guards: tuple[Guard, Guard]) -> bool
         return not blocked(whole, row, text)[0]
     stopped, tier = blocked(guard, row, text)
     return not stopped and (goal == "either" or (tier == "early" and blocked(whole, row, text)[0]))
-
-
-def _share(count: int, total: int) -> dict[str, Any]:
-    found = wilson(count, total)
-    return {"count": count, "rate": found.rate, "low": found.low, "high": found.high}

@@ -21,9 +21,9 @@ from benchmarks.disguises import DISGUISES, HIDDEN
 from benchmarks.latency import texts as texts_of
 from benchmarks.obfuscation_report import page
 from benchmarks.pages import save, save_json
+from benchmarks.stats import share_of
 from guardsdk import Action, Guard, GuardError, Policy, Status
 from guardsdk.evaluation.statistics import percentile
-from guardsdk.intervals import wilson
 from guardsdk.text.hidden import hidden
 from guardsdk.text.views import views_of
 
@@ -113,14 +113,9 @@ def compared(guards: Sequence[Guard], cases: Sequence[Case], name: str, *, whole
         "set": name,
         "texts": len(cases),
         "changed": len(touched),
-        "off": _share(off, len(cases)),
-        "on": _share(on, len(cases)),
+        "off": share_of(off, len(cases)),
+        "on": share_of(on, len(cases)),
     }
-
-
-def _share(count: int, total: int) -> dict[str, float]:
-    share = wilson(count, total)
-    return {"count": count, "rate": share.rate, "low": share.low, "high": share.high}
 
 
 def rows(data: Path, name: str, *, harmless: bool) -> list[Case]:

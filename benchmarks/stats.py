@@ -35,6 +35,12 @@ def weighted_share(decisions: Sequence[bool], weights: Sequence[float]) -> Share
     return wilson(effective * math.fsum(weight for decided, weight in pairs if decided) / whole, effective)
 
 
+def share_of(count: int, total: int) -> dict[str, float]:
+    """Return ``count`` of ``total`` as figures keep it: the count, the rate, and Wilson's interval from low to high."""
+    found = wilson(count, total)
+    return {"count": count, "rate": found.rate, "low": found.low, "high": found.high}
+
+
 def _validated(
     labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""Equal texts that are checked at the same time are scored once: who comes second waits for who came first."""
+"""Single flight: equal texts checked at the same time are scored once, and who comes second waits for the first."""
 
 from __future__ import annotations
 

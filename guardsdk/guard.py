@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cache import Keys, VerdictCache
 from guardsdk.calling.steps import in_thread
-from guardsdk.limits import Limits
+from guardsdk.limits import remaining
 from guardsdk.parts.applying import Applying
 from guardsdk.parts.assembling import assemble, find_classifier
 from guardsdk.parts.given import (
@@ -218,9 +218,9 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         The time until a worker thread is free counts.
         """
         require_seconds(deadline_s, "deadline_s")
-        limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s)
+        left = remaining(self._deadline_s if deadline_s is None else deadline_s)
         check = partial(self.check, text, stage=stage, context=context, system=system, actor=actor)
-        return await in_thread(lambda: check(deadline_s=limits.left_s))
+        return await in_thread(lambda: check(deadline_s=left()))
 
     def check_many(
         self,
@@ -262,11 +262,11 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
     ) -> list[Verdict]:
         """Check many texts as ``check_many`` does, in a worker thread, as ``acheck`` does; ``texts`` is read there."""
         require_seconds(deadline_s, "deadline_s")
-        limits = Limits.within(self._deadline_s if deadline_s is None else deadline_s)
+        left = remaining(self._deadline_s if deadline_s is None else deadline_s)
         check = partial(
             self.check_many, texts, stage=stage, contexts=contexts, system=system, actor=actor, uncovered=uncovered
         )
-        return await in_thread(lambda: check(deadline_s=limits.left_s))
+        return await in_thread(lambda: check(deadline_s=left()))
 
     def warmup(self) -> None:
         """Load the model and run it once, so that the first check is as fast as the next.

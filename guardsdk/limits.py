@@ -73,3 +73,12 @@ class Limits(NamedTuple):
 
 
 UNLIMITED = Limits()
+
+
+def remaining(seconds: float | None) -> Callable[[], float | None]:
+    """Return what tells, whenever it is asked, how many of ``seconds`` from now are left, for a check that begins then.
+
+    None, and what counts as never, stay what they are: to a guard none means its own deadline.
+    """
+    limits = Limits.within(seconds)
+    return lambda: seconds if limits.ends_at is None else limits.left_s

@@ -133,6 +133,14 @@ def test_a_deadline_beyond_what_locks_can_wait_for_is_none(seconds: float) -> No
     assert Limits.within(seconds).left_s is None
 
 
+@pytest.mark.parametrize("seconds", [math.inf, 10**400], ids=["infinite", "beyond floats"])
+async def test_a_check_with_all_the_time_there_is_does_not_fall_back_on_the_guards(tiny: Path, seconds: float) -> None:
+    guard = slow_guard(tiny, deadline_s=1e-9)
+    assert (await guard.acheck("one day", deadline_s=seconds)).status is Status.COMPLETE
+    assert (await guard.acheck_many(["two days"], deadline_s=seconds))[0].status is Status.COMPLETE
+    assert (await guard.acheck_messages(["three days"], deadline_s=seconds)).status is Status.COMPLETE
+
+
 async def test_the_async_check_and_the_guards_own_deadline_do_the_same(tiny: Path, clock: Clock) -> None:
     del clock
     assert (await slow_guard(tiny).acheck(rambling(500), deadline_s=10.0)).status is Status.DEGRADED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from guardsdk.calling.handling import leading, worst
 from guardsdk.extract.joined import joined, run_on
 from guardsdk.extract.turns import turns_of
 from guardsdk.frozen import Frozen
+from guardsdk.limits import remaining
 from guardsdk.parts.given import require_seconds, text_or_none
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
@@ -125,7 +125,7 @@ def conversed(
     """Check a list of messages with ``check_many``; see ``guard.check_messages``."""
     actor = text_or_none(actor, "actor")
     require_seconds(deadline_s, "deadline_s")
-    ends = None if deadline_s is None else time.monotonic() + deadline_s
+    left = remaining(deadline_s)
     turns = turns_of(messages, screen_system=system)
     verdicts: dict[int, Verdict] = {}
     together: list[tuple[_Together, Verdict]] = []
@@ -148,7 +148,7 @@ def conversed(
             uncovered=[*(passage.uncovered for passage in passages), *(() for _ in extra)],
             system=None if stage is Stage.INPUT else trusted,
             actor=actor,
-            deadline_s=None if ends is None else max(ends - time.monotonic(), 1e-6),
+            deadline_s=left(),
         )
         verdicts |= zip(places, found[: len(places)], strict=True)
         together += zip(extra, found[len(places) :], strict=True)
