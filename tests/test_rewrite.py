@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 import types
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from openai.types.chat import ParsedChatCompletion, ParsedChatCompletionMessage, ParsedChoice
 from pydantic import BaseModel, ConfigDict
 
+from guardsdk.decorator import guarded
 from guardsdk.extract.rewrite import rewrite
+from guardsdk.verdict import Stage
+from tests.acting import guard_of
+
+if TYPE_CHECKING:
+    from guardsdk.text.redact import Edit
 
 
 class Pair(NamedTuple):
@@ -163,3 +172,53 @@ def test_what_contains_itself_or_refuses_to_change_ends() -> None:
 
     sealed = Sealed()
     assert rewrite(sealed, find) is sealed
+
+
+class Reply(BaseModel):
+    text: str
+    digits: int = 0
+
+
+WRITTEN = r'{"text": "say \"sk-1\u0032\" aloud", "digits": 12}'
+PARSED = Reply.model_validate_json(WRITTEN)
+
+
+def without_code(string: str) -> list[Edit]:
+    """Changes to JSON as it is written; what was parsed from it does not spell the code that way."""
+    return [(at.start(), at.end(), "[CODE]") for at in re.finditer(r"sk-1\\u0032", string)]
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "answer"),
+    [
+        ("content", "parsed", {"content": WRITTEN, "parsed": PARSED}),
+        ("text", "parsed", {"type": "output_text", "text": WRITTEN, "parsed": PARSED}),
+        ("arguments", "parsed_arguments", {"arguments": WRITTEN, "parsed_arguments": PARSED}),
+    ],
+)
+def test_what_was_parsed_from_changed_json_is_parsed_anew(name: str, beside: str, answer: dict[str, Any]) -> None:
+    changed = rewrite(answer, without_code)
+    assert "sk-1" not in changed[name]
+    assert changed[beside] == Reply(text='say "[CODE]" aloud', digits=12)
+    assert answer[beside] is PARSED
+    assert rewrite(answer | {beside: {"text": "sk-12"}}, without_code)[beside] == json.loads(changed[name])
+    broken = rewrite(answer, lambda string: [(0, len(string), "[GONE]")] if string == WRITTEN else [])
+    assert broken[beside] is None
+    assert rewrite(answer, lambda _: []) is answer
+
+
+def test_a_redaction_of_a_structured_answer_is_put_back_into_what_was_parsed() -> None:
+    message = ParsedChatCompletionMessage[Reply](
+        role="assistant", content='{"text": "the code sk-12"}', parsed=Reply(text="the code sk-12")
+    )
+    choice = ParsedChoice[Reply](index=0, finish_reason="stop", message=message)
+    completion = ParsedChatCompletion[Reply](id="c", created=0, model="m", object="chat.completion", choices=[choice])
+
+    @guarded(guard=guard_of("redact", Stage.OUTPUT), input=False)
+    def ask() -> ParsedChatCompletion[Reply]:
+        return completion
+
+    answer = ask().choices[0].message
+    assert answer.content == '{"text": "the code [CODE_1]"}'
+    assert answer.parsed == Reply(text="the code [CODE_1]")
+    assert completion.choices[0].message.parsed == Reply(text="the code sk-12")

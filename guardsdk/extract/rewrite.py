@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import ModuleType
@@ -20,14 +21,16 @@ _DEEPEST = 24
 _WORDLESS = (int, float, bytes, type, ModuleType)
 _METADATA = ("response_metadata", "generation_info")
 """Where LangChain puts what the provider said beside the words."""
+_PARSED = {"parsed": ("content", "text"), "parsed_arguments": ("arguments",)}
+"""What OpenAI's package makes of JSON beside it, and where that stands."""
 
 
 def rewrite(value: object, find: Find) -> Any:  # noqa: ANN401  of the type of the value
     """Return ``value`` with the changes ``find`` asks for in every string inside, or ``value`` where there are none.
 
     Looks into mappings, lists, tuples and the attributes of objects, in time linear in their number. Only what changes
-    is copied, and without the token probabilities beside it, which say the old words again. What cannot be copied or
-    set stays as it is: whoever needs to be sure looks at the result again.
+    is copied, and without the token probabilities beside it, which say the old words again; what was parsed from it is
+    parsed anew. What cannot be copied or set stays as it is: whoever needs to be sure looks at the result again.
     """
     return _Rewriting(find).of(value, _DEEPEST)
 
@@ -70,7 +73,8 @@ class _Rewriting:
         found = [(name, old, self.of(old, depth)) for name, old in fields.items()]
         if all(new is old for _, old, new in found):
             return {}
-        return {name: silent for name, old, new in found if (silent := _silent(name, new)) is not old}
+        changed = {name: silent for name, old, new in found if (silent := _silent(name, new)) is not old}
+        return changed | _parsed_again(fields, changed)
 
     def _object(self, value: object, depth: int) -> object:
         changed = self._changed(fields_of(value), depth)
@@ -93,3 +97,20 @@ def _silent(name: object, value: object) -> object:
     if name in _METADATA and isinstance(value, Mapping) and "logprobs" in value:
         return {key: one for key, one in value.items() if key != "logprobs"}
     return value
+
+
+def _parsed_again(fields: Mapping[Any, Any], changed: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return what JSON was parsed into beside it, parsed anew where the JSON was changed; none where it does not parse.
+
+    JSON spells values in its own way: one that was found there may not be found in what was made of it.
+    """
+    found: dict[Any, Any] = {}
+    for name, sources in _PARSED.items():
+        written = next((changed[one] for one in sources if isinstance(changed.get(one), str)), None)
+        if written is None or fields.get(name) is None:
+            continue
+        found[name] = None
+        with suppress(Exception):  # a value that was cut out may not be one that the model takes
+            parse = getattr(type(fields[name]), "model_validate_json", json.loads)
+            found[name] = parse(written)
+    return found
