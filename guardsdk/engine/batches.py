@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
@@ -30,9 +31,9 @@ class Row(NamedTuple):
     """Index of the request."""
     window: int
     """Index of the window within the request."""
-    head: NDArray[np.int64]
+    head: array[int]
     """Everything before the window: special ids, stage token, context."""
-    body: NDArray[np.int64]
+    body: array[int]
     """The window's tokens."""
     paired: bool
     """Whether the head carries a context."""
@@ -91,14 +92,14 @@ def fits(shortest: int, longest: int, rows: int, tokens: int) -> bool:
     return rows * longest <= tokens and longest <= shortest * _STEP + _SLACK
 
 
-def arrays(rows: Sequence[Row], suffix: NDArray[np.int64], pad: int) -> Arrays:
+def arrays(rows: Sequence[Row], suffix: array[int], pad: int) -> Arrays:
     """Lay ``rows`` out side by side: head, body, ``suffix``, then ``pad`` with mask 0.
 
     The token type is 0 in the head and, where a row is ``paired``, 1 after it.
     """
     if len(rows) == 1:  # on CPU always: a few copies less
         row = rows[0]
-        ids = np.concatenate((row.head, row.body, suffix)).reshape(1, -1)
+        ids = np.frombuffer(row.head + row.body + suffix, np.int64).reshape(1, -1)
         if row.length <= _ONES.shape[1] and not row.paired:
             return Arrays(ids, _ONES[:, : row.length], _ZEROS[:, : row.length])
         kinds = np.zeros_like(ids)

@@ -28,6 +28,7 @@ from guardsdk.text.windows import windows
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
@@ -140,7 +141,7 @@ class Classifier:
         texts = [clean(request.text) for request in requests]
         tallies: list[Tally] = []
         rows: list[Row] = []
-        heads_of: dict[tuple[Stage, str | None], tuple[NDArray[np.int64], bool]] = {}
+        heads_of: dict[tuple[Stage, str | None], tuple[array[int], bool]] = {}
         for request, text, tokens in zip(requests, texts, loaded.encoder.encode(texts), strict=True):
             beside = request.stage, request.context  # views of one text, and texts of one caller, have it in common
             if beside not in heads_of:
@@ -180,7 +181,7 @@ class Classifier:
                     if limits.settled is not None and len(tally.windows) > 1:
                         tally.settled = limits.settled(row.owner, tally.probabilities)
 
-    def _head(self, encoder: TextEncoder, stage: Stage, context: str | None) -> tuple[NDArray[np.int64], bool]:
+    def _head(self, encoder: TextEncoder, stage: Stage, context: str | None) -> tuple[array[int], bool]:
         """Return the ids before a text of ``stage``, and whether they carry a context."""
         manifest = self.model.manifest
         head = encoder.opening(manifest.stage_tokens.get(stage))
@@ -188,7 +189,7 @@ class Classifier:
             return head, False
         shown = encoder.ends(clean(context), manifest.context_tokens)
         # Of white space nothing is left to show, and no pair without a first half was ever trained on.
-        return (np.concatenate([head, shown, encoder.closing]), True) if len(shown) else (head, False)
+        return (head + shown + encoder.closing, True) if shown else (head, False)
 
     def _loaded(self) -> _Loaded:
         if (state := self._state) is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pydantic_core import from_json
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
+WIDE: Final = "q"
+"""Type of arrays of token ids: 8 bytes, as the model takes them."""
 _PIECE = 32_768
 """Characters tokenized as one; the library needs some hundred bytes per token while it works."""
 _ENDS = 8
@@ -33,8 +36,8 @@ _AT_ONCE = 64
 class Tokens:
     """The token ids of one text, without special tokens."""
 
-    ids: NDArray[np.int64]
-    """[N]"""
+    ids: array[int]
+    """[N], of 8 bytes each: as compact as numpy's, whose first call after a run costs a check dear."""
     pieces: list[tuple[int, int]]
     """The character ranges that were tokenized one by one."""
     counts: list[int]
@@ -63,9 +66,9 @@ class TextEncoder:
             self._plain = frame = None
         self.prefix, self.suffix, self.pad = frame or self._probed()
         """Special ids before the text and after it, and the one that fills up a row."""
-        self.closing: NDArray[np.int64] = np.array(self.suffix, dtype=np.int64)
+        self.closing = array(WIDE, self.suffix)
         """The suffix, ready to be laid out."""
-        self._openings: dict[int | None, NDArray[np.int64]] = {}
+        self._openings: dict[int | None, array[int]] = {}
         self._longest_word: int | None
         self._unknown: int | None
         if self._plain is not None:
@@ -115,16 +118,20 @@ class TextEncoder:
         if len(texts) == 1 and self._plain is not None and len(texts[0]) <= self._plain.longest_word:
             plain = self._plain.ids(texts[0])
             if plain is not None:
-                return [Tokens(np.array(plain, dtype=np.int64), [(0, len(texts[0]))], [len(plain)])]
+                return [Tokens(array(WIDE, plain), [(0, len(texts[0]))], [len(plain)])]
         cuts = [pieces(text, _PIECE, self._longest_word) for text in texts]
         parts = [text[start:end] for text, cut in zip(texts, cuts, strict=True) for start, end in cut]
         ids = [None if self._plain is None else self._plain.ids(part) for part in parts]
         self._fill(parts, ids)
-        found = iter([np.array(own, dtype=np.int64) for own in ids])
+        found = iter(ids)
         tokens: list[Tokens] = []
         for cut in cuts:
-            own = [next(found) for _ in cut]
-            tokens.append(Tokens(own[0] if len(own) == 1 else np.concatenate(own), cut, [len(part) for part in own]))
+            whole, counts = array(WIDE), []
+            for _ in cut:
+                own = next(found) or []
+                whole.extend(own)
+                counts.append(len(own))
+            tokens.append(Tokens(whole, cut, counts))
         return tokens
 
     def _fill(self, parts: Sequence[str], ids: list[list[int] | None]) -> None:
@@ -139,22 +146,22 @@ class TextEncoder:
             for at, encoding in zip(batch, encodings, strict=True):
                 ids[at] = encoding.ids
 
-    def opening(self, token: int | None) -> NDArray[np.int64]:
+    def opening(self, token: int | None) -> array[int]:
         """Return the ids before a text: the special ones and ``token``, where there is one."""
         found = self._openings.get(token)
         if found is None:
-            found = self._openings[token] = np.array([*self.prefix, *(() if token is None else (token,))], np.int64)
+            found = self._openings[token] = array(WIDE, [*self.prefix, *(() if token is None else (token,))])
         return found
 
-    def legible(self, ids: NDArray[np.int64]) -> bool:
+    def legible(self, ids: array[int]) -> bool:
         """Return whether ``ids`` [N] hold anything to read: false where words are there and every one is unknown.
 
         Such a text is the same few tokens whatever it says, so a score of it means nothing. One known word is enough
         to be read, so nothing that the model could understand hides behind words that it does not know.
         """
-        if self._unknown is None or self._unknown not in ids.tolist():  # which no array finds as fast in a short one
+        if self._unknown is None or self._unknown not in ids:
             return True
-        return bool(self._lettered[ids].any())
+        return bool(self._lettered[np.frombuffer(ids, np.int64)].any())
 
     @cached_property
     def _lettered(self) -> NDArray[np.bool_]:
@@ -165,7 +172,7 @@ class TextEncoder:
         lettered[self._unknown] = False
         return lettered
 
-    def ends(self, text: str, most: int) -> NDArray[np.int64]:
+    def ends(self, text: str, most: int) -> array[int]:
         """Return at most ``most`` token ids of ``text``: the first and the last half where there are more."""
         half = most // 2
         piece = _ENDS * most
@@ -173,14 +180,14 @@ class TextEncoder:
             first, last = text[:piece].rpartition(" ")[0], text[-piece:].partition(" ")[2]
             head, tail = self.encode([first, last])
             if len(head.ids) >= most - half and len(tail.ids) >= half:
-                return np.concatenate([head.ids[: most - half], tail.ids[len(tail.ids) - half :]])
+                return head.ids[: most - half] + tail.ids[len(tail.ids) - half :]
         if len(text) > 2 * _PIECE:
             # The middle is not going to be shown; a space keeps the words on both sides of the gap apart.
             text = f"{text[:_PIECE]} {text[-_PIECE:]}"
         (tokens,) = self.encode([text])
         if len(tokens.ids) <= most:
             return tokens.ids
-        return np.concatenate([tokens.ids[: most - half], tokens.ids[len(tokens.ids) - half :]])
+        return tokens.ids[: most - half] + tokens.ids[len(tokens.ids) - half :]
 
     def characters(self, text: str, tokens: Tokens, first: int, last: int) -> tuple[int, int]:
         """Return the half-open character range in ``text`` from token ``first`` to token ``last``, both included."""

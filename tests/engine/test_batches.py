@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guardsdk.engine.batches import Row, arrays, distinct, plan_batches
+from guardsdk.engine.tokenizer import WIDE
+
+
+def tokens_of(*ids: int) -> array[int]:
+    return array(WIDE, ids)
 
 
 @given(st.lists(st.integers(3, 256), max_size=80), st.integers(1, 16), st.integers(64, 2048))
@@ -23,25 +30,25 @@ def test_rows_of_similar_length_share_a_batch() -> None:
 
 
 def test_rows_are_laid_out_with_padding_masked_and_the_answer_marked() -> None:
-    head, paired_head = np.array([101, 2]), np.array([101, 4, 7, 8, 102])
+    head, paired_head = tokens_of(101, 2), tokens_of(101, 4, 7, 8, 102)
     rows = [
-        Row(0, 0, head, np.array([11, 12]), paired=False, length=5),
-        Row(1, 0, paired_head, np.array([13]), paired=True, length=7),
+        Row(0, 0, head, tokens_of(11, 12), paired=False, length=5),
+        Row(1, 0, paired_head, tokens_of(13), paired=True, length=7),
     ]
-    ids, mask, kinds = arrays(rows, np.array([102]), 0)
+    ids, mask, kinds = arrays(rows, tokens_of(102), 0)
     assert ids.tolist() == [[101, 2, 11, 12, 102, 0, 0], [101, 4, 7, 8, 102, 13, 102]]
     assert mask.tolist() == [[1, 1, 1, 1, 1, 0, 0], [1] * 7]
     assert kinds.tolist() == [[0] * 7, [0, 0, 0, 0, 0, 1, 1]]
     assert ids.dtype == mask.dtype == kinds.dtype == np.int64
     for at, row in enumerate(rows):
-        alone = arrays([row], np.array([102]), 0)
+        alone = arrays([row], tokens_of(102), 0)
         assert [part[0].tolist() for part in alone] == [part[at, : row.length].tolist() for part in (ids, mask, kinds)]
         assert alone.ids.dtype == np.int64
 
 
 def test_a_window_stands_for_those_of_its_text_that_say_the_same() -> None:
     def row(owner: int, window: int, *body: int) -> Row:
-        return Row(owner, window, np.array([101]), np.array(body), paired=False, length=len(body) + 2)
+        return Row(owner, window, tokens_of(101), tokens_of(*body), paired=False, length=len(body) + 2)
 
     rows = [row(0, 0, 7, 7), row(0, 1, 7), row(0, 2, 7, 7), row(0, 3, 7, 7), row(1, 0, 7, 7), row(1, 1, 8, 7)]
     kept, same = distinct(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 
 from guardsdk.engine.batches import Row
 from guardsdk.engine.session import Outputs
+from guardsdk.engine.tokenizer import WIDE
 from guardsdk.engine.turns import Capacity, Turns
 from guardsdk.errors import OverloadedError
 from guardsdk.limits import UNLIMITED, Limits
@@ -23,7 +25,7 @@ PATIENCE_S = 30
 
 
 def row(number: int, length: int = 10) -> Row:
-    return Row(number, 0, np.zeros(1, np.int64), np.full(length - 1, number), paired=False, length=length)
+    return Row(number, 0, array(WIDE, [0]), array(WIDE, [number] * (length - 1)), paired=False, length=length)
 
 
 class Engine:
