@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from math import inf, isfinite, sqrt
-from operator import mul
+from operator import ge, mul
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -83,8 +83,12 @@ class _Part(NamedTuple):
     """[R + K, H]: the directions, then the weights of the heads."""
     directions: int
     """R"""
-    heard: list[tuple[int, float, NDArray[np.float32]]]
-    """Of each head its place among all, its gate, and its examples [N, H]."""
+    places: list[int]
+    """Of each head its place among all."""
+    gates: list[float]
+    """From where on a text is held against the examples of each head; infinity where it has none."""
+    examples: list[NDArray[np.float32]]
+    """[N, H] of each head."""
 
 
 class Heads:
@@ -109,8 +113,17 @@ class Heads:
         for ordinary in dict.fromkeys(head.ordinary for head in heads):
             own = [(place, head) for place, head in enumerate(heads) if head.ordinary is ordinary]
             rows = np.concatenate([ordinary.directions, *(head.weights[None] for _, head in own)])
-            heard = [(place, head.gate if len(head.examples) else inf, head.examples) for place, head in own]
-            self._parts.append(_Part(ordinary.mean, ordinary.scale, rows, len(ordinary.directions), heard))
+            self._parts.append(
+                _Part(
+                    ordinary.mean,
+                    ordinary.scale,
+                    rows,
+                    len(ordinary.directions),
+                    [place for place, _ in own],
+                    [head.gate if len(head.examples) else inf for _, head in own],
+                    [head.examples for _, head in own],
+                )
+            )
 
     def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
         """Return the model's log-odds, B lists of L, and behind them what ``embeddings`` [B, H] give: B of L + K.
@@ -126,7 +139,7 @@ class Heads:
     def _read(self, embedding: NDArray[np.float32]) -> list[float]:
         """Return K log-odds of ``embedding`` [H]."""
         found = self._blank.copy()
-        for mean, scale, rows, directions, heard in self._parts:
+        for mean, scale, rows, directions, places, gates, examples in self._parts:
             way = embedding - mean
             read = rows.dot(way).tolist()
             along = read[:directions]
@@ -135,10 +148,12 @@ class Heads:
                 msg = "the model gave an embedding that is not finite"
                 raise ModelError(msg)
             length = sqrt(max(square, _SHORTEST))
-            for product, (place, gate, examples) in zip(read[directions:], heard, strict=True):
-                value = product / length
-                if value >= gate and (closest := max(examples.dot(way).tolist()) / length) > FAR:
-                    value += ALIKE * (closest - FAR)
+            values = [product / length for product in read[directions:]]
+            if any(map(ge, values, gates)):  # which is so for few texts
+                for at, value in enumerate(values):
+                    if value >= gates[at] and (closest := max(examples[at].dot(way).tolist()) / length) > FAR:
+                        values[at] += ALIKE * (closest - FAR)
+            for place, value in zip(places, values, strict=True):
                 found[place] = value
         return found
 
