@@ -27,6 +27,7 @@ from guardsdk.monitor import Kind, Monitor
 from guardsdk.monitor.traffic import glance, watched
 from guardsdk.observing import CheckRecord
 from guardsdk.policy.load import default_policy
+from guardsdk.policy.monitoring import ActorRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -154,6 +155,12 @@ def _closeness(text: Scored) -> float:
 _WATCHED: Final = watched(default_policy())
 
 
+def _seen(step: Step) -> bool:
+    """Whether a planted answer that refuses is seen to; true of every other step."""
+    refuses = step.planted and not step.violation and step.text.verdict.stage == "output"
+    return not refuses or step.text.verdict.scores.get("refusal", 0.0) >= ActorRules().refused_from
+
+
 def of_traffic(traffic: Traffic) -> dict[str, tuple[tuple[Kind, ...], Callable[[random.Random], Iterator[Step]]]]:
     """Return every scenario of the traffic as a whole: the rules that are to find it, and what makes it."""
     pools = traffic.pools
@@ -221,6 +228,8 @@ def of_actors(traffic: Traffic, chance: random.Random) -> dict[str, tuple[tuple[
     found[f"the same, over the line within {SHORT} texts"] = probing, short
     found["blocked, then in other words"] = (Kind.REPHRASED,), reworded
     found["refused, then delivered"] = (Kind.REFUSAL_BYPASS,), bypassed
+    told = [steps for steps in bypassed if all(map(_seen, steps))]
+    found["the same, where every refusal was seen"] = (Kind.REFUSAL_BYPASS,), told
     return found
 
 

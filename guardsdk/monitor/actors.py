@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.monitor.sketch import BYTES
@@ -115,6 +115,13 @@ class Actor:
         ]
         return actor
 
+    def require_numbers(self) -> None:
+        """Raise ``ValueError`` where a figure is not finite: no rule would ever speak of such an actor again."""
+        numbers = (getattr(self, name) for name in _FIGURES)
+        if not all(map(math.isfinite, (*numbers, *(text.time_s for text in self.texts)))):
+            msg = "a figure of an actor is no number"
+            raise ValueError(msg)
+
     def merge(self, other: Actor, window_s: float) -> None:
         """Add what another process knows of the same actor: counts and evidence add up, the newest texts stay."""
         later, earlier = (self, other) if self.seen_s >= other.seen_s else (other, self)
@@ -133,6 +140,9 @@ class Actor:
         self.told_s = max(self.told_s, other.told_s)
         for text in other.texts:
             self.remember(text.kind, text.time_s, text.sketch)
+
+
+_FIGURES: Final = tuple(one.name for one in fields(Actor) if one.name != "texts")
 
 
 def fading(seconds: float, window_s: float) -> float:

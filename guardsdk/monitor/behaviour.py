@@ -91,9 +91,12 @@ def asked(
     time_s, held, closeness = seen.time_s, seen.held, seen.closeness
     close = closeness is not None and closeness >= -adjacent
     others = everybody() if held or close or actor.blocked or actor.near else None
-    left = fading(time_s - actor.seen_s, rules.window_s)
-    if time_s > actor.seen_s:  # noqa: PLR1730  sooner than a call
+    since = time_s - actor.seen_s
+    left = fading(since, rules.window_s)
+    if since > 0.0:
         actor.seen_s = time_s
+    elif since < -rules.window_s:  # no order of two checks, but a clock that was ahead and has been set
+        actor.seen_s, actor.texts = time_s, []
     actor.checks = actor.checks * left + 1.0
     actor.blocks = actor.blocks * left + held
     actor.adjacent = actor.adjacent * left + (close and not held)

@@ -239,10 +239,15 @@ class Series:
         if {len(counts), *map(len, recent)} != {len(self.counts)} or len(bets) != len(_WIDTHS) or not recent:
             msg = f"a series has {len(counts)} bins in place of {len(self.counts)}"
             raise ValueError(msg)
+        tail, evidence, staked = float(state["tail"]), float(state["evidence"]), float(state["staked"])
+        numbers = (*counts, *bets, *(count for part in recent for count in part), tail, evidence, staked)
+        # One that is not finite would silence the series for good.
+        if not all(math.isfinite(number) and number >= 0.0 for number in numbers):
+            msg = "a series holds numbers that count nothing"
+            raise ValueError(msg)
         self.counts, self._bets = counts, bets
-        self._remember(recent[-_PARTS:], float(state["tail"]))
-        self.evidence = float(state["evidence"])
-        self._staked, self._growth = float(state["staked"]), 1.0
+        self._remember(recent[-_PARTS:], tail)
+        self.evidence, self._staked, self._growth = evidence, staked, 1.0
 
 
 def psi(expected: Sequence[float], observed: Sequence[float]) -> float:

@@ -35,6 +35,8 @@ class Lately:
     def __init__(self) -> None:
         """Hold nothing."""
         self._texts: OrderedDict[str, deque[Late]] = OrderedDict()
+        self._counted_s: dict[str, float] = {}
+        """When a text of an actor was last taken for a sample of what everybody sends."""
 
     def note(self, pseudonym: str, text: Late) -> None:
         """Hold one more text of an actor."""
@@ -42,10 +44,23 @@ class Lately:
         if texts is None:
             texts = self._texts[pseudonym] = deque(maxlen=LATELY)
             if len(self._texts) > ACTORS:
-                self._texts.popitem(last=False)
+                gone, _ = self._texts.popitem(last=False)
+                self._counted_s.pop(gone, None)
         else:
             self._texts.move_to_end(pseudonym)
         texts.append(text)
+
+    def count(self, pseudonym: str, since_s: float) -> bool:
+        """Whether an actor's newest text is to be a sample of what everybody sends; if so, no other until much later.
+
+        There must be one before it to be a variant of, and none of the same actor's that was taken from ``since_s`` on:
+        or whoever sends one text a thousand times would have everybody look like that.
+        """
+        times = [text.time_s for text in self._texts.get(pseudonym, ()) if text.time_s >= since_s]
+        if not times[1:] or self._counted_s.get(pseudonym, since_s - 1.0) >= since_s:
+            return False
+        self._counted_s[pseudonym] = times[-1]
+        return True
 
     def newest(self, pseudonym: str) -> NDArray[np.float32] | None:
         """Return the embedding of an actor's newest text, or none."""
@@ -69,3 +84,4 @@ class Lately:
     def forget(self, pseudonym: str) -> None:
         """Hold nothing of an actor."""
         self._texts.pop(pseudonym, None)
+        self._counted_s.pop(pseudonym, None)

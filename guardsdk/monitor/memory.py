@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,10 +90,15 @@ class Memory:
         try:
             _require_format(state)
             self.checks, self.now_s = int(state["checks"]), float(state["now_s"])
+            if not math.isfinite(self.now_s):
+                msg = "its time is no number"
+                raise ValueError(msg)  # noqa: TRY301  one place says what is wrong
             self.traffic.restore(state["traffic"])
             self.sketcher.restore(state["lessons"])
             for name, data in state["actors"].items():
-                self.actors.put(name, Actor.unpacked(base64.b64decode(data, validate=True)))
+                actor = Actor.unpacked(base64.b64decode(data, validate=True))
+                actor.require_numbers()
+                self.actors.put(name, actor)
             self.alerts.kept.extend(Alert.model_validate(alert) for alert in state["alerts"])
             self.alerts.total, self.alerts.suppressed = int(state["raised"]), int(state["suppressed"])
             self.alerts.cool(state["cooling"])

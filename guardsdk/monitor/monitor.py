@@ -45,8 +45,10 @@ _KEY_BYTES: Final = 32
 _KEY_CHARACTERS: Final = 16
 _NANOSECONDS: Final = 1e9
 _ATTEMPTS: Final = 4
-_SAMPLED: Final = 64
-"""Of so many texts of actors one is compared with those before it, to know how often that finds something."""
+_ENOUGH: Final = 256
+"""Comparisons from which on it is known well enough how often a text is a variant of the actor's last ones."""
+_OFTEN, _SELDOM = 1 / 4, 1 / 64
+"""How many of the texts of actors who come back are compared to learn it, before and after."""
 
 
 class Monitor:
@@ -179,8 +181,10 @@ class Monitor:
         """Return what holds for ``actor`` at ``now_ns``, nanoseconds since the epoch; none where nothing does."""
         pseudonym = self._pseudonym(actor)
         with self._lock:
-            until_s = self._memory.actors.get(pseudonym).limited_until_s
-        return self.rules.enforcement if now_ns / _NANOSECONDS < until_s else None
+            left_s = self._memory.actors.get(pseudonym).limited_until_s - now_ns / _NANOSECONDS
+        rules = self.rules.enforcement
+        # More than is ever given was given by a clock that was ahead; clocks of replicas differ a little.
+        return rules if rules is not None and 0.0 < left_s <= 2.0 * rules.for_s else None
 
     def forget(self, actor: str) -> None:
         """Forget everything about ``actor``, and drop the alerts about them."""
@@ -281,8 +285,10 @@ class Monitor:
         elif record.embedding is not None:
             closeness = NO_SCORE if seen.closeness is None else seen.closeness
             self._lately.note(pseudonym, Late(time_s, closeness, record.embedding))
-            if (memory.checks + len(self._waiting)) % _SAMPLED == 0:
-                self._sample(pseudonym, time_s)
+            variants = memory.traffic.variants
+            # By chance, and not every so many checks: those may be answers each time.
+            if self._chance() < (_OFTEN if variants[1] < _ENOUGH else _SELDOM):
+                self._sample(pseudonym, time_s, variants)
         sketch, lately = partial(self._sketch, pseudonym, record), partial(self._steps, pseudonym, time_s)
         now = Seen(time_s, seen.closeness, seen.held, sketch, lately, refusal)
         told: Sequence[Told] = ()
@@ -305,11 +311,12 @@ class Monitor:
         rules = self.rules.actors
         return self._lately.steps(pseudonym, time_s - rules.window_s, self._memory.sketcher, rules.similarity)
 
-    def _sample(self, pseudonym: str, time_s: float) -> None:
-        steps = self._steps(pseudonym, time_s)
-        if len(steps) > 1 and steps[-1].variant is not None:
-            variants = self._memory.traffic.variants
-            variants[0] += steps[-1].variant
+    def _sample(self, pseudonym: str, time_s: float, variants: list[float]) -> None:
+        if not self._memory.sketcher.ready or not self._lately.count(pseudonym, time_s - self.rules.actors.window_s):
+            return
+        variant = self._steps(pseudonym, time_s)[-1].variant
+        if variant is not None:
+            variants[0] += variant
             variants[1] += 1.0
 
     def _renew(self) -> None:

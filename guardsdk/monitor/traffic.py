@@ -301,10 +301,14 @@ class Traffic:
                 msg = f"totals of {len(totals)} numbers"
                 raise ValueError(msg)
             self.totals[Stage(stage)] = [float(number) for number in totals]
-        self.slots = {int(slot): Counter(counts) for slot, counts in state["slots"].items()}
+        self.slots = {int(slot): _counter(counts) for slot, counts in state["slots"].items()}
         hits, checks = state["variants"]
         self.variants = [float(hits), float(checks)]
-        self.principles = Counter(state["principles"])
+        self.principles = _counter(state["principles"])
         self.thresholds = {key: float(threshold) for key, threshold in state["thresholds"].items()}
         self.models = [(str(digest), int(checks)) for digest, checks in state["models"]]
         self._checks = int(state["checks"])
+
+
+def _counter(counts: Mapping[str, Any]) -> Counter[str]:
+    return Counter({str(what): int(count) for what, count in counts.items()})

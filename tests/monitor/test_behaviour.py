@@ -284,5 +284,17 @@ def test_actors_are_bounded_in_number_and_in_time() -> None:
     assert len(actors) == 0
 
 
+def test_counts_of_a_clock_that_was_ahead_fade_by_the_one_that_is_right() -> None:
+    actor, ahead = Actor(), 1e6
+    kinds(actor, [seen(ahead, 1.0, held=True, sketch=sketch(1))])
+    kinds(actor, [seen(ahead - 1.0, 1.0, held=True, sketch=sketch(2))])  # two checks in another order
+    assert (actor.seen_s, len(actor.texts)) == (ahead * 10.0, 2)
+    kinds(actor, [seen(0.0)])
+    assert (actor.seen_s, actor.texts) == (0.0, [])
+    before = actor.blocks
+    kinds(actor, [seen(RULES.window_s / 10.0)])
+    assert actor.blocks == pytest.approx(before / np.e)
+
+
 def test_a_new_actor_has_no_score() -> None:
     assert Actor().highest == NO_SCORE

@@ -12,6 +12,7 @@ from guardsdk.monitor import Kind, Monitor, lately
 from guardsdk.monitor.approach import LATELY
 from guardsdk.monitor.lately import Late, Lately
 from guardsdk.monitor.sketch import LEARNED_FROM, Sketcher
+from guardsdk.verdict import Stage
 from tests.monitor.test_behaviour import embedding
 from tests.monitor.test_monitor import policy, record
 
@@ -53,6 +54,35 @@ def test_variants_of_a_harmless_text_are_nobodys_business(state: dict[str, objec
     assert kinds(state, [(0.01 + 0.001 * at, vector) for at, vector in enumerate(variants)]) == []
 
 
+def test_how_frequent_variants_are_is_learned_where_every_question_is_answered(state: dict[str, object]) -> None:
+    watching = Monitor(policy(), key=b"k")
+    watching.merge(state)
+    _, before = shares_of(watching)
+    for number in range(USUALLY, USUALLY + 600, 2):  # an answer after each question: their numbers are all even
+        told = record(number, 0.01, actor=f"user{number % 100}")
+        watching.on_check(replace(told, embedding=embedding(number)))
+        answer = told.verdict.model_copy(update={"stage": Stage.OUTPUT})
+        watching.on_check(replace(told, verdict=answer, started_ns=told.started_ns + 1))
+    hits, texts = shares_of(watching)
+    assert texts > before + 10
+    assert hits == 0
+
+
+def test_an_actor_who_sends_one_text_a_thousand_times_does_not_have_everybody_look_like_that() -> None:
+    watching = Monitor(policy(), key=b"k")
+    for number in range(LEARNED_FROM):
+        watching.on_check(replace(record(number, 0.01), embedding=embedding(number)))
+    for number in range(LEARNED_FROM, LEARNED_FROM + 1000):
+        watching.on_check(replace(record(number, 0.01, actor="flood"), embedding=embedding(9999)))
+    assert shares_of(watching) == [1.0, 1.0]
+
+
+def shares_of(watching: Monitor) -> list[float]:
+    """Variants among the texts that were compared to learn how frequent they are, and these texts."""
+    found: list[float] = watching.state()["traffic"]["variants"]
+    return found
+
+
 def test_only_a_few_texts_of_a_few_actors_are_held_and_those_told_of_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lately, "ACTORS", 2)
     held, sketcher = Lately(), Sketcher(lambda: b"x")
@@ -62,6 +92,10 @@ def test_only_a_few_texts_of_a_few_actors_are_held_and_those_told_of_are_not(mon
     assert [step.closeness for step in steps] == [float(at) for at in range(3, LATELY + 3)]
     assert {step.variant for step in steps} == {None}
     assert len(held.steps("a", LATELY, sketcher, 0.5)) == 3
+    assert not held.count("a", LATELY + 2.0)  # none before it lately
+    assert held.count("a", 0.0)
+    assert not held.count("a", 0.0)
+    assert held.count("a", LATELY + 2.5) is False
     held.note("b", Late(0.0, 0.0, embedding(1)))
     held.begin_anew("a")
     assert len(held.steps("a", 0.0, sketcher, 0.5)) == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -9,8 +10,9 @@ import pytest
 
 from guardsdk.errors import InputError
 from guardsdk.monitor import Kind, Monitor
+from guardsdk.monitor.actors import Actor
 from guardsdk.policy.monitoring import Enforcement
-from tests.monitor.test_monitor import MARKER, feed, harmless, policy, record
+from tests.monitor.test_monitor import MARKER, START_NS, feed, harmless, policy, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +111,53 @@ def test_a_state_with_a_broken_part_changes_nothing() -> None:
     with pytest.raises(InputError):
         kept.merge(broken)
     assert kept.state() == before
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("now_s",), float("nan")),
+        (("traffic", "scores", "input/prompt_injection", "evidence"), float("nan")),
+        (("traffic", "rates", "input/blocked", "tail"), float("inf")),
+        (("traffic", "rates", "input/blocked", "counts"), [-1.0, 5.0]),
+        (("traffic", "principles"), {"input/no-override": "many"}),
+        (("traffic", "slots"), {"1": {"input/checks": None}}),
+        (("actors",), {"0" * 16: base64.b64encode(Actor(near=float("nan")).packed()).decode()}),
+    ],
+)
+def test_figures_that_would_silence_a_rule_are_refused_and_nothing_is_taken_over(
+    place: tuple[str, ...], value: object
+) -> None:
+    kept = monitor()
+    feed(kept, 100, harmless)
+    before, broken = kept.state(), kept.state()
+    inner: dict[str, Any] = broken
+    for key in place[:-1]:
+        inner = inner[key]
+    assert place[-1] in inner
+    inner[place[-1]] = value
+    with pytest.raises(InputError, match="no state of a monitor"):
+        kept.merge(broken)
+    assert kept.state() == before
+
+
+def test_a_clock_that_was_ahead_for_a_moment_silences_nothing() -> None:
+    ahead = 366 * 24 * 3600
+    limiting = policy(window=400, enforcement=Enforcement())
+    watching = Monitor(limiting, key=KEY)
+    for number in range(8):
+        watching.on_check(record(ahead + number, 0.99, actor="a"))
+    assert kinds(watching) == [Kind.REPEATED_BLOCKS]
+    for number in range(8):
+        watching.on_check(record(number, 0.01, actor="b"))
+    assert watching.limits("a", START_NS) is None
+    assert watching.state()["now_s"] == pytest.approx(START_NS / 1e9 + 7)
+    for number in range(10, 30):
+        watching.on_check(record(number, 0.99, actor="a"))
+    assert kinds(watching) == [Kind.REPEATED_BLOCKS] * 2
+    assert watching.limits("a", START_NS + 40 * 10**9) is not None
+    watching.on_check(record(0, 0.01))  # a check that took its time is no clock that was set
+    assert watching.state()["now_s"] == pytest.approx(START_NS / 1e9 + 29)
 
 
 def test_a_cool_down_outlives_the_process(tmp_path: Path) -> None:
