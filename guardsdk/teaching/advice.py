@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from guardsdk.intervals import Share
 
 FEWEST_VIOLATING: Final = 5
-FEW_ALLOWED: Final = 5
+FEWEST_ALLOWED: Final = 5
+"""Allowed examples without which nobody can tell whether a subject was learned or a manner of writing."""
 LEAST_RECALL: Final = 0.5
 """What the whole interval must lie above: a screen that may well miss more than it finds is no screen."""
 _NAMED: Final = 5
@@ -31,17 +32,33 @@ def confusing(caught: NDArray[np.float64], flagged: NDArray[np.float64], thresho
     return tuple(sorted(found, key=lambda one: -abs(one.score - threshold)))
 
 
-def refusals(recall: Share) -> tuple[str, ...]:
-    """Return why a screen with this ``recall`` on its violating examples must not be armed; nothing where it may."""
+def refusals(recall: Share, allowed: int, closer: float) -> tuple[str, ...]:
+    """Return why a screen must not be armed; nothing where it may.
+
+    Args:
+        recall: Of its violating examples.
+        allowed: How many allowed examples it has.
+        closer: How much closer violating examples are to each other than to ordinary text: a cosine less another.
+    """
     if recall.total < FEWEST_VIOLATING:
         return (f"{recall.total} violating examples are too few to test it on: give at least {FEWEST_VIOLATING}",)
-    if recall.low > LEAST_RECALL:
-        return ()
-    reason = (
-        f"taught without them it finds {recall.hits} of {recall.total} violating examples, which may mean as few as "
-        f"{recall.low:.0%} of all: the interval must lie above {LEAST_RECALL:.0%}"
-    )
-    return (reason,)
+    found = []
+    if recall.low <= LEAST_RECALL:
+        found.append(
+            f"taught without them it finds {recall.hits} of {recall.total} violating examples, which may mean as few "
+            f"as {recall.low:.0%} of all: the interval must lie above {LEAST_RECALL:.0%}"
+        )
+    if closer <= 0.0:
+        found.append(
+            "the violating examples do not hang together: on average each is closer to some ordinary text than to any "
+            "other of them, so it is no subject that was learned; give more on one subject, and teach others apart"
+        )
+    if allowed < FEWEST_ALLOWED:
+        found.append(
+            f"{allowed} allowed examples are no contrast: whether it finds a subject, or everything that is written "
+            f"alike, shows only on texts that are allowed; give at least {FEWEST_ALLOWED}"
+        )
+    return tuple(found)
 
 
 def advice(
@@ -63,9 +80,9 @@ def advice(
     if flagged:
         found.append(f"add allowed examples like {_places('allowed', flagged)}, or make sure that they are allowed")
     found += [sentence for one in missed[:_NAMED] if (sentence := _contradicted(one, violates, near))]
-    if allowed < FEW_ALLOWED:
+    if allowed < FEWEST_ALLOWED:
         found.append(
-            f"add {FEW_ALLOWED - allowed} or more allowed examples of the same subject: near misses teach most"
+            f"add {FEWEST_ALLOWED - allowed} or more allowed examples of the same subject: near misses teach most"
         )
     if recall.total < _for_certainty(recall):
         found.append(f"about {_for_certainty(recall)} violating examples would show whether it finds that many")

@@ -1,4 +1,4 @@
-"""Examples written for the tests: requests for legal advice, and requests of the same offices that are none."""
+"""Examples written for the tests: requests for legal advice, requests of the same offices, and texts on no subject."""
 
 from __future__ import annotations
 
@@ -50,3 +50,12 @@ UNSEEN_ALLOWED = (
     "Explain how photosynthesis works to a child.",
     "Write a Python function that sorts a list of dates.",
 )
+UNRELATED = (
+    "Translate this menu into French.",
+    "Sort these names by length.",
+    "Draw me a map of the campus.",
+    "Explain tides to a child.",
+    "Plan a weekend in Oslo.",
+    "Write a haiku about rust.",
+)
+"""A head that has not seen one of them finds it all the same: all are short orders."""

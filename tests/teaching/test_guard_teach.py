@@ -15,7 +15,7 @@ from guardsdk import Action, Guard, Policy, Status
 from guardsdk.errors import InputError, InputTypeError, PolicyError, TeachingError
 from guardsdk.teaching.lesson import Lesson
 from models.training.banks import bank
-from tests.teaching.examples import ALLOWED, LEGAL, UNSEEN_ALLOWED, UNSEEN_LEGAL
+from tests.teaching.examples import ALLOWED, LEGAL, UNRELATED, UNSEEN_ALLOWED, UNSEEN_LEGAL
 from tests.tiny import write_export
 
 if TYPE_CHECKING:
@@ -103,6 +103,15 @@ def test_examples_that_do_not_support_it_change_nothing(model_directory: Path) -
         with pytest.raises(TeachingError):
             caught.value.lesson.save("never.json")
         assert guard.policy is policy
+
+
+@pytest.mark.parametrize("allowed", [(), ALLOWED[:6]], ids=["no contrast", "allowed examples"])
+def test_six_sentences_that_have_nothing_in_common_arm_nothing(model_directory: Path, allowed: tuple[str, ...]) -> None:
+    with (
+        Guard(models=model_directory, providers="cpu", observers=()) as guard,
+        pytest.raises(TeachingError, match=r"do not hang together.*give more on one subject"),
+    ):
+        guard.teach("no-anything", violates=UNRELATED, allowed=allowed)
 
 
 def test_a_saved_lesson_works_in_another_process(lesson: Lesson, tmp_path: Path, model_directory: Path) -> None:

@@ -135,7 +135,29 @@ def test_few_examples_are_refused_whatever_they_show_and_more_are_asked_for(bank
     lesson = taught(bank, texts(rng, 4, 2.0), texts(rng, 0))
     assert "too few" in lesson.refusals[0]
     assert any("allowed examples of the same subject" in sentence for sentence in lesson.advice)
-    assert taught(bank, texts(rng, 5, 2.0), texts(rng, 0)).armed
+    assert taught(bank, texts(rng, 5, 2.0), texts(rng, 5)).armed
+
+
+def test_without_a_contrast_nothing_is_armed_and_what_to_give_is_said(bank: Bank) -> None:
+    rng = np.random.default_rng(10)
+    violates, allowed = texts(rng, 20, 2.0), texts(rng, 5)
+    for count, armed in ((0, False), (4, False), (5, True)):
+        lesson = taught(bank, violates, allowed[:count])
+        assert lesson.recall.low > 0.5
+        assert lesson.armed is armed
+        assert armed or [one.partition(":")[0] for one in lesson.refusals] == [
+            f"{count} allowed examples are no contrast"
+        ]
+
+
+def test_texts_that_only_a_manner_of_writing_joins_do_not_hang_together(bank: Bank) -> None:
+    rng = np.random.default_rng(11)
+    # All a little along one way that the bank does not go, which is enough for a head to find each without it.
+    violates, allowed = texts(rng, 20, 0.9), texts(rng, 40)
+    lesson = taught(bank, violates, allowed, fpr=0.05)
+    assert lesson.recall.low > 0.5
+    assert len(lesson.refusals) == 1
+    assert "do not hang together" in lesson.refusals[0]
 
 
 def test_a_lower_rate_draws_a_higher_line_and_one_nobody_can_show_is_refused(bank: Bank) -> None:
