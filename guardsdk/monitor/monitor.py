@@ -45,10 +45,6 @@ _KEY_BYTES: Final = 32
 _KEY_CHARACTERS: Final = 16
 _NANOSECONDS: Final = 1e9
 _ATTEMPTS: Final = 4
-_ENOUGH: Final = 256
-"""Comparisons from which on it is known well enough how often a text is a variant of the actor's last ones."""
-_OFTEN, _SELDOM = 1 / 4, 1 / 64
-"""How many of the texts of actors who come back are compared to learn it, before and after."""
 
 
 class Monitor:
@@ -285,10 +281,9 @@ class Monitor:
         elif record.embedding is not None:
             closeness = NO_SCORE if seen.closeness is None else seen.closeness
             self._lately.note(pseudonym, Late(time_s, closeness, record.embedding))
-            variants = memory.traffic.variants
             # By chance, and not every so many checks: those may be answers each time.
-            if self._chance() < (_OFTEN if variants[1] < _ENOUGH else _SELDOM):
-                self._sample(pseudonym, time_s, variants)
+            if self._chance() < memory.traffic.share_compared:
+                self._sample(pseudonym, time_s)
         sketch, lately = partial(self._sketch, pseudonym, record), partial(self._steps, pseudonym, time_s)
         now = Seen(time_s, seen.closeness, seen.held, sketch, lately, refusal)
         told: Sequence[Told] = ()
@@ -311,13 +306,10 @@ class Monitor:
         rules = self.rules.actors
         return self._lately.steps(pseudonym, time_s - rules.window_s, self._memory.sketcher, rules.similarity)
 
-    def _sample(self, pseudonym: str, time_s: float, variants: list[float]) -> None:
-        if not self._memory.sketcher.ready or not self._lately.count(pseudonym, time_s - self.rules.actors.window_s):
-            return
-        variant = self._steps(pseudonym, time_s)[-1].variant
-        if variant is not None:
-            variants[0] += variant
-            variants[1] += 1.0
+    def _sample(self, pseudonym: str, time_s: float) -> None:
+        memory, since_s = self._memory, time_s - self.rules.actors.window_s
+        if memory.sketcher.ready and self._lately.count(pseudonym, since_s):
+            memory.traffic.note_variant(self._steps(pseudonym, time_s)[-1].variant)
 
     def _renew(self) -> None:
         """In a forked child: begin with nothing counted; a thread of the parent may have been at it, lock in hand."""

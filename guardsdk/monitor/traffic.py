@@ -32,6 +32,8 @@ _PLACES: Final = {"checks": 0, "adjacent": 1} | {name: place for place, name in 
 _NOTHING: Final = [0.0] * len(_PLACES)
 _PRIOR_HITS, _PRIOR_CHECKS = 1.0, 50.0
 """What a share starts from before anything was seen."""
+_ENOUGH, _OFTEN, _SELDOM = 256, 1 / 4, 1 / 64
+"""Texts that are compared often, to know the share of variants soon; then how often, before and after."""
 
 
 class Glance(NamedTuple):
@@ -203,6 +205,16 @@ class Traffic:
         """The share of texts that are variants of one of the last texts of the same actor."""
         hits, checks = self.variants
         return (hits + _PRIOR_HITS) / (checks + _PRIOR_CHECKS)
+
+    @property
+    def share_compared(self) -> float:
+        """How many of the texts of actors who come back are compared with their last ones, to know that share."""
+        return _OFTEN if self.variants[1] < _ENOUGH else _SELDOM
+
+    def note_variant(self, variant: bool | None) -> None:  # noqa: FBT001  what was found
+        """Count a text that was compared; none where it could not be."""
+        if variant is not None:
+            self.variants = [self.variants[0] + variant, self.variants[1] + 1.0]
 
     def references(self) -> dict[str, list[float]]:
         """Return the share of each bin in the model's reference, by ``stage/label``; empty where there is none."""
