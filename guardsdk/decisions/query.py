@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from guardsdk.decisions.entry import parsed
 from guardsdk.decisions.files import Place, opening
 from guardsdk.errors import DecisionLogError
 
@@ -63,7 +64,7 @@ def fronts(path: Path, query: Query) -> Iterator[tuple[Front, bytes]]:
     """Yield every decision wanted, in the order written: its first fields, and the whole line.
 
     Lines that are no decisions or are torn are passed over; ``verify`` is for those. Raises ``DecisionLogError`` where
-    there is no log or it cannot be read.
+    there is no log, it is none or it cannot be read.
     """
     match, places = _pattern(query, FIELDS)
     for found, end in _found(path, query, match):
@@ -193,9 +194,19 @@ def _files(path: Path, query: Query) -> Iterator[Path]:
     """Yield the files that may hold what is wanted, the oldest first."""
     files = Place(path).every()
     begun = [opening(file) for file in files]
+    if not any(begun) and all(_foreign(file) for file in files):
+        msg = f"{path}: no line at its beginning is a record of a decision log"
+        raise DecisionLogError(msg)
     for at, file in enumerate(files):
         # Every line of a file was written before the next was begun. Checks begin before they are written down, so
         # a file may hold earlier times than its own; never later ones than the next one's.
         following = begun[at + 1] if at + 1 < len(files) else None
         if query.since is None or following is None or following[1] >= query.since:
             yield file
+
+
+def _foreign(file: Path) -> bool:
+    """Tell whether ``file`` holds something else: with its opening torn or changed, others of its lines still tell."""
+    with file.open("rb") as stream:
+        first = stream.read(BLOCK)
+    return bool(first) and not any(parsed(line) for line in first.splitlines())

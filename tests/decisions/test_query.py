@@ -173,6 +173,22 @@ def test_where_there_is_no_log_that_is_an_error(tmp_path: Path) -> None:
         list(fronts(tmp_path / "decisions.jsonl", Query()))
 
 
+@pytest.mark.parametrize("content", [b'{"text": "hello"}\n', b"\x00\xff\xfe" * 50, b"no end of line"])
+def test_a_file_that_is_no_log_is_an_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "decisions.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(DecisionLogError, match="no line at its beginning is a record"):
+        list(fronts(path, Query()))
+
+
+def test_a_log_whose_opening_was_torn_is_still_read(mixed: Written) -> None:
+    before = list(fronts(mixed.path, Query()))
+    content = mixed.path.read_bytes()
+    mixed.path.write_bytes(content[10:])
+    assert before
+    assert list(fronts(mixed.path, Query())) == before
+
+
 def test_a_table_in_csv_has_every_decision(mixed: Written, run: Runner) -> None:
     target = mixed.path.with_suffix(".csv")
     assert run.alone("log", "query", mixed.path, "--csv", target) == 0
