@@ -18,7 +18,11 @@ _API: Final = frozenset({"opentelemetry.trace", "opentelemetry.metrics", "opente
 
 def heard() -> bool:
     """Whether there may be a provider: the program has the API it would be set with, or a variable names one."""
-    return not _API.isdisjoint(sys.modules) or names_provider()
+    return _imported() or names_provider()
+
+
+def _imported() -> bool:
+    return not _API.isdisjoint(sys.modules)
 
 
 class Unheard:
@@ -32,7 +36,8 @@ class Unheard:
         self.on_check: Callable[[CheckRecord], None] = self._on_check
 
     def _on_check(self, record: CheckRecord) -> None:
-        if heard():
+        # The environment was asked when the guard was made; asking at every check costs more than all else here.
+        if _imported():
             observer = self._made.setdefault("observer", self._make())  # the same for threads that come at once
             self.on_check = observer.on_check  # spares every later check the question
             observer.on_check(record)
