@@ -44,6 +44,9 @@ KEPT: Final = 64
 """Violating examples, counted at every stage they were seen at, that later texts are held against, at most."""
 _NEAR: Final = 0.02
 """Share of ordinary text that is held against the examples; the rest is far from all of them, and costs no more."""
+_CHANCES: Final = 640
+"""Ordinary texts, at most, that violating examples may be closer to than to each other: as many as the packaged bank
+has of users. A larger background has more texts that are close by accident, and some on the very subject."""
 _RATES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 _FOLDS: Final = 20
 """Parts of the bank that are left out in turn."""
@@ -92,7 +95,9 @@ def learn(
     for group, found in zip(held.groups, without(problem, solution, held.groups), strict=True):
         scores[group] = found
         closest[np.ix_(group, np.isin(kept, group))] = -1.0  # nor does it see itself among the examples
-    hanging = _hanging(seen[0], closest[:violates], features[-len(benign) :][: len(bank.vectors[stages[0]])])
+    others = features[-len(benign) :][: len(bank.vectors[stages[0]])]
+    drawn = np.unique(np.linspace(0, len(others) - 1, min(len(others), _CHANCES)).astype(np.intp))
+    hanging = _hanging(seen[0], closest[:violates], others[drawn])
     gate = float(np.quantile(scores[-len(benign) :], 1.0 - _NEAR))
     scores += np.where(scores >= gate, ALIKE * np.maximum(closest.max(axis=1) - FAR, 0.0), 0.0)
     slope, intercept = platt(scores, held.targets, held.weights)
