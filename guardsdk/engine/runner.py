@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 COOL_DOWN_S: Final = 60.0
 """From a failure of a GPU until it is tried again; each further failure doubles it."""
 LONGEST_COOL_DOWN_S: Final = 3600.0
-PAYS_FROM: Final = 2500
-"""Tokens that gain, run side by side, about the time it takes to open the session for it: those of ten windows."""
+PAYS_FROM: Final = 50_000
+"""Tokens that have to be missed before a session is opened to run side by side: those of two hundred windows. It takes
+some 25 MiB, which a process that scans or reads long texts all day should have, and one that met a few should not."""
 
 
 class Runner:
@@ -72,8 +73,8 @@ class Runner:
     def side_by_side(self, tokens: int) -> bool:
         """Tell whether rows, of which one has so many ``tokens``, should run at the same time on one thread each.
 
-        The session for that takes time and memory to open: not before as many tokens have done without it as would
-        have gained that time. Where it could not be opened, none should.
+        The session for that takes time and memory: it is opened once many tokens have done without it. Where it could
+        not be opened, none should.
         """
         if self._single is not None:
             return self._single is not self._active.session

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from guardsdk.observing import CheckRecord, Observer
 
-_API: Final = frozenset({"opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs"})
+_API: Final = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 """Where the providers are set: who has none of them has set none."""
 
 
@@ -22,7 +22,7 @@ def heard() -> bool:
 
 
 def _imported() -> bool:
-    return not _API.isdisjoint(sys.modules)
+    return any(name in sys.modules for name in _API)
 
 
 class Unheard:
