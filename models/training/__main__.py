@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--own-share", type=float, default=Recipe().own_share, help="the same for generated text")
     built.add_argument("--short-share", type=float, help="the same for generated text of short rows; as --own-share")
     built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")
+    built.add_argument("--early-only", action="store_true", help="train the early heads and nothing else")
     built.add_argument("--batch-tokens", type=int, default=Recipe().batch_tokens)
     built.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
     built.add_argument(
@@ -78,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         own_share=options.own_share,
         short_share=options.short_share,
         frozen_layers=options.frozen_layers,
+        early_only=options.early_only,
         batch_tokens=options.batch_tokens,
         learning_rate=options.learning_rate,
         as_int8_from=options.as_int8_from,

@@ -66,6 +66,8 @@ class Recipe:
     """The same for those of our own sources whose rows are short, where it is another one."""
     frozen_layers: int = 0
     """Lowest layers that stay as they are, embeddings with them: for a short run that goes on from a trained model."""
+    early_only: bool = False
+    """Train the early heads alone: of a mean of models they have lost what each learnt for its own encoder."""
 
 
 class Masters:
@@ -184,6 +186,9 @@ def train(
     if recipe.frozen_layers:
         for part in (model.words, model.places, model.kinds, model.norm, *model.layers[: recipe.frozen_layers]):
             part.requires_grad_(False)  # noqa: FBT003  torch's own signature
+    if recipe.early_only:
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(name.startswith("early."))
     # What is not trained goes out as it came in, not as the narrower type rounds it.
     kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     model = model.to(device, _compute_type(device)).train()

@@ -430,3 +430,14 @@ def test_frozen_layers_stay_and_the_others_move(tmp_path: Path) -> None:
     moved = {name for name in after if not torch.equal(before[name], after[name])}
     assert {name for name in moved if name.startswith(("layers.0", "words", "places", "kinds", "norm"))} == set()
     assert any(name.startswith("layers.1") for name in moved)
+
+
+def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:
+    config = replace(SMOKE_CONFIG, layers=2)
+    prepared = prepare(None, tmp_path, seed=5, scale=0.002, held_out=0.3)
+    recipe = Recipe(seed=5, epochs=1, batch_tokens=2048, early_only=True)
+    torch.manual_seed(recipe.seed)
+    before = GuardModel(config).state_dict()
+    after = torch.load(train(prepared, tmp_path, recipe, config), weights_only=True)["model"]
+    moved = {name.partition(".")[0] for name in after if not torch.equal(before[name], after[name])}
+    assert moved == {"early"}
