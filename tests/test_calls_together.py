@@ -165,7 +165,7 @@ def test_an_order_split_over_the_calls_of_an_answer_in_a_message_list_is_found(
         Place(message=last, part=None, start=0, end=len("bombs")),
     )
     outputs = [around for around in guard.around if around.prompt == "Go on."]
-    assert len({around.system for around in outputs}) == 1  # of the joined text too
+    assert len({around.system for around in outputs}) == 1  # of the calls read together too
 
 
 def test_calls_of_two_answers_are_not_one_text() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from guardsdk import Action, Guard, Policy, Stage, Status, guarded
 from guardsdk.errors import Blocked, CheckFailedError, InputError, InputTypeError
 from guardsdk.extract import Passage
-from guardsdk.extract.joined import joined
+from guardsdk.extract.together import turns_together
 from guardsdk.parts.conversation import ConversationVerdict, Place, Uncovered
 from guardsdk.screens.base import OperatingPoints, Reading, Spans
 from tests.tiny import write_manifest, write_model
@@ -312,23 +312,23 @@ texts = st.text(st.characters(codec="utf-8"), max_size=1200)
 
 
 @given(st.lists(st.tuples(texts, st.sampled_from([Stage.INPUT, Stage.TOOL])), max_size=12))
-def test_every_character_of_a_joined_text_leads_back_to_where_it_came_from(turns: list[tuple[str, Stage]]) -> None:
+def test_every_character_of_turns_together_leads_back_to_where_it_came_from(turns: list[tuple[str, Stage]]) -> None:
     passages = [Passage(text, stage) for text, stage in turns]
     spoken = [one for one in passages if one.stage is Stage.INPUT and one.text.strip()]
-    both = joined(passages)
+    both = turns_together(passages)
     assert (both is None) is (len(spoken) < 2)
     if both is None:
         return
     assert len(both.text) <= 2_050
     for at, character in enumerate(both.text):
-        places = both.passages_of(at, at + 1)
+        places = both.sources_of(at, at + 1)
         assert [passages[index].text[start:end] for index, start, end in places] in ([character], [])
         assert places or character == "\n"
-    assert both.pieces[-1].passage == passages.index(spoken[-1]) or passages[both.pieces[-1].passage] == spoken[-1]
+    assert passages[both.stretches[-1].source] == spoken[-1]
 
 
 @given(texts.filter(str.strip), texts.filter(str.strip))
-def test_where_one_turn_ends_and_the_next_begins_is_always_in_the_joined_text(first: str, second: str) -> None:
-    both = joined([Passage(first), Passage(second)])
+def test_where_one_turn_ends_and_the_next_begins_is_always_read_together(first: str, second: str) -> None:
+    both = turns_together([Passage(first), Passage(second)])
     assert both is not None
     assert f"{first[-200:]}\n{second[:200]}" in both.text

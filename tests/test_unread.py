@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from guardsdk import Guard, Policy, Principle, Stage, guarded
 from guardsdk.errors import Blocked, InputTypeError
 from guardsdk.extract import ResponseText, context_of, prompt_passages, tool_passages
-from guardsdk.extract.joined import run_on
+from guardsdk.extract.together import items_together
 from guardsdk.extract.words import beside, leaves, parsed, spoken
 from tests.acting import guard_of
 from tests.tiny import write_model
@@ -316,11 +316,11 @@ def test_what_a_generator_returns_is_a_text_of_its_own() -> None:
 
 def test_items_are_read_with_their_repetitions_and_lead_back_to_where_they_stand() -> None:
     items = ["go ", "on ", "go ", "on"]
-    both = run_on(items)
+    both = items_together(items)
     assert both is not None
     assert both.text == "go on go on"
-    assert both.passages_of(3, 8) == [(1, 0, 3), (2, 0, 2)]
-    assert run_on(["one"]) is None
-    lines = run_on(["one", "two"])
+    assert both.sources_of(3, 8) == [(1, 0, 3), (2, 0, 2)]
+    assert items_together(["one"]) is None
+    lines = items_together(["one", "two"])
     assert lines is not None
-    assert (lines.text, lines.passages_of(3, 5)) == ("one\ntwo", [(1, 0, 1)])
+    assert (lines.text, lines.sources_of(3, 5)) == ("one\ntwo", [(1, 0, 1)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from guardsdk.calling.handling import refusal
 from guardsdk.errors import CheckFailedError, DecorationError
 from guardsdk.extract import Passage, prompt_passages, system_of
-from guardsdk.extract.joined import joined, run_on
+from guardsdk.extract.together import items_together, turns_together
 from guardsdk.forking import after_fork
 from guardsdk.guard import Guard
 from guardsdk.verdict import Stage, Verdict
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from guardsdk.calling.handling import Judged
-    from guardsdk.extract.joined import Joined
+    from guardsdk.extract.together import Together
     from guardsdk.policy.model import Policy
     from guardsdk.reviewing import Reviewer
 
@@ -91,19 +91,17 @@ class Enforcer:
         together, as one more text: an order split over them is in none of them.
         """
         judged: Judged = []
-        together: Joined | None = None
         for stage in Stage:  # an extractor may name any
-            here = [passage for passage in passages if passage.stage is stage]
-            if stage is Stage.INPUT and (together := joined(here)) is not None:
-                here.append(Passage(together.text))
-            if texts := [passage.text for passage in here]:
-                uncovered = [passage.uncovered for passage in here]
-                more: dict[str, Any] = {"uncovered": uncovered} if any(uncovered) else {}
-                if stage is Stage.INPUT and (system := system_of(passages)) is not None:
-                    more["system"] = system
-                judged += zip(texts, self.guard.check_many(texts, stage=stage, actor=actor, **more), strict=True)
-            if stage is Stage.INPUT and together is not None and not together.adds(judged[-1][1]):
-                judged.pop()
+            if here := [passage for passage in passages if passage.stage is stage]:
+                users = stage is Stage.INPUT
+                judged += self._judged(
+                    [passage.text for passage in here],
+                    [turns_together(here)] if users else [],
+                    stage,
+                    actor,
+                    system=system_of(passages) if users else None,
+                    uncovered=[passage.uncovered for passage in here],
+                )
         return judged
 
     def judge_response(
@@ -120,26 +118,34 @@ class Enforcer:
         The items of a list and the calls of an answer (``ResponseText.together``) are also read together: what is split
         over them is in none of them.
         """
-        return self._judged(texts, together, Stage.OUTPUT, actor, context=context, system=system)
+        several = map(items_together, together)
+        return self._judged(texts, several, Stage.OUTPUT, actor, context=context, system=system)
 
     def _judged(
         self,
         texts: Sequence[str],
-        together: Sequence[Sequence[str]],
+        several: Iterable[Together | None],
         stage: Stage,
         actor: str | None,
         *,
         context: str | None = None,
         system: str | None = None,
+        uncovered: Sequence[Sequence[str]] = (),
     ) -> Judged:
-        """Check ``texts``, and what the items of each in ``together`` say as one text where that says more."""
-        both = [one for items in together if (one := run_on(items)) is not None]
-        asked = [*texts, *(one.text for one in both)]
-        contexts = [context] * len(asked)
-        verdicts = self.guard.check_many(asked, stage=stage, contexts=contexts, system=system, actor=actor)
+        """Check ``texts``, and each of ``several`` of them read together; keep of those what says more."""
+        together = [one for one in several if one is not None]
+        asked = [*texts, *(one.text for one in together)]
+        verdicts = self.guard.check_many(
+            asked,
+            stage=stage,
+            contexts=[context] * len(asked),
+            system=system,
+            actor=actor,
+            uncovered=[*uncovered, *(() for _ in together)] if uncovered else (),
+        )
         judged = list(zip(asked, verdicts, strict=True))
         alone = len(texts)
-        added = zip(both, judged[alone:], strict=True)
+        added = zip(together, judged[alone:], strict=True)
         return [*judged[:alone], *(pair for one, pair in added if one.adds(pair[1]))]
 
     def check(self, passages: Sequence[Passage], actor: str | None = None) -> None:
@@ -165,4 +171,5 @@ class Enforcer:
         A model reads the pages one after the other, so they are read together too: what is split over them is in none.
         """
         texts = [text for text in (*pages, *beside) if text] or [""]
-        enforce(verdict for _, verdict in self._judged(texts, [[page for page in pages if page]], Stage.TOOL, actor))
+        several = [items_together([page for page in pages if page])]
+        enforce(verdict for _, verdict in self._judged(texts, several, Stage.TOOL, actor))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guardsdk.calling.handling import leading, worst
-from guardsdk.extract.joined import joined, run_on
+from guardsdk.extract.together import items_together, turns_together
 from guardsdk.extract.turns import turns_of
 from guardsdk.frozen import Frozen
 from guardsdk.limits import remaining
@@ -16,7 +16,7 @@ from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from guardsdk.extract.joined import Joined
+    from guardsdk.extract.together import Together
     from guardsdk.extract.turns import Turn
 
 
@@ -104,12 +104,12 @@ class ConversationVerdict(Frozen):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Together:
-    """Several texts read as one."""
+class _Several:
+    """Several texts of the messages, to be read together."""
 
-    said: Joined
+    together: Together
     turns: Sequence[int]
-    """The turn of each of its passages."""
+    """The turn that each of the texts is."""
     stage: Stage
     context: str | None
 
@@ -128,21 +128,21 @@ def conversed(
     left = remaining(deadline_s)
     turns = turns_of(messages, screen_system=system)
     verdicts: dict[int, Verdict] = {}
-    together: list[tuple[_Together, Verdict]] = []
+    together: list[tuple[_Several, Verdict]] = []
     trusted = "\n".join(turn.passage.text for turn in turns if turn.trusted) or None
     given = "\n".join(turn.passage.text for turn in turns if turn.instructs) or None
     several = [*_users(turns, trusted), *_calls(turns)]
     for stage in Stage:
         places = [place for place, turn in enumerate(turns) if turn.passage.stage is stage]
-        passages = [turns[place].passage for place in places]
-        extra = [one for one in several if one.stage is stage]
         if not places:
             continue
+        passages = [turns[place].passage for place in places]
+        extra = [one for one in several if one.stage is stage]
         contexts = [turns[place].context for place in places]
         if stage is Stage.INPUT:  # each its own: instructions that are screened are not aimed at themselves
             contexts = [None if turns[place].instructs else given for place in places]
         found = check_many(
-            [*(passage.text for passage in passages), *(one.said.text for one in extra)],
+            [*(passage.text for passage in passages), *(one.together.text for one in extra)],
             stage=stage,
             contexts=[*contexts, *(one.context for one in extra)],
             uncovered=[*(passage.uncovered for passage in passages), *(() for _ in extra)],
@@ -155,29 +155,29 @@ def conversed(
     return _verdict(turns, dict(sorted(verdicts.items())), together)
 
 
-def _users(turns: Sequence[Turn], trusted: str | None) -> list[_Together]:
-    """Return the last user turns as one text, where there are two."""
-    both = joined([turn.passage for turn in turns])
-    return [] if both is None else [_Together(both, range(len(turns)), Stage.INPUT, trusted)]
+def _users(turns: Sequence[Turn], trusted: str | None) -> list[_Several]:
+    """Return the last user turns, where there are two."""
+    together = turns_together([turn.passage for turn in turns])
+    return [] if together is None else [_Several(together, range(len(turns)), Stage.INPUT, trusted)]
 
 
-def _calls(turns: Sequence[Turn]) -> list[_Together]:
-    """Return the calls of each answer that has several as one text; of calls with the same words it is the first."""
+def _calls(turns: Sequence[Turn]) -> list[_Several]:
+    """Return the calls of each answer that has several; of calls with the same words it is the first."""
     answers: dict[int, dict[str, int]] = {}
     for place, turn in enumerate(turns):
         if turn.called is not None:
             answers.setdefault(turn.called, {}).setdefault(turn.passage.text, place)
     return [
-        _Together(both, list(calls.values()), Stage.OUTPUT, turns[next(iter(calls.values()))].context)
+        _Several(together, list(calls.values()), Stage.OUTPUT, turns[next(iter(calls.values()))].context)
         for calls in answers.values()
-        if (both := run_on(list(calls))) is not None
+        if (together := items_together(list(calls))) is not None
     ]
 
 
 def _verdict(
-    turns: Sequence[Turn], verdicts: dict[int, Verdict], together: Sequence[tuple[_Together, Verdict]]
+    turns: Sequence[Turn], verdicts: dict[int, Verdict], together: Sequence[tuple[_Several, Verdict]]
 ) -> ConversationVerdict:
-    added = [(one, verdict) for one, verdict in together if one.said.adds(verdict)]
+    added = [(one, verdict) for one, verdict in together if one.together.adds(verdict)]
     every = [*verdicts.values(), *(verdict for _, verdict in added)]
     findings = [
         _finding(finding, [(place, *span) for span in finding.spans], turns, together=False)
@@ -186,7 +186,7 @@ def _verdict(
     ]
     for one, verdict in added:
         for finding in verdict.findings:
-            at = [place for span in finding.spans for place in one.said.passages_of(*span)]
+            at = [part for span in finding.spans for part in one.together.sources_of(*span)]
             ranges = [(one.turns[index], start, end) for index, start, end in at]
             findings.append(_finding(finding, ranges, turns, together=True))
     return ConversationVerdict(

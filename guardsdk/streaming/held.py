@@ -19,7 +19,7 @@ from guardsdk.extract.chunks import read, still, with_texts
 from guardsdk.streaming.channel import Channel, Window
 from guardsdk.streaming.combined import Seen, combined
 from guardsdk.streaming.texts import Part, Texts
-from guardsdk.streaming.together import Together
+from guardsdk.streaming.together import TogetherChannel
 from guardsdk.text.redact import apart, redact
 from guardsdk.vault import Markers
 from guardsdk.verdict import Action
@@ -45,7 +45,7 @@ class _Entry:
 
     chunk: Any = field(repr=False)
     parts: tuple[Part, ...]
-    together: tuple[Together, int] | None = None
+    together: tuple[TogetherChannel, int] | None = None
     """What the places of a list say together, and where this chunk ends in it."""
 
     @property
@@ -154,7 +154,7 @@ class Held:
         """
         against: list[Pair] = []
         for window, verdict in zip(windows, verdicts, strict=True):
-            together = window.channel if isinstance(window.channel, Together) else None
+            together = window.channel if isinstance(window.channel, TogetherChannel) else None
             if together is not None and not together.adds(window, verdict):
                 self._repeated += 1
                 continue
@@ -175,7 +175,7 @@ class Held:
         return [
             (window, redact(window.text, edits_of(self._rules.policy, verdict, window.text, Markers())))
             for window, verdict in pairs
-            if not (verdict.allowed or isinstance(window.channel, Together))
+            if not (verdict.allowed or isinstance(window.channel, TogetherChannel))
             and any(
                 window.start + end > window.channel.released
                 for finding in verdict.findings
@@ -219,7 +219,7 @@ class Held:
     def _edits(self, window: Window, verdict: Verdict) -> tuple[int, list[Edit]] | None:
         """Return up to where the text may go out, and the changes up to there; none where one comes too late."""
         channel, policy = window.channel, self._rules.policy
-        if isinstance(channel, Together):
+        if isinstance(channel, TogetherChannel):
             return channel.point(window, ()), []
         settled = max(channel.released, channel.edits[-1][1] if channel.edits else 0)
         cuts: list[tuple[Finding, list[Span]]] = []

@@ -117,8 +117,8 @@ class _Stream:
             return None
         if self._given is not None:
             return Instead(self._given)
-        joined = self._held.verdict
-        return (yield from self._follow.stop(self._held.stopped if joined is None else joined, self._fresh))
+        verdict = self._held.verdict
+        return (yield from self._follow.stop(self._held.stopped if verdict is None else verdict, self._fresh))
 
     def _restart(self) -> None:
         self._held = Held(self._rules)

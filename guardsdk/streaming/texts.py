@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from guardsdk.extract.joined import run_on
+from guardsdk.extract.together import items_together
 from guardsdk.streaming.channel import Channel
-from guardsdk.streaming.together import Together
+from guardsdk.streaming.together import TogetherChannel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Texts:
         self._pace = pace
         self._channels: dict[_Key, Channel] = {}
         self._starts: dict[tuple[_Key, object], int] = {}
-        self._lists: dict[tuple[str, ...], Together] = {}
+        self._lists: dict[tuple[str, ...], TogetherChannel] = {}
         self._last: Part | None = None
 
     @property
@@ -104,17 +104,17 @@ class Texts:
         channel.feed(text)
         return Part(channel, start, channel.length, text)
 
-    def together(self, parts: Sequence[Part], where: tuple[str, ...]) -> tuple[Together, int]:
+    def together(self, parts: Sequence[Part], where: tuple[str, ...]) -> tuple[TogetherChannel, int]:
         """Read ``parts``, those of a chunk that is a list, together with those of the lists before."""
         if where not in self._lists:
-            self._lists[where] = self._channels[False, (*where, "together")] = Together(self._pace)
+            self._lists[where] = self._channels[False, (*where, "together")] = TogetherChannel(self._pace)
         channel = self._lists[where]
         for part in parts:
             if not part.channel.late:
                 channel.add(part.text, part.channel)
         return channel, channel.length
 
-    def calls(self) -> Together | None:
+    def calls(self) -> TogetherChannel | None:
         """Return what several tools are called with as one text; none where there are not two calls.
 
         Of calls with the same words it is the first.
@@ -124,9 +124,9 @@ class Texts:
             if channel.call and (words := channel.words):
                 called.setdefault(words, channel)
         owners = list(called.values())
-        if (said := run_on(list(called))) is None:
+        if (said := items_together(list(called))) is None:
             return None
-        together = self._channels[False, ("calls", "together")] = Together(self._pace)
-        for piece in said.pieces:
-            together.add(said.text[piece.at : piece.at + piece.length], owners[piece.passage])
+        together = self._channels[False, ("calls", "together")] = TogetherChannel(self._pace)
+        for one in said.stretches:
+            together.add(said.text[one.at : one.at + one.length], owners[one.source])
         return together

@@ -1,12 +1,12 @@
-"""What the places of chunks that are lists say together: a text of its own, from which nothing goes out."""
+"""What several texts of a stream say together: a channel of its own, from which nothing goes out."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from guardsdk.extract.together import says_more
 from guardsdk.streaming.channel import Channel
-from guardsdk.verdict import Status
 
 if TYPE_CHECKING:
     from guardsdk.streaming.channel import Window
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
 
-class Together(Channel):
+class TogetherChannel(Channel):
     """The strings of all places in the order they came in. As long as there is one place, that one speaks for itself.
 
-    Where two of them meet at white space they are taken for pieces of one text, else for lines, as in a list that is
-    returned (``extract.joined.run_on``).
+    Where two of them meet at white space they are taken for parts of one text, else for lines, as in a list that is
+    returned (``extract.together.items_together``).
     """
 
     def __init__(self, pace: Pace) -> None:
@@ -46,17 +46,8 @@ class Together(Channel):
             self.advance(self.length, ())
 
     def adds(self, window: Window, verdict: Verdict) -> bool:
-        """Whether ``verdict`` says more than those on the places by themselves.
-
-        It does where what decided lies in two of them at once, or where not everything was checked.
-        """
-        strongest = max((finding.action.strength for finding in verdict.findings), default=0)
-        return verdict.status is not Status.COMPLETE or any(
-            self._crosses(window.start + start, window.start + end)
-            for finding in verdict.findings
-            if finding.action.strength == strongest
-            for start, end in finding.spans
-        )
+        """Whether ``verdict`` says more than those on the places by themselves; see ``says_more``."""
+        return says_more(verdict, lambda start, end: self._crosses(window.start + start, window.start + end))
 
     def _crosses(self, start: int, end: int) -> bool:
         first, last = bisect_right(self._starts, start), bisect_right(self._starts, end - 1)
