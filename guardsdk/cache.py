@@ -28,14 +28,14 @@ _NOTHING = _ABSENT + _ABSENT
 
 
 class Keys:
-    """Makes cache keys for one model, one policy and one way of cutting long text.
+    """Makes the cache keys of one guard, for as long as its model, policy, lessons and canaries stay the same.
 
     A key is a BLAKE2b digest (RFC 7693) keyed with a secret made for this process: it cannot be matched against digests
     of guessed texts made elsewhere.
     """
 
     def __init__(self, *parts: str) -> None:
-        """Digest ``parts``, everything besides stage, surroundings and text that a verdict depends on."""
+        """Digest ``parts``: what else a verdict depends on, besides stage, surroundings and text, and may change."""
         base = hashlib.blake2b(b"".join(map(_framed, parts)), digest_size=_DIGEST_BYTES, key=_SECRET)
         self._begun = {stage: base.copy() for stage in Stage}
         for stage, digest in self._begun.items():

@@ -324,6 +324,6 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         return self._loader.get()[1].model.manifest.references
 
     def _keys(self, model: ArtifactRef, policy: Policy, lessons: tuple[Lesson, ...]) -> Keys:
-        options = f"{self._max_chars} {self._views} {self._early_exit} {self._system_on_input}"
+        # No options: the cache is this guard's own, and its options stay as they are.
         taught = " ".join(lesson.digest for lesson in lessons)
-        return Keys(model.digest, policy.digest, options, self._canaries.digest, taught)
+        return Keys(model.digest, policy.digest, self._canaries.digest, taught)

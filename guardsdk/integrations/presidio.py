@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import InputError
 from guardsdk.screens.base import Reading
-from guardsdk.screens.pattern_screen import joined
+from guardsdk.text.spans import merged
 from guardsdk.text.windows import windows
 from guardsdk.verdict import Stage
 
@@ -79,6 +79,6 @@ class PresidioScreen:
                 found[label].append((begin + one.start, begin + one.end))
 
         def spans(label: str) -> Spans:
-            return joined(sorted(found[label])) or ((0, len(text)),)
+            return merged(found[label]) or ((0, len(text)),)
 
         return Reading(scores, coverage=1.0, spans=spans)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.screens.base import Reading
 from guardsdk.screens.patterns import PatternSet, load
+from guardsdk.text.spans import merged
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from guardsdk.screens.base import OperatingPoints, Spans
+    from guardsdk.screens.base import OperatingPoints
     from guardsdk.surroundings import Surroundings
 
 DATA: Final = Path(__file__).with_name("data")
@@ -52,17 +53,6 @@ class PatternScreen:
 
     def _read(self, found: PatternSet, text: str) -> Reading:
         matches = found.find(text)
-        spans = joined((match.start, match.end) for match in matches) or ((0, len(text)),)
+        spans = merged((match.start, match.end) for match in matches) or ((0, len(text)),)
         score = max((match.certainty for match in matches), default=0.0)
         return Reading({self._label: score}, coverage=1.0, spans=lambda _: spans)
-
-
-def joined(spans: Iterable[tuple[int, int]]) -> Spans:
-    """Return sorted ``spans`` with those that overlap put together."""
-    apart: list[tuple[int, int]] = []
-    for start, end in spans:
-        if apart and start < apart[-1][1]:
-            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
-        else:
-            apart.append((start, end))
-    return tuple(apart)

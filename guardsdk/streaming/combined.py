@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guardsdk.calling.handling import weight, worst
+from guardsdk.text.spans import merged
 from guardsdk.verdict import Action, Evaluation, Finding, Status, Verdict, highest_scores, joint_tier
 
 if TYPE_CHECKING:
@@ -82,16 +83,5 @@ def _findings(seen: Sequence[Seen]) -> tuple[Finding, ...]:
             if key not in best or finding.margin > best[key].margin:
                 best[key] = finding
             spans.setdefault(key, set()).update((a + one.offset, b + one.offset) for a, b in finding.spans)
-    found = [finding.model_copy(update={"spans": _apart(spans[key])}) for key, finding in best.items()]
+    found = [finding.model_copy(update={"spans": merged(spans[key])}) for key, finding in best.items()]
     return tuple(sorted(found, key=lambda one: (-one.action.strength, -one.margin)))
-
-
-def _apart(spans: set[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Return ``spans`` in order, with those that overlap made one: neighbouring windows see the same passage."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return tuple(merged)

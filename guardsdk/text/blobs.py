@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.english import known_share, segment, words_of
 from guardsdk.text.readable import readable
-from guardsdk.text.rewrite import Edit
+from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,12 +54,12 @@ _MORSE_GAP = re.compile(r"\s*[/|]\s*|\s{2,}")
 _PROBE = 64
 
 
-def unpacked(text: str) -> list[Edit]:
+def unpacked(text: str) -> list[Undone]:
     """Return an edit for every packed run of ``text`` that unpacks to a text somebody could read."""
     edits = sorted(_grouped(text))  # numbers hold no dots, so the two kinds never overlap
     taken = iter([(edit.start, edit.end) for edit in edits])
     busy = next(taken, None)
-    runs: list[Edit] = []
+    runs: list[Undone] = []
     for match in _RUN.finditer(text):
         while busy is not None and busy[1] <= match.start():
             busy = next(taken, None)
@@ -68,7 +68,7 @@ def unpacked(text: str) -> list[Edit]:
     return sorted([*edits, *runs]) if edits else runs
 
 
-def _grouped(text: str) -> Iterator[Edit]:
+def _grouped(text: str) -> Iterator[Undone]:
     patterns: list[re.Pattern[str]] = []
     if len(text) - len(text.translate(_DIGITS)) >= _LEAST_DIGITS:
         patterns.append(_NUMBERS)
@@ -79,19 +79,19 @@ def _grouped(text: str) -> Iterator[Edit]:
         found = _GROUPED[kind](match.group())
         if found is not None:
             start = match.start()
-            yield Edit(start - 2 if text[max(0, start - 2) : start] == "0x" else start, match.end(), found, kind)
+            yield Undone(start - 2 if text[max(0, start - 2) : start] == "0x" else start, match.end(), found, kind)
 
 
-def _run(run: str, start: int) -> Iterator[Edit]:
+def _run(run: str, start: int) -> Iterator[Undone]:
     """Yield the edit for one run, or one for each part of it that unpacks: a path or address may hold one."""
     found = _unpack(run)
     if found is not None:
-        yield Edit(start, start + len(run), *found)
+        yield Undone(start, start + len(run), *found)
         return
     begin = 0
     for end in [*(cut.start() for cut in _SPLIT.finditer(run)), len(run)]:
         if _SHORTEST <= end - begin < len(run) and (found := _unpack(run[begin:end])) is not None:
-            yield Edit(start + begin, start + end, *found)
+            yield Undone(start + begin, start + end, *found)
         begin = end + 1
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.text.english import FORMS, known_share, reads_as_english, words_of
-from guardsdk.text.rewrite import Edit
+from guardsdk.text.undo import Undone
 from guardsdk.text.words import WORDS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _Passage(NamedTuple):
     words: list[str]
 
 
-def deciphered(text: str) -> list[Edit]:
+def deciphered(text: str) -> list[Undone]:
     """Return the edits that undo reversed text, reversed words, rot13, other shifts and the mirrored alphabet."""
     return [edit for passage in _strange(text) if (edit := _solved(text, passage)) is not None]
 
@@ -77,18 +77,18 @@ def _letters(words: list[str]) -> int:
     return sum(map(len, words))
 
 
-def _solved(text: str, passage: _Passage) -> Edit | None:
+def _solved(text: str, passage: _Passage) -> Undone | None:
     backwards = [word[::-1] for word in passage.words]
     if reads_as_english(backwards):
         return _turned(text, passage)
     for kind, table in _tables(passage.words):
         if reads_as_english([word.translate(table) for word in passage.words]):
             shifted = text[passage.start : passage.end].translate(table)
-            return Edit(passage.start, passage.end, shifted, kind, aligned=True)
+            return Undone(passage.start, passage.end, shifted, kind, aligned=True)
     return None
 
 
-def _turned(text: str, passage: _Passage) -> Edit:
+def _turned(text: str, passage: _Passage) -> Undone:
     """Turn the passage as a whole, or word by word where its marks stand behind the words as they should."""
     start, end = passage.start, passage.end
     while start > 0 and text[start - 1] in _PUNCTUATION:
@@ -100,7 +100,7 @@ def _turned(text: str, passage: _Passage) -> Edit:
         passage.words[0][-1] != text[passage.start] and text[passage.start + len(passage.words[0]) - 1].isupper()
     )
     turned = _WORD.sub(lambda match: match.group()[::-1], run) if by_word else run[::-1]
-    return Edit(start, end, turned, "reversed")
+    return Undone(start, end, turned, "reversed")
 
 
 def _tables(words: list[str]) -> Iterator[tuple[str, dict[int, int]]]:

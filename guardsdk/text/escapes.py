@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from guardsdk.text.rewrite import Edit
+from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,18 +29,18 @@ _BACKSLASHED = re.compile(
 )
 
 
-def unescaped(text: str) -> list[Edit]:
+def unescaped(text: str) -> list[Undone]:
     """Return the edits that undo the escapes of each kind that hides letters in ``text``; none for ordinary text."""
-    found: list[Edit] = []
+    found: list[Undone] = []
     for mark, pattern, kind, decode in _KINDS:
         if mark in text:
             found += _of_kind(text, pattern, kind, decode)
     return found if len({edit.kind for edit in found}) <= 1 else _apart(found)  # one kind needs no sorting
 
 
-def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[str], str]) -> list[Edit]:
+def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[str], str]) -> list[Undone]:
     edits = [
-        Edit(*match.span(), decoded, kind)
+        Undone(*match.span(), decoded, kind)
         for match in pattern.finditer(text)
         if (decoded := decode(match.group())) != match.group()
     ]
@@ -49,13 +49,13 @@ def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[s
     return edits if letters + joints >= _FEW else []
 
 
-def _between_words(text: str, edit: Edit) -> bool:
+def _between_words(text: str, edit: Undone) -> bool:
     return text[edit.start - 1 : edit.start].isalnum() and text[edit.end : edit.end + 1].isalnum()
 
 
-def _apart(edits: list[Edit]) -> list[Edit]:
+def _apart(edits: list[Undone]) -> list[Undone]:
     """Put edits of several kinds in order; of two that overlap the earlier stays, and the other waits for a round."""
-    kept: list[Edit] = []
+    kept: list[Undone] = []
     for edit in sorted(edits):
         if not kept or edit.start >= kept[-1].end:
             kept.append(edit)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from guardsdk.text.confusables import LOOK_ALIKES
 from guardsdk.text.hidden import INVISIBLE, hidden
 from guardsdk.text.late import late
-from guardsdk.text.rewrite import Edit
+from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,12 +136,12 @@ class _Evidence:
         return all(run[at : at + 2] in _FLAGS for run in runs for at in range(0, len(run), 2))
 
 
-def unfolded(text: str) -> list[Edit]:
+def unfolded(text: str) -> list[Undone]:
     """Return the edits that undo disguises of single characters in ``text``; none for ordinary text of any script."""
     if text.isascii() or _PLAIN().fullmatch(text):
         return []
     secret = [
-        Edit(one.start, one.end, "" if one.message is None else f" {one.message} ", one.channel)
+        Undone(one.start, one.end, "" if one.message is None else f" {one.message} ", one.channel)
         for one in hidden(text)
         if one.channel != "scattered"
     ]
@@ -164,7 +164,7 @@ def _words(text: str) -> Iterator[tuple[int, int]]:
         yield start, done
 
 
-def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Edit]:
+def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Undone]:
     """Yield an edit for every disguised character of one word, and note what speaks for disguise."""
     word = text[start:end]
     folded = _folded(word, evidence)
@@ -185,10 +185,10 @@ def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Edit
         if kind == _STYLED:
             if plain.isalpha() and (pure or ord(character) not in _PHONETIC):
                 evidence.styled += _MANY if mixed else 1
-            yield Edit(place, place + 1, plain, "styled", aligned=True)
+            yield Undone(place, place + 1, plain, "styled", aligned=True)
         elif kind == _ALIKE and swap:
             evidence.alike += 1 if ord(character) in _GREEK else 2
-            yield Edit(place, place + 1, plain, "look_alikes", aligned=True)
+            yield Undone(place, place + 1, plain, "look_alikes", aligned=True)
         elif kind == _GONE and latin:
             # Only between Latin letters it proves anything: elsewhere joiners are part of how a script is written.
             if 0 < at < len(word) - 1 and all(
@@ -196,9 +196,9 @@ def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Edit
             ):
                 evidence.hyphens += character == _SOFT_HYPHEN
                 evidence.certain |= character != _SOFT_HYPHEN
-            yield Edit(place, place + 1, "", "invisible")
+            yield Undone(place, place + 1, "", "invisible")
         elif kind == _MARK and piled:
-            yield Edit(place, place + 1, "", "marks")
+            yield Undone(place, place + 1, "", "marks")
 
 
 def _folded(word: str, evidence: _Evidence) -> list[_Folded]:
@@ -218,9 +218,9 @@ _SAMPLE = 2_000
 """Characters that are enough to tell a language from a disguise."""
 
 
-def _merged(secret: list[Edit], edits: list[Edit]) -> Iterator[Edit]:
+def _merged(secret: list[Undone], edits: list[Undone]) -> Iterator[Undone]:
     """Yield both in order; an edit inside a hidden passage, or around one, gives way to it."""
-    rest = iter([*secret, Edit(2**62, 2**62, "", "")])
+    rest = iter([*secret, Undone(2**62, 2**62, "", "")])
     passage = next(rest)
     for edit in edits:
         while passage.end <= edit.start:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.english import FORMS, known_share, plausible, segment, words_of
-from guardsdk.text.rewrite import Edit
+from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,12 +35,12 @@ _SHORT = 3
 _ENOUGH = 2
 
 
-def joined(text: str) -> list[Edit]:
+def unspaced(text: str) -> list[Undone]:
     """Return the edits that close up runs of single letters, where that gives English words."""
     return [edit for match in _SPACED.finditer(text) for edit in _close(match.group(), match.start())]
 
 
-def _close(run: str, start: int) -> Iterator[Edit]:
+def _close(run: str, start: int) -> Iterator[Undone]:
     """Yield an edit for every gap of ``run``: none between letters, a space between words."""
     gaps = list(_GAP.finditer(run))
     usual = Counter(gap.group() for gap in gaps).most_common(1)[0][0]
@@ -59,16 +59,16 @@ def _close(run: str, start: int) -> Iterator[Edit]:
     if known_share(found) < _ENGLISH or not any(len(word) >= _SURE and word in FORMS for word in found):
         return
     for gap, cut in zip(gaps, breaks, strict=True):
-        yield Edit(start + gap.start(), start + gap.end(), " " * cut, "spaced")
+        yield Undone(start + gap.start(), start + gap.end(), " " * cut, "spaced")
 
 
-def unleeted(text: str) -> list[Edit]:
+def unleeted(text: str) -> list[Undone]:
     """Return the edits that put letters in the place of digits and signs, where that gives English words."""
     if not _SIGN.search(text):
         return []
     sure = False
     known_words = 0
-    edits: list[Edit] = []
+    edits: list[Undone] = []
     single: list[re.Match[str]] = []
     for match in _LEET.finditer(text):
         word = match.group().rstrip("!|")
@@ -78,7 +78,7 @@ def unleeted(text: str) -> list[Edit]:
         plain = _letters(word)
         if plain is None:
             continue
-        edits.append(Edit(match.start(), match.start() + len(word), plain, "leet", aligned=True))
+        edits.append(Undone(match.start(), match.start() + len(word), plain, "leet", aligned=True))
         if plain.lower() in FORMS and not _NUMBERED.fullmatch(word):
             known_words += 1
             sure |= len(plain) >= _SURE
@@ -108,7 +108,7 @@ def _letters(word: str) -> str | None:
     return best
 
 
-def _short(single: list[re.Match[str]], edits: list[Edit]) -> Iterator[Edit]:
+def _short(single: list[re.Match[str]], edits: list[Undone]) -> Iterator[Undone]:
     """Yield words of one or two signs that stand beside a word in disguise: alone they are numbers."""
     beside = {edit.start - 1 for edit in edits} | {edit.end for edit in edits}
     for match in single:
@@ -117,4 +117,4 @@ def _short(single: list[re.Match[str]], edits: list[Edit]) -> Iterator[Edit]:
         near = match.start() - 1 in beside or match.start() + len(word) in beside
         if near and (plain.lower() in FORMS or plain in "aAiI"):
             beside.add(match.start() + len(word))
-            yield Edit(match.start(), match.start() + len(word), plain, "leet", aligned=True)
+            yield Undone(match.start(), match.start() + len(word), plain, "leet", aligned=True)

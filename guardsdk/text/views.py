@@ -16,16 +16,26 @@ from guardsdk.text.blobs import unpacked
 from guardsdk.text.ciphers import deciphered
 from guardsdk.text.escapes import unescaped
 from guardsdk.text.fold import unfolded
-from guardsdk.text.rewrite import Edit, Layer, rewrite
-from guardsdk.text.spelling import joined, unleeted
+from guardsdk.text.spelling import unleeted, unspaced
+from guardsdk.text.undo import Layer, Undone, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    Step = Callable[[str], list[Undone]]
+    """Finds what one family of disguises hides in a text; nothing in ordinary text."""
+
 ORDINARY: Final = re.compile(r"(?:(?:[AaI] )?[A-Za-z]{2,11}(?:'[a-z]{1,2})?[,.;:?!]{0,2}(?:[ \n]|$))*")
 """English as most of it is written. It has nothing that any step but the last looks for: no digit or rare sign, no
 character beyond ASCII, no run long enough to be packed, no two single letters in a row."""
-STEPS: Final[tuple[Callable[[str], list[Edit]], ...]] = (unfolded, unescaped, unpacked, joined, unleeted, deciphered)
+STEPS: Final[tuple[Step, ...]] = (
+    unfolded,
+    unescaped,
+    unpacked,
+    unspaced,
+    unleeted,
+    deciphered,
+)
 ROUNDS: Final = 2
 """How often the steps are gone through: an encoding and one nested in it, whatever their order."""
 GROWTH: Final = 2.0
@@ -61,7 +71,7 @@ class View:
         return start, end
 
 
-def views_of(text: str, steps: Sequence[Callable[[str], list[Edit]]] = STEPS) -> tuple[View, ...]:
+def views_of(text: str, steps: Sequence[Step] = STEPS) -> tuple[View, ...]:
     """Return the views of ``text``: none for ordinary text, at most one per step and round, all different.
 
     Time is linear in the length of ``text``. Raises ``ViewError`` where a view outgrows the limit.
@@ -79,7 +89,7 @@ def views_of(text: str, steps: Sequence[Callable[[str], list[Edit]]] = STEPS) ->
             if not edits:
                 continue
             previous = layers
-            current, layer = rewrite(current, edits)
+            current, layer = undo(current, edits)
             if len(current) > most:
                 msg = f"a decoded text has {len(current)} characters, more than {most:.0f}"
                 raise ViewError(msg)
@@ -92,7 +102,7 @@ def views_of(text: str, steps: Sequence[Callable[[str], list[Edit]]] = STEPS) ->
     return tuple(found.values())
 
 
-def _name(edits: Sequence[Edit], layers: tuple[Layer, ...]) -> str:
+def _name(edits: Sequence[Undone], layers: tuple[Layer, ...]) -> str:
     """Return the kinds of ``edits``, after those of the earlier edits inside whose results they lie."""
     start, end = edits[0].start, edits[-1].end
     outer: list[str] = []
@@ -112,14 +122,14 @@ def _cropped(text: str, layer: Layer) -> tuple[str, Layer]:
             kept.append([max(0, start - MARGIN), end + MARGIN])
     if sum(end - start for start, end in kept) > _SHARE_SHOWN * len(text):
         return text, Layer([], [], [])
-    return rewrite(text, _gaps(kept, len(text)))
+    return undo(text, _gaps(kept, len(text)))
 
 
-def _gaps(kept: Sequence[Sequence[int]], length: int) -> Iterator[Edit]:
+def _gaps(kept: Sequence[Sequence[int]], length: int) -> Iterator[Undone]:
     done = 0
     for start, end in kept:
         if start > done:
-            yield Edit(done, start, "\n" if done else "", "cut")
+            yield Undone(done, start, "\n" if done else "", "cut")
         done = min(end, length)
     if done < length:
-        yield Edit(done, length, "", "cut")
+        yield Undone(done, length, "", "cut")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from guardsdk import Guard, Policy, Principle, Stage, Status
 from guardsdk.errors import ScreenError
 from guardsdk.screens.base import Panel
-from guardsdk.screens.pattern_screen import LABELS, PatternScreen, joined, patterns
+from guardsdk.screens.pattern_screen import LABELS, PatternScreen, patterns
 from guardsdk.screens.patterns import Pattern, load, stands_in
 from guardsdk.screens.validators import VALIDATORS
 from guardsdk.surroundings import NOWHERE
@@ -102,10 +102,6 @@ def test_every_value_of_a_text_is_marked() -> None:
     (reading,) = PatternScreen("secret").read([text], Stage.OUTPUT, [NOWHERE])
     assert reading.scores == {"secret": 1.0}
     assert [text[start:end][:4] for start, end in reading.spans("secret")] == ["npm_"] * 3
-
-
-def test_overlapping_values_are_one_passage() -> None:
-    assert joined([(0, 5), (3, 9), (9, 12), (20, 22)]) == ((0, 9), (9, 12), (20, 22))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from benchmarks.disguises import DISGUISES
 from benchmarks.obfuscation import OWN
 from guardsdk.policy import default_policy
 from guardsdk.text import views
-from guardsdk.text.rewrite import Edit
+from guardsdk.text.undo import Undone
 from guardsdk.text.views import GROWTH, ROUNDS, STEPS, ViewError, views_of
 from tests.samples import ATTACKS, BENIGN, OUTPUT_BENIGN, OUTPUT_HARMFUL, TOOL_ATTACKS, TOOL_BENIGN
 
@@ -134,8 +134,8 @@ def test_what_is_packed_comes_out_as_it_was_wherever_it_is_words(kind: str, tail
 
 
 def test_a_step_that_makes_much_of_little_is_stopped() -> None:
-    def bomb(text: str) -> list[Edit]:
-        return [Edit(0, 1, text * 3, "bomb")]
+    def bomb(text: str) -> list[Undone]:
+        return [Undone(0, 1, text * 3, "bomb")]
 
     with pytest.raises(ViewError, match="7999 characters, more than 4000") as caught:
         views_of("secret" * 333 + "xx", [bomb])

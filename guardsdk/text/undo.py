@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-class Edit(NamedTuple):
-    """One passage of a text, and what is to stand in its place."""
+class Undone(NamedTuple):
+    """One passage of a text, and what it says once something is undone."""
 
     start: int
     end: int
@@ -30,7 +30,7 @@ class Layer:
     """Where each replacement starts in the new text."""
     _sizes: list[int] = field(repr=False)
     """Its length there."""
-    _edits: list[Edit] = field(repr=False)
+    _edits: list[Undone] = field(repr=False)
 
     def back(self, start: int, end: int) -> tuple[int, int]:
         """Map the range ``start <= end`` of the new text to the range of the old text it came from.
@@ -74,12 +74,12 @@ class Layer:
         return edit.start, edit.end
 
 
-def rewrite(text: str, edits: Iterable[Edit]) -> tuple[str, Layer]:
+def undo(text: str, edits: Iterable[Undone]) -> tuple[str, Layer]:
     """Apply ``edits``, which are in order and apart from each other, and return the new text and the way back."""
     parts: list[str] = []
     starts: list[int] = []
     sizes: list[int] = []
-    kept: list[Edit] = []
+    kept: list[Undone] = []
     done = length = 0
     for edit in edits:
         parts += (text[done : edit.start], edit.text)
