@@ -18,6 +18,7 @@ from guardsdk.text.undo import undo
 from guardsdk.text.views import STEPS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from _typeshed import TraceFunction
