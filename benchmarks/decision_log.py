@@ -25,6 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.command import command
 from benchmarks.hardware import machine
 from benchmarks.pages import fill_in, save_json
 from guardsdk.decisions import LogRules
@@ -39,7 +40,7 @@ from guardsdk.pseudonyms import Pseudonyms
 from guardsdk.verdict import Action, ArtifactRef, Evaluation, Finding, Stage, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
 RESULTS = Path("benchmarks/results/decision_log.json")
 START_NS: Final = 1_790_000_000_000_000_000
@@ -295,9 +296,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+@command(parser)
+def main(options: argparse.Namespace) -> None:
     """Measure everything and write it down."""
-    options = parser().parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     found = measure(options.folder, options.records)
     save_json(options.out, found)
@@ -308,4 +309,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

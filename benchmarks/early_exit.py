@@ -7,7 +7,6 @@ docs/early-exit.md``. Texts are checked one by one on one thread, with early exi
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 from tqdm import tqdm
 
 from benchmarks import figures, quality
+from benchmarks.command import command
 from benchmarks.early_attack import GOALS, Inside, attacked, attacks
 from benchmarks.hardware import machine
 from benchmarks.pages import fill_in, save_json
 from benchmarks.report import interval, percent, table
 from benchmarks.scoring import Measured, outcome
-from guardsdk import Guard, GuardError
+from guardsdk import Guard
 from guardsdk.engine.pool import classifier
 from guardsdk.errors import ModelError
 from guardsdk.registry.lookup import load_manifest
@@ -202,16 +202,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and return an exit status: 0 where early exit is accepted, 1 where not, 2 where something is missing."""
-    options = parser().parse_args(argv)
-    try:
-        result = run(options)
-        save_json(options.out, result)
-        fill_in(options.markdown, "early_exit", body(result))
-    except (GuardError, OSError) as error:
-        print(f"early_exit: {error}", file=sys.stderr)
-        return 2
+@command(parser)
+def main(options: argparse.Namespace) -> int:
+    """Measure, write and print; return 1 where early exit is not accepted."""
+    result = run(options)
+    save_json(options.out, result)
+    fill_in(options.markdown, "early_exit", body(result))
     print(body(result))
     return int(not all(accepted(result).values()))
 

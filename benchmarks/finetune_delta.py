@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import json
 import random
-import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Never
 
 from tqdm import tqdm
 
+from benchmarks.command import command
 from benchmarks.finetune_data import DATA
 from benchmarks.pages import fill_in
 from guardsdk import Guard
@@ -266,9 +266,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command(parser)
+def main(options: argparse.Namespace) -> None:
     """Tune, measure, compare, write, and return 0."""
-    options = parser().parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
     folders = {name: options.work / name for name in (BASE, *DATA)}
     if not folders[BASE].exists():
@@ -300,8 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     PICTURE.write_text(picture(result), encoding="utf-8")
     fill_in(PAGE, "finetune", table(result))
     print(table(result))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.command import command
 from benchmarks.pages import fill_in, save_json
 from guardsdk.verdict import Stage, Status, Verdict
 
@@ -306,9 +307,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main() -> None:
+@command(parser)
+def main(options: argparse.Namespace) -> None:
     """Fuzz and write down what came of it."""
-    options = parser().parse_args()
     if options.child is not None:
         child(options.child, options.minutes * 60, seed=random.SystemRandom().randrange(1, 2**31))
         return
@@ -319,4 +320,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

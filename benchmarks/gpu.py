@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
+from benchmarks.command import command
 from benchmarks.filler import filler
 from benchmarks.hardware import machine
 from benchmarks.latency import sentences, texts
 from benchmarks.pages import save_json
-from guardsdk import Guard, GuardError
+from guardsdk import Guard
 from guardsdk.evaluation.statistics import percentile
 from guardsdk.policy.load import default_policy
 
@@ -116,14 +116,10 @@ def parser() -> argparse.ArgumentParser:
     return built
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and return an exit status: 0, 1 where too few decisions agree, 2 where the model does not run there."""
-    options = parser().parse_args(argv)
-    try:
-        result = measure(options.model, options.providers)
-    except GuardError as error:
-        print(f"gpu: {error}", file=sys.stderr)
-        return 2
+@command(parser)
+def main(options: argparse.Namespace) -> int:
+    """Measure, write and print; return 1 where too few decisions agree."""
+    result = measure(options.model, options.providers)
     save_json(options.out, result)
     print(json.dumps(result, indent=1))
     return int(result["agreement"]["equal"] < LEAST_AGREEMENT)

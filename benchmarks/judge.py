@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from tqdm import tqdm
 
+from benchmarks.command import command
 from benchmarks.data import load, sources
 from benchmarks.pages import fill_in
 from guardsdk import Guard
@@ -123,9 +123,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command(parser)
+def main(options: argparse.Namespace) -> None:
     """Measure, write, and return 0."""
-    options = parser().parse_args(arguments)
     with Guard(judge_policy(), providers="cpu", observers=(), cache=0) as guard:
         judge, info = GuardJudge(guard), guard.info()
         figures = tuple(
@@ -138,8 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.write_text(json.dumps(measured.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
     fill_in(options.page, "judge", table(measured))
     print(table(measured))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

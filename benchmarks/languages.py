@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.command import command
 from benchmarks.data import load, sources
-from guardsdk import Guard, GuardError, Policy, Stage
+from guardsdk import Guard, Policy, Stage
 from guardsdk.engine.language import packaged_language
 from guardsdk.intervals import wilson
 from guardsdk.screens.language import LanguageScreen
@@ -165,22 +165,17 @@ def page(found: Sequence[Figure], timed: Sequence[tuple[int, float, float]], lim
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and return an exit status: 0, or 2 where something is missing."""
-    options = parser().parse_args(argv)
-    try:
-        found: list[Figure] = []
-        with Guard(only_range(), providers="cpu", cache=0, observers=()) as guard:
-            for path in sources(options.data / "bench", (*FOREIGN, *ENGLISH)):
-                found += figures(guard, load(path, options.limit))
-        text = page(found, speed(), options.limit)
-    except (GuardError, OSError) as error:
-        print(f"languages: {error}", file=sys.stderr)
-        return 2
+@command(parser)
+def main(options: argparse.Namespace) -> None:
+    """Measure, write and print."""
+    found: list[Figure] = []
+    with Guard(only_range(), providers="cpu", cache=0, observers=()) as guard:
+        for path in sources(options.data / "bench", (*FOREIGN, *ENGLISH)):
+            found += figures(guard, load(path, options.limit))
+    text = page(found, speed(), options.limit)
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")
     print("\n".join(_table(found)))
-    return 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import argparse
 import itertools
 import random
 import statistics
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -27,15 +26,16 @@ from tqdm import tqdm
 
 from benchmarks import hardware
 from benchmarks.capacity import BUSY, RATE, Shape, fit, plan
+from benchmarks.command import command
 from benchmarks.deberta import Deberta
 from benchmarks.fresh import growth, resident, starts
 from benchmarks.load import load
 from benchmarks.overhead import cached, overhead
 from benchmarks.pages import save, save_json
-from benchmarks.peers import DISTRIBUTION, Peer, PeerError
+from benchmarks.peers import DISTRIBUTION, Peer
 from benchmarks.speed_report import PICTURE, page, picture
 from benchmarks.volume import volume
-from guardsdk import Guard, GuardError
+from guardsdk import Guard
 from guardsdk.evaluation.statistics import percentile
 from guardsdk.registry.lookup import load_manifest
 
@@ -252,20 +252,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and return an exit status: 0, or 2 where something is missing."""
-    options = parser().parse_args(argv)
-    try:
-        result = run(options)
-    except (GuardError, PeerError, OSError, subprocess.CalledProcessError) as error:
-        print(f"latency: {error}", file=sys.stderr)
-        return 2
+@command(parser)
+def main(options: argparse.Namespace) -> None:
+    """Measure, write and print."""
+    result = run(options)
     save_json(options.out, result)
     if options.markdown is not None:
         save(options.markdown, page(result))
         save(options.markdown.parent / PICTURE, picture(result))
     print(page(result))
-    return 0
 
 
 if __name__ == "__main__":

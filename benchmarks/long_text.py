@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from benchmarks.command import command
 from benchmarks.filler import filler
 from benchmarks.hardware import machine
 from benchmarks.pages import fill_in, save_json
@@ -148,9 +149,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main() -> None:
+@command(parser)
+def main(options: argparse.Namespace) -> None:
     """Measure and write down."""
-    options = parser().parse_args()
     counts = {characters: count for characters, count in ATTACKS.items() if characters <= options.longest}
     with Guard(cache=0, observers=(), threads=options.threads) as guard:
         guard.warmup()
@@ -167,4 +168,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -6,7 +6,6 @@ Example: ``python -m benchmarks.obfuscation --data DIR --markdown docs/obfuscati
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from benchmarks import hardware
+from benchmarks.command import command
 from benchmarks.data import load
 from benchmarks.disguises import DISGUISES, HIDDEN
 from benchmarks.latency import texts as texts_of
@@ -247,18 +247,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and return an exit status: 0, or 2 where something is missing."""
-    options = parser().parse_args(argv)
-    try:
-        result = run(options)
-    except (GuardError, OSError) as error:
-        print(f"obfuscation: {error}", file=sys.stderr)
-        return 2
+@command(parser)
+def main(options: argparse.Namespace) -> None:
+    """Measure, write and print."""
+    result = run(options)
     save_json(options.out, result)
     save(options.markdown, page(result))
     print(page(result))
-    return 0
 
 
 if __name__ == "__main__":

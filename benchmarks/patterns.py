@@ -6,7 +6,6 @@ Example: ``python -m benchmarks.patterns --data DIR --markdown docs/patterns.md`
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
+from benchmarks.command import command
 from benchmarks.data import load, sources
 from benchmarks.latency import texts
 from benchmarks.pages import save, save_json
-from guardsdk import Guard, GuardError, Stage
+from guardsdk import Guard, Stage
 from guardsdk.policy import default_policy
 from guardsdk.screens.canary import CanaryScreen
 from guardsdk.screens.leak import LeakScreen
@@ -166,18 +166,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return {"date": time.strftime("%Y-%m-%d"), "share": shares(options.rounds), "sets": sets}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and return an exit status: 0, or 2 where something is missing."""
-    options = parser().parse_args(argv)
-    try:
-        result = run(options)
-    except (GuardError, OSError) as error:
-        print(f"patterns: {error}", file=sys.stderr)
-        return 2
+@command(parser)
+def main(options: argparse.Namespace) -> None:
+    """Measure, write and print."""
+    result = run(options)
     save_json(options.out, result)
     save(options.markdown, page(result))
     print(page(result))
-    return 0
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ TOOL_NAME = "get_content"
 """A tool name with no special meaning to the peer; a bare string is scanned whole by both of its tiers."""
 
 
-class PeerError(RuntimeError):
+class PeerError(ChildProcessError):
     """The peer's process cannot be started or ended before it answered."""
 
 

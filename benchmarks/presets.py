@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.command import command
 from benchmarks.data import Row, load
 from benchmarks.own import HARD_BENIGN, own
 from benchmarks.quality import DATA, STORE
 from benchmarks.report import interval, table
 from benchmarks.scoring import GuardSystem, measure
 from benchmarks.stats import weighted_share
-from guardsdk import Guard, GuardError, Policy, Stage
+from guardsdk import Guard, Policy, Stage
 from guardsdk.policy import PACKAGED, bind, decide
 from guardsdk.policy.files import about, packaged_file
 from guardsdk.policy.writing import toml_value
@@ -259,42 +259,37 @@ def parser() -> argparse.ArgumentParser:
     return built
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and write; return 0, or 2 where something is missing."""
-    options = parser().parse_args(argv)
-    try:
-        found = groups(options.data, options.limit, options.seed)
-        with Guard("default", models=options.model, providers="cpu", observers=()) as plain:
-            asking = everything(plain)
-            model = plain.info().model
-            points = {
-                (label, stage): offered
-                for label, stages in plain.info().operating_points.items()
-                for stage, offered in stages.items()
-            }
-        with Guard(asking, models=options.model, providers="cpu", cache=0, early_stop=False, observers=()) as guard:
-            rows = [row for group in found for row in group.rows]
-            outcomes = measure(GuardSystem(guard, "presets"), rows, options.store).outcomes
-        result: dict[str, Any] = {
-            "model": model.model_dump(),
-            "date": time.strftime("%Y-%m-%d"),
-            "limit": options.limit,
-            "presets": figures(found, {name: bind(Policy.preset(name), points) for name in PACKAGED[1:]}, outcomes),
-            "examples": {},
+@command(parser)
+def main(options: argparse.Namespace) -> None:
+    """Measure, write and print."""
+    found = groups(options.data, options.limit, options.seed)
+    with Guard("default", models=options.model, providers="cpu", observers=()) as plain:
+        asking = everything(plain)
+        model = plain.info().model
+        points = {
+            (label, stage): offered
+            for label, stages in plain.info().operating_points.items()
+            for stage, offered in stages.items()
         }
-        for name in PACKAGED:
-            with Guard(name, models=options.model, providers="cpu", observers=()) as guard:
-                result["examples"][name] = _tried(try_examples(guard))
-    except (GuardError, OSError) as error:
-        print(f"presets: {error}", file=sys.stderr)
-        return 2
+    with Guard(asking, models=options.model, providers="cpu", cache=0, early_stop=False, observers=()) as guard:
+        rows = [row for group in found for row in group.rows]
+        outcomes = measure(GuardSystem(guard, "presets"), rows, options.store).outcomes
+    result: dict[str, Any] = {
+        "model": model.model_dump(),
+        "date": time.strftime("%Y-%m-%d"),
+        "limit": options.limit,
+        "presets": figures(found, {name: bind(Policy.preset(name), points) for name in PACKAGED[1:]}, outcomes),
+        "examples": {},
+    }
+    for name in PACKAGED:
+        with Guard(name, models=options.model, providers="cpu", observers=()) as guard:
+            result["examples"][name] = _tried(try_examples(guard))
     RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(result), encoding="utf-8")
     for name in PACKAGED[1:]:
         file = packaged_file(name)
         file.write_text(filled(file.read_text(encoding="utf-8"), header(result, name)), encoding="utf-8")
     print(page(result))
-    return 0
 
 
 if __name__ == "__main__":

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import figures, report
+from benchmarks.command import command
 from benchmarks.data import load, sources
 from benchmarks.own import chosen, own
 from benchmarks.pages import save, save_json
-from benchmarks.peers import HOW, Peer, PeerError
+from benchmarks.peers import HOW, Peer
 from benchmarks.scoring import GuardSystem, Measured, PeerSystem, measure
-from guardsdk import Guard, GuardError, Stage
+from guardsdk import Guard, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,17 +133,12 @@ def run(options: argparse.Namespace) -> figures.Figures:
         return build(sets, systems, compared, about)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and return an exit status: 0, or 2 where something is missing."""
-    options = parser().parse_args(argv)
-    try:
-        result = run(options)
-        write(result, options.out, options.markdown)
-    except (GuardError, PeerError, OSError) as error:
-        print(f"quality: {error}", file=sys.stderr)
-        return 2
+@command(parser)
+def main(options: argparse.Namespace) -> None:
+    """Measure, write, and print the floors."""
+    result = run(options)
+    write(result, options.out, options.markdown)
     print(report.floors_table(result))
-    return 0
 
 
 if __name__ == "__main__":

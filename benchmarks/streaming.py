@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,11 +20,12 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from benchmarks import hardware
+from benchmarks.command import command
 from benchmarks.data import load, sources
 from benchmarks.latency import texts
 from benchmarks.pages import fill_in, save_json
 from benchmarks.report import table
-from guardsdk import Guard, GuardError
+from guardsdk import Guard
 from guardsdk.engine.runner import Runner
 from guardsdk.evaluation.statistics import percentile
 from guardsdk.intervals import wilson
@@ -274,18 +274,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and return an exit status: 0, or 2 where something is missing."""
-    options = parser().parse_args(argv)
-    try:
-        result = run(options)
-    except (GuardError, OSError) as error:
-        print(f"streaming: {error}", file=sys.stderr)
-        return 2
+@command(parser)
+def main(options: argparse.Namespace) -> None:
+    """Measure, write and print."""
+    result = run(options)
     save_json(options.out, result)
     fill_in(options.markdown, "streaming", body(result))
     print(body(result))
-    return 0
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.command import command
 from benchmarks.data import load
 from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.engine.heads import Heads
@@ -289,9 +290,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main() -> None:
+@command(parser)
+def main(options: argparse.Namespace) -> None:
     """Measure and write the figures down."""
-    options = parser().parse_args()
     model = load_manifest(find_model(None, Settings()))
     result = measure(Bench(Classifier(model, "cpu", None)), options.data, options.topics, options.seed)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -301,4 +302,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

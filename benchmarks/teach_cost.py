@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
+from benchmarks.command import command
 from benchmarks.teach import COST, PAGE, RESULTS, SETS, page, texts_of
 from guardsdk import Guard
 from guardsdk.engine.runner import Runner
@@ -141,9 +142,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main() -> None:
+@command(parser)
+def main(options: argparse.Namespace) -> None:
     """Measure and write the figures down, on the page as well."""
-    options = parser().parse_args()
     result = measure(options.data, options.rounds, options.seed)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
@@ -152,4 +153,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -33,6 +33,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from tqdm import tqdm
 
 from benchmarks import hardware
+from benchmarks.command import command
 from benchmarks.latency import texts
 from benchmarks.pages import fill_in, save_json
 from guardsdk import Guard
@@ -224,9 +225,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main() -> None:
+@command(parser)
+def main(options: argparse.Namespace) -> None:
     """Measure, write the figures, print a table."""
-    options = parser().parse_args()
     found = measure(options.model, options.rounds)
     save_json(options.out, found)
     fill_in(options.markdown, "costs", table(found))
@@ -234,4 +235,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.command import command
 from benchmarks.data import SPLITS, load, sources
 from benchmarks.own import HARD_BENIGN, own
 from benchmarks.pages import save
 from benchmarks.quality import DATA, PICTURE, STORE
 from benchmarks.scoring import GuardSystem, measure
 from benchmarks.svg import Chart, Line, draw
-from guardsdk import Guard, GuardError
+from guardsdk import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -242,34 +242,29 @@ def parser() -> argparse.ArgumentParser:
     return built
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, draw and print the marked points; return 0, or 2 where something is missing."""
-    options = parser().parse_args(argv)
+@command(parser)
+def main(options: argparse.Namespace) -> None:
+    """Measure, draw and print the marked points."""
     bench = options.data / "bench" if (options.data / "bench").is_dir() else options.data
-    try:
-        rows = [row for path in sources(bench, names()) for row in load(path, options.limit, options.seed)]
-        rows += own(HARD_BENIGN)
-        with Guard(models=options.model, providers="cpu", cache=0, early_stop=False) as guard:
-            system = GuardSystem(guard)
-            outcomes = measure(system, rows, options.store).outcomes
-            drawn = charts(rows, outcomes, shipped_thresholds(guard))
-        ref = system.probe.model
-        picture = draw(
-            drawn,
-            title=f"Recall against false alarms of {ref.name} {ref.version}" if ref else "Recall against false alarms",
-            first="ordinary text",
-            second="hard benign text",
-            circle="these labels",
-            diamond="whole policy",
-        )
-        save(options.out, picture)
-    except (GuardError, OSError) as error:
-        print(f"tradeoff: {error}", file=sys.stderr)
-        return 2
+    rows = [row for path in sources(bench, names()) for row in load(path, options.limit, options.seed)]
+    rows += own(HARD_BENIGN)
+    with Guard(models=options.model, providers="cpu", cache=0, early_stop=False) as guard:
+        system = GuardSystem(guard)
+        outcomes = measure(system, rows, options.store).outcomes
+        drawn = charts(rows, outcomes, shipped_thresholds(guard))
+    ref = system.probe.model
+    picture = draw(
+        drawn,
+        title=f"Recall against false alarms of {ref.name} {ref.version}" if ref else "Recall against false alarms",
+        first="ordinary text",
+        second="hard benign text",
+        circle="these labels",
+        diamond="whole policy",
+    )
+    save(options.out, picture)
     for chart in drawn:
         marks = "; ".join(f"{100 * one.circle[1]:.1f} % at {100 * one.circle[0]:.1f} %" for one in chart.lines)
         print(f"{chart.title}: {marks}")
-    return 0
 
 
 if __name__ == "__main__":

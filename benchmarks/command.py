@@ -1,0 +1,36 @@
+"""What all commands here have in common: arguments in, an exit status out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from guardsdk.errors import GuardError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    Work = Callable[[argparse.Namespace], int | None]
+    """What a command does with its options; ends with the exit status, or with none for 0."""
+
+
+def command(parser: Callable[[], argparse.ArgumentParser]) -> Callable[[Work], Callable[..., int]]:
+    """Make a function of the options that ``parser`` reads a function of arguments, the process's own by default.
+
+    It returns the exit status: 2, and a line on standard error, where a model, a folder or a peer is missing or fails.
+    """
+
+    def made(work: Work) -> Callable[..., int]:
+        def main(arguments: Sequence[str] | None = None) -> int:
+            reader = parser()
+            try:
+                return work(reader.parse_args(arguments)) or 0
+            except (GuardError, OSError, subprocess.SubprocessError) as error:
+                print(f"{reader.prog}: {error}", file=sys.stderr)
+                return 2
+
+        return main
+
+    return made
