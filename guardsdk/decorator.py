@@ -88,6 +88,7 @@ def guarded(
             behind ``**kwargs`` may be given. Other parameters are not looked at.
         input: Whether to screen the prompt; see ``guardsdk.extract.prompt_passages`` for what is read of it.
         output: Whether to screen the response, with the prompt as context; see ``guardsdk.extract.ResponseText``.
+            Models, dataclasses and dictionaries of yours are read whole (``docs/coverage.md``).
         on_block: ``"raise"`` to raise ``Blocked``; else what to return (or, in a generator, to yield) instead: a value,
             or a callable that gets the verdict; awaited around async callables. It should fit the callable's type.
         on_replace: Computes, from the verdict, what to give with action ``replace``, in place of the policy's text;

@@ -85,7 +85,7 @@ class Response:
 
     def judge(self) -> Judged:
         """Check every text against the prompt."""
-        texts = ResponseText(self.extract)
+        texts = ResponseText(self.extract, data=True)
         try:
             texts.add(self.value)
         except InputTypeError:

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from guardsdk.extract.pieces import Piece
 
 
-def read(chunk: object, extractor: Callable[[Any], object] | None) -> ResponseText:
-    """Return every string in ``chunk``, in order; ``InputTypeError`` where it cannot be read as text."""
-    response = ResponseText(extractor)
+def read(chunk: object, extractor: Callable[[Any], object] | None, *, data: bool = False) -> ResponseText:
+    """Return every string in ``chunk``, in order; ``InputTypeError`` where it cannot be read as text.
+
+    ``data``: whether data of the host's is read too, which is for what does not go on in a next chunk.
+    """
+    response = ResponseText(extractor, data=data)
     response.add(chunk)
     return response
 

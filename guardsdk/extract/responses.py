@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from guardsdk.extract.data import is_choice, is_data, is_message, texts_in
 from guardsdk.extract.events import reasoning_channel, told
 from guardsdk.extract.kinds import (
     CALL_ARGUMENTS,
@@ -46,13 +47,19 @@ class ResponseText:
     Understood: a string; OpenAI chat completions (every choice), their chunks and the events its package makes of
     them, legacy completions and the Responses API with its stream events; messages of Anthropic, their blocks and
     stream events; chat messages of OpenAI, Ollama and LangChain; LangChain generations and results; sequences of these;
-    ``None`` as an empty answer. Reasoning, refusals and what tools are called with count as text: an answer may hide in
-    each. Chunks of one choice are joined before anybody judges them.
+    ``None`` as an empty answer; with ``data`` models, dataclasses and dictionaries of the host's own. Reasoning,
+    refusals and what tools are called with count as text: an answer may hide in each. Chunks of one choice are joined
+    before anybody judges them.
     """
 
-    def __init__(self, extractor: Callable[[Any], object] | None = None) -> None:
-        """Collect what ``extractor`` makes of each value, or the values as they are."""
+    def __init__(self, extractor: Callable[[Any], object] | None = None, *, data: bool = False) -> None:
+        """Collect what ``extractor`` makes of each value, or the values as they are.
+
+        ``data``: whether what no library is known to answer with is read as the data it is, every string in it as one
+        text. Not for chunks: nobody knows how the strings of two of them go on.
+        """
         self._extractor = extractor
+        self._data = data
         self.pieces: list[Piece] = []
         """Every string found so far, in order."""
         self.listed = False
@@ -101,7 +108,8 @@ class ResponseText:
             self._response(value, path)
 
     def _response(self, value: object, path: Channel) -> None:
-        if isinstance(choices := field(value, "choices"), Sequence):
+        choices = field(value, "choices")
+        if is_list(choices) and (not self._data or (choices and all(map(is_choice, choices)))):
             for position, choice in enumerate(choices):
                 self._choice(choice, (*path, index_of(choice, position)))
             self._beside(value, path, "choices")
@@ -115,8 +123,8 @@ class ResponseText:
         elif isinstance(generations := field(value, "generations"), Sequence):
             self._value(generations, path)
             self._beside(value, path, "generations")
-        elif has(value, "generation_info") or has(value, "done"):  # a LangChain generation or an Ollama response
-            self._choice(value, path)
+        elif (has(value, "generation_info") or has(value, "done")) and (not self._data or is_choice(value)):
+            self._choice(value, path)  # a LangChain generation or an Ollama response
         else:
             self._item(value, path)
 
@@ -125,7 +133,7 @@ class ResponseText:
         kind = field(value, "type")
         if kind in CALL_PARTS or kind == "reasoning":
             self._part(value, 0, path)
-        elif role_of(value) in ROLES:
+        elif role_of(value) in ROLES and (not self._data or is_message(value)):
             self._whole_message(value, path)
         elif (found := told(value)) is not None:
             for one in found:
@@ -133,7 +141,17 @@ class ResponseText:
         elif isinstance(kind, str) and (kind in TEXT_PARTS or kind in SAID_PARTS):
             self._part(value, 0, path)
         else:
+            self._own(value, path)
+
+    def _own(self, value: object, path: Channel) -> None:
+        """Take in data of the host's, and the responses and messages in it as those they are."""
+        if not (self._data and is_data(value)):
             raise unknown(value, "extract_response")
+        texts, inside = texts_in(value)
+        self._append("\n".join(texts), (*path, "data"), None, "")
+        self.listed = self.listed or bool(inside)
+        for position, one in enumerate(inside):
+            self._response(one, (*path, "inside", position))
 
     def _told(self, one: Piece | Inside, path: Channel) -> None:
         """Take in what an event tells."""

@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from enum import Enum
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +19,8 @@ Find = Callable[[str], list[Edit]]
 
 _DEEPEST = 24
 """Levels that are looked into; no message or response known is half as deep."""
-_WORDLESS = (int, float, bytes, type, ModuleType)
+_WORDLESS = (int, float, bytes, type, ModuleType, Enum)
+"""What is looked into by nobody: a member of an enumeration is the same object for all."""
 _METADATA = ("response_metadata", "generation_info")
 """Where LangChain puts what the provider said beside the words."""
 _PARSED = {"parsed": ("content", "text"), "parsed_arguments": ("arguments",)}
@@ -28,9 +30,9 @@ _PARSED = {"parsed": ("content", "text"), "parsed_arguments": ("arguments",)}
 def rewrite(value: object, find: Find) -> Any:  # noqa: ANN401  of the type of the value
     """Return ``value`` with the changes ``find`` asks for in every string inside, or ``value`` where there are none.
 
-    Looks into mappings, lists, tuples and the attributes of objects, in time linear in their number. Only what changes
-    is copied, and without the token probabilities beside it, which say the old words again; what was parsed from it is
-    parsed anew. What cannot be copied or set stays as it is: whoever needs to be sure looks at the result again.
+    Looks into mappings, lists, tuples, sets and the attributes of objects, in time linear in their number. Only what
+    changes is copied, and without the token probabilities beside it, which say the old words again; what was parsed from
+    it is parsed anew. What cannot be copied or set stays as it is: whoever needs to be sure looks at the result again.
     """
     return _Rewriting(find).of(value, _DEEPEST)
 
@@ -59,7 +61,7 @@ class _Rewriting:
         return found
 
     def _inside(self, value: object, depth: int) -> object:
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple | set | frozenset):
             items: list[Any] = [self.of(item, depth) for item in value]
             if all(new is old for new, old in zip(items, value, strict=True)):
                 return value
@@ -85,6 +87,8 @@ class _Rewriting:
             if callable(model_copy := getattr(value, "model_copy", None)):
                 return model_copy(update=changed)
             copied = copy.copy(value)
+            if copied is value:  # one for all, and left as it is
+                return value
             for name, new in changed.items():
                 object.__setattr__(copied, name, new)
         return copied

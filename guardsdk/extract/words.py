@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, Final
@@ -18,6 +18,8 @@ _SENTENCE: Final = 4
 """Words from which the name of a field is one that says something, such as ``ignore_all_earlier_orders``."""
 _FEWEST: Final = 3
 """Words from which the names of fields without words in them are read together, ``{"ignore": 1, "all": 1, ...}``."""
+ONCE: Final = (Iterator, AsyncIterator, Awaitable)
+"""What can be read only once, by the one it is for."""
 _CODE: Final = re.compile(r"\s*[!-~]*\s*")
 """A string without white space or a letter beyond ASCII: an identifier, an address, a digest."""
 
@@ -68,11 +70,12 @@ def spoken(arguments: str) -> str:
     return "\n".join(leaves(parsed(arguments)))
 
 
-def leaves(value: object) -> list[str]:
+def leaves(value: object, aside: Callable[[object], bool] | None = None) -> list[str]:
     """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null.
 
     Of arrays, tables, models, dataclasses and members of an enumeration it is what they hold. Raises
-    ``InputTypeError`` for an iterator.
+    ``InputTypeError`` for an iterator. ``aside`` is asked about whatever is no string or number, may raise, and returns
+    whether that is read elsewhere.
 
     A key is read where it is longer than names of fields are, holds anything but plain letters, digits and ``_.$-``, or
     is made of four words or more. Names of fields below which there is no word at all are read together, as a last
@@ -93,6 +96,9 @@ def leaves(value: object) -> list[str]:
         elif item is None or isinstance(item, int | float):
             continue
         elif id(item) in seen:  # data may contain itself
+            _speak(entry)
+        elif aside is not None and aside(item):
+            seen[id(item)] = item
             _speak(entry)
         elif isinstance(item, Mapping | list | tuple | set | frozenset):
             seen[id(item)] = item
@@ -122,20 +128,20 @@ def _told(item: object) -> tuple[object, bool]:
         return item.value, True  # its name is shown, and its value beside it wherever data is printed
     if isinstance(item, memoryview):
         return str(item.tobytes()), False
-    if isinstance(item, Iterator | AsyncIterator | Awaitable):
+    if isinstance(item, ONCE):
         kind = f"{type(item).__module__}.{type(item).__qualname__}"
         msg = f"{kind} can be read only once, by the one it is for; give the list of what it yields"
         raise InputTypeError(msg)
     for name in ("tolist", "to_dict"):
         if callable(getattr(type(item), name, None)):
             return getattr(item, name)(), False
-    if not _is_record(item):
+    if not is_record(item):
         return None, True
     written = type(item).__str__
     return fields_of(item), written is not object.__str__ and not written.__module__.startswith("pydantic")
 
 
-def _is_record(item: object) -> bool:
+def is_record(item: object) -> bool:
     """Whether ``item`` is an object made to hold data: a model of pydantic or a dataclass."""
     return hasattr(type(item), "__pydantic_fields__") or (is_dataclass(item) and not isinstance(item, type))
 
@@ -187,7 +193,7 @@ def _strings(value: object) -> Iterable[str]:
         if isinstance(item, str):
             yield item
             continue
-        held = _is_record(item)
+        held = is_record(item)
         if not (held or isinstance(item, Mapping | list | tuple | set | frozenset)) or id(item) in seen:
             continue
         seen[id(item)] = item

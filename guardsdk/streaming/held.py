@@ -117,7 +117,7 @@ class Held:
     def _entry(self, chunk: object, *where: str) -> _Entry:
         try:
             chunk = still(chunk)
-            response = read(chunk, self._rules.extract)
+            response = read(chunk, self._rules.extract, data=bool(where))
         except InputTypeError:
             if inspect.iscoroutine(chunk):
                 chunk.close()  # refused here, so nobody will await it

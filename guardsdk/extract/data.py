@@ -1,0 +1,104 @@
+"""Structured answers: models, dataclasses and dictionaries of the host's own, of which no library knows the shape."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date, time, timedelta
+from enum import Enum
+from numbers import Number
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from guardsdk.errors import InputTypeError
+from guardsdk.extract.kinds import MESSAGE_FIELDS
+from guardsdk.extract.shapes import MEDIA_PARTS, ROLES, field, has, is_list, kind_of, role_of, unknown, unreadable
+from guardsdk.extract.words import ONCE, is_record, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SCALARS: Final = (Number, Enum, date, time, timedelta, UUID, PurePath)
+"""Values whose ``str`` says all there is to them."""
+_OPAQUE: Final = MEDIA_PARTS | {"computer_screenshot", "image_generation_call"}
+_PACKED: Final = re.compile(r"(?:[A-Za-z0-9+/_-]{57,}\r?\n)*[A-Za-z0-9+/_-]+={0,2}\s*")
+_SHORTEST_FILE: Final = 200
+"""Characters from which base64 may be a file: digests and signatures of most kinds are shorter."""
+_VARIED: Final = 30
+"""Different characters in base64 of that length at the least: those of sequences and hexadecimal digits are fewer."""
+
+
+def is_data(value: object) -> bool:
+    """Whether ``value`` is made to hold data, or is a value such as data holds."""
+    return isinstance(value, (Mapping, AbstractSet, *_SCALARS)) or is_record(value) or _is_address(value)
+
+
+def is_choice(value: object) -> bool:
+    """Whether ``value`` has what a choice of a completion has."""
+    return any(field(value, name) is not None for name in ("message", "delta", "text"))
+
+
+def is_message(value: object) -> bool:
+    """Whether ``value`` says who speaks, and has a field for what is said."""
+    return role_of(value) in ROLES and any(has(value, name) for name in MESSAGE_FIELDS)
+
+
+def texts_in(value: object) -> tuple[list[str], list[object]]:
+    """Return the strings in ``value``, as ``leaves`` does, and the responses and messages that stand in it.
+
+    Raises ``InputTypeError`` for what is no data, for content that is known to hold no text, and for a string that is
+    a file: nobody would have looked at it.
+    """
+    inside: list[object] = []
+
+    def aside(item: object) -> bool:
+        if kind_of(item) in _OPAQUE:
+            raise unreadable(item, "extract_response")
+        if _is_response(item):
+            inside.append(item)
+            return True
+        if not (is_list(item) or is_data(item) or isinstance(item, ONCE)):  # of those ``leaves`` knows what to say
+            raise unknown(item, "extract_response")
+        return False
+
+    found = leaves(value, aside)
+    if any(map(_is_file, found)):
+        msg = "an answer holds a file as base64, which cannot be screened; give extract_response= to leave it out"
+        raise InputTypeError(msg)
+    return found, inside
+
+
+def _is_response(value: object) -> bool:
+    """Whether ``value`` is a whole response or message of a model library, inside data of the host's."""
+    choices: Sequence[object] | None = field(value, "choices")
+    return (
+        is_message(value)
+        or (is_list(choices) and bool(choices) and all(map(is_choice, choices)))
+        or (field(value, "object") == "response" and is_list(field(value, "output")))
+        or has(value, "generation_info")
+    )
+
+
+def _is_address(value: object) -> bool:
+    from pydantic import AnyUrl  # noqa: PLC0415  answers that are texts do without
+    from pydantic_core import MultiHostUrl, Url  # noqa: PLC0415
+
+    return isinstance(value, AnyUrl | Url | MultiHostUrl)
+
+
+def _is_file(text: str) -> bool:
+    """Whether ``text`` is nothing but a file: a ``data:`` address, or base64 of what is no text."""
+    if re.match(r"\s*data:[^,\s]*;base64,", text, re.IGNORECASE):
+        return True
+    if len(text) < _SHORTEST_FILE or not _PACKED.fullmatch(text) or len(set(text)) < _VARIED:
+        return False
+    plain = text.replace("-", "+").replace("_", "/").rstrip().rstrip("=")
+    try:
+        base64.b64decode(plain + "=" * (-len(plain) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return True
+    return False

@@ -1,0 +1,242 @@
+"""Structured answers: what a guarded callable may return that is no text and no response of a library."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import datetime as dt
+import enum
+import random
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, HumanMessage
+from pydantic import BaseModel, ConfigDict, HttpUrl, RootModel, SecretStr
+
+from guardsdk import Blocked, guarded
+from guardsdk.errors import InputTypeError
+from guardsdk.extract import ResponseText
+from guardsdk.extract.rewrite import rewrite
+from guardsdk.verdict import Stage
+from tests.acting import guard_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+FILE = base64.b64encode(random.Random(7).randbytes(240)).decode()
+
+
+class Line(BaseModel):
+    what: str
+    price: Decimal = Decimal("1.50")
+
+
+class Invoice(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    customer: str
+    day: dt.date = dt.date(2026, 11, 26)
+    lines: list[Line] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    name: str
+    tags: set[str] = field(default_factory=set)
+
+
+class Place(NamedTuple):
+    floor: int
+    room: str
+
+
+class Cat(BaseModel):
+    type: Literal["cat"] = "cat"
+    name: str
+
+
+class Size(enum.Enum):
+    SMALL = "sk-1"
+
+
+class Web(BaseModel):
+    page: HttpUrl
+
+
+MAKERS: dict[str, Callable[[str], Any]] = {
+    "a model": lambda words: Invoice(customer=words),
+    "a model inside": lambda words: Invoice(customer="Ann", lines=[Line(what="tea"), Line(what=words)]),
+    "a field nobody declared": lambda words: Invoice.model_validate({"customer": "Ann", "note": words}),
+    "a root model": lambda words: RootModel[list[str]](["fine", words]),
+    "a model that says what it is": lambda words: Cat(name=words),
+    "a dataclass": Contact,
+    "a set in a dataclass": lambda words: Contact("Ann", {words}),
+    "a named tuple": lambda words: Place(3, words),
+    "a dictionary": lambda words: {"answer": words, "confidence": 0.9},
+    "a dictionary inside": lambda words: {"rows": [{"cells": ("fine", words)}, 7, None]},
+    "an account": lambda words: {"name": words, "role": "user"},
+    "a task": lambda words: {"title": words, "done": True},
+    "a quiz": lambda words: {"question": "Which?", "choices": ["fine", words]},
+    "a quiz of models": lambda words: {"question": "Which?", "choices": [Line(what=words)]},
+    "a list of models": lambda words: [Line(what="tea"), Line(what=words)],
+    "a list with numbers": lambda words: [1, words, None],
+    "a set": lambda words: {words, 1},
+    "a document": lambda words: [Document("fine", metadata={"title": words})],
+    "raw and parsed": lambda words: {"raw": AIMessage("fine"), "parsed": Line(what=words), "parsing_error": None},
+    "what an agent leaves behind": lambda words: {"messages": [HumanMessage("hello"), AIMessage(words)]},
+    "a call in a message inside": lambda words: {
+        "last": AIMessage("", tool_calls=[{"name": "f", "args": {"to": words}, "id": "1"}])
+    },
+}
+every_maker = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+
+
+def answering(action: str, label: str = "code") -> Callable[[object], Any]:
+    """Return a guarded callable that answers with what it is asked for."""
+
+    @guarded(guard=guard_of(action, Stage.OUTPUT, label=label), input=False, prompt="answer")
+    def ask(answer: object) -> object:
+        return answer
+
+    return ask
+
+
+@every_maker
+def test_a_structured_answer_passes_as_it_is_and_is_blocked_as_a_whole(make: Callable[[str], Any]) -> None:
+    ask = answering("block")
+    fine = make("fine words")
+    assert ask(fine) is fine
+    with pytest.raises(Blocked):
+        ask(make("the code sk-12 of it"))
+
+
+@every_maker
+async def test_so_it_is_in_async(make: Callable[[str], Any]) -> None:
+    @guarded(guard=guard_of("block", Stage.OUTPUT), input=False)
+    async def ask(words: str) -> object:
+        return make(words)
+
+    assert await ask("fine words") == make("fine words")
+    with pytest.raises(Blocked):
+        await ask("the code sk-12 of it")
+
+
+@every_maker
+def test_what_is_cut_out_of_it_is_cut_out_of_a_copy_of_its_type(make: Callable[[str], Any]) -> None:
+    answer = make("the code sk-12 of it")
+    before = copy.deepcopy(answer)
+    changed = answering("redact")(answer)
+    assert type(changed) is type(answer)
+    assert changed == make("the code [CODE_1] of it")
+    assert answer == before
+
+
+def test_what_lies_in_two_fields_is_read_together() -> None:
+    ask = answering("block", "split")
+    ask(Contact("plan"))
+    with pytest.raises(Blocked):
+        ask(Contact("plan", {"bombs"}))
+    with pytest.raises(Blocked):
+        ask({"last": AIMessage("bombs"), "title": "plan"})
+
+
+@pytest.mark.parametrize("answer", [7, 7.5, True, None, Decimal(3), {}, Place(1, "")])
+def test_numbers_have_no_words(answer: object) -> None:
+    ask = answering("block")
+    assert ask(answer) is answer
+
+
+def test_a_member_of_an_enumeration_is_read_and_never_changed() -> None:
+    with pytest.raises(Blocked):
+        answering("block")(Size.SMALL)
+    with pytest.raises(Blocked):
+        answering("redact")({"size": Size.SMALL})
+    assert Size.SMALL.value == "sk-1"
+
+
+def test_an_object_that_is_its_own_copy_is_never_changed() -> None:
+    class Shared:
+        text = ""
+
+        def __copy__(self) -> Shared:
+            return self
+
+    shared = Shared()
+    shared.text = "sk-1"
+    assert rewrite(shared, lambda text: [(0, len(text), "")]) is shared
+    assert shared.text == "sk-1"
+
+
+def test_what_cannot_be_changed_is_blocked() -> None:
+    ask = answering("redact")
+    for answer in (Web(page=HttpUrl("https://example.org/sk-12")), {"the code is sk-12": 1}):
+        with pytest.raises(Blocked):
+            ask(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        (b"words", "builtins.bytes"),
+        ({"page": b"words"}, "builtins.bytes"),
+        ([Contact("Ann"), memoryview(b"words")], "builtins.memoryview"),
+        ({"key": SecretStr("words")}, "pydantic.types.SecretStr"),
+        ({"error": ValueError("words")}, "builtins.ValueError"),
+        ({"a": object()}, "builtins.object"),
+        (Invoice, "ModelMetaclass"),
+        ({"picture": {"type": "image_url", "image_url": {"url": "https://example.org"}}}, "'image_url'"),
+        ({"last": AIMessage([{"type": "image", "url": "https://example.org"}])}, "'image'"),
+        ({"type": "image_generation_call", "result": "AAAA"}, "'image_generation_call'"),
+        (Line(what=FILE), "base64"),
+        (Line(what="\n".join(FILE[at : at + 76] for at in range(0, len(FILE), 76))), "base64"),
+        ({"picture": "data:image/png;base64,AAAA"}, "base64"),
+    ],
+)
+def test_what_cannot_be_read_in_it_is_refused_with_the_way_out(answer: object, named: str) -> None:
+    with pytest.raises(InputTypeError) as caught:
+        answering("block")(answer)
+    assert named in str(caught.value)
+    assert "extract_response=" in str(caught.value)
+    assert "words" not in str(caught.value)
+
+
+PACKED = base64.b64encode(b"Plain words, some of them. " * 9).decode()
+
+
+def test_what_can_be_read_only_once_is_refused_inside_an_answer_too() -> None:
+    with pytest.raises(InputTypeError, match="list_iterator can be read only once"):
+        answering("block")({"rows": iter(["words"])})
+
+
+@pytest.mark.parametrize("text", ["ab12" * 60, PACKED, "word" * 60])
+def test_long_strings_that_are_no_files_are_read(text: str) -> None:
+    answer = ResponseText(data=True)
+    answer.add({"text": text})
+    assert answer.texts() == [text]
+
+
+def test_an_extractor_may_say_which_fields_are_read() -> None:
+    @guarded(guard=guard_of("block", Stage.OUTPUT), input=False, extract_response=lambda found: {"to": found.name})
+    def ask(name: str) -> Contact:
+        return Contact(name, {"sk-1"})
+
+    assert ask("Ann").tags == {"sk-1"}
+    with pytest.raises(Blocked):
+        ask("sk-1")
+
+
+def test_a_stream_of_data_is_refused_since_nobody_knows_how_its_strings_go_on() -> None:
+    @guarded(guard=guard_of("block", Stage.OUTPUT), input=False)
+    def ask(words: str) -> Generator[object, None, object]:
+        yield "fine"
+        if words != "returned":
+            yield {"delta": words}
+        return {"answer": "sk-1"}
+
+    with pytest.raises(InputTypeError, match="extract_response="):
+        list(ask("sk-"))
+    with pytest.raises(Blocked):  # what a generator returns goes on in nothing
+        list(ask("returned"))
