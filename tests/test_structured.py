@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 FILE = base64.b64encode(random.Random(7).randbytes(240)).decode()
+PACKED = base64.b64encode(b"Plain words, some of them. " * 9).decode()
 
 
 class Line(BaseModel):
@@ -201,9 +202,6 @@ def test_what_cannot_be_read_in_it_is_refused_with_the_way_out(answer: object, n
     assert named in str(caught.value)
     assert "extract_response=" in str(caught.value)
     assert "words" not in str(caught.value)
-
-
-PACKED = base64.b64encode(b"Plain words, some of them. " * 9).decode()
 
 
 def test_what_can_be_read_only_once_is_refused_inside_an_answer_too() -> None:

@@ -31,8 +31,8 @@ def rewrite(value: object, find: Find) -> Any:  # noqa: ANN401  of the type of t
     """Return ``value`` with the changes ``find`` asks for in every string inside, or ``value`` where there are none.
 
     Looks into mappings, lists, tuples, sets and the attributes of objects, in time linear in their number. Only what
-    changes is copied, and without the token probabilities beside it, which say the old words again; what was parsed from
-    it is parsed anew. What cannot be copied or set stays as it is: whoever needs to be sure looks at the result again.
+    changes is copied, and without the token probabilities beside it, which say the old words again; what was parsed
+    from it is parsed anew. What cannot be copied or set stays as it is: whoever needs to be sure looks at it again.
     """
     return _Rewriting(find).of(value, _DEEPEST)
 
