@@ -193,6 +193,7 @@ def test_what_cannot_be_changed_is_blocked() -> None:
         ({"type": "image_generation_call", "result": "AAAA"}, "'image_generation_call'"),
         (Line(what=FILE), "base64"),
         (Line(what="\n".join(FILE[at : at + 76] for at in range(0, len(FILE), 76))), "base64"),
+        ({"created": 0, "data": [{"b64_json": "AAAA"}]}, "'dict'"),
         ({"picture": "data:image/png;base64,AAAA"}, "base64"),
     ],
 )
@@ -214,6 +215,21 @@ def test_long_strings_that_are_no_files_are_read(text: str) -> None:
     answer = ResponseText(data=True)
     answer.add({"text": text})
     assert answer.texts() == [text]
+
+
+def test_a_file_that_the_provider_fetched_is_refused() -> None:
+    source = {"type": "base64", "media_type": "application/pdf", "data": FILE}
+    page = {"type": "web_fetch_result", "url": "https://example.org", "content": {"type": "document", "source": source}}
+    block = {"type": "web_fetch_tool_result", "tool_use_id": "s1", "content": page}
+    with pytest.raises(InputTypeError, match="base64"):
+        answering("block")({"type": "message", "role": "assistant", "content": [block]})
+
+
+def test_a_completion_without_choices_has_no_words() -> None:
+    answer = ResponseText(data=True)
+    answer.add({"id": "c 1", "object": "chat.completion", "model": "m", "choices": []})
+    answer.add({"choices": [], "question": "Which?"})
+    assert answer.texts() == ["c 1", "Which?"]
 
 
 def test_an_extractor_may_say_which_fields_are_read() -> None:

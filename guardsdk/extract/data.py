@@ -20,11 +20,13 @@ from guardsdk.extract.shapes import MEDIA_PARTS, ROLES, field, has, is_list, kin
 from guardsdk.extract.words import ONCE, is_record, leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 _SCALARS: Final = (Number, Enum, date, time, timedelta, UUID, PurePath)
 """Values whose ``str`` says all there is to them."""
 _OPAQUE: Final = MEDIA_PARTS | {"computer_screenshot", "image_generation_call"}
+_FILES: Final = ("b64_json", "inline_data", "inlineData")
+"""Fields in which libraries give pictures and sounds."""
 _PACKED: Final = re.compile(r"(?:[A-Za-z0-9+/_-]{57,}\r?\n)*[A-Za-z0-9+/_-]+={0,2}\s*")
 _SHORTEST_FILE: Final = 200
 """Characters from which base64 may be a file: digests and signatures of most kinds are shorter."""
@@ -35,6 +37,12 @@ _VARIED: Final = 30
 def is_data(value: object) -> bool:
     """Whether ``value`` is made to hold data, or is a value such as data holds."""
     return isinstance(value, (Mapping, AbstractSet, *_SCALARS)) or is_record(value) or _is_address(value)
+
+
+def is_completion(value: object) -> bool:
+    """Whether each of the choices of ``value`` is one of a completion; where there is none, whether it says it is."""
+    choices = field(value, "choices")
+    return all(map(is_choice, choices)) and (bool(choices) or isinstance(field(value, "object"), str))
 
 
 def is_choice(value: object) -> bool:
@@ -56,7 +64,7 @@ def texts_in(value: object) -> tuple[list[str], list[object]]:
     inside: list[object] = []
 
     def aside(item: object) -> bool:
-        if kind_of(item) in _OPAQUE:
+        if kind_of(item) in _OPAQUE or any(field(item, name) for name in _FILES):
             raise unreadable(item, "extract_response")
         if _is_response(item):
             inside.append(item)
@@ -66,18 +74,22 @@ def texts_in(value: object) -> tuple[list[str], list[object]]:
         return False
 
     found = leaves(value, aside)
-    if any(map(_is_file, found)):
+    refuse_files(found)
+    return found, inside
+
+
+def refuse_files(texts: Iterable[str]) -> None:
+    """Raise ``InputTypeError`` where one of ``texts`` is a file."""
+    if any(map(_is_file, texts)):
         msg = "an answer holds a file as base64, which cannot be screened; give extract_response= to leave it out"
         raise InputTypeError(msg)
-    return found, inside
 
 
 def _is_response(value: object) -> bool:
     """Whether ``value`` is a whole response or message of a model library, inside data of the host's."""
-    choices: Sequence[object] | None = field(value, "choices")
     return (
         is_message(value)
-        or (is_list(choices) and bool(choices) and all(map(is_choice, choices)))
+        or (is_list(field(value, "choices")) and is_completion(value))
         or (field(value, "object") == "response" and is_list(field(value, "output")))
         or has(value, "generation_info")
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.extract.data import is_choice, is_data, is_message, texts_in
+from guardsdk.extract.data import is_choice, is_completion, is_data, is_message, refuse_files, texts_in
 from guardsdk.extract.events import reasoning_channel, told
 from guardsdk.extract.kinds import (
     CALL_ARGUMENTS,
@@ -108,8 +108,7 @@ class ResponseText:
             self._response(value, path)
 
     def _response(self, value: object, path: Channel) -> None:
-        choices = field(value, "choices")
-        if is_list(choices) and (not self._data or (choices and all(map(is_choice, choices)))):
+        if is_list(choices := field(value, "choices")) and (not self._data or is_completion(value)):
             for position, choice in enumerate(choices):
                 self._choice(choice, (*path, index_of(choice, position)))
             self._beside(value, path, "choices")
@@ -251,7 +250,8 @@ class ResponseText:
         elif kind in CALL_PARTS or kind.endswith("_tool_use"):
             self._call(part, (*path, "part", index_of(part, position)))
         elif kind.endswith("_tool_result"):
-            self._append("\n".join(_result(field(part, "content"))), (*path, "result", position), None, "")
+            refuse_files(given := list(_result(field(part, "content"))))
+            self._append("\n".join(given), (*path, "result", position), None, "")
             self._beside(part, (*path, position), "content")
         elif kind == "compaction":
             self._append(field(part, "content") or "", (*path, kind), part, "content", place=position)
