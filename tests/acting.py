@@ -12,12 +12,12 @@ from guardsdk.guard import Guard
 from guardsdk.policy import Policy, Principle
 from guardsdk.screens.base import OperatingPoints, Reading
 from guardsdk.verdict import Stage
+from tests.recording import Recorder
 from tests.tiny import write_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guardsdk.observing import CheckRecord
     from guardsdk.screens.base import Spans
     from guardsdk.surroundings import Surroundings
 
@@ -60,14 +60,6 @@ class PatternScreen:
             return tuple(found[label])
 
         return Reading({label: float(bool(places)) for label, places in found.items()}, 1.0, spans)
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.records: list[CheckRecord] = []
-
-    def on_check(self, record: CheckRecord) -> None:
-        self.records.append(record)
 
 
 def principle(action: str | dict[str, str], *stages: Stage, label: str = "code", **options: Any) -> Principle:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardsdk.guard import Guard
 from guardsdk.policy.model import Policy, Principle
 from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
 LABELS = {Stage.INPUT: "prompt_injection", Stage.TOOL: "prompt_injection", Stage.OUTPUT: "harmful_response"}
@@ -46,31 +46,12 @@ class StageGuard(Guard):
         )
         self.seen: list[Seen] = []
 
-    def check_many(
-        self,
-        texts: Iterable[str],
-        *,
-        stage: Stage | str = Stage.INPUT,
-        contexts: Sequence[str | None] | None = None,
-        system: str | None = None,
-        actor: str | None = None,
-        deadline_s: float | None = None,
-        uncovered: Sequence[Sequence[str]] = (),
-    ) -> list[Verdict]:
+    def check_many(self, texts: Iterable[str], **options: Any) -> list[Verdict]:
         items = list(texts)
-        surroundings = contexts or [None] * len(items)
-        self.seen += [
-            Seen(Stage(stage), text, near, actor, system) for text, near in zip(items, surroundings, strict=True)
-        ]
-        return super().check_many(
-            items,
-            stage=stage,
-            contexts=contexts,
-            system=system,
-            actor=actor,
-            deadline_s=deadline_s,
-            uncovered=uncovered,
-        )
+        stage, contexts = Stage(options["stage"]), options.get("contexts") or [None] * len(items)
+        actor, system = options.get("actor"), options.get("system")
+        self.seen += [Seen(stage, text, near, actor, system) for text, near in zip(items, contexts, strict=True)]
+        return super().check_many(items, **options)
 
     def texts(self, stage: Stage) -> list[str]:
         return [seen.text for seen in self.seen if seen.stage is stage]

@@ -11,11 +11,11 @@ from guardsdk.policy import OnError, Policy, Principle, bind
 from guardsdk.screens.base import OperatingPoints, Panel, Reading, Spans
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Action, ArtifactRef, Stage, Verdict
+from tests.recording import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guardsdk.observing import CheckRecord
 
 MODEL = ArtifactRef(name="words", version="1", digest="0" * 64)
 
@@ -63,14 +63,6 @@ class GoneRuntime:
         raise ModelError(msg)
 
     provider_reason: str | None = None
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.records: list[CheckRecord] = []
-
-    def on_check(self, record: CheckRecord) -> None:
-        self.records.append(record)
 
 
 PRINCIPLES = (

@@ -16,13 +16,13 @@ from guardsdk.extract import Passage
 from guardsdk.extract.together import turns_together
 from guardsdk.parts.conversation import ConversationVerdict, Place, Uncovered
 from guardsdk.screens.base import OperatingPoints, Reading, Spans
+from tests.recording import Recorder
 from tests.tiny import write_manifest, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from guardsdk.observing import CheckRecord
     from guardsdk.surroundings import Surroundings
 
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -66,14 +66,6 @@ class PhraseScreen:
             return ((first, last + len("sesame")),)
 
         return Reading({"phrase": 1.0 if found else 0.0}, 1.0, spans)
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.records: list[CheckRecord] = []
-
-    def on_check(self, record: CheckRecord) -> None:
-        self.records.append(record)
 
 
 @pytest.fixture(scope="module")

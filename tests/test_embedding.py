@@ -15,7 +15,8 @@ from guardsdk.screens.classifier import ClassifierScreen
 from guardsdk.screens.viewed import ViewedScreen
 from guardsdk.surroundings import NOWHERE
 from guardsdk.verdict import Stage
-from tests.pipeline_bench import Recorder, WordScreen
+from tests.pipeline_bench import WordScreen
+from tests.recording import Recorder
 from tests.tiny import write_export, write_model
 
 if TYPE_CHECKING:

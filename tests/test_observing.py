@@ -7,17 +7,10 @@ from typing import TYPE_CHECKING
 
 from guardsdk.observing import CheckRecord, Observer, notify
 from guardsdk.verdict import Action, Stage, Status, Verdict
+from tests.recording import Recorder
 
 if TYPE_CHECKING:
     import pytest
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.records: list[CheckRecord] = []
-
-    def on_check(self, record: CheckRecord) -> None:
-        self.records.append(record)
 
 
 class Broken:

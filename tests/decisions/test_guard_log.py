@@ -14,11 +14,11 @@ from guardsdk.errors import CheckFailedError, GuardError, InputError, InputTypeE
 from guardsdk.policy.model import Policy
 from guardsdk.verdict import Action, Stage, Status
 from tests.blocking import blocking_policy
+from tests.recording import Recorder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from guardsdk.observing import CheckRecord
 
 TEXT = "What is the capital of Portugal?"
 PRINCIPLE = """
@@ -103,32 +103,26 @@ def test_what_is_no_log_is_refused(model_directory: Path) -> None:
         Guard(policy, models=model_directory)
 
 
-class Told:
-    def __init__(self) -> None:
-        self.records: list[CheckRecord] = []
-
-    def on_check(self, record: CheckRecord) -> None:
-        self.records.append(record)
-
-
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def told() -> Recorder:
+    return Recorder()
 
 
-def unwritable(models: Path, folder: Path, on_error: str, policy: Policy, told: Told) -> Guard:
+def unwritable(models: Path, folder: Path, on_error: str, policy: Policy, told: Recorder) -> Guard:
     (folder / "file").write_text("")
     log = DecisionLog(folder / "file" / "decisions.jsonl", LogRules.model_validate({"on_error": on_error}))
     return Guard(policy, models=models, providers="cpu", observers=[told], decision_log=log)
 
 
-def test_by_default_checks_go_on_without_the_log(model_directory: Path, tmp_path: Path, told: Told) -> None:
+def test_by_default_checks_go_on_without_the_log(model_directory: Path, tmp_path: Path, told: Recorder) -> None:
     guard = unwritable(model_directory, tmp_path, "serve", blocking_policy(), told)
     assert guard.check(TEXT)
     assert [record.verdict.status for record in told.records] == [Status.COMPLETE]
 
 
-def test_a_policy_may_hold_back_what_was_not_written_down(model_directory: Path, tmp_path: Path, told: Told) -> None:
+def test_a_policy_may_hold_back_what_was_not_written_down(
+    model_directory: Path, tmp_path: Path, told: Recorder
+) -> None:
     guard = unwritable(model_directory, tmp_path, "block", blocking_policy(), told)
     verdict = guard.check(TEXT)
     assert not verdict.allowed
@@ -148,13 +142,13 @@ def test_a_policy_may_hold_back_what_was_not_written_down(model_directory: Path,
 
 
 def test_a_block_that_was_not_written_down_stays_the_principles_own(
-    model_directory: Path, tmp_path: Path, told: Told
+    model_directory: Path, tmp_path: Path, told: Recorder
 ) -> None:
     verdict = unwritable(model_directory, tmp_path, "block", blocking_policy(Stage.INPUT), told).check(TEXT)
     assert (verdict.action, verdict.principle_id, verdict.status) == (Action.BLOCK, "all-input", Status.FAILED)
 
 
-def test_in_shadow_mode_texts_pass_all_the_same(model_directory: Path, tmp_path: Path, told: Told) -> None:
+def test_in_shadow_mode_texts_pass_all_the_same(model_directory: Path, tmp_path: Path, told: Recorder) -> None:
     shadow = blocking_policy().model_copy(update={"shadow": True})
     verdict = unwritable(model_directory, tmp_path, "block", shadow, told).check(TEXT)
     assert (verdict.allowed, verdict.would_action, verdict.status) == (True, Action.BLOCK, Status.FAILED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guardsdk import Action, Guard, Policy, Principle, Stage
 from guardsdk.policy.actions import Review
@@ -90,26 +90,8 @@ class PatternGuard(Guard):
         self.texts: list[str] = []
         self.contexts: set[str | None] = set()
 
-    def check_many(
-        self,
-        texts: Iterable[str],
-        *,
-        stage: Stage | str = Stage.INPUT,
-        contexts: Sequence[str | None] | None = None,
-        system: str | None = None,
-        actor: str | None = None,
-        deadline_s: float | None = None,
-        uncovered: Sequence[Sequence[str]] = (),
-    ) -> list[Verdict]:
+    def check_many(self, texts: Iterable[str], **options: Any) -> list[Verdict]:
         items = list(texts)
         self.texts += items
-        self.contexts.update(contexts or ())
-        return super().check_many(
-            items,
-            stage=stage,
-            contexts=contexts,
-            system=system,
-            actor=actor,
-            deadline_s=deadline_s,
-            uncovered=uncovered,
-        )
+        self.contexts.update(options["contexts"])
+        return super().check_many(items, **options)
