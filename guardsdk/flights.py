@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 LONGEST_WAIT_S: Final = 60.0
-"""How long to wait for somebody else's work on a key. He may be waiting for this very check, which a screen of the
-host's began in another thread: scoring a text twice costs time, waiting for each other never ends."""
+"""How long one thread waits for another's work on a key. That other may be waiting for this very check, which a screen
+of the host's began here: to score a text twice costs time, but two threads that wait for each other never end."""
 _ABOARD: ContextVar[frozenset[bytes]] = ContextVar("guardsdk_aboard", default=frozenset())
-"""Keys that are worked on by the call this one is a part of, in whatever thread."""
+"""Keys that the call around this one is at work on, in whatever thread that is."""
 
 
 class _Flight:

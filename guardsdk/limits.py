@@ -76,9 +76,9 @@ UNLIMITED = Limits()
 
 
 def remaining(seconds: float | None) -> Callable[[], float | None]:
-    """Return what tells, whenever it is asked, how many of ``seconds`` from now are left, for a check that begins then.
+    """Return a function that says how many of ``seconds``, counted from now, are left for a check that begins later.
 
-    None, and what counts as never, stay what they are: to a guard none means its own deadline.
+    ``None`` and what counts as never are handed on as they are: a guard takes ``None`` for its own deadline.
     """
     limits = Limits.within(seconds)
     return lambda: seconds if limits.ends_at is None else limits.left_s

@@ -84,7 +84,7 @@ def limiting(
 ) -> Callable[[Verdict, int], Verdict] | None:
     """Return what becomes of the verdict on a text of some length by ``actor``; none where it stays as it is.
 
-    A limiter that raises may be the one to have held the text back: then the check is not complete.
+    A limiter that raises might have lowered the thresholds that hold the text back: then the check is not complete.
     """
     try:
         rules = None if limiter is None else limiter.limits(actor, now_ns)

@@ -31,7 +31,7 @@ class Surroundings:
         """Return what is read of them with a text of ``stage``; an empty text says as much as none.
 
         ``paired`` are the stages where the model reads a text beside another. On the input stage that is the system
-        text, or else the prompt, for whoever gives what a text is read against under that name.
+        text or, where none is given, the prompt: callers may name what a text is read against either way.
         """
         if self is NOWHERE or stage is Stage.TOOL:
             return NOWHERE

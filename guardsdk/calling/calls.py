@@ -102,7 +102,7 @@ class Response:
 
 
 class Call:
-    """One call: made in the wrapper, gone with it, and with it every value that was cut out of the prompt."""
+    """One call. When it is over, every value that was cut out of its prompt is forgotten."""
 
     def __init__(self, plan: Plan, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
         """Read the prompt; ``InputTypeError`` where it is to be screened and cannot be read."""

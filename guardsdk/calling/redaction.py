@@ -41,8 +41,8 @@ def edits_of(policy: Policy, verdict: Verdict, text: str, markers: Markers) -> l
             msg = f"the verdict names characters {start} to {end} of a text that has {len(text)}: it is of another text"
             raise InputError(msg)
         if merged and start < merged[-1][1]:
-            begin, stop, name, one_way = merged[-1]
-            merged[-1] = (begin, max(stop, end), name, style if one_way == "marker" else one_way)
+            begin, stop, name, chosen = merged[-1]
+            merged[-1] = (begin, max(stop, end), name, style if chosen == "marker" else chosen)
         else:
             merged.append((start, end, label, style))
     return [(start, end, _written(style, label, text[start:end], markers)) for start, end, label, style in merged]

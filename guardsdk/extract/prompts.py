@@ -88,7 +88,7 @@ def context_of(passages: Sequence[Passage]) -> str | None:
 
 
 def system_of(passages: Sequence[Passage]) -> str | None:
-    """Return the developer's instructions, joined, where there are any."""
+    """Return the developer's instructions, one after the other, where there are any."""
     return "\n".join(passage.text for passage in passages if passage.stage is None) or None
 
 

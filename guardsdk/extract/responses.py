@@ -48,8 +48,8 @@ class ResponseText:
     them, legacy completions and the Responses API with its stream events; messages of Anthropic, their blocks and
     stream events; chat messages of OpenAI, Ollama and LangChain; LangChain generations and results; sequences of these;
     ``None`` as an empty answer; with ``data`` models, dataclasses and dictionaries of the host's own. Reasoning,
-    refusals and what tools are called with count as text: an answer may hide in each. Chunks of one choice are joined
-    before anybody judges them.
+    refusals and what tools are called with count as text: an answer may hide in each. Chunks of one choice are one
+    text.
     """
 
     def __init__(self, extractor: Callable[[Any], object] | None = None, *, data: bool = False) -> None:

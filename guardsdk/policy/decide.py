@@ -85,9 +85,11 @@ class Decision:
 def bind(policy: Policy, operating_points: Mapping[tuple[str, Stage], Mapping[str, float]]) -> BoundPolicy:
     """Resolve every threshold of ``policy`` on the thresholds the screens of a guard offer per label and stage.
 
-    Thresholds that the screens offer are taken along where the policy recalibrates their scores; numbers it gives
-    itself are on that scale already. Raises ``PolicyError`` where no screen has a label, scores it on a stage, or
-    offers a threshold at the false-positive rate asked for.
+    Where the policy recalibrates the scores of a label, the thresholds that a screen offers for it are converted to the
+    new scale; numbers that the policy gives are on that scale already.
+
+    Raises ``PolicyError`` where no screen has a label, scores it on a stage, or offers a threshold at the
+    false-positive rate asked for.
     """
     scales: dict[Stage, dict[str, Recalibration]] = {}
     for number, one in enumerate(policy.recalibrate):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import named, read_within
+from guardsdk.text.spans import merged
 from guardsdk.text.views import views_of
 from guardsdk.verdict import joint_tier
 
@@ -114,10 +115,4 @@ def _spans(plain: Reading, carriers: dict[str, tuple[View, Reading]], label: str
     if label not in carriers:
         return plain.spans(label)
     view, reading = carriers[label]
-    spans: list[tuple[int, int]] = []
-    for start, end in sorted(view.source(*span) for span in reading.spans(label)):
-        if spans and start <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
-        else:
-            spans.append((start, end))
-    return tuple(spans)
+    return merged((view.source(*span) for span in reading.spans(label)), touching=True)

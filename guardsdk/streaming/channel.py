@@ -34,13 +34,16 @@ class Channel:
     """Positions count in the whole text of the channel, as it came from the source."""
 
     def __init__(self, pace: Pace, *, call: bool = False, written: bool = False) -> None:
-        """Begin empty. What a tool is called with is looked at when it is whole, and kept back until then.
+        """Begin empty.
 
-        ``written``: as the arguments of a call are written, with their words inside.
+        Args:
+            pace: How the text is cut.
+            call: Whether a tool is called with it: it is checked when it is whole, and kept back until then.
+            written: Whether it is JSON, as the arguments of a call are written: the words inside are what is checked.
         """
         self.call = call
         self.late = call or written
-        """Whether nothing is known of it before the stream ends."""
+        """Whether it is checked only when the stream has ended."""
         self._written = written
         self.length = 0
         self.released = 0

@@ -62,8 +62,8 @@ class Texts:
     def take(self, piece: Piece, where: tuple[str, ...]) -> Part:
         """Take in a string of a chunk.
 
-        One that is whole says again what came in stretches, which is not taken in twice; what it says beyond is. Where
-        it says something else it is a text of its own.
+        One that is ``whole`` repeats what came in parts before: only what is new behind that is taken in. Where it
+        says something else it is a text of its own.
         """
         last = self._last
         if not piece.tail or last is None:

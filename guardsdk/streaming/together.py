@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TogetherChannel(Channel):
-    """The strings of all places in the order they came in. As long as there is one place, that one speaks for itself.
+    """The strings of all places in the order they came in. While there is only one, its own channel is enough.
 
     Where two of them meet at white space they are taken for parts of one text, else for lines, as in a list that is
     returned (``extract.together.items_together``).

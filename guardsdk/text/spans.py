@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Return ``spans`` in order, with those that overlap made one; those that only touch stay apart."""
+def merged(spans: Iterable[tuple[int, int]], *, touching: bool = False) -> tuple[tuple[int, int], ...]:
+    """Return ``spans`` in order, with those that overlap made one, and those that only touch where ``touching``."""
     found: list[tuple[int, int]] = []
     for start, end in sorted(spans):
-        if found and start < found[-1][1]:
+        if found and start < found[-1][1] + touching:
             found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
             found.append((start, end))

@@ -16,6 +16,10 @@ def test_spans_that_overlap_become_one_and_those_that_touch_do_not() -> None:
     assert merged([(3, 9), (0, 5), (20, 22), (9, 12)]) == ((0, 9), (9, 12), (20, 22))
 
 
+def test_spans_that_touch_become_one_where_that_is_asked_for() -> None:
+    assert merged([(9, 12), (0, 9), (13, 14)], touching=True) == ((0, 12), (13, 14))
+
+
 @given(st.lists(spans))
 def test_merged_spans_are_in_order_apart_and_cover_the_same_characters(given_spans: list[tuple[int, int]]) -> None:
     found = merged(given_spans)
