@@ -110,7 +110,7 @@ def guarded(
         InputTypeError: From the call: the prompt or the response is of a type that cannot be read.
         InputError: From the call: the messages of the prompt were changed by others while they were checked.
     """
-    from guardsdk.calling.enforce import Enforcer
+    from guardsdk.calling.checking import Checker
     from guardsdk.calling.handling import Means
     from guardsdk.calling.wrapping import Plan
 
@@ -121,18 +121,18 @@ def guarded(
     if not (input or output):
         msg = "input=False and output=False leave nothing to screen"
         raise DecorationError(msg)
-    enforcer = Enforcer(guard, policy, extract_prompt)
+    checker = Checker(guard, policy, extract_prompt)
     means = Means(
         on_block=on_block,
         on_replace=on_replace,
-        reviewer=reviewer_of(reviewer) or enforcer.reviewer,
+        reviewer=reviewer_of(reviewer) or checker.reviewer,
         revise_prompt=revise_prompt,
     )
 
     def decorate(target: Any) -> Any:  # noqa: ANN401  the overloads say what goes in and out
         inner = target.__func__ if isinstance(target, classmethod | staticmethod) else target
         plan = Plan(
-            enforcer=enforcer,
+            checker=checker,
             kind=kind_of(inner),
             arguments=Arguments(
                 inner, prompt=prompt, actor=actor, prompt_needed=input, skip_first=isinstance(target, classmethod)

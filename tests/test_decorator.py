@@ -174,9 +174,10 @@ def test_extractors_read_what_the_guard_cannot() -> None:
 def test_a_response_that_cannot_be_read_does_not_come_out() -> None:
     @guarded(guard=StageGuard())
     def chat(prompt: str) -> object:
-        return {prompt}
+        del prompt
+        return object()
 
-    with pytest.raises(InputTypeError, match=r"builtins\.set .* extract_response="):
+    with pytest.raises(InputTypeError, match=r"builtins\.object .* extract_response="):
         chat("hello")
 
 

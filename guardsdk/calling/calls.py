@@ -26,7 +26,7 @@ from guardsdk.verdict import Action
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from guardsdk.calling.enforce import Enforcer
+    from guardsdk.calling.checking import Checker
     from guardsdk.calling.steps import Steps
     from guardsdk.calling.wrapping import Plan
     from guardsdk.extract import Passage
@@ -41,7 +41,7 @@ S = TypeVar("S", GuardedStream[Any], AsyncGuardedStream[Any])
 class Prompt:
     """The prompt values of a call, and what has to be screened of them."""
 
-    enforcer: Enforcer
+    checker: Checker
     values: tuple[object, ...]
     passages: Sequence[Passage]
     actor: str | None
@@ -49,21 +49,21 @@ class Prompt:
 
     def judge(self) -> Judged:
         """Check every passage at its stage."""
-        return self.enforcer.judge(self.passages, self.actor)
+        return self.checker.judge(self.passages, self.actor)
 
     def changed(self, find: Find) -> Prompt:
         """Return the prompt with other texts in it, read anew."""
         values = tuple(rewrite(value, find) for value in self.values)
-        return replace(self, values=values, passages=[one for value in values for one in self.enforcer.passages(value)])
+        return replace(self, values=values, passages=[one for value in values for one in self.checker.passages(value)])
 
     def require_unchanged(self) -> None:
         """Raise ``InputError`` where the values say something else by now: a list of messages may be anybody's.
 
         What an extractor of the host's makes of them is not asked for twice.
         """
-        if self.enforcer.extracts or all(isinstance(value, str) for value in self.values):
+        if self.checker.extracts or all(isinstance(value, str) for value in self.values):
             return
-        if [one for value in self.values for one in self.enforcer.passages(value)] != self.passages:
+        if [one for value in self.values for one in self.checker.passages(value)] != self.passages:
             msg = "the prompt was changed while it was checked; give each call messages of its own"
             raise InputError(msg)
 
@@ -72,7 +72,7 @@ class Prompt:
 class Response:
     """What the guarded callable gave."""
 
-    enforcer: Enforcer
+    checker: Checker
     value: Any
     extract: Callable[[Any], object] | None
     around: Surroundings
@@ -92,7 +92,7 @@ class Response:
             if inspect.iscoroutine(self.value):
                 self.value.close()  # refused here, so nobody will await it
             raise
-        return self.enforcer.judge_response(
+        return self.checker.judge_response(
             texts.texts(), self.context, self.actor, system=self.around.system, together=texts.together()
         )
 
@@ -115,8 +115,8 @@ class Call:
         for value in values:
             # Unscreened prompts still serve as context, as far as they can be read.
             with contextlib.nullcontext() if plan.screen_input else contextlib.suppress(InputTypeError):
-                passages += plan.enforcer.passages(value)
-        self._prompt = Prompt(plan.enforcer, tuple(values), passages, self._actor)
+                passages += plan.checker.passages(value)
+        self._prompt = Prompt(plan.checker, tuple(values), passages, self._actor)
 
     def answer(self) -> Steps[Any]:
         """End with what the guarded callable gave, as far as it may come out, or with ``Instead``."""
@@ -176,7 +176,7 @@ class Call:
         )
 
         def judge(texts: Sequence[str]) -> list[Verdict]:
-            judged = self._plan.enforcer.judge_response(texts, around.prompt, self._actor, system=around.system)
+            judged = self._plan.checker.judge_response(texts, around.prompt, self._actor, system=around.system)
             return [verdict for _, verdict in judged]
 
         def again(rules: Revise, lead: Verdict) -> Steps[Any]:
@@ -205,7 +205,7 @@ class Call:
         return self._plan.arguments.replaced(self.args, self.kwargs, values)
 
     def _response(self, value: Any) -> Response:  # noqa: ANN401  whatever the callable gives
-        return Response(self._plan.enforcer, value, self._plan.extract_response, self._around, self._actor)
+        return Response(self._plan.checker, value, self._plan.extract_response, self._around, self._actor)
 
     @property
     def _around(self) -> Surroundings:
@@ -219,4 +219,4 @@ class Call:
 
     @property
     def _policy(self) -> Policy:
-        return self._plan.enforcer.guard.policy
+        return self._plan.checker.guard.policy

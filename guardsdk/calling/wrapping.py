@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
     from guardsdk.calling.calls import Call
-    from guardsdk.calling.enforce import Enforcer
+    from guardsdk.calling.checking import Checker
 
 
 class Plan:
@@ -27,7 +27,7 @@ class Plan:
     def __init__(
         self,
         *,
-        enforcer: Enforcer,
+        checker: Checker,
         kind: Kind,
         arguments: Arguments,
         screen_input: bool,
@@ -36,7 +36,7 @@ class Plan:
         extract_response: Callable[[Any], object] | None,
     ) -> None:
         """Raise ``DecorationError`` where something async of ``means`` would be waited for by nobody."""
-        self.enforcer = enforcer
+        self.checker = checker
         self.kind = kind
         self.arguments = arguments
         self.screen_input = screen_input

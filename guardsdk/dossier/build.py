@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.dossier.catalogue import Status, frameworks, held
+from guardsdk.dossier.catalogue import RowStatus, frameworks, held
 from guardsdk.dossier.compared import delta_facts
 from guardsdk.dossier.facts import WANTED, Facts, State
 from guardsdk.dossier.recorded import alert_facts, incident_facts, log_facts, run_facts
@@ -123,7 +123,8 @@ def _document(inputs: Inputs, found: _Found, now: datetime) -> Document:
     by_framework = [(one, [held(row, found.facts) for row in one.rows]) for one in frameworks()]
     rows = [row for _, rows in by_framework for row in rows]
     cards = [
-        Card(status.value, str(sum(row.status is status for row in rows)), f"of {len(rows)} rows") for status in Status
+        Card(status.value, str(sum(row.status is status for row in rows)), f"of {len(rows)} rows")
+        for status in RowStatus
     ]
     given = [name for name in WANTED if found.facts.get(name).state is not State.MISSING]
     cards.append(Card("evidence given", str(len(given)), f"of {len(WANTED)} kinds"))

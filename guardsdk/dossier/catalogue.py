@@ -23,7 +23,7 @@ FILE: Final = Path(__file__).with_name("rows.toml")
 _THERE: Final = (State.SHOWN, State.PARTLY)
 
 
-class Status(StrEnum):
+class RowStatus(StrEnum):
     """What a row comes to. It speaks of the evidence named in the row, and never of whether a duty is met."""
 
     COVERED = "covered"
@@ -44,7 +44,7 @@ class Row(Frozen):
     """Names of facts; none where guardsdk has nothing to show."""
     needs: tuple[str, ...] = ()
     """Of these, what nothing else stands in for: where one is not there, the row is not covered at all."""
-    most: Status = Status.COVERED
+    most: RowStatus = RowStatus.COVERED
     beyond: str
     """What none of this evidence shows."""
 
@@ -71,7 +71,7 @@ class Held:
     """One row with the evidence found for it."""
 
     row: Row
-    status: Status
+    status: RowStatus
     facts: tuple[Fact, ...]
 
 
@@ -87,5 +87,5 @@ def held(row: Row, facts: Facts) -> Held:
     found = tuple(facts.get(name) for name in row.evidence)
     shown = [fact.state is State.SHOWN for fact in found]
     some = any(fact.state in _THERE for fact in found) and all(facts.get(name).state in _THERE for name in row.needs)
-    status = row.most if found and all(shown) else Status.PARTLY if some else Status.NOT_COVERED
+    status = row.most if found and all(shown) else RowStatus.PARTLY if some else RowStatus.NOT_COVERED
     return Held(row, status, found)

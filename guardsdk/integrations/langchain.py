@@ -23,7 +23,7 @@ except ModuleNotFoundError as missing:
     _MISSING = "the handlers for LangChain need langchain-core: pip install 'guardsdk[langchain]'"
     raise ModuleNotFoundError(_MISSING, name=missing.name) from None
 
-from guardsdk.calling.enforce import Enforcer
+from guardsdk.calling.checking import Checker, enforce
 from guardsdk.errors import GuardError
 from guardsdk.extract import ResponseText, context_of, system_of, tool_passages
 from guardsdk.extract.words import beside
@@ -90,7 +90,7 @@ class _Screen:
         read.
         """
         super().__init__()
-        self._enforcer = Enforcer(guard, policy, extract_prompt)
+        self._checker = Checker(guard, policy, extract_prompt)
         self._actor = actor
         self._stream = stream
         self._extract_response = extract_response
@@ -98,8 +98,8 @@ class _Screen:
         self._runs: OrderedDict[UUID, _Run] = OrderedDict()
 
     def _started(self, prompts: Sequence[object], run_id: UUID) -> None:
-        passages = [passage for prompt in prompts for passage in self._enforcer.passages(prompt)]
-        self._enforcer.check(passages, self._actor)
+        passages = [passage for prompt in prompts for passage in self._checker.passages(prompt)]
+        enforce(self._checker.judge(passages, self._actor))
         # Only now: LangChain reports no end for a call that was stopped here.
         self._open(run_id, context_of(passages), system_of(passages))
 
@@ -115,7 +115,7 @@ class _Screen:
         tail_chars = max(_STREAM_TAIL, _STREAM_TAIL // 2 + run.read - before)  # all that is new, however long
         tails = {tail for text in texts if (tail := text[-tail_chars:].strip())}
         if fresh := sorted(tails - run.checked):
-            self._enforcer.check_response(fresh, run.context, self._actor, system=run.system)
+            enforce(self._checker.judge_response(fresh, run.context, self._actor, system=run.system))
         run.checked = tails
 
     def _ended(self, response: LLMResult, run_id: UUID) -> None:
@@ -128,14 +128,15 @@ class _Screen:
             texts += answer.texts()
             together += answer.together()
         context, system = (run.context, run.system) if run else (None, None)
-        self._enforcer.check_response(texts or [""], context, self._actor, system=system, together=together)
+        judged = self._checker.judge_response(texts or [""], context, self._actor, system=system, together=together)
+        enforce(judged)
 
     def _returned(self, output: object) -> None:
-        self._enforcer.check(tool_passages(output), self._actor)
+        enforce(self._checker.judge(tool_passages(output), self._actor))
 
     def _retrieved(self, documents: Sequence[Document]) -> None:
         pages = [one.page_content for one in documents]
-        self._enforcer.check_pages(pages, [beside(one, "page_content") for one in documents], self._actor)
+        enforce(self._checker.judge_pages(pages, [beside(one, "page_content") for one in documents], self._actor))
 
     def _open(self, run_id: UUID, context: str | None = None, system: str | None = None) -> _Run:
         run = _Run(context, system, ResponseText(self._extract_response))

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from guardsdk.dossier.catalogue import Row, Status, frameworks, held
+from guardsdk.dossier.catalogue import Row, RowStatus, frameworks, held
 from guardsdk.dossier.facts import WANTED, Facts, State
 from guardsdk.policy.lint import REFERENCES
 
@@ -40,7 +40,7 @@ def test_every_fact_is_asked_for_and_every_row_says_what_lies_beyond() -> None:
 
 
 def test_nothing_but_law_and_promises_of_whole_duties_is_never_covered_whole() -> None:
-    whole = {row.ref for row in ROWS if row.most is Status.COVERED}
+    whole = {row.ref for row in ROWS if row.most is RowStatus.COVERED}
     assert not any(ref.startswith("Art.") for ref in whole)
 
 
@@ -53,27 +53,27 @@ def test_missing_and_contrary_evidence_never_counts(states: tuple[State, State])
             facts.add(name, state, "says")
     found = held(row, facts).status
     if states == (State.SHOWN, State.SHOWN):
-        assert found is Status.COVERED
-        assert held(row.model_copy(update={"most": Status.PARTLY}), facts).status is Status.PARTLY
+        assert found is RowStatus.COVERED
+        assert held(row.model_copy(update={"most": RowStatus.PARTLY}), facts).status is RowStatus.PARTLY
     elif State.SHOWN in states or State.PARTLY in states:
-        assert found is Status.PARTLY
+        assert found is RowStatus.PARTLY
     else:
-        assert found is Status.NOT_COVERED
+        assert found is RowStatus.NOT_COVERED
 
 
 def test_what_a_row_needs_nothing_else_stands_in_for() -> None:
     row = Row(ref="x", title="x", asks="x", evidence=("log.sound", "log.kept"), needs=("log.sound",), beyond="x")
     facts = Facts()
     facts.add("log.kept", State.SHOWN, "says")
-    assert held(row, facts).status is Status.NOT_COVERED
+    assert held(row, facts).status is RowStatus.NOT_COVERED
     facts.add("log.sound", State.PARTLY, "says")
-    assert held(row, facts).status is Status.PARTLY
+    assert held(row, facts).status is RowStatus.PARTLY
     assert [row.ref for row in ROWS if not set(row.needs) <= set(row.evidence)] == []
 
 
 def test_a_row_without_evidence_is_not_covered_and_unknown_facts_are_refused() -> None:
     row = Row(ref="x", title="x", asks="x", evidence=(), beyond="x")
-    assert held(row, Facts()).status is Status.NOT_COVERED
+    assert held(row, Facts()).status is RowStatus.NOT_COVERED
     with pytest.raises(ValueError, match="unknown facts"):
         Row(ref="x", title="x", asks="x", evidence=("log.sond",), beyond="x")
     with pytest.raises(KeyError):

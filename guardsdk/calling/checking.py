@@ -1,4 +1,4 @@
-"""From verdicts to errors: what ``@guarded`` and the integrations share."""
+"""What goes into a call and comes out of it, checked: what ``@guarded`` and the integrations share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guardsdk.extract import Passage, prompt_passages, system_of
 from guardsdk.extract.together import items_together, turns_together
 from guardsdk.forking import after_fork
 from guardsdk.guard import Guard
-from guardsdk.verdict import Stage, Verdict
+from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,15 +42,15 @@ def _renew_lock() -> None:
 after_fork(_renew_lock)
 
 
-def enforce(verdicts: Iterable[Verdict]) -> None:
-    """Raise the first ``Blocked`` of ``verdicts``, else the first ``CheckFailedError``, else return."""
-    refusals = [error for verdict in verdicts if (error := refusal(verdict)) is not None]
+def enforce(judged: Judged) -> None:
+    """Raise for who can only let texts pass or stop: the first ``Blocked``, else the first ``CheckFailedError``."""
+    refusals = [error for _, verdict in judged if (error := refusal(verdict)) is not None]
     for error in sorted(refusals, key=lambda error: isinstance(error, CheckFailedError)):
         raise error
 
 
-class Enforcer:
-    """A guard, named or the default one, that raises. Holds no state of any call."""
+class Checker:
+    """Checks what goes into calls and comes out, with a guard, named or the default one. Holds no state of any call."""
 
     def __init__(
         self,
@@ -148,28 +148,11 @@ class Enforcer:
         added = zip(together, judged[alone:], strict=True)
         return [*judged[:alone], *(pair for one, pair in added if one.adds(pair[1]))]
 
-    def check(self, passages: Sequence[Passage], actor: str | None = None) -> None:
-        """Check ``passages`` for someone who can only let them pass or stop; raise what ``enforce`` raises."""
-        enforce(verdict for _, verdict in self.judge(passages, actor))
-
-    def check_response(
-        self,
-        texts: Sequence[str],
-        context: str | None,
-        actor: str | None = None,
-        *,
-        system: str | None = None,
-        together: Sequence[Sequence[str]] = (),
-    ) -> None:
-        """Check the texts of a response in the same way."""
-        judged = self.judge_response(texts, context, actor, system=system, together=together)
-        enforce(verdict for _, verdict in judged)
-
-    def check_pages(self, pages: Sequence[str], beside: Sequence[str], actor: str | None = None) -> None:
+    def judge_pages(self, pages: Sequence[str], beside: Sequence[str], actor: str | None = None) -> Judged:
         """Check the pages that were found for one question, and what stands ``beside`` them, in the same way.
 
         A model reads the pages one after the other, so they are read together too: what is split over them is in none.
         """
         texts = [text for text in (*pages, *beside) if text] or [""]
         several = [items_together([page for page in pages if page])]
-        enforce(verdict for _, verdict in self._judged(texts, several, Stage.TOOL, actor))
+        return self._judged(texts, several, Stage.TOOL, actor)
