@@ -11,6 +11,7 @@ from guardsdk.errors import InputTypeError
 from guardsdk.extract.shapes import (
     MEDIA_PARTS,
     PAIR,
+    PLAIN_FILE,
     QUOTED,
     ROLES,
     TEXT_PARTS,
@@ -162,7 +163,7 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
             yield from _inside(content_passages(field(part, "content") or "", Stage.TOOL), number)
         elif kind in MEDIA_PARTS:
             yield from _readable(part, number)
-            if kind != "document" or kind_of(field(part, "source")) not in ("text", "content"):
+            if not _is_read(part, kind):
                 media.append((number, kind))
         else:
             raise unreadable(part, "extract_prompt")
@@ -170,10 +171,19 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
         yield _together(own, media, stage)
 
 
+def _is_read(part: object, kind: str) -> bool:
+    """Whether a document or file is one of text, all of which ``_readable`` returns."""
+    if kind == PLAIN_FILE:
+        return isinstance(field(part, "text"), str)
+    return kind == "document" and kind_of(field(part, "source")) in ("text", "content")
+
+
 def _readable(part: object, number: int) -> Iterator[Passage]:
     """Return what can be read of a document or file: title and context with its text, and the parts it is made of."""
     source = field(part, "source")
     own = [text for name in ("title", "context") if isinstance(text := field(part, name), str)]
+    if kind_of(part) == PLAIN_FILE and isinstance(text := field(part, "text"), str):
+        own.append(text)
     if kind_of(source) == "text":
         own.append(string(source, "data", "extract_prompt"))
     if own:

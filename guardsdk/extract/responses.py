@@ -19,6 +19,7 @@ from guardsdk.extract.kinds import (
 )
 from guardsdk.extract.pieces import Channel, Inside, Piece
 from guardsdk.extract.shapes import (
+    PLAIN_FILE,
     QUOTED,
     ROLES,
     TEXT_PARTS,
@@ -39,6 +40,9 @@ from guardsdk.parts.given import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_GIVEN = ("content", "output")
+"""Where the result of a tool that the provider ran is: Anthropic's, and LangChain's for all of them."""
 
 
 class ResponseText:
@@ -237,7 +241,7 @@ class ResponseText:
 
     def _part(self, part: object, position: object, path: Channel) -> None:
         kind = kind_of(part) or ""
-        if kind in TEXT_PARTS:
+        if kind in TEXT_PARTS or kind == PLAIN_FILE:
             text = string(part, "text", "extract_response")
             self._append(text, (*path, "content"), part, "text", place=position)
             self._beside(part, (*path, position), "text", *QUOTED)
@@ -250,9 +254,9 @@ class ResponseText:
         elif kind in CALL_PARTS or kind.endswith("_tool_use"):
             self._call(part, (*path, "part", index_of(part, position)))
         elif kind.endswith("_tool_result"):
-            refuse_files(given := list(_result(field(part, "content"))))
+            refuse_files(given := [text for name in _GIVEN for text in _result(field(part, name))])
             self._append("\n".join(given), (*path, "result", position), None, "")
-            self._beside(part, (*path, position), "content")
+            self._beside(part, (*path, position), *_GIVEN)
         elif kind == "compaction":
             self._append(field(part, "content") or "", (*path, kind), part, "content", place=position)
             self._beside(part, (*path, position), "content")

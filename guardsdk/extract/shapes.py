@@ -34,12 +34,14 @@ PAIR = 2
 """Parts of a ``(role, text)`` pair."""
 TRUSTED = frozenset({"system", "developer"})
 TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+PLAIN_FILE = "text-plain"
+"""LangChain's file of plain text: with its ``text``, or with an address where nobody looks."""
 QUOTED = ("annotations", "citations")
 """What a text part says of its sources: words of theirs, by place or quoted."""
 MEDIA_PARTS = frozenset(
     {
         "audio",
-        "document",  # but for one that is text
+        "document",  # but for one that is text, as of a file of plain text
         "file",
         "image",
         "image_url",
@@ -47,6 +49,7 @@ MEDIA_PARTS = frozenset(
         "input_file",
         "input_image",
         "media",
+        PLAIN_FILE,
         "video",
         "video_url",
     }
