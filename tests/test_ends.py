@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk.decisions.verify import verify
+from tests.tiny import write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+POLICY = """
+name = "ends"
+version = "1"
+principle = [
+    { id = "in", text = "No attack.", label = "prompt_injection", stages = ["input"], action = "block" },
+    { id = "out", text = "No insult.", label = "toxicity", stages = ["output"], action = "block" },
+]
+"""
 SENTENCE = '"The sky over the town is clear tonight, and so it was before. "'
 PROGRAMS: dict[str, tuple[str, str]] = {
     "a stream left half-way": (
@@ -102,13 +111,14 @@ checking.wait()
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_ends_as_it_would_without_a_guard(name: str, model_directory: Path, tmp_path: Path) -> None:
+def test_a_program_ends_as_it_would_without_a_guard(name: str, tmp_path: Path) -> None:
     body, expected = PROGRAMS[name]
-    log = tmp_path / "decisions.jsonl"
+    log, policy, model = tmp_path / "decisions.jsonl", tmp_path / "policy.toml", write_model(tmp_path / "model")
+    policy.write_text(POLICY, encoding="utf-8")
     program = f"""
 import asyncio, atexit, sys, threading, time
 import guardsdk
-guard = guardsdk.Guard(models={str(model_directory)!r}, decision_log={str(log)!r})
+guard = guardsdk.Guard({str(policy)!r}, models={str(model)!r}, providers='cpu', decision_log={str(log)!r})
 guard.check("once, before all")
 {body}
 sys.exit(7)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from guardsdk.engine.ending import inside
 from guardsdk.errors import ModelError
 from guardsdk.settings import runtime_telemetry_off
 
@@ -110,11 +111,13 @@ class OnnxSession:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         options.add_session_config_entry("session.intra_op.spin_duration_us", _WAIT_US)
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path),
-                options,
-                providers=[PROVIDER_NAMES[kind]],
-                disabled_optimizers=SLOWER_ON_CPU if kind == "cpu" else None,
+            self._session = inside(
+                lambda: onnxruntime.InferenceSession(
+                    str(path),
+                    options,
+                    providers=[PROVIDER_NAMES[kind]],
+                    disabled_optimizers=SLOWER_ON_CPU if kind == "cpu" else None,
+                )
             )
         except Exception as error:  # the runtime's errors share no base class
             msg = f"model file {path} cannot be loaded on {PROVIDER_NAMES[kind]}: {first_line(error)}"
@@ -130,7 +133,7 @@ class OnnxSession:
     def run(self, feed: Feed) -> Outputs:
         """Run what ``feed`` has for the graph."""
         inputs = {name: feed[name] if cast is None else feed[name].astype(cast) for name, cast in self._inputs}
-        values = self._session.run(self._outputs, inputs)
+        values = inside(lambda: self._session.run(self._outputs, inputs))
         if self._narrow:
             values = [value.astype(np.float32) for value in values]
         return Outputs(**dict(zip(self._outputs, values, strict=True)))
