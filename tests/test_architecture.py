@@ -21,6 +21,7 @@ FLOORS = {
     "forking": 0,
     "belonging": 0,
     "beside": 0,
+    "disk": 0,
     "settings": 0,
     "surroundings": 0,
     "limits": 0,

@@ -16,7 +16,9 @@ from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, progress, say_all, say_json, table
+from guardsdk.disk import write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.policy.files import PACKAGED
@@ -39,6 +41,7 @@ _BATCH: Final = 64
 def calibrate(options: Namespace) -> Exit:
     """Look at the texts, say what becomes of every principle, and write the overlay where the texts show it."""
     policy = load_policy(options.policy)
+    require_apart((options.out, options.report), (options.benign, options.violations, *policy.origin.files))
     stage = Stage(options.stage)
     quiet = policy.model_copy(update={"decision_log": None})
     # Every window is scored, by all layers: a text that one principle blocks early would tell nothing of the others,
@@ -74,9 +77,8 @@ def calibrate(options: Namespace) -> Exit:
     )
     meanings, scales = _means(options, policy, benign, violating)
     if options.report is not None:
-        Path(options.report).write_text(
-            as_page(tuning, source, benign, violating, meanings=meanings, scales=scales), encoding="utf-8"
-        )
+        page = as_page(tuning, source, benign, violating, meanings=meanings, scales=scales)
+        write_file(options.report, page)
     if options.json:
         say_json(as_json(tuning, source, meanings, scales))
     else:
@@ -84,7 +86,7 @@ def calibrate(options: Namespace) -> Exit:
     if not tuning.shown:
         complain(f"nothing written to {options.out}: the texts do not show what was asked for")
         return Exit.NOT_SO
-    Path(options.out).write_text(overlay(tuning, source, _with_inherited(policy, scales)), encoding="utf-8")
+    write_file(options.out, overlay(tuning, source, _with_inherited(policy, scales)))
     complain(f"{options.out} written; try it with guardsdk policy diff {options.policy} {options.out} --on FILE")
     return Exit.DONE
 

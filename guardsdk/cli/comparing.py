@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, table
+from guardsdk.disk import write_file
 from guardsdk.errors import InputError
 from guardsdk.evaluation import report, wording
 from guardsdk.evaluation.compare import compare
@@ -58,6 +60,7 @@ def compare_options(parser: ArgumentParser) -> None:
 
 
 def _compare(options: Namespace) -> Exit:
+    require_apart((options.html, options.markdown, options.json), (options.before, *options.after))
     return _two(options, options.after[0]) if len(options.after) == 1 else _several(options)
 
 
@@ -86,16 +89,16 @@ def _two(options: Namespace, after: Path) -> Exit:
         kept = (answers(options.before, flipped), answers(after, flipped))
     _write(options, report.of_two(comparison, held, kept))
     if options.json is not None:
-        options.json.write_text(report.to_json(comparison, held), encoding="utf-8")
+        write_file(options.json, report.to_json(comparison, held))
     _tell(comparison, held)
     return Exit.NOT_SO if any(one.broken for one in held) else Exit.DONE
 
 
 def _write(options: Namespace, document: Document) -> None:
     if options.html is not None:
-        options.html.write_text(as_html(document), encoding="utf-8")
+        write_file(options.html, as_html(document))
     if options.markdown is not None:
-        options.markdown.write_text(as_markdown(document), encoding="utf-8")
+        write_file(options.markdown, as_markdown(document))
 
 
 def _tell(comparison: Comparison, held: list[Held]) -> None:

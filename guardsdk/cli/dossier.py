@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import key_in, model_option, providers_option
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say
+from guardsdk.disk import write_file
 from guardsdk.dossier import Inputs, as_html, as_markdown, build
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
@@ -61,6 +63,8 @@ def _dossier(options: Namespace) -> Exit:
             msg = f"{path}: there is no such file; leave the option out where there is none, and the dossier says so"
             raise InputError(msg)
     policy = load_policy(options.policy)
+    outputs = [stem.with_name(stem.name + suffix) for suffix in (".md", ".html")]
+    require_apart(outputs, (*named, options.decision_key, options.incident_key, *policy.origin.files))
     inputs = Inputs(
         system=options.system,
         policy_source=str(options.policy),
@@ -76,9 +80,8 @@ def _dossier(options: Namespace) -> Exit:
     )
     with Guard(quiet(policy), models=options.model, providers=options.providers, observers=(), cache=0) as guard:
         document = build(guard, policy, inputs, datetime.now(UTC))
-    for suffix, written in ((".md", as_markdown(document)), (".html", as_html(document))):
-        path = stem.with_name(stem.name + suffix)
-        path.write_text(written, encoding="utf-8")
+    for path, written in zip(outputs, (as_markdown(document), as_html(document)), strict=True):
+        write_file(path, written)
         say(str(path))
     complain("; ".join(f"{card.label}: {card.value} {card.detail}" for card in document.cards))
     return Exit.DONE

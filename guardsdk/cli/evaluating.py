@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from guardsdk.cli.arguments import above_zero, command, guard_options, natural, not_negative, positive, progress_option
 from guardsdk.cli.comparing import COMPARED, compare_options
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, progress, say, say_all, table
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.answers import Answers
@@ -101,6 +102,7 @@ def _run_options(parser: ArgumentParser) -> None:
 
 
 def _run(options: Namespace) -> Exit:
+    require_apart([options.out], (options.suite, options.policy, options.cache))
     target = open_target(
         options.target,
         Options(

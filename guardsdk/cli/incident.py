@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from guardsdk.cli.arguments import command, key_in, moment
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, table
+from guardsdk.decisions.files import Place
+from guardsdk.disk import write_file
 from guardsdk.errors import InputError
 from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing, utc
 from guardsdk.incidents.events import Report
@@ -185,6 +188,7 @@ def _list(options: Namespace) -> Exit:
 
 
 def _export(options: Namespace) -> Exit:
+    require_apart([options.out], [*Place(options.log).family(), options.key_file])
     log = _log(options)
     found = log.incidents()
     if unknown := [name for name in options.incident if name not in found]:
@@ -199,7 +203,7 @@ def _export(options: Namespace) -> Exit:
     if options.out is None:
         say(written)
     else:
-        options.out.write_text(written + "\n", encoding="utf-8")
+        write_file(options.out, written + "\n")
     if not chain.sound:
         complain(f"the chain is broken: {chain_problem(chain)}")
         return Exit.NOT_SO

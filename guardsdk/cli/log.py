@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import command, key_in, moment
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, say_json, table
 from guardsdk.decisions.export import to_csv
+from guardsdk.decisions.files import Place
 from guardsdk.decisions.log import DecisionLog
 from guardsdk.decisions.parquet import to_parquet
 from guardsdk.decisions.query import COUNTED, Query, count, records
@@ -96,6 +98,7 @@ def _query(options: Namespace) -> Exit:
         since=options.since,
         until=options.until,
     )
+    require_apart((options.csv, options.parquet), Place(options.path).family())
     if options.by is not None:
         groups = count(options.path, query, options.by)
         rows = ((*group, str(number)) for group, number in groups.items())

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import command
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain
+from guardsdk.disk import write_file
 from guardsdk.monitor.files import read_state
 from guardsdk.monitor.report import report
 
@@ -25,7 +27,8 @@ def monitor_options(parser: ArgumentParser) -> None:
 
 
 def _report(options: Namespace) -> Exit:
+    require_apart([options.out], [options.state])
     text = report(read_state(options.state), source=str(options.state))
-    options.out.write_text(text, encoding="utf-8")
+    write_file(options.out, text)
     complain(f"report written to {options.out}")
     return Exit.DONE

@@ -12,6 +12,7 @@ from guardsdk.cli.outcome import Exit
 from guardsdk.cli.policy_runs import policy_argument, run_options
 from guardsdk.cli.policy_teach import teach_options
 from guardsdk.cli.terminal import complain, say, say_all, say_json, table
+from guardsdk.disk import write_file
 from guardsdk.errors import InputError, PolicyError
 from guardsdk.guard import Guard
 from guardsdk.policy.files import DEFAULT, PACKAGED, about
@@ -75,12 +76,10 @@ def _init(options: Namespace) -> Exit:
         say(written.rstrip("\n"))
         return Exit.DONE
     path = Path(options.path)
-    try:
-        with path.open("w" if options.force else "x", encoding="utf-8", newline="\n") as stream:
-            stream.write(written)
-    except FileExistsError:
+    if path.exists() and not options.force:
         msg = f"{path} is there already; --force writes over it"
-        raise InputError(msg) from None
+        raise InputError(msg)
+    write_file(path, written)
     complain(f"{path} written; next: guardsdk policy lint {path}, guardsdk policy test {path}")
     return Exit.DONE
 

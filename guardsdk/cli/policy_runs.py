@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.cli.arguments import command, layout_options, model_option, providers_option, stage_option
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say_all, say_json, table
+from guardsdk.disk import write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.policy.difference import changes
@@ -80,6 +82,7 @@ def _guard(policy: Policy, options: Namespace) -> Guard:
 
 def _test(options: Namespace) -> Exit:
     policy = load_policy(options.policy)
+    require_apart([options.write_known], policy.origin.files)
     wanted = options.principle or [one.id for one in policy.principles]
     known_ids = [one.id for one in policy.principles]
     if unknown := [name for name in wanted if name not in known_ids]:
@@ -176,7 +179,7 @@ def _write_known(path: Path, policy: Policy, missed: Sequence[Tried]) -> None:
         f"# Examples of policy {policy.name} that are known to come out otherwise than written; no texts.",
         *(f"{one.name} examples[{one.number}] expected {one.expect.value}" for one in missed),
     ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_file(path, "\n".join(lines) + "\n")
     complain(f"{len(missed)} misses written to {path}")
 
 

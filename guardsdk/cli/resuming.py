@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.outcome import WORDS, Exit
 from guardsdk.errors import InputError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 _OUTCOMES = {word: result for result, word in WORDS.items()}
+_OPENING: Final = b'{"line": '
+"""What the first row begins with, even where that is all there is of it."""
 RECORD: Final = "scan"
 """The key of a file's first row that holds how its rows are made."""
 _NAMES: Final = {
@@ -77,26 +79,25 @@ def beginning(record: Record) -> Done:
     return Done(first={RECORD: record})
 
 
-def done_before(path: Path, record: Record) -> Done:
-    """Read the rows at ``path`` and cut off a last one that was not written to its end. Holds one row at a time.
+def done_before(rows: IO[bytes], path: Path, record: Record) -> Done:
+    """Read the ``rows`` at ``path`` and cut off a last one that was not written to its end. Holds one row at a time.
 
     Raises ``InputError`` where a row is none of a scan's, or was written in another way than ``record`` says: rows of
     both in one file could not be told apart.
     """
-    done = Done()
-    if not path.exists():
-        return beginning(record)
-    with path.open("r+b") as rows:
-        whole = 0
-        for number, raw in enumerate(rows, 1):
-            if not raw.endswith(b"\n"):
-                break
-            row = _row(raw, path, number)
-            if number == 1 or RECORD in row:
-                _require_same(row.get(RECORD), record, path)
-            _count(row, done, record, path)
-            whole += len(raw)
-        rows.truncate(whole)
+    done, whole = Done(), 0
+    for number, raw in enumerate(rows, 1):
+        if not raw.endswith(b"\n"):
+            if number == 1 and not (raw.startswith(_OPENING) or _OPENING.startswith(raw)):
+                raise _no_row(path, number)  # something else, which nobody wants emptied
+            break
+        row = _row(raw, path, number)
+        if number == 1 or RECORD in row:
+            _require_same(row.get(RECORD), record, path)
+        _count(row, done, record, path)
+        whole += len(raw)
+    rows.seek(whole)
+    rows.truncate()
     return done if done.line else beginning(record)
 
 
@@ -107,8 +108,11 @@ def _row(raw: bytes, path: Path, number: int) -> dict[str, Any]:
             return dict(row)
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
-    msg = f"--resume: line {number} of {path} is no row of a scan"
-    raise InputError(msg)
+    raise _no_row(path, number)
+
+
+def _no_row(path: Path, number: int) -> InputError:
+    return InputError(f"--resume: line {number} of {path} is no row of a scan")
 
 
 def _require_same(before: object, record: Record, path: Path) -> None:

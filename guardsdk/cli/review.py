@@ -15,10 +15,13 @@ from guardsdk.calibration.suggesting import passed, suggestions
 from guardsdk.calibration.witness import Evidence, evidence
 from guardsdk.cli.arguments import command
 from guardsdk.cli.outcome import Exit
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, say_json
 from guardsdk.decisions.entry import timestamp
+from guardsdk.decisions.files import Place
 from guardsdk.decisions.marks import Mark, Said, add_marks, marked, marks_of, marks_path
 from guardsdk.decisions.query import Query, found_at, records
+from guardsdk.disk import write_file
 from guardsdk.errors import InputError
 from guardsdk.monitor.files import read_state
 from guardsdk.verdict import Stage
@@ -168,26 +171,26 @@ def _suggest(options: Namespace) -> Exit:
 
 
 def _export(options: Namespace) -> Exit:
+    require_apart([options.out], [options.answers, *Place(options.log).family()])
     answers = [_object(line, options.answers, number) for number, line in _lines(options.answers)]
     said = _marked(options.log)
     pairs = list(preferences(answers, found_at(options.log, list(said)), said))
-    options.out.write_text(
-        "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8", newline="\n"
-    )
+    write_file(options.out, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
     complain(f"{len(pairs)} pairs of {len(answers)} answers written to {options.out}; it holds their texts")
     return Exit.DONE if pairs else Exit.UNCHECKED
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip():
-            yield number, line
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    with path.open("rb") as stream:  # lines end at a line feed only: JSON lets a text hold other separators as they are
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                yield number, line
 
 
-def _object(line: str, path: Path, number: int) -> dict[str, Any]:
+def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
         msg = f"{path}:{number}: not a JSON object"

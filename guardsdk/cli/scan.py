@@ -6,28 +6,32 @@ import json
 import os
 import sys
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
+from io import BufferedRandom, TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.lines import batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import WORDS, Exit, outcome
+from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.resuming import Done, beginning, done_before, record_of
 from guardsdk.cli.terminal import complain, progress, say
 from guardsdk.cli.workers import How, checked
-from guardsdk.errors import InputError, why_unchecked
+from guardsdk.errors import DecisionLogError, InputError, why_unchecked
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import TextIO
 
     from guardsdk.cli.lines import Line
     from guardsdk.cli.terminal import Progress
     from guardsdk.guard import Guard
+    from guardsdk.policy.model import Policy
     from guardsdk.verdict import Verdict
 
+_WAIT_S: Final = 0.2
 _NOTES: Final = 20
 """Lines complained of one by one; the summary counts the rest, and the output names every one."""
 
@@ -47,7 +51,7 @@ def scan(guard: Guard, options: Namespace) -> Exit:
         total = size_of(source)
         guard.warmup()  # before the output file is emptied
         record = record_of(options, layout, guard)
-        target, done = _open_target(options, source, stack, record)
+        target, done = _open_target(options, source, stack, record, guard.policy)
         shown = stack.enter_context(progress(wanted=options.progress, total=total))
         run = _Run(guard, options, target, shown, done)
         try:
@@ -132,7 +136,7 @@ class _Run:
 
 
 def _open_target(
-    options: Namespace, source: IO[bytes], stack: ExitStack, record: dict[str, Any]
+    options: Namespace, source: IO[bytes], stack: ExitStack, record: dict[str, Any], policy: Policy
 ) -> tuple[TextIO, Done]:
     """Return where the rows go, and what is there already that a scan to be resumed goes on with."""
     name = options.out
@@ -142,9 +146,28 @@ def _open_target(
     if path.exists() and _same_file(path, source):
         msg = f"--out {name} is the file that is read; it would be emptied first"
         raise InputError(msg)
-    done = done_before(path, record) if options.resume else beginning(record)
-    target: TextIO = path.open("a" if options.resume else "w", encoding="utf-8", newline="\n")
-    return stack.enter_context(target), done
+    require_apart([name], policy.origin.files)
+    if path.exists() and not path.is_file():  # a pipe or a device, which takes what it is given
+        return stack.enter_context(path.open("w", encoding="utf-8", newline="\n")), beginning(record)
+    path.touch()
+    rows = stack.enter_context(_alone(path))
+    done = done_before(rows, path, record) if options.resume else beginning(record)
+    rows.truncate()
+    return stack.enter_context(TextIOWrapper(rows, encoding="utf-8", newline="\n")), done
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[BufferedRandom]:
+    """Open the file for reading and writing and keep other scans out of it: the rows of two are of no use."""
+    from guardsdk.decisions.locking import locked  # noqa: PLC0415  the whole room comes with it; one text needs none
+
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(locked(path.resolve(), _WAIT_S))
+        except DecisionLogError:
+            msg = f"--out {path}: another scan is writing to it"
+            raise InputError(msg) from None
+        yield stack.enter_context(open(descriptor, "r+b", closefd=False))
 
 
 def _same_file(path: Path, source: IO[bytes]) -> bool:

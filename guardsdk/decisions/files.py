@@ -34,6 +34,16 @@ class Place:
         """Holds the key of the pseudonyms, where none was given."""
         return self.path.with_name(self.path.name + ".key")
 
+    @property
+    def marks(self) -> Path:
+        """Holds what people said of decisions; see ``decisions.marks``."""
+        return self.path.with_name(self.path.name + ".marks")
+
+    def family(self) -> list[Path]:
+        """Return where every file that belongs to the log lies, whether it is there yet or not."""
+        closed = [one for _, one in self.all_closed()] if self.path.parent.is_dir() else []
+        return [*closed, self.path, self.head, self.key, self.marks]
+
     def closed(self, number: int) -> Path:
         """Return where file ``number`` is kept once it is closed."""
         return self.path.with_name(f"{self.path.stem}.{number:06d}{self.path.suffix}")
@@ -74,8 +84,15 @@ def write_head(descriptor: int, head: Head, key: bytes | None) -> None:
     content["mac"] = digest_of(json.dumps(content).encode(), key)
     data = json.dumps(content).encode() + b"\n"
     os.lseek(descriptor, 0, os.SEEK_SET)
-    os.write(descriptor, data)
+    write_all(descriptor, data)
     os.ftruncate(descriptor, len(data))
+
+
+def write_all(descriptor: int, data: bytes | bytearray) -> None:
+    """Write all of ``data``: a disk that is nearly full takes a part of it, and says so only when asked for more."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def read_head(data: bytes, key: bytes | None) -> Head | None:

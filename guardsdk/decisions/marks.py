@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from guardsdk.decisions.files import Place, write_all
+from guardsdk.decisions.locking import locked
+from guardsdk.disk import read_file
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Said = Literal["right", "wrong"]
+_WAIT_S: Final = 5.0
+"""For another who marks at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +37,32 @@ class Mark:
 
 def marks_path(log: Path) -> Path:
     """Return where the marks of the log at ``log`` are kept."""
-    return log.with_name(log.name + ".marks")
+    return Place(log).marks
 
 
 def add_marks(log: Path, marks: Iterable[Mark]) -> None:
-    """Write ``marks`` down behind those that are there. Raises ``DecisionLogError`` where that cannot be done."""
+    """Write ``marks`` down behind those that are there, all or none, in place of what a full disk left half written.
+
+    Raises ``DecisionLogError`` where that cannot be done.
+    """
     path = marks_path(log)
     lines = "".join(json.dumps(asdict(mark), separators=(",", ":")) + "\n" for mark in marks)
     try:
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write(lines)
+        # The file itself is locked, and must not be opened a second time: closing that would let go of the lock.
+        with (
+            locked(path.resolve(), _WAIT_S) as descriptor,
+            open(descriptor, "r+b", buffering=0, closefd=False) as stream,
+        ):
+            end = stream.read().rfind(b"\n") + 1
+            stream.truncate(end)
+            stream.seek(end)
+            try:
+                write_all(descriptor, lines.encode())
+            except BaseException:
+                stream.truncate(end)
+                raise
+    except DecisionLogError:
+        raise
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}"
         raise DecisionLogError(msg) from None
@@ -50,11 +71,12 @@ def add_marks(log: Path, marks: Iterable[Mark]) -> None:
 def marks_of(log: Path) -> dict[int, Mark]:
     """Return the last mark of every decision that has one, by its number; none where nothing was marked yet.
 
-    Raises ``DecisionLogError`` that names the line where the file holds anything else.
+    A last line without an end was never confirmed to anybody, and is none. Raises ``DecisionLogError`` that names the
+    line where the file holds anything else.
     """
     path = marks_path(log)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_file(path).split(b"\n")[:-1]
     except FileNotFoundError:
         return {}
     except OSError as error:

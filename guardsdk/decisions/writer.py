@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.decisions.entry import START, Entry, Line, encoded, line_of, note, timestamp
-from guardsdk.decisions.files import Head, Place, last_line, opening, read_head, write_head
+from guardsdk.decisions.files import Head, Place, last_line, opening, read_head, write_all, write_head
 from guardsdk.decisions.locking import locked
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Writer:
             digest = line.digest
             data += encoded(line)
         try:
-            _write_all(descriptor, data)
+            write_all(descriptor, data)
         except BaseException:
             with suppress(OSError):  # the next writer cuts it off otherwise
                 os.ftruncate(descriptor, tail.size)
@@ -225,12 +225,6 @@ def _seconds(when: str) -> float:
 def _estimate(body: Mapping[str, Any]) -> int:
     """Return about how many bytes a line takes; the limit of a file need not be met to the byte."""
     return 600 + sum(len(value) for value in body.values() if isinstance(value, str)) + 60 * len(body.get("scores", ()))
-
-
-def _write_all(descriptor: int, data: bytes | bytearray) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _sync_directory(directory: Path) -> None:

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardsdk.disk import read_file, write_file
 from guardsdk.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write ``state`` to ``path``, whole or not at all, readable by its owner only. Raises ``OSError``."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # with mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(state, stream, separators=(",", ":"))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_file(path, json.dumps(state, separators=(",", ":")), private=True)
 
 
 def read_state(path: Path) -> dict[str, Any]:
     """Return the state at ``path``. Raises ``InputError`` where it is no JSON object, ``OSError`` if unreadable."""
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
+        state = json.loads(read_file(path))
     except (ValueError, RecursionError):
         msg = f"{path}: no state of a monitor: it is not JSON"
         raise InputError(msg) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.disk import read_file
 from guardsdk.errors import PolicyError
 from guardsdk.policy.inheriting import read, resolved
 from guardsdk.policy.reading import meant, nearest
@@ -19,6 +21,8 @@ PRESETS: Final = ("balanced", "strict", "lenient", "children", "enterprise-assis
 """Names of the packaged policies beside the default one, each a file in ``presets/``."""
 PACKAGED: Final = (DEFAULT, *PRESETS)
 
+_DEEPEST: Final = 20
+"""Files one above the other: more than anybody can follow, and fewer than the interpreter can."""
 _HERE: Final = Path(__file__).parent
 
 
@@ -57,9 +61,12 @@ def _found(name: str, directory: Path, above: tuple[str, ...], asked: Place | No
         raise PolicyError(msg)
     path = packaged_file(name) if name in PACKAGED else directory / name
     shown = name if name in PACKAGED else str(path)
-    identity = str(path.resolve())
+    identity = os.path.realpath(path)  # not resolve(), which raises for links in a circle before Python 3.13
     if identity in above:
         msg = f"{shown}: extends itself, by way of {len(above)} file{'s' * (len(above) > 1)}"
+        raise PolicyError(msg)
+    if len(above) > _DEEPEST:
+        msg = f"{asked}: more than {_DEEPEST} files extend one another; nobody could tell what holds"
         raise PolicyError(msg)
     own = read(_text(path, name, shown, asked), shown)
     return resolved(own, lambda base, place: _found(base, path.parent, (*above, identity), place))
@@ -67,7 +74,8 @@ def _found(name: str, directory: Path, above: tuple[str, ...], asked: Place | No
 
 def _text(path: Path, name: str, shown: str, asked: Place | None) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
+        # Some editors put a mark in front, and others end lines in two characters.
+        return read_file(path).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         msg = f"{shown}: not UTF-8 text"
         raise PolicyError(msg) from None

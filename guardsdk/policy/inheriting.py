@@ -37,6 +37,8 @@ class Written:
     """Finds the places, which takes as long as reading does and is asked for where something is wrong."""
     removed: tuple[str, ...] = ()
     """Ids of principles that were inherited and taken away, here or further up."""
+    files: tuple[str, ...] = ()
+    """What was read for it, the file at the bottom first; packaged policies by their names."""
 
     @cached_property
     def places(self) -> dict[KeyPath, Place]:
@@ -50,7 +52,7 @@ class Written:
 
 def read(text: str, source: str) -> Written:
     """Read TOML ``text``, which errors call ``source``. Raises ``PolicyError`` where it is no TOML."""
-    return Written(read_toml(text, source), partial(_places, text, source))
+    return Written(read_toml(text, source), partial(_places, text, source), files=(source,))
 
 
 def _places(text: str, source: str) -> dict[KeyPath, Place]:
@@ -101,12 +103,13 @@ def _merged(base: Written, own: Written) -> Written:
         if path and path[0] not in ("principles", "extends") and path[0] not in own.content
     }
     places |= {path: place for path, place in own.places.items() if path[:1] != ("principles",)}
+    files = (*base.files, *own.files)
     changes = own.content.get("principles", [])
     if not isinstance(changes, list):  # validation says what is wrong with it
-        return Written({**top, "principles": changes}, partial(dict, places | own.places))
+        return Written({**top, "principles": changes}, partial(dict, places | own.places), files=files)
     principles = _principles(base, own, changes, places)
     removed = (*base.removed, *own.content.get("remove", ()))  # by now a list of ids
-    return Written({**top, "principles": principles}, partial(dict, places), removed)
+    return Written({**top, "principles": principles}, partial(dict, places), removed, files)
 
 
 def _principles(base: Written, own: Written, changes: list[Any], places: dict[KeyPath, Place]) -> list[Any]:

@@ -276,7 +276,7 @@ class Policy(Frozen):
             policy = cls.model_validate(written.content)
         except ValidationError as error:
             raise PolicyError(explain(error, source, written, _KEYS)) from None
-        policy._origin = Origin(written.find, written.removed)  # noqa: SLF001  its own class
+        policy._origin = Origin(written.find, written.removed, written.files)  # noqa: SLF001  its own class
         return policy
 
 

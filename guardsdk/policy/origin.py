@@ -33,6 +33,8 @@ class Origin:
     """Finds them: only where somebody asks, since most policies are read and never wrong."""
     removed: tuple[str, ...] = ()
     """Ids of principles that were inherited and taken away."""
+    files: tuple[str, ...] = ()
+    """What was read, the file at the bottom first; packaged policies by their names."""
 
     @cached_property
     def places(self) -> Mapping[KeyPath, Place]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
+from guardsdk.disk import read_file, write_file
 from guardsdk.engine.heads import Head, Ordinary
 from guardsdk.errors import TeachingError, first_problem
 from guardsdk.frozen import Frozen
@@ -19,6 +19,8 @@ from guardsdk.registry.manifest import Calibration
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from guardsdk.intervals import Share
@@ -162,10 +164,13 @@ class Lesson(Frozen):
             raise TeachingError(msg, self)
 
     def save(self, path: str | Path) -> None:
-        """Write the lesson to ``path``, JSON with its digest. Raises as ``require_armed`` does."""
+        """Write the lesson to ``path``, JSON with its digest, or leave what is there as it is.
+
+        Raises as ``require_armed`` does, and ``OSError`` where it cannot be written.
+        """
         self.require_armed()
         content = {"sha256": self.digest, **self.model_dump(mode="json")}
-        Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_file(path, json.dumps(content, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Lesson:
@@ -174,7 +179,7 @@ class Lesson(Frozen):
         Raises ``TeachingError`` where it cannot be read, was changed after it was saved, or was never armed.
         """
         try:
-            content = json.loads(Path(path).read_bytes())
+            content = json.loads(read_file(path))
             digest = content.pop("sha256")
             lesson = cls.model_validate_json(json.dumps(content))
         except OSError as error:
@@ -185,7 +190,7 @@ class Lesson(Frozen):
             made = ", since another version of guardsdk made it: teach it again from its examples"
             msg = f"{path}: {first_problem(error)}{made if other else ''}"
             raise TeachingError(msg) from None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             msg = f"{path} is no lesson"
             raise TeachingError(msg) from None
         if lesson.digest != digest:
