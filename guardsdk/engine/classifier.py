@@ -22,7 +22,7 @@ from guardsdk.engine.tokenizer import TextEncoder
 from guardsdk.engine.turns import Capacity, Turns
 from guardsdk.forking import after_fork
 from guardsdk.limits import UNLIMITED, Limits
-from guardsdk.registry.lookup import verify_files
+from guardsdk.registry.lookup import verified
 from guardsdk.text.clean import clean
 from guardsdk.text.windows import windows
 from guardsdk.verdict import Stage
@@ -196,11 +196,11 @@ class Classifier:
             return state
         with self._lock:
             if self._state is None:
-                verify_files(self.model)
                 threads = self._threads or default_threads()
-                with Beside(lambda: Runner(self.model, self._providers, threads, self._runtime)) as opening:
-                    encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
-                runner = opening.result()
+                with verified(self.model.directory, self.model.manifest.files):
+                    with Beside(lambda: Runner(self.model, self._providers, threads, self._runtime)) as opening:
+                        encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
+                    runner = opening.result()
                 cores = usable_cores() if runner.active.kind == "cpu" else 1
                 most = min(threads, cores)
 

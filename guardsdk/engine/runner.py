@@ -13,7 +13,7 @@ from guardsdk.engine import providers
 from guardsdk.engine.early import Halves
 from guardsdk.engine.session import first_line, tokens_fed
 from guardsdk.errors import ModelError
-from guardsdk.registry.lookup import verify_files
+from guardsdk.registry.lookup import verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ class Runner:
         except Exception as error:  # noqa: BLE001  a driver may raise anything; nothing is lost, see replace()
             with self._lock:
                 if self._active is active:  # else another thread has already replaced it
-                    self._active = providers.replace(active, error, self._open)
+                    self._active = providers.replace(active, error, self._open_later)
                     self._cool()
                 active, feed = self._active, tokens_fed(ids, mask, kinds)
         try:
@@ -117,8 +117,7 @@ class Runner:
         """
         if self._single is None and self._trying.acquire(blocking=False):
             try:
-                verify_files(self._model)  # they may have been replaced since the start
-                self._single = self._open("cpu", one_thread=True)
+                self._single = self._open_later("cpu", one_thread=True)
             except Exception:  # noqa: BLE001  memory may be short; every check can do without
                 self._single = active.session
             finally:
@@ -135,7 +134,7 @@ class Runner:
         if not self._trying.acquire(blocking=False):
             return
         try:
-            tried = providers.again(self._open, self._probe)
+            tried = providers.again(self._open_later, self._probe)
             with self._lock:
                 if tried is None:
                     self._cool()
@@ -156,6 +155,11 @@ class Runner:
             raise ModelError(msg)
         early, full = self._each(session, feed)
         return early.logits, full.logits
+
+    def _open_later(self, kind: Kind, *, one_thread: bool = False) -> Session:
+        """Open a session long after the start, since when the files may have been replaced."""
+        with verified(self._model.directory, self._model.manifest.files):
+            return self._open(kind, one_thread=one_thread)
 
     def _open(self, kind: Kind, *, one_thread: bool = False) -> Session:
         manifest, threads = self._model.manifest, 1 if one_thread else self._threads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,7 @@ from guardsdk.registry.manifest import AS_EVER, CONFIG_FILE, Manifest, file_entr
 from guardsdk.verdict import ArtifactRef
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from guardsdk.registry.manifest import FileEntry
     from guardsdk.settings import Settings
@@ -101,6 +102,21 @@ def verify_files(model: LoadedModel) -> None:
     verify(model.directory, model.manifest.files)
 
 
+@contextmanager
+def verified(directory: Path, files: Mapping[str, FileEntry]) -> Iterator[None]:
+    """Do what opens the files of ``directory`` between verifying them and seeing that they are still the same.
+
+    Raises as ``verify``, and ``ChecksumMismatchError`` where one was exchanged or written to in the meantime: what was
+    opened may be something else than what was compared.
+    """
+    before = _identities(directory, files)
+    verify(directory, files)
+    yield
+    if _identities(directory, files) != before:
+        msg = f"model files in {directory} were changed while they were opened: the model is refused"
+        raise ChecksumMismatchError(msg)
+
+
 def verify(directory: Path, files: Mapping[str, FileEntry]) -> None:
     """Compare every file of ``directory`` that ``files`` names with its size, then with its sha256.
 
@@ -120,6 +136,19 @@ def verify(directory: Path, files: Mapping[str, FileEntry]) -> None:
         if found != entry.sha256:
             msg = f"model file {path} has sha256 {found}, its manifest says {entry.sha256}: the model is refused"
             raise ChecksumMismatchError(msg)
+
+
+def _identities(directory: Path, files: Iterable[str]) -> list[tuple[int, ...] | None]:
+    """Return which files there are and when each was written last; none for one that is not there."""
+    found: list[tuple[int, ...] | None] = []
+    for name in files:
+        try:
+            now = (directory / name).stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns))
+    return found
 
 
 def _require(directory: Path, what: str) -> Path:

@@ -33,12 +33,16 @@ class FileEntry(Frozen):
 class Calibration(Frozen):
     """Platt scaling: ``probability = 1 / (1 + exp(-(slope * logit + intercept)))`` (Platt 1999)."""
 
+    model_config = ConfigDict(allow_inf_nan=False)  # JSON has neither, and what reads it takes both
+
     slope: float = Field(gt=0.0)
     intercept: float
 
 
 class LabelStage(Frozen):
     """How one label is read on one stage."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     calibration: Calibration
     threshold: float = Field(ge=0.0, le=1.0)

@@ -1,0 +1,103 @@
+"""Model files that change after they were compared, and before they are opened, or long after: none is used."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk import Guard, Status
+from guardsdk.engine.classifier import Classifier, Request
+from guardsdk.engine.session import OnnxRuntime
+from guardsdk.errors import ChecksumMismatchError, ModelError
+from guardsdk.registry.lookup import load_manifest, verified
+from guardsdk.verdict import Stage
+from tests.engine.failing import BreakingRuntime
+from tests.engine.test_providers import Clock
+from tests.tiny import WEAK, write_graph, write_manifest, write_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from guardsdk.engine.session import Kind, Session
+
+ATTACK = [Request("attack", Stage.INPUT)]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "tiny", cuda=True)
+
+
+def blind(path: Path) -> None:
+    """Put a graph in its place that fits in every way and finds nothing."""
+    write_graph(path, strong=WEAK)
+
+
+class Exchanging(OnnxRuntime):
+    """Somebody exchanges a file just when it was compared and is about to be opened."""
+
+    def open(self, path: Path, kind: Kind, threads: int) -> Session:
+        blind(path)
+        return super().open(path, kind, threads)
+
+
+def test_a_file_exchanged_between_comparing_and_opening_is_refused(directory: Path) -> None:
+    with pytest.raises(ChecksumMismatchError, match="changed while they were opened: the model is refused"):
+        Classifier(load_manifest(directory), "cpu", 1, runtime=Exchanging())
+
+
+def test_a_link_that_is_turned_to_another_version_meanwhile_is_noticed(directory: Path, tmp_path: Path) -> None:
+    link = tmp_path / "current"
+    link.symlink_to(directory)
+    files = load_manifest(link).manifest.files
+    with pytest.raises(ChecksumMismatchError, match="current were changed"), verified(link, files):
+        link.unlink()
+        link.symlink_to(write_model(tmp_path / "next", cuda=True))
+    with verified(link, load_manifest(link).manifest.files):
+        (link / "README.md").write_text("Of no consequence.")
+
+
+def test_what_a_gpu_leaves_to_the_cpu_is_compared_again(directory: Path) -> None:
+    classifier = Classifier(load_manifest(directory), "auto", 1, runtime=BreakingRuntime(good_runs=2))
+    assert classifier.score(ATTACK)[0].probabilities["prompt_injection"] > 0.9
+    blind(directory / "model.onnx")
+    with pytest.raises(ChecksumMismatchError, match=r"model\.onnx has sha256"):
+        classifier.score(ATTACK)
+
+
+def test_what_a_gpu_is_tried_again_with_is_compared_again(directory: Path) -> None:
+    clock, runtime = Clock(), BreakingRuntime(good_runs=1)
+    classifier = Classifier(load_manifest(directory), "auto", 1, runtime=runtime)
+    runner = classifier._loaded().runner
+    runner._clock = clock
+    assert classifier.score(ATTACK)[0].probabilities["prompt_injection"] > 0.9  # and the CPU took over
+    blind(directory / "model_cuda.onnx")
+    runtime.good_runs_later = [100]
+    clock.now += 1000.0
+    assert classifier.score(ATTACK)[0].probabilities["prompt_injection"] > 0.9
+    assert classifier.provider_active == "CPUExecutionProvider"
+
+
+def test_a_folder_that_is_gone_fails_the_check_when_the_gpu_does(directory: Path) -> None:
+    classifier = Classifier(load_manifest(directory), "auto", 1, runtime=BreakingRuntime(good_runs=1))
+    directory.rename(directory.with_name("elsewhere"))
+    with pytest.raises(ModelError, match="is missing from"):
+        classifier.score(ATTACK)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("key", ["slope", "intercept", "reference_quantiles"])
+def test_a_calibration_that_is_no_number_is_refused(directory: Path, key: str, wrong: float) -> None:
+    content = write_manifest(directory)
+    entry: dict[str, Any] = content["labels"][0]["stages"]["input"]
+    if key == "reference_quantiles":
+        entry[key] = [0.0, wrong]
+    else:
+        entry["calibration"] = {**entry["calibration"], key: wrong}
+    (directory / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=rf"manifest\.json: labels\.0\.stages\.input\..*{key}"):
+        load_manifest(directory)
+    verdict = Guard(models=directory, observers=()).check("attack")
+    assert (verdict.status, verdict.allowed) == (Status.FAILED, False)
