@@ -72,9 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 allowed, 1 not allowed as it is, 2 could not check or was called wrongly, 130 interrupted, 141 the reader of the
     output left.
     """
+    _fill_gaps()
     try:
         status = _run(argv)
-        sys.stdout.flush()  # here, where a reader that left is still expected
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that left is still expected
     except SystemExit as done:  # argparse, after --help and --version
         return done.code if isinstance(done.code, int) else Exit.DONE
     except BrokenPipeError:
@@ -87,6 +89,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = Exit.UNCHECKED
         _fail(_reason(error))
     return status
+
+
+def _fill_gaps() -> None:
+    """Put nothing in the place of standard streams that were closed before the program began.
+
+    Else the next file that is opened, a decision log for one, gets the number of standard error, and with it all that
+    libraries write there.
+    """
+    for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
+        if stream is None and (descriptor := os.open(os.devnull, os.O_RDWR)) != number:
+            os.close(descriptor)  # that place is taken
 
 
 def _reason(error: Exception) -> str:

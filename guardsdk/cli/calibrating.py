@@ -7,14 +7,14 @@ import os
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.calibration.choosing import tune
 from guardsdk.calibration.meaning import isotonic_points, meaning, platt_line
 from guardsdk.calibration.overlay import Source, overlay, told
 from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
-from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines, size_of
+from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines, require_once, size_of
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, progress, say_all, say_json, table
@@ -40,6 +40,7 @@ _BATCH: Final = 64
 
 def calibrate(options: Namespace) -> Exit:
     """Look at the texts, say what becomes of every principle, and write the overlay where the texts show it."""
+    require_once(options.benign, options.violations)
     policy = load_policy(options.policy)
     require_apart((options.out, options.report), (options.benign, options.violations, *policy.origin.files))
     stage = Stage(options.stage)
@@ -171,22 +172,29 @@ def _sampled(guard: Guard, rules: list[RuleInfo], name: str, options: Namespace)
     sample, unread = Sample(rules), Unread()
     with ExitStack() as stack:
         source = open_source(name, stack)
+        lines = _Digested(source)
         display = stack.enter_context(progress(wanted=options.progress, total=size_of(source)))
-        for batch in batches(read_lines(source, layout), _BATCH):
+        for batch in batches(read_lines(lines, layout), _BATCH):
             good = unread.sift(batch)
             texts, contexts = [line.text for line in good], [line.context for line in good]
             sample.add(guard.check_many(texts, stage=options.stage, contexts=contexts))
             display.advance(len(batch), sum(line.size for line in batch))
     if unread.count:
         complain(unread.told(name))
-    return sample, _sha256(name)
+    return sample, lines.digest.hexdigest()
 
 
-def _sha256(name: str) -> str:
-    if name == "-":
-        return "unknown (standard input)"
-    with Path(name).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+class _Digested:
+    """A stream with the sha256 of what was read from it: the file may be another by the time it is opened again."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def readline(self, limit: int) -> bytes:
+        line = self._stream.readline(limit)
+        self.digest.update(line)
+        return line
 
 
 def _base(policy: str, out: Path) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from guardsdk.cli.lines import standard_input
 from guardsdk.cli.outcome import WORDS, Exit, outcome
 from guardsdk.cli.terminal import complain, say_all, say_json, table
 from guardsdk.errors import InputError, why_unchecked
@@ -49,7 +49,7 @@ def check(guard: Guard, options: Namespace) -> Exit:
 
 def _text(given: str) -> str:
     """Return the text, read from standard input where it is ``-``; bytes that are no UTF-8 become U+FFFD."""
-    return sys.stdin.buffer.read().decode("utf-8", "replace") if given == "-" else given
+    return standard_input().read().decode("utf-8", "replace") if given == "-" else given
 
 
 def describe(verdict: Verdict) -> Iterator[str]:

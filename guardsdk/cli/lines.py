@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Literal
+from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
 
 from guardsdk.errors import InputError
 from guardsdk.verdict import Stage
@@ -26,6 +26,13 @@ _BATCH_CHARS: Final = 4_000_000
 
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """Bytes of a line that are read; a longer one is a bad line, so that no file can fill the memory."""
+
+
+class Readable(Protocol):
+    """What is read line by line."""
+
+    def readline(self, limit: int, /) -> bytes:
+        """Return the next line, at most ``limit`` bytes of it; nothing at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +117,23 @@ def layout_of(options: Namespace, name: str) -> Layout:
 
 
 def open_source(name: str, stack: ExitStack) -> IO[bytes]:
-    """Open the file to read, or standard input for ``-``."""
-    return sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
+    """Open the file to read, or standard input for ``-``. Raises ``OSError`` and as ``standard_input``."""
+    return standard_input() if name == "-" else stack.enter_context(Path(name).open("rb"))
+
+
+def standard_input() -> IO[bytes]:
+    """Return standard input. Raises ``InputError`` where it was closed before the program began."""
+    if sys.stdin is None:
+        msg = "standard input is closed: nothing can be read from it"
+        raise InputError(msg)
+    return sys.stdin.buffer
+
+
+def require_once(*names: str | None) -> None:
+    """Raise ``InputError`` where more than one of the files to read is standard input: the first would take it all."""
+    if names.count("-") > 1:
+        msg = "- stands for standard input, which can be read once: give files for the others"
+        raise InputError(msg)
 
 
 def size_of(source: IO[bytes]) -> int | None:
@@ -137,7 +159,7 @@ def batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
         yield batch
 
 
-def read_lines(stream: IO[bytes], layout: Layout, longest: int = LONGEST_LINE) -> Iterator[Line]:
+def read_lines(stream: Readable, layout: Layout, longest: int = LONGEST_LINE) -> Iterator[Line]:
     """Yield the lines of ``stream`` that are not blank; they end at a line feed. Never holds more than one line."""
     number = size = 0
     while raw := stream.readline(longest + 1):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.arguments import command, layout_options, model_option
-from guardsdk.cli.lines import layout_of, open_source, read_lines
+from guardsdk.cli.lines import layout_of, open_source, read_lines, require_once
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say_all, say_json, table
@@ -58,6 +58,7 @@ def teach_options(commands: _SubParsersAction[Any]) -> None:
 
 
 def _teach(options: Namespace) -> Exit:
+    require_once(options.violates, options.allowed, options.background)
     require_apart([options.out], (options.violates, options.allowed, options.background))
     violates = _texts(options.violates, options)
     allowed = [] if options.allowed is None else _texts(options.allowed, options)

@@ -14,6 +14,7 @@ from guardsdk.calibration.preferences import preferences
 from guardsdk.calibration.suggesting import passed, suggestions
 from guardsdk.calibration.witness import Evidence, evidence
 from guardsdk.cli.arguments import command
+from guardsdk.cli.lines import standard_input
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, say_json
@@ -96,7 +97,7 @@ def _ask(options: Namespace) -> None:
 def _answer() -> str:
     say("right, wrong, skip or quit? [r/w/s/q]")
     sys.stdout.flush()
-    return sys.stdin.readline().strip().lower()[:1] or "q"
+    return standard_input().readline().decode("utf-8", "replace").strip().lower()[:1] or "q"
 
 
 def _open(options: Namespace) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import time
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
 
 
 def say(text: str, *, to: TextIO | None = None) -> None:
-    """Write ``text`` as a line to ``to`` (standard output when left out), whatever that stream can encode."""
-    stream = sys.stdout if to is None else to
+    """Write ``text`` as a line to ``to`` (standard output when left out), whatever that stream can encode.
+
+    Raises ``OSError`` where standard output was closed before the program began.
+    """
+    stream: TextIO | None = sys.stdout if to is None else to
+    if stream is None:
+        raise OSError(errno.EBADF, "standard output is closed: the result has nowhere to go")
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
@@ -34,8 +40,9 @@ def say_json(value: object) -> None:
 
 
 def complain(text: str) -> None:
-    """Write ``text`` to standard error as exactly one line that names the program."""
-    say(f"guardsdk: {' '.join(text.split())}", to=sys.stderr)
+    """Write ``text`` to standard error, where there is one, as exactly one line that names the program."""
+    if sys.stderr is not None:  # else it would go to standard output, between rows that others read
+        say(f"guardsdk: {' '.join(text.split())}", to=sys.stderr)
 
 
 class Progress:
@@ -128,7 +135,7 @@ def progress(*, wanted: bool | None, total: int | None, unit: str = "texts", don
     For ``texts`` the sizes are bytes of a file, of which there are ``total`` (none where unknown). For any other
     ``unit`` they are numbers of that unit, ``done`` of them done before.
     """
-    if not (sys.stderr.isatty() if wanted is None else wanted):
+    if sys.stderr is None or not (sys.stderr.isatty() if wanted is None else wanted):
         return Progress()
     try:
         from tqdm import tqdm  # noqa: PLC0415  an extra

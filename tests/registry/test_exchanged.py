@@ -52,9 +52,10 @@ def test_a_link_that_is_turned_to_another_version_meanwhile_is_noticed(directory
     link = tmp_path / "current"
     link.symlink_to(directory)
     files = load_manifest(link).manifest.files
+    turned = tmp_path / "turned"
+    turned.symlink_to(write_model(tmp_path / "next", cuda=True))
     with pytest.raises(ChecksumMismatchError, match="current were changed"), verified(link, files):
-        link.unlink()
-        link.symlink_to(write_model(tmp_path / "next", cuda=True))
+        turned.replace(link)
     with verified(link, load_manifest(link).manifest.files):
         (link / "README.md").write_text("Of no consequence.")
 
