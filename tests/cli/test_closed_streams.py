@@ -93,7 +93,7 @@ def test_what_was_read_is_what_the_digest_is_of() -> None:
     reading, writing = os.pipe()  # which gives its content once
     os.write(writing, content)
     os.close(writing)
-    with open(reading, "rb") as stream:
+    with os.fdopen(reading, "rb") as stream:
         lines = _Digested(stream)
         assert [line.number for line in read_lines(lines, Layout("txt"))] == [1, 3, 4]
     assert lines.digest.hexdigest() == hashlib.sha256(content).hexdigest()
