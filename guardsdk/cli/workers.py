@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.cli.outcome import Exit
 from guardsdk.errors import GuardError
 from guardsdk.guard import Guard
 
@@ -92,8 +95,17 @@ class _Process:
 
 
 def _begin(how: How) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
     _Process.guard = Guard(how.policy, models=how.model, providers=how.providers, threads=1, early_exit=how.early_exit)
     _Process.stage = how.stage
+
+
+def _end_with_parent() -> None:
+    """End where the scan was killed: a worker holds both ends of the pipe it waits at, and would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(Exit.UNCHECKED)
 
 
 def _check(batch: Batch) -> list[Verdict]:

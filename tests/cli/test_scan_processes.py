@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import guardsdk
 from guardsdk import Guard, GuardError
 from guardsdk.cli import workers
 from guardsdk.cli.lines import Line
 from guardsdk.cli.workers import How, checked
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Runner
 
 
@@ -47,6 +50,33 @@ def test_a_process_that_dies_ends_the_scan_and_names_the_way_on(monkeypatch: pyt
     how = How("input", None, None, "cpu")
     with Guard() as guard, pytest.raises(GuardError, match="--resume"):
         list(checked([[Line(1, 10, text="One.")]], guard, how, 2))
+
+
+LASTING = """
+import itertools, sys
+from guardsdk import Guard
+from guardsdk.cli.lines import Line
+from guardsdk.cli.workers import How, checked
+
+if __name__ == "__main__":
+    lines = ([Line(number, 1, text="One.")] for number in itertools.count(1))
+    for _ in checked(lines, Guard(), How("input", None, None, "cpu"), 2):
+        print("checked", flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_no_process_outlives_a_scan_that_was_killed(tmp_path: Path) -> None:
+    program = tmp_path / "lasting.py"
+    program.write_text(LASTING)
+    own = {**os.environ, "PYTHONPATH": str(Path(guardsdk.__file__).parents[1])}
+    with subprocess.Popen([sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own) as scan:
+        assert scan.stdout is not None
+        assert scan.stdout.readline() == b"checked\n"
+        scan.kill()
+        # The output of a process ends once everybody has let go of it whom it was handed down to.
+        rest, _ = scan.communicate(timeout=120)
+        assert rest == b""
 
 
 def test_batches_are_read_only_a_few_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
