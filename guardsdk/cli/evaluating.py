@@ -129,8 +129,8 @@ def _run(options: Namespace) -> Exit:
         exits = [runs.run(layer, _beside(options.out, layer)) for layer in layers_of(guards.policy)]
         if answers is not None and options.cache is None:
             answers.close()
-            for path in options.out.parent.glob(f"{kept.name}*"):  # SQLite keeps two more files beside it
-                path.unlink()
+            for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite keeps more files beside it
+                kept.with_name(kept.name + suffix).unlink(missing_ok=True)
         return max(exits)
 
 

@@ -159,7 +159,7 @@ _READERS: Final = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}
 def _parsed(text: bytes, source: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:  # its message may quote the text
+    except (ValueError, RecursionError):  # its message may quote the text
         msg = f"{source}: not JSON in UTF-8"
         raise EvaluationError(msg) from None
 

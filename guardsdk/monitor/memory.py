@@ -102,7 +102,7 @@ class Memory:
             self.alerts.kept.extend(Alert.model_validate(alert) for alert in state["alerts"])
             self.alerts.total, self.alerts.suppressed = int(state["raised"]), int(state["suppressed"])
             self.alerts.cool(state["cooling"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             msg = f"{source}: no state of a monitor of this version ({_words(error)})"
             raise InputError(msg) from None
 

@@ -124,6 +124,7 @@ def test_our_own_layout_as_lines_and_as_a_table(tmp_path: Path) -> None:
     ("name", "text", "reason"),
     [
         ("a.jsonl", '{"prompt": "x", "expectation": "comply"}\n{"prompt": ', "a.jsonl:2: not JSON"),
+        ("a.jsonl", "[" * 200_000, "a.jsonl:1: not JSON"),
         ("a.jsonl", '{"prompt": "x", "expectation": "maybe"}', "a.jsonl:1: no case: expectation"),
         ("a.jsonl", '{"prompt": "x", "expectation": "comply", "colour": 1}', "a.jsonl:1: no case: colour"),
         ("a.jsonl", '{"prompt": "  ", "expectation": "comply"}', "needs a text"),

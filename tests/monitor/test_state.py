@@ -117,6 +117,9 @@ def test_a_state_with_a_broken_part_changes_nothing() -> None:
     ("place", "value"),
     [
         (("now_s",), float("nan")),
+        (("now_s",), 10**400),
+        (("checks",), float("inf")),
+        (("traffic", "totals", "input"), [10**400, 1.0]),
         (("traffic", "scores", "input/prompt_injection", "evidence"), float("nan")),
         (("traffic", "rates", "input/blocked", "tail"), float("inf")),
         (("traffic", "rates", "input/blocked", "counts"), [-1.0, 5.0]),
