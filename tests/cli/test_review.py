@@ -43,10 +43,15 @@ def numbers(log: Path, stage: str) -> list[int]:
     return [record["seq"] for record in records(log, Query(stage=stage))]
 
 
+def typed(words: str) -> io.TextIOWrapper:
+    """Return what stands in for standard input: like the real one, bytes below characters."""
+    return io.TextIOWrapper(io.BytesIO(words.encode()), encoding="utf-8")
+
+
 def test_decisions_are_marked_one_by_one_and_what_was_said_before_quitting_is_kept(
     run: Runner, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("w\nx\ns\nwrong\nq\n"))
+    monkeypatch.setattr(sys, "stdin", typed("w\nx\ns\nwrong\nq\n"))
     assert run.alone("review", "mark", log, "--stage", "input", "--by", "dana") == 0
     assert run.out.count("right, wrong, skip or quit?") == 5
     assert "no-injection" in run.out
@@ -55,7 +60,7 @@ def test_decisions_are_marked_one_by_one_and_what_was_said_before_quitting_is_ke
     marks = marks_of(log)
     assert [mark.said for mark in marks.values()] == ["wrong", "wrong"]
     assert {mark.by for mark in marks.values()} == {"dana"}
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))  # nobody there: nothing more is marked
+    monkeypatch.setattr(sys, "stdin", typed(""))  # nobody there: nothing more is marked
     assert run.alone("review", "mark", log, "--stage", "input") == 0
     assert marks_of(log) == marks
 
