@@ -167,6 +167,7 @@ class DecisionLog:
         Raises ``OSError`` where the key can be neither read nor made.
         """
         if self._pseudonyms is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # a monitor may ask before the first line is written
             self._pseudonyms = Pseudonyms(_kept_key(self._place, self.rules.lock_timeout_s))
         return self._pseudonyms.of(actor)
 

@@ -241,3 +241,8 @@ def test_rules_that_cannot_be_meant_are_refused() -> None:
     for wrong in ({"max_bytes": 10}, {"keep_days": 0}, {"fsync": "often"}, {"on_error": "allow"}, {"age": 1}):
         with pytest.raises(ValidationError):
             LogRules.model_validate(wrong)
+
+
+def test_a_pseudonym_is_given_before_the_first_line_makes_the_folder(tmp_path: Path) -> None:
+    log = DecisionLog(tmp_path / "new" / "decisions.jsonl")
+    assert log.pseudonym("eve") == DecisionLog(tmp_path / "new" / "decisions.jsonl").pseudonym("eve")
