@@ -42,7 +42,7 @@ class CheckRecord:
     embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     """[H], unit length: what the text is about, the mean over the windows that were scored, for an observer whose
     ``wants_embedding`` is true. None for all others, for a text nobody scored, and for a model that gives none. A
-    remembered verdict has the one it was reached with, rounded to half precision."""
+    remembered verdict has the one it was reached with, which cannot be written to."""
 
 
 @runtime_checkable

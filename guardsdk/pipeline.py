@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from guardsdk.belonging import mark_of
 from guardsdk.errors import GuardError, ModelError
 from guardsdk.flights import Flights
 from guardsdk.limits import Limits, default_seconds
@@ -139,7 +140,8 @@ class Pipeline:
         seconds = (self._deadline_s if deadline_s is None else deadline_s) or default_seconds(texts)
         limits = self._timeless if seconds is None else Limits.within(seconds, self._max_waiting)
         embeddings: Embeddings = {}
-        judged = self._judge(texts, stage, around, limits, embeddings=embeddings)
+        marks = [mark_of(text) for text in texts]
+        judged = self._judge(texts, stage, around, limits, marks=marks, embeddings=embeddings)
         for place, kinds in enumerate(uncovered):
             if kinds:
                 judged[place] = not_covered(self._policy, judged[place], kinds)
@@ -148,7 +150,7 @@ class Pipeline:
             for place, text in enumerate(texts):
                 judged[place] = limited(judged[place], len(text))
         share = (time.perf_counter() - started) / len(texts)
-        verdicts = [judged[place].lasted(share, text) for place, text in enumerate(texts)]
+        verdicts = [judged[place].lasted(share, mark) for place, mark in enumerate(marks)]
         if self._recorder is None and not self._observers:
             return verdicts
         records: Sequence[CheckRecord] = [
@@ -167,6 +169,7 @@ class Pipeline:
         around: Sequence[Surroundings],
         limits: Limits,
         *,
+        marks: Sequence[bytes],
         embeddings: Embeddings,
     ) -> dict[int, Verdict]:
         """Return a verdict for every text, by its place and each the caller's own, without its duration.
@@ -199,7 +202,7 @@ class Pipeline:
             beside = around[place].read_on(stage, assembly.paired)
             key: Hashable = (beside.prompt, beside.system, text)
             if self._cache is not None:
-                key = digest = assembly.keys.key(stage, beside, text)
+                key = digest = assembly.keys.key(stage, beside, marks[place])
                 if self._remembered(digest, (place,), judged, embeddings):
                     continue
             jobs.setdefault(key, _Job(text, beside)).places.append(place)
@@ -220,7 +223,7 @@ class Pipeline:
         for place in places:
             judged[place] = hit.verdict.copied()
             if hit.embedding is not None:
-                embeddings[place] = hit.embedding.astype("float32")
+                embeddings[place] = hit.embedding
         return True
 
     def _score_once(
@@ -282,7 +285,8 @@ class Pipeline:
                 if embedding is not None:
                     embeddings[place] = embedding
             if self._cache is not None and verdict.status is Status.COMPLETE and isinstance(key, bytes):
-                kept = None if embedding is None else embedding.astype("float16")
+                # A copy, where a view would keep the rows of others alive; the observers of every hit share it.
+                kept = None if embedding is None else _unchanging(embedding.copy())
                 self._cache.put(key, verdict.remembered(), kept)
 
     def _ends(self, context: str) -> str:
@@ -322,6 +326,11 @@ class Pipeline:
 def _each(places: Iterable[int], verdict: Verdict) -> dict[int, Verdict]:
     """Return a copy of ``verdict`` for each of ``places``."""
     return {place: verdict.copied() for place in places}
+
+
+def _unchanging(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    array.flags.writeable = False
+    return array
 
 
 def _stages_of(policy: Policy) -> frozenset[Stage]:

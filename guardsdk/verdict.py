@@ -261,14 +261,14 @@ class Verdict(_Computed):
         """Return a copy as the cache keeps it."""
         return Verdict.of({**self.__dict__, "scores": self.scores.copy(), "cached": True})
 
-    def lasted(self, duration_s: float, text: str) -> Verdict:
-        """Return the verdict itself with how long the check of ``text`` took, and knowing that text from now on.
+    def lasted(self, duration_s: float, mark: bytes) -> Verdict:
+        """Return the verdict itself with how long the check took, and knowing its text, by its mark, from now on.
 
         For who has just reached it: nobody else may have it yet.
         """
         self.__dict__["duration_s"] = duration_s
         _set_given(self, self._named)  # however it was made
-        _set_mark(self, mark_of(text))
+        _set_mark(self, mark)
         return self
 
     def is_of_another(self, text: str) -> bool:

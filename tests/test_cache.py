@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardsdk.belonging import mark_of
 from guardsdk.cache import Keys, VerdictCache
 from guardsdk.guard import Guard
 from guardsdk.surroundings import NOWHERE, Surroundings
@@ -28,18 +29,18 @@ def verdict() -> Verdict:
 def test_every_part_changes_the_key() -> None:
     base, other = Keys("model", "policy", "100"), Keys("model", "policy", "200")
     keys = [
-        base.key(Stage.INPUT, NOWHERE, "text"),
-        base.key(Stage.OUTPUT, NOWHERE, "text"),
-        base.key(Stage.INPUT, Surroundings(""), "text"),
-        base.key(Stage.INPUT, Surroundings("text"), ""),
-        base.key(Stage.INPUT, Surroundings(None, "text"), ""),
-        base.key(Stage.INPUT, NOWHERE, "text "),
-        other.key(Stage.INPUT, NOWHERE, "text"),
-        Keys("modelp", "olicy", "100").key(Stage.INPUT, NOWHERE, "text"),
+        base.key(Stage.INPUT, NOWHERE, mark_of("text")),
+        base.key(Stage.OUTPUT, NOWHERE, mark_of("text")),
+        base.key(Stage.INPUT, Surroundings(""), mark_of("text")),
+        base.key(Stage.INPUT, Surroundings("text"), mark_of("")),
+        base.key(Stage.INPUT, Surroundings(None, "text"), mark_of("")),
+        base.key(Stage.INPUT, NOWHERE, mark_of("text ")),
+        other.key(Stage.INPUT, NOWHERE, mark_of("text")),
+        Keys("modelp", "olicy", "100").key(Stage.INPUT, NOWHERE, mark_of("text")),
     ]
     assert all(one != two for one, two in combinations(keys, 2))
-    assert keys[0] == Keys("model", "policy", "100").key(Stage.INPUT, NOWHERE, "text")
-    assert {len(key) for key in keys} == {16}
+    assert keys[0] == Keys("model", "policy", "100").key(Stage.INPUT, NOWHERE, mark_of("text"))
+    assert {len(key) for key in keys} == {32}
 
 
 any_text = st.text(st.characters(exclude_categories=()))
@@ -53,7 +54,11 @@ def test_keys_are_equal_exactly_when_surroundings_and_text_are(
     one: tuple[Surroundings, str], two: tuple[Surroundings, str]
 ) -> None:
     keys = Keys("model")
-    assert (keys.key(Stage.OUTPUT, *one) == keys.key(Stage.OUTPUT, *two)) == (one == two)
+
+    def key(around: Surroundings, text: str) -> bytes:
+        return keys.key(Stage.OUTPUT, around, mark_of(text))
+
+    assert (key(*one) == key(*two)) == (one == two)
 
 
 def test_the_least_recently_used_entry_goes_first() -> None:
@@ -107,5 +112,5 @@ def test_after_a_check_nothing_holds_the_text(model_directory: Path) -> None:
         entries = dict(guard._cache._entries)
     assert len(entries) == 1
     for key, kept in entries.items():
-        assert len(key) == 16
+        assert len(key) == 32
         assert "unmistakable" not in repr(kept)

@@ -92,7 +92,10 @@ def test_a_remembered_verdict_comes_with_the_embedding_it_was_reached_with(
     assert [fresh.cached, cached.cached] == [False, True]
     assert all(map(unit, asked.records))
     first, second = [record.embedding for record in asked.records]
-    assert np.allclose(first, second, atol=1e-3)  # type: ignore[arg-type]
+    assert np.array_equal(first, second)  # type: ignore[arg-type]
+    assert second is not None
+    with pytest.raises(ValueError, match="read-only"):  # it is everybody's
+        second[0] = 0.0
 
 
 def test_nothing_is_kept_where_nobody_asks(directory: Path) -> None:

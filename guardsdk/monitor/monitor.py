@@ -156,7 +156,8 @@ class Monitor:
             seen = glance(verdict, self._watched, self.rules.band) if known is None else known
             memory.tick(time_s)
             memory.checks += 1
-            if record.embedding is not None and not memory.sketcher.ready and seen.stage is Stage.INPUT:
+            # One text over and over, as a probe of a service sends, teaches nothing new.
+            if not memory.sketcher.ready and seen.stage is Stage.INPUT and not verdict.cached:
                 memory.sketcher.learn(record.embedding)
             for change in memory.traffic.take(verdict, seen, time_s, self._chance):
                 alert = about_traffic(change, record, memory.traffic.since_model)

@@ -59,9 +59,9 @@ class Sketcher:
             return None
         return hashlib.blake2b(self._mean.tobytes() + self._out.tobytes(), digest_size=8).hexdigest()
 
-    def learn(self, embedding: NDArray[np.float32]) -> None:
-        """Take ``embedding`` [H] of one more ordinary text for a lesson, until there are enough."""
-        if self.ready:
+    def learn(self, embedding: NDArray[np.float32] | None) -> None:
+        """Take ``embedding`` [H] of one more ordinary text for a lesson, where it has one, until there are enough."""
+        if embedding is None or self.ready:
             return
         if self._lessons and len(self._lessons[0]) != len(embedding):
             self._lessons.clear()  # another model
