@@ -42,13 +42,8 @@ class Runtime(Protocol):
     """Where the scores are computed; it may change while the program runs, when a device fails."""
 
     @property
-    def provider_active(self) -> str:
-        """The execution provider in use."""
-        ...
-
-    @property
-    def provider_reason(self) -> str | None:
-        """Why it is not the best one asked for."""
+    def provider(self) -> tuple[str, str | None]:
+        """The execution provider in use, and why it is not the best one asked for; none where it is."""
         ...
 
 
@@ -313,8 +308,7 @@ class Pipeline:
             about["model"] = assembly.model
             # A runtime that has to load again, in a forked child, may find that it cannot.
             try:
-                about["provider_active"] = assembly.runtime.provider_active
-                about["provider_reason"] = assembly.runtime.provider_reason
+                about["provider_active"], about["provider_reason"] = assembly.runtime.provider
             except Exception:  # noqa: BLE001, S110  the scores stand, and the fields say that nobody knows
                 pass
         return about

@@ -52,17 +52,14 @@ class WordScreen:
 
 
 class StillRuntime:
-    provider_active = "CPUExecutionProvider"
-    provider_reason: str | None = None
+    provider: tuple[str, str | None] = ("CPUExecutionProvider", None)
 
 
 class GoneRuntime:
     @property
-    def provider_active(self) -> str:
+    def provider(self) -> tuple[str, str | None]:
         msg = "cannot load again"
         raise ModelError(msg)
-
-    provider_reason: str | None = None
 
 
 PRINCIPLES = (

@@ -80,14 +80,13 @@ class Classifier:
         after_fork(self._renew)
 
     @property
-    def provider_active(self) -> str:
-        """The execution provider in use, such as ``CPUExecutionProvider``."""
-        return self._loaded().runner.active.provider
+    def provider(self) -> tuple[str, str | None]:
+        """The execution provider in use, such as ``CPUExecutionProvider``, and why it is not the best one asked for.
 
-    @property
-    def provider_reason(self) -> str | None:
-        """Why that is not the best provider asked for; None where it is."""
-        return self._loaded().runner.active.reason
+        None in place of a reason where it is.
+        """
+        active = self._loaded().runner.active
+        return active.provider, active.reason
 
     @property
     def has_early_exit(self) -> bool:
@@ -165,8 +164,10 @@ class Classifier:
         self, loaded: _Loaded, rows: list[Row], tallies: list[Tally], limits: Limits, *, heads: Heads | None
     ) -> None:
         rows, same = distinct(rows) if len(rows) > len(tallies) else (rows, {})
-        plan = plan_batches([row.length for row in rows], _ROWS[loaded.runner.active.kind], _TOKENS)
-        batches = [[rows[index] for index in batch] for batch in plan]
+        batches = [rows]
+        if len(rows) > 1:
+            plan = plan_batches([row.length for row in rows], _ROWS[loaded.runner.active.kind], _TOKENS)
+            batches = [[rows[index] for index in batch] for batch in plan]
         for members, outputs in loaded.abreast.run(batches, limits, lambda row: not tallies[row.owner].settled):
             odds = log_odds(outputs.logits, self.model.activation)
             if heads is not None:

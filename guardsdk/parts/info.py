@@ -61,6 +61,7 @@ def describe(assembly: Assembly, classifier: Classifier, provider_requested: str
     for (label, stage), named in offered(bound.policy.recalibrate, assembly.panel.operating_points).items():
         labels[label] = (*labels.get(label, ()), stage)
         points.setdefault(label, {})[stage] = dict(named)
+    active, reason = classifier.provider
     return GuardInfo(
         model=model.ref,
         directory=model.directory,
@@ -73,8 +74,8 @@ def describe(assembly: Assembly, classifier: Classifier, provider_requested: str
             for rule in rules
         ),
         provider_requested=provider_requested,
-        provider_active=classifier.provider_active,
-        provider_reason=classifier.provider_reason,
+        provider_active=active,
+        provider_reason=reason,
         early_exit=tuple(stage for stage in Stage if stage in assembly.panel.early_exit and classifier.has_early_exit),
         context_stages=tuple(stage for stage in Stage if stage in assembly.paired),
         versions=installed_versions(),

@@ -22,7 +22,7 @@ def heard() -> bool:
 
 
 def _imported() -> bool:
-    return any(name in sys.modules for name in _API)
+    return not sys.modules.keys().isdisjoint(_API)
 
 
 class Unheard:

@@ -34,5 +34,6 @@ class HiddenTextScreen:
 
 
 def _reading(text: str) -> Reading:
-    passages: Spans = tuple([(one.start, one.end) for one in hidden(text)])
+    found = hidden(text)
+    passages: Spans = tuple([(one.start, one.end) for one in found]) if found else ()
     return Reading(scores={LABEL: float(bool(passages))}, coverage=1.0, spans=lambda _: passages or ((0, len(text)),))

@@ -55,17 +55,18 @@ def test_cuda_that_was_asked_for_and_is_missing_is_an_error(offered: list[str], 
 def test_auto_uses_a_gpu_that_passes_its_probe(tiny: LoadedModel) -> None:
     runtime = BreakingRuntime(good_runs=100)
     classifier = Classifier(tiny, "auto", 1, runtime=runtime)
-    assert (classifier.provider_active, classifier.provider_reason) == (CUDA, None)
+    assert classifier.provider == (CUDA, None)
     assert runtime.opened == [("model_cuda.onnx", "cuda")]
 
 
 @pytest.mark.parametrize("silently", [False, True])
 def test_auto_leaves_a_gpu_that_fails_its_probe_and_says_why(tiny: LoadedModel, *, silently: bool) -> None:
     classifier = Classifier(tiny, "auto", 1, runtime=BreakingRuntime(good_runs=0, silently=silently))
-    assert classifier.provider_active == CPU
-    assert classifier.provider_reason is not None
-    assert f"{CUDA} did not pass its probe run" in classifier.provider_reason
-    assert "\n" not in classifier.provider_reason
+    provider, reason = classifier.provider
+    assert provider == CPU
+    assert reason is not None
+    assert f"{CUDA} did not pass its probe run" in reason
+    assert "\n" not in reason
     assert classifier.score(ATTACK)[0].probabilities["prompt_injection"] > 0.9
 
 
@@ -82,15 +83,16 @@ def test_a_gpu_that_breaks_later_is_replaced_and_no_text_is_lost(
     runtime = BreakingRuntime(good_runs=2, silently=silently)
     classifier = Classifier(tiny, requested, 1, runtime=runtime)
     assert classifier.score(ATTACK)[0].probabilities["prompt_injection"] > 0.9
-    assert classifier.provider_active == CUDA
+    assert classifier.provider[0] == CUDA
     texts = [Request("filler " * count + word, Stage.INPUT) for word in ("attack", "please") for count in (1, 30, 90)]
     reference = Classifier(tiny, "cpu", 1).score(texts)
     found = classifier.score(texts)
     assert [scores.probabilities for scores in found] == [scores.probabilities for scores in reference]
     assert all(scores.coverage == 1.0 for scores in found)
-    assert classifier.provider_active == CPU
-    assert classifier.provider_reason is not None
-    assert f"{CUDA} failed during a run" in classifier.provider_reason
+    provider, reason = classifier.provider
+    assert provider == CPU
+    assert reason is not None
+    assert f"{CUDA} failed during a run" in reason
     assert runtime.opened == [("model_cuda.onnx", "cuda"), ("model.onnx", "cpu")]
 
 
