@@ -28,8 +28,8 @@ _PRESENT = b"+"
 class Keys:
     """Makes the cache keys of one guard, for as long as its model, policy, lessons and canaries stay the same.
 
-    A key is two BLAKE2b digests (RFC 7693), each keyed with a secret made for this process: it cannot be matched against
-    digests of guessed texts made elsewhere.
+    A key is two BLAKE2b digests (RFC 7693), each keyed with a secret made for this process: it cannot be matched
+    against digests of guessed texts made elsewhere.
     """
 
     def __init__(self, *parts: str) -> None:
@@ -103,7 +103,13 @@ class VerdictCache:
                 return None
 
     def put(self, key: bytes, verdict: Verdict, embedding: NDArray[np.float32] | None = None) -> None:
-        """Store ``verdict`` under ``key``, and with it the embedding it was reached with."""
+        """Store ``verdict`` under ``key``, and with it the embedding it was reached with.
+
+        That is copied, as a view would keep the rows of others alive, and cannot be written to: every hit shares it.
+        """
+        if embedding is not None:
+            embedding = embedding.copy()
+            embedding.flags.writeable = False
         with self._lock:
             self._entries[key] = Known(verdict, embedding)
 

@@ -280,9 +280,7 @@ class Pipeline:
                 if embedding is not None:
                     embeddings[place] = embedding
             if self._cache is not None and verdict.status is Status.COMPLETE and isinstance(key, bytes):
-                # A copy, where a view would keep the rows of others alive; the observers of every hit share it.
-                kept = None if embedding is None else _unchanging(embedding.copy())
-                self._cache.put(key, verdict.remembered(), kept)
+                self._cache.put(key, verdict.remembered(), embedding)
 
     def _ends(self, context: str) -> str:
         """Clean a context, a huge one cut to its two ends: the parts the engine keeps anyway."""
@@ -307,7 +305,7 @@ class Pipeline:
         if assembly is not None:
             about["model"] = assembly.model
             # A runtime that has to load again, in a forked child, may find that it cannot.
-            try:
+            try:  # noqa: SIM105  a context manager more at every check
                 about["provider_active"], about["provider_reason"] = assembly.runtime.provider
             except Exception:  # noqa: BLE001, S110  the scores stand, and the fields say that nobody knows
                 pass
@@ -320,11 +318,6 @@ class Pipeline:
 def _each(places: Iterable[int], verdict: Verdict) -> dict[int, Verdict]:
     """Return a copy of ``verdict`` for each of ``places``."""
     return {place: verdict.copied() for place in places}
-
-
-def _unchanging(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    array.flags.writeable = False
-    return array
 
 
 def _stages_of(policy: Policy) -> frozenset[Stage]:

@@ -144,7 +144,7 @@ class Tally:
 
     def _mean_embedding(self) -> NDArray[np.float32] | None:
         if self._embedding is None or len(self._done) == 1:  # of one window it is what the model gave
-            return self._embedding  # type: ignore[return-value]
+            return self._embedding
         norm = float(np.linalg.norm(self._embedding))
         return (self._embedding / (norm or 1.0)).astype(np.float32)
 
