@@ -51,7 +51,7 @@ REWORDINGS: Final = (
 """Ways to ask the same thing again, written for this benchmark."""
 STEPS: Final = 14
 """Parts of an attack a probing user adds one after the other, and of a harmless text its author."""
-DRAFTS: Final = 60
+DRAFTS: Final = 300
 """Harmless texts that are written step by step, and as many that are asked again in other words."""
 
 

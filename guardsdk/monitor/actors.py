@@ -226,6 +226,9 @@ class Actors:
         for key, data in list(self._packed.items()):
             yield f"{key:016x}", data
 
+    def say(self) -> None:
+        """Log what went wrong. Here nothing can; called without the monitor's lock, for a handler may check again."""
+
     def merge(self, pseudonym: str, other: Actor, window_s: float) -> None:
         """Add what another process knows of an actor."""
         known = self.get(pseudonym)

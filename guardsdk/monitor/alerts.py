@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """The scores of a label are distributed otherwise than before."""
     RATE_SHIFT = "rate_shift"
     """The share of blocked, flagged, degraded, out-of-range or boundary texts has changed."""
+    MODEL_CHANGE = "model_change"
+    """Another model scores the texts of a stage: its scores are compared with its own from now on."""
     REPEATED_BLOCKS = "repeated_blocks"
     """An actor is blocked again and again, more often than the others."""
     REPHRASED = "rephrased"

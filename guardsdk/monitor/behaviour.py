@@ -61,6 +61,8 @@ class Seen(NamedTuple):
     """Compares the actor's last texts with each other, this one the last; for few texts, too, as it takes its time."""
     refusal: float = 0.0
     """The score of the label ``refusal``; on stage output."""
+    changed_s: float = -math.inf
+    """When the model changed: what was scored before does not compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def asked(
     time_s, held, closeness = seen.time_s, seen.held, seen.closeness
     close = closeness is not None and closeness >= -adjacent
     others = everybody() if held or close or actor.blocked or actor.near else None
+    if actor.seen_s < seen.changed_s:
+        _look_anew(actor)
     since = time_s - actor.seen_s
     left = fading(since, rules.window_s)
     if since > 0.0:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from guardsdk.monitor.sketch import Sketcher
+    from guardsdk.monitor.sketch import Sketchers
 
 ACTORS: Final = 512
 """Actors whose newest texts are held; ten embeddings of each take 15 kB."""
@@ -24,6 +24,8 @@ class Late(NamedTuple):
     closeness: float
     """Log-odds of its score over the threshold's."""
     embedding: NDArray[np.float32]
+    model: str
+    """Digest of the model that gave both."""
 
 
 class Lately:
@@ -56,21 +58,26 @@ class Lately:
         There must be one before it to be a variant of, and none of the same actor's that was taken from ``since_s`` on:
         or whoever sends one text a thousand times would have everybody look like that.
         """
-        times = [text.time_s for text in self._texts.get(pseudonym, ()) if text.time_s >= since_s]
+        times = [text.time_s for text in self._since(pseudonym, since_s)]
         if not times[1:] or self._counted_s.get(pseudonym, since_s - 1.0) >= since_s:
             return False
         self._counted_s[pseudonym] = times[-1]
         return True
 
-    def newest(self, pseudonym: str) -> NDArray[np.float32] | None:
-        """Return the embedding of an actor's newest text, or none."""
-        texts = self._texts.get(pseudonym)
-        return texts[-1].embedding if texts else None
+    def sketch(self, pseudonym: str | None, sketchers: Sketchers) -> bytes | None:
+        """Return the sketch of an actor's newest text, or none."""
+        texts = None if pseudonym is None else self._texts.get(pseudonym)
+        return sketchers.of(texts[-1].model).sketch(texts[-1].embedding) if texts else None
 
-    def steps(self, pseudonym: str, since_s: float, sketcher: Sketcher, least: float) -> list[Step]:
+    def _since(self, pseudonym: str, since_s: float) -> list[Late]:
+        """Return an actor's texts from ``since_s`` on, the oldest first; only those that compare with the newest."""
+        texts = self._texts.get(pseudonym, ())
+        return [text for text in texts if text.time_s >= since_s and text.model == texts[-1].model]
+
+    def steps(self, pseudonym: str, since_s: float, sketchers: Sketchers, least: float) -> list[Step]:
         """Return an actor's texts from ``since_s`` on, the oldest first; ``least`` is how like variants are."""
-        texts = [text for text in self._texts.get(pseudonym, ()) if text.time_s >= since_s]
-        found = sketcher.likest([text.embedding for text in texts]) if texts else None
+        texts = self._since(pseudonym, since_s)
+        found = sketchers.of(texts[-1].model).likest([text.embedding for text in texts]) if texts else None
         if found is None:
             return [Step(text.closeness, None) for text in texts]
         return [Step(text.closeness, like >= least) for text, like in zip(texts, found, strict=True)]

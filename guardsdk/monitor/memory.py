@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.errors import InputError
 from guardsdk.monitor.actors import Actor, Actors
 from guardsdk.monitor.alerts import Alert, Alerts
-from guardsdk.monitor.sketch import Sketcher
+from guardsdk.monitor.behaviour import Everybody
+from guardsdk.monitor.sketch import Sketchers
 from guardsdk.monitor.traffic import Traffic
+from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from guardsdk.policy.monitoring import MonitorRules
-    from guardsdk.verdict import Stage
 
 FORMAT: Final = "guardsdk-monitor"
 VERSION: Final = 2
@@ -49,7 +50,7 @@ class Memory:
         self.checks = 0
         self.now_s = 0.0
         """The newest check, in seconds since the epoch: the clock of everything that fades or expires."""
-        self.sketcher = Sketcher(secret)
+        self.sketchers = Sketchers(secret)
         self.traffic = Traffic(rules, references)
         self.actors = Actors(rules.actors.max_actors, rules.actors.ttl_s, self._clock)
         self.alerts = Alerts(rules.keep_alerts, rules.cooldown_s, self._clock)
@@ -65,6 +66,15 @@ class Memory:
         if time_s > self.now_s or self.now_s - time_s > _SET_BACK_S:
             self.now_s = time_s
 
+    def everybody_but(self, actor: Actor) -> Everybody:
+        """Return the shares among all others; the text just counted is the actor's own."""
+        of, traffic = actor.checks + 1.0, self.traffic
+        return Everybody(
+            traffic.share("blocked", actor.blocks + 1.0, of),
+            traffic.share("adjacent", actor.adjacent + 1.0, of),
+            traffic.share_of_variants,
+        )
+
     def state(self, known: Known) -> dict[str, Any]:
         """Return everything as JSON values: figures, digests, pseudonyms and sketches, and no text."""
         return {
@@ -76,8 +86,8 @@ class Memory:
             "checks": self.checks,
             "now_s": self.now_s,
             "traffic": self.traffic.state(),
-            "references": self.traffic.references(),
-            "lessons": self.sketcher.state(),
+            "references": self.traffic.scores.references(),
+            "lessons": self.sketchers.state(),
             "actors": {name: base64.b64encode(data).decode() for name, data in self.actors.items()},
             "alerts": [alert.model_dump(mode="json") for alert in self.alerts.kept],
             "raised": self.alerts.total,
@@ -94,7 +104,7 @@ class Memory:
                 msg = "its time is no number"
                 raise ValueError(msg)  # noqa: TRY301  one place says what is wrong
             self.traffic.restore(state["traffic"])
-            self.sketcher.restore(state["lessons"])
+            self.sketchers.restore(_lessons(state["lessons"], self.traffic.scores.model(Stage.INPUT)))
             for name, data in state["actors"].items():
                 actor = Actor.unpacked(base64.b64decode(data, validate=True))
                 actor.require_numbers()
@@ -109,15 +119,14 @@ class Memory:
     def merge(self, other: Memory) -> None:
         """Add what another process remembers.
 
-        Histograms, counts and evidence add up. Texts of actors can be compared only where both learned the same of
-        embeddings, as they do where one began from the other's state; otherwise the other's are left out.
+        Histograms, counts and evidence add up, scores of each model with those of the same. Texts of actors can be
+        compared only where both learned the same of embeddings, as they do where one began from the other's state;
+        otherwise the other's are left out.
         """
         self.checks += other.checks
         self.now_s = max(self.now_s, other.now_s)
         self.traffic.merge(other.traffic)
-        if not self.sketcher.ready:
-            self.sketcher.restore(other.sketcher.state())
-        alike = self.sketcher.lessons == other.sketcher.lessons
+        alike = self.sketchers.merge(other.sketchers)
         for name, data in other.actors.items():
             actor = Actor.unpacked(data)
             if not alike:
@@ -137,10 +146,17 @@ class Memory:
         parent's to save, and would be there twice where both states are put together.
         """
         self.now_s = parent.now_s
-        self.sketcher = parent.sketcher
+        self.sketchers = parent.sketchers
         self.actors = parent.actors
         self.actors.renew(self._clock)
         self.alerts.cool(parent.alerts.cooling())
+
+
+def _lessons(given: Any, model: str) -> list[dict[str, Any]]:  # noqa: ANN401  JSON
+    """Return the lessons of a state; older ones have those of one model at most, the one in use."""
+    if given is None or isinstance(given, dict):
+        return [{"model": model, **given}] if given else []
+    return [dict(one) for one in given]
 
 
 def _require_format(state: Mapping[str, Any]) -> None:

@@ -15,11 +15,11 @@ from guardsdk.errors import InputError
 from guardsdk.forking import after_fork
 from guardsdk.monitor.actors import NO_SCORE
 from guardsdk.monitor.alerts import Kind, tell
-from guardsdk.monitor.behaviour import Everybody, Seen, answered, asked
+from guardsdk.monitor.behaviour import Seen, answered, asked
 from guardsdk.monitor.files import read_state, write_state
 from guardsdk.monitor.lately import Late, Lately
 from guardsdk.monitor.memory import Known, Memory
-from guardsdk.monitor.telling import about_actor, about_traffic
+from guardsdk.monitor.telling import about_actor, about_model, about_traffic
 from guardsdk.monitor.traffic import glance, watched
 from guardsdk.monitor.waiting import Waiting
 from guardsdk.policy.monitoring import MonitorRules
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from guardsdk.monitor.actors import Actor, Actors
     from guardsdk.monitor.alerts import Alert
     from guardsdk.monitor.approach import Step
-    from guardsdk.monitor.behaviour import Told
+    from guardsdk.monitor.behaviour import Everybody, Told
     from guardsdk.monitor.traffic import Glance
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
@@ -129,11 +129,12 @@ class Monitor:
         pseudonym, time_s = self._pseudonym(record.actor), record.started_ns / _NANOSECONDS
         with self._lock:
             self._memory.tick(time_s)
-            if self._waiting.add(record, seen):
+            # At once where the model is another one: what an actor did is weighed by what is known of that.
+            if self._waiting.add(record, seen) or self._memory.traffic.is_new(seen):
                 self._file()
             for one in self._of_actor(pseudonym, record, seen, time_s):
                 self._raise(about_actor(one, pseudonym, record))
-        tell(self._listeners, self._fresh)
+        self._tell()
 
     def catch_up(self) -> None:
         """File the checks that wait to be filed with others, and tell of what they show."""
@@ -146,7 +147,12 @@ class Monitor:
         with self._lock:
             self._file()
             yield self._memory
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say what is new. The lock is free: a listener, or a handler of the log, may come back with a check."""
         tell(self._listeners, self._fresh)
+        self._memory.actors.say()
 
     def _file(self) -> None:
         """Put the figures of the checks that wait where they belong; the lock is held."""
@@ -157,8 +163,10 @@ class Monitor:
             memory.tick(time_s)
             memory.checks += 1
             # One text over and over, as a probe of a service sends, teaches nothing new.
-            if not memory.sketcher.ready and seen.stage is Stage.INPUT and not verdict.cached:
-                memory.sketcher.learn(record.embedding)
+            if record.embedding is not None and seen.stage is Stage.INPUT and not verdict.cached:
+                memory.sketchers.of(seen.model).learn(record.embedding)
+            if memory.traffic.meet(verdict, seen, time_s):
+                self._raise(about_model(record, memory.traffic.count(seen.stage)))
             for change in memory.traffic.take(verdict, seen, time_s, self._chance):
                 alert = about_traffic(change, record, memory.traffic.since_model)
                 change.series.begin_anew()
@@ -179,6 +187,7 @@ class Monitor:
         pseudonym = self._pseudonym(actor)
         with self._lock:
             left_s = self._memory.actors.get(pseudonym).limited_until_s - now_ns / _NANOSECONDS
+        self._memory.actors.say()
         rules = self.rules.enforcement
         # More than is ever given was given by a clock that was ahead; clocks of replicas differ a little.
         return rules if rules is not None and 0.0 < left_s <= 2.0 * rules.for_s else None
@@ -237,19 +246,18 @@ class Monitor:
             self._memory.actors = shared = make(self._memory.actors, self.rules.actors.ttl_s)
         return shared
 
-    def lessons(self) -> dict[str, Any] | None:
-        """Return what was learned of embeddings as JSON values; none before enough was."""
+    def lessons(self) -> list[dict[str, Any]]:
+        """Return what was learned of the embeddings of each model as JSON values; nothing before enough was."""
         with self._up_to_date() as memory:
-            return memory.sketcher.state()
+            return memory.sketchers.state()
 
-    def learn_from(self, lessons: dict[str, Any]) -> None:
-        """Compare texts by ``lessons`` of another monitor from now on. Raises ``InputError`` where they are none."""
+    def learn_from(self, lessons: Sequence[dict[str, Any]]) -> None:
+        """Compare texts by ``lessons`` of other monitors from now on, those of models that were seen here.
+
+        Raises ``InputError`` where they are none.
+        """
         with self._lock:
-            try:
-                self._memory.sketcher.restore(lessons)
-            except (KeyError, TypeError, ValueError):
-                msg = "these are no lessons of a monitor"
-                raise InputError(msg) from None
+            self._memory.sketchers.learn_from(lessons)
 
     def _known(self) -> Known:
         return Known(self.policy.ref.model_dump(), self._pseudonym("guardsdk monitor")[:_KEY_CHARACTERS])
@@ -265,13 +273,6 @@ class Monitor:
         """Return what stands for ``actor`` in alerts: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104)."""
         return self._pseudonym(actor)
 
-    def _sketch(self, pseudonym: str, record: CheckRecord) -> bytes | None:
-        """Return the sketch of the actor's text, on stage output of the one that it answers."""
-        embedding = record.embedding
-        if record.verdict.stage is Stage.OUTPUT:
-            embedding = self._lately.newest(pseudonym)
-        return None if embedding is None else self._memory.sketcher.sketch(embedding)
-
     def _of_actor(self, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> Sequence[Told]:
         rules, memory = self.rules, self._memory
         asks, refusal = seen.stage is Stage.INPUT, 0.0
@@ -281,12 +282,14 @@ class Monitor:
                 return ()  # most answers leave no trace
         elif record.embedding is not None:
             closeness = NO_SCORE if seen.closeness is None else seen.closeness
-            self._lately.note(pseudonym, Late(time_s, closeness, record.embedding))
+            self._lately.note(pseudonym, Late(time_s, closeness, record.embedding, seen.model))
             # By chance, and not every so many checks: those may be answers each time.
             if self._chance() < memory.traffic.share_compared:
-                self._sample(pseudonym, time_s)
-        sketch, lately = partial(self._sketch, pseudonym, record), partial(self._steps, pseudonym, time_s)
-        now = Seen(time_s, seen.closeness, seen.held, sketch, lately, refusal)
+                self._sample(pseudonym, seen.model, time_s)
+        whose = None if asks and record.embedding is None else pseudonym
+        sketch = partial(self._lately.sketch, whose, memory.sketchers)  # of an answer, of the text that it answers
+        lately = partial(self._steps, pseudonym, time_s)
+        now = Seen(time_s, seen.closeness, seen.held, sketch, lately, refusal, memory.traffic.changed_s)
         told: Sequence[Told] = ()
         for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
             actor = memory.actors.get(pseudonym)
@@ -305,11 +308,11 @@ class Monitor:
 
     def _steps(self, pseudonym: str, time_s: float) -> list[Step]:
         rules = self.rules.actors
-        return self._lately.steps(pseudonym, time_s - rules.window_s, self._memory.sketcher, rules.similarity)
+        return self._lately.steps(pseudonym, time_s - rules.window_s, self._memory.sketchers, rules.similarity)
 
-    def _sample(self, pseudonym: str, time_s: float) -> None:
+    def _sample(self, pseudonym: str, model: str, time_s: float) -> None:
         memory, since_s = self._memory, time_s - self.rules.actors.window_s
-        if memory.sketcher.ready and self._lately.count(pseudonym, since_s):
+        if memory.sketchers.of(model).ready and self._lately.count(pseudonym, since_s):
             memory.traffic.note_variant(self._steps(pseudonym, time_s)[-1].variant)
 
     def _renew(self) -> None:
@@ -320,11 +323,5 @@ class Monitor:
         self._memory.follow(parent)
 
     def _everybody_but(self, actor: Actor) -> Everybody:
-        """Return the shares among all others; the text just counted is the actor's own."""
         self._file()
-        of, traffic = actor.checks + 1.0, self._memory.traffic
-        return Everybody(
-            traffic.share("blocked", actor.blocks + 1.0, of),
-            traffic.share("adjacent", actor.adjacent + 1.0, of),
-            traffic.share_of_variants,
-        )
+        return self._memory.everybody_but(actor)

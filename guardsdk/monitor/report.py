@@ -170,7 +170,7 @@ def _scores(memory: Memory, references: Mapping[str, list[float]]) -> list[Marku
             "recent scores, the outlines what came before and, where the model has it, its benign calibration data."
         )
     ]
-    for (stage, label), series in sorted(memory.traffic.scores.items()):
+    for stage, label, series in sorted(memory.traffic.scores.items(), key=lambda one: one[:2]):
         recent = series.recent_counts
         if above(recent, 1) == 0.0 and not series.counts[-1]:
             continue  # a rule that found nothing

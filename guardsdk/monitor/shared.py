@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import secrets
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import GuardError, InputError
@@ -43,6 +45,8 @@ class SharedActors(Actors):
         self._read: tuple[str, bytes] | None = None
         self.problem: str | None = None
         """Why Redis could not be used the last time; none where it could."""
+        self._unsaid: deque[str] = deque()
+        """Problems that were not logged yet."""
 
     def get(self, pseudonym: str) -> Actor:
         """Return what the replicas remember, or a new actor."""
@@ -94,9 +98,16 @@ class SharedActors(Actors):
         """Yield what this process remembers."""
         return self._local.items()
 
+    def say(self) -> None:
+        """Log what went wrong since it was asked last."""
+        while self._unsaid:
+            with suppress(IndexError):  # another thread has taken the last
+                found = self._unsaid.popleft()
+                _logger.warning("monitor: Redis failed with %s; actors are watched per process", found)
+
     def _fail(self, error: Exception) -> None:
         if self.problem is None:  # once, not for every check until somebody mends it
-            _logger.warning("monitor: Redis failed with %s; actors are watched per process", type(error).__name__)
+            self._unsaid.append(type(error).__name__)
         self.problem = type(error).__name__
 
 
@@ -139,12 +150,10 @@ class Shared:
 
         Call it now and then, such as every ten seconds. Raises ``redis.RedisError`` where Redis cannot be reached.
         """
-        lessons = self._monitor.lessons()
-        if lessons is not None:
-            self._client.set(f"{self._namespace}:lessons", json.dumps(lessons), nx=True)
-        agreed = self._client.get(f"{self._namespace}:lessons")
-        if agreed is not None:
-            self._monitor.learn_from(json.loads(agreed))
+        agreed = f"{self._namespace}:lessons by model"
+        for lessons in self._monitor.lessons():
+            self._client.hsetnx(agreed, lessons["model"], json.dumps(lessons))
+        self._monitor.learn_from([json.loads(lessons) for lessons in self._client.hvals(agreed)])
         state = self._monitor.state() | {"actors": {}}  # those are shared already
         replica = f"{self._replica}-{os.getpid()}"  # a forked child is a replica of its own
         self._client.set(f"{self._namespace}:replica:{replica}", json.dumps(state), ex=self._expire_s)

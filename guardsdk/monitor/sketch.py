@@ -8,6 +8,9 @@ Two unit vectors at an angle ``a`` fall on different sides of a random plane wit
 Similarity estimation techniques from rounding algorithms, STOC 2002). The share of differing signs over 256 planes
 gives the angle to about 0.1 (one standard deviation, in radians). The planes depend on a secret: without it the signs
 say nothing of what a text was about.
+
+Embeddings of two models have nothing in common: each has its own lessons and its own planes, and sketches of two models
+are as far apart as those of any two texts.
 """
 
 # ruff: noqa: PLC0415  making a guard must not load numpy
@@ -17,7 +20,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +37,8 @@ LEARNED_FROM: Final = 512
 """Texts before the first sketch. From a quarter of it already most rewordings are told from other texts."""
 DIRECTIONS: Final = 16
 """Directions taken out; of 384, they hold nine tenths of the variance."""
+_MODELS: Final = 4
+"""Models whose lessons are kept, those used last."""
 _TINY: Final = 1e-9
 """Length of what is left of an embedding from which on it points anywhere."""
 _COSINES: Final = tuple(math.cos(math.pi * differing / BITS) for differing in range(BITS + 1))
@@ -108,6 +116,12 @@ class Sketcher:
         cosines = (rows @ rows.T).tolist()
         return [max(row[:at], default=-1.0) for at, row in enumerate(cosines)]
 
+    def copy_of(self, other: Sketcher) -> bool:
+        """Learn what ``other`` has learned, unless enough was; tell whether sketches of both can be compared."""
+        if not self.ready:
+            self.restore(other.state())
+        return self.lessons == other.lessons
+
     def state(self) -> dict[str, Any] | None:
         """Return what was learned as JSON values; none before enough was."""
         if self._mean is None or self._out is None:
@@ -127,6 +141,48 @@ class Sketcher:
             msg = "what was learned of embeddings holds numbers that are none"
             raise ValueError(msg)
         self._settle(table[0], table[1:])
+
+
+class Sketchers:
+    """A sketcher for each of the models seen last. Not thread-safe."""
+
+    def __init__(self, secret: Callable[[], bytes]) -> None:
+        """Begin with none; ``secret`` is what their planes depend on."""
+        self._secret = secret
+        self._of: OrderedDict[str, Sketcher] = OrderedDict()
+
+    def of(self, model: str) -> Sketcher:
+        """Return the sketcher for embeddings of the model with this digest."""
+        found = self._of.get(model)
+        if found is None:
+            found = self._of[model] = Sketcher(lambda: self._secret() + model.encode())
+            if len(self._of) > _MODELS:
+                self._of.popitem(last=False)
+        else:
+            self._of.move_to_end(model)
+        return found
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return what was learned as JSON values, with the digest of each model."""
+        learned = ((model, sketcher.state()) for model, sketcher in self._of.items())
+        return [{"model": model, **state} for model, state in learned if state is not None]
+
+    def restore(self, state: Sequence[dict[str, Any]]) -> None:
+        """Take over what ``state`` returned. Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is none."""
+        for one in state:
+            self.of(str(one["model"])).restore(one)
+
+    def learn_from(self, lessons: Sequence[dict[str, Any]]) -> None:
+        """Take over those of ``lessons`` that are of models it was asked for. Raises ``InputError`` where it cannot."""
+        try:
+            self.restore([one for one in lessons if one["model"] in self._of])
+        except (KeyError, TypeError, ValueError):
+            msg = "these are no lessons of a monitor"
+            raise InputError(msg) from None
+
+    def merge(self, other: Sketchers) -> bool:
+        """Learn from ``other`` what was not learned here; tell whether sketches made by either can be compared."""
+        return all([self.of(model).copy_of(theirs) for model, theirs in other._of.items() if theirs.ready])
 
 
 def similarity(one: bytes, other: bytes) -> float:

@@ -58,6 +58,18 @@ def about_traffic(change: Change, record: CheckRecord, since_model: int | None) 
     )
 
 
+def about_model(record: CheckRecord, checks: float) -> Alert:
+    """Return the alert that another model than before, in ``checks`` of the stage, has scored ``record``."""
+    return Alert(
+        kind=Kind.MODEL_CHANGE,
+        severity=Severity.INFO,
+        time_ns=record.started_ns,
+        stage=record.verdict.stage,
+        evidence={"checks": checks},
+        model=_digest(record),
+    )
+
+
 def _digest(record: CheckRecord) -> str | None:
     model = record.verdict.model
     return None if model is None else model.digest

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from guardsdk.errors import GuardError
-from guardsdk.monitor.drift import RATE_EDGES, SCORE_EDGES, Series, shares
+from guardsdk.monitor.drift import RATE_EDGES, Series
+from guardsdk.monitor.scores import NO_MODEL, Scores
 from guardsdk.verdict import Action, Stage, Status
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ class Glance(NamedTuple):
     """Whether a principle keeps the text from passing as it is."""
     rates: tuple[bool, ...]
     """One for each of ``RATES``."""
+    model: str
+    """Digest of the model that scored it, or ``NO_MODEL``."""
 
 
 def odds_of(probability: float) -> float:
@@ -105,7 +106,8 @@ def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: floa
         # A text that only lowered thresholds hold back is not held against its actor once more.
         held = action not in _PASSES and any(one.fired and one.principle_id == deciding for one in evaluations)
     flagged = deciding is not None and action is Action.FLAG
-    return Glance(stage, closeness, held, (held, flagged, verdict.status is not Status.COMPLETE, foreign, boundary))
+    rates = (held, flagged, verdict.status is not Status.COMPLETE, foreign, boundary)
+    return Glance(stage, closeness, held, rates, NO_MODEL if verdict.model is None else verdict.model.digest)
 
 
 def _ratio(one: Evaluation) -> float:
@@ -129,11 +131,8 @@ class Traffic:
     ) -> None:
         """Begin with nothing; ``references`` gives the quantiles of a model's benign scores per label and stage."""
         self._rules = rules
-        self._references = references
-        self.scores: dict[tuple[Stage, str], Series] = {}
+        self.scores = Scores(rules, references)
         self.rates: dict[tuple[Stage, str], Series] = {}
-        self._scores_at: dict[Stage, dict[str, Series]] = {stage: {} for stage in Stage}
-        """``scores`` by stage: taken in at every check."""
         self._rates_at: dict[Stage, tuple[Series, ...]] = {}
         """``rates`` by stage, in the order of ``RATES``."""
         self.totals: dict[Stage, list[float]] = {}
@@ -148,43 +147,46 @@ class Traffic:
         """The lowest threshold a label is held against, by ``stage/label``."""
         self.models: list[tuple[str, int]] = []
         """Digest of each model in turn, with the number of checks before its first; the newest sixteen."""
-        self._model: dict[Stage, str] = {}
+        self.changed_s = -math.inf
+        """When the model of stage input changed last: what an actor's texts scored before does not compare."""
         self._checks = 0
+
+    def is_new(self, seen: Glance) -> bool:
+        """Whether another model than the stage's last has scored."""
+        return seen.model not in (NO_MODEL, self.scores.model(seen.stage))
+
+    def meet(self, verdict: Verdict, seen: Glance, time_s: float) -> bool:
+        """Go on with the model of a check that is to be taken in; tell whether the stage's model has changed."""
+        if not self.is_new(seen):
+            return False
+        stage, model = seen.stage, seen.model
+        news = self.scores.follow(stage, model, self._checks)
+        for one in sorted(verdict.evaluations, key=lambda one: -one.threshold):
+            self.thresholds[f"{stage}/{one.label}"] = one.threshold
+        if model not in [digest for digest, _ in self.models] or (news and self.models[-1][0] != model):
+            self.models.append((model, self._checks))
+            del self.models[:-16]
+        if news and stage is Stage.INPUT:
+            self.changed_s = time_s
+        return news
 
     def take(self, verdict: Verdict, seen: Glance, time_s: float, chance: Callable[[], float]) -> Sequence[Change]:
         """Take in one check and return the series that have changed by what evidence and size the rules ask for."""
         rules, stage = self._rules, seen.stage
-        if verdict.model is not None and self._model.get(stage) != verdict.model.digest:
-            self._new_model(verdict, verdict.model.digest)
         self._checks += 1
         self._count(verdict, seen, int(time_s // rules.slot_s))
-        known, scores, find = self._scores_at[stage], verdict.scores, bisect_right
-        try:
-            numbers = [(known[label], find(SCORE_EDGES, score)) for label, score in scores.items()]
-        except KeyError:  # a label's first score
-            numbers = [
-                (known.get(label) or self._score_series(stage, label), find(SCORE_EDGES, score))
-                for label, score in scores.items()
-            ]
+        numbers = self.scores.numbers(stage, verdict.scores)
         numbers += zip(self._rates_at.get(stage) or self._rate_series(stage), seen.rates, strict=True)
         reached = Series.take_in(numbers, chance(), rules.run_length)
         return self._changed(stage, reached) if reached else ()
 
     def _changed(self, stage: Stage, reached: Sequence[Series]) -> list[Change]:
         """Return those of ``reached`` whose change is of a size that matters."""
-        scores = [Change(stage, label, is_rate=False, series=one) for label, one in self._scores_at[stage].items()]
+        scores = [Change(stage, label, is_rate=False, series=one) for label, one in self.scores.at(stage).items()]
         both = zip(RATES, self._rates_at[stage], strict=True)
         rates = [Change(stage, name, is_rate=True, series=one) for name, one in both]
         found = [change for change in (*scores, *rates) if change.series in reached]
         return [one for one in found if one.series.psi >= (self._rules.rate_psi if one.is_rate else self._rules.psi)]
-
-    def _new_model(self, verdict: Verdict, digest: str) -> None:
-        self._model[verdict.stage] = digest
-        for one in sorted(verdict.evaluations, key=lambda one: -one.threshold):
-            self.thresholds[f"{verdict.stage}/{one.label}"] = one.threshold
-        if not self.models or self.models[-1][0] != digest:
-            self.models.append((digest, self._checks))
-            del self.models[:-16]
 
     @property
     def since_model(self) -> int | None:
@@ -199,6 +201,10 @@ class Traffic:
         totals = self.totals.get(Stage.INPUT) or _NOTHING
         hits, checks = totals[_PLACES[what]] - less, totals[0] - of
         return (max(0.0, hits) + _PRIOR_HITS) / (max(0.0, checks) + _PRIOR_CHECKS)
+
+    def count(self, stage: Stage) -> float:
+        """Return the number of checks of ``stage``."""
+        return self.totals.get(stage, _NOTHING)[0]
 
     @property
     def share_of_variants(self) -> float:
@@ -215,25 +221,6 @@ class Traffic:
         """Count a text that was compared; none where it could not be."""
         if variant is not None:
             self.variants = [self.variants[0] + variant, self.variants[1] + 1.0]
-
-    def references(self) -> dict[str, list[float]]:
-        """Return the share of each bin in the model's reference, by ``stage/label``; empty where there is none."""
-        try:
-            found = self._references()
-        except GuardError:  # no model any more, or none yet
-            return {}
-        return {f"{stage}/{label}": shares(quantiles, SCORE_EDGES) for (label, stage), quantiles in found.items()}
-
-    def reference(self, stage: Stage, label: str) -> list[float] | None:
-        """Return the share of each bin in the model's reference, or none where it has none."""
-        quantiles = self._references().get((label, stage))
-        return shares(quantiles, SCORE_EDGES) if quantiles else None
-
-    def _score_series(self, stage: Stage, label: str) -> Series:
-        fixed = self.reference(stage, label) if self._rules.reference == "model" else None
-        series = self.scores[stage, label] = Series(SCORE_EDGES, self._rules.window, fixed)
-        self._scores_at[stage][label] = series
-        return series
 
     def _rate_series(self, stage: Stage) -> tuple[Series, ...]:
         made = tuple(Series(RATE_EDGES, self._rules.window) for _ in RATES)
@@ -265,8 +252,7 @@ class Traffic:
 
     def merge(self, other: Traffic) -> None:
         """Add what another process has seen."""
-        for (stage, name), series in other.scores.items():
-            (self.scores.get((stage, name)) or self._score_series(stage, name)).merge(series)
+        self.scores.merge(other.scores)
         for stage, rates in other._rates_at.items():
             for own, theirs in zip(self._rates_at.get(stage) or self._rate_series(stage), rates, strict=True):
                 own.merge(theirs)
@@ -280,14 +266,17 @@ class Traffic:
         self.variants = [one + two for one, two in zip(self.variants, other.variants, strict=True)]
         self.principles.update(other.principles)
         self.thresholds = other.thresholds | self.thresholds
-        self._checks += other._checks
+        self.changed_s = max(self.changed_s, other.changed_s)
         known = {digest for digest, _ in self.models}
-        self.models += [one for one in other.models if one[0] not in known]
+        earlier = [one for one in other.models if one[0] not in known]
+        if earlier:  # what is in use here came last
+            self.models = (earlier + [(digest, first + other._checks) for digest, first in self.models])[-16:]
+        self._checks += other._checks
 
     def state(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return {
-            "scores": {f"{stage}/{name}": series.state() for (stage, name), series in self.scores.items()},
+            **self.scores.state(),
             "rates": {f"{stage}/{name}": series.state() for (stage, name), series in self.rates.items()},
             "totals": {stage.value: totals for stage, totals in self.totals.items()},
             "slots": {str(slot): dict(counts) for slot, counts in self.slots.items()},
@@ -295,14 +284,19 @@ class Traffic:
             "principles": dict(self.principles),
             "thresholds": self.thresholds,
             "models": [[digest, checks] for digest, checks in self.models],
+            "changed_s": self.changed_s if math.isfinite(self.changed_s) else None,
             "checks": self._checks,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``state`` returned. Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is none."""
-        for key, series in state["scores"].items():
-            stage, _, name = key.partition("/")
-            self._score_series(Stage(stage), name).restore(series)
+        self.models = [(str(digest), int(checks)) for digest, checks in state["models"]]
+        self.scores.restore(state, self.models[-1][0] if self.models else NO_MODEL)
+        if state.get("changed_s") is not None:
+            self.changed_s = float(state["changed_s"])
+            if not math.isfinite(self.changed_s):
+                msg = "the time of a change is no number"
+                raise ValueError(msg)
         for key, series in state["rates"].items():
             word, _, name = key.partition("/")
             stage = Stage(word)
@@ -318,7 +312,6 @@ class Traffic:
         self.variants = [float(hits), float(checks)]
         self.principles = _counter(state["principles"])
         self.thresholds = {key: float(threshold) for key, threshold in state["thresholds"].items()}
-        self.models = [(str(digest), int(checks)) for digest, checks in state["models"]]
         self._checks = int(state["checks"])
 
 

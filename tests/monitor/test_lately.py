@@ -11,7 +11,7 @@ import pytest
 from guardsdk.monitor import Kind, Monitor, lately
 from guardsdk.monitor.approach import LATELY
 from guardsdk.monitor.lately import Late, Lately
-from guardsdk.monitor.sketch import LEARNED_FROM, Sketcher
+from guardsdk.monitor.sketch import LEARNED_FROM, Sketchers
 from guardsdk.verdict import Stage
 from tests.monitor.test_behaviour import embedding
 from tests.monitor.test_monitor import policy, record
@@ -85,26 +85,25 @@ def shares_of(watching: Monitor) -> list[float]:
 
 def test_only_a_few_texts_of_a_few_actors_are_held_and_those_told_of_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lately, "ACTORS", 2)
-    held, sketcher = Lately(), Sketcher(lambda: b"x")
+    held, sketchers = Lately(), Sketchers(lambda: b"x")
     for at in range(LATELY + 3):
-        held.note("a", Late(float(at), float(at), embedding(at)))
-    steps = held.steps("a", 0.0, sketcher, 0.5)
+        held.note("a", Late(float(at), float(at), embedding(at), "m"))
+    steps = held.steps("a", 0.0, sketchers, 0.5)
     assert [step.closeness for step in steps] == [float(at) for at in range(3, LATELY + 3)]
     assert {step.variant for step in steps} == {None}
-    assert len(held.steps("a", LATELY, sketcher, 0.5)) == 3
+    assert len(held.steps("a", LATELY, sketchers, 0.5)) == 3
     assert not held.count("a", LATELY + 2.0)  # none before it lately
     assert held.count("a", 0.0)
     assert not held.count("a", 0.0)
     assert held.count("a", LATELY + 2.5) is False
-    held.note("b", Late(0.0, 0.0, embedding(1)))
+    held.note("b", Late(0.0, 0.0, embedding(1), "m"))
     held.begin_anew("a")
-    assert len(held.steps("a", 0.0, sketcher, 0.5)) == 1
-    assert np.array_equal(held.newest("a"), embedding(LATELY + 2))  # type: ignore[arg-type]  # there is one
-    held.note("a", Late(0.0, 0.0, embedding(2)))
-    held.note("c", Late(0.0, 0.0, embedding(3)))
-    assert held.newest("b") is None
+    assert len(held.steps("a", 0.0, sketchers, 0.5)) == 1
+    held.note("a", Late(0.0, 0.0, embedding(2), "m"))
+    held.note("c", Late(0.0, 0.0, embedding(3), "m"))
+    assert held.steps("b", 0.0, sketchers, 0.5) == []
     held.forget("a")
-    assert held.newest("a") is None
+    assert held.steps("a", 0.0, sketchers, 0.5) == []
 
 
 def test_nothing_saved_is_long_enough_to_hold_an_embedding(state: dict[str, object]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from guardsdk import GuardError
 from guardsdk.monitor import Kind, Monitor
 from guardsdk.monitor.shared import Shared
+from guardsdk.policy.monitoring import Enforcement
 from tests.monitor.test_monitor import MARKER, feed, harmless, policy, record
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def test_replicas_agree_on_how_texts_are_compared(running: Redis) -> None:
     chance = np.random.default_rng(1)
     for monitor in (one, two):
         for _ in range(512):
-            monitor._memory.sketcher.learn(chance.standard_normal(16).astype(np.float32))
+            monitor._memory.sketchers.of("m").learn(chance.standard_normal(16).astype(np.float32))
     assert one.lessons() != two.lessons()
     first.publish()
     second.publish()
@@ -148,3 +149,32 @@ def test_without_redis_each_replica_goes_on_alone(running: Redis, caplog: pytest
     assert caplog.text.count("Redis failed") == 1
     with pytest.raises(GuardError, match="not in Redis"):
         monitor.forget("a")
+
+
+def test_a_handler_of_the_log_may_check_again(running: Redis) -> None:
+    monitor, _ = replica(running)
+    limiting = Monitor(policy(window=400, enforcement=Enforcement()), key=KEY)
+    Shared(limiting, running.client, namespace="test")
+    running.stop()
+    came_back: list[str] = []
+
+    class Checks(logging.Handler):
+        def emit(self, told: logging.LogRecord) -> None:
+            came_back.append(told.getMessage())
+            monitor.on_check(record(1, actor="handler"))
+            limiting.limits("handler", record(1).started_ns)
+
+    handler = Checks()
+    logging.getLogger("guardsdk").addHandler(handler)
+    try:
+        for work in (
+            lambda: monitor.on_check(record(0, actor="a")),
+            lambda: limiting.limits("a", record(0).started_ns),
+        ):
+            worker = threading.Thread(target=work, daemon=True)
+            worker.start()
+            worker.join(60)
+            assert not worker.is_alive(), "the handler waits for the lock of the check that logged"
+    finally:
+        logging.getLogger("guardsdk").removeHandler(handler)
+    assert len(came_back) == 2
