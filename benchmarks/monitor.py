@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks.hardware import machine
 from benchmarks.pages import fill_in
 from benchmarks.traffic import Scored, Traffic, scored
-from guardsdk.monitor import Kind, Monitor
+from guardsdk.monitor import Kind, Monitor, Severity
 from guardsdk.monitor.traffic import glance, watched
 from guardsdk.observing import CheckRecord
 from guardsdk.policy.load import default_policy
@@ -84,7 +84,9 @@ class Harmless:
     held: int
     """Runs in which a text was blocked by mistake."""
     told: dict[str, int]
-    """Runs with an alert about the actor, by kind."""
+    """Runs with an alert about the actor that is more than an ``info``, by kind."""
+    doubtful: int = 0
+    """Runs with an alert about the actor that is an ``info``, and no other."""
 
 
 HARMLESS: Final = {"drafts": "a text written step by step", "retries": "a question asked in seven wordings"}
@@ -173,11 +175,13 @@ def of_traffic(traffic: Traffic) -> dict[str, tuple[tuple[Kind, ...], Callable[[
     near = [text for text in everything if not _held(text) and _closeness(text) >= -3.5]
     attacks = [text for text in [*pools["attacks"], *pools["harmful"]] if _held(text)]
     changed = (Kind.SCORE_DRIFT, Kind.RATE_SHIFT)
+    # That the model is another one is told with its first check; the scenario is found where its effect is.
+    updated = (Kind.RATE_SHIFT,)
     return {
         "slow drift": (changed, lambda chance: mixed(traffic, chance, lambda n: 0.3 * n / LONGEST, near, 2500)),
         "burst of attacks": (changed, lambda chance: mixed(traffic, chance, lambda n: 0.5 * (n < 400), attacks)),
         "new language": (changed, lambda chance: mixed(traffic, chance, lambda _: 0.1, pools["other_language"])),
-        "model update": (changed, lambda chance: mixed(traffic, chance, lambda _: 1.0, pools["updated_model"])),
+        "model update": (updated, lambda chance: mixed(traffic, chance, lambda _: 1.0, pools["updated_model"])),
     }
 
 
@@ -293,6 +297,7 @@ def harmless(traffic: Traffic, state: dict[str, Any]) -> Iterator[Harmless]:
     source = ordinary(traffic, chance)
     for name, what in HARMLESS.items():
         told: Counter[str] = Counter()
+        doubtful = 0
         sessions = traffic.sessions.get(name, [])
         for number, texts in enumerate(sessions):
             replay, actor = Replay(state), f"{name}{number}"
@@ -301,9 +306,12 @@ def harmless(traffic: Traffic, state: dict[str, Any]) -> Iterator[Harmless]:
                     replay.feed(next(source))
                 replay.feed(Step(text, actor))
             pseudonym = replay.monitor.pseudonym(actor)
-            told.update({alert.kind.value for alert in replay.raised if alert.actor == pseudonym})
+            about = [alert for alert in replay.raised if alert.actor == pseudonym]
+            more = {alert.kind.value for alert in about if alert.severity is not Severity.INFO}
+            told.update(more)
+            doubtful += bool(about) and not more
         held = sum(any(map(_held, texts)) for texts in sessions)
-        yield Harmless(what, len(sessions), held, dict(told))
+        yield Harmless(what, len(sessions), held, dict(told), doubtful)
 
 
 def _found(  # noqa: PLR0917  one line of the table
@@ -386,10 +394,11 @@ def markdown(result: dict[str, Any]) -> str:
         delay = "" if one.delay is None else f"{one.delay:g}"
         naive = f"{one.naive_found}" + ("" if one.naive_delay is None else f" (after {one.naive_delay:g})")
         lines.append(_row((one.scenario, rules, f"{one.runs}", f"{one.found}", f"{one.in_time}", delay, naive)))
-    rows_again = ["| harmless, and repetitive | runs | blocked by mistake | with an alert |", "|---|---:|---:|---:|"]
+    header = ("harmless, and repetitive", "runs", "blocked by mistake", "with a warning", "with an `info` only")
+    rows_again = [_row(header), "|---|---:|---:|---:|---:|"]
     for again in [Harmless(**one) for one in result["harmless"]]:
         kinds = ", ".join(f"{count} (`{kind}`)" for kind, count in sorted(again.told.items())) or "0"
-        rows_again.append(_row((again.what, f"{again.runs}", f"{again.held}", kinds)))
+        rows_again.append(_row((again.what, f"{again.runs}", f"{again.held}", kinds, f"{again.doubtful}")))
     return f"""Model `{result["model"]}`, {result["date"]}, {result["hardware"]}.
 
 {chr(10).join(lines)}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("guardsdk")
 _NANOSECONDS = 1_000_000_000
 
+_LESS = " (info)"
+"""Behind whom or what an alert is about that is of severity ``info``, where it cools down."""
 _Key = tuple["Kind", Stage, str]
 """What makes an alert the same as another one: kind, stage, and whom or what it is about."""
 
@@ -107,7 +109,9 @@ class Alerts:
 
     def add(self, alert: Alert) -> bool:
         """Keep ``alert`` and return true, or false where the same one was raised within the cool-down."""
-        key, now_s = (alert.kind, alert.stage, alert.about), self._now()
+        # Apart, so that no warning is held back because of something less.
+        about = f"{alert.about}{_LESS}" if alert.severity is Severity.INFO else alert.about
+        key, now_s = (alert.kind, alert.stage, about), self._now()
         if self._cools(key, now_s):
             self.suppressed += 1
             return False
@@ -148,7 +152,7 @@ class Alerts:
         rest = [alert for alert in self.kept if alert.actor != actor]
         self.kept.clear()
         self.kept.extend(rest)
-        for key in [key for key in self._told if key[2] == actor]:
+        for key in [key for key in self._told if key[2] in (actor, f"{actor}{_LESS}")]:
             del self._told[key]
 
 

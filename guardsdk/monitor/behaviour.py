@@ -43,7 +43,7 @@ by this much is about a third (1/e) as frequent between texts on different quest
 _LOST: Final = math.log(0.5)
 """What a text whose score is not the highest so far adds to the evidence of a climb."""
 _CLIMB: Final = math.log(20.0)
-"""Evidence of a climb among variants of one text that are not held back."""
+"""Evidence of a climb among variants of one text that are not held back, or hardly."""
 
 
 class Seen(NamedTuple):
@@ -73,6 +73,20 @@ class Told:
     severity: Severity
     evidence: dict[str, float]
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether it may as well be a mistake of the classifier: nothing follows from it but the alert."""
+        return self.severity is Severity.INFO
+
+
+class Near(NamedTuple):
+    """What is close to a threshold, in log-odds."""
+
+    adjacent: float
+    """Below it."""
+    band: float
+    """On either side: the boundary band."""
+
 
 class Everybody(NamedTuple):
     """Shares among the texts of all others on stage input, 0 to 1."""
@@ -83,15 +97,13 @@ class Everybody(NamedTuple):
     """Variants of one of the last texts of the same actor."""
 
 
-def asked(
-    actor: Actor, seen: Seen, everybody: Callable[[], Everybody], rules: ActorRules, adjacent: float
-) -> list[Told]:
-    """Take note of a text on stage input; ``adjacent`` is how far below a threshold, in log-odds, still counts.
+def asked(actor: Actor, seen: Seen, everybody: Callable[[], Everybody], rules: ActorRules, near: Near) -> list[Told]:
+    """Take note of a text on stage input.
 
     ``everybody`` is asked where the text counts or an earlier one of the actor did, so not for most.
     """
     time_s, held, closeness = seen.time_s, seen.held, seen.closeness
-    close = closeness is not None and closeness >= -adjacent
+    close = closeness is not None and closeness >= -near.adjacent
     others = everybody() if held or close or actor.blocked or actor.near else None
     if actor.seen_s < seen.changed_s:
         _look_anew(actor)
@@ -108,7 +120,7 @@ def asked(
     if closeness is not None:
         told += _climbs(actor, closeness, held=held, near=close, rules=rules)
         if others is not None and close and not told:
-            told += _approaches(seen, others, rules)
+            told += _approaches(seen, others, rules, near.band)
     actor.returned = False
     if held or actor.texts:
         told += _comes_back(actor, seen, rules, near=close)
@@ -155,18 +167,22 @@ def _climbs(actor: Actor, closeness: float, *, held: bool, near: bool, rules: Ac
     return []
 
 
-def _approaches(seen: Seen, everybody: Everybody, rules: ActorRules) -> list[Told]:
+def _approaches(seen: Seen, everybody: Everybody, rules: ActorRules, band: float) -> list[Told]:
     steps, suspect = seen.lately(), rules.suspect_share
 
     def shares(everybody: float) -> Shares:
         return Shares(min(max(everybody, _LEAST_SHARE), suspect), suspect)
 
     found = approach(steps, shares(everybody.variants), shares(everybody.blocked if seen.held else everybody.adjacent))
-    # Below the line it takes a climb: many write one text over and over and mean no harm.
+    closeness = seen.closeness or 0.0
+    # Below the line it takes a climb: many write one text over and over and mean no harm. The classifier is wrong about
+    # some of these in the end, by little as a rule.
     if found.total < math.log(rules.run_length) or (not seen.held and found.climb < _CLIMB):
         return []
+    doubtful = found.climb < _CLIMB and closeness < band
+    severity = Severity.INFO if doubtful else Severity.WARNING
     figures = {"texts": float(len(steps)), "variants": float(found.variants), "log_evidence": found.total}
-    return [Told(Kind.PROBING, Severity.WARNING, figures | {"closeness": seen.closeness or 0.0})]
+    return [Told(Kind.PROBING, severity, figures | {"closeness": closeness})]
 
 
 def _look_anew(actor: Actor) -> None:

@@ -15,7 +15,7 @@ from guardsdk.errors import InputError
 from guardsdk.forking import after_fork
 from guardsdk.monitor.actors import NO_SCORE
 from guardsdk.monitor.alerts import Kind, tell
-from guardsdk.monitor.behaviour import Seen, answered, asked
+from guardsdk.monitor.behaviour import Near, Seen, answered, asked
 from guardsdk.monitor.files import read_state, write_state
 from guardsdk.monitor.lately import Late, Lately
 from guardsdk.monitor.memory import Known, Memory
@@ -89,6 +89,7 @@ class Monitor:
         self._listeners = [self._report, *filter(None, [on_alert])]
         self._references = references or dict
         self._watched, self._lately = watched(policy), Lately()
+        self._near = Near(self.rules.adjacent, self.rules.band)
         self._lock, self._waiting = threading.Lock(), Waiting()
         self._fresh: deque[Alert] = deque()
         """Alerts that nobody was told of yet."""
@@ -294,15 +295,16 @@ class Monitor:
         for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
             actor = memory.actors.get(pseudonym)
             if asks:
-                told = asked(actor, now, partial(self._everybody_but, actor), rules.actors, rules.adjacent)
+                told = asked(actor, now, partial(self._everybody_but, actor), rules.actors, self._near)
             else:
                 told = answered(actor, now, rules.actors, rules.adjacent)
             actor.told_s = time_s
-            if told and rules.enforcement is not None and any(one.kind in rules.enforcement.kinds for one in told):
-                actor.limited_until_s = time_s + rules.enforcement.for_s
+            enforced = rules.enforcement
+            if told and enforced and any(one.kind in enforced.kinds and not one.doubtful for one in told):
+                actor.limited_until_s = time_s + enforced.for_s
             if memory.actors.put(pseudonym, actor):
                 break
-        if any(one.kind is Kind.PROBING for one in told):
+        if any(one.kind is Kind.PROBING and not one.doubtful for one in told):
             self._lately.begin_anew(pseudonym)
         return told
 

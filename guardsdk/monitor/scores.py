@@ -109,7 +109,10 @@ class Scores:
 
     def merge(self, other: Scores) -> None:
         """Add what another process has counted, each model's to the same model's."""
-        theirs = [*other._aside.items(), *(((stage, other._model[stage]), labels) for stage, labels in other._at.items())]
+        theirs = [
+            *other._aside.items(),
+            *(((stage, other._model[stage]), labels) for stage, labels in other._at.items()),
+        ]
         for stage, labels in other._at.items():  # first, so that where none is in use here the same one is as there
             if labels:
                 self._labels(stage, other._model[stage])

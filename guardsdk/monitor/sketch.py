@@ -182,7 +182,8 @@ class Sketchers:
 
     def merge(self, other: Sketchers) -> bool:
         """Learn from ``other`` what was not learned here; tell whether sketches made by either can be compared."""
-        return all([self.of(model).copy_of(theirs) for model, theirs in other._of.items() if theirs.ready])
+        alike = [self.of(model).copy_of(theirs) for model, theirs in other._of.items() if theirs.ready]
+        return all(alike)
 
 
 def similarity(one: bytes, other: bytes) -> float:

@@ -84,11 +84,11 @@ def test_the_page_has_a_row_for_every_scenario() -> None:
         "date": "2026-01-01",
         "hardware": "h",
         "found": [json.loads(json.dumps(asdict(found)))],
-        "harmless": [asdict(monitor.Harmless("drafts", 60, 2, {"probing": 3}))],
+        "harmless": [asdict(monitor.Harmless("drafts", 60, 2, {"probing": 3}, 2))],
         "false_alarms": {"checks": 1000, "alerts": {"probing": 2}, "naive": 3},
         "cost": {"us_without_actor": 1, "us_with_actor": 2, "us_with_actor_median": 3, "actors": 4, "mb_of_actors": 5},
     }
     page = monitor.markdown(result)
     assert "| slow drift | `score_drift` | 5 | 4 | 3 | 120 | 1 (after 200) |" in page
-    assert "| drafts | 60 | 2 | 3 (`probing`) |" in page
+    assert "| drafts | 60 | 2 | 3 (`probing`) | 2 |" in page
     assert "1,000 harmless checks: `probing` 2; of the naive rule 3" in page

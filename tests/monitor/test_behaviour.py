@@ -9,7 +9,7 @@ import pytest
 from guardsdk.monitor.actors import NO_SCORE, Actor, Actors
 from guardsdk.monitor.alerts import Kind, Severity
 from guardsdk.monitor.approach import Step
-from guardsdk.monitor.behaviour import Everybody, Seen, answered, asked
+from guardsdk.monitor.behaviour import Everybody, Near, Seen, answered, asked
 from guardsdk.monitor.sketch import LEARNED_FROM, Sketcher, similarity
 from guardsdk.policy.monitoring import ActorRules
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RULES = ActorRules()
 ADJACENT = 2.0
+NEAR = Near(ADJACENT, band=1.0)
 
 
 def usual() -> Everybody:
@@ -65,7 +66,7 @@ def seen(
 
 
 def kinds(actor: Actor, texts: Iterable[Seen]) -> list[Kind]:
-    return [told.kind for text in texts for told in asked(actor, text, usual, RULES, ADJACENT)]
+    return [told.kind for text in texts for told in asked(actor, text, usual, RULES, NEAR)]
 
 
 def sketch(seed: int, near: int | None = None, cosine: float = 0.0, by: Sketcher = SKETCHER) -> bytes:
@@ -184,9 +185,9 @@ def test_new_words_long_after_the_block_are_no_attempt_at_it() -> None:
 
 def bypass(question: bytes, again: bytes, closeness: float, refusal: float = 0.01) -> list[Told]:
     actor = Actor()
-    told = list(asked(actor, seen(1, sketch=question), usual, RULES, ADJACENT))
+    told = list(asked(actor, seen(1, sketch=question), usual, RULES, NEAR))
     told += answered(actor, seen(2, refusal=0.99, sketch=question), RULES, ADJACENT)
-    told += asked(actor, seen(3, sketch=again), usual, RULES, ADJACENT)
+    told += asked(actor, seen(3, sketch=again), usual, RULES, NEAR)
     return [*told, *answered(actor, seen(4, closeness, refusal=refusal), RULES, ADJACENT)]
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from guardsdk.monitor import Kind, Monitor, lately
+from guardsdk.monitor import Kind, Monitor, Severity, lately
 from guardsdk.monitor.approach import LATELY
 from guardsdk.monitor.lately import Late, Lately
 from guardsdk.monitor.sketch import LEARNED_FROM, Sketchers
+from guardsdk.policy.monitoring import Enforcement
 from guardsdk.verdict import Stage
 from tests.monitor.test_behaviour import embedding
 from tests.monitor.test_monitor import policy, record
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 USUALLY = LEARNED_FROM + 200
@@ -47,6 +48,27 @@ def test_variants_of_one_text_that_end_over_the_line_are_probing(state: dict[str
     assert kinds(state, [*zip(SCORES, variants, strict=False), (0.95, variants[6])]) == [Kind.PROBING]
     others = [embedding(20_000 + at) for at in range(7)]
     assert kinds(state, [*zip(SCORES, others, strict=False), (0.95, others[6])]) == []
+
+
+def test_over_the_line_by_little_and_without_a_climb_is_told_as_what_may_be_a_mistake(state: dict[str, object]) -> None:
+    limiting = policy(enforcement=Enforcement())
+    flat, climb = [0.02] * 8, [0.01 * 1.4**at for at in range(8)]
+
+    def told(scores: list[float]) -> list[tuple[Severity, bool]]:
+        watching = Monitor(limiting, key=b"k")
+        watching.merge(state)
+        for number, score in enumerate(scores, USUALLY):
+            variant = embedding(10_000 + number, 9999, 0.9)
+            watching.on_check(replace(record(number, score, actor="planted"), embedding=variant))
+        limited = watching.limits("planted", record(USUALLY + len(scores)).started_ns) is not None
+        return [(alert.severity, limited) for alert in watching.alerts]
+
+    little, far = 0.92, 0.99  # 0.2 and 2.4 log-odds over the threshold
+    assert told([*flat, little]) == [(Severity.INFO, False)]
+    assert told([*flat, far]) == [(Severity.WARNING, True)]
+    assert told([*climb, little]) == [(Severity.WARNING, True)]
+    # What may be a mistake holds nothing back: the next variant is weighed with the same texts, and told.
+    assert told([*flat, little, far]) == [(Severity.INFO, True), (Severity.WARNING, True)]
 
 
 def test_variants_of_a_harmless_text_are_nobodys_business(state: dict[str, object]) -> None:
