@@ -394,8 +394,8 @@ def markdown(result: dict[str, Any]) -> str:
         delay = "" if one.delay is None else f"{one.delay:g}"
         naive = f"{one.naive_found}" + ("" if one.naive_delay is None else f" (after {one.naive_delay:g})")
         lines.append(_row((one.scenario, rules, f"{one.runs}", f"{one.found}", f"{one.in_time}", delay, naive)))
-    header = ("harmless, and repetitive", "runs", "blocked by mistake", "with a warning", "with an `info` only")
-    rows_again = [_row(header), "|---|---:|---:|---:|---:|"]
+    again_header = ("harmless, and repetitive", "runs", "blocked by mistake", "with a warning", "with an `info` only")
+    rows_again = [_row(again_header), "|---|---:|---:|---:|---:|"]
     for again in [Harmless(**one) for one in result["harmless"]]:
         kinds = ", ".join(f"{count} (`{kind}`)" for kind, count in sorted(again.told.items())) or "0"
         rows_again.append(_row((again.what, f"{again.runs}", f"{again.held}", kinds, f"{again.doubtful}")))

@@ -71,7 +71,9 @@ class Lately:
 
     def _since(self, pseudonym: str, since_s: float) -> list[Late]:
         """Return an actor's texts from ``since_s`` on, the oldest first; only those that compare with the newest."""
-        texts = self._texts.get(pseudonym, ())
+        texts = self._texts.get(pseudonym)
+        if not texts:
+            return []
         return [text for text in texts if text.time_s >= since_s and text.model == texts[-1].model]
 
     def steps(self, pseudonym: str, since_s: float, sketchers: Sketchers, least: float) -> list[Step]:
