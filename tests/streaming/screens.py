@@ -93,5 +93,5 @@ class PatternGuard(Guard):
     def check_many(self, texts: Iterable[str], **options: Any) -> list[Verdict]:
         items = list(texts)
         self.texts += items
-        self.contexts.update(options["contexts"])
+        self.contexts.update(options.get("contexts") or ())
         return super().check_many(items, **options)
