@@ -102,7 +102,8 @@ def test_the_monitor_learns_from_a_text_once(directory: Path) -> None:
     with Guard(tiny_policy(directory.parent), models=directory, providers="cpu", observers=()) as guard:
         assert [guard.check(text).cached for text in (*TEXTS, *TEXTS)] == [False] * 3 + [True] * 3
         assert guard.monitor.checks == 6
-        assert len(guard.monitor._memory.sketcher._lessons) == 3
+        (sketcher,) = guard.monitor._memory.sketchers._of.values()
+        assert len(sketcher._lessons) == 3
 
 
 def test_nothing_is_kept_where_nobody_asks(directory: Path) -> None:

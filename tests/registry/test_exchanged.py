@@ -78,7 +78,7 @@ def test_what_a_gpu_is_tried_again_with_is_compared_again(directory: Path) -> No
     runtime.good_runs_later = [100]
     clock.now += 1000.0
     assert classifier.score(ATTACK)[0].probabilities["prompt_injection"] > 0.9
-    assert classifier.provider_active == "CPUExecutionProvider"
+    assert classifier.provider[0] == "CPUExecutionProvider"
 
 
 def test_a_folder_that_is_gone_fails_the_check_when_the_gpu_does(directory: Path) -> None:
