@@ -175,8 +175,8 @@ def of_traffic(traffic: Traffic) -> dict[str, tuple[tuple[Kind, ...], Callable[[
     near = [text for text in everything if not _held(text) and _closeness(text) >= -3.5]
     attacks = [text for text in [*pools["attacks"], *pools["harmful"]] if _held(text)]
     changed = (Kind.SCORE_DRIFT, Kind.RATE_SHIFT)
-    # That the model is another one is told with its first check; the scenario is found where its effect is.
-    updated = (Kind.RATE_SHIFT,)
+    # That there is another model, with its first check; what that does to the scores is for rates to show, if they do.
+    updated = (Kind.MODEL_CHANGE, Kind.RATE_SHIFT)
     return {
         "slow drift": (changed, lambda chance: mixed(traffic, chance, lambda n: 0.3 * n / LONGEST, near, 2500)),
         "burst of attacks": (changed, lambda chance: mixed(traffic, chance, lambda n: 0.5 * (n < 400), attacks)),
