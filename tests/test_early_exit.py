@@ -149,8 +149,8 @@ def test_an_actor_who_may_meet_lower_thresholds_switches_it_off(directory: Path)
 
 
 def test_a_remembered_verdict_keeps_its_tier(directory: Path) -> None:
-    for early_exit, kept in ((True, "early"), (False, "full")):
-        with guard_on(directory, cache=16, early_exit=early_exit) as guard:
+    for leaving, kept in ((True, "early"), (False, "full")):
+        with guard_on(directory, cache=16, early_exit=leaving) as guard:
             found = [guard.check(HARMLESS, stage="tool") for _ in range(2)]
             assert [(one.tier, one.cached) for one in found] == [(kept, False), (kept, True)]
 
