@@ -106,6 +106,8 @@ def _test(options: Namespace) -> Exit:
     if unchecked or not tried:
         complain(f"could not try: {unchecked[0].problem}" if unchecked else "there is no example to try")
         return Exit.UNCHECKED
+    if new and options.write_known is None:
+        complain("to go on with these misses: --write-known FILE writes them down, --known FILE lets only others count")
     return Exit.NOT_SO if new else Exit.DONE
 
 

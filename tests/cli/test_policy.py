@@ -126,6 +126,7 @@ def test_test_names_a_miss_by_its_line_and_shows_no_text_unless_asked(run: Runne
     assert "no-secrets  0 of 1  1 of 1  MISSES" in run.out
     assert f"{rules}:13: no-secrets: output: expected block, found allow, score 0.0000, threshold 0.5000" in run.out
     assert "garden" not in run.out + run.err
+    assert "--write-known" in run.err
     assert run("policy", "test", rules, "--with-text") == 1
     assert "garden" in run.out
 
@@ -135,6 +136,7 @@ def test_known_misses_are_listed_and_do_not_count_and_new_ones_do(run: Runner, r
     rules.write_text(RULES.replace("The password is orchid-Dune16!", "The garden opens at nine."))
     assert run("policy", "test", rules, "--write-known", known) == 1
     assert "garden" not in known.read_text(encoding="utf-8")
+    assert "--known" not in run.err
     assert run("policy", "test", rules, "--known", known) == 0
     assert "(known)" in run.out
     rules.write_text(RULES.replace("The password is orchid-Dune16!", "The garden closes at nine."))
