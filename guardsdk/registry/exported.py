@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from guardsdk.errors import ModelError, ModelNotFoundError, first_problem
 from guardsdk.frozen import Frozen
+from guardsdk.registry.external import external_files
 from guardsdk.registry.manifest import CONFIG_FILE, Calibration, Label, LabelStage, Manifest, file_entry
 from guardsdk.verdict import Stage
 
@@ -51,7 +52,10 @@ def describe(directory: Path) -> tuple[Manifest, Literal["sigmoid", "softmax"]]:
         missing = _GRAPHS[0] if graph is None else _TOKENIZER
         msg = f"model file {missing} is missing from {directory}"
         raise ModelNotFoundError(msg)
-    weights = [f"{graph}{suffix}" for suffix in ("_data", ".data") if (directory / f"{graph}{suffix}").is_file()]
+    weights = external_files(directory, graph)
+    if absent := [name for name in weights if not (directory / name).is_file()]:
+        msg = f"model file {absent[0]}, which {graph} opens, is missing from {directory}"
+        raise ModelNotFoundError(msg)
     names = _label_names(config, directory)
     as_given = LabelStage(calibration=Calibration(slope=1.0, intercept=0.0), threshold=0.5)
     # RoBERTa-style models count positions from the padding id onwards, which shortens what they can read.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ValidationError
 
 from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundError, first_problem
+from guardsdk.registry.external import external_files
 from guardsdk.registry.manifest import AS_EVER, CONFIG_FILE, Manifest, file_entry
 from guardsdk.verdict import ArtifactRef
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "guard-minilm-l6"
 MANIFEST_FILE = "manifest.json"
+_GRAPH = ".onnx"
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -120,7 +122,9 @@ def verified(directory: Path, files: Mapping[str, FileEntry]) -> Iterator[None]:
 def verify(directory: Path, files: Mapping[str, FileEntry]) -> None:
     """Compare every file of ``directory`` that ``files`` names with its size, then with its sha256.
 
-    Raises ``ModelNotFoundError`` for a file that is not there and ``ChecksumMismatchError`` naming one that differs.
+    What a graph among them opens besides itself must be among them, too: else there were weights that nobody compared.
+    Raises ``ModelNotFoundError`` for a file that is not there and ``ChecksumMismatchError`` naming one that differs or
+    that ``files`` does not name.
     """
     for name, entry in files.items():
         path = directory / name
@@ -136,6 +140,11 @@ def verify(directory: Path, files: Mapping[str, FileEntry]) -> None:
         if found != entry.sha256:
             msg = f"model file {path} has sha256 {found}, its manifest says {entry.sha256}: the model is refused"
             raise ChecksumMismatchError(msg)
+        if name.endswith(_GRAPH):
+            unnamed = [one for one in external_files(directory, name) if one not in files]
+            if unnamed:
+                msg = f"model file {path} opens {unnamed[0]}, of which its manifest says nothing: the model is refused"
+                raise ChecksumMismatchError(msg)
 
 
 def _identities(directory: Path, files: Iterable[str]) -> list[tuple[int, ...] | None]:

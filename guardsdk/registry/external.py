@@ -1,0 +1,44 @@
+"""Which files a graph opens besides itself: weights that are kept apart, named in the graph."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOCATION: Final = re.compile(rb"\x0a\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])")
+"""An entry of ``TensorProto.external_data`` (onnx.proto) with this key, in Protocol Buffers' wire format: the key with
+its tag and length, the tag of the value, and the value's length. Weights that held these bytes by chance would only
+make a model be refused."""
+_SEVEN_BITS: Final = 7
+
+
+def external_files(directory: Path, graph: str) -> list[str]:
+    """Return what the graph file ``graph`` of ``directory`` opens, sorted, by names relative to ``directory``.
+
+    Raises ``ModelError`` for a name that leads out of the folder of the graph, or that is none.
+    """
+    path = directory / graph
+    if not path.stat().st_size:
+        return []
+    found = set()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for match in _LOCATION.finditer(content):
+            low, *high = match[1]
+            length = (low & 0x7F) | ((high[0] << _SEVEN_BITS) if high else 0)
+            found.add(content[match.end() : match.end() + length])
+    names = []
+    for raw in found:
+        name = raw.decode("utf-8", "replace")
+        parts = PurePosixPath(name)
+        if not parts.name or parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name:
+            msg = f"model file {path} opens {name!r}, which is not in its folder: the model is refused"
+            raise ModelError(msg)
+        names.append((PurePosixPath(graph).parent / parts).as_posix())
+    return sorted(names)
