@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from guardsdk.policy.decide import BoundPolicy
     from guardsdk.policy.judge import About
     from guardsdk.policy.model import Policy
-    from guardsdk.screens.base import JointReading, Panel
+    from guardsdk.screens.panel import JointReading, Panel
     from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import ArtifactRef
 

@@ -8,7 +8,8 @@ from guardsdk.cache import Keys, VerdictCache
 from guardsdk.errors import ModelError
 from guardsdk.pipeline import Assembly, Pipeline
 from guardsdk.policy import OnError, Policy, Principle, bind
-from guardsdk.screens.base import OperatingPoints, Panel, Reading, Spans
+from guardsdk.screens.base import OperatingPoints, Reading, Spans
+from guardsdk.screens.panel import Panel
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Action, ArtifactRef, Stage, Verdict
 from tests.recording import Recorder

@@ -12,7 +12,7 @@ from guardsdk import Action, Guard, Policy, Status, limits
 from guardsdk.errors import InputError, InputTypeError
 from guardsdk.limits import Limits
 from guardsdk.policy import OnError
-from guardsdk.screens.base import Panel
+from guardsdk.screens.panel import Panel
 from guardsdk.surroundings import NOWHERE
 from guardsdk.verdict import Stage
 from tests.pipeline_bench import LENIENT, POLICY, Bench, WordScreen

@@ -10,8 +10,8 @@ import pytest
 from guardsdk import Guard
 from guardsdk.engine.classifier import Classifier
 from guardsdk.registry.lookup import load_manifest
-from guardsdk.screens.base import Panel
 from guardsdk.screens.classifier import ClassifierScreen
+from guardsdk.screens.panel import Panel
 from guardsdk.screens.viewed import ViewedScreen
 from guardsdk.surroundings import NOWHERE
 from guardsdk.verdict import Stage

@@ -19,9 +19,9 @@ from guardsdk.errors import CheckFailedError, ModelError
 from guardsdk.observing import CheckRecord
 from guardsdk.parts.assembling import assemble
 from guardsdk.registry.lookup import load_manifest
-from guardsdk.screens.base import Panel, Reading
 from guardsdk.screens.canary import CanaryScreen
 from guardsdk.screens.packaged import arranged
+from guardsdk.screens.panel import Panel
 from guardsdk.screens.viewed import LAYER as DECODE
 from guardsdk.screens.viewed import ViewedScreen
 from guardsdk.telemetry.values import span_attributes
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from guardsdk.pipeline import Assembly
     from guardsdk.policy.model import Handling
     from guardsdk.registry.lookup import LoadedModel
-    from guardsdk.screens.base import OperatingPoints, Screen
+    from guardsdk.screens.base import OperatingPoints, Reading, Screen
     from guardsdk.surroundings import Surroundings
     from guardsdk.teaching.lesson import Lesson
     from guardsdk.verdict import Verdict

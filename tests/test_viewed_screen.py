@@ -12,8 +12,9 @@ from benchmarks.disguises import DISGUISES
 from guardsdk import Action, Guard, Stage, Status
 from guardsdk.errors import GuardError
 from guardsdk.limits import Limits
-from guardsdk.screens.base import Panel, Reading
+from guardsdk.screens.base import Reading
 from guardsdk.screens.hidden import HiddenTextScreen
+from guardsdk.screens.panel import Panel
 from guardsdk.screens.viewed import ViewedScreen
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.views import ViewError

@@ -64,8 +64,8 @@ def assemble(
     is nowhere, ``GuardError`` where two screens have the same, and ``TeachingError`` where a lesson is of another
     encoder or examples do not support their threshold.
     """
-    from guardsdk.screens.base import Panel
     from guardsdk.screens.packaged import arranged
+    from guardsdk.screens.panel import Panel
 
     paired = classifier.model.manifest.paired - (frozenset() if system_on_input else {Stage.INPUT})
     taught = None

@@ -14,8 +14,8 @@ from guardsdk import Action, Guard, GuardError, Policy, Status
 from guardsdk.engine.language import LanguageModel, packaged_language
 from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundError
 from guardsdk.registry.ngrams import WEIGHTS_FILE, find_ngrams
-from guardsdk.screens.base import Panel
 from guardsdk.screens.language import LABEL, LanguageScreen
+from guardsdk.screens.panel import Panel
 from guardsdk.surroundings import NOWHERE
 from guardsdk.verdict import Stage
 

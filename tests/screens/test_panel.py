@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk.errors import GuardError, ModelError
-from guardsdk.screens.base import OperatingPoints, Panel, Reading
+from guardsdk.screens.base import OperatingPoints, Reading
+from guardsdk.screens.panel import Panel
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Stage
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guardsdk import Guard, Policy, Principle, Stage, Status
 from guardsdk.errors import ScreenError
-from guardsdk.screens.base import Panel
+from guardsdk.screens.panel import Panel
 from guardsdk.screens.pattern_screen import LABELS, PatternScreen, patterns
 from guardsdk.screens.patterns import Pattern, load, stands_in
 from guardsdk.screens.validators import VALIDATORS

@@ -1,0 +1,289 @@
+"""Several screens asked about the same texts, and what each saw put side by side.
+
+Nothing is taken over from a screen that a bug in it could make look like a harmless text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import TYPE_CHECKING, NamedTuple
+
+from guardsdk.errors import GuardError
+from guardsdk.limits import UNLIMITED, Limits
+from guardsdk.screens.base import Reading, named, read_within
+from guardsdk.verdict import Stage, joint_tier
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Container, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from guardsdk.screens.base import OperatingPoints, Screen, Spans
+    from guardsdk.surroundings import Surroundings
+    from guardsdk.verdict import Tier
+
+
+class JointReading:
+    """What all screens saw in one text. Each label comes from exactly one screen."""
+
+    __slots__ = ("_taken", "coverage", "embedding", "layers", "problems", "scores", "settled", "tier", "views")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.scores: dict[str, float] = {}
+        self.coverage: float | None = None
+        """The lowest of the screens; one that gave no answer has seen nothing, and none where no screen did."""
+        self.settled = False
+        """Whether a screen left out the rest because the decision was settled."""
+        self.problems: list[str] = []
+        """One line per thing that went wrong: the screen's name, then the error's class and, for our own errors, its
+        message, or what was not usable."""
+        self.layers: list[str] = []
+        """The screens something went wrong in."""
+        self.views: dict[str, str] = {}
+        """Label to the view of the text that carried its score, where it does not stand in the open."""
+        self.embedding: NDArray[np.float32] | None = None
+        """That of the last screen that gave one."""
+        self.tier: Tier | None = None
+        """``full`` where a screen said so."""
+        self._taken: list[tuple[str, Reading]] = []
+        """Each screen that answered, with its reading."""
+
+    def spans(self, label: str, length: int) -> Spans:
+        """Return the passages of a text of ``length`` that carried the score of ``label``.
+
+        Where the screen cannot tell or tells nonsense it is the whole text, and a problem.
+        """
+        name, reading = next(one for one in reversed(self._taken) if label in one[1].scores)
+        try:
+            found = tuple((start, end) for start, end in reading.spans(label))
+        except Exception as error:  # noqa: BLE001  the score stands, whatever became of its place
+            self.fail(name, named(error))
+        else:
+            if _usable_spans(found, length):
+                return found
+            self.fail(name, f"no usable passage for {label}")
+        return ((0, length),)
+
+    def add(self, name: str, reading: Reading) -> None:
+        """Take in what the screen ``name`` saw."""
+        self.scores.update(reading.scores)
+        if reading.views:
+            self.views.update(reading.views)
+        self._taken.append((name, reading))
+        if self.coverage is None or reading.coverage < self.coverage:
+            self.coverage = reading.coverage
+        if reading.settled:
+            self.settled = True
+        if reading.embedding is not None:
+            self.embedding = reading.embedding
+        if reading.tier is not None:
+            self.tier = joint_tier(self.tier, reading.tier)
+
+    def fail(self, name: str, problem: str) -> None:
+        """Note what went wrong in the screen ``name``."""
+        self.problems.append(f"{name}: {problem}")
+        if name not in self.layers:
+            self.layers.append(name)
+
+
+class _Asked(NamedTuple):
+    """One screen on one stage."""
+
+    screen: Screen
+    name: str
+    labels: list[str]
+    limited: bool
+    """Whether it can stop part of the way."""
+
+
+class Panel:
+    """Several screens asked about the same texts; one that fails takes nothing from the others."""
+
+    def __init__(self, screens: Sequence[Screen]) -> None:
+        """Take the screens as they are; they are asked in this order, so quick ones come first.
+
+        Raises ``GuardError`` where two share a name or score the same label on the same stage: one result would
+        overwrite the other, and which one would depend on their order.
+        """
+        self.screens = tuple(screens)
+        self.early_exit: frozenset[Stage] = frozenset()
+        self.operating_points: OperatingPoints = {}
+        owners: dict[tuple[str, Stage], str] = {}
+        names: set[str] = set()
+        for screen in self.screens:
+            if screen.name in names:
+                msg = f"two screens are named {screen.name!r}"
+                raise GuardError(msg)
+            names.add(screen.name)
+            for key, points in screen.operating_points.items():
+                if key in owners:
+                    msg = f"screens {owners[key]!r} and {screen.name!r} both score {key[0]!r} on {key[1].value}"
+                    raise GuardError(msg)
+                owners[key] = screen.name
+                self.operating_points[key] = points
+        self._asked = {stage: self._asked_on(stage, self.operating_points) for stage in Stage}
+
+    def _asked_on(self, stage: Stage, wanted: Container[tuple[str, Stage]]) -> list[_Asked]:
+        """Return the screens that score anything ``wanted`` on ``stage``, each with all its labels there."""
+        labels = [[label for label, at in screen.operating_points if at is stage] for screen in self.screens]
+        return [
+            _Asked(screen, screen.name, own, hasattr(screen, "read_within"))
+            for screen, own in zip(self.screens, labels, strict=True)
+            if any((label, stage) in wanted for label in own)
+        ]
+
+    def serving(self, wanted: Container[tuple[str, Stage]], *, early_exit: frozenset[Stage] = frozenset()) -> Panel:
+        """Return a panel that asks a screen only on the stages where one of its labels is ``wanted``.
+
+        On the stages of ``early_exit`` the lower layers of a model alone may clear a text.
+        """
+        panel = Panel(self.screens)
+        panel.early_exit = early_exit
+        panel._asked = {stage: self._asked_on(stage, wanted) for stage in Stage}
+        return panel
+
+    def read(
+        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits = UNLIMITED
+    ) -> list[JointReading]:
+        """Return one joint reading per text, in order. Raises nothing: what failed is listed in ``problems``.
+
+        A screen whose turn comes when the time is up is not asked, and that is a problem.
+        """
+        if stage in self.early_exit:
+            limits = limits.with_early_exit()
+        joint = [JointReading() for _ in texts]
+        missed: set[int] = set()
+        for screen, name, labels, limited in self._asked[stage]:
+            answers = _ask(screen, texts, stage, around, _so_far(limits, joint) if limited else limits)
+            for place, (whole, part) in enumerate(zip(joint, answers, strict=True)):
+                if type(part) is Reading and _flawless(part, labels):
+                    whole.add(name, part)
+                elif not _take(whole, name, part, labels):
+                    missed.add(place)
+        for place in missed:
+            if joint[place].coverage is not None:
+                joint[place].coverage = 0.0
+        return joint
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Our own words in place of a reading; a string that a screen gave is none of them."""
+
+    words: str
+
+
+def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
+    """Return ``limits`` under which a decision may also be settled by what the screens before have seen."""
+    settled = limits.settled
+    if settled is None:
+        return limits
+    return limits.until(lambda place, scores: settled(place, {**joint[place].scores, **scores}))
+
+
+def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> bool:
+    """Take in what came from the screen ``name``, its reading or the problem in its place; tell whether it answered."""
+    if isinstance(part, _Problem):
+        whole.fail(name, part.words)
+        return False
+    try:
+        reading, problems = _usable(part, labels)  # type: ignore[arg-type]  # whatever a screen gave
+    except Exception as error:  # noqa: BLE001  what is no reading cannot be read
+        whole.fail(name, f"an answer that is no reading: {type(error).__qualname__}")
+        return False
+    if reading.problems or problems:
+        for layer, problem in (*reading.problems, *((name, problem) for problem in problems)):
+            whole.fail(layer, problem)
+    if reading.scores:
+        whole.add(name, reading)
+    return bool(reading.scores)
+
+
+def _ask(
+    screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+) -> list[Reading | _Problem]:
+    """Return a reading per text, or the problem that took its place.
+
+    A batch that fails is asked again text by text, so that one text nobody can score does not fail its neighbours.
+    """
+    if limits.ends_at is not None and limits.passed:
+        return [_Problem("not asked, the time was up")] * len(texts)
+    try:
+        readings = read_within(screen, texts, stage, around, limits)
+        if len(readings) == len(texts):
+            return list(readings)
+        problem = f"{len(readings)} readings for {len(texts)} texts"
+    except Exception as error:  # noqa: BLE001  a screen's bug is a failed check, and failed checks are held back
+        problem = named(error)
+    if len(texts) == 1:
+        return [_Problem(problem)]
+    return [
+        _ask(screen, (text,), stage, (beside,), limits.alone(place))[0]
+        for place, (text, beside) in enumerate(zip(texts, around, strict=True))
+    ]
+
+
+def _usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str]]:
+    """Return ``reading`` without what cannot be used, and one problem per kind of thing left out.
+
+    A score is used where its label is one of ``labels``, the ones the screen declared for the stage, and it is a number
+    from 0 to 1. A coverage that is no share counts as none. Raises ``TypeError`` where the scores are no mapping.
+    """
+    problems: list[str] = []
+    if not isinstance(reading.scores, Mapping):
+        msg = f"scores are a {type(reading.scores).__name__}"
+        raise TypeError(msg)
+    scores = {label: number for label in labels if (number := _share(reading.scores.get(label))) is not None}
+    # A reading that was cut off before it began has no scores on purpose.
+    if lost := () if reading.late and not reading.scores else sorted(set(labels) - scores.keys()):
+        problems.append(f"no usable score for {', '.join(lost)}")
+    if stray := len(reading.scores.keys() - set(labels)):
+        problems.append(f"{stray} scores of labels it did not declare")
+    coverage = _share(reading.coverage)
+    if coverage is None:
+        problems.append("a coverage that is no share")
+    elif coverage < 1.0 and not reading.settled:
+        when = " when the time was up" if reading.late else ""
+        problems.append(f"only {coverage:.1%} of the characters were scored{when}")
+    return replace(reading, scores=scores, coverage=coverage or 0.0), problems
+
+
+def _flawless(reading: Reading, labels: Collection[str]) -> bool:
+    """Whether ``reading`` is what nearly every one is: a plain number for each of the labels, of the whole text.
+
+    Then there is nothing for ``_usable`` to leave out.
+    """
+    scores, coverage = reading.scores, reading.coverage
+    if type(scores) is not dict or len(scores) != len(labels) or type(coverage) is not float or coverage != 1.0:
+        return False
+    for label in labels:
+        value = scores.get(label)
+        if type(value) is not float or not 0.0 <= value <= 1.0:
+            return False
+    return not reading.problems
+
+
+def _share(value: object) -> float | None:
+    """Return ``value`` as a number from 0 to 1, or none where it is not one."""
+    if isinstance(value, bool | str | bytes):
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever a screen gave
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isfinite(number) and 0.0 <= number <= 1.0 else None
+
+
+def _usable_spans(spans: Spans, length: int) -> bool:
+    """Whether ``spans`` are at least one non-empty passage of a text of ``length`` characters, in order and apart."""
+    reached = 0
+    for start, end in spans:
+        whole = type(start) is int and type(end) is int
+        if not whole or not reached <= start < end <= length:
+            return False
+        reached = end
+    return bool(spans)
