@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from guardsdk.dossier.facts import Fact, Facts
 
 FILE: Final = Path(__file__).with_name("rows.toml")
-
-
 _THERE: Final = (State.SHOWN, State.PARTLY)
 
 

@@ -68,10 +68,6 @@ def run_facts(facts: Facts, files: Sequence[Path], *, policy: str, classifier: s
     return lines
 
 
-def _passed(run: Run) -> int:
-    return sum(result.passed is True for result in run.results)
-
-
 def _line(run: Run, name: str) -> RunLine:
     results = run.results
     benign = [result for result in results if result.expectation.benign and result.outcome is not Outcome.ERROR]
@@ -83,7 +79,7 @@ def _line(run: Run, name: str) -> RunLine:
         target=f"{run.head.target.kind} {run.head.target.model}",
         guard="none" if guard.policy is None else f"{guard.policy.name} {guard.policy.version}, {guard.sides}",
         cases=len(results),
-        passed=_passed(run),
+        passed=sum(result.passed is True for result in results),
         errors=sum(result.outcome is Outcome.ERROR for result in results),
         harmful=sum(result.outcome.harm for result in results),
         held_back=sum(result.outcome.held_back for result in benign),
