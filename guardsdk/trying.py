@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from guardsdk.parts.many import check_each
 from guardsdk.verdict import Action, Stage, Status
 
 if TYPE_CHECKING:
@@ -70,20 +71,20 @@ def try_examples(guard: Guard) -> tuple[Tried, ...]:
 
 
 def _of_principle(guard: Guard, number: int, principle: Principle, canary: str) -> Iterator[Tried]:
-    staged = [(example.stage or principle.stages[0], at, example) for at, example in enumerate(principle.examples)]
+    by_stage: dict[Stage, list[int]] = {}
+    for at, example in enumerate(principle.examples):
+        by_stage.setdefault(example.stage or principle.stages[0], []).append(at)
     found: dict[int, Tried] = {}
-    for (stage, system), group in groupby(
-        sorted(staged, key=lambda one: (one[0].value, one[2].system or "", one[1])),
-        key=lambda one: (one[0], one[2].system),
-    ):
-        batch = list(group)
-        verdicts = guard.check_many(
-            [example.text_with(canary) for _, _, example in batch],
+    for stage, places in by_stage.items():
+        examples = [principle.examples[at] for at in places]
+        verdicts = check_each(
+            guard,
+            [example.text_with(canary) for example in examples],
             stage=stage,
-            contexts=[example.context for _, _, example in batch],
-            system=system,
+            contexts=[example.context for example in examples],
+            systems=[example.system for example in examples],
         )
-        for (_, at, _), verdict in zip(batch, verdicts, strict=True):
+        for at, verdict in zip(places, verdicts, strict=True):
             place = guard.policy.origin.at("principles", number, "examples", at)
             found[at] = _tried(principle, at, stage, verdict, place)
     yield from (found[at] for at in sorted(found))

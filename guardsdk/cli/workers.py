@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from guardsdk.cli.outcome import Exit
 from guardsdk.errors import GuardError
 from guardsdk.guard import Guard
+from guardsdk.parts.many import check_each
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -43,15 +44,13 @@ class How:
 def verdicts_of(guard: Guard, stage: str, batch: Batch) -> list[Verdict]:
     """Return a verdict for every line of ``batch`` that holds a text."""
     lines = [line for line in batch if line.problem is None]
-    by_system: dict[str | None, list[int]] = {}
-    for place, line in enumerate(lines):
-        by_system.setdefault(line.system, []).append(place)
-    found: dict[int, Verdict] = {}
-    for system, places in by_system.items():
-        texts, contexts = [lines[place].text for place in places], [lines[place].context for place in places]
-        verdicts = guard.check_many(texts, stage=stage, contexts=contexts, system=system)
-        found.update(zip(places, verdicts, strict=True))
-    return [found[place] for place in range(len(lines))]
+    return check_each(
+        guard,
+        [line.text for line in lines],
+        stage=stage,
+        contexts=[line.context for line in lines],
+        systems=[line.system for line in lines],
+    )
 
 
 def checked(batches: Iterable[Batch], guard: Guard, how: How, processes: int) -> Generator[tuple[Batch, list[Verdict]]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.errors import EvaluationError, why_unchecked
 from guardsdk.evaluation.record import GuardRef
+from guardsdk.parts.many import check_each
 from guardsdk.policy.model import OnError, Policy
 from guardsdk.verdict import Action, Stage, Status, highest_scores
 
@@ -60,21 +61,14 @@ class Screening:
 
     def after(self, answered: Sequence[Answered]) -> list[Look]:
         """Look at answers, each beside its prompt and the developer's text."""
-        by_system: dict[str | None, list[int]] = {}
-        for place, one in enumerate(answered):
-            by_system.setdefault(_system(one.case), []).append(place)
-        looks: dict[int, Look] = {}
-        for system, places in by_system.items():
-            chosen = [answered[place] for place in places]
-            verdicts = self._guard.check_many(
-                [one.answer for one in chosen],
-                stage=Stage.OUTPUT,
-                contexts=[one.case.prompt for one in chosen],
-                system=system,
-            )
-            for place, verdict in zip(places, verdicts, strict=True):
-                looks[place] = self._look(verdict, [verdict], verdict.duration_s)
-        return [looks[place] for place in range(len(answered))]
+        verdicts = check_each(
+            self._guard,
+            [one.answer for one in answered],
+            stage=Stage.OUTPUT,
+            contexts=[one.case.prompt for one in answered],
+            systems=[_system(one.case) for one in answered],
+        )
+        return [self._look(verdict, [verdict], verdict.duration_s) for verdict in verdicts]
 
     def _look(self, deciding: Verdict, every: Iterable[Verdict], seconds: float) -> Look:
         served = [verdict for verdict in every if verdict.stage in self._served]
