@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -23,19 +23,44 @@ _CENTRES = np.linspace(-REACH, REACH, len(EDGES))[:-1] + REACH / (len(EDGES) - 1
 """[4800]: the middle of each bin, in log-odds."""
 
 
+class _Kinds(NamedTuple):
+    """How the scores of both kinds of text by one principle lie, each kind counting as much in sum."""
+
+    no: NDArray[np.float64]
+    """[4800], the share of the benign texts in each bin."""
+    yes: NDArray[np.float64]
+    """The same of the violating ones."""
+    fewest: float
+    """Texts of the smaller sample."""
+
+    @property
+    def both(self) -> NDArray[np.float64]:
+        """[4800]."""
+        both: NDArray[np.float64] = self.no + self.yes
+        return both
+
+    def line(self) -> tuple[float, float]:
+        """Return slope and intercept of Platt's line."""
+        targets = np.repeat([0.0, 1.0], len(_CENTRES))
+        # Each kind weighs as much as the smaller sample has texts: no more certainty than that many give.
+        weights = np.concatenate([self.no, self.yes]) * self.fewest
+        return platt(np.tile(_CENTRES, 2), targets, weights)
+
+
+def _kinds(benign: Sample, violating: Sample, column: int) -> _Kinds | None:
+    """Return how the scores by principle ``column`` lie; None where a kind has no texts."""
+    counts = [sample.bins(column) for sample in (benign, violating)]
+    totals = [float(one.sum()) for one in counts]
+    return _Kinds(counts[0] / totals[0], counts[1] / totals[1], min(totals)) if all(totals) else None
+
+
 def platt_line(benign: Sample, violating: Sample, column: int) -> tuple[float, float] | None:
     """Return slope and intercept, in log-odds, to the chance that a text with a score violates (Platt 1999).
 
     Both kinds of text count as much in sum. None where a kind has no texts.
     """
-    counts = benign.bins(column), violating.bins(column)
-    if not counts[0].sum() or not counts[1].sum():
-        return None
-    no, yes = (part / part.sum() for part in counts)
-    targets = np.repeat([0.0, 1.0], len(_CENTRES))
-    # Each kind weighs as much as the smaller sample has texts: no more certainty than that many give.
-    weights = np.concatenate([no, yes]) * float(min(counts[0].sum(), counts[1].sum()))
-    return platt(np.tile(_CENTRES, 2), targets, weights)
+    kinds = _kinds(benign, violating, column)
+    return None if kinds is None else kinds.line()
 
 
 def isotonic_points(benign: Sample, violating: Sample, column: int) -> list[tuple[float, float]] | None:
@@ -44,19 +69,18 @@ def isotonic_points(benign: Sample, violating: Sample, column: int) -> list[tupl
     No chance is closer to 0 or 1 than the smaller sample can tell. None where there are none of a kind, or violating
     texts do not score higher.
     """
-    counts = benign.bins(column), violating.bins(column)
-    if not counts[0].sum() or not counts[1].sum():
+    kinds = _kinds(benign, violating, column)
+    if kinds is None:
         return None
-    no, yes = (part / part.sum() for part in counts)
-    weights = no + yes
-    shown = np.flatnonzero(weights)
-    chances = isotonic(yes[shown], weights[shown])
-    least = 1.0 / (float(min(counts[0].sum(), counts[1].sum())) + 2.0)
-    chances = np.clip(chances, least, 1.0 - least).round(9)  # steps that differ by less are one
+    shown = np.flatnonzero(kinds.both)
+    weights, centres = kinds.both[shown], _CENTRES[shown]
+    least = 1.0 / (kinds.fewest + 2.0)
+    # Steps that differ by less than is rounded are one.
+    chances = np.clip(isotonic(kinds.yes[shown], weights), least, 1.0 - least).round(9)
     values, steps = np.unique(chances, return_inverse=True)
-    middles = np.bincount(steps, weights[shown] * _CENTRES[shown]) / np.bincount(steps, weights[shown])
     if len(values) < _FEWEST:
         return None
+    middles = np.bincount(steps, weights * centres) / np.bincount(steps, weights)
     kept = np.unique(np.linspace(0, len(values) - 1, min(len(values), KNOTS)).astype(np.intp))
     scores = 1.0 / (1.0 + np.exp(-middles[kept]))
     return list(zip(scores.tolist(), values[kept].tolist(), strict=True))
@@ -68,17 +92,15 @@ def meaning(benign: Sample, violating: Sample, column: int, method: Method) -> l
     ``platt`` fits a line to the log-odds (Platt 1999), ``isotonic`` the closest curve that never falls (pool adjacent
     violators, Ayer et al. 1955). Empty where one of the kinds is.
     """
-    counts = benign.bins(column), violating.bins(column)
-    fitted = platt_line(benign, violating, column)
-    if fitted is None:
+    kinds = _kinds(benign, violating, column)
+    if kinds is None:
         return []
-    no, yes = (part / part.sum() for part in counts)
     if method == "platt":
-        slope, intercept = fitted
+        slope, intercept = kinds.line()
         chances = 1.0 / (1.0 + np.exp(-np.clip(slope * _CENTRES + intercept, -500.0, 500.0)))
     else:
-        chances = isotonic(yes, no + yes)
-    shown = np.flatnonzero(counts[0] + counts[1])
+        chances = isotonic(kinds.yes, kinds.both)
+    shown = np.flatnonzero(kinds.both)
     places = shown[np.unique(np.linspace(0, len(shown) - 1, 40).astype(np.intp))]
     return [(float(EDGES[place]), float(chances[place])) for place in places]
 

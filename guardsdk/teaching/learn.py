@@ -89,15 +89,14 @@ def learn(
     held = _Held.of(seen, len(benign), len(stages))
     problem = Problem(features, held.targets, held.weights, RIDGE)
     solution = fit(problem)
-    kept = np.unique(np.linspace(0, first - 1, min(first, KEPT)).astype(np.intp))
+    kept = _spread(first, KEPT)
     known = lengthless(features[kept])
     scores, closest = np.empty(len(rows)), features @ known.T
     for group, found in zip(held.groups, without(problem, solution, held.groups), strict=True):
         scores[group] = found
         closest[np.ix_(group, np.isin(kept, group))] = -1.0  # nor does it see itself among the examples
     others = features[-len(benign) :][: len(bank.vectors[stages[0]])]
-    drawn = np.unique(np.linspace(0, len(others) - 1, min(len(others), _CHANCES)).astype(np.intp))
-    hanging = _hanging(seen[0], closest[:violates], others[drawn])
+    hanging = _hanging(seen[0], closest[:violates], others[_spread(len(others), _CHANCES)])
     gate = float(np.quantile(scores[-len(benign) :], 1.0 - _NEAR))
     scores += np.where(scores >= gate, ALIKE * np.maximum(closest.max(axis=1) - FAR, 0.0), 0.0)
     slope, intercept = platt(scores, held.targets, held.weights)
@@ -183,6 +182,11 @@ class _Held:
         caught = values[:positive].reshape(self.stages, self.violates).min(axis=0)
         flagged = values[positive:start].reshape(self.stages, self.allowed).max(axis=0)
         return caught, flagged, values[start:]
+
+
+def _spread(count: int, most: int) -> NDArray[np.intp]:
+    """Return the places of ``count`` rows, or ``most`` of them, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.intp))
 
 
 def clusters(features: Array) -> list[list[int]]:
