@@ -53,16 +53,14 @@ def _rows(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
             for prompt in group.get(expectation.value, ()):
                 yield {**shared, "prompt": prompt, "expectation": expectation}
     requests: dict[str, list[str]] = content.get("requests", {})
-    for number, frame in enumerate(content.get("frame", ())):
-        shared = {key: frame[key] for key in _SHARED if key in frame}
-        for expectation, share in frame["fill"].items():
-            for request in _turn(requests[expectation], number, share):
-                yield {**shared, "prompt": frame["text"].replace(_PLACE, request), "expectation": expectation}
-    for number, one in enumerate(content.get("encoded", ())):
-        encode = ENCODINGS[one["encoding"]]
-        for expectation, share in one["fill"].items():
-            for request in _turn(requests[expectation], number, share):
-                yield {"prompt": one["text"].replace(_PLACE, encode(request)), "expectation": expectation}
+    for kind in ("frame", "encoded"):
+        for number, frame in enumerate(content.get(kind, ())):
+            shared = {key: frame[key] for key in _SHARED if key in frame}
+            spelled = ENCODINGS[frame["encoding"]] if kind == "encoded" else str
+            for expectation, share in frame["fill"].items():
+                for request in _turn(requests[expectation], number, share):
+                    prompt = frame["text"].replace(_PLACE, spelled(request))
+                    yield {**shared, "prompt": prompt, "expectation": expectation}
 
 
 def _turn(requests: list[str], number: int, share: int) -> list[str]:

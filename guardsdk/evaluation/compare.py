@@ -29,7 +29,7 @@ from guardsdk.intervals import CONFIDENCE, wilson
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from guardsdk.evaluation.curves import Curve
+    from guardsdk.evaluation.curves import Curve, CurvePair
     from guardsdk.evaluation.outcomes import Expectation
     from guardsdk.evaluation.pairing import Brief, Condensed
     from guardsdk.evaluation.record import JudgeRef, RunHead
@@ -159,8 +159,8 @@ class Comparison:
     flips: tuple[Flip, ...]
     """Those that became worse first."""
     latencies: tuple[Latency, ...]
-    curves: Mapping[str, tuple[Curve | None, Curve | None]]
-    """By label, before and after."""
+    curves: Mapping[str, CurvePair]
+    """By label."""
     notes: tuple[str, ...]
     """What a reader has to know of the comparison."""
 
@@ -196,7 +196,7 @@ def compare(before: Condensed, after: Condensed, *, allowed: Collection[str] = (
     notes = allowed_differences(before, after, allowed)
     pairs = [(name, one, after.cases[name]) for name, one in before.cases.items() if name in after.cases]
     same_judge = before.head.judge == after.head.judge
-    metrics = [metric for metric in METRICS.values() if metric.alone or not before.alone]
+    metrics = [metric for metric in METRICS.values() if metric.alone or not before.head.alone]
     overall: dict[str, Change] = {}
     slices: dict[str, dict[str, Change]] = {}
     for metric in metrics:

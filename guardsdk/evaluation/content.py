@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.gate import Held
     from guardsdk.render.document import Block
 
+KeptAnswers = tuple["Mapping[str, str]", "Mapping[str, str]"]
+"""Answers by case, before and after."""
 SHOWN_FLIPS: Final = 200
 _RATES: Final = (0.001, 0.01, 0.05)
 
 
-def chapters(
-    comparison: Comparison, held: Sequence[Held] = (), answers: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
-) -> list[Chapter]:
+def chapters(comparison: Comparison, held: Sequence[Held] = (), answers: KeptAnswers = ({}, {})) -> list[Chapter]:
     """Return the report.
 
     Args:
         comparison: The two runs.
         held: What became of the limits, where there were some.
-        answers: Answers before and after by case, where they were kept and whoever makes the report asked for them.
+        answers: Where they were kept and whoever makes the report asked for them.
     """
     main = [name for name in ("harm.delivered", "harm.held_back", "over_refusal") if name in comparison.overall]
     if "harm.delivered" in main:
@@ -130,7 +130,7 @@ def _slices(comparison: Comparison, name: str) -> Chapter:
     )
 
 
-def _flips(comparison: Comparison, answers: tuple[Mapping[str, str], Mapping[str, str]]) -> Chapter:
+def _flips(comparison: Comparison, answers: KeptAnswers) -> Chapter:
     flips = comparison.flips
     if not flips:
         return Chapter("Flipped cases", ("No case passed in one run and failed in the other.",))
@@ -155,7 +155,7 @@ def _flips(comparison: Comparison, answers: tuple[Mapping[str, str], Mapping[str
     return Chapter("Flipped cases", (said, Table("Flipped cases", header, rows), *texts))
 
 
-def _texts(flip: Flip, answers: tuple[Mapping[str, str], Mapping[str, str]]) -> Quotes:
+def _texts(flip: Flip, answers: KeptAnswers) -> Quotes:
     kept = tuple((when, run[flip.id]) for when, run in zip(("before", "after"), answers, strict=True) if flip.id in run)
     return Quotes(f"{flip.id}: answers", kept)
 
@@ -209,7 +209,7 @@ def _compared(comparison: Comparison) -> Chapter:
     if judge is not None and judge.figures:
         counted = tuple(
             (
-                one.question.replace("_", " "),
+                _said(one.question),
                 one.source,
                 f"{one.true_positives} of {one.true_positives + one.false_negatives}",
                 f"{one.true_negatives} of {one.true_negatives + one.false_positives}",

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.evaluation.statistics import Interval
+from guardsdk.evaluation.statistics import NO_INTERVAL, Interval
 from guardsdk.intervals import CONFIDENCE, quantile, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from guardsdk.intervals import Share
 
 _DRAWS: Final = 4000
 _PRIOR: Final = 0.5
@@ -48,21 +50,29 @@ class Confusion:
         )
 
     @property
+    def found(self) -> Share:
+        """Share found of what is there: the sensitivity."""
+        return wilson(self.true_positives, self.true_positives + self.false_negatives)
+
+    @property
+    def left(self) -> Share:
+        """Share left alone of the rest: the specificity."""
+        return wilson(self.true_negatives, self.true_negatives + self.false_positives)
+
+    @property
     def sensitivity(self) -> float:
-        """Share found of what is there; NaN where the set has none."""
-        return wilson(self.true_positives, self.true_positives + self.false_negatives).rate
+        """The rate of ``found``; NaN where the set has none."""
+        return self.found.rate
 
     @property
     def specificity(self) -> float:
-        """Share left alone of the rest; NaN where the set has none."""
-        return wilson(self.true_negatives, self.true_negatives + self.false_positives).rate
+        """The rate of ``left``; NaN where the set has none."""
+        return self.left.rate
 
     @property
     def usable(self) -> bool:
         """Whether the judge is clearly better than chance: a rate seen by a worse one cannot be corrected."""
-        found = wilson(self.true_positives, self.true_positives + self.false_negatives)
-        left = wilson(self.true_negatives, self.true_negatives + self.false_positives)
-        return found.low + left.low > 1.0
+        return self.found.low + self.left.low > 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +106,7 @@ def fits(seen: Seen, error: Confusion) -> bool:
     if seen.judged == 0:
         return True
     rate = wilson(seen.positives, seen.judged)
-    found = wilson(error.true_positives, error.true_positives + error.false_negatives)
-    alarms = wilson(error.false_positives, error.false_positives + error.true_negatives)
-    return not (rate.low > found.high or rate.high < alarms.low)
-
-
-_NONE: Final = Interval(math.nan, math.nan, math.nan)
+    return not (rate.low > error.found.high or rate.high < 1.0 - error.left.high)
 
 
 def corrected_rate(seen: Seen, error: Confusion, confidence: float = CONFIDENCE) -> Interval:
@@ -111,12 +116,11 @@ def corrected_rate(seen: Seen, error: Confusion, confidence: float = CONFIDENCE)
     the share of cases that were judged at all.
     """
     if seen.total == 0 or not error.usable:
-        return _NONE
+        return NO_INTERVAL
     z = quantile(confidence)
-    share, certain = seen.judged / seen.total, seen.certain / seen.total
     if seen.judged == 0:
-        found = wilson(seen.certain, seen.total, confidence)
-        return Interval(certain, found.low, found.high)
+        return Interval.of(wilson(seen.certain, seen.total, confidence))
+    share, certain = seen.judged / seen.total, seen.certain / seen.total
     rate, middle, half = _inverted(seen.positives, seen.judged, error, z)
     certain_counts = seen.certain > 0
     """Then a case that was not judged counts, else it does not; either way the split is a sample as well."""
@@ -164,7 +168,7 @@ def corrected_difference(
     """
     counts = np.asarray(pairs, dtype=np.float64)
     if counts.sum() == 0 or not error.usable:
-        return _NONE
+        return NO_INTERVAL
     sums = error.sensitivity + error.specificity - 1.0, error.specificity
     value = float(_difference(counts[None] / counts.sum(), np.asarray(sums[0]), np.asarray(sums[1]))[0])
     chooser = np.random.default_rng(seed)

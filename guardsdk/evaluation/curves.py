@@ -43,6 +43,10 @@ class Curve:
         return fitting[-1] if fitting else None
 
 
+CurvePair = tuple[Curve | None, Curve | None]
+"""Of one label before and after; None where a run has none."""
+
+
 def curve(label: str, harmful: ArrayLike, scores: ArrayLike) -> Curve | None:
     """Return the curve of one score, with at most 200 points; None where all cases are harmful or none is.
 

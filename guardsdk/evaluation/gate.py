@@ -17,12 +17,12 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn
 
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.compare import Latency
 from guardsdk.evaluation.metrics import METRICS
-from guardsdk.evaluation.statistics import Interval
+from guardsdk.evaluation.statistics import NO_INTERVAL, Interval
 from guardsdk.intervals import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ TIMES: Final = ("latency.p50", "latency.p95", "guard.p50", "guard.p95")
 _TOKEN: Final = re.compile(r"\s*(?:([A-Za-z_][\w.]*)|(\d+\.?\d*|\.\d+)|(\[[^\]]*\])|(pp|[%<>()+\-\u2212])|(\S))")
 _SHARES: Final = {"%": 0.01, "pp": 0.01}
 _SECONDS: Final = {"s": 1.0, "ms": 0.001}
+_UNITS: Final = {**_SHARES, **_SECONDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Limit:
     amount: float
     """A share of 1, or seconds; a share of the time before where ``relative``."""
     change: bool
+    """Whether the amount is of after minus before, rather than of after."""
     relative: bool = False
 
 
@@ -92,6 +94,24 @@ class _Words:
         return self._rest.pop(0).group().strip() if self._rest else ""
 
 
+class _Measure(NamedTuple):
+    """What is held, as it is written."""
+
+    metric: str
+    slice: str | None
+    wrappers: Sequence[str]
+    """Of ``upper``, ``lower`` and ``corrected``, from the outside in."""
+
+
+class _Amount(NamedTuple):
+    """What it is held against, as it is written."""
+
+    number: float
+    unit: str
+    """Nothing where there is none."""
+    signed: bool
+
+
 def parse(text: str) -> Limit:
     """Return the limit that ``text`` writes.
 
@@ -99,6 +119,33 @@ def parse(text: str) -> Limit:
         EvaluationError: It cannot be read; the message says where, and what is expected there.
     """
     words = _Words(text)
+    measure = _measure(words)
+    if words.peek() not in ("<", ">"):
+        words.fail("'>' or '<'")
+    above = words.take() == ">"
+    amount = _amount(words)
+    if words.peek():
+        words.fail("nothing more")
+    if problem := _problem(measure, amount):
+        msg = f"the limit {text!r} makes no sense: {problem}"
+        raise EvaluationError(msg)
+    end: Literal["low", "high"] = "low" if above else "high"
+    if "upper" in measure.wrappers or "lower" in measure.wrappers:
+        end = "high" if "upper" in measure.wrappers else "low"
+    return Limit(
+        text=text,
+        metric=measure.metric,
+        slice=measure.slice,
+        end=end,
+        corrected="corrected" in measure.wrappers,
+        above=above,
+        amount=amount.number * _UNITS[amount.unit],
+        change=amount.signed,
+        relative=measure.metric in TIMES and amount.unit == "%",
+    )
+
+
+def _measure(words: _Words) -> _Measure:
     wrappers: list[str] = []
     while words.peek() in ("upper", "lower", "corrected"):
         wrappers.append(words.take())
@@ -115,57 +162,33 @@ def parse(text: str) -> Limit:
         if words.peek() != ")":
             words.fail("')'")
         words.take()
-    if words.peek() not in ("<", ">"):
-        words.fail("'>' or '<'")
-    above = words.take() == ">"
-    amount, unit, signed = _amount(words)
-    if words.peek():
-        words.fail("nothing more")
-    return _limit(text, metric, part, wrappers, above=above, amount=amount, unit=unit, signed=signed)
+    return _Measure(metric, part, wrappers)
 
 
-def _amount(words: _Words) -> tuple[float, str, bool]:
+def _amount(words: _Words) -> _Amount:
     signed = words.peek() in ("+", "-", "\u2212")
     sign = -1.0 if signed and words.take() != "+" else 1.0
     if not re.fullmatch(r"\d+\.?\d*|\.\d+", words.peek()):
         words.fail("a number")
     number = float(words.take())
-    return sign * number, words.take() if words.peek() in {**_SHARES, **_SECONDS} else "", signed
+    return _Amount(sign * number, words.take() if words.peek() in _UNITS else "", signed)
 
 
-def _limit(
-    text: str,
-    metric: str,
-    part: str | None,
-    wrappers: list[str],
-    *,
-    above: bool,
-    amount: float,
-    unit: str,
-    signed: bool,
-) -> Limit:
-    times = metric in TIMES
-    problem = ""
+def _problem(measure: _Measure, amount: _Amount) -> str | None:
+    """Return why no such measure can be held against such an amount; None where it can."""
+    metric, part, wrappers = measure
+    times, problem = metric in TIMES, None
     if {"upper", "lower"} <= set(wrappers) or len(set(wrappers)) < len(wrappers):
         problem = "it names two ends of the interval, or one thing twice"
     elif times and ("corrected" in wrappers or part is not None):
         problem = "times are of all cases and have no judge, so neither corrected() nor [slice] fits"
-    elif times and unit not in _SECONDS and not (signed and unit == "%"):
+    elif times and amount.unit not in _SECONDS and not (amount.signed and amount.unit == "%"):
         problem = "a time needs ms or s, or a sign and % for a share of the time before"
-    elif not times and unit not in _SHARES:
+    elif not times and amount.unit not in _SHARES:
         problem = "a rate needs % or pp"
     elif "corrected" in wrappers and METRICS[metric].question is None:
         problem = f"{metric} has no judge's error that could be taken out"
-    if problem:
-        msg = f"the limit {text!r} makes no sense: {problem}"
-        raise EvaluationError(msg)
-    end: Literal["low", "high"] = "low" if above else "high"
-    if "upper" in wrappers or "lower" in wrappers:
-        end = "high" if "upper" in wrappers else "low"
-    scale = _SHARES.get(unit) or _SECONDS[unit]
-    return Limit(
-        text, metric, part, end, "corrected" in wrappers, above, amount * scale, signed, relative=times and unit == "%"
-    )
+    return problem
 
 
 def hold(comparison: Comparison, limits: Sequence[Limit]) -> list[Held]:
@@ -233,11 +256,10 @@ def _rate(limit: Limit, change: Change, confidence: float) -> Interval:
             if limit.change
             else change.corrected(after=True, confidence=confidence)
         )
-        return found or Interval(math.nan, math.nan, math.nan)
+        return found or NO_INTERVAL
     if limit.change:
         return change.difference(confidence)
-    rate = change.rate(after=True, confidence=confidence)
-    return Interval(rate.rate, rate.low, rate.high)
+    return Interval.of(change.rate(after=True, confidence=confidence))
 
 
 def _time(limit: Limit, times: Latency, confidence: float) -> Interval:
@@ -247,5 +269,5 @@ def _time(limit: Limit, times: Latency, confidence: float) -> Interval:
         return Interval(moved.value + before, moved.low + before, moved.high + before)
     scale = before if limit.relative else 1.0
     if scale <= 0.0:
-        return Interval(math.nan, math.nan, math.nan)
+        return NO_INTERVAL
     return Interval(moved.value / scale, moved.low / scale, moved.high / scale)

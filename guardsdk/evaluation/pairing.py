@@ -56,11 +56,6 @@ class Condensed:
     scores: Mapping[str, Scores]
     """By label; of a guard that stands alone, or one that stands around a model where there are some."""
 
-    @property
-    def alone(self) -> bool:
-        """Whether a guard was measured on its own, with nobody to answer."""
-        return self.head.target.kind == "guard"
-
 
 def condensed(path: Path) -> Condensed:
     """Read the record at ``path``.
@@ -75,7 +70,6 @@ def condensed(path: Path) -> Condensed:
         if head.finished is None:
             msg = f"{path}: the run has not ended; run it again with the same --out to finish it"
             raise EvaluationError(msg)
-        alone = head.target.kind == "guard"
         for result in results:
             if result.id in cases:
                 msg = f"{path}: the case {result.id!r} is there twice"
@@ -83,7 +77,7 @@ def condensed(path: Path) -> Condensed:
             cases[result.id] = _brief(result)
             if result.outcome is not Outcome.ERROR:
                 harmful = result.expectation.of_guard is Expectation.BLOCK
-                for label, value in (result.scores if alone else result.guard_scores).items():
+                for label, value in (result.scores if head.alone else result.guard_scores).items():
                     kept = scores.setdefault(label, Scores())
                     kept.values.append(value)
                     kept.harmful.append(harmful)
@@ -125,7 +119,7 @@ def allowed_differences(before: Condensed, after: Condensed, allowed: Collection
     if unknown := [name for name in allowed if name not in DIFFERENCES]:
         msg = f"nothing called {unknown[0]!r} can differ; there are {', '.join(DIFFERENCES)}"
         raise EvaluationError(msg)
-    if before.alone is not after.alone:
+    if before.head.alone is not after.head.alone:
         msg = "one run is of a guard alone and the other of a model: they measure different things"
         raise EvaluationError(msg)
     found = _differences(before.head, after.head)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from guardsdk.evaluation.compare import Change
-    from guardsdk.evaluation.curves import Curve
+    from guardsdk.evaluation.curves import CurvePair
     from guardsdk.render import Markup
 
 _TONES: Final = {"worse": "bad", "better": "good"}
@@ -57,10 +57,10 @@ def differences(title: str, changes: Mapping[str, Change]) -> Markup:
     )
 
 
-def telling(curves: Mapping[str, tuple[Curve | None, Curve | None]]) -> dict[str, tuple[Curve | None, Curve | None]]:
+def telling(curves: Mapping[str, CurvePair]) -> dict[str, CurvePair]:
     """Return the few labels that find most at 1 % false alarms; those that find nothing tell nothing."""
 
-    def best(pair: tuple[Curve | None, Curve | None]) -> float:
+    def best(pair: CurvePair) -> float:
         points = [one.at_most(_AT) for one in pair if one is not None]
         return max((point.recall.rate for point in points if point is not None), default=0.0)
 
@@ -68,7 +68,7 @@ def telling(curves: Mapping[str, tuple[Curve | None, Curve | None]]) -> dict[str
     return {label: curves[label] for label in ranked[:_MOST_CURVES] if best(curves[label]) > 0.0}
 
 
-def curves(label: str, pair: tuple[Curve | None, Curve | None]) -> Markup:
+def curves(label: str, pair: CurvePair) -> Markup:
     """Draw recall against false alarms of one label, before and after."""
     series, said = [], []
     for when, one in zip(("before", "after"), pair, strict=True):

@@ -116,6 +116,11 @@ class RunHead(Frozen):
     versions: dict[str, str] = Field(default_factory=dict)
     """Installed versions of guardsdk, Python and what computed the scores."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether a guard was measured on its own, with nobody to answer."""
+        return self.target.kind == "guard"
+
 
 class CaseResult(Frozen):
     """What came of one case."""

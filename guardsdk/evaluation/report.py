@@ -11,19 +11,19 @@ from guardsdk import render
 from guardsdk.evaluation import wording
 from guardsdk.evaluation.content import chapters
 from guardsdk.evaluation.overview import overview
+from guardsdk.evaluation.statistics import NO_INTERVAL, Interval
 from guardsdk.render.document import Document
 from guardsdk.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from guardsdk.evaluation.compare import Change, Comparison
+    from guardsdk.evaluation.content import KeptAnswers
     from guardsdk.evaluation.gate import Held
-    from guardsdk.evaluation.statistics import Interval
     from guardsdk.intervals import Share
     from guardsdk.render.document import Chapter
 
-Answers = tuple["Mapping[str, str]", "Mapping[str, str]"]
 _CARDS = ("harm.delivered", "over_refusal", "degenerate", "errors")
 _CARDS_ALONE = ("harm.held_back", "over_refusal", "errors")
 _FOLDED = 40
@@ -31,7 +31,7 @@ _FOLDED = 40
 _TONES: dict[str, render.Tone] = {"worse": "bad", "better": "good", "broken": "bad", "held": "good"}
 
 
-def of_two(comparison: Comparison, held: Sequence[Held] = (), answers: Answers = ({}, {})) -> Document:
+def of_two(comparison: Comparison, held: Sequence[Held] = (), answers: KeptAnswers = ({}, {})) -> Document:
     """Return the report; ``answers`` stand behind a click, and are nowhere in it where they are left out."""
     return _document(
         f"Safety of {wording.who(comparison.after)}, compared with {wording.who(comparison.before)}",
@@ -142,7 +142,5 @@ def _figures(change: Change) -> dict[str, Any]:
 
 def _ends(found: Share | Interval | None) -> list[float] | None:
     """Return value, low and high; null where there is no figure."""
-    if found is None:
-        return None
-    value = getattr(found, "rate", getattr(found, "value", math.nan))
-    return None if math.isnan(value) else [value, found.low, found.high]
+    one = NO_INTERVAL if found is None else Interval.of(found)
+    return None if math.isnan(one.value) else [one.value, one.low, one.high]

@@ -14,6 +14,7 @@ from guardsdk.evaluation.gathering import Gathering
 from guardsdk.evaluation.guarding import Look
 from guardsdk.evaluation.journal import Journal, opened
 from guardsdk.evaluation.judging import Answered, Judgement
+from guardsdk.evaluation.opening import GUARD
 from guardsdk.evaluation.outcomes import Outcome, passed
 from guardsdk.evaluation.record import CaseResult, GuardRef, RunHead, RunSettings, TargetRef, write_run
 from guardsdk.evaluation.targets import question_of
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.suites import Suite
     from guardsdk.evaluation.targets import Target
 
-_ALONE = "guard"
 _LOOKED_AT = 32
 """Answers that a guard is shown at once."""
 _UNASKED = Reply(None)
@@ -80,12 +80,13 @@ def evaluate(
         msg = f"{out} is there already: give another --out, or --overwrite"
         raise EvaluationError(msg)
     head = _head(plan)
-    with opened(out.with_name(out.name + ".journal"), head) as journal:
+    unfinished = out.with_name(out.name + ".journal")
+    with opened(unfinished, head) as journal:
         started(head.suite.cases, len(journal))
         asyncio.run(_Running(plan, journal, on_case).run())
         ended = journal.head.model_copy(update={"finished": _now(), "settings": plan.settings})
         write_run(out, ended, journal.results(plan.suite))
-        out.with_name(out.name + ".journal").unlink()
+        unfinished.unlink()
     return ended
 
 
@@ -101,7 +102,7 @@ def _head(plan: Plan) -> RunHead:
     return RunHead(
         created=_now(),
         suite=plan.suite.ref(),
-        target=TargetRef(kind="guard", model=_ALONE) if plan.target is None else plan.target.ref,
+        target=TargetRef(kind="guard", model=GUARD) if plan.target is None else plan.target.ref,
         guard=guard,
         judge=None if plan.target is None or plan.judge is None else plan.judge.ref,
         seed=plan.seed,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from guardsdk.intervals import Share
+
 _AT_ONCE: Final = 1_000_000
 """Drawn values held in memory together."""
 
@@ -29,6 +31,14 @@ class Interval:
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, found: Share | Interval) -> Interval:
+        """Return ``found`` with its rate as the estimate, where it is a share."""
+        return found if isinstance(found, Interval) else cls(found.rate, found.low, found.high)
+
+
+NO_INTERVAL: Final = Interval(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ def paired_difference(pairs: Paired, confidence: float = CONFIDENCE) -> Interval
     Unlike Wald's interval it keeps its coverage where few pairs changed, and has a width where none did.
     """
     if pairs.total == 0:
-        return Interval(math.nan, math.nan, math.nan)
+        return NO_INTERVAL
     z, value = quantile(confidence), pairs.difference
     low = -1.0 if value <= -1.0 else crossing(lambda change: _tango(pairs, change) > z, -1.0, value)
     high = 1.0 if value >= 1.0 else crossing(lambda change: _tango(pairs, change) >= -z, value, 1.0)
@@ -142,7 +152,7 @@ def percentile_change(
         msg = f"before {first.shape} and after {second.shape} must be one list each, of the same cases"
         raise ValueError(msg)
     if first.size == 0:
-        return Interval(math.nan, math.nan, math.nan)
+        return NO_INTERVAL
     chooser = np.random.default_rng(seed)
     found: list[NDArray[np.float64]] = []
     block = max(1, _AT_ONCE // first.size)

@@ -93,6 +93,10 @@ class TargetError(EvaluationError):
         self.after_s = after_s
 
 
+class TargetHangsError(EvaluationError):
+    """The target stopped answering at all: the run ends, and can be resumed."""
+
+
 def question_of(case: Case, seed: int) -> Question:
     """Return what the target is asked for ``case`` in a run with ``seed``: the same in each run of the two."""
     digest = hashlib.sha256(f"{seed}:{case.id}".encode()).digest()
@@ -158,7 +162,7 @@ _abandoned: set[threading.Thread] = set()
 async def in_daemon_thread(function: Callable[[], T]) -> T:
     """Run ``function`` in a thread that the process need not wait for, should it never return.
 
-    Cancelling (a timeout) leaves the thread behind. Raises ``EvaluationError`` once too many were left.
+    Cancelling (a timeout) leaves the thread behind. Raises ``TargetHangsError`` once too many were left.
     """
     _abandoned.difference_update([thread for thread in _abandoned if not thread.is_alive()])
     if len(_abandoned) >= _MOST_ABANDONED:
@@ -185,7 +189,3 @@ async def in_daemon_thread(function: Callable[[], T]) -> T:
     except asyncio.CancelledError:
         _abandoned.add(thread)
         raise
-
-
-class TargetHangsError(EvaluationError):
-    """The target stopped answering at all: the run ends, and can be resumed."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.evaluation.statistics import NO_INTERVAL, Interval
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from guardsdk.evaluation.compare import Change, Comparison
     from guardsdk.evaluation.gate import Held
     from guardsdk.evaluation.record import GuardRef, RunHead
-    from guardsdk.evaluation.statistics import Interval
     from guardsdk.intervals import Share
+    from guardsdk.verdict import ArtifactRef
 
 NONE: Final = "n/a"
 _SMALLEST_P: Final = 0.001
@@ -25,10 +27,8 @@ def share(rate: float) -> str:
 
 def interval(found: Share | Interval | None) -> str:
     """Return a share with its interval, in per cent."""
-    value = math.nan if found is None else getattr(found, "rate", getattr(found, "value", math.nan))
-    if found is None or math.isnan(value):
-        return NONE
-    return f"{100 * value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    one = NO_INTERVAL if found is None else Interval.of(found)
+    return NONE if math.isnan(one.value) else f"{100 * one.value:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]"
 
 
 def signed(value: float, digits: int = 1) -> str:
@@ -64,7 +64,7 @@ def judgement(change: Change) -> str:
 def who(head: RunHead) -> str:
     """Return in a few words what was measured."""
     around = guard(head.guard)
-    return head.target.model if head.target.kind == "guard" or not around else f"{head.target.model}, {around}"
+    return head.target.model if head.alone or not around else f"{head.target.model}, {around}"
 
 
 def guard(ref: GuardRef) -> str:
@@ -116,7 +116,7 @@ def facts(head: RunHead) -> Mapping[str, str]:
     return {
         "measured": f"{head.target.model} ({head.target.kind})",
         "parameters": parameters or "none recorded",
-        "guard": guard(around) or ("alone" if head.target.kind == "guard" else "none"),
+        "guard": guard(around) or ("alone" if head.alone else "none"),
         "guard's model": _artifact(around.model),
         "policy": _artifact(around.policy),
         "judge": "none" if judge is None else f"{judge.name}, {_artifact(judge.model)}",
@@ -128,11 +128,8 @@ def facts(head: RunHead) -> Mapping[str, str]:
     }
 
 
-def _artifact(ref: object) -> str:
-    if ref is None:
-        return "none"
-    name, version, digest = (getattr(ref, key, None) for key in ("name", "version", "digest"))
-    return " ".join(str(part) for part in (name, version, (digest or "")[:16]) if part)
+def _artifact(ref: ArtifactRef | None) -> str:
+    return "none" if ref is None else f"{ref.name} {ref.version} {ref.digest[:16]}"
 
 
 _METHOD: Final = (
