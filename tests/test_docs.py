@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shlex
 import subprocess
@@ -30,11 +29,12 @@ from benchmarks import (
     teach,
     tradeoff,
 )
+from guardsdk.cli import main
+from tests.places import PACKAGE, ROOT, environment
 
 if TYPE_CHECKING:
     import argparse
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
@@ -81,7 +81,7 @@ def test_python_blocks_run(place: str, source: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", source],
         cwd=tmp_path,  # some write files
-        env=_environment(),
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -105,7 +105,7 @@ def test_the_demonstration_ends_as_it_should() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "demo.py")],
         cwd=ROOT,
-        env=_environment(),
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -117,16 +117,8 @@ def test_the_demonstration_ends_as_it_should() -> None:
     assert "gen_ai.evaluation.result" in done.stdout
 
 
-def _environment() -> dict[str, str]:
-    """This environment with the folder the package was imported from, so that a script finds the same package."""
-    spec = importlib.util.find_spec("guardsdk")
-    assert spec is not None
-    assert spec.origin is not None
-    return dict(os.environ) | {"PYTHONPATH": str(Path(spec.origin).parents[1])}
-
-
 @pytest.mark.parametrize("command", commands())
-def test_shell_commands_name_things_that_exist(command: str) -> None:
+def test_shell_commands_name_things_that_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(command)
     if words[0] == "sh":
         assert (ROOT / words[1]).is_file()
@@ -138,15 +130,9 @@ def test_shell_commands_name_things_that_exist(command: str) -> None:
         options = sorted({word for word in words if word.startswith("--")})
         groups = {"log", "policy", "review", "incident", "eval", "monitor"}
         named = words[1:3] if words[1] in groups else words[1:2]
-        done = subprocess.run(
-            [sys.executable, "-m", "guardsdk", *named, "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == 0
-        assert [option for option in options if option not in done.stdout] == []
+        assert main([*named, "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert [option for option in options if option not in shown] == []
     else:
         assert words[0] in {"pip", "python", "pytest", "peer/bin/pip"}
 
@@ -181,11 +167,8 @@ def test_the_index_names_every_page() -> None:
 
 def packaged(target: str) -> bool:
     """Whether a link into the package leads to a file of the installed one, where the source folder is away."""
-    spec = importlib.util.find_spec("guardsdk")
-    if spec is None or spec.origin is None:
-        return False
     inside = target.removeprefix("../")  # pages of docs/ stand beside the package
-    return inside.startswith("guardsdk/") and (Path(spec.origin).parents[1] / inside).exists()
+    return inside.startswith("guardsdk/") and (PACKAGE / inside).exists()
 
 
 def test_the_readme_quotes_the_measured_figures_as_they_are() -> None:

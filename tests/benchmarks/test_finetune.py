@@ -14,8 +14,8 @@ from benchmarks.finetune_data import DATA, benign, breaking, safety
 from benchmarks.finetune_delta import PAGE, RESULTS, _batches, _padded, picture, table, tune
 from benchmarks.pages import filled
 from benchmarks.readme import NOT_YET
+from tests.places import ROOT
 from tests.shingles import banks
-from tests.test_docs import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from benchmarks.pages import filled
 from guardsdk.evaluation.judging import FIGURES, Answered, Judgement, MeasuredJudge
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import JudgeRef
-from tests.test_docs import ROOT
+from tests.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import guardsdk
 from guardsdk import Guard, GuardError
 from guardsdk.cli import workers
 from guardsdk.cli.lines import Line
 from guardsdk.cli.workers import How, checked
+from tests.places import environment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Runner
 
 
@@ -69,8 +69,9 @@ if __name__ == "__main__":
 def test_no_process_outlives_a_scan_that_was_killed(tmp_path: Path) -> None:
     program = tmp_path / "lasting.py"
     program.write_text(LASTING)
-    own = {**os.environ, "PYTHONPATH": str(Path(guardsdk.__file__).parents[1])}
-    with subprocess.Popen([sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own) as scan:
+    with subprocess.Popen(
+        [sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+    ) as scan:
         assert scan.stdout is not None
         assert scan.stdout.readline() == b"checked\n"
         scan.kill()

@@ -15,8 +15,8 @@ from guardsdk.evaluation.builtin import _cases_of, builtin_cases
 from guardsdk.evaluation.encodings import ENCODINGS
 from guardsdk.evaluation.suites import open_suite
 from guardsdk.verdict import Stage
+from tests.places import ROOT
 from tests.shingles import banks, shingles
-from tests.test_docs import ROOT
 
 if TYPE_CHECKING:
     from guardsdk.evaluation.cases import Case

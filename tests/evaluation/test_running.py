@@ -21,7 +21,7 @@ from guardsdk.evaluation.running import Plan, evaluate
 from guardsdk.evaluation.suites import open_suite
 from guardsdk.evaluation.targets import CallableTarget, TargetError
 from tests.evaluation.conftest import WordJudge
-from tests.test_docs import _environment
+from tests.places import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -262,7 +262,7 @@ def test_killed_at_any_moment_it_loses_and_repeats_no_finished_case(
     suite, journal = suite_file(60), tmp_path / "run.json.journal"
     finished: list[set[str]] = []
     for wanted in (5, 20, 40):
-        process = subprocess.Popen(command(suite), cwd=tmp_path, env=_environment(), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command(suite), cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL)
         while process.poll() is None and lines(journal) < wanted:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
@@ -276,7 +276,7 @@ def test_killed_at_any_moment_it_loses_and_repeats_no_finished_case(
         )
         (tmp_path / "asked.log").write_text("")  # what was asked up to here was asked of a process that is dead
     assert finished[0] < finished[1] < finished[2]
-    last = subprocess.run(command(suite), cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False)
+    last = subprocess.run(command(suite), cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert last.returncode == 0, last.stderr
     assert f"{len(finished[-1])} of 60 cases are done already" in last.stderr
     asked = (tmp_path / "asked.log").read_text().splitlines()
@@ -291,12 +291,12 @@ def test_two_processes_do_not_share_a_run(
 ) -> None:
     module("slow", SLOW.replace("0.02", "60"))
     suite = suite_file(4)
-    first = subprocess.Popen(command(suite), cwd=tmp_path, env=_environment(), stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(command(suite), cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL)
     try:
         while not (tmp_path / "asked.log").exists() and first.poll() is None:
             time.sleep(0.01)
         second = subprocess.run(
-            command(suite), cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False
+            command(suite), cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
         )
     finally:
         first.kill()
