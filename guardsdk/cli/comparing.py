@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from guardsdk.evaluation.compare import Comparison
+    from guardsdk.evaluation.content import KeptAnswers
     from guardsdk.evaluation.gate import Held
     from guardsdk.render.document import Document
 
@@ -83,7 +84,7 @@ def _two(options: Namespace, after: Path) -> Exit:
     limits = [parse(text) for text in options.fail_if]  # before the records are read: a typing error shows at once
     comparison = compare(condensed(options.before), condensed(after), allowed=options.allow_different)
     held = hold(comparison, limits)
-    kept: report.Answers = ({}, {})
+    kept: KeptAnswers = ({}, {})
     if options.with_answers:
         flipped = {flip.id for flip in comparison.flips[:SHOWN_FLIPS]}
         kept = (answers(options.before, flipped), answers(after, flipped))

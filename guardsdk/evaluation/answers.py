@@ -70,7 +70,7 @@ class Answers:
         self.close()
 
     def _unusable(self, error: sqlite3.Error) -> EvaluationError:
-        return EvaluationError(f"{self._path}: cannot be used for answers: {error}")
+        return EvaluationError(f"{self._path}: cannot be used for answers: {error}; give another --cache")
 
 
 def _key(target: TargetRef, question: Question) -> bytes:

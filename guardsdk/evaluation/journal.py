@@ -110,7 +110,7 @@ def opened(path: Path, head: RunHead) -> Iterator[Journal]:
         with locked(path.resolve(), _WAIT_S) as descriptor, open(descriptor, "r+b", closefd=False) as stream:
             yield Journal(stream, path, head)
     except DecisionLogError:
-        msg = f"{path}: another process is at this run"
+        msg = f"{path}: another process is at this run: wait for it, or give another --out"
         raise EvaluationError(msg) from None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from guardsdk.calling.callables import needs_await
-from guardsdk.errors import EvaluationError, why_unchecked
+from guardsdk.errors import why_unchecked
 from guardsdk.evaluation.degenerate import degenerate
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.pointing import pointed_at
@@ -203,8 +203,4 @@ def open_judge(spec: str | None, guard: Callable[[Policy], Guard]) -> Judge:
     """
     if spec is not None:
         return CallableJudge(spec)
-    policy = judge_policy()
-    if policy.shadow:
-        msg = "the judge's policy is in shadow mode"
-        raise EvaluationError(msg)
-    return GuardJudge(guard(policy))
+    return GuardJudge(guard(judge_policy()))

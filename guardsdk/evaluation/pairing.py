@@ -72,7 +72,7 @@ def condensed(path: Path) -> Condensed:
             raise EvaluationError(msg)
         for result in results:
             if result.id in cases:
-                msg = f"{path}: the case {result.id!r} is there twice"
+                msg = f"{path}: the case {result.id!r} is there twice: no run writes that, so make the record anew"
                 raise EvaluationError(msg)
             cases[result.id] = _brief(result)
             if result.outcome is not Outcome.ERROR:

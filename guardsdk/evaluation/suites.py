@@ -65,12 +65,13 @@ class Suite:
         digest, ids = hashlib.sha256(), set[str]()
         for case in self:
             if case.id in ids:
-                msg = f"suite {self.name}: two cases have the id {case.id!r}"
+                msg = f"suite {self.name}: two cases have the id {case.id!r}; give each its own, or none"
                 raise EvaluationError(msg)
             ids.add(case.id)
             digest.update(case.canonical + b"\n")
         if not ids:
-            msg = f"suite {self.name} holds no case that this target can be asked"
+            whole = "; cases that hold the answer are for a guard alone" if self.answered else ""
+            msg = f"suite {self.name} holds no case that this target can be asked{whole}"
             raise EvaluationError(msg)
         return SuiteRef(name=self.name, digest=digest.hexdigest(), cases=len(ids), limit=self.limit)
 

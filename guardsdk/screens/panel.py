@@ -116,7 +116,7 @@ class Panel:
         names: set[str] = set()
         for screen in self.screens:
             if screen.name in names:
-                msg = f"two screens are named {screen.name!r}"
+                msg = f"two screens are named {screen.name!r}; give each a name of its own"
                 raise GuardError(msg)
             names.add(screen.name)
             for key, points in screen.operating_points.items():

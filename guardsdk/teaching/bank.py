@@ -88,7 +88,8 @@ class Bank:
         """Return the embeddings [N, H] of texts seen at ``stages``. Raises ``TeachingError`` where one has too few."""
         for stage in stages:
             if len(self.vectors.get(stage, ())) < FEWEST:
-                msg = f"the bank holds {len(self.vectors.get(stage, ()))} texts of stage {stage.value}, not {FEWEST}"
+                held = len(self.vectors.get(stage, ()))
+                msg = f"the bank holds {held} texts of stage {stage.value}: give at least {FEWEST} as background"
                 raise TeachingError(msg)
         return np.concatenate([self.vectors[stage] for stage in stages])
 

@@ -77,7 +77,10 @@ def learn(
         raise TeachingError(msg)
     benign = bank.on(stages)
     if len(benign) * fpr < 1.0:
-        msg = f"{name}: a false-positive rate of {fpr:g} cannot be shown on a bank of {len(benign)} texts"
+        msg = (
+            f"{name}: a false-positive rate of {fpr:g} cannot be shown on a bank of {len(benign)} texts: ask for 1 in "
+            f"{len(benign)} or more, or give a larger background"
+        )
         raise TeachingError(msg)
     space = Space(list(bank.vectors.values()), benign)
     width = benign.shape[1]

@@ -191,7 +191,7 @@ class Lesson(Frozen):
             msg = f"{path}: {first_problem(error)}{made if other else ''}"
             raise TeachingError(msg) from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            msg = f"{path} is no lesson"
+            msg = f"{path} is no lesson; Lesson.save and guardsdk policy teach write one"
             raise TeachingError(msg) from None
         if lesson.digest != digest:
             msg = f"{path} was changed: its content does not have the sha256 it names; teach it again"
