@@ -100,9 +100,9 @@ class Change:
         """Of no change, two-sided, exact."""
         return mcnemar(self.pairs)
 
-    def verdict(self, confidence: float = CONFIDENCE) -> str:
+    def verdict(self) -> str:
         """Return ``better`` or ``worse`` where the interval of the difference says so, else ``no clear change``."""
-        found = self.difference(confidence)
+        found = self.difference()
         if not (found.low > 0 or found.high < 0):
             return "no clear change"
         return "better" if (found.low > 0) is (self.metric.better == "higher") else "worse"

@@ -29,9 +29,8 @@ class ModelTarget:
         max_tokens: int = 256,
         temperature: float = 0.0,
         batch: int = 8,
-        device: str | None = None,
     ) -> None:
-        """Load the model at ``path``.
+        """Load the model at ``path``, on a GPU where torch has one.
 
         Args:
             path: A directory with ``config.json`` and weights, or a ``.gguf`` file (or a directory with one).
@@ -39,7 +38,6 @@ class ModelTarget:
             max_tokens: Most tokens of an answer.
             temperature: 0 takes the most likely token each time; above it is sampled, seeded for each batch.
             batch: Questions answered at once.
-            device: Of torch, such as ``cuda``; where torch has a GPU that, else the processor.
 
         Raises:
             EvaluationError: torch or transformers is missing, or there is no model that they can load.
@@ -58,7 +56,7 @@ class ModelTarget:
             msg = f"{path}: transformers cannot load a causal language model from it: {type(error).__qualname__}"
             raise EvaluationError(msg) from error
         self._torch: Any = torch
-        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model = model.to(self._device).eval()
         self._max_tokens = max_tokens
         self._temperature = temperature
