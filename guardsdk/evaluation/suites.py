@@ -65,7 +65,7 @@ class Suite:
         digest, ids = hashlib.sha256(), set[str]()
         for case in self:
             if case.id in ids:
-                msg = f"suite {self.name}: two cases have the id {case.id!r}; give each its own, or none"
+                msg = f"suite {self.name}: two cases have the id {case.id!r}: give each its own, or drop one"
                 raise EvaluationError(msg)
             ids.add(case.id)
             digest.update(case.canonical + b"\n")
