@@ -16,7 +16,7 @@ from guardsdk.monitor.traffic import Traffic
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from guardsdk.policy.monitoring import MonitorRules
 
@@ -39,19 +39,14 @@ class Known:
 class Memory:
     """What is remembered. Not thread-safe: the monitor uses it under its lock."""
 
-    def __init__(
-        self,
-        rules: MonitorRules,
-        references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]],
-        secret: Callable[[], bytes],
-    ) -> None:
+    def __init__(self, rules: MonitorRules, secret: Callable[[], bytes]) -> None:
         """Begin with nothing. ``secret`` is what the sketches of actors' texts depend on."""
         self.rules = rules
         self.checks = 0
         self.now_s = 0.0
         """The newest check, in seconds since the epoch: the clock of everything that fades or expires."""
         self.sketchers = Sketchers(secret)
-        self.traffic = Traffic(rules, references)
+        self.traffic = Traffic(rules)
         self.actors = Actors(rules.actors.max_actors, rules.actors.ttl_s, self._clock)
         self.alerts = Alerts(rules.keep_alerts, rules.cooldown_s, self._clock)
 
@@ -104,6 +99,7 @@ class Memory:
                 msg = "its time is no number"
                 raise ValueError(msg)  # noqa: TRY301  one place says what is wrong
             self.traffic.restore(state["traffic"])
+            self.traffic.scores.recall(state["references"])
             self.sketchers.restore(_lessons(state["lessons"], self.traffic.scores.model(Stage.INPUT)))
             for name, data in state["actors"].items():
                 actor = Actor.unpacked(base64.b64decode(data, validate=True))

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from guardsdk.errors import InputError
+from guardsdk.errors import GuardError, InputError
 from guardsdk.forking import after_fork
 from guardsdk.monitor.actors import NO_SCORE
 from guardsdk.monitor.alerts import Kind, tell
@@ -78,7 +78,8 @@ class Monitor:
             on_alert: Called with every alert in the thread of a check: the one that raised it or, of an alert about the
                 traffic, one soon after; or in that of whoever looks first. It must return quickly.
             reporter: Where alerts go in OpenTelemetry; the global providers when left out.
-            references: Gives the quantiles of the benign scores of the model in use, per label and stage.
+            references: Gives the quantiles of the benign scores of the model in use, per label and stage. Asked once
+                for each model, after a check by it.
         """
         self.policy = policy
         self.rules = MonitorRules() if policy.monitor is None else policy.monitor
@@ -98,7 +99,7 @@ class Monitor:
         after_fork(self._renew)
 
     def _blank(self) -> Memory:
-        return Memory(self.rules, self._references, lambda: self._pseudonym("guardsdk sketches").encode())
+        return Memory(self.rules, lambda: self._pseudonym("guardsdk sketches").encode())
 
     @property
     def checks(self) -> int:
@@ -121,6 +122,8 @@ class Monitor:
     def on_check(self, record: CheckRecord) -> None:
         """Take note of one check."""
         verdict = record.verdict
+        if verdict.model is not None and not self._memory.traffic.scores.refers(verdict.model.digest):
+            self._refer(verdict.model.digest)
         # What a document says is no deed of the actor.
         if record.actor is None or verdict.stage is Stage.TOOL or verdict.status is Status.FAILED:
             if self._waiting.add(record):
@@ -136,6 +139,15 @@ class Monitor:
             for one in self._of_actor(pseudonym, record, seen, time_s):
                 self._raise(about_actor(one, pseudonym, record))
         self._tell()
+
+    def _refer(self, model: str) -> None:
+        """Ask for the references of ``model``, without the lock: whoever is asked may have to load it."""
+        try:
+            found = self._references()
+        except GuardError:  # it is not there any more
+            return
+        with self._lock:
+            self._memory.traffic.scores.refer(model, found)
 
     def catch_up(self) -> None:
         """File the checks that wait to be filed with others, and tell of what they show."""
@@ -166,8 +178,9 @@ class Monitor:
             # One text over and over, as a probe of a service sends, teaches nothing new.
             if record.embedding is not None and seen.stage is Stage.INPUT and not verdict.cached:
                 memory.sketchers.of(seen.model).learn(record.embedding)
-            if memory.traffic.meet(verdict, seen, time_s):
-                self._raise(about_model(record, memory.traffic.count(seen.stage)))
+            before = memory.traffic.meet(verdict, seen, time_s)
+            if before is not None:
+                self._raise(about_model(record, before, memory.traffic.count(seen.stage)))
             for change in memory.traffic.take(verdict, seen, time_s, self._chance):
                 alert = about_traffic(change, record, memory.traffic.since_model)
                 change.series.begin_anew()

@@ -227,12 +227,27 @@ ALERT_SERIES: Final = Attribute(
 ALERT_ACTOR: Final = Attribute(
     "guardsdk.monitor.alert.actor", "string", "", "pseudonym of the actor; absent where it is about the traffic"
 )
+ALERT_MODEL_BEFORE: Final = Attribute(
+    "guardsdk.monitor.alert.model_before",
+    "string",
+    "",
+    "sha256 of the model before, where it is about the change to another one; else absent",
+)
 FIGURE_PLACE: Final = "<figure>"
 """Stands in the name below for a figure of the evidence, such as ``psi``."""
 ALERT_EVIDENCE: Final = Attribute(
     f"guardsdk.monitor.alert.evidence.{FIGURE_PLACE}", "double", "", "a figure of the evidence"
 )
-ALERT_ATTRIBUTES: Final = (ALERT_KIND, ALERT_SEVERITY, STAGE, ALERT_SERIES, ALERT_ACTOR, ALERT_EVIDENCE)
+ALERT_ATTRIBUTES: Final = (
+    ALERT_KIND,
+    ALERT_SEVERITY,
+    STAGE,
+    ALERT_SERIES,
+    ALERT_ACTOR,
+    MODEL_DIGEST,
+    ALERT_MODEL_BEFORE,
+    ALERT_EVIDENCE,
+)
 
 LABEL: Final = Attribute("guardsdk.label", "string", "", "label of the model")
 LAYER: Final = Attribute(

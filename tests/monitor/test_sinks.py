@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,7 @@ def test_an_alert_is_an_event_and_counts(events: bool) -> None:
     assert told.pop(names.ALERT_KIND.name) == "repeated_blocks"
     assert told.pop(names.ALERT_SEVERITY.name) == "warning"
     assert told.pop(names.STAGE.name) == "input"
+    assert told.pop(names.MODEL_DIGEST.name) == alert.model
     prefix = names.ALERT_EVIDENCE.name.removesuffix(names.FIGURE_PLACE)
     assert told == {prefix + figure: value for figure, value in alert.evidence.items()}
     data = reader.get_metrics_data()
@@ -87,3 +89,20 @@ def test_alerts_stand_in_the_chain_of_the_decision_log(tmp_path: Path) -> None:
     report = verify(path)
     assert report.sound
     assert report.decisions == 8 == len(list(records(path, Query())))
+
+
+def test_of_a_change_of_the_model_both_are_told() -> None:
+    spans = InMemorySpanExporter()
+    tracer_provider = TracerProvider()
+    tracer_provider.add_span_processor(SimpleSpanProcessor(spans))
+    monitor = Monitor(policy(), reporter=AlertReporter(tracer_provider=tracer_provider))
+    for number, model in enumerate(("d" * 64, "e" * 64)):
+        told = record(number)
+        assert told.verdict.model is not None
+        scored = told.verdict.model.model_copy(update={"digest": model})
+        monitor.on_check(replace(told, verdict=told.verdict.model_copy(update={"model": scored})))
+    monitor.catch_up()
+    (span,) = spans.get_finished_spans()
+    assert span.attributes is not None
+    assert span.attributes[names.MODEL_DIGEST.name] == "e" * 64
+    assert span.attributes[names.ALERT_MODEL_BEFORE.name] == "d" * 64
