@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, Literal
 
 from opentelemetry import _logs, trace
@@ -52,7 +53,8 @@ class _Reporter:
             )
             logger.emit(record)
         elif tracer is not None:
-            tracer.start_span(name, kind=trace.SpanKind.INTERNAL, attributes=attributes).end()
+            at_ns = time.time_ns() if time_ns is None else time_ns
+            tracer.start_span(name, kind=trace.SpanKind.INTERNAL, attributes=attributes, start_time=at_ns).end(at_ns)
 
 
 class AlertReporter(_Reporter):

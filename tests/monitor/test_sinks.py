@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from guardsdk import Guard, Policy
+from guardsdk.decisions import DecisionLog
 from guardsdk.decisions.query import Query, records
 from guardsdk.decisions.verify import verify
 from guardsdk.monitor import Kind, Monitor
@@ -106,3 +107,16 @@ def test_of_a_change_of_the_model_both_are_told() -> None:
     assert span.attributes is not None
     assert span.attributes[names.MODEL_DIGEST.name] == "e" * 64
     assert span.attributes[names.ALERT_MODEL_BEFORE.name] == "d" * 64
+
+
+def test_guards_that_share_monitor_and_log_write_an_alert_once(tmp_path: Path) -> None:
+    path, model = tmp_path / "decisions.jsonl", write_model(tmp_path / "model")
+    rules = Policy.from_toml(TOML)
+    with DecisionLog(path) as log:
+        shared = Monitor(rules)
+        for _ in range(2):
+            with Guard(rules, models=model, observers=[], decision_log=log, monitor=shared) as guard:
+                for _ in range(4):
+                    guard.check("attack attack", actor=MARKER)
+        assert [alert.kind for alert in shared.alerts] == [Kind.REPEATED_BLOCKS]
+    assert [line["kind"] for line in map(json.loads, path.read_text().splitlines())].count("alert") == 1
