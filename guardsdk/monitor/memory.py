@@ -70,8 +70,9 @@ class Memory:
             traffic.share_of_variants,
         )
 
-    def state(self, known: Known) -> dict[str, Any]:
-        """Return everything as JSON values: figures, digests, pseudonyms and sketches, and no text."""
+    def state(self, known: Known, *, actors: bool = True) -> dict[str, Any]:
+        """Return everything, or all but the actors, as JSON values: figures, digests, pseudonyms, sketches, no text."""
+        items = self.actors.items() if actors else ()
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -83,7 +84,7 @@ class Memory:
             "traffic": self.traffic.state(),
             "references": self.traffic.scores.references(),
             "lessons": self.sketchers.state(),
-            "actors": {name: base64.b64encode(data).decode() for name, data in self.actors.items()},
+            "actors": {name: base64.b64encode(data).decode() for name, data in items},
             "alerts": [alert.model_dump(mode="json") for alert in self.alerts.kept],
             "raised": self.alerts.total,
             "suppressed": self.alerts.suppressed,

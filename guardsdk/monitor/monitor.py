@@ -26,8 +26,9 @@ from guardsdk.verdict import Stage, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from guardsdk.monitor.actors import Actors
+    from guardsdk.monitor.actors import Actor, Actors
     from guardsdk.monitor.alerts import Alert
+    from guardsdk.monitor.behaviour import Everybody
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import Enforcement
@@ -132,7 +133,8 @@ class Monitor:
             # At once where the model is another one: what an actor did is weighed by what is known of that.
             if self._waiting.add(record, seen) or self._memory.traffic.is_new(seen):
                 self._file()
-            for told in self._weighing.weigh(self._memory, pseudonym, record, seen, self._file, self._chance):
+            weigh = self._weighing.weigh
+            for told in weigh(self._memory, pseudonym, record, seen, self._everybody_but, self._chance):
                 self._raise(about_actor(told, pseudonym, record))
         self._tell()
 
@@ -182,6 +184,10 @@ class Monitor:
                 change.series.begin_anew()
                 self._raise(alert)
 
+    def _everybody_but(self, actor: Actor) -> Everybody:
+        self._file()
+        return self._memory.everybody_but(actor)
+
     def _raise(self, alert: Alert) -> None:
         """Keep ``alert`` unless it is cooling down, to be told of once the lock, which is held, is free."""
         if self._memory.alerts.add(alert):
@@ -223,10 +229,13 @@ class Monitor:
         if listener not in self._listeners:
             self._listeners.append(listener)
 
-    def state(self) -> dict[str, Any]:
-        """Return everything remembered as JSON values: figures, digests, pseudonyms and sketches, and no text."""
+    def state(self, *, actors: bool = True) -> dict[str, Any]:
+        """Return everything remembered as JSON values: figures, digests, pseudonyms and sketches, and no text.
+
+        Without ``actors`` nothing of them but the alerts: of many they are most of it, and checks wait meanwhile.
+        """
         with self._up_to_date() as memory:
-            return memory.state(self._known())
+            return memory.state(self._known(), actors=actors)
 
     def save(self, path: str | Path) -> None:
         """Write the state to ``path``, whole or not at all, readable by its owner only. Raises ``OSError``."""

@@ -163,7 +163,7 @@ class Shared:
         for lessons in self._monitor.lessons():
             self._client.hsetnx(agreed, lessons["model"], json.dumps(lessons))
         self._monitor.learn_from([json.loads(lessons) for lessons in self._client.hvals(agreed)])
-        state = self._monitor.state() | {"actors": {}}  # those are shared already
+        state = self._monitor.state(actors=False)  # those are shared already
         replica = f"{self._replica}-{os.getpid()}"  # a forked child is a replica of its own
         self._client.set(f"{self._namespace}:replica:{replica}", json.dumps(state), ex=self._expire_s)
 

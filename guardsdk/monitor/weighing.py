@@ -41,12 +41,12 @@ class Weighing:
         pseudonym: str,
         record: CheckRecord,
         seen: Glance,
-        everybody: Callable[[], None],
+        everybody_but: Callable[[Actor], Everybody],
         chance: Callable[[], float],
     ) -> Sequence[Told]:
         """Take note of a text of the actor called ``pseudonym``, and return what is to be told of them.
 
-        ``everybody`` is called before the actor is held against all others, to have them counted; ``chance`` gives
+        ``everybody_but`` gives the shares among all others than an actor, where they are needed; ``chance`` gives
         numbers that are uniform on (0, 1).
         """
         rules, time_s = self._rules, record.started_ns / _NANOSECONDS
@@ -69,7 +69,7 @@ class Weighing:
         for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
             actor = memory.actors.get(pseudonym)
             if asks:
-                told = asked(actor, now, partial(_others, memory, actor, everybody), rules.actors, self._near)
+                told = asked(actor, now, partial(everybody_but, actor), rules.actors, self._near)
             else:
                 told = answered(actor, now, rules.actors, rules.adjacent)
             actor.told_s = time_s
@@ -90,8 +90,3 @@ class Weighing:
         since_s = time_s - self._rules.actors.window_s
         if memory.sketchers.of(model).ready and self.lately.count(pseudonym, since_s):
             memory.traffic.note_variant(self._steps(memory, pseudonym, time_s)[-1].variant)
-
-
-def _others(memory: Memory, actor: Actor, everybody: Callable[[], None]) -> Everybody:
-    everybody()
-    return memory.everybody_but(actor)

@@ -59,6 +59,7 @@ def test_an_alert_is_an_event_and_counts(events: bool) -> None:
     else:
         (span,) = spans.get_finished_spans()
         assert span.name == names.ALERT
+        assert span.start_time == span.end_time == alert.time_ns
         told = dict(span.attributes or {})
     assert told.pop(names.ALERT_ACTOR.name) == alert.actor
     assert told.pop(names.ALERT_KIND.name) == "repeated_blocks"

@@ -147,7 +147,15 @@ def test_names_units_and_attributes_are_those_of_the_list(watched: Watched, tmp_
     reporter = LogReporter(meter_provider=watched.meter_provider)
     reporter.count("written", 1)
     AlertReporter(meter_provider=watched.meter_provider).report(
-        kind="probing", severity="warning", stage="input", series=None, actor=None, evidence={}, time_ns=0
+        kind="probing",
+        severity="warning",
+        stage="input",
+        series=None,
+        actor=None,
+        evidence={},
+        model=None,
+        model_before=None,
+        time_ns=0,
     )
     watched.guard(blocking_policy(Stage.INPUT)).check(TEXT)
     watched.guard(blocking_policy(Stage.INPUT).model_copy(update={"shadow": True})).check(TEXT)
