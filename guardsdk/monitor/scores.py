@@ -139,8 +139,8 @@ class Scores:
         by_stage: dict[Stage, dict[str, list[float]]] = {}
         for key, found in references.items():
             stage, _, label = key.partition("/")
-            shares_ = by_stage.setdefault(Stage(stage), {})[label] = [float(share) for share in found]
-            if len(shares_) != len(SCORE_EDGES) + 1 or not all(0.0 <= share <= 1.0 for share in shares_):
+            bins = by_stage.setdefault(Stage(stage), {})[label] = [float(share) for share in found]
+            if len(bins) != len(SCORE_EDGES) + 1 or not all(0.0 <= share <= 1.0 for share in bins):
                 msg = "a reference holds no shares"
                 raise ValueError(msg)
         for stage, labels in by_stage.items():
