@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.errors import InputError
 from guardsdk.monitor.actors import Actor, Actors
 from guardsdk.monitor.alerts import Alert, Alerts
-from guardsdk.monitor.behaviour import Everybody
 from guardsdk.monitor.sketch import Sketchers
 from guardsdk.monitor.traffic import Traffic
 from guardsdk.verdict import Stage
@@ -60,15 +59,6 @@ class Memory:
         """
         if time_s > self.now_s or self.now_s - time_s > _SET_BACK_S:
             self.now_s = time_s
-
-    def everybody_but(self, actor: Actor) -> Everybody:
-        """Return the shares among all others; the text just counted is the actor's own."""
-        of, traffic = actor.checks + 1.0, self.traffic
-        return Everybody(
-            traffic.share("blocked", actor.blocks + 1.0, of),
-            traffic.share("adjacent", actor.adjacent + 1.0, of),
-            traffic.share_of_variants,
-        )
 
     def state(self, known: Known, *, actors: bool = True) -> dict[str, Any]:
         """Return everything, or all but the actors, as JSON values: figures, digests, pseudonyms, sketches, no text."""

@@ -18,7 +18,6 @@ from guardsdk.monitor.memory import Known, Memory
 from guardsdk.monitor.telling import about_actor, about_model, about_traffic
 from guardsdk.monitor.traffic import glance, watched
 from guardsdk.monitor.waiting import Waiting
-from guardsdk.monitor.weighing import Weighing
 from guardsdk.policy.monitoring import MonitorRules
 from guardsdk.pseudonyms import Pseudonyms
 from guardsdk.verdict import Stage, Status
@@ -26,9 +25,9 @@ from guardsdk.verdict import Stage, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from guardsdk.monitor.actors import Actor, Actors
+    from guardsdk.monitor.actors import Actors
     from guardsdk.monitor.alerts import Alert
-    from guardsdk.monitor.behaviour import Everybody
+    from guardsdk.monitor.weighing import Weighing
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import Enforcement
@@ -87,7 +86,8 @@ class Monitor:
         self._reporter = reporter
         self._listeners = [self._report, *filter(None, [on_alert])]
         self._references = references or dict
-        self._watched, self._weighing = watched(policy), Weighing(self.rules)
+        self._watched = watched(policy)
+        self._weighing: Weighing | None = None
         self._lock, self._waiting = threading.Lock(), Waiting()
         self._fresh: deque[Alert] = deque()
         """Alerts that nobody was told of yet."""
@@ -133,8 +133,8 @@ class Monitor:
             # At once where the model is another one: what an actor did is weighed by what is known of that.
             if self._waiting.add(record, seen) or self._memory.traffic.is_new(seen):
                 self._file()
-            weigh = self._weighing.weigh
-            for told in weigh(self._memory, pseudonym, record, seen, self._everybody_but, self._chance):
+            weigh = self._weigher().weigh
+            for told in weigh(self._memory, pseudonym, record, seen, self._file, self._chance):
                 self._raise(about_actor(told, pseudonym, record))
         self._tell()
 
@@ -184,9 +184,13 @@ class Monitor:
                 change.series.begin_anew()
                 self._raise(alert)
 
-    def _everybody_but(self, actor: Actor) -> Everybody:
-        self._file()
-        return self._memory.everybody_but(actor)
+    def _weigher(self) -> Weighing:
+        """Return who weighs what actors do; the lock is held."""
+        if self._weighing is None:
+            from guardsdk.monitor.weighing import Weighing  # noqa: PLC0415  many guards are never told of an actor
+
+            self._weighing = Weighing(self.rules)
+        return self._weighing
 
     def _raise(self, alert: Alert) -> None:
         """Keep ``alert`` unless it is cooling down, to be told of once the lock, which is held, is free."""
@@ -215,7 +219,7 @@ class Monitor:
         """
         pseudonym = self._pseudonym(actor)
         with self._up_to_date() as memory:
-            self._weighing.lately.forget(pseudonym)
+            self._weigher().lately.forget(pseudonym)
             memory.alerts.forget(pseudonym)
             memory.actors.forget(pseudonym)  # last, for where replicas share them it may fail
 

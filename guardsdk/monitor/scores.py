@@ -1,5 +1,7 @@
 """Histograms of scores, of every model apart: scores of one say nothing about those of another one."""
 
+# ruff: noqa: PLC0415  few processes see another model
+
 from __future__ import annotations
 
 from bisect import bisect_right
@@ -8,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.monitor.drift import Series
 from guardsdk.monitor.histograms import SCORE_EDGES, shares
-from guardsdk.monitor.succession import Succession
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from guardsdk.monitor.succession import Succession
     from guardsdk.policy.monitoring import MonitorRules
 
     Labels = dict[str, Series]
@@ -40,8 +42,9 @@ class Scores:
         """By stage and digest of models whose first scores are compared with those of the model before."""
         self._references: dict[tuple[Stage, str], dict[str, list[float]]] = {}
         """By stage and digest the share of each bin in the benign scores of a model, by label."""
-        self._given: set[str] = set()
-        """Models whose references were given here, and not read from a state."""
+        self._given: dict[str, Mapping[tuple[str, Stage], Sequence[float]]] = {}
+        """Quantiles by digest of the models whose references were given here, and not read from a state; those of them
+        that are among the references already are empty. The first check need not wait for what only a report shows."""
 
     def model(self, stage: Stage) -> str:
         """Return the digest of the model in use, ``NO_MODEL`` before the first."""
@@ -63,6 +66,8 @@ class Scores:
         last = self._last.pop((stage, model), None)
         news = last is None or checks - last > self._rules.window
         if news:
+            from guardsdk.monitor.succession import Succession
+
             self._successions[stage, model] = Succession(before, self._rules.window, labels)
         self._keep_few()
         return before if news else None
@@ -108,26 +113,34 @@ class Scores:
     def refer(self, model: str, quantiles: Mapping[tuple[str, Stage], Sequence[float]]) -> None:
         """Take ``quantiles`` for those of the benign scores of ``model``, per label and stage."""
         kept = {model, *self._model.values(), *(digest for _, digest in self._aside)}
-        self._given = (self._given & kept) | {model}
         self._references = {key: found for key, found in self._references.items() if key[1] in kept}
-        for stage in Stage:
-            found = {label: shares(of, SCORE_EDGES) for (label, at), of in quantiles.items() if at is stage}
-            self._hold_against(stage, model, found)
+        self._given = {digest: found for digest, found in self._given.items() if digest in kept} | {model: quantiles}
+        if self._rules.reference == "model":
+            self._settle()
 
     def refers(self, model: str) -> bool:
         """Whether the references of ``model`` were given; without a lock the answer may be an old one."""
         return model in self._given
 
-    def _hold_against(self, stage: Stage, model: str, found: dict[str, list[float]]) -> None:
-        """Take ``found`` for the references of ``model``, and where the rules say so hold its scores against them."""
-        self._references[stage, model] = found
+    def _settle(self) -> None:
+        """Turn the quantiles that were given into references."""
+        for model, quantiles in self._given.items():
+            for (label, stage), found in quantiles.items():
+                if len(found) > 1:  # as a manifest says of a label without any
+                    self._hold_against(stage, model, label, shares(found, SCORE_EDGES))
+        self._given = {model: {} for model in self._given}
+
+    def _hold_against(self, stage: Stage, model: str, label: str, reference: list[float]) -> None:
+        """Take ``reference`` for that of a label, and where the rules say so hold its scores against it."""
+        self._references.setdefault((stage, model), {})[label] = reference
         if self._rules.reference == "model":
             known = self._at[stage] if self._model[stage] == model else self._aside.get((stage, model), {})
-            for label in known.keys() & found.keys():
-                known[label].hold_against(found[label])
+            if label in known:
+                known[label].hold_against(reference)
 
     def references(self) -> dict[str, list[float]]:
         """Return the share of each bin in the references of the models in use, by ``stage/label``, as JSON values."""
+        self._settle()
         return {
             f"{stage}/{label}": found
             for stage, model in self._model.items()
@@ -136,15 +149,13 @@ class Scores:
 
     def recall(self, references: Mapping[str, Sequence[float]]) -> None:
         """Take over what ``references`` returned. Raises ``ValueError`` or ``TypeError`` where it is no such thing."""
-        by_stage: dict[Stage, dict[str, list[float]]] = {}
         for key, found in references.items():
-            stage, _, label = key.partition("/")
-            bins = by_stage.setdefault(Stage(stage), {})[label] = [float(share) for share in found]
-            if len(bins) != len(SCORE_EDGES) + 1 or not all(0.0 <= share <= 1.0 for share in bins):
+            word, _, label = key.partition("/")
+            reference = [float(share) for share in found]
+            if len(reference) != len(SCORE_EDGES) + 1 or not all(0.0 <= share <= 1.0 for share in reference):
                 msg = "a reference holds no shares"
                 raise ValueError(msg)
-        for stage, labels in by_stage.items():
-            self._hold_against(stage, self._model[stage], labels)
+            self._hold_against(Stage(word), self._model[Stage(word)], label, reference)
 
     def _series(self, labels: Labels, stage: Stage, model: str, label: str) -> Series:
         found = labels.get(label)
@@ -177,7 +188,7 @@ class Scores:
         for key in self._aside:
             self._last[key] = max(self._last.get(key, 0), other._last.get(key, 0))
         for key, compared in other._successions.items():
-            self._successions.setdefault(key, Succession(compared.before, self._rules.window)).merge(compared)
+            self._successions.setdefault(key, compared.blank()).merge(compared)
         self._keep_few()
 
     def state(self) -> dict[str, Any]:
@@ -205,6 +216,8 @@ class Scores:
 
         Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is no such state.
         """
+        from guardsdk.monitor.succession import Succession
+
         for key, series in state["scores"].items():
             word, _, label = key.partition("/")
             self._series(self._at[Stage(word)], Stage(word), NO_MODEL, label).restore(series)

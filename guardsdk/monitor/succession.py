@@ -30,6 +30,10 @@ class Succession:
         self.labels = {label: series.followed() for label, series in labels.items()}
         """Those that are still compared."""
 
+    def blank(self) -> Succession:
+        """Return the same with no label yet."""
+        return Succession(self.before, self.window)
+
     def numbers(self, places: Iterable[tuple[str, int]]) -> list[tuple[Series, int]]:
         """Return the series of each label that is still compared, with the bin its score falls in."""
         labels = self.labels

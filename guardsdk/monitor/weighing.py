@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.monitor.actors import NO_SCORE
 from guardsdk.monitor.alerts import Kind
-from guardsdk.monitor.behaviour import Near, Seen, answered, asked
+from guardsdk.monitor.behaviour import Everybody, Near, Seen, answered, asked
 from guardsdk.monitor.lately import Late, Lately
 from guardsdk.verdict import Stage
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from guardsdk.monitor.actors import Actor
     from guardsdk.monitor.approach import Step
-    from guardsdk.monitor.behaviour import Everybody, Told
+    from guardsdk.monitor.behaviour import Told
     from guardsdk.monitor.memory import Memory
     from guardsdk.monitor.traffic import Glance
     from guardsdk.observing import CheckRecord
@@ -41,13 +41,13 @@ class Weighing:
         pseudonym: str,
         record: CheckRecord,
         seen: Glance,
-        everybody_but: Callable[[Actor], Everybody],
+        file: Callable[[], None],
         chance: Callable[[], float],
     ) -> Sequence[Told]:
         """Take note of a text of the actor called ``pseudonym``, and return what is to be told of them.
 
-        ``everybody_but`` gives the shares among all others than an actor, where they are needed; ``chance`` gives
-        numbers that are uniform on (0, 1).
+        ``file`` is called before the actor is held against all others, to have these counted; ``chance`` gives numbers
+        that are uniform on (0, 1).
         """
         rules, time_s = self._rules, record.started_ns / _NANOSECONDS
         asks, refusal = seen.stage is Stage.INPUT, 0.0
@@ -69,7 +69,7 @@ class Weighing:
         for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
             actor = memory.actors.get(pseudonym)
             if asks:
-                told = asked(actor, now, partial(everybody_but, actor), rules.actors, self._near)
+                told = asked(actor, now, partial(_everybody_but, actor, memory, file), rules.actors, self._near)
             else:
                 told = answered(actor, now, rules.actors, rules.adjacent)
             actor.told_s = time_s
@@ -90,3 +90,14 @@ class Weighing:
         since_s = time_s - self._rules.actors.window_s
         if memory.sketchers.of(model).ready and self.lately.count(pseudonym, since_s):
             memory.traffic.note_variant(self._steps(memory, pseudonym, time_s)[-1].variant)
+
+
+def _everybody_but(actor: Actor, memory: Memory, file: Callable[[], None]) -> Everybody:
+    """Return the shares among all others; the text just counted is the actor's own."""
+    file()
+    of, traffic = actor.checks + 1.0, memory.traffic
+    return Everybody(
+        traffic.share("blocked", actor.blocks + 1.0, of),
+        traffic.share("adjacent", actor.adjacent + 1.0, of),
+        traffic.share_of_variants,
+    )

@@ -15,7 +15,7 @@ from guardsdk.monitor.drift import Series
 from guardsdk.monitor.histograms import SCORE_EDGES, middle
 from guardsdk.monitor.succession import Succession
 from guardsdk.verdict import Stage
-from tests.monitor.test_models import KEY, NEW, OLD, by, higher, monitor
+from tests.monitor.test_models import KEY, NEW, OLD, by, higher
 from tests.monitor.test_monitor import TOML, harmless, policy, record
 from tests.tiny import write_model
 
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from guardsdk.observing import CheckRecord
 
     Draw = Callable[[random.Random], float]
+
+
+def monitor(rules: Policy | None = None) -> Monitor:
+    """One that breaks ties the same way every time."""
+    made = Monitor(rules or policy(window=400), key=KEY)
+    made._chance = random.Random(11).random
+    return made
 
 
 def scored(number: int, model: str, **scores: float) -> CheckRecord:
@@ -93,9 +100,9 @@ def test_by_chance_it_tells_no_more_often_than_promised(before: int) -> None:
 
 
 def test_a_window_of_forty_is_enough_for_what_is_plain() -> None:
-    watching = Monitor(policy(window=40), key=KEY)
-    texts(watching, 60, OLD, 0)
-    texts(watching, 40, NEW, 60, lambda chance: chance.betavariate(20, 10))
+    watching = monitor(policy(window=40))
+    texts(watching, 200, OLD, 0)
+    texts(watching, 40, NEW, 200, lambda chance: chance.betavariate(20, 10))
     assert [alert.series for alert in compared(watching)] == ["prompt_injection"]
 
 
@@ -163,7 +170,7 @@ def test_a_guard_with_another_model_says_which_label_it_scores_otherwise(tmp_pat
     state = tmp_path / "state.json"
     digests = []
     for model in (harsh, mild):
-        with Guard(rules, models=model, observers=[], monitor=Monitor(rules, key=KEY)) as guard:
+        with Guard(rules, models=model, observers=[], monitor=monitor(rules)) as guard:
             if state.exists():
                 guard.monitor.load(state)
             for number in range(60):
