@@ -115,12 +115,14 @@ class _Part(Generic[_P, _T]):
         self._everywhere = everywhere
         self._make = make
         self._known: tuple[_P, _T | None] | None = None
+        self._maker: int | None = None
+        """The thread that is making it."""
         self._renew()
         after_fork(self._renew)
 
     def _renew(self) -> None:
         """In a forked child: a thread of the parent may have been at it, lock in hand."""
-        self._lock = threading.Lock()
+        self._lock, self._maker = threading.Lock(), None
 
     def get(self) -> _T | None:
         """Return it for the provider given, or for the global one as it is now."""
@@ -129,10 +131,16 @@ class _Part(Generic[_P, _T]):
             return None
         known = self._known
         if known is None or known[0] is not provider:
+            if self._maker == threading.get_ident():  # the SDK logs something, and a handler has that checked
+                return None
             with self._lock:  # two threads creating one instrument at once would make the SDK warn of a duplicate
-                known = self._known
-                if known is None or known[0] is not provider:
-                    known = self._known = (provider, self._make(provider) if _records(provider) else None)
+                self._maker = threading.get_ident()
+                try:
+                    known = self._known
+                    if known is None or known[0] is not provider:
+                        known = self._known = (provider, self._make(provider) if _records(provider) else None)
+                finally:
+                    self._maker = None
         return known[1]
 
 
