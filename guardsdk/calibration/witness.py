@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.monitor.drift import above
+from guardsdk.monitor.histograms import above
 from guardsdk.monitor.report import remembered
 from guardsdk.monitor.traffic import BOUNDARY
 

@@ -166,7 +166,7 @@ class Actors:
         """In a forked child those of its parent, for who is limited."""
         self._most = most
         self._ttl_s = ttl_s
-        self._now = now
+        self.now = now
 
     def get(self, pseudonym: str) -> Actor:
         """Return what is remembered, or a new actor."""
@@ -174,7 +174,7 @@ class Actors:
         data = self._packed.get(key)
         if data is not None:
             actor = Actor.unpacked(data)
-            if self._now() - actor.told_s < self._ttl_s:
+            if self.now() - actor.told_s < self._ttl_s:
                 return actor
         if key in self._parents:
             return Actor(limited_until_s=Actor.unpacked(self._parents[key]).limited_until_s)
@@ -198,7 +198,7 @@ class Actors:
         return True
 
     def _drop_old(self) -> None:
-        packed, oldest_s = self._packed, self._now() - self._ttl_s
+        packed, oldest_s = self._packed, self.now() - self._ttl_s
         while packed:
             key = next(iter(packed))
             if _TOLD.unpack_from(packed[key])[0] > oldest_s:
@@ -213,7 +213,7 @@ class Actors:
     def renew(self, now: Callable[[], float]) -> None:
         """In a forked child: begin with nobody, by the clock ``now``, but for until when the parent's are limited."""
         self._parents, self._packed = self._packed or self._parents, OrderedDict()
-        self._now = now
+        self.now = now
 
     def __len__(self) -> int:
         """Return how many are remembered."""

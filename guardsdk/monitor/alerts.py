@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("guardsdk")
 _NANOSECONDS = 1_000_000_000
+_DIGITS = 16
+"""Of a digest that are shown to people."""
 
 _LESS = " (info)"
 """Behind whom or what an alert is about that is of severity ``info``, where it cools down."""
@@ -68,6 +70,8 @@ class Alert(Frozen):
     """The figures behind it, by name; ``docs/monitor.md`` says what each kind has."""
     model: str | None = None
     """Digest of the model that scored the text."""
+    model_before: str | None = None
+    """Digest of the model before it, where the alert is about the change from one to the other."""
 
     @property
     def about(self) -> str:
@@ -75,9 +79,15 @@ class Alert(Frozen):
         return self.series or self.actor or ""
 
     @property
+    def models(self) -> str:
+        """Which model came after which, where it is about that, else empty."""
+        now, before = (self.model or "")[:_DIGITS], (self.model_before or "")[:_DIGITS]
+        return f"(model {now} after {before})" if before else ""
+
+    @property
     def figures(self) -> dict[str, Any]:
-        """What it says, but for its time and model, as JSON values."""
-        return self.model_dump(mode="json", include={"kind", "severity", "stage", "series", "actor", "evidence"})
+        """What it says, but for its time, as JSON values."""
+        return self.model_dump(mode="json", exclude={"time_ns"})
 
     @property
     def time(self) -> str:
@@ -87,7 +97,8 @@ class Alert(Frozen):
     def __str__(self) -> str:
         """Return the alert in one line."""
         figures = ", ".join(f"{name} {value:.4g}" for name, value in self.evidence.items())
-        return f"{self.time} {self.severity.value} {self.kind.value} {self.stage.value} {self.about}: {figures}"
+        about = " ".join(filter(None, [self.kind.value, self.stage.value, self.about, self.models]))
+        return f"{self.time} {self.severity.value} {about}: {figures}"
 
 
 class Alerts:
@@ -109,8 +120,8 @@ class Alerts:
 
     def add(self, alert: Alert) -> bool:
         """Keep ``alert`` and return true, or false where the same one was raised within the cool-down."""
-        # Apart, so that no warning is held back because of something less.
-        about = f"{alert.about}{_LESS}" if alert.severity is Severity.INFO else alert.about
+        # Apart, so that no warning is held back because of something less, nor a change of the model by another one.
+        about = f"{alert.about}{alert.models}{_LESS if alert.severity is Severity.INFO else ''}"
         key, now_s = (alert.kind, alert.stage, about), self._now()
         if self._cools(key, now_s):
             self.suppressed += 1

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from guardsdk.monitor.approach import Step
     from guardsdk.policy.monitoring import ActorRules
 
-_LEAST_SHARE: Final = 0.005
+LEAST_SHARE: Final = 0.005
 """What everybody's share is taken for at least, so that one hit where there are hardly any proves nothing yet."""
 _PROBE_SHARE: Final = 1e-3
 """Of the run length, what the evidence of climbing must reach: a score close to the threshold besides is rare, too."""
@@ -145,7 +145,7 @@ def _weigh(actor: Actor, others: Everybody, rules: ActorRules, *, held: bool, cl
 
 def _weighed(evidence: float, share: float, suspect: float, *, hit: bool) -> float:
     """Return the CUSUM after one more text, a ``hit`` or not, where everybody's share of hits is ``share``."""
-    share = min(max(share, _LEAST_SHARE), suspect)
+    share = min(max(share, LEAST_SHARE), suspect)
     return max(0.0, evidence + math.log(suspect / share if hit else (1.0 - suspect) / (1.0 - share)))
 
 
@@ -171,7 +171,7 @@ def _approaches(seen: Seen, everybody: Everybody, rules: ActorRules, band: float
     steps, suspect = seen.lately(), rules.suspect_share
 
     def shares(everybody: float) -> Shares:
-        return Shares(min(max(everybody, _LEAST_SHARE), suspect), suspect)
+        return Shares(min(max(everybody, LEAST_SHARE), suspect), suspect)
 
     found = approach(steps, shares(everybody.variants), shares(everybody.blocked if seen.held else everybody.adjacent))
     closeness = seen.closeness or 0.0

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.errors import InputError
 from guardsdk.monitor.actors import Actor, Actors
 from guardsdk.monitor.alerts import Alert, Alerts
-from guardsdk.monitor.behaviour import Everybody
 from guardsdk.monitor.sketch import Sketchers
 from guardsdk.monitor.traffic import Traffic
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from guardsdk.policy.monitoring import MonitorRules
 
@@ -39,19 +38,14 @@ class Known:
 class Memory:
     """What is remembered. Not thread-safe: the monitor uses it under its lock."""
 
-    def __init__(
-        self,
-        rules: MonitorRules,
-        references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]],
-        secret: Callable[[], bytes],
-    ) -> None:
+    def __init__(self, rules: MonitorRules, secret: Callable[[], bytes]) -> None:
         """Begin with nothing. ``secret`` is what the sketches of actors' texts depend on."""
         self.rules = rules
         self.checks = 0
         self.now_s = 0.0
         """The newest check, in seconds since the epoch: the clock of everything that fades or expires."""
         self.sketchers = Sketchers(secret)
-        self.traffic = Traffic(rules, references)
+        self.traffic = Traffic(rules)
         self.actors = Actors(rules.actors.max_actors, rules.actors.ttl_s, self._clock)
         self.alerts = Alerts(rules.keep_alerts, rules.cooldown_s, self._clock)
 
@@ -66,17 +60,9 @@ class Memory:
         if time_s > self.now_s or self.now_s - time_s > _SET_BACK_S:
             self.now_s = time_s
 
-    def everybody_but(self, actor: Actor) -> Everybody:
-        """Return the shares among all others; the text just counted is the actor's own."""
-        of, traffic = actor.checks + 1.0, self.traffic
-        return Everybody(
-            traffic.share("blocked", actor.blocks + 1.0, of),
-            traffic.share("adjacent", actor.adjacent + 1.0, of),
-            traffic.share_of_variants,
-        )
-
-    def state(self, known: Known) -> dict[str, Any]:
-        """Return everything as JSON values: figures, digests, pseudonyms and sketches, and no text."""
+    def state(self, known: Known, *, actors: bool = True) -> dict[str, Any]:
+        """Return everything, or all but the actors, as JSON values: figures, digests, pseudonyms, sketches, no text."""
+        items = self.actors.items() if actors else ()
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -88,7 +74,7 @@ class Memory:
             "traffic": self.traffic.state(),
             "references": self.traffic.scores.references(),
             "lessons": self.sketchers.state(),
-            "actors": {name: base64.b64encode(data).decode() for name, data in self.actors.items()},
+            "actors": {name: base64.b64encode(data).decode() for name, data in items},
             "alerts": [alert.model_dump(mode="json") for alert in self.alerts.kept],
             "raised": self.alerts.total,
             "suppressed": self.alerts.suppressed,
@@ -104,6 +90,7 @@ class Memory:
                 msg = "its time is no number"
                 raise ValueError(msg)  # noqa: TRY301  one place says what is wrong
             self.traffic.restore(state["traffic"])
+            self.traffic.scores.recall(state["references"])
             self.sketchers.restore(_lessons(state["lessons"], self.traffic.scores.model(Stage.INPUT)))
             for name, data in state["actors"].items():
                 actor = Actor.unpacked(base64.b64decode(data, validate=True))

@@ -7,17 +7,13 @@ import secrets
 import threading
 from collections import deque
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from guardsdk.errors import InputError
+from guardsdk.errors import GuardError, InputError, InputTypeError
 from guardsdk.forking import after_fork
-from guardsdk.monitor.actors import NO_SCORE
-from guardsdk.monitor.alerts import Kind, tell
-from guardsdk.monitor.behaviour import Near, Seen, answered, asked
+from guardsdk.monitor.alerts import tell
 from guardsdk.monitor.files import read_state, write_state
-from guardsdk.monitor.lately import Late, Lately
 from guardsdk.monitor.memory import Known, Memory
 from guardsdk.monitor.telling import about_actor, about_model, about_traffic
 from guardsdk.monitor.traffic import glance, watched
@@ -29,11 +25,9 @@ from guardsdk.verdict import Stage, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from guardsdk.monitor.actors import Actor, Actors
+    from guardsdk.monitor.actors import Actors
     from guardsdk.monitor.alerts import Alert
-    from guardsdk.monitor.approach import Step
-    from guardsdk.monitor.behaviour import Everybody, Told
-    from guardsdk.monitor.traffic import Glance
+    from guardsdk.monitor.weighing import Weighing
     from guardsdk.observing import CheckRecord
     from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import Enforcement
@@ -44,7 +38,6 @@ if TYPE_CHECKING:
 _KEY_BYTES: Final = 32
 _KEY_CHARACTERS: Final = 16
 _NANOSECONDS: Final = 1e9
-_ATTEMPTS: Final = 4
 
 
 class Monitor:
@@ -78,18 +71,23 @@ class Monitor:
             on_alert: Called with every alert in the thread of a check: the one that raised it or, of an alert about the
                 traffic, one soon after; or in that of whoever looks first. It must return quickly.
             reporter: Where alerts go in OpenTelemetry; the global providers when left out.
-            references: Gives the quantiles of the benign scores of the model in use, per label and stage.
+            references: Gives the quantiles of the benign scores of the model in use, per label and stage. Asked once
+                for each model, after a check by it.
+
+        Raises:
+            InputTypeError: ``key`` is not bytes.
+            InputError: ``key`` is empty: everybody could tell whom a pseudonym stands for.
         """
         self.policy = policy
         self.rules = MonitorRules() if policy.monitor is None else policy.monitor
         if pseudonym is None:
-            pseudonym = Pseudonyms(secrets.token_bytes(_KEY_BYTES) if key is None else key).of
+            pseudonym = Pseudonyms(_key_of(key)).of
         self._pseudonym = pseudonym
         self._reporter = reporter
         self._listeners = [self._report, *filter(None, [on_alert])]
         self._references = references or dict
-        self._watched, self._lately = watched(policy), Lately()
-        self._near = Near(self.rules.adjacent, self.rules.band)
+        self._watched = watched(policy)
+        self._weighing: Weighing | None = None
         self._lock, self._waiting = threading.Lock(), Waiting()
         self._fresh: deque[Alert] = deque()
         """Alerts that nobody was told of yet."""
@@ -98,7 +96,7 @@ class Monitor:
         after_fork(self._renew)
 
     def _blank(self) -> Memory:
-        return Memory(self.rules, self._references, lambda: self._pseudonym("guardsdk sketches").encode())
+        return Memory(self.rules, lambda: self._pseudonym("guardsdk sketches").encode())
 
     @property
     def checks(self) -> int:
@@ -121,6 +119,8 @@ class Monitor:
     def on_check(self, record: CheckRecord) -> None:
         """Take note of one check."""
         verdict = record.verdict
+        if verdict.model is not None and not self._memory.traffic.scores.refers(verdict.model.digest):
+            self._refer(verdict.model.digest)
         # What a document says is no deed of the actor.
         if record.actor is None or verdict.stage is Stage.TOOL or verdict.status is Status.FAILED:
             if self._waiting.add(record):
@@ -133,9 +133,19 @@ class Monitor:
             # At once where the model is another one: what an actor did is weighed by what is known of that.
             if self._waiting.add(record, seen) or self._memory.traffic.is_new(seen):
                 self._file()
-            for one in self._of_actor(pseudonym, record, seen, time_s):
-                self._raise(about_actor(one, pseudonym, record))
+            weigh = self._weigher().weigh
+            for told in weigh(self._memory, pseudonym, record, seen, self._file, self._chance):
+                self._raise(about_actor(told, pseudonym, record))
         self._tell()
+
+    def _refer(self, model: str) -> None:
+        """Ask for the references of ``model``, without the lock: whoever is asked may have to load it."""
+        try:
+            found = self._references()
+        except GuardError:  # it is not there any more
+            return
+        with self._lock:
+            self._memory.traffic.scores.refer(model, found)
 
     def catch_up(self) -> None:
         """File the checks that wait to be filed with others, and tell of what they show."""
@@ -166,12 +176,21 @@ class Monitor:
             # One text over and over, as a probe of a service sends, teaches nothing new.
             if record.embedding is not None and seen.stage is Stage.INPUT and not verdict.cached:
                 memory.sketchers.of(seen.model).learn(record.embedding)
-            if memory.traffic.meet(verdict, seen, time_s):
-                self._raise(about_model(record, memory.traffic.count(seen.stage)))
+            before = memory.traffic.meet(verdict, seen, time_s)
+            if before is not None:
+                self._raise(about_model(record, before, memory.traffic.count(seen.stage)))
             for change in memory.traffic.take(verdict, seen, time_s, self._chance):
                 alert = about_traffic(change, record, memory.traffic.since_model)
                 change.series.begin_anew()
                 self._raise(alert)
+
+    def _weigher(self) -> Weighing:
+        """Return who weighs what actors do; the lock is held."""
+        if self._weighing is None:
+            from guardsdk.monitor.weighing import Weighing  # noqa: PLC0415  many guards are never told of an actor
+
+            self._weighing = Weighing(self.rules)
+        return self._weighing
 
     def _raise(self, alert: Alert) -> None:
         """Keep ``alert`` unless it is cooling down, to be told of once the lock, which is held, is free."""
@@ -194,12 +213,15 @@ class Monitor:
         return rules if rules is not None and 0.0 < left_s <= 2.0 * rules.for_s else None
 
     def forget(self, actor: str) -> None:
-        """Forget everything about ``actor``, and drop the alerts about them."""
+        """Forget everything about ``actor``, and drop the alerts about them.
+
+        Raises ``GuardError`` where replicas share actors and only this one could forget.
+        """
         pseudonym = self._pseudonym(actor)
         with self._up_to_date() as memory:
-            memory.actors.forget(pseudonym)
-            self._lately.forget(pseudonym)
+            self._weigher().lately.forget(pseudonym)
             memory.alerts.forget(pseudonym)
+            memory.actors.forget(pseudonym)  # last, for where replicas share them it may fail
 
     def follow(self, policy: Policy) -> None:
         """Watch the principles of ``policy`` from now on, as where a guard was taught one; the rules stay."""
@@ -207,13 +229,17 @@ class Monitor:
             self.policy, self._watched = policy, watched(policy)
 
     def listen(self, listener: Callable[[Alert], None]) -> None:
-        """Call ``listener`` too with every alert from now on."""
-        self._listeners.append(listener)
+        """Call ``listener`` too with every alert from now on; one that listens already is called once all the same."""
+        if listener not in self._listeners:
+            self._listeners.append(listener)
 
-    def state(self) -> dict[str, Any]:
-        """Return everything remembered as JSON values: figures, digests, pseudonyms and sketches, and no text."""
+    def state(self, *, actors: bool = True) -> dict[str, Any]:
+        """Return everything remembered as JSON values: figures, digests, pseudonyms and sketches, and no text.
+
+        Without ``actors`` nothing of them but the alerts: of many they are most of it, and checks wait meanwhile.
+        """
         with self._up_to_date() as memory:
-            return memory.state(self._known())
+            return memory.state(self._known(), actors=actors)
 
     def save(self, path: str | Path) -> None:
         """Write the state to ``path``, whole or not at all, readable by its owner only. Raises ``OSError``."""
@@ -274,49 +300,6 @@ class Monitor:
         """Return what stands for ``actor`` in alerts: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104)."""
         return self._pseudonym(actor)
 
-    def _of_actor(self, pseudonym: str, record: CheckRecord, seen: Glance, time_s: float) -> Sequence[Told]:
-        rules, memory = self.rules, self._memory
-        asks, refusal = seen.stage is Stage.INPUT, 0.0
-        if not asks:
-            refusal = record.verdict.scores.get("refusal", 0.0)
-            if refusal < rules.actors.refused_from and not memory.actors.returned(pseudonym):
-                return ()  # most answers leave no trace
-        elif record.embedding is not None:
-            closeness = NO_SCORE if seen.closeness is None else seen.closeness
-            self._lately.note(pseudonym, Late(time_s, closeness, record.embedding, seen.model))
-            # By chance, and not every so many checks: those may be answers each time.
-            if self._chance() < memory.traffic.share_compared:
-                self._sample(pseudonym, seen.model, time_s)
-        whose = None if asks and record.embedding is None else pseudonym
-        sketch = partial(self._lately.sketch, whose, memory.sketchers)  # of an answer, of the text that it answers
-        lately = partial(self._steps, pseudonym, time_s)
-        now = Seen(time_s, seen.closeness, seen.held, sketch, lately, refusal, memory.traffic.changed_s)
-        told: Sequence[Told] = ()
-        for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
-            actor = memory.actors.get(pseudonym)
-            if asks:
-                told = asked(actor, now, partial(self._everybody_but, actor), rules.actors, self._near)
-            else:
-                told = answered(actor, now, rules.actors, rules.adjacent)
-            actor.told_s = time_s
-            enforced = rules.enforcement
-            if told and enforced and any(one.kind in enforced.kinds and not one.doubtful for one in told):
-                actor.limited_until_s = time_s + enforced.for_s
-            if memory.actors.put(pseudonym, actor):
-                break
-        if any(one.kind is Kind.PROBING and not one.doubtful for one in told):
-            self._lately.begin_anew(pseudonym)
-        return told
-
-    def _steps(self, pseudonym: str, time_s: float) -> list[Step]:
-        rules = self.rules.actors
-        return self._lately.steps(pseudonym, time_s - rules.window_s, self._memory.sketchers, rules.similarity)
-
-    def _sample(self, pseudonym: str, model: str, time_s: float) -> None:
-        memory, since_s = self._memory, time_s - self.rules.actors.window_s
-        if memory.sketchers.of(model).ready and self._lately.count(pseudonym, since_s):
-            memory.traffic.note_variant(self._steps(pseudonym, time_s)[-1].variant)
-
     def _renew(self) -> None:
         """In a forked child: begin with nothing counted; a thread of the parent may have been at it, lock in hand."""
         self._lock, self._waiting, self._fresh = threading.Lock(), Waiting(), deque()
@@ -324,6 +307,14 @@ class Monitor:
         parent, self._memory = self._memory, self._blank()
         self._memory.follow(parent)
 
-    def _everybody_but(self, actor: Actor) -> Everybody:
-        self._file()
-        return self._memory.everybody_but(actor)
+
+def _key_of(given: bytes | None) -> bytes:
+    if given is None:
+        return secrets.token_bytes(_KEY_BYTES)
+    if not isinstance(given, bytes):
+        msg = f"key must be bytes, not {type(given).__name__}"
+        raise InputTypeError(msg)
+    if not given:
+        msg = "key must have at least one byte; left out, one is made"
+        raise InputError(msg)
+    return given

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import InputError
-from guardsdk.monitor.drift import SCORE_EDGES, above
+from guardsdk.monitor.histograms import SCORE_EDGES, above
 from guardsdk.monitor.memory import Memory
 from guardsdk.monitor.traffic import RATES, log_odds
 from guardsdk.policy.monitoring import MonitorRules
@@ -57,7 +57,6 @@ def report(state: Mapping[str, Any], *, source: str = "state") -> str:
     Raises ``InputError`` that names ``source`` where it is no such state.
     """
     memory = remembered(state, source)
-    references = {str(key): [float(share) for share in value] for key, value in state.get("references", {}).items()}
     policy = state.get("policy", {})
     name = f"{policy.get('name', '?')} {policy.get('version', '?')}"
     alerts = list(memory.alerts.kept)
@@ -77,7 +76,7 @@ def report(state: Mapping[str, Any], *, source: str = "state") -> str:
         sections=[
             Section("Alerts", _alerts(alerts)),
             Section("Over time", _over_time(memory)),
-            Section("Scores", _scores(memory, references)),
+            Section("Scores", _scores(memory)),
             Section("Rates", [_rates(memory)]),
             Section("Principles that decided", [_principles(memory)]),
             Section("What this is", _about(memory, policy)),
@@ -93,7 +92,7 @@ def remembered(state: Mapping[str, Any], source: str) -> Memory:
     except (KeyError, TypeError, ValueError):
         msg = f"{source}: no state of a monitor of this version (its rules cannot be read)"
         raise InputError(msg) from None
-    memory = Memory(rules, dict, lambda: b"")
+    memory = Memory(rules, lambda: b"")
     memory.restore(state, source)
     return memory
 
@@ -111,7 +110,7 @@ def _alerts(alerts: list[Alert]) -> list[Markup]:
             toned(alert.severity.value, _TONES[alert.severity.value]),  # type: ignore[arg-type]  # one of the tones
             alert.kind.value,
             alert.stage.value,
-            alert.series or (alert.actor or "")[:16],
+            f"{alert.series or (alert.actor or '')[:16]} {alert.models}".strip(),
             ", ".join(f"{figure} {value:.3g}" for figure, value in alert.evidence.items()),
         )
         for alert in reversed(alerts[-_MOST_ALERTS:])
@@ -163,7 +162,8 @@ def _over_time(memory: Memory) -> list[Markup]:
     return parts or [paragraph("No check yet.")]
 
 
-def _scores(memory: Memory, references: Mapping[str, list[float]]) -> list[Markup]:
+def _scores(memory: Memory) -> list[Markup]:
+    references = memory.traffic.scores.references()
     parts: list[Markup] = [
         paragraph(
             "Scores in log-odds, so that both ends can be seen: 0 is a score of one half. The filled bars are the "
@@ -176,7 +176,7 @@ def _scores(memory: Memory, references: Mapping[str, list[float]]) -> list[Marku
             continue  # a rule that found nothing
         key = f"{stage}/{label}"
         distributions = [Counts("recent", _shares(recent)), Counts("earlier", _shares(series.earlier_counts))]
-        if key in references and len(references[key]) == len(recent):
+        if key in references:
             distributions.append(Counts("the model's reference", references[key]))
         threshold = memory.traffic.thresholds.get(key)
         limits = [] if threshold is None else [Limit(log_odds(threshold), f"threshold {threshold:.3f}")]

@@ -1,18 +1,21 @@
 """Histograms of scores, of every model apart: scores of one say nothing about those of another one."""
 
+# ruff: noqa: PLC0415  few processes see another model
+
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from guardsdk.errors import GuardError
-from guardsdk.monitor.drift import SCORE_EDGES, Series, shares
+from guardsdk.monitor.drift import Series
+from guardsdk.monitor.histograms import SCORE_EDGES, shares
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from guardsdk.monitor.succession import Succession
     from guardsdk.policy.monitoring import MonitorRules
 
     Labels = dict[str, Series]
@@ -26,78 +29,139 @@ _ASIDE: Final = 2 * len(Stage)
 class Scores:
     """A series per stage and label of the model in use, and those of the models before it. Not thread-safe."""
 
-    def __init__(
-        self, rules: MonitorRules, references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]]
-    ) -> None:
-        """Begin with nothing; ``references`` gives the quantiles of the model's benign scores per label and stage."""
+    def __init__(self, rules: MonitorRules) -> None:
+        """Begin with nothing."""
         self._rules = rules
-        self._references = references
         self._at: dict[Stage, Labels] = {stage: {} for stage in Stage}
         self._model = dict.fromkeys(Stage, NO_MODEL)
         self._aside: OrderedDict[tuple[Stage, str], Labels] = OrderedDict()
         """Of models that are not in use, by stage and digest; of the one put aside last the last."""
         self._last: dict[tuple[Stage, str], int] = {}
         """Checks there had been when each of these was put aside."""
+        self._successions: dict[tuple[Stage, str], Succession] = {}
+        """By stage and digest of models whose first scores are compared with those of the model before."""
+        self._references: dict[tuple[Stage, str], dict[str, list[float]]] = {}
+        """By stage and digest the share of each bin in the benign scores of a model, by label."""
+        self._given: dict[str, Mapping[tuple[str, Stage], Sequence[float]]] = {}
+        """Quantiles by digest of the models whose references were given here, and not read from a state; those of them
+        that are among the references already are empty. The first check need not wait for what only a report shows."""
 
     def model(self, stage: Stage) -> str:
         """Return the digest of the model in use, ``NO_MODEL`` before the first."""
         return self._model[stage]
 
-    def follow(self, stage: Stage, model: str, checks: int) -> bool:
-        """Count scores of ``model`` from now on, after ``checks``; tell whether that is news.
+    def follow(self, stage: Stage, model: str, checks: int) -> str | None:
+        """Count scores of ``model`` from now on, after ``checks``; return the one before where that is news.
 
         It is none where the model is the stage's first, or was in use a window ago: two guards with a model each may
         share a monitor, and come by turns.
         """
-        before = self._model[stage]
-        if before not in (NO_MODEL, model):
-            self._aside[stage, before], self._last[stage, before] = self._at[stage], checks
-            self._aside.move_to_end((stage, before))
-            self._at[stage] = self._aside.pop((stage, model), {})
-            last = self._last.pop((stage, model), None)
-            self._keep_few()
-            news = last is None or checks - last > self._rules.window
-        else:
-            news = False
+        before, labels = self._model[stage], self._at[stage]
         self._model[stage] = model
-        return news
+        if before in (NO_MODEL, model):
+            return None
+        self._aside[stage, before], self._last[stage, before] = labels, checks
+        self._aside.move_to_end((stage, before))
+        self._at[stage] = self._aside.pop((stage, model), {})
+        last = self._last.pop((stage, model), None)
+        news = last is None or checks - last > self._rules.window
+        if news:
+            from guardsdk.monitor.succession import Succession
+
+            self._successions[stage, model] = Succession(before, self._rules.window, labels)
+        self._keep_few()
+        return before if news else None
 
     def _keep_few(self) -> None:
         while len(self._aside) > _ASIDE:
             gone, _ = self._aside.popitem(last=False)
             self._last.pop(gone, None)
+            self._successions.pop(gone, None)
 
     def numbers(self, stage: Stage, scores: Mapping[str, float]) -> list[tuple[Series, int]]:
-        """Return the series of each of ``scores``, by label, with the bin it falls in."""
+        """Return the series of each of ``scores``, by label, with the bin it falls in.
+
+        Then, where the model is new, those that compare it with the one before.
+        """
         known, find = self._at[stage], bisect_right
         try:
-            return [(known[label], find(SCORE_EDGES, score)) for label, score in scores.items()]
+            found = [(known[label], find(SCORE_EDGES, score)) for label, score in scores.items()]
         except KeyError:  # a label's first score
-            return [(self._series(stage, known, label), find(SCORE_EDGES, score)) for label, score in scores.items()]
+            for label in scores:
+                self._series(known, stage, self._model[stage], label)
+            found = [(known[label], find(SCORE_EDGES, score)) for label, score in scores.items()]
+        compared = self.succession(stage)
+        if compared is not None:
+            found += compared.numbers([(label, place) for label, (_, place) in zip(scores, found, strict=True)])
+            if not compared.labels:
+                del self._successions[stage, self._model[stage]]
+        return found
 
     def at(self, stage: Stage) -> Mapping[str, Series]:
         """Return the series of the model in use by label."""
         return self._at[stage]
+
+    def succession(self, stage: Stage) -> Succession | None:
+        """Return the model in use compared with the one before it; none where that is over, or there was none."""
+        return self._successions.get((stage, self._model[stage])) if self._successions else None
 
     def items(self) -> Iterator[tuple[Stage, str, Series]]:
         """Yield stage, label and series of the models in use."""
         for stage, labels in self._at.items():
             yield from ((stage, label, series) for label, series in labels.items())
 
-    def references(self) -> dict[str, list[float]]:
-        """Return the share of each bin in the model's reference, by ``stage/label``; empty where there is none."""
-        try:
-            found = self._references()
-        except GuardError:  # no model any more, or none yet
-            return {}
-        return {f"{stage}/{label}": shares(quantiles, SCORE_EDGES) for (label, stage), quantiles in found.items()}
+    def refer(self, model: str, quantiles: Mapping[tuple[str, Stage], Sequence[float]]) -> None:
+        """Take ``quantiles`` for those of the benign scores of ``model``, per label and stage."""
+        kept = {model, *self._model.values(), *(digest for _, digest in self._aside)}
+        self._references = {key: found for key, found in self._references.items() if key[1] in kept}
+        self._given = {digest: found for digest, found in self._given.items() if digest in kept} | {model: quantiles}
+        if self._rules.reference == "model":
+            self._settle()
 
-    def _series(self, stage: Stage, labels: Labels, label: str) -> Series:
+    def refers(self, model: str) -> bool:
+        """Whether the references of ``model`` were given; without a lock the answer may be an old one."""
+        return model in self._given
+
+    def _settle(self) -> None:
+        """Turn the quantiles that were given into references."""
+        for model, quantiles in self._given.items():
+            for (label, stage), found in quantiles.items():
+                if len(found) > 1:  # as a manifest says of a label without any
+                    self._hold_against(stage, model, label, shares(found, SCORE_EDGES))
+        self._given = {model: {} for model in self._given}
+
+    def _hold_against(self, stage: Stage, model: str, label: str, reference: list[float]) -> None:
+        """Take ``reference`` for that of a label, and where the rules say so hold its scores against it."""
+        self._references.setdefault((stage, model), {})[label] = reference
+        if self._rules.reference == "model":
+            known = self._at[stage] if self._model[stage] == model else self._aside.get((stage, model), {})
+            if label in known:
+                known[label].hold_against(reference)
+
+    def references(self) -> dict[str, list[float]]:
+        """Return the share of each bin in the references of the models in use, by ``stage/label``, as JSON values."""
+        self._settle()
+        return {
+            f"{stage}/{label}": found
+            for stage, model in self._model.items()
+            for label, found in self._references.get((stage, model), {}).items()
+        }
+
+    def recall(self, references: Mapping[str, Sequence[float]]) -> None:
+        """Take over what ``references`` returned. Raises ``ValueError`` or ``TypeError`` where it is no such thing."""
+        for key, found in references.items():
+            word, _, label = key.partition("/")
+            reference = [float(share) for share in found]
+            if len(reference) != len(SCORE_EDGES) + 1 or not all(0.0 <= share <= 1.0 for share in reference):
+                msg = "a reference holds no shares"
+                raise ValueError(msg)
+            self._hold_against(Stage(word), self._model[Stage(word)], label, reference)
+
+    def _series(self, labels: Labels, stage: Stage, model: str, label: str) -> Series:
         found = labels.get(label)
         if found is None:
-            quantiles = self._references().get((label, stage)) if self._rules.reference == "model" else None
-            fixed = shares(quantiles, SCORE_EDGES) if quantiles else None
-            found = labels[label] = Series(SCORE_EDGES, self._rules.window, fixed)
+            known = self._references.get((stage, model), {}) if self._rules.reference == "model" else {}
+            found = labels[label] = Series(SCORE_EDGES, self._rules.window, known.get(label))
         return found
 
     def _labels(self, stage: Stage, model: str) -> Labels:
@@ -109,6 +173,7 @@ class Scores:
 
     def merge(self, other: Scores) -> None:
         """Add what another process has counted, each model's to the same model's."""
+        self._references = other._references | self._references
         theirs = [
             *other._aside.items(),
             *(((stage, other._model[stage]), labels) for stage, labels in other._at.items()),
@@ -119,13 +184,15 @@ class Scores:
         for (stage, model), labels in theirs:
             own = self._labels(stage, model) if labels else {}
             for label, series in labels.items():
-                self._series(stage, own, label).merge(series)
+                self._series(own, stage, model, label).merge(series)
         for key in self._aside:
             self._last[key] = max(self._last.get(key, 0), other._last.get(key, 0))
+        for key, compared in other._successions.items():
+            self._successions.setdefault(key, compared.blank()).merge(compared)
         self._keep_few()
 
     def state(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
+        """Return everything but the references as JSON values."""
         return {
             "scores": {f"{stage}/{label}": series.state() for stage, label, series in self.items()},
             "scored_by": {stage.value: model for stage, model in self._model.items() if model != NO_MODEL},
@@ -138,6 +205,10 @@ class Scores:
                 }
                 for (stage, model), labels in self._aside.items()
             ],
+            "successions": [
+                {"stage": stage.value, "model": model, **compared.state()}
+                for (stage, model), compared in self._successions.items()
+            ],
         }
 
     def restore(self, state: Mapping[str, Any], model: str) -> None:
@@ -145,9 +216,11 @@ class Scores:
 
         Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is no such state.
         """
+        from guardsdk.monitor.succession import Succession
+
         for key, series in state["scores"].items():
-            stage, _, label = key.partition("/")
-            self._series(Stage(stage), self._at[Stage(stage)], label).restore(series)
+            word, _, label = key.partition("/")
+            self._series(self._at[Stage(word)], Stage(word), NO_MODEL, label).restore(series)
         given = state.get("scored_by", {stage: model for stage, labels in self._at.items() if labels})
         self._model |= {Stage(stage): str(digest) for stage, digest in given.items()}
         for one in state.get("aside", ()):
@@ -155,4 +228,7 @@ class Scores:
             labels = self._aside[key] = {}
             self._last[key] = int(one["last"])
             for label, series in one["scores"].items():
-                self._series(key[0], labels, label).restore(series)
+                self._series(labels, *key, label).restore(series)
+        for one in state.get("successions", ()):
+            key = Stage(one["stage"]), str(one["model"])
+            self._successions[key] = Succession.restored(one, self._rules.window)

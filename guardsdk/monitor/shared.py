@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import secrets
 from collections import deque
@@ -27,10 +28,12 @@ redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
 """Sets a key where it still holds what was read from it, so that no replica overwrites another's update."""
+_PAUSE_S: Final = 5.0
+"""Seconds for which Redis is left alone after it failed: it is asked under the monitor's lock, and all others wait."""
 
 
 class SharedActors(Actors):
-    """Actors in Redis. Where it cannot be reached the process goes on with what it remembers itself.
+    """Actors in Redis. Where it cannot be reached the process goes on with what it remembers itself, for a while.
 
     Every key expires by itself after ``ttl_s``; how many there may be is for the server's ``maxmemory`` to bound.
     """
@@ -45,12 +48,16 @@ class SharedActors(Actors):
         self._read: tuple[str, bytes] | None = None
         self.problem: str | None = None
         """Why Redis could not be used the last time; none where it could."""
+        self._failed_s = -math.inf
+        """When it failed last, by the clock of the checks."""
         self._unsaid: deque[str] = deque()
         """Problems that were not logged yet."""
 
     def get(self, pseudonym: str) -> Actor:
         """Return what the replicas remember, or a new actor."""
         self._read = None
+        if abs(self._local.now() - self._failed_s) < _PAUSE_S:
+            return self._local.get(pseudonym)
         try:
             data = self._client.get(self._prefix + pseudonym) or b""
             actor = Actor.unpacked(data) if data else Actor()
@@ -109,6 +116,8 @@ class SharedActors(Actors):
         if self.problem is None:  # once, not for every check until somebody mends it
             self._unsaid.append(type(error).__name__)
         self.problem = type(error).__name__
+        if not isinstance(error, ValueError):  # of one actor, and nothing to wait for
+            self._failed_s = self._local.now()
 
 
 class Shared:
@@ -154,7 +163,7 @@ class Shared:
         for lessons in self._monitor.lessons():
             self._client.hsetnx(agreed, lessons["model"], json.dumps(lessons))
         self._monitor.learn_from([json.loads(lessons) for lessons in self._client.hvals(agreed)])
-        state = self._monitor.state() | {"actors": {}}  # those are shared already
+        state = self._monitor.state(actors=False)  # those are shared already
         replica = f"{self._replica}-{os.getpid()}"  # a forked child is a replica of its own
         self._client.set(f"{self._namespace}:replica:{replica}", json.dumps(state), ex=self._expire_s)
 

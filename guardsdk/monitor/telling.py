@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guardsdk.monitor.alerts import Alert, Kind, Severity
-from guardsdk.monitor.drift import above, middle, upper
+from guardsdk.monitor.histograms import above, middle, upper
 
 if TYPE_CHECKING:
     from guardsdk.monitor.behaviour import Told
@@ -55,11 +55,12 @@ def about_traffic(change: Change, record: CheckRecord, since_model: int | None) 
         series=change.name,
         evidence=evidence,
         model=_digest(record),
+        model_before=change.before,
     )
 
 
-def about_model(record: CheckRecord, checks: float) -> Alert:
-    """Return the alert that another model than before, in ``checks`` of the stage, has scored ``record``."""
+def about_model(record: CheckRecord, before: str, checks: float) -> Alert:
+    """Return the alert that another model has scored ``record`` than ``before``, in ``checks`` of the stage."""
     return Alert(
         kind=Kind.MODEL_CHANGE,
         severity=Severity.INFO,
@@ -67,6 +68,7 @@ def about_model(record: CheckRecord, checks: float) -> Alert:
         stage=record.verdict.stage,
         evidence={"checks": checks},
         model=_digest(record),
+        model_before=before,
     )
 
 

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from guardsdk.monitor.drift import RATE_EDGES, Series
+from guardsdk.monitor.drift import Series
+from guardsdk.monitor.histograms import RATE_EDGES
 from guardsdk.monitor.scores import NO_MODEL, Scores
 from guardsdk.verdict import Action, Stage, Status
 
@@ -121,17 +122,17 @@ class Change(NamedTuple):
     name: str
     is_rate: bool
     series: Series
+    before: str | None = None
+    """Digest of the model whose scores it is compared with; none where with its own past."""
 
 
 class Traffic:
     """Histograms and counts. Not thread-safe: the monitor calls it under its lock."""
 
-    def __init__(
-        self, rules: MonitorRules, references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]]
-    ) -> None:
-        """Begin with nothing; ``references`` gives the quantiles of a model's benign scores per label and stage."""
+    def __init__(self, rules: MonitorRules) -> None:
+        """Begin with nothing."""
         self._rules = rules
-        self.scores = Scores(rules, references)
+        self.scores = Scores(rules)
         self.rates: dict[tuple[Stage, str], Series] = {}
         self._rates_at: dict[Stage, tuple[Series, ...]] = {}
         """``rates`` by stage, in the order of ``RATES``."""
@@ -155,20 +156,20 @@ class Traffic:
         """Whether another model than the stage's last has scored."""
         return seen.model not in (NO_MODEL, self.scores.model(seen.stage))
 
-    def meet(self, verdict: Verdict, seen: Glance, time_s: float) -> bool:
-        """Go on with the model of a check that is to be taken in; tell whether the stage's model has changed."""
+    def meet(self, verdict: Verdict, seen: Glance, time_s: float) -> str | None:
+        """Go on with the model of a check that is to be taken in; return the stage's model before where it changed."""
         if not self.is_new(seen):
-            return False
+            return None
         stage, model = seen.stage, seen.model
-        news = self.scores.follow(stage, model, self._checks)
+        before = self.scores.follow(stage, model, self._checks)
         for one in sorted(verdict.evaluations, key=lambda one: -one.threshold):
             self.thresholds[f"{stage}/{one.label}"] = one.threshold
-        if model not in [digest for digest, _ in self.models] or (news and self.models[-1][0] != model):
+        if model not in [digest for digest, _ in self.models] or (before and self.models[-1][0] != model):
             self.models.append((model, self._checks))
             del self.models[:-16]
-        if news and stage is Stage.INPUT:
+        if before and stage is Stage.INPUT:
             self.changed_s = time_s
-        return news
+        return before
 
     def take(self, verdict: Verdict, seen: Glance, time_s: float, chance: Callable[[], float]) -> Sequence[Change]:
         """Take in one check and return the series that have changed by what evidence and size the rules ask for."""
@@ -182,10 +183,14 @@ class Traffic:
 
     def _changed(self, stage: Stage, reached: Sequence[Series]) -> list[Change]:
         """Return those of ``reached`` whose change is of a size that matters."""
-        scores = [Change(stage, label, is_rate=False, series=one) for label, one in self.scores.at(stage).items()]
-        both = zip(RATES, self._rates_at[stage], strict=True)
-        rates = [Change(stage, name, is_rate=True, series=one) for name, one in both]
-        found = [change for change in (*scores, *rates) if change.series in reached]
+        known = [Change(stage, label, is_rate=False, series=one) for label, one in self.scores.at(stage).items()]
+        new = self.scores.succession(stage)
+        if new is not None:
+            labels = new.labels.items()
+            known += [Change(stage, label, is_rate=False, series=one, before=new.before) for label, one in labels]
+        rates = zip(RATES, self._rates_at[stage], strict=True)
+        known += [Change(stage, name, is_rate=True, series=one) for name, one in rates]
+        found = [change for change in known if change.series in reached]
         return [one for one in found if one.series.psi >= (self._rules.rate_psi if one.is_rate else self._rules.psi)]
 
     @property

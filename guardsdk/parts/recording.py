@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,9 +101,15 @@ def monitor_of(
             references=lambda: on_scale(policy.recalibrate, references()),
         )
     if log is not None:
-        monitor.listen(_written_to(log))
+        monitor.listen(_Writer(log))
     return monitor
 
 
-def _written_to(log: DecisionLog) -> Callable[[Alert], None]:
-    return lambda alert: log.note("alert", alert.time_ns, {"alert": alert.figures})
+@dataclass(frozen=True)
+class _Writer:
+    """Writes alerts to a decision log: once, however many guards share the log and the monitor."""
+
+    log: DecisionLog
+
+    def __call__(self, alert: Alert) -> None:
+        self.log.note("alert", alert.time_ns, {"alert": alert.figures})

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING
 
+from guardsdk.errors import InputError, InputTypeError
 from guardsdk.settings import capture_word
 from guardsdk.telemetry import names
 from guardsdk.text.redact import redact
@@ -27,10 +28,18 @@ class Capture:
     def __init__(self, how: str, key: bytes | None = None) -> None:
         """Capture ``how``: ``none``, ``hash``, ``redacted`` or ``full``; any other word counts as ``none``.
 
-        ``key`` is for ``hash``, of up to 64 bytes: with the same one, equal texts have equal hashes in every process.
-        Without it the hashes of a process can be compared with each other only. An unkeyed hash of a short text would
-        be undone by guessing.
+        ``key`` is for ``hash``: with the same one, equal texts have equal hashes in every process. Without it the
+        hashes of a process can be compared with each other only. An unkeyed hash of a short text would be undone by
+        guessing.
+
+        Raises ``InputTypeError`` where ``key`` is not bytes, ``InputError`` where it has none or more than 64 of them.
         """
+        if key is not None and not isinstance(key, bytes):
+            msg = f"capture_key must be bytes, not {type(key).__name__}"
+            raise InputTypeError(msg)
+        if key is not None and not 0 < len(key) <= hashlib.blake2b.MAX_KEY_SIZE:
+            msg = f"capture_key must have 1 to {hashlib.blake2b.MAX_KEY_SIZE} bytes, not {len(key)}"
+            raise InputError(msg)
         self.how = capture_word(how, "capture")
         self._key = secrets.token_bytes(_KEY_BYTES) if key is None else key
 

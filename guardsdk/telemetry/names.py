@@ -88,7 +88,7 @@ INCOMPLETE_LAYERS: Final = Attribute(
 TEXT_LENGTH: Final = Attribute("guardsdk.text.length", "int", "{character}", "length of the checked text")
 MODEL_NAME: Final = Attribute("guardsdk.model.name", "string", "", "model that scored the text")
 MODEL_VERSION: Final = Attribute("guardsdk.model.version", "string", "", "its version")
-MODEL_DIGEST: Final = Attribute("guardsdk.model.digest", "string", "", "sha256 of its contents")
+MODEL_DIGEST: Final = Attribute("guardsdk.model.digest", "string", "", "sha256 of the model's contents")
 POLICY_NAME: Final = Attribute("guardsdk.policy.name", "string", "", "policy that decided")
 POLICY_VERSION: Final = Attribute("guardsdk.policy.version", "string", "", "its version")
 POLICY_DIGEST: Final = Attribute("guardsdk.policy.digest", "string", "", "sha256 of its contents")
@@ -227,12 +227,15 @@ ALERT_SERIES: Final = Attribute(
 ALERT_ACTOR: Final = Attribute(
     "guardsdk.monitor.alert.actor", "string", "", "pseudonym of the actor; absent where it is about the traffic"
 )
+ALERT_MODEL_BEFORE: Final = Attribute(
+    "guardsdk.monitor.alert.model_before", "string", "", "sha256 of the model before, where it changed; else absent"
+)
 FIGURE_PLACE: Final = "<figure>"
 """Stands in the name below for a figure of the evidence, such as ``psi``."""
-ALERT_EVIDENCE: Final = Attribute(
-    f"guardsdk.monitor.alert.evidence.{FIGURE_PLACE}", "double", "", "a figure of the evidence"
-)
-ALERT_ATTRIBUTES: Final = (ALERT_KIND, ALERT_SEVERITY, STAGE, ALERT_SERIES, ALERT_ACTOR, ALERT_EVIDENCE)
+ALERT_EVIDENCE: Final = Attribute(f"guardsdk.monitor.alert.evidence.{FIGURE_PLACE}", "double", "", "one of its figures")
+ALERT_ATTRIBUTES: Final = (
+    ALERT_KIND, ALERT_SEVERITY, STAGE, ALERT_SERIES, ALERT_ACTOR, MODEL_DIGEST, ALERT_MODEL_BEFORE, ALERT_EVIDENCE
+)  # fmt: skip
 
 LABEL: Final = Attribute("guardsdk.label", "string", "", "label of the model")
 LAYER: Final = Attribute(

@@ -57,7 +57,7 @@ class OpenTelemetryObserver:
             settings: Settings to use in place of the environment's.
 
         Raises:
-            InputError: A variable of the environment has a value that cannot be used.
+            InputError: A variable of the environment, or ``capture_key``, has a value that cannot be used.
         """
         settings = Settings.from_environment() if settings is None else settings
         self._sources = Sources(tracer_provider, meter_provider, logger_provider)
@@ -79,7 +79,8 @@ class OpenTelemetryObserver:
 
     def _span(self, tracer: Tracer, logger: Logger | None, record: CheckRecord) -> None:
         verdict = record.verdict
-        attributes = values.span_attributes(record) | self._capture.attributes(record)
+        attributes = values.span_attributes(record)
+        attributes |= self._capture.attributes(record)
         if self._guardrail_names:
             attributes |= values.guardrail_attributes(verdict)
         span = tracer.start_span(

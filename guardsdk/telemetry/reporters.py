@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, Literal
 
 from opentelemetry import _logs, trace
@@ -52,7 +53,8 @@ class _Reporter:
             )
             logger.emit(record)
         elif tracer is not None:
-            tracer.start_span(name, kind=trace.SpanKind.INTERNAL, attributes=attributes).end()
+            at_ns = time.time_ns() if time_ns is None else time_ns
+            tracer.start_span(name, kind=trace.SpanKind.INTERNAL, attributes=attributes, start_time=at_ns).end(at_ns)
 
 
 class AlertReporter(_Reporter):
@@ -67,6 +69,8 @@ class AlertReporter(_Reporter):
         series: str | None,
         actor: str | None,
         evidence: Mapping[str, float],
+        model: str | None,
+        model_before: str | None,
         time_ns: int,
     ) -> None:
         """Count an alert and tell it as an event, or as a span where nobody takes events."""
@@ -75,10 +79,13 @@ class AlertReporter(_Reporter):
         if instruments is not None:
             instruments.alerts.add(1, few)
         attributes: dict[str, str | int | float] = {**few}
-        if series is not None:
-            attributes[names.ALERT_SERIES.name] = series
-        if actor is not None:
-            attributes[names.ALERT_ACTOR.name] = actor
+        told = {
+            names.ALERT_SERIES: series,
+            names.ALERT_ACTOR: actor,
+            names.MODEL_DIGEST: model,
+            names.ALERT_MODEL_BEFORE: model_before,
+        }
+        attributes |= {key.name: value for key, value in told.items() if value is not None}
         for figure, value in evidence.items():
             attributes[names.ALERT_EVIDENCE.name.replace(names.FIGURE_PLACE, figure)] = value
         self._event(names.ALERT, attributes, time_ns=time_ns, severity=_SEVERITIES.get(severity))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from opentelemetry import _logs, metrics, trace
 
+from guardsdk.forking import after_fork
 from guardsdk.telemetry import names
 from guardsdk.version import __version__
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer, TracerProvider
 
 _P = TypeVar("_P")
+_T = TypeVar("_T")
 
 _NO_SDK = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 
@@ -67,8 +69,6 @@ _LOGS: Final = _Global(_logs.get_logger_provider, "_LOGGER_PROVIDER")
 class Instruments:
     """The instruments of one meter provider."""
 
-    provider: MeterProvider
-    live: bool
     duration: Histogram
     decisions: Counter
     errors: Counter
@@ -80,9 +80,11 @@ class Instruments:
     alerts: Counter
 
     @classmethod
-    def of(cls, provider: MeterProvider) -> Self:
-        """Make every instrument of the list of names, with the buckets advised there."""
+    def of(cls, provider: MeterProvider) -> Self | None:
+        """Make every instrument of the list of names, with the buckets advised there; none where nobody records."""
         meter = provider.get_meter(names.SCOPE, __version__)
+        if not _records(meter):
+            return None
 
         def histogram(metric: names.Metric) -> Histogram:
             return meter.create_histogram(
@@ -93,8 +95,6 @@ class Instruments:
             return meter.create_counter(metric.name, metric.unit, metric.meaning)
 
         return cls(
-            provider=provider,
-            live=_records(meter),
             duration=histogram(names.METRIC_DURATION),
             decisions=counter(names.METRIC_DECISIONS),
             errors=counter(names.METRIC_ERRORS),
@@ -107,6 +107,53 @@ class Instruments:
         )
 
 
+class _Part(Generic[_P, _T]):
+    """What is made of a provider, once for each; nothing where it cannot record."""
+
+    def __init__(self, given: _P | None, everywhere: _Global[_P], make: Callable[[_P], _T | None]) -> None:
+        self._given = given
+        self._everywhere = everywhere
+        self._make = make
+        self._known: tuple[_P, _T | None] | None = None
+        self._maker: int | None = None
+        """The thread that is making it."""
+        self._renew()
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        """In a forked child: a thread of the parent may have been at it, lock in hand."""
+        self._lock, self._maker = threading.Lock(), None
+
+    def get(self) -> _T | None:
+        """Return it for the provider given, or for the global one as it is now."""
+        provider = self._everywhere.provider() if self._given is None else self._given
+        if provider is None:
+            return None
+        known = self._known
+        if known is None or known[0] is not provider:
+            if self._maker == threading.get_ident():  # the SDK logs something, and a handler has that checked
+                return None
+            with self._lock:  # two threads creating one instrument at once would make the SDK warn of a duplicate
+                self._maker = threading.get_ident()
+                try:
+                    known = self._known
+                    if known is None or known[0] is not provider:
+                        known = self._known = (provider, self._make(provider) if _records(provider) else None)
+                finally:
+                    self._maker = None
+        return known[1]
+
+
+def _tracer(provider: TracerProvider) -> Tracer | None:
+    found = provider.get_tracer(names.SCOPE, __version__)
+    return found if _records(found) else None
+
+
+def _logger(provider: LoggerProvider) -> Logger | None:
+    found = provider.get_logger(names.SCOPE, __version__)
+    return found if _EVENTS and _records(found) else None
+
+
 class Sources:
     """The given providers, or the global ones as they are at each use. Safe to share between threads."""
 
@@ -117,43 +164,9 @@ class Sources:
         logger_provider: LoggerProvider | None = None,
     ) -> None:
         """Look at nothing yet."""
-        self._tracer_provider = tracer_provider
-        self._meter_provider = meter_provider
-        self._logger_provider = logger_provider
-        self._lock = threading.Lock()
-        self._tracer: tuple[TracerProvider, Tracer] | None = None
-        self._logger: tuple[LoggerProvider, Logger] | None = None
-        self._instruments: Instruments | None = None
-
-    def tracer(self) -> Tracer | None:
-        """Return the tracer, where spans can be recorded."""
-        provider = self._tracer_provider or _TRACES.provider()
-        if provider is None or not _records(provider):
-            return None
-        known = self._tracer
-        if known is None or known[0] is not provider:
-            known = self._tracer = (provider, provider.get_tracer(names.SCOPE, __version__))
-        return known[1] if _records(known[1]) else None
-
-    def logger(self) -> Logger | None:
-        """Return the logger, where events can be recorded as log records."""
-        provider = self._logger_provider or _LOGS.provider()
-        if provider is None or not _EVENTS or not _records(provider):
-            return None
-        known = self._logger
-        if known is None or known[0] is not provider:
-            known = self._logger = (provider, provider.get_logger(names.SCOPE, __version__))
-        return known[1] if _records(known[1]) else None
-
-    def instruments(self) -> Instruments | None:
-        """Return the instruments, where metrics can be recorded."""
-        provider = self._meter_provider or _METRICS.provider()
-        if provider is None or not _records(provider):
-            return None
-        known = self._instruments
-        if known is None or known.provider is not provider:
-            with self._lock:  # two threads creating one instrument at once would make the SDK warn of a duplicate
-                known = self._instruments
-                if known is None or known.provider is not provider:
-                    known = self._instruments = Instruments.of(provider)
-        return known if known.live else None
+        self.tracer = _Part(tracer_provider, _TRACES, _tracer).get
+        """Returns the tracer, where spans can be recorded."""
+        self.logger = _Part(logger_provider, _LOGS, _logger).get
+        """Returns the logger, where events can be recorded as log records."""
+        self.instruments = _Part(meter_provider, _METRICS, Instruments.of).get
+        """Returns the instruments, where metrics can be recorded."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 
 import pytest
 
 from guardsdk.monitor.approach import LATELY, Shares, Step, approach, rising
+from guardsdk.monitor.behaviour import LEAST_SHARE
+from guardsdk.policy.monitoring import ActorRules
 
 VARIANTS, REACHED = Shares(0.02, 0.5), Shares(0.03, 0.5)
 
@@ -50,3 +53,11 @@ def test_each_part_is_told_apart() -> None:
     assert (alone.variants, alone.climb) == (0, found.climb)
     assert alone.total < found.total
     assert approach(climb[:1], VARIANTS, REACHED).total == 0.0
+
+
+def test_three_texts_prove_nothing_whatever_they_are_and_four_may() -> None:
+    """As the page says of whoever is over the line within four: by these rules no fewer can be told from chance."""
+    least = Shares(LEAST_SHARE, ActorRules().suspect_share)
+    most = [approach([Step(float(at), at > 0) for at in range(texts)], least, least).total for texts in (2, 3, 4)]
+    assert most[:2] == pytest.approx([9.5, 14.6], abs=0.05)
+    assert most[1] < math.log(ActorRules().run_length) < most[2]

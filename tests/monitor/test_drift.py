@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from guardsdk.monitor.drift import RATE_EDGES, SCORE_EDGES, Series, middle, psi, shares
+from guardsdk.monitor.drift import Series
+from guardsdk.monitor.histograms import RATE_EDGES, SCORE_EDGES, middle, psi, shares
 
 WINDOW = 400
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk import Action, Guard, GuardError, Policy, Stage, Status, Verdict
-from guardsdk.errors import InputTypeError, PolicyError
+from guardsdk.errors import InputError, InputTypeError, PolicyError
 from guardsdk.monitor import Alert, Kind, Monitor, MonitorRules, Severity
 from guardsdk.observing import CheckRecord
 from guardsdk.policy.monitoring import ActorRules, Enforcement
@@ -315,3 +315,9 @@ def test_a_wrong_rule_is_an_error_that_names_it(line: str, expected: str) -> Non
     with pytest.raises(PolicyError) as caught:
         Policy.from_toml(TOML.replace('version = "1"', f'version = "1"\n{line}'))
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(("key", "error"), [(b"", InputError), ("secret", InputTypeError)])
+def test_a_key_that_hides_nobody_is_refused(key: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^key must"):
+        Monitor(policy(), key=key)

@@ -36,12 +36,15 @@ class Redis:
     """A server that can be stopped, and a client."""
 
     def __init__(self, folder: Path) -> None:
-        self.socket = folder / "redis.sock"
+        self._folder, self.socket = folder, folder / "redis.sock"
+        self.client: Any = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5.0)
+        self.start()
+
+    def start(self) -> None:
         self._process = subprocess.Popen(
-            [str(server()), "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(folder)],
+            [str(server()), "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(self._folder)],
             stdout=subprocess.DEVNULL,
         )
-        self.client: Any = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5.0)
         for _ in range(200):
             if self.socket.exists():
                 break
@@ -149,6 +152,37 @@ def test_without_redis_each_replica_goes_on_alone(running: Redis, caplog: pytest
     assert caplog.text.count("Redis failed") == 1
     with pytest.raises(GuardError, match="not in Redis"):
         monitor.forget("a")
+
+
+def test_a_redis_that_is_gone_is_left_alone_for_a_while(running: Redis) -> None:
+    asked: list[int] = []
+
+    class Counting(redis.Redis):  # type: ignore[name-defined,misc]  # an optional import
+        def get(self, name: str) -> Any:
+            asked.append(number)
+            return super().get(name)
+
+    monitor = Monitor(policy(window=400), key=KEY)
+    shared = Shared(monitor, Counting(unix_socket_path=str(running.socket)), namespace="test")
+    running.stop()
+    for number in range(12):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    assert asked == [0, 5, 10]
+    running.start()
+    for number in range(12, 17):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    assert asked == [0, 5, 10, 15, 16]
+    assert shared.actors.problem is None
+
+
+def test_what_can_be_forgotten_is_forgotten_although_redis_is_gone(running: Redis) -> None:
+    monitor, _ = replica(running)
+    running.stop()
+    for number in range(9):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    with pytest.raises(GuardError, match="not in Redis"):
+        monitor.forget("a")
+    assert [alert for alert in monitor.alerts if alert.actor] == []
 
 
 def test_a_handler_of_the_log_may_check_again(running: Redis) -> None:

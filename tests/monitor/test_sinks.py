@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from guardsdk import Guard, Policy
+from guardsdk.decisions import DecisionLog
 from guardsdk.decisions.query import Query, records
 from guardsdk.decisions.verify import verify
 from guardsdk.monitor import Kind, Monitor
@@ -57,11 +59,13 @@ def test_an_alert_is_an_event_and_counts(events: bool) -> None:
     else:
         (span,) = spans.get_finished_spans()
         assert span.name == names.ALERT
+        assert span.start_time == span.end_time == alert.time_ns
         told = dict(span.attributes or {})
     assert told.pop(names.ALERT_ACTOR.name) == alert.actor
     assert told.pop(names.ALERT_KIND.name) == "repeated_blocks"
     assert told.pop(names.ALERT_SEVERITY.name) == "warning"
     assert told.pop(names.STAGE.name) == "input"
+    assert told.pop(names.MODEL_DIGEST.name) == alert.model
     prefix = names.ALERT_EVIDENCE.name.removesuffix(names.FIGURE_PLACE)
     assert told == {prefix + figure: value for figure, value in alert.evidence.items()}
     data = reader.get_metrics_data()
@@ -87,3 +91,33 @@ def test_alerts_stand_in_the_chain_of_the_decision_log(tmp_path: Path) -> None:
     report = verify(path)
     assert report.sound
     assert report.decisions == 8 == len(list(records(path, Query())))
+
+
+def test_of_a_change_of_the_model_both_are_told() -> None:
+    spans = InMemorySpanExporter()
+    tracer_provider = TracerProvider()
+    tracer_provider.add_span_processor(SimpleSpanProcessor(spans))
+    monitor = Monitor(policy(), reporter=AlertReporter(tracer_provider=tracer_provider))
+    for number, model in enumerate(("d" * 64, "e" * 64)):
+        told = record(number)
+        assert told.verdict.model is not None
+        scored = told.verdict.model.model_copy(update={"digest": model})
+        monitor.on_check(replace(told, verdict=told.verdict.model_copy(update={"model": scored})))
+    monitor.catch_up()
+    (span,) = spans.get_finished_spans()
+    assert span.attributes is not None
+    assert span.attributes[names.MODEL_DIGEST.name] == "e" * 64
+    assert span.attributes[names.ALERT_MODEL_BEFORE.name] == "d" * 64
+
+
+def test_guards_that_share_monitor_and_log_write_an_alert_once(tmp_path: Path) -> None:
+    path, model = tmp_path / "decisions.jsonl", write_model(tmp_path / "model")
+    rules = Policy.from_toml(TOML)
+    with DecisionLog(path) as log:
+        shared = Monitor(rules)
+        for _ in range(2):
+            with Guard(rules, models=model, observers=[], decision_log=log, monitor=shared) as guard:
+                for _ in range(4):
+                    guard.check("attack attack", actor=MARKER)
+        assert [alert.kind for alert in shared.alerts] == [Kind.REPEATED_BLOCKS]
+    assert [line["kind"] for line in map(json.loads, path.read_text().splitlines())].count("alert") == 1

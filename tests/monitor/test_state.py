@@ -48,6 +48,15 @@ def test_a_monitor_goes_on_where_it_was_saved(tmp_path: Path) -> None:
     assert Kind.SCORE_DRIFT in {alert.kind for alert in second.alerts}
 
 
+def test_a_state_without_actors_has_all_the_rest() -> None:
+    watching = monitor()
+    for number in range(8):
+        watching.on_check(record(number, 0.99, actor="a"))
+    whole = watching.state()
+    assert len(whole["actors"]) == 1
+    assert watching.state(actors=False) == whole | {"actors": {}}
+
+
 def test_two_processes_find_together_what_none_sees_alone() -> None:
     one, two, whole = monitor(), monitor(), monitor()
     # An actor blocked six times, by turns in two processes.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from guardsdk.errors import InputError, InputTypeError
 from guardsdk.observing import CheckRecord, notify
 from guardsdk.settings import Settings
+from guardsdk.telemetry import OpenTelemetryObserver
 from guardsdk.telemetry.content import Capture
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 from tests.blocking import blocking_policy
@@ -117,3 +119,9 @@ def test_only_an_observer_that_wants_the_text_is_given_it() -> None:
     assert [one.checked_text for one in plain.seen] == [None]
     assert [one.checked_text for one in reader.seen] == [TEXT]
     assert TEXT not in repr(reader.seen)
+
+
+@pytest.mark.parametrize(("key", "error"), [(b"", InputError), (b"k" * 65, InputError), ("secret", InputTypeError)])
+def test_a_key_that_cannot_be_used_is_refused_at_once(key: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^capture_key must"):
+        OpenTelemetryObserver(capture="hash", capture_key=key)

@@ -145,3 +145,4 @@ def test_an_anchor_is_an_event_or_a_span(watched: Watched, logs: Logs) -> None:
     LogReporter(tracer_provider=watched.tracer_provider).anchor(2, 40, "ab" * 32)
     (span,) = watched.exporter.get_finished_spans()
     assert (span.name, dict(span.attributes or {})) == ("guardsdk.decision_log.anchor", expected)
+    assert span.start_time == span.end_time

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
+from opentelemetry.trace import NoOpTracerProvider
 
-from guardsdk.telemetry import names
+from guardsdk.telemetry import OpenTelemetryObserver, names
 from guardsdk.telemetry.reporters import AlertReporter, LogReporter
 from guardsdk.verdict import Stage
+from guardsdk.version import __version__
 from tests.blocking import blocking_policy
+from tests.monitor.test_monitor import record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +152,15 @@ def test_names_units_and_attributes_are_those_of_the_list(watched: Watched, tmp_
     reporter = LogReporter(meter_provider=watched.meter_provider)
     reporter.count("written", 1)
     AlertReporter(meter_provider=watched.meter_provider).report(
-        kind="probing", severity="warning", stage="input", series=None, actor=None, evidence={}, time_ns=0
+        kind="probing",
+        severity="warning",
+        stage="input",
+        series=None,
+        actor=None,
+        evidence={},
+        model=None,
+        model_before=None,
+        time_ns=0,
     )
     watched.guard(blocking_policy(Stage.INPUT)).check(TEXT)
     watched.guard(blocking_policy(Stage.INPUT).model_copy(update={"shadow": True})).check(TEXT)
@@ -168,3 +181,28 @@ def test_many_guards_and_threads_share_the_instruments(watched: Watched, caplog:
             future.result()
     assert sum(decisions(watched).values()) == 16
     assert caplog.records == []
+
+
+def test_a_handler_may_have_a_check_told_while_the_instruments_are_made() -> None:
+    """The SDK warns of an instrument that the program has made under the same name."""
+    provider = MeterProvider(metric_readers=[InMemoryMetricReader()])
+    meter = provider.get_meter(names.SCOPE, __version__)
+    meter.create_histogram(names.METRIC_SCORE.name, "1", names.METRIC_SCORE.meaning)  # with other buckets
+    observer = OpenTelemetryObserver(tracer_provider=NoOpTracerProvider(), meter_provider=provider)
+    told: list[str] = []
+
+    class Checks(logging.Handler):
+        def emit(self, logged: logging.LogRecord) -> None:
+            told.append(logged.getMessage())
+            observer.on_check(record(0))
+
+    handler, logger = Checks(), logging.getLogger("opentelemetry")
+    logger.addHandler(handler)
+    try:
+        worker = threading.Thread(target=observer.on_check, args=(record(0),), daemon=True)
+        worker.start()
+        worker.join(60)
+        assert not worker.is_alive(), "the handler waits for the lock of the thread that logged"
+    finally:
+        logger.removeHandler(handler)
+    assert any(names.METRIC_SCORE.name in one for one in told)

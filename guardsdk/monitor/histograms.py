@@ -1,0 +1,76 @@
+"""Histograms: the bins that scores and rates are counted in, and figures of what was counted. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCORE_EDGES: Final = tuple(1 / (1 + math.exp(-step / 2)) for step in range(-16, 17))
+"""Bounds of the bins that scores are counted in: steps of half a log-odd from -8 to 8."""
+RATE_EDGES: Final = (0.5,)
+"""The same for what is true (1) or not (0)."""
+
+_SMOOTH: Final = 0.5
+"""Added to every bin before two histograms are compared, so that an empty one is no infinite difference."""
+
+
+def psi(expected: Sequence[float], observed: Sequence[float]) -> float:
+    """Return the population stability index of two histograms of the same bins: ``sum((q - p) * ln(q / p))``.
+
+    It is the symmetrised Kullback-Leibler divergence (Siddiqi, Credit Risk Scorecards, 2006, calls 0.1 a small and 0.25
+    a large change). By chance alone it is about ``bins * (1 / sum(expected) + 1 / sum(observed))`` (Yurdakul, 2018).
+    """
+    extra = _SMOOTH * len(expected)
+    before, after = sum(expected) + extra, sum(observed) + extra
+    total = 0.0
+    for one, two in zip(expected, observed, strict=True):
+        if one or two:
+            p, q = (one + _SMOOTH) / before, (two + _SMOOTH) / after
+            total += (q - p) * math.log(q / p)
+    return total
+
+
+def shares(quantiles: Sequence[float], edges: Sequence[float]) -> list[float]:
+    """Return the share of each bin between ``edges`` by evenly spaced ``quantiles``, from the first to the last."""
+    last = len(quantiles) - 1
+
+    def below(edge: float) -> float:
+        place = bisect_right(quantiles, edge)
+        if place == 0:
+            return 0.0
+        if place > last:
+            return 1.0
+        low, high = quantiles[place - 1], quantiles[place]
+        return (place - 1 + (edge - low) / (high - low)) / last
+
+    bounds = [0.0, *map(below, edges), 1.0]
+    return [high - low for low, high in pairwise(bounds)]
+
+
+def middle(counts: Sequence[float], edges: Sequence[float]) -> float:
+    """Return the median of what was counted in the bins between ``edges``, as if it lay evenly in its bin from 0 to 1.
+
+    0 where nothing was counted.
+    """
+    half = sum(counts) / 2
+    if not half:
+        return 0.0
+    bounds = (0.0, *edges, 1.0)
+    place = next(at for at, reached in enumerate(accumulate(counts)) if reached >= half)
+    below = sum(counts[:place])
+    return bounds[place] + (bounds[place + 1] - bounds[place]) * (half - below) / counts[place]
+
+
+def above(counts: Sequence[float], place: int) -> float:
+    """Return the share of what was counted in the bins from ``place`` on."""
+    return sum(counts[place:]) / (sum(counts) or 1.0)
+
+
+def upper(counts: Sequence[float], share: float = 0.05) -> int:
+    """Return the first bin from which on no more than ``share`` of what was counted lies."""
+    return next(place for place in range(len(counts) + 1) if above(counts, place) <= share)
