@@ -137,7 +137,11 @@ def _run(argv: Sequence[str] | None) -> Exit:
         return alone(options)
     run: Callable[[Guard, Namespace], Exit] = options.run
     with Guard(
-        options.policy, models=options.model, providers=options.providers, early_exit=options.early_exit
+        options.policy,
+        models=options.model,
+        providers=options.providers,
+        early_exit=options.early_exit,
+        taught=options.taught,
     ) as guard:
         return run(guard, options)
 

@@ -68,6 +68,7 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
     parser.add_argument(
         "--policy", metavar="POLICY", help="policy file, or a preset such as strict (default: the packaged policy)"
     )
+    taught_option(parser)
     model_option(parser)
     providers_option(parser)
     parser.add_argument(
@@ -75,6 +76,17 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
         dest="early_exit",
         action="store_false",
         help="let every layer of the model see every text, on CPU too",
+    )
+
+
+def taught_option(parser: ArgumentParser | _ArgumentGroup) -> None:
+    """Add the lessons a guard reads texts by, beside its policy."""
+    parser.add_argument(
+        "--taught",
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="a screen that guardsdk policy teach wrote; the policy need not name it; may be repeated",
     )
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.cli.arguments import layout_options, model_option, progress_option, providers_option, stage_option
+from guardsdk.cli.arguments import (
+    layout_options,
+    model_option,
+    progress_option,
+    providers_option,
+    stage_option,
+    taught_option,
+)
 from guardsdk.cli.calibrating import calibrate
 from guardsdk.policy.files import DEFAULT, PACKAGED
 
@@ -51,6 +58,7 @@ def calibrate_options(parser: ArgumentParser) -> None:
         metavar="POLICY",
         help=f"a file, or one of {', '.join(PACKAGED)} (default: {DEFAULT})",
     )
+    taught_option(parser)
     model_option(parser)
     providers_option(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

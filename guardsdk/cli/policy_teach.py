@@ -88,7 +88,8 @@ def _teach(options: Namespace) -> Exit:
         return Exit.NOT_SO
     if options.out is not None:
         lesson.save(options.out)
-        complain(f"{options.out} written; use it with Guard(taught=[{options.out!r}])")
+        out = options.out
+        complain(f"{out} written; use it with Guard(taught=[{out!r}]), or try it: guardsdk check --taught {out} TEXT")
     return Exit.DONE
 
 
