@@ -185,7 +185,9 @@ def _scan_options(parser: ArgumentParser) -> None:
     stage_option(parser)
     parser.add_argument("--out", metavar="OUT.jsonl", help="file to write to (default: standard output)")
     parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")
-    parser.add_argument("--resume", action="store_true", help="resume the scan that wrote OUT.jsonl, where it left off")
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument("--resume", action="store_true", help="resume the scan that wrote OUT.jsonl, where it left off")
+    there.add_argument("--overwrite", action="store_true", help="replace an OUT.jsonl that is there already")
     parser.add_argument(
         "--processes",
         type=positive,

@@ -19,6 +19,7 @@ from guardsdk.decisions.parquet import to_parquet
 from guardsdk.decisions.query import COUNTED, Query, count, records
 from guardsdk.decisions.verify import anchors_of, verify
 from guardsdk.errors import InputError
+from guardsdk.policy.reading import nearest
 from guardsdk.verdict import Action, Stage, Status
 
 if TYPE_CHECKING:
@@ -99,19 +100,33 @@ def _query(options: Namespace) -> Exit:
         until=options.until,
     )
     require_apart((options.csv, options.parquet), Place(options.path).family())
+    found = 0
     if options.by is not None:
         groups = count(options.path, query, options.by)
+        found = len(groups)
         rows = ((*group, str(number)) for group, number in groups.items())
         say_all(table([(*options.by, "decisions"), *rows]))
     elif options.csv is not None:
         with options.csv.open("w", encoding="utf-8", newline="") as stream:
-            complain(f"{to_csv(records(options.path, query), stream)} decisions written to {options.csv}")
+            found = to_csv(records(options.path, query), stream)
+        complain(f"{found} decisions written to {options.csv}")
     elif options.parquet is not None:
-        complain(f"{to_parquet(records(options.path, query), options.parquet)} decisions written to {options.parquet}")
+        found = to_parquet(records(options.path, query), options.parquet)
+        complain(f"{found} decisions written to {options.parquet}")
     else:
-        for record in records(options.path, query):
+        for found, record in enumerate(records(options.path, query), 1):  # noqa: B007  counted
             say(json.dumps(record))
+    if not found:
+        complain(_nothing(options.path, query))
     return Exit.DONE
+
+
+def _nothing(path: Path, query: Query) -> str:
+    """Say that no decision was found, and which principles there are where the one asked for never decided."""
+    names = [] if query.principle is None else [name for (name,) in count(path, Query(), ("principle",)) if name != "-"]
+    if query.principle in (None, *names):
+        return f"no decision in {path} is like that"
+    return f"{query.principle} decided nothing in {path}: {nearest(str(query.principle), names or ['none'])}"
 
 
 def _actor(options: Namespace) -> str | None:

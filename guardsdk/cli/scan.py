@@ -153,6 +153,9 @@ def _open_target(
         return stack.enter_context(path.open("w", encoding="utf-8", newline="\n")), beginning(record)
     path.touch()
     rows = stack.enter_context(_alone(path))
+    if path.stat().st_size and not (options.resume or options.overwrite):
+        msg = f"--out {name} is there already; --overwrite replaces it, --resume goes on with a scan that was cut short"
+        raise InputError(msg)
     done = done_before(rows, path, record) if options.resume else beginning(record)
     rows.truncate()
     return stack.enter_context(TextIOWrapper(rows, encoding="utf-8", newline="\n")), done
