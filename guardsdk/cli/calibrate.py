@@ -19,7 +19,9 @@ from guardsdk.policy.files import DEFAULT, PACKAGED
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-_ENDS: Final = "exit status: 0 written, 1 the texts cannot show that rate, 2 could not look or bad usage"
+_ENDS: Final = """example:
+  guardsdk calibrate --benign traffic.jsonl --violations found.jsonl --out tuned.toml --report tuned.html
+exit status: 0 written, 1 the texts cannot show that rate, 2 could not look or bad usage"""
 
 
 def calibrate_options(parser: ArgumentParser) -> None:
@@ -48,9 +50,11 @@ def calibrate_options(parser: ArgumentParser) -> None:
         nargs="?",
         const="platt",
         choices=("platt", "isotonic"),
-        help="let the overlay turn scores into what they mean on these texts (default: platt)",
+        help="let the overlay turn scores into what they mean on these texts (platt where no way is named)",
     )
-    parser.add_argument("--meaning", choices=("platt", "isotonic"), help="tell what a score means on these texts")
+    parser.add_argument(
+        "--meaning", choices=("platt", "isotonic"), help="say on the page and in JSON what a score means here"
+    )
     layout_options(parser)
     parser.add_argument(
         "--policy",

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Policy
     from guardsdk.teaching.lesson import Lesson
 
-_RAN = "exit status: 0 the record is written, 2 could not run, nothing was answered, or bad usage"
+_RAN = """examples:
+  guardsdk eval run --target app:ask --guard both --out guarded.json
+  guardsdk eval run --target guard --policy mine.toml --out guard-alone.json
+exit status: 0 the record is written, 2 could not run, nothing was answered, or bad usage"""
 _CACHE = 65_536
 """Verdicts kept: layered runs show a guard the same texts again."""
 
@@ -60,7 +63,8 @@ def _run_options(parser: ArgumentParser) -> None:
         "--target",
         required=True,
         metavar="TARGET",
-        help="module:function, base URL of an OpenAI-compatible endpoint, model directory or .gguf file, or guard",
+        help="who is asked: module:function, the base URL of an OpenAI-compatible endpoint, a model directory or .gguf "
+        "file, or the word guard for the guard alone",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="RUN.json", help="where the record goes")
     parser.add_argument("--overwrite", action="store_true", help="replace a record that is there already")

@@ -42,22 +42,24 @@ def incident_options(parser: ArgumentParser) -> None:
         ("description", "what happened"),
     ):
         opening.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
-    opening.add_argument("--occurred", required=True, type=moment, metavar="TIME", help="when; UTC unless it says so")
+    opening.add_argument(
+        "--occurred", required=True, type=moment, metavar="TIME", help="when, such as 2026-11-25T14:30 (UTC)"
+    )
     opening.add_argument("--aware", type=moment, metavar="TIME", help="when you became aware of it (default: now)")
     opening.add_argument(
         "--impact", action="append", required=True, metavar="TEXT", help="what it did; may be repeated"
     )
     opening.add_argument(
-        "--stakeholder", action="append", required=True, metavar="TEXT", help="who was affected; repeatable"
+        "--stakeholder", action="append", required=True, metavar="TEXT", help="who was affected; may be repeated"
     )
     opening.add_argument(
-        "--harm", action="append", required=True, type=_harm, metavar="HARM", help=f"repeatable: {_HARMS}"
+        "--harm", action="append", required=True, type=_harm, metavar="HARM", help=f"one of {_HARMS}; may be repeated"
     )
     opening.add_argument(
         "--role",
         choices=[role.value for role in Role],
         default=Role.DEPLOYER.value,
-        help=f"your own (default: {Role.DEPLOYER.value})",
+        help=f"what you are to the system (default: {Role.DEPLOYER.value})",
     )
     _decisions(opening)
     noting = _common(command(commands, "note", "add what became known or was done"), _note)
@@ -65,11 +67,15 @@ def incident_options(parser: ArgumentParser) -> None:
     noting.add_argument("--author", required=True, metavar="TEXT", help="who says so")
     noting.add_argument("--text", required=True, metavar="TEXT", help="what became known or was done")
     noting.add_argument(
-        "--harm", action="append", type=_harm, metavar="HARM", help="in place of the harms known so far"
+        "--harm",
+        action="append",
+        type=_harm,
+        metavar="HARM",
+        help="takes the place of the harms so far; may be repeated",
     )
-    noting.add_argument("--reported-to", choices=[one.value for one in Recipient], help="that a report was made")
+    noting.add_argument("--reported-to", choices=[one.value for one in Recipient], help="who got a report")
     noting.add_argument("--recipient", default="", metavar="TEXT", help="name of the authority or company")
-    noting.add_argument("--reported-at", type=moment, metavar="TIME", help="when that was (default: now)")
+    noting.add_argument("--reported-at", type=moment, metavar="TIME", help="when they got it (default: now)")
     _decisions(noting)
     closing = _common(command(commands, "close", "say how it ended"), _close)
     closing.add_argument("incident", metavar="ID", help="id of the incident")
@@ -94,7 +100,12 @@ def _common(parser: ArgumentParser, run: Callable[[Namespace], Exit]) -> Argumen
 
 def _decisions(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--decision", action="append", type=int, default=[], metavar="NUMBER", help="a decision it is about; repeatable"
+        "--decision",
+        action="append",
+        type=int,
+        default=[],
+        metavar="NUMBER",
+        help="a decision it is about; may be repeated",
     )
     parser.add_argument("--decision-log", type=Path, metavar="FILE", help="the log these numbers are of")
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.cli.arguments import command, key_in, moment
+from guardsdk.cli.arguments import DONE, command, key_in, moment
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, say_json, table
@@ -25,6 +25,10 @@ from guardsdk.verdict import Action, Stage, Status
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+_QUERIED = f"""examples:
+  guardsdk log query decisions.jsonl --by principle,action --since 2026-11-01
+  guardsdk log query decisions.jsonl --action block --csv blocked.csv
+{DONE}"""
 _VERIFIED = "exit status: 0 every record is there and unchanged, 1 not so, 2 could not look or bad usage"
 
 
@@ -38,10 +42,14 @@ def log_options(parser: ArgumentParser) -> None:
     )
     verifying.add_argument("--key-file", type=Path, metavar="FILE", help="the key of the hashes, where the log has one")
     verifying.add_argument(
-        "--anchor", action="append", default=[], metavar="NUMBER:HASH", help="a record that telemetry was told of"
+        "--anchor",
+        action="append",
+        default=[],
+        metavar="NUMBER:HASH",
+        help="number and hash of a record that telemetry was told of; may be repeated",
     )
     verifying.add_argument("--json", action="store_true", help="print it as JSON")
-    querying = command(commands, "query", "find decisions, count them, or write them to a table")
+    querying = command(commands, "query", "find decisions, count them, or write them to a table", _QUERIED)
     querying.set_defaults(run=_query, alone=True)
     querying.add_argument("path", type=Path, metavar="PATH", help="the decision log, the file that is being written to")
     querying.add_argument("--stage", choices=[one.value for one in Stage], help="only decisions on this stage")

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from guardsdk.trying import Compared, Tally, Tried
 
 _TRIED = "exit status: 0 every example comes out as written, 1 not so, 2 one could not be tried or bad usage"
-_COMPARED = "exit status: 0 nothing changes, 1 something does, 2 a text could not be checked or bad usage"
+_COMPARED = """example:
+  guardsdk policy diff default mine.toml --on traffic.jsonl --stage input
+exit status: 0 nothing changes, 1 something does, 2 a text could not be checked or bad usage"""
 _POLICIES = f"a file, or one of {', '.join(PACKAGED)}"
 _BATCH: Final = 64
 

@@ -94,6 +94,10 @@ def test_policy_test_tries_examples_with_it(run: Runner, lesson: Path, tmp_path:
     assert "legal-advice-is-for-lawyers" in run.err
     assert run("policy", "test", rules, "--taught", lesson) == 0
     assert "legal-advice-is-for-lawyers  1 of 1  1 of 1  as written" in run.out
+    out = tmp_path / "dossier"
+    assert run("dossier", "--policy", rules, "--out", out) == 2
+    assert run("dossier", "--policy", rules, "--taught", lesson, "--out", out) == 0
+    assert "2 of 2 examples of the policy come out as written" in out.with_suffix(".md").read_text(encoding="utf-8")
     assert run("policy", "test", "--taught", lesson, "--principle", "no-legal-advice") == 2
     assert "there is no example to try" in run.err
 
