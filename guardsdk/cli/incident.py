@@ -14,7 +14,7 @@ from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, table
 from guardsdk.decisions.files import Place
 from guardsdk.disk import write_file
-from guardsdk.errors import InputError
+from guardsdk.errors import DecisionLogError, InputError
 from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing, utc
 from guardsdk.incidents.events import Report
 from guardsdk.incidents.export import as_json, as_markdown, chain_problem
@@ -122,6 +122,16 @@ def _log(options: Namespace) -> IncidentLog:
     return IncidentLog(options.log, key=key_in(options.key_file))
 
 
+def _incidents(options: Namespace) -> dict[str, Incident]:
+    try:
+        return _log(options).incidents()
+    except DecisionLogError:
+        if options.log.exists():
+            raise
+        msg = f"there is no {options.log}: guardsdk incident open writes down the first incident"
+        raise InputError(msg) from None
+
+
 def _linked(options: Namespace) -> dict[str, Any]:
     if bool(options.decision) != (options.decision_log is not None):
         msg = "--decision and --decision-log go together"
@@ -178,7 +188,7 @@ def _clocks(one: Incident, now: datetime) -> Iterator[str]:
 
 
 def _list(options: Namespace) -> Exit:
-    found = _log(options).incidents()
+    found = _incidents(options)
     now = datetime.now(UTC)
     rows = [("incident", "state", "severity", "occurred", "clock", "standing", "title")]
     for one in found.values():
@@ -200,8 +210,7 @@ def _list(options: Namespace) -> Exit:
 
 def _export(options: Namespace) -> Exit:
     require_apart([options.out], [*Place(options.log).family(), options.key_file])
-    log = _log(options)
-    found = log.incidents()
+    log, found = _log(options), _incidents(options)
     if unknown := [name for name in options.incident if name not in found]:
         msg = f"there is no incident {unknown[0]!r} in {options.log}"
         raise InputError(msg)
