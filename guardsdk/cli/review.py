@@ -99,10 +99,11 @@ def _mark(options: Namespace) -> Exit:
 
 
 def _ask(options: Namespace) -> None:
-    marks = marks_of(options.log)
+    marks, asked = marks_of(options.log), 0
     for record in _open(options):
         if marked(record, marks) is not None:
             continue
+        asked += 1
         say_all(_shown(record))
         while (answer := _answer()) not in {*_KEYS, "s", "q"}:
             say("r, w, s or q")
@@ -110,6 +111,10 @@ def _ask(options: Namespace) -> None:
             return
         if answer in _KEYS:  # written at once: whoever stops in the middle keeps what was said
             add_marks(options.log, [_said(record, _KEYS[answer], options.by)])
+    if not asked:
+        complain(
+            "no decision to ask about: none is as asked for, or all are marked; --passed asks about those that passed"
+        )
 
 
 def _answer() -> str:
