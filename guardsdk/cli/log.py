@@ -133,7 +133,7 @@ def _nothing(path: Path, query: Query) -> str:
     """Say that no decision was found, and which principles there are where the one asked for never decided."""
     names = [] if query.principle is None else [name for (name,) in count(path, Query(), ("principle",)) if name != "-"]
     if query.principle in (None, *names):
-        return f"no decision in {path} is like that"
+        return f"no decision in {path} is as asked for"
     return f"{query.principle} decided nothing in {path}: {nearest(str(query.principle), names or ['none'])}"
 
 

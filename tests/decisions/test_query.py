@@ -235,7 +235,7 @@ def test_the_command_says_so_where_nothing_is_found(
     told = f"no-overide decided nothing in {mixed.path}: did you mean 'no-override'? known: no-override\n"
     assert run.err.endswith(told)
     assert run.alone(*asked, "no-override", "--stage", "output") == 0
-    assert run.err.endswith(f"no decision in {mixed.path} is like that\n")
+    assert run.err.endswith(f"no decision in {mixed.path} is as asked for\n")
     assert run.alone(*asked, "no-override") == 0
     assert "no decision" not in run.err
 
