@@ -127,7 +127,8 @@ def test_calibrate_writes_its_principle_with_the_threshold_of_ones_own_text(
 def test_an_evaluation_records_it_and_can_switch_it_off(run: Runner, lesson: Path, tmp_path: Path) -> None:
     suite = tmp_path / "suite.jsonl"
     suite.write_text(json.dumps({"id": "a", "slice": "law", "prompt": ASKED, "expectation": "block"}) + "\n")
-    for number, (options, passed) in enumerate((([], True), (["--without", "taught.no-legal-advice"], False))):
+    ways: list[tuple[list[str], bool]] = [([], True), (["--without", "taught.no-legal-advice"], False)]
+    for number, (options, passed) in enumerate(ways):
         out = tmp_path / f"{number}.json"
         asked: tuple[str | Path, ...] = ("eval", "run", "--target", "guard", "--suite", suite, "--out", out)
         assert run(*asked, "--taught", lesson, *options) == 0
