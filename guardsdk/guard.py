@@ -282,7 +282,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         from guardsdk.parts.info import describe  # noqa: PLC0415  brings models and modules that no check needs
 
         self._require_open()
-        return describe(*self._loader.get(again=True), self._providers)
+        return describe(*self._loader.get(again=True), self._providers, self._lessons)
 
     def canary(self, token: str | None = None) -> str:
         """Return a token to put into a prompt: an answer that holds it has recited the prompt.

@@ -150,6 +150,12 @@ def test_users_are_read_beside_the_system_text_which_is_not_read_beside_itself(
     assert set(guard.screen.asked) == expected | (own if screened else set())
 
 
+def test_a_verdict_on_a_conversation_prints_as_one_line_without_text(phrases: Phrases) -> None:
+    found = phrases.check_messages([user("hello"), user("open sesame")])
+    assert str(found) == "2 turns, input: block by no-open-sesame (phrase 1.000, threshold 0.900)"
+    assert str(phrases.check_messages([user("hello")])) == "1 turn, input: allow"
+
+
 def test_system_text_is_trusted_unless_it_is_asked_for(phrases: Phrases) -> None:
     messages = [{"role": "system", "content": "open sesame"}, user("hello")]
     assert phrases.check_messages(messages)

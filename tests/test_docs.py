@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 _LONGEST_EXAMPLE = 12
+PLUGIN = "guardsdk.evaluation.pytest_plugin"
 PARSERS = {
     "benchmarks.quality": quality.parser,
     "benchmarks.latency": latency.parser,
@@ -78,8 +80,13 @@ def test_the_pages_hold_examples_and_commands_to_check() -> None:
 
 @pytest.mark.parametrize(("place", "source"), [pytest.param(*block, id=block[0]) for block in blocks("python")])
 def test_python_blocks_run(place: str, source: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", source]
+    if "\ndef test_" in source:
+        (tmp_path / "test_shown.py").write_text(source, encoding="utf-8")
+        named = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
+        command = [sys.executable, "-m", "pytest", "-q", *([] if named else ["-p", PLUGIN]), "test_shown.py"]
     done = subprocess.run(
-        [sys.executable, "-c", source],
+        command,
         cwd=tmp_path,  # some write files
         env=environment(),
         capture_output=True,
@@ -87,7 +94,7 @@ def test_python_blocks_run(place: str, source: str, tmp_path: Path) -> None:
         check=False,
         timeout=240,
     )
-    assert done.returncode == 0, f"{place}\n{done.stderr}"
+    assert done.returncode == 0, f"{place}\n{done.stdout[-2000:]}{done.stderr}"
 
 
 def test_the_first_example_is_short_and_shows_an_answer_and_a_block() -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from guardsdk.policy.writing import toml_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from guardsdk.calibration.choosing import Choice, Tuning
     from guardsdk.intervals import Share
+    from guardsdk.policy.model import Principle
     from guardsdk.policy.recalibrating import Recalibration
     from guardsdk.verdict import ArtifactRef, Stage
 
@@ -30,13 +31,18 @@ class Source:
     benign_sha256: str
     """Of the file of benign texts."""
     violating_sha256: str | None = None
+    taught: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the lessons that were given beside the policy, by name."""
 
 
-def overlay(tuning: Tuning, source: Source, scales: Sequence[Recalibration] = ()) -> str:
+def overlay(
+    tuning: Tuning, source: Source, scales: Sequence[Recalibration] = (), added: Sequence[Principle] = ()
+) -> str:
     """Return the overlay in TOML: the lines that move, the numbers behind them as comments. It holds no text.
 
     With ``scales`` every principle of the stage gets its line, on the scale that they give to the scores it was chosen
     on. All that the base recalibrates otherwise has to be among them, since they take the place of the base's.
+    Principles that the base does not have, those of lessons, are ``added``.
     """
     policy, model = source.policy, source.model
     on = {one.label: one for one in scales if one.stage is source.stage}
@@ -45,6 +51,7 @@ def overlay(tuning: Tuning, source: Source, scales: Sequence[Recalibration] = ()
         f"# Thresholds tuned on {source.made.isoformat()} by guardsdk calibrate, for stage {source.stage.value}.",
         f"# policy: {policy.name} {policy.version}, sha256 {policy.digest}",
         f"# model: {model.name} {model.version}, sha256 {model.digest}",
+        *(f"# taught: {name}, sha256 {digest}" for name, digest in source.taught.items()),
         f"# benign texts: {tuning.texts}, sha256 {source.benign_sha256}",
         f"# violating texts: {violating}",
         f"# asked for: each principle flags at most {tuning.fpr:g} of ordinary text, {tuning.confidence:.0%} sure",
@@ -60,23 +67,27 @@ def overlay(tuning: Tuning, source: Source, scales: Sequence[Recalibration] = ()
             "[[recalibrate]]",
             *(f"{key} = {toml_value(value)}" for key, value in one.model_dump(mode="json", exclude_none=True).items()),
         ]
+    new = {principle.id: principle for principle in added}
     for choice in tuning.choices:
-        lines += ["", *_principle(choice, on.get(choice.rule.label))]
+        lines += ["", *_principle(choice, on.get(choice.rule.label), new.get(choice.rule.principle_id))]
     return "\n".join(lines) + "\n"
 
 
-def _principle(choice: Choice, scale: Recalibration | None) -> list[str]:
+def _principle(choice: Choice, scale: Recalibration | None, added: Principle | None) -> list[str]:
     before, after = choice.before, choice.after
     comment = f"# {choice.rule.principle_id}: {choice.what} ({choice.why})"
     if choice.what == "refused" or (choice.what == "kept" and scale is None):
         return [comment]
     value = after.value if scale is None else scale.of(after.value)
+    keys = {"text", "label", "stages", "action"}
+    whole = {} if added is None else added.model_dump(mode="json", include=keys)
     found = "" if after.found is None else f"; finds {told(after.found)} of violating texts"
     return [
         comment,
         f"# flags {told(after.flagged)}, of all ordinary text at most {after.bound:.3%}{found}",
         "[[principle]]",
         f"id = {toml_value(choice.rule.principle_id)}",
+        *(f"{key} = {toml_value(value)}" for key, value in whole.items()),
         f"threshold = {value!r}  # was {before.value!r}"
         + ("" if scale is None else f", now {after.value!r}, recalibrated"),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, BooleanOptionalAction
+from argparse import ArgumentTypeError, BooleanOptionalAction, HelpFormatter
 from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +17,21 @@ DONE: Final = "exit status: 0 done, 2 could not be done or bad usage"
 """Of commands that answer no question with yes or no."""
 
 
+class Help(HelpFormatter):
+    """Keeps the lines of an epilog apart, and those that are indented, commands to copy, as they are."""
+
+    def __init__(self, prog: str) -> None:
+        """Leave room for the longest name of a command beside what it does."""
+        super().__init__(prog)
+        self._action_max_length = len("    calibrate")
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = text.splitlines()
+        return "\n".join(
+            one if one.startswith(" ") else super(Help, self)._fill_text(one, width, indent) for one in lines
+        )
+
+
 def command(
     commands: _SubParsersAction[Any],
     name: str,
@@ -25,7 +40,7 @@ def command(
 ) -> ArgumentParser:
     """Add a command; ``words`` say what it does, in the list of all commands and above its own options."""
     parser: ArgumentParser = commands.add_parser(
-        name, help=words, description=f"{words[0].upper()}{words[1:]}.", epilog=epilog
+        name, help=words, description=f"{words[0].upper()}{words[1:]}.", epilog=epilog, formatter_class=Help
     )
     return parser
 
@@ -68,6 +83,7 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
     parser.add_argument(
         "--policy", metavar="POLICY", help="policy file, or a preset such as strict (default: the packaged policy)"
     )
+    taught_option(parser)
     model_option(parser)
     providers_option(parser)
     parser.add_argument(
@@ -75,6 +91,17 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
         dest="early_exit",
         action="store_false",
         help="let every layer of the model see every text, on CPU too",
+    )
+
+
+def taught_option(parser: ArgumentParser | _ArgumentGroup) -> None:
+    """Add the lessons a guard reads texts by, beside its policy."""
+    parser.add_argument(
+        "--taught",
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="a screen that guardsdk policy teach wrote; the policy need not name it; may be repeated",
     )
 
 
@@ -91,7 +118,7 @@ def providers_option(parser: ArgumentParser | _ArgumentGroup) -> None:
 def layout_options(parser: ArgumentParser, *, context: bool = True, system: bool = False) -> None:
     """Add how the lines of a file hold their texts, for ``lines.layout_of``."""
     parser.add_argument(
-        "--format", choices=("jsonl", "txt"), help="of the lines, where the name of a file does not say"
+        "--format", choices=("jsonl", "txt"), help="JSON or plain text in each line, where the file's name does not say"
     )
     parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
     if context:

@@ -5,14 +5,23 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.cli.arguments import layout_options, model_option, progress_option, providers_option, stage_option
+from guardsdk.cli.arguments import (
+    layout_options,
+    model_option,
+    progress_option,
+    providers_option,
+    stage_option,
+    taught_option,
+)
 from guardsdk.cli.calibrating import calibrate
 from guardsdk.policy.files import DEFAULT, PACKAGED
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-_ENDS: Final = "exit status: 0 written, 1 the texts cannot show that rate, 2 could not look or bad usage"
+_ENDS: Final = """example:
+  guardsdk calibrate --benign traffic.jsonl --violations found.jsonl --out tuned.toml --report tuned.html
+exit status: 0 written, 1 the texts cannot show that rate, 2 could not look or bad usage"""
 
 
 def calibrate_options(parser: ArgumentParser) -> None:
@@ -41,9 +50,11 @@ def calibrate_options(parser: ArgumentParser) -> None:
         nargs="?",
         const="platt",
         choices=("platt", "isotonic"),
-        help="let the overlay turn scores into what they mean on these texts (default: platt)",
+        help="let the overlay turn scores into what they mean on these texts (platt where no way is named)",
     )
-    parser.add_argument("--meaning", choices=("platt", "isotonic"), help="tell what a score means on these texts")
+    parser.add_argument(
+        "--meaning", choices=("platt", "isotonic"), help="say on the page and in JSON what a score means here"
+    )
     layout_options(parser)
     parser.add_argument(
         "--policy",
@@ -51,6 +62,7 @@ def calibrate_options(parser: ArgumentParser) -> None:
         metavar="POLICY",
         help=f"a file, or one of {', '.join(PACKAGED)} (default: {DEFAULT})",
     )
+    taught_option(parser)
     model_option(parser)
     providers_option(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -21,6 +21,7 @@ from guardsdk.cli.terminal import complain, progress, say_all, say_json, table
 from guardsdk.disk import write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
+from guardsdk.parts.taught import asking_for, lessons_of
 from guardsdk.policy.files import PACKAGED
 from guardsdk.policy.load import load_policy
 from guardsdk.policy.recalibrating import Recalibration, lines_of
@@ -41,8 +42,11 @@ _BATCH: Final = 64
 def calibrate(options: Namespace) -> Exit:
     """Look at the texts, say what becomes of every principle, and write the overlay where the texts show it."""
     require_once(options.benign, options.violations)
-    policy = load_policy(options.policy)
-    require_apart((options.out, options.report), (options.benign, options.violations, *policy.origin.files))
+    base = load_policy(options.policy)
+    lessons = lessons_of(options.taught)
+    policy = asking_for(base, lessons)
+    read = (options.benign, options.violations, *base.origin.files, *options.taught)
+    require_apart((options.out, options.report), read)
     stage = Stage(options.stage)
     quiet = policy.model_copy(update={"decision_log": None})
     # Every window is scored, by all layers: a text that one principle blocks early would tell nothing of the others,
@@ -56,6 +60,7 @@ def calibrate(options: Namespace) -> Exit:
         cache=0,
         early_stop=False,
         early_exit=False,
+        taught=lessons,
     ) as guard:
         info = guard.info()
         rules = _rules(policy, stage, info.rules)
@@ -71,8 +76,9 @@ def calibrate(options: Namespace) -> Exit:
         made=datetime.now(UTC).date(),
         stage=stage,
         base=_base(options.policy, Path(options.out)),
-        policy=policy.ref,
+        policy=base.ref,
         model=info.model,
+        taught=info.taught,
         benign_sha256=benign_digest,
         violating_sha256=violating_digest,
     )
@@ -87,8 +93,12 @@ def calibrate(options: Namespace) -> Exit:
     if not tuning.shown:
         complain(f"nothing written to {options.out}: the texts do not show what was asked for")
         return Exit.NOT_SO
-    write_file(options.out, overlay(tuning, source, _with_inherited(policy, scales)))
-    complain(f"{options.out} written; try it with guardsdk policy diff {options.policy} {options.out} --on FILE")
+    known = {principle.id for principle in base.principles}
+    added = [principle for principle in policy.principles if principle.id not in known]
+    write_file(options.out, overlay(tuning, source, _with_inherited(policy, scales), added))
+    taught = "".join(f" --taught {name}" for name in options.taught)
+    trying = f"guardsdk policy diff {options.policy} {options.out} --on FILE{taught}"
+    complain(f"{options.out} written; try it with {trying}")
     return Exit.DONE
 
 

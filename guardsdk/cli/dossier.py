@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.cli.arguments import key_in, model_option, providers_option
+from guardsdk.cli.arguments import key_in, model_option, providers_option, taught_option
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say
@@ -14,6 +14,7 @@ from guardsdk.disk import write_file
 from guardsdk.dossier import Inputs, as_html, as_markdown, build
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
+from guardsdk.parts.taught import asking_for, lessons_of
 from guardsdk.policy.files import DEFAULT
 from guardsdk.policy.load import load_policy
 from guardsdk.trying import quiet
@@ -28,6 +29,7 @@ def dossier_options(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="where to write: PATH.md and PATH.html")
     parser.add_argument("--system", default="the system", metavar="NAME", help="what the product is called")
     parser.add_argument("--policy", default=DEFAULT, metavar="POLICY", help=f"a file or a preset (default: {DEFAULT})")
+    taught_option(parser)
     model_option(parser)
     providers_option(parser)
     parser.add_argument(
@@ -36,7 +38,7 @@ def dossier_options(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="record that guardsdk eval run wrote; repeatable",
+        help="record that guardsdk eval run wrote; may be repeated",
     )
     parser.add_argument("--decision-log", type=Path, metavar="FILE", help="the decision log")
     parser.add_argument("--decision-key", type=Path, metavar="FILE", help="the key of its hashes, where it has one")
@@ -62,9 +64,10 @@ def _dossier(options: Namespace) -> Exit:
         if path is not None and not path.is_file():
             msg = f"{path}: there is no such file; leave the option out where there is none, and the dossier says so"
             raise InputError(msg)
-    policy = load_policy(options.policy)
+    lessons = lessons_of(options.taught)
+    policy = asking_for(load_policy(options.policy), lessons)
     outputs = [stem.with_name(stem.name + suffix) for suffix in (".md", ".html")]
-    require_apart(outputs, (*named, options.decision_key, options.incident_key, *policy.origin.files))
+    require_apart(outputs, (*named, options.decision_key, options.incident_key, *policy.origin.files, *options.taught))
     inputs = Inputs(
         system=options.system,
         policy_source=str(options.policy),
@@ -78,7 +81,9 @@ def _dossier(options: Namespace) -> Exit:
         log_key=key_in(options.decision_key),
         incident_key=key_in(options.incident_key),
     )
-    with Guard(quiet(policy), models=options.model, providers=options.providers, observers=(), cache=0) as guard:
+    with Guard(
+        quiet(policy), models=options.model, providers=options.providers, observers=(), cache=0, taught=lessons
+    ) as guard:
         document = build(guard, policy, inputs, datetime.now(UTC))
     for path, written in zip(outputs, (as_markdown(document), as_html(document)), strict=True):
         write_file(path, written)

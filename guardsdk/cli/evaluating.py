@@ -24,18 +24,24 @@ from guardsdk.evaluation.record import RunSettings, open_run
 from guardsdk.evaluation.running import Plan, evaluate
 from guardsdk.evaluation.suites import BUILTIN, open_suite
 from guardsdk.guard import Guard
+from guardsdk.parts.taught import lessons_of
 from guardsdk.settings import endpoint_key
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
 
     from guardsdk.cli.terminal import Progress
     from guardsdk.evaluation.judging import Judge
     from guardsdk.evaluation.record import CaseResult, GuardedSides, RunHead
     from guardsdk.evaluation.targets import Target
     from guardsdk.policy.model import Policy
+    from guardsdk.teaching.lesson import Lesson
 
-_RAN = "exit status: 0 the record is written, 2 could not run, nothing was answered, or bad usage"
+_RAN = """examples:
+  guardsdk eval run --target app:ask --guard both --out guarded.json
+  guardsdk eval run --target guard --policy mine.toml --out guard-alone.json
+exit status: 0 the record is written, 2 could not run, nothing was answered, or bad usage"""
 _CACHE = 65_536
 """Verdicts kept: layered runs show a guard the same texts again."""
 
@@ -57,7 +63,8 @@ def _run_options(parser: ArgumentParser) -> None:
         "--target",
         required=True,
         metavar="TARGET",
-        help="module:function, base URL of an OpenAI-compatible endpoint, model directory or .gguf file, or guard",
+        help="who is asked: module:function, the base URL of an OpenAI-compatible endpoint, a model directory or .gguf "
+        "file, or the word guard for the guard alone",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="RUN.json", help="where the record goes")
     parser.add_argument("--overwrite", action="store_true", help="replace a record that is there already")
@@ -102,7 +109,7 @@ def _run_options(parser: ArgumentParser) -> None:
 
 
 def _run(options: Namespace) -> Exit:
-    require_apart([options.out], (options.suite, options.policy, options.cache))
+    require_apart([options.out], (options.suite, options.policy, options.cache, *options.taught))
     target = open_target(
         options.target,
         Options(
@@ -192,9 +199,10 @@ class _Guards:
     def __init__(self, options: Namespace, stack: ExitStack) -> None:
         self._options = options
         self._stack = stack
-        self.policy: Policy = self.on(options.policy).policy
+        self._lessons = lessons_of(options.taught)
+        self.policy: Policy = self.on(options.policy, self._lessons).policy
 
-    def on(self, policy: Policy | str | None) -> Guard:
+    def on(self, policy: Policy | str | None, lessons: Sequence[Lesson] = ()) -> Guard:
         options = self._options
         made = Guard(
             policy,
@@ -203,11 +211,14 @@ class _Guards:
             observers=(),
             cache=_CACHE,
             early_exit=options.early_exit,
+            taught=lessons,
         )
         return self._stack.enter_context(made)
 
     def around(self, layer: Layer) -> Screening:
-        return Screening(self.on(policy_without(self.policy, layer.without)), layer.sides, layer.without)
+        policy = policy_without(self.policy, layer.without)
+        lessons = [lesson for lesson in self._lessons if lesson.label not in layer.without]
+        return Screening(self.on(policy, lessons), layer.sides, layer.without)
 
 
 class _Told:

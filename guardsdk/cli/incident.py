@@ -14,7 +14,7 @@ from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, table
 from guardsdk.decisions.files import Place
 from guardsdk.disk import write_file
-from guardsdk.errors import InputError
+from guardsdk.errors import DecisionLogError, InputError
 from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing, utc
 from guardsdk.incidents.events import Report
 from guardsdk.incidents.export import as_json, as_markdown, chain_problem
@@ -42,22 +42,24 @@ def incident_options(parser: ArgumentParser) -> None:
         ("description", "what happened"),
     ):
         opening.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
-    opening.add_argument("--occurred", required=True, type=moment, metavar="TIME", help="when; UTC unless it says so")
+    opening.add_argument(
+        "--occurred", required=True, type=moment, metavar="TIME", help="when, such as 2026-11-25T14:30 (UTC)"
+    )
     opening.add_argument("--aware", type=moment, metavar="TIME", help="when you became aware of it (default: now)")
     opening.add_argument(
         "--impact", action="append", required=True, metavar="TEXT", help="what it did; may be repeated"
     )
     opening.add_argument(
-        "--stakeholder", action="append", required=True, metavar="TEXT", help="who was affected; repeatable"
+        "--stakeholder", action="append", required=True, metavar="TEXT", help="who was affected; may be repeated"
     )
     opening.add_argument(
-        "--harm", action="append", required=True, type=_harm, metavar="HARM", help=f"repeatable: {_HARMS}"
+        "--harm", action="append", required=True, type=_harm, metavar="HARM", help=f"one of {_HARMS}; may be repeated"
     )
     opening.add_argument(
         "--role",
         choices=[role.value for role in Role],
         default=Role.DEPLOYER.value,
-        help=f"your own (default: {Role.DEPLOYER.value})",
+        help=f"what you are to the system (default: {Role.DEPLOYER.value})",
     )
     _decisions(opening)
     noting = _common(command(commands, "note", "add what became known or was done"), _note)
@@ -65,11 +67,15 @@ def incident_options(parser: ArgumentParser) -> None:
     noting.add_argument("--author", required=True, metavar="TEXT", help="who says so")
     noting.add_argument("--text", required=True, metavar="TEXT", help="what became known or was done")
     noting.add_argument(
-        "--harm", action="append", type=_harm, metavar="HARM", help="in place of the harms known so far"
+        "--harm",
+        action="append",
+        type=_harm,
+        metavar="HARM",
+        help="takes the place of the harms so far; may be repeated",
     )
-    noting.add_argument("--reported-to", choices=[one.value for one in Recipient], help="that a report was made")
+    noting.add_argument("--reported-to", choices=[one.value for one in Recipient], help="who got a report")
     noting.add_argument("--recipient", default="", metavar="TEXT", help="name of the authority or company")
-    noting.add_argument("--reported-at", type=moment, metavar="TIME", help="when that was (default: now)")
+    noting.add_argument("--reported-at", type=moment, metavar="TIME", help="when they got it (default: now)")
     _decisions(noting)
     closing = _common(command(commands, "close", "say how it ended"), _close)
     closing.add_argument("incident", metavar="ID", help="id of the incident")
@@ -94,7 +100,12 @@ def _common(parser: ArgumentParser, run: Callable[[Namespace], Exit]) -> Argumen
 
 def _decisions(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--decision", action="append", type=int, default=[], metavar="NUMBER", help="a decision it is about; repeatable"
+        "--decision",
+        action="append",
+        type=int,
+        default=[],
+        metavar="NUMBER",
+        help="a decision it is about; may be repeated",
     )
     parser.add_argument("--decision-log", type=Path, metavar="FILE", help="the log these numbers are of")
 
@@ -109,6 +120,16 @@ def _harm(given: str) -> Harm:
 
 def _log(options: Namespace) -> IncidentLog:
     return IncidentLog(options.log, key=key_in(options.key_file))
+
+
+def _incidents(options: Namespace) -> dict[str, Incident]:
+    try:
+        return _log(options).incidents()
+    except DecisionLogError:
+        if options.log.exists():
+            raise
+        msg = f"there is no {options.log}: guardsdk incident open writes down the first incident"
+        raise InputError(msg) from None
 
 
 def _linked(options: Namespace) -> dict[str, Any]:
@@ -167,7 +188,7 @@ def _clocks(one: Incident, now: datetime) -> Iterator[str]:
 
 
 def _list(options: Namespace) -> Exit:
-    found = _log(options).incidents()
+    found = _incidents(options)
     now = datetime.now(UTC)
     rows = [("incident", "state", "severity", "occurred", "clock", "standing", "title")]
     for one in found.values():
@@ -189,8 +210,7 @@ def _list(options: Namespace) -> Exit:
 
 def _export(options: Namespace) -> Exit:
     require_apart([options.out], [*Place(options.log).family(), options.key_file])
-    log = _log(options)
-    found = log.incidents()
+    log, found = _log(options), _incidents(options)
     if unknown := [name for name in options.incident if name not in found]:
         msg = f"there is no incident {unknown[0]!r} in {options.log}"
         raise InputError(msg)

@@ -34,6 +34,7 @@ def _describe(found: GuardInfo) -> Iterator[str]:
             ("  from", str(found.directory)),
             ("policy", f"{found.policy.name} {found.policy.version}"),
             ("  sha256", found.policy.digest),
+            *(("taught", f"{name} (sha256 {digest[:12]}...)") for name, digest in found.taught.items()),
             ("provider", provider(found.provider_active, found.provider_requested, found.provider_reason)),
             ("early exit", f"on {', '.join(found.early_exit)}" if found.early_exit else "none"),
             ("context", f"read on {', '.join(found.context_stages)}" if found.context_stages else "not read"),

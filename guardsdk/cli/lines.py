@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 from collections import Counter
@@ -23,6 +24,10 @@ Format = Literal["jsonl", "txt"]
 _FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt"}
 _BATCH_CHARS: Final = 4_000_000
 """Characters after which a batch is given out even where it holds fewer lines than asked for, to bound memory."""
+
+_NAME: Final = re.compile(r"[A-Za-z_][\w.-]{,39}", re.ASCII)
+_NAMES: Final = 8
+"""Fields of a line that are named where the one asked for is not there."""
 
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """Bytes of a line that are read; a longer one is a bad line, so that no file can fill the memory."""
@@ -216,7 +221,7 @@ def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
     if not isinstance(row, dict):
         return Line(number, size, problem="not a JSON object")
     if field not in row:
-        return Line(number, size, problem=f"no field {field!r}")
+        return Line(number, size, problem=f"no field {field!r}; {_fields(row)}: --field NAME says which holds the text")
     text = row[field]
     if not isinstance(text, str):
         return Line(number, size, problem=f"field {field!r} is {_kind(text)}, not a string")
@@ -232,6 +237,13 @@ def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
     twice = [name for name in fields if isinstance(row, _Twice) and name in row.names]
     problem = f"field {twice[0]!r} comes twice" if twice else None
     return Line(number, size, text=text, context=context, system=system, problem=problem)
+
+
+def _fields(row: dict[str, object]) -> str:
+    """Say which fields a line has; what does not look like a name may be somebody's text, and is not repeated."""
+    names = [name for name in row if _NAME.fullmatch(name)][:_NAMES]
+    told = [repr(name) for name in names] + ["others"] * (len(names) < len(row))
+    return f"it has {', '.join(told)}" if told else "it has none"
 
 
 def _kind(value: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.cli.arguments import command, key_in, moment
+from guardsdk.cli.arguments import DONE, command, key_in, moment
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, say_json, table
@@ -19,11 +19,16 @@ from guardsdk.decisions.parquet import to_parquet
 from guardsdk.decisions.query import COUNTED, Query, count, records
 from guardsdk.decisions.verify import anchors_of, verify
 from guardsdk.errors import InputError
+from guardsdk.policy.reading import nearest
 from guardsdk.verdict import Action, Stage, Status
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+_QUERIED = f"""examples:
+  guardsdk log query decisions.jsonl --by principle,action --since 2026-11-01
+  guardsdk log query decisions.jsonl --action block --csv blocked.csv
+{DONE}"""
 _VERIFIED = "exit status: 0 every record is there and unchanged, 1 not so, 2 could not look or bad usage"
 
 
@@ -37,10 +42,14 @@ def log_options(parser: ArgumentParser) -> None:
     )
     verifying.add_argument("--key-file", type=Path, metavar="FILE", help="the key of the hashes, where the log has one")
     verifying.add_argument(
-        "--anchor", action="append", default=[], metavar="NUMBER:HASH", help="a record that telemetry was told of"
+        "--anchor",
+        action="append",
+        default=[],
+        metavar="NUMBER:HASH",
+        help="number and hash of a record that telemetry was told of; may be repeated",
     )
     verifying.add_argument("--json", action="store_true", help="print it as JSON")
-    querying = command(commands, "query", "find decisions, count them, or write them to a table")
+    querying = command(commands, "query", "find decisions, count them, or write them to a table", _QUERIED)
     querying.set_defaults(run=_query, alone=True)
     querying.add_argument("path", type=Path, metavar="PATH", help="the decision log, the file that is being written to")
     querying.add_argument("--stage", choices=[one.value for one in Stage], help="only decisions on this stage")
@@ -99,19 +108,33 @@ def _query(options: Namespace) -> Exit:
         until=options.until,
     )
     require_apart((options.csv, options.parquet), Place(options.path).family())
+    found = 0
     if options.by is not None:
         groups = count(options.path, query, options.by)
+        found = len(groups)
         rows = ((*group, str(number)) for group, number in groups.items())
         say_all(table([(*options.by, "decisions"), *rows]))
     elif options.csv is not None:
         with options.csv.open("w", encoding="utf-8", newline="") as stream:
-            complain(f"{to_csv(records(options.path, query), stream)} decisions written to {options.csv}")
+            found = to_csv(records(options.path, query), stream)
+        complain(f"{found} decisions written to {options.csv}")
     elif options.parquet is not None:
-        complain(f"{to_parquet(records(options.path, query), options.parquet)} decisions written to {options.parquet}")
+        found = to_parquet(records(options.path, query), options.parquet)
+        complain(f"{found} decisions written to {options.parquet}")
     else:
-        for record in records(options.path, query):
+        for found, record in enumerate(records(options.path, query), 1):  # noqa: B007  counted
             say(json.dumps(record))
+    if not found:
+        complain(_nothing(options.path, query))
     return Exit.DONE
+
+
+def _nothing(path: Path, query: Query) -> str:
+    """Say that no decision was found, and which principles there are where the one asked for never decided."""
+    names = [] if query.principle is None else [name for (name,) in count(path, Query(), ("principle",)) if name != "-"]
+    if query.principle in (None, *names):
+        return f"no decision in {path} is as asked for"
+    return f"{query.principle} decided nothing in {path}: {nearest(str(query.principle), names or ['none'])}"
 
 
 def _actor(options: Namespace) -> str | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from guardsdk.policy.model import Policy, Principle
 
-_LINTED = "exit status: 0 nothing but notes, 1 errors or warnings, 2 the policy cannot be read or bad usage"
+_LINTED = "exit status: 0 no errors (with --strict no warnings either), 1 not so, 2 it cannot be read or bad usage"
 
 
 def policy_options(parser: ArgumentParser) -> None:
@@ -60,6 +60,7 @@ def policy_options(parser: ArgumentParser) -> None:
     linting = command(commands, "lint", "find what is wrong before a text meets it", epilog=_LINTED)
     linting.set_defaults(run=_lint, alone=True)
     policy_argument(linting)
+    linting.add_argument("--strict", action="store_true", help="let warnings count as errors do, such as missing refs")
     model_option(linting)
     linting.add_argument("--json", action="store_true", help="print it as JSON")
     run_options(commands)
@@ -181,5 +182,7 @@ def _lint(options: Namespace) -> Exit:
     else:
         say_all(map(str, problems))
         counts = Counter(one.level for one in problems)
-        say(f"{policy.name} {policy.version}: " + ", ".join(f"{counts[level]} {level.value}s" for level in Level))
-    return Exit.NOT_SO if worst(problems) in (Level.ERROR, Level.WARNING) else Exit.DONE
+        told = (f"{counts[level]} {level.value}{'' if counts[level] == 1 else 's'}" for level in Level)
+        say(f"{policy.name} {policy.version}: {', '.join(told)}")
+    counting = (Level.ERROR, Level.WARNING) if options.strict else (Level.ERROR,)
+    return Exit.NOT_SO if worst(problems) in counting else Exit.DONE

@@ -7,7 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from guardsdk.cli.arguments import command, layout_options, model_option, providers_option, stage_option
+from guardsdk.cli.arguments import (
+    command,
+    layout_options,
+    model_option,
+    providers_option,
+    stage_option,
+    taught_option,
+)
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.outputs import require_apart
@@ -15,6 +22,7 @@ from guardsdk.cli.terminal import complain, say_all, say_json, table
 from guardsdk.disk import write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
+from guardsdk.parts.taught import asking_for, lessons_of
 from guardsdk.policy.difference import changes
 from guardsdk.policy.files import DEFAULT, PACKAGED
 from guardsdk.policy.load import load_policy
@@ -30,7 +38,9 @@ if TYPE_CHECKING:
     from guardsdk.trying import Compared, Tally, Tried
 
 _TRIED = "exit status: 0 every example comes out as written, 1 not so, 2 one could not be tried or bad usage"
-_COMPARED = "exit status: 0 nothing changes, 1 something does, 2 a text could not be checked or bad usage"
+_COMPARED = """example:
+  guardsdk policy diff default mine.toml --on traffic.jsonl --stage input
+exit status: 0 nothing changes, 1 something does, 2 a text could not be checked or bad usage"""
 _POLICIES = f"a file, or one of {', '.join(PACKAGED)}"
 _BATCH: Final = 64
 
@@ -70,6 +80,7 @@ def policy_argument(parser: ArgumentParser) -> None:
 
 
 def _common(parser: ArgumentParser) -> None:
+    taught_option(parser)
     model_option(parser)
     providers_option(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
@@ -77,12 +88,19 @@ def _common(parser: ArgumentParser) -> None:
 
 def _guard(policy: Policy, options: Namespace) -> Guard:
     """Return a guard that tries things out: nobody is told, and nothing is written down."""
-    return Guard(quiet(policy), models=options.model, providers=options.providers, observers=(), cache=0)
+    return Guard(
+        quiet(policy),
+        models=options.model,
+        providers=options.providers,
+        observers=(),
+        cache=0,
+        taught=options.taught,
+    )
 
 
 def _test(options: Namespace) -> Exit:
-    policy = load_policy(options.policy)
-    require_apart([options.write_known], policy.origin.files)
+    policy = asking_for(load_policy(options.policy), lessons_of(options.taught))
+    require_apart([options.write_known], [*policy.origin.files, *options.taught])
     wanted = options.principle or [one.id for one in policy.principles]
     known_ids = [one.id for one in policy.principles]
     if unknown := [name for name in wanted if name not in known_ids]:

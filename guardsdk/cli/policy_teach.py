@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from guardsdk.teaching.lesson import Lesson
 
-_TAUGHT: Final = "exit status: 0 armed and written, 1 the examples do not support it, 2 could not teach or bad usage"
+_TAUGHT: Final = """example:
+  guardsdk policy teach no-cooking --violates violates.txt --allowed allowed.txt --out no-cooking.json
+exit status: 0 armed and written, 1 the examples do not support it, 2 could not teach or bad usage"""
 _FORMS: Final = "one text per line (.jsonl or .txt)"
 
 
@@ -51,7 +53,7 @@ def teach_options(commands: _SubParsersAction[Any]) -> None:
     teaching.add_argument(
         "--fpr", type=float, default=0.01, metavar="SHARE", help="share of ordinary text it may flag (default: 0.01)"
     )
-    teaching.add_argument("--out", metavar="FILE.json", help="where to keep the lesson")
+    teaching.add_argument("--out", metavar="FILE.json", help="where to keep it, for --taught (default: nowhere)")
     teaching.add_argument("--with-text", action="store_true", help="show the examples that confuse it")
     model_option(teaching)
     teaching.add_argument("--json", action="store_true", help="print the lesson as JSON")
@@ -88,7 +90,8 @@ def _teach(options: Namespace) -> Exit:
         return Exit.NOT_SO
     if options.out is not None:
         lesson.save(options.out)
-        complain(f"{options.out} written; use it with Guard(taught=[{options.out!r}])")
+        out = options.out
+        complain(f"{out} written; use it with Guard(taught=[{out!r}]), or try it: guardsdk check --taught {out} TEXT")
     return Exit.DONE
 
 

@@ -37,6 +37,7 @@ _NAMES: Final = {
     "with_text": "--with-text",
     "no_early_exit": "--no-early-exit",
     "policy": "policy",
+    "taught": "--taught",
     "model": "model",
 }
 
@@ -59,6 +60,7 @@ def record_of(options: Namespace, layout: Layout, guard: Guard) -> Record:
 
     Not the batch, the processes and the provider: the first two change nothing, and every verdict names the last.
     """
+    info = guard.info()
     return {
         "guardsdk": __version__,
         "file": Path(options.file).name,
@@ -70,7 +72,8 @@ def record_of(options: Namespace, layout: Layout, guard: Guard) -> Record:
         "with_text": options.with_text,
         "no_early_exit": not options.early_exit,
         "policy": guard.policy.ref.model_dump(mode="json"),
-        "model": guard.info().model.model_dump(mode="json"),
+        "taught": ", ".join(f"{name} {digest[:16]}" for name, digest in info.taught.items()) or None,
+        "model": info.model.model_dump(mode="json"),
     }
 
 

@@ -43,26 +43,44 @@ def review_options(parser: ArgumentParser) -> None:
     marking.add_argument("log", type=Path, metavar="LOG", help="the decision log")
     marking.add_argument("--principle", metavar="ID", help="only decisions that this principle took")
     marking.add_argument("--stage", choices=[stage.value for stage in Stage], help="only decisions on this stage")
-    marking.add_argument("--passed", action="store_true", help="those that passed, closest to a line first")
-    marking.add_argument("--most", type=int, default=50, metavar="N", help="decisions to show (default: 50)")
-    marking.add_argument("--by", metavar="NAME", help="who says so")
     marking.add_argument(
-        "--set", action="append", default=[], type=_pair, metavar="NUMBER=right|wrong", help="mark without asking"
+        "--passed", action="store_true", help="decisions that let a text pass, not those that held one back"
+    )
+    marking.add_argument(
+        "--most", type=int, default=50, metavar="N", help="at most so many, nearest to a threshold first (default: 50)"
+    )
+    marking.add_argument("--by", metavar="NAME", help="who says so, kept with the marks")
+    marking.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NUMBER=right|wrong",
+        help="mark this decision without asking; may be repeated",
     )
     suggesting = command(commands, "suggest", "say which threshold to move, and what it would have changed")
     suggesting.set_defaults(run=_suggest, alone=True)
     suggesting.add_argument("log", type=Path, metavar="LOG", help="the decision log")
     suggesting.add_argument(
-        "--monitor", type=Path, metavar="STATE.json", help="tell what a monitor saw, of Monitor.save()"
+        "--monitor",
+        type=Path,
+        metavar="STATE.json",
+        help="say what a monitor saw as well, from what Monitor.save wrote",
     )
     suggesting.add_argument("--json", action="store_true", help="print it as JSON")
     exporting = command(commands, "export", "write answers that were rightly stopped as preference pairs (DPO)")
     exporting.set_defaults(run=_export, alone=True)
     exporting.add_argument("log", type=Path, metavar="LOG", help="the decision log")
     exporting.add_argument(
-        "--answers", type=Path, required=True, metavar="FILE.jsonl", help="seq, prompt, answer, revised"
+        "--answers",
+        type=Path,
+        required=True,
+        metavar="FILE.jsonl",
+        help="JSON lines with seq, the decision's number, and prompt, answer, revised",
     )
-    exporting.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl", help="prompt, chosen, rejected")
+    exporting.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.jsonl", help="where pairs go: prompt, chosen, rejected"
+    )
 
 
 def _mark(options: Namespace) -> Exit:
@@ -81,10 +99,11 @@ def _mark(options: Namespace) -> Exit:
 
 
 def _ask(options: Namespace) -> None:
-    marks = marks_of(options.log)
+    marks, asked = marks_of(options.log), 0
     for record in _open(options):
         if marked(record, marks) is not None:
             continue
+        asked += 1
         say_all(_shown(record))
         while (answer := _answer()) not in {*_KEYS, "s", "q"}:
             say("r, w, s or q")
@@ -92,6 +111,10 @@ def _ask(options: Namespace) -> None:
             return
         if answer in _KEYS:  # written at once: whoever stops in the middle keeps what was said
             add_marks(options.log, [_said(record, _KEYS[answer], options.by)])
+    if not asked:
+        complain(
+            "no decision to ask about: none is as asked for, or all are marked; --passed asks about those that passed"
+        )
 
 
 def _answer() -> str:

@@ -82,7 +82,9 @@ class _Run:
 
     def over(self, lines: Iterable[Line]) -> None:
         options = self._options
-        how = How(options.stage, options.policy, options.model, options.providers, options.early_exit)
+        how = How(
+            options.stage, options.policy, options.model, options.providers, options.early_exit, tuple(options.taught)
+        )
         with closing(checked(batches(lines, options.batch), self._guard, how, options.processes)) as parts:
             for batch, found in parts:
                 verdicts = iter(found)
@@ -146,11 +148,14 @@ def _open_target(
     if path.exists() and _same_file(path, source):
         msg = f"--out {name} is the file that is read; it would be emptied first"
         raise InputError(msg)
-    require_apart([name], policy.origin.files)
+    require_apart([name], [*policy.origin.files, *options.taught])
     if path.exists() and not path.is_file():  # a pipe or a device, which takes what it is given
         return stack.enter_context(path.open("w", encoding="utf-8", newline="\n")), beginning(record)
     path.touch()
     rows = stack.enter_context(_alone(path))
+    if path.stat().st_size and not (options.resume or options.overwrite):
+        msg = f"--out {name} is there already; --overwrite replaces it, --resume goes on with a scan that was cut short"
+        raise InputError(msg)
     done = done_before(rows, path, record) if options.resume else beginning(record)
     rows.truncate()
     return stack.enter_context(TextIOWrapper(rows, encoding="utf-8", newline="\n")), done

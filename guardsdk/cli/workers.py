@@ -39,6 +39,8 @@ class How:
     model: str | None
     providers: Providers | None
     early_exit: bool = True
+    taught: tuple[str, ...] = ()
+    """Files of lessons."""
 
 
 def verdicts_of(guard: Guard, stage: str, batch: Batch) -> list[Verdict]:
@@ -95,7 +97,14 @@ class _Process:
 
 def _begin(how: How) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
-    _Process.guard = Guard(how.policy, models=how.model, providers=how.providers, threads=1, early_exit=how.early_exit)
+    _Process.guard = Guard(
+        how.policy,
+        models=how.model,
+        providers=how.providers,
+        threads=1,
+        early_exit=how.early_exit,
+        taught=how.taught,
+    )
     _Process.stage = how.stage
 
 

@@ -48,7 +48,9 @@ class Screening:
         self._served = frozenset(stage for principle in guard.policy.principles for stage in principle.stages)
         self.looks_in = sides in ("input", "both")
         self.looks_out = sides in ("output", "both")
-        self.ref = GuardRef(sides=sides, without=tuple(without), model=info.model, policy=info.policy)
+        self.ref = GuardRef(
+            sides=sides, without=tuple(without), model=info.model, policy=info.policy, taught=info.taught
+        )
 
     def before(self, case: Case) -> Look:
         """Look at every message of ``case``, each at its stage."""

@@ -62,6 +62,8 @@ class GuardRef(Frozen):
     """The guard's classifier."""
     policy: ArtifactRef | None = None
     """The policy as it was used: without the principles of ``without``."""
+    taught: dict[str, str] = Field(default_factory=dict)
+    """Digests of the lessons the guard was given, by name."""
 
 
 class JudgeFigures(Frozen):

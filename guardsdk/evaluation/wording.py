@@ -119,6 +119,7 @@ def facts(head: RunHead) -> Mapping[str, str]:
         "guard": guard(around) or ("alone" if head.alone else "none"),
         "guard's model": _artifact(around.model),
         "policy": _artifact(around.policy),
+        "taught": ", ".join(f"{name} {digest[:16]}" for name, digest in sorted(around.taught.items())) or "none",
         "judge": "none" if judge is None else f"{judge.name}, {_artifact(judge.model)}",
         "suite": f"{head.suite.name}, {head.suite.cases:,} cases, {head.suite.digest[:16]}",
         "seed": str(head.seed),

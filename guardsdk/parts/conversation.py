@@ -102,6 +102,11 @@ class ConversationVerdict(Frozen):
         """Return true only when everything was checked completely and is allowed."""
         return self.allowed and self.status is Status.COMPLETE
 
+    def __str__(self) -> str:
+        """Say in one line what was decided and by what; there is no text in it."""
+        worse = "" if self.status is self.deciding.status else f", {self.status.value}"
+        return f"{len(self.turns)} turn{'' if len(self.turns) == 1 else 's'}, {self.deciding}{worse}"
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Several:

@@ -13,8 +13,11 @@ from guardsdk.verdict import Action, ArtifactRef, Stage
 from guardsdk.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from guardsdk.engine.classifier import Classifier
     from guardsdk.pipeline import Assembly
+    from guardsdk.teaching.lesson import Lesson
 
 
 class RuleInfo(Frozen):
@@ -39,6 +42,8 @@ class GuardInfo(Frozen):
     """Every label a principle may name and the stages it is scored on."""
     operating_points: dict[str, dict[Stage, dict[str, float]]]
     """The thresholds each label offers per stage: ``default``, and by false-positive rate where it was measured."""
+    taught: dict[str, str]
+    """Lessons that were given or taught, by name, with their digests; what a policy's examples teach is not here."""
     rules: tuple[RuleInfo, ...]
     """What is held against a text, by stage and in the policy's order."""
     provider_requested: str
@@ -53,7 +58,9 @@ class GuardInfo(Frozen):
     """Installed versions of guardsdk, Python and the packages that compute the scores."""
 
 
-def describe(assembly: Assembly, classifier: Classifier, provider_requested: str) -> GuardInfo:
+def describe(
+    assembly: Assembly, classifier: Classifier, provider_requested: str, lessons: Sequence[Lesson]
+) -> GuardInfo:
     """Say what the loaded parts of a guard are. Raises ``ModelError`` where a model that has to load again cannot."""
     model, bound = classifier.model, assembly.bound
     labels: dict[str, tuple[Stage, ...]] = {}
@@ -68,6 +75,7 @@ def describe(assembly: Assembly, classifier: Classifier, provider_requested: str
         policy=bound.policy.ref,
         labels=labels,
         operating_points=points,
+        taught={lesson.name: lesson.digest for lesson in lessons},
         rules=tuple(
             RuleInfo(stage=stage, principle_id=rule.id, label=rule.label, threshold=rule.threshold, action=rule.action)
             for stage, rules in bound.rules.items()

@@ -72,7 +72,7 @@ def _from_examples(principle: Principle, classifier: Classifier) -> Lesson:
     if not violates:
         msg = (
             f"principle {principle.id!r}: label {principle.label!r} is taught, and there is neither a lesson "
-            f"{name!r} (Guard(taught=[...])) nor an example of a text it is for to learn it from"
+            f"{name!r} (Guard(taught=[...]), --taught FILE) nor an example of a text it is for to learn it from"
         )
         raise PolicyError(msg)
     rate = FPR if principle.fpr is None else float(principle.fpr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from itertools import pairwise
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk import __version__
-from guardsdk.cli import main
+from guardsdk.cli import app, main
 from guardsdk.cli.terminal import Counter, complain, progress, say, table
 from guardsdk.guard import Guard
 from guardsdk.verdict import Verdict
@@ -109,10 +110,24 @@ def test_every_command_says_what_it_does_what_its_options_are_and_how_it_ends(
         usage, description, *_ = out.split("\n\n")
         assert usage.startswith(f"usage: guardsdk {name}")
         assert re.fullmatch(r"[A-Z].*\.", description), name
-        assert "\nexit status: 0 " in out, name
-        for line, following in pairwise(out.split("\n\n", 2)[2].splitlines()):
+        options, _, ending = out.split("\n\n", 2)[2].rpartition("\n\n")
+        assert "exit status: 0 " in ending, name
+        for line, following in pairwise(options.splitlines()):
             if re.match(r"  [-\w]", line):  # an option or argument, with its words behind it or on the next line
                 assert re.search(r"\S   *\S", line) or following.startswith(" " * 20), f"{name}: {line}"
+
+
+def test_the_examples_of_a_help_text_can_be_copied_and_are_understood(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["--help"]) == 0
+    shown = [capsys.readouterr().out, *(out for _, out in helped(capsys))]
+    examples = [line for out in shown for line in re.findall(r"^  guardsdk (.*)$", out, re.MULTILINE)]
+    assert len(examples) >= 12
+    for example in examples:
+        words = shlex.split(example.partition(" <")[0])
+        assert app._parser(words[0]).parse_args(words).command == words[0]
 
 
 def test_a_setting_that_cannot_be_used_exits_2_in_one_line(

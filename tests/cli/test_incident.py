@@ -60,7 +60,7 @@ def test_from_opening_to_export(run: Runner, path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("list",), "there is no decision log"),
+        (("list",), "guardsdk incident open writes down the first incident"),
         (("open", *OPEN[2:]), "--title"),
         (("open", *OPEN, "--occurred", "yesterday"), "must be a date or a time"),
         (("open", *OPEN, "--harm", "boredom"), "must be one of death"),

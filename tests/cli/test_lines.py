@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,13 +71,32 @@ def test_a_field_that_comes_twice_is_a_bad_line() -> None:
     ]
 
 
+LOST = "no field 'text'; it has 'txt': --field NAME says which holds the text"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b'{"prompt": "a", "id": 7}', "it has 'prompt', 'id'"),
+        (b"{}", "it has none"),
+        (b'{"Where is my parcel?": 1, "a": 2}', "it has 'a', others"),
+        (b'{"a":0,"b":0,"c":0,"d":0,"e":0,"f":0,"g":0,"h":0,"i":0}', "'g', 'h', others"),
+    ],
+)
+def test_where_a_field_is_not_there_those_that_are_get_named_and_no_text(line: bytes, told: str) -> None:
+    (found,) = read(line, JSONL, longest=100)
+    assert found.problem is not None
+    assert f"{told}: --field NAME says which" in found.problem
+    assert "parcel" not in found.problem
+
+
 def test_lines_without_a_text_are_counted_and_the_first_is_told() -> None:
     unread = Unread()
     assert unread.told("f") == ""
     assert [line.number for line in unread.sift(read(b'{"text": "a"}\n{"txt": "b"}\n', JSONL))] == [1]
-    assert unread.told("f") == "f: 1 line holds no text: line 2: no field 'text'"
+    assert unread.told("f") == f"f: 1 line holds no text: line 2: {LOST}"
     assert unread.sift(read(b"\n\n[]\n", JSONL)) == []
-    assert unread.told("f") == "f: 2 lines hold no text: the first, line 2: no field 'text'"
+    assert unread.told("f") == f"f: 2 lines hold no text: the first, line 2: {LOST}"
 
 
 @given(st.binary(max_size=300), st.sampled_from([TXT, JSONL, Layout("jsonl", "text", "prompt")]))

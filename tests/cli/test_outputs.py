@@ -97,7 +97,10 @@ def test_two_scans_do_not_write_to_one_file(run: Runner, allows: Path, here: Pat
             assert "--out out: another scan is writing to it" in run.err
         other.communicate()
     assert (here / "out").read_text() == "rows of the other\n"
-    assert run("scan", "b.txt", "--policy", allows, "--out", "out") == 0
+    assert run("scan", "b.txt", "--policy", allows, "--out", "out") == 2
+    assert "--out out is there already; --overwrite replaces it" in run.err
+    assert (here / "out").read_text() == "rows of the other\n"
+    assert run("scan", "b.txt", "--policy", allows, "--out", "out", "--overwrite") == 0
     assert (here / "out").read_text().count("\n") == 1
 
 

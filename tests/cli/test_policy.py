@@ -101,6 +101,16 @@ def test_lint_is_quiet_about_the_packaged_policy_and_loud_about_slips(run: Runne
     assert [f"{rules}:16: unknown key" in line for line in said].count(True) == 1
 
 
+def test_lint_advises_where_something_is_missing_and_ends_in_one_only_when_strict(run: Runner, rules: Path) -> None:
+    rules.write_text(RULES.replace('refs = ["OWASP-LLM02:2025"]\n', ""))
+    assert run.alone("policy", "lint", rules) == 0
+    assert f"{rules}:4: warning: no-secrets: names nothing it answers to (refs) [refs]" in run.out
+    assert "rules 1: 0 errors, 1 warning, " in run.out
+    assert run.alone("policy", "lint", rules, "--strict") == 1
+    rules.write_text(RULES)  # what is left are notes
+    assert run.alone("policy", "lint", rules, "--strict") == 0
+
+
 def test_a_label_that_nobody_scores_is_named_with_its_line_and_the_nearest_one(run: Runner, rules: Path) -> None:
     rules.write_text(RULES.replace('"secret"', '"secrets"'))
     assert run("info", "--policy", rules) == 2

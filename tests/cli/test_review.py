@@ -135,6 +135,8 @@ def test_answers_rightly_stopped_are_exported(run: Runner, log: Path, tmp_path: 
 
 
 def test_what_cannot_be_marked_is_said(run: Runner, log: Path) -> None:
+    assert run.alone("review", "mark", log, "--principle", "no-inject") == 0
+    assert "no decision to ask about" in run.err
     assert run.alone("review", "mark", log, "--set", "99999=right") == 2
     assert "has no decision 99999" in run.err
     assert run.alone("review", "mark", log, "--set", "1=maybe") == 2

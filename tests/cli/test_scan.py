@@ -61,7 +61,7 @@ def test_bad_lines_are_reported_by_number_and_the_rest_is_checked(run: Runner, a
     bad = {
         3: "not valid JSON",
         4: "not a JSON object",
-        5: "no field 'text'",
+        5: "no field 'text'; it has 'other': --field NAME says which holds the text",
         6: "field 'text' is a number, not a string",
         7: "not UTF-8 text",
         10: "not valid JSON",

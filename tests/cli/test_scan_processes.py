@@ -164,7 +164,7 @@ def test_rows_made_in_another_way_are_not_gone_on_with(
     assert all(words in run.err for words in told), run.err
     assert run.err.count("\n") == 1
     assert out.read_bytes() == before
-    run("scan", texts, "--policy", allows, "--out", out, *options)
+    run("scan", texts, "--policy", allows, "--out", out, "--overwrite", *options)
     assert run("scan", texts, "--policy", allows, "--out", out, "--resume") == 2
     assert "made with another" in run.err
     run("scan", texts, "--policy", allows, "--out", out, "--resume", *options)

@@ -225,6 +225,21 @@ def test_the_command_counts_and_prints(mixed: Written, run: Runner) -> None:
     assert run.alone("log", "query", mixed.path, "--by", "action", "--csv", mixed.path.with_suffix(".csv")) == 2
 
 
+@pytest.mark.parametrize("way", [(), ("--by", "day"), ("--csv", "out.csv")])
+def test_the_command_says_so_where_nothing_is_found(
+    mixed: Written, run: Runner, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(mixed.path.parent)
+    asked = ("log", "query", mixed.path, *way, "--principle")
+    assert run.alone(*asked, "no-overide") == 0
+    told = f"no-overide decided nothing in {mixed.path}: did you mean 'no-override'? known: no-override\n"
+    assert run.err.endswith(told)
+    assert run.alone(*asked, "no-override", "--stage", "output") == 0
+    assert run.err.endswith(f"no decision in {mixed.path} is as asked for\n")
+    assert run.alone(*asked, "no-override") == 0
+    assert "no decision" not in run.err
+
+
 def test_the_command_finds_an_actor_by_the_name_the_guard_was_given(mixed: Written, run: Runner) -> None:
     assert run.alone("log", "query", mixed.path, "--actor-name", "ada", "--by", "actor") == 2
     mixed.place.key.write_bytes(b"k" * 32)
