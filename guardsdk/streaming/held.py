@@ -143,7 +143,8 @@ class Held:
     def _rest(self, channel: Channel) -> list[Window]:
         """Return what has to be checked of a text that has ended."""
         if channel.late:
-            return [Window(channel, 0, channel.length, channel.words, last=True)]
+            settled = 0 < channel.length == channel.released
+            return [] if settled else [Window(channel, 0, channel.length, channel.words, last=True)]
         rest = channel.rest()
         if rest is None or rest.start == 0 or not self._rules.whole:
             return [] if rest is None else [rest]
@@ -256,7 +257,10 @@ class Held:
                 if not places:
                     return None
                 edits += [(at, at + end - start, instead) for at in places]
-        return window.channel.length, edits
+        released = window.channel.released  # where a call goes on after all
+        if any(start < released < end for start, end, _ in edits):
+            return None
+        return window.channel.length, [edit for edit in edits if edit[0] >= released]
 
     def stop(self, verdict: Verdict) -> None:
         """End the stream: what was released before goes out, nothing after it."""

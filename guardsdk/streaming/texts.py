@@ -59,8 +59,8 @@ class Texts:
     def due(self) -> tuple[list[Window], list[Channel]]:
         """Return what has to be checked of the texts that go on, and the texts that have ended meanwhile.
 
-        Thoughts, and what the provider's tools found, have ended where a segment of the answer is complete and nothing
-        was added to them for as long as the shortest segment: they would hold the answer up until it ends too.
+        Thoughts, calls, and what the provider's tools found, have ended where a segment of the answer is complete and
+        nothing was added to them for as long as the shortest segment: they would hold the answer up until it ends too.
         """
         windows = {key: window for key, channel in self._channels.items() if (window := channel.due()) is not None}
         if not any(is_answer(channel) for _, channel in windows):
@@ -69,7 +69,7 @@ class Texts:
         return list(windows.values()), [
             channel
             for key, channel in self._channels.items()
-            if leads(key[1]) and not channel.late and key not in windows and self._grew.get(key, 0) <= quiet
+            if (leads(key[1]) or channel.call) and key not in windows and self._grew.get(key, 0) <= quiet
         ]
 
     @property

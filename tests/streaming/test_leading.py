@@ -1,4 +1,4 @@
-"""What comes before an answer, thoughts above all, does not hold the answer up, and is checked all the same."""
+"""What comes before an answer, thoughts and calls, does not hold the answer up, and is checked all the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk import Blocked
-from tests.streaming.events import message, messages, reasoning, responses, said, text_block, thinking_block, thought
+from tests.streaming.events import (
+    message,
+    messages,
+    reasoning,
+    responses,
+    said,
+    text_block,
+    thinking_block,
+    thought,
+    tool_block,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +34,9 @@ def deltas(name: str, pieces: Sequence[str]) -> list[dict[str, Any]]:
 STREAMS: dict[str, Callable[[list[str], list[str]], list[Any]]] = {
     "chat completions": lambda first, then: [*deltas("reasoning_content", first), *deltas("content", then)],
     "messages": lambda first, then: messages([*thinking_block(first), *text_block(then, 1)]),
+    "messages, a call": lambda first, then: messages(
+        [*tool_block(['{"n": 1, "q": "', *first, '"}']), *text_block(then, 1)]
+    ),
     "responses": lambda first, then: responses(
         [*thought(first), *said(then, 1)], reasoning("".join(first)), message("".join(then))
     ),
@@ -81,6 +94,20 @@ def test_of_a_value_that_goes_on_in_a_later_thought_the_rest_is_cut_out(patterns
     out, stopped = let_out(patterns, [*chunks, *deltas("content", ANSWER[3:])])
     assert not stopped
     assert "'[VALUE_1] and nothing else. '" in out
+
+
+@pytest.mark.parametrize("pieces", [('{"a": "it is forb', 'idden"}'), ('{"a": "sk-abc', 'def123456"}')])
+def test_of_a_call_that_goes_on_after_the_answer_the_rest_stays_in(
+    patterns: PatternGuard, pieces: tuple[str, str]
+) -> None:
+    first, last = (
+        {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}}]}
+        for piece in pieces
+    )
+    out, stopped = let_out(patterns, [first, *deltas("content", ANSWER), last])
+    assert stopped
+    assert "blue" in out
+    assert pieces[1] not in out
 
 
 def test_thoughts_that_come_in_turn_with_the_answer_have_not_ended(patterns: PatternGuard) -> None:
