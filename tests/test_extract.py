@@ -210,6 +210,7 @@ def test_the_developers_instructions_are_kept_apart_whole() -> None:
         ([{"type": "reasoning", "summary": [{"type": "summary_text", "text": "a thought"}]}], ["a thought"]),
         ({"type": "tool_use", "name": "f", "input": {"a": "x"}}, ["x"]),
         ({"role": "assistant", "content": None}, [""]),
+        ({"role": "assistant", "content": [{"type": "text", "annotations": [{"title": "A page"}], "index": 2}]}, [""]),
         (Thing(output_text="hello"), ["hello"]),
         (
             {
@@ -281,6 +282,7 @@ def test_responses_are_read_by_shape(value: object, expected: list[str]) -> None
         ({"type": "computer_call_output", "output": PRIVATE}, "builtins.dict"),
         ({"type": "function_call_output", "output": [PICTURE]}, "'image_url'"),
         ({"role": "assistant", "content": [PICTURE]}, "'image_url'"),
+        ({"role": "assistant", "content": [{"type": "text", "annotations": [], "value": PRIVATE}]}, "'text'"),
         ({"object": "response", "output": [{"type": "image_generation_call", "result": "AAAA"}]}, "'image_generation_"),
     ],
 )

@@ -243,8 +243,10 @@ class ResponseText:
     def _part(self, part: object, position: object, path: Channel) -> None:
         kind = kind_of(part) or ""
         if kind in TEXT_PARTS or kind == PLAIN_FILE:
-            text = string(part, "text", "extract_response")
-            self._append(text, (*path, "content"), part, "text", place=position)
+            # a chunk of LangChain's may hold nothing but the sources of a text
+            if has(part, "text") or not any(field(part, name) for name in QUOTED):
+                text = string(part, "text", "extract_response")
+                self._append(text, (*path, "content"), part, "text", place=position)
             self._beside(part, (*path, position), "text", *QUOTED)
         elif kind == "message":
             self._message(part, (*path, position))
