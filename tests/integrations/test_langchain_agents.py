@@ -116,7 +116,6 @@ def test_the_message_of_a_tool_that_failed_is_checked_before_the_model_sees_it(g
 
     from langchain.agents.middleware import wrap_tool_call
 
-    @wrap_tool_call
     def told(request: Any, handler: Any) -> Any:
         try:
             return handler(request)
@@ -124,7 +123,9 @@ def test_the_message_of_a_tool_that_failed_is_checked_before_the_model_sees_it(g
             return ToolMessage(str(error), tool_call_id=request.tool_call["id"])
 
     with pytest.raises(Blocked) as caught:
-        agent_of(fails, "Done.", middleware=[told]).invoke(QUESTION, {"callbacks": [GuardCallbackHandler(guard)]})
+        agent_of(fails, "Done.", middleware=[wrap_tool_call(told)]).invoke(
+            QUESTION, {"callbacks": [GuardCallbackHandler(guard)]}
+        )
     assert caught.value.verdict.stage == "tool"
 
 
