@@ -61,6 +61,19 @@ def delta(index: int = 0, **fields: object) -> dict[str, object]:
         ([{"role": "function", "name": "f", "content": "found"}], [("tool", "found")]),
         ([{"type": "function_call_output", "call_id": "1", "output": "found"}], [("tool", "found")]),
         ([{"type": "function_call", "call_id": "1", "arguments": "{}"}, user("hello")], [("input", "hello")]),
+        ([{"type": "web_search_call", "id": "1", "status": "completed"}, user("hello")], [("input", "hello")]),
+        ([{"type": "shell_call_output", "output": [{"stdout": "one", "stderr": "two"}]}], [("tool", "one\ntwo")]),
+        ([{"type": "local_shell_call_output", "id": "1", "output": "found"}], [("tool", "found")]),
+        ([{"type": "apply_patch_call_output", "call_id": "1", "status": "completed"}], [("tool", "")]),
+        ([{"type": "mcp_approval_response", "approve": False, "reason": "not now"}], [("input", "not now")]),
+        (
+            [user([{"type": "search_result", "title": "a title", "content": [{"type": "text", "text": "a page"}]}])],
+            [("tool", "a title"), ("tool", "a page")],
+        ),
+        (
+            [user([{"type": "tool_result", "content": [{"type": "tool_reference", "tool_name": "f"}]}, "hello"])],
+            [("tool", ""), ("input", "hello")],
+        ),
         (
             [user([{"type": "tool_result", "content": [{"type": "text", "text": "found"}]}, "hello"])],
             [("tool", "found"), ("input", "hello")],
@@ -197,6 +210,7 @@ def test_the_developers_instructions_are_kept_apart_whole() -> None:
         ([{"type": "reasoning", "summary": [{"type": "summary_text", "text": "a thought"}]}], ["a thought"]),
         ({"type": "tool_use", "name": "f", "input": {"a": "x"}}, ["x"]),
         ({"role": "assistant", "content": None}, [""]),
+        ({"role": "assistant", "content": [{"type": "text", "annotations": [{"title": "A page"}], "index": 2}]}, [""]),
         (Thing(output_text="hello"), ["hello"]),
         (
             {
@@ -209,6 +223,25 @@ def test_the_developers_instructions_are_kept_apart_whole() -> None:
                 ],
             },
             ["a thought", "hello", "x"],
+        ),
+        (
+            {
+                "object": "response",
+                "output": [
+                    {
+                        "type": "web_search_call",
+                        "action": {"type": "search", "query": "one", "sources": [{"url": "u"}]},
+                    },
+                    {"type": "file_search_call", "queries": ["two"], "results": [{"text": "a page", "score": 0.5}]},
+                    {
+                        "type": "mcp_list_tools",
+                        "server_label": "s",
+                        "tools": [{"name": "f", "description": "Does it."}],
+                    },
+                    {"type": "function_call_output", "call_id": "1", "output": [{"type": "input_text", "text": "got"}]},
+                ],
+            },
+            ["one", "two\na page", "Does it.", "got"],
         ),
         (
             {
@@ -246,8 +279,10 @@ def test_responses_are_read_by_shape(value: object, expected: list[str]) -> None
         ({"choices": [{"index": 0}]}, "builtins.dict"),
         ({"role": "model", "parts": [{"text": PRIVATE}]}, "builtins.dict"),
         (choices({"role": "assistant", "text": PRIVATE}), "builtins.dict"),
-        ({"type": "function_call_output", "output": PRIVATE}, "builtins.dict"),
+        ({"type": "computer_call_output", "output": PRIVATE}, "builtins.dict"),
+        ({"type": "function_call_output", "output": [PICTURE]}, "'image_url'"),
         ({"role": "assistant", "content": [PICTURE]}, "'image_url'"),
+        ({"role": "assistant", "content": [{"type": "text", "annotations": [], "value": PRIVATE}]}, "'text'"),
         ({"object": "response", "output": [{"type": "image_generation_call", "result": "AAAA"}]}, "'image_generation_"),
     ],
 )

@@ -93,7 +93,9 @@ def reasoning_channel(path: Channel, position: object, name: str) -> Channel:
 def _of_responses(event: object, kind: str) -> list[Piece | Inside]:
     at = get(event, "output_index")
     stem, _, step = kind.rpartition(".")
-    if (said := _TEXTS.get(stem) or _CALLS.get(stem)) is not None and step in ("added", "delta", "done"):
+    said = _TEXTS.get(stem) or _CALLS.get(stem)
+    # the end of an audio's transcript comes without it
+    if said is not None and (step in ("added", "delta") or (step == "done" and has(event, said.name))):
         return _said(event, said, step, call=stem in _CALLS)
     if kind in _STATES:
         items = get(get(event, "response"), "output")

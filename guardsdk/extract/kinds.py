@@ -33,17 +33,25 @@ CALL_PARTS = frozenset(
 CALL_ARGUMENTS = ("arguments", "args", "input", "partial_json", "code", "action", "actions", "operation")
 CALL_RESULTS = ("output", "outputs", "result")
 """What a call gave that the provider made itself."""
-WORDLESS_PARTS = frozenset(
+OUTPUT_PARTS = frozenset({"custom_tool_call_output", "function_call_output"})
+"""What a tool gave, in parts as those of a message."""
+SEARCH_PARTS = frozenset({"file_search_call", "web_search_call"})
+"""Searches the provider made itself: the model wrote what is looked for, and what was found is anybody's."""
+NOTE_PARTS = frozenset(
     {
-        "citation",
-        "container_upload",
-        "file_search_call",
+        "additional_tools",
+        "fallback",
+        "mcp_approval_response",
         "mcp_list_tools",
-        "redacted_thinking",
-        "web_search_call",
+        "mcp_tool_listing",
+        "tool_search_output",
     }
 )
-"""Parts that hold no words of the model: encrypted, or a request the provider served itself."""
+"""What is said of tools and models beside the answer: the words in it are descriptions and errors."""
+WORDLESS_PARTS = frozenset({"citation", "container_upload", "redacted_thinking"})
+"""Parts that hold no words of the model."""
+ITEM_PARTS = CALL_PARTS | OUTPUT_PARTS | SEARCH_PARTS | NOTE_PARTS | {"compaction", "reasoning"}
+"""Parts that stand by themselves too, as items of a response."""
 
 MESSAGE_FIELDS = (
     "content",

@@ -7,6 +7,17 @@ from typing import Any
 
 Channel = tuple[object, ...]
 """Where a text belongs in a response: pieces of one channel are parts of one text."""
+_LEADING = ("reasoning", "thinking", "result", "search")
+
+
+def is_answer(channel: Channel) -> bool:
+    """Whether this is what a model says to whom it answers."""
+    return channel[-1:] == ("content",) and not leads(channel)
+
+
+def leads(channel: Channel) -> bool:
+    """Whether this is what comes before a model says something: its thoughts, what its provider's tools found."""
+    return any(isinstance(name, str) and name.startswith(_LEADING) for name in channel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _SPEAKERS = ("user", "human", "system", "ai", "assistant")
 """What may stand first in a ``(role, text)`` pair; other tuples are sequences like any other."""
 
+_RESULTS = ("tool_result", "search_result", "tool_reference")
+"""Parts that hold what a tool gave, in parts of their own or beside them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -135,12 +138,24 @@ def message_passages(message: object) -> Iterator[Passage]:
     elif stage is not None:
         if words_beside := beside(message, "content", "output"):
             yield Passage(words_beside, stage)
-        passages = list(content_passages(field(message, "output" if role.endswith("_output") else "content"), stage))
+        passages = list(content_passages(_content(message, role), stage))
         if riding := media_of(message):
             own = passages.pop() if passages else Passage("", stage)
             media = (*own.media, *(None for _ in riding))
             passages.append(replace(own, uncovered=(*own.uncovered, *riding), media=media))
         yield from passages
+
+
+def _content(message: object, role: str) -> object:
+    """Return what a message says, as a string or parts."""
+    if role == "mcp_approval_response":  # what there is to read stands beside
+        return ()
+    if not role.endswith("_output"):
+        return field(message, "content")
+    output = field(message, "output")
+    if role in ("local_shell_call_output", "shell_call_output", "apply_patch_call_output"):
+        return "\n".join(leaves(output))
+    return [output] if kind_of(output) in MEDIA_PARTS else output
 
 
 def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
@@ -159,8 +174,8 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
         elif kind in TEXT_PARTS:
             own.append((number, string(part, "text", "extract_prompt")))
             own += [(number, more)] if (more := beside(part, "text", *QUOTED)) else []
-        elif kind == "tool_result":
-            yield from _inside(content_passages(field(part, "content") or "", Stage.TOOL), number)
+        elif kind in _RESULTS:
+            yield from _result(part, number)
         elif kind in MEDIA_PARTS:
             yield from _readable(part, number)
             if not _is_read(part, kind):
@@ -169,6 +184,13 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
             raise unreadable(part, "extract_prompt")
     if own or media:  # one passage: words split over parts are still read together
         yield _together(own, media, stage)
+
+
+def _result(part: object, number: int) -> Iterator[Passage]:
+    """Return what a tool gave, and what stands beside it, such as the title of a page that was found."""
+    if words_beside := beside(part, "content"):
+        yield Passage(words_beside, Stage.TOOL, parts=((number, 0, len(words_beside)),))
+    yield from _inside(content_passages(field(part, "content") or "", Stage.TOOL), number)
 
 
 def _is_read(part: object, kind: str) -> bool:

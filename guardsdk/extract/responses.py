@@ -12,19 +12,23 @@ from guardsdk.extract.kinds import (
     CALL_ARGUMENTS,
     CALL_PARTS,
     CALL_RESULTS,
+    ITEM_PARTS,
     MESSAGE_FIELDS,
+    NOTE_PARTS,
+    OUTPUT_PARTS,
     READ,
     SAID_PARTS,
+    SEARCH_PARTS,
     WORDLESS_PARTS,
 )
 from guardsdk.extract.pieces import Channel, Inside, Piece
+from guardsdk.extract.results import GIVEN, SEARCHED, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
     QUOTED,
     ROLES,
     TEXT_PARTS,
     field,
-    fields_of,
     has,
     index_of,
     is_list,
@@ -40,9 +44,6 @@ from guardsdk.parts.given import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_GIVEN = ("content", "output")
-"""Where the result of a tool that the provider ran is: Anthropic's, and LangChain's for all of them."""
 
 
 class ResponseText:
@@ -134,7 +135,7 @@ class ResponseText:
     def _item(self, value: object, path: Channel) -> None:
         """Take in what says itself what it is: a message, a part of one, an event."""
         kind = field(value, "type")
-        if kind in CALL_PARTS or kind == "reasoning":
+        if kind in ITEM_PARTS:
             self._part(value, 0, path)
         elif role_of(value) in ROLES and (not self._data or is_message(value)):
             self._whole_message(value, path)
@@ -242,8 +243,10 @@ class ResponseText:
     def _part(self, part: object, position: object, path: Channel) -> None:
         kind = kind_of(part) or ""
         if kind in TEXT_PARTS or kind == PLAIN_FILE:
-            text = string(part, "text", "extract_response")
-            self._append(text, (*path, "content"), part, "text", place=position)
+            # a chunk of LangChain's may hold nothing but the sources of a text
+            if has(part, "text") or not any(field(part, name) for name in QUOTED):
+                text = string(part, "text", "extract_response")
+                self._append(text, (*path, "content"), part, "text", place=position)
             self._beside(part, (*path, position), "text", *QUOTED)
         elif kind == "message":
             self._message(part, (*path, position))
@@ -253,13 +256,27 @@ class ResponseText:
             self._reasoning(part, position, path)
         elif kind in CALL_PARTS or kind.endswith("_tool_use"):
             self._call(part, (*path, "part", index_of(part, position)))
-        elif kind.endswith("_tool_result"):
-            refuse_files(given := [text for name in _GIVEN for text in _result(field(part, name))])
-            self._append("\n".join(given), (*path, "result", position), None, "")
-            self._beside(part, (*path, position), *_GIVEN)
         elif kind == "compaction":
             self._append(field(part, "content") or "", (*path, kind), part, "content", place=position)
             self._beside(part, (*path, position), "content")
+        else:
+            self._of_tools(part, kind, position, path)
+
+    def _of_tools(self, part: object, kind: str, position: object, path: Channel) -> None:
+        """Take in what tools gave, what was looked for and found, and what is said of tools."""
+        if kind.endswith("_tool_result"):
+            refuse_files(texts := list(given(part)))
+            self._append("\n".join(texts), (*path, "result", position), None, "")
+            self._beside(part, (*path, position), *GIVEN)
+        elif kind in OUTPUT_PARTS:
+            output = field(part, "output")
+            self._parts([output] if isinstance(output, str) else output or (), (*path, "result", position))
+            self._beside(part, (*path, position), "output")
+        elif kind in SEARCH_PARTS:
+            self._append("\n".join(searched(part)), (*path, "search", position), None, "")
+            self._beside(part, (*path, position), *SEARCHED)
+        elif kind in NOTE_PARTS:
+            self._beside(part, (*path, position))
         elif kind not in WORDLESS_PARTS:
             raise unreadable(part, "extract_response")
 
@@ -310,16 +327,3 @@ def _words(pieces: Sequence[Piece]) -> Iterator[str]:
         if not any(piece.text in text for text in texts):
             texts.append(piece.text)
     yield from (spoken(one) if pieces[0].arguments else one for one in texts)
-
-
-def _result(content: object) -> Iterator[str]:
-    """Yield the words in the result of a tool that the provider ran, without what only it can read."""
-    for item in content if is_list(content) else (content,):
-        held = item if isinstance(item, str) else fields_of(item)
-        yield from leaves(
-            held if isinstance(held, str) else {key: one for key, one in held.items() if not _is_sealed(key)}
-        )
-
-
-def _is_sealed(name: object) -> bool:
-    return isinstance(name, str) and name.startswith("encrypted_")

@@ -11,6 +11,32 @@ from typing import Any, TypeGuard
 from guardsdk.errors import InputTypeError
 from guardsdk.verdict import Stage
 
+ITEMS = frozenset(
+    {
+        "apply_patch_call",
+        "code_interpreter_call",
+        "compaction",
+        "compaction_trigger",
+        "computer_call",
+        "custom_tool_call",
+        "file_search_call",
+        "function_call",
+        "image_generation_call",
+        "item_reference",
+        "local_shell_call",
+        "mcp_approval_request",
+        "mcp_call",
+        "mcp_list_tools",
+        "program",
+        "program_output",
+        "reasoning",
+        "shell_call",
+        "tool_search_call",
+        "tool_search_output",
+        "web_search_call",
+    }
+)
+"""Items of the Responses API that stand among messages, as an earlier answer had them."""
 ROLES: dict[str, Stage | None] = {
     "user": Stage.INPUT,
     "human": Stage.INPUT,
@@ -19,6 +45,12 @@ ROLES: dict[str, Stage | None] = {
     "ipython": Stage.TOOL,
     "function_call_output": Stage.TOOL,
     "custom_tool_call_output": Stage.TOOL,
+    "computer_call_output": Stage.TOOL,
+    "local_shell_call_output": Stage.TOOL,
+    "shell_call_output": Stage.TOOL,
+    "apply_patch_call_output": Stage.TOOL,
+    # The user's word on what a tool is to do, with a reason in theirs:
+    "mcp_approval_response": Stage.INPUT,
     # Written by the developer, who is trusted:
     "system": None,
     "developer": None,
@@ -26,9 +58,7 @@ ROLES: dict[str, Stage | None] = {
     "assistant": None,
     "ai": None,
     "model": None,
-    "function_call": None,
-    "custom_tool_call": None,
-    "reasoning": None,
+    **dict.fromkeys(ITEMS),
 }
 PAIR = 2
 """Parts of a ``(role, text)`` pair."""
@@ -41,6 +71,7 @@ QUOTED = ("annotations", "citations")
 MEDIA_PARTS = frozenset(
     {
         "audio",
+        "computer_screenshot",
         "document",  # but for one that is text, as of a file of plain text
         "file",
         "image",

@@ -11,6 +11,7 @@ from guardsdk.extract.kinds import MESSAGE_FIELDS
 from guardsdk.extract.prompts import Passage, content_passages, message_passages
 from guardsdk.extract.responses import ResponseText
 from guardsdk.extract.shapes import (
+    ITEMS,
     MEDIA_PARTS,
     PAIR,
     ROLES,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OWN_FIELDS = ("role", "type", *MESSAGE_FIELDS, "tool_call_chunks", "invalid_tool_calls", "additional_kwargs")
-_ITEMS = frozenset({"function_call", "custom_tool_call", "reasoning"})
-"""Roles that are really items of a response, with no content of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def _message(given: object) -> object:
 
 def _apart(message: object, role: str) -> tuple[list[Passage], object]:
     """Return what an assistant said with its place, and what is left: its calls, reasoning and refusals."""
-    if role in _ITEMS:
+    if role in ITEMS:  # no message, and no content of its own
         return [], message
     content = field(message, "content")
     whole = isinstance(content, str)

@@ -43,7 +43,7 @@ class Channel:
         """
         self.call = call
         self.late = call or written
-        """Whether it is checked only when the stream has ended."""
+        """Whether it is checked only when it has ended."""
         self._written = written
         self.length = 0
         self.released = 0

@@ -129,23 +129,26 @@ class Held:
         """Return what has to be checked before anything else can go on; nothing where the next chunk is needed."""
         if self.done:
             return []
-        channels = self._texts.channels
-        if windows := [window for channel in channels if (window := channel.due()) is not None]:
-            return windows
+        windows, ended = self._texts.due()
+        if windows:
+            return [*windows, *(window for channel in ended for window in self._rest(channel))]
         if not self._ended:
             return []
         self.done = True
-        for channel in channels:
-            if channel.late:
-                windows.append(Window(channel, 0, channel.length, channel.words, last=True))
-                continue
-            rest = channel.rest()
-            windows += [] if rest is None else [rest]
-            if rest is not None and rest.start > 0 and self._rules.whole:
-                windows.append(Window(channel, 0, channel.length, channel.text, last=True))
+        windows = [window for channel in self._texts.channels for window in self._rest(channel)]
         if (calls := self._texts.calls()) is not None:
             windows.append(Window(calls, 0, calls.length, calls.text, last=True))
         return windows or ([] if self._seen else [Window(Channel(self._rules.pace), 0, 0, "", last=True)])
+
+    def _rest(self, channel: Channel) -> list[Window]:
+        """Return what has to be checked of a text that has ended."""
+        if channel.late:
+            settled = 0 < channel.length == channel.released
+            return [] if settled else [Window(channel, 0, channel.length, channel.words, last=True)]
+        rest = channel.rest()
+        if rest is None or rest.start == 0 or not self._rules.whole:
+            return [] if rest is None else [rest]
+        return [rest, Window(channel, 0, channel.length, channel.text, last=True)]
 
     def note(self, windows: Sequence[Window], verdicts: Sequence[Verdict]) -> list[Pair]:
         """Take note of the verdicts on ``windows``; return those that hold against them more than can be cut out.
@@ -254,7 +257,10 @@ class Held:
                 if not places:
                     return None
                 edits += [(at, at + end - start, instead) for at in places]
-        return window.channel.length, edits
+        released = window.channel.released  # where a call goes on after all
+        if any(start < released < end for start, end, _ in edits):
+            return None
+        return window.channel.length, [edit for edit in edits if edit[0] >= released]
 
     def stop(self, verdict: Verdict) -> None:
         """End the stream: what was released before goes out, nothing after it."""

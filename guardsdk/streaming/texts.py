@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from guardsdk.extract.pieces import is_answer, leads
 from guardsdk.extract.together import items_together
 from guardsdk.streaming.channel import Channel
 from guardsdk.streaming.together import TogetherChannel
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guardsdk.extract.pieces import Piece
+    from guardsdk.streaming.channel import Window
     from guardsdk.text.segments import Pace
 
 _Key = tuple[bool, tuple[object, ...]]
@@ -49,6 +51,26 @@ class Texts:
         self._starts: dict[tuple[_Key, object], int] = {}
         self._lists: dict[tuple[str, ...], TogetherChannel] = {}
         self._last: Part | None = None
+        self._length = 0
+        """Characters of all texts so far."""
+        self._grew: dict[_Key, int] = {}
+        """How many these were when each text was last added to."""
+
+    def due(self) -> tuple[list[Window], list[Channel]]:
+        """Return what has to be checked of the texts that go on, and the texts that have ended meanwhile.
+
+        Thoughts, calls, and what the provider's tools found, have ended where a segment of the answer is complete and
+        nothing was added to them for as long as the shortest segment: they would hold the answer up until it ends too.
+        """
+        windows = {key: window for key, channel in self._channels.items() if (window := channel.due()) is not None}
+        if not any(is_answer(channel) for _, channel in windows):
+            return list(windows.values()), []
+        quiet = self._length - self._pace.shortest
+        return list(windows.values()), [
+            channel
+            for key, channel in self._channels.items()
+            if (leads(key[1]) or channel.call) and key not in windows and self._grew.get(key, 0) <= quiet
+        ]
 
     @property
     def channels(self) -> list[Channel]:
@@ -102,6 +124,9 @@ class Texts:
             self._starts[key, piece.place] = channel.length
         start = channel.length
         channel.feed(text)
+        if text:
+            self._length += len(text)
+            self._grew[key] = self._length
         return Part(channel, start, channel.length, text)
 
     def together(self, parts: Sequence[Part], where: tuple[str, ...]) -> tuple[TogetherChannel, int]:
