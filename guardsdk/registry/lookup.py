@@ -6,7 +6,8 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from stat import S_ISREG
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -99,12 +100,21 @@ def load_manifest(directory: Path) -> LoadedModel:
     return LoadedModel(directory=directory, manifest=manifest, ref=ref, activation=activation)
 
 
+class _Identity(NamedTuple):
+    device: int
+    inode: int
+    size: int
+    """Bytes."""
+    written_ns: int
+    changed_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """Files that were found to be what their manifest says, and which they were then."""
 
     directory: Path
-    identities: Mapping[str, tuple[int, ...] | None]
+    identities: Mapping[str, _Identity | None]
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -131,14 +141,17 @@ def verify(directory: Path, files: Mapping[str, FileEntry]) -> Verified:
     Raises ``ModelNotFoundError`` for a file that is not there and ``ChecksumMismatchError`` naming one that differs or
     that ``files`` does not name.
     """
-    found = Verified(directory, _identities(directory, files))  # before they are read: later it may be another file
+    before = _identities(directory, files)  # before they are read: later each may be another file
     for name, entry in files.items():
-        path = directory / name
-        if not path.is_file():
+        identity = before[name]
+        if identity is None:
             msg = f"model file {name} is missing from {directory}"
             raise ModelNotFoundError(msg)
-        if (size := path.stat().st_size) != entry.size:
-            msg = f"model file {path} has {size} bytes, its manifest says {entry.size}: the model is refused"
+        if identity.size != entry.size:
+            msg = (
+                f"model file {directory / name} has {identity.size} bytes, its manifest says {entry.size}: "
+                "the model is refused"
+            )
             raise ChecksumMismatchError(msg)
     for name, entry in files.items():
         path = directory / name
@@ -151,19 +164,20 @@ def verify(directory: Path, files: Mapping[str, FileEntry]) -> Verified:
             if unnamed:
                 msg = f"model file {path} opens {unnamed[0]}, of which its manifest says nothing: the model is refused"
                 raise ChecksumMismatchError(msg)
-    return found
+    return Verified(directory, before)
 
 
-def _identities(directory: Path, files: Iterable[str]) -> dict[str, tuple[int, ...] | None]:
-    """Return which files there are and when each was written last; none for one that is not there."""
-    found: dict[str, tuple[int, ...] | None] = {}
+def _identities(directory: Path, files: Iterable[str]) -> dict[str, _Identity | None]:
+    """Return which files these are and when each was written last; none for what is no file, or not there."""
+    found: dict[str, _Identity | None] = {}
     for name in files:
         try:
             now = (directory / name).stat()
         except OSError:
             found[name] = None
         else:
-            found[name] = now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+            identity = _Identity(now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+            found[name] = identity if S_ISREG(now.st_mode) else None
     return found
 
 
