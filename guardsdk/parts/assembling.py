@@ -37,15 +37,14 @@ def find_classifier(
     model = load_manifest(find_model(models, settings))
     if (known := loaded(model, providers, threads)) is not None:
         return known
-    # Hashing leaves the interpreter to imports; these would only take turns with each other.
+    # Hashing leaves the interpreter to the imports, which in threads would only take turns with each other.
     with Beside(lambda: verify_files(model)) as comparing:
         import guardsdk.engine.classifier  # brings numpy
         from guardsdk.engine.session import runtime
 
         runtime()
-    verified = comparing.result()
-    with Beside(lambda: classifier(model, providers, threads, verified)) as loading:
-        import guardsdk.screens.packaged  # noqa: F401  what ``assemble`` needs next
+        with Beside(lambda: classifier(model, providers, threads, comparing.result())) as loading:
+            import guardsdk.screens.packaged  # noqa: F401  what ``assemble`` needs next
     return loading.result()
 
 
