@@ -43,11 +43,15 @@ class Beside(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for the end."""
+        self._join()
+
+    def _join(self) -> None:
         if self._thread.ident is not None:
             self._thread.join()
 
     def result(self) -> T:
-        """Return what came of it, after the block. Raises what the work raised."""
+        """Wait for what comes of it, and return that. Raises what the work raised."""
+        self._join()
         if self._error is not None:
             try:
                 raise self._error

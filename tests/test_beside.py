@@ -24,6 +24,17 @@ def test_the_work_is_done_while_the_block_runs() -> None:
     assert beside.result() != threading.get_ident()
 
 
+def test_the_result_is_waited_for_where_it_is_asked_for_inside_the_block() -> None:
+    def work() -> str:
+        asked.wait(0.05)  # were it not waited for, nothing would have come of it yet
+        return "done"
+
+    asked = threading.Event()
+    with Beside(work) as beside:
+        assert beside.result() == "done"
+        asked.set()
+
+
 def test_the_end_of_the_block_waits_also_where_the_block_fails() -> None:
     let_go, done = threading.Event(), threading.Event()
 

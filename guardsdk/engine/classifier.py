@@ -22,7 +22,7 @@ from guardsdk.engine.tokenizer import TextEncoder
 from guardsdk.engine.turns import Capacity, Turns
 from guardsdk.forking import after_fork
 from guardsdk.limits import UNLIMITED, Limits
-from guardsdk.registry.lookup import verified
+from guardsdk.registry.lookup import verify_files
 from guardsdk.text.clean import clean
 from guardsdk.text.windows import windows
 from guardsdk.verdict import Stage
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from guardsdk.engine.heads import Heads
     from guardsdk.engine.session import Outputs
-    from guardsdk.registry.lookup import LoadedModel
+    from guardsdk.registry.lookup import LoadedModel, Verified
     from guardsdk.settings import Providers
 
 __all__ = ["Classifier", "Request", "Scores"]
@@ -61,11 +61,18 @@ class Classifier:
     """A model ready to score. Made once per process and shared; see ``engine.pool``."""
 
     def __init__(
-        self, model: LoadedModel, providers: Providers, threads: int | None, *, runtime: Runtime | None = None
+        self,
+        model: LoadedModel,
+        providers: Providers,
+        threads: int | None,
+        *,
+        verified: Verified | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         """Check the files of ``model``, load it and run it once.
 
-        ``threads`` is how many CPU threads one run may use, None for ``engine.cores.default_threads``.
+        ``threads`` is how many CPU threads one run may use, None for ``engine.cores.default_threads``. Files that were
+        ``verified`` just now are not read a second time.
         Raises ``ModelError`` or one of its kinds when the model cannot be loaded as asked.
         """
         self.model = model
@@ -76,7 +83,7 @@ class Classifier:
         self._bounds = bounds_of(model)
         self._lock = threading.Lock()
         self._state: _Loaded | None = None
-        self._loaded()
+        self._loaded(verified)
         after_fork(self._renew)
 
     @property
@@ -192,13 +199,13 @@ class Classifier:
         # Of white space nothing is left to show, and no pair without a first half was ever trained on.
         return (head + shown + encoder.closing, True) if shown else (head, False)
 
-    def _loaded(self) -> _Loaded:
+    def _loaded(self, verified: Verified | None = None) -> _Loaded:
         if (state := self._state) is not None:
             return state
         with self._lock:
             if self._state is None:
                 threads = self._threads or default_threads()
-                with verified(self.model.directory, self.model.manifest.files):
+                with (verified or verify_files(self.model)).unchanged():
                     with Beside(lambda: Runner(self.model, self._providers, threads, self._runtime)) as opening:
                         encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
                     runner = opening.result()

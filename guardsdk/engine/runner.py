@@ -13,7 +13,7 @@ from guardsdk.engine import providers
 from guardsdk.engine.early import Halves
 from guardsdk.engine.session import first_line, tokens_fed
 from guardsdk.errors import ModelError
-from guardsdk.registry.lookup import verified
+from guardsdk.registry.lookup import verify_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +158,7 @@ class Runner:
 
     def _open_later(self, kind: Kind, *, one_thread: bool = False) -> Session:
         """Open a session long after the start, since when the files may have been replaced."""
-        with verified(self._model.directory, self._model.manifest.files):
+        with verify_files(self._model).unchanged():
             return self._open(kind, one_thread=one_thread)
 
     def _open(self, kind: Kind, *, one_thread: bool = False) -> Session:

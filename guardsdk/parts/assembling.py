@@ -31,14 +31,20 @@ def find_classifier(
     models: str | Path | None, settings: Settings, providers: Providers, threads: int | None
 ) -> Classifier:
     """Return the classifier on the model at ``models``, shared by all who ask for the same; ``ModelError`` if none."""
-    from guardsdk.engine.pool import classifier
-    from guardsdk.engine.session import runtime
-    from guardsdk.registry.lookup import find_model, load_manifest
+    from guardsdk.engine.pool import classifier, loaded
+    from guardsdk.registry.lookup import find_model, load_manifest, verify_files
 
     model = load_manifest(find_model(models, settings))
-    runtime()  # an import keeps the interpreter busy: in the thread it would only take turns with the other
-    with Beside(lambda: classifier(model, providers, threads)) as loading:
-        import guardsdk.screens.packaged  # noqa: F401  what ``assemble`` needs next
+    if (known := loaded(model, providers, threads)) is not None:
+        return known
+    # Hashing leaves the interpreter to the imports, which in threads would only take turns with each other.
+    with Beside(lambda: verify_files(model)) as comparing:
+        import guardsdk.engine.classifier  # brings numpy
+        from guardsdk.engine.session import runtime
+
+        runtime()
+        with Beside(lambda: classifier(model, providers, threads, comparing.result())) as loading:
+            import guardsdk.screens.packaged  # noqa: F401  what ``assemble`` needs next
     return loading.result()
 
 

@@ -6,7 +6,8 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from stat import S_ISREG
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -99,64 +100,84 @@ def load_manifest(directory: Path) -> LoadedModel:
     return LoadedModel(directory=directory, manifest=manifest, ref=ref, activation=activation)
 
 
-def verify_files(model: LoadedModel) -> None:
+class _Identity(NamedTuple):
+    device: int
+    inode: int
+    size: int
+    """Bytes."""
+    written_ns: int
+    changed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Files that were found to be what their manifest says, and which they were then."""
+
+    directory: Path
+    identities: Mapping[str, _Identity | None]
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Do what opens the files, then see that they are still the ones that were compared.
+
+        Raises ``ChecksumMismatchError`` where one was exchanged or written to in the meantime: what was opened may be
+        something else.
+        """
+        yield
+        if _identities(self.directory, self.identities) != self.identities:
+            msg = f"model files in {self.directory} were changed while they were opened: the model is refused"
+            raise ChecksumMismatchError(msg)
+
+
+def verify_files(model: LoadedModel) -> Verified:
     """Compare every file of ``model`` with what its manifest says. Raises as ``verify`` does."""
-    verify(model.directory, model.manifest.files)
+    return verify(model.directory, model.manifest.files)
 
 
-@contextmanager
-def verified(directory: Path, files: Mapping[str, FileEntry]) -> Iterator[None]:
-    """Do what opens the files of ``directory`` between verifying them and seeing that they are still the same.
-
-    Raises as ``verify``, and ``ChecksumMismatchError`` where one was exchanged or written to in the meantime: what was
-    opened may be something else than what was compared.
-    """
-    before = _identities(directory, files)
-    verify(directory, files)
-    yield
-    if _identities(directory, files) != before:
-        msg = f"model files in {directory} were changed while they were opened: the model is refused"
-        raise ChecksumMismatchError(msg)
-
-
-def verify(directory: Path, files: Mapping[str, FileEntry]) -> None:
+def verify(directory: Path, files: Mapping[str, FileEntry]) -> Verified:
     """Compare every file of ``directory`` that ``files`` names with its size, then with its sha256.
 
     What a graph among them opens besides itself must be among them, too: else there were weights that nobody compared.
     Raises ``ModelNotFoundError`` for a file that is not there and ``ChecksumMismatchError`` naming one that differs or
     that ``files`` does not name.
     """
+    before = _identities(directory, files)  # before they are read: later each may be another file
     for name, entry in files.items():
-        path = directory / name
-        if not path.is_file():
+        identity = before[name]
+        if identity is None:
             msg = f"model file {name} is missing from {directory}"
             raise ModelNotFoundError(msg)
-        if (size := path.stat().st_size) != entry.size:
-            msg = f"model file {path} has {size} bytes, its manifest says {entry.size}: the model is refused"
+        if identity.size != entry.size:
+            msg = (
+                f"model file {directory / name} has {identity.size} bytes, its manifest says {entry.size}: "
+                "the model is refused"
+            )
             raise ChecksumMismatchError(msg)
     for name, entry in files.items():
         path = directory / name
-        found = file_entry(path).sha256
-        if found != entry.sha256:
-            msg = f"model file {path} has sha256 {found}, its manifest says {entry.sha256}: the model is refused"
+        sha256 = file_entry(path).sha256
+        if sha256 != entry.sha256:
+            msg = f"model file {path} has sha256 {sha256}, its manifest says {entry.sha256}: the model is refused"
             raise ChecksumMismatchError(msg)
         if name.endswith(_GRAPH):
             unnamed = [one for one in external_files(directory, name) if one not in files]
             if unnamed:
                 msg = f"model file {path} opens {unnamed[0]}, of which its manifest says nothing: the model is refused"
                 raise ChecksumMismatchError(msg)
+    return Verified(directory, before)
 
 
-def _identities(directory: Path, files: Iterable[str]) -> list[tuple[int, ...] | None]:
-    """Return which files there are and when each was written last; none for one that is not there."""
-    found: list[tuple[int, ...] | None] = []
+def _identities(directory: Path, files: Iterable[str]) -> dict[str, _Identity | None]:
+    """Return which files these are and when each was written last; none for what is no file, or not there."""
+    found: dict[str, _Identity | None] = {}
     for name in files:
         try:
             now = (directory / name).stat()
         except OSError:
-            found.append(None)
+            found[name] = None
         else:
-            found.append((now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns))
+            identity = _Identity(now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+            found[name] = identity if S_ISREG(now.st_mode) else None
     return found
 
 

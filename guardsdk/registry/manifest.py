@@ -206,12 +206,13 @@ class Manifest(Frozen):
 
 def file_entry(path: Path) -> FileEntry:
     """Return size and sha256 of the file at ``path``. Raises ``ModelError`` when it cannot be read."""
-    digest, buffer = hashlib.sha256(), memoryview(bytearray(_AT_ONCE))
+    digest, buffer, size = hashlib.sha256(), memoryview(bytearray(_AT_ONCE)), 0
     try:
         with path.open("rb", buffering=0) as file:
             while read := file.readinto(buffer):
                 digest.update(buffer[:read])
-        return FileEntry(sha256=digest.hexdigest(), size=path.stat().st_size)
+                size += read
+        return FileEntry(sha256=digest.hexdigest(), size=size)
     except OSError as error:
         msg = f"model file {path} cannot be read: {error.strerror}"
         raise ModelError(msg) from error

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from guardsdk.errors import ModelError, first_problem
 from guardsdk.frozen import Frozen
-from guardsdk.registry.lookup import MANIFEST_FILE, find_packaged, verified
+from guardsdk.registry.lookup import MANIFEST_FILE, find_packaged, verify
 from guardsdk.registry.manifest import Calibration, FileEntry, Source
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def load_ngrams(directory: Path) -> tuple[NgramManifest, bytes]:
     path = directory / MANIFEST_FILE
     try:
         manifest = NgramManifest.model_validate_json(path.read_bytes())
-        with verified(directory, {WEIGHTS_FILE: manifest.weights}):
+        with verify(directory, {WEIGHTS_FILE: manifest.weights}).unchanged():
             return manifest, (directory / WEIGHTS_FILE).read_bytes()
     except ValidationError as error:
         msg = f"{path}: {first_problem(error)}"

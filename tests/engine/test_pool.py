@@ -15,6 +15,7 @@ from tests.tiny import write_model
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from guardsdk.registry.lookup import Verified
     from guardsdk.settings import Providers
 
 
@@ -24,12 +25,14 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Classifier]:
     made: list[Classifier] = []
 
     class Counted(Classifier):
-        def __init__(self, model: LoadedModel, providers: Providers, threads: int | None) -> None:
-            super().__init__(model, providers, threads)
+        def __init__(
+            self, model: LoadedModel, providers: Providers, threads: int | None, *, verified: Verified | None = None
+        ) -> None:
+            super().__init__(model, providers, threads, verified=verified)
             made.append(self)
 
     monkeypatch.setattr(pool, "_POOL", pool._Pool())
-    monkeypatch.setattr(pool, "Classifier", Counted)
+    monkeypatch.setattr("guardsdk.engine.classifier.Classifier", Counted)
     return made
 
 

@@ -9,9 +9,12 @@ import pytest
 
 from guardsdk import Guard, Status
 from guardsdk.engine.classifier import Classifier, Request
-from guardsdk.engine.session import OnnxRuntime
+from guardsdk.engine.session import OnnxRuntime, runtime
 from guardsdk.errors import ChecksumMismatchError, ModelError
-from guardsdk.registry.lookup import load_manifest, verified
+from guardsdk.parts.assembling import find_classifier
+from guardsdk.registry.lookup import load_manifest, verify_files
+from guardsdk.registry.manifest import file_entry
+from guardsdk.settings import Settings
 from guardsdk.verdict import Stage
 from tests.engine.failing import BreakingRuntime
 from tests.engine.test_providers import Clock
@@ -19,8 +22,10 @@ from tests.tiny import WEAK, write_graph, write_manifest, write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from guardsdk.engine.session import Kind, Session
+    from guardsdk.registry.manifest import FileEntry
 
 ATTACK = [Request("attack", Stage.INPUT)]
 
@@ -48,15 +53,44 @@ def test_a_file_exchanged_between_comparing_and_opening_is_refused(directory: Pa
         Classifier(load_manifest(directory), "cpu", 1, runtime=Exchanging())
 
 
+def test_a_file_exchanged_while_the_runtime_is_imported_is_refused(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow_import() -> ModuleType:
+        blind(directory / "model.onnx")
+        return runtime()
+
+    monkeypatch.setattr("guardsdk.engine.session.runtime", slow_import)
+    verdict = Guard(models=directory, observers=()).check("attack")
+    assert (verdict.status, verdict.allowed) == (Status.FAILED, False)
+    assert "ChecksumMismatchError" in (verdict.error or "")
+
+
+def test_every_file_is_read_once_for_its_checksum_however_many_guards_there_are(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def noted(path: Path) -> FileEntry:
+        if path.parent == directory:
+            read.append(path.name)
+        return file_entry(path)
+
+    monkeypatch.setattr("guardsdk.registry.lookup.file_entry", noted)
+    first, second = (find_classifier(directory, Settings(), "cpu", None) for _ in range(2))
+    assert first is second
+    assert sorted(read) == sorted(load_manifest(directory).manifest.files)
+
+
 def test_a_link_that_is_turned_to_another_version_meanwhile_is_noticed(directory: Path, tmp_path: Path) -> None:
     link = tmp_path / "current"
     link.symlink_to(directory)
-    files = load_manifest(link).manifest.files
+    model = load_manifest(link)
     turned = tmp_path / "turned"
     turned.symlink_to(write_model(tmp_path / "next", cuda=True))
-    with pytest.raises(ChecksumMismatchError, match="current were changed"), verified(link, files):
+    with pytest.raises(ChecksumMismatchError, match="current were changed"), verify_files(model).unchanged():
         turned.replace(link)
-    with verified(link, load_manifest(link).manifest.files):
+    with verify_files(load_manifest(link)).unchanged():
         (link / "README.md").write_text("Of no consequence.")
 
 
