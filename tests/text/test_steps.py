@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
@@ -157,3 +158,17 @@ def test_four_times_the_text_is_at_most_some_four_times_the_work(step: Step, uni
     step(unit)  # tables are made once
     small, large = unit * (500 // len(unit)), unit * (2_000 // len(unit))
     assert calls(lambda: step(large)) <= 5 * calls(lambda: step(small)) + 200
+
+
+def test_marks_piled_on_one_letter_are_never_sorted_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    def normalize(form: str, text: str) -> str:
+        lengths.append(len(text))
+        return real(form, text)
+
+    real = unicodedata.normalize  # sorts marks in quadratic time, in C, where no counter of ours looks
+    monkeypatch.setattr(unicodedata, "normalize", normalize)
+    piled = "a" + "\u0301" * 4_000 + "\u0323" * 4_000
+    assert undone(unfolded, piled) == "a"
+    assert max(lengths) < 1_000
