@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentTypeError
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from guardsdk.decisions.log import DecisionLog
 from guardsdk.decisions.parquet import to_parquet
 from guardsdk.decisions.query import COUNTED, Query, count, records
 from guardsdk.decisions.verify import anchors_of, verify
+from guardsdk.disk import read_file, whole_file
 from guardsdk.errors import InputError
 from guardsdk.verdict import Action, Stage, Status
 
@@ -104,8 +106,11 @@ def _query(options: Namespace) -> Exit:
         rows = ((*group, str(number)) for group, number in groups.items())
         say_all(table([(*options.by, "decisions"), *rows]))
     elif options.csv is not None:
-        with options.csv.open("w", encoding="utf-8", newline="") as stream:
-            complain(f"{to_csv(records(options.path, query), stream)} decisions written to {options.csv}")
+        with whole_file(options.csv) as stream:
+            text = TextIOWrapper(stream, encoding="utf-8", newline="")
+            rows = to_csv(records(options.path, query), text)
+            text.detach()  # flushes it, and leaves the file to its owner
+        complain(f"{rows} decisions written to {options.csv}")
     elif options.parquet is not None:
         complain(f"{to_parquet(records(options.path, query), options.parquet)} decisions written to {options.parquet}")
     else:
@@ -120,13 +125,13 @@ def _actor(options: Namespace) -> str | None:
     if options.actor is not None:
         msg = "give --actor or --actor-name, not both"
         raise InputError(msg)
-    key = options.path.with_name(options.path.name + ".key")
-    return DecisionLog(options.path, actor_key=key.read_bytes()).pseudonym(options.actor_name)
+    key = read_file(Place(options.path).key)
+    return DecisionLog(options.path, actor_key=key).pseudonym(options.actor_name)
 
 
 def _time(given: str) -> str:
     """Return the time as lines have it."""
-    return f"{moment(given):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{moment(given).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"  # %Y leaves out zeros
 
 
 def _groups(given: str) -> tuple[str, ...]:
