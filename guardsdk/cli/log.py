@@ -108,9 +108,9 @@ def _query(options: Namespace) -> Exit:
     elif options.csv is not None:
         with whole_file(options.csv) as stream:
             text = TextIOWrapper(stream, encoding="utf-8", newline="")
-            rows = to_csv(records(options.path, query), text)
+            written = to_csv(records(options.path, query), text)
             text.detach()  # flushes it, and leaves the file to its owner
-        complain(f"{rows} decisions written to {options.csv}")
+        complain(f"{written} decisions written to {options.csv}")
     elif options.parquet is not None:
         complain(f"{to_parquet(records(options.path, query), options.parquet)} decisions written to {options.parquet}")
     else:
