@@ -35,8 +35,10 @@ with Guard() as guard:
 
 - **Steps**, gone through twice, so that what was packed twice is unpacked twice, whatever the order: single
   characters (styled and full-width forms, look-alikes within a word, characters in between, piled marks), escapes
-  (URL, HTML, backslash, `U+`, quoted-printable), packed runs (base64, base32, hexadecimal, bits, decimal codes, Morse),
-  letters set apart, digits for letters, and passages written backwards or with a shifted or mirrored alphabet.
+  (URL, HTML, backslash, `U+`, quoted-printable), strings that code puts together, packed runs (base64, base32,
+  hexadecimal, bits, decimal codes, Morse), letters set apart by anything, words with markup or hyphens inside,
+  sentences written as one word, digits for letters, and passages written backwards or with a shifted or mirrored
+  alphabet.
 - **Views.** Each step that finds something gives one view, named after what was undone (`base64+rot13`): the text with
   the readable form in place, cut to the surroundings where the text is long. Ordinary text has none, so it costs only
   the search. Decoded text is more text to score: at most twelve views, none longer than twice the text.
@@ -52,7 +54,10 @@ with Guard() as guard:
 - `Guard(views=False)` scores the text as it stands only.
 
 What it does not see: more than two layers, ciphers with a key, other languages under rot13 or backwards (the words it
-looks for are English), payloads cut into pieces too short to be told from words, pictures of letters.
+looks for are English), payloads cut into pieces too short to be told from words, pictures of letters. Tried, read by
+many models, and not undone: base64 with spaces inside, base85, uuencode, `chr(73)+chr(103)`, numbers for letters
+(9-7-14), spelling alphabets (india golf), rot47, CSS escapes, letters upside down, words in reverse order, as a list
+with quotes or with dots between, pig latin, and words without vowels, with each letter twice, or turned round inside.
 
 The look-alike letters come from the data of Unicode Technical Standard 39, under the Unicode License v3, which lies
 beside the table in the package.

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -15,40 +19,65 @@ _ONLY_ITSELF: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.E
 """What a folder says that takes no new file, or a file that is mounted by itself, though it may be written to."""
 
 
-def read_file(path: str | Path) -> bytes:
-    """Return what the file at ``path`` holds.
+def open_file(path: str | Path) -> int:
+    """Return a descriptor to read the file at ``path`` by, which the caller closes.
 
     Raises ``OSError``, also where there is a pipe, a device or a directory: a pipe that nobody writes to would hold the
     program up for ever, and some devices never end.
     """
     descriptor = os.open(path, _READ)
-    try:
-        kind = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(kind):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(kind):
-            raise OSError(errno.EINVAL, "a pipe or a device; copy what it gives to a file", str(path))
-        with open(descriptor, "rb", closefd=False) as stream:
-            return stream.read()
-    finally:
-        os.close(descriptor)
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "a pipe or a device; copy what it gives to a file", str(path))
+
+
+def read_file(path: str | Path) -> bytes:
+    """Return what the file at ``path`` holds. Raises as ``open_file`` does."""
+    with open(open_file(path), "rb") as stream:
+        return stream.read()
 
 
 def write_file(path: str | Path, text: str, *, private: bool = False) -> None:
     """Write ``text`` in UTF-8 to ``path``, or leave what is there as it is; ``private`` keeps others from reading it.
 
-    A lone surrogate is written as its escape, which is what JSON has for it. A file that is there keeps its mode, a
-    link stays a link, and a pipe or a device is written to. Raises ``OSError`` that names ``path``.
+    A lone surrogate is written as its escape, which is what JSON has for it. Raises ``OSError`` that names ``path``.
     """
     data = text.encode("utf-8", "backslashreplace")
+    with whole_file(path, private=private) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def whole_file(path: str | Path, *, private: bool = False) -> Iterator[BinaryIO]:
+    """Give a stream whose content takes the place of what is at ``path`` when the block ends, but not where it raises.
+
+    A file that is there keeps its mode, a link stays a link. What cannot be exchanged is written to as it comes: a
+    pipe, a device, and a file in a folder that takes no other. An ``OSError`` of writing names ``path``.
+    """
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".guardsdk-{os.urandom(6).hex()}")
     try:
         before = Path(path).stat() if Path(path).exists() else None
-        if before is not None and not stat.S_ISREG(before.st_mode):
-            Path(path).write_bytes(data)
-        else:
-            _exchange(Path(os.path.realpath(path)), data, _mode(before, private=private), there=before is not None)
+        mode = _mode(before, private=private)
+        descriptor = None if before and not stat.S_ISREG(before.st_mode) else _new(beside, mode, there=bool(before))
+        with open(path if descriptor is None else descriptor, "wb") as stream:  # noqa: PTH123  may be a descriptor
+            yield stream
+            stream.flush()
+            if descriptor is not None:
+                os.fsync(descriptor)
+        if descriptor is not None:
+            _put(beside, target, mode, there=before is not None)
     except OSError as error:
+        if error.filename not in {None, path, str(path), str(beside), str(target)}:
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        with suppress(OSError):
+            beside.unlink()
 
 
 def _mode(before: os.stat_result | None, *, private: bool) -> int | None:
@@ -58,21 +87,23 @@ def _mode(before: os.stat_result | None, *, private: bool) -> int | None:
     return None if before is None else stat.S_IMODE(before.st_mode)
 
 
-def _exchange(target: Path, data: bytes, mode: int | None, *, there: bool) -> None:
-    """Put a new file in the place of ``target``; where the folder lets nobody, write over what is there."""
-    beside = target.with_name(f".guardsdk-{os.urandom(6).hex()}")
+def _new(beside: Path, mode: int | None, *, there: bool) -> int | None:
+    """Begin a new file; none where the folder lets nobody, though there is a file that may be written over."""
     try:
-        descriptor = os.open(beside, _NEW, 0o600 if mode is not None else 0o666)
-        with open(descriptor, "wb") as stream:  # noqa: PTH123  a descriptor, no path
-            stream.write(data)
-            stream.flush()
-            os.fsync(descriptor)
+        return os.open(beside, _NEW, 0o600 if mode is not None else 0o666)
+    except OSError as error:
+        if not (there and error.errno in _ONLY_ITSELF):
+            raise
+        return None
+
+
+def _put(beside: Path, target: Path, mode: int | None, *, there: bool) -> None:
+    """Put the new file in the place of ``target``; where that is held in its place, write over what is there."""
+    try:
         if mode is not None:
             beside.chmod(mode)
         beside.replace(target)
-    except BaseException as error:
-        with suppress(OSError):
-            beside.unlink()
-        if not (there and isinstance(error, OSError) and error.errno in _ONLY_ITSELF):
+    except OSError as error:
+        if not (there and error.errno in _ONLY_ITSELF):
             raise
-        target.write_bytes(data)
+        shutil.copyfile(beside, target)

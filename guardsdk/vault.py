@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Never, Self
 
 from guardsdk.text.redact import redact
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from guardsdk.text.redact import Edit
 
 _TAG_BYTES = 4
+_MARKER = re.compile(rf"\[[A-Z0-9_]+_[0-9A-F]{{{2 * _TAG_BYTES}}}\]")
 _NAME = re.compile(r"[^A-Z0-9]+")
 
 
@@ -22,6 +24,7 @@ class Markers:
     def __init__(self) -> None:
         """Start with number 1 for each label."""
         self._markers: dict[tuple[str, str], str] = {}
+        self._numbers: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def marker(self, label: str, value: str) -> str:
@@ -29,8 +32,8 @@ class Markers:
         name = name_of(label)
         with self._lock:
             if (name, value) not in self._markers:
-                number = 1 + sum(known == name for known, _ in self._markers)
-                self._markers[name, value] = self._made(name, number, value)
+                self._numbers[name] += 1
+                self._markers[name, value] = self._made(name, self._numbers[name], value)
             return self._markers[name, value]
 
     def _made(self, name: str, number: int, value: str) -> str:
@@ -41,6 +44,7 @@ class Markers:
         """Forget every value."""
         with self._lock:
             self._markers.clear()
+            self._numbers.clear()
 
     def __len__(self) -> int:
         """Return how many values are held."""
@@ -80,8 +84,8 @@ class Vault(Markers):
         with self._lock:
             if not self._values or self._tag not in text:
                 return []
-            pattern = re.compile("|".join(map(re.escape, self._values)))
-            return [(at.start(), at.end(), self._values[at.group()]) for at in pattern.finditer(text)]
+            places = ((at, self._values.get(at.group())) for at in _MARKER.finditer(text))
+            return [(*at.span(), value) for at, value in places if value is not None]
 
     def restore(self, text: str) -> str:
         """Return ``text`` with every marker replaced by its value, and no marker that a value may hold."""

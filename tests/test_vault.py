@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from guardsdk.text.redact import redact
 from guardsdk.vault import Vault
+from tests.text.test_steps import calls
 
 
 def test_the_same_value_has_the_same_marker_and_comes_back() -> None:
@@ -66,3 +67,11 @@ def test_what_is_taken_out_comes_back_as_it_was(text: str, cuts: list[int]) -> N
     spans = list(zip(bounds[::2], bounds[1::2], strict=False))
     redacted = redact(text, [(start, end, vault.marker("secret", text[start:end])) for start, end in spans])
     assert vault.restore(redacted) == text
+
+
+def test_the_thousandth_value_costs_no_more_than_the_first() -> None:
+    vault = Vault()
+    first = calls(lambda: vault.marker("secret", "sk-first"))
+    for number in range(1_000):
+        vault.marker("secret", f"sk-{number}")
+    assert calls(lambda: vault.marker("secret", "sk-last")) <= first

@@ -161,7 +161,7 @@ def moment(given: str) -> datetime:
     """Read a date or time of a command line; UTC unless it says so."""
     try:
         when = datetime.fromisoformat(given)
-    except ValueError:
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):  # in another zone the year may be 0
         msg = "must be a date or a time, such as 2026-11-25 or 2026-11-25T14:30"
         raise ArgumentTypeError(msg) from None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentTypeError
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from guardsdk.decisions.log import DecisionLog
 from guardsdk.decisions.parquet import to_parquet
 from guardsdk.decisions.query import COUNTED, Query, count, records
 from guardsdk.decisions.verify import anchors_of, verify
+from guardsdk.disk import read_file, whole_file
 from guardsdk.errors import InputError
 from guardsdk.policy.reading import nearest
 from guardsdk.verdict import Action, Stage, Status
@@ -115,8 +117,10 @@ def _query(options: Namespace) -> Exit:
         rows = ((*group, str(number)) for group, number in groups.items())
         say_all(table([(*options.by, "decisions"), *rows]))
     elif options.csv is not None:
-        with options.csv.open("w", encoding="utf-8", newline="") as stream:
-            found = to_csv(records(options.path, query), stream)
+        with whole_file(options.csv) as stream:
+            text = TextIOWrapper(stream, encoding="utf-8", newline="")
+            found = to_csv(records(options.path, query), text)
+            text.detach()  # flushes it, and leaves the file to its owner
         complain(f"{found} decisions written to {options.csv}")
     elif options.parquet is not None:
         found = to_parquet(records(options.path, query), options.parquet)
@@ -143,13 +147,13 @@ def _actor(options: Namespace) -> str | None:
     if options.actor is not None:
         msg = "give --actor or --actor-name, not both"
         raise InputError(msg)
-    key = options.path.with_name(options.path.name + ".key")
-    return DecisionLog(options.path, actor_key=key.read_bytes()).pseudonym(options.actor_name)
+    key = read_file(Place(options.path).key)
+    return DecisionLog(options.path, actor_key=key).pseudonym(options.actor_name)
 
 
 def _time(given: str) -> str:
     """Return the time as lines have it."""
-    return f"{moment(given):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{moment(given).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"  # %Y leaves out zeros
 
 
 def _groups(given: str) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from guardsdk.errors import DecisionLogError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,6 +30,7 @@ START: Final = "0" * 64
 
 _END = re.compile(rb',"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\Z')
 _BEGIN = re.compile(rb'\{"v":1,"seq":(\d{1,18}),"kind":"(\w+)","time":"([^"]{27})"')
+_NEWER = re.compile(rb'\{"v":(?!1,)\d+,"seq":\d')
 _HASH_LENGTH = len(',"hash":""}') + 64
 _END_LENGTH = len(',"prev":""') + 64 + _HASH_LENGTH
 
@@ -91,8 +94,14 @@ def encoded(line: Line) -> bytes:
 
 
 def parsed(raw: bytes) -> Line | None:
-    """Return the line in ``raw`` (without its end), or none where it is not one of ours or not whole."""
+    """Return the line in ``raw`` (without its end), or none where it is not one of ours or not whole.
+
+    Raises ``DecisionLogError`` where a later version wrote it: what is none of ours is cut off at the end of a log.
+    """
     begin, end = _BEGIN.match(raw), _END.match(raw, max(len(raw) - _END_LENGTH, 0))
+    if begin is None and end is not None and _NEWER.match(raw):
+        msg = "the decision log holds records of a later version of guardsdk; use that one"
+        raise DecisionLogError(msg)
     if begin is None or end is None:
         return None
     return Line(

@@ -18,6 +18,7 @@ TRUTHS: Final = ("allowed", "cached", "stopped_early")
 LISTS: Final = ("findings", "reasons", "layers")
 MAPS: Final = ("scores", "thresholds", "margins")
 REFS: Final = ("model", "policy")
+PARTS: Final = ("name", "version", "digest")
 
 COLUMNS: Final = (
     *WHOLE,
@@ -27,7 +28,7 @@ COLUMNS: Final = (
     *TRUTHS,
     *LISTS,
     *MAPS,
-    *(f"{ref}_{part}" for ref in REFS for part in ("name", "version", "digest")),
+    *(f"{ref}_{part}" for ref in REFS for part in PARTS),
 )
 """Columns of a table. Those of ``LISTS`` and ``MAPS`` hold JSON in CSV, as their length differs from row to row."""
 
@@ -36,8 +37,8 @@ def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of one record."""
     row = {name: record.get(name) for name in (*WHOLE, *WORDS, *WORDS_BEHIND, *NUMBERS, *TRUTHS, *LISTS, *MAPS)}
     for ref in REFS:
-        for part, value in (record.get(ref) or {}).items():
-            row[f"{ref}_{part}"] = value
+        known = record.get(ref) or {}  # a later version may say more of it
+        row |= {f"{ref}_{part}": known.get(part) for part in PARTS}
     return row
 
 

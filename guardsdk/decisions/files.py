@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.decisions.entry import Line, digest_of, parsed
+from guardsdk.disk import open_file
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from typing import BinaryIO
 
 _BLOCK = 16 * 1024
+
+File = Path | int
+"""A file by its path, or by the descriptor of one that is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Place:
         found = [
             (int(match[1]), one)
             for one in self.path.parent.iterdir()
-            if (match := name.fullmatch(one.name)) is not None
+            if (match := name.fullmatch(one.name)) is not None and one.is_file()
         ]
         return sorted(found)
 
@@ -67,6 +74,24 @@ class Place:
                 raise DecisionLogError(msg)
             return closed
         return [*closed, self.path]
+
+    @contextmanager
+    def reading(self) -> Iterator[list[File]]:
+        """Give every file as ``every`` does, all of one moment, however often the log goes on to a next file meanwhile.
+
+        The newest is open: where it is closed before its turn comes, its name is that of the next one.
+        """
+        try:
+            newest = open_file(self.path)
+        except FileNotFoundError:
+            yield [*self.every()]
+            return
+        try:
+            found = os.fstat(newest)
+            closed = [one for _, one in self.all_closed()]
+            yield [*takewhile(lambda one: not os.path.samestat(one.stat(), found), closed), newest]
+        finally:
+            os.close(newest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +164,9 @@ def _read(descriptor: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def opening(path: Path) -> tuple[int, str] | None:
+def opening(file: File) -> tuple[int, str] | None:
     """Return number and time of the file from its first line, or none where that is not an opening."""
-    with path.open("rb") as stream:
+    with at_start(file) as stream:
         raw = stream.readline().rstrip(b"\n")
     line = parsed(raw)
     if line is None or line.kind != "open":
@@ -152,7 +177,21 @@ def opening(path: Path) -> tuple[int, str] | None:
         return None
 
 
-def raw_lines(path: Path) -> Iterator[bytes]:
+def last_of(file: File) -> Line | None:
+    """Return the last whole line of a file."""
+    with at_start(file) as stream:
+        return last_line(stream.fileno(), os.fstat(stream.fileno()).st_size)[0]
+
+
+def raw_lines(file: File) -> Iterator[bytes]:
     """Yield every line of a file, its end included where it has one."""
-    with path.open("rb", buffering=1 << 20) as stream:
+    with at_start(file, buffering=1 << 20) as stream:
         yield from stream
+
+
+def at_start(file: File, buffering: int = -1) -> BinaryIO:
+    """Return a stream over all of ``file``; one that was open stays so."""
+    if not isinstance(file, int):
+        return open(open_file(file), "rb", buffering)  # noqa: PTH123  a descriptor; the caller's to close
+    os.lseek(file, 0, os.SEEK_SET)
+    return open(file, "rb", buffering, closefd=False)

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.decisions.export import COLUMNS, LISTS, MAPS, NUMBERS, TRUTHS, WHOLE, row_of
+from guardsdk.disk import whole_file
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def to_parquet(records: Iterable[Mapping[str, Any]], path: Path) -> int:
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
     rows, source = 0, iter(records)
     try:
-        with parquet.ParquetWriter(path, schema) as writer:
+        with whole_file(path) as stream, parquet.ParquetWriter(stream, schema) as writer:
             while batch := [_row(record) for record in islice(source, _ROWS)]:
                 writer.write_table(pa.Table.from_pylist(batch, schema=schema))
                 rows += len(batch)

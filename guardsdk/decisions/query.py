@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.decisions.entry import parsed
-from guardsdk.decisions.files import Place, opening
+from guardsdk.decisions.files import Place, at_start, last_of, opening
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from guardsdk.decisions.files import File
 
 FIELDS: Final = ("time", "stage", "action", "status", "principle", "actor")
 """What decisions can be found by, in the order in which every line has them."""
@@ -155,21 +157,20 @@ def _found(path: Path, query: Query, pattern: re.Pattern[bytes]) -> Iterator[tup
     match, always = pattern.match, query.since is None and query.until is None
     needle, time = _needle(query), pattern.groupindex.get("time", 0)
     try:
-        for file in _files(path, query):
-            for block in _blocks(file):
-                # Lines without what is looked for are jumped over, which takes a fraction of looking at their fields.
-                at, find = 0, block.find
-                while at < len(block):
-                    if needle is not None:
-                        hit = find(needle, at)
-                        if hit < 0:
-                            break
-                        at = max(at, block.rfind(b"\n", at, hit) + 1)
-                    end = find(b"\n", at) + 1
-                    found = match(block, at, end)
-                    if found is not None and (always or since <= found[time] < until):
-                        yield found, end
-                    at = end
+        for block in _blocks(path, query):
+            # Lines without what is looked for are jumped over, which takes a fraction of looking at their fields.
+            at, find = 0, block.find
+            while at < len(block):
+                if needle is not None:
+                    hit = find(needle, at)
+                    if hit < 0:
+                        break
+                    at = max(at, block.rfind(b"\n", at, hit) + 1)
+                end = find(b"\n", at) + 1
+                found = match(block, at, end)
+                if found is not None and (always or since <= found[time] < until):
+                    yield found, end
+                at = end
     except DecisionLogError:
         raise
     except OSError as error:
@@ -177,36 +178,41 @@ def _found(path: Path, query: Query, pattern: re.Pattern[bytes]) -> Iterator[tup
         raise DecisionLogError(msg) from None
 
 
-def _blocks(file: Path) -> Iterator[bytes]:
-    """Yield the whole lines of ``file``, many at a time; what is behind the last end of a line was torn."""
-    rest = b""
-    with file.open("rb", buffering=0) as stream:
-        while part := stream.read(BLOCK):
-            end = part.rfind(b"\n") + 1
-            if end:
-                yield b"".join((rest, memoryview(part)[:end]))
-                rest = part[end:]
-            else:
-                rest += part
+def _blocks(path: Path, query: Query) -> Iterator[bytes]:
+    """Yield the whole lines of the files that may hold what is wanted, many at a time, the oldest first.
+
+    What is behind the last end of a line in a file was torn.
+    """
+    with Place(path).reading() as files:
+        for file in _wanted(path, query, files):
+            rest = b""
+            with at_start(file, buffering=0) as stream:
+                while part := stream.read(BLOCK):
+                    end = part.rfind(b"\n") + 1
+                    if end:
+                        yield b"".join((rest, memoryview(part)[:end]))
+                        rest = part[end:]
+                    else:
+                        rest += part
 
 
-def _files(path: Path, query: Query) -> Iterator[Path]:
-    """Yield the files that may hold what is wanted, the oldest first."""
-    files = Place(path).every()
+def _wanted(path: Path, query: Query, files: Sequence[File]) -> Iterator[File]:
     begun = [opening(file) for file in files]
     if not any(begun) and all(_foreign(file) for file in files):
         msg = f"{path}: no line at its beginning is a record of a decision log"
         raise DecisionLogError(msg)
     for at, file in enumerate(files):
         # Every line of a file was written before the next was begun. Checks begin before they are written down, so
-        # a file may hold earlier times than its own; never later ones than the next one's.
+        # a file may hold earlier times than its own; later ones than the next one's only where a clock was set back.
         following = begun[at + 1] if at + 1 < len(files) else None
-        if query.since is None or following is None or following[1] >= query.since:
+        early = query.since is not None and following is not None and following[1] < query.since
+        last = last_of(file) if early else None
+        if last is None or last.time >= str(query.since):
             yield file
 
 
-def _foreign(file: Path) -> bool:
+def _foreign(file: File) -> bool:
     """Tell whether ``file`` holds something else: with its opening torn or changed, others of its lines still tell."""
-    with file.open("rb") as stream:
+    with at_start(file) as stream:
         first = stream.read(BLOCK)
     return bool(first) and not any(parsed(line) for line in first.splitlines())

@@ -13,11 +13,13 @@ What it shows, and what it takes to show it:
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from guardsdk.decisions.entry import START, parsed
 from guardsdk.decisions.files import Head, Place, raw_lines, read_head
+from guardsdk.disk import read_file
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from guardsdk.decisions.entry import Line
+    from guardsdk.decisions.files import File
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,11 @@ class Report:
 class _Chain:
     """The walk from line to line."""
 
-    def __init__(self, key: bytes | None, anchors: Mapping[int, str]) -> None:
+    def __init__(self, key: bytes | None, anchors: Mapping[int, str], head: Head | None) -> None:
         self.report = Report()
+        self._head = head
+        self._at_head: str | None = None
+        """Hash of the record that the head names."""
         self._key = key
         self._anchors = dict(anchors)
         self._digest = START
@@ -94,6 +100,8 @@ class _Chain:
         report.records += 1
         report.decisions += line.kind == "decision"
         report.last, self._digest = line.sequence, line.digest
+        if self._head is not None and line.sequence == self._head.sequence:
+            self._at_head = line.digest
         return None
 
     def _unlinked(self, line: Line, file: int) -> str | None:
@@ -115,15 +123,15 @@ class _Chain:
         if event == "expired":
             self._expired = max(self._expired, int(str(content.get("through", 0))))
 
-    def ends(self, head: Head | None) -> str | None:
+    def ends(self) -> str | None:
         """Say what is missing at the beginning and at the end."""
-        report = self.report
+        report, head = self.report, self._head
         if self._before_first > self._expired:
             return f"records 1 to {self._before_first} are missing, and the log does not say that their time was over"
         if head is not None and head.sequence > report.last:
             return f"records {report.last + 1} to {head.sequence} are missing at the end"
-        if head is not None and head.sequence == report.last and head.digest != self._digest:
-            return "the last record is not the one that was written"
+        if head is not None and self._at_head not in {None, head.digest}:
+            return f"record {head.sequence} is not the one that was written"
         later = [number for number in self._anchors if number > report.last]
         if later:
             return f"records {report.last + 1} to {max(later)} are missing at the end: record {max(later)} was anchored"
@@ -131,6 +139,7 @@ class _Chain:
         return None
 
 
+_LOOKS = 3
 _TOLD = ("first", "last", "bytes", "count", "files", "through", "found")
 _EVENTS = {
     "torn": "the writer was killed in the middle of a record, which was cut off",
@@ -156,8 +165,8 @@ def _gap(last: int, found: int) -> str:
 def verify(path: Path, *, key: bytes | None = None, anchors: Mapping[int, str] | None = None) -> Report:
     """Follow the log that is written to ``path`` in memory that does not grow with it.
 
-    A line that a killed writer tore at the very end, and that the next writer will cut off, is a note and no break. Do
-    not call it while the log is written to: the head may be newer than what was read.
+    A line that a killed writer tore at the very end, and that the next writer will cut off, is a note and no break. The
+    log may be written to meanwhile: what is followed is what it was when it was opened, or a little more.
 
     Args:
         path: The file that is written to; its closed files are looked for beside it.
@@ -168,50 +177,54 @@ def verify(path: Path, *, key: bytes | None = None, anchors: Mapping[int, str] |
         DecisionLogError: There is no log, or it cannot be read.
     """
     place = Place(path)
-    chain = _Chain(key, anchors or {})
     try:
-        files = place.every()
-        for file in files:
-            chain.report.broken = _file(chain, file, newest=file == files[-1])
-            chain.report.files += 1
-            if chain.report.broken is not None:
-                return chain.report
-        head = _head(place, key, chain.report.notes)
+        head, head_notes = _head(place, key)  # before the lines, which are written before it
+        chain = _Chain(key, anchors or {}, head)
+        with place.reading() as files:
+            for file in files:
+                name = path.name if isinstance(file, int) else file.name
+                chain.report.broken = _file(chain, file, name, newest=file == files[-1])
+                chain.report.files += 1
+                if chain.report.broken is not None:
+                    return chain.report
     except DecisionLogError:
         raise
     except OSError as error:
         msg = f"{error.filename}: {error.strerror}"
         raise DecisionLogError(msg) from None
-    reason = chain.ends(head)
+    chain.report.notes += head_notes
+    reason = chain.ends()
     if reason is not None:
-        chain.report.broken = Break(files[-1].name, 0, reason)
+        chain.report.broken = Break(name, 0, reason)
     return chain.report
 
 
-def _file(chain: _Chain, path: Path, *, newest: bool) -> Break | None:
+def _file(chain: _Chain, file: File, name: str, *, newest: bool) -> Break | None:
     number = 0
-    for number, raw in enumerate(raw_lines(path), 1):
+    for number, raw in enumerate(raw_lines(file), 1):
         whole = raw.endswith(b"\n")
         line = parsed(raw[:-1]) if whole else None
         if line is None:
             if newest and not whole:
-                chain.report.notes.append(f"{path.name}:{number}: a torn record, which the next writer will cut off")
+                chain.report.notes.append(f"{name}:{number}: a torn record, which the next writer will cut off")
                 continue
-            return Break(path.name, number, "not a record: the line was changed")
+            return Break(name, number, "not a record: the line was changed")
         reason = chain.step(line, raw, opens=number == 1)
         if reason is not None:
-            return Break(path.name, number, reason)
+            return Break(name, number, reason)
     if number == 0 and not newest:
-        return Break(path.name, 0, "the file is empty")
+        return Break(name, 0, "the file is empty")
     return None  # an empty newest file was begun by a writer that was killed; what else is missing the head tells
 
 
-def _head(place: Place, key: bytes | None, notes: list[str]) -> Head | None:
-    raw = place.head.read_bytes() if place.head.exists() else b""
-    head = read_head(raw, key)
-    if head is None:
-        notes.append(f"{place.head.name} is missing or damaged: without an anchor nobody can tell what was cut off")
-    return head
+def _head(place: Place, key: bytes | None) -> tuple[Head | None, list[str]]:
+    """Return the head, and what there is to note of it: read again where a writer may have been at it."""
+    for _ in range(_LOOKS):
+        with suppress(FileNotFoundError):
+            head = read_head(read_file(place.head), key)
+            if head is not None:
+                return head, []
+    return None, [f"{place.head.name} is missing or damaged: without an anchor nobody can tell what was cut off"]
 
 
 def anchors_of(given: Sequence[str]) -> dict[int, str]:

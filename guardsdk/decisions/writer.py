@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.decisions.entry import START, Entry, Line, encoded, line_of, note, timestamp
-from guardsdk.decisions.files import Head, Place, last_line, opening, read_head, write_all, write_head
+from guardsdk.decisions.files import Head, Place, last_line, last_of, opening, read_head, write_all, write_head
 from guardsdk.decisions.locking import locked
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Writer:
                 os.fsync(descriptor)
                 os.close(descriptor)
                 descriptor = -1
-                self._place.path.rename(self._place.closed(tail.file))
+                _closed(self._place.path, self._place.closed(tail.file))
                 descriptor = os.open(self._place.path, _OPEN, 0o600)
                 notes, expired = self._expired(tail.opened)
                 tail = self._begun(descriptor, tail, notes)  # which says what is removed before it is
@@ -133,7 +134,7 @@ class Writer:
             tail = _tail_of(line, begun[0] if begun else number + 1, begun[1] if begun else line.time)
         else:
             tail = Tail(number)
-            if known and (before := _last_of(known[-1][1])) is not None:
+            if known and (before := last_of(known[-1][1])) is not None:
                 tail = replace(tail, sequence=before.sequence, digest=before.digest)
         os.lseek(head_file, 0, os.SEEK_SET)
         raw = os.read(head_file, _HEAD_BYTES)
@@ -184,7 +185,7 @@ class Writer:
         paths: list[Path] = []
         last: Line | None = None
         for _, path in self._place.all_closed():
-            line = _last_of(path)
+            line = last_of(path)
             if line is None or _seconds(line.time) >= oldest:
                 break
             paths.append(path)
@@ -206,12 +207,11 @@ def _tail_of(line: Line, file: int, opened: str) -> Tail:
     return Tail(file, line.sequence, line.digest, _seconds(opened))
 
 
-def _last_of(path: Path) -> Line | None:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        return last_line(descriptor, os.fstat(descriptor).st_size)[0]
-    finally:
-        os.close(descriptor)
+def _closed(path: Path, closed: Path) -> None:
+    """Rename a full file; ``FileExistsError`` where there is one of that name, which somebody put there."""
+    if closed.exists():
+        raise FileExistsError(errno.EEXIST, "is in the way of the file to be closed; move it elsewhere", str(closed))
+    path.rename(closed)
 
 
 def _seconds(when: str) -> float:

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from guardsdk.incidents.clocks import Clock
 
 Words = Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"\S")]
-Moment = Annotated[AwareDatetime, AfterValidator(lambda when: when.astimezone(UTC))]
+
+
+def _in_utc(when: datetime) -> datetime:
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:  # which pydantic takes for a fault of ours
+        msg = "must lie in the years 1 to 9999 in UTC"
+        raise ValueError(msg) from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class DecisionLink(Frozen):

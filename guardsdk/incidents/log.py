@@ -97,13 +97,19 @@ class IncidentLog:
         return verify(self.path, key=self._key)
 
     def _events(self) -> Iterable[Written]:
+        before = 0
         for file in Place(self.path).every():
             for raw in raw_lines(file):
-                line = parsed(raw.rstrip(b"\n"))
-                if line is None or line.kind != KIND:
-                    continue
-                record = json.loads(raw)
-                yield Written(seq=line.sequence, hash=line.digest, time=record["time"], event=event_of(record))
+                if not raw.endswith(b"\n"):
+                    continue  # torn by whatever ended its writer, and cut off by the next
+                line = parsed(raw[:-1])
+                if line is None:
+                    msg = f"record {before + 1} is not what was written, and nobody knows which incident it is of"
+                    raise ValueError(msg)
+                before = line.sequence
+                if line.kind == KIND:
+                    record = json.loads(raw)
+                    yield Written(seq=line.sequence, hash=line.digest, time=record["time"], event=event_of(record))
 
     def _write(self, event: Event) -> Incident:
         self.path.parent.mkdir(parents=True, exist_ok=True)

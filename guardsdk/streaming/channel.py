@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from guardsdk.extract.words import spoken
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from guardsdk.text.segments import Pace
 
 Span = tuple[int, int]
+
+_KEPT = 4
+"""How many times longer what a window keeps back may be than what goes out after it."""
+_START, _STOP = itemgetter(0), itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,13 @@ class Channel:
     def due(self) -> Window | None:
         """Return the next segment that is complete, with all that was not released yet and something before it.
 
-        Segments of which nothing could go out, within a private key for one, wait for the one that ends it.
+        Segments of which nothing could go out, within a private key for one, wait for the one that ends it; those of
+        which little could, as between lines of a key, for others: each window holds all that is kept back once more.
         """
         while self._ends:
             end = self._ends.popleft()
-            if release_point(self._recent, end - self._dropped) + self._dropped > self.released:
+            point = release_point(self._recent, end - self._dropped) + self._dropped
+            if point > self.released and end - point <= _KEPT * (point - self.released):
                 return self._window(end, last=False)
         return None
 
@@ -124,7 +132,8 @@ class Channel:
 
     def is_cut(self, start: int, end: int) -> bool:
         """Return whether any of these characters is cut out."""
-        return any(begun < end and start < stop for begun, stop, _ in reversed(self.edits))
+        at = bisect_left(self.edits, end, key=_START)  # apart and in order, so only the last that begins before it
+        return at > 0 and start < self.edits[at - 1][1]
 
     def is_late(self, span: Span, window: Window) -> bool:
         """Return whether a passage has gone out as it is, so that it can no longer be cut out.
@@ -139,9 +148,8 @@ class Channel:
         end = min(end, self.released)
         kept: list[str] = []
         at = start
-        for begun, stop, instead in self.edits:
-            if stop <= start or begun >= end:
-                continue
+        first, after = bisect_right(self.edits, start, key=_STOP), bisect_left(self.edits, end, key=_START)
+        for begun, stop, instead in self.edits[first:after]:
             if begun >= start:
                 kept += [text[at - start : begun - start], instead]
             at = max(at, min(stop, end))

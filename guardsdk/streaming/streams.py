@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextvars
 import inspect
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from guardsdk.calling.steps import Steps
     from guardsdk.streaming.held import Pair
     from guardsdk.verdict import Verdict
+
+_logger = logging.getLogger("guardsdk")
 
 T = TypeVar("T")
 
@@ -120,6 +124,16 @@ class _Stream:
         verdict = self._held.verdict
         return (yield from self._follow.stop(self._held.stopped if verdict is None else verdict, self._fresh))
 
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
+        """Log an error of closing the source where the stream was stopped: the verdict must not be lost over it."""
+        try:
+            yield
+        except Exception as error:
+            if self._held.stopped is None:
+                raise
+            _logger.warning("closing the source of a stopped stream raised %s", type(error).__qualname__)
+
     def _restart(self) -> None:
         self._held = Held(self._rules)
         self._sent.clear()
@@ -207,7 +221,8 @@ class GuardedStream(_Stream, Generator[T, Any, Any]):
     def _close(self) -> None:
         for owner in (self._iterator, self._source):
             if callable(close := getattr(owner, "close", None)):
-                close()
+                with self._closing():
+                    close()
 
 
 class AsyncGuardedStream(_Stream, AsyncGenerator[T, Any]):
@@ -287,9 +302,10 @@ class AsyncGuardedStream(_Stream, AsyncGenerator[T, Any]):
 
     async def _close(self) -> None:
         for owner in (self._iterator, self._source):
-            close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
-            if callable(close) and inspect.isawaitable(closed := close()):
-                await closed
+            if callable(close := getattr(owner, "aclose", None) or getattr(owner, "close", None)):
+                with self._closing():
+                    if inspect.isawaitable(closed := close()):
+                        await closed
 
 
 def _method(iterator: object, name: str, thrown: BaseException | None) -> Callable[..., Any]:

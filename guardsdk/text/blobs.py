@@ -28,14 +28,17 @@ _RUN = re.compile(
 )
 # Every branch begins with a class of characters, which lets the search skip what cannot begin one.
 _NUMBERS = re.compile(
-    r"(?P<bits>[01]{8}(?:[\s,_-]{0,2}[01]{8}){2,})"
-    r"|(?P<hex>[0-9A-Fa-f]{2}(?:[\s:,;-]{1,2}(?:0x)?[0-9A-Fa-f]{2}){5,})"
+    r"(?P<bits>[01]{8}(?:[\s,_-]{0,2}(?:0b)?[01]{8}){2,})"
+    r"|(?P<ascii>[01]{7}(?:[\s,_-]{1,2}(?:0b)?[01]{7}){3,})"
+    r"|(?P<hex>[0-9A-Fa-f]{2}[hH]?(?:[\s:,;.|+-]{1,2}(?:0x)?[0-9A-Fa-f]{2}[hH]?){5,})"
+    r"|(?P<dump>(?:[0-9A-Fa-f]{4}){1,4}(?:[\s:,;.|-]{1,2}(?:0x)?(?:[0-9A-Fa-f]{2}){1,8}){2,})"
     r"|(?P<decimal>[0-9]{2,3}(?:[\s,;]{1,2}[0-9]{2,3}){7,})"
 )
 _MORSE_CODE = re.compile(r"(?P<morse>(?<![^\s/|])[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,6}){7,})")
 _HEX_DIGITS: Final = "0123456789abcdefABCDEF"
 _ASCII_FIRST: Final = frozenset(string.ascii_uppercase + "abcdef")
 """What stands first in four characters of base64 whose first byte is ASCII: most words show that they are none."""
+_OCTAL = re.compile("(?:[01][0-7]{2})+")
 _DIGITS = str.maketrans("", "", "0123456789")
 _LEAST_DIGITS = 6
 """In the shortest run of numbers: every ASCII letter has a digit in its hexadecimal code."""
@@ -56,7 +59,7 @@ _PROBE = 64
 
 def unpacked(text: str) -> list[Undone]:
     """Return an edit for every packed run of ``text`` that unpacks to a text somebody could read."""
-    edits = sorted(_grouped(text))  # numbers hold no dots, so the two kinds never overlap
+    edits = sorted(_grouped(text))  # between two numbers is no room for Morse code
     taken = iter([(edit.start, edit.end) for edit in edits])
     busy = next(taken, None)
     runs: list[Undone] = []
@@ -79,7 +82,8 @@ def _grouped(text: str) -> Iterator[Undone]:
         found = _GROUPED[kind](match.group())
         if found is not None:
             start = match.start()
-            yield Undone(start - 2 if text[max(0, start - 2) : start] == "0x" else start, match.end(), found, kind)
+            prefixed = text[max(0, start - 2) : start] in {"0x", "0b"}
+            yield Undone(start - 2 if prefixed else start, match.end(), found, _NAMES.get(kind, kind))
 
 
 def _run(run: str, start: int) -> Iterator[Undone]:
@@ -97,7 +101,7 @@ def _run(run: str, start: int) -> Iterator[Undone]:
 
 def _unpack(run: str) -> tuple[str, str] | None:
     """Return what ``run`` holds and how it was packed."""
-    core = "".join(run.split()).strip("=")
+    core = "".join(run.split()).strip("=").removeprefix("0x")
     for kind, decode in _DECODERS:
         found = decode(core)
         if found is not None and (len(core) >= _LONG or _plain(found)):
@@ -107,6 +111,9 @@ def _unpack(run: str) -> tuple[str, str] | None:
             found = _base64(twin)
             if found is not None:
                 return found, kind
+        for skip in (1, 2, 3):  # a reader that is told where it begins leaves out what stands before
+            if (found := _base64(core[skip:])) is not None:
+                return found, "base64"
     return None
 
 
@@ -145,13 +152,26 @@ def _base64(core: str) -> str | None:
 
 
 def _bits(run: str) -> str | None:
-    digits = re.sub("[^01]", "", run)
+    digits = "".join(re.findall("[01]{8}", run))
     return readable(int(digits, 2).to_bytes(len(digits) // 8, "big"))
 
 
+def _ascii(run: str) -> str | None:
+    return _english("".join(chr(int(digits, 2)) for digits in re.findall("[01]{7}", run)))
+
+
+def _dump(run: str) -> str | None:
+    """Read bytes that stand in groups, as dates, numbers of cards and of phones do: only English proves anything."""
+    found = _hex(re.sub("0x|[^0-9A-Fa-f]", "", run))
+    return None if found is None else _english(found)
+
+
 def _decimal(run: str) -> str | None:
-    codes = [int(number) for number in re.findall("[0-9]+", run)]
-    return _english("".join(map(chr, codes)))
+    numbers = re.findall("[0-9]+", run)
+    found = _english("".join(chr(int(number)) for number in numbers))
+    if found is None and _OCTAL.fullmatch("".join(numbers)):
+        return _english("".join(chr(int(number, 8)) for number in numbers))
+    return found
 
 
 def _morse(run: str) -> str | None:
@@ -169,9 +189,12 @@ _DECODERS: tuple[tuple[str, Callable[[str], str | None]], ...] = (
     ("base32", _base32),
     ("base64", _base64),
 )
+_NAMES: Final = {"ascii": "bits", "dump": "hex"}
 _GROUPED: dict[str, Callable[[str], str | None]] = {
     "bits": _bits,
+    "ascii": _ascii,
     "hex": lambda run: _hex(re.sub("0x|[^0-9A-Fa-f]", "", run)),
+    "dump": _dump,
     "decimal": _decimal,
     "morse": _morse,
 }

@@ -1,4 +1,4 @@
-"""Characters written as their codes: URL, HTML, backslash, ``U+`` and quoted-printable escapes."""
+"""Text written as code: URL, HTML, backslash, ``U+`` and quoted-printable escapes, and strings put together with +."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _FEW = 3
 """Letters, or joints between words, that must come out of the escapes of one kind: ordinary text escapes a sign here
 and there, and what matters in it can be read as it stands."""
 _LAST = 0x10FFFF
-_URL = re.compile("(?:%[0-9A-Fa-f]{2})+")
-_HTML = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});?")
+_URL = re.compile("(?:%(?:25)*[0-9A-Fa-f]{2})+|(?:%u[0-9A-Fa-f]{4})+")
+_ESCAPED_MARK = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
+_HTML = re.compile("&(?:(?:amp;)*#(?:0{0,9}[0-9]{1,7}|[xX]0{0,9}[0-9A-Fa-f]{1,6})|[A-Za-z][A-Za-z0-9]{1,30});?")
+_JOINED = re.compile(r"""(?<=[\w ])(["'])\s?\+\s?\1""")
 _BACKSLASH = re.compile(
     r"(?:\\x[0-9A-Fa-f]{2}|\\[0-3][0-7]{2})+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
 )
 _CODE_POINT = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
 # Begins with the one character that every branch does, which lets the search skip all others.
-_QUOTED = re.compile(r"=(?:[0-9A-F]{2}(?:=[0-9A-F]{2})+|(?<=\w=)(?:20|\r?\n)(?=\w))")
+_QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})+|(?<=\w=)(?:20|\r?\n)(?=\w))")
 _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
@@ -67,7 +69,13 @@ def _bytes(digits: str) -> str:
 
 
 def _percent(run: str) -> str:
-    return _bytes(run.replace("%", ""))
+    if run.startswith("%u"):
+        return _units(int(digits, 16) for digits in run.split("%u")[1:])
+    return _bytes(_ESCAPED_MARK.sub("", run).replace("%", ""))
+
+
+def _html(run: str) -> str:
+    return html.unescape("&" + run[run.index("#") :] if "#" in run else run)
 
 
 def _quoted(run: str) -> str:
@@ -78,15 +86,18 @@ def _character(code: int) -> str:
     return chr(code) if code <= _LAST else "\ufffd"
 
 
+def _units(codes: Iterable[int]) -> str:
+    # Two halves may be one character, as JSON writes those beyond the first 65,536.
+    return "".join(map(_character, codes)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _code_points(run: str) -> str:
     return "".join(_character(int(digits, 16)) for digits in _HEX.findall(run.replace("U+", " ")))
 
 
 def _backslashes(run: str) -> str:
     if run.startswith(("\\u", "\\U")):
-        codes = [int(next(filter(None, match.groups())), 16) for match in _BACKSLASHED.finditer(run)]
-        # Two halves of one character, as JSON writes those beyond the first 65,536.
-        return "".join(map(_character, codes)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _units(int(next(filter(None, match.groups())), 16) for match in _BACKSLASHED.finditer(run))
     parts = (match for match in _BACKSLASHED.finditer(run))
     codes = [int(match["byte"], 16) if match["byte"] else int(match["octal"], 8) for match in parts]
     return bytes(codes).decode("utf-8", "replace")
@@ -94,9 +105,10 @@ def _backslashes(run: str) -> str:
 
 _KINDS: tuple[tuple[str, re.Pattern[str], str, Callable[[str], str]], ...] = (
     ("%", _URL, "url", _percent),
-    ("&", _HTML, "html", html.unescape),
+    ("&", _HTML, "html", _html),
     ("\\", _BACKSLASH, "unicode_escapes", _backslashes),
     ("U+", _CODE_POINT, "code_points", _code_points),
     ("=", _QUOTED, "quoted_printable", _quoted),
+    ("+", _JOINED, "joined_strings", lambda _: ""),
 )
 """A mark without which there is nothing to look for, the pattern, the kind and its decoder."""

@@ -23,6 +23,8 @@ _GROWTH = 4
 
 _STOPS = frozenset(".!?…:;。！？；：।؟")  # noqa: RUF001  sentences end so in other scripts
 _CLOSERS = frozenset("\"')]}*_`»”’」』）")  # noqa: RUF001  what may follow the stop of a sentence
+_JOINTS = frozenset("\"',;|&<[{")
+"""Signs before which no value goes on: where a text without white space has to be cut, it is cut there."""
 _GROUP = re.compile(r"(?=\D*\d)[\w+()/.\-]*[\w)]")
 """A token that may be one group of a number: it has a digit and does not end a sentence."""
 _BLOB = re.compile(r"[A-Za-z0-9+/=_\-]{24,}")
@@ -55,7 +57,7 @@ class Segmenter:
     A segment ends before white space: after a sentence, a colon or a line once it is long enough (``pace.shortest``),
     after any word once it has ``pace.longest`` characters. In scripts without white space it ends after a stop or, a
     little later, between two letters. Anything else without white space may be a value and stays whole up to
-    ``LONGEST_VALUE``.
+    ``LONGEST_VALUE``; what is longer, such as JSON in one line, is cut before a sign that stands between values.
     """
 
     def __init__(self, pace: Pace) -> None:
@@ -63,6 +65,7 @@ class Segmenter:
         self._pace = pace
         self._at = 0
         self._start = 0
+        self._joint = 0
         self._shortest = pace.shortest
         self._last = " "
         self._stopped = False
@@ -71,10 +74,12 @@ class Segmenter:
         """Take in the next ``piece`` and return the ends of segments it brought, as positions in the whole text."""
         ends: list[int] = []
         for character in piece:
-            if self._ends_before(character):
-                ends.append(self._at)
-                self._start = self._at
-                self._shortest = max(self._pace.shortest, min(self._at // _GROWTH, self._pace.longest // 2))
+            if end := self._end_before(character):
+                ends.append(end)
+                self._start = end
+                self._shortest = max(self._pace.shortest, min(end // _GROWTH, self._pace.longest // 2))
+            if character in _JOINTS:
+                self._joint = self._at
             if character in _STOPS:
                 self._stopped = True
             elif character not in _CLOSERS:
@@ -83,16 +88,19 @@ class Segmenter:
             self._at += 1
         return ends
 
-    def _ends_before(self, character: str) -> bool:
+    def _end_before(self, character: str) -> int:
+        """Return the end of the segment where ``character``, the next one, shows that it has ended, else 0."""
         size = self._at - self._start
         if size < self._shortest:
-            return False
+            return 0
         if character.isspace():
             stopped = self._stopped or character == "\n"
-            return size >= self._pace.longest or stopped
+            return self._at if stopped or size >= self._pace.longest else 0
         if _spaceless(character) and (self._stopped or _spaceless(self._last)):
-            return self._stopped or size >= self._pace.longest + _LONGEST_WORD
-        return size >= LONGEST_VALUE
+            return self._at if self._stopped or size >= self._pace.longest + _LONGEST_WORD else 0
+        if size < LONGEST_VALUE:
+            return 0
+        return self._joint if self._joint - self._start >= self._shortest else self._at
 
 
 def _spaceless(character: str) -> bool:

@@ -7,14 +7,26 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.text.english import FORMS, known_share, plausible, segment, words_of
+from guardsdk.text.english import FORMS, known_share, plausible, reads_as_english, segment, words_of
 from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[\s._*|/~+,-]{1,3}[^\W_](?![^\W_])){4,}")
-_GAP = re.compile(r"[\s._*|/~+,-]{1,3}")
+_SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,11}[^\W_](?![^\W_])){4,}")
+"""Between two letters may stand what code has between the letters of a list, and a space in quotes."""
+_GAP = re.compile(r"[\W_]{1,11}")
+_INSIDE = r"(?:\*{1,3}|~~|[\\-]|</?[A-Za-z]{1,10}>|<!--[^<>]{0,100}-->)"
+_SEAM = re.compile(f"(?<=[A-Za-z]){_INSIDE}(?=[A-Za-z])")
+_PARTED = re.compile(rf"(?<![A-Za-z])[A-Za-z]+(?:{_INSIDE}[A-Za-z]+)+(?P<closed>\*{{1,3}}|~~|</[A-Za-z]{{1,10}}>)?")
+_FEW_PARTED = 3
+"""Words in parts that no ordinary text holds by accident: some have a hyphen in one spelling and none in another."""
+_TOGETHER = re.compile("[A-Za-z]{32,}")
+_FEWEST_TOGETHER = 6
+"""Words written as one: names in code and of hosts rarely have as many."""
+_ALL_BUT_NAMES = 0.95
+_USUAL_WORD = 4
+"""Letters of a word on average, at least: chance finds shorter ones."""
 _ENGLISH = 0.5
 """Share of letters in known words that a run of single letters must give."""
 _SIGNS = "A-Za-z0-9@$!|"
@@ -36,8 +48,40 @@ _ENOUGH = 2
 
 
 def unspaced(text: str) -> list[Undone]:
-    """Return the edits that close up runs of single letters, where that gives English words."""
-    return [edit for match in _SPACED.finditer(text) for edit in _close(match.group(), match.start())]
+    """Return the edits that close up runs of single letters and words in parts, and that part words written as one.
+
+    Only where that gives English words.
+    """
+    edits = [edit for match in _SPACED.finditer(text) for edit in _close(match.group(), match.start())]
+    together = [edit for match in _TOGETHER.finditer(text) for edit in _part(match.group(), match.start())]
+    parted = list(_parted(text)) if len(_SEAM.findall(text)) >= _FEW_PARTED else []
+    if parted or together:
+        taken = {at for edit in edits for at in range(edit.start, edit.end)}
+        edits = sorted([*edits, *together, *(edit for edit in parted if edit.start not in taken)])
+    return edits
+
+
+def _part(run: str, start: int) -> Iterator[Undone]:
+    """Yield an edit for the last letter of each word of ``run`` but the last: a space follows it."""
+    words = segment(run.lower())
+    many = _FEWEST_TOGETHER <= len(words) <= len(run) // _USUAL_WORD
+    if many and known_share(words) >= _ALL_BUT_NAMES and reads_as_english(words):
+        for end in itertools.accumulate(map(len, words[:-1])):
+            yield Undone(start + end - 1, start + end, run[end - 1] + " ", "together")
+
+
+def _parted(text: str) -> Iterator[Undone]:
+    """Yield an edit for everything inside words that are known without it, where there are several of them."""
+    found: list[list[tuple[int, int]]] = []
+    for match in _PARTED.finditer(text):
+        end = match.start("closed") if match["closed"] else match.end()
+        parts = _SEAM.split(text[match.start() : end].lower())
+        if len(word := "".join(parts)) >= _SURE and word in FORMS and not all(part in FORMS for part in parts):
+            seams = [seam.span() for seam in _SEAM.finditer(text, match.start(), end)]
+            found.append([*seams, match.span("closed")] if match["closed"] else seams)
+    if len(found) >= _FEW_PARTED:
+        for start, end in itertools.chain.from_iterable(found):
+            yield Undone(start, end, "", "parted")
 
 
 def _close(run: str, start: int) -> Iterator[Undone]:

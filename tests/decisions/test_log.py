@@ -246,3 +246,31 @@ def test_rules_that_cannot_be_meant_are_refused() -> None:
 def test_a_pseudonym_is_given_before_the_first_line_makes_the_folder(tmp_path: Path) -> None:
     log = DecisionLog(tmp_path / "new" / "decisions.jsonl")
     assert log.pseudonym("eve") == DecisionLog(tmp_path / "new" / "decisions.jsonl").pseudonym("eve")
+
+
+def test_a_file_in_the_way_of_the_one_to_be_closed_is_not_written_over(written: Written) -> None:
+    log = written.fill(1, max_bytes=4096)
+    written.place.closed(1).write_text("kept")
+    with pytest.raises(DecisionLogError, match=r"decisions\.000001\.jsonl: is in the way .* move it elsewhere"):
+        written.fill(20, max_bytes=4096)
+    assert written.place.closed(1).read_text() == "kept"
+    written.place.closed(1).unlink()
+    log.record([record()])
+    assert verify(written.path).sound
+
+
+def test_a_folder_with_the_name_of_a_closed_file_is_none_of_the_log(written: Written) -> None:
+    written.place.closed(7).mkdir()
+    written.fill(3)
+    assert verify(written.path).sound
+    assert len(written.place.every()) == 1
+
+
+def test_records_of_a_later_version_are_refused_and_not_cut_off(written: Written) -> None:
+    written.fill(2)
+    later = written.path.read_bytes() + written.path.read_bytes().splitlines()[-1].replace(b'"v":1', b'"v":2') + b"\n"
+    written.path.write_bytes(later)
+    for use in (lambda: written.log().record([record()]), lambda: verify(written.path)):
+        with pytest.raises(DecisionLogError, match="a later version of guardsdk"):
+            use()
+    assert written.path.read_bytes() == later

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import sys
+import time
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
@@ -11,11 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from guardsdk.decisions import LogRules
 from guardsdk.decisions import query as module
+from guardsdk.decisions.entry import Entry, timestamp
 from guardsdk.decisions.query import FIELDS, Query, count, fronts, records
+from guardsdk.decisions.verify import verify
+from guardsdk.decisions.writer import Writer
 from guardsdk.errors import DecisionLogError
 from guardsdk.verdict import Stage
-from tests.decisions.conftest import Written, record
+from tests.decisions.conftest import START_NS, Written, record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -260,3 +267,52 @@ def test_the_command_verifies(mixed: Written, run: Runner) -> None:
     assert broken["file"] == "decisions.000002.jsonl"
     assert f"decisions.000002.jsonl:{broken['line']}: the record does not match its hash" in run.err
     assert run.alone("log", "verify", mixed.path.with_name("none.jsonl")) == 2
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_that_cannot_be_finished_leaves_the_one_before(mixed: Written, run: Runner, kind: str) -> None:
+    target = mixed.path.with_suffix(f".{kind}")
+    assert run.alone("log", "query", mixed.path, f"--{kind}", target) == 0
+    before = target.read_bytes()
+    mixed.path.write_bytes(mixed.path.read_bytes().replace(b'"coverage":', b'"coverage":x'))
+    assert run.alone("log", "query", mixed.path, f"--{kind}", target) != 0
+    assert target.read_bytes() == before
+    assert not list(target.parent.glob(".guardsdk-*"))
+
+
+def test_what_a_later_version_adds_to_a_record_does_not_stop_a_table(written: Written, run: Runner) -> None:
+    written.fill(1)
+    entry = {"stage": "input", "action": "allow", "status": "complete", "principle": None, "actor": None}
+    later = {"model": {"name": "m", "version": "1", "digest": "d", "signature": "s"}, "mood": "calm"}
+    Writer(written.place, LogRules(), None).append([Entry("decision", timestamp(0), {**entry, **later})])
+    target = written.path.with_suffix(".csv")
+    assert run.alone("log", "query", written.path, "--csv", target) == 0
+    with target.open(newline="") as stream:
+        assert [row["model_name"] for row in csv.DictReader(stream)] == ["", "m"]
+
+
+def test_a_log_that_goes_on_to_its_next_file_meanwhile_is_read_whole(mixed: Written) -> None:
+    reading = records(mixed.path, Query())
+    found = [next(reading)["seq"]]
+    mixed.path.rename(mixed.place.closed(len(mixed.place.every())))
+    mixed.log(max_bytes=32 * 1024).record([record(500)])
+    assert [*found, *(one["seq"] for one in reading)] == brute(mixed)[:-1]
+
+
+def test_a_clock_that_was_set_back_hides_no_decision(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = written.fill(3)
+    monkeypatch.setattr(time, "time_ns", lambda: START_NS - 3_600 * 10**9)  # the next file begins an hour earlier
+    written.path.rename(written.place.closed(1))
+    log.record([record(4)])
+    assert len(list(records(written.path, Query(since=timestamp(START_NS + 10**9))))) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes among its files")
+def test_a_pipe_in_the_place_of_a_log_is_not_waited_for(tmp_path: Path, run: Runner) -> None:
+    pipe = tmp_path / "decisions.jsonl"
+    os.mkfifo(pipe)
+    for reading in (lambda: list(records(pipe, Query())), lambda: verify(pipe)):
+        with pytest.raises(DecisionLogError, match="a pipe or a device"):
+            reading()
+    pipe.rename(pipe.with_name("decisions.jsonl.key"))
+    assert run.alone("log", "query", pipe, "--actor-name", "ada") == 2

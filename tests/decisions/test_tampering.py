@@ -9,14 +9,16 @@ import pytest
 
 from guardsdk.decisions import DecisionLog
 from guardsdk.decisions.entry import Entry, encoded, line_of
+from guardsdk.decisions.files import raw_lines
 from guardsdk.decisions.verify import anchors_of, verify
 from guardsdk.errors import DecisionLogError
 from tests.decisions.conftest import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from guardsdk.decisions.files import File
     from tests.decisions.conftest import Written
 
 KEY = b"secret of the auditor"
@@ -183,3 +185,18 @@ def test_where_there_is_no_log_that_is_an_error(tmp_path: Path) -> None:
         verify(tmp_path / "decisions.jsonl")
     with pytest.raises(DecisionLogError, match="there is no decision log"):
         verify(tmp_path / "none" / "decisions.jsonl")
+
+
+def test_a_log_is_followed_while_it_is_written_to(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = written.fill(30, max_bytes=8 * 1024)
+    read = raw_lines
+
+    def busy(file: File) -> Iterator[bytes]:
+        for line in read(file):
+            log.record([record()])
+            yield line
+
+    monkeypatch.setattr("guardsdk.decisions.verify.raw_lines", busy)
+    report = verify(written.path)
+    assert report.broken is None
+    assert report.decisions >= 30

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -175,3 +175,24 @@ def test_an_export_says_how_things_stand_and_never_that_a_duty_is_met(log: Incid
     assert told["severity"] == "serious"
     assert told["clocks"][0]["standing"].startswith("overdue by 20 d")
     assert json.dumps(told)
+
+
+def test_a_moment_that_has_no_place_in_utc_is_refused(log: IncidentLog) -> None:
+    first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    with pytest.raises(InputError, match=r"occurred: .*must lie in the years 1 to 9999"):
+        log.open(**{**FIELDS, "occurred": first})
+
+
+def test_a_line_that_cannot_be_read_hides_no_incident(log: IncidentLog) -> None:
+    log.open(**FIELDS)
+    log.open(**FIELDS)
+    lines = log.path.read_bytes().splitlines(keepends=True)
+    log.path.write_bytes(b"".join([lines[0], lines[1].replace(b'"v":1', b'"v":x'), lines[2]]))
+    with pytest.raises(DecisionLogError, match="record 2 is not what was written"):
+        log.incidents()
+
+
+def test_a_torn_last_line_was_never_confirmed_and_is_passed_over(log: IncidentLog, opened: Incident) -> None:
+    with log.path.open("ab") as stream:
+        stream.write(b'{"v":1,"seq":3,"kind":"incident"')
+    assert list(log.incidents()) == [opened.id]

@@ -208,6 +208,39 @@ async def test_a_stopped_async_stream_closes_its_source_and_may_await_its_last_c
     assert source.log == ["closed"]
 
 
+class Stuck:
+    """A source that cannot be closed."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([self._line] * 3)
+
+    def close(self) -> None:
+        raise ConnectionError
+
+
+class AsyncStuck(Stuck):
+    async def __aiter__(self) -> AsyncIterator[str]:
+        for line in self:
+            yield line
+
+
+async def test_a_source_that_cannot_be_closed_hides_no_verdict(
+    patterns: PatternGuard, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = "This line is forbidden and long enough for a segment.\n"
+    with pytest.raises(Blocked):
+        list(patterns.stream(Stuck(line)))
+    with pytest.raises(Blocked):
+        await alist(patterns.stream(AsyncStuck(line)))
+    assert "closing the source of a stopped stream raised ConnectionError" in caplog.text
+    for source in (Stuck(LINE), AsyncStuck(LINE)):  # nothing was stopped, so it is an error like any other
+        with pytest.raises(ConnectionError):
+            await alist(patterns.stream(source)) if isinstance(source, AsyncStuck) else list(patterns.stream(source))
+
+
 def test_a_stream_that_is_closed_before_it_began_closes_its_source(patterns: PatternGuard) -> None:
     class Response:
         """Like a response of a client: iterated by a generator, closed by itself."""

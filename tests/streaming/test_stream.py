@@ -9,6 +9,7 @@ import pytest
 from guardsdk import Action, Blocked, Guard, Status
 from guardsdk.errors import CheckFailedError, InputError, InputTypeError
 from guardsdk.streaming import Pace
+from guardsdk.streaming.channel import Channel
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage
 from tests.acting import ActingGuard, guard_of, principle
@@ -256,3 +257,50 @@ def test_what_a_user_says_is_read_beside_the_instructions_it_comes_after(
     prompt = [("system", "Be kind."), ("user", "hi")]
     assert "".join(guard.stream(["hel", "lo"], prompt=prompt, stage=stage)) == "hello"
     assert set(guard.around) == {read}
+
+
+@pytest.mark.parametrize(
+    "word", ["QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZn\n", "Supercalifragilisticexpialidocious "]
+)
+def test_lines_that_may_be_a_key_are_not_looked_at_again_with_every_line(patterns: PatternGuard, word: str) -> None:
+    text = word * 400
+    assert "".join(patterns.stream([text])) == text
+    assert sum(map(len, patterns.texts)) < 9 * len(text)  # the whole once more at the end among them
+
+
+@pytest.mark.parametrize("before", range(4_064, 4_090, 2))
+def test_a_value_in_json_of_one_line_is_whole_wherever_the_line_is_cut(patterns: PatternGuard, before: int) -> None:
+    text = '{"a":"' + "x," * (before // 2) + '","key":"sk-abcdef123456"}'
+    out = "".join(patterns.stream([text[at : at + 7] for at in range(0, len(text), 7)]))
+    assert out == text.replace("sk-abcdef123456", "[VALUE_1]")
+
+
+def test_a_chunk_looks_only_at_the_values_it_touches() -> None:
+    class Edits(list[tuple[int, int, str]]):
+        read = 0
+
+        def __getitem__(self, at: Any) -> Any:
+            found = super().__getitem__(at)
+            Edits.read += len(found) if isinstance(at, slice) else 1
+            return found
+
+        def __iter__(self) -> Any:
+            Edits.read += len(self)
+            return super().__iter__()
+
+        def __reversed__(self) -> Any:
+            Edits.read += len(self)
+            return super().__reversed__()
+
+    channel = Channel(Pace())
+    channel.feed("a secret " * 1_000)
+    channel.advance(9_000, [(at + 2, at + 8, "*") for at in range(0, 9_000, 9)])
+    channel.edits = Edits(channel.edits)
+    assert channel.written(4_500, 4_518, "a secret a secret ") == "a * a * "
+    assert channel.written(4_504, 4_516, "cret a secre") == " a *"
+    assert (channel.is_cut(4_500, 4_502), channel.is_cut(4_500, 4_503), channel.is_cut(4_507, 4_509)) == (
+        False,
+        True,
+        True,
+    )
+    assert Edits.read < 100
