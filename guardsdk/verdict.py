@@ -255,11 +255,11 @@ class Verdict(_Computed):
 
     def copied(self) -> Verdict:
         """Return a copy for one caller, who may change its one mutable part without changing anybody else's."""
-        return Verdict.of({**self.__dict__, "scores": self.scores.copy()})
+        return Verdict.of_each(({**self.__dict__, "scores": self.scores.copy()},))[0]
 
     def remembered(self) -> Verdict:
         """Return a copy as the cache keeps it."""
-        return Verdict.of({**self.__dict__, "scores": self.scores.copy(), "cached": True})
+        return Verdict.of_each(({**self.__dict__, "scores": self.scores.copy(), "cached": True},))[0]
 
     def lasted(self, duration_s: float, mark: bytes) -> Verdict:
         """Return the verdict itself with how long the check took, and knowing its text, by its mark, from now on.

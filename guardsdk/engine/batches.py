@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -99,9 +100,9 @@ def arrays(rows: Sequence[Row], suffix: array[int], pad: int) -> Arrays:
     """
     if len(rows) == 1:  # on CPU always: a few copies less
         row = rows[0]
-        ids = np.frombuffer(row.head + row.body + suffix, np.int64).reshape(1, -1)
+        ids = np.frombuffer(row.head + row.body + suffix, np.int64)[np.newaxis]
         if row.length <= _ONES.shape[1] and not row.paired:
-            return Arrays(ids, _ONES[:, : row.length], _ZEROS[:, : row.length])
+            return Arrays(ids, *_unpaired(row.length))
         kinds = np.zeros_like(ids)
         if row.paired:
             kinds[0, len(row.head) :] = 1
@@ -121,3 +122,9 @@ def arrays(rows: Sequence[Row], suffix: array[int], pad: int) -> Arrays:
         if row.paired:
             kinds[at, start : end + len(suffix)] = 1
     return Arrays(ids, mask, kinds)
+
+
+@cache
+def _unpaired(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return mask and token types, [1, ``length``] each, of a row by itself: views, as many as there are lengths."""
+    return _ONES[:, :length], _ZEROS[:, :length]

@@ -39,7 +39,7 @@ class StageReading:
         ]
         self.columns = {name: column for column, name, _ in entries}
         """Where the logit of each label stands."""
-        self._lines = [(calibration.slope, calibration.intercept) for _, _, calibration in entries]
+        self._lines = [(name, calibration.slope, calibration.intercept) for _, name, calibration in entries]
         self._width = len(model.manifest.labels)
         self._beside: WeakKeyDictionary[Heads, StageReading] = WeakKeyDictionary()
 
@@ -54,12 +54,13 @@ class StageReading:
         self._beside[heads] = joint
         return joint
 
-    def probabilities(self, log_odds: Sequence[float]) -> list[float]:
+    def probabilities(self, log_odds: Sequence[float]) -> dict[str, float]:
         """Calibrate ``log_odds``, one per label of this stage, by Platt scaling."""
-        return [
-            1.0 / (1.0 + exp(-value)) if (value := slope * odds + intercept) > _NIL else 0.0
-            for (slope, intercept), odds in zip(self._lines, log_odds, strict=True)
-        ]
+        found: dict[str, float] = {}
+        for (name, slope, intercept), odds in zip(self._lines, log_odds, strict=True):
+            value = slope * odds + intercept
+            found[name] = 1.0 / (1.0 + exp(-value)) if value > _NIL else 0.0
+        return found
 
 
 def log_odds(logits: NDArray[np.float32], activation: str) -> list[list[float]]:
@@ -104,7 +105,7 @@ class Tally:
         self._done.append((first, end))
         self._early = self._early and outputs.early
         columns = self.reading.columns
-        best = [odds[column] for column in columns.values()]
+        best = list(map(odds.__getitem__, columns.values()))
         risen: Iterable[str] = columns
         if self.peaks:  # nearly every text has one window only
             risen = [label for label, odd, old in zip(columns, best, self._best, strict=True) if odd > old]
@@ -122,7 +123,7 @@ class Tally:
         """Label to calibrated probability over the windows taken in; empty where there were none."""
         if not self._done:
             return {}
-        return dict(zip(self.reading.columns, self.reading.probabilities(self._best), strict=True))
+        return self.reading.probabilities(self._best)
 
     def scores(self, encoder: TextEncoder) -> Scores:
         """Return the scores over all windows taken in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from guardsdk.errors import GuardError
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
     from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import Tier
+
+    Enough = Callable[[Mapping[str, float]], bool]
+    """Given the scores of a text so far, whether its decision can no longer change."""
+    ReadWithin = Callable[[Sequence[str], Stage, Sequence[Surroundings], Limits], "list[Reading]"]
+    """How a screen reads: as ``LimitedScreen.read_within`` does."""
 
 OperatingPoints = dict[tuple[str, Stage], dict[str, float]]
 """Label and stage to the thresholds offered there: ``"default"`` and false-positive rates such as ``"0.001"``."""
@@ -146,11 +152,9 @@ class JointReading:
 class _Asked(NamedTuple):
     """One screen on one stage."""
 
-    screen: Screen
     name: str
     labels: list[str]
-    limited: bool
-    """Whether it can stop part of the way."""
+    read: ReadWithin
 
 
 class Panel:
@@ -184,7 +188,7 @@ class Panel:
         """Return the screens that score anything ``wanted`` on ``stage``, each with all its labels there."""
         labels = [[label for label, at in screen.operating_points if at is stage] for screen in self.screens]
         return [
-            _Asked(screen, screen.name, own, hasattr(screen, "read_within"))
+            _Asked(screen.name, own, reading_of(screen))
             for screen, own in zip(self.screens, labels, strict=True)
             if any((label, stage) in wanted for label in own)
         ]
@@ -200,22 +204,28 @@ class Panel:
         return panel
 
     def read(
-        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits = UNLIMITED
+        self,
+        texts: Sequence[str],
+        stage: Stage,
+        around: Sequence[Surroundings],
+        limits: Limits = UNLIMITED,
+        enough: Enough | None = None,
     ) -> list[JointReading]:
         """Return one joint reading per text, in order. Raises nothing: what failed is listed in ``problems``.
 
-        A screen whose turn comes when the time is up is not asked, and that is a problem.
+        A screen whose turn comes when the time is up is not asked, and that is a problem. One that can stop part of the
+        way may do so once the scores of a text, those of the screens before among them, are ``enough``.
         """
-        if stage in self.early_exit:
-            limits = limits.with_early_exit()
         joint = [JointReading() for _ in texts]
+        settled = None if enough is None else partial(_so_far, enough, joint)
+        within = Limits(limits.ends_at, settled, limits.most_waiting, stage in self.early_exit)
         missed: set[int] = set()
-        for screen, name, labels, limited in self._asked[stage]:
-            answers = _ask(screen, texts, stage, around, _so_far(limits, joint) if limited else limits)
+        for asked in self._asked[stage]:
+            answers = _ask(asked.read, texts, stage, around, within)
             for place, (whole, part) in enumerate(zip(joint, answers, strict=True)):
-                if type(part) is Reading and flawless(part, labels):
-                    whole.add(name, part)
-                elif not _take(whole, name, part, labels):
+                if type(part) is Reading and flawless(part, asked.labels):
+                    whole.add(asked.name, part)
+                elif not _take(whole, asked.name, part, asked.labels):
                     missed.add(place)
         for place in missed:
             if joint[place].coverage is not None:
@@ -223,15 +233,11 @@ class Panel:
         return joint
 
 
-def read_within(
-    screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
-) -> list[Reading]:
-    """Read with ``screen``, within ``limits`` where it can stop part of the way. Raises what the screen raises."""
-    # Looked up by name: to ask whether a screen is a ``LimitedScreen`` costs more than most screens do.
-    limited: LimitedScreen | None = screen if hasattr(screen, "read_within") else None  # type: ignore[assignment]
-    if limited is None:
-        return screen.read(texts, stage, around)
-    return limited.read_within(texts, stage, around, limits)
+def reading_of(screen: Screen) -> ReadWithin:
+    """Return how ``screen`` reads within limits: one that cannot stop part of the way reads to the end."""
+    # Looked up by name, and once: to ask whether a screen is a ``LimitedScreen`` costs more than most screens do.
+    limited: ReadWithin | None = getattr(screen, "read_within", None)
+    return limited or (lambda texts, stage, around, _: screen.read(texts, stage, around))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +247,9 @@ class _Problem:
     words: str
 
 
-def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
-    """Return ``limits`` under which a decision may also be settled by what the screens before have seen."""
-    settled = limits.settled
-    if settled is None:
-        return limits
-    return limits.until(lambda place, scores: settled(place, {**joint[place].scores, **scores}))
+def _so_far(enough: Enough, joint: Sequence[JointReading], place: int, scores: Mapping[str, float]) -> bool:
+    """Whether ``scores`` of the text at ``place``, with what the screens before have seen in it, are ``enough``."""
+    return enough({**joint[place].scores, **scores})
 
 
 def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> bool:
@@ -268,7 +271,7 @@ def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -
 
 
 def _ask(
-    screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+    read: ReadWithin, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
 ) -> list[Reading | _Problem]:
     """Return a reading per text, or the problem that took its place.
 
@@ -277,7 +280,7 @@ def _ask(
     if limits.ends_at is not None and limits.passed:
         return [_Problem("not asked, the time was up")] * len(texts)
     try:
-        readings = read_within(screen, texts, stage, around, limits)
+        readings = read(texts, stage, around, limits)
         if len(readings) == len(texts):
             return list(readings)
         problem = f"{len(readings)} readings for {len(texts)} texts"
@@ -286,7 +289,7 @@ def _ask(
     if len(texts) == 1:
         return [_Problem(problem)]
     return [
-        _ask(screen, (text,), stage, (beside,), limits.alone(place))[0]
+        _ask(read, (text,), stage, (beside,), limits.alone(place))[0]
         for place, (text, beside) in enumerate(zip(texts, around, strict=True))
     ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guardsdk.observing import CheckRecord, notify
+from guardsdk.observing import CheckRecord, listeners, notify
 from guardsdk.settings import Settings
 from guardsdk.telemetry.content import Capture
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
@@ -113,7 +113,7 @@ def test_only_an_observer_that_wants_the_text_is_given_it() -> None:
         wants_text = True
 
     plain, reader = Plain(), Reader()
-    notify([plain, reader], replace(RECORD, checked_text=None), TEXT)
+    notify(listeners([plain, reader]), replace(RECORD, checked_text=None), TEXT)
     assert [one.checked_text for one in plain.seen] == [None]
     assert [one.checked_text for one in reader.seen] == [TEXT]
     assert TEXT not in repr(reader.seen)
