@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -60,7 +60,10 @@ class Action(StrEnum):
     @property
     def passes(self) -> bool:
         """Whether the text may go on as it is: true for ``allow`` and ``flag``."""
-        return self is Action.ALLOW or self is Action.FLAG
+        return self in _PASSING
+
+
+_PASSING: Final = frozenset({Action.ALLOW, Action.FLAG})
 
 
 class Status(StrEnum):

@@ -85,10 +85,13 @@ def log_odds(logits: NDArray[np.float32], activation: str) -> list[list[float]]:
 class Tally:
     """Collects the windows of one text, in any order and in memory that does not grow with their number."""
 
-    def __init__(self, text: str, tokens: Tokens, windows: list[tuple[int, int]], reading: StageReading) -> None:
-        """Start with nothing scored."""
+    def __init__(
+        self, text: str, tokens: Tokens, windows: list[tuple[int, int]], reading: StageReading, encoder: TextEncoder
+    ) -> None:
+        """Start with nothing scored of ``text``, which ``encoder`` made ``tokens`` of."""
         self.text = text
         self.tokens = tokens
+        self.encoder = encoder
         self.windows = windows
         self.reading = reading
         self._done: list[tuple[int, int]] = []
@@ -125,7 +128,7 @@ class Tally:
             return {}
         return self.reading.probabilities(self._best)
 
-    def scores(self, encoder: TextEncoder) -> Scores:
+    def scores(self) -> Scores:
         """Return the scores over all windows taken in."""
         length = len(self.tokens.ids)
         if len(self._done) == len(self.windows):
@@ -140,7 +143,6 @@ class Tally:
             tier=None if not self._done else "early" if self._early else "full",
             embedding=self._mean_embedding(),
             _tally=self,
-            _encoder=encoder,
         )
 
     def _mean_embedding(self) -> NDArray[np.float32] | None:

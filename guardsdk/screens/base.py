@@ -222,7 +222,8 @@ class Panel:
         missed: set[int] = set()
         for asked in self._asked[stage]:
             answers = _ask(asked.read, texts, stage, around, within)
-            for place, (whole, part) in enumerate(zip(joint, answers, strict=True)):
+            for place, part in enumerate(answers):
+                whole = joint[place]
                 if type(part) is Reading and flawless(part, asked.labels):
                     whole.add(asked.name, part)
                 elif not _take(whole, asked.name, part, asked.labels):

@@ -58,7 +58,7 @@ class ViewedScreen:
         A text whose views cannot be made is read as it stands, and its reading says what was missing. Coverage is
         that of the text itself. Raises ``ModelError`` where the screen does.
         """
-        decoded = [self._views(text) for text in texts]
+        decoded = list(map(self._views, texts))
         if not any(map(any, decoded)):
             return self._read(texts, stage, around, limits)
         asked: list[str] = []
