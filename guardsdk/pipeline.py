@@ -59,7 +59,7 @@ class Assembly:
     """The stages where a text is read beside what is given with it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Job:
     """One text to be scored, and every place of the batch that waits for it."""
 
@@ -69,7 +69,7 @@ class _Job:
     places: list[int]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Batch:
     """The texts of one call, and by their places what became of them."""
 
