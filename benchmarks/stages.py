@@ -124,17 +124,17 @@ def measure(
 
     ``repeat`` checks one text over and over, as for what is remembered.
     """
-    with Guard(providers="cpu", threads=1, early_exit=False, **options) as guard:
+    pool = texts(Tokenizer.from_file(str(MODEL / "tokenizer.json")), tokens)
+    stages = Stages()
+    rows: list[tuple[dict[str, int], dict[str, int]]] = []
+    # A guard looks up once how its screens read, so it is made of what is wrapped already.
+    with stages.patched(STAGES), Guard(providers="cpu", threads=1, early_exit=False, **options) as guard:
         guard.warmup()
-        pool = texts(Tokenizer.from_file(str(MODEL / "tokenizer.json")), tokens)
-        stages = Stages()
-        rows: list[tuple[dict[str, int], dict[str, int]]] = []
-        with stages.patched(STAGES):
-            for at in range(-20, checks):
-                guard.check(pool[0 if repeat else at % len(pool)])
-                found = stages.take()
-                if at >= 0:
-                    rows.append(found)
+        for at in range(-20, checks):
+            guard.check(pool[0 if repeat else at % len(pool)])
+            found = stages.take()
+            if at >= 0:
+                rows.append(found)
     names = {name for own, _ in rows for name in own}
     table = [
         (

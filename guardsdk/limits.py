@@ -62,10 +62,6 @@ class Limits(NamedTuple):
         """Return the same limits with another way to tell that a decision is settled."""
         return Limits(self.ends_at, settled, self.most_waiting, self.early_exit)
 
-    def with_early_exit(self) -> Limits:
-        """Return the same limits for text that may be cleared early."""
-        return Limits(self.ends_at, self.settled, self.most_waiting, early_exit=True)
-
     def alone(self, place: int) -> Limits:
         """Return the limits of the text at ``place`` for a call that gives that text only."""
         settled = self.settled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from guardsdk.errors import GuardError
 from guardsdk.policy.judge import limits_unknown, stricter, unrecorded
@@ -107,29 +107,43 @@ def wants_embedding(observer: object) -> bool:
     return getattr(observer, "wants_embedding", False) is True
 
 
+class Listener(NamedTuple):
+    """An observer, and what it declares that its records have to hold."""
+
+    observer: Observer
+    reads: bool
+    """The checked text."""
+    embeds: bool
+    """Its embedding."""
+
+
+def listeners(observers: Iterable[Observer]) -> tuple[Listener, ...]:
+    """Ask each of ``observers``, once and not at every check, what it wants."""
+    return tuple(Listener(one, wants_text(one), wants_embedding(one)) for one in observers)
+
+
 def notify(
-    observers: Iterable[Observer],
+    audience: Iterable[Listener],
     record: CheckRecord,
     text: str | None = None,
     embedding: NDArray[np.float32] | None = None,
 ) -> None:
-    """Tell every observer; one that raises neither stops the others nor reaches the host.
+    """Tell all of ``audience``; one that raises neither stops the others nor reaches the host.
 
-    ``text`` and ``embedding`` are put on the records of those that declare ``wants_text`` or ``wants_embedding``. The
-    log line names the classes and the place, never the message: an exception's words are not ours to vouch for.
+    ``text`` and ``embedding`` are put on the records of those that want them. The log line names the classes and the
+    place, never the message: an exception's words are not ours to vouch for.
     """
-    for observer in observers:
+    for observer, reads, embeds in audience:
         try:
             told = record
-            reads, more = wants_text(observer), embedding is not None and wants_embedding(observer)
-            if reads or more:
+            if reads or (embeds and embedding is not None):
                 told = CheckRecord(
                     record.verdict,
                     record.started_ns,
                     record.text_length,
                     record.actor,
                     text if reads else None,
-                    embedding if more else None,
+                    embedding if embeds else None,
                 )
             observer.on_check(told)
         except Exception as error:  # noqa: BLE001  bookkeeping may never break the call it watches

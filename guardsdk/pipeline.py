@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.belonging import mark_of
 from guardsdk.errors import GuardError, ModelError
 from guardsdk.flights import Flights
 from guardsdk.limits import Limits, default_seconds
-from guardsdk.observing import CheckRecord, limiting, notify, wants_embedding, written
+from guardsdk.observing import CheckRecord, limiting, listeners, notify, written
 from guardsdk.policy.judge import failed, judge, not_covered, nothing_to_check, settled
 from guardsdk.surroundings import NOWHERE
 from guardsdk.text.clean import clean
 from guardsdk.verdict import Stage, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from guardsdk.screens.panel import JointReading, Panel
     from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import ArtifactRef
-
-    Embeddings = dict[int, NDArray[np.float32]]
 
 _AT_ONCE = 512
 """Texts given to the screens in one go: enough to sort by length, few enough to hold their tokens in memory."""
@@ -60,13 +59,34 @@ class Assembly:
     """The stages where a text is read beside what is given with it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Job:
     """One text to be scored, and every place of the batch that waits for it."""
 
+    key: bytes
     text: str
     around: Surroundings
-    places: list[int] = field(default_factory=list)
+    places: list[int]
+
+
+@dataclass(slots=True, repr=False)
+class _Batch:
+    """The texts of one call, and by their places what became of them."""
+
+    texts: Sequence[str]
+    stage: Stage
+    around: Sequence[Surroundings]
+    marks: Sequence[bytes]
+    limits: Limits
+    judged: dict[int, Verdict] = field(default_factory=dict)
+    """Each the caller's own, without its duration."""
+    embeddings: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    """Where an observer asks for them."""
+
+    def judge(self, places: Iterable[int], verdict: Verdict) -> None:
+        """Put a copy of ``verdict`` at each of ``places``."""
+        for place in places:
+            self.judged[place] = verdict.copied()
 
 
 class Pipeline:
@@ -94,8 +114,8 @@ class Pipeline:
         """
         self._policy = policy
         self._assemble = assemble
-        self._observers = tuple(observers)
-        self._embeds = any(map(wants_embedding, self._observers))
+        self._audience = listeners(observers)
+        self._embeds = any(one.embeds for one in self._audience)
         self._recorder = recorder
         self._limiter = limiter
         self._provider_requested = provider_requested
@@ -134,9 +154,10 @@ class Pipeline:
         started_ns, started = time.time_ns(), time.perf_counter()
         seconds = (self._deadline_s if deadline_s is None else deadline_s) or default_seconds(texts)
         limits = self._timeless if seconds is None else Limits.within(seconds, self._max_waiting)
-        embeddings: Embeddings = {}
-        marks = [mark_of(text) for text in texts]
-        judged = self._judge(texts, stage, around, limits, marks=marks, embeddings=embeddings)
+        marks = list(map(mark_of, texts))
+        batch = _Batch(texts, stage, around, marks, limits)
+        self._judge(batch)
+        judged = batch.judged
         for place, kinds in enumerate(uncovered):
             if kinds:
                 judged[place] = not_covered(self._policy, judged[place], kinds)
@@ -146,43 +167,33 @@ class Pipeline:
                 judged[place] = limited(judged[place], len(text))
         share = (time.perf_counter() - started) / len(texts)
         verdicts = [judged[place].lasted(share, mark) for place, mark in enumerate(marks)]
-        if self._recorder is None and not self._observers:
+        if self._recorder is None and not self._audience:
             return verdicts
         records: Sequence[CheckRecord] = [
             CheckRecord(verdict, started_ns, len(text), actor) for verdict, text in zip(verdicts, texts, strict=True)
         ]
         if self._recorder is not None:
             records = written(self._recorder, self._policy, records, texts)
-        for place, (record, text) in enumerate(zip(records, texts, strict=True)):
-            notify(self._observers, record, text, embeddings.get(place))
-        return [record.verdict for record in records]
+            verdicts = [record.verdict for record in records]
+        for place, record in enumerate(records):
+            notify(self._audience, record, texts[place], batch.embeddings.get(place))
+        return verdicts
 
-    def _judge(
-        self,
-        texts: Sequence[str],
-        stage: Stage,
-        around: Sequence[Surroundings],
-        limits: Limits,
-        *,
-        marks: Sequence[bytes],
-        embeddings: Embeddings,
-    ) -> dict[int, Verdict]:
-        """Return a verdict for every text, by its place and each the caller's own, without its duration.
-
-        Where an observer asks for them, the embeddings of the texts are put into ``embeddings``, by their places.
-        """
-        waiting = [place for place, text in enumerate(texts) if text and not text.isspace()]
-        judged: dict[int, Verdict] = {}
-        if len(waiting) < len(texts):
-            judged = _each(range(len(texts)), nothing_to_check(self._policy, stage, self._about(None)))
+    def _judge(self, batch: _Batch) -> None:
+        """Judge every text of ``batch``."""
+        stage = batch.stage
+        waiting = [place for place, text in enumerate(batch.texts) if text and not text.isspace()]
+        if len(waiting) < len(batch.texts):
+            batch.judge(range(len(batch.texts)), nothing_to_check(self._policy, stage, self._about(None)))
         if not waiting:
-            return judged
+            return
         if stage not in self._stages:
             reason = (
                 f"PolicyError: policy {self._policy.name!r} has no principle for stage {stage.value}: add one, or let "
                 f'the stage pass unchecked with on_error = {{{stage.value} = "allow"}}'
             )
-            return judged | _each(waiting, self._failed(stage, reason, "policy"))
+            batch.judge(waiting, self._failed(stage, reason, "policy"))
+            return
         try:
             assembly = self._assemble()
         except Exception as error:
@@ -190,97 +201,75 @@ class Pipeline:
                 raise
             message = f": {error}" if isinstance(error, ModelError) else ""  # a stranger's words may be anything
             reason = f"{type(error).__qualname__}{message}"
-            return judged | _each(waiting, self._failed(stage, reason, "model"))
-        jobs: dict[Hashable, _Job] = {}
+            batch.judge(waiting, self._failed(stage, reason, "model"))
+            return
+        jobs: dict[bytes, _Job] = {}
         for place in waiting:
-            text = texts[place]
-            beside = around[place].read_on(stage, assembly.paired)
-            key: Hashable = (beside.prompt, beside.system, text)
-            if self._cache is not None:
-                key = digest = assembly.keys.key(stage, beside, marks[place])
-                if self._remembered(digest, (place,), judged, embeddings):
-                    continue
-            jobs.setdefault(key, _Job(text, beside)).places.append(place)
-        waiting_jobs = list(jobs.items())
+            beside = batch.around[place].read_on(stage, assembly.paired)
+            key = assembly.keys.key(stage, beside, batch.marks[place])
+            if key in jobs:
+                jobs[key].places.append(place)
+            elif not self._remembered(batch, key, (place,)):
+                jobs[key] = _Job(key, batch.texts[place], beside, [place])
+        waiting_jobs = list(jobs.values())
         for start in range(0, len(waiting_jobs), _AT_ONCE):
             part = waiting_jobs[start : start + _AT_ONCE]
             score = self._score if self._cache is None else self._score_once  # without one nobody could hand it over
-            score(assembly, stage, part, judged, limits, embeddings=embeddings)
-        return judged
+            score(batch, part, assembly)
 
-    def _remembered(
-        self, key: Hashable, places: Sequence[int], judged: dict[int, Verdict], embeddings: Embeddings
-    ) -> bool:
+    def _remembered(self, batch: _Batch, key: bytes, places: Sequence[int]) -> bool:
         """Put what the cache holds under ``key`` at ``places``; tell whether it held anything."""
-        hit = self._cache.get(key) if self._cache is not None and isinstance(key, bytes) else None
+        hit = None if self._cache is None else self._cache.get(key)
         if hit is None:
             return False
-        for place in places:
-            judged[place] = hit.verdict.copied()
-            if hit.embedding is not None:
-                embeddings[place] = hit.embedding
+        batch.judge(places, hit.verdict)
+        if hit.embedding is not None:
+            batch.embeddings.update(dict.fromkeys(places, hit.embedding))
         return True
 
-    def _score_once(
-        self,
-        assembly: Assembly,
-        stage: Stage,
-        jobs: Sequence[tuple[Hashable, _Job]],
-        judged: dict[int, Verdict],
-        limits: Limits,
-        *,
-        embeddings: Embeddings,
-    ) -> None:
+    def _score_once(self, batch: _Batch, jobs: Sequence[_Job], assembly: Assembly) -> None:
         """Score every job that no other thread is at work on, and wait for the others; see ``flights``.
 
         What another thread did not check completely is scored here after all: it may have had less time.
         """
-        flights = {key: self._flights.take(key) for key, _ in jobs if isinstance(key, bytes)}
+        flights = {job.key: self._flights.take(job.key) for job in jobs}
         elsewhere = {key: done for key, done in flights.items() if done is not None}
         with self._flights.aboard(flights.keys() - elsewhere.keys() if elsewhere else flights):
-            own = [(key, job) for key, job in jobs if key not in elsewhere] if elsewhere else jobs
+            own = [job for job in jobs if job.key not in elsewhere] if elsewhere else jobs
             if own:
-                self._score(assembly, stage, own, judged, limits, embeddings=embeddings)
-        late: list[tuple[Hashable, _Job]] = []
-        for key, job in jobs if elsewhere else ():
-            if isinstance(key, bytes) and key in elsewhere:
-                self._flights.wait(elsewhere[key], limits.left_s)
-                if not self._remembered(key, job.places, judged, embeddings):
-                    late.append((key, job))
+                self._score(batch, own, assembly)
+        late: list[_Job] = []
+        for job in jobs if elsewhere else ():
+            if job.key in elsewhere:
+                self._flights.wait(elsewhere[job.key], batch.limits.left_s)
+                if not self._remembered(batch, job.key, job.places):
+                    late.append(job)
         if late:
-            self._score(assembly, stage, late, judged, limits, embeddings=embeddings)
+            self._score(batch, late, assembly)
 
-    def _score(
-        self,
-        assembly: Assembly,
-        stage: Stage,
-        jobs: Sequence[tuple[Hashable, _Job]],
-        judged: dict[int, Verdict],
-        limits: Limits,
-        *,
-        embeddings: Embeddings,
-    ) -> None:
+    def _score(self, batch: _Batch, jobs: Sequence[_Job], assembly: Assembly) -> None:
         """Score every job in one go, and put its verdict at all its places and into the cache."""
-        texts = [clean(job.text[: self._max_chars]) for _, job in jobs]
+        stage = batch.stage
         # What an answer recites may stand anywhere in the system text.
         system = clean if stage is Stage.OUTPUT else self._ends
-        around = [NOWHERE if job.around is NOWHERE else job.around.map(self._ends, system) for _, job in jobs]
-        if self._early_stop:
-
-            def enough(_: int, scores: Mapping[str, float]) -> bool:
-                return settled(assembly.bound, stage, scores)
-
-            limits = limits.until(enough)
-        readings = assembly.panel.read(texts, stage, around, limits)
-        for (key, job), reading in zip(jobs, readings, strict=True):
+        texts: list[str] = []
+        around: list[Surroundings] = []
+        for job in jobs:
+            texts.append(clean(job.text[: self._max_chars]))
+            around.append(NOWHERE if job.around is NOWHERE else job.around.map(self._ends, system))
+        enough = partial(settled, assembly.bound, stage) if self._early_stop else None
+        readings = assembly.panel.read(texts, stage, around, batch.limits, enough)
+        for job, reading in zip(jobs, readings, strict=True):
             verdict = self._verdict(assembly, stage, reading, len(job.text))
             embedding = reading.embedding if self._embeds else None
-            for place in job.places:
-                judged[place] = verdict if place == job.places[0] else verdict.copied()
-                if embedding is not None:
-                    embeddings[place] = embedding
-            if self._cache is not None and verdict.status is Status.COMPLETE and isinstance(key, bytes):
-                self._cache.put(key, verdict.remembered(), embedding)
+            first, *others = job.places
+            batch.judged[first] = verdict
+            if others:
+                batch.judge(others, verdict)
+            if embedding is not None:
+                batch.embeddings.update(dict.fromkeys(job.places, embedding))
+            if self._cache is not None and verdict.status is Status.COMPLETE:
+                self._cache.put(job.key, verdict.remembered(), embedding)
 
     def _ends(self, context: str) -> str:
         """Clean a context, a huge one cut to its two ends: the parts the engine keeps anyway."""
@@ -313,11 +302,6 @@ class Pipeline:
 
     def _failed(self, stage: Stage, error: str, layer: str) -> Verdict:
         return failed(self._policy, stage, error, (layer,), self._about(None))
-
-
-def _each(places: Iterable[int], verdict: Verdict) -> dict[int, Verdict]:
-    """Return a copy of ``verdict`` for each of ``places``."""
-    return {place: verdict.copied() for place in places}
 
 
 def _stages_of(policy: Policy) -> frozenset[Stage]:

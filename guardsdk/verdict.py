@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -60,7 +60,10 @@ class Action(StrEnum):
     @property
     def passes(self) -> bool:
         """Whether the text may go on as it is: true for ``allow`` and ``flag``."""
-        return self is Action.ALLOW or self is Action.FLAG
+        return self in _PASSING
+
+
+_PASSING: Final = frozenset({Action.ALLOW, Action.FLAG})
 
 
 class Status(StrEnum):
@@ -255,11 +258,11 @@ class Verdict(_Computed):
 
     def copied(self) -> Verdict:
         """Return a copy for one caller, who may change its one mutable part without changing anybody else's."""
-        return Verdict.of({**self.__dict__, "scores": self.scores.copy()})
+        return Verdict.of_each(({**self.__dict__, "scores": self.scores.copy()},))[0]
 
     def remembered(self) -> Verdict:
         """Return a copy as the cache keeps it."""
-        return Verdict.of({**self.__dict__, "scores": self.scores.copy(), "cached": True})
+        return Verdict.of_each(({**self.__dict__, "scores": self.scores.copy(), "cached": True},))[0]
 
     def lasted(self, duration_s: float, mark: bytes) -> Verdict:
         """Return the verdict itself with how long the check took, and knowing its text, by its mark, from now on.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from guardsdk.observing import CheckRecord, Observer, notify
+from guardsdk.observing import CheckRecord, Observer, listeners, notify
 from guardsdk.verdict import Action, Stage, Status, Verdict
 from tests.recording import Recorder
 
@@ -30,7 +30,7 @@ RECORD = CheckRecord(
 def test_an_observer_that_raises_is_logged_and_the_next_is_told(caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder()
     with caplog.at_level(logging.WARNING, logger="guardsdk"):
-        notify([Broken(), recorder], RECORD)
+        notify(listeners([Broken(), recorder]), RECORD)
     assert recorder.records == [RECORD]
     (line,) = caplog.records
     assert (line.name, line.levelname) == ("guardsdk", "WARNING")

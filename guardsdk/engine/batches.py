@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from guardsdk.engine.early import Bounds
+
+    Integers = NDArray[np.int64]
 
 _STEP = 1.25
 """Longest to shortest row of a batch: bounds what is computed on padding."""
@@ -41,14 +44,6 @@ class Row(NamedTuple):
     """Tokens with everything around them."""
     bounds: Bounds | None = None
     """What the lower layers may clear it by; none where all have to look at it."""
-
-
-class Arrays(NamedTuple):
-    """Inputs of one run, int64 [B, T] each."""
-
-    ids: NDArray[np.int64]
-    mask: NDArray[np.int64]
-    kinds: NDArray[np.int64]
 
 
 def plan_batches(lengths: Sequence[int], rows: int, tokens: int) -> list[list[int]]:
@@ -92,20 +87,21 @@ def fits(shortest: int, longest: int, rows: int, tokens: int) -> bool:
     return rows * longest <= tokens and longest <= shortest * _STEP + _SLACK
 
 
-def arrays(rows: Sequence[Row], suffix: array[int], pad: int) -> Arrays:
+def arrays(rows: Sequence[Row], suffix: array[int], pad: int) -> tuple[Integers, Integers, Integers]:
     """Lay ``rows`` out side by side: head, body, ``suffix``, then ``pad`` with mask 0.
 
+    Returns token ids, attention mask and token types, [B, T] each.
     The token type is 0 in the head and, where a row is ``paired``, 1 after it.
     """
     if len(rows) == 1:  # on CPU always: a few copies less
         row = rows[0]
-        ids = np.frombuffer(row.head + row.body + suffix, np.int64).reshape(1, -1)
+        ids = np.frombuffer(row.head + row.body + suffix, np.int64)[np.newaxis]
         if row.length <= _ONES.shape[1] and not row.paired:
-            return Arrays(ids, _ONES[:, : row.length], _ZEROS[:, : row.length])
+            return ids, *_unpaired(row.length)
         kinds = np.zeros_like(ids)
         if row.paired:
             kinds[0, len(row.head) :] = 1
-        return Arrays(ids, np.ones_like(ids), kinds)
+        return ids, np.ones_like(ids), kinds
     longest = max(len(row.head) + len(row.body) for row in rows) + len(suffix)
     shape = (len(rows), longest)
     ids = np.full(shape, pad, dtype=np.int64)
@@ -120,4 +116,10 @@ def arrays(rows: Sequence[Row], suffix: array[int], pad: int) -> Arrays:
         mask[at, : end + len(suffix)] = 1
         if row.paired:
             kinds[at, start : end + len(suffix)] = 1
-    return Arrays(ids, mask, kinds)
+    return ids, mask, kinds
+
+
+@cache
+def _unpaired(length: int) -> tuple[Integers, Integers]:
+    """Return mask and token types, [1, ``length``] each, of a row by itself: views, as many as there are lengths."""
+    return _ONES[:, :length], _ZEROS[:, :length]

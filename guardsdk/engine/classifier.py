@@ -119,7 +119,7 @@ class Classifier:
         loaded = self._loaded()
         rows, tallies = self._laid_out(loaded, requests, limits, heads)
         self._run(loaded, rows, tallies, limits, heads=heads)
-        return [tally.scores(loaded.encoder) for tally in tallies]
+        return list(map(Tally.scores, tallies))
 
     def both(self, requests: Sequence[Request]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Return for every text its early and its full logits, [windows, L] each: what early exit is set by.
@@ -164,7 +164,9 @@ class Classifier:
                 body = tokens.ids if len(ranges) == 1 else tokens.ids[a:b]
                 rows.append(Row(len(tallies), at, head, body, pair, length, within))
             reading = self._readings[request.stage]
-            tallies.append(Tally(text, tokens, ranges, reading if heads is None else reading.beside(heads)))
+            if heads is not None:
+                reading = reading.beside(heads)
+            tallies.append(Tally(text, tokens, ranges, reading, loaded.encoder))
         return rows, tallies
 
     def _run(

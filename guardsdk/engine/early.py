@@ -44,10 +44,12 @@ class Bounds:
 
         None where not all of the early ``logits`` [L] are finite and below their bounds.
         """
-        for logit, (below, _, _) in zip(logits, self._lines, strict=True):
+        mapped: list[float] = []
+        for logit, (below, slope, intercept) in zip(logits, self._lines, strict=True):
             if not -inf < logit < below:  # which a NaN is not either
                 return None
-        return [slope * logit + intercept for logit, (_, slope, intercept) in zip(logits, self._lines, strict=True)]
+            mapped.append(slope * logit + intercept)
+        return mapped
 
 
 def bounds_of(model: LoadedModel) -> dict[Stage, Bounds]:

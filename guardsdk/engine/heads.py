@@ -103,10 +103,10 @@ class Heads:
         self.names = tuple(head.name for head in heads)
         """K labels, distinct from each other and from the model's."""
         self.lines = [
-            (head.calibration.slope, head.calibration.intercept + head.calibration.slope * head.intercept)
+            (head.name, head.calibration.slope, head.calibration.intercept + head.calibration.slope * head.intercept)
             for head in heads
         ]
-        """K slopes and intercepts, from what ``beside`` gives to the log-odds of a probability."""
+        """K labels, slopes and intercepts, from what ``beside`` gives to the log-odds of a probability."""
         self._width = len(heads[0].weights)
         self._blank = [0.0] * len(heads)
         self._parts: list[_Part] = []

@@ -39,7 +39,7 @@ class StageReading:
         ]
         self.columns = {name: column for column, name, _ in entries}
         """Where the logit of each label stands."""
-        self._lines = [(calibration.slope, calibration.intercept) for _, _, calibration in entries]
+        self._lines = [(name, calibration.slope, calibration.intercept) for _, name, calibration in entries]
         self._width = len(model.manifest.labels)
         self._beside: WeakKeyDictionary[Heads, StageReading] = WeakKeyDictionary()
 
@@ -54,12 +54,13 @@ class StageReading:
         self._beside[heads] = joint
         return joint
 
-    def probabilities(self, log_odds: Sequence[float]) -> list[float]:
+    def probabilities(self, log_odds: Sequence[float]) -> dict[str, float]:
         """Calibrate ``log_odds``, one per label of this stage, by Platt scaling."""
-        return [
-            1.0 / (1.0 + exp(-value)) if (value := slope * odds + intercept) > _NIL else 0.0
-            for (slope, intercept), odds in zip(self._lines, log_odds, strict=True)
-        ]
+        found: dict[str, float] = {}
+        for (name, slope, intercept), odds in zip(self._lines, log_odds, strict=True):
+            value = slope * odds + intercept
+            found[name] = 1.0 / (1.0 + exp(-value)) if value > _NIL else 0.0
+        return found
 
 
 def log_odds(logits: NDArray[np.float32], activation: str) -> list[list[float]]:
@@ -84,10 +85,13 @@ def log_odds(logits: NDArray[np.float32], activation: str) -> list[list[float]]:
 class Tally:
     """Collects the windows of one text, in any order and in memory that does not grow with their number."""
 
-    def __init__(self, text: str, tokens: Tokens, windows: list[tuple[int, int]], reading: StageReading) -> None:
-        """Start with nothing scored."""
+    def __init__(
+        self, text: str, tokens: Tokens, windows: list[tuple[int, int]], reading: StageReading, encoder: TextEncoder
+    ) -> None:
+        """Start with nothing scored of ``text``, which ``encoder`` made ``tokens`` of."""
         self.text = text
         self.tokens = tokens
+        self.encoder = encoder
         self.windows = windows
         self.reading = reading
         self._done: list[tuple[int, int]] = []
@@ -104,7 +108,7 @@ class Tally:
         self._done.append((first, end))
         self._early = self._early and outputs.early
         columns = self.reading.columns
-        best = [odds[column] for column in columns.values()]
+        best = list(map(odds.__getitem__, columns.values()))
         risen: Iterable[str] = columns
         if self.peaks:  # nearly every text has one window only
             risen = [label for label, odd, old in zip(columns, best, self._best, strict=True) if odd > old]
@@ -122,9 +126,9 @@ class Tally:
         """Label to calibrated probability over the windows taken in; empty where there were none."""
         if not self._done:
             return {}
-        return dict(zip(self.reading.columns, self.reading.probabilities(self._best), strict=True))
+        return self.reading.probabilities(self._best)
 
-    def scores(self, encoder: TextEncoder) -> Scores:
+    def scores(self) -> Scores:
         """Return the scores over all windows taken in."""
         length = len(self.tokens.ids)
         if len(self._done) == len(self.windows):
@@ -139,7 +143,6 @@ class Tally:
             tier=None if not self._done else "early" if self._early else "full",
             embedding=self._mean_embedding(),
             _tally=self,
-            _encoder=encoder,
         )
 
     def _mean_embedding(self) -> NDArray[np.float32] | None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from guardsdk.engine.reading import Tally
-    from guardsdk.engine.tokenizer import TextEncoder
     from guardsdk.verdict import Stage, Tier
 
 
@@ -66,7 +65,6 @@ class Scores:
     """[H], unit length: the mean over the windows; None where the model gives none."""
     _tally: Tally = field(repr=False)
     """What they were collected from."""
-    _encoder: TextEncoder = field(repr=False)
 
     def span(self, label: str) -> tuple[int, int]:
         """Return the passage that carried the score of ``label``, as a half-open character range of the text.
@@ -87,4 +85,4 @@ class Scores:
         if weights is not None:
             start, stop = passage(weights)
             first, end = first + start, first + stop
-        return whole_words(text, *self._encoder.characters(text, self._tally.tokens, first, end - 1))
+        return whole_words(text, *self._tally.encoder.characters(text, self._tally.tokens, first, end - 1))

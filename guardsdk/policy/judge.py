@@ -96,14 +96,13 @@ def judge(
     missing = [*seen.problems, *reasons]  # after the passages were asked for, which may fail as well
     if decision.unscored and not seen.problems:  # a principle that was not held against the text, and nobody said so
         missing.append(f"no usable score for {', '.join(decision.unscored)}")
-    if seen.settled and decision.action is not Action.BLOCK:  # only a block lets the rest be left out
+    blocked = decision.action is Action.BLOCK
+    if seen.settled and not blocked:  # only a block lets the rest be left out
         missing.append("a screen left out a part of the text as settled, and nothing blocks")
     if decision.fired:
         degrading = [fired.principle for fired in decision.fired if fired.principle.degrades]
         missing += [f"{principle.label} by principle {principle.id}" for principle in degrading]
-    held_back = (
-        bool(missing) and bound.policy.on_error_for(stage) is Action.BLOCK and decision.action is not Action.BLOCK
-    )
+    held_back = bool(missing) and not blocked and bound.policy.on_error_for(stage) is Action.BLOCK
     fields: About = {
         **_follows(bound.policy, Action.BLOCK if held_back else decision.action),
         "status": Status.DEGRADED if missing else Status.COMPLETE,

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import Tier
 
+    ReadWithin = Callable[[Sequence[str], Stage, Sequence[Surroundings], Limits], "list[Reading]"]
+    """How a screen reads: as ``LimitedScreen.read_within`` does."""
+
 OperatingPoints = dict[tuple[str, Stage], dict[str, float]]
 """Label and stage to the thresholds offered there: ``"default"`` and false-positive rates such as ``"0.001"``."""
 
@@ -77,15 +80,11 @@ class LimitedScreen(Protocol):
         ...
 
 
-def read_within(
-    screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
-) -> list[Reading]:
-    """Read with ``screen``, within ``limits`` where it can stop part of the way. Raises what the screen raises."""
-    # Looked up by name: to ask whether a screen is a ``LimitedScreen`` costs more than most screens do.
-    limited: LimitedScreen | None = screen if hasattr(screen, "read_within") else None  # type: ignore[assignment]
-    if limited is None:
-        return screen.read(texts, stage, around)
-    return limited.read_within(texts, stage, around, limits)
+def reading_of(screen: Screen) -> ReadWithin:
+    """Return how ``screen`` reads within limits: one that cannot stop part of the way reads to the end."""
+    # Looked up by name, and once: to ask whether a screen is a ``LimitedScreen`` costs more than most screens do.
+    limited: ReadWithin | None = getattr(screen, "read_within", None)
+    return limited or (lambda texts, stage, around, _: screen.read(texts, stage, around))
 
 
 def named(error: Exception) -> str:

@@ -62,7 +62,7 @@ class ClassifierScreen:
         requests = [Request(text, stage, beside.beside(stage)) for text, beside in zip(texts, around, strict=True)]
         heads = self._taught.heads.get(stage)
         if heads is None or stage is not Stage.INPUT or not any(request.context for request in requests):
-            return [_reading(scores) for scores in self._classifier.score(requests, limits, heads)]
+            return list(map(_reading, self._classifier.score(requests, limits, heads)))
         beside = self._classifier.score(requests, limits)
         # What was taught was taught on texts by themselves, and beside a system text all embeddings are alike.
         wholly = limits._replace(settled=None)

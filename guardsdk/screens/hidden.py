@@ -30,7 +30,7 @@ class HiddenTextScreen:
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         """Return one reading per text, in order, each with full coverage."""
         del stage, around  # what is hidden is hidden on every stage
-        return [_reading(text) for text in texts]
+        return list(map(_reading, texts))
 
 
 def _reading(text: str) -> Reading:

@@ -38,14 +38,12 @@ class LanguageScreen:
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:  # noqa: ARG002  a text is of one language wherever it stands
         """Return one reading per text, in order. Raises ``ModelError`` where the table cannot be read."""
-        model = self._load()
-        return [_reading(model, text) for text in texts]
+        return list(map(self._reading, texts))
 
+    def _reading(self, text: str) -> Reading:
+        found = self._load().look(text)
 
-def _reading(model: LanguageModel, text: str) -> Reading:
-    found = model.look(text)
+        def spans(_: str) -> Spans:
+            return (found.span,)
 
-    def spans(_: str) -> Spans:
-        return (found.span,)
-
-    return Reading({LABEL: found.probability}, 1.0, spans)
+        return Reading({LABEL: found.probability}, 1.0, spans)

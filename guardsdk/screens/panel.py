@@ -7,23 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardsdk.errors import GuardError
 from guardsdk.limits import UNLIMITED, Limits
-from guardsdk.screens.base import Reading, named, read_within
+from guardsdk.screens.base import Reading, named, reading_of
 from guardsdk.verdict import Stage, joint_tier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Sequence
+    from collections.abc import Callable, Collection, Container, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from guardsdk.screens.base import OperatingPoints, Screen, Spans
+    from guardsdk.screens.base import OperatingPoints, ReadWithin, Screen, Spans
     from guardsdk.surroundings import Surroundings
     from guardsdk.verdict import Tier
+
+    Enough = Callable[[Mapping[str, float]], bool]
+    """Given the scores of a text so far, whether its decision can no longer change."""
 
 
 class JointReading:
@@ -93,11 +97,9 @@ class JointReading:
 class _Asked(NamedTuple):
     """One screen on one stage."""
 
-    screen: Screen
     name: str
     labels: list[str]
-    limited: bool
-    """Whether it can stop part of the way."""
+    read: ReadWithin
 
 
 class Panel:
@@ -131,7 +133,7 @@ class Panel:
         """Return the screens that score anything ``wanted`` on ``stage``, each with all its labels there."""
         labels = [[label for label, at in screen.operating_points if at is stage] for screen in self.screens]
         return [
-            _Asked(screen, screen.name, own, hasattr(screen, "read_within"))
+            _Asked(screen.name, own, reading_of(screen))
             for screen, own in zip(self.screens, labels, strict=True)
             if any((label, stage) in wanted for label in own)
         ]
@@ -147,22 +149,29 @@ class Panel:
         return panel
 
     def read(
-        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits = UNLIMITED
+        self,
+        texts: Sequence[str],
+        stage: Stage,
+        around: Sequence[Surroundings],
+        limits: Limits = UNLIMITED,
+        enough: Enough | None = None,
     ) -> list[JointReading]:
         """Return one joint reading per text, in order. Raises nothing: what failed is listed in ``problems``.
 
-        A screen whose turn comes when the time is up is not asked, and that is a problem.
+        A screen whose turn comes when the time is up is not asked, and that is a problem. One that can stop part of the
+        way may do so once the scores of a text, those of the screens before among them, are ``enough``.
         """
-        if stage in self.early_exit:
-            limits = limits.with_early_exit()
         joint = [JointReading() for _ in texts]
+        settled = None if enough is None else partial(_so_far, enough, joint)
+        within = Limits(limits.ends_at, settled, limits.most_waiting, stage in self.early_exit)
         missed: set[int] = set()
-        for screen, name, labels, limited in self._asked[stage]:
-            answers = _ask(screen, texts, stage, around, _so_far(limits, joint) if limited else limits)
-            for place, (whole, part) in enumerate(zip(joint, answers, strict=True)):
-                if type(part) is Reading and _flawless(part, labels):
-                    whole.add(name, part)
-                elif not _take(whole, name, part, labels):
+        for asked in self._asked[stage]:
+            answers = _ask(asked.read, texts, stage, around, within)
+            for place, part in enumerate(answers):
+                whole = joint[place]
+                if type(part) is Reading and _flawless(part, asked.labels):
+                    whole.add(asked.name, part)
+                elif not _take(whole, asked.name, part, asked.labels):
                     missed.add(place)
         for place in missed:
             if joint[place].coverage is not None:
@@ -177,12 +186,9 @@ class _Problem:
     words: str
 
 
-def _so_far(limits: Limits, joint: Sequence[JointReading]) -> Limits:
-    """Return ``limits`` under which a decision may also be settled by what the screens before have seen."""
-    settled = limits.settled
-    if settled is None:
-        return limits
-    return limits.until(lambda place, scores: settled(place, {**joint[place].scores, **scores}))
+def _so_far(enough: Enough, joint: Sequence[JointReading], place: int, scores: Mapping[str, float]) -> bool:
+    """Whether ``scores`` of the text at ``place``, with what the screens before have seen in it, are ``enough``."""
+    return enough({**joint[place].scores, **scores})
 
 
 def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> bool:
@@ -204,7 +210,7 @@ def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -
 
 
 def _ask(
-    screen: Screen, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+    read: ReadWithin, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
 ) -> list[Reading | _Problem]:
     """Return a reading per text, or the problem that took its place.
 
@@ -213,7 +219,7 @@ def _ask(
     if limits.ends_at is not None and limits.passed:
         return [_Problem("not asked, the time was up")] * len(texts)
     try:
-        readings = read_within(screen, texts, stage, around, limits)
+        readings = read(texts, stage, around, limits)
         if len(readings) == len(texts):
             return list(readings)
         problem = f"{len(readings)} readings for {len(texts)} texts"
@@ -222,7 +228,7 @@ def _ask(
     if len(texts) == 1:
         return [_Problem(problem)]
     return [
-        _ask(screen, (text,), stage, (beside,), limits.alone(place))[0]
+        _ask(read, (text,), stage, (beside,), limits.alone(place))[0]
         for place, (text, beside) in enumerate(zip(texts, around, strict=True))
     ]
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.limits import UNLIMITED
-from guardsdk.screens.base import named, read_within
+from guardsdk.screens.base import named, reading_of
 from guardsdk.text.spans import merged
 from guardsdk.text.views import views_of
 from guardsdk.verdict import joint_tier
@@ -33,6 +33,7 @@ class ViewedScreen:
     def __init__(self, screen: Screen, *, decode: Callable[[str], tuple[View, ...]] = views_of) -> None:
         """Read with ``screen``; ``decode`` gives the views of a text."""
         self._screen = screen
+        self._read = reading_of(screen)
         self._decode = decode
 
     @property
@@ -57,16 +58,16 @@ class ViewedScreen:
         A text whose views cannot be made is read as it stands, and its reading says what was missing. Coverage is
         that of the text itself. Raises ``ModelError`` where the screen does.
         """
-        decoded = [self._views(text) for text in texts]
+        decoded = list(map(self._views, texts))
         if not any(map(any, decoded)):
-            return read_within(self._screen, texts, stage, around, limits)
+            return self._read(texts, stage, around, limits)
         asked: list[str] = []
         owners: list[int] = []
         for place, (text, (views, _)) in enumerate(zip(texts, decoded, strict=True)):
             asked += (text, *(view.text for view in views))
             owners += [place] * (len(views) + 1)
         beside = [around[place] for place in owners]
-        answers = iter(read_within(self._screen, asked, stage, beside, _owned(limits, owners)))
+        answers = iter(self._read(asked, stage, beside, _owned(limits, owners)))
         return [
             _joint(next(answers), [(view, next(answers)) for view in views], problems) for views, problems in decoded
         ]

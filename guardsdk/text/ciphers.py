@@ -40,14 +40,14 @@ class _Passage(NamedTuple):
 
 def deciphered(text: str) -> list[Undone]:
     """Return the edits that undo reversed text, reversed words, rot13, other shifts and the mirrored alphabet."""
-    return [edit for passage in _strange(text) if (edit := _solved(text, passage)) is not None]
-
-
-def _strange(text: str) -> Iterator[_Passage]:
-    """Yield the longest runs of words that are not English; ordinary English has none."""
     words = words_of(text)
     if len(words) - sum(map(FORMS.__contains__, words)) < _LEAST_WORDS:  # as in nearly every text; no run can do
-        return
+        return []
+    return [edit for passage in _strange(text, words) if (edit := _solved(text, passage)) is not None]
+
+
+def _strange(text: str, words: list[str]) -> Iterator[_Passage]:
+    """Yield the longest runs of the ``words`` of ``text`` that are not English; ordinary English has none."""
     runs = [(first, words[first:after]) for first, after in _runs(words)]
     runs = [(first, run) for first, run in runs if known_share(run) <= _MOST_BEFORE and _letters(run) >= _LEAST_LETTERS]
     if runs:

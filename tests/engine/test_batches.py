@@ -43,7 +43,7 @@ def test_rows_are_laid_out_with_padding_masked_and_the_answer_marked() -> None:
     for at, row in enumerate(rows):
         alone = arrays([row], tokens_of(102), 0)
         assert [part[0].tolist() for part in alone] == [part[at, : row.length].tolist() for part in (ids, mask, kinds)]
-        assert alone.ids.dtype == np.int64
+        assert alone[0].dtype == np.int64
 
 
 def test_a_window_stands_for_those_of_its_text_that_say_the_same() -> None:

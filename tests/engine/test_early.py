@@ -18,7 +18,7 @@ from guardsdk.engine.early import Bounds, Halves
 from guardsdk.engine.runner import Runner
 from guardsdk.engine.session import OnnxRuntime, OnnxSession, Outputs, tokens_fed
 from guardsdk.errors import ChecksumMismatchError, ModelError
-from guardsdk.limits import UNLIMITED
+from guardsdk.limits import Limits
 from guardsdk.registry.lookup import LoadedModel, load_manifest
 from guardsdk.verdict import Stage
 from tests.engine.failing import BreakingRuntime, BreakingSession
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from guardsdk.engine.scores import Scores
     from guardsdk.engine.session import Feed, Kind, Session
 
-EARLY = UNLIMITED.with_early_exit()
+EARLY = Limits(early_exit=True)
 MAPPED = 2.0 * WEAK - 1.0
 """Log-odds of what is cleared: slope and intercept of ``tests.tiny.early_exit``."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk.errors import InputError, InputTypeError
-from guardsdk.observing import CheckRecord, notify
+from guardsdk.observing import CheckRecord, listeners, notify
 from guardsdk.settings import Settings
 from guardsdk.telemetry import OpenTelemetryObserver
 from guardsdk.telemetry.content import Capture
@@ -115,7 +115,7 @@ def test_only_an_observer_that_wants_the_text_is_given_it() -> None:
         wants_text = True
 
     plain, reader = Plain(), Reader()
-    notify([plain, reader], replace(RECORD, checked_text=None), TEXT)
+    notify(listeners([plain, reader]), replace(RECORD, checked_text=None), TEXT)
     assert [one.checked_text for one in plain.seen] == [None]
     assert [one.checked_text for one in reader.seen] == [TEXT]
     assert TEXT not in repr(reader.seen)
