@@ -59,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
     )
     built.add_argument("--seed", type=int, default=Recipe().seed)
     built.add_argument("--limit", type=int, help="evaluate on at most this many rows of each set, stage and label")
+    built.add_argument(
+        "--like",
+        type=Path,
+        help="calibrate: folder of a model with the same encoder and late heads, whose thresholds are kept where it can be",
+    )
     built.add_argument("--version", default="1.0.0", help="version written to the manifest")
     built.add_argument(
         "--smoke", action="store_true", help="a tiny network on generated text only: no data folder, under a minute"
@@ -102,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         MEAN: lambda: mean(options.start, out),
         "export": lambda: export(from_checkpoint(trained), out / "float"),
         "quantize": lambda: quantize(out, Prepared.load(prepared_file)),
-        "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed),
+        "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed, like=options.like),
         "evaluate": lambda: evaluate(out, data, limit=options.limit),
     }
     try:

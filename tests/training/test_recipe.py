@@ -114,14 +114,16 @@ def test_export_computes_what_torch_computes(run: Path, tmp_path: Path) -> None:
     kinds = np.zeros_like(ids)
     kinds[2, 8:] = 1
     with torch.no_grad():
-        wanted = model(*(torch.from_numpy(each) for each in (ids, mask, kinds)))
+        own, *wanted, lower, below = model(*(torch.from_numpy(each) for each in (ids, mask, kinds)))
+        wanted = [model.joint(own, lower), *wanted, lower, below]
+    assert not torch.allclose(wanted[0], own)  # both sets of heads have a say
     feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
     whole, early, late = (
         onnxruntime.InferenceSession(tmp_path / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_early.onnx", "model_late.onnx")
     )
     logits, attention, embedding, states = early.run(None, feed)
-    parts = [*late.run(None, {"states": states, "attention_mask": mask}), embedding]
+    parts = [*late.run(None, {"states": states, "attention_mask": mask, "early_logits": logits}), embedding]
     for found in ([*whole.run(None, feed), logits, attention], [*parts, logits, attention]):
         for ours, theirs in zip(found, wanted, strict=True):
             np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
