@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument(
         "--like",
         type=Path,
-        help="calibrate: folder of a model with the same encoder and late heads, whose thresholds are kept where it can be",
+        help="calibrate: a model with this encoder and these late heads, whose thresholds are kept where they can be",
     )
     built.add_argument("--version", default="1.0.0", help="version written to the manifest")
     built.add_argument(

@@ -175,9 +175,9 @@ class GuardModel(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, ...]:
         """Return the late heads' logits [B, L] and weights [B, L, T], the embedding [B, H], and the early heads' two.
 
-        Those are read from the states after ``config.early`` layers; the embedding has unit length. All three inputs are integers [B, T];
-        ``attention_mask`` is 1 on tokens and 0 on padding. The embedding of a pair is that of its second half alone:
-        texts beside one and the same system text would all be about that text.
+        Those are read from the states after ``config.early`` layers; the embedding has unit length. All three inputs
+        are integers [B, T]; ``attention_mask`` is 1 on tokens and 0 on padding. The embedding of a pair is that of its
+        second half alone: texts beside one and the same system text would all be about that text.
         """
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
         states = self.words(input_ids) + self.places(positions)[None] + self.kinds(token_type_ids)

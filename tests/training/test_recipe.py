@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +92,25 @@ def test_cuda_graph_shares_the_weights_and_the_answers(run: Path) -> None:
     assert np.abs(logits[0] - logits[1]).max() < 0.1
     sizes = {path.name: path.stat().st_size for path in (run / "model").iterdir()}
     assert sizes["weights.bin"] > 4 * (sizes["model.onnx"] + sizes["model_cuda.onnx"])
+
+
+def test_labels_that_the_early_heads_have_no_say_in_can_keep_the_thresholds_of_another_model(
+    run: Path, tmp_path: Path
+) -> None:
+    like = _folder(tmp_path, "like")
+    given = json.loads((run / "model" / "manifest.json").read_text())
+    for label in given["labels"]:
+        for entry in label["stages"].values():
+            entry["threshold"] = 0.4321
+    (like / "manifest.json").write_text(json.dumps(given))
+    out = tmp_path / "again"
+    shutil.copytree(run, out)
+    assert main(["calibrate", "--smoke", "--out", str(out), "--like", str(like)]) == 0
+    made = json.loads((out / "model" / "manifest.json").read_text())
+    kept = {
+        label["name"] for label in made["labels"] if all(one["threshold"] == 0.4321 for one in label["stages"].values())
+    }
+    assert kept == {"prompt_injection", "jailbreak", "harmful_request"}
 
 
 def test_float_twin_decides_by_the_same_thresholds(run: Path) -> None:
