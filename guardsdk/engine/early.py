@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guardsdk.engine.session import STATES, Outputs
+from guardsdk.engine.session import EARLY_LOGITS, STATES, Outputs
 from guardsdk.errors import ModelError
 
 if TYPE_CHECKING:
@@ -91,5 +91,5 @@ class Halves:
         if early.states is None or early.states.shape[:-1] != feed["input_ids"].shape:
             msg = "the lower half of the model gave no states, or not one for each token"
             raise ModelError(msg)
-        late = self._upper.run({**feed, STATES: early.states})
+        late = self._upper.run({**feed, STATES: early.states, EARLY_LOGITS: early.logits})
         return Outputs(late.logits, late.attention, early.embedding)

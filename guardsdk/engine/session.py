@@ -26,6 +26,8 @@ Kind = Literal["cpu", "cuda"]
 PROVIDER_NAMES: dict[Kind, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 STATES = "states"
 """What the lower half of a model in two halves gives, and the upper half takes: [B, T, H]."""
+EARLY_LOGITS = "early_logits"
+"""The logits of the lower half, [B, L], for an upper half that gives them a say in its own."""
 SLOWER_ON_CPU = ("SkipLayerNormFusion",)
 """What the runtime would make of a graph's operators and should not on CPU: its fused layer norm over a sum takes three
 times as long there as the operators one by one."""
@@ -39,6 +41,7 @@ _INPUTS: dict[str, dict[str, _Cast]] = {
     "attention_mask": _INTEGERS,
     "token_type_ids": _INTEGERS,
     STATES: {_FLOAT32: None},
+    EARLY_LOGITS: {_FLOAT32: None},
 }
 """Every input the engine has, and the types it can give it as: itself, or what it is cast to."""
 

@@ -14,6 +14,7 @@ from models.training.evaluate import evaluate
 from models.training.export import export, from_checkpoint
 from models.training.prepare import prepare
 from models.training.quantize import quantize
+from models.training.rows import LABELS
 from models.training.soup import mean
 from models.training.train import Recipe, train
 
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--short-share", type=float, help="the same for generated text of short rows; as --own-share")
     built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")
     built.add_argument("--early-only", action="store_true", help="train the early heads and nothing else")
+    built.add_argument("--only", choices=LABELS, help="train both heads of this label and nothing else")
     built.add_argument("--batch-tokens", type=int, default=Recipe().batch_tokens)
     built.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
     built.add_argument(
@@ -59,6 +61,11 @@ def parser() -> argparse.ArgumentParser:
     )
     built.add_argument("--seed", type=int, default=Recipe().seed)
     built.add_argument("--limit", type=int, help="evaluate on at most this many rows of each set, stage and label")
+    built.add_argument(
+        "--like",
+        type=Path,
+        help="calibrate: a model with this encoder and these late heads, whose thresholds are kept where they can be",
+    )
     built.add_argument("--version", default="1.0.0", help="version written to the manifest")
     built.add_argument(
         "--smoke", action="store_true", help="a tiny network on generated text only: no data folder, under a minute"
@@ -80,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         short_share=options.short_share,
         frozen_layers=options.frozen_layers,
         early_only=options.early_only,
+        only=options.only,
         batch_tokens=options.batch_tokens,
         learning_rate=options.learning_rate,
         as_int8_from=options.as_int8_from,
@@ -102,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         MEAN: lambda: mean(options.start, out),
         "export": lambda: export(from_checkpoint(trained), out / "float"),
         "quantize": lambda: quantize(out, Prepared.load(prepared_file)),
-        "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed),
+        "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed, like=options.like),
         "evaluate": lambda: evaluate(out, data, limit=options.limit),
     }
     try:

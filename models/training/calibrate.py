@@ -27,7 +27,7 @@ from models.training.card import base_manifest, write_float_twin
 from models.training.early import NOTHING, Windows, as_read, bounds, keep, share_cleared
 from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.pools import Pool, buried, held_out_pools, pools
-from models.training.rows import STAGES, STAGES_OF, columns_of
+from models.training.rows import LABELS, STAGES, STAGES_OF, columns_of
 from models.training.thresholds import TARGET, joint_thresholds, mean_rate, platt, threshold_at
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from models.training.encoder import EncoderConfig
 
 RATES = ("0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1")
 FLAG_RATE = {("toxicity", "input"): 0.02, ("refusal", "output"): 0.02}
@@ -137,10 +139,12 @@ def without_declining(scored: Sequence[Scored]) -> list[Scored]:
     return kept
 
 
-def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
+def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Path | None = None) -> Path:
     """Write ``manifest.json`` beside the model in ``out/model`` and the figures behind it to ``out/calibrate.json``.
 
-    Without ``data`` the held-out rows of the training set stand in for ``calib/`` (the smoke run).
+    Without ``data`` the held-out rows of the training set stand in for ``calib/`` (the smoke run). ``like`` is the
+    folder of a model whose encoder and late heads are these: labels that the early heads have no say in keep its
+    calibration and thresholds, so that both models decide alike on them.
     """
     model = out / "model"
     draft = _draft(out, version)
@@ -164,6 +168,8 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     scored = without_declining(without_doubtful(everything))
     blocking = {stage: _blocking_thresholds(scored, stage) for stage in BLOCKING}
     stages = {label: _stages_of(label, scored, blocking) for label in STAGES_OF}
+    if like is not None:
+        stages |= _kept(load_manifest(like).manifest, from_checkpoint(out / "model.pt").config)
     exits = {stage: _bounds(stage, [*known, *hidden], every, stages) for stage in STAGES}
     _refer(stages, exits, known, windows)
     final = draft.model_copy(
@@ -177,6 +183,12 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int) -> Path:
     report = _report(final, scored) | {"early_exit": share_cleared(exits, [*known, *hidden], every)}
     (out / "calibrate.json").write_text(json.dumps(report, indent=1) + "\n")
     return model
+
+
+def _kept(manifest: Manifest, config: EncoderConfig) -> dict[str, dict[Stage, LabelStage]]:
+    """Return how ``manifest`` reads the labels that the early heads have no say in."""
+    own = [label for label, share in zip(LABELS, config.early_say, strict=True) if not share]
+    return {label.name: dict(label.stages) for label in manifest.labels if label.name in own}
 
 
 def _draft(out: Path, version: str) -> Manifest:
@@ -253,7 +265,7 @@ def _blocking_thresholds(scored: Sequence[Scored], stage: str) -> dict[str, floa
     here = [(pool, found) for pool, found in scored if pool.stage == stage]
     benign = [_negatives(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
     wanted = [(pool.label, found) for pool, found in here if pool.label in BLOCKING[stage]]
-    return joint_thresholds(benign, wanted, TARGET[stage])[0]
+    return joint_thresholds(benign, wanted, TARGET)[0]
 
 
 def _stages_of(

@@ -168,7 +168,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
     ]
     size = sum(entry.size for entry in manifest.files.values())
     return _TEMPLATE.format(
-        target={stage: 100 * share for stage, share in TARGET.items()},
+        target=100 * TARGET,
         m=manifest,
         size=f"{size / 1e6:.1f}",
         labels=table(("label", "stage", "threshold", "benign FPR it was set at", "a positive is"), labels),
@@ -206,8 +206,7 @@ and the stage it was seen at. It is one layer of a defence, not a boundary: it m
 ## Labels and thresholds
 
 Thresholds are on calibrated probabilities. All principles of the default policy that block at a stage together block
-at most {target[input]:g} % of the benign calibration text of users, {target[tool]:g} % of that of tools and
-{target[output]:g} % of that of models, each source weighing the same.
+at most {target:g} % of its benign calibration text, each source weighing the same.
 
 {labels}
 

@@ -32,6 +32,11 @@ TOPIC_LAYER = 1
 were trained to forget it for what is an attack. ``docs/teaching-figures.md`` shows what screens taught on it find."""
 
 
+EARLY_SAY = (0.0, 0.0, 0.0, 0.5, 0.5, 0.5)
+"""Share of the early heads in the logit of each label, in the order of the columns: half of what is read in answers.
+For attacks and requests they are no help on ``calib/``, and for jailbreaks a loss (``models/CHANGELOG.md``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
     """Sizes of the encoder; the defaults are those of MiniLM-L6-H384."""
@@ -47,6 +52,8 @@ class EncoderConfig:
     norm_epsilon: float = 1e-12
     early_layers: int = 4
     """Layers after which heads of their own say whether a text needs the rest at all."""
+    early_say: tuple[float, ...] = EARLY_SAY
+    """Share of the early heads in the logit of each label, where all layers run."""
 
     @property
     def topic_layer(self) -> int:
@@ -150,6 +157,15 @@ class GuardModel(nn.Module):
         self.late = Heads(config)
         self.early = Heads(config)
 
+    def joint(self, late: Tensor, early: Tensor) -> Tensor:
+        """Return the logits of the whole network, [B, L], from those of both sets of heads.
+
+        What heads on lower layers learnt is less bound to the training text: the mean of both is surer on other text
+        than either, and rounding disturbs it less. They are trained apart.
+        """
+        share = torch.tensor(self.config.early_say, dtype=late.dtype, device=late.device)
+        return late + share * (early - late)
+
     def imitate_int8(self, *, on: bool) -> None:
         """Compute with the rounding of the int8 graph, or without."""
         for layer in self.layers:
@@ -157,11 +173,11 @@ class GuardModel(nn.Module):
                 layer.as_int8 = on
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, ...]:
-        """Return logits [B, L], pooling weights [B, L, T], the unit-length embedding [B, H], and the early heads' two.
+        """Return the late heads' logits [B, L] and weights [B, L, T], the embedding [B, H], and the early heads' two.
 
-        These are read from the states after ``config.early`` layers. All three inputs are integers [B, T];
-        ``attention_mask`` is 1 on tokens and 0 on padding. The embedding of a pair is that of its second half alone:
-        texts beside one and the same system text would all be about that text.
+        Those are read from the states after ``config.early`` layers; the embedding has unit length. All three inputs
+        are integers [B, T]; ``attention_mask`` is 1 on tokens and 0 on padding. The embedding of a pair is that of its
+        second half alone: texts beside one and the same system text would all be about that text.
         """
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
         states = self.words(input_ids) + self.places(positions)[None] + self.kinds(token_type_ids)

@@ -15,6 +15,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from guardsdk.engine.session import EARLY_LOGITS, STATES
 from models.training.encoder import EncoderConfig, GuardModel, load
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def export(model: GuardModel, folder: Path) -> None:
 
     Inputs ``input_ids``, ``attention_mask`` and ``token_type_ids`` are int64 [B, T]; outputs are ``logits`` [B, L],
     ``attention`` [B, L, T] and ``embedding`` [B, H], all float32. The early part gives ``states`` [B, T, H] besides,
-    and its own logits and attention; the late part goes on from those states and the mask.
+    and its own logits and attention; the late part goes on from those states, those logits and the mask.
     """
     weights = {name: tensor.detach().float().cpu().numpy() for name, tensor in model.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +62,18 @@ def export(model: GuardModel, folder: Path) -> None:
         proto = build(weights, model.config)
         onnx.checker.check_model(proto)
         onnx.save(proto, folder / name)
+
+
+class _Whole(torch.nn.Module):
+    """The network with one logit per label, as the graphs have it."""
+
+    def __init__(self, model: GuardModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        late, attention, embedding, early, early_attention = self.model(*inputs)
+        return self.model.joint(late, early), attention, embedding, early, early_attention
 
 
 def export_traced(model: GuardModel, path: Path) -> None:
@@ -74,7 +87,7 @@ def export_traced(model: GuardModel, path: Path) -> None:
         # The tracing exporter is the old one; the new one needs a package that nothing else here does.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model,
+            _Whole(model),
             (example, example, example),
             path,
             input_names=list(_IDS),
@@ -91,7 +104,11 @@ Weights = dict[str, "NDArray[np.float32]"]
 def _whole(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
     graph = _Graph()
     after = _layers(graph, weights, config, [_embedded(graph, weights, config)], range(config.layers))
-    _heads(graph, weights, after[-1], "late")
+    _pooling(graph)
+    early, _ = _heads(graph, weights, after[config.early], "early")
+    late, attention = _heads(graph, weights, after[-1], "late")
+    _joint(graph, config, late, early)
+    graph.op("Identity", [attention], "attention")
     _embedding(graph, after[config.topic_layer + 1])
     return _model(graph, config, _IDS, ("logits", "attention", "embedding"))
 
@@ -99,18 +116,23 @@ def _whole(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
 def _early(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
     graph = _Graph()
     after = _layers(graph, weights, config, [_embedded(graph, weights, config)], range(config.early))
-    _heads(graph, weights, after[-1], "early")
+    _pooling(graph)
+    for made, name in zip(_heads(graph, weights, after[-1], "early"), ("logits", "attention"), strict=True):
+        graph.op("Identity", [made], name)
     _embedding(graph, after[config.topic_layer + 1])
-    graph.op("Identity", [after[-1]], "states")
-    return _model(graph, config, _IDS, ("logits", "attention", "embedding", "states"))
+    graph.op("Identity", [after[-1]], STATES)
+    return _model(graph, config, _IDS, ("logits", "attention", "embedding", STATES))
 
 
 def _late(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
     graph = _Graph()
     graph.op("Cast", ["attention_mask"], "attention_mask_32", to=TensorProto.INT32)
-    after = _layers(graph, weights, config, ["states"], range(config.early, config.layers))
-    _heads(graph, weights, after[-1], "late")
-    return _model(graph, config, ("states", "attention_mask"), ("logits", "attention"))
+    after = _layers(graph, weights, config, [STATES], range(config.early, config.layers))
+    _pooling(graph)
+    late, attention = _heads(graph, weights, after[-1], "late")
+    _joint(graph, config, late, EARLY_LOGITS)
+    graph.op("Identity", [attention], "attention")
+    return _model(graph, config, (STATES, "attention_mask", EARLY_LOGITS), ("logits", "attention"))
 
 
 def _embedded(graph: _Graph, weights: Weights, config: EncoderConfig) -> str:
@@ -176,15 +198,27 @@ def _layer(graph: _Graph, weights: Weights, config: EncoderConfig, index: int, s
     return skip_norm("down", "norm_output", _linear(graph, weights, f"{prefix}down", active), attended)
 
 
-def _heads(graph: _Graph, weights: Weights, states: str, which: str) -> None:
-    """Pool with one attention per label; names and arithmetic mirror ``encoder.Heads``."""
+def _pooling(graph: _Graph) -> None:
+    """Lay down what all heads pool with: which tokens count, as a bias on attention, as a column and as a number."""
     mask = graph.op("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
     one = graph.constant("one", np.array(1.0, np.float32))
     low = graph.constant("low", np.array(-1e4, np.float32))
     axis1 = graph.constant("axis1", np.array([1], np.int64))
     axis2 = graph.constant("axis2", np.array([2], np.int64))
     absent = graph.op("Mul", [graph.op("Sub", [one, mask], "absent"), low], "absent_bias")
-    bias = graph.op("Unsqueeze", [absent, axis1], "pool_bias")
+    graph.op("Unsqueeze", [absent, axis1], "pool_bias")
+    column = graph.op("Unsqueeze", [mask, axis2], "mask.column")
+    graph.op("ReduceSum", [column, axis1], "kept.count", keepdims=0)
+
+
+def _heads(graph: _Graph, weights: Weights, states: str, which: str) -> tuple[str, str]:
+    """Pool ``states`` with one attention per label; names and arithmetic mirror ``encoder.Heads``.
+
+    Returns the names of the logits [B, L] and of the attention [B, L, T].
+    """
+
+    def own(name: str) -> str:
+        return f"{which}.{name}"
 
     # One product for both small matrices: columns are [attend | value].
     joined = np.concatenate([weights[f"{which}.{name}.weight"] for name in ("attend", "value")]).T
@@ -192,20 +226,32 @@ def _heads(graph: _Graph, weights: Weights, states: str, which: str) -> None:
     matrix = graph.constant(tensor_name(which, "heads.weight"), np.ascontiguousarray(joined))
     both = graph.op(
         "Add",
-        [graph.op("MatMul", [states, matrix], PRODUCT), graph.constant(tensor_name(which, "heads.bias"), offsets)],
-        "heads",
+        [
+            graph.op("MatMul", [states, matrix], own(PRODUCT)),
+            graph.constant(tensor_name(which, "heads.bias"), offsets),
+        ],
+        own("heads"),
     )
-    by_label = graph.op("Transpose", [both], "heads.by_label", perm=[0, 2, 1])
-    graph.nodes.append(helper.make_node("Split", [by_label], ["attend", "value"], name="heads.split", axis=1))
-    graph.op("Softmax", [graph.op("Add", ["attend", bias], "attend.masked")], "attention", axis=-1)
-    weighted = graph.op("Mul", ["attention", "value"], "weighted")
-    local = graph.op("ReduceSum", [weighted, axis2], "local", keepdims=0)
-
-    column = graph.op("Unsqueeze", [mask, axis2], "mask.column")
-    graph.op("ReduceSum", [column, axis1], "kept.count", keepdims=0)
+    by_label = graph.op("Transpose", [both], own("by_label"), perm=[0, 2, 1])
+    attend, value = own("attend"), own("value")
+    graph.nodes.append(helper.make_node("Split", [by_label], [attend, value], name=own("split"), axis=1))
+    attention = graph.op("Softmax", [graph.op("Add", [attend, "pool_bias"], own("masked"))], own("attention"), axis=-1)
+    weighted = graph.op("Mul", [attention, value], own("weighted"))
+    local = graph.op("ReduceSum", [weighted, "axis2"], own("local"), keepdims=0)
     turned = np.ascontiguousarray(weights[f"{which}.overall.weight"].T)
     overall = graph.constant(tensor_name(which, "overall.weight"), turned)
-    graph.op("Add", [local, graph.op("MatMul", [_mean(graph, states, "mean"), overall], OVERALL)], "logits")
+    mean = _mean(graph, states, own("mean"))
+    return graph.op("Add", [local, graph.op("MatMul", [mean, overall], own(OVERALL))], own("logits")), attention
+
+
+def _joint(graph: _Graph, config: EncoderConfig, late: str, early: str) -> None:
+    """Give the logits of the whole network: what both sets of heads say, each by its share."""
+    shares = np.array(config.early_say, np.float32)
+    parts = [
+        graph.op("Mul", [late, graph.constant("late_say", 1.0 - shares)], "late.said"),
+        graph.op("Mul", [early, graph.constant("early_say", shares)], "early.said"),
+    ]
+    graph.op("Add", parts, "logits")
 
 
 def tensor_name(which: str, name: str) -> str:
@@ -239,7 +285,8 @@ def _embedding(graph: _Graph, states: str) -> None:
 def _model(graph: _Graph, config: EncoderConfig, inputs: Iterable[str], outputs: Iterable[str]) -> onnx.ModelProto:
     kinds: dict[str, tuple[int, list[Any]]] = {
         **dict.fromkeys(_IDS, (TensorProto.INT64, ["batch", "tokens"])),
-        "states": (TensorProto.FLOAT, ["batch", "tokens", config.hidden]),
+        STATES: (TensorProto.FLOAT, ["batch", "tokens", config.hidden]),
+        EARLY_LOGITS: (TensorProto.FLOAT, ["batch", config.labels]),
         "logits": (TensorProto.FLOAT, ["batch", config.labels]),
         "attention": (TensorProto.FLOAT, ["batch", config.labels, "tokens"]),
         "embedding": (TensorProto.FLOAT, ["batch", config.hidden]),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CUDA_GRAPH, WEIGHTS = "model_cuda.onnx", "weights.bin"
 CPU_GRAPHS = (WHOLE, EARLY, LATE)
-_SMALL_HEADS = [f"{PRODUCT}_MatMul", f"{OVERALL}_MatMul"]
+_SMALL_HEADS = [f"{which}.{name}_MatMul" for which in ("late", "early") for name in (PRODUCT, OVERALL)]
 """A few thousand weights that decide: not worth an eighth of their precision."""
 _INLINE = 1024
 """Bytes below which a tensor stays inside the graph file."""

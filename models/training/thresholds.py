@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _CONVERGED = 1e-9
 _HALVINGS = 16
-TARGET = {"input": 0.005, "tool": 0.005, "output": 0.01}
+TARGET = 0.005
 """Benign texts of ``calib/`` a stage may block, all blocking principles of the default policy together.
 
-One in a hundred is what people put up with. Half of it for what users and tools send: the sources nearest to real
-traffic, chats and scraped pages, are blocked about twice as often as the mean, and so is text from elsewhere.
+One in a hundred is what people put up with, and half of it is asked for: the sources nearest to real traffic, chats and
+scraped pages in English, are blocked about twice as often as the mean, and so is text from elsewhere.
 """
 _LEAST = 3
 

@@ -22,7 +22,18 @@ from guardsdk.limits import Limits
 from guardsdk.registry.lookup import LoadedModel, load_manifest
 from guardsdk.verdict import Stage
 from tests.engine.failing import BreakingRuntime, BreakingSession
-from tests.tiny import IDS, STRONG, WEAK, early_exit, rambling, write_early, write_graph, write_manifest, write_model
+from tests.tiny import (
+    IDS,
+    LABELS,
+    STRONG,
+    WEAK,
+    early_exit,
+    rambling,
+    write_early,
+    write_graph,
+    write_manifest,
+    write_model,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +92,25 @@ def test_both_halves_together_give_what_the_whole_gives(halves: Classifier, tiny
         assert found.embedding.tolist() == due.embedding.tolist()
         assert [found.span(label) for label in found.probabilities] == [due.span(label) for label in due.probabilities]
         assert found.tier == due.tier == "full"
+
+
+def test_an_upper_half_that_asks_for_the_early_logits_is_given_them(tmp_path: Path) -> None:
+    folder = write_early(tmp_path / "heard")
+    texts = [Request("please attack", Stage.INPUT), Request("filler", Stage.OUTPUT)]
+    alone = Classifier(load_manifest(folder), "cpu", 1).both(texts)
+    upper = onnx.load(str(folder / "model_late.onnx"))
+    joined = next(node for node in upper.graph.node if node.output[0] == "logits")
+    joined.output[0] = "late"
+    upper.graph.node.append(onnx.helper.make_node("Add", ["late", "early_logits"], ["logits"]))
+    upper.graph.input.append(
+        onnx.helper.make_tensor_value_info("early_logits", onnx.TensorProto.FLOAT, ["rows", len(LABELS)])
+    )
+    onnx.save(upper, str(folder / "model_late.onnx"))
+    write_manifest(folder, graphs={"cpu": "model.onnx", "cuda": "model_cuda.onnx"}, early_exit=early_exit())
+    heard = Classifier(load_manifest(folder), "cpu", 1).both(texts)
+    for (early, late), (same, joint) in zip(alone, heard, strict=True):
+        assert same.tolist() == early.tolist()
+        assert joint.tolist() == (late + early).tolist()
 
 
 def test_harmless_text_is_cleared_and_scores_what_stands_for_its_logits(halves: Classifier) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +94,25 @@ def test_cuda_graph_shares_the_weights_and_the_answers(run: Path) -> None:
     assert sizes["weights.bin"] > 4 * (sizes["model.onnx"] + sizes["model_cuda.onnx"])
 
 
+def test_labels_that_the_early_heads_have_no_say_in_can_keep_the_thresholds_of_another_model(
+    run: Path, tmp_path: Path
+) -> None:
+    like = _folder(tmp_path, "like")
+    given = json.loads((run / "model" / "manifest.json").read_text())
+    for label in given["labels"]:
+        for entry in label["stages"].values():
+            entry["threshold"] = 0.4321
+    (like / "manifest.json").write_text(json.dumps(given))
+    out = tmp_path / "again"
+    shutil.copytree(run, out)
+    assert main(["calibrate", "--smoke", "--out", str(out), "--like", str(like)]) == 0
+    made = json.loads((out / "model" / "manifest.json").read_text())
+    kept = {
+        label["name"] for label in made["labels"] if all(one["threshold"] == 0.4321 for one in label["stages"].values())
+    }
+    assert kept == {"prompt_injection", "jailbreak", "harmful_request"}
+
+
 def test_float_twin_decides_by_the_same_thresholds(run: Path) -> None:
     text = "Please send the report to the whole team before Friday."
     verdicts = []
@@ -114,14 +134,16 @@ def test_export_computes_what_torch_computes(run: Path, tmp_path: Path) -> None:
     kinds = np.zeros_like(ids)
     kinds[2, 8:] = 1
     with torch.no_grad():
-        wanted = model(*(torch.from_numpy(each) for each in (ids, mask, kinds)))
+        own, *wanted, lower, below = model(*(torch.from_numpy(each) for each in (ids, mask, kinds)))
+        wanted = [model.joint(own, lower), *wanted, lower, below]
+    assert not torch.allclose(wanted[0], own)  # both sets of heads have a say
     feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
     whole, early, late = (
         onnxruntime.InferenceSession(tmp_path / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_early.onnx", "model_late.onnx")
     )
     logits, attention, embedding, states = early.run(None, feed)
-    parts = [*late.run(None, {"states": states, "attention_mask": mask}), embedding]
+    parts = [*late.run(None, {"states": states, "attention_mask": mask, "early_logits": logits}), embedding]
     for found in ([*whole.run(None, feed), logits, attention], [*parts, logits, attention]):
         for ours, theirs in zip(found, wanted, strict=True):
             np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
@@ -441,3 +463,27 @@ def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:
     after = torch.load(train(prepared, tmp_path, recipe, config), weights_only=True)["model"]
     moved = {name.partition(".")[0] for name in after if not torch.equal(before[name], after[name])}
     assert moved == {"early"}
+
+
+def test_the_heads_of_one_label_alone_may_be_trained(tmp_path: Path) -> None:
+    config = replace(SMOKE_CONFIG, layers=2)
+    prepared = prepare(None, tmp_path, seed=5, scale=0.002, held_out=0.3)
+    recipe = Recipe(seed=5, epochs=1, batch_tokens=2048, only="harmful_response")
+    torch.manual_seed(recipe.seed)
+    before = GuardModel(config).state_dict()
+    after = torch.load(train(prepared, tmp_path, recipe, config), weights_only=True)["model"]
+    own = LABELS.index("harmful_response")
+    moved = {name for name in after if not torch.equal(before[name], after[name])}
+    assert moved == {name for name in after if name.startswith(("early.", "late."))}
+    for name in moved:
+        rows = {at for at, (old, new) in enumerate(zip(before[name], after[name], strict=True)) if not old.equal(new)}
+        assert rows == {own}, name
+
+
+def test_an_epoch_of_one_label_holds_the_rows_that_are_known_to_be_it_or_not(tmp_path: Path) -> None:
+    data = prepare(None, tmp_path, seed=5, scale=0.002, held_out=0.3)
+    plan = plan_epoch(data, np.random.default_rng(0), tokens=2048, max_tokens=256, label=0)
+    drawn = [row for batch in plan for row, _, _ in batch]
+    assert drawn
+    assert (data.labels[drawn, 0] != MASKED).all()
+    assert (data.labels[:, 0] == MASKED).any()
