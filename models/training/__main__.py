@@ -14,7 +14,6 @@ from models.training.evaluate import evaluate
 from models.training.export import export, from_checkpoint
 from models.training.prepare import prepare
 from models.training.quantize import quantize
-from models.training.rows import LABELS
 from models.training.soup import mean
 from models.training.train import Recipe, train
 
@@ -50,7 +49,6 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--short-share", type=float, help="the same for generated text of short rows; as --own-share")
     built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")
     built.add_argument("--early-only", action="store_true", help="train the early heads and nothing else")
-    built.add_argument("--only", choices=LABELS, help="train both heads of this label and nothing else")
     built.add_argument("--batch-tokens", type=int, default=Recipe().batch_tokens)
     built.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
     built.add_argument(
@@ -87,7 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         short_share=options.short_share,
         frozen_layers=options.frozen_layers,
         early_only=options.early_only,
-        only=options.only,
         batch_tokens=options.batch_tokens,
         learning_rate=options.learning_rate,
         as_int8_from=options.as_int8_from,

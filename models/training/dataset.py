@@ -163,20 +163,14 @@ def plan_epoch(
     tokens: int,
     max_tokens: int,
     shares: Shares | None = None,
-    label: int | None = None,
 ) -> Plan:
     """Draw one epoch by the quotas of each source and lay it out in batches of about ``tokens`` tokens.
 
-    ``shares`` scales the quotas, which are whole without it; of ``label``, a logit column, only rows that are known to
-    be that or not are drawn. Rows of like length share a batch, so little is padded; the order of the batches is
-    random. Texts are seen in windows of at most ``max_tokens`` tokens.
+    ``shares`` scales the quotas, which are whole without it. Rows of like length share a batch, so little is padded;
+    the order of the batches is random. Texts are seen in windows of at most ``max_tokens`` tokens.
     """
     shares = shares or Shares()
-    usable = ~data.held_out & ~_scattered(data)
-    if label is not None:
-        usable &= data.labels[:, label] != MASKED
-    every = range(len(data.sources))
-    chosen = np.concatenate([_quota(data, source, rng, shares.of(data, source), usable) for source in every])
+    chosen = np.concatenate([_quota(data, source, rng, shares.of(data, source)) for source in range(len(data.sources))])
     rng.shuffle(chosen)
     spans = []
     harmless = np.max(data.labels, axis=1) < 1
@@ -203,11 +197,9 @@ def is_own(source: str) -> bool:
     return source.startswith("gen_")
 
 
-def _quota(
-    data: Prepared, source: int, rng: np.random.Generator, share: float, usable: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _quota(data: Prepared, source: int, rng: np.random.Generator, share: float) -> NDArray[np.int64]:
     cap, repeat = data.quotas[data.sources[source]]
-    own = np.flatnonzero((data.source == source) & usable)
+    own = np.flatnonzero((data.source == source) & ~data.held_out & ~_scattered(data))
     size = round(min(len(own), cap) * share)
     if len(own) > size:
         own = rng.choice(own, size, replace=False)

@@ -68,8 +68,6 @@ class Recipe:
     """Lowest layers that stay as they are, embeddings with them: for a short run that goes on from a trained model."""
     early_only: bool = False
     """Train the early heads alone: of a mean of models they have lost what each learnt for its own encoder."""
-    only: str | None = None
-    """Train both heads of this label and nothing else, on the rows that are known to be that or not."""
 
 
 class Masters:
@@ -188,30 +186,19 @@ def train(
     if recipe.frozen_layers:
         for part in (model.words, model.places, model.kinds, model.norm, *model.layers[: recipe.frozen_layers]):
             part.requires_grad_(False)  # noqa: FBT003  torch's own signature
-    if recipe.early_only or recipe.only:
-        parts = ("early.",) if recipe.early_only else ("early.", "late.")
+    if recipe.early_only:
         for name, weight in model.named_parameters():
-            weight.requires_grad_(name.startswith(parts))
+            weight.requires_grad_(name.startswith("early."))
     # What is not trained goes out as it came in, not as the narrower type rounds it.
     kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     model = model.to(device, _compute_type(device)).train()
     masters = Masters(model, recipe)
     _loop(model, masters, prepared, out / "checkpoint.pt", device)
     averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
-    if recipe.only:
-        averaged = kept | {name: _row_of(averaged[name], kept[name], recipe.only) for name in masters.average}
     stored = {"model": averaged, "config": asdict(model.config), "legs": [*legs, asdict(recipe)]}
     torch.save(stored, final)
     tqdm.write(_held_out_report(model, masters, prepared, device))
     return final
-
-
-def _row_of(trained: Tensor, before: Tensor, label: str) -> Tensor:
-    """Return ``before`` [L, ...] with the row of ``label`` as in ``trained``."""
-    at = LABELS.index(label)
-    merged = before.clone()
-    merged[at] = trained[at]
-    return merged
 
 
 def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path, device: torch.device) -> None:
@@ -223,9 +210,8 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
         done = stored["step"]
     rng = np.random.default_rng(recipe.seed)
     shares = Shares(recipe.share, recipe.own_share, recipe.short_share)
-    label = None if recipe.only is None else LABELS.index(recipe.only)
     plans = [
-        plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, shares=shares, label=label)
+        plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, shares=shares)
         for _ in range(recipe.epochs)
     ]
     total, step, saved, tokens = sum(map(len, plans)), 0, time.monotonic(), 0

@@ -463,27 +463,3 @@ def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:
     after = torch.load(train(prepared, tmp_path, recipe, config), weights_only=True)["model"]
     moved = {name.partition(".")[0] for name in after if not torch.equal(before[name], after[name])}
     assert moved == {"early"}
-
-
-def test_the_heads_of_one_label_alone_may_be_trained(tmp_path: Path) -> None:
-    config = replace(SMOKE_CONFIG, layers=2)
-    prepared = prepare(None, tmp_path, seed=5, scale=0.002, held_out=0.3)
-    recipe = Recipe(seed=5, epochs=1, batch_tokens=2048, only="harmful_response")
-    torch.manual_seed(recipe.seed)
-    before = GuardModel(config).state_dict()
-    after = torch.load(train(prepared, tmp_path, recipe, config), weights_only=True)["model"]
-    own = LABELS.index("harmful_response")
-    moved = {name for name in after if not torch.equal(before[name], after[name])}
-    assert moved == {name for name in after if name.startswith(("early.", "late."))}
-    for name in moved:
-        rows = {at for at, (old, new) in enumerate(zip(before[name], after[name], strict=True)) if not old.equal(new)}
-        assert rows == {own}, name
-
-
-def test_an_epoch_of_one_label_holds_the_rows_that_are_known_to_be_it_or_not(tmp_path: Path) -> None:
-    data = prepare(None, tmp_path, seed=5, scale=0.002, held_out=0.3)
-    plan = plan_epoch(data, np.random.default_rng(0), tokens=2048, max_tokens=256, label=0)
-    drawn = [row for batch in plan for row, _, _ in batch]
-    assert drawn
-    assert (data.labels[drawn, 0] != MASKED).all()
-    assert (data.labels[:, 0] == MASKED).any()

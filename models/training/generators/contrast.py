@@ -99,9 +99,6 @@ def _draw(rng: random.Random) -> Row:
     # may be one or not, so it is left open there.
     if stage == "input" and not (toxic and kind == _ASKED):
         labels["harmful_request"] = 0
-    # Whether abuse does harm as an answer is left to the label for it; what has none in it does none.
-    if stage == "output" and not toxic:
-        labels["harmful_response"] = 0
     return Row(text, stage, labels, f"gen_contrast_{kind}", group)
 
 
