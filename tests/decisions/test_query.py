@@ -237,7 +237,7 @@ def test_the_command_says_so_where_nothing_is_found(
     mixed: Written, run: Runner, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(mixed.path.parent)
-    asked = ("log", "query", mixed.path, *way, "--principle")
+    asked = ("log", "query", str(mixed.path), *way, "--principle")
     assert run.alone(*asked, "no-overide") == 0
     told = f"no-overide decided nothing in {mixed.path}: did you mean 'no-override'? known: no-override\n"
     assert run.err.endswith(told)
