@@ -384,7 +384,8 @@ def test_a_shipped_model_comes_back_as_the_network_it_was() -> None:
     load(model, start["model"])
     ids = torch.tensor([[CLS, STAGE_TOKENS["input"], 8568, 2035, 3025, 8128, SEP]])
     with torch.inference_mode():
-        logits, attention, embedding, _, _ = model(ids, torch.ones_like(ids), torch.zeros_like(ids))
+        late, attention, embedding, early, _ = model(ids, torch.ones_like(ids), torch.zeros_like(ids))
+        logits = model.joint(late, early)
     session = onnxruntime.InferenceSession(shipped / "model_cuda.onnx", providers=["CPUExecutionProvider"])
     feed = {"input_ids": ids.numpy(), "attention_mask": np.ones((1, 7), np.int64)}
     expected = session.run(None, feed | {"token_type_ids": np.zeros((1, 7), np.int64)})
