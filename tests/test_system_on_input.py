@@ -190,5 +190,5 @@ examples = [
 def test_an_example_of_a_policy_is_read_beside_its_system_text(pairing_directory: Path, asked: Asked) -> None:
     with Guard(Policy.from_toml(POLICY), models=pairing_directory, providers="cpu", observers=()) as made:
         tried = try_examples(made)
-    assert [context for _, _, context in asked] == [TRAINS, None, SYSTEM]
+    assert [context for _, _, context in asked] == [SYSTEM, TRAINS, None]
     assert len({one.score for one in tried}) == 3

@@ -204,7 +204,7 @@ def test_the_tier_is_shown_and_early_exit_can_be_switched_off(run: Runner, tmp_p
     assert json.loads(run.out)["tier"] == "full"
     texts = tmp_path / "texts.txt"
     texts.write_text("please the filler\nplease question\n")
-    scanned = ("scan", texts, "--model", model, "--policy", rules, "--out", tmp_path / "out.jsonl")
+    scanned = ("scan", texts, "--model", model, "--policy", rules, "--out", tmp_path / "out.jsonl", "--overwrite")
     for more, tiers in (((), ["early", "full"]), (("--no-early-exit",), ["full", "full"])):
         assert run(*scanned, *more) == 0
         rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
