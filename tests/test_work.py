@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from guardsdk.engine.session import Outputs
 
 OPERATORS = {"model_early.onnx": 73, "model_late.onnx": 43}
-"""Operators that the runtime makes of the two halves of the CPU graph; three of the upper one join both sets of heads."""
+"""Operators that the runtime makes of the halves of the CPU graph; three of the upper one join both sets of heads."""
 MULTIPLY_ADDS_PER_TOKEN = 10_650_000
 """With weights, in int8."""
 ATTENTION_WIDTH = 6 * 384
