@@ -145,9 +145,13 @@ class Shares:
     """Of the text of our own generators."""
     short: float | None = None
     """Of those of our own sources whose rows are short; None for the same as ``own``."""
+    answers: float | None = None
+    """Of sources whose rows are mostly answers, public and own; None for the same as other sources."""
 
     def of(self, data: Prepared, source: int) -> float:
         """Return the share of one source of ``data``."""
+        if self.answers is not None and (data.stage[data.source == source] == STAGES.index("output")).mean() > 0.5:
+            return self.answers
         if not is_own(data.sources[source]):
             return self.public
         if self.short is None:

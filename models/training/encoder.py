@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -142,6 +142,17 @@ class Heads(nn.Module):
         return logits, weights
 
 
+class Seen(NamedTuple):
+    """What the encoder makes of a batch."""
+
+    after: list[Tensor]
+    """The states [B, T, H] before the first layer and after each."""
+    bias: Tensor
+    """[B, T]: 0 on tokens, very low on padding."""
+    mask: Tensor
+    """[B, T, 1]: 1 on tokens, 0 on padding."""
+
+
 class GuardModel(nn.Module):
     """Token ids in; one logit per label, the pooling weights, the sentence embedding and the early logits out."""
 
@@ -179,18 +190,22 @@ class GuardModel(nn.Module):
         are integers [B, T]; ``attention_mask`` is 1 on tokens and 0 on padding. The embedding of a pair is that of its
         second half alone: texts beside one and the same system text would all be about that text.
         """
+        after, bias, mask = self.seen(input_ids, attention_mask, token_type_ids)
+        second = token_type_ids.to(mask.dtype)[:, :, None]
+        own = mask * (second + (1.0 - second.amax(1, keepdim=True)))
+        topic = (after[self.config.topic_layer + 1] * own).sum(1) / own.sum(1)
+        late, early = self.late(after[-1], bias, mask), self.early(after[self.config.early], bias, mask)
+        return *late, functional.normalize(topic, dim=-1), *early
+
+    def seen(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Seen:
+        """Run the layers alone, on the same inputs as ``forward``."""
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
         states = self.words(input_ids) + self.places(positions)[None] + self.kinds(token_type_ids)
         after = [self.norm(states)]
         bias = (1.0 - attention_mask.to(states.dtype)) * -1e4
         for layer in self.layers:
             after.append(layer(after[-1], bias[:, None, None, :]))
-        mask = attention_mask.to(states.dtype)[:, :, None]
-        second = token_type_ids.to(states.dtype)[:, :, None]
-        own = mask * (second + (1.0 - second.amax(1, keepdim=True)))
-        topic = (after[self.config.topic_layer + 1] * own).sum(1) / own.sum(1)
-        late, early = self.late(after[-1], bias, mask), self.early(after[self.config.early], bias, mask)
-        return *late, functional.normalize(topic, dim=-1), *early
+        return Seen(after, bias, attention_mask.to(states.dtype)[:, :, None])
 
 
 def mean_of(runs: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

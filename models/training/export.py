@@ -48,6 +48,12 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, inputs, [name], name=f"{name}_{kind}", domain=domain, **attributes))
         return name
 
+    def hand_out(self, made: str, name: str) -> None:
+        """Give a tensor the name that it leaves the graph under."""
+        for node in self.nodes:
+            for side in (node.input, node.output):
+                side[:] = [name if one == made else one for one in side]
+
 
 def export(model: GuardModel, folder: Path) -> None:
     """Write ``model`` to ``folder`` as float32, whole and as its two parts.
@@ -108,7 +114,7 @@ def _whole(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
     early, _ = _heads(graph, weights, after[config.early], "early")
     late, attention = _heads(graph, weights, after[-1], "late")
     _joint(graph, config, late, early)
-    graph.op("Identity", [attention], "attention")
+    graph.hand_out(attention, "attention")
     _embedding(graph, after[config.topic_layer + 1])
     return _model(graph, config, _IDS, ("logits", "attention", "embedding"))
 
@@ -118,9 +124,9 @@ def _early(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
     after = _layers(graph, weights, config, [_embedded(graph, weights, config)], range(config.early))
     _pooling(graph)
     for made, name in zip(_heads(graph, weights, after[-1], "early"), ("logits", "attention"), strict=True):
-        graph.op("Identity", [made], name)
+        graph.hand_out(made, name)
     _embedding(graph, after[config.topic_layer + 1])
-    graph.op("Identity", [after[-1]], STATES)
+    graph.hand_out(after[-1], STATES)
     return _model(graph, config, _IDS, ("logits", "attention", "embedding", STATES))
 
 
@@ -131,7 +137,7 @@ def _late(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
     _pooling(graph)
     late, attention = _heads(graph, weights, after[-1], "late")
     _joint(graph, config, late, EARLY_LOGITS)
-    graph.op("Identity", [attention], "attention")
+    graph.hand_out(attention, "attention")
     return _model(graph, config, (STATES, "attention_mask", EARLY_LOGITS), ("logits", "attention"))
 
 

@@ -19,6 +19,7 @@ from models.training.generators import (
     refusals,
     requests,
     responses,
+    talk,
     whole,
 )
 
@@ -85,9 +86,10 @@ COUNTS = {
     "mails": 12_000,
     "pages": 11_000,
     "user_side": 8_000,
-    "refusals": 13_000,
-    "responses": 38_000,
-    "contrast": 24_000,
+    "refusals": 15_000,
+    "responses": 52_000,
+    "contrast": 26_000,
+    "talk": 30_000,
     "requests": 32_000,
     "multilingual": 6_000,
     "briefs": 7_000,
@@ -112,6 +114,7 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     yield from refusals.generate(rng, counts["refusals"], **pair)
     yield from responses.generate(rng, counts["responses"], **pair)
     yield from contrast.generate(rng, counts["contrast"])
+    yield from talk.generate(rng, counts["talk"], **pair)
     yield from requests.generate(rng, counts["requests"])
     yield from briefs.generate(rng, counts["briefs"], tasks=material.tasks)
     yield from multilingual.generate(rng, counts["multilingual"], material.sentences)

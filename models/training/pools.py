@@ -26,6 +26,9 @@ _BESIDE = ("input", "output")
 """Stages at which a text stands beside another: a prompt beside its system text, an answer beside its prompt."""
 _SET_BESIDE = ("taskmaster4", "promptscan_prompts")
 """Pools of harmless prompts that are also read beside the system texts of ``tensor_trust``."""
+_SAID = ("taskmaster4", "surge_toxicity")
+"""Collections whose harmless texts are answers, too: what people say, quietly and loudly, as no assistant of ``calib/``
+does. Those of the two others with toxic text are harsh talk about groups, left out of its label by a hair."""
 _WINDOW_CHARACTERS = 900
 """About what a window holds."""
 HELD_OUT_PER_SOURCE = 150
@@ -92,6 +95,8 @@ def pools(data: Path, seed: int, *, system_texts: bool = False) -> list[Pool]:
         for role, language in sorted({(raw["role"], _language(name, raw)) for raw in rows}):
             chosen = [raw for raw in rows if (raw["role"], _language(name, raw)) == (role, language)]
             made.append(_pool(f"{name} {language}".strip(), only or stage_of[role], None, chosen, seed))
+        if name in _SAID:
+            made.append(_pool(name, "output", None, rows, seed))
     for name, label in (("neuralchemy_pi", "prompt_injection"), ("promptscan_prompts", "jailbreak")):
         rows = _raw(data, name)
         clean = _apart_from_attacks(rows)
@@ -112,6 +117,8 @@ def pools(data: Path, seed: int, *, system_texts: bool = False) -> list[Pool]:
         rows = _raw(data, name)
         toxic = [raw for raw in rows if raw["harm"]]
         made.extend(_pool(name, stage, "toxicity", toxic, seed) for stage in ("input", "output"))
+        if name in _SAID:
+            made.append(_pool(name, "output", None, [raw for raw in rows if raw["harm"] == 0], seed))
     return made
 
 

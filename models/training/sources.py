@@ -183,7 +183,8 @@ def _second_stage(stage: str, row: Row) -> list[Row]:
             return []
         labels = CLEAN_INPUT if stage == "input" else {"prompt_injection": 0}
         return [Row(row.text, stage, labels, f"{row.source}_{stage}", row.group)]
-    # Whether hateful words do harm as an answer is the toxicity head's question; the other learns what is delivered.
-    return [
-        Row(row.text, "output", {"toxicity": row.labels["toxicity"], "refusal": 0}, f"{row.source}_output", row.group)
-    ]
+    # Whether hateful words do harm as an answer is the toxicity head's question; words without hate deliver nothing.
+    labels = {"toxicity": row.labels["toxicity"], "refusal": 0}
+    if not row.labels["toxicity"]:
+        labels["harmful_response"] = 0
+    return [Row(row.text, "output", labels, f"{row.source}_output", row.group)]

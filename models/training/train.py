@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import math
 import time
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
 from benchmarks.stats import auroc
 from models.training.dataset import MASKED, Batch, Prepared, Shares, collate, held_out_batches, plan_epoch
-from models.training.encoder import EncoderConfig, GuardModel, load, load_base
-from models.training.rows import LABELS
+from models.training.encoder import EncoderConfig, GuardModel, Seen, load, load_base
+from models.training.rows import LABELS, STAGES, columns_of
 from models.training.soup import begun
 
 if TYPE_CHECKING:
@@ -66,8 +67,13 @@ class Recipe:
     """The same for those of our own sources whose rows are short, where it is another one."""
     frozen_layers: int = 0
     """Lowest layers that stay as they are, embeddings with them: for a short run that goes on from a trained model."""
+    answer_share: float | None = None
+    """The same for the sources of answers, public and own, where it is another one."""
     early_only: bool = False
     """Train the early heads alone: of a mean of models they have lost what each learnt for its own encoder."""
+    answers_only: bool = False
+    """Learn answers by their labels, and of prompts and documents to say what the start says of them: a run that is
+    about answers leaves the rest as it was. Needs frozen layers, on top of which a copy of the start is kept."""
 
 
 class Masters:
@@ -129,10 +135,46 @@ def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
     return float(recipe.layer_decay**depth)
 
 
-def loss_of(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Mean binary cross-entropy over what is known; ``labels`` [B, L] holds 0, 1 or ``MASKED``."""
-    known = (labels != MASKED).float()
-    target = labels.clamp(min=0).float() * (1.0 - 2.0 * smoothing) + smoothing
+class Start(nn.Module):
+    """The layers and late heads that a run goes on from, as they were: what is frozen below them is not run twice."""
+
+    def __init__(self, model: GuardModel, frozen: int) -> None:
+        """Copy what of ``model`` lies above its ``frozen`` lowest layers."""
+        super().__init__()
+        self.frozen = frozen
+        self.layers, self.late = deepcopy(model.layers[frozen:]), deepcopy(model.late)
+        self.requires_grad_(False)  # noqa: FBT003  torch's own signature
+
+    def forward(self, seen: Seen) -> Tensor:
+        """Return the late logits [B, L] on top of the frozen layers' states in ``seen``."""
+        states = seen.after[self.frozen]
+        for layer in self.layers:
+            states = layer(states, seen.bias[:, None, None, :])
+        logits: Tensor = self.late(states, seen.bias, seen.mask)[0]
+        return logits
+
+
+def targets_of(labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Return what the logits should say as probabilities [B, L], and 1 where that is known; for ``loss_of``.
+
+    ``labels`` [B, L] holds 0, 1 or ``MASKED``.
+    """
+    return labels.clamp(min=0).float() * (1.0 - 2.0 * smoothing) + smoothing, (labels != MASKED).float()
+
+
+def kept_targets(said: Tensor, stages: Tensor, targets: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Put what the start ``said``, logits [B, L], in place of the ``targets`` of prompts and documents.
+
+    ``stages`` [B] are indices into ``STAGES``; only labels that are read at a row's stage are known then.
+    """
+    read = torch.tensor([[label in columns_of(stage) for label in LABELS] for stage in STAGES], device=said.device)
+    kept = (stages != STAGES.index("output"))[:, None]
+    target, known = targets
+    return torch.where(kept, said.float().sigmoid(), target), torch.where(kept, read[stages].float(), known)
+
+
+def loss_of(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Mean binary cross-entropy over what is known; all three are [B, L]."""
     each = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
     return (each * known).sum() / known.sum().clamp(min=1.0)
 
@@ -151,17 +193,23 @@ def _rate(step: int, total: int, recipe: Recipe) -> float:
     return recipe.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 
-def _forward(model: GuardModel, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the late and the early logits, [B, L] each."""
+def _forward(model: GuardModel, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Seen]:
+    """Return the late and the early logits, [B, L] each, and the states they are read from."""
     inputs = (batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    late, _, _, early, _ = model(*(torch.from_numpy(each).to(device) for each in inputs))
-    return late, early
+    seen = model.seen(*(torch.from_numpy(each).to(device) for each in inputs))
+    late, early = (
+        heads(seen.after[at], seen.bias, seen.mask)[0]
+        for heads, at in ((model.late, -1), (model.early, model.config.early))
+    )
+    return late, early, seen
 
 
 def train(
     prepared: Prepared, out: Path, recipe: Recipe, config: EncoderConfig | None = None, start: Sequence[Path] = ()
 ) -> Path:
     """Train and return the path of ``model.pt`` below ``out``; a stopped run goes on from ``checkpoint.pt``.
+
+    Raises ``RuntimeError`` where ``recipe`` contradicts itself.
 
     ``config`` other than the default starts from random weights (the smoke run); ``start`` holds finished ``model.pt``
     or folders of shipped models, from the mean of which the run goes on instead of from the published base weights.
@@ -170,6 +218,9 @@ def train(
     final = out / "model.pt"
     if final.is_file():
         return final
+    if recipe.answers_only and not recipe.frozen_layers:
+        msg = "--answers-only keeps what the start says of prompts, on top of layers that stay: give --frozen-layers, too"
+        raise RuntimeError(msg)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
     model = GuardModel(config or EncoderConfig())
@@ -192,8 +243,9 @@ def train(
     # What is not trained goes out as it came in, not as the narrower type rounds it.
     kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     model = model.to(device, _compute_type(device)).train()
+    before = Start(model, recipe.frozen_layers) if recipe.answers_only else None
     masters = Masters(model, recipe)
-    _loop(model, masters, prepared, out / "checkpoint.pt", device)
+    _loop(model, before, masters, prepared, out / "checkpoint.pt", device)
     averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
     stored = {"model": averaged, "config": asdict(model.config), "legs": [*legs, asdict(recipe)]}
     torch.save(stored, final)
@@ -201,7 +253,14 @@ def train(
     return final
 
 
-def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path, device: torch.device) -> None:
+def _loop(
+    model: GuardModel,
+    before: Start | None,
+    masters: Masters,
+    data: Prepared,
+    checkpoint: Path,
+    device: torch.device,
+) -> None:
     recipe = masters.recipe
     done = 0
     if checkpoint.is_file():
@@ -209,7 +268,7 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
         masters.restore(stored["masters"])
         done = stored["step"]
     rng = np.random.default_rng(recipe.seed)
-    shares = Shares(recipe.share, recipe.own_share, recipe.short_share)
+    shares = Shares(recipe.share, recipe.own_share, recipe.short_share, recipe.answer_share)
     plans = [
         plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, shares=shares)
         for _ in range(recipe.epochs)
@@ -225,9 +284,12 @@ def _loop(model: GuardModel, masters: Masters, data: Prepared, checkpoint: Path,
             model.imitate_int8(on=step > recipe.as_int8_from * total)
             # Seeded by the step, so that a resumed run hides the same tokens.
             batch = collate(data, rows, drop=recipe.token_drop, rng=np.random.default_rng((recipe.seed, step)))
-            labels = torch.from_numpy(batch.labels).to(device)
-            late, early = _forward(model, batch, device)
-            loss = loss_of(late, labels, recipe.smoothing) + recipe.early_factor * likeness_of(early, late)
+            late, early, seen = _forward(model, batch, device)
+            targets = targets_of(torch.from_numpy(batch.labels).to(device), recipe.smoothing)
+            if before is not None:
+                stages = torch.from_numpy(data.stage[batch.rows]).to(device).long()
+                targets = kept_targets(before(seen), stages, targets)
+            loss = loss_of(late, *targets) + recipe.early_factor * likeness_of(early, late)
             loss.backward()  # type: ignore[no-untyped-call]
             masters.step(_rate(step, total, recipe), step)
             running = 0.98 * running + 0.02 * loss.item() if running else loss.item()

@@ -7,7 +7,7 @@ from models.training.generators.output_surface import columns
 
 ROWS = list(contrast.generate(random.Random(3), 6000))
 ASKED = "gen_contrast_moderation_ask"
-BANKS = ("contrast_hate", "contrast_abuse", "contrast_moderation", "contrast_moderation_ask")
+BANKS = ("contrast_hate", "contrast_abuse", "contrast_moderation", "contrast_moderation_ask", "contrast_talk")
 
 
 def test_a_seed_repeats_its_rows() -> None:
@@ -18,7 +18,10 @@ def test_rows_are_toxic_or_not_on_both_stages_and_ask_for_nothing() -> None:
     assert {(row.stage, *row.labels) for row in ROWS if row.source != ASKED} == {
         ("input", "toxicity", "harmful_request"),
         ("output", "toxicity"),
+        ("output", "toxicity", "harmful_response"),
     }
+    answers = [row.labels for row in ROWS if row.stage == "output"]
+    assert all(found.get("harmful_response") == (None if found["toxicity"] else 0) for found in answers)
     assert not any(row.labels.get("harmful_request") for row in ROWS)
     assert {row.labels["toxicity"] for row in ROWS} == {0, 1}
 

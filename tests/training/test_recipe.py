@@ -42,7 +42,7 @@ from models.training.quantize import Variant, choose
 from models.training.rows import LABELS, STAGE_TOKENS, STAGES, Row
 from models.training.shipped import widened
 from models.training.thresholds import joint_thresholds, mean_rate, platt, threshold_at
-from models.training.train import Recipe, loss_of, train
+from models.training.train import Recipe, kept_targets, loss_of, targets_of, train
 
 
 @pytest.fixture(scope="module")
@@ -200,8 +200,8 @@ def _folder(parent: Path, name: str) -> Path:
 
 def test_masked_labels_do_not_move_the_loss() -> None:
     logits = torch.tensor([[2.0, -3.0]])
-    known = loss_of(logits[:, :1], torch.tensor([[1]], dtype=torch.int8), 0.0)
-    masked = loss_of(logits, torch.tensor([[1, MASKED]], dtype=torch.int8), 0.0)
+    known = loss_of(logits[:, :1], *targets_of(torch.tensor([[1]], dtype=torch.int8), 0.0))
+    masked = loss_of(logits, *targets_of(torch.tensor([[1, MASKED]], dtype=torch.int8), 0.0))
     assert masked.item() == pytest.approx(known.item())
     assert known.item() == pytest.approx(np.log1p(np.exp(-2.0)), abs=1e-6)
 
@@ -453,6 +453,39 @@ def test_frozen_layers_stay_and_the_others_move(tmp_path: Path) -> None:
     moved = {name for name in after if not torch.equal(before[name], after[name])}
     assert {name for name in moved if name.startswith(("layers.0", "words", "places", "kinds", "norm"))} == set()
     assert any(name.startswith("layers.1") for name in moved)
+
+
+def test_prompts_and_documents_may_be_taught_what_the_start_says_of_them() -> None:
+    said = torch.linspace(-3, 3, 6).repeat(3, 1)
+    labels = torch.tensor([[1, 0, MASKED, MASKED, MASKED, MASKED], [0] + [MASKED] * 5, [MASKED] * 3 + [0, 1, 0]])
+    target, known = kept_targets(said, torch.tensor([0, 1, 2]), targets_of(labels, 0.0))
+    assert known.tolist() == [[1, 1, 1, 1, 0, 0], [1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1]]
+    torch.testing.assert_close(target[:2], said[:2].sigmoid())
+    assert target[2, 3:].tolist() == [0, 1, 0]
+
+
+def test_a_run_that_is_about_answers_leaves_what_is_read_of_prompts(tmp_path: Path) -> None:
+    prepared = prepare(None, tmp_path, seed=5, scale=0.004, held_out=0.3)
+    plain = Recipe(seed=5, epochs=1, batch_tokens=2048, frozen_layers=1, learning_rate=2e-3)
+    torch.manual_seed(plain.seed)
+    before = GuardModel(SMOKE_CONFIG)
+    rows = np.flatnonzero(prepared.held_out & (prepared.stage == STAGES.index("input")))[:200]
+    batch = collate(prepared, [(int(row), 0, 20) for row in rows])
+    inputs = [torch.from_numpy(one) for one in (batch.input_ids, batch.attention_mask, batch.token_type_ids)]
+
+    def moved(recipe: Recipe, name: str) -> float:
+        after = GuardModel(SMOKE_CONFIG)
+        path = train(prepared, tmp_path / name, recipe, SMOKE_CONFIG)
+        after.load_state_dict(torch.load(path, weights_only=True)["model"])
+        with torch.no_grad():
+            return float((after(*inputs)[0] - before(*inputs)[0])[:, :4].abs().mean())
+
+    for name in ("labels", "start"):
+        (tmp_path / name).mkdir()
+    by_labels, by_start = moved(plain, "labels"), moved(replace(plain, answers_only=True), "start")
+    assert by_start < 0.5 * by_labels
+    with pytest.raises(RuntimeError, match="--frozen-layers"):
+        moved(replace(plain, answers_only=True, frozen_layers=0), "none")
 
 
 def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_texts_hardly_repeat() -> None:
 
 
 def test_every_hand_written_prompt_has_an_unsafe_and_a_safe_answer() -> None:
-    for name in ("response_pairs", "response_chat", "response_opinion", "response_more_pairs", "response_casual"):
+    for name in set(responses._TRIPLES):
         assert {len(line) for line in columns(name)} == {3}, name
     for name in ("response_harmless", "response_scary"):
         assert {len(line) for line in columns(name)} == {2}, name

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 _ASKED = "moderation_ask"
 _KINDS = {
     "group": 0.17,
-    "hate": 0.29,
-    "person": 0.1,
-    "abuse": 0.11,
-    "profane": 0.09,
-    "moderation": 0.26,
+    "hate": 0.27,
+    "person": 0.09,
+    "abuse": 0.1,
+    "profane": 0.08,
+    "moderation": 0.24,
+    "talk": 0.18,
     _ASKED: 0.07,
 }
 _LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5"})
@@ -99,6 +100,8 @@ def _draw(rng: random.Random) -> Row:
     # may be one or not, so it is left open there.
     if stage == "input" and not (toxic and kind == _ASKED):
         labels["harmful_request"] = 0
+    if stage == "output" and not toxic:
+        labels["harmful_response"] = 0
     return Row(text, stage, labels, f"gen_contrast_{kind}", group)
 
 

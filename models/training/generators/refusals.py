@@ -24,13 +24,27 @@ _KINDS = {
     "own": 0.09,
     "partly": 0.08,
     "deliver": 0.06,
+    "turned": 0.15,
     "alike": 0.21,
     "comply": 0.15,
+    "answered": 0.17,
 }
 _REFUSED = {"refusal": 1, "harmful_response": 0, "toxicity": 0}
 _COMPLIED = {"refusal": 0, "harmful_response": 0, "toxicity": 0}
+_DOES = {"alike", "comply", "answered"}
+"""Kinds of answers that do what was asked, though some sound as if they did not."""
 _LONG = 0.12
 _BENIGN = ("office", "security", "homonym", "roleplay", "everyday", "templates")
+
+
+_BANKS = {
+    "own": ("refusal_own", 1),
+    "turned": ("refusal_turns", 1),
+    "alike": ("refusal_alike", 1),
+    "comply": ("response_plain", 1),
+    "answered": ("refusal_turns", 2),
+}
+"""Kinds that come as they stand: their bank, and the column of the answer."""
 
 
 def _harmless_prompt(rng: random.Random, harmless: Sequence[str]) -> str:
@@ -61,21 +75,18 @@ def refuse(rng: random.Random, prompt: str | None) -> tuple[str, str]:
     return fill(rng, " ".join(parts), table), f"refusal_core:{index}"
 
 
-def _own(rng: random.Random, name: str, *, swap: float = 0.0) -> tuple[str, str, str]:
-    """Return a prompt, its own answer and the group from a bank of pairs; at ``swap`` the prompt is another's."""
+def _own(rng: random.Random, name: str, column: int) -> tuple[str, str, str]:
+    """Return a prompt, the answer in ``column`` beside it and the group from a bank."""
     rows = columns(name)
     index = rng.randrange(len(rows))
-    prompt, text = rows[index][:2]
-    if rng.random() < swap:
-        prompt = rng.choice(rows)[0]
+    prompt, text = rows[index][0], rows[index][column]
     return fill(rng, prompt, slots("response_slots")), fill(rng, text, slots("response_slots")), f"{name}:{index}"
 
 
 def _answer(kind: str, harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -> tuple[str, str, str]:
     """Return a prompt, its answer of ``kind`` and the group."""
-    if kind in {"own", "alike", "comply"}:
-        name = {"own": "refusal_own", "alike": "refusal_alike", "comply": "response_plain"}[kind]
-        return _own(rng, name)
+    if kind in _BANKS:
+        return _own(rng, *_BANKS[kind])
     if kind == "over":
         prompt = _harmless_prompt(rng, harmless)
         return prompt, *refuse(rng, prompt)
@@ -105,7 +116,7 @@ def _draw(harmful: Sequence[str], harmless: Sequence[str], rng: random.Random) -
     if kind == "deliver":
         labels = {"refusal": 1, "harmful_response": 1}
     else:
-        labels = dict(_COMPLIED if kind in {"alike", "comply"} else _REFUSED)
+        labels = dict(_COMPLIED if kind in _DOES else _REFUSED)
     return Row(shape(rng, text), "output", labels, f"gen_refusals_{kind}", group, context=asked(rng, prompt))
 
 

@@ -26,6 +26,16 @@ _TRIPLES: Final = (
     "response_more_pairs",
     "response_casual",
     "response_casual",
+    "response_short",
+    "response_short",
+    "response_turns",
+    "response_turns",
+    "response_turns_b",
+    "response_turns_b",
+    "response_turns_c",
+    "response_turns_c",
+    "response_turns_d",
+    "response_turns_d",
 )
 """Banks of lines ``prompt || unsafe || safe``; what stands twice is drawn twice as often."""
 _ABUSIVE: Final = "response_opinion"
