@@ -33,7 +33,15 @@ _SCALE: Final = 0.08
 _KINDS: Final = {
     Stage.INPUT: ("gen_benign_", "gen_brief", "gen_contrast_", "gen_direct_twin", "gen_requests_twin"),
     Stage.TOOL: ("gen_indirect_clean_", "gen_mails_clean", "gen_messages_clean", "gen_pages_clean"),
-    Stage.OUTPUT: ("gen_contrast_", "gen_refusals_", "gen_responses_harmless", "gen_responses_safe"),
+    Stage.OUTPUT: (
+        "gen_contrast_",
+        "gen_refusals_",
+        "gen_responses_harmless",
+        "gen_responses_safe",
+        "gen_talk_daily",
+        "gen_talk_groups",
+        "gen_talk_online",
+    ),
 }
 """Sources whose texts nobody would call an attack or harm."""
 

@@ -102,7 +102,7 @@ def _draw(rng: random.Random) -> Row:
         labels["harmful_request"] = 0
     if stage == "output" and not toxic:
         labels["harmful_response"] = 0
-    return Row(text, stage, labels, f"gen_contrast_{kind}", group)
+    return Row(text, stage, labels, f"gen_contrast_{kind}{'_output' if stage == 'output' else ''}", group)
 
 
 def generate(rng: random.Random, count: int) -> Iterator[Row]:
