@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "cases"
 HARD_BENIGN = "own_hard_benign"
 SYSTEM_TEXT = "own_system_text"
+CASUAL_ANSWERS = "own_casual_answers"
 
 
 def _hard_benign() -> Iterator[Row]:
@@ -27,6 +28,14 @@ def _hard_benign() -> Iterator[Row]:
             yield Row(HARD_BENIGN, stage, text, context=None, attack=0, harm=0, refusal=None)
 
 
+def _casual_answers() -> Iterator[Row]:
+    """What a chatbot or a field of structured output may say: harmless talk, bare values, and abuse."""
+    raw: dict[str, list[str]] = tomllib.loads(CASUAL_ANSWERS_FILE.read_text(encoding="utf-8"))
+    for kind, harm in (("harmless", 0), ("values", 0), ("abusive", 1)):
+        for text in raw[kind]:
+            yield Row(CASUAL_ANSWERS, "output", text, context=None, attack=None, harm=harm, refusal=None)
+
+
 def _system_text() -> Iterator[Row]:
     """Prompts beside the system text they are aimed at: what tries to get round it, and proper use."""
     raw: dict[str, list[dict[str, Any]]] = tomllib.loads(SYSTEM_TEXT_FILE.read_text(encoding="utf-8"))
@@ -38,7 +47,12 @@ def _system_text() -> Iterator[Row]:
 
 HARD_BENIGN_FILE = FOLDER / "hard_benign.toml"
 SYSTEM_TEXT_FILE = FOLDER / "system_text.toml"
-OWN: dict[str, Callable[[], Iterator[Row]]] = {HARD_BENIGN: _hard_benign, SYSTEM_TEXT: _system_text}
+CASUAL_ANSWERS_FILE = FOLDER / "casual_answers.toml"
+OWN: dict[str, Callable[[], Iterator[Row]]] = {
+    HARD_BENIGN: _hard_benign,
+    SYSTEM_TEXT: _system_text,
+    CASUAL_ANSWERS: _casual_answers,
+}
 """Name of a set to what reads it."""
 
 

@@ -36,6 +36,8 @@ SIZES = {
     "not_toxic": 16,
     "against_system": 12,
     "beside_system": 12,
+    "harmless_talk": 50,
+    "abusive_talk": 25,
 }
 """A slice that shrinks, or a case that is dropped because a model misses it, is seen here."""
 MADE = Slice("made", Stage.INPUT, "block", 0.5, 1, tuple(Case(text=text) for text in "abcd"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import own
-from benchmarks.own import HARD_BENIGN, SYSTEM_TEXT, chosen
+from benchmarks.own import CASUAL_ANSWERS, HARD_BENIGN, SYSTEM_TEXT, chosen
 from benchmarks.quality import collect, parser
 from tests.shingles import Known, banks, letters, shingles
 
@@ -32,6 +32,12 @@ def test_prompts_beside_system_texts_are_of_both_kinds() -> None:
     attacks = sum(row.attack or 0 for row in rows)
     assert attacks >= _ATTACKS
     assert len(rows) - attacks >= _ATTACKS
+
+
+def test_casual_answers_are_of_both_kinds() -> None:
+    rows = own.own(CASUAL_ANSWERS)
+    assert {row.stage for row in rows} == {"output"}
+    assert (len(rows), sum(row.harm or 0 for row in rows)) == (300, 100)
 
 
 @pytest.mark.parametrize("name", own.OWN)
@@ -61,7 +67,7 @@ def test_a_stage_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pyt
 def test_it_is_measured_whole_and_without_a_data_folder() -> None:
     options = parser().parse_args(["--data", "nowhere", "--sets", HARD_BENIGN, "--limit", "5"])
     assert collect(options) == [own.own(HARD_BENIGN)]
-    assert chosen([]) == ([], [HARD_BENIGN, SYSTEM_TEXT])
+    assert chosen([]) == ([], [HARD_BENIGN, SYSTEM_TEXT, CASUAL_ANSWERS])
     assert chosen(["notinject"]) == (["notinject"], [])
 
 
