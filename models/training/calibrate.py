@@ -7,10 +7,8 @@ policy will see. A false-positive rate is the mean of the rates of its sources: 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from multiprocessing import get_context
@@ -23,15 +21,17 @@ from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.registry.manifest import Calibration, EarlyExit, EarlyLabel, Label, LabelStage, Manifest
 from guardsdk.verdict import Stage
+from models.training.adapted import ATTACKS, lowered
 from models.training.card import base_manifest, write_float_twin
 from models.training.early import NOTHING, Windows, as_read, bounds, keep, share_cleared
 from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.pools import Pool, buried, held_out_pools, pools
 from models.training.rows import LABELS, STAGES, STAGES_OF, columns_of
+from models.training.scored import Scored, benign_scores, negative_scores, without_declining, without_doubtful
 from models.training.thresholds import TARGET, joint_thresholds, mean_rate, platt, threshold_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -47,15 +47,7 @@ BLOCKING = {
     "output": ("harmful_response", "toxicity"),
 }
 QUANTILES = 101
-_HARM = "harmful_request"
-_DOUBTFUL = 0.01
-
-_DECLINES = re.compile(
-    r"\b(?:sorry|unable to|cannot|can't|not able to|as an ai\b"
-    r"|(?:don't|do not) have (?:the|access|personal|a physical))",
-    re.IGNORECASE,
-)
-_OPENING = 200
+SMOKE_ATTACKS = 3
 
 DEFINITIONS = {
     "prompt_injection": "Text that tries to override the developer's instructions, extract them, or make the model act "
@@ -71,7 +63,6 @@ DEFINITIONS = {
 
 SCORES_FILE = "calibration_scores.npz"
 
-Scored = tuple[Pool, dict[str, "NDArray[np.float64]"]]
 Exits = Mapping[str, Mapping[str, EarlyLabel]]
 """Stage to label to what it is cleared by."""
 
@@ -102,41 +93,6 @@ def _classifier(model: Path) -> Classifier:
 def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     clipped = np.clip(probability, 1e-15, 1 - 1e-15)
     return np.log(clipped) - np.log1p(-clipped)
-
-
-def without_doubtful(scored: Sequence[Scored]) -> list[Scored]:
-    """Drop from pools that are silent about harm what the harm head finds harmful: it may well be no benign text.
-
-    The cut is the score that 1 % of the texts known to be harmless reach.
-    """
-    known = _benign(scored, _HARM, "input")
-    cut = threshold_at(_DOUBTFUL, known) if known else np.inf
-    kept: list[Scored] = []
-    for pool, found in scored:
-        if pool.label is None and pool.negative_of is not None and _HARM in found:
-            sure = found[_HARM] < cut
-            texts = tuple(text for text, keep in zip(pool.texts, sure, strict=True) if keep)
-            kept.append((replace(pool, texts=texts), {label: scores[sure] for label, scores in found.items()}))
-        else:
-            kept.append((pool, found))
-    return kept
-
-
-def without_declining(scored: Sequence[Scored]) -> list[Scored]:
-    """Drop from the harmless answers those that decline in their first words.
-
-    No set of ``calib/`` says which of its answers are refusals, and a fiftieth of the English ones are: they would push
-    the threshold of that label above most refusals.
-    """
-    kept: list[Scored] = []
-    for pool, found in scored:
-        if pool.label is None and pool.stage == "output":
-            answers = np.array([_DECLINES.search(text[:_OPENING]) is None for text, _ in pool.texts], bool)
-            texts = tuple(text for text, keep in zip(pool.texts, answers, strict=True) if keep)
-            kept.append((replace(pool, texts=texts), {label: scores[answers] for label, scores in found.items()}))
-        else:
-            kept.append((pool, found))
-    return kept
 
 
 def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Path | None = None) -> Path:
@@ -170,7 +126,13 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Pa
     stages = {label: _stages_of(label, scored, blocking) for label in STAGES_OF}
     if like is not None:
         stages |= _kept(load_manifest(like).manifest, from_checkpoint(out / "model.pt").config)
-    exits = {stage: _bounds(stage, [*known, *hidden], every, stages) for stage in STAGES}
+    exits, steps = {}, {}
+    for stage in STAGES:
+        least = _least(stage, stages)
+        drafted = _bounds(stage, [*known, *hidden], every, least)
+        blocking_from = {label: least[label] for label in BLOCKING[stage]}
+        attacks = SMOKE_ATTACKS if data is None else ATTACKS
+        exits[stage], steps[stage] = lowered(model, stage, drafted, blocking_from, known, seed=seed, attacks=attacks)
     _refer(stages, exits, known, windows)
     final = draft.model_copy(
         update={
@@ -180,7 +142,10 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Pa
     )
     (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     write_float_twin(out, final)
-    report = _report(final, scored) | {"early_exit": share_cleared(exits, [*known, *hidden], every)}
+    report = _report(final, scored) | {
+        "early_exit": share_cleared(exits, [*known, *hidden], every),
+        "bounds_lowered_by": steps,
+    }
     (out / "calibrate.json").write_text(json.dumps(report, indent=1) + "\n")
     return model
 
@@ -211,21 +176,23 @@ def _early_exit(out: Path, exits: Exits) -> EarlyExit:
     return EarlyExit(graph=EARLY, rest=LATE, layers=config.early, of=config.layers, stages=stages)
 
 
-def _bounds(
-    stage: str,
-    known: Sequence[Pool],
-    windows: Sequence[Windows],
-    stages: Mapping[str, Mapping[Stage, LabelStage]],
-) -> dict[str, EarlyLabel]:
-    """Set what texts of ``stage`` are cleared by, from all pools of it."""
-    columns = columns_of(stage)
-    lowest = {}
-    for label in columns:
+def _least(stage: str, stages: Mapping[str, Mapping[Stage, LabelStage]]) -> dict[str, float]:
+    """Return the lowest logit that each label of ``stage`` is shipped to fire at."""
+    least = {}
+    for label in columns_of(stage):
         entry = stages[label][Stage(stage)]
         line = entry.calibration
-        lowest[label] = float(_logit(np.array(entry.threshold)) - line.intercept) / line.slope
+        least[label] = float(_logit(np.array(entry.threshold)) - line.intercept) / line.slope
+    return least
+
+
+def _bounds(
+    stage: str, known: Sequence[Pool], windows: Sequence[Windows], least: Mapping[str, float]
+) -> dict[str, EarlyLabel]:
+    """Set what texts of ``stage`` are cleared by, from all pools of it."""
     here = [seen for pool, seen in zip(known, windows, strict=True) if pool.stage == stage]
-    return bounds(here, columns, lowest, [label for label in columns if label not in BLOCKING[stage]])
+    columns = columns_of(stage)
+    return bounds(here, columns, least, [label for label in columns if label not in BLOCKING[stage]])
 
 
 def _refer(
@@ -236,7 +203,7 @@ def _refer(
     for pool, seen in zip(known, windows, strict=True):
         if pool.label is None:
             found = as_read(seen, columns_of(pool.stage), exits[pool.stage])
-            for label, scores in _negatives(pool, found, found).items():
+            for label, scores in negative_scores(pool, found, found).items():
                 read.setdefault((label, pool.stage), []).append(scores)
     for (label, stage), every in read.items():
         entry = stages[label][Stage(stage)]
@@ -246,24 +213,10 @@ def _refer(
         )
 
 
-def _negatives(pool: Pool, found: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the scores of the ``wanted`` labels that ``pool`` is a negative of."""
-    return {
-        label: found[label]
-        for label in wanted
-        if label in found and (pool.negative_of is None or label in pool.negative_of)
-    }
-
-
-def _benign(scored: Iterable[Scored], label: str, stage: str) -> list[NDArray[np.float64]]:
-    at_stage = [(pool, found) for pool, found in scored if pool.label is None and pool.stage == stage]
-    return [scores for pool, found in at_stage for scores in _negatives(pool, found, (label,)).values()]
-
-
 def _blocking_thresholds(scored: Sequence[Scored], stage: str) -> dict[str, float]:
     """Set the thresholds of the labels that block at ``stage`` together, on log-odds."""
     here = [(pool, found) for pool, found in scored if pool.stage == stage]
-    benign = [_negatives(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
+    benign = [negative_scores(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
     wanted = [(pool.label, found) for pool, found in here if pool.label in BLOCKING[stage]]
     return joint_thresholds(benign, wanted, TARGET)[0]
 
@@ -273,7 +226,7 @@ def _stages_of(
 ) -> dict[Stage, LabelStage]:
     made = {}
     for stage in STAGES_OF[label]:
-        negatives = _benign(scored, label, stage)
+        negatives = benign_scores(scored, label, stage)
         positives = [found[label] for pool, found in scored if pool.label == label and pool.stage == stage]
         calibration = platt(np.concatenate(positives), np.concatenate(negatives))
         if label in BLOCKING[stage]:
@@ -306,7 +259,7 @@ def _report(manifest: Manifest, scored: Sequence[Scored]) -> dict[str, Any]:
                 entry = label.stages[Stage(pool.stage)]
                 scaled = entry.calibration.slope * found[label.name] + entry.calibration.intercept
                 fired[label.name] = scaled >= _logit(np.array(entry.threshold)) - 1e-9
-        judged = _negatives(pool, fired, BLOCKING[pool.stage]) if pool.label is None else fired
+        judged = negative_scores(pool, fired, BLOCKING[pool.stage]) if pool.label is None else fired
         blocked = np.any([judged[name] for name in BLOCKING[pool.stage] if name in judged], axis=0)
         rows.append(
             {

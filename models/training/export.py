@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from guardsdk.engine.session import EARLY_LOGITS, STATES
 from models.training.encoder import EncoderConfig, GuardModel, load
+from models.training.graph import Graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,28 +32,6 @@ WHOLE, EARLY, LATE = "model.onnx", "model_early.onnx", "model_late.onnx"
 PRODUCT, OVERALL = "heads.product", "overall"
 """The two products of the heads, which stay in float32."""
 _IDS = ("input_ids", "attention_mask", "token_type_ids")
-
-
-class _Graph:
-    """Collects nodes and initializers."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        self.initializers.append(numpy_helper.from_array(value, name))
-        return name
-
-    def op(self, kind: str, inputs: list[str], name: str, *, domain: str = "", **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [name], name=f"{name}_{kind}", domain=domain, **attributes))
-        return name
-
-    def hand_out(self, made: str, name: str) -> None:
-        """Give a tensor the name that it leaves the graph under."""
-        for node in self.nodes:
-            for side in (node.input, node.output):
-                side[:] = [name if one == made else one for one in side]
 
 
 def export(model: GuardModel, folder: Path) -> None:
@@ -108,7 +87,7 @@ Weights = dict[str, "NDArray[np.float32]"]
 
 
 def _whole(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
-    graph = _Graph()
+    graph = Graph()
     after = _layers(graph, weights, config, [_embedded(graph, weights, config)], range(config.layers))
     _pooling(graph)
     early, _ = _heads(graph, weights, after[config.early], "early")
@@ -120,7 +99,7 @@ def _whole(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
 
 
 def _early(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
-    graph = _Graph()
+    graph = Graph()
     after = _layers(graph, weights, config, [_embedded(graph, weights, config)], range(config.early))
     _pooling(graph)
     for made, name in zip(_heads(graph, weights, after[-1], "early"), ("logits", "attention"), strict=True):
@@ -131,7 +110,7 @@ def _early(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
 
 
 def _late(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
-    graph = _Graph()
+    graph = Graph()
     graph.op("Cast", ["attention_mask"], "attention_mask_32", to=TensorProto.INT32)
     after = _layers(graph, weights, config, [STATES], range(config.early, config.layers))
     _pooling(graph)
@@ -141,7 +120,7 @@ def _late(weights: Weights, config: EncoderConfig) -> onnx.ModelProto:
     return _model(graph, config, (STATES, "attention_mask", EARLY_LOGITS), ("logits", "attention"))
 
 
-def _embedded(graph: _Graph, weights: Weights, config: EncoderConfig) -> str:
+def _embedded(graph: Graph, weights: Weights, config: EncoderConfig) -> str:
     for name in _IDS:
         graph.op("Cast", [name], f"{name}_32", to=TensorProto.INT32)
     tables = [graph.constant(f"{name}.weight", weights[f"{name}.weight"]) for name in ("words", "places", "kinds")]
@@ -161,7 +140,7 @@ def _embedded(graph: _Graph, weights: Weights, config: EncoderConfig) -> str:
 
 
 def _layers(
-    graph: _Graph, weights: Weights, config: EncoderConfig, after: list[str], indices: Iterable[int]
+    graph: Graph, weights: Weights, config: EncoderConfig, after: list[str], indices: Iterable[int]
 ) -> list[str]:
     """Add layers on top of the last states in ``after``; returns all states in turn."""
     for index in indices:
@@ -169,13 +148,13 @@ def _layers(
     return after
 
 
-def _linear(graph: _Graph, weights: Weights, name: str, states: str) -> str:
+def _linear(graph: Graph, weights: Weights, name: str, states: str) -> str:
     """Multiply without the bias: what follows adds it in a fused operator."""
     matrix = graph.constant(f"{name}.weight", np.ascontiguousarray(weights[f"{name}.weight"].T))
     return graph.op("MatMul", [states, matrix], f"{name}.product")
 
 
-def _layer(graph: _Graph, weights: Weights, config: EncoderConfig, index: int, states: str) -> str:
+def _layer(graph: Graph, weights: Weights, config: EncoderConfig, index: int, states: str) -> str:
     prefix = f"layers.{index}."
 
     def value(name: str) -> str:
@@ -204,7 +183,7 @@ def _layer(graph: _Graph, weights: Weights, config: EncoderConfig, index: int, s
     return skip_norm("down", "norm_output", _linear(graph, weights, f"{prefix}down", active), attended)
 
 
-def _pooling(graph: _Graph) -> None:
+def _pooling(graph: Graph) -> None:
     """Lay down what all heads pool with: which tokens count, as a bias on attention, as a column and as a number."""
     mask = graph.op("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
     one = graph.constant("one", np.array(1.0, np.float32))
@@ -217,7 +196,7 @@ def _pooling(graph: _Graph) -> None:
     graph.op("ReduceSum", [column, axis1], "kept.count", keepdims=0)
 
 
-def _heads(graph: _Graph, weights: Weights, states: str, which: str) -> tuple[str, str]:
+def _heads(graph: Graph, weights: Weights, states: str, which: str) -> tuple[str, str]:
     """Pool ``states`` with one attention per label; names and arithmetic mirror ``encoder.Heads``.
 
     Returns the names of the logits [B, L] and of the attention [B, L, T].
@@ -250,7 +229,7 @@ def _heads(graph: _Graph, weights: Weights, states: str, which: str) -> tuple[st
     return graph.op("Add", [local, graph.op("MatMul", [mean, overall], own(OVERALL))], own("logits")), attention
 
 
-def _joint(graph: _Graph, config: EncoderConfig, late: str, early: str) -> None:
+def _joint(graph: Graph, config: EncoderConfig, late: str, early: str) -> None:
     """Give the logits of the whole network: what both sets of heads say, each by its share."""
     shares = np.array(config.early_say, np.float32)
     parts = [
@@ -265,18 +244,18 @@ def tensor_name(which: str, name: str) -> str:
     return name if which == "late" else f"{which}.{name}"
 
 
-def _sum(graph: _Graph, given: str, column: str, name: str) -> str:
+def _sum(graph: Graph, given: str, column: str, name: str) -> str:
     """Sum ``given`` over the tokens that are 1 in ``column``."""
     kept = graph.op("Mul", [given, column], f"{name}.kept")
     return graph.op("ReduceSum", [kept, "axis1"], f"{name}.sum", keepdims=0)
 
 
-def _mean(graph: _Graph, given: str, name: str) -> str:
+def _mean(graph: Graph, given: str, name: str) -> str:
     """Average ``given`` over the tokens that are no padding."""
     return graph.op("Div", [_sum(graph, given, "mask.column", name), "kept.count"], name)
 
 
-def _embedding(graph: _Graph, states: str) -> None:
+def _embedding(graph: Graph, states: str) -> None:
     """Give the direction of the mean of ``states``, the layer that still holds what a text is about.
 
     Of a pair it is that of the second half. The sum points where the mean does, and only the direction is given.
@@ -288,7 +267,7 @@ def _embedding(graph: _Graph, states: str) -> None:
     graph.op("LpNormalization", [_sum(graph, states, column, "topic")], "embedding", axis=-1, p=2)
 
 
-def _model(graph: _Graph, config: EncoderConfig, inputs: Iterable[str], outputs: Iterable[str]) -> onnx.ModelProto:
+def _model(graph: Graph, config: EncoderConfig, inputs: Iterable[str], outputs: Iterable[str]) -> onnx.ModelProto:
     kinds: dict[str, tuple[int, list[Any]]] = {
         **dict.fromkeys(_IDS, (TensorProto.INT64, ["batch", "tokens"])),
         STATES: (TensorProto.FLOAT, ["batch", "tokens", config.hidden]),

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import math
 import time
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.stats import auroc
 from models.training.dataset import MASKED, Batch, Prepared, Shares, collate, held_out_batches, plan_epoch
 from models.training.encoder import EncoderConfig, GuardModel, Seen, load, load_base
-from models.training.rows import LABELS, STAGES, columns_of
+from models.training.losses import Start, kept_targets, likeness_of, loss_of, targets_of
+from models.training.rows import LABELS
 from models.training.soup import begun
 
 if TYPE_CHECKING:
@@ -135,55 +134,6 @@ def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
     return float(recipe.layer_decay**depth)
 
 
-class Start(nn.Module):
-    """The layers and late heads that a run goes on from, as they were: what is frozen below them is not run twice."""
-
-    def __init__(self, model: GuardModel, frozen: int) -> None:
-        """Copy what of ``model`` lies above its ``frozen`` lowest layers."""
-        super().__init__()
-        self.frozen = frozen
-        self.layers, self.late = deepcopy(model.layers[frozen:]), deepcopy(model.late)
-        self.requires_grad_(False)  # noqa: FBT003  torch's own signature
-
-    def forward(self, seen: Seen) -> Tensor:
-        """Return the late logits [B, L] on top of the frozen layers' states in ``seen``."""
-        states = seen.after[self.frozen]
-        for layer in self.layers:
-            states = layer(states, seen.bias[:, None, None, :])
-        logits: Tensor = self.late(states, seen.bias, seen.mask)[0]
-        return logits
-
-
-def targets_of(labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Return what the logits should say as probabilities [B, L], and 1 where that is known; for ``loss_of``.
-
-    ``labels`` [B, L] holds 0, 1 or ``MASKED``.
-    """
-    return labels.clamp(min=0).float() * (1.0 - 2.0 * smoothing) + smoothing, (labels != MASKED).float()
-
-
-def kept_targets(said: Tensor, stages: Tensor, targets: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Put what the start ``said``, logits [B, L], in place of the ``targets`` of prompts and documents.
-
-    ``stages`` [B] are indices into ``STAGES``; only labels that are read at a row's stage are known then.
-    """
-    read = torch.tensor([[label in columns_of(stage) for label in LABELS] for stage in STAGES], device=said.device)
-    kept = (stages != STAGES.index("output"))[:, None]
-    target, known = targets
-    return torch.where(kept, said.float().sigmoid(), target), torch.where(kept, read[stages].float(), known)
-
-
-def loss_of(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Mean binary cross-entropy over what is known; all three are [B, L]."""
-    each = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
-    return (each * known).sum() / known.sum().clamp(min=1.0)
-
-
-def likeness_of(early: Tensor, late: Tensor) -> Tensor:
-    """Mean cross-entropy of the early heads against what the late ones say, which teaches these nothing."""
-    return functional.binary_cross_entropy_with_logits(early.float(), late.detach().float().sigmoid())
-
-
 def _rate(step: int, total: int, recipe: Recipe) -> float:
     """Linear warm-up, then half a cosine."""
     warm = max(1, round(total * recipe.warmup))
@@ -219,7 +169,9 @@ def train(
     if final.is_file():
         return final
     if recipe.answers_only and not recipe.frozen_layers:
-        msg = "--answers-only keeps what the start says of prompts, on top of layers that stay: give --frozen-layers, too"
+        msg = (
+            "--answers-only keeps what the start says of prompts, on top of layers that stay: give --frozen-layers, too"
+        )
         raise RuntimeError(msg)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
@@ -245,7 +197,7 @@ def train(
     model = model.to(device, _compute_type(device)).train()
     before = Start(model, recipe.frozen_layers) if recipe.answers_only else None
     masters = Masters(model, recipe)
-    _loop(model, before, masters, prepared, out / "checkpoint.pt", device)
+    _loop(model, before, masters, prepared, out / "checkpoint.pt")
     averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
     stored = {"model": averaged, "config": asdict(model.config), "legs": [*legs, asdict(recipe)]}
     torch.save(stored, final)
@@ -253,15 +205,8 @@ def train(
     return final
 
 
-def _loop(
-    model: GuardModel,
-    before: Start | None,
-    masters: Masters,
-    data: Prepared,
-    checkpoint: Path,
-    device: torch.device,
-) -> None:
-    recipe = masters.recipe
+def _loop(model: GuardModel, before: Start | None, masters: Masters, data: Prepared, checkpoint: Path) -> None:
+    recipe, device = masters.recipe, next(model.parameters()).device
     done = 0
     if checkpoint.is_file():
         stored = torch.load(checkpoint, map_location=device, weights_only=True)

@@ -18,7 +18,6 @@ import torch
 from guardsdk import Guard
 from guardsdk.registry.manifest import Manifest
 from models.training.__main__ import SMOKE_CONFIG, main
-from models.training.calibrate import without_declining, without_doubtful
 from models.training.card import context_stages
 from models.training.clusters import Overlap, cluster_ids
 from models.training.dataset import (
@@ -36,13 +35,15 @@ from models.training.dataset import (
 )
 from models.training.encoder import EncoderConfig, GuardModel, _as_int8, load, mean_of
 from models.training.export import export, from_checkpoint
+from models.training.losses import kept_targets, loss_of, targets_of
 from models.training.pools import Pool
 from models.training.prepare import prepare
 from models.training.quantize import Variant, choose
 from models.training.rows import LABELS, STAGE_TOKENS, STAGES, Row
+from models.training.scored import without_declining, without_doubtful
 from models.training.shipped import widened
 from models.training.thresholds import joint_thresholds, mean_rate, platt, threshold_at
-from models.training.train import Recipe, kept_targets, loss_of, targets_of, train
+from models.training.train import Recipe, train
 
 
 @pytest.fixture(scope="module")

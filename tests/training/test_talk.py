@@ -42,7 +42,7 @@ def test_no_slot_is_left_open_and_texts_hardly_repeat() -> None:
     assert len(set(sentences)) > 0.95 * len(sentences)
 
 
-@pytest.mark.parametrize("name", ["talk_daily", "talk_online", "talk_groups", "talk_names", "talk_words", "talk_values"])
+@pytest.mark.parametrize("name", [f"talk_{kind}" for kind in KINDS])
 def test_no_line_stands_twice(name: str) -> None:
     lines = bank(name)
     assert len(lines) == len(set(lines)), sorted(line for line in set(lines) if lines.count(line) > 1)

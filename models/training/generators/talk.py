@@ -1,7 +1,7 @@
 """Harmless words of people as prompts and answers: small talk, comments, mention of groups, names, words and values.
 
-Answers of assistants are not all that a guard reads on the way out: a chatbot says it hates Mondays, an extraction gives
-a first name, a tool argument is one word.
+Answers of assistants are not all that a guard reads on the way out: a chatbot says it hates Mondays, an extraction
+gives a first name, a tool argument is one word.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from models.training.banks import bank
-from models.training.generators.input_surface import distinct, dress, fill, slots, upper_first, weighted
+from models.training.generators.input_surface import distinct, dress, fill, upper_first, weighted
 from models.training.generators.output_surface import asked, columns
 from models.training.rows import Row
 from models.training.sources import CLEAN_INPUT, CLEAN_OUTPUT
@@ -49,7 +49,20 @@ _QUESTIONS: Final = (
     "Classify the text below.",
     "Who should I ask?",
 )
-_KEYS: Final = ("name", "value", "answer", "label", "category", "city", "query", "author", "title", "user", "status", "to")
+_KEYS: Final = (
+    "name",
+    "value",
+    "answer",
+    "label",
+    "category",
+    "city",
+    "query",
+    "author",
+    "title",
+    "user",
+    "status",
+    "to",
+)
 
 
 def _listed(rng: random.Random, items: Sequence[str]) -> str:
@@ -143,5 +156,5 @@ def generate(
     harmful: Sequence[str] = (),
     harmless: Sequence[str] = (),
 ) -> Iterator[Row]:
-    """Yield ``count`` rows, mostly answers, all harmless; ``harmful`` and ``harmless`` are prompts they stand beside."""
+    """Yield ``count`` rows, mostly answers, all harmless; ``harmful`` and ``harmless`` are prompts beside them."""
     return distinct(rng, count, functools.partial(_draw, harmful, harmless))

@@ -1,0 +1,118 @@
+"""Bounds of early exit that hold against one who adapts to them: a part of the calibrate step.
+
+Attacks as they were found say little of what somebody makes of them who sees the early score. So the attacker of the
+benchmark is let loose on attacks of ``calib/`` and of held-out groups, and the bounds are lowered below where he gets
+them while all layers would still block.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import chain, zip_longest
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.early_attack import LONGEST, search
+from guardsdk.engine.classifier import Classifier, Request
+from guardsdk.registry.lookup import load_manifest
+from guardsdk.verdict import Stage
+from models.training.rows import columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from guardsdk.registry.manifest import EarlyLabel
+    from models.training.pools import Pool
+
+ATTACKS = 100
+"""Attacks of each stage that are adapted."""
+BUDGET = 40
+"""Looks at the model that each may take."""
+CLEARED = 0.02
+"""Share of them that may be cleared in the end."""
+_FAR = 1e6
+"""Added to what the attacker is told, so that he goes on as long as he may."""
+
+Given = tuple[str, str | None]
+"""Text and context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What is read of one stage: logit columns with the bound each is cleared below, and with the least that blocks."""
+
+    stage: str
+    bounds: Mapping[int, float]
+    least: Mapping[int, float]
+
+
+def lowered(
+    model: Path,
+    stage: str,
+    found: Mapping[str, EarlyLabel],
+    least: Mapping[str, float],
+    known: Sequence[Pool],
+    *,
+    seed: int,
+    attacks: int = ATTACKS,
+) -> tuple[dict[str, EarlyLabel], float]:
+    """Lower the bounds ``found`` for ``stage``, all by the same step, until hardly an adapted attack is cleared.
+
+    ``least`` holds the late logits from which labels block; attacks are drawn evenly from the pools of ``known`` that
+    are positives of those. Returns the bounds and the step.
+    """
+    columns = columns_of(stage)
+    lines = Lines(
+        stage,
+        {columns[label]: one.clear_below for label, one in found.items()},
+        {columns[label]: value for label, value in least.items()},
+    )
+    texts = _drawn([pool for pool in known if pool.stage == stage and pool.label in least], seed)[:attacks]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        reached = processes.map(partial(_nearest, model, lines), texts, map(str, range(len(texts))))
+        nearest = [one for one in tqdm(reached, desc=f"adapted {stage}", total=len(texts)) if one is not None]
+    step = max(0.0, -float(np.quantile(nearest, CLEARED))) if nearest else 0.0
+    return {label: one.model_copy(update={"clear_below": one.clear_below - step}) for label, one in found.items()}, step
+
+
+def _drawn(pools: Sequence[Pool], seed: int) -> list[Given]:
+    """Draw attacks from every pool in turn."""
+    rng = np.random.default_rng(seed)
+    shuffled = [[pool.texts[at] for at in rng.permutation(len(pool.texts))] for pool in pools]
+    inturn = (one for one in chain.from_iterable(zip_longest(*shuffled)) if one is not None)
+    return [one for one in inturn if 0 < len(one[0].strip()) <= LONGEST]
+
+
+def _nearest(model: Path, lines: Lines, given: Given, seed: str) -> float | None:
+    """Return how near to being cleared the attack ``given`` gets while all layers block it: below 0 it is.
+
+    None where they do not block it as it is.
+    """
+    text, context = given
+    classifier = _classifier(model)
+    nearest = np.inf
+
+    def margins(tried: str) -> tuple[float, float]:
+        nonlocal nearest
+        early, full = classifier.both([Request(tried, Stage(lines.stage), context)])[0]
+        away = max(float(window[at]) - bound for window in early for at, bound in lines.bounds.items())
+        blocked = max(float(window[at]) - value for window in full for at, value in lines.least.items())
+        if blocked >= 0.0:
+            nearest = min(nearest, away)
+        return away + _FAR, blocked
+
+    if margins(text)[1] < 0.0:
+        return None
+    search(text, margins, "hole", BUDGET, seed)
+    return nearest
+
+
+@cache
+def _classifier(model: Path) -> Classifier:
+    return Classifier(load_manifest(model), "cpu", 1)
