@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.floors import EXACT, FLOORS, floor_values
-from benchmarks.own import HARD_BENIGN, SYSTEM_TEXT
+from benchmarks.own import CASUAL_ANSWERS, HARD_BENIGN, SYSTEM_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -198,8 +198,9 @@ def quality_page(result: Figures, picture: Path | None = None) -> str:
         '  were sampled ("300 of 2,563"), each counts for as many as it stands for, and the interval is for the',
         "  effective number of rows. Slices count the rows measured, each once.",
         f"- `{HARD_BENIGN}` is written by hand for this page (`benchmarks/cases`): harmless text that has the words of",
-        "  attacks in it, held apart from the training text by a test. So is",
-        f"  `{SYSTEM_TEXT}`: prompts beside the developer's instructions they are aimed at.",
+        "  attacks in it, held apart from the training text by a test. So are",
+        f"  `{SYSTEM_TEXT}`: prompts beside the developer's instructions they are aimed at, and",
+        f"  `{CASUAL_ANSWERS}`: small talk, names and values as answers, and abuse.",
         *([f"- Peer: {result['peer']}."] if result.get("peer") else []),
     ]
     parts = [
