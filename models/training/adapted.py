@@ -74,6 +74,8 @@ def lowered(
         {columns[label]: value for label, value in least.items()},
     )
     texts = _drawn([pool for pool in known if pool.stage == stage and pool.label in least], seed)[:attacks]
+    if not texts:
+        return dict(found), 0.0
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
         reached = processes.map(partial(_nearest, model, lines), texts, map(str, range(len(texts))))
         nearest = [one for one in tqdm(reached, desc=f"adapted {stage}", total=len(texts)) if one is not None]
