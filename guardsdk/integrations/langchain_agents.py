@@ -110,7 +110,8 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
                 call.response = handler(call.asking(messages))
             return call.response
 
-        return call.ended(self._around_model(request.messages)(ask)(call.messages, self._actor_of(request)))
+        guard = self._around_model(request.state["messages"])
+        return call.ended(guard(ask)(call.messages, self._actor_of(request)))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
@@ -124,7 +125,8 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
                 call.response = await handler(call.asking(messages))
             return call.response
 
-        return call.ended(await self._around_model(request.messages)(ask)(call.messages, self._actor_of(request)))
+        guard = self._around_model(request.state["messages"])
+        return call.ended(await guard(ask)(call.messages, self._actor_of(request)))
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]

@@ -158,7 +158,8 @@ async def test_a_reviewer_is_asked_once_about_each_text_of_a_conversation(awaite
     options = under(guard_of("review", IN, TOOL), reviewer=review)
 
     async def run() -> list[Any]:
-        return await said_by(agents.create_agent(Model(messages=iter([*calls, "done"])), [fine], **options), ASKED)
+        agent = agents.create_agent(Model(messages=iter([*calls, "done"])), [fine], **options)
+        return await said_by(agent, ASKED, awaited=awaited)
 
     found = "is the capital."
     once = [("input", "is it sk-123?"), ("tool", f"sk-1 {found}"), ("tool", f"sk-2 {found}")]
