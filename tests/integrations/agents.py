@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import BaseTool, InjectedToolCallId, tool
 
@@ -49,12 +50,12 @@ class Model(GenericFakeChatModel):
         self.prompts.append(messages)
         said = next(self.messages)
         answer = said if isinstance(said, AIMessage) else AIMessage(str(said))
-        words = [AIMessageChunk(word) for word in re.split(r"(\s)", str(answer.content)) if word]
+        words = [AIMessageChunk(content=word) for word in re.split(r"(\s)", str(answer.content)) if word]
         calls = [
-            {"name": call["name"], "args": json.dumps(call["args"]), "id": call["id"], "index": place}
+            tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=place)
             for place, call in enumerate(answer.tool_calls)
         ]
-        for chunk in [*words, *(AIMessageChunk("", tool_call_chunks=[call]) for call in calls)]:
+        for chunk in [*words, *(AIMessageChunk(content="", tool_call_chunks=[call]) for call in calls)]:
             generation = ChatGenerationChunk(message=chunk)
             if run_manager:
                 run_manager.on_llm_new_token(str(chunk.content), chunk=generation)
