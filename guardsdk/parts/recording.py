@@ -43,12 +43,12 @@ def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequen
 
 
 def reviewer_of(given: object) -> Reviewer | None:
-    """Return who decides by ``given``, a callable or a queue; ``DecorationError`` where it is neither."""
+    """Return who decides by ``given``, a callable, a queue or a reviewer; ``DecorationError`` where it is none."""
     if given is None:
         return None
     from guardsdk.reviewing import Reviewer
 
-    return Reviewer(given)
+    return given if isinstance(given, Reviewer) else Reviewer(given)
 
 
 def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLog | None:
