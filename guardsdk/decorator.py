@@ -82,7 +82,7 @@ def guarded(
     Args:
         function: The callable, when used bare.
         guard: The guard that checks; the default one of the process where neither this nor ``policy`` is given.
-        policy: A policy, or the path of its file, for a guard of its own.
+        policy: A policy, the path of its file or the name of a preset, for a guard of its own.
         prompt: The parameter (or parameters) that carry the prompt: a string, messages, or what ``extract_prompt``
             takes. Without it the parameter is found by its usual name, its type, or for being the only one. A name
             behind ``**kwargs`` may be given. Other parameters are not looked at.
@@ -99,7 +99,7 @@ def guarded(
             returns the value to ask again with, or ``None``; for prompts other than strings and lists of messages.
         extract_prompt: Turns the prompt parameter's value into a string, messages or ``Passage`` objects.
         extract_response: Turns the response, or each item of a generator, into a string or a known response.
-        actor: The parameter that says on whose behalf the call is made, for the observers.
+        actor: The name of the parameter that says on whose behalf the call is made, as for ``Guard.check``.
 
     Raises:
         DecorationError: At decoration: the callable or its prompt parameter cannot be told, or options contradict.

@@ -56,7 +56,8 @@ if TYPE_CHECKING:
 class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
     """Screens texts by a policy. Thread-safe; guards that use the same model share it.
 
-    Nothing is loaded before the first check or ``warmup``.
+    ``check`` says what is to follow and ``apply`` what may be used; ``check_messages`` is for conversations, ``stream``
+    for a text while it is written. Nothing is loaded before the first check or ``warmup``.
     """
 
     def __init__(
@@ -84,14 +85,14 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         taught: Iterable[Lesson | str | Path] = (),
         settings: Settings | None = None,
     ) -> None:
-        """Prepare a guard. What is left out comes from ``settings``, and those from the environment.
+        """Prepare a guard. Policy, model, providers and threads that are left out come from the environment.
 
         Args:
-            policy: A policy or the path of a policy file; the packaged default policy when left out.
-            models: A model directory; the packaged model when left out.
-            providers: ``"auto"`` (CUDA where it works, else CPU), ``"cpu"`` or ``"cuda"``.
-            threads: CPU threads one inference may use.
-            cache: Most verdicts kept; 0 keeps none.
+            policy: A policy, the path of its file, or the name of a preset; the packaged default when left out.
+            models: The directory of one model; the packaged model when left out.
+            providers: ``"auto"`` (CUDA where it works, else CPU; the default), ``"cpu"`` or ``"cuda"``.
+            threads: CPU threads one check may use; the physical cores of the process, four at most, when left out.
+            cache: Most verdicts kept, by a digest of the text; 0 keeps none.
             cache_ttl_s: Seconds a verdict is kept.
             max_chars: Characters of a text that are scored at most; a longer text is ``degraded`` and handled by the
                 policy's ``on_error``. ``None`` scores texts of any length whole.
@@ -111,13 +112,13 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
             views: Score what a text says once disguises and encodings are undone, beside the text as it stands.
             system_on_input: Read what a user wrote beside the system text it is aimed at, where one is given and the
                 model can: a question may be an attack on these instructions only. Off, it is read by itself and sooner.
-            observers: Who is told of every check; an OpenTelemetry observer when left out.
+            observers: Who is told of every check, see ``guardsdk.observing.Observer``; OpenTelemetry when left out.
             decision_log: Where decisions are written down, a path or ``DecisionLog``; the policy's own when left out.
             monitor: Whether scores, rates and actors are watched over time, see ``guard.monitor``; or who does it, a
                 ``Monitor``.
-            screens: Screens of your own, with labels that no packaged one has, for the policy to name.
+            screens: Screens of your own for the policy to name, see ``guardsdk.screens.base.Screen``.
             taught: Lessons that ``teach`` returned, or the files they were saved in; the policy need not name them.
-            settings: Settings to use in place of the environment's.
+            settings: A ``guardsdk.settings.Settings`` to use in place of the environment.
 
         Raises:
             PolicyError: The policy cannot be read.

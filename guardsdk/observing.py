@@ -36,7 +36,7 @@ class CheckRecord:
     text_length: int
     """Length of the checked text in characters."""
     actor: str | None = None
-    """Whom the caller named as the author of the text."""
+    """On whose behalf the caller said that the text came."""
     checked_text: str | None = field(default=None, repr=False)
     """The text, for an observer whose ``wants_text`` is true; none for all others."""
     embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)

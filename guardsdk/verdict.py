@@ -23,33 +23,35 @@ _set_values, _set_given, _set_extra, _set_private = (
 
 
 class Stage(StrEnum):
-    """Where a text was seen."""
+    """Where a text was seen.
+
+    ``input`` is from a user, on its way to the model; ``tool`` is inside a document, a retrieved passage or a tool
+    result: data, which should carry no orders; ``output`` is from the model, on its way to the user.
+    """
 
     INPUT = "input"
-    """From a user, on its way to the model."""
     TOOL = "tool"
-    """Inside a document, a retrieved passage or a tool result: data, which should carry no orders."""
     OUTPUT = "output"
-    """From the model, on its way to the user."""
 
 
 class Action(StrEnum):
     """What the policy does with a text, weakest to strongest; of several the strongest decides.
 
-    Read as an instruction to whoever holds the text: ``check`` only names the action, ``@guarded`` carries it out.
+    ``allow``; ``flag``: let it pass and record the finding; ``redact``: let it pass with the passages found cut out,
+    each with a marker in its place; ``replace``: give a written answer instead; ``revise``: ask the model again, with
+    the principle it went against, for its output only; ``review``: let a person, or a program in their place, decide;
+    ``block``.
+
+    Read as an instruction to whoever holds the text: ``check`` only names the action, ``@guarded`` and ``Guard.apply``
+    carry it out.
     """
 
     ALLOW = "allow"
     FLAG = "flag"
-    """Let it pass and record the finding."""
     REDACT = "redact"
-    """Let it pass with the passages found cut out, each with a marker in its place."""
     REPLACE = "replace"
-    """Give a written answer instead."""
     REVISE = "revise"
-    """Ask the model again, with the principle it went against; for its output only."""
     REVIEW = "review"
-    """Let a person, or a program in their place, decide."""
     BLOCK = "block"
 
     @property
@@ -67,13 +69,15 @@ _PASSING: Final = frozenset({Action.ALLOW, Action.FLAG})
 
 
 class Status(StrEnum):
-    """Whether the text was looked at; independent of what was found."""
+    """Whether the text was looked at; independent of what was found.
+
+    ``complete``; ``degraded``: part of the text or one layer was missing, the rest was checked; ``failed``: nothing
+    was checked.
+    """
 
     COMPLETE = "complete"
     DEGRADED = "degraded"
-    """Part of the text or one layer was missing; the rest was checked."""
     FAILED = "failed"
-    """Nothing was checked."""
 
 
 Tier = Literal["early", "full"]
@@ -151,7 +155,7 @@ class Evaluation(_Computed):
 
 
 class Finding(_Computed):
-    """A principle that fired."""
+    """A principle that fired: ``score`` reached ``threshold``, carried by the passages ``spans``."""
 
     principle_id: str
     label: str
@@ -186,6 +190,11 @@ class Verdict(_Computed):
 
     ``bool(verdict)`` is true only when the text was checked completely *and* is allowed. Under a policy with
     ``on_error = "allow"`` a text that could not be checked has ``allowed`` true and is still false here.
+    ``str(verdict)`` is one line without text.
+
+    To begin with: ``action`` is what follows and ``principle_id`` what decided it; ``findings`` are the principles that
+    fired and ``evaluations`` all that were asked; ``status``, ``degraded_reasons`` and ``error`` say whether the text
+    was looked at. ``docs/howto.md`` has a table.
 
     A verdict knows its text again by a digest under a key of the process. That is no field: it is in no dump, pickle,
     ``repr`` or comparison.

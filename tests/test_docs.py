@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+_ANCHOR = re.compile(r"\]\((?!https?://)([^)#]*)#([^)]+)\)")
 _LONGEST_EXAMPLE = 12
 PLUGIN = "guardsdk.evaluation.pytest_plugin"
 PARSERS = {
@@ -154,6 +155,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = _LINK.findall(page.read_text(encoding="utf-8"))
     missing = [target for target in targets if not (page.parent / target).exists() and not packaged(target)]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_into_a_page_name_a_heading_of_it(page: Path) -> None:
+    targets = _ANCHOR.findall(page.read_text(encoding="utf-8"))
+    missing = [(target, anchor) for target, anchor in targets if anchor not in anchors(page.parent / target, page)]
+    assert missing == []
+
+
+def anchors(target: Path, page: Path) -> set[str]:
+    """Return what the headings of a page are called in links to them, as GitHub makes it; of ``page`` for no target."""
+    text = (page if target == page.parent else target).read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

@@ -80,7 +80,7 @@ class _Screen:
         Args:
             guard: The guard that checks.
             policy: A policy or the path of its file, in place of ``guard``.
-            actor: On whose behalf the chain runs, for the observers.
+            actor: On whose behalf the chain runs, as for ``Guard.check``.
             stream: ``"each"`` checks an answer before each chunk of it is released; ``"end"`` checks streamed answers
                 only when they are complete, after their text went out. A callback cannot hold chunks back.
             extract_prompt: Turns a prompt (a string) or a list of messages into text, messages or ``Passage`` objects.

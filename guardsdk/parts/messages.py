@@ -37,7 +37,7 @@ class Conversations:
             messages: Mappings or objects with ``role`` (or ``type``) and ``content``, ``(role, text)`` pairs, strings
                 from users, or a LangChain prompt value.
             system: Screen system and developer messages too, at stage ``input``; else they are trusted.
-            actor: Whom to name as the author in telemetry.
+            actor: Whose messages they are, as for ``check``.
             deadline_s: Seconds the whole check may take, in place of the guard's for each stage.
 
         Returns:

@@ -98,7 +98,7 @@ class Streaming:
                 system and developer messages are read. Not read on the tool stage.
             system: The developer's instructions, as for ``check``; those in ``prompt`` when left out.
             stage: Where the text is seen.
-            actor: Whom to name as the author in telemetry.
+            actor: On whose behalf the text is written, as for ``check``.
             deadline_s: Seconds each check may take, in place of the guard's.
             on_block: ``"raise"`` to raise ``Blocked`` in place of the rest; else the last chunk: a value, or a callable
                 that gets the verdict; awaited where ``chunks`` is async.
