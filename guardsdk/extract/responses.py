@@ -28,6 +28,7 @@ from guardsdk.extract.shapes import (
     QUOTED,
     ROLES,
     TEXT_PARTS,
+    Walk,
     field,
     has,
     index_of,
@@ -74,7 +75,11 @@ class ResponseText:
         """Take in a response or its next chunk; ``InputTypeError`` for what cannot be read as text."""
         value = value if self._extractor is None else self._extractor(value)
         self.listed = self.listed or is_list(value)
-        self._value(value, ())
+        self._walk = Walk("extract_response")
+        try:
+            self._value(value, ())
+        except RecursionError:
+            raise self._walk.error from None
 
     def texts(self) -> list[str]:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
@@ -104,6 +109,7 @@ class ResponseText:
         if isinstance(value, str):
             self._append(value, (*path, "content"), None, "")
         elif is_list(value):
+            self._walk.enter(value)
             for position, item in enumerate(value):
                 if isinstance(item, str):
                     self._append(item, (*path, position, "content"), value, position)

@@ -90,6 +90,36 @@ is refused, since it may hold text in a place nobody knows."""
 MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
 
 
+_OFTEN = 1000
+"""How many times lists may come up again within one prompt or response."""
+
+
+class Walk:
+    """Which lists were read. They may hold one another, so that ten of them say a word ten billion times over.
+
+    A document of YAML does so with a few aliases, and a model may be made to write one.
+    """
+
+    def __init__(self, option: str) -> None:
+        """Begin; an error names ``option`` as what to give instead."""
+        self._option = option
+        self._read: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
+        self._again = 0
+
+    def enter(self, value: object) -> None:
+        """Take note of a list that is read now. Raises ``InputTypeError`` where it was often enough."""
+        self._again += id(value) in self._read
+        if self._again > _OFTEN:
+            raise self.error
+        self._read[id(value)] = value
+
+    @property
+    def error(self) -> InputTypeError:
+        """What to raise for lists that nobody gets to the end of."""
+        way = f"give {self._option}= to turn what holds them into text"
+        return InputTypeError(f"lists are nested too deep, or hold one another too often; {way}")
+
+
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:
     """Whether ``value`` is a sequence of things, and not of characters or bytes."""
     return isinstance(value, Sequence) and not isinstance(value, str | UserString | bytes | bytearray | memoryview)
