@@ -82,11 +82,8 @@ def prompt_passages(value: object, extractor: Callable[[Any], object] | None = N
     unknown role, parts of a kind nobody knows, and lists without an end.
     """
     prompt = value if extractor is None else extractor(value)
-    walk = Walk("extract_prompt")
-    try:
+    with Walk("extract_prompt") as walk:
         passages = list(_prompt(prompt, walk))
-    except RecursionError:
-        raise walk.error from None
     if all(passage.stage is None for passage in passages):
         passages.append(Passage(""))
     return passages
@@ -123,8 +120,7 @@ def _prompt(value: object, walk: Walk) -> Iterator[Passage]:
             raise unknown(value, "extract_prompt")
         yield from _prompt(messages, walk)
     elif is_list(value):
-        walk.enter(value)
-        for item in value:
+        for item in walk.into(value):
             if isinstance(item, tuple) and len(item) == PAIR and item[0] in _SPEAKERS:
                 yield from message_passages({"role": item[0], "content": item[1]})
             else:

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections import UserString
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 from guardsdk.errors import InputTypeError
 from guardsdk.verdict import Stage
@@ -106,16 +106,25 @@ class Walk:
         self._read: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
         self._again = 0
 
-    def enter(self, value: object) -> None:
-        """Take note of a list that is read now. Raises ``InputTypeError`` where it was often enough."""
+    def into(self, value: Sequence[Any]) -> Sequence[Any]:
+        """Return a list that is read now. Raises ``InputTypeError`` where it was often enough."""
         self._again += id(value) in self._read
         if self._again > _OFTEN:
-            raise self.error
+            raise self._endless
         self._read[id(value)] = value
+        return value
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        """Raise ``InputTypeError`` where the stack was not deep enough for it."""
+        if isinstance(error, RecursionError):
+            raise self._endless from None
 
     @property
-    def error(self) -> InputTypeError:
-        """What to raise for lists that nobody gets to the end of."""
+    def _endless(self) -> InputTypeError:
         way = f"give {self._option}= to turn what holds them into text"
         return InputTypeError(f"lists are nested too deep, or hold one another too often; {way}")
 

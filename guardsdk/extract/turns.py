@@ -104,10 +104,8 @@ def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
             calls = frozenset(answer.called())
             own = [*shown, *(Passage(text, Stage.OUTPUT) for text in answer.texts() if text)]
         else:
-            try:
+            with Walk("extract_prompt"):
                 own = list(message_passages(message))
-            except RecursionError:
-                raise Walk("extract_prompt").error from None
         for passage in own:
             called = answers if not passage.parts and passage.text in calls else None
             turns.append(Turn(at, role, passage, asked if passage.stage is Stage.OUTPUT else None, called))
