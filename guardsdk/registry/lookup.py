@@ -143,7 +143,9 @@ class KeptApart:
         graphs = [name for name in model.manifest.files if name.endswith(_GRAPH)]
         names = {name for graph in graphs for name in external_files(model.directory, graph)}
         found = ((name, verified.identities[name]) for name in sorted(names))
-        self._known = [(str(model.path(name)), name, identity) for name, identity in found if identity is not None]
+        self._known = [  # absolute, as the program may go elsewhere
+            (str(model.path(name).absolute()), name, identity) for name, identity in found if identity is not None
+        ]
 
     def require_unchanged(self) -> None:
         """Raise ``ChecksumMismatchError`` where one was written over with anything else; to be asked after a run.
