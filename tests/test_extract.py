@@ -306,7 +306,7 @@ def laughing(levels: int) -> list[object]:
     """Return lists that say the same line 10 to the power of ``levels`` times, and take no room."""
     lines: list[object] = ["a line"]
     for _ in range(levels):
-        lines = [lines] * 10
+        lines = [lines for _ in range(10)]
     return lines
 
 

@@ -88,7 +88,7 @@ class Turns:
         raises for these rows; what it raises for the rows of others is theirs alone.
         """
         cores = 0
-        waiting = None
+        waiting: _Waiting | None = None
         try:
             with self._lock:
                 if self._free and not self._line:
