@@ -61,14 +61,19 @@ class Flights:
             return flight.done
 
     @contextmanager
-    def aboard(self, keys: Collection[bytes]) -> Iterator[None]:
-        """Have every check that is begun inside count as a part of the work on ``keys``, and land them in the end."""
-        before = _ABOARD.set(_ABOARD.get().union(keys))
+    def aboard(self, keys: Collection[bytes]) -> Iterator[dict[bytes, threading.Event]]:
+        """Take ``keys``; give those that somebody else is at work on, each with what is set when it is done.
+
+        Every check that is begun inside counts as a part of the work on the others, which are landed in the end.
+        """
+        before = _ABOARD.get()
         try:
-            yield
+            elsewhere = {key: done for key in keys if (done := self.take(key)) is not None}
+            _ABOARD.set(before.union(keys) - elsewhere.keys())
+            yield elsewhere
         finally:
             self.land(keys)
-            _ABOARD.reset(before)
+            _ABOARD.set(before)
 
     @staticmethod
     def wait(done: threading.Event, left_s: float | None) -> None:
@@ -76,7 +81,7 @@ class Flights:
         done.wait(LONGEST_WAIT_S if left_s is None else min(left_s, LONGEST_WAIT_S))
 
     def land(self, keys: Iterable[bytes]) -> None:
-        """Say that the work on ``keys`` is done, well or not; each was taken by this thread, or already landed."""
+        """Say that the work on those of ``keys`` that this thread has taken is done, well or not."""
         thread = threading.get_ident()
         with self._lock:
             for key in keys:

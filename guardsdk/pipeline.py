@@ -232,9 +232,7 @@ class Pipeline:
 
         What another thread did not check completely is scored here after all: it may have had less time.
         """
-        flights = {job.key: self._flights.take(job.key) for job in jobs}
-        elsewhere = {key: done for key, done in flights.items() if done is not None}
-        with self._flights.aboard(flights.keys() - elsewhere.keys() if elsewhere else flights):
+        with self._flights.aboard([job.key for job in jobs]) as elsewhere:
             own = [job for job in jobs if job.key not in elsewhere] if elsewhere else jobs
             if own:
                 self._score(batch, own, assembly)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from guardsdk.extract import Passage, ResponseText, context_of, prompt_passages,
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 PRIVATE = "the words of a user"
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -292,6 +293,46 @@ def test_a_response_that_cannot_be_read_is_refused_with_its_type_and_the_way_out
     assert named in str(caught.value)
     assert "extract_response=" in str(caught.value)
     assert PRIVATE not in str(caught.value)
+
+
+def itself() -> list[object]:
+    """Return a list that is in itself."""
+    lines: list[object] = ["a line"]
+    lines.append(lines)
+    return lines
+
+
+def laughing(levels: int) -> list[object]:
+    """Return lists that say the same line 10 to the power of ``levels`` times, and take no room."""
+    lines: list[object] = ["a line"]
+    for _ in range(levels):
+        lines = [lines for _ in range(10)]
+    return lines
+
+
+def deep(levels: int) -> list[object]:
+    lines: list[object] = ["a line"]
+    for _ in range(levels):
+        lines = [lines]
+    return lines
+
+
+@pytest.mark.parametrize("read", [prompt_of, answer_of])
+@pytest.mark.parametrize("value", [itself(), laughing(12), deep(100_000)], ids=["itself", "laughing", "deep"])
+def test_lists_without_an_end_are_refused(value: object, read: Callable[[object], object]) -> None:
+    with pytest.raises(InputTypeError, match="nested too deep, or hold one another too often; give extract_"):
+        read(value)
+
+
+def test_a_list_may_come_several_times_and_is_read_each_time() -> None:
+    answer = ResponseText()
+    answer.add([laughing(1), ["and another"], laughing(1)])
+    assert [piece.text for piece in answer.pieces] == ["a line"] * 10 + ["and another"] + ["a line"] * 10
+
+
+def test_what_only_seems_to_have_messages_is_refused() -> None:
+    with pytest.raises(InputTypeError, match="MagicMock"):
+        prompt_passages(MagicMock())
 
 
 def test_chunks_are_joined_before_they_are_read() -> None:

@@ -22,7 +22,7 @@ from guardsdk.engine.tokenizer import TextEncoder
 from guardsdk.engine.turns import Capacity, Turns
 from guardsdk.forking import after_fork
 from guardsdk.limits import UNLIMITED, Limits
-from guardsdk.registry.lookup import verify_files
+from guardsdk.registry.lookup import KeptApart, verify_files
 from guardsdk.text.clean import clean
 from guardsdk.text.windows import windows
 from guardsdk.verdict import Stage
@@ -207,16 +207,21 @@ class Classifier:
         with self._lock:
             if self._state is None:
                 threads = self._threads or default_threads()
-                with (verified or verify_files(self.model)).unchanged():
+                verified = verified or verify_files(self.model)
+                with verified.unchanged():
                     with Beside(lambda: Runner(self.model, self._providers, threads, self._runtime)) as opening:
                         encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
                     runner = opening.result()
+                    weights = KeptApart(self.model, verified)
                 cores = usable_cores() if runner.active.kind == "cpu" else 1
                 most = min(threads, cores)
 
                 def run(rows: Sequence[Row], taken: int) -> Outputs:
                     bounds = [row.bounds for row in rows]
-                    return runner.run(*arrays(rows, encoder.closing, encoder.pad), bounds, one_thread=taken < most)
+                    rows_fed = arrays(rows, encoder.closing, encoder.pad)
+                    outputs = runner.run(*rows_fed, bounds, one_thread=taken < most)
+                    weights.require_unchanged()
+                    return outputs
 
                 turns = Turns(run, cores, lambda: Capacity(_ROWS[runner.active.kind], _TOKENS), most)
                 abreast = Abreast(turns, runner.side_by_side, self.model.manifest.max_tokens)

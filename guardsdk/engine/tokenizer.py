@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from array import array
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from guardsdk.engine.wordpiece import WordPieces, frame_of
 from guardsdk.errors import ModelError
+from guardsdk.forking import lazy
 from guardsdk.text.pieces import pieces
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class TextEncoder:
         first text that is not plain, or ``complete``: it takes as long to set up as the model does.
         """
         self._path = path
+        self._library: Tokenizer | None = None
+        self._loading = threading.Lock()
         try:
             self._described = path.read_bytes()
             # Half the time of the standard library's reader, on a vocabulary of thirty thousand.
@@ -82,8 +85,15 @@ class TextEncoder:
         """Load whatever has waited so far. Raises ``ModelError`` where the library cannot use the file."""
         self._tokenizer  # noqa: B018  asking for it loads it
 
-    @cached_property
+    @property
     def _tokenizer(self) -> Tokenizer:
+        if self._library is None:
+            with self._loading:
+                if self._library is None:
+                    self._library = self._loaded()
+        return self._library
+
+    def _loaded(self) -> Tokenizer:
         import tokenizers  # noqa: PLC0415  importing the package must stay light
 
         try:
@@ -163,7 +173,7 @@ class TextEncoder:
             return True
         return bool(self._lettered[np.frombuffer(ids, np.int64)].any())
 
-    @cached_property
+    @lazy
     def _lettered(self) -> NDArray[np.bool_]:
         """Whether each token is known and holds a letter, by its id."""
         vocabulary = self._tokenizer.get_vocab()

@@ -87,35 +87,39 @@ class Turns:
         Raises ``OverloadedError`` at once where more callers wait already than ``limits`` allow, and what ``run``
         raises for these rows; what it raises for the rows of others is theirs alone.
         """
-        cores = 1
-        with self._lock:
-            if self._free and not self._line:
-                alone = self._free >= self.most > 1 and not one_core
-                cores = self.most if alone and not self._crowd.crowded else 1
-                self._free -= cores
-                waiting = None
-            else:
-                waiting = self._line_up(rows, limits)
-        while waiting is not None:
-            if not self._called(waiting, limits):
-                return None
-            if waiting.answer is not None:
-                return waiting.answer
-            if len(waiting.batch) != 1:
+        cores = 0
+        waiting: _Waiting | None = None
+        try:
+            with self._lock:
+                if self._free and not self._line:
+                    alone = self._free >= self.most > 1 and not one_core
+                    taken = self.most if alone and not self._crowd.crowded else 1
+                    self._free -= taken
+                    cores = taken  # at once: whatever is raised from here on, Ctrl-C too, they are left again
+                else:
+                    waiting = self._line_up(rows, limits)
+            while waiting is not None:
+                if not self._called(waiting, limits):
+                    return None
+                if waiting.answer is not None:
+                    return waiting.answer
+                if len(waiting.batch) == 1:
+                    cores = 1
+                    break
                 answer = self._run_together(waiting)
                 if answer is not None:
                     return answer
                 with self._lock:  # a run with others has failed, which may be their doing
                     waiting = self._line_up(rows, limits, alone=True)
-            else:
-                break
-        began = self._crowd.begin() if cores > 1 else None
-        try:
-            return self._run(rows, cores)
+            began = self._crowd.begin() if cores > 1 else None
+            try:
+                return self._run(rows, cores)
+            finally:
+                if began is not None:
+                    self._crowd.end(began)
         finally:
-            if began is not None:
-                self._crowd.end(began)
-            self._leave(cores)
+            if cores:
+                self._leave(cores)
 
     @property
     def waiting(self) -> int:

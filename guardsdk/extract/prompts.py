@@ -16,6 +16,7 @@ from guardsdk.extract.shapes import (
     ROLES,
     TEXT_PARTS,
     TRUSTED,
+    Walk,
     field,
     is_list,
     kind_of,
@@ -78,9 +79,11 @@ def prompt_passages(value: object, extractor: Callable[[Any], object] | None = N
     that takes those from its caller has to screen them itself. Of system messages only the text parts are returned.
 
     Images, audio and files are named by the passage they came with. Raises ``InputTypeError`` for any other type, an
-    unknown role, and parts of a kind nobody knows.
+    unknown role, parts of a kind nobody knows, and lists without an end.
     """
-    passages = list(_prompt(value if extractor is None else extractor(value)))
+    prompt = value if extractor is None else extractor(value)
+    with Walk("extract_prompt") as walk:
+        passages = list(_prompt(prompt, walk))
     if all(passage.stage is None for passage in passages):
         passages.append(Passage(""))
     return passages
@@ -107,19 +110,21 @@ def tool_passages(value: object) -> list[Passage]:
     return [Passage("\n".join(leaves(value)), Stage.TOOL)]
 
 
-def _prompt(value: object) -> Iterator[Passage]:
+def _prompt(value: object, walk: Walk) -> Iterator[Passage]:
     if isinstance(value, str):
         yield Passage(value)
     elif isinstance(value, Passage):
         yield value
     elif callable(to_messages := getattr(value, "to_messages", None)):
-        yield from _prompt(to_messages())
+        if not is_list(messages := to_messages()):
+            raise unknown(value, "extract_prompt")
+        yield from _prompt(messages, walk)
     elif is_list(value):
-        for item in value:
+        for item in walk.into(value):
             if isinstance(item, tuple) and len(item) == PAIR and item[0] in _SPEAKERS:
                 yield from message_passages({"role": item[0], "content": item[1]})
             else:
-                yield from _prompt(item)
+                yield from _prompt(item, walk)
     elif role_of(value) is not None:
         yield from message_passages(value)
     else:

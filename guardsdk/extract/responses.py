@@ -28,6 +28,7 @@ from guardsdk.extract.shapes import (
     QUOTED,
     ROLES,
     TEXT_PARTS,
+    Walk,
     field,
     has,
     index_of,
@@ -74,7 +75,8 @@ class ResponseText:
         """Take in a response or its next chunk; ``InputTypeError`` for what cannot be read as text."""
         value = value if self._extractor is None else self._extractor(value)
         self.listed = self.listed or is_list(value)
-        self._value(value, ())
+        with Walk("extract_response") as self._walk:
+            self._value(value, ())
 
     def texts(self) -> list[str]:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
@@ -104,7 +106,7 @@ class ResponseText:
         if isinstance(value, str):
             self._append(value, (*path, "content"), None, "")
         elif is_list(value):
-            for position, item in enumerate(value):
+            for position, item in enumerate(self._walk.into(value)):
                 if isinstance(item, str):
                     self._append(item, (*path, position, "content"), value, position)
                 else:
@@ -310,8 +312,7 @@ class ResponseText:
     def _append(
         self, text: str, channel: Channel, holder: object, name: str | int, *, place: object = None, between: str = ""
     ) -> None:
-        piece = Piece(channel, text_of(text, "a response"), holder, name, place=place, between=between)
-        self.pieces.append(piece)
+        self.pieces.append(Piece(channel, text_of(text, "a response"), holder, name, place=place, between=between))
 
 
 def _words(pieces: Sequence[Piece]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections import UserString
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 from guardsdk.errors import InputTypeError
 from guardsdk.verdict import Stage
@@ -88,6 +88,45 @@ MEDIA_PARTS = frozenset(
 """Content parts known to hold no text: nobody screens them, and the policy says what follows. A part of any other kind
 is refused, since it may hold text in a place nobody knows."""
 MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
+
+
+_OFTEN = 1000
+"""How many times lists may come up again within one prompt or response."""
+
+
+class Walk:
+    """Which lists were read. They may hold one another, so that ten of them say a word ten billion times over.
+
+    A document of YAML does so with a few aliases, and a model may be made to write one.
+    """
+
+    def __init__(self, option: str) -> None:
+        """Begin; an error names ``option`` as what to give instead."""
+        self._option = option
+        self._read: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
+        self._again = 0
+
+    def into(self, value: Sequence[Any]) -> Sequence[Any]:
+        """Return a list that is read now. Raises ``InputTypeError`` where it was often enough."""
+        self._again += id(value) in self._read
+        if self._again > _OFTEN:
+            raise self._endless
+        self._read[id(value)] = value
+        return value
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        """Raise ``InputTypeError`` where the stack was not deep enough for it."""
+        if isinstance(error, RecursionError):
+            raise self._endless from None
+
+    @property
+    def _endless(self) -> InputTypeError:
+        way = f"give {self._option}= to turn what holds them into text"
+        return InputTypeError(f"lists are nested too deep, or hold one another too often; {way}")
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:

@@ -17,6 +17,7 @@ from guardsdk.extract.shapes import (
     ROLES,
     TEXT_PARTS,
     TRUSTED,
+    Walk,
     field,
     has,
     is_list,
@@ -103,7 +104,8 @@ def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
             calls = frozenset(answer.called())
             own = [*shown, *(Passage(text, Stage.OUTPUT) for text in answer.texts() if text)]
         else:
-            own = list(message_passages(message))
+            with Walk("extract_prompt"):
+                own = list(message_passages(message))
         for passage in own:
             called = answers if not passage.parts and passage.text in calls else None
             turns.append(Turn(at, role, passage, asked if passage.stage is Stage.OUTPUT else None, called))

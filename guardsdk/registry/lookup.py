@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -129,6 +130,41 @@ class Verified:
             raise ChecksumMismatchError(msg)
 
 
+class KeptApart:
+    """The weights that the graphs of a model keep in files of their own, while the model is in use.
+
+    The runtime maps such a file into memory and goes on reading it. Who puts another in its place leaves the one that
+    is mapped alone; who writes over it changes the model that runs, and its scores may be anything.
+    """
+
+    def __init__(self, model: LoadedModel, verified: Verified) -> None:
+        """Begin with the files as they were ``verified``."""
+        self._model = model
+        graphs = [name for name in model.manifest.files if name.endswith(_GRAPH)]
+        names = {name for graph in graphs for name in external_files(model.directory, graph)}
+        found = ((name, verified.identities[name]) for name in sorted(names))
+        self._known = [  # absolute, as the program may go elsewhere
+            (str(model.path(name).absolute()), name, identity) for name, identity in found if identity is not None
+        ]
+
+    def require_unchanged(self) -> None:
+        """Raise ``ChecksumMismatchError`` where one was written over with anything else; to be asked after a run.
+
+        A file that is gone, or another by now, is not the one that is mapped, which stays as it was.
+        """
+        for at, (path, name, before) in enumerate(self._known):
+            try:
+                now = os.stat(path)  # noqa: PTH116  asked after every run, and a path takes three calls for it
+            except OSError:
+                continue
+            if (now.st_mtime_ns, now.st_ctime_ns) == before[-2:] or (now.st_dev, now.st_ino) != before[:2]:
+                continue
+            if file_entry(Path(path)).sha256 != self._model.manifest.files[name].sha256:
+                msg = f"model file {path} was written over while it was in use: put it back, or restart the program"
+                raise ChecksumMismatchError(msg)
+            self._known[at] = path, name, _identity(now)
+
+
 def verify_files(model: LoadedModel) -> Verified:
     """Compare every file of ``model`` with what its manifest says. Raises as ``verify`` does."""
     return verify(model.directory, model.manifest.files)
@@ -176,9 +212,12 @@ def _identities(directory: Path, files: Iterable[str]) -> dict[str, _Identity | 
         except OSError:
             found[name] = None
         else:
-            identity = _Identity(now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
-            found[name] = identity if S_ISREG(now.st_mode) else None
+            found[name] = _identity(now) if S_ISREG(now.st_mode) else None
     return found
+
+
+def _identity(now: os.stat_result) -> _Identity:
+    return _Identity(now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
 
 
 def _require(directory: Path, what: str) -> Path:

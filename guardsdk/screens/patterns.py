@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guardsdk.errors import ScreenError
+from guardsdk.forking import lazy
 from guardsdk.screens.checksums import digits_of
 from guardsdk.screens.validators import VALIDATORS, bits_per_character
 from guardsdk.text.redact import is_written
@@ -91,12 +92,12 @@ class PatternSet:
     stand_ins: bool
     """Whether values that are plainly made up to stand for a real one are passed over."""
 
-    @cached_property
+    @lazy
     def _by_keyword(self) -> dict[str, tuple[Pattern, ...]]:
         words = dict.fromkeys(word for pattern in self.patterns for word in pattern.keywords)
         return {word: tuple(pattern for pattern in self.patterns if word in pattern.keywords) for word in words}
 
-    @cached_property
+    @lazy
     def _by_digits(self) -> tuple[Pattern, ...]:
         return tuple(pattern for pattern in self.patterns if not pattern.keywords)
 

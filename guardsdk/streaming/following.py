@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.policy.actions import Revise
-from guardsdk.streaming.streams import Again, Follow
+from guardsdk.streaming.flow import Again, Follow
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.calling.handling import held_back, weight
 from guardsdk.calling.redaction import edits_of
-from guardsdk.errors import InputTypeError
+from guardsdk.errors import InputError, InputTypeError
 from guardsdk.extract.chunks import read, still, with_texts
 from guardsdk.streaming.channel import Channel, Window
 from guardsdk.streaming.combined import Seen, combined
@@ -295,5 +295,18 @@ class Held:
 
     def _written(self, entry: _Entry) -> Any:  # noqa: ANN401  of the type of the chunk
         if not any(part.changed for part in entry.parts):
+            self._require_unchanged(entry)
             return entry.chunk
         return with_texts(entry.chunk, [part.written for part in entry.parts], self._rules.extract)
+
+    def _require_unchanged(self, entry: _Entry) -> None:
+        """Raise ``InputError`` where a chunk says something else by now: a source may have one object for all of them.
+
+        What an extractor of the host's makes of it is not asked for twice.
+        """
+        if isinstance(entry.chunk, str) or self._rules.extract is not None:
+            return
+        now = read(entry.chunk, None, data=entry is self._returned)
+        if [piece.text for piece in now.pieces] != [part.text for part in entry.parts]:
+            msg = "a chunk was changed after it was given to the stream; give each chunk an object of its own"
+            raise InputError(msg)

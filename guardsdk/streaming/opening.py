@@ -113,7 +113,8 @@ class Streaming:
 
         Raises:
             InputTypeError: ``chunks`` is no iterable of chunks, or a chunk, when it comes, cannot be read or redacted.
-            InputError: There is no such stage, or ``pace`` cannot be used.
+            InputError: There is no such stage, or ``pace`` cannot be used. From the stream, when a chunk was changed
+                after it came.
             Blocked: From the stream, when what follows is held back by a principle.
             CheckFailedError: From the stream, when it cannot be checked and ``on_error`` blocks; whatever ``on_block``.
         """

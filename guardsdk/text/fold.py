@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from guardsdk.forking import lazy
 from guardsdk.text.confusables import LOOK_ALIKES
 from guardsdk.text.hidden import INVISIBLE, hidden
 from guardsdk.text.late import late
@@ -123,13 +123,13 @@ class _Evidence:
     def enough(self) -> bool:
         return self.certain or self.alike > 1 or self.styled >= _MANY or max(self.marks, self.hyphens) >= _FEW
 
-    @cached_property
+    @lazy
     def whole(self) -> bool:
         """Whether every letter that is not Latin looks like a Latin one: no language is written so."""
         sample = self._text[:_SAMPLE]
         return not any(_FOLDED[character].kind == _FOREIGN for character in sample)
 
-    @cached_property
+    @lazy
     def flags(self) -> bool:
         """Whether all letters that flags are made of stand in pairs that are flags."""
         runs = (letters.group() for letters in _FLAG_LETTERS.finditer(self._text))

@@ -111,9 +111,9 @@ def test_the_library_waits_for_what_is_not_plain_and_would_frame_text_alike(
         write_tokenizer(path)
     encoder = TextEncoder(path)
     encoder.encode(["filler attack", "attack " * 200])
-    assert "_tokenizer" not in vars(encoder)
+    assert encoder._library is None
     encoder.complete()
-    assert "_tokenizer" in vars(encoder)
+    assert encoder._library is not None
     again = TextEncoder(path)
     assert again._probed() == (encoder.prefix, encoder.suffix, encoder.pad)
     assert (again._unknown, again._longest_word) == (

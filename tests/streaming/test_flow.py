@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -275,6 +276,30 @@ async def test_an_async_response_is_closed_by_its_own_method(patterns: PatternGu
     stream = patterns.stream(response)
     await stream.aclose()
     assert response.closed
+
+
+@pytest.fixture
+def _no_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collector")
+async def test_a_stream_that_its_reader_drops_closes_its_source_at_once(patterns: PatternGuard) -> None:
+    """Nobody else would: the connection of a model stays open, and the answer goes on being written and paid for."""
+    source = Source()
+    for _ in patterns.stream(source.lines()):
+        break
+    assert source.log == ["closed"]
+    source = Source()
+    async for _ in patterns.stream(source.alines()):
+        break
+    for _ in range(100):  # the loop closes it, in a task of its own
+        if source.log:
+            break
+        await asyncio.sleep(0.01)
+    assert source.log == ["closed"]
 
 
 async def test_a_cancelled_reader_closes_the_source(patterns: PatternGuard) -> None:

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 
 from guardsdk import Action, Blocked
-from guardsdk.errors import InputTypeError
+from guardsdk.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator
@@ -115,6 +115,18 @@ def test_chunks_without_words_keep_their_place(patterns: PatternGuard) -> None:
     assert next(stream) is role  # there is nothing in it to check
     assert patterns.texts == []
     assert list(stream) == chunks[1:]
+
+
+def test_a_chunk_that_is_written_over_while_it_is_held_back_does_not_come_out(patterns: PatternGuard) -> None:
+    def reused() -> Generator[dict[str, Any]]:
+        chunk = dictionary("This sentence is fine")
+        yield chunk
+        chunk["choices"][0]["delta"]["content"] = "This one is forbidden"
+        yield dictionary(" and long enough to be one. And so it goes on.")
+
+    stream = patterns.stream(reused())
+    with pytest.raises(InputError, match="an object of its own"):
+        list(stream)
 
 
 def test_every_choice_is_a_text_of_its_own(patterns: PatternGuard) -> None:
