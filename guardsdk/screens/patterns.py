@@ -15,7 +15,9 @@ from guardsdk.errors import ScreenError
 from guardsdk.forking import lazy
 from guardsdk.screens.checksums import digits_of
 from guardsdk.screens.validators import VALIDATORS, bits_per_character
+from guardsdk.text.escapes import unquoted
 from guardsdk.text.redact import is_written
+from guardsdk.text.undo import undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,9 +115,14 @@ class PatternSet:
     def find(self, text: str) -> list[Match]:
         """Return every value in ``text``, sorted by place; a value two patterns know is there twice.
 
-        Raises ``ScreenError`` naming the pattern, and nothing of the text, where a validator fails.
+        What strings of JSON and code escape is read as what it says: the ``n`` of an escaped end of line is no part of
+        the key behind it, and a password ends before it. Raises ``ScreenError`` naming the pattern, and nothing of the
+        text, where a validator fails.
         """
-        found = [match for pattern in self._due(text) for match in self._matches(pattern, text)]
+        said, layer = undo(text, unquoted(text))
+        found = [match for pattern in self._due(said) for match in self._matches(pattern, said)]
+        places = [layer.back(match.start, match.end) for match in found]
+        found = [match._replace(start=start, end=end) for match, (start, end) in zip(found, places, strict=True)]
         return sorted(found, key=lambda match: (match.start, match.end))
 
     def _matches(self, pattern: Pattern, text: str) -> Iterator[Match]:

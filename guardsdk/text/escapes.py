@@ -6,6 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from guardsdk.text.late import late
 from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
@@ -29,6 +30,21 @@ _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
 )
+_IN_STRING = late(r"\\\\{0,14}(?:(?P<quote>[\"'/])|(?P<space>[nrtbf])|u(?P<code>[0-9A-Fa-f]{4}))")
+"""An escape in a string of JSON or code; a string within strings has more backslashes, by its depth."""
+
+
+def unquoted(text: str) -> list[Undone]:
+    r"""Return the edits that undo what strings of JSON and code escape, however few: quotes, ends of lines, ``\u``."""
+    if "\\" not in text:
+        return []
+    return [Undone(*match.span(), _said(match), "string") for match in _IN_STRING().finditer(text)]
+
+
+def _said(match: re.Match[str]) -> str:
+    if code := match["code"]:
+        return chr(int(code, 16))
+    return match["quote"] or ("\n" if match["space"] in "nr" else " ")
 
 
 def unescaped(text: str) -> list[Undone]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
@@ -63,6 +64,30 @@ def test_the_value_stays_found_between_other_words_and_lines(label: str, pattern
     shift = around.index(text)
     (found,) = [match for match in patterns(label).find(around) if match.name == pattern.name]
     assert (found.start, found.end) == (alone.start + shift, alone.end + shift)
+
+
+@pytest.mark.parametrize(("label", "pattern"), EVERY)
+def test_in_strings_of_json_the_same_is_found_and_nothing_around_it(label: str, pattern: Pattern) -> None:
+    for example in pattern.examples()[0]:
+        if "-----BEGIN" in example and "-----END" not in example:
+            continue  # takes all that follows, the end of the JSON too
+        text = f"first line\n{example}\n\tlast line"
+        values = [text[match.start : match.end] for match in patterns(label).find(text)]
+        assert values
+        for _ in range(3):
+            text = json.dumps({"text": text})
+            values = [json.dumps(value)[1:-1] for value in values]
+            assert [text[match.start : match.end] for match in patterns(label).find(text)] == values
+
+
+def test_what_is_cut_out_of_json_leaves_json() -> None:
+    text = json.dumps({"file": 'DB_PASSWORD="tin9Roof41x"\nHOST=db1\n', "login": "The password is orchid-Dune16!\nBye"})
+    with Guard(observers=()) as guard:
+        left = guard.apply(text, guard.check(text, stage=Stage.OUTPUT))
+    assert json.loads(str(left)) == {
+        "file": 'DB_PASSWORD="[SECRET_1]"\nHOST=db1\n',
+        "login": "The password is [SECRET_2]\nBye",
+    }
 
 
 @settings(max_examples=60)
