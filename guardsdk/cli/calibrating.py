@@ -16,9 +16,8 @@ from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines, require_once, size_of
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, progress, say_all, say_json, table
-from guardsdk.disk import write_file
+from guardsdk.disk import require_apart, write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import asking_for, lessons_of

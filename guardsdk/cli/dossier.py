@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import key_in, model_option, providers_option, taught_option
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say
-from guardsdk.disk import write_file
+from guardsdk.disk import require_apart, write_file
 from guardsdk.dossier import Inputs, as_html, as_markdown, build
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from guardsdk.cli.arguments import command, key_in, moment
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, table
 from guardsdk.decisions.files import Place
-from guardsdk.disk import write_file
+from guardsdk.disk import require_apart, write_file
 from guardsdk.errors import DecisionLogError, InputError
 from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing, utc
 from guardsdk.incidents.events import Report

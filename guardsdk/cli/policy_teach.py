@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.cli.arguments import command, layout_options, model_option
 from guardsdk.cli.lines import layout_of, open_source, read_lines, require_once
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say_all, say_json, table
+from guardsdk.disk import require_apart
 from guardsdk.errors import InputError, TeachingError
 from guardsdk.guard import Guard
 from guardsdk.policy.files import DEFAULT

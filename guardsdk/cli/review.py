@@ -16,13 +16,12 @@ from guardsdk.calibration.witness import Evidence, evidence
 from guardsdk.cli.arguments import command
 from guardsdk.cli.lines import standard_input
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, say_json
 from guardsdk.decisions.entry import timestamp
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.marks import Mark, Said, add_marks, marked, marks_of, marks_path
 from guardsdk.decisions.query import Query, found_at, records
-from guardsdk.disk import write_file
+from guardsdk.disk import require_apart, write_file
 from guardsdk.errors import InputError
 from guardsdk.monitor.files import read_state
 from guardsdk.verdict import Stage

@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.lines import batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import WORDS, Exit, outcome
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.resuming import Done, beginning, done_before, record_of
 from guardsdk.cli.terminal import complain, progress, say
 from guardsdk.cli.workers import How, checked
+from guardsdk.disk import require_apart
 from guardsdk.errors import DecisionLogError, InputError, why_unchecked
 from guardsdk.verdict import Action
 
