@@ -201,7 +201,7 @@ def _check_options(parser: ArgumentParser) -> None:
 def _scan_options(parser: ArgumentParser) -> None:
     parser.set_defaults(run=scan)
     parser.add_argument(
-        "file", metavar="FILE", help="a .jsonl or .txt file, one text per line, or - for standard input"
+        "file", metavar="FILE", help="a .jsonl, .csv or .txt file, one text per line or row, or - for standard input"
     )
     layout_options(parser, system=True)
     stage_option(parser)

@@ -63,7 +63,7 @@ def run_options(commands: _SubParsersAction[Any]) -> None:
     comparing.add_argument("old", metavar="OLD", help=_POLICIES)
     comparing.add_argument("new", metavar="NEW", help=_POLICIES)
     comparing.add_argument(
-        "--on", dest="file", metavar="FILE", help="texts to decide by both, one per line (.jsonl or .txt)"
+        "--on", dest="file", metavar="FILE", help="texts to decide by both, one per line (.jsonl, .csv or .txt)"
     )
     layout_options(comparing)
     stage_option(comparing)

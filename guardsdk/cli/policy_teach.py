@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TAUGHT: Final = """example:
   guardsdk policy teach no-cooking --violates violates.txt --allowed allowed.txt --out no-cooking.json
 exit status: 0 armed and written, 1 the examples do not support it, 2 could not teach or bad usage"""
-_FORMS: Final = "one text per line (.jsonl or .txt)"
+_FORMS: Final = "one text per line (.jsonl, .csv or .txt)"
 
 
 def teach_options(commands: _SubParsersAction[Any]) -> None:
