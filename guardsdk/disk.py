@@ -114,8 +114,8 @@ def _put(beside: Path, target: Path, mode: int | None, *, there: bool) -> None:
 def require_apart(written: Iterable[str | Path | None], read: Iterable[str | Path | None]) -> None:
     """Raise ``InputError`` where one of the files ``written`` is among those ``read``, or written twice.
 
-    Also where its folder does not exist: a command that takes minutes says so before, and not after them. A pipe or a
-    device may be both.
+    Also where it cannot be written: a command that takes minutes says so before, and not after them. A pipe or a device
+    may be both.
     """
     taken = [one for one in read if one is not None]
     for out in written:
@@ -125,9 +125,8 @@ def require_apart(written: Iterable[str | Path | None], read: Iterable[str | Pat
             if _same(out, one):
                 msg = f"{out} would be written over {one}, which this command needs; write to another file"
                 raise InputError(msg)
-        folder = Path(os.path.realpath(out)).parent
-        if not folder.is_dir():
-            msg = f"{out} cannot be written: there is no folder {folder}"
+        if problem := _unwritable(Path(os.path.realpath(out))):
+            msg = f"{out} cannot be written: {problem}"
             raise InputError(msg)
         taken.append(out)
 
@@ -138,6 +137,15 @@ def _same(one: str | Path, other: str | Path) -> bool:
         return os.path.samefile(one, other)  # noqa: PTH121  names and paths
     except OSError:
         return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _unwritable(path: Path) -> str | None:
+    folder = path.parent
+    if path.is_dir():
+        return "it is a folder"
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    return None if os.access(path if path.exists() else folder, os.W_OK) else "permission denied"
 
 
 def _takes_all(out: str | Path) -> bool:

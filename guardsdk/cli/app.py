@@ -122,7 +122,7 @@ def _fill_gaps() -> None:
 def _reason(error: Exception) -> str:
     """Return in one line what went wrong; of an error that is not ours only the place, as its words may quote text."""
     if isinstance(error, GuardError | _UsageError):
-        return str(error)
+        return "; ".join(str(error).splitlines())
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -229,6 +229,10 @@ def _told(chain: ChainReport) -> Exit:
 
 def _export(options: Namespace) -> Exit:
     require_apart([options.out], [*Place(options.log).family(), options.key_file])
+    whole = options.out is not None and options.out.suffix == ".json"
+    if not (options.out is None or whole or options.out.suffix == ".md"):
+        msg = f"--out {options.out}: give a name that ends in .md or .json, which says how it is written"
+        raise InputError(msg)
     log = _existing(options)
     found = log.incidents()
     if unknown := [name for name in options.incident if name not in found]:
@@ -236,7 +240,6 @@ def _export(options: Namespace) -> Exit:
         raise InputError(msg)
     chosen = [one for name, one in found.items() if name in options.incident or not options.incident]
     chain, now = log.verify(), datetime.now(UTC)
-    whole = options.out is not None and options.out.suffix == ".json"
     written = (
         json.dumps(as_json(chosen, chain, now), indent=2) if whole else as_markdown(chosen, chain, now).rstrip("\n")
     )

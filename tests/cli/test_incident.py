@@ -108,6 +108,7 @@ def test_what_is_no_file_of_incidents_is_named(run: Runner, path: Path) -> None:
         (("open", *OPEN, "--occurred", "yesterday"), "must be a date or a time"),
         (("open", *OPEN, "--harm", "boredom"), "must be one of death"),
         (("open", *OPEN, "--decision", "3"), "go together"),
+        (("export", "--out", "incidents.pdf"), "give a name that ends in .md or .json"),
         (("note", "INC-1", "--author", "a", "--text", "b"), "there is no incident"),
         (("note", "INC-1", "--author", "a", "--text", "b", "--recipient", "c"), "go with --reported-to"),
     ],

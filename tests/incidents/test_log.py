@@ -134,6 +134,20 @@ def test_a_key_of_the_hashes_is_needed_to_verify(tmp_path: Path) -> None:
     assert not IncidentLog(path).verify().sound
 
 
+def test_an_event_with_another_key_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "incidents.jsonl"
+    opened = IncidentLog(path, key=b"k" * 32).open(**FIELDS)
+    before = path.read_bytes()
+    for key in (None, b"o" * 32):
+        with pytest.raises(DecisionLogError, match="another key, or none, than was given"):
+            IncidentLog(path, key=key).open(**FIELDS)
+        with pytest.raises(DecisionLogError, match="another key, or none, than was given"):
+            IncidentLog(path, key=key).note(opened.id, author="Ana", text="?")
+    assert path.read_bytes() == before
+    IncidentLog(path, key=b"k" * 32).note(opened.id, author="Ana", text="!")
+    assert IncidentLog(path, key=b"k" * 32).verify().sound
+
+
 def test_what_does_not_read_as_it_was_written_is_an_error(log: IncidentLog, opened: Incident) -> None:
     raw = log.path.read_bytes()
     log.path.write_bytes(raw.replace(b'"event":"open"', b'"event":"oops"'))
