@@ -1,4 +1,4 @@
-"""Files read without waiting for anybody, and written whole or not at all."""
+"""Files read without waiting for anybody, and written whole or not at all, never over what is read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from guardsdk.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -107,3 +109,46 @@ def _put(beside: Path, target: Path, mode: int | None, *, there: bool) -> None:
         if not (there and error.errno in _ONLY_ITSELF):
             raise
         shutil.copyfile(beside, target)
+
+
+def require_apart(written: Iterable[str | Path | None], read: Iterable[str | Path | None]) -> None:
+    """Raise ``InputError`` where one of the files ``written`` is among those ``read``, or written twice.
+
+    Also where it cannot be written: a command that takes minutes says so before, and not after them. A pipe or a device
+    may be both.
+    """
+    taken = [one for one in read if one is not None]
+    for out in written:
+        if out is None or _takes_all(out):
+            continue
+        for one in taken:
+            if _same(out, one):
+                msg = f"{out} would be written over {one}, which this command needs; write to another file"
+                raise InputError(msg)
+        if problem := _unwritable(Path(os.path.realpath(out))):
+            msg = f"{out} cannot be written: {problem}"
+            raise InputError(msg)
+        taken.append(out)
+
+
+def _same(one: str | Path, other: str | Path) -> bool:
+    """Whether both names are of one file, as links are, or would be of one that is not there yet."""
+    try:
+        return os.path.samefile(one, other)  # noqa: PTH121  names and paths
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _unwritable(path: Path) -> str | None:
+    folder = path.parent
+    if path.is_dir():
+        return "it is a folder"
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    return None if os.access(path if path.exists() else folder, os.W_OK) else "permission denied"
+
+
+def _takes_all(out: str | Path) -> bool:
+    """Whether there is a pipe or a device, which takes what it is given, as often as it is given something."""
+    path = Path(out)
+    return path.exists() and not path.is_file() and not path.is_dir()

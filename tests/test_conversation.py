@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from guardsdk.surroundings import Surroundings
 
+FOUND = {"type": "mcp_tool_result", "content": b64encode(bytes(range(256))).decode()}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 POLICY = """
 name = "phrases"
@@ -278,6 +280,27 @@ def test_what_is_no_message_list_is_refused_without_quoting_it(phrases: Phrases,
     with pytest.raises(InputTypeError) as caught:
         phrases.check_messages(messages)
     assert "hello" not in str(caught.value)
+    assert "extract_" not in str(caught.value)  # an option of ``@guarded``, not of this
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        (user([{"type": "odd"}]), "a part of type 'odd' cannot be screened"),
+        (user(b"hello"), "builtins.bytes cannot be screened"),
+        ({"role": "tool", "content": [{"type": "odd"}]}, "a part of type 'odd' cannot be screened"),
+        ({"role": "assistant", "content": [{"type": "odd"}]}, "a part of type 'odd' cannot be screened"),
+        ({"role": "assistant", "content": [FOUND]}, "an answer holds a file as base64"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_message_and_what_to_do_there(
+    phrases: Phrases, message: object, named: str
+) -> None:
+    with pytest.raises(InputTypeError) as caught:
+        phrases.check_messages([user("hello"), message])
+    assert str(caught.value).startswith(f"messages[1]: {named}")
+    assert "give what it says as text in its place, or leave it out" in str(caught.value)
+    assert "extract_" not in str(caught.value)
 
 
 def test_a_deadline_is_for_all_stages_together(phrases: Phrases) -> None:

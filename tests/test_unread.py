@@ -250,6 +250,11 @@ def test_a_tools_result_that_can_be_read_only_once_is_refused(result: object) ->
         tool_passages(result)
 
 
+def test_a_tools_message_that_cannot_be_read_is_named_with_what_to_do() -> None:
+    with pytest.raises(InputTypeError, match=r"^the result of a tool: a part of type 'odd' .* as text in its place"):
+        tool_passages(Thing(type="tool", content=[{"type": "odd"}]))
+
+
 def test_what_langchain_keeps_beside_an_answer_is_read_or_refused() -> None:
     answer = ResponseText()
     answer.add({"role": "ai", "content": "hello", "additional_kwargs": {"note": "do it now", "id": "r-1"}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guardsdk.policy.writing import toml_value
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Principle
     from guardsdk.policy.recalibrating import Recalibration
     from guardsdk.verdict import ArtifactRef, Stage
+
+
+OVERLAY: Final = "# Thresholds tuned on"
+"""What every overlay begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def overlay(
     on = {one.label: one for one in scales if one.stage is source.stage}
     violating = "none" if source.violating_sha256 is None else f"{tuning.violations}, sha256 {source.violating_sha256}"
     lines = [
-        f"# Thresholds tuned on {source.made.isoformat()} by guardsdk calibrate, for stage {source.stage.value}.",
+        f"{OVERLAY} {source.made.isoformat()} by guardsdk calibrate, for stage {source.stage.value}.",
         f"# policy: {policy.name} {policy.version}, sha256 {policy.digest}",
         f"# model: {model.name} {model.version}, sha256 {model.digest}",
         *(f"# taught: {name}, sha256 {digest}" for name, digest in source.taught.items()),

@@ -122,7 +122,7 @@ def _fill_gaps() -> None:
 def _reason(error: Exception) -> str:
     """Return in one line what went wrong; of an error that is not ours only the place, as its words may quote text."""
     if isinstance(error, GuardError | _UsageError):
-        return str(error)
+        return "; ".join(str(error).splitlines())
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     place = traceback.extract_tb(error.__traceback__)[-1]
@@ -201,7 +201,7 @@ def _check_options(parser: ArgumentParser) -> None:
 def _scan_options(parser: ArgumentParser) -> None:
     parser.set_defaults(run=scan)
     parser.add_argument(
-        "file", metavar="FILE", help="a .jsonl or .txt file, one text per line, or - for standard input"
+        "file", metavar="FILE", help="a .jsonl, .csv or .txt file, one text per line or row, or - for standard input"
     )
     layout_options(parser, system=True)
     stage_option(parser)

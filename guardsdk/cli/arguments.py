@@ -118,9 +118,14 @@ def providers_option(parser: ArgumentParser | _ArgumentGroup) -> None:
 def layout_options(parser: ArgumentParser, *, context: bool = True, system: bool = False) -> None:
     """Add how the lines of a file hold their texts, for ``lines.layout_of``."""
     parser.add_argument(
-        "--format", choices=("jsonl", "txt"), help="JSON or plain text in each line, where the file's name does not say"
+        "--format",
+        choices=("jsonl", "csv", "txt"),
+        help="where the file's name does not say: JSON in each line, a table with names in its first line, or plain "
+        "text in each line",
     )
-    parser.add_argument("--field", metavar="NAME", help="field of a JSON line that holds the text (default: text)")
+    parser.add_argument(
+        "--field", metavar="NAME", help="field of a JSON line, or column, that holds the text (default: text)"
+    )
     if context:
         parser.add_argument(
             "--context-field",

@@ -28,7 +28,9 @@ def calibrate_options(parser: ArgumentParser) -> None:
     """Add the options of ``guardsdk calibrate`` to ``parser``."""
     parser.epilog = _ENDS
     parser.set_defaults(run=calibrate, alone=True)
-    parser.add_argument("--benign", required=True, metavar="FILE", help="ordinary texts, one per line (.jsonl or .txt)")
+    parser.add_argument(
+        "--benign", required=True, metavar="FILE", help="ordinary texts, one per line (.jsonl, .csv or .txt)"
+    )
     parser.add_argument(
         "--violations", metavar="FILE", help="texts that are to be found; thresholds are lowered only with them"
     )

@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.calibration.choosing import tune
 from guardsdk.calibration.meaning import isotonic_points, meaning, platt_line
-from guardsdk.calibration.overlay import Source, overlay, told
+from guardsdk.calibration.overlay import OVERLAY, Source, overlay, told
 from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines, require_once, size_of
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, progress, say_all, say_json, table
-from guardsdk.disk import write_file
+from guardsdk.disk import read_file, require_apart, write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import asking_for, lessons_of
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from guardsdk.calibration.choosing import Tuning
     from guardsdk.calibration.meaning import Method
+    from guardsdk.cli.lines import Layout
     from guardsdk.parts.info import RuleInfo
     from guardsdk.policy.model import Policy
 
@@ -47,11 +48,15 @@ def calibrate(options: Namespace) -> Exit:
     policy = asking_for(base, lessons)
     read = (options.benign, options.violations, *base.origin.files, *options.taught)
     require_apart((options.out, options.report), read)
+    _require_own(Path(options.out))
+    if options.violations is None and (options.meaning or options.recalibrate):
+        msg = "--meaning and --recalibrate need --violations: what a score means takes both kinds of text"
+        raise InputError(msg)
     stage = Stage(options.stage)
     quiet = policy.model_copy(update={"decision_log": None})
     # Every window is scored, by all layers: a text that one principle blocks early would tell nothing of the others,
     # and thresholds below the model's own switch early exit off.
-    with Guard(
+    made = Guard(
         quiet,
         models=options.model,
         providers=options.providers,
@@ -61,13 +66,16 @@ def calibrate(options: Namespace) -> Exit:
         early_stop=False,
         early_exit=False,
         taught=lessons,
-    ) as guard:
+    )
+    with made as guard, ExitStack() as stack:
+        names = [name for name in (options.benign, options.violations) if name is not None]
+        files = [_File(name, layout_of(options, name), open_source(name, stack)) for name in names]  # before the work
         info = guard.info()
         rules = _rules(policy, stage, info.rules)
-        benign, benign_digest = _sampled(guard, rules, options.benign, options)
+        benign, benign_digest = _sampled(guard, rules, files[0], options)
         violating, violating_digest = None, None
         if options.violations is not None:
-            violating, violating_digest = _sampled(guard, rules, options.violations, options)
+            violating, violating_digest = _sampled(guard, rules, files[1], options)
     if violating is not None and not violating.texts:
         msg = f"{options.violations} holds no text that could be checked"
         raise InputError(msg)
@@ -102,15 +110,19 @@ def calibrate(options: Namespace) -> Exit:
     return Exit.DONE
 
 
+def _require_own(out: Path) -> None:
+    """Raise ``InputError`` where a file is there that was not written here: a policy written by hand would be lost."""
+    if out.is_file() and out.stat().st_size and not read_file(out).startswith(OVERLAY.encode()):
+        msg = f"{out} is there already, and guardsdk calibrate did not write it; write to another file"
+        raise InputError(msg)
+
+
 def _means(
     options: Namespace, policy: Policy, benign: Sample, violating: Sample | None
 ) -> tuple[dict[str, list[tuple[float, float]]], list[Recalibration]]:
     """Return what scores mean, by principle, and how they are to be read from now on, as far as ``options`` ask."""
     wanted = options.meaning is not None, options.recalibrate is not None
     if violating is None:
-        if any(wanted):
-            msg = "--meaning and --recalibrate need --violations: what a score means takes both kinds of text"
-            raise InputError(msg)
         return {}, []
     found = enumerate(benign.rules) if wanted[0] else ()
     meanings = {rule.principle_id: meaning(benign, violating, at, options.meaning) for at, rule in found}
@@ -176,21 +188,26 @@ def _rules(policy: Policy, stage: Stage, rules: tuple[RuleInfo, ...]) -> list[Ru
     return alone
 
 
-def _sampled(guard: Guard, rules: list[RuleInfo], name: str, options: Namespace) -> tuple[Sample, str]:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of texts, open."""
+
+    name: str
+    layout: Layout
+    stream: IO[bytes]
+
+
+def _sampled(guard: Guard, rules: list[RuleInfo], file: _File, options: Namespace) -> tuple[Sample, str]:
     """Check the texts of a file and return their scores, counted, and the file's sha256."""
-    layout = layout_of(options, name)
-    sample, unread = Sample(rules), Unread()
-    with ExitStack() as stack:
-        source = open_source(name, stack)
-        lines = _Digested(source)
-        display = stack.enter_context(progress(wanted=options.progress, total=size_of(source)))
-        for batch in batches(read_lines(lines, layout), _BATCH):
+    sample, unread, lines = Sample(rules), Unread(), _Digested(file.stream)
+    with progress(wanted=options.progress, total=size_of(file.stream)) as display:
+        for batch in batches(read_lines(lines, file.layout), _BATCH):
             good = unread.sift(batch)
             texts, contexts = [line.text for line in good], [line.context for line in good]
             sample.add(guard.check_many(texts, stage=options.stage, contexts=contexts))
             display.advance(len(batch), sum(line.size for line in batch))
     if unread.count:
-        complain(unread.told(name))
+        complain(unread.told(file.name))
     return sample, lines.digest.hexdigest()
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, table
-from guardsdk.disk import write_file
+from guardsdk.disk import require_apart, write_file
 from guardsdk.errors import InputError
 from guardsdk.evaluation import report, wording
 from guardsdk.evaluation.compare import compare

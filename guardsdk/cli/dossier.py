@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import key_in, model_option, providers_option, taught_option
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say
-from guardsdk.disk import write_file
+from guardsdk.disk import require_apart, write_file
 from guardsdk.dossier import Inputs, as_html, as_markdown, build
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
@@ -62,7 +61,11 @@ def _dossier(options: Namespace) -> Exit:
     named = (*options.evaluation, options.alerts, options.incidents, options.decision_log, given)
     for path in named:
         if path is not None and not path.is_file():
-            msg = f"{path}: there is no such file; leave the option out where there is none, and the dossier says so"
+            msg = f"{path}: no file is there; leave the option out where there is none, and the dossier says so"
+            raise InputError(msg)
+    for key, log in (("decision-key", options.decision_log), ("incident-key", options.incidents)):
+        if log is None and getattr(options, key.replace("-", "_")) is not None:
+            msg = f"--{key} is the key of a file that is not given"
             raise InputError(msg)
     lessons = lessons_of(options.taught)
     policy = asking_for(load_policy(options.policy), lessons)

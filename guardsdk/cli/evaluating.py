@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from guardsdk.cli.arguments import above_zero, command, guard_options, natural, not_negative, positive, progress_option
 from guardsdk.cli.comparing import COMPARED, compare_options
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, progress, say, say_all, table
+from guardsdk.disk import require_apart
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.answers import Answers
 from guardsdk.evaluation.guarding import Screening, policy_without

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from guardsdk.cli.arguments import command, key_in, moment
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, table
 from guardsdk.decisions.files import Place
-from guardsdk.disk import write_file
-from guardsdk.errors import DecisionLogError, InputError
+from guardsdk.disk import require_apart, write_file
+from guardsdk.errors import InputError
 from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing, utc
 from guardsdk.incidents.events import Report
 from guardsdk.incidents.export import as_json, as_markdown, chain_problem
@@ -24,10 +23,12 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Iterator
 
+    from guardsdk.decisions.verify import Report as ChainReport
     from guardsdk.incidents.events import Incident
 
 _DEFAULT = Path("incidents.jsonl")
 _EXPORTED = "exit status: 0 written, 1 written, and the chain of the file does not hold, 2 could not write or bad usage"
+_LISTED = "exit status: 0 listed, 1 listed, and the file is not as it was written, 2 could not look or bad usage"
 _HARMS = ", ".join(harm.value for harm in Harm)
 
 
@@ -81,7 +82,7 @@ def incident_options(parser: ArgumentParser) -> None:
     closing.add_argument("incident", metavar="ID", help="id of the incident")
     closing.add_argument("--author", required=True, metavar="TEXT", help="who says so")
     closing.add_argument("--resolution", required=True, metavar="TEXT", help="cause, and what was changed")
-    _common(command(commands, "list", "list every incident, and the clocks that run"), _list)
+    _common(command(commands, "list", "list every incident, and the clocks that run", _LISTED), _list)
     exporting = _common(command(commands, "export", "write incidents as Markdown or JSON", _EXPORTED), _export)
     exporting.add_argument("incident", nargs="*", metavar="ID", help="ids of incidents (default: all)")
     exporting.add_argument(
@@ -122,14 +123,12 @@ def _log(options: Namespace) -> IncidentLog:
     return IncidentLog(options.log, key=key_in(options.key_file))
 
 
-def _incidents(options: Namespace) -> dict[str, Incident]:
-    try:
-        return _log(options).incidents()
-    except DecisionLogError:
-        if options.log.exists():
-            raise
+def _existing(options: Namespace) -> IncidentLog:
+    """Return the log to read. Raises ``InputError`` where there is none yet."""
+    if not options.log.exists():
         msg = f"there is no {options.log}: guardsdk incident open writes down the first incident"
-        raise InputError(msg) from None
+        raise InputError(msg)
+    return _log(options)
 
 
 def _linked(options: Namespace) -> dict[str, Any]:
@@ -188,7 +187,11 @@ def _clocks(one: Incident, now: datetime) -> Iterator[str]:
 
 
 def _list(options: Namespace) -> Exit:
-    found = _incidents(options)
+    log = _existing(options)
+    (found, unread), chain = log.readable(), log.verify()
+    if unread and not (found or chain.records):
+        msg = f"{options.log} is no file of incidents: {unread[0]}"
+        raise InputError(msg)
     now = datetime.now(UTC)
     rows = [("incident", "state", "severity", "occurred", "clock", "standing", "title")]
     for one in found.values():
@@ -205,18 +208,38 @@ def _list(options: Namespace) -> Exit:
             )
         )
     say_all(table(rows))
-    return Exit.DONE
+    if not found:
+        complain(f"no incident in {options.log}")
+    if unread:
+        lines = (
+            "1 line is not in this list" if len(unread) == 1 else f"{len(unread)} lines are not in this list; the first"
+        )
+        complain(f"{lines}: {unread[0]}")
+    held = _told(chain)
+    return Exit.NOT_SO if unread else held
+
+
+def _told(chain: ChainReport) -> Exit:
+    """Say where the chain of the file is broken, and return what the exit status is to say."""
+    if chain.sound:
+        return Exit.DONE
+    complain(f"the chain is broken: {chain_problem(chain)}")
+    return Exit.NOT_SO
 
 
 def _export(options: Namespace) -> Exit:
     require_apart([options.out], [*Place(options.log).family(), options.key_file])
-    log, found = _log(options), _incidents(options)
+    whole = options.out is not None and options.out.suffix == ".json"
+    if not (options.out is None or whole or options.out.suffix == ".md"):
+        msg = f"--out {options.out}: give a name that ends in .md or .json, which says how it is written"
+        raise InputError(msg)
+    log = _existing(options)
+    found = log.incidents()
     if unknown := [name for name in options.incident if name not in found]:
         msg = f"there is no incident {unknown[0]!r} in {options.log}"
         raise InputError(msg)
     chosen = [one for name, one in found.items() if name in options.incident or not options.incident]
     chain, now = log.verify(), datetime.now(UTC)
-    whole = options.out is not None and options.out.suffix == ".json"
     written = (
         json.dumps(as_json(chosen, chain, now), indent=2) if whole else as_markdown(chosen, chain, now).rstrip("\n")
     )
@@ -224,7 +247,4 @@ def _export(options: Namespace) -> Exit:
         say(written)
     else:
         write_file(options.out, written + "\n")
-    if not chain.sound:
-        complain(f"the chain is broken: {chain_problem(chain)}")
-        return Exit.NOT_SO
-    return Exit.DONE
+    return _told(chain)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
 
+from guardsdk.cli.csv_rows import csv_rows
 from guardsdk.errors import InputError
 from guardsdk.verdict import Stage
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import ExitStack
 
-Format = Literal["jsonl", "txt"]
-_FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt"}
+Format = Literal["jsonl", "csv", "txt"]
+_FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".txt": "txt"}
 _BATCH_CHARS: Final = 4_000_000
 """Characters after which a batch is given out even where it holds fewer lines than asked for, to bound memory."""
 
@@ -45,9 +46,9 @@ class Layout:
     """How a line holds its text."""
 
     kind: Format
-    """In ``txt`` the line is the text, in ``jsonl`` it is an object."""
+    """In ``txt`` the line is the text, in ``jsonl`` an object, in ``csv`` a row under the names of the first line."""
     field: str = "text"
-    """The object's field that holds the text."""
+    """The object's field, or the column, that holds the text."""
     context_field: str | None = None
     """The field that holds the prompt the text answers, where it is present and not null."""
     system_field: str | None = None
@@ -113,10 +114,13 @@ def layout_of(options: Namespace, name: str) -> Layout:
     if kind is None and name == "-":
         kind = "txt"
     if kind is None:
-        msg = f"cannot tell the format of {name} by its name; give --format jsonl or --format txt"
+        msg = (
+            f"cannot tell the format of {name} by its name: texts are read from .jsonl, .csv and .txt files; save it "
+            "as one of them, or say with --format which of them it is"
+        )
         raise InputError(msg)
     if kind == "txt" and fields:
-        msg = "--field, --context-field and --system-field need a file of JSON lines"
+        msg = "--field, --context-field and --system-field need a file of JSON lines, or CSV"
         raise InputError(msg)
     return Layout(kind, options.field or "text", context_field, system_field)
 
@@ -165,7 +169,17 @@ def batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
 
 
 def read_lines(stream: Readable, layout: Layout, longest: int = LONGEST_LINE) -> Iterator[Line]:
-    """Yield the lines of ``stream`` that are not blank; they end at a line feed. Never holds more than one line."""
+    """Yield the lines of ``stream`` that are not blank; they end at a line feed. Never holds more than one line.
+
+    Of CSV it is records, which may go over several lines: ``number`` is that of the first.
+    """
+    if layout.kind == "csv":
+        for number, size, row in csv_rows(stream, longest):
+            if isinstance(row, str):
+                yield Line(number, size, problem=row)
+            else:
+                yield _row_line(number, size, _object(row), layout)
+        return
     number = size = 0
     while raw := stream.readline(longest + 1):
         number += 1
@@ -203,7 +217,7 @@ class _Twice(dict[str, object]):
     names: frozenset[str]
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     row = dict(pairs)
     if len(row) == len(pairs):
         return row
@@ -213,20 +227,28 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
-    field = layout.field
     try:
         row = json.loads(content, object_pairs_hook=_object)
     except (ValueError, RecursionError):  # a message of json's may quote the line
         return Line(number, size, problem="not valid JSON")
     if not isinstance(row, dict):
         return Line(number, size, problem="not a JSON object")
+    return _row_line(number, size, row, layout)
+
+
+def _row_line(number: int, size: int, row: dict[str, object], layout: Layout) -> Line:
+    field = layout.field
     if field not in row:
-        return Line(number, size, problem=f"no field {field!r}; {_fields(row)}: --field NAME says which holds the text")
+        apart = "; cells are set apart by commas" if layout.kind == "csv" and len(row) == 1 else ""
+        problem = f"no field {field!r}; {_fields(row)}: --field NAME says which holds the text{apart}"
+        return Line(number, size, problem=problem)
     text = row[field]
     if not isinstance(text, str):
         return Line(number, size, problem=f"field {field!r} is {_kind(text)}, not a string")
     beside: list[str | None] = []
     for name in (layout.context_field, layout.system_field):
+        if name and name not in row and layout.kind == "csv":  # there it is in no row
+            return Line(number, size, problem=f"no field {name!r}; {_fields(row)}")
         given = row.get(name) if name else None
         if not isinstance(given, str | None):
             return Line(number, size, problem=f"field {name!r} is {_kind(given)}, not a string")
@@ -235,8 +257,8 @@ def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
     # Others may read the one of two that is not looked at here.
     fields = (field, layout.context_field, layout.system_field)
     twice = [name for name in fields if isinstance(row, _Twice) and name in row.names]
-    problem = f"field {twice[0]!r} comes twice" if twice else None
-    return Line(number, size, text=text, context=context, system=system, problem=problem)
+    double = f"field {twice[0]!r} comes twice" if twice else None
+    return Line(number, size, text=text, context=context, system=system, problem=double)
 
 
 def _fields(row: dict[str, object]) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import DONE, command, key_in, moment
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, say_json, table
 from guardsdk.decisions.export import to_csv
 from guardsdk.decisions.files import Place
@@ -19,7 +18,7 @@ from guardsdk.decisions.log import DecisionLog
 from guardsdk.decisions.parquet import to_parquet
 from guardsdk.decisions.query import COUNTED, Query, count, records
 from guardsdk.decisions.verify import anchors_of, verify
-from guardsdk.disk import read_file, whole_file
+from guardsdk.disk import read_file, require_apart, whole_file
 from guardsdk.errors import InputError
 from guardsdk.policy.reading import nearest
 from guardsdk.verdict import Action, Stage, Status

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import command
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain
-from guardsdk.disk import write_file
+from guardsdk.disk import require_apart, write_file
 from guardsdk.monitor.files import read_state
 from guardsdk.monitor.report import report
 

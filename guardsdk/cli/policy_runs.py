@@ -17,9 +17,8 @@ from guardsdk.cli.arguments import (
 )
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say_all, say_json, table
-from guardsdk.disk import write_file
+from guardsdk.disk import require_apart, write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import asking_for, lessons_of
@@ -64,7 +63,7 @@ def run_options(commands: _SubParsersAction[Any]) -> None:
     comparing.add_argument("old", metavar="OLD", help=_POLICIES)
     comparing.add_argument("new", metavar="NEW", help=_POLICIES)
     comparing.add_argument(
-        "--on", dest="file", metavar="FILE", help="texts to decide by both, one per line (.jsonl or .txt)"
+        "--on", dest="file", metavar="FILE", help="texts to decide by both, one per line (.jsonl, .csv or .txt)"
     )
     layout_options(comparing)
     stage_option(comparing)
@@ -106,9 +105,9 @@ def _test(options: Namespace) -> Exit:
     if unknown := [name for name in wanted if name not in known_ids]:
         msg = f"no principle {unknown[0]!r}; there are {', '.join(known_ids)}"
         raise InputError(msg)
+    known = set() if options.known is None else _known(options.known)
     with _guard(policy, options) as guard:
         tried = [one for one in try_examples(guard) if one.principle_id in wanted]
-    known = set() if options.known is None else _known(options.known)
     missed = [one for one in tried if one.problem is None and not one.right]
     new = [one for one in missed if one.name not in known]
     unchecked = [one for one in tried if one.problem is not None]
@@ -190,7 +189,11 @@ def _as_json(policy: Policy, tried: Sequence[Tried], known: set[str]) -> dict[st
 
 
 def _known(path: Path) -> set[str]:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        msg = f"{path}: not UTF-8 text; --write-known writes such a file"
+        raise InputError(msg) from None
     return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.cli.arguments import command, layout_options, model_option
 from guardsdk.cli.lines import layout_of, open_source, read_lines, require_once
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say_all, say_json, table
+from guardsdk.disk import require_apart
 from guardsdk.errors import InputError, TeachingError
 from guardsdk.guard import Guard
 from guardsdk.policy.files import DEFAULT
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TAUGHT: Final = """example:
   guardsdk policy teach no-cooking --violates violates.txt --allowed allowed.txt --out no-cooking.json
 exit status: 0 armed and written, 1 the examples do not support it, 2 could not teach or bad usage"""
-_FORMS: Final = "one text per line (.jsonl or .txt)"
+_FORMS: Final = "one text per line (.jsonl, .csv or .txt)"
 
 
 def teach_options(commands: _SubParsersAction[Any]) -> None:

@@ -65,7 +65,7 @@ def record_of(options: Namespace, layout: Layout, guard: Guard) -> Record:
         "guardsdk": __version__,
         "file": Path(options.file).name,
         "format": layout.kind,
-        "field": layout.field if layout.kind == "jsonl" else None,
+        "field": None if layout.kind == "txt" else layout.field,
         "context_field": layout.context_field,
         "system_field": layout.system_field,
         "stage": options.stage,

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.calibration.preferences import preferences
 from guardsdk.calibration.suggesting import passed, suggestions
 from guardsdk.calibration.witness import Evidence, evidence
-from guardsdk.cli.arguments import command
+from guardsdk.cli.arguments import command, positive
 from guardsdk.cli.lines import standard_input
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.terminal import complain, say, say_all, say_json
 from guardsdk.decisions.entry import timestamp
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.marks import Mark, Said, add_marks, marked, marks_of, marks_path
 from guardsdk.decisions.query import Query, found_at, records
-from guardsdk.disk import write_file
+from guardsdk.disk import require_apart, write_file
 from guardsdk.errors import InputError
 from guardsdk.monitor.files import read_state
 from guardsdk.verdict import Stage
@@ -47,7 +46,11 @@ def review_options(parser: ArgumentParser) -> None:
         "--passed", action="store_true", help="decisions that let a text pass, not those that held one back"
     )
     marking.add_argument(
-        "--most", type=int, default=50, metavar="N", help="at most so many, nearest to a threshold first (default: 50)"
+        "--most",
+        type=positive,
+        default=50,
+        metavar="N",
+        help="at most so many, nearest to a threshold first (default: 50)",
     )
     marking.add_argument("--by", metavar="NAME", help="who says so, kept with the marks")
     marking.add_argument(
@@ -199,9 +202,14 @@ def _export(options: Namespace) -> Exit:
     answers = [_object(line, options.answers, number) for number, line in _lines(options.answers)]
     said = _marked(options.log)
     pairs = list(preferences(answers, found_at(options.log, list(said)), said))
+    if not pairs:
+        complain(
+            f"nothing written to {options.out}: none of {len(answers)} answers was stopped by a decision marked right"
+        )
+        return Exit.UNCHECKED
     write_file(options.out, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
     complain(f"{len(pairs)} pairs of {len(answers)} answers written to {options.out}; it holds their texts")
-    return Exit.DONE if pairs else Exit.UNCHECKED
+    return Exit.DONE
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -13,11 +13,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.lines import batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import WORDS, Exit, outcome
-from guardsdk.cli.outputs import require_apart
 from guardsdk.cli.resuming import Done, beginning, done_before, record_of
 from guardsdk.cli.terminal import complain, progress, say
 from guardsdk.cli.workers import How, checked
-from guardsdk.errors import DecisionLogError, InputError, why_unchecked
+from guardsdk.disk import require_apart
+from guardsdk.errors import DecisionLogError, GuardError, InputError, why_unchecked
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def scan(guard: Guard, options: Namespace) -> Exit:
     if options.resume and not options.out:
         msg = "--resume needs --out, the file to resume"
         raise InputError(msg)
-    with ExitStack() as stack:
+    with _named(options.out), ExitStack() as stack:
         source = open_source(options.file, stack)
         total = size_of(source)
         guard.warmup()  # before the output file is emptied
@@ -173,6 +173,17 @@ def _alone(path: Path) -> Iterator[BufferedRandom]:
             msg = f"--out {path}: another scan is writing to it"
             raise InputError(msg) from None
         yield stack.enter_context(open(descriptor, "r+b", closefd=False))
+
+
+@contextmanager
+def _named(out: str | None) -> Iterator[None]:
+    """Name the file of the rows in an error that names none, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if out is None or error.filename or isinstance(error, GuardError):
+            raise
+        raise OSError(error.errno, error.strerror, out) from None
 
 
 def _same_file(path: Path, source: IO[bytes]) -> bool:

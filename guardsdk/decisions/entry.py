@@ -28,6 +28,9 @@ VERSION: Final = 1
 START: Final = "0" * 64
 """What the very first line of a log has for the hash of the line before."""
 
+RECORD: Final = b'{"v":%d,"seq":' % VERSION
+"""What every line begins with."""
+
 _END = re.compile(rb',"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\Z')
 _BEGIN = re.compile(rb'\{"v":1,"seq":(\d{1,18}),"kind":"(\w+)","time":"([^"]{27})"')
 _NEWER = re.compile(rb'\{"v":(?!1,)\d+,"seq":\d')

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.decisions.entry import START, Entry, Line, encoded, line_of, note, timestamp
+from guardsdk.decisions.entry import RECORD, START, Entry, Line, encoded, line_of, note, timestamp
 from guardsdk.decisions.files import Head, Place, last_line, last_of, opening, read_head, write_all, write_head
 from guardsdk.decisions.locking import locked
+from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _HEAD_BYTES = 4096
+_OPENING_BYTES = 4096
+"""More than the first record of a file ever takes."""
 _FAR_AHEAD = timedelta(days=36_500)
 
 
@@ -60,7 +63,8 @@ class Writer:
     def append(self, entries: Sequence[Entry]) -> Tail:
         """Write a line for each of ``entries``, all or none, and return where the log stands then.
 
-        Raises ``OSError`` where something cannot be written, and ``DecisionLogError`` where others hold the log.
+        Raises ``OSError`` where something cannot be written, and ``DecisionLogError`` where others hold the log, or the
+        file is none.
         """
         with locked(self._place.head, self._rules.lock_timeout_s) as head_file:
             descriptor, tail = self._opened(head_file, sum(_estimate(entry.body) for entry in entries))
@@ -121,6 +125,9 @@ class Writer:
         notes: list[Entry] = []
         size = os.fstat(descriptor).st_size
         line, end = last_line(descriptor, size)
+        if line is None and size and not _torn_opening(descriptor):
+            msg = f"{self._place.path} holds something else than records of a log, and was left as it is: name another"
+            raise DecisionLogError(msg)
         if end < size:
             os.lseek(descriptor, end, os.SEEK_SET)
             torn = os.read(descriptor, size - end)
@@ -201,6 +208,15 @@ class Writer:
         ):
             os.fsync(descriptor)
             self._synced_at = time.monotonic()
+
+
+def _torn_opening(descriptor: int) -> bool:
+    """Whether a file without a whole record is what a killed writer leaves of its first: the rest would be lost."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    found = os.read(descriptor, _OPENING_BYTES)
+    if len(found) == _OPENING_BYTES or b"\n" in found:
+        return False
+    return not found.strip(b"\0") or found.startswith(RECORD) or RECORD.startswith(found)  # zeros: a power cut
 
 
 def _tail_of(line: Line, file: int, opened: str) -> Tail:

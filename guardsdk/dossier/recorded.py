@@ -147,18 +147,17 @@ def log_facts(facts: Facts, path: Path, key: bytes | None, policy_digest: str) -
 
 def alert_facts(facts: Facts, path: Path) -> list[Alert]:
     """Add what the monitor raised: its saved state, or alerts as lines of JSON. Raises ``InputError`` for else."""
-    text = path.read_text(encoding="utf-8")
     try:
-        state = json.loads(text)
-        raw = state["alerts"]
-    except (ValueError, KeyError, TypeError):
-        raw = None
-    try:
+        text = path.read_text(encoding="utf-8")
+        try:
+            raw = json.loads(text)["alerts"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raw = None
         if raw is None:
             alerts = [Alert.model_validate_json(line) for line in text.splitlines() if line.strip()]
         else:
             alerts = [Alert.model_validate(one) for one in raw]
-    except ValidationError:
+    except (ValidationError, UnicodeDecodeError, TypeError):
         msg = f"{path}: neither the state of a monitor nor alerts, one JSON object per line"
         raise InputError(msg) from None
     kinds = Counter(alert.kind.value for alert in alerts)

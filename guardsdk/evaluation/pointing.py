@@ -42,7 +42,9 @@ def pointed_at(spec: str, option: str) -> Callable[..., Any]:
     for part in name.split("."):
         found = getattr(found, part, None)
     if not callable(found):
-        msg = f"{option} {spec}: {module} has no callable {name}{_meant(name, vars(sys.modules[module]))}"
+        kind = f"{name} of {module} is of type {type(found).__name__}, which cannot be called"
+        none = f"{module} has no callable {name}{_meant(name, vars(sys.modules[module]))}"
+        msg = f"{option} {spec}: {none if found is None else kind}"
         raise EvaluationError(msg)
     function: Callable[..., Any] = found
     return function

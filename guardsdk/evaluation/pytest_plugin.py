@@ -8,14 +8,14 @@ Loaded by pytest wherever the package is installed, so nothing else is imported 
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from guardsdk.evaluation.record import CaseResult, GuardedSides
     from guardsdk.evaluation.suites import Suite
@@ -31,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--guardsdk-target", metavar="TARGET", default="guard", help="guard, or module:function (a model)")
     group.addoption("--guardsdk-policy", metavar="FILE.toml", help="policy of the guard (default: the packaged one)")
+    group.addoption(
+        "--guardsdk-taught",
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="a screen that guardsdk policy teach wrote, for the guard; may be repeated",
+    )
     group.addoption("--guardsdk-model", metavar="DIR", help="model of the guard (default: the packaged one)")
     group.addoption(
         "--guardsdk-around",
@@ -49,7 +56,7 @@ class _Session:
         self._config = config
         self._open = ExitStack()
         self._guard: Guard | None = None
-        self._results: dict[str, CaseResult] | None = None
+        self._results: Mapping[str, CaseResult] | Exception | None = None
 
     def option(self, name: str) -> Any:  # noqa: ANN401  an option's value
         return self._config.getoption(f"--guardsdk-{name}")
@@ -59,13 +66,13 @@ class _Session:
 
     def guard(self) -> Guard:
         if self._guard is None:
-            self._guard = self._guard_of(self.option("policy"))
+            self._guard = self._guard_of(self.option("policy"), self.option("taught"))
         return self._guard
 
-    def _guard_of(self, policy: Policy | str | None) -> Guard:
+    def _guard_of(self, policy: Policy | str | None, taught: Sequence[str] = ()) -> Guard:
         from guardsdk.guard import Guard
 
-        return self._open.enter_context(Guard(policy, models=self.option("model")))
+        return self._open.enter_context(Guard(policy, models=self.option("model"), taught=taught))
 
     def suite(self) -> Suite:
         from guardsdk.evaluation.suites import open_suite
@@ -74,16 +81,23 @@ class _Session:
 
     def results(self) -> Mapping[str, CaseResult]:
         if self._results is None:
-            self._results = self._run()
+            try:
+                self._results = self._run()
+            except Exception as error:  # noqa: BLE001  raised below, for every case: the run is tried once
+                self._results = error
+        if isinstance(self._results, Exception):
+            raise self._results
         return self._results
 
     def _run(self) -> dict[str, CaseResult]:
+        from guardsdk.disk import require_apart
         from guardsdk.evaluation.guarding import Screening
         from guardsdk.evaluation.judging import open_judge
         from guardsdk.evaluation.opening import Options, open_target
         from guardsdk.evaluation.record import read_run
         from guardsdk.evaluation.running import Plan, evaluate
 
+        require_apart([self.option("record")], [self.option("suite"), self.option("policy"), *self.option("taught")])
         target = open_target(self.option("target"), Options())
         sides: GuardedSides = "both" if target is None else self.option("around")
         plan = Plan(
@@ -96,6 +110,17 @@ class _Session:
         out = Path(self.option("record") or Path(folder, "run.json"))
         evaluate(plan, out, overwrite=True)
         return {result.id: result for result in read_run(out).results}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Fail the test in one line where what the options name cannot be used; a traceback would not say more."""
+    from guardsdk.errors import GuardError
+
+    try:
+        yield
+    except (GuardError, OSError) as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 _SESSION = pytest.StashKey[_Session]()
@@ -121,7 +146,8 @@ class CaseTest(pytest.Item):
 
     def runtest(self) -> None:
         """Raise ``CaseFailedError`` where the case did not pass, or nothing is known of it."""
-        result = self.config.stash[_SESSION].results()[self.name]
+        with _told():
+            result = self.config.stash[_SESSION].results()[self.name]
         if result.passed:
             return
         said = f"ought to {result.expectation.value}, and was {result.outcome.value}: {result.error or 'judged so'}"
@@ -167,8 +193,9 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 @pytest.fixture(scope="session")
 def guardsdk_guard(request: pytest.FixtureRequest) -> Guard:
-    """A guard with the policy and model of the options; closed when the session ends."""
-    return request.config.stash[_SESSION].guard()
+    """A guard with the policy, model and taught screens of the options; closed when the session ends."""
+    with _told():
+        return request.config.stash[_SESSION].guard()
 
 
 @pytest.fixture(scope="session")
@@ -176,4 +203,5 @@ def guardsdk_results(request: pytest.FixtureRequest) -> Mapping[str, CaseResult]
     """What came of every case of ``--guardsdk-suite``, by id; the run is made once."""
     if not request.config.getoption("--guardsdk-suite"):
         pytest.fail("guardsdk_results needs --guardsdk-suite PATH", pytrace=False)
-    return request.config.stash[_SESSION].results()
+    with _told():
+        return request.config.stash[_SESSION].results()

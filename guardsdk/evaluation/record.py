@@ -7,12 +7,12 @@ results are read and written one at a time. It holds digests of answers, and the
 from __future__ import annotations
 
 import json
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TextIO
 
 from pydantic import Field, ValidationError, model_validator
 
+from guardsdk.disk import whole_file
 from guardsdk.errors import EvaluationError, first_problem
 from guardsdk.evaluation.outcomes import Expectation, Outcome, passed
 from guardsdk.frozen import Frozen
@@ -181,17 +181,13 @@ class Run(Frozen):
 
 def write_run(path: Path, head: RunHead, results: Iterable[CaseResult]) -> None:
     """Write the record to ``path``, or leave what is there as it is. Raises ``OSError`` where it cannot be written."""
-    beside = path.with_name(path.name + ".writing")
-    with beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write('{"head":' + head.model_dump_json() + ',\n"results":[')
-        opening = "\n"
+    with whole_file(path) as stream:
+        stream.write(b'{"head":' + head.model_dump_json().encode() + b',\n"results":[')
+        opening = b"\n"
         for result in results:
-            stream.write(opening + dumped(result))
-            opening = ",\n"
-        stream.write("\n]}\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
+            stream.write(opening + dumped(result).encode())
+            opening = b",\n"
+        stream.write(b"\n]}\n")
 
 
 def dumped(result: CaseResult) -> str:

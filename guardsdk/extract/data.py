@@ -14,12 +14,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from guardsdk.errors import InputTypeError
 from guardsdk.extract.kinds import MESSAGE_FIELDS
 from guardsdk.extract.shapes import (
     MEDIA_PARTS,
     PLAIN_FILE,
     ROLES,
+    UnreadableError,
     field,
     has,
     is_list,
@@ -92,8 +92,8 @@ def texts_in(value: object) -> tuple[list[str], list[object]]:
 def refuse_files(texts: Iterable[str]) -> None:
     """Raise ``InputTypeError`` where one of ``texts`` is a file."""
     if any(map(_is_file, texts)):
-        msg = "an answer holds a file as base64, which cannot be screened; give extract_response= to leave it out"
-        raise InputTypeError(msg)
+        what = "an answer holds a file as base64, which cannot be screened"
+        raise UnreadableError(what, "give extract_response= to leave it out")
 
 
 def _is_response(value: object) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.errors import InputTypeError
 from guardsdk.extract.shapes import (
     MEDIA_PARTS,
     PAIR,
@@ -16,11 +15,16 @@ from guardsdk.extract.shapes import (
     ROLES,
     TEXT_PARTS,
     TRUSTED,
+<<<<<<< HEAD
     Walk,
+=======
+    UnreadableError,
+>>>>>>> small
     field,
     is_list,
     kind_of,
     media_of,
+    placed,
     role_of,
     string,
     unknown,
@@ -106,7 +110,8 @@ def tool_passages(value: object) -> list[Passage]:
     Raises ``InputTypeError`` for a tool message with parts of a kind nobody knows, and for an iterator.
     """
     if not isinstance(value, str | Mapping) and role_of(value) == "tool":
-        return list(message_passages(value)) or [Passage("", Stage.TOOL)]
+        with placed("the result of a tool"):
+            return list(message_passages(value)) or [Passage("", Stage.TOOL)]
     return [Passage("\n".join(leaves(value)), Stage.TOOL)]
 
 
@@ -135,8 +140,8 @@ def message_passages(message: object) -> Iterator[Passage]:
     """Return the passages of one message, as ``prompt_passages`` does."""
     role = role_of(message)
     if role not in ROLES:
-        msg = f"a message has a role that is not one of {', '.join(ROLES)}; give extract_prompt= to say what to screen"
-        raise InputTypeError(msg)
+        what = f"a message has a role that is not one of {', '.join(ROLES)}"
+        raise UnreadableError(what, "give extract_prompt= to say what to screen")
     stage = ROLES[role]
     if role in TRUSTED:
         yield from (Passage(text, None) for text in words(field(message, "content")))

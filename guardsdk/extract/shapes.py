@@ -6,6 +6,7 @@ import inspect
 import re
 from collections import UserString
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self, TypeGuard
 
 from guardsdk.errors import InputTypeError
@@ -124,9 +125,9 @@ class Walk:
             raise self._endless from None
 
     @property
-    def _endless(self) -> InputTypeError:
+    def _endless(self) -> UnreadableError:
         way = f"give {self._option}= to turn what holds them into text"
-        return InputTypeError(f"lists are nested too deep, or hold one another too often; {way}")
+        return UnreadableError("lists are nested too deep, or hold one another too often", way)
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:
@@ -201,23 +202,46 @@ def media_of(message: object) -> list[str]:
     return [name for name in MEDIA_FIELDS if field(message, name)]
 
 
+class UnreadableError(InputTypeError):
+    """Something that cannot be screened; ``what`` names it without the way out, which depends on who was asked."""
+
+    def __init__(self, what: str, way_out: str = "") -> None:
+        """Say ``what`` it is and the ``way_out``."""
+        super().__init__(f"{what}; {way_out}" if way_out else what)
+        self.what = what
+
+
+@contextmanager
+def placed(place: str) -> Iterator[None]:
+    """Name ``place`` in the error for what cannot be read in the block, for who cannot say what to read instead.
+
+    The way out that this room knows by itself is an option of ``@guarded``. Raises ``InputTypeError``.
+    """
+    try:
+        yield
+    except UnreadableError as error:
+        msg = f"{place}: {error.what}; give what it says as text in its place, or leave it out"
+        raise InputTypeError(msg) from None
+
+
 def refuse_media(message: object, option: str) -> None:
     """Raise ``InputTypeError`` where pictures or sounds ride beside a message's content."""
     for name in media_of(message):
-        msg = f"a message carries {name}, which cannot be screened; give {option}= to say what to screen instead"
-        raise InputTypeError(msg)
+        what = f"a message carries {name}, which cannot be screened"
+        raise UnreadableError(what, f"give {option}= to say what to screen instead")
 
 
-def unreadable(part: object, option: str) -> InputTypeError:
+def unreadable(part: object, option: str) -> UnreadableError:
     """Return the error for a content part that is not text."""
     kind = kind_of(part) or ""
     name = kind if re.fullmatch(r"[A-Za-z_.-]{1,40}", kind) else type(part).__name__
-    return InputTypeError(f"a part of type {name!r} cannot be screened; give {option}= to say what to screen instead")
+    what = f"a part of type {name!r} cannot be screened"
+    return UnreadableError(what, f"give {option}= to say what to screen instead")
 
 
-def unknown(value: object, option: str) -> InputTypeError:
+def unknown(value: object, option: str) -> UnreadableError:
     """Return the error for a type nobody taught this package to read."""
     hint = f"give {option}= to turn it into text"
     if option == "extract_response" and (inspect.isawaitable(value) or isinstance(value, Iterator | AsyncIterable)):
         hint = "decorate an async or a generator function, which awaits or yields what this returns"
-    return InputTypeError(f"{type(value).__module__}.{type(value).__qualname__} cannot be screened; {hint}")
+    return UnreadableError(f"{type(value).__module__}.{type(value).__qualname__} cannot be screened", hint)

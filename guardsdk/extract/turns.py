@@ -23,6 +23,7 @@ from guardsdk.extract.shapes import (
     is_list,
     kind_of,
     media_of,
+    placed,
     role_of,
     words,
 )
@@ -92,20 +93,8 @@ def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
             raise InputTypeError(msg)
         speaks = role not in TRUSTED and ROLES[role] is None
         answers, answering = answers + (speaks and not answering), speaks
-        calls: frozenset[str] = frozenset()
-        if role in TRUSTED:
-            content = field(message, "content")
-            trusted = [Passage(text, None) for text in words(content)]
-            own = list(content_passages(content, Stage.INPUT)) if screen_system else trusted
-        elif speaks:
-            shown, rest = _apart(message, role)
-            answer = ResponseText()
-            answer.add(rest)
-            calls = frozenset(answer.called())
-            own = [*shown, *(Passage(text, Stage.OUTPUT) for text in answer.texts() if text)]
-        else:
-            with Walk("extract_prompt"):
-                own = list(message_passages(message))
+        with placed(f"messages[{at}]"):
+            own, calls = _passages(message, role, speaks=speaks, screen_system=screen_system)
         for passage in own:
             called = answers if not passage.parts and passage.text in calls else None
             turns.append(Turn(at, role, passage, asked if passage.stage is Stage.OUTPUT else None, called))
@@ -113,6 +102,22 @@ def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
     if all(turn.trusted for turn in turns):
         turns.append(Turn(max(0, len(messages) - 1), "user", Passage("")))
     return turns
+
+
+def _passages(message: object, role: str, *, speaks: bool, screen_system: bool) -> tuple[list[Passage], frozenset[str]]:
+    """Return the texts of one message, and which of them an assistant that ``speaks`` calls tools with."""
+    if role in TRUSTED:
+        content = field(message, "content")
+        if screen_system:
+            return list(content_passages(content, Stage.INPUT)), frozenset()
+        return [Passage(text, None) for text in words(content)], frozenset()
+    if not speaks:
+        with Walk("extract_prompt"):
+            return list(message_passages(message)), frozenset()
+    shown, rest = _apart(message, role)
+    answer = ResponseText()
+    answer.add(rest)
+    return [*shown, *(Passage(text, Stage.OUTPUT) for text in answer.texts() if text)], frozenset(answer.called())
 
 
 def _message(given: object) -> object:

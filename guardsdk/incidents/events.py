@@ -182,8 +182,8 @@ class Incident(Frozen):
         return clocks(self.harms, self.opening.aware, self.opening.role)
 
 
-def incidents_of(written: Iterable[Written]) -> dict[str, Incident]:
-    """Gather events by incident, in the order of their opening. Raises ``ValueError`` for an event without one."""
+def incidents_of(written: Iterable[Written], problems: list[str]) -> dict[str, Incident]:
+    """Gather events by incident, in the order of their opening; those of none are told to ``problems``."""
     found: dict[str, list[Written]] = {}
     for one in written:
         if isinstance(one.event, Opening):
@@ -191,6 +191,5 @@ def incidents_of(written: Iterable[Written]) -> dict[str, Incident]:
         elif one.event.incident in found:
             found[one.event.incident].append(one)
         else:
-            msg = f"record {one.seq} is about {one.event.incident}, which was never opened"
-            raise ValueError(msg)
+            problems.append(f"record {one.seq} is about {one.event.incident}, of which there is no opening")
     return {name: Incident(history=tuple(history)) for name, history in found.items()}

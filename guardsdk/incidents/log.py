@@ -22,7 +22,7 @@ from guardsdk.incidents.events import Closing, DecisionLink, Note, Opening, Writ
 from guardsdk.policy.logging import LogRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from guardsdk.decisions.verify import Report as ChainReport
     from guardsdk.incidents.events import Event, Incident
@@ -85,36 +85,59 @@ class IncidentLog:
 
         Raises ``DecisionLogError`` where there is no such file, or a line is not what was written.
         """
-        try:
-            return incidents_of(self._events())
-        except ValueError as error:
-            reason = "a line holds no event as it was written" if isinstance(error, ValidationError) else str(error)
-            msg = f"{self.path}: {reason}"
-            raise DecisionLogError(msg) from None
+        found, problems = self.readable()
+        if problems:
+            msg = f"{self.path}: {problems[0]}"
+            raise DecisionLogError(msg)
+        return found
+
+    def readable(self) -> tuple[dict[str, Incident], list[str]]:
+        """Return the incidents that can be read, as ``incidents`` does, and what is wrong with each line that cannot.
+
+        Raises ``DecisionLogError`` where there is no such file.
+        """
+        problems: list[str] = []
+        return incidents_of(self._events(problems), problems), problems
 
     def verify(self) -> ChainReport:
         """Follow the chain. Raises ``DecisionLogError`` where there is no such file."""
         return verify(self.path, key=self._key)
 
-    def _events(self) -> Iterable[Written]:
+    def _events(self, problems: list[str]) -> Iterator[Written]:
         before = 0
         for file in Place(self.path).every():
             for raw in raw_lines(file):
                 if not raw.endswith(b"\n"):
                     continue  # torn by whatever ended its writer, and cut off by the next
                 line = parsed(raw[:-1])
+                before = before + 1 if line is None else line.sequence
                 if line is None:
-                    msg = f"record {before + 1} is not what was written, and nobody knows which incident it is of"
-                    raise ValueError(msg)
-                before = line.sequence
-                if line.kind == KIND:
-                    record = json.loads(raw)
-                    yield Written(seq=line.sequence, hash=line.digest, time=record["time"], event=event_of(record))
+                    problems.append(f"record {before} is not what was written, nobody knows of which incident")
+                elif line.kind == KIND:
+                    try:
+                        event = event_of(json.loads(raw))
+                        yield Written(seq=line.sequence, hash=line.digest, time=line.time, event=event)
+                    except (ValueError, RecursionError):  # whose words may quote the line
+                        problems.append(f"record {before} holds no event that can be read")
+
+    def _require_key(self) -> None:
+        """Raise ``DecisionLogError`` where no line has this key: one with another would break the chain for good."""
+        files = Place(self.path).every() if self.path.exists() else []
+        lines = [line for file in files for raw in raw_lines(file) if (line := parsed(raw.rstrip(b"\n"))) is not None]
+        if lines and not any(line.holds(self._key) for line in lines):
+            msg = f"{self.path}: its records have another key, or none, than was given; nothing was written"
+            raise DecisionLogError(msg)
 
     def _write(self, event: Event) -> Incident:
+        self._require_key()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer.append([Entry(KIND, timestamp(time.time_ns()), event.model_dump(mode="json"))])
-        return self.incident(event.incident)
+        try:
+            self._writer.append([Entry(KIND, timestamp(time.time_ns()), event.model_dump(mode="json"))])
+        except OSError as error:
+            if error.filename or isinstance(error, DecisionLogError):
+                raise
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+        return self.readable()[0][event.incident]  # written it is, whatever became of other lines
 
 
 def links(path: Path, numbers: Iterable[int]) -> tuple[DecisionLink, ...]:

@@ -120,6 +120,7 @@ class Streaming:
         """
         from guardsdk.calling.handling import Handling, Means
         from guardsdk.extract import context_of, prompt_passages, system_of
+        from guardsdk.extract.shapes import placed
         from guardsdk.streaming.following import follow
         from guardsdk.streaming.held import Rules
         from guardsdk.streaming.streams import AsyncGuardedStream
@@ -129,7 +130,8 @@ class Streaming:
         system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
         kind = _kind(chunks)
-        passages = [] if prompt is None or where is Stage.TOOL else prompt_passages(prompt)
+        with placed("prompt"):
+            passages = [] if prompt is None or where is Stage.TOOL else prompt_passages(prompt)
         context = context_of(passages) if where is Stage.OUTPUT else None
         instructions = system_of(passages) if system is None else system
         means = Means(on_block=on_block, on_replace=on_replace, reviewer=self.reviewer)

@@ -76,6 +76,13 @@ def test_bad_usage_exits_2_in_one_line(
     assert err.count("\n") == 1
 
 
+def test_several_things_that_are_wrong_are_told_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    policy = tmp_path / "p.toml"
+    policy.write_text('name = "p"\n')
+    assert main(["check", "x", "--policy", str(policy)]) == 2
+    assert f"key version is missing; {policy}: key principle is missing\n" in capsys.readouterr().err
+
+
 def test_a_text_without_quotes_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "the", "zanzibar", "plan"]) == 2
     err = capsys.readouterr().err

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.dossier.conftest import POLICY
 
 if TYPE_CHECKING:
@@ -26,5 +28,19 @@ def test_two_files_are_written_and_the_figures_told(run: Runner, tmp_path: Path)
 def test_a_file_that_is_not_there_is_a_slip(run: Runner, tmp_path: Path) -> None:
     for option in ("--evaluation", "--decision-log", "--alerts", "--incidents", "--specification"):
         assert run("dossier", "--out", tmp_path / "d", option, tmp_path / "none") == 2
-        assert "there is no such file" in run.err
+        assert "no file is there" in run.err
     assert not list(tmp_path.glob("d.*"))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"alerts": 3}', b"[" * 100_000])
+def test_what_holds_no_alerts_is_named(run: Runner, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "alerts").write_bytes(content)
+    assert run("dossier", "--out", tmp_path / "d", "--alerts", tmp_path / "alerts") == 2
+    assert "neither the state of a monitor nor alerts" in run.err
+
+
+@pytest.mark.parametrize("option", ["--decision-key", "--incident-key"])
+def test_a_key_without_what_it_is_for_is_a_slip(run: Runner, tmp_path: Path, option: str) -> None:
+    (tmp_path / "key").write_bytes(b"key")
+    assert run("dossier", "--out", tmp_path / "d", option, tmp_path / "key") == 2
+    assert f"{option} is the key of a file that is not given" in run.err

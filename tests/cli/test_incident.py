@@ -57,6 +57,49 @@ def test_from_opening_to_export(run: Runner, path: Path) -> None:
     assert run.alone("log", "verify", path) == 1
 
 
+def test_a_list_says_that_a_record_was_altered_and_hides_no_other(run: Runner, path: Path) -> None:
+    for title in ("one", "two", "three"):
+        assert run.alone("incident", "open", "--log", path, *OPEN, "--title", title) == 0
+    assert run.alone("incident", "list", "--log", path) == 0
+    assert run.err == ""
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"two"', b'"TWO"'))
+    assert run.alone("incident", "list", "--log", path) == 1
+    assert [line.split()[-1] for line in run.out.splitlines()] == ["title", "one", "TWO", "three"]
+    assert f"the chain is broken: {path.name}:3: the record does not match its hash" in run.err
+    path.write_bytes(b"".join(line for line in whole.splitlines(keepends=True) if b'"two"' not in line))
+    assert run.alone("incident", "list", "--log", path) == 1
+    assert [line.split()[-1] for line in run.out.splitlines()] == ["title", "one", "three"]
+    assert f"the chain is broken: {path.name}:3: records 3 to 3 are missing" in run.err
+
+
+@pytest.mark.parametrize(("there", "instead"), [(b'"v":1', b'"v":x'), (b'"event":"open"', b'"event":"oops"')])
+def test_a_record_that_cannot_be_read_hides_no_other_and_keeps_nobody_from_writing(
+    run: Runner, path: Path, there: bytes, instead: bytes
+) -> None:
+    for title in ("one", "two"):
+        assert run.alone("incident", "open", "--log", path, *OPEN, "--title", title) == 0
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], lines[1].replace(there, instead), lines[2]]))
+    assert run.alone("incident", "list", "--log", path) == 1
+    assert [line.split()[-1] for line in run.out.splitlines()] == ["title", "two"]
+    assert "1 line is not in this list: record 2 " in run.err
+    assert "the chain is broken" in run.err
+    assert run.alone("incident", "open", "--log", path, *OPEN, "--title", "three") == 0  # it stands there, so say so
+    identifier = run.out.strip()
+    assert run.alone("incident", "list", "--log", path) == 1
+    assert identifier in run.out
+
+
+def test_what_is_no_file_of_incidents_is_named(run: Runner, path: Path) -> None:
+    path.write_text("an\nordinary\ntext\n", encoding="utf-8")
+    assert run.alone("incident", "list", "--log", path) == 2
+    assert f"{path} is no file of incidents" in run.err
+    path.write_text("", encoding="utf-8")
+    assert run.alone("incident", "list", "--log", path) == 0
+    assert f"no incident in {path}" in run.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -65,6 +108,7 @@ def test_from_opening_to_export(run: Runner, path: Path) -> None:
         (("open", *OPEN, "--occurred", "yesterday"), "must be a date or a time"),
         (("open", *OPEN, "--harm", "boredom"), "must be one of death"),
         (("open", *OPEN, "--decision", "3"), "go together"),
+        (("export", "--out", "incidents.pdf"), "give a name that ends in .md or .json"),
         (("note", "INC-1", "--author", "a", "--text", "b"), "there is no incident"),
         (("note", "INC-1", "--author", "a", "--text", "b", "--recipient", "c"), "go with --reported-to"),
     ],

@@ -14,7 +14,7 @@ from guardsdk.cli.lines import Layout, Unread, batches, read_lines
 if TYPE_CHECKING:
     from guardsdk.cli.lines import Line
 
-TXT, JSONL = Layout("txt"), Layout("jsonl")
+TXT, JSONL, CSV = Layout("txt"), Layout("jsonl"), Layout("csv")
 
 
 def read(content: bytes, layout: Layout = TXT, longest: int = 50) -> list[Line]:
@@ -99,12 +99,58 @@ def test_lines_without_a_text_are_counted_and_the_first_is_told() -> None:
     assert unread.told("f") == f"f: 2 lines hold no text: the first, line 2: {LOST}"
 
 
-@given(st.binary(max_size=300), st.sampled_from([TXT, JSONL, Layout("jsonl", "text", "prompt")]))
+def test_a_record_of_csv_may_go_over_lines_and_is_found_by_its_first() -> None:
+    content = b'\xef\xbb\xbf"text", id\r\n"one, ""1""\r\nand more",1\r\n\r\n,,\r\n" two ",2\r\nthree,3'
+    found = read(content, Layout("csv", "text", "id"))
+    assert [(line.number, line.text, line.context) for line in found] == [
+        (2, 'one, "1"\r\nand more', "1"),
+        (6, " two ", "2"),
+        (7, "three", "3"),
+    ]
+    assert sum(line.size for line in found) == len(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"id,body\n1,secret\n", "no field 'text'; it has 'id', 'body': --field NAME says which holds the text"),
+        (
+            b"id;text\n1;secret\n",
+            "it has others: --field NAME says which holds the text; cells are set apart by commas",
+        ),
+        (b"text,id\nsecret\n", "1 cells where the first line names 2"),
+        (b"text,id\nsecret,secret,1\n", "3 cells where the first line names 2"),
+        (b"text,text\nsecret,1\n", "field 'text' comes twice"),
+        (b"text\nsecret\xff\n", "not UTF-8 text"),
+        (b'text\n"secret" secret\nfine\n', "not valid CSV: the rest of the file was not read"),
+        (b'text\n"secret\nfine\n', "not valid CSV: the rest of the file was not read"),
+        (b'text\n"secret\n' + b"fine\n" * 20, "longer than 50 bytes, or a quote does not close: the rest of the file"),
+    ],
+)
+def test_what_is_wrong_with_a_record_of_csv_is_told_without_its_text(content: bytes, problem: str) -> None:
+    (found,) = read(content, CSV)
+    assert found.number == 2
+    assert problem in str(found.problem)
+    assert "secret" not in str(found.problem)
+
+
+def test_a_column_that_is_asked_for_and_in_no_row_is_a_bad_line() -> None:
+    """In JSON a line may lack the prompt that others have."""
+    (found,) = read(b"text\none\n", Layout("csv", "text", "prompt"))
+    assert found.problem == "no field 'prompt'; it has 'text'"
+
+
+def test_a_bad_record_of_csv_hides_no_other_and_a_long_cell_is_read() -> None:
+    content = b"text,id\none,1\ntwo\n" + b"x" * 200_000 + b",3\n"
+    assert [line.problem is None for line in read(content, CSV, longest=300_000)] == [True, False, True]
+
+
+@given(st.binary(max_size=300), st.sampled_from([TXT, JSONL, CSV, Layout("jsonl", "text", "prompt")]))
 def test_any_bytes_give_numbered_lines_with_a_text_or_a_problem(content: bytes, layout: Layout) -> None:
     lines = read(content, layout)
     numbers = [line.number for line in lines]
     assert numbers == sorted(set(numbers))
-    assert all(line.text.strip() or line.problem or layout.kind == "jsonl" for line in lines)
+    assert all(line.text.strip() or line.problem or layout.kind != "txt" for line in lines)
     assert sum(line.size for line in lines) <= len(content)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from guardsdk.decisions.marks import Mark, add_marks, marks_of, marks_path
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Runner
 
 PRECIOUS = b'name = "precious"\nversion = "1"\nextends = "default"\n'
@@ -67,6 +66,41 @@ def test_no_command_writes_over_what_it_reads(run: Runner, here: Path, command: 
 def test_a_folder_that_is_not_there_is_named_before_the_work(run: Runner, here: Path) -> None:
     assert run.alone("calibrate", "--benign", "b.txt", "--out", "nowhere/x.toml") == 2
     assert f"nowhere/x.toml cannot be written: there is no folder {here / 'nowhere'}" in run.err
+
+
+def test_what_cannot_be_written_to_is_named_before_the_work(
+    run: Runner, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("calibrate", "--benign", "b.txt", "--out")
+    (here / "folder").mkdir()
+    assert run.alone(*asked, "folder") == 2
+    assert "folder cannot be written: it is a folder" in run.err
+    denied = [(here / "folder").resolve(), (here / "link").resolve()]  # root, who may run the tests, is denied nothing
+    monkeypatch.setattr("os.access", lambda path, _: path not in denied)
+    for out in ("folder/new.toml", "link"):
+        assert run.alone(*asked, out) == 2
+        assert f"{out} cannot be written: permission denied" in run.err
+
+
+def test_calibrate_writes_over_no_policy_that_it_did_not_write(run: Runner, here: Path) -> None:
+    assert run.alone("calibrate", "--benign", "b.txt", "--out", "x") == 2
+    assert "x is there already, and guardsdk calibrate did not write it" in run.err
+    assert (here / "x").read_bytes() == PRECIOUS
+
+
+def test_a_file_of_something_else_is_made_no_log_of_incidents(run: Runner, here: Path) -> None:
+    fields = ("title", "reporter", "system", "description", "impact", "stakeholder")
+    options = [word for name in fields for word in (f"--{name}", "text")]
+    assert run.alone("incident", "open", "--log", "x", *options, "--occurred", "2026-01-02", "--harm", "other") == 2
+    assert "holds something else than records of a log, and was left as it is" in run.err
+    assert (here / "x").read_bytes() == PRECIOUS
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_told_with_the_file(run: Runner, allows: Path, here: Path) -> None:
+    assert (here / "b.txt").exists()
+    assert run("scan", "b.txt", "--policy", allows, "--out", "/dev/full") == 2
+    assert run.err == "guardsdk: /dev/full: No space left on device\n"
 
 
 @pytest.mark.parametrize("content", [b"notes without an end", b'{"minified": true}', b"\x89PNG\r"])

@@ -126,6 +126,8 @@ def test_answers_rightly_stopped_are_exported(run: Runner, log: Path, tmp_path: 
     row = {"seq": number, "prompt": "Ask.", "answer": "An answer.", "revised": "A better one."}
     answers.write_text(json.dumps(row) + "\n")
     assert run.alone("review", "export", log, "--answers", answers, "--out", out) == 2  # nobody has marked it yet
+    assert f"nothing written to {out}: none of 1 answers was stopped by a decision marked right" in run.err
+    assert not out.exists()
     assert run.alone("review", "mark", log, "--set", f"{number}=right") == 0
     assert run.alone("review", "export", log, "--answers", answers, "--out", out) == 0
     assert json.loads(out.read_text()) == {"prompt": "Ask.", "chosen": "A better one.", "rejected": "An answer."}

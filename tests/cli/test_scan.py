@@ -192,10 +192,26 @@ def test_a_dash_reads_json_lines_where_told_to(run: Runner, allows: Path) -> Non
 
 
 def test_a_file_of_unknown_kind_is_refused(run: Runner, tmp_path: Path) -> None:
-    path = tmp_path / "texts.csv"
+    path = tmp_path / "texts.xlsx"
     path.write_text("One.\n", encoding="utf-8")
     assert run("scan", path) == 2
-    assert "give --format jsonl or --format txt" in run.err
+    assert "texts are read from .jsonl, .csv and .txt files; save it as one of them, or say with --format" in run.err
+
+
+def test_a_table_is_read_row_by_row_by_the_column_that_is_named(run: Runner, allows: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "mails.csv", tmp_path / "out.jsonl"
+    path.write_text('id,body\n1,"One,\nand one."\n2,Two.\n3,"Three."\n', encoding="utf-8")
+    asked: tuple[str | Path, ...] = ("scan", path, "--policy", allows, "--with-text", "--out", out)
+    assert run(*asked) == 2
+    assert "no field 'text'; it has 'id', 'body': --field NAME says which holds the text" in run.err
+    assert run(*asked, "--field", "body", "--overwrite") == 0
+    whole = rows(out.read_text(encoding="utf-8"))
+    assert [(row["line"], row["text"]) for row in whole] == [(2, "One,\nand one."), (4, "Two."), (5, "Three.")]
+    out.write_text("".join(out.read_text(encoding="utf-8").splitlines(keepends=True)[:1]), encoding="utf-8")
+    assert run(*asked, "--field", "body", "--resume") == 0
+    assert [row["line"] for row in rows(out.read_text(encoding="utf-8"))] == [2, 4, 5]
+    assert run(*asked, "--field", "id", "--resume") == 2
+    assert "--field (body then, id now)" in run.err
 
 
 @pytest.mark.parametrize(

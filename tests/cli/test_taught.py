@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guardsdk import Guard, Policy
+from guardsdk import Policy
 from models.training.banks import bank
-from tests.teaching.examples import ALLOWED, LEGAL
+from tests.teaching.examples import LEGAL, saved_lesson
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,10 +34,7 @@ examples = [
 
 @pytest.fixture(scope="module")
 def lesson(model_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("lessons") / "no-legal-advice.json"
-    with Guard(models=model_directory, providers="cpu", observers=()) as guard:
-        guard.teach("no-legal-advice", violates=LEGAL, allowed=ALLOWED, text="No legal advice.").save(path)
-    return path
+    return saved_lesson(model_directory, tmp_path_factory.mktemp("lessons"))
 
 
 @pytest.fixture

@@ -164,6 +164,26 @@ def test_a_log_that_cannot_be_written_raises_counts_and_complains_once(
     assert log.health.problem is not None
 
 
+@pytest.mark.parametrize("content", [b"notes\nof mine\n", b"notes", b'{"v":1,"a":2}\n', b"x" * 5000, b"\0" * 5000])
+def test_a_file_of_something_else_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    log = DecisionLog(path)
+    with pytest.raises(DecisionLogError, match="holds something else than records of a log, and was left as it is"):
+        log.record([record()])
+    assert path.read_bytes() == content
+    assert log.health.lost == 1
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"v":1,"seq":1,"kind":"op', b"\0" * 100])
+def test_what_a_killed_writer_left_of_its_first_line_is_cut_off(written: Written, torn: bytes) -> None:
+    written.path.write_bytes(torn)
+    log = written.log()
+    log.record([record()])
+    assert log.health.repaired == 1
+    assert verify(written.path).decisions == 1
+
+
 def test_whoever_logs_the_complaint_may_write_to_the_log(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     log = DecisionLog(tmp_path / "file" / "decisions.jsonl")

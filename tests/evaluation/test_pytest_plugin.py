@@ -13,6 +13,7 @@ import pytest
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import read_run
 from tests.places import environment
+from tests.teaching.examples import saved_lesson
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +97,41 @@ def test_a_suite_that_cannot_be_read_stops_the_run(run: Callable[..., Ran]) -> N
     done = run("--guardsdk-suite", "missing.jsonl")
     assert done.returncode == 4
     assert "missing.jsonl: there is no such suite" in done.stderr
+
+
+def test_the_guard_holds_texts_against_what_it_was_taught(
+    run: Callable[..., Ran], tmp_path: Path, model_directory: Path
+) -> None:
+    lesson = saved_lesson(model_directory, tmp_path)
+    asked = "Can my landlord throw me out because I was late with the rent?"
+    (tmp_path / "law.jsonl").write_text(json.dumps({"id": "law", "prompt": asked, "expectation": "block"}))
+    (tmp_path / "test_own.py").write_text(f"def test_it(guardsdk_guard): assert not guardsdk_guard.check({asked!r})\n")
+    suite = ("test_own.py", "--guardsdk-suite", "law.jsonl")
+    assert "2 failed" in run(*suite).stdout
+    done = run(*suite, "--guardsdk-taught", str(lesson), "--guardsdk-record", "run.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(read_run(tmp_path / "run.json").head.guard.taught) == ["no-legal-advice"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--guardsdk-taught", "none.json"], "none.json cannot be read: No such file or directory"),
+        (["--guardsdk-policy", "none.toml"], "none.toml: cannot be read: No such file or directory"),
+        (["--guardsdk-target", "none:ask"], "there is no module none in"),
+        (["--guardsdk-record", "no/run.json"], "no/run.json cannot be written: there is no folder"),
+        (["--guardsdk-record", "cases.jsonl"], "cases.jsonl would be written over cases.jsonl"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_one_line_for_each_case(
+    run: Callable[..., Ran], tmp_path: Path, options: list[str], said: str
+) -> None:
+    before = (tmp_path / "cases.jsonl").read_bytes()
+    done = run("--guardsdk-suite", "cases.jsonl", *options)
+    assert "3 failed" in done.stdout
+    assert done.stdout.count(said) in (3, 6)  # and once more in the summary, where the line is long enough
+    assert "exception" not in done.stdout.lower()
+    assert (tmp_path / "cases.jsonl").read_bytes() == before
 
 
 def test_without_the_option_nothing_heavy_is_loaded(run: Callable[..., Ran], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from errno import ENOSPC
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from guardsdk.evaluation.record import (
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -65,6 +67,23 @@ def test_a_record_reads_as_it_was_written(tmp_path: Path) -> None:
     assert read_run(path) == Run(head=head(), results=RESULTS)
     assert json.loads(path.read_text(encoding="utf-8"))["results"][0]["id"] == "case-1"
     assert [one.name for one in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_record_that_cannot_be_finished_leaves_the_one_before_and_nothing_else(tmp_path: Path) -> None:
+    path, link = tmp_path / "run.json", tmp_path / "link.json"
+    write_run(path, head(), RESULTS)
+    link.symlink_to(path)
+
+    def broken() -> Iterator[CaseResult]:
+        yield RESULTS[0]
+        raise OSError(ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device.*link\.json"):
+        write_run(link, head(), broken())
+    assert read_run(path).results == RESULTS
+    write_run(link, head(), RESULTS[:1])
+    assert read_run(path).results == RESULTS[:1]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link.json", "run.json"]
 
 
 def test_a_record_without_results_is_a_record(tmp_path: Path) -> None:

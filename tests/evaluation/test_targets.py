@@ -266,6 +266,7 @@ def test_a_key_comes_from_the_environment_and_has_to_fit_into_a_header() -> None
         ("nothing_of_the_kind", Options(), "neither module:function"),
         ("no_module_here:f", Options(), "there is no module no_module_here in "),
         ("json:no_function", Options(), "json has no callable no_function$"),
+        ("json:__doc__", Options(), "__doc__ of json is of type str, which cannot be called$"),
         ("json:dump_", Options(), r"json has no callable dump_; did you mean dumps?\?"),
         ("json:", Options(), "neither|module:function"),
         ("json:dumps", Options(batch=4), "takes one at a time"),

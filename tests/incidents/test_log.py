@@ -134,13 +134,27 @@ def test_a_key_of_the_hashes_is_needed_to_verify(tmp_path: Path) -> None:
     assert not IncidentLog(path).verify().sound
 
 
+def test_an_event_with_another_key_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "incidents.jsonl"
+    opened = IncidentLog(path, key=b"k" * 32).open(**FIELDS)
+    before = path.read_bytes()
+    for key in (None, b"o" * 32):
+        with pytest.raises(DecisionLogError, match="another key, or none, than was given"):
+            IncidentLog(path, key=key).open(**FIELDS)
+        with pytest.raises(DecisionLogError, match="another key, or none, than was given"):
+            IncidentLog(path, key=key).note(opened.id, author="Ana", text="?")
+    assert path.read_bytes() == before
+    IncidentLog(path, key=b"k" * 32).note(opened.id, author="Ana", text="!")
+    assert IncidentLog(path, key=b"k" * 32).verify().sound
+
+
 def test_what_does_not_read_as_it_was_written_is_an_error(log: IncidentLog, opened: Incident) -> None:
     raw = log.path.read_bytes()
     log.path.write_bytes(raw.replace(b'"event":"open"', b'"event":"oops"'))
-    with pytest.raises(DecisionLogError, match="no event that is known"):
+    with pytest.raises(DecisionLogError, match="record 2 holds no event"):
         log.incidents()
     log.path.write_bytes(raw.replace(opened.id.encode(), b"INC-1"))
-    with pytest.raises(DecisionLogError, match="as it was written"):
+    with pytest.raises(DecisionLogError, match="record 2 holds no event"):
         log.incidents()
     with pytest.raises(DecisionLogError, match="there is no decision log"):
         IncidentLog(log.path.with_name("none.jsonl")).incidents()

@@ -245,6 +245,12 @@ def test_the_instructions_in_a_prompt_must_not_be_recited(given: str | None, rea
     assert set(guard.around) == {Surroundings("hi", read)}
 
 
+def test_a_prompt_that_cannot_be_read_is_named_with_what_to_do(patterns: PatternGuard) -> None:
+    with pytest.raises(InputTypeError, match=r"^prompt: a part of type 'odd' .* as text in its place") as caught:
+        patterns.stream(["hello"], prompt=[{"role": "user", "content": [{"type": "odd"}]}])
+    assert "extract_prompt" not in str(caught.value)  # a stream has no such option
+
+
 @pytest.mark.parametrize(
     ("stage", "read"), [(Stage.INPUT, Surroundings(system="Be kind.")), (Stage.TOOL, Surroundings())]
 )

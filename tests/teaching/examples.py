@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from guardsdk import Guard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 LEGAL = (
     "Can my landlord evict me if I am two weeks late with the rent?",
     "Is it legal for my boss to cut my pay without telling me?",
@@ -59,3 +66,11 @@ UNRELATED = (
     "Write a haiku about rust.",
 )
 """A head that has not seen one of them finds it all the same: all are short orders."""
+
+
+def saved_lesson(model: Path, folder: Path) -> Path:
+    """Teach ``no-legal-advice`` on ``model`` and return the file in ``folder`` that the lesson is saved in."""
+    path = folder / "no-legal-advice.json"
+    with Guard(models=model, providers="cpu", observers=()) as guard:
+        guard.teach("no-legal-advice", violates=LEGAL, allowed=ALLOWED, text="No legal advice.").save(path)
+    return path
