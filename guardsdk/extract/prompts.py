@@ -15,11 +15,8 @@ from guardsdk.extract.shapes import (
     ROLES,
     TEXT_PARTS,
     TRUSTED,
-<<<<<<< HEAD
-    Walk,
-=======
     UnreadableError,
->>>>>>> small
+    Walk,
     field,
     is_list,
     kind_of,
