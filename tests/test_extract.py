@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace as Thing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest.mock import MagicMock
 
 import pytest
@@ -364,12 +364,6 @@ class Lazy(Mapping[str, object]):
 
     def __len__(self) -> int:
         return 2
-
-
-def itself() -> list[Any]:
-    endless: list[Any] = ["once"]
-    endless.append(endless)
-    return endless
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,8 @@ class IncidentLog:
                 elif line.kind == KIND:
                     try:
                         event = event_of(json.loads(raw))
-                        yield Written(seq=line.sequence, hash=line.digest, time=line.time, event=event)
+                        found = {"seq": line.sequence, "hash": line.digest, "time": line.time, "event": event}
+                        yield Written.model_validate(found)
                     except (ValueError, RecursionError):  # whose words may quote the line
                         problems.append(f"record {before} holds no event that can be read")
 
