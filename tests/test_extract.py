@@ -382,7 +382,7 @@ class Lazy(Mapping[str, object]):
         (Thing(page_content="a page", metadata={}), "a page"),
         (Thing(page_content="a page", metadata={"title": "its title"}), "a page\nits title"),
         (ValueError("found"), "found"),
-        (itself(), "once"),
+        (itself(), "a line"),
         (Lazy(3), "\n".join("ab" * 8)),
     ],
 )
