@@ -28,7 +28,7 @@ from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.pools import Pool, buried, held_out_pools, pools
 from models.training.rows import LABELS, STAGES, STAGES_OF, columns_of
 from models.training.scored import Scored, benign_scores, negative_scores, without_declining, without_doubtful
-from models.training.thresholds import TARGET, joint_thresholds, mean_rate, platt, threshold_at
+from models.training.thresholds import TARGETS, joint_thresholds, mean_rate, platt, threshold_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,7 +218,7 @@ def _blocking_thresholds(scored: Sequence[Scored], stage: str) -> dict[str, floa
     here = [(pool, found) for pool, found in scored if pool.stage == stage]
     benign = [negative_scores(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
     wanted = [(pool.label, found) for pool, found in here if pool.label in BLOCKING[stage]]
-    return joint_thresholds(benign, wanted, TARGET)[0]
+    return joint_thresholds(benign, wanted, TARGETS[stage])[0]
 
 
 def _stages_of(

@@ -18,7 +18,7 @@ from models.training.prepare import TOKENIZER, source_rows
 from models.training.quantize import CPU_GRAPHS, CUDA_GRAPH, WEIGHTS
 from models.training.rows import STAGE_TOKENS, STAGES
 from models.training.sources import SOURCES
-from models.training.thresholds import TARGET
+from models.training.thresholds import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -168,7 +168,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
     ]
     size = sum(entry.size for entry in manifest.files.values())
     return _TEMPLATE.format(
-        target=100 * TARGET,
+        targets=", ".join(f"{100 * target:.1f} % ({stage})" for stage, target in TARGETS.items()),
         m=manifest,
         size=f"{size / 1e6:.1f}",
         labels=table(("label", "stage", "threshold", "benign FPR it was set at", "a positive is"), labels),
@@ -206,7 +206,7 @@ and the stage it was seen at. It is one layer of a defence, not a boundary: it m
 ## Labels and thresholds
 
 Thresholds are on calibrated probabilities. All principles of the default policy that block at a stage together block
-at most {target:g} % of its benign calibration text, each source weighing the same.
+at most {targets} of its benign calibration text, each source weighing the same.
 
 {labels}
 
