@@ -195,9 +195,9 @@ def train(
     # What is not trained goes out as it came in, not as the narrower type rounds it.
     kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     model = model.to(device, _compute_type(device)).train()
-    before = Start(model, recipe.frozen_layers) if recipe.answers_only else None
+    teacher = Start(model, recipe.frozen_layers) if recipe.answers_only else None
     masters = Masters(model, recipe)
-    _loop(model, before, masters, prepared, out / "checkpoint.pt")
+    _loop(model, teacher, masters, prepared, out / "checkpoint.pt")
     averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
     stored = {"model": averaged, "config": asdict(model.config), "legs": [*legs, asdict(recipe)]}
     torch.save(stored, final)
@@ -205,7 +205,7 @@ def train(
     return final
 
 
-def _loop(model: GuardModel, before: Start | None, masters: Masters, data: Prepared, checkpoint: Path) -> None:
+def _loop(model: GuardModel, teacher: Start | None, masters: Masters, data: Prepared, checkpoint: Path) -> None:
     recipe, device = masters.recipe, next(model.parameters()).device
     done = 0
     if checkpoint.is_file():
@@ -231,9 +231,9 @@ def _loop(model: GuardModel, before: Start | None, masters: Masters, data: Prepa
             batch = collate(data, rows, drop=recipe.token_drop, rng=np.random.default_rng((recipe.seed, step)))
             late, early, seen = _forward(model, batch, device)
             targets = targets_of(torch.from_numpy(batch.labels).to(device), recipe.smoothing)
-            if before is not None:
+            if teacher is not None:
                 stages = torch.from_numpy(data.stage[batch.rows]).to(device).long()
-                targets = kept_targets(before(seen), stages, targets)
+                targets = kept_targets(teacher(seen), stages, targets)
             loss = loss_of(late, *targets) + recipe.early_factor * likeness_of(early, late)
             loss.backward()  # type: ignore[no-untyped-call]
             masters.step(_rate(step, total, recipe), step)
