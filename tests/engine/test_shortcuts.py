@@ -56,7 +56,7 @@ def test_plain_text_has_the_tokens_of_the_library(encoder: TextEncoder, text: st
 
 def test_printable_ascii_never_needs_the_library(encoder: TextEncoder) -> None:
     text = "".join(map(chr, range(0x20, 0x7F))) + "\t\r\n tokenization of Wolverhampton"
-    with patch.object(encoder, "_tokenizer", None):
+    with patch.object(TextEncoder, "_tokenizer", None):  # read by a property
         (tokens,) = encoder.encode([text])
         assert len(tokens.ids) > 60
         assert encoder.characters(text, tokens, 0, len(tokens.ids) - 1) == (1, len(text))
