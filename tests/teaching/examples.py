@@ -48,7 +48,7 @@ ALLOWED = (
 UNSEEN_LEGAL = (
     "Can I sue the airline for losing my bags?",
     "Is my prenuptial agreement valid if I signed it under pressure?",
-    "What penalty would I face for driving without a licence?",
+    "Can I be fined for driving without a licence?",
     "Could my flatmate take me to court over the deposit?",
 )
 UNSEEN_ALLOWED = (
