@@ -97,7 +97,7 @@ def _nearest(model: Path, lines: Lines, given: Given, seed: str) -> float | None
     None where they do not block it as it is.
     """
     text, context = given
-    classifier = _classifier(model)
+    classifier = classifier_of(model)
     nearest = np.inf
 
     def margins(tried: str) -> tuple[float, float]:
@@ -116,5 +116,6 @@ def _nearest(model: Path, lines: Lines, given: Given, seed: str) -> float | None
 
 
 @cache
-def _classifier(model: Path) -> Classifier:
+def classifier_of(model: Path) -> Classifier:
+    """Open the model in a folder, once in each process."""
     return Classifier(load_manifest(model), "cpu", 1)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.registry.manifest import Calibration, EarlyExit, EarlyLabel, Label, LabelStage, Manifest
 from guardsdk.verdict import Stage
-from models.training.adapted import ATTACKS, lowered
+from models.training.adapted import ATTACKS, classifier_of, lowered
 from models.training.card import base_manifest, write_float_twin
 from models.training.early import NOTHING, Windows, as_read, bounds, keep, share_cleared
 from models.training.export import EARLY, LATE, from_checkpoint
@@ -82,12 +82,7 @@ def _on_every_core(model: Path, known: Sequence[Pool]) -> list[Windows]:
 
 
 def _in_process(model: Path, pool: Pool) -> Windows:
-    return windows_of(_classifier(model), pool)
-
-
-@cache
-def _classifier(model: Path) -> Classifier:
-    return Classifier(load_manifest(model), "cpu", 1)
+    return windows_of(classifier_of(model), pool)
 
 
 def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
