@@ -146,8 +146,14 @@ def _actor(options: Namespace) -> str | None:
     if options.actor is not None:
         msg = "give --actor or --actor-name, not both"
         raise InputError(msg)
-    key = read_file(Place(options.path).key)
-    return DecisionLog(options.path, actor_key=key).pseudonym(options.actor_name)
+    kept = Place(options.path).key
+    if not kept.exists():
+        msg = (
+            f"{kept} is not there, which --actor-name needs: nobody was named yet, or the log was given a key of its own; "
+            "then ask for --actor with what DecisionLog(PATH, actor_key=KEY).pseudonym(NAME) returns"
+        )
+        raise InputError(msg)
+    return DecisionLog(options.path, actor_key=read_file(kept)).pseudonym(options.actor_name)
 
 
 def _time(given: str) -> str:

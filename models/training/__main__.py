@@ -47,9 +47,13 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--share", type=float, default=Recipe().share, help="share of each source's quota in an epoch")
     built.add_argument("--own-share", type=float, default=Recipe().own_share, help="the same for generated text")
     built.add_argument("--short-share", type=float, help="the same for generated text of short rows; as --own-share")
-    built.add_argument("--answer-share", type=float, help="the same for the sources of answers; as the two above")
+    built.add_argument("--learnt-share", type=float, help="the same for the sources of what --learn names")
     built.add_argument(
-        "--answers-only", action="store_true", help="learn answers; of prompts and documents what --start says of them"
+        "--learn",
+        nargs="+",
+        default=(),
+        metavar="STAGE[:LABEL]",
+        help="learn these by their labels, and of all else what --start says of it; everything where it is not given",
     )
     built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")
     built.add_argument("--early-only", action="store_true", help="train the early heads and nothing else")
@@ -88,9 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         own_share=options.own_share,
         short_share=options.short_share,
         frozen_layers=options.frozen_layers,
-        answer_share=options.answer_share,
+        learnt_share=options.learnt_share,
         early_only=options.early_only,
-        answers_only=options.answers_only,
+        learn=tuple(options.learn),
         batch_tokens=options.batch_tokens,
         learning_rate=options.learning_rate,
         as_int8_from=options.as_int8_from,

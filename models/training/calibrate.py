@@ -211,7 +211,8 @@ def _refer(
 def _blocking_thresholds(scored: Sequence[Scored], stage: str) -> dict[str, float]:
     """Set the thresholds of the labels that block at ``stage`` together, on log-odds."""
     here = [(pool, found) for pool, found in scored if pool.stage == stage]
-    benign = [negative_scores(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
+    judged = [negative_scores(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
+    benign = [scores for scores in judged if scores]
     wanted = [(pool.label, found) for pool, found in here if pool.label in BLOCKING[stage]]
     return joint_thresholds(benign, wanted, TARGETS[stage])[0]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from models.training.rows import STAGE_TOKENS, STAGES
+from models.training.rows import LABELS, STAGE_TOKENS, STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -145,19 +145,32 @@ class Shares:
     """Of the text of our own generators."""
     short: float | None = None
     """Of those of our own sources whose rows are short; None for the same as ``own``."""
-    answers: float | None = None
-    """Of sources whose rows are mostly answers, public and own; None for the same as other sources."""
+    learnt: float | None = None
+    """Of sources that are about what ``learn`` names, public and own; None for the same as other sources."""
+    learn: tuple[str, ...] = ()
+    """What labels are learnt of, as ``STAGE`` or ``STAGE:LABEL``."""
 
     def of(self, data: Prepared, source: int) -> float:
         """Return the share of one source of ``data``."""
-        if self.answers is not None and (data.stage[data.source == source] == STAGES.index("output")).mean() > 0.5:
-            return self.answers
+        if self.learnt is not None and self._about(data, source):
+            return self.learnt
         if not is_own(data.sources[source]):
             return self.public
         if self.short is None:
             return self.own
         lengths = np.diff(data.starts)[data.source == source]
         return self.short if len(lengths) and lengths.mean() <= SHORT_TOKENS else self.own
+
+    def _about(self, data: Prepared, source: int) -> bool:
+        """Return whether ``source`` is read at a stage that is learnt whole, or has what fires a label that is."""
+        rows = data.source == source
+        stages, labels = data.stage[rows], data.labels[rows]
+        for name in self.learn:
+            stage, _, label = name.partition(":")
+            here = stages == STAGES.index(stage)
+            if (labels[here, LABELS.index(label)] == 1).any() if label else here.mean() > 0.5:
+                return True
+        return False
 
 
 def plan_epoch(

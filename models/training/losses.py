@@ -13,26 +13,9 @@ from models.training.dataset import MASKED
 from models.training.rows import LABELS, STAGES, columns_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from models.training.encoder import GuardModel, Seen
-
-
-class Start(nn.Module):
-    """The layers and late heads that a run goes on from, as they were: what is frozen below them is not run twice."""
-
-    def __init__(self, model: GuardModel, frozen: int) -> None:
-        """Copy what of ``model`` lies above its ``frozen`` lowest layers."""
-        super().__init__()
-        self.frozen = frozen
-        self.layers, self.late = deepcopy(model.layers[frozen:]), deepcopy(model.late)
-        self.requires_grad_(False)  # noqa: FBT003  torch's own signature
-
-    def forward(self, seen: Seen) -> Tensor:
-        """Return the late logits [B, L] on top of the frozen layers' states in ``seen``."""
-        states = seen.after[self.frozen]
-        for layer in self.layers:
-            states = layer(states, seen.bias[:, None, None, :])
-        logits: Tensor = self.late(states, seen.bias, seen.mask)[0]
-        return logits
 
 
 def targets_of(labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -43,23 +26,70 @@ def targets_of(labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
     return labels.clamp(min=0).float() * (1.0 - 2.0 * smoothing) + smoothing, (labels != MASKED).float()
 
 
-def kept_targets(said: Tensor, stages: Tensor, targets: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Put what the start ``said``, logits [B, L], in place of the ``targets`` of prompts and documents.
-
-    ``stages`` [B] are indices into ``STAGES``; only labels that are read at a row's stage are known then.
-    """
-    read = torch.tensor([[label in columns_of(stage) for label in LABELS] for stage in STAGES], device=said.device)
-    kept = (stages != STAGES.index("output"))[:, None]
-    target, known = targets
-    return torch.where(kept, said.float().sigmoid(), target), torch.where(kept, read[stages].float(), known)
-
-
 def loss_of(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Mean binary cross-entropy over what is known; all three are [B, L]."""
+    return _summed(logits, target, known) / known.sum().clamp(min=1.0)
+
+
+def _summed(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     each = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
-    return (each * known).sum() / known.sum().clamp(min=1.0)
+    return (each * known).sum()
 
 
 def likeness_of(early: Tensor, late: Tensor) -> Tensor:
     """Mean cross-entropy of the early heads against what the late ones say, which teaches these nothing."""
     return functional.binary_cross_entropy_with_logits(early.float(), late.detach().float().sigmoid())
+
+
+def learnt_labels(names: Sequence[str]) -> Tensor:
+    """Return where ``names``, each ``STAGE`` or ``STAGE:LABEL``, have labels learnt: true or false, [S, L].
+
+    Raises ``RuntimeError`` for what is no stage, or no label of its stage.
+    """
+    made = torch.zeros(len(STAGES), len(LABELS), dtype=torch.bool)
+    for name in names:
+        stage, _, label = name.partition(":")
+        columns = columns_of(stage) if stage in STAGES else {}
+        if not columns or (label and label not in columns):
+            msg = f"--learn takes STAGE or STAGE:LABEL, and {name!r} is neither: stages are {', '.join(STAGES)}"
+            raise RuntimeError(msg)
+        made[STAGES.index(stage), [columns[label]] if label else list(columns.values())] = True
+    return made
+
+
+class Kept(nn.Module):
+    """The loss of a run that learns some labels and should leave the others as they were.
+
+    It keeps a copy of the layers and late heads the run goes on from; what is frozen below them is not run twice.
+    """
+
+    def __init__(self, model: GuardModel, frozen: int, learn: Sequence[str]) -> None:
+        """Copy what of ``model`` lies above its ``frozen`` lowest layers; ``learn`` is for ``learnt_labels``."""
+        super().__init__()
+        self.frozen = frozen
+        self.layers, self.late = deepcopy(model.layers[frozen:]), deepcopy(model.late)
+        self.requires_grad_(False)  # noqa: FBT003  torch's own signature
+        read = torch.tensor([[label in columns_of(stage) for label in LABELS] for stage in STAGES])
+        learnt = learnt_labels(learn)
+        self.learnt = nn.Buffer(learnt.float(), persistent=False)
+        self.kept = nn.Buffer((read & ~learnt).float(), persistent=False)
+
+    def said(self, seen: Seen) -> Tensor:
+        """Return the late logits [B, L] of the start on top of the frozen layers' states in ``seen``."""
+        states = seen.after[self.frozen]
+        for layer in self.layers:
+            states = layer(states, seen.bias[:, None, None, :])
+        logits: Tensor = self.late(states, seen.bias, seen.mask)[0]
+        return logits
+
+    def forward(self, logits: Tensor, seen: Seen, stages: Tensor, targets: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the mean loss of ``logits`` [B, L]: by ``targets`` where labels are learnt, else by what was said.
+
+        ``stages`` [B] are indices into ``STAGES``. What is kept is the logit and not the probability: thresholds lie
+        where that is flat, and scores would wander along there and across them. An eighth of the square has the slope
+        of the cross-entropy where neither is sure.
+        """
+        target, known = targets
+        known, kept = known * self.learnt[stages], self.kept[stages]
+        moved = (logits.float() - self.said(seen).float()).square() / 8
+        return (_summed(logits, target, known) + (moved * kept).sum()) / (known.sum() + kept.sum()).clamp(min=1.0)

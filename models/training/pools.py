@@ -27,8 +27,8 @@ _BESIDE = ("input", "output")
 _SET_BESIDE = ("taskmaster4", "promptscan_prompts")
 """Pools of harmless prompts that are also read beside the system texts of ``tensor_trust``."""
 _SAID = ("taskmaster4", "surge_toxicity")
-"""Collections whose harmless texts are answers, too: what people say, quietly and loudly, as no assistant of ``calib/``
-does. Those of the two others with toxic text are harsh talk about groups, left out of its label by a hair."""
+"""Collections whose harmless texts are prompts and answers: what people say, quietly and loudly, as no assistant of
+``calib/`` does. Those of the two others with toxic text are harsh talk about groups, no part of the label by a hair."""
 _WINDOW_CHARACTERS = 900
 """About what a window holds."""
 HELD_OUT_PER_SOURCE = 150
@@ -118,7 +118,10 @@ def pools(data: Path, seed: int, *, system_texts: bool = False) -> list[Pool]:
         toxic = [raw for raw in rows if raw["harm"]]
         made.extend(_pool(name, stage, "toxicity", toxic, seed) for stage in ("input", "output"))
         if name in _SAID:
-            made.append(_pool(name, "output", None, [raw for raw in rows if raw["harm"] == 0], seed))
+            harmless = [raw for raw in rows if raw["harm"] == 0]
+            made.append(_pool(name, "output", None, harmless, seed))
+            # Whether comments ask for anything is not said of them.
+            made.append(replace(_pool(name, "input", None, harmless, seed), negative_of=("toxicity",)))
     return made
 
 

@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from benchmarks.stats import auroc
 from models.training.dataset import MASKED, Batch, Prepared, Shares, collate, held_out_batches, plan_epoch
+from models.training.emoji import name_emoji
 from models.training.encoder import EncoderConfig, GuardModel, Seen, load, load_base
-from models.training.losses import Start, kept_targets, likeness_of, loss_of, targets_of
+from models.training.losses import Kept, likeness_of, loss_of, targets_of
 from models.training.rows import LABELS
 from models.training.soup import begun
 
@@ -66,13 +67,13 @@ class Recipe:
     """The same for those of our own sources whose rows are short, where it is another one."""
     frozen_layers: int = 0
     """Lowest layers that stay as they are, embeddings with them: for a short run that goes on from a trained model."""
-    answer_share: float | None = None
-    """The same for the sources of answers, public and own, where it is another one."""
+    learnt_share: float | None = None
+    """The same for the sources that are about what ``learn`` names, public and own, where it is another one."""
     early_only: bool = False
     """Train the early heads alone: of a mean of models they have lost what each learnt for its own encoder."""
-    answers_only: bool = False
-    """Learn answers by their labels, and of prompts and documents to say what the start says of them: a run that is
-    about answers leaves the rest as it was. Needs frozen layers, on top of which a copy of the start is kept."""
+    learn: tuple[str, ...] = ()
+    """What is learnt by labels, each ``STAGE`` or ``STAGE:LABEL``; everything, where none is named. All else keeps what
+    the start says of it. Needs frozen layers, on top of which a copy of the start is kept."""
 
 
 class Masters:
@@ -168,10 +169,8 @@ def train(
     final = out / "model.pt"
     if final.is_file():
         return final
-    if recipe.answers_only and not recipe.frozen_layers:
-        msg = (
-            "--answers-only keeps what the start says of prompts, on top of layers that stay: give --frozen-layers, too"
-        )
+    if recipe.learn and not recipe.frozen_layers:
+        msg = "--learn keeps what the start says of all else, on top of layers that stay: give --frozen-layers, too"
         raise RuntimeError(msg)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
@@ -184,6 +183,7 @@ def train(
     elif config is None:
         load_base(model)
     if config is None:
+        name_emoji(model.words.weight.data)
         # Only the stage tokens' rows would need to move; the word that stands for a stage is told by the layers above.
         model.words.requires_grad_(False)  # noqa: FBT003  torch's own signature
     if recipe.frozen_layers:
@@ -195,9 +195,9 @@ def train(
     # What is not trained goes out as it came in, not as the narrower type rounds it.
     kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     model = model.to(device, _compute_type(device)).train()
-    teacher = Start(model, recipe.frozen_layers) if recipe.answers_only else None
+    kept_loss = Kept(model, recipe.frozen_layers, recipe.learn).to(device) if recipe.learn else None
     masters = Masters(model, recipe)
-    _loop(model, teacher, masters, prepared, out / "checkpoint.pt")
+    _loop(model, kept_loss, masters, prepared, out / "checkpoint.pt")
     averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
     stored = {"model": averaged, "config": asdict(model.config), "legs": [*legs, asdict(recipe)]}
     torch.save(stored, final)
@@ -205,7 +205,7 @@ def train(
     return final
 
 
-def _loop(model: GuardModel, teacher: Start | None, masters: Masters, data: Prepared, checkpoint: Path) -> None:
+def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Prepared, checkpoint: Path) -> None:
     recipe, device = masters.recipe, next(model.parameters()).device
     done = 0
     if checkpoint.is_file():
@@ -213,7 +213,7 @@ def _loop(model: GuardModel, teacher: Start | None, masters: Masters, data: Prep
         masters.restore(stored["masters"])
         done = stored["step"]
     rng = np.random.default_rng(recipe.seed)
-    shares = Shares(recipe.share, recipe.own_share, recipe.short_share, recipe.answer_share)
+    shares = Shares(recipe.share, recipe.own_share, recipe.short_share, recipe.learnt_share, recipe.learn)
     plans = [
         plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, shares=shares)
         for _ in range(recipe.epochs)
@@ -231,10 +231,11 @@ def _loop(model: GuardModel, teacher: Start | None, masters: Masters, data: Prep
             batch = collate(data, rows, drop=recipe.token_drop, rng=np.random.default_rng((recipe.seed, step)))
             late, early, seen = _forward(model, batch, device)
             targets = targets_of(torch.from_numpy(batch.labels).to(device), recipe.smoothing)
-            if teacher is not None:
-                stages = torch.from_numpy(data.stage[batch.rows]).to(device).long()
-                targets = kept_targets(teacher(seen), stages, targets)
-            loss = loss_of(late, *targets) + recipe.early_factor * likeness_of(early, late)
+            if kept_loss is None:
+                loss = loss_of(late, *targets)
+            else:
+                loss = kept_loss(late, seen, torch.from_numpy(data.stage[batch.rows]).to(device).long(), targets)
+            loss = loss + recipe.early_factor * likeness_of(early, late)
             loss.backward()  # type: ignore[no-untyped-call]
             masters.step(_rate(step, total, recipe), step)
             running = 0.98 * running + 0.02 * loss.item() if running else loss.item()

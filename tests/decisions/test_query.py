@@ -249,6 +249,8 @@ def test_the_command_says_so_where_nothing_is_found(
 
 def test_the_command_finds_an_actor_by_the_name_the_guard_was_given(mixed: Written, run: Runner) -> None:
     assert run.alone("log", "query", mixed.path, "--actor-name", "ada", "--by", "actor") == 2
+    assert f"{mixed.place.key} is not there" in run.err
+    assert "actor_key=KEY" in run.err
     mixed.place.key.write_bytes(b"k" * 32)
     assert run.alone("log", "query", mixed.path, "--actor-name", "ada", "--by", "actor") == 0
     assert run.out.splitlines()[1].split() == [mixed.log().pseudonym("ada"), "50"]

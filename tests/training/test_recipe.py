@@ -35,7 +35,7 @@ from models.training.dataset import (
 )
 from models.training.encoder import EncoderConfig, GuardModel, _as_int8, load, mean_of
 from models.training.export import export, from_checkpoint
-from models.training.losses import kept_targets, loss_of, targets_of
+from models.training.losses import Kept, learnt_labels, loss_of, targets_of
 from models.training.pools import Pool
 from models.training.prepare import prepare
 from models.training.quantize import Variant, choose
@@ -456,13 +456,38 @@ def test_frozen_layers_stay_and_the_others_move(tmp_path: Path) -> None:
     assert any(name.startswith("layers.1") for name in moved)
 
 
-def test_prompts_and_documents_may_be_taught_what_the_start_says_of_them() -> None:
-    said = torch.linspace(-3, 3, 6).repeat(3, 1)
-    labels = torch.tensor([[1, 0, MASKED, MASKED, MASKED, MASKED], [0] + [MASKED] * 5, [MASKED] * 3 + [0, 1, 0]])
-    target, known = kept_targets(said, torch.tensor([0, 1, 2]), targets_of(labels, 0.0))
-    assert known.tolist() == [[1, 1, 1, 1, 0, 0], [1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1]]
-    torch.testing.assert_close(target[:2], said[:2].sigmoid())
-    assert target[2, 3:].tolist() == [0, 1, 0]
+def test_what_is_not_learnt_is_held_where_the_start_had_it() -> None:
+    torch.manual_seed(3)
+    model = GuardModel(SMOKE_CONFIG)
+    ids = torch.randint(5, 900, (3, 7))
+    seen = model.seen(ids, torch.ones_like(ids), torch.zeros_like(ids))
+    kept = Kept(model, 1, ("output", "input:toxicity"))
+    said = kept.said(seen)
+    torch.testing.assert_close(said, model.late(seen.after[-1], seen.bias, seen.mask)[0])
+    stages = torch.tensor([0, 1, 2])
+    labels = torch.tensor([[1, 0, MASKED, 1, MASKED, MASKED], [0] + [MASKED] * 5, [MASKED] * 3 + [0, 1, MASKED]])
+    targets = targets_of(labels, 0.0)
+    by_label = loss_of(said, targets[0], torch.tensor([[0, 0, 0, 1, 0, 0], [0] * 6, [0, 0, 0, 1, 1, 0]]).float())
+    # Three labels of the prompt and one of the document are kept, three are learnt.
+    torch.testing.assert_close(kept(said, seen, stages, targets), by_label * 3 / 7)
+    moved = said.clone()
+    moved[0, 0] += 2.0  # a kept label
+    moved[0, 4] += 9.0  # one that is not read of prompts
+    torch.testing.assert_close(kept(moved, seen, stages, targets), (by_label * 3 + 4 / 8) / 7)
+
+
+@pytest.mark.parametrize("name", ["answers", "tool:toxicity", "output:", ":toxicity"])
+def test_what_is_to_be_learnt_names_a_stage_or_a_label_of_it(name: str) -> None:
+    with pytest.raises(RuntimeError, match="--learn takes STAGE"):
+        learnt_labels((name,))
+
+
+def test_sources_about_what_is_learnt_have_a_share_of_their_own(tmp_path: Path) -> None:
+    data = prepare(None, tmp_path, seed=5, scale=0.004, held_out=0.3)
+    shares = Shares(0.1, 0.2, learnt=0.9, learn=("output", "input:toxicity"))
+    taken = {source: shares.of(data, at) for at, source in enumerate(data.sources) if (data.source == at).any()}
+    assert {taken[name] for name in ("gen_contrast_hate", "gen_contrast_hate_output", "gen_talk_daily")} == {0.9}
+    assert {taken[name] for name in ("gen_hard_benign", "gen_talk_daily_input")} <= {0.2}
 
 
 def test_a_run_that_is_about_answers_leaves_what_is_read_of_prompts(tmp_path: Path) -> None:
@@ -483,10 +508,10 @@ def test_a_run_that_is_about_answers_leaves_what_is_read_of_prompts(tmp_path: Pa
 
     for name in ("labels", "start"):
         (tmp_path / name).mkdir()
-    by_labels, by_start = moved(plain, "labels"), moved(replace(plain, answers_only=True), "start")
+    by_labels, by_start = moved(plain, "labels"), moved(replace(plain, learn=("output",)), "start")
     assert by_start < 0.5 * by_labels
     with pytest.raises(RuntimeError, match="--frozen-layers"):
-        moved(replace(plain, answers_only=True, frozen_layers=0), "none")
+        moved(replace(plain, learn=("output",), frozen_layers=0), "none")
 
 
 def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:

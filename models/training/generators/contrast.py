@@ -22,6 +22,8 @@ _KINDS = {
     "profane": 0.08,
     "moderation": 0.24,
     "talk": 0.18,
+    "emoji": 0.16,
+    "speech": 0.18,
     _ASKED: 0.07,
 }
 _LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5"})

@@ -36,6 +36,8 @@ _TRIPLES: Final = (
     "response_turns_c",
     "response_turns_d",
     "response_turns_d",
+    "response_plain_turns",
+    "response_plain_turns",
 )
 """Banks of lines ``prompt || unsafe || safe``; what stands twice is drawn twice as often."""
 _ABUSIVE: Final = "response_opinion"
