@@ -149,8 +149,8 @@ def _actor(options: Namespace) -> str | None:
     kept = Place(options.path).key
     if not kept.exists():
         msg = (
-            f"{kept} is not there, which --actor-name needs: nobody was named yet, or the log was given a key of its own; "
-            "then ask for --actor with what DecisionLog(PATH, actor_key=KEY).pseudonym(NAME) returns"
+            f"{kept} is not there, which --actor-name needs: nobody was named yet, or the log has a key of its own; then "
+            "ask for --actor with what DecisionLog(PATH, actor_key=KEY).pseudonym(NAME) returns"
         )
         raise InputError(msg)
     return DecisionLog(options.path, actor_key=read_file(kept)).pseudonym(options.actor_name)
