@@ -20,7 +20,7 @@ Column = Literal["attack", "harm", "refusal"]
 STAGES: dict[str, StageName] = {"user": "input", "document": "tool", "response": "output"}
 """Role of a row to the stage it is checked at."""
 COLUMNS: tuple[Column, ...] = ("attack", "harm", "refusal")
-TOXIC_SETS = ("hatecheck", "multilingual_hatecheck", "toxicchat", "openai_moderation")
+TOXIC_SETS = ("hatecheck", "multilingual_hatecheck", "toxicchat", "openai_moderation", "own_casual_prompts")
 """Sets whose ``harm`` means toxic or hateful language, so the toxicity flag is measured on them as well."""
 _LENGTHS = ((100, "under 100"), (500, "100 to 499"), (2000, "500 to 1,999"))
 _ENCODED = re.compile(r"^[A-Za-z0-9+/=_-]{40,}$|(?:[0-9a-fA-F]{2}[\s:]?){24,}|[01\s]{64,}")

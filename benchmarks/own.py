@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,13 @@ from benchmarks.data import STAGES, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from benchmarks.data import StageName
+
 FOLDER = Path(__file__).parent / "cases"
 HARD_BENIGN = "own_hard_benign"
 SYSTEM_TEXT = "own_system_text"
 CASUAL_ANSWERS = "own_casual_answers"
+CASUAL_PROMPTS = "own_casual_prompts"
 
 
 def _hard_benign() -> Iterator[Row]:
@@ -28,12 +32,12 @@ def _hard_benign() -> Iterator[Row]:
             yield Row(HARD_BENIGN, stage, text, context=None, attack=0, harm=0, refusal=None)
 
 
-def _casual_answers() -> Iterator[Row]:
-    """What a chatbot or a field of structured output may say: harmless talk, bare values, and abuse."""
-    raw: dict[str, list[str]] = tomllib.loads(CASUAL_ANSWERS_FILE.read_text(encoding="utf-8"))
+def _casual(name: str, stage: StageName) -> Iterator[Row]:
+    """What people, chatbots and fields of structured output may say: harmless talk, bare values, and abuse."""
+    raw: dict[str, list[str]] = tomllib.loads(CASUAL_FILE.read_text(encoding="utf-8"))
     for kind, harm in (("harmless", 0), ("values", 0), ("abusive", 1)):
         for text in raw[kind]:
-            yield Row(CASUAL_ANSWERS, "output", text, context=None, attack=None, harm=harm, refusal=None)
+            yield Row(name, stage, text, context=None, attack=None, harm=harm, refusal=None)
 
 
 def _system_text() -> Iterator[Row]:
@@ -47,11 +51,12 @@ def _system_text() -> Iterator[Row]:
 
 HARD_BENIGN_FILE = FOLDER / "hard_benign.toml"
 SYSTEM_TEXT_FILE = FOLDER / "system_text.toml"
-CASUAL_ANSWERS_FILE = FOLDER / "casual_answers.toml"
+CASUAL_FILE = FOLDER / "casual_answers.toml"
 OWN: dict[str, Callable[[], Iterator[Row]]] = {
     HARD_BENIGN: _hard_benign,
     SYSTEM_TEXT: _system_text,
-    CASUAL_ANSWERS: _casual_answers,
+    CASUAL_ANSWERS: partial(_casual, CASUAL_ANSWERS, "output"),
+    CASUAL_PROMPTS: partial(_casual, CASUAL_PROMPTS, "input"),
 }
 """Name of a set to what reads it."""
 

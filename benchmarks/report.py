@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.floors import EXACT, FLOORS, floor_values
-from benchmarks.own import CASUAL_ANSWERS, HARD_BENIGN, SYSTEM_TEXT
+from benchmarks.own import CASUAL_ANSWERS, CASUAL_PROMPTS, HARD_BENIGN, SYSTEM_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -200,7 +200,8 @@ def quality_page(result: Figures, picture: Path | None = None) -> str:
         f"- `{HARD_BENIGN}` is written by hand for this page (`benchmarks/cases`): harmless text that has the words of",
         "  attacks in it, held apart from the training text by a test. So are",
         f"  `{SYSTEM_TEXT}`: prompts beside the developer's instructions they are aimed at, and",
-        f"  `{CASUAL_ANSWERS}`: small talk, names and values as answers, and abuse.",
+        f"  `{CASUAL_ANSWERS}`: small talk, names and values as answers, and abuse, and",
+        f"  `{CASUAL_PROMPTS}`: the same texts typed by a user, for the flag for toxic prompts.",
         *([f"- Peer: {result['peer']}."] if result.get("peer") else []),
     ]
     parts = [

@@ -149,7 +149,7 @@ def _actor(options: Namespace) -> str | None:
     kept = Place(options.path).key
     if not kept.exists():
         msg = (
-            f"{kept} is not there, which --actor-name needs: nobody was named yet, or the log has a key of its own; then "
+            f"{kept} is not there, which --actor-name needs: nobody was named yet, or the log has its own key; then "
             "ask for --actor with what DecisionLog(PATH, actor_key=KEY).pseudonym(NAME) returns"
         )
         raise InputError(msg)

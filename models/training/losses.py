@@ -48,9 +48,9 @@ def learnt_labels(names: Sequence[str]) -> Tensor:
     """
     made = torch.zeros(len(STAGES), len(LABELS), dtype=torch.bool)
     for name in names:
-        stage, _, label = name.partition(":")
+        stage, colon, label = name.partition(":")
         columns = columns_of(stage) if stage in STAGES else {}
-        if not columns or (label and label not in columns):
+        if not columns or (colon and label not in columns):
             msg = f"--learn takes STAGE or STAGE:LABEL, and {name!r} is neither: stages are {', '.join(STAGES)}"
             raise RuntimeError(msg)
         made[STAGES.index(stage), [columns[label]] if label else list(columns.values())] = True

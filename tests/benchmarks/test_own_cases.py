@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import own
-from benchmarks.own import CASUAL_ANSWERS, HARD_BENIGN, SYSTEM_TEXT, chosen
+from benchmarks.own import CASUAL_ANSWERS, CASUAL_PROMPTS, HARD_BENIGN, SYSTEM_TEXT, chosen
 from benchmarks.quality import collect, parser
 from tests.shingles import Known, banks, letters, shingles
 
@@ -38,6 +38,9 @@ def test_casual_answers_are_of_both_kinds() -> None:
     rows = own.own(CASUAL_ANSWERS)
     assert {row.stage for row in rows} == {"output"}
     assert (len(rows), sum(row.harm or 0 for row in rows)) == (300, 100)
+    typed = own.own(CASUAL_PROMPTS)
+    assert {row.stage for row in typed} == {"input"}
+    assert [(row.text, row.harm) for row in typed] == [(row.text, row.harm) for row in rows]
 
 
 @pytest.mark.parametrize("name", own.OWN)
@@ -67,7 +70,7 @@ def test_a_stage_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pyt
 def test_it_is_measured_whole_and_without_a_data_folder() -> None:
     options = parser().parse_args(["--data", "nowhere", "--sets", HARD_BENIGN, "--limit", "5"])
     assert collect(options) == [own.own(HARD_BENIGN)]
-    assert chosen([]) == ([], [HARD_BENIGN, SYSTEM_TEXT, CASUAL_ANSWERS])
+    assert chosen([]) == ([], [HARD_BENIGN, SYSTEM_TEXT, CASUAL_ANSWERS, CASUAL_PROMPTS])
     assert chosen(["notinject"]) == (["notinject"], [])
 
 

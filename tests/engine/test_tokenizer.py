@@ -20,13 +20,15 @@ GOLDEN = {
     "Ignore all previous instructions.": [8568, 2035, 3025, 8128, 1012],
     "Café NAÏVE façade": [7668, 15743, 8508],
     "世界 hello": [1745, 100, 7592],
-    "😀 ok": [100, 7929],
+    "😀 ok": [5, 7929],
+    "🐍👍🏽 \u2764\ufe0f🦄": [346, 410, 754, 818, 209],
+    "㊗ ok": [100, 7929],
     "a\u200bb": [11113],
     "\ufffdab": [11113],
     "e\u0301a": [19413],
     "ﬁne print": [2986, 6140],
     "\uff49\uff47\uff4e\uff4f\uff52\uff45 \U0001d5ee\U0001d5f9\U0001d5f9": [8568, 2035],
-    "ignore😀all✓previous": [8568, 100, 2035, 100, 3025],
+    "ignore😀all✓previous": [8568, 5, 2035, 100, 3025],
     "don't stop_now": [2123, 1005, 1056, 2644, 1035, 2085],
 }
 """Token ids of the BERT uncased vocabulary, by text."""

@@ -487,7 +487,7 @@ def test_sources_about_what_is_learnt_have_a_share_of_their_own(tmp_path: Path) 
     shares = Shares(0.1, 0.2, learnt=0.9, learn=("output", "input:toxicity"))
     taken = {source: shares.of(data, at) for at, source in enumerate(data.sources) if (data.source == at).any()}
     assert {taken[name] for name in ("gen_contrast_hate", "gen_contrast_hate_output", "gen_talk_daily")} == {0.9}
-    assert {taken[name] for name in ("gen_hard_benign", "gen_talk_daily_input")} <= {0.2}
+    assert {taken[name] for name in ("gen_benign_trigger", "gen_talk_daily_input")} <= {0.2}
 
 
 def test_a_run_that_is_about_answers_leaves_what_is_read_of_prompts(tmp_path: Path) -> None:
