@@ -118,10 +118,10 @@ def pools(data: Path, seed: int, *, system_texts: bool = False) -> list[Pool]:
         toxic = [raw for raw in rows if raw["harm"]]
         made.extend(_pool(name, stage, "toxicity", toxic, seed) for stage in ("input", "output"))
         if name in _SAID:
-            harmless = [raw for raw in rows if raw["harm"] == 0]
-            made.append(_pool(name, "output", None, harmless, seed))
+            clean = [raw for raw in rows if raw["harm"] == 0]
+            made.append(_pool(name, "output", None, clean, seed))
             # Whether comments ask for anything is not said of them.
-            made.append(replace(_pool(name, "input", None, harmless, seed), negative_of=("toxicity",)))
+            made.append(replace(_pool(name, "input", None, clean, seed), negative_of=("toxicity",)))
     return made
 
 

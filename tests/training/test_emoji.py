@@ -21,7 +21,7 @@ def test_the_tokenizer_that_ships_knows_them_alone_glued_to_words_and_with_marks
     assert tokens == ["you", "are", "a", "\U0001f40d", "\U0001f40d", "\u2764", "\U0001f44d", "\U0001f3fd"]
     stored = json.loads(TOKENIZER.read_text(encoding="utf-8"))["model"]["vocab"]
     assert with_emoji(stored) == stored
-    assert all(coder.token_to_id(one) > max(STAGE_TOKENS.values()) for one in emoji())
+    assert all(stored[one] > max(STAGE_TOKENS.values()) for one in emoji())
 
 
 def test_words_keep_their_rows_and_stage_tokens_stay_free() -> None:
