@@ -133,7 +133,7 @@ class Arguments:
             del parameters[0]
         self.names_system = system is not None
         """Whether the parameters of the system text were named, and not found by their usual names."""
-        self._systems = () if system is None else _tuple(system)
+        self._systems = () if system is None else _names_in(system)
         if not all(isinstance(name, str) and name.isidentifier() for name in self._systems):
             msg = "system= takes the name of a parameter, not the text; a text of yours can be the parameter's default"
             raise DecorationError(msg)
@@ -141,7 +141,7 @@ class Arguments:
         if prompt is None:
             self._prompts = _obvious(parameters, function, {*_OTHER_NAMES, *self._systems}, needed=prompt_needed)
         else:
-            self._prompts = _tuple(prompt)
+            self._prompts = _names_in(prompt)
             if not self._prompts:
                 msg = "prompt= is empty; name at least one parameter"
                 raise DecorationError(msg)
@@ -149,17 +149,19 @@ class Arguments:
         self._keywords = next((p.name for p in parameters if p.kind is Parameter.VAR_KEYWORD), None)
         self._fixed = _fixed(function)
         names = {parameter.name for parameter in parameters}
-        for name in (*self._prompts, *self._systems, *((actor,) if actor else ())):
-            if name not in names and self._keywords is None and not (name in self._systems and name in self._fixed):
-                known = ", ".join(p.name for p in parameters) or "none"
-                msg = f"{_name(function)} has no parameter {name!r}; its parameters: {known}"
-                raise DecorationError(msg)
+        there = names | self._fixed.keys()
+        unknown = [name for name in (*self._prompts, actor) if name and name not in names]
+        unknown += [name for name in self._systems if name not in there]
+        if unknown and self._keywords is None:
+            known = ", ".join(p.name for p in parameters) or "none"
+            msg = f"{_name(function)} has no parameter {unknown[0]!r}; its parameters: {known}"
+            raise DecorationError(msg)
         if both := set(self._prompts).intersection(self._systems):
             msg = f"{', '.join(sorted(both))} cannot be the prompt and the system text: one is screened, one trusted"
             raise DecorationError(msg)
         if system is None:
-            there = [one for one in _SYSTEM_NAMES + _ALSO_SYSTEM if self._keywords or one in names | self._fixed.keys()]
-            self._systems = tuple(name for name in there if name not in (*self._prompts, actor))
+            usual = [name for name in _SYSTEM_NAMES + _ALSO_SYSTEM if self._keywords or name in there]
+            self._systems = tuple(name for name in usual if name not in (*self._prompts, actor))
 
     def read(
         self, args: tuple[object, ...], kwargs: dict[str, object]
@@ -203,7 +205,7 @@ class Arguments:
         raise InputError(msg)
 
 
-def _tuple(names: str | Sequence[str]) -> tuple[str, ...]:
+def _names_in(names: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
 
 
