@@ -90,7 +90,7 @@ def guarded(
             behind ``**kwargs`` may be given. Other parameters are not screened.
         system: The parameter (or parameters) that carry the system text, beside that of messages: a string, a text
             block or message, a list of these, or what has them as its ``system_instruction``. Without it they are found
-            by their usual names (``docs/screens.md``), and what holds no text there is taken for something else;
+            by their usual names (``docs/applications.md``), and what holds no text there is taken for something else;
             ``()`` says that there are none.
         input: Whether to screen the prompt; see ``guardsdk.extract.prompt_passages`` for what is read of it.
         output: Whether to screen the response, with the prompt as context; see ``guardsdk.extract.ResponseText``.
