@@ -44,6 +44,7 @@ def guarded(
     guard: Guard | None = None,
     policy: Policy | str | Path | None = None,
     prompt: str | Sequence[str] | None = None,
+    system: str | Sequence[str] | None = None,
     input: bool = True,
     output: bool = True,
     on_block: object = "raise",
@@ -61,6 +62,7 @@ def guarded(
     guard: Guard | None = None,
     policy: Policy | str | Path | None = None,
     prompt: str | Sequence[str] | None = None,
+    system: str | Sequence[str] | None = None,
     input: bool = True,  # noqa: A002  the word for the stage
     output: bool = True,
     on_block: object = "raise",
@@ -85,7 +87,11 @@ def guarded(
         policy: A policy, the path of its file or the name of a preset, for a guard of its own.
         prompt: The parameter (or parameters) that carry the prompt: a string, messages, or what ``extract_prompt``
             takes. Without it the parameter is found by its usual name, its type, or for being the only one. A name
-            behind ``**kwargs`` may be given. Other parameters are not looked at.
+            behind ``**kwargs`` may be given. Other parameters are not screened.
+        system: The parameter (or parameters) that carry the system text, beside that of messages: a string, a text
+            block or message, a list of these, or what has them as its ``system_instruction``. Without it they are found
+            by their usual names (``docs/applications.md``), and what holds no text there is taken for something else;
+            ``()`` says that there are none.
         input: Whether to screen the prompt; see ``guardsdk.extract.prompt_passages`` for what is read of it.
         output: Whether to screen the response, with the prompt as context; see ``guardsdk.extract.ResponseText``.
             Models, dataclasses and dictionaries of yours are read whole (``docs/coverage.md``).
@@ -102,12 +108,13 @@ def guarded(
         actor: The name of the parameter that says on whose behalf the call is made, as for ``Guard.check``.
 
     Raises:
-        DecorationError: At decoration: the callable or its prompt parameter cannot be told, or options contradict.
+        DecorationError: At decoration: the callable or its prompt parameter cannot be told, a parameter that was named
+            does not exist, or options contradict.
         PolicyError: At decoration: ``policy`` cannot be read.
         Blocked: From the call: the policy blocks the prompt or the response.
         CheckFailedError: From the call: it could not be checked, and the policy's ``on_error`` blocks. ``on_block``
             does not apply: a broken guard must not look like a refused prompt.
-        InputTypeError: From the call: the prompt or the response is of a type that cannot be read.
+        InputTypeError: From the call: the prompt, the response or a named system text is of a type that cannot be read.
         InputError: From the call: the messages of the prompt were changed by others while they were checked.
     """
     from guardsdk.calling.checking import Checker
@@ -135,7 +142,12 @@ def guarded(
             checker=checker,
             kind=kind_of(inner),
             arguments=Arguments(
-                inner, prompt=prompt, actor=actor, prompt_needed=input, skip_first=isinstance(target, classmethod)
+                inner,
+                prompt=prompt,
+                system=system,
+                actor=actor,
+                prompt_needed=input,
+                skip_first=isinstance(target, classmethod),
             ),
             screen_input=input,
             screen_output=output,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Iterable
 from enum import Enum, auto
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from guardsdk.errors import DecorationError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
 _PROMPT_NAMES = frozenset(
     {
@@ -36,6 +37,9 @@ _PROMPT_NAMES = frozenset(
         "utterance",
     }
 )
+_SYSTEM_NAMES = ("system", "system_prompt", "system_message", "system_instruction", "system_instructions")
+_ALSO_SYSTEM = ("instructions", "config")
+"""Names under which the system text may stand, and the prompt too where no other parameter can be it."""
 # Text that developers write or that only labels a call: never taken for the prompt unless named as it.
 _OTHER_NAMES = frozenset(
     {
@@ -47,13 +51,11 @@ _OTHER_NAMES = frozenset(
         "model_name",
         "role",
         "session_id",
-        "system",
-        "system_message",
-        "system_prompt",
         "tenant",
         "thread_id",
         "user",
         "user_id",
+        *_SYSTEM_NAMES,
     }
 )
 _NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_ONLY)
@@ -104,21 +106,22 @@ def needs_await(function: object) -> bool:
 
 
 class Arguments:
-    """Finds the prompt and the actor among the arguments of a call."""
+    """Finds the prompt, the system text and the actor among the arguments of a call."""
 
     def __init__(
         self,
         function: Callable[..., object],
         *,
         prompt: str | Sequence[str] | None,
+        system: str | Sequence[str] | None,
         actor: str | None,
         prompt_needed: bool,
         skip_first: bool = False,
     ) -> None:
         """Read the signature of ``function`` and settle which parameters to look at.
 
-        Raises ``DecorationError`` where the signature cannot be read, a named parameter does not exist, or no
-        parameter is named and there is not exactly one that must be the prompt.
+        Raises ``DecorationError`` where the signature cannot be read, a named parameter does not exist or is named
+        as two things, or no parameter is named and there is not exactly one that must be the prompt.
         """
         try:
             self.signature = inspect.signature(function)
@@ -128,25 +131,42 @@ class Arguments:
         parameters = list(self.signature.parameters.values())
         if parameters and (skip_first or parameters[0].name in ("self", "cls")):
             del parameters[0]
+        self.names_system = system is not None
+        """Whether the parameters of the system text were named, and not found by their usual names."""
+        self._systems = () if system is None else _names_in(system)
+        if not all(isinstance(name, str) and name.isidentifier() for name in self._systems):
+            msg = "system= takes the name of a parameter, not the text; a text of yours can be the parameter's default"
+            raise DecorationError(msg)
         self._prompts: tuple[str, ...]
         if prompt is None:
-            self._prompts = _obvious(parameters, function, needed=prompt_needed)
+            self._prompts = _obvious(parameters, function, {*_OTHER_NAMES, *self._systems}, needed=prompt_needed)
         else:
-            self._prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+            self._prompts = _names_in(prompt)
             if not self._prompts:
                 msg = "prompt= is empty; name at least one parameter"
                 raise DecorationError(msg)
         self._actor = actor
         self._keywords = next((p.name for p in parameters if p.kind is Parameter.VAR_KEYWORD), None)
+        self._fixed = _fixed(function)
         names = {parameter.name for parameter in parameters}
-        for name in (*self._prompts, *((actor,) if actor else ())):
-            if name not in names and self._keywords is None:
-                known = ", ".join(p.name for p in parameters) or "none"
-                msg = f"{_name(function)} has no parameter {name!r}; its parameters: {known}"
-                raise DecorationError(msg)
+        there = names | self._fixed.keys()
+        unknown = [name for name in (*self._prompts, actor) if name and name not in names]
+        unknown += [name for name in self._systems if name not in there]
+        if unknown and self._keywords is None:
+            known = ", ".join(p.name for p in parameters) or "none"
+            msg = f"{_name(function)} has no parameter {unknown[0]!r}; its parameters: {known}"
+            raise DecorationError(msg)
+        if both := set(self._prompts).intersection(self._systems):
+            msg = f"{', '.join(sorted(both))} cannot be the prompt and the system text: one is screened, one trusted"
+            raise DecorationError(msg)
+        if system is None:
+            usual = [name for name in _SYSTEM_NAMES + _ALSO_SYSTEM if self._keywords or name in there]
+            self._systems = tuple(name for name in usual if name not in (*self._prompts, actor))
 
-    def read(self, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[list[object], str | None]:
-        """Return the prompt values and the actor of one call, defaults included.
+    def read(
+        self, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> tuple[list[object], dict[str, object], str | None]:
+        """Return the prompt values, what may hold the system text by its name, and the actor; defaults included.
 
         Raises ``TypeError`` as the call itself would, and ``InputError`` where a prompt behind ``**kwargs`` is absent.
         """
@@ -154,7 +174,10 @@ class Arguments:
         bound.apply_defaults()
         actor = None if self._actor is None else self._value(bound.arguments, self._actor)
         values = [self._value(bound.arguments, name) for name in self._prompts]
-        return values, None if actor is None else str(actor)
+        extra = bound.arguments[self._keywords] if self._keywords is not None else {}
+        given = {**self._fixed, **extra, **bound.arguments}
+        systems = {name: given[name] for name in self._systems if name in given}
+        return values, systems, None if actor is None else str(actor)
 
     def replaced(
         self, args: tuple[object, ...], kwargs: dict[str, object], values: Sequence[object]
@@ -182,10 +205,21 @@ class Arguments:
         raise InputError(msg)
 
 
-def _obvious(parameters: list[Parameter], function: object, *, needed: bool) -> tuple[str, ...]:
+def _names_in(names: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
+
+
+def _fixed(function: object) -> dict[str, object]:
+    """Return what a partial gives by itself: its signature does not show all of it."""
+    if not isinstance(function, functools.partial):
+        return {}
+    return {**inspect.signature(function.func).bind_partial(*function.args).arguments, **function.keywords}
+
+
+def _obvious(parameters: list[Parameter], function: object, others: Container[str], *, needed: bool) -> tuple[str, ...]:
     """Return the name of the one parameter that must be the prompt: by name, by type, or for want of another."""
-    named = [p.name for p in parameters if p.name.lower() in _PROMPT_NAMES]
-    possible = [p for p in parameters if p.kind in _NAMED and p.name not in _OTHER_NAMES]
+    named = [p.name for p in parameters if p.name.lower() in _PROMPT_NAMES and p.name not in others]
+    possible = [p for p in parameters if p.kind in _NAMED and p.name not in others]
     annotated = all(p.annotation is not Parameter.empty for p in possible)
     texts = [p.name for p in possible if p.annotation in (str, "str")]
     if len(named) == 1:

@@ -12,8 +12,9 @@ from guardsdk.calling.handling import Handling, Instead, Judged, leading
 from guardsdk.calling.revising import with_turn
 from guardsdk.calling.steps import Invoke, ask, work
 from guardsdk.errors import InputError, InputTypeError
-from guardsdk.extract import ResponseText, context_of, system_of
+from guardsdk.extract import ResponseText, context_of, system_of, system_passages
 from guardsdk.extract.rewrite import rewrite
+from guardsdk.extract.shapes import field
 from guardsdk.policy.actions import Revise
 from guardsdk.streaming.following import follow
 from guardsdk.streaming.held import Rules
@@ -45,11 +46,18 @@ class Prompt:
     values: tuple[object, ...]
     passages: Sequence[Passage]
     actor: str | None
+    system: Sequence[Passage] = ()
+    """The developer's instructions that came as a parameter of their own, beside those among the passages."""
     context: str | None = None
 
     def judge(self) -> Judged:
         """Check every passage at its stage."""
-        return self.checker.judge(self.passages, self.actor)
+        return self.checker.judge([*self.system, *self.passages], self.actor)
+
+    @property
+    def around(self) -> Surroundings:
+        """What the answer is read beside."""
+        return Surroundings(context_of(self.passages), system_of([*self.system, *self.passages]))
 
     def changed(self, find: Find) -> Prompt:
         """Return the prompt with other texts in it, read anew."""
@@ -105,18 +113,20 @@ class Call:
     """One call. When it is over, every value that was cut out of its prompt is forgotten."""
 
     def __init__(self, plan: Plan, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
-        """Read the prompt; ``InputTypeError`` where it is to be screened and cannot be read."""
+        """Read the prompt; ``InputTypeError`` where it is to be screened, or a system text is named, and unreadable."""
         self.args = args
         self.kwargs = kwargs
         self.vault = Vault()
         self._plan = plan
-        values, self._actor = plan.arguments.read(args, kwargs)
+        values, given, self._actor = plan.arguments.read(args, kwargs)
+        named = plan.arguments.names_system
+        system = [one for name, value in given.items() for one in _system_text(name, value, named=named)]
         passages: list[Passage] = []
         for value in values:
             # Unscreened prompts still serve as context, as far as they can be read.
             with contextlib.nullcontext() if plan.screen_input else contextlib.suppress(InputTypeError):
                 passages += plan.checker.passages(value)
-        self._prompt = Prompt(plan.checker, tuple(values), passages, self._actor)
+        self._prompt = Prompt(plan.checker, tuple(values), passages, self._actor, system)
 
     def answer(self) -> Steps[Any]:
         """End with what the guarded callable gave, as far as it may come out, or with ``Instead``."""
@@ -165,7 +175,7 @@ class Call:
 
         Where a principle asks for another answer, the generator is called again as long as nothing has come out.
         """
-        around = self._around
+        around = self._prompt.around
         markers = Markers()
         rules = Rules(
             policy=self._policy,
@@ -205,11 +215,7 @@ class Call:
         return self._plan.arguments.replaced(self.args, self.kwargs, values)
 
     def _response(self, value: Any) -> Response:  # noqa: ANN401  whatever the callable gives
-        return Response(self._plan.checker, value, self._plan.extract_response, self._around, self._actor)
-
-    @property
-    def _around(self) -> Surroundings:
-        return Surroundings(context_of(self._prompt.passages), system_of(self._prompt.passages))
+        return Response(self._plan.checker, value, self._plan.extract_response, self._prompt.around, self._actor)
 
     def _restored(self, value: Any) -> Any:  # noqa: ANN401  of the type of the value
         return rewrite(value, self.vault.found) if len(self.vault) else value
@@ -220,3 +226,19 @@ class Call:
     @property
     def _policy(self) -> Policy:
         return self._plan.checker.guard.policy
+
+
+def _system_text(name: str, value: object, *, named: bool) -> list[Passage]:
+    """Return the developer's instructions in the argument ``name``.
+
+    Found by its name it may be something else; ``InputTypeError`` where it was ``named`` as that and holds no text.
+    """
+    inside = field(value, "system_instruction")
+    if inside is not None or (name == "config" and not named):
+        value = inside
+    found = system_passages(value)
+    if found or not named or not value:
+        return found
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    msg = f"no system text can be read from the {kind} in {name!r}; give a string, a text block or a list of them"
+    raise InputTypeError(msg)

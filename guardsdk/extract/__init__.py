@@ -7,7 +7,7 @@ content.
 
 from __future__ import annotations
 
-from guardsdk.extract.prompts import Passage, context_of, prompt_passages, system_of, tool_passages
+from guardsdk.extract.prompts import Passage, context_of, prompt_passages, system_of, system_passages, tool_passages
 from guardsdk.extract.responses import ResponseText
 
-__all__ = ["Passage", "ResponseText", "context_of", "prompt_passages", "system_of", "tool_passages"]
+__all__ = ["Passage", "ResponseText", "context_of", "prompt_passages", "system_of", "system_passages", "tool_passages"]

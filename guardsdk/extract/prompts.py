@@ -100,6 +100,15 @@ def system_of(passages: Sequence[Passage]) -> str | None:
     return "\n".join(passage.text for passage in passages if passage.stage is None) or None
 
 
+def system_passages(value: object) -> list[Passage]:
+    """Return the developer's instructions in what is no prompt, as passages without a stage; none where it has no text.
+
+    Understood: a string; a text block or part; a message or what has ``parts``; lists of these. As in system messages
+    only the text parts are read.
+    """
+    return [Passage(text, None) for item in (value if is_list(value) else (value,)) for text in _instructions(item)]
+
+
 def tool_passages(value: object) -> list[Passage]:
     """Return the texts in the result of a tool: a message, plain data of any nesting, else what ``str`` makes of it.
 
@@ -110,6 +119,13 @@ def tool_passages(value: object) -> list[Passage]:
         with placed("the result of a tool"):
             return list(message_passages(value)) or [Passage("", Stage.TOOL)]
     return [Passage("\n".join(leaves(value)), Stage.TOOL)]
+
+
+def _instructions(item: object) -> list[str]:
+    if isinstance(item, str):
+        return [item]
+    said = (words(field(item, name)) for name in ("text", "content", "parts"))
+    return next((texts for texts in said if texts), [])
 
 
 def _prompt(value: object, walk: Walk) -> Iterator[Passage]:
