@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
 
 from guardsdk.cli.csv_rows import csv_rows
+from guardsdk.cli.terminal import counted
 from guardsdk.errors import InputError
 from guardsdk.verdict import Stage
 
@@ -69,6 +70,11 @@ class Line:
     problem: str | None = None
     """What is wrong with the line; says nothing of its content."""
 
+    @property
+    def blank(self) -> bool:
+        """Whether its text has no visible character: a scan tells so, for others it is what a blank line is."""
+        return self.problem is None and not self.text.strip()
+
 
 @dataclass(slots=True)
 class Unread:
@@ -78,20 +84,20 @@ class Unread:
     first: Line | None = None
 
     def sift(self, batch: Sequence[Line]) -> list[Line]:
-        """Return the lines of ``batch`` that hold a text, and count the others."""
+        """Return the lines of ``batch`` that hold a text, pass over those whose text is blank, and count the others."""
         for line in batch:
             if line.problem is not None:
                 self.count += 1
                 self.first = self.first or line
-        return [line for line in batch if line.problem is None]
+        return [line for line in batch if line.problem is None and not line.blank]
 
     def told(self, name: str) -> str:
         """Say of the file ``name`` what was left out, and why the first was; empty where nothing was."""
         if self.first is None:
             return ""
-        lines = "1 line holds" if self.count == 1 else f"{self.count} lines hold"
-        first = "" if self.count == 1 else "the first, "
-        return f"{name}: {lines} no text: {first}line {self.first.number}: {self.first.problem}"
+        holds, first = ("holds", "") if self.count == 1 else ("hold", "the first, ")
+        why = f"{first}line {self.first.number}: {self.first.problem}"
+        return f"{name}: {counted(self.count, 'line')} {holds} no text: {why}"
 
 
 def layout_of(options: Namespace, name: str) -> Layout:
