@@ -10,10 +10,10 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Final, Literal
 
-from guardsdk.cli.csv_rows import csv_rows
 from guardsdk.cli.terminal import counted
+from guardsdk.csv_rows import LONGEST_LINE, csv_rows
 from guardsdk.errors import InputError
 from guardsdk.verdict import Stage
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import ExitStack
+
+    from guardsdk.csv_rows import Readable
 
 Format = Literal["jsonl", "csv", "txt"]
 _FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".txt": "txt"}
@@ -30,16 +32,6 @@ _BATCH_CHARS: Final = 4_000_000
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]{,39}", re.ASCII)
 _NAMES: Final = 8
 """Fields of a line that are named where the one asked for is not there."""
-
-LONGEST_LINE: Final = 64 * 1024 * 1024
-"""Bytes of a line that are read; a longer one is a bad line, so that no file can fill the memory."""
-
-
-class Readable(Protocol):
-    """What is read line by line."""
-
-    def readline(self, limit: int, /) -> bytes:
-        """Return the next line, at most ``limit`` bytes of it; nothing at the end."""
 
 
 @dataclass(frozen=True, slots=True)
