@@ -162,17 +162,23 @@ def last_record(descriptor: int, path: Path) -> tuple[Line | None, int]:
     """Return what ``last_line`` does of the open file at ``path``. Raises ``DecisionLogError`` where it is no log's."""
     size = os.fstat(descriptor).st_size
     line, end = last_line(descriptor, size)
-    if line is None and size and not _torn_opening(descriptor):
+    if line is None and size and not torn_opening(_start(descriptor)):
         msg = f"{path} holds something else than records of a log, and was left as it is: name another"
         raise DecisionLogError(msg)
     return line, end
 
 
-def _torn_opening(descriptor: int) -> bool:
-    """Whether a file without a whole record is what a killed writer leaves of its first: the rest would be lost."""
+def _start(descriptor: int) -> bytes:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    found = os.read(descriptor, _OPENING_BYTES)
-    if len(found) == _OPENING_BYTES or b"\n" in found:
+    return os.read(descriptor, _OPENING_BYTES)
+
+
+def torn_opening(found: bytes) -> bool:
+    """Whether the start of a file without a whole record is what a killed writer leaves of its first.
+
+    Of anything else the rest would be lost.
+    """
+    if len(found) >= _OPENING_BYTES or b"\n" in found:
         return False
     return not found.strip(b"\0") or found.startswith(RECORD) or RECORD.startswith(found)  # zeros: a power cut
 

@@ -217,6 +217,14 @@ def test_where_there_is_no_log_that_is_an_error(tmp_path: Path) -> None:
         verify(tmp_path / "none" / "decisions.jsonl")
 
 
+@pytest.mark.parametrize("content", [b"notes", b"notes\nof mine", b"x" * 5000])
+def test_what_is_no_log_is_not_sound(written: Written, content: bytes) -> None:
+    written.path.write_bytes(content)
+    broken = verify(written.path).broken
+    assert broken is not None
+    assert (broken.line, broken.reason) == (1, "not a record: the line was changed")
+
+
 def test_a_log_is_followed_while_it_is_written_to(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     log = written.fill(30, max_bytes=8 * 1024)
     read = raw_lines
