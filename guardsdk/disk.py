@@ -74,7 +74,8 @@ def whole_file(path: str | Path, *, private: bool = False) -> Iterator[BinaryIO]
         if descriptor is not None:
             _put(beside, target, mode, there=before is not None)
     except OSError as error:
-        if error.filename not in {None, path, str(path), str(beside), str(target)}:
+        ours = error.errno is None  # says in its own words what is wrong, and not with this file
+        if ours or error.filename not in {None, path, str(path), str(beside), str(target)}:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:

@@ -22,6 +22,7 @@ FLOORS = {
     "belonging": 0,
     "beside": 0,
     "disk": 0,
+    "csv_rows": 0,
     "settings": 0,
     "surroundings": 0,
     "limits": 0,

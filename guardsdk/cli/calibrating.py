@@ -17,7 +17,7 @@ from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines, require_once, size_of
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, progress, say_all, say_json, table
+from guardsdk.cli.terminal import complain, counted, progress, say_all, say_json, table
 from guardsdk.disk import read_file, require_apart, write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
@@ -252,4 +252,4 @@ def _told(tuning: Tuning) -> Iterator[str]:
     if tuning.found_before is not None and tuning.found_after is not None:
         yield f"found by any: {told(tuning.found_before)} before, {told(tuning.found_after)} after"
     if tuning.unchecked:
-        yield f"{tuning.unchecked} texts could not be checked to their end and do not count"
+        yield f"left out: {counted(tuning.unchecked, 'text')} that could not be checked to the end"

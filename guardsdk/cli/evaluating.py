@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from guardsdk.cli.arguments import above_zero, command, guard_options, natural, not_negative, positive, progress_option
 from guardsdk.cli.comparing import COMPARED, compare_options
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, progress, say, say_all, table
+from guardsdk.cli.terminal import complain, counted, progress, say, say_all, table
 from guardsdk.disk import require_apart
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.answers import Answers
@@ -256,7 +256,7 @@ class _Told:
         if head.judge is not None and not head.judge.figures:
             complain("nobody has measured how often this judge is right: rates of this run cannot be corrected for it")
         for reason, number in self._reasons.most_common(3):
-            complain(f"{number} cases without a result: {reason}")
+            complain(f"{counted(number, 'case')} without a result: {reason}")
         return Exit.UNCHECKED if totals["errors"] == totals["cases"] else Exit.DONE
 
     def _count(self, result: CaseResult) -> None:

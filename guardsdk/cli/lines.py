@@ -10,9 +10,10 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Final, Literal
 
-from guardsdk.cli.csv_rows import csv_rows
+from guardsdk.cli.terminal import counted
+from guardsdk.csv_rows import LONGEST_LINE, csv_rows
 from guardsdk.errors import InputError
 from guardsdk.verdict import Stage
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import ExitStack
+
+    from guardsdk.csv_rows import Readable
 
 Format = Literal["jsonl", "csv", "txt"]
 _FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".txt": "txt"}
@@ -29,16 +32,6 @@ _BATCH_CHARS: Final = 4_000_000
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]{,39}", re.ASCII)
 _NAMES: Final = 8
 """Fields of a line that are named where the one asked for is not there."""
-
-LONGEST_LINE: Final = 64 * 1024 * 1024
-"""Bytes of a line that are read; a longer one is a bad line, so that no file can fill the memory."""
-
-
-class Readable(Protocol):
-    """What is read line by line."""
-
-    def readline(self, limit: int, /) -> bytes:
-        """Return the next line, at most ``limit`` bytes of it; nothing at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +62,11 @@ class Line:
     problem: str | None = None
     """What is wrong with the line; says nothing of its content."""
 
+    @property
+    def blank(self) -> bool:
+        """Whether its text has no visible character: a scan tells so, for others it is what a blank line is."""
+        return self.problem is None and not self.text.strip()
+
 
 @dataclass(slots=True)
 class Unread:
@@ -78,20 +76,20 @@ class Unread:
     first: Line | None = None
 
     def sift(self, batch: Sequence[Line]) -> list[Line]:
-        """Return the lines of ``batch`` that hold a text, and count the others."""
+        """Return the lines of ``batch`` that hold a text, pass over those whose text is blank, and count the others."""
         for line in batch:
             if line.problem is not None:
                 self.count += 1
                 self.first = self.first or line
-        return [line for line in batch if line.problem is None]
+        return [line for line in batch if line.problem is None and not line.blank]
 
     def told(self, name: str) -> str:
         """Say of the file ``name`` what was left out, and why the first was; empty where nothing was."""
         if self.first is None:
             return ""
-        lines = "1 line holds" if self.count == 1 else f"{self.count} lines hold"
-        first = "" if self.count == 1 else "the first, "
-        return f"{name}: {lines} no text: {first}line {self.first.number}: {self.first.problem}"
+        holds, first = ("holds", "") if self.count == 1 else ("hold", "the first, ")
+        why = f"{first}line {self.first.number}: {self.first.problem}"
+        return f"{name}: {counted(self.count, 'line')} {holds} no text: {why}"
 
 
 def layout_of(options: Namespace, name: str) -> Layout:

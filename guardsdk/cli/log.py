@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import DONE, command, key_in, moment
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say, say_all, say_json, table
+from guardsdk.cli.terminal import complain, counted, say, say_all, say_json, table
 from guardsdk.decisions.export import to_csv
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.log import DecisionLog
@@ -120,10 +120,10 @@ def _query(options: Namespace) -> Exit:
             text = TextIOWrapper(stream, encoding="utf-8", newline="")
             found = to_csv(records(options.path, query), text)
             text.detach()  # flushes it, and leaves the file to its owner
-        complain(f"{found} decisions written to {options.csv}")
+        complain(f"{counted(found, 'decision')} written to {options.csv}")
     elif options.parquet is not None:
         found = to_parquet(records(options.path, query), options.parquet)
-        complain(f"{found} decisions written to {options.parquet}")
+        complain(f"{counted(found, 'decision')} written to {options.parquet}")
     else:
         for found, record in enumerate(records(options.path, query), 1):  # noqa: B007  counted
             say(json.dumps(record))

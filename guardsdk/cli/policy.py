@@ -11,7 +11,7 @@ from guardsdk.cli.arguments import command, model_option
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.policy_runs import policy_argument, run_options
 from guardsdk.cli.policy_teach import teach_options
-from guardsdk.cli.terminal import complain, say, say_all, say_json, table
+from guardsdk.cli.terminal import complain, counted, say, say_all, say_json, table
 from guardsdk.disk import write_file
 from guardsdk.errors import InputError, PolicyError
 from guardsdk.guard import Guard
@@ -182,7 +182,7 @@ def _lint(options: Namespace) -> Exit:
     else:
         say_all(map(str, problems))
         counts = Counter(one.level for one in problems)
-        told = (f"{counts[level]} {level.value}{'' if counts[level] == 1 else 's'}" for level in Level)
+        told = (counted(counts[level], level.value) for level in Level)
         say(f"{policy.name} {policy.version}: {', '.join(told)}")
     counting = (Level.ERROR, Level.WARNING) if options.strict else (Level.ERROR,)
     return Exit.NOT_SO if worst(problems) in counting else Exit.DONE

@@ -17,7 +17,7 @@ from guardsdk.cli.arguments import (
 )
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say_all, say_json, table
+from guardsdk.cli.terminal import complain, counted, say_all, say_json, table
 from guardsdk.disk import require_apart, write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
@@ -258,7 +258,8 @@ def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any
     if unread.count:
         complain(unread.told(options.file))
     if unchecked or not texts:
-        complain(f"{unchecked} of {texts} texts could not be checked" if texts else f"{options.file} holds no text")
+        told = f"{unchecked} of {counted(texts, 'text')} could not be checked"
+        complain(told if texts else f"{options.file} holds no text")
     if unread.count or unchecked or not texts:
         return {"summary": summary, "changed": rows}, Exit.UNCHECKED
     return {"summary": summary, "changed": rows}, Exit.NOT_SO if rows else Exit.DONE
@@ -294,6 +295,6 @@ def _changed(rows: Sequence[dict[str, Any]], summary: dict[str, int]) -> Iterato
         )
         yield ""
     yield (
-        f"{summary['texts']} texts: {summary['changed']} decided otherwise, "
+        f"{counted(summary['texts'], 'text')}: {summary['changed']} decided otherwise, "
         f"{summary['newly_held_back']} newly held back, {summary['newly_let_pass']} newly let pass"
     )

@@ -122,5 +122,6 @@ def _texts(name: str, options: Namespace) -> list[str]:
             if line.problem is not None:
                 msg = f"{name}:{line.number}: {line.problem}"
                 raise InputError(msg)
-            found[line.text] = None
+            if not line.blank:
+                found[line.text] = None
     return list(found)

@@ -16,7 +16,7 @@ from guardsdk.calibration.witness import Evidence, evidence
 from guardsdk.cli.arguments import command, positive
 from guardsdk.cli.lines import standard_input
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say, say_all, say_json
+from guardsdk.cli.terminal import complain, counted, say, say_all, say_json
 from guardsdk.decisions.entry import timestamp
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.marks import Mark, Said, add_marks, marked, marks_of, marks_path
@@ -97,7 +97,7 @@ def _mark(options: Namespace) -> Exit:
         _ask(options)
     marks = marks_of(options.log)
     wrong = sum(mark.said == "wrong" for mark in marks.values())
-    complain(f"{len(marks)} decisions marked in {marks_path(options.log)}, {wrong} of them wrong")
+    complain(f"{counted(len(marks), 'decision')} marked in {marks_path(options.log)}, {wrong} of them wrong")
     return Exit.DONE
 
 
@@ -161,7 +161,7 @@ def _marked(log: Path) -> dict[int, Said]:
     found = found_at(log, list(marks))
     said = {number: marked(record, marks) for number, record in found.items()}
     if lost := len(marks) - sum(one is not None for one in said.values()):
-        complain(f"{lost} marks are of decisions that are not in the log any more")
+        complain(f"left out: {counted(lost, 'mark')} of what is not in the log any more")
     return {number: one for number, one in said.items() if one is not None}
 
 
@@ -208,7 +208,8 @@ def _export(options: Namespace) -> Exit:
         )
         return Exit.UNCHECKED
     write_file(options.out, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
-    complain(f"{len(pairs)} pairs of {len(answers)} answers written to {options.out}; it holds their texts")
+    written = f"{counted(len(pairs), 'pair')} of {counted(len(answers), 'answer')} written"
+    complain(f"{written} to {options.out}; it holds their texts")
     return Exit.DONE
 
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from guardsdk.cli.lines import batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import WORDS, Exit, outcome
 from guardsdk.cli.resuming import Done, beginning, done_before, record_of
-from guardsdk.cli.terminal import complain, progress, say
+from guardsdk.cli.terminal import complain, counted, progress, say
 from guardsdk.cli.workers import How, checked
 from guardsdk.disk import require_apart
 from guardsdk.errors import DecisionLogError, GuardError, InputError, why_unchecked
@@ -129,8 +129,9 @@ class _Run:
             complain(f"{opening}there was no text to check")
             return
         earlier = f", {self._before} of them before" if self._before else ""
+        pace = (total - self._before) / seconds
         complain(
-            f"{opening}{total} lines{earlier} in {seconds:.1f} s ({(total - self._before) / seconds:.0f}/s): "
+            f"{opening}{counted(total, 'line')}{earlier} in {seconds:.1f} s ({pace:.0f}/s): "
             f"{self._counts[Exit.ALLOWED]} allowed ({self._flagged} of them flagged), "
             f"{self._counts[Exit.BLOCKED]} blocked, "
             f"{self._counts[Exit.UNCHECKED]} not checked ({self._bad} of them bad lines)"

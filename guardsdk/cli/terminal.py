@@ -45,6 +45,11 @@ def complain(text: str) -> None:
         say(f"guardsdk: {' '.join(text.split())}", to=sys.stderr)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 text`` or ``2 texts``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class Progress:
     """How far a scan is; this one shows nothing, the others draw on standard error."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardsdk.decisions.entry import Line, digest_of, parsed
+from guardsdk.decisions.entry import RECORD, Line, digest_of, parsed
 from guardsdk.disk import open_file
 from guardsdk.errors import DecisionLogError
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _BLOCK = 16 * 1024
+_OPENING_BYTES = 4096
+"""More than the first record of a file ever takes."""
 
 File = Path | int
 """A file by its path, or by the descriptor of one that is open."""
@@ -156,6 +158,47 @@ def last_line(descriptor: int, size: int) -> tuple[Line | None, int]:
         block *= 4
 
 
+def last_record(descriptor: int, path: Path) -> tuple[Line | None, int]:
+    """Return what ``last_line`` does of the open file at ``path``. Raises ``DecisionLogError`` where it is no log's."""
+    size = os.fstat(descriptor).st_size
+    line, end = last_line(descriptor, size)
+    if line is None and size and not torn_opening(_start(descriptor)):
+        msg = f"{path} holds something else than records of a log, and was left as it is: name another"
+        raise DecisionLogError(msg)
+    return line, end
+
+
+def _start(descriptor: int) -> bytes:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.read(descriptor, _OPENING_BYTES)
+
+
+def torn_opening(found: bytes) -> bool:
+    """Whether the start of a file without a whole record is what a killed writer leaves of its first.
+
+    Of anything else the rest would be lost.
+    """
+    if len(found) >= _OPENING_BYTES or b"\n" in found:
+        return False
+    return not found.strip(b"\0") or found.startswith(RECORD) or RECORD.startswith(found)  # zeros: a power cut
+
+
+def require_log(path: Path) -> None:
+    """Raise ``DecisionLogError`` where no log can be kept at ``path``, ``OSError`` where it may not be written to.
+
+    Asked before anything is made beside it.
+    """
+    if path.exists() and not path.is_file():
+        msg = f"{path} is a folder, a pipe or a device, and keeps no records: name another"
+        raise DecisionLogError(msg)
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        try:
+            last_record(descriptor, path)
+        finally:
+            os.close(descriptor)
+
+
 def _read(descriptor: int, size: int) -> bytes:
     parts = []
     while size > 0 and (part := os.read(descriptor, size)):
@@ -175,6 +218,12 @@ def opening(file: File) -> tuple[int, str] | None:
         return int(json.loads(raw)["file"]), line.time
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def first_of(file: File) -> Line | None:
+    """Return the first line of a file, or none where it is not one of ours."""
+    with at_start(file) as stream:
+        return parsed(stream.readline().rstrip(b"\n"))
 
 
 def last_of(file: File) -> Line | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from guardsdk.decisions.entry import Entry, body_of, note, timestamp
-from guardsdk.decisions.files import Place
+from guardsdk.decisions.files import Place, require_log
 from guardsdk.decisions.locking import locked
 from guardsdk.decisions.writer import Writer
 from guardsdk.errors import DecisionLogError, InputError
@@ -235,6 +235,7 @@ def _words(error: Exception, path: Path) -> str:
 
 def _kept_key(place: Place, timeout_s: float) -> bytes:
     """Return the key beside the log, made by the first who needs it."""
+    require_log(place.path)
     with locked(place.head, timeout_s):
         with suppress(FileNotFoundError):
             key = place.key.read_bytes()

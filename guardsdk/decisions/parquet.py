@@ -42,8 +42,10 @@ def to_parquet(records: Iterable[Mapping[str, Any]], path: Path) -> int:
             while batch := [_row(record) for record in islice(source, _ROWS)]:
                 writer.write_table(pa.Table.from_pylist(batch, schema=schema))
                 rows += len(batch)
+    except DecisionLogError:  # of the log that is read
+        raise
     except OSError as error:
-        msg = f"{path}: {error.strerror or error}"
+        msg = f"{error.filename or path}: {error.strerror or error}"
         raise DecisionLogError(msg) from None
     return rows
 

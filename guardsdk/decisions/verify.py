@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from guardsdk.decisions.entry import START, parsed
-from guardsdk.decisions.files import Head, Place, raw_lines, read_head
+from guardsdk.decisions.files import Head, Place, raw_lines, read_head, torn_opening
 from guardsdk.disk import read_file
 from guardsdk.errors import DecisionLogError
 
@@ -205,7 +205,7 @@ def _file(chain: _Chain, file: File, name: str, *, newest: bool) -> Break | None
         whole = raw.endswith(b"\n")
         line = parsed(raw[:-1]) if whole else None
         if line is None:
-            if newest and not whole:
+            if newest and not whole and (number > 1 or torn_opening(raw)):
                 chain.report.notes.append(f"{name}:{number}: a torn record, which the next writer will cut off")
                 continue
             return Break(name, number, "not a record: the line was changed")

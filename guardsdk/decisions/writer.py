@@ -11,8 +11,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.decisions.entry import RECORD, START, Entry, Line, encoded, line_of, note, timestamp
-from guardsdk.decisions.files import Head, Place, last_line, last_of, opening, read_head, write_all, write_head
+from guardsdk.decisions.entry import START, Entry, Line, encoded, line_of, note, timestamp
+from guardsdk.decisions.files import (
+    Head,
+    Place,
+    first_of,
+    last_of,
+    last_record,
+    opening,
+    read_head,
+    require_log,
+    write_all,
+    write_head,
+)
 from guardsdk.decisions.locking import locked
 from guardsdk.errors import DecisionLogError
 
@@ -24,8 +35,6 @@ if TYPE_CHECKING:
 
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _HEAD_BYTES = 4096
-_OPENING_BYTES = 4096
-"""More than the first record of a file ever takes."""
 _FAR_AHEAD = timedelta(days=36_500)
 
 
@@ -63,9 +72,11 @@ class Writer:
     def append(self, entries: Sequence[Entry]) -> Tail:
         """Write a line for each of ``entries``, all or none, and return where the log stands then.
 
-        Raises ``OSError`` where something cannot be written, and ``DecisionLogError`` where others hold the log, or the
-        file is none.
+        Raises ``OSError`` where something cannot be written, and ``DecisionLogError`` where others hold the log, the
+        file is none, or its lines have another key.
         """
+        if not self._tail.file:
+            require_log(self._place.path)
         with locked(self._place.head, self._rules.lock_timeout_s) as head_file:
             descriptor, tail = self._opened(head_file, sum(_estimate(entry.body) for entry in entries))
             try:
@@ -83,6 +94,8 @@ class Writer:
 
     def flush(self) -> Tail:
         """Force everything to the disk that was written so far, and return where the log stood for this writer."""
+        if not self._tail.file:  # nothing was, and what is at the path may be no log
+            return self._tail
         with suppress(FileNotFoundError):
             descriptor = os.open(self._place.path, os.O_RDWR)
             try:
@@ -123,26 +136,27 @@ class Writer:
     def _recovered(self, descriptor: int, head_file: int) -> Tail:
         """Find out where the log stands, cut off what was torn, and write down what is wrong."""
         notes: list[Entry] = []
+        line, end = last_record(descriptor, self._place.path)
+        known = self._place.all_closed()
+        number = known[-1][0] if known else 0
+        newest = known[-1][1] if known and line is None else self._place.path
+        last = line or last_of(newest)
+        if last is not None:
+            self._require_key(last, newest)
         size = os.fstat(descriptor).st_size
-        line, end = last_line(descriptor, size)
-        if line is None and size and not _torn_opening(descriptor):
-            msg = f"{self._place.path} holds something else than records of a log, and was left as it is: name another"
-            raise DecisionLogError(msg)
         if end < size:
             os.lseek(descriptor, end, os.SEEK_SET)
             torn = os.read(descriptor, size - end)
             notes.append(note("torn", bytes=size - end, sha256=hashlib.sha256(torn).hexdigest()))
             os.ftruncate(descriptor, end)
             self.repaired += 1
-        known = self._place.all_closed()
-        number = known[-1][0] if known else 0
         begun = opening(self._place.path) if line is not None else None
         if line is not None:
             tail = _tail_of(line, begun[0] if begun else number + 1, begun[1] if begun else line.time)
         else:
             tail = Tail(number)
-            if known and (before := last_of(known[-1][1])) is not None:
-                tail = replace(tail, sequence=before.sequence, digest=before.digest)
+            if last is not None:
+                tail = replace(tail, sequence=last.sequence, digest=last.digest)
         os.lseek(head_file, 0, os.SEEK_SET)
         raw = os.read(head_file, _HEAD_BYTES)
         head = read_head(raw, self._key)
@@ -155,6 +169,16 @@ class Writer:
             return self._begun(descriptor, tail, notes)
         tail = replace(tail, inode=os.fstat(descriptor).st_ino, size=end)
         return self._write(descriptor, tail, notes)
+
+    def _require_key(self, last: Line, file: Path) -> None:
+        """Raise ``DecisionLogError`` where a file has another key: with this one its chain would break."""
+        if last.holds(self._key):
+            return
+        first = first_of(file)
+        if first is None or not first.holds(self._key):  # else it is the last line that somebody edited
+            has = "a key, and none was given" if self._key is None else "another key than was given, or with none"
+            msg = f"{file} was written with {has}; nothing was added: give the key it was begun with, or another file"
+            raise DecisionLogError(msg)
 
     def _begun(self, descriptor: int, before: Tail, notes: Sequence[Entry]) -> Tail:
         """Write the first line of the file that follows ``before``, and ``notes``."""
@@ -208,15 +232,6 @@ class Writer:
         ):
             os.fsync(descriptor)
             self._synced_at = time.monotonic()
-
-
-def _torn_opening(descriptor: int) -> bool:
-    """Whether a file without a whole record is what a killed writer leaves of its first: the rest would be lost."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    found = os.read(descriptor, _OPENING_BYTES)
-    if len(found) == _OPENING_BYTES or b"\n" in found:
-        return False
-    return not found.strip(b"\0") or found.startswith(RECORD) or RECORD.startswith(found)  # zeros: a power cut
 
 
 def _tail_of(line: Line, file: int, opened: str) -> Tail:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from guardsdk.csv_rows import csv_rows
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.builtin import builtin_cases
 from guardsdk.evaluation.cases import case_of
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.cases import Case
 
 BUILTIN: Final = "builtin"
-_LONGEST_FIELD: Final = 16 * 2**20
 _WRAPPERS: Final = ("cases", "jailbreaks", "behaviors", "data")
 """Keys under which a JSON file may keep its rows."""
 
@@ -137,21 +136,12 @@ def _json(file: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _csv(file: Path) -> Iterator[tuple[int, Any]]:
-    before = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            try:
-                for row in reader:
-                    if None in row or None in row.values():
-                        msg = f"{file.name}:{reader.line_num}: more or fewer fields than the header names"
-                        raise EvaluationError(msg)
-                    yield reader.line_num, row
-            except (csv.Error, UnicodeDecodeError) as error:
-                msg = f"{file.name}:{reader.line_num + 1}: not readable as CSV in UTF-8 ({type(error).__name__})"
-                raise EvaluationError(msg) from None
-    finally:
-        csv.field_size_limit(before)
+    with file.open("rb") as stream:
+        for number, _, row in csv_rows(stream):
+            if isinstance(row, str):
+                msg = f"{file.name}:{number}: {row}"
+                raise EvaluationError(msg)
+            yield number, dict(row)
 
 
 _READERS: Final = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}

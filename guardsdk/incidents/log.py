@@ -121,16 +121,7 @@ class IncidentLog:
                     except (ValueError, RecursionError):  # whose words may quote the line
                         problems.append(f"record {before} holds no event that can be read")
 
-    def _require_key(self) -> None:
-        """Raise ``DecisionLogError`` where no line has this key: one with another would break the chain for good."""
-        files = Place(self.path).every() if self.path.exists() else []
-        lines = [line for file in files for raw in raw_lines(file) if (line := parsed(raw.rstrip(b"\n"))) is not None]
-        if lines and not any(line.holds(self._key) for line in lines):
-            msg = f"{self.path}: its records have another key, or none, than was given; nothing was written"
-            raise DecisionLogError(msg)
-
     def _write(self, event: Event) -> Incident:
-        self._require_key()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._writer.append([Entry(KIND, timestamp(time.time_ns()), event.model_dump(mode="json"))])

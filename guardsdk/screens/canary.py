@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import InputError
 from guardsdk.screens.base import Reading
+from guardsdk.text.escapes import unquoted
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -70,9 +71,15 @@ class CanaryScreen:
         return [self._read(text) for text in texts]
 
     def _read(self, text: str) -> Reading:
-        spans = tuple(self._found(text))
+        spans = tuple(self._found(text)) or tuple(self._in_strings(text))
         whole = ((0, len(text)),)
         return Reading({LABEL: 1.0 if spans else 0.0}, coverage=1.0, spans=lambda _: spans or whole)
+
+    def _in_strings(self, text: str) -> Iterator[tuple[int, int]]:
+        """Find the tokens in what strings of JSON and code say, where they escape anything."""
+        said, layer = unquoted(text)
+        if said != text:
+            yield from (layer.back(*span) for span in self._found(said))
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
         squashed, places = _squashed(text)

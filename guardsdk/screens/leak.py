@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.screens.base import Reading
+from guardsdk.text.escapes import unquoted
 from guardsdk.text.late import late
 from guardsdk.verdict import Stage
 
@@ -103,7 +104,7 @@ class Instructions:
 
     def __init__(self, system: str) -> None:
         """Index ``system``."""
-        words = _words(system)
+        words = _words(unquoted(system)[0])
         self._count = len(words)
         self._places: dict[int, list[int]] = {}
         if self._count < FEWEST:
@@ -118,10 +119,11 @@ class Instructions:
         nothing = Leak(0.0, ((0, len(text)),))
         if not self._places:
             return nothing
-        shingles = _shingles(_words(text))
+        said, layer = unquoted(text)
+        shingles = _shingles(_words(said))
         if self._places.keys().isdisjoint(shingles):
             return nothing
-        told = frozenset(_shingles(_words(prompt)))
+        told = frozenset(_shingles(_words(unquoted(prompt)[0])))
         runs = self._runs([0 if shingle in told else shingle for shingle in shingles])
         if not runs:
             return nothing
@@ -129,8 +131,8 @@ class Instructions:
         total = sum(run.same for run in runs if run.same >= _COUNTED)
         share = total / self._count if total >= FEWEST else 0.0
         least = min(longest, _COUNTED)
-        places = [match.span() for match in _WORD().finditer(text)]
-        spans = tuple((places[run.first][0], places[run.end - 1][1]) for run in runs if run.same >= least)
+        places = [match.span() for match in _WORD().finditer(said)]
+        spans = tuple(layer.back(places[run.first][0], places[run.end - 1][1]) for run in runs if run.same >= least)
         return Leak(min(1.0, max(longest / FULL_RUN, share)), spans)
 
     def _runs(self, shingles: Sequence[int]) -> list[_Run]:

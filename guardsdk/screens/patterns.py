@@ -17,7 +17,6 @@ from guardsdk.screens.checksums import digits_of
 from guardsdk.screens.validators import VALIDATORS, bits_per_character
 from guardsdk.text.escapes import unquoted
 from guardsdk.text.redact import is_written
-from guardsdk.text.undo import undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +118,7 @@ class PatternSet:
         the key behind it, and a password ends before it. Raises ``ScreenError`` naming the pattern, and nothing of the
         text, where a validator fails.
         """
-        said, layer = undo(text, unquoted(text))
+        said, layer = unquoted(text)
         found = [match for pattern in self._due(said) for match in self._matches(pattern, said)]
         places = [layer.back(match.start, match.end) for match in found]
         found = [match._replace(start=start, end=end) for match, (start, end) in zip(found, places, strict=True)]

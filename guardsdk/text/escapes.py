@@ -7,10 +7,12 @@ import re
 from typing import TYPE_CHECKING
 
 from guardsdk.text.late import late
-from guardsdk.text.undo import Undone
+from guardsdk.text.undo import Undone, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from guardsdk.text.undo import Layer
 
 _FEW = 3
 """Letters, or joints between words, that must come out of the escapes of one kind: ordinary text escapes a sign here
@@ -34,11 +36,14 @@ _IN_STRING = late(r"\\\\{0,14}(?:(?P<quote>[\"'/])|(?P<space>[nrtbf])|u(?P<code>
 """An escape in a string of JSON or code; a string within strings has more backslashes, by its depth."""
 
 
-def unquoted(text: str) -> list[Undone]:
-    r"""Return the edits that undo what strings of JSON and code escape, however few: quotes, ends of lines, ``\u``."""
+def unquoted(text: str) -> tuple[str, Layer]:
+    r"""Return ``text`` with all undone, however little, that strings of JSON and code escape, and the way back.
+
+    Those are quotes, ends of lines and ``\u``: the ``n`` of an escaped end of line is no letter of the word behind it.
+    """
     if "\\" not in text:
-        return []
-    return [Undone(*match.span(), _said(match), "string") for match in _IN_STRING().finditer(text)]
+        return undo(text, ())
+    return undo(text, [Undone(*match.span(), _said(match), "string") for match in _IN_STRING().finditer(text)])
 
 
 def _said(match: re.Match[str]) -> str:

@@ -160,6 +160,14 @@ def test_texts_that_cannot_show_the_rate_write_nothing(run: Runner, files: Path)
     assert "nothing written" in run.err
 
 
+def test_a_blank_text_is_no_evidence(run: Runner, files: Path) -> None:
+    (files / "blank.jsonl").write_text('{"said": ""}\n{"said": " "}\n{"said": "Is the library open today?"}\n')
+    arguments: list[str | Path] = ["calibrate", "--benign", files / "blank.jsonl", "--field", "said", "--json"]
+    assert run(*arguments, "--policy", files / "policies" / "mine.toml", "--out", files / "tuned.toml") == 1
+    benign = json.loads(run.out)["benign"]
+    assert (benign["texts"], benign["unchecked"]) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

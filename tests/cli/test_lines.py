@@ -118,7 +118,7 @@ def test_a_record_of_csv_may_go_over_lines_and_is_found_by_its_first() -> None:
             b"id;text\n1;secret\n",
             "it has others: --field NAME says which holds the text; cells are set apart by commas",
         ),
-        (b"text,id\nsecret\n", "1 cells where the first line names 2"),
+        (b"text,id\nsecret\n", "1 cell where the first line names 2"),
         (b"text,id\nsecret,secret,1\n", "3 cells where the first line names 2"),
         (b"text,text\nsecret,1\n", "field 'text' comes twice"),
         (b"text\nsecret\xff\n", "not UTF-8 text"),

@@ -203,9 +203,12 @@ def test_diff_replays_texts_and_prints_none_unless_asked(run: Runner, rules: Pat
     (row,) = json.loads(run.out)["decisions"]["changed"]
     assert (row["line"], row["before"]["action"], row["after"]["action"], row["text"]) == (2, "block", "flag", texts[1])
     assert run("policy", "diff", rules, rules, *options) == 0
+    traffic.write_text('{"text": "The garden opens at nine."}\n{"text": " "}\n{"text": ""}\n')
+    assert run("policy", "diff", rules, rules, *options) == 0
+    assert "1 text: 0 decided otherwise" in run.out
     traffic.write_text(traffic.read_text() + "no json\n")
     assert run("policy", "diff", rules, rules, *options) == 2
-    assert run.err == f"guardsdk: {traffic}: 1 line holds no text: line 3: not valid JSON\n"
+    assert run.err == f"guardsdk: {traffic}: 1 line holds no text: line 4: not valid JSON\n"
     traffic.write_text("")
     assert run("policy", "diff", rules, rules, *options) == 2
     assert run.err == f"guardsdk: {traffic} holds no text\n"

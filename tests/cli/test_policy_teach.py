@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
     (tmp_path / "violates.txt").write_text("\n".join([*LEGAL, LEGAL[0]]), encoding="utf-8")
-    (tmp_path / "allowed.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in ALLOWED))
+    rows = [json.dumps({"text": text}) + "\n" for text in (*ALLOWED, "", " ")]  # blank ones are no examples
+    (tmp_path / "allowed.jsonl").write_text("".join(rows))
     return ["--violates", str(tmp_path / "violates.txt"), "--allowed", str(tmp_path / "allowed.jsonl")]
 
 

@@ -10,6 +10,7 @@ import stat
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,7 @@ from guardsdk.verdict import Stage
 from tests.decisions.conftest import record
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.decisions.conftest import Written
 
@@ -172,6 +173,49 @@ def test_a_file_of_something_else_is_left_as_it_is(tmp_path: Path, content: byte
     with pytest.raises(DecisionLogError, match="holds something else than records of a log, and was left as it is"):
         log.record([record()])
     assert path.read_bytes() == content
+    assert log.health.lost == 1
+
+
+def directory(path: Path) -> None:
+    path.mkdir()
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def notes(path: Path) -> None:
+    path.write_text("notes\nof mine\n")
+
+
+def later_version(path: Path) -> None:
+    DecisionLog(path.with_name("other")).record([record()])
+    path.write_bytes(path.with_name("other").read_bytes().replace(b'{"v":1', b'{"v":2'))
+    for one in path.parent.glob("other*"):
+        one.unlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes among its files")
+@pytest.mark.parametrize("there", [directory, pipe, notes, later_version])
+def test_nothing_is_made_beside_what_is_refused(tmp_path: Path, there: Callable[[Path], None]) -> None:
+    path = tmp_path / "decisions.jsonl"
+    there(path)
+    log = DecisionLog(path)
+    with pytest.raises(DecisionLogError):
+        log.pseudonym("ursula")
+    for actor in ("ursula", None):
+        with pytest.raises(DecisionLogError):
+            log.record([record(actor=actor)])
+    log.close()  # nothing was written that could be forced to the disk
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="a device of Unix")
+def test_a_device_keeps_no_records(tmp_path: Path) -> None:
+    (tmp_path / "decisions.jsonl").symlink_to("/dev/null")
+    log = DecisionLog(tmp_path / "decisions.jsonl")
+    with pytest.raises(DecisionLogError, match="/dev/null is a folder, a pipe or a device, and keeps no records"):
+        log.record([record()])
     assert log.health.lost == 1
 
 

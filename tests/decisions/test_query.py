@@ -282,6 +282,17 @@ def test_a_table_that_cannot_be_finished_leaves_the_one_before(mixed: Written, r
     assert not list(target.parent.glob(".guardsdk-*"))
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_of_no_log_is_refused_in_the_words_of_who_reads_it(tmp_path: Path, run: Runner, kind: str) -> None:
+    path, target = tmp_path / "notes.txt", tmp_path / f"table.{kind}"
+    assert run.alone("log", "query", path, f"--{kind}", target) == 2
+    assert run.err == f"guardsdk: {path}: there is no decision log\n"
+    path.write_text("of mine\n")
+    assert run.alone("log", "query", path, f"--{kind}", target) == 2
+    assert run.err == f"guardsdk: {path}: no line at its beginning is a record of a decision log\n"
+    assert not target.exists()
+
+
 def test_what_a_later_version_adds_to_a_record_does_not_stop_a_table(written: Written, run: Runner) -> None:
     written.fill(1)
     entry = {"stage": "input", "action": "allow", "status": "complete", "principle": None, "actor": None}

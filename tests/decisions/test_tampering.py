@@ -164,6 +164,36 @@ def test_with_a_key_nobody_else_can_compute_the_chain_anew(written: Written) -> 
     assert broken.line == 5
 
 
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize(("begun", "given"), [(KEY, b"another"), (KEY, None), (None, KEY)])
+def test_nothing_is_added_to_a_log_of_another_key(
+    written: Written, begun: bytes | None, given: bytes | None, *, empty: bool
+) -> None:
+    DecisionLog(written.path, chain_key=begun).record([record()])
+    if empty:  # a writer was killed when it had closed a file and made the next
+        written.path.rename(written.place.closed(1))
+        written.path.touch()
+    else:
+        with written.path.open("ab") as stream:
+            stream.write(b'{"v":1,"seq":3')  # torn, and left to a writer that may cut it off
+    before = {one: one.read_bytes() for one in written.path.parent.iterdir()}
+    log = DecisionLog(written.path, chain_key=given)
+    with pytest.raises(DecisionLogError, match="nothing was added: give the key it was begun with, or another file"):
+        log.record([record()])
+    assert {one: one.read_bytes() for one in written.path.parent.iterdir()} == before
+    DecisionLog(written.path, chain_key=begun).record([record()])
+    assert verify(written.path, key=begun).sound
+
+
+def test_a_last_line_that_was_edited_is_not_taken_for_another_key(written: Written) -> None:
+    written.fill(2)
+    change(written.path, lambda lines: [*lines[:-1], lines[-1].replace(b'"allow"', b'"block"')])
+    written.fill(1)
+    broken = verify(written.path).broken
+    assert broken is not None
+    assert broken.line == 3
+
+
 def test_with_a_key_a_forged_head_is_seen_to_be_forged(written: Written) -> None:
     log = DecisionLog(written.path, chain_key=KEY)
     for number in range(10):
@@ -185,6 +215,14 @@ def test_where_there_is_no_log_that_is_an_error(tmp_path: Path) -> None:
         verify(tmp_path / "decisions.jsonl")
     with pytest.raises(DecisionLogError, match="there is no decision log"):
         verify(tmp_path / "none" / "decisions.jsonl")
+
+
+@pytest.mark.parametrize("content", [b"notes", b"notes\nof mine", b"x" * 5000])
+def test_what_is_no_log_is_not_sound(written: Written, content: bytes) -> None:
+    written.path.write_bytes(content)
+    broken = verify(written.path).broken
+    assert broken is not None
+    assert (broken.line, broken.reason) == (1, "not a record: the line was changed")
 
 
 def test_a_log_is_followed_while_it_is_written_to(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:

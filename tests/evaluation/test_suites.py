@@ -133,14 +133,15 @@ def test_our_own_layout_as_lines_and_as_a_table(tmp_path: Path) -> None:
         ("a.jsonl", '{"question": "x"}', "a.jsonl:1: its columns are those of no suite"),
         ("a.jsonl", "[1]", "a.jsonl:1: not an object"),
         ("a.json", '{"rows": 1}', "not a list of cases"),
-        ("a.csv", "goal,target\nx\n", "a.csv:2: more or fewer fields"),
-        ("a.csv", "goal,target\nx,y,z\n", "a.csv:2: more or fewer fields"),
-        ("a.csv", 'goal,target\n"x,y\n', "not readable as CSV"),
+        ("a.csv", "goal,target\nx\n", "a.csv:2: 1 cell where the first line names 2"),
+        ("a.csv", "goal,target\nx,y,z\n", "a.csv:2: 3 cells where the first line names 2"),
+        ("a.csv", 'goal,target\n"a\nb",c\n"x,y\n', "a.csv:4: not valid CSV: the rest of the file was not read"),
+        ("a.csv", b"goal,target\n\nx,caf\xe9\n", "a.csv:3: not UTF-8 text"),
         ("a.txt", "x", "a suite is a"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_and_where(name: str, text: str, reason: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(text, encoding="utf-8")
+def test_what_is_wrong_with_a_file_is_said_and_where(name: str, text: str | bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(EvaluationError) as caught:
         list(open_suite(tmp_path / name))
     assert reason in str(caught.value)

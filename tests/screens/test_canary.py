@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import json
 import random
 import re
 import string
@@ -57,6 +58,9 @@ def test_every_form_of_a_token_is_found_and_its_place_is_exact() -> None:
         token.replace("-", ""),
         "*".join([token[:9], token[9:20], token[20:]]),
         ", ".join(token[at : at + 3] for at in range(0, len(token), 3)),
+        json.dumps("\n".join(token))[1:-1],
+        json.dumps(json.dumps(f"{token[:20]}\n{token[20:]}"))[3:-3],
+        "\\".join(token),  # the letters behind these backslashes are its own
         f"gsdkcanary {token}",  # a second prefix must not hide the token
         f"gsdkcanary gsdkcanary-{token}",
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import json
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ def sentences(count: int) -> str:
         SYSTEM,
         SYSTEM.upper(),
         SYSTEM.replace(" ", "\n"),
+        json.dumps({"answer": json.dumps(SYSTEM.replace(" ", "\n"))}),
         SYSTEM.replace(" ", "  "),
         SYSTEM.replace(".", " !!").replace(",", ""),
         "- " + SYSTEM.replace(". ", ".\n- "),
@@ -73,6 +75,13 @@ def test_a_passage_of_it_is_enough_and_its_place_is_told() -> None:
     assert reading.scores["prompt_leak"] >= 0.5
     (span,) = reading.spans("prompt_leak")
     assert text[slice(*span)] == passage
+
+
+def test_its_place_in_a_string_of_json_is_told() -> None:
+    passage = json.dumps(" ".join(SYSTEM.split()[:30]).replace(" ", "\n"))[1:-1]
+    text = json.dumps({"to": 'a "friend"'})[:-1] + f', "says": "{passage}"}}'
+    (reading,) = LeakScreen().read([text], Stage.OUTPUT, [Surroundings(system=SYSTEM)])
+    assert [text[slice(*span)] for span in reading.spans("prompt_leak")] == [passage]
 
 
 def test_words_changed_here_and_there_do_not_hide_it() -> None:
@@ -116,6 +125,8 @@ def test_what_the_user_wrote_as_well_is_no_leak() -> None:
     assert leak(sentences(3)) >= 0.5
     assert leak(sentences(3), prompt=f"Translate this: {sentences(3)}") == 0.0
     assert leak(SYSTEM, prompt=f"Translate this: {sentences(2)}") == 1.0
+    written = json.dumps(sentences(3).replace(" ", "\n"))
+    assert leak(written, prompt=f"Translate this: {written}") == 0.0
 
 
 def test_without_a_system_text_there_is_nothing_to_leak() -> None:

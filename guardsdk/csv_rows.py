@@ -7,16 +7,23 @@ is the last thing said of the file.
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from guardsdk.cli.lines import Readable
-
     Pairs = list[tuple[str, str]]
 
+LONGEST_LINE: Final = 64 * 1024 * 1024
+"""Bytes of a line, or of a record, that are read; a longer one is a bad one, so that no file can fill the memory."""
 _UNREAD: Final = "the rest of the file was not read"
+
+
+class Readable(Protocol):
+    """What is read line by line."""
+
+    def readline(self, limit: int, /) -> bytes:
+        """Return the next line, at most ``limit`` bytes of it; nothing at the end."""
 
 
 class _TooLongError(Exception):
@@ -54,7 +61,7 @@ class _Taken:
         return found
 
 
-def csv_rows(stream: Readable, longest: int) -> Iterator[tuple[int, int, Pairs | str]]:
+def csv_rows(stream: Readable, longest: int = LONGEST_LINE) -> Iterator[tuple[int, int, Pairs | str]]:
     """Yield the first line of each record, the bytes since the one before, and its cells with their names.
 
     The names are in the first line of the file. What is wrong with a record stands in the place of its cells, and
@@ -83,7 +90,7 @@ def csv_rows(stream: Readable, longest: int) -> Iterator[tuple[int, int, Pairs |
 def _row(names: list[str], cells: list[str]) -> Pairs | str:
     """Return the cells by name, or what is wrong with them."""
     if len(cells) != len(names):
-        return f"{len(cells)} cells where the first line names {len(names)}"
+        return f"{len(cells)} cell{'s' * (len(cells) != 1)} where the first line names {len(names)}"
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:
