@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument(
         "--like",
         type=Path,
-        help="calibrate: a model with this encoder and these late heads, whose thresholds are kept where they can be",
+        help="calibrate: a model that says the same of prompts and documents, whose thresholds are kept there",
     )
     built.add_argument("--version", default="1.0.0", help="version written to the manifest")
     built.add_argument(

@@ -94,8 +94,8 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Pa
     """Write ``manifest.json`` beside the model in ``out/model`` and the figures behind it to ``out/calibrate.json``.
 
     Without ``data`` the held-out rows of the training set stand in for ``calib/`` (the smoke run). ``like`` is the
-    folder of a model whose encoder and late heads are these: labels that the early heads have no say in keep its
-    calibration and thresholds, so that both models decide alike on them.
+    folder of a model whose encoder and late heads are these, or were held where it had them (``--learn``): labels that
+    the early heads have no say in keep its calibration and thresholds, so that both models decide alike on them.
     """
     model = out / "model"
     draft = _draft(out, version)
