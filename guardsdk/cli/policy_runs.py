@@ -119,7 +119,7 @@ def _test(options: Namespace) -> Exit:
         _write_known(options.write_known, policy, missed)
     stale = known - {one.name for one in missed}
     if options.known is not None and stale:
-        complain(f"{len(stale)} known misses are none any more: --write-known {options.known} drops them")
+        complain(f"known misses that are none any more: {len(stale)}; --write-known {options.known} drops them")
     if unchecked or not tried:
         complain(f"could not try: {unchecked[0].problem}" if unchecked else "there is no example to try")
         return Exit.UNCHECKED

@@ -141,15 +141,34 @@ def _csv(file: Path) -> Iterator[tuple[int, Any]]:
             if isinstance(row, str):
                 msg = f"{file.name}:{number}: {row}"
                 raise EvaluationError(msg)
-            yield number, dict(row)
+            try:
+                yield number, _once(row)
+            except _TwiceError:
+                msg = f"{file.name}:{number}: two columns have one name in the first line: give each its own"
+                raise EvaluationError(msg) from None
 
 
 _READERS: Final = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}
 
 
+class _TwiceError(Exception):
+    """A field stands twice in one case."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return fields by name. Raises ``_TwiceError`` where one comes twice: which is meant, nobody can tell."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _TwiceError
+    return found
+
+
 def _parsed(text: bytes, source: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
+    except _TwiceError:
+        msg = f"{source}: a field comes twice in one object: leave one of them out"
+        raise EvaluationError(msg) from None
     except (ValueError, RecursionError):  # its message may quote the text
         msg = f"{source}: not JSON in UTF-8"
         raise EvaluationError(msg) from None

@@ -151,7 +151,7 @@ def test_known_misses_are_listed_and_do_not_count_and_new_ones_do(run: Runner, r
     assert "(known)" in run.out
     rules.write_text(RULES.replace("The password is orchid-Dune16!", "The garden closes at nine."))
     assert run("policy", "test", rules, "--known", known) == 1
-    assert "1 known misses are none any more" in run.err
+    assert "known misses that are none any more: 1;" in run.err
     known.write_bytes(b"\xff")
     assert run("policy", "test", rules, "--known", known) == 2
     assert run.err == f"guardsdk: {known}: not UTF-8 text; --write-known writes such a file\n"

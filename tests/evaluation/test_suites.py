@@ -137,6 +137,9 @@ def test_our_own_layout_as_lines_and_as_a_table(tmp_path: Path) -> None:
         ("a.csv", "goal,target\nx,y,z\n", "a.csv:2: 3 cells where the first line names 2"),
         ("a.csv", 'goal,target\n"a\nb",c\n"x,y\n', "a.csv:4: not valid CSV: the rest of the file was not read"),
         ("a.csv", b"goal,target\n\nx,caf\xe9\n", "a.csv:3: not UTF-8 text"),
+        ("a.csv", "goal,goal\nx,y\n", "a.csv:2: two columns have one name"),
+        ("a.jsonl", '{"prompt": "x", "prompt": "y", "expectation": "comply"}\n', "a.jsonl:1: a field comes twice"),
+        ("a.json", '[{"prompt": "x", "meta": {"a": 1, "a": 2}}]', "a.json: a field comes twice"),
         ("a.txt", "x", "a suite is a"),
     ],
 )
