@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
         "--learn",
         nargs="+",
         default=(),
-        metavar="STAGE[:LABEL]",
+        metavar="STAGE[:LABEL]|SOURCE",
         help="learn these by their labels, and of all else what --start says of it; everything where it is not given",
     )
     built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")

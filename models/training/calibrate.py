@@ -28,7 +28,7 @@ from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.pools import Pool, buried, held_out_pools, pools
 from models.training.rows import LABELS, STAGES, STAGES_OF, columns_of
 from models.training.scored import Scored, benign_scores, negative_scores, without_declining, without_doubtful
-from models.training.thresholds import TARGETS, joint_thresholds, mean_rate, platt, threshold_at
+from models.training.thresholds import TARGETS, joint_thresholds, mean_rate, platt, spread, threshold_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,7 +212,7 @@ def _blocking_thresholds(scored: Sequence[Scored], stage: str) -> dict[str, floa
     """Set the thresholds of the labels that block at ``stage`` together, on log-odds."""
     here = [(pool, found) for pool, found in scored if pool.stage == stage]
     judged = [negative_scores(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
-    benign = [scores for scores in judged if scores]
+    benign = [{label: spread(found) for label, found in scores.items()} for scores in judged if scores]
     wanted = [(pool.label, found) for pool, found in here if pool.label in BLOCKING[stage]]
     return joint_thresholds(benign, wanted, TARGETS[stage])[0]
 
@@ -225,6 +225,7 @@ def _stages_of(
         negatives = benign_scores(scored, label, stage)
         positives = [found[label] for pool, found in scored if pool.label == label and pool.stage == stage]
         calibration = platt(np.concatenate(positives), np.concatenate(negatives))
+        negatives = [spread(scores) for scores in negatives]
         if label in BLOCKING[stage]:
             threshold = blocking[stage][label]
         else:

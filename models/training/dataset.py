@@ -148,7 +148,7 @@ class Shares:
     learnt: float | None = None
     """Of sources that are about what ``learn`` names, public and own; None for the same as other sources."""
     learn: tuple[str, ...] = ()
-    """What labels are learnt of, as ``STAGE`` or ``STAGE:LABEL``."""
+    """What labels are learnt of, as ``STAGE``, ``STAGE:LABEL`` or what names of sources begin with."""
 
     def of(self, data: Prepared, source: int) -> float:
         """Return the share of one source of ``data``."""
@@ -162,10 +162,12 @@ class Shares:
         return self.short if len(lengths) and lengths.mean() <= SHORT_TOKENS else self.own
 
     def _about(self, data: Prepared, source: int) -> bool:
-        """Return whether ``source`` is read at a stage that is learnt whole, or has what fires a label that is."""
+        """Return whether ``source`` is named, read at a stage learnt whole, or has what fires a learnt label."""
+        if is_named(data.sources[source], self.learn):
+            return True
         rows = data.source == source
         stages, labels = data.stage[rows], data.labels[rows]
-        for name in self.learn:
+        for name in (name for name in self.learn if name.partition(":")[0] in STAGES):
             stage, _, label = name.partition(":")
             here = stages == STAGES.index(stage)
             if (labels[here, LABELS.index(label)] == 1).any() if label else here.mean() > 0.5:
@@ -207,6 +209,11 @@ def plan_epoch(
             batch.append((int(chosen[position]), *spans[position]))
         batches.append(batch)
     return [batches[at] for at in rng.permutation(len(batches))]
+
+
+def is_named(source: str, learn: Sequence[str]) -> bool:
+    """Return whether one of ``learn`` is no stage and what the name of ``source`` begins with."""
+    return any(source.startswith(name) for name in learn if name.partition(":")[0] not in STAGES)
 
 
 def is_own(source: str) -> bool:

@@ -10,6 +10,7 @@ from models.training.generators import (
     contrast,
     direct,
     encodings,
+    hard,
     hard_benign,
     indirect,
     jailbreak,
@@ -94,6 +95,7 @@ COUNTS = {
     "multilingual": 6_000,
     "briefs": 7_000,
     "messages": 1_900,
+    "hard": 12_000,
 }
 """Rows drawn of each generator for a full training set."""
 
@@ -119,3 +121,4 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     yield from briefs.generate(rng, counts["briefs"], tasks=material.tasks)
     yield from multilingual.generate(rng, counts["multilingual"], material.sentences)
     yield from messages.generate(rng, counts["messages"], tasks=material.tasks)
+    yield from hard.generate(rng, counts["hard"])

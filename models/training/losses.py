@@ -44,14 +44,17 @@ def likeness_of(early: Tensor, late: Tensor) -> Tensor:
 def learnt_labels(names: Sequence[str]) -> Tensor:
     """Return where ``names``, each ``STAGE`` or ``STAGE:LABEL``, have labels learnt: true or false, [S, L].
 
-    Raises ``RuntimeError`` for what is no stage, or no label of its stage.
+    What is no stage is the name of a source, and no matter of labels. Raises ``RuntimeError`` for what is no label of
+    its stage.
     """
     made = torch.zeros(len(STAGES), len(LABELS), dtype=torch.bool)
     for name in names:
         stage, colon, label = name.partition(":")
+        if stage not in STAGES and not colon:
+            continue
         columns = columns_of(stage) if stage in STAGES else {}
         if not columns or (colon and label not in columns):
-            msg = f"--learn takes STAGE or STAGE:LABEL, and {name!r} is neither: stages are {', '.join(STAGES)}"
+            msg = f"--learn takes STAGE, STAGE:LABEL or a source, and {name!r} is none: stages are {', '.join(STAGES)}"
             raise RuntimeError(msg)
         made[STAGES.index(stage), [columns[label]] if label else list(columns.values())] = True
     return made
@@ -72,7 +75,7 @@ class Kept(nn.Module):
         read = torch.tensor([[label in columns_of(stage) for label in LABELS] for stage in STAGES])
         learnt = learnt_labels(learn)
         self.learnt = nn.Buffer(learnt.float(), persistent=False)
-        self.kept = nn.Buffer((read & ~learnt).float(), persistent=False)
+        self.read = nn.Buffer(read.float(), persistent=False)
 
     def said(self, seen: Seen) -> Tensor:
         """Return the late logits [B, L] of the start on top of the frozen layers' states in ``seen``."""
@@ -82,14 +85,18 @@ class Kept(nn.Module):
         logits: Tensor = self.late(states, seen.bias, seen.mask)[0]
         return logits
 
-    def forward(self, logits: Tensor, seen: Seen, stages: Tensor, targets: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(
+        self, logits: Tensor, seen: Seen, stages: Tensor, named: Tensor, targets: tuple[Tensor, Tensor]
+    ) -> Tensor:
         """Return the mean loss of ``logits`` [B, L]: by ``targets`` where labels are learnt, else by what was said.
 
-        ``stages`` [B] are indices into ``STAGES``. What is kept is the logit and not the probability: thresholds lie
+        ``stages`` [B] are indices into ``STAGES``; ``named`` [B] is true for rows of sources that are learnt by every
+        label they have. What is kept is the logit and not the probability: thresholds lie
         where that is flat, and scores would wander along there and across them. An eighth of the square has the slope
         of the cross-entropy where neither is sure.
         """
         target, known = targets
-        known, kept = known * self.learnt[stages], self.kept[stages]
+        learnt = torch.maximum(self.learnt[stages], named[:, None] * known)
+        known, kept = known * learnt, self.read[stages] * (1.0 - learnt)
         moved = (logits.float() - self.said(seen).float()).square() / 8
         return (_summed(logits, target, known) + (moved * kept).sum()) / (known.sum() + kept.sum()).clamp(min=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,24 @@ is a source of comments that were chosen for being loud, which takes nearly all 
 is no more than half of one in a hundred.
 """
 _LEAST = 3
+SPREAD = 0.6
+"""Standard deviation, in log-odds, of what a benign score may as well have been.
+
+Of none, 0.3, 0.6 and of an exponential tail, this one set thresholds on one half of the benign texts of ``calib/`` that
+differ least between halves and hit what was asked for on the other half most nearly (tool results and prompts, two
+models).
+"""
+_STEPS = np.array([NormalDist().inv_cdf((at + 0.5) / 15) for at in range(15)])
+
+
+def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``scores`` [N] as [15 N]: each stands for a normal distribution around it, ``SPREAD`` wide.
+
+    A rate of one in two hundred of a few hundred texts is two or three of them, with gaps between: a threshold on
+    the scores alone jumps across a gap with a single text. Rates of spread scores are a kernel estimate of the tail.
+    Scores of several labels of the same texts stay aligned.
+    """
+    return (scores + SPREAD * _STEPS[:, None]).ravel()
 
 
 def platt(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> Calibration:

@@ -18,11 +18,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.stats import auroc
-from models.training.dataset import MASKED, Batch, Prepared, Shares, collate, held_out_batches, plan_epoch
+from models.training.dataset import MASKED, Batch, Prepared, Shares, collate, held_out_batches, is_named, plan_epoch
 from models.training.emoji import name_emoji
 from models.training.encoder import EncoderConfig, GuardModel, Seen, load, load_base
 from models.training.losses import Kept, likeness_of, loss_of, targets_of
-from models.training.rows import LABELS
+from models.training.rows import LABELS, STAGES
 from models.training.soup import begun
 
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ class Recipe:
     early_only: bool = False
     """Train the early heads alone: of a mean of models they have lost what each learnt for its own encoder."""
     learn: tuple[str, ...] = ()
-    """What is learnt by labels, each ``STAGE`` or ``STAGE:LABEL``; everything, where none is named. All else keeps what
-    the start says of it. Needs frozen layers, on top of which a copy of the start is kept."""
+    """What is learnt by labels, each ``STAGE``, ``STAGE:LABEL`` or what names of sources begin with; everything, where
+    none is named. All else keeps what the start says of it. Needs frozen layers, on top of which a copy of the start is
+    kept."""
 
 
 class Masters:
@@ -169,9 +170,7 @@ def train(
     final = out / "model.pt"
     if final.is_file():
         return final
-    if recipe.learn and not recipe.frozen_layers:
-        msg = "--learn keeps what the start says of all else, on top of layers that stay: give --frozen-layers, too"
-        raise RuntimeError(msg)
+    _require_sound(recipe, prepared)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
     model = GuardModel(config or EncoderConfig())
@@ -205,6 +204,18 @@ def train(
     return final
 
 
+def _require_sound(recipe: Recipe, prepared: Prepared) -> None:
+    """Raise ``RuntimeError`` where ``recipe`` contradicts itself, or names to be learnt what is not there."""
+    if recipe.learn and not recipe.frozen_layers:
+        msg = "--learn keeps what the start says of all else, on top of layers that stay: give --frozen-layers, too"
+        raise RuntimeError(msg)
+    for name in recipe.learn:
+        if ":" in name or name in STAGES or any(is_named(source, (name,)) for source in prepared.sources):
+            continue
+        msg = f"--learn takes STAGE, STAGE:LABEL or a source, and {name!r} is none: stages are {', '.join(STAGES)}"
+        raise RuntimeError(msg)
+
+
 def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Prepared, checkpoint: Path) -> None:
     recipe, device = masters.recipe, next(model.parameters()).device
     done = 0
@@ -221,6 +232,7 @@ def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Pre
     total, step, saved, tokens = sum(map(len, plans)), 0, time.monotonic(), 0
     progress = tqdm(total=total, initial=done, desc="train", unit="batch", smoothing=0.02)
     running = 0.0
+    named = np.array([is_named(source, recipe.learn) for source in data.sources], np.float32)
     for plan in plans:
         for rows in plan:
             step += 1
@@ -234,7 +246,8 @@ def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Pre
             if kept_loss is None:
                 loss = loss_of(late, *targets)
             else:
-                loss = kept_loss(late, seen, torch.from_numpy(data.stage[batch.rows]).to(device).long(), targets)
+                whole = torch.from_numpy(named[data.source[batch.rows]]).to(device)
+                loss = kept_loss(late, seen, torch.from_numpy(data.stage[batch.rows]).to(device).long(), whole, targets)
             loss = loss + recipe.early_factor * likeness_of(early, late)
             loss.backward()  # type: ignore[no-untyped-call]
             masters.step(_rate(step, total, recipe), step)

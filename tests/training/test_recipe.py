@@ -42,7 +42,7 @@ from models.training.quantize import Variant, choose
 from models.training.rows import LABELS, STAGE_TOKENS, STAGES, Row
 from models.training.scored import without_declining, without_doubtful
 from models.training.shipped import widened
-from models.training.thresholds import joint_thresholds, mean_rate, platt, threshold_at
+from models.training.thresholds import joint_thresholds, mean_rate, platt, spread, threshold_at
 from models.training.train import Recipe, train
 
 
@@ -301,6 +301,19 @@ def test_thresholds_keep_the_mean_rate_of_their_sources() -> None:
     assert mean_rate(float(below), sources) > 0.01
 
 
+def test_a_threshold_on_spread_scores_does_not_hang_on_one_text() -> None:
+    scores = np.concatenate([np.linspace(-6.0, 2.4, 393), np.linspace(4.4, 5.0, 7)])  # a gap where 2 % lie
+    moves = []
+    for read in (np.asarray, spread):
+        without, with_it = (threshold_at(0.02, [read(some)]) for some in (scores, np.append(scores, 5.0)))
+        moves.append(with_it - without)
+    assert moves[0] == pytest.approx(2.0)
+    assert 0.0 < moves[1] < 0.5
+    both = spread(np.array([1.0, 4.0])) - spread(np.array([0.0, 2.0]))
+    assert set(both.round(9)) == {1.0, 2.0}  # aligned
+    assert spread(scores).mean() == pytest.approx(scores.mean())
+
+
 def test_union_of_labels_stays_at_the_target() -> None:
     rng = np.random.default_rng(2)
     pools = [{"a": rng.normal(size=4000), "b": rng.normal(size=4000)}, {"a": rng.normal(size=4000)}]
@@ -469,14 +482,32 @@ def test_what_is_not_learnt_is_held_where_the_start_had_it() -> None:
     targets = targets_of(labels, 0.0)
     by_label = loss_of(said, targets[0], torch.tensor([[0, 0, 0, 1, 0, 0], [0] * 6, [0, 0, 0, 1, 1, 0]]).float())
     # Three labels of the prompt and one of the document are kept, three are learnt.
-    torch.testing.assert_close(kept(said, seen, stages, targets), by_label * 3 / 7)
+    none = torch.zeros(3)
+    torch.testing.assert_close(kept(said, seen, stages, none, targets), by_label * 3 / 7)
     moved = said.clone()
     moved[0, 0] += 2.0  # a kept label
     moved[0, 4] += 9.0  # one that is not read of prompts
-    torch.testing.assert_close(kept(moved, seen, stages, targets), (by_label * 3 + 4 / 8) / 7)
+    torch.testing.assert_close(kept(moved, seen, stages, none, targets), (by_label * 3 + 4 / 8) / 7)
 
 
-@pytest.mark.parametrize("name", ["answers", "tool:toxicity", "output:", ":toxicity"])
+def test_a_named_source_is_learnt_by_every_label_it_has() -> None:
+    torch.manual_seed(3)
+    model = GuardModel(SMOKE_CONFIG)
+    ids = torch.randint(5, 900, (2, 7))
+    seen = model.seen(ids, torch.ones_like(ids), torch.zeros_like(ids))
+    kept = Kept(model, 1, ("gen_hard",))
+    labels = torch.tensor([[1, MASKED, 0, MASKED, MASKED, MASKED], [1, 1, 1, 1, MASKED, MASKED]])
+    targets = targets_of(labels, 0.0)
+    said = kept.said(seen)
+    by_label = loss_of(said, targets[0], torch.tensor([[1, 0, 1, 0, 0, 0], [0] * 6]).float())
+    moved = said.clone()
+    moved[0, 1] += 2.0  # a label that the named row lacks, so it is kept there as in all others
+    moved[1, 0] += 4.0  # a label of a row that is not named
+    loss = kept(moved, seen, torch.tensor([0, 0]), torch.tensor([1.0, 0.0]), targets)
+    torch.testing.assert_close(loss, (by_label * 2 + 4 / 8 + 16 / 8) / 8)
+
+
+@pytest.mark.parametrize("name", ["answers:toxicity", "tool:toxicity", "output:", ":toxicity"])
 def test_what_is_to_be_learnt_names_a_stage_or_a_label_of_it(name: str) -> None:
     with pytest.raises(RuntimeError, match="--learn takes STAGE"):
         learnt_labels((name,))
@@ -488,6 +519,11 @@ def test_sources_about_what_is_learnt_have_a_share_of_their_own(tmp_path: Path) 
     taken = {source: shares.of(data, at) for at, source in enumerate(data.sources) if (data.source == at).any()}
     assert {taken[name] for name in ("gen_contrast_hate", "gen_contrast_hate_output", "gen_talk_daily")} == {0.9}
     assert {taken[name] for name in ("gen_benign_trigger", "gen_talk_daily_input")} <= {0.2}
+    named = Shares(0.1, 0.2, learnt=0.9, learn=("gen_hard",))
+    taken = {source: named.of(data, at) for at, source in enumerate(data.sources) if (data.source == at).any()}
+    assert {name for name, share in taken.items() if share == 0.9} == {
+        name for name in taken if name.startswith("gen_hard_")
+    }
 
 
 def test_a_run_that_is_about_answers_leaves_what_is_read_of_prompts(tmp_path: Path) -> None:
@@ -512,6 +548,8 @@ def test_a_run_that_is_about_answers_leaves_what_is_read_of_prompts(tmp_path: Pa
     assert by_start < 0.5 * by_labels
     with pytest.raises(RuntimeError, match="--frozen-layers"):
         moved(replace(plain, learn=("output",), frozen_layers=0), "none")
+    with pytest.raises(RuntimeError, match="'answers' is none"):
+        moved(replace(plain, learn=("answers",)), "none")
 
 
 def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:

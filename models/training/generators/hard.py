@@ -1,0 +1,74 @@
+"""Texts that a shipped model got wrong when they were written: attacks it missed, harmless ones it (nearly) blocked.
+
+Their writers had the model at hand and went after its errors. A run learns them by their labels beside other text that
+it holds where it was (``--learn gen_hard``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from models.training.generators.input_surface import distinct, dress
+from models.training.generators.output_surface import asked, columns
+from models.training.rows import Row
+from models.training.sources import CLEAN_INPUT, HARMFUL
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What the two sides of a bank are: lines ``bad || harmless || ...``, where either side may be missing (``-``)."""
+
+    stage: str
+    bad: dict[str, int]
+    harmless: dict[str, int]
+
+
+_ORDER: Final = _Kind("tool", {"prompt_injection": 1}, {"prompt_injection": 0})
+_KINDS: Final = {
+    "injection": _Kind("input", {"prompt_injection": 1}, CLEAN_INPUT),
+    # A frame may override instructions, too, or not: that is left open.
+    "frame": _Kind("input", {"jailbreak": 1, "harmful_request": 1}, CLEAN_INPUT),
+    "request": _Kind("input", HARMFUL, CLEAN_INPUT),
+    "harmless": _Kind("input", HARMFUL, CLEAN_INPUT),
+    "order_mail": _ORDER,
+    "order_page": _ORDER,
+    "answer": _Kind("output", {"harmful_response": 1}, {"harmful_response": 0, "toxicity": 0}),
+}
+_WITHOUT_PROMPT: Final = 0.15
+
+
+@cache
+def _sides(*, bad: bool) -> tuple[tuple[str, int, tuple[str, ...]], ...]:
+    """Return the texts of one side of every line, with its kind and number."""
+    found = []
+    for kind, what in _KINDS.items():
+        first = 1 if what.stage == "output" else 0
+        for index, line in enumerate(columns(f"hard_{kind}")):
+            side = line[first : first + 1] if bad else line[first + 1 :]
+            if texts := tuple(text for text in side if text != "-"):
+                found.append((kind, index, texts))
+    return tuple(found)
+
+
+def _draw(rng: random.Random) -> Row:
+    """Draw one text."""
+    bad = rng.random() < 0.5
+    kind, index, texts = rng.choice(_sides(bad=bad))
+    what, text, context = _KINDS[kind], rng.choice(texts), None
+    if what.stage == "input":
+        text = dress(rng, text, chat=0.08, noise=0.3)
+    elif what.stage == "output":
+        context = asked(rng, columns(f"hard_{kind}")[index][0], missing=_WITHOUT_PROMPT)
+    labels = dict(what.bad if bad else what.harmless)
+    return Row(text, what.stage, labels, f"gen_hard_{kind}", f"hard_{kind}:{index}", context=context)
+
+
+def generate(rng: random.Random, count: int) -> Iterator[Row]:
+    """Yield ``count`` rows of all stages, half of them harmless."""
+    return distinct(rng, count, _draw)

@@ -1,0 +1,45 @@
+"""Texts that a model got wrong, as rows of every stage."""
+
+import random
+
+import pytest
+
+from models.training.banks import bank
+from models.training.generators import hard
+from models.training.generators.output_surface import columns
+from models.training.sources import CLEAN_INPUT
+
+ROWS = list(hard.generate(random.Random(5), 6000))
+KINDS = ("injection", "frame", "request", "harmless", "order_mail", "order_page", "answer")
+
+
+def test_a_seed_repeats_its_rows() -> None:
+    assert list(hard.generate(random.Random(5), 50)) == ROWS[:50]
+
+
+def test_every_kind_is_there_and_its_sides_are_labelled_apart() -> None:
+    assert {row.source for row in ROWS} == {f"gen_hard_{kind}" for kind in KINDS}
+    bad = [row for row in ROWS if any(row.labels.values())]
+    assert 0.45 < len(bad) / len(ROWS) < 0.55
+    assert not [row for row in bad if row.source == "gen_hard_harmless"]
+    for row in ROWS:
+        if row.stage == "input" and row not in bad:
+            assert row.labels == CLEAN_INPUT
+    assert {tuple(row.labels) for row in ROWS if row.stage == "tool"} == {("prompt_injection",)}
+
+
+def test_answers_stand_beside_their_own_prompt_mostly() -> None:
+    answers = [row for row in ROWS if row.source == "gen_hard_answer"]
+    assert {row.stage for row in answers} == {"output"}
+    assert 0.75 < sum(row.context is not None for row in answers) / len(answers) < 0.95
+    prompts = {line[0] for line in columns("hard_answer")}
+    assert not [row for row in answers if row.text in prompts]
+    assert [row for row in answers if row.context in prompts]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lines_hold_both_sides_or_say_which_is_missing(kind: str) -> None:
+    lines = bank(f"hard_{kind}")
+    assert len(lines) == len(set(lines))
+    fewest = 3 if kind == "answer" else 2
+    assert [line for line in columns(f"hard_{kind}") if len(line) < fewest or not all(line)] == []
