@@ -20,7 +20,7 @@ def test_a_seed_repeats_its_rows() -> None:
 def test_every_kind_is_there_and_its_sides_are_labelled_apart() -> None:
     assert {row.source for row in ROWS} == {f"gen_hard_{kind}" for kind in KINDS}
     bad = [row for row in ROWS if any(row.labels.values())]
-    assert 0.45 < len(bad) / len(ROWS) < 0.55
+    assert 0.4 < len(bad) / len(ROWS) < 0.5  # a text drawn before is drawn again, and there are more harmless ones
     assert not [row for row in bad if row.source == "gen_hard_harmless"]
     for row in ROWS:
         if row.stage == "input" and row not in bad:
