@@ -18,7 +18,7 @@ from tqdm import tqdm
 from models.training.clusters import Overlap
 from models.training.dataset import MASKED, Prepared
 from models.training.generated import Material, generate_all
-from models.training.generators import systems
+from models.training.generators import hard, systems
 from models.training.rows import LABELS, STAGES, Row
 from models.training.sources import SOURCES, load_source, read_raw
 
@@ -144,7 +144,7 @@ def _quota(source: str) -> tuple[int, int]:
     if source in SOURCES:
         return SOURCES[source].cap, SOURCES[source].repeat
     second_stage_of = SOURCES.get(source.rsplit("_", 1)[0])
-    return (second_stage_of.cap if second_stage_of else UNCAPPED), 1
+    return (second_stage_of.cap if second_stage_of else UNCAPPED), hard.REPEATS.get(source, 1)
 
 
 def _ids(texts: Sequence[str], what: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

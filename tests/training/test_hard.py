@@ -7,6 +7,7 @@ import pytest
 from models.training.banks import bank
 from models.training.generators import hard
 from models.training.generators.output_surface import columns
+from models.training.prepare import _quota
 from models.training.sources import CLEAN_INPUT
 
 ROWS = list(hard.generate(random.Random(5), 6000))
@@ -22,9 +23,20 @@ def test_every_kind_is_there_and_its_sides_are_labelled_apart() -> None:
     bad = [row for row in ROWS if any(row.labels.values())]
     assert 0.4 < len(bad) / len(ROWS) < 0.5  # a text drawn before is drawn again, and there are more harmless ones
     assert not [row for row in bad if row.source == "gen_hard_harmless"]
-    for row in ROWS:
-        if row.stage == "input" and row not in bad:
-            assert row.labels == CLEAN_INPUT
+    clean = {row.source: row.labels for row in ROWS if row.stage == "input" and row not in bad}
+    assert clean["gen_hard_harmless"] == CLEAN_INPUT
+    # A pair teaches what it is about and nothing else.
+    assert clean["gen_hard_request"] == {"harmful_request": 0, "toxicity": 0}
+    assert next(row.labels for row in bad if row.source == "gen_hard_request") == {"harmful_request": 1}
+
+
+def test_kinds_that_are_read_as_written_are_seen_several_times() -> None:
+    assert {source: _quota(source)[1] for source in hard.REPEATS} == dict(hard.REPEATS)
+    assert {row.source for row in ROWS} >= set(hard.REPEATS)
+    assert _quota("gen_hard_request")[1] == 1
+
+
+def test_documents_are_about_orders_alone() -> None:
     assert {tuple(row.labels) for row in ROWS if row.stage == "tool"} == {("prompt_injection",)}
 
 

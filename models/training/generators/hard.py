@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from models.training.generators.input_surface import distinct, dress
 from models.training.generators.output_surface import asked, columns
 from models.training.rows import Row
-from models.training.sources import CLEAN_INPUT, HARMFUL
+from models.training.sources import CLEAN_INPUT
 
 if TYPE_CHECKING:
     import random
@@ -31,15 +31,17 @@ class _Kind:
 
 _ORDER: Final = _Kind("tool", {"prompt_injection": 1}, {"prompt_injection": 0})
 _KINDS: Final = {
-    "injection": _Kind("input", {"prompt_injection": 1}, CLEAN_INPUT),
-    # A frame may override instructions, too, or not: that is left open.
-    "frame": _Kind("input", {"jailbreak": 1, "harmful_request": 1}, CLEAN_INPUT),
-    "request": _Kind("input", HARMFUL, CLEAN_INPUT),
-    "harmless": _Kind("input", HARMFUL, CLEAN_INPUT),
+    # Only what a pair is about is learnt of it: rows that were never in doubt would move the other labels for nothing.
+    "injection": _Kind("input", {"prompt_injection": 1}, {"prompt_injection": 0, "jailbreak": 0}),
+    "frame": _Kind("input", {"jailbreak": 1, "harmful_request": 1}, {"jailbreak": 0, "harmful_request": 0}),
+    "request": _Kind("input", {"harmful_request": 1}, {"harmful_request": 0, "toxicity": 0}),
+    "harmless": _Kind("input", {}, CLEAN_INPUT),
     "order_mail": _ORDER,
     "order_page": _ORDER,
     "answer": _Kind("output", {"harmful_response": 1}, {"harmful_response": 0, "toxicity": 0}),
 }
+REPEATS: Final = {"gen_hard_order_mail": 5, "gen_hard_order_page": 5, "gen_hard_answer": 5}
+"""Times an epoch sees the rows of a kind that is read as it was written; prompts are varied instead."""
 _WITHOUT_PROMPT: Final = 0.15
 
 
