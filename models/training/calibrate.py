@@ -214,8 +214,7 @@ def _blocking_thresholds(scored: Sequence[Scored], stage: str) -> dict[str, floa
     judged = [negative_scores(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
     benign = [{label: spread(found) for label, found in scores.items()} for scores in judged if scores]
     wanted = [(pool.label, found) for pool, found in here if pool.label in BLOCKING[stage]]
-    unsure = set(BLOCKING[stage]) - {pool.label for pool, _ in here if not pool.held_out}
-    return joint_thresholds(benign, wanted, TARGETS[stage], unsure=unsure)[0]
+    return joint_thresholds(benign, wanted, TARGETS[stage])[0]
 
 
 def _stages_of(

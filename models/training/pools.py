@@ -47,8 +47,6 @@ class Pool:
     """Text and context."""
     negative_of: tuple[str, ...] | None = None
     """For benign text, the labels it is known not to be; None for every label of its stage."""
-    held_out: bool = False
-    """Whether the texts are of groups held out of the training set, and not of ``calib/``."""
 
 
 def _raw(data: Path, name: str) -> list[dict[str, Any]]:
@@ -172,6 +170,6 @@ def held_out_pools(out: Path, seed: int, *, everything: bool = False) -> list[Po
             if everything and not any(row.labels.values()):
                 found.setdefault(("text", row.stage, None), []).append(raw)
     return [
-        replace(_pool(f"held-out {source}", stage, label, rows, seed, most=HELD_OUT_PER_SOURCE), held_out=True)
+        _pool(f"held-out {source}", stage, label, rows, seed, most=HELD_OUT_PER_SOURCE)
         for (source, stage, label), rows in found.items()
     ]

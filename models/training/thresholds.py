@@ -11,7 +11,7 @@ import numpy as np
 from guardsdk.registry.manifest import Calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,11 +23,9 @@ TARGETS = {"input": 0.005, "tool": 0.005, "output": 0.015}
 One in a hundred is what people put up with, and half of it is asked for: the sources nearest to real traffic, chats and
 scraped pages in English, are blocked about twice as often as the mean, and so is text from elsewhere. Among the answers
 is a source of comments that were chosen for being loud, which takes nearly all of what may be blocked: of the others it
-is well below one in a hundred.
+is no more than half of one in a hundred.
 """
-_TENTHS = 10
 _LEAST = 3
-"""Tenths of what may be blocked that no label of a stage goes without."""
 SPREAD = 0.6
 """Standard deviation, in log-odds, of what a benign score may as well have been.
 
@@ -106,17 +104,13 @@ def joint_thresholds(
     benign: Sequence[Mapping[str, NDArray[np.float64]]],
     wanted: Sequence[tuple[str, Mapping[str, NDArray[np.float64]]]],
     target: float,
-    *,
-    unsure: Collection[str] = (),
 ) -> tuple[dict[str, float], float]:
     """Share ``target``, the benign texts that may be hit at all, out among the labels of a stage where it buys most.
 
     Each benign pool maps the labels it is a negative of to the scores of its texts, aligned; ``wanted`` holds pools of
     positives with the label they are of. Of all shares in steps of a tenth, each scaled until the labels together hit
     ``target`` of the benign texts (the mean over pools), the one with the highest recall is taken: the mean over labels
-    of the mean over their pools, a text being found when any label fires. Labels that are ``unsure`` have no positives
-    but such as they were trained on: what is found of these says little about others, and they keep an even share.
-    Returns the thresholds and the rate reached.
+    of the mean over their pools, a text being found when any label fires. Returns the thresholds and the rate reached.
     """
     labels = sorted({label for pool in benign for label in pool})
     negatives = {label: [pool[label] for pool in benign if label in pool] for label in labels}
@@ -128,7 +122,7 @@ def joint_thresholds(
         return float(np.mean([_any(pool, thresholds).mean() for pool in benign]))
 
     best: tuple[float, float, dict[str, float], float] | None = None
-    for shares in _shares([_TENTHS // len(labels) if label in unsure else _LEAST for label in labels]):
+    for shares in _shares(len(labels)):
         low, high = 0.0, 1.0
         chosen = thresholds_at([0.0] * len(labels))
         for _ in range(_HALVINGS):
@@ -152,13 +146,13 @@ def _any(pool: Mapping[str, NDArray[np.float64]], thresholds: Mapping[str, float
     return hits
 
 
-def _shares(least: Sequence[int]) -> list[tuple[float, ...]]:
-    """Return every way to share 1 out in tenths among labels that get at least as many as ``least`` says.
+def _shares(count: int) -> list[tuple[float, ...]]:
+    """Return every way to share 1 out among ``count`` labels in tenths, none with less than ``_LEAST`` of them.
 
     The attacks that are known decide only within bounds: other attacks will come.
     """
-    tenths = product(*(range(few, _TENTHS + 1) for few in least))
-    return [tuple(part / _TENTHS for part in parts) for parts in tenths if sum(parts) == _TENTHS]
+    tenths = product(range(_LEAST, 11), repeat=count)
+    return [tuple(part / 10 for part in parts) for parts in tenths if sum(parts) == 10]
 
 
 def _recall(wanted: Sequence[tuple[str, Mapping[str, NDArray[np.float64]]]], thresholds: Mapping[str, float]) -> float:

@@ -8,7 +8,6 @@ from models.training.banks import bank
 from models.training.generators import hard
 from models.training.generators.output_surface import columns
 from models.training.prepare import _quota
-from models.training.sources import CLEAN_INPUT
 
 ROWS = list(hard.generate(random.Random(5), 6000))
 KINDS = ("injection", "frame", "request", "harmless", "order_mail", "order_page", "answer")
@@ -24,7 +23,7 @@ def test_every_kind_is_there_and_its_sides_are_labelled_apart() -> None:
     assert 0.4 < len(bad) / len(ROWS) < 0.5  # a text drawn before is drawn again, and there are more harmless ones
     assert not [row for row in bad if row.source == "gen_hard_harmless"]
     clean = {row.source: row.labels for row in ROWS if row.stage == "input" and row not in bad}
-    assert clean["gen_hard_harmless"] == CLEAN_INPUT
+    assert clean["gen_hard_harmless"] == {"jailbreak": 0, "harmful_request": 0, "toxicity": 0}
     # A pair teaches what it is about and nothing else.
     assert clean["gen_hard_request"] == {"harmful_request": 0, "toxicity": 0}
     assert next(row.labels for row in bad if row.source == "gen_hard_request") == {"harmful_request": 1}

@@ -334,10 +334,6 @@ def test_the_target_goes_where_it_buys_recall() -> None:
     assert union <= 0.01
     spent = {label: float((benign[0][label] >= thresholds[label]).mean()) for label in thresholds}
     assert spent["hard"] > 2 * spent["easy"] > 0
-    # What only text like the training set's speaks for is not outbid by what is known to be hard.
-    thresholds, _ = joint_thresholds(benign, attacks, 0.01, unsure={"easy"})
-    kept = {label: float((benign[0][label] >= thresholds[label]).mean()) for label in thresholds}
-    assert kept["easy"] == pytest.approx(kept["hard"], rel=0.1)
 
 
 def test_doubtful_rows_leave_pools_that_are_silent_about_harm() -> None:

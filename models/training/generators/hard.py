@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from models.training.generators.input_surface import distinct, dress
 from models.training.generators.output_surface import asked, columns
 from models.training.rows import Row
-from models.training.sources import CLEAN_INPUT
 
 if TYPE_CHECKING:
     import random
@@ -35,12 +34,12 @@ _KINDS: Final = {
     "injection": _Kind("input", {"prompt_injection": 1}, {"prompt_injection": 0, "jailbreak": 0}),
     "frame": _Kind("input", {"jailbreak": 1, "harmful_request": 1}, {"jailbreak": 0, "harmful_request": 0}),
     "request": _Kind("input", {"harmful_request": 1}, {"harmful_request": 0, "toxicity": 0}),
-    "harmless": _Kind("input", {}, CLEAN_INPUT),
+    "harmless": _Kind("input", {}, {"jailbreak": 0, "harmful_request": 0, "toxicity": 0}),
     "order_mail": _ORDER,
     "order_page": _ORDER,
     "answer": _Kind("output", {"harmful_response": 1}, {"harmful_response": 0, "toxicity": 0}),
 }
-REPEATS: Final = {"gen_hard_order_mail": 5, "gen_hard_order_page": 5, "gen_hard_answer": 5}
+REPEATS: Final = {"gen_hard_order_mail": 5, "gen_hard_order_page": 5, "gen_hard_answer": 3}
 """Times an epoch sees the rows of a kind that is read as it was written; prompts are varied instead."""
 _WITHOUT_PROMPT: Final = 0.15
 
