@@ -219,13 +219,16 @@ def test_batches_are_laid_out_as_the_engine_lays_them_out(tmp_path: Path, stage:
     assert batch.token_type_ids[0].sum() == len(text[:5]) + 1
 
 
-def test_an_epoch_holds_every_trained_row_once_and_no_held_out_row(run: Path) -> None:
+def test_an_epoch_holds_every_trained_row_as_often_as_its_source_says_and_no_held_out_row(run: Path) -> None:
     data = Prepared.load(run / "prepared.npz")
     plan = plan_epoch(data, np.random.default_rng(0), tokens=2048, max_tokens=256)
     rows = sorted(row for batch in plan for row, _, _ in batch)
     documents = (data.stage == STAGES.index("tool")) & (data.labels == 1).any(axis=1)
     scattered = documents & (np.diff(data.starts) > MAX_TOKENS - 3)
-    assert rows == np.flatnonzero(~data.held_out & ~scattered).tolist()
+    times = np.array([data.quotas[source][1] for source in data.sources])
+    trained = np.flatnonzero(~data.held_out & ~scattered)
+    assert rows == np.repeat(trained, times[data.source[trained]]).tolist()
+    assert set(times) >= {1, 5}
     assert all(PAD not in data.row(row)[0] for row in rows)
 
 
