@@ -22,17 +22,22 @@ def test_every_kind_is_there_and_its_sides_are_labelled_apart() -> None:
     bad = [row for row in ROWS if any(row.labels.values())]
     assert 0.4 < len(bad) / len(ROWS) < 0.5  # a text drawn before is drawn again, and there are more harmless ones
     assert not [row for row in bad if row.source == "gen_hard_harmless"]
-    clean = {row.source: row.labels for row in ROWS if row.stage == "input" and row not in bad}
-    assert clean["gen_hard_harmless"] == {"jailbreak": 0, "harmful_request": 0, "toxicity": 0}
     # A pair teaches what it is about and nothing else.
-    assert clean["gen_hard_request"] == {"harmful_request": 0, "toxicity": 0}
-    assert next(row.labels for row in bad if row.source == "gen_hard_request") == {"harmful_request": 1}
+    asked = [row for row in ROWS if row.stage == "input"]
+    assert {(row.source.removeprefix("gen_hard_"), *row.labels.items()) for row in asked} == {
+        ("injection", ("prompt_injection", 1)),
+        ("injection", ("prompt_injection", 0), ("jailbreak", 0)),
+        ("frame", ("jailbreak", 1), ("harmful_request", 1)),
+        ("frame", ("jailbreak", 0), ("harmful_request", 0)),
+        ("request", ("harmful_request", 1)),
+        ("request", ("harmful_request", 0), ("toxicity", 0)),
+        ("harmless", ("jailbreak", 0), ("harmful_request", 0), ("toxicity", 0)),
+    }
 
 
 def test_kinds_that_are_read_as_written_are_seen_several_times() -> None:
-    assert {source: _quota(source)[1] for source in hard.REPEATS} == dict(hard.REPEATS)
-    assert {row.source for row in ROWS} >= set(hard.REPEATS)
-    assert _quota("gen_hard_request")[1] == 1
+    as_written = {row.source for row in ROWS if row.stage != "input"}
+    assert {source for source in {row.source for row in ROWS} if _quota(source)[1] > 1} == as_written
 
 
 def test_documents_are_about_orders_alone() -> None:
