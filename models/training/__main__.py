@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.training.answers import write_answers
 from models.training.calibrate import calibrate
 from models.training.dataset import Prepared
 from models.training.encoder import EncoderConfig
@@ -15,6 +16,7 @@ from models.training.export import export, from_checkpoint
 from models.training.prepare import prepare
 from models.training.quantize import quantize
 from models.training.soup import mean
+from models.training.teacher import teach
 from models.training.train import Recipe, train
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 MEAN = "mean"
 """A step of its own: it makes one of several finished runs, and ``all`` has one run only."""
+ANSWERS, TEACH = "answers", "teach"
+"""Steps between ``prepare`` and ``train --taught``, of their own: they take a GPU."""
 STEPS = ("prepare", "train", "export", "quantize", "calibrate", "evaluate")
 SMOKE_CONFIG = EncoderConfig(hidden=32, layers=2, early_layers=1, heads=2, feed_forward=64, positions=512)
 SMOKE_AMOUNT = {"scale": 0.004, "held_out": 0.3}
@@ -30,7 +34,7 @@ SMOKE_AMOUNT = {"scale": 0.004, "held_out": 0.3}
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
-    built.add_argument("step", choices=(*STEPS, MEAN, "all"))
+    built.add_argument("step", choices=(*STEPS, MEAN, ANSWERS, TEACH, "all"))
     built.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with train/ calib/ bench/")
     built.add_argument("--out", type=Path, required=True, help="folder for everything the run makes")
     built.add_argument(
@@ -65,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         default=Recipe().as_int8_from,
         help="share of the run after which int8 is imitated",
     )
+    built.add_argument("--taught", type=float, default=Recipe().taught, help="share of the teacher in what is learnt")
     built.add_argument("--seed", type=int, default=Recipe().seed)
     built.add_argument("--limit", type=int, help="evaluate on at most this many rows of each set, stage and label")
     built.add_argument(
@@ -98,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         batch_tokens=options.batch_tokens,
         learning_rate=options.learning_rate,
         as_int8_from=options.as_int8_from,
+        taught=options.taught,
     )
     prepared_file, trained = out / "prepared.npz", out / "model.pt"
     steps: dict[str, Callable[[], object]] = {
@@ -114,6 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "train": lambda: train(
             Prepared.load(prepared_file), out, recipe, SMOKE_CONFIG if options.smoke else None, options.start
         ),
+        ANSWERS: lambda: write_answers(Prepared.load(prepared_file), out, data, recipe.seed),
+        TEACH: lambda: teach(Prepared.load(prepared_file), out, recipe),
         MEAN: lambda: mean(options.start, out),
         "export": lambda: export(from_checkpoint(trained), out / "float"),
         "quantize": lambda: quantize(out, Prepared.load(prepared_file)),

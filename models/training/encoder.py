@@ -67,14 +67,15 @@ class EncoderConfig:
 
 
 def _as_int8(layer: nn.Linear, states: Tensor) -> Tensor:
-    """Apply ``layer`` as the shipped graph will: activations in 8 bits over the range of the moment, weights in 7.
+    """Apply ``layer`` as the shipped graph will: activations in 8 bits over the range of their text, weights in 7.
 
     Gradients pass through the rounding (Jacob et al. 2018), so a network trained this way learns to decide alike.
     """
-    low, high = (edge.float().item() for edge in states.detach().aminmax())
-    scale = max(max(high, 0.0) - min(low, 0.0), 1e-8) / 255
-    zero = min(255, max(0, round(-min(low, 0.0) / scale)))
-    coarse = torch.fake_quantize_per_tensor_affine(states.float(), scale, zero, 0, 255)
+    flat = states.detach().float().flatten(1)
+    low, high = flat.amin(1).clamp(max=0.0), flat.amax(1).clamp(min=0.0)
+    scale = (high - low).clamp(min=1e-8) / 255
+    zero = (-low / scale).round().clamp(0, 255).int()
+    coarse = torch.fake_quantize_per_channel_affine(states.float(), scale, zero, 0, 0, 255)
     weight = layer.weight.float()
     steps = weight.detach().abs().amax(dim=1).clamp(min=1e-8) / 63
     zeros = torch.zeros_like(steps, dtype=torch.int32)

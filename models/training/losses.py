@@ -18,12 +18,29 @@ if TYPE_CHECKING:
     from models.training.encoder import GuardModel, Seen
 
 
+_READ = torch.tensor([[label in columns_of(stage) for label in LABELS] for stage in STAGES])
+"""Whether a label is read at a stage, [S, L]."""
+
+
 def targets_of(labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
     """Return what the logits should say as probabilities [B, L], and 1 where that is known; for ``loss_of``.
 
     ``labels`` [B, L] holds 0, 1 or ``MASKED``.
     """
     return labels.clamp(min=0).float() * (1.0 - 2.0 * smoothing) + smoothing, (labels != MASKED).float()
+
+
+def taught(targets: tuple[Tensor, Tensor], said: Tensor, stages: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Return ``targets`` with what a teacher said mixed in, for ``loss_of``.
+
+    ``said`` [B, L] are its logits, NaN where it saw something else; ``stages`` [B] are indices into ``STAGES``. Where
+    a label is known, the teacher has ``share`` of the target; where it is not, all of a target that weighs ``share``.
+    """
+    target, known = targets
+    heard = ~said.isnan() & _READ.to(said.device)[stages]
+    guess = said.nan_to_num().sigmoid()
+    mixed = torch.where(known > 0, (1.0 - share) * target + share * guess, guess)
+    return torch.where(heard, mixed, target), torch.maximum(known, share * heard)
 
 
 def loss_of(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
@@ -72,10 +89,9 @@ class Kept(nn.Module):
         self.frozen = frozen
         self.layers, self.late = deepcopy(model.layers[frozen:]), deepcopy(model.late)
         self.requires_grad_(False)  # noqa: FBT003  torch's own signature
-        read = torch.tensor([[label in columns_of(stage) for label in LABELS] for stage in STAGES])
         learnt = learnt_labels(learn)
         self.learnt = nn.Buffer(learnt.float(), persistent=False)
-        self.read = nn.Buffer(read.float(), persistent=False)
+        self.read = nn.Buffer(_READ.float(), persistent=False)
 
     def said(self, seen: Seen) -> Tensor:
         """Return the late logits [B, L] of the start on top of the frozen layers' states in ``seen``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections import Counter
@@ -9,14 +10,14 @@ from dataclasses import asdict, replace
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from models.training.clusters import Overlap
-from models.training.dataset import MASKED, Prepared
+from models.training.dataset import MASKED, Prepared, room_of
 from models.training.generated import Material, generate_all
 from models.training.generators import hard, systems
 from models.training.rows import LABELS, STAGES, Row
@@ -33,6 +34,10 @@ HELD_OUT = 0.04
 SPLIT = 20261123
 """Salt of the split: the same for every seed, so that a run that goes on from another keeps its held-out groups."""
 HELD_OUT_FILE = "held_out.jsonl"
+SHOWN_FILE = "shown.jsonl.gz"
+"""What the network sees of every row when it sees its head: for a teacher with a vocabulary of its own."""
+SHOWN_CONTEXT = 700
+"""Characters of a context there, half of them from its end where it is longer."""
 TOKENIZER = Path(__file__).parents[1] / "guard-minilm-l6" / "tokenizer.json"
 UNCAPPED = 1_000_000_000
 AIMED = 30_000
@@ -73,7 +78,7 @@ def prepare(
     if data is not None:
         for name in tqdm(SOURCES, desc="sources", unit="file"):
             rows += load_source(name, data / "train")
-    overlap = Overlap(_texts_apart(data)) if data is not None else Overlap(())
+    overlap = Overlap(texts_apart(data)) if data is not None else Overlap(())
     material = Material.collect(rows)
     dropped: Counter[str] = Counter()
     generated = generate_all(rng, material, scale)
@@ -88,8 +93,9 @@ def prepare(
         tqdm.write(f"dropped as overlapping: {dict(dropped)}")
     if system_texts:
         rows = [_beside_system(rng, row) for row in rows]
-    prepared = _tokenize(rows, held_out)
+    prepared = tokenize(rows, held_out)
     prepared.save(out / "prepared.npz")
+    show(rows, prepared, out / SHOWN_FILE)
     with (out / HELD_OUT_FILE).open("w", encoding="utf-8") as lines:
         for row, held in zip(rows, prepared.held_out, strict=True):
             if held:
@@ -104,7 +110,7 @@ def _beside_system(rng: random.Random, row: Row) -> Row:
     return replace(row, context=systems.plain_system(rng))
 
 
-def _texts_apart(data: Path) -> Iterable[str]:
+def texts_apart(data: Path) -> Iterable[str]:
     """Yield what is measured and calibrated on, which no training text may repeat."""
     for path in sorted(path for part in ("bench", "calib") for path in (data / part).glob("*.jsonl.gz")):
         for raw in read_raw(path):
@@ -117,7 +123,8 @@ def _held_out(row: Row, share: float) -> bool:
     return int.from_bytes(digest, "big") < share * 2**32
 
 
-def _tokenize(rows: Sequence[Row], held_out: float) -> Prepared:
+def tokenize(rows: Sequence[Row], held_out: float) -> Prepared:
+    """Return ``rows`` tokenized, about ``held_out`` of their groups held out."""
     sources = tuple(dict.fromkeys(row.source for row in rows))
     texts, starts = _ids([row.text[:MAX_CHARACTERS] for row in rows], "texts")
     contexts, context_starts = _ids([(row.context or "")[:MAX_CHARACTERS] for row in rows], "contexts")
@@ -137,6 +144,20 @@ def _tokenize(rows: Sequence[Row], held_out: float) -> Prepared:
         sources=sources,
         quotas={name: _quota(name) for name in sources},
     )
+
+
+def show(rows: Sequence[Row], prepared: Prepared, path: Path, mode: Literal["wt", "at"] = "wt") -> None:
+    """Write each row as a line ``[text, context]`` of its first window, in the order of ``prepared``."""
+    coder = tokenizer()
+    lengths = np.diff(prepared.starts)
+    with gzip.open(path, mode, encoding="utf-8", compresslevel=4) as lines:
+        for at, row in enumerate(tqdm(rows, desc="shown", unit="row")):
+            text, context, room = row.text[:MAX_CHARACTERS], row.context or "", room_of(prepared, at)
+            if lengths[at] > room:
+                text = text[: coder.encode(text, add_special_tokens=False).offsets[room - 1][1]]
+            if len(context) > SHOWN_CONTEXT:
+                context = f"{context[: SHOWN_CONTEXT // 2]} ... {context[-SHOWN_CONTEXT // 2 :]}"
+            lines.write(json.dumps([text, context]) + "\n")
 
 
 def _quota(source: str) -> tuple[int, int]:

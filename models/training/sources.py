@@ -96,6 +96,8 @@ class Source:
     """Further stages the same texts are good for: prose as a document, toxic language as a response."""
 
 
+WRITTEN = ("gen_written_harmful", "gen_written_harmless", "gen_written_prompt")
+"""Sources of text that SmolLM2 writes: answers to harmful prompts, to harmless ones, and prompts."""
 SOURCES: dict[str, Source] = {
     "aart": Source(_request, "CC-BY-4.0", cap=3000),
     "advbench": Source(_request, "MIT", repeat=2),

@@ -7,7 +7,7 @@ works on float32 masters, which lose nothing.
 
 from __future__ import annotations
 
-import math
+import os
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -15,21 +15,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from benchmarks.stats import auroc
-from models.training.dataset import MASKED, Batch, Prepared, Shares, collate, held_out_batches, is_named, plan_epoch
+from models.training.dataset import (
+    MASKED,
+    Batch,
+    Plan,
+    Prepared,
+    Shares,
+    collate,
+    held_out_batches,
+    is_named,
+    plan_epoch,
+)
 from models.training.emoji import name_emoji
 from models.training.encoder import EncoderConfig, GuardModel, Seen, load, load_base
-from models.training.losses import Kept, likeness_of, loss_of, targets_of
+from models.training.losses import Kept, likeness_of, loss_of, targets_of, taught
+from models.training.masters import Masters, compute_type, rate_at
 from models.training.rows import LABELS, STAGES
 from models.training.soup import begun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 CHECKPOINT_SECONDS = 120.0
+SAID_FILE = "said.npz"
+"""What a teacher said of every row."""
 REPORTED = 6000
 """Held-out rows scored at the end of a run."""
 
@@ -71,61 +87,12 @@ class Recipe:
     """The same for the sources that are about what ``learn`` names, public and own, where it is another one."""
     early_only: bool = False
     """Train the early heads alone: of a mean of models they have lost what each learnt for its own encoder."""
+    taught: float = 0.0
+    """Share of a teacher in what the logits are pulled to, where a label is known; what is not known, it says alone."""
     learn: tuple[str, ...] = ()
     """What is learnt by labels, each ``STAGE``, ``STAGE:LABEL`` or what names of sources begin with; everything, where
     none is named. All else keeps what the start says of it. Needs frozen layers, on top of which a copy of the start is
     kept."""
-
-
-class Masters:
-    """Float32 masters, their moving average and AdamW for a network that computes in a narrower type."""
-
-    def __init__(self, model: GuardModel, recipe: Recipe) -> None:
-        """Copy the trainable weights of ``model`` and group them by how fast they learn."""
-        self.live = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.weights = {name: p.detach().float().clone().requires_grad_() for name, p in self.live.items()}
-        self.average = {name: p.detach().clone() for name, p in self.weights.items()}
-        self.recipe = recipe
-        groups = []
-        for name, weight in self.weights.items():
-            decay = recipe.weight_decay if weight.ndim > 1 else 0.0
-            groups.append({"params": [weight], "factor": _factor(name, model.config, recipe), "weight_decay": decay})
-        self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
-
-    def step(self, rate: float, taken: int) -> None:
-        """Move the masters along the gradients of the live weights and copy them back."""
-        for name, live in self.live.items():
-            self.weights[name].grad = live.grad.float() if live.grad is not None else None
-            live.grad = None
-        torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self.recipe.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        self.optimizer.step()
-        # A young average must not remember where it started.
-        decay = min(self.recipe.average, (1 + taken) / (10 + taken))
-        with torch.no_grad():
-            for name, weight in self.weights.items():
-                self.live[name].copy_(weight)
-                self.average[name].lerp_(weight, 1.0 - decay)
-
-    def state(self) -> dict[str, object]:
-        """Return all that ``restore`` needs."""
-        return {"weights": self.weights, "average": self.average, "optimizer": self.optimizer.state_dict()}
-
-    def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
-        """Take up where ``state`` was left."""
-        with torch.no_grad():
-            for name, weight in self.weights.items():
-                weight.copy_(state["weights"][name])
-                self.average[name].copy_(state["average"][name])
-                self.live[name].copy_(weight)
-        self.optimizer.load_state_dict(state["optimizer"])
-
-
-def _compute_type(device: torch.device) -> torch.dtype:
-    """Return bfloat16 where the processor has instructions for it: elsewhere it is emulated and many times slower."""
-    fast = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001  no public name
-    return torch.bfloat16 if fast else torch.float32
 
 
 def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
@@ -134,15 +101,6 @@ def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
         return recipe.head_factor
     depth = config.layers - 1 - int(rest[0]) if part == "layers" else config.layers
     return float(recipe.layer_decay**depth)
-
-
-def _rate(step: int, total: int, recipe: Recipe) -> float:
-    """Linear warm-up, then half a cosine."""
-    warm = max(1, round(total * recipe.warmup))
-    if step < warm:
-        return recipe.learning_rate * (step + 1) / warm
-    progress = (step - warm) / max(1, total - warm)
-    return recipe.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 
 def _forward(model: GuardModel, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Seen]:
@@ -193,10 +151,10 @@ def train(
             weight.requires_grad_(name.startswith("early."))
     # What is not trained goes out as it came in, not as the narrower type rounds it.
     kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    model = model.to(device, _compute_type(device)).train()
+    model = model.to(device, compute_type(device)).train()
     kept_loss = Kept(model, recipe.frozen_layers, recipe.learn).to(device) if recipe.learn else None
-    masters = Masters(model, recipe)
-    _loop(model, kept_loss, masters, prepared, out / "checkpoint.pt")
+    masters = Masters(model, recipe, lambda name: _factor(name, model.config, recipe))
+    _loop(model, kept_loss, masters, prepared, out)
     averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
     stored = {"model": averaged, "config": asdict(model.config), "legs": [*legs, asdict(recipe)]}
     torch.save(stored, final)
@@ -216,8 +174,8 @@ def _require_sound(recipe: Recipe, prepared: Prepared) -> None:
         raise RuntimeError(msg)
 
 
-def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Prepared, checkpoint: Path) -> None:
-    recipe, device = masters.recipe, next(model.parameters()).device
+def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Prepared, out: Path) -> None:
+    recipe, device, checkpoint = masters.recipe, next(model.parameters()).device, out / "checkpoint.pt"
     done = 0
     if checkpoint.is_file():
         stored = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -229,37 +187,78 @@ def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Pre
         plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, shares=shares)
         for _ in range(recipe.epochs)
     ]
-    total, step, saved, tokens = sum(map(len, plans)), 0, time.monotonic(), 0
+    steps = [rows for plan in plans for rows in plan]
+    total, saved, tokens = len(steps), time.monotonic(), 0
     progress = tqdm(total=total, initial=done, desc="train", unit="batch", smoothing=0.02)
     running = 0.0
     named = np.array([is_named(source, recipe.learn) for source in data.sources], np.float32)
-    for plan in plans:
-        for rows in plan:
-            step += 1
-            if step <= done:
-                continue
-            model.imitate_int8(on=step > recipe.as_int8_from * total)
-            # Seeded by the step, so that a resumed run hides the same tokens.
-            batch = collate(data, rows, drop=recipe.token_drop, rng=np.random.default_rng((recipe.seed, step)))
-            late, early, seen = _forward(model, batch, device)
-            targets = targets_of(torch.from_numpy(batch.labels).to(device), recipe.smoothing)
-            if kept_loss is None:
-                loss = loss_of(late, *targets)
-            else:
-                whole = torch.from_numpy(named[data.source[batch.rows]]).to(device)
-                loss = kept_loss(late, seen, torch.from_numpy(data.stage[batch.rows]).to(device).long(), whole, targets)
-            loss = loss + recipe.early_factor * likeness_of(early, late)
-            loss.backward()  # type: ignore[no-untyped-call]
-            masters.step(_rate(step, total, recipe), step)
-            running = 0.98 * running + 0.02 * loss.item() if running else loss.item()
-            tokens += batch.input_ids.size
-            progress.update()
-            progress.set_postfix(loss=f"{running:.4f}", tokens=f"{tokens:,}", refresh=False)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS or step == total:
-                _save(checkpoint, {"masters": masters.state(), "step": step})
-                saved = time.monotonic()
+    said = read_said(out) if recipe.taught else None
+    for step, batch in enumerate(_collated(data, steps, recipe, done, device), start=done + 1):
+        model.imitate_int8(on=step > recipe.as_int8_from * total)
+        late, early, seen = _forward(model, batch, device)
+        targets = targets_of(torch.from_numpy(batch.labels).to(device), recipe.smoothing)
+        stages = torch.from_numpy(data.stage[batch.rows]).to(device).long()
+        if said is not None:
+            heard = torch.from_numpy(np.where(batch.whole[:, None], said[batch.rows], np.nan)).to(device)
+            targets = taught(targets, heard, stages, recipe.taught)
+        if kept_loss is None:
+            loss = loss_of(late, *targets)
+        else:
+            whole = torch.from_numpy(named[data.source[batch.rows]]).to(device)
+            loss = kept_loss(late, seen, stages, whole, targets)
+        loss = loss + recipe.early_factor * likeness_of(early, late)
+        loss.backward()  # type: ignore[no-untyped-call]
+        masters.step(rate_at(step, total, recipe), step)
+        running = 0.98 * running + 0.02 * loss.item() if running else loss.item()
+        tokens += batch.input_ids.size
+        progress.update()
+        progress.set_postfix(loss=f"{running:.4f}", tokens=f"{tokens:,}", refresh=False)
+        if time.monotonic() - saved > CHECKPOINT_SECONDS or step == total:
+            _save(checkpoint, {"masters": masters.state(), "step": step})
+            saved = time.monotonic()
     progress.close()
     model.imitate_int8(on=False)
+
+
+class _Collation(Dataset[Batch]):
+    """The batches of a run by their number, for processes that lay them out ahead of a GPU."""
+
+    def __init__(self, data: Prepared, steps: Plan, recipe: Recipe) -> None:
+        self.data, self.steps, self.recipe = data, steps, recipe
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, at: int) -> Batch:
+        # Seeded by the step, so that a resumed run hides the same tokens.
+        rng = np.random.default_rng((self.recipe.seed, at + 1))
+        return collate(self.data, self.steps[at], drop=self.recipe.token_drop, rng=rng)
+
+
+def _collated(data: Prepared, steps: Plan, recipe: Recipe, done: int, device: torch.device) -> Iterable[Batch]:
+    """Yield the batches after the first ``done``."""
+    ahead = min(8, (os.cpu_count() or 1) - 1) if device.type == "cuda" else 0
+    left = range(done, len(steps))
+    batches = _Collation(data, steps, recipe)
+    return DataLoader(batches, batch_size=None, sampler=left, num_workers=ahead, collate_fn=_same)
+
+
+def _same(batch: Batch) -> Batch:
+    return batch
+
+
+def read_said(out: Path) -> NDArray[np.float32]:
+    """Return what the teacher said of every row, [N, L] logits.
+
+    Raises ``FileNotFoundError`` that names the step to run first.
+    """
+    path = out / SAID_FILE
+    if not path.is_file():
+        msg = f"{path} is missing: run the teach step first"
+        raise FileNotFoundError(msg)
+    with np.load(path) as stored:
+        said: NDArray[np.float32] = stored["said"].astype(np.float32)
+    return said
 
 
 def _save(path: Path, stored: dict[str, object]) -> None:
@@ -271,15 +270,12 @@ def _save(path: Path, stored: dict[str, object]) -> None:
 
 def _held_out_report(model: GuardModel, masters: Masters, data: Prepared, device: torch.device) -> str:
     """Score the held-out groups with the averaged weights; for watching, nothing is chosen by it."""
+    masters.settle()
     with torch.no_grad():
-        for name, live in masters.live.items():
-            live.copy_(masters.average[name])
         scores, labels = [], []
         for batch in held_out_batches(data, tokens=16384, most=REPORTED):
             scores.append(_forward(model, batch, device)[0].float().cpu().numpy())
             labels.append(batch.labels)
-        for name, live in masters.live.items():
-            live.copy_(masters.weights[name])
     if not scores:
         return "nothing held out"
     all_scores, all_labels = np.concatenate(scores), np.concatenate(labels)

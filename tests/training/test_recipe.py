@@ -448,8 +448,9 @@ def test_imitated_int8_rounds_as_the_runtime_does_and_lets_gradients_through() -
     torch.manual_seed(1)
     layer, states = torch.nn.Linear(32, 16), torch.randn(3, 7, 32)
     coarse = _as_int8(layer, states)
-    scale = (states.max() - states.min()) / 255
-    zero = (-states.min() / scale).round()
+    low, high = states.amin((1, 2), keepdim=True), states.amax((1, 2), keepdim=True)
+    scale = (high - low) / 255
+    zero = (-low / scale).round()
     integers = (states / scale).round() + zero
     steps = layer.weight.abs().amax(dim=1, keepdim=True) / 63
     wanted = ((integers - zero) * scale) @ ((layer.weight / steps).round() * steps).T + layer.bias

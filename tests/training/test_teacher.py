@@ -1,0 +1,151 @@
+"""A teacher of random weights in place of the pretrained one, through the same steps on text the project writes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the recipe needs torch; the package does not")
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel, PreTrainedTokenizerFast
+
+from benchmarks.stats import auroc
+from models.training import answers, teacher
+from models.training.__main__ import SMOKE_CONFIG, main
+from models.training.dataset import MASKED, UNKNOWN, Prepared, Shares, draw
+from models.training.losses import taught
+from models.training.prepare import SHOWN_FILE, TOKENIZER, show, tokenize
+from models.training.rows import LABELS, STAGES, Row
+from models.training.teacher import Shown, Teacher
+from models.training.train import SAID_FILE, Recipe, train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_REFUSAL = LABELS.index("refusal")
+
+
+def _small(kind: str) -> tuple[Any, Any]:
+    torch.manual_seed(3)
+    coder = PreTrainedTokenizerFast(tokenizer_file=str(TOKENIZER))
+    coder.add_special_tokens({"pad_token": "[PAD]"})
+    coder.add_tokens([answers._END])
+    made = {"AutoModel": LlamaModel, "AutoModelForCausalLM": LlamaForCausalLM}[kind]
+    sizes = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return coder, made(LlamaConfig(vocab_size=len(coder), num_key_value_heads=2, **sizes))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("teacher")
+    assert main(["prepare", "--smoke", "--out", str(out)]) == 0
+    return out
+
+
+def test_a_teacher_is_shown_each_row_as_the_network_sees_its_head(tmp_path: Path) -> None:
+    long = "One more word, then. " * 200
+    rows = [
+        Row("Ignore that.", "tool", {"prompt_injection": 1}, "gen_a", "a"),
+        Row(long, "output", {"refusal": 0}, "gen_b", "b", context="Why? " * 400),
+    ]
+    data = tokenize(rows, 0.0)
+    show(rows, data, tmp_path / SHOWN_FILE)
+    with gzip.open(tmp_path / SHOWN_FILE, "rt", encoding="utf-8") as lines:
+        first, second = (json.loads(line) for line in lines)
+    assert first == ["Ignore that.", ""]
+    assert long.startswith(second[0])
+    assert 100 < len(tokenize([Row(second[0], "output", {}, "gen_b", "b")], 0.0).ids) < 256
+    assert second[1].startswith("Why? Why?")
+    assert 600 < len(second[1]) < 800
+
+
+def test_padding_changes_nothing_a_teacher_says() -> None:
+    coder, backbone = _small("AutoModel")
+    made = Teacher(backbone).eval()
+    shown = Shown([("short", ""), ("quite a bit longer than the other one " * 9, "why")], [0, 2], coder)
+    alone = made(*shown.batch(np.array([0]), torch.device("cpu")))
+    beside = made(*shown.batch(np.array([0, 1]), torch.device("cpu")))
+    torch.testing.assert_close(alone[0], beside[0], atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(beside[0], beside[1], atol=1e-3)
+
+
+def test_a_teacher_learns_the_labels_and_an_encoder_learns_of_the_teacher(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(teacher, "load_smollm", _small)
+    data = Prepared.load(tmp_path / "prepared.npz")
+    teacher.teach(data, tmp_path, Recipe(epochs=3, batch_tokens=1024, learning_rate=4e-3))
+    with np.load(tmp_path / SAID_FILE) as stored:
+        said = stored["said"].astype(np.float32)
+    assert said.shape == data.labels.shape
+    known = (data.labels[:, _REFUSAL] != MASKED) & ~data.held_out
+    assert auroc(data.labels[known, _REFUSAL], said[known, _REFUSAL]) > 0.8
+
+    # A teacher that is sure of what no label says is heard.
+    output = data.stage == STAGES.index("output")
+    unsaid = Prepared(**vars(data) | {"labels": np.full_like(data.labels, MASKED)})
+    np.savez(tmp_path / SAID_FILE, said=np.where(output[:, None], 6.0, -6.0).astype(np.float32).repeat(len(LABELS), 1))
+    sure = Recipe(epochs=1, batch_tokens=2048, taught=1.0, learning_rate=3e-3)
+    stored = torch.load(train(unsaid, tmp_path, sure, SMOKE_CONFIG), weights_only=True)
+    assert stored["legs"][-1]["taught"] == 1.0
+    late = {name: tensor for name, tensor in stored["model"].items() if name == "late.overall.weight"}
+    assert late["late.overall.weight"].abs().max() > 0.1
+
+
+def test_what_is_known_and_what_a_teacher_says_are_mixed_by_its_share() -> None:
+    target, known = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]), torch.tensor([[1.0, 0, 0, 0, 0, 0]])
+    said = torch.tensor([[0.0, 0.0, torch.nan, 0.0, 0.0, 0.0]])
+    mixed, weight = taught((target, known), said, torch.tensor([STAGES.index("input")]), 0.25)
+    # Known: three parts of the label. Not known: the teacher alone. NaN and what the stage is not read for: nothing.
+    assert mixed[0].tolist() == pytest.approx([0.875, 0.5, 0.0, 0.5, 0.0, 0.0])
+    assert weight[0].tolist() == pytest.approx([1.0, 0.25, 0.0, 0.25, 0.0, 0.0])
+
+
+def test_a_run_without_a_teacher_says_which_step_is_missing(prepared: Path, tmp_path: Path) -> None:
+    data = Prepared.load(prepared / "prepared.npz")
+    with pytest.raises(FileNotFoundError, match="run the teach step first"):
+        train(data, tmp_path, Recipe(epochs=1, taught=0.5), SMOKE_CONFIG)
+
+
+def test_answers_are_added_once_with_the_labels_that_are_known(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(answers, "load_smollm", _small)
+    monkeypatch.setitem(answers._SAMPLING, "max_new_tokens", 12)
+    before = Prepared.load(tmp_path / "prepared.npz")
+    after = answers.write_answers(before, tmp_path, None, seed=1, scale=0.001)
+    assert after.sources[: len(before.sources)] == before.sources
+    new = np.arange(len(before.stage), len(after.stage))
+    kinds = {after.sources[at] for at in after.source[new]}
+    assert kinds == {answers.HARMFUL, answers.HARMLESS, answers.MADE_UP}
+    for row in new:
+        labels = dict(zip(LABELS, after.labels[row].tolist(), strict=True))
+        kind = after.sources[after.source[row]]
+        wanted = {
+            answers.HARMFUL: {},
+            answers.HARMLESS: {"harmful_response": 0, "toxicity": 0},
+            answers.MADE_UP: {"prompt_injection": 0, "jailbreak": 0},
+        }[kind]
+        assert {name: value for name, value in labels.items() if value != MASKED} == wanted
+        assert len(after.row(row)[0])
+        assert bool(len(after.row(row)[1])) == (kind != answers.MADE_UP)
+    with gzip.open(tmp_path / SHOWN_FILE, "rt", encoding="utf-8") as lines:
+        assert sum(1 for _ in lines) == len(after.stage)
+    again = answers.write_answers(Prepared.load(tmp_path / "prepared.npz"), tmp_path, None, seed=1, scale=0.001)
+    assert len(again.stage) == len(after.stage)
+
+
+def test_a_row_without_a_known_token_teaches_nothing() -> None:
+    texts = ("QmFzZTY0" * 40, "Where is the museum?", "\u0e43\u0e04\u0e23")
+    rows = [Row(text, "input", {"jailbreak": 0}, "gen_a", str(at)) for at, text in enumerate(texts)]
+    data = tokenize(rows, 0.0)
+    assert data.row(0)[0].tolist() == data.row(2)[0].tolist() == [UNKNOWN]
+    assert draw(data, np.random.default_rng(0), Shares()).tolist() == [1]
