@@ -249,10 +249,11 @@ def _scattered(data: Prepared) -> NDArray[np.bool_]:
 
 
 def _unreadable(data: Prepared) -> NDArray[np.bool_]:
-    """Mark the rows without a known token: encoded attacks and questions in Thai look the same there."""
+    """Mark the attacks without a known token: encoded ones and questions in Thai look the same there."""
     known = np.concatenate([[0], np.cumsum(data.ids != UNKNOWN)])
-    nothing: NDArray[np.bool_] = known[data.starts[1:]] == known[data.starts[:-1]]
-    return nothing
+    nothing = known[data.starts[1:]] == known[data.starts[:-1]]
+    attacks: NDArray[np.bool_] = nothing & (data.labels == 1).any(axis=1)
+    return attacks
 
 
 def held_out_batches(data: Prepared, *, tokens: int, most: int | None = None) -> Iterator[Batch]:

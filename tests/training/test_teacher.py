@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel, PreTrainedTo
 from benchmarks.stats import auroc
 from models.training import answers, teacher
 from models.training.__main__ import SMOKE_CONFIG, main
-from models.training.dataset import MASKED, UNKNOWN, Prepared, Shares, draw
+from models.training.dataset import MASKED, UNKNOWN, Prepared, Shares, draw, held_out_batches
+from models.training.export import from_checkpoint
 from models.training.losses import taught
 from models.training.prepare import SHOWN_FILE, TOKENIZER, show, tokenize
 from models.training.rows import LABELS, STAGES, Row
@@ -75,28 +77,45 @@ def test_padding_changes_nothing_a_teacher_says() -> None:
     assert not torch.allclose(beside[0], beside[1], atol=1e-3)
 
 
-def test_a_teacher_learns_the_labels_and_an_encoder_learns_of_the_teacher(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+def _answers(out: Path) -> Prepared:
+    """Write rows whose label hangs on one word."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for at in range(400):
+        words = [*rng.choice(["stone", "river", "paper", "cloud", "seven"], 8), "sorry" if at % 2 else "sure"]
+        row = Row(" ".join(rng.permutation(words)), "output", {"refusal": at % 2}, "gen_a", str(at), context="Why?")
+        rows.append(row)
+    data = tokenize(rows, 0.2)
+    data.save(out / "prepared.npz")
+    show(rows, data, out / SHOWN_FILE)
+    return data
+
+
+def test_a_teacher_learns_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teacher, "load_smollm", _small)
-    data = Prepared.load(tmp_path / "prepared.npz")
-    teacher.teach(data, tmp_path, Recipe(epochs=3, batch_tokens=1024, learning_rate=4e-3))
+    data = _answers(tmp_path)
+    teacher.teach(data, tmp_path, Recipe(epochs=4, batch_tokens=1024, learning_rate=4e-3))
     with np.load(tmp_path / SAID_FILE) as stored:
         said = stored["said"].astype(np.float32)
     assert said.shape == data.labels.shape
-    known = (data.labels[:, _REFUSAL] != MASKED) & ~data.held_out
-    assert auroc(data.labels[known, _REFUSAL], said[known, _REFUSAL]) > 0.8
+    assert data.held_out.sum() > 40
+    assert auroc(data.labels[data.held_out, _REFUSAL], said[data.held_out, _REFUSAL]) > 0.95
 
-    # A teacher that is sure of what no label says is heard.
-    output = data.stage == STAGES.index("output")
-    unsaid = Prepared(**vars(data) | {"labels": np.full_like(data.labels, MASKED)})
-    np.savez(tmp_path / SAID_FILE, said=np.where(output[:, None], 6.0, -6.0).astype(np.float32).repeat(len(LABELS), 1))
-    sure = Recipe(epochs=1, batch_tokens=2048, taught=1.0, learning_rate=3e-3)
-    stored = torch.load(train(unsaid, tmp_path, sure, SMOKE_CONFIG), weights_only=True)
-    assert stored["legs"][-1]["taught"] == 1.0
-    late = {name: tensor for name, tensor in stored["model"].items() if name == "late.overall.weight"}
-    assert late["late.overall.weight"].abs().max() > 0.1
+
+def test_an_encoder_learns_of_a_teacher_what_no_label_says(tmp_path: Path) -> None:
+    labelled = _answers(tmp_path)
+    data = replace(labelled, labels=np.full_like(labelled.labels, MASKED))
+    said = np.where(labelled.labels[:, [_REFUSAL]] == 1, 4.0, -4.0).astype(np.float32).repeat(len(LABELS), axis=1)
+    np.savez(tmp_path / SAID_FILE, said=said)
+    train(data, tmp_path, Recipe(epochs=6, batch_tokens=1024, taught=0.5, learning_rate=4e-3), SMOKE_CONFIG)
+    made = from_checkpoint(tmp_path / "model.pt")
+    logits, refused = [], []
+    with torch.no_grad():
+        for batch in held_out_batches(labelled, tokens=8192):
+            feed = (batch.input_ids, batch.attention_mask, batch.token_type_ids)
+            logits.append(made(*(torch.from_numpy(each) for each in feed))[0].numpy()[:, _REFUSAL])
+            refused.append(batch.labels[:, _REFUSAL])
+    assert auroc(np.concatenate(refused), np.concatenate(logits)) > 0.95
 
 
 def test_what_is_known_and_what_a_teacher_says_are_mixed_by_its_share() -> None:
@@ -143,9 +162,9 @@ def test_answers_are_added_once_with_the_labels_that_are_known(
     assert len(again.stage) == len(after.stage)
 
 
-def test_a_row_without_a_known_token_teaches_nothing() -> None:
-    texts = ("QmFzZTY0" * 40, "Where is the museum?", "\u0e43\u0e04\u0e23")
-    rows = [Row(text, "input", {"jailbreak": 0}, "gen_a", str(at)) for at, text in enumerate(texts)]
+def test_an_attack_without_a_known_token_teaches_nothing() -> None:
+    texts = (("QmFzZTY0" * 40, 1), ("Where is the museum?", 0), ("\u0e43\u0e04\u0e23", 0))
+    rows = [Row(text, "input", {"jailbreak": label}, "gen_a", text) for text, label in texts]
     data = tokenize(rows, 0.0)
     assert data.row(0)[0].tolist() == data.row(2)[0].tolist() == [UNKNOWN]
-    assert draw(data, np.random.default_rng(0), Shares()).tolist() == [1]
+    assert sorted(draw(data, np.random.default_rng(0), Shares())) == [1, 2]
