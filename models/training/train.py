@@ -240,11 +240,7 @@ def _collated(data: Prepared, steps: Plan, recipe: Recipe, done: int, device: to
     ahead = min(8, (os.cpu_count() or 1) - 1) if device.type == "cuda" else 0
     left = range(done, len(steps))
     batches = _Collation(data, steps, recipe)
-    return DataLoader(batches, batch_size=None, sampler=left, num_workers=ahead, collate_fn=_same)
-
-
-def _same(batch: Batch) -> Batch:
-    return batch
+    return DataLoader(batches, batch_size=None, sampler=left, num_workers=ahead)
 
 
 def read_said(out: Path) -> NDArray[np.float32]:

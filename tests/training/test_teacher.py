@@ -142,7 +142,7 @@ def test_answers_are_added_once_with_the_labels_that_are_known(
     before = Prepared.load(tmp_path / "prepared.npz")
     after = answers.write_answers(before, tmp_path, None, seed=1, scale=0.001)
     assert after.sources[: len(before.sources)] == before.sources
-    new = np.arange(len(before.stage), len(after.stage))
+    new = range(len(before.stage), len(after.stage))
     kinds = {after.sources[at] for at in after.source[new]}
     assert kinds == {answers.HARMFUL, answers.HARMLESS, answers.MADE_UP}
     for row in new:
