@@ -244,7 +244,7 @@ def test_a_model_of_ones_own_needs_a_background_and_its_lessons_stay_with_it(
     with Guard(models=own, providers="cpu", observers=()) as guard:
         with pytest.raises(TeachingError, match="give benign texts of your own as background"):
             guard.teach("no-legal-advice", violates=LEGAL, allowed=ALLOWED)
-        ordinary = dict.fromkeys((*bank("benign_everyday"), *bank("benign_general")))
+        ordinary = dict.fromkeys((*bank("benign_everyday"), *bank("benign_office")))
         guard.teach("no-legal-advice", violates=LEGAL, allowed=ALLOWED, background=ordinary)
         assert guard.check(UNSEEN_LEGAL[0]).principle_id == "no-legal-advice"
         assert guard.check(UNSEEN_ALLOWED[0])

@@ -17,7 +17,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel, PreTrainedTokenizerFast
 
 from benchmarks.stats import auroc
-from models.training import answers, teacher
+from models.training import answers, smollm, teacher
 from models.training.__main__ import SMOKE_CONFIG, main
 from models.training.dataset import MASKED, UNKNOWN, Prepared, Shares, draw, held_out_batches
 from models.training.export import from_checkpoint
@@ -131,6 +131,12 @@ def test_a_run_without_a_teacher_says_which_step_is_missing(prepared: Path, tmp_
     data = Prepared.load(prepared / "prepared.npz")
     with pytest.raises(FileNotFoundError, match="run the teach step first"):
         train(data, tmp_path, Recipe(epochs=1, taught=0.5), SMOKE_CONFIG)
+
+
+def test_missing_weights_are_named_by_the_package_that_carries_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smollm, "PACKAGE", "no_such_package")
+    with pytest.raises(FileNotFoundError, match="install the Python package no-such-package"):
+        smollm.load_smollm("AutoModel")
 
 
 def test_answers_are_added_once_with_the_labels_that_are_known(
