@@ -249,7 +249,7 @@ def _scattered(data: Prepared) -> NDArray[np.bool_]:
 
 
 def _unreadable(data: Prepared) -> NDArray[np.bool_]:
-    """Mark the attacks without a known token: encoded ones and questions in Thai look the same there."""
+    """Mark the attacks without a known token, which the engine takes for unread: questions in Thai look the same."""
     known = np.concatenate([[0], np.cumsum(data.ids != UNKNOWN)])
     nothing = known[data.starts[1:]] == known[data.starts[:-1]]
     attacks: NDArray[np.bool_] = nothing & (data.labels == 1).any(axis=1)
