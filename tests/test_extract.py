@@ -278,7 +278,7 @@ def test_responses_are_read_by_shape(value: object, expected: list[str]) -> None
         (choices({"role": "assistant", "content": 7}), "builtins.int"),
         (choices({"role": "assistant", "content": None, "audio": {"data": "AAAA"}}), "audio"),
         ({"choices": [{"index": 0}]}, "builtins.dict"),
-        ({"role": "model", "parts": [{"text": PRIVATE}]}, "builtins.dict"),
+        ({"role": "model", "parts": [{"poem": PRIVATE}]}, "builtins.dict"),
         (choices({"role": "assistant", "text": PRIVATE}), "builtins.dict"),
         ({"type": "computer_call_output", "output": PRIVATE}, "builtins.dict"),
         ({"type": "function_call_output", "output": [PICTURE]}, "'image_url'"),

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from guardsdk.extract.pieces import Piece
 
+_REPEATING = ((None, "logprobs"), (None, "logprobs_result"), ("grounding_metadata", "grounding_supports"))
+"""What says the words of a chunk, a choice or a candidate once more, with what it is a field of where not its own."""
+
 
 def read(chunk: object, extractor: Callable[[Any], object] | None, *, data: bool = False) -> ResponseText:
     """Return every string in ``chunk``, in order; ``InputTypeError`` where it cannot be read as text.
@@ -102,11 +105,13 @@ def _silence(holder: object) -> None:
 
 def _forget(chunk: object, *, calls: bool) -> None:
     """Drop what says the old words again, beside the strings that were changed; ``calls``: whether one is a call's."""
-    parts = [chunk, *(field(chunk, "choices") or ()), field(chunk, "message")]
+    parts = [chunk, *(field(chunk, "choices") or ()), *(field(chunk, "candidates") or ()), field(chunk, "message")]
     for part in parts:
         message = field(part, "message")
-        if has(part, "logprobs") and field(part, "logprobs") is not None:
-            _set(part, "logprobs", None)  # what providers give where nobody asked for them
+        for holder, name in _REPEATING:
+            inside = part if holder is None else field(part, holder)
+            if has(inside, name) and field(inside, name) is not None:
+                _set(inside, name, None)  # what providers give where nobody asked for it
         if isinstance(field(part, "text"), str) and isinstance(content := field(message, "content"), str):
             _set(part, "text", content)
         for name in ("response_metadata", "generation_info"):

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from guardsdk.extract.words import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 Channel = tuple[object, ...]
 """Where a text belongs in a response: pieces of one channel are parts of one text."""
@@ -55,3 +60,18 @@ class Inside:
     path: Channel = ()
     whole: bool = True
     """Whether it is all that is known so far, as a whole response holds it, and does not follow on."""
+
+
+def words_of(pieces: Sequence[Piece]) -> Iterator[str]:
+    """Yield the words of the text that ``pieces`` of one channel make, and those that say more than it."""
+    told: list[str] = []
+    last: object = None
+    for piece in pieces:
+        if not piece.whole:
+            told += [piece.between if told and piece.place != last else "", piece.text]
+            last = piece.place
+    texts = ["".join(told)]
+    for piece in sorted((one for one in pieces if one.whole), key=lambda one: -len(one.text)):
+        if not any(piece.text in text for text in texts):
+            texts.append(piece.text)
+    yield from (spoken(one) if pieces[0].arguments else one for one in texts)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from guardsdk.extract import gemini
 from guardsdk.extract.data import is_choice, is_completion, is_data, is_message, refuse_files, texts_in
 from guardsdk.extract.events import reasoning_channel, told
 from guardsdk.extract.kinds import (
@@ -21,7 +22,7 @@ from guardsdk.extract.kinds import (
     SEARCH_PARTS,
     WORDLESS_PARTS,
 )
-from guardsdk.extract.pieces import Channel, Inside, Piece
+from guardsdk.extract.pieces import Channel, Inside, Piece, words_of
 from guardsdk.extract.results import GIVEN, SEARCHED, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
@@ -40,7 +41,7 @@ from guardsdk.extract.shapes import (
     unknown,
     unreadable,
 )
-from guardsdk.extract.words import beside, leaves, spoken
+from guardsdk.extract.words import beside, leaves
 from guardsdk.parts.given import text_of
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ class ResponseText:
 
     Understood: a string; OpenAI chat completions (every choice), their chunks and the events its package makes of
     them, legacy completions and the Responses API with its stream events; messages of Anthropic, their blocks and
-    stream events; chat messages of OpenAI, Ollama and LangChain; LangChain generations and results; sequences of these;
-    ``None`` as an empty answer; with ``data`` models, dataclasses and dictionaries of the host's own. Reasoning,
-    refusals and what tools are called with count as text: an answer may hide in each. Chunks of one choice are one
-    text.
+    stream events; chat messages of OpenAI, Ollama and LangChain; LangChain generations and results; responses of
+    Google's package, their chunks, contents and parts; sequences of these; ``None`` as an empty answer; with ``data``
+    models, dataclasses and dictionaries of the host's own. Reasoning, refusals and what tools are called with count as
+    text: an answer may hide in each. Chunks of one choice are one text.
     """
 
     def __init__(self, extractor: Callable[[Any], object] | None = None, *, data: bool = False) -> None:
@@ -82,7 +83,7 @@ class ResponseText:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
         channels = self._channels()
         ordered = sorted(channels.items(), key=lambda item: item[0][0])  # arguments last, else as they came
-        texts = [words for _, pieces in ordered for words in _words(pieces)]
+        texts = [words for _, pieces in ordered for words in words_of(pieces)]
         return list(dict.fromkeys(text for text in texts if text)) or [""]
 
     def together(self) -> list[list[str]]:
@@ -91,7 +92,7 @@ class ResponseText:
 
     def called(self) -> list[str]:
         """Return what each tool is called with, in order and without repetitions."""
-        called = (words for pieces in self._channels().values() if pieces[0].call for words in _words(pieces))
+        called = (words for pieces in self._channels().values() if pieces[0].call for words in words_of(pieces))
         return list(dict.fromkeys(text for text in called if text))
 
     def _channels(self) -> dict[tuple[bool, Channel], list[Piece]]:
@@ -129,6 +130,8 @@ class ResponseText:
         elif isinstance(generations := field(value, "generations"), Sequence):
             self._value(generations, path)
             self._beside(value, path, "generations")
+        elif (said := gemini.told(value)) is not None:
+            self.pieces += [replace(piece, channel=(*path, *piece.channel)) for piece in said]
         elif (has(value, "generation_info") or has(value, "done")) and (not self._data or is_choice(value)):
             self._choice(value, path)  # a LangChain generation or an Ollama response
         else:
@@ -313,18 +316,3 @@ class ResponseText:
         self, text: str, channel: Channel, holder: object, name: str | int, *, place: object = None, between: str = ""
     ) -> None:
         self.pieces.append(Piece(channel, text_of(text, "a response"), holder, name, place=place, between=between))
-
-
-def _words(pieces: Sequence[Piece]) -> Iterator[str]:
-    """Yield the words of the text that ``pieces`` of one channel make, and those that say more than it."""
-    told: list[str] = []
-    last: object = None
-    for piece in pieces:
-        if not piece.whole:
-            told += [piece.between if told and piece.place != last else "", piece.text]
-            last = piece.place
-    texts = ["".join(told)]
-    for piece in sorted((one for one in pieces if one.whole), key=lambda one: -len(one.text)):
-        if not any(piece.text in text for text in texts):
-            texts.append(piece.text)
-    yield from (spoken(one) if pieces[0].arguments else one for one in texts)

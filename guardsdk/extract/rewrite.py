@@ -96,7 +96,7 @@ class _Rewriting:
 
 def _silent(name: object, value: object) -> object:
     """Return a field beside changed words without token probabilities, or as it is where it has none."""
-    if name == "logprobs":
+    if name in ("logprobs", "logprobs_result", "logprobsResult"):
         return None
     if name in _METADATA and isinstance(value, Mapping) and "logprobs" in value:
         return {key: one for key, one in value.items() if key != "logprobs"}

@@ -1,0 +1,219 @@
+"""Contents, parts and responses of Google's Gen AI package, as its objects or as the mappings they are sent as.
+
+    https://googleapis.github.io/python-genai/
+    https://ai.google.dev/api/generate-content
+
+A part does not say of what kind it is: it has one of many fields. Mappings may spell names as Python or as JSON does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.extract.data import refuse_files
+from guardsdk.extract.pieces import Channel, Piece
+from guardsdk.extract.shapes import UnreadableError, field, has, index_of, is_list
+from guardsdk.extract.words import beside, leaves
+from guardsdk.parts.given import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_CALLS: Final = ("function_call", "tool_call")
+_GIVEN: Final = ("function_response", "tool_response")
+_FILES: Final = ("inline_data", "file_data")
+_RUN: Final = {"executable_code": "code", "code_execution_result": "output"}
+_WORDLESS: Final = (
+    "audio_metadata",
+    "document_metadata",
+    "media_processing",
+    "media_resolution",
+    "part_metadata",
+    "speech_metadata",
+    "spreadsheet_metadata",
+    "thought",
+    "thought_signature",
+    "video_metadata",
+)
+_READ: Final = ("text", *_CALLS, *_GIVEN, *_FILES, *_RUN)
+_FIELDS: Final = frozenset({*_READ, *_WORDLESS, "audio_transcription"})
+_PART: Final = ("text", "function_call", "inline_data")
+"""What an object needs to be a part; other libraries have none with all of these."""
+_FILE: Final = ("uri", "mime_type", "download_uri")
+"""What an object needs to be a file that was uploaded before."""
+_SEARCH: Final = "grounding_metadata"
+_ABOUT: Final = ("candidates", "prompt_feedback", "usage_metadata", "model_version", "response_id")
+"""What a response has, of which an empty one may lack some."""
+_RECORDS: Final = ("automatic_function_calling_history", "sdk_http_response")
+"""What was sent and said before the answer, and how it came."""
+_REPEATED: Final = ("grounding_supports", "search_entry_point", "logprobs_result", "safety_ratings")
+"""What says the answer once more, or is no answer: the page of a search as it is to be shown, grades by category."""
+_MEDIA: Final = ("image", "audio", "video")
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda found: f"_{found[0].lower()}", name)
+
+
+def _own(value: object, name: str) -> Any:  # noqa: ANN401  a field of somebody else's object
+    """Return a field by its name in Python; of a mapping by that in JSON, too."""
+    found = field(value, name)
+    return value.get(_camel(name)) if found is None and isinstance(value, Mapping) else found
+
+
+def _both(*names: str) -> tuple[str, ...]:
+    return (*names, *map(_camel, names))
+
+
+def is_part(value: object) -> bool:
+    """Whether ``value`` is a part: an object with the fields of one, or a mapping that has no others."""
+    if not isinstance(value, Mapping):
+        return all(hasattr(value, name) for name in _PART)
+    known = all(isinstance(name, str) and _snake(name) in _FIELDS for name in value)
+    return known and bool(value) and isinstance(value.get("text", ""), str)
+
+
+def is_content(value: object) -> bool:
+    """Whether ``value`` is what one side says: a list of parts, and a role or none."""
+    parts, role = field(value, "parts"), field(value, "role")
+    if has(value, "content") or not has(value, "parts") or not (role is None or isinstance(role, str)):
+        return False
+    return all(map(is_part, parts)) and (bool(parts) or role is not None) if is_list(parts) else parts is None
+
+
+def message_of(value: object) -> object:
+    """Return a message that says what a content, a part or an uploaded file does, or ``value`` where it is none.
+
+    The parts of a content keep their places. Raises ``InputTypeError`` for what a tool gave that can be read only once.
+    """
+    if is_content(value):
+        return {
+            "role": field(value, "role") or "user",
+            "content": [_part_of(part) for part in field(value, "parts") or ()],
+        }
+    if field(value, "role") is None and is_part(value):
+        return {"role": "user", "content": [_part_of(value)]}
+    if not isinstance(value, Mapping) and all(hasattr(value, name) for name in _FILE):
+        return {"role": "user", "content": [{"type": "file"}]}
+    return value
+
+
+def _part_of(part: object) -> dict[str, object]:
+    """Return the part of a message for one of these."""
+    for name in _FILES:
+        if (data := _own(part, name)) is not None:
+            return _file(data)
+    for name in _GIVEN:
+        if (given := _own(part, name)) is not None:
+            shown = [{"type": "text", "text": "\n".join(leaves(_own(given, "response")))}]
+            return {"type": "tool_result", "content": [*shown, *({"type": "file"} for _ in _own(given, "parts") or ())]}
+    called = [_arguments(call) for name in _CALLS if (call := _own(part, name)) is not None]
+    run = [field(_own(part, name), inside) for name, inside in _RUN.items()]
+    said = [field(part, "text"), *called, *run, _beside(part, *_READ)]
+    return {"type": "text", "text": "\n".join(text for text in said if text)}
+
+
+def _file(data: object) -> dict[str, object]:
+    """Return the part of a message for a file: its text where it has one, else what kind of file it is."""
+    mime = str(_own(data, "mime_type") or "")
+    if mime.startswith("text/") and (text := _text(field(data, "data"))) is not None:
+        return {"type": "document", "source": {"type": "text", "data": text}}
+    kind = mime.partition("/")[0]
+    return {"type": kind if kind in _MEDIA else "file"}
+
+
+def _text(data: object) -> str | None:
+    try:
+        return (base64.b64decode(data, validate=True) if isinstance(data, str) else bytes(data)).decode()  # type: ignore[call-overload]  # whatever it is
+    except (TypeError, ValueError, binascii.Error):
+        return None
+
+
+def told(value: object) -> list[Piece] | None:
+    """Return what a response or a chunk of one says, or one content or part of it, in order; none for anything else.
+
+    Raises ``InputTypeError`` where a picture, a sound or a file is among the parts.
+    """
+    if _is_response(value):
+        return [*_answers(value), *_aside((), value, "candidates", *_RECORDS)]
+    if is_content(value):
+        return list(_said(field(value, "parts") or (), ()))
+    return list(_said([value], ())) if is_part(value) else None
+
+
+def _is_response(value: object) -> bool:
+    candidates = field(value, "candidates")
+    if is_list(candidates) and candidates:
+        return all(map(_is_candidate, candidates))
+    # The last chunk of a stream has figures only, and one that was refused at once its reason.
+    return not candidates and sum(any(has(value, one) for one in _both(name)) for name in _ABOUT) > 1
+
+
+def _is_candidate(value: object) -> bool:
+    content = field(value, "content")
+    return is_content(content) if content is not None else any(has(value, name) for name in _both("finish_reason"))
+
+
+def _answers(value: object) -> Iterator[Piece]:
+    for position, candidate in enumerate(field(value, "candidates") or ()):
+        channel: Channel = (index_of(candidate, position),)
+        yield from _said(field(field(candidate, "content"), "parts") or (), channel)
+        yield from _aside(channel, candidate, "content", _SEARCH)
+        yield from _aside((*channel, "search"), _own(candidate, _SEARCH) or {})
+
+
+def _said(parts: Sequence[object], channel: Channel) -> Iterator[Piece]:
+    for position, part in enumerate(parts):
+        for name in _FILES:
+            if _own(part, name) is not None:
+                what = f"a part with {name} cannot be screened"
+                raise UnreadableError(what, "give extract_response= to say what to screen instead")
+        if isinstance(text := field(part, "text"), str):
+            yield Piece(
+                (*channel, "thinking" if field(part, "thought") else "content"),
+                text_of(text, "a response"),
+                part,
+                "text",
+            )
+        yield from _done(part, position, channel)
+        yield from _aside((*channel, position), part, *_READ)
+
+
+def _done(part: object, position: int, channel: Channel) -> Iterator[Piece]:
+    """Yield what tools are called with in ``part``, and what they gave."""
+    for name in _CALLS:
+        if (call := _own(part, name)) is not None:
+            place = field(call, "id") or field(call, "name") or position
+            where = (*channel, "call", position)
+            yield Piece(where, _arguments(call), None, "", call=True, place=place, between="\n")
+    for name in _GIVEN:
+        if (given := _own(part, name)) is not None:
+            refuse_files(texts := leaves(_own(given, "response")))
+            yield Piece((*channel, "result", position), "\n".join(texts), None, "")
+    for name, inside in _RUN.items():
+        run = _own(part, name)
+        if isinstance(text := field(run, inside), str):
+            where = (*channel, "call" if inside == "code" else "result", position)
+            yield Piece(where, text_of(text, "a response"), run, inside, call=inside == "code")
+
+
+def _arguments(call: object) -> str:
+    return "\n".join(leaves([_own(call, "args"), _own(call, "partial_args")]))
+
+
+def _beside(value: object, *read: str) -> str:
+    return beside(value, *_both(*read, *_REPEATED, *_WORDLESS))
+
+
+def _aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:
+    if words := _beside(value, *read):
+        yield Piece((*channel, "beside"), words, None, "")
