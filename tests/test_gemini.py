@@ -226,7 +226,7 @@ def guard() -> Iterator[Guard]:
 
 
 def test_calls_of_the_real_client_are_guarded(client: genai.Client, guard: Guard) -> None:
-    ask: Any = guarded(guard=guard, prompt="contents")(client.models.generate_content)
+    ask: Any = guarded(guard=guard)(client.models.generate_content)
     assert ask(model="m", contents=[content(types.Part(text=BENIGN))]).text == "It rains."
     assert ask(model="m", contents=BENIGN).text == "It rains."
     with pytest.raises(Blocked):
@@ -243,7 +243,7 @@ def test_calls_of_the_real_client_are_guarded(client: genai.Client, guard: Guard
 
 def test_a_chat_of_the_real_client_is_guarded(client: genai.Client, guard: Guard) -> None:
     chat = client.chats.create(model="m")
-    send: Any = guarded(guard=guard, prompt="message")(chat.send_message)
+    send: Any = guarded(guard=guard)(chat.send_message)
     assert send(BENIGN).text == "It rains."
     with pytest.raises(Blocked):
         send(["Hello!", types.Part(text=ATTACK)])

@@ -18,6 +18,7 @@ _PROMPT_NAMES = frozenset(
     {
         "chat_history",
         "content",
+        "contents",
         "conversation",
         "input",
         "input_text",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.extract import gemini
+from guardsdk.extract import bedrock, gemini
 from guardsdk.extract.shapes import (
     MEDIA_PARTS,
     PAIR,
@@ -75,11 +75,11 @@ def prompt_passages(value: object, extractor: Callable[[Any], object] | None = N
     The developer's instructions are among them, as passages without a stage.
 
     Understood: a string; a message; a sequence of strings, messages and ``(role, text)`` pairs; LangChain prompt
-    values; contents and parts of Google's package. A message is a mapping or object with ``role`` (or ``type``) and
-    ``content``, a string or a list of parts. User messages are ``input``; tool messages, tool results and text
-    documents inside a user message are ``tool``. System and developer messages are trusted, assistant messages were
-    screened as output when they were made: a host that takes those from its caller has to screen them itself. Of system
-    messages only the text parts are returned.
+    values; contents and parts of Google's package; messages of Amazon Bedrock. A message is a mapping or object with
+    ``role`` (or ``type``) and ``content``, a string or a list of parts. User messages are ``input``; tool messages,
+    tool results and text documents inside a user message are ``tool``. System and developer messages are trusted,
+    assistant messages were screened as output when they were made: a host that takes those from its caller has to
+    screen them itself. Of system messages only the text parts are returned.
 
     Images, audio and files are named by the passage they came with. Raises ``InputTypeError`` for any other type, an
     unknown role, parts of a kind nobody knows, and lists without an end.
@@ -145,7 +145,7 @@ def _prompt(value: object, walk: Walk) -> Iterator[Passage]:
                 yield from message_passages({"role": item[0], "content": item[1]})
             else:
                 yield from _prompt(item, walk)
-    elif role_of(message := gemini.message_of(value)) is not None:
+    elif role_of(message := bedrock.message_of(gemini.message_of(value))) is not None:
         yield from message_passages(message)
     else:
         raise unknown(value, "extract_prompt")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.extract import gemini
+from guardsdk.extract import bedrock, gemini
 from guardsdk.extract.data import is_choice, is_completion, is_data, is_message, refuse_files, texts_in
 from guardsdk.extract.events import reasoning_channel, told
 from guardsdk.extract.kinds import (
@@ -130,8 +130,9 @@ class ResponseText:
         elif isinstance(generations := field(value, "generations"), Sequence):
             self._value(generations, path)
             self._beside(value, path, "generations")
-        elif (said := gemini.told(value)) is not None:
-            self.pieces += [replace(piece, channel=(*path, *piece.channel)) for piece in said]
+        elif (said := gemini.told(value)) is not None or (said := bedrock.told(value)) is not None:
+            for one in said:
+                self._told(one, path)
         elif (has(value, "generation_info") or has(value, "done")) and (not self._data or is_choice(value)):
             self._choice(value, path)  # a LangChain generation or an Ollama response
         else:

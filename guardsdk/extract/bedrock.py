@@ -1,0 +1,181 @@
+"""Messages, answers and stream events of Amazon Bedrock's Converse API, which ``boto3`` takes and gives as mappings.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
+
+A block does not say of what kind it is: it has one of many fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from guardsdk.extract.pieces import Inside, Piece
+from guardsdk.extract.shapes import UnreadableError, field, is_list, kind_of, string
+from guardsdk.extract.words import beside, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    _Block = dict[str, object]
+
+_OPTION: Final = "extract_response"
+_PLAIN: Final = ("csv", "html", "md", "txt")
+"""Formats of documents that are text."""
+_ABOUT: Final = ("ResponseMetadata", "metrics", "performanceConfig", "serviceTier", "stopReason", "trace", "usage")
+"""What is said of an answer; the trace is that of Bedrock's own guardrails, and repeats its words."""
+_EVENTS: Final = ("messageStart", "contentBlockStart", "contentBlockStop", "messageStop", "metadata")
+
+
+def _nothing(_: object) -> list[_Block]:
+    return []
+
+
+def _said(text: object) -> list[_Block]:
+    return [{"type": "text", "text": text}]
+
+
+def _quoted(block: object) -> list[_Block]:
+    return _said(_joined(field(block, "content")))
+
+
+def _thoughts(block: object) -> list[_Block]:
+    text = field(field(block, "reasoningText"), "text")
+    return [{"type": "thinking", "thinking": text}] if isinstance(text, str) else []
+
+
+def _document(block: object) -> list[_Block]:
+    """Return a file with its name, which the model is shown, and its text where it has one."""
+    source = field(block, "source")
+    inside, data = field(source, "content"), field(source, "bytes")
+    text = field(source, "text") if inside is None else _joined(inside)
+    if text is None and isinstance(data, bytes) and field(block, "format") in _PLAIN:
+        text = data.decode(errors="replace")
+    about = {"title": field(block, "name"), "context": field(block, "context")}
+    read = {"source": {"type": "text", "data": text}} if isinstance(text, str) else {}
+    return [{"type": "document", **about, **read}]
+
+
+def _called(block: object) -> list[_Block]:
+    return [{"type": "tool_use", "name": field(block, "name"), "input": field(block, "input")}]
+
+
+def _result(block: object) -> list[_Block]:
+    inside = _translated(field(block, "content") or ())
+    return [
+        {
+            "type": "tool_result",
+            "content": [string(one, "text", _OPTION) if kind_of(one) == "text" else one for one in inside],
+        }
+    ]
+
+
+def _found(block: object) -> list[_Block]:
+    shown = {name: field(block, name) for name in ("title", "source")}
+    return [{"type": "search_result", **shown, "content": _said(_joined(field(block, "content")))}]
+
+
+def _guarded(block: object) -> list[_Block]:
+    """Return what Bedrock's own guardrails are to look at."""
+    return (
+        _said(string(field(block, "text"), "text", _OPTION)) if field(block, "image") is None else [{"type": "image"}]
+    )
+
+
+_BLOCKS: Final[Mapping[str, Callable[[Any], list[_Block]]]] = {
+    "audio": lambda _: [{"type": "audio"}],
+    "cachePoint": _nothing,
+    "citationsContent": _quoted,
+    "document": _document,
+    "guardContent": _guarded,
+    "image": lambda _: [{"type": "image"}],
+    "json": lambda data: _said("\n".join(leaves(data))),
+    "reasoningContent": _thoughts,
+    "searchResult": _found,
+    "text": _said,
+    "toolAddition": _nothing,
+    "toolRemoval": _nothing,
+    "toolResult": _result,
+    "toolUse": _called,
+    "video": lambda _: [{"type": "video"}],
+}
+"""What each field of a block is as parts of a message."""
+
+
+def _joined(blocks: object) -> str:
+    texts = (field(one, "text") for one in blocks) if is_list(blocks) else ()
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _is_block(value: object) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and value.keys() <= _BLOCKS.keys()
+
+
+def _translated(blocks: Sequence[Any]) -> list[object]:
+    """Return ``blocks`` as parts of a message, in as many places; those of other kinds as they are."""
+    found: list[object] = []
+    for block in blocks:
+        if not _is_block(block):
+            found.append(block)
+            continue
+        (name, inside), *_ = block.items()
+        parts = _BLOCKS[name](inside)
+        found.append(parts[0] if parts else "")
+    return found
+
+
+def message_of(value: object) -> object:
+    """Return a message as other providers have it for one of Bedrock's, block by block, else ``value`` itself."""
+    content = field(value, "content") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or not is_list(content) or not content or not all(map(_is_block, content)):
+        return value
+    return {**value, "content": _translated(content)}
+
+
+def told(value: object) -> list[Piece | Inside] | None:
+    """Return what an answer or an event of its stream says; none for anything else.
+
+    Raises ``InputTypeError`` where there is a picture or a sound in it.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    message = field(field(value, "output"), "message")
+    if isinstance(message, Mapping) and field(message, "role") == "assistant" and is_list(field(message, "content")):
+        given = [_as_given(part) for part in _translated(field(message, "content"))]
+        return [Inside({**message, "content": given}, whole=False), *_aside(value, "output", *_ABOUT)]
+    if len(value) != 1:
+        return None
+    (name, event), *_ = value.items()
+    if name == "contentBlockDelta" and isinstance(event, Mapping):
+        return list(_delta(event))
+    if isinstance(event, Mapping) and (name in _EVENTS or str(name).endswith("Exception")):
+        return list(_aside(event, *_ABOUT))
+    return None
+
+
+def _as_given(part: object) -> object:
+    """Return a part of an answer: what is a tool's there, the provider ran itself."""
+    return {**part, "type": "server_tool_result"} if isinstance(part, dict) and kind_of(part) == "tool_result" else part
+
+
+def _delta(event: object) -> Iterator[Piece]:
+    index, delta = field(event, "contentBlockIndex"), field(event, "delta")
+    if (text := field(delta, "text")) is not None:
+        yield Piece((0, "content"), string(delta, "text", _OPTION), delta, "text")
+    if (call := field(delta, "toolUse")) is not None:
+        where = (0, "part", index)
+        yield Piece(where, string(call, "input", _OPTION), call, "input", arguments=True, call=True)
+    if isinstance(text := field(thought := field(delta, "reasoningContent"), "text"), str):
+        yield Piece((0, "thinking"), text, thought, "text")
+    if (given := field(delta, "toolResult")) is not None:
+        yield Piece((0, "result", index), "\n".join(leaves(given)), None, "")
+    if field(delta, "image") is not None:
+        what = "an answer with a picture cannot be screened"
+        raise UnreadableError(what, f"give {_OPTION}= to say what to screen instead")
+    yield from _aside(delta, "text", "toolUse", "reasoningContent", "toolResult", "citation")
+
+
+def _aside(value: object, *read: str) -> Iterator[Piece]:
+    if words := beside(value, *read):
+        yield Piece((0, "beside"), words, None, "")
