@@ -133,7 +133,7 @@ def message_of(value: object) -> object:
     return {**value, "content": _translated(content)}
 
 
-def told(value: object) -> list[Piece | Inside] | None:
+def told(value: object) -> Sequence[Piece | Inside] | None:
     """Return what an answer or an event of its stream says; none for anything else.
 
     Raises ``InputTypeError`` where there is a picture or a sound in it.

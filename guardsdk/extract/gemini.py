@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.extract.data import refuse_files
-from guardsdk.extract.pieces import Channel, Piece
+from guardsdk.extract.pieces import Channel, Inside, Piece
 from guardsdk.extract.shapes import UnreadableError, field, has, index_of, is_list
 from guardsdk.extract.words import beside, leaves
 from guardsdk.parts.given import text_of
@@ -138,7 +138,7 @@ def _text(data: object) -> str | None:
         return None
 
 
-def told(value: object) -> list[Piece] | None:
+def told(value: object) -> Sequence[Piece | Inside] | None:
     """Return what a response or a chunk of one says, or one content or part of it, in order; none for anything else.
 
     Raises ``InputTypeError`` where a picture, a sound or a file is among the parts.
