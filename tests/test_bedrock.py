@@ -135,10 +135,21 @@ def test_the_events_of_a_stream_are_one_answer() -> None:
         response.add(event)
     assert response.texts() == ["Let me see.", "It rains.", "weather in Lisbon"]
     assert response.called() == ["weather in Lisbon"]
+    assert found({"metadata": {"poem": "hidden"}}, data=True) == ["hidden"]  # of the host's own
     assert found({"throttlingException": {"message": "Too many requests."}}) == ["Too many requests."]
 
 
-@pytest.mark.parametrize("event", [{"contentBlockDelta": {"delta": {"image": {}}}}, {"poemStart": {"line": "a b"}}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"contentBlockDelta": {"delta": {"image": {}}, "contentBlockIndex": 0}},
+        {"contentBlockDelta": {"delta": {"poem": "hidden"}, "contentBlockIndex": 0}},
+        {"contentBlockDelta": {"delta": {"text": "It"}, "poem": "hidden"}},
+        {"contentBlockDelta": {"delta": {"text": 7}}},
+        {"metadata": {"poem": "hidden"}},
+        {"poemStart": {"line": "a b"}},
+    ],
+)
 def test_events_that_cannot_be_read_are_refused(event: object) -> None:
     with pytest.raises(InputTypeError):
         found(event)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.extract.pieces import Inside, Piece
-from guardsdk.extract.shapes import UnreadableError, field, is_list, kind_of, string
+from guardsdk.extract.shapes import field, is_list, kind_of, string, unreadable
 from guardsdk.extract.words import beside, leaves
 
 if TYPE_CHECKING:
@@ -25,7 +25,17 @@ _PLAIN: Final = ("csv", "html", "md", "txt")
 """Formats of documents that are text."""
 _ABOUT: Final = ("ResponseMetadata", "metrics", "performanceConfig", "serviceTier", "stopReason", "trace", "usage")
 """What is said of an answer; the trace is that of Bedrock's own guardrails, and repeats its words."""
-_EVENTS: Final = ("messageStart", "contentBlockStart", "contentBlockStop", "messageStop", "metadata")
+_INDEX: Final = "contentBlockIndex"
+_EVENTS: Final[Mapping[str, frozenset[str]]] = {
+    "contentBlockDelta": frozenset({_INDEX, "delta"}),
+    "contentBlockStart": frozenset({_INDEX, "start"}),
+    "contentBlockStop": frozenset({_INDEX}),
+    "messageStart": frozenset({"role"}),
+    "messageStop": frozenset({"additionalModelResponseFields", "stopReason"}),
+    "metadata": frozenset({"metrics", "performanceConfig", "serviceTier", "trace", "usage"}),
+}
+"""The fields of every event: one with others is none of these, and may have its words where nobody looks."""
+_DELTAS: Final = frozenset({"citation", "image", "reasoningContent", "text", "toolResult", "toolUse"})
 
 
 def _nothing(_: object) -> list[_Block]:
@@ -147,11 +157,11 @@ def told(value: object) -> Sequence[Piece | Inside] | None:
     if len(value) != 1:
         return None
     (name, event), *_ = value.items()
-    if name == "contentBlockDelta" and isinstance(event, Mapping):
-        return list(_delta(event))
-    if isinstance(event, Mapping) and (name in _EVENTS or str(name).endswith("Exception")):
-        return list(_aside(event, *_ABOUT))
-    return None
+    if not isinstance(event, Mapping):
+        return None
+    if event.keys() <= _EVENTS.get(name, frozenset()):
+        return list(_delta(event) if name == "contentBlockDelta" else _aside(event, *_ABOUT))
+    return list(_aside(event)) if str(name).endswith("Exception") else None
 
 
 def _as_given(part: object) -> object:
@@ -160,20 +170,18 @@ def _as_given(part: object) -> object:
 
 
 def _delta(event: object) -> Iterator[Piece]:
-    index, delta = field(event, "contentBlockIndex"), field(event, "delta")
-    if (text := field(delta, "text")) is not None:
+    index, delta = field(event, _INDEX), field(event, "delta")
+    if not isinstance(delta, Mapping) or not delta.keys() <= _DELTAS or "image" in delta:
+        raise unreadable(event, _OPTION)
+    if "text" in delta:
         yield Piece((0, "content"), string(delta, "text", _OPTION), delta, "text")
-    if (call := field(delta, "toolUse")) is not None:
+    if (call := delta.get("toolUse")) is not None:
         where = (0, "part", index)
         yield Piece(where, string(call, "input", _OPTION), call, "input", arguments=True, call=True)
-    if isinstance(text := field(thought := field(delta, "reasoningContent"), "text"), str):
+    if isinstance(text := field(thought := delta.get("reasoningContent"), "text"), str):
         yield Piece((0, "thinking"), text, thought, "text")
-    if (given := field(delta, "toolResult")) is not None:
+    if (given := delta.get("toolResult")) is not None:
         yield Piece((0, "result", index), "\n".join(leaves(given)), None, "")
-    if field(delta, "image") is not None:
-        what = "an answer with a picture cannot be screened"
-        raise UnreadableError(what, f"give {_OPTION}= to say what to screen instead")
-    yield from _aside(delta, "text", "toolUse", "reasoningContent", "toolResult", "citation")
 
 
 def _aside(value: object, *read: str) -> Iterator[Piece]:

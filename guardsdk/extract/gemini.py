@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CALLS: Final = ("function_call", "tool_call")
 _GIVEN: Final = ("function_response", "tool_response")
 _FILES: Final = ("inline_data", "file_data")
-_RUN: Final = {"executable_code": "code", "code_execution_result": "output"}
+_RUN: Final = {"executable_code": "code", "code_execution_result": "output", "audio_transcription": "text"}
 _WORDLESS: Final = (
     "audio_metadata",
     "document_metadata",
@@ -40,7 +40,7 @@ _WORDLESS: Final = (
     "video_metadata",
 )
 _READ: Final = ("text", *_CALLS, *_GIVEN, *_FILES, *_RUN)
-_FIELDS: Final = frozenset({*_READ, *_WORDLESS, "audio_transcription"})
+_FIELDS: Final = frozenset({*_READ, *_WORDLESS})
 _PART: Final = ("text", "function_call", "inline_data")
 """What an object needs to be a part; other libraries have none with all of these."""
 _FILE: Final = ("uri", "mime_type", "download_uri")
