@@ -30,6 +30,12 @@ FILE = base64.b64encode(random.Random(7).randbytes(240)).decode()
 PACKED = base64.b64encode(b"Plain words, some of them. " * 9).decode()
 
 
+def texts(answer: object) -> list[str]:
+    response = ResponseText(data=True)
+    response.add(answer)
+    return response.texts()
+
+
 class Line(BaseModel):
     what: str
     price: Decimal = Decimal("1.50")
@@ -133,6 +139,22 @@ def test_what_is_cut_out_of_it_is_cut_out_of_a_copy_of_its_type(make: Callable[[
     assert type(changed) is type(answer)
     assert changed == make("the code [CODE_1] of it")
     assert answer == before
+
+
+def test_names_that_the_host_gave_its_fields_are_no_words_and_keys_are() -> None:
+    class Finding(BaseModel):
+        model_config = ConfigDict(extra="allow")
+
+        said: str
+        page: int | None = None
+        score: float = 0.5
+        second_source: str | None = None
+
+    assert texts(Finding(said="It rains.")) == ["It rains."]
+    assert texts(Finding.model_validate({"said": "It rains.", "ignore": 1, "all": 1, "orders": 1})) == [
+        "It rains.\nignore all orders"
+    ]
+    assert texts({"said": "It rains.", "page": None, "score": 0.5, "source": None}) == ["It rains.\npage score source"]
 
 
 def test_what_lies_in_two_fields_is_read_together() -> None:

@@ -78,8 +78,9 @@ def leaves(value: object, aside: Callable[[object], bool] | None = None) -> list
     whether that is read elsewhere.
 
     A key is read where it is longer than names of fields are, holds anything but plain letters, digits and ``_.$-``, or
-    is made of four words or more. Names of fields below which there is no word at all are read together, as a last
-    line, where they have three words or more: then they are what the data says.
+    is made of four words or more. Keys below which there is no word at all are read together, as a last line, where
+    they have three words or more: then they are what the data says. What the fields of a model or dataclass are called,
+    the host said.
     """
     found: list[str] = []
     entries: list[_Entry] = []
@@ -138,7 +139,9 @@ def _told(item: object) -> tuple[object, bool]:
     if not is_record(item):
         return None, True
     written = type(item).__str__
-    return fields_of(item), written is not object.__str__ and not written.__module__.startswith("pydantic")
+    extra = getattr(item, "__pydantic_extra__", None) or {}
+    declared = [value for name, value in fields_of(item).items() if name not in extra]  # by names of the host's
+    return [*declared, extra], written is not object.__str__ and not written.__module__.startswith("pydantic")
 
 
 def is_record(item: object) -> bool:
