@@ -208,8 +208,8 @@ def test_wrong_names_are_refused_at_decoration() -> None:
 
 
 def test_it_is_never_taken_for_the_prompt() -> None:
-    def undecided(system_instruction: str, contents: list[str]) -> str:
-        return system_instruction + str(contents)
+    def undecided(system_instruction: str, sheets: list[str]) -> str:
+        return system_instruction + str(sheets)
 
     def instructed(instructions: str, count: int = 1) -> str:
         return instructions * count
