@@ -136,6 +136,7 @@ def test_the_events_of_a_stream_are_one_answer() -> None:
     assert response.texts() == ["Let me see.", "It rains.", "weather in Lisbon"]
     assert response.called() == ["weather in Lisbon"]
     assert found({"metadata": {"poem": "hidden"}}, data=True) == ["hidden"]  # of the host's own
+    assert found({"someException": {"poem": "hidden"}}, data=True) == ["hidden"]
     assert found({"throttlingException": {"message": "Too many requests."}}) == ["Too many requests."]
 
 

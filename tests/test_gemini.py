@@ -155,6 +155,8 @@ def test_a_picture_in_an_answer_is_refused(given: object) -> None:
 def test_data_of_the_hosts_is_no_answer_of_googles() -> None:
     given = {"candidates": ["Ada Lovelace", "Alan Turing"], "usage_metadata": {}, "response_id": "of a vote"}
     assert found(given, data=True) == ["Ada Lovelace\nAlan Turing\nof a vote"]
+    assert found({"thought": "of the host's own"}, data=True) == ["of the host's own"]
+    assert found({"text": "a film", "video_metadata": {"caption": "of a heist"}}, data=True) == ["a film", "of a heist"]
     assert "and more" in "\n".join(found({"model_version": "1", "response_id": "r", "note": "and more"}, data=True))
 
 

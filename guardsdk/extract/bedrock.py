@@ -35,71 +35,66 @@ _EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "metadata": frozenset({"metrics", "performanceConfig", "serviceTier", "trace", "usage"}),
 }
 """The fields of every event: one with others is none of these, and may have its words where nobody looks."""
+_ERROR: Final = frozenset({"message", "originalMessage", "originalStatusCode"})
 _DELTAS: Final = frozenset({"citation", "image", "reasoningContent", "text", "toolResult", "toolUse"})
 
 
-def _nothing(_: object) -> list[_Block]:
-    return []
+def _nothing(_: object) -> str:
+    return ""
 
 
-def _said(text: object) -> list[_Block]:
-    return [{"type": "text", "text": text}]
+def _said(text: object) -> _Block:
+    return {"type": "text", "text": text}
 
 
-def _quoted(block: object) -> list[_Block]:
+def _quoted(block: object) -> _Block:
     return _said(_joined(field(block, "content")))
 
 
-def _thoughts(block: object) -> list[_Block]:
+def _thoughts(block: object) -> _Block | str:
     text = field(field(block, "reasoningText"), "text")
-    return [{"type": "thinking", "thinking": text}] if isinstance(text, str) else []
+    return {"type": "thinking", "thinking": text} if isinstance(text, str) else ""
 
 
-def _document(block: object) -> list[_Block]:
+def _document(block: object) -> _Block:
     """Return a file with its name, which the model is shown, and its text where it has one."""
     source = field(block, "source")
     inside, data = field(source, "content"), field(source, "bytes")
     text = field(source, "text") if inside is None else _joined(inside)
     if text is None and isinstance(data, bytes) and field(block, "format") in _PLAIN:
         text = data.decode(errors="replace")
-    about = {"title": field(block, "name"), "context": field(block, "context")}
     read = {"source": {"type": "text", "data": text}} if isinstance(text, str) else {}
-    return [{"type": "document", **about, **read}]
+    return {"type": "document", "title": field(block, "name"), "context": field(block, "context"), **read}
 
 
-def _called(block: object) -> list[_Block]:
-    return [{"type": "tool_use", "name": field(block, "name"), "input": field(block, "input")}]
+def _called(block: object) -> _Block:
+    return {"type": "tool_use", "name": field(block, "name"), "input": field(block, "input")}
 
 
-def _result(block: object) -> list[_Block]:
+def _result(block: object) -> _Block:
     inside = _translated(field(block, "content") or ())
-    return [
-        {
-            "type": "tool_result",
-            "content": [string(one, "text", _OPTION) if kind_of(one) == "text" else one for one in inside],
-        }
-    ]
+    shown = [string(one, "text", _OPTION) if kind_of(one) == "text" else one for one in inside]
+    return {"type": "tool_result", "content": shown}
 
 
-def _found(block: object) -> list[_Block]:
-    shown = {name: field(block, name) for name in ("title", "source")}
-    return [{"type": "search_result", **shown, "content": _said(_joined(field(block, "content")))}]
+def _found(block: object) -> _Block:
+    about = {name: field(block, name) for name in ("title", "source")}
+    return {"type": "search_result", **about, "content": [_quoted(block)]}
 
 
-def _guarded(block: object) -> list[_Block]:
+def _guarded(block: object) -> _Block:
     """Return what Bedrock's own guardrails are to look at."""
-    return (
-        _said(string(field(block, "text"), "text", _OPTION)) if field(block, "image") is None else [{"type": "image"}]
-    )
+    picture = field(block, "image") is not None
+    return {"type": "image"} if picture else _said(string(field(block, "text"), "text", _OPTION))
 
 
-_BLOCKS: Final[Mapping[str, Callable[[Any], list[_Block]]]] = {
-    "audio": lambda _: [{"type": "audio"}],
+_BLOCKS: Final[Mapping[str, Callable[[Any], _Block | str]]] = {
+    "audio": lambda _: {"type": "audio"},
     "cachePoint": _nothing,
     "citationsContent": _quoted,
     "document": _document,
     "guardContent": _guarded,
-    "image": lambda _: [{"type": "image"}],
+    "image": lambda _: {"type": "image"},
     "json": lambda data: _said("\n".join(leaves(data))),
     "reasoningContent": _thoughts,
     "searchResult": _found,
@@ -108,9 +103,9 @@ _BLOCKS: Final[Mapping[str, Callable[[Any], list[_Block]]]] = {
     "toolRemoval": _nothing,
     "toolResult": _result,
     "toolUse": _called,
-    "video": lambda _: [{"type": "video"}],
+    "video": lambda _: {"type": "video"},
 }
-"""What each field of a block is as parts of a message."""
+"""What each field of a block is as a part of a message."""
 
 
 def _joined(blocks: object) -> str:
@@ -124,15 +119,7 @@ def _is_block(value: object) -> bool:
 
 def _translated(blocks: Sequence[Any]) -> list[object]:
     """Return ``blocks`` as parts of a message, in as many places; those of other kinds as they are."""
-    found: list[object] = []
-    for block in blocks:
-        if not _is_block(block):
-            found.append(block)
-            continue
-        (name, inside), *_ = block.items()
-        parts = _BLOCKS[name](inside)
-        found.append(parts[0] if parts else "")
-    return found
+    return [_BLOCKS[next(iter(one))](next(iter(one.values()))) if _is_block(one) else one for one in blocks]
 
 
 def message_of(value: object) -> object:
@@ -154,14 +141,17 @@ def told(value: object) -> Sequence[Piece | Inside] | None:
     if isinstance(message, Mapping) and field(message, "role") == "assistant" and is_list(field(message, "content")):
         given = [_as_given(part) for part in _translated(field(message, "content"))]
         return [Inside({**message, "content": given}, whole=False), *_aside(value, "output", *_ABOUT)]
-    if len(value) != 1:
-        return None
-    (name, event), *_ = value.items()
+    return _event(*next(iter(value.items()))) if len(value) == 1 else None
+
+
+def _event(name: object, event: object) -> Sequence[Piece] | None:
     if not isinstance(event, Mapping):
         return None
-    if event.keys() <= _EVENTS.get(name, frozenset()):
+    if event.keys() <= _EVENTS.get(str(name), frozenset()):
         return list(_delta(event) if name == "contentBlockDelta" else _aside(event, *_ABOUT))
-    return list(_aside(event)) if str(name).endswith("Exception") else None
+    if str(name).endswith("Exception") and event.keys() <= _ERROR:
+        return [Piece((0, "beside"), "\n".join(leaves(event)), None, "")]
+    return None
 
 
 def _as_given(part: object) -> object:

@@ -27,20 +27,22 @@ _CALLS: Final = ("function_call", "tool_call")
 _GIVEN: Final = ("function_response", "tool_response")
 _FILES: Final = ("inline_data", "file_data")
 _RUN: Final = {"executable_code": "code", "code_execution_result": "output", "audio_transcription": "text"}
-_WORDLESS: Final = (
-    "audio_metadata",
-    "document_metadata",
-    "media_processing",
-    "media_resolution",
-    "part_metadata",
-    "speech_metadata",
-    "spreadsheet_metadata",
-    "thought",
-    "thought_signature",
-    "video_metadata",
-)
 _READ: Final = ("text", *_CALLS, *_GIVEN, *_FILES, *_RUN)
-_FIELDS: Final = frozenset({*_READ, *_WORDLESS})
+_FIELDS: Final = frozenset(
+    {
+        *_READ,
+        "audio_metadata",
+        "document_metadata",
+        "media_processing",
+        "media_resolution",
+        "part_metadata",
+        "speech_metadata",
+        "spreadsheet_metadata",
+        "thought",
+        "thought_signature",
+        "video_metadata",
+    }
+)
 _PART: Final = ("text", "function_call", "inline_data")
 """What an object needs to be a part; other libraries have none with all of these."""
 _FILE: Final = ("uri", "mime_type", "download_uri")
@@ -78,8 +80,9 @@ def is_part(value: object) -> bool:
     """Whether ``value`` is a part: an object with the fields of one, or a mapping that has no others."""
     if not isinstance(value, Mapping):
         return all(hasattr(value, name) for name in _PART)
-    known = all(isinstance(name, str) and _snake(name) in _FIELDS for name in value)
-    return known and bool(value) and isinstance(value.get("text", ""), str)
+    names = {_snake(name) if isinstance(name, str) else "" for name in value}
+    plain = isinstance(value.get("text", ""), str) and isinstance(value.get("thought", False), bool)
+    return plain and names <= _FIELDS and not names.isdisjoint(_READ)
 
 
 def is_content(value: object) -> bool:
@@ -211,7 +214,7 @@ def _arguments(call: object) -> str:
 
 
 def _beside(value: object, *read: str) -> str:
-    return beside(value, *_both(*read, *_REPEATED, *_WORDLESS))
+    return beside(value, *_both(*read, *_REPEATED))
 
 
 def _aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:
