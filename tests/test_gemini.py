@@ -155,27 +155,31 @@ def test_a_picture_in_an_answer_is_refused(given: object) -> None:
 def test_data_of_the_hosts_is_no_answer_of_googles() -> None:
     given = {"candidates": ["Ada Lovelace", "Alan Turing"], "usage_metadata": {}, "response_id": "of a vote"}
     assert found(given, data=True) == ["Ada Lovelace\nAlan Turing\nof a vote"]
+    assert found({"video_metadata": {"caption": "heist"}}, data=True) == ["heist"]
     assert found({"thought": "of the host's own"}, data=True) == ["of the host's own"]
     assert found({"text": "a film", "video_metadata": {"caption": "of a heist"}}, data=True) == ["a film", "of a heist"]
     assert "and more" in "\n".join(found({"model_version": "1", "response_id": "r", "note": "and more"}, data=True))
 
 
 def test_other_words_take_the_place_of_those_in_an_answer_and_what_repeats_them_goes() -> None:
-    tokens = types.LogprobsResult(chosen_candidates=[types.LogprobsResultCandidate.model_validate({"token": "4711"})])
+    tokens = [types.LogprobsResultCandidate.model_validate({"token": token}) for token in ("47", "11")]
     supports = [types.GroundingSupport(segment=types.Segment(text="It is 4711."))]
     given = answer(
         types.Part(text="It is 4711."),
-        logprobs_result=tokens,
+        logprobs_result=types.LogprobsResult(chosen_candidates=tokens),
         grounding_metadata=types.GroundingMetadata(grounding_supports=supports),
     )
-    (piece,) = pieces_of(given, None)
-    assert piece.text == "It is 4711."
-    streamed = with_texts(given, ["It is [gone]."], None)
-    whole = rewrite(given, lambda text: [(at, at + 4, "[gone]")] if (at := text.find("4711")) >= 0 else [])
-    for changed in (streamed, whole):
-        assert changed.text == "It is [gone]."
-        assert "4711" not in changed.model_dump_json()
-    assert given.text == "It is 4711."
+    for one in (given, sent(given)):
+        (piece,) = pieces_of(one, None)
+        assert piece.text == "It is 4711."
+        streamed = with_texts(one, ["It is [gone]."], None)
+        whole = rewrite(one, lambda text: [(at, at + 4, "[gone]")] if (at := text.find("4711")) >= 0 else [])
+        for changed in (streamed, whole):
+            left = json.dumps(changed if isinstance(changed, dict) else sent(changed))
+            assert found(changed) == ["It is [gone]."]
+            assert "4711" not in left
+            assert '"token"' not in left
+        assert found(one) == ["It is 4711."]
 
 
 def test_the_turns_of_a_conversation_know_their_part() -> None:

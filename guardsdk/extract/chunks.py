@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
     from guardsdk.extract.pieces import Piece
 
-_REPEATING = ((None, "logprobs"), (None, "logprobs_result"), ("grounding_metadata", "grounding_supports"))
+_REPEATING = (
+    (None, "logprobs"),
+    (None, "logprobs_result"),
+    (None, "logprobsResult"),
+    ("grounding_metadata", "grounding_supports"),
+    ("groundingMetadata", "groundingSupports"),
+)
 """What says the words of a chunk, a choice or a candidate once more, with what it is a field of where not its own."""
 
 
