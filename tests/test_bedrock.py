@@ -1,4 +1,4 @@
-"""What Bedrock's Converse API takes and gives: messages, answers, stream events, and its client on a socket."""
+"""What Bedrock's Converse API takes and gives: messages, answers, stream events, and the client behind ``boto3`` on a socket."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
+from botocore.session import get_session
 
 from guardsdk import Blocked, Guard, guarded
 from guardsdk.errors import InputTypeError
@@ -214,7 +214,7 @@ def client() -> Iterator[Any]:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-        yield boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=address, **keys)
+        yield get_session().create_client("bedrock-runtime", region_name="us-east-1", endpoint_url=address, **keys)
         server.shutdown()
 
 
