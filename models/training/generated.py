@@ -95,7 +95,7 @@ COUNTS = {
     "multilingual": 6_000,
     "briefs": 7_000,
     "messages": 1_900,
-    "hard": 34_000,
+    "hard": 60_000,
 }
 """Rows drawn of each generator for a full training set."""
 

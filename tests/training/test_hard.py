@@ -10,7 +10,7 @@ from models.training.generators.output_surface import columns
 from models.training.prepare import _quota
 
 ROWS = list(hard.generate(random.Random(5), 6000))
-KINDS = ("injection", "frame", "request", "harmless", "foreign", "role", "order_mail", "order_page", "answer")
+KINDS = ("injection", "frame", "request", "harmless", "foreign", "role", "toxic", "order_mail", "order_page", "answer")
 
 
 def test_a_seed_repeats_its_rows() -> None:
@@ -36,6 +36,8 @@ def test_every_kind_is_there_and_its_sides_are_labelled_apart() -> None:
         ("foreign", ("prompt_injection", 0), ("jailbreak", 0), ("harmful_request", 0)),
         ("role", ("jailbreak", 1)),
         ("role", ("prompt_injection", 0), ("jailbreak", 0), ("harmful_request", 0)),
+        ("toxic", ("toxicity", 1)),
+        ("toxic", ("toxicity", 0)),
     }
 
 

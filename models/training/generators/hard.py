@@ -1,6 +1,6 @@
 """Texts that a shipped model got wrong when they were written: attacks it missed, harmless ones it (nearly) blocked.
 
-Their writers had the model at hand (1.9.0, then 1.10.0) and went after its errors. A run learns them by their labels
+Their writers had the model at hand (1.9.0, 1.10.0, then 1.11.0) and went after its errors. A run learns them by their labels
 beside other text that it holds where it was (``--learn gen_hard``).
 """
 
@@ -37,6 +37,7 @@ _KINDS: Final = {
     "harmless": _Kind("input", {}, {"jailbreak": 0, "harmful_request": 0, "toxicity": 0}),
     "foreign": _Kind("input", {"prompt_injection": 1}, {"prompt_injection": 0, "jailbreak": 0, "harmful_request": 0}),
     "role": _Kind("input", {"jailbreak": 1}, {"prompt_injection": 0, "jailbreak": 0, "harmful_request": 0}),
+    "toxic": _Kind("input", {"toxicity": 1}, {"toxicity": 0}),
     "order_mail": _ORDER,
     "order_page": _ORDER,
     "answer": _Kind("output", {"harmful_response": 1}, {"harmful_response": 0, "toxicity": 0}),
