@@ -181,7 +181,9 @@ class Shares:
 
 def draw(data: Prepared, rng: np.random.Generator, shares: Shares) -> NDArray[np.int64]:
     """Draw the rows of one epoch by the quotas of each source, in random order."""
-    chosen = np.concatenate([_quota(data, source, rng, shares.of(data, source)) for source in range(len(data.sources))])
+    fit = ~(data.held_out | _scattered(data) | _unreadable(data))
+    sources = range(len(data.sources))
+    chosen = np.concatenate([_quota(data, source, rng, shares.of(data, source), fit) for source in sources])
     rng.shuffle(chosen)
     return chosen
 
@@ -232,9 +234,12 @@ def is_own(source: str) -> bool:
     return source.startswith("gen_")
 
 
-def _quota(data: Prepared, source: int, rng: np.random.Generator, share: float) -> NDArray[np.int64]:
+def _quota(
+    data: Prepared, source: int, rng: np.random.Generator, share: float, fit: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Return the rows of ``source`` an epoch holds, of those that are ``fit`` [N] to be learnt from."""
     cap, repeat = data.quotas[data.sources[source]]
-    own = np.flatnonzero((data.source == source) & ~data.held_out & ~_scattered(data) & ~_unreadable(data))
+    own = np.flatnonzero((data.source == source) & fit)
     size = round(min(len(own), cap) * share)
     if len(own) > size:
         own = rng.choice(own, size, replace=False)

@@ -67,7 +67,9 @@ class Masters:
 
 def compute_type(device: torch.device) -> torch.dtype:
     """Return bfloat16 where the processor has instructions for it: elsewhere it is emulated and many times slower."""
-    fast = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001  no public name
+    # These have no public name, and what oneDNN calls supported is all AVX-512, emulated or not.
+    native = torch.cpu._is_amx_tile_supported, torch.cpu._is_avx512_bf16_supported  # noqa: SLF001
+    fast = device.type == "cuda" or any(supported() for supported in native)
     return torch.bfloat16 if fast else torch.float32
 
 

@@ -36,6 +36,7 @@ from models.training.dataset import (
 from models.training.encoder import EncoderConfig, GuardModel, _as_int8, load, mean_of
 from models.training.export import export, from_checkpoint
 from models.training.losses import Kept, learnt_labels, loss_of, targets_of
+from models.training.masters import compute_type
 from models.training.pools import Pool
 from models.training.prepare import prepare
 from models.training.quantize import Variant, choose
@@ -264,6 +265,13 @@ def test_short_rows_of_our_own_are_drawn_by_a_share_of_their_own(run: Path) -> N
     means = {source: lengths[data.source == source].mean() for source in np.unique(data.source[trained]).tolist()}
     assert drawn == {source for source, mean in means.items() if mean <= SHORT_TOKENS}
     assert drawn < set(means)
+
+
+@pytest.mark.parametrize("instructions", [(), ("_is_avx512_bf16_supported",), ("_is_amx_tile_supported",)])
+def test_bfloat16_is_not_emulated(monkeypatch: pytest.MonkeyPatch, instructions: tuple[str, ...]) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name in instructions)
+    assert compute_type(torch.device("cpu")) is (torch.bfloat16 if instructions else torch.float32)
 
 
 def test_near_duplicates_share_a_cluster_and_others_do_not() -> None:
