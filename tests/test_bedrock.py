@@ -1,4 +1,4 @@
-"""What Bedrock's Converse API takes and gives: messages, answers, stream events, and the client behind ``boto3`` on a socket."""
+"""What Bedrock's Converse API takes and gives: messages, answers, stream events, and the client under ``boto3``."""
 
 from __future__ import annotations
 

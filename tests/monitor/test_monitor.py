@@ -141,7 +141,7 @@ def test_steady_traffic_raises_nothing() -> None:
 def test_scores_that_rise_are_told_with_the_figures() -> None:
     told: list[Alert] = []
     monitor = Monitor(policy(window=400), on_alert=told.append)
-    monitor._chance = random.Random(3).random  # with other ranks among equals it is now and then told before so many rose
+    monitor._chance = random.Random(3).random  # with other ranks among equals it may be told before so many rose
     feed(monitor, 3000, harmless)
     feed(monitor, 800, lambda chance: chance.betavariate(4, 12), 3000)
     drift = next(alert for alert in monitor.alerts if alert.kind is Kind.SCORE_DRIFT)

@@ -1,7 +1,7 @@
 """Texts that a shipped model got wrong when they were written: attacks it missed, harmless ones it (nearly) blocked.
 
-Their writers had the model at hand (1.9.0, 1.10.0, then 1.11.0) and went after its errors. A run learns them by their labels
-beside other text that it holds where it was (``--learn gen_hard``).
+Their writers had the model at hand (1.9.0, 1.10.0, then 1.11.0) and went after its errors. A run learns them by their
+labels beside other text that it holds where it was (``--learn gen_hard``).
 """
 
 from __future__ import annotations
