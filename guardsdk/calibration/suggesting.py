@@ -61,21 +61,22 @@ def suggestions(records: Iterable[Mapping[str, Any]], said_of: Mapping[int, Said
     """Return what to move, the most useful first; nothing where no move puts more right than wrong.
 
     ``records`` are decisions as the log has them, ``said_of`` what people said, by number. A text that was stopped and
-    is marked wrong speaks against every principle that fired; one that passed and is marked wrong speaks against the
-    principle whose line it came closest to, which is a guess. Only decisions by the newest threshold of a principle
-    count: older ones were taken at another line.
+    is marked wrong speaks against every principle that fired; one that passed, flagged or not, and is marked wrong
+    speaks against that principle of those that did not fire whose line it came closest to, which is a guess. Only
+    decisions by the newest threshold of a principle count: older ones were taken at another line.
     """
     seen: dict[tuple[str, str], list[Seen]] = defaultdict(list)
     lines: dict[tuple[str, str], float] = {}
     for record in records:
         said = said_of.get(record["seq"])
-        missed = _closest(record) if said == "wrong" and passed(record) and not record["findings"] else None
+        let_pass = passed(record)
+        missed = _closest(record) if said == "wrong" and let_pass else None
         for name, line in record["thresholds"].items():
             key = name, record["stage"]
             if lines.get(key) != line:
                 lines[key], seen[key] = line, []
             fired = name in record["findings"]
-            own = said if fired or name == missed or said == "right" else None
+            own = said if said == "right" or name == missed or (fired and not let_pass) else None
             seen[key].append(Seen(line + record["margins"][name], fired, own))
     found = [one for key, decisions in seen.items() if (one := _suggestion(key, lines[key], decisions)) is not None]
     return sorted(found, key=lambda one: (one.put_wrong - one.put_right, one.principle_id))
@@ -87,7 +88,8 @@ def passed(record: Mapping[str, Any]) -> bool:
 
 
 def _closest(record: Mapping[str, Any]) -> str | None:
-    margins = record["margins"]
+    """Return which of the principles that did not fire was nearest to it."""
+    margins = {name: margin for name, margin in record["margins"].items() if name not in record["findings"]}
     return max(margins, key=margins.__getitem__) if margins else None
 
 

@@ -58,6 +58,29 @@ def test_misses_lower_the_line_of_the_principle_that_came_closest() -> None:
     assert "lower" in str(found)
 
 
+def test_a_flagged_text_that_passed_and_should_not_have_speaks_for_the_principle_that_missed_it() -> None:
+    records = [
+        decision(
+            number,
+            value,
+            action="flag",
+            principle="note",
+            findings=["note"],
+            thresholds={"note": 0.01, "stop": 0.9},
+            margins={"note": note - 0.01, "stop": value - 0.9},
+        )
+        for number, (value, note) in enumerate([(0.85, 0.3), (0.86, 0.4), (0.87, 0.5), (0.2, 0.9)])
+    ]
+    (found,) = suggestions(records, {0: "wrong", 1: "wrong", 2: "wrong", 3: "right"})
+    assert (found.principle_id, found.put_right, found.put_wrong) == ("stop", 3, 0)
+    assert 0.2 < found.moved <= 0.85
+
+
+def test_a_text_that_was_flagged_by_all_and_should_not_have_passed_moves_no_line() -> None:
+    records = [decision(number, 0.6, action="flag") for number in range(3)]
+    assert suggestions(records, dict.fromkeys(range(3), "wrong")) == []
+
+
 @pytest.mark.parametrize(
     "said",
     [{}, {2: "wrong"}, {2: "wrong", 3: "wrong", 4: "right", 5: "right", 6: "right"}, {6: "right", 7: "right"}],
