@@ -15,10 +15,11 @@ from guardsdk.cli.arguments import (
     stage_option,
     taught_option,
 )
+from guardsdk.cli.known_misses import read_known, still_missed, write_known
 from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, counted, say_all, say_json, table
-from guardsdk.disk import require_apart, write_file
+from guardsdk.disk import require_apart
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import asking_for, lessons_of
@@ -105,9 +106,10 @@ def _test(options: Namespace) -> Exit:
     if unknown := [name for name in wanted if name not in known_ids]:
         msg = f"no principle {unknown[0]!r}; there are {', '.join(known_ids)}"
         raise InputError(msg)
-    known = set() if options.known is None else _known(options.known)
+    known = set() if options.known is None else read_known(options.known)
     with _guard(policy, options) as guard:
-        tried = [one for one in try_examples(guard) if one.principle_id in wanted]
+        examples = try_examples(guard)
+    tried = [one for one in examples if one.principle_id in wanted]
     missed = [one for one in tried if one.problem is None and not one.right]
     new = [one for one in missed if one.name not in known]
     unchecked = [one for one in tried if one.problem is not None]
@@ -116,8 +118,10 @@ def _test(options: Namespace) -> Exit:
     else:
         say_all(_told(policy, tried, known, wanted, with_text=options.with_text))
     if options.write_known is not None:
-        _write_known(options.write_known, policy, missed)
-    stale = known - {one.name for one in missed}
+        there = options.known is None and options.write_known.is_file()
+        before = read_known(options.write_known) if there else known
+        write_known(options.write_known, policy, still_missed(examples, wanted, before))
+    stale = known - {one.name for one in still_missed(examples, wanted, known)}
     if options.known is not None and stale:
         complain(f"known misses that are none any more: {len(stale)}; --write-known {options.known} drops them")
     if unchecked or not tried:
@@ -186,24 +190,6 @@ def _as_json(policy: Policy, tried: Sequence[Tried], known: set[str]) -> dict[st
             for one in tried
         ],
     }
-
-
-def _known(path: Path) -> set[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        msg = f"{path}: not UTF-8 text; --write-known writes such a file"
-        raise InputError(msg) from None
-    return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
-
-
-def _write_known(path: Path, policy: Policy, missed: Sequence[Tried]) -> None:
-    lines = [
-        f"# Examples of policy {policy.name} that are known to come out otherwise than written; no texts.",
-        *(f"{one.name} examples[{one.number}] expected {one.expect.value}" for one in missed),
-    ]
-    write_file(path, "\n".join(lines) + "\n")
-    complain(f"{len(missed)} misses written to {path}")
 
 
 def _diff(options: Namespace) -> Exit:

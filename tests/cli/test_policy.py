@@ -157,6 +157,33 @@ def test_known_misses_are_listed_and_do_not_count_and_new_ones_do(run: Runner, r
     assert run.err == f"guardsdk: {known}: not UTF-8 text; --write-known writes such a file\n"
 
 
+SECOND = RULES.partition("[[principle]]")[2].replace("no-secrets", "no-keys").replace("orchid", "tulip")
+
+
+def test_a_known_miss_that_was_not_tried_or_not_checked_stays_known(run: Runner, rules: Path, tmp_path: Path) -> None:
+    known, both = tmp_path / "known.txt", f"{RULES}\n[[principle]]{SECOND}"
+    mended = both.replace("The password is tulip-Dune16!", "The garden opens at ten.")
+    rules.write_text(mended.replace("The password is orchid-Dune16!", "The garden opens at nine."))
+    assert run("policy", "test", rules, "--write-known", known) == 1
+    whole = known.read_text(encoding="utf-8")
+    for more in ((), ("--write-known", known)):
+        assert run("policy", "test", rules, "--principle", "no-secrets", "--known", known, *more) == 0
+        assert "none any more" not in run.err
+    assert run("policy", "test", rules, "--principle", "no-secrets", "--write-known", known) == 1
+    broken = tmp_path / "no-model"
+    broken.mkdir()
+    for more in ((), ("--write-known", known)):
+        assert run("policy", "test", rules, "--known", known, "--model", broken, *more) == 2
+        assert "none any more" not in run.err
+    assert run("policy", "test", rules, "--write-known", known, "--model", broken) == 2
+    assert known.read_text(encoding="utf-8") == whole
+    rules.write_text(mended)
+    assert run("policy", "test", rules, "--principle", "no-secrets", "--known", known, "--write-known", known) == 0
+    assert "known misses that are none any more: 1;" in run.err
+    names = [line.partition(":")[0] for line in known.read_text(encoding="utf-8").splitlines()[1:]]
+    assert names == ["no-keys"]
+
+
 def test_what_cannot_be_tried_is_neither_right_nor_wrong(run: Runner, rules: Path, tmp_path: Path) -> None:
     rules.write_text(RULES.partition("examples")[0])
     assert run("policy", "test", rules) == 2
