@@ -102,11 +102,9 @@ def _mark(options: Namespace) -> Exit:
 
 
 def _ask(options: Namespace) -> None:
-    marks, asked = marks_of(options.log), 0
+    asked = False
     for record in _open(options):
-        if marked(record, marks) is not None:
-            continue
-        asked += 1
+        asked = True
         say_all(_shown(record))
         while (answer := _answer()) not in {*_KEYS, "s", "q"}:
             say("r, w, s or q")
@@ -127,11 +125,12 @@ def _answer() -> str:
 
 
 def _open(options: Namespace) -> Iterator[dict[str, Any]]:
-    """Yield the decisions to look at, at most ``--most``, those nearest to a line first."""
+    """Yield the decisions that nobody marked yet, at most ``--most``, those nearest to a line first."""
+    marks = marks_of(options.log)
     query = Query(stage=options.stage, principle=options.principle)
     kept: list[tuple[float, int, dict[str, Any]]] = []
     for record in records(options.log, query):
-        if not record["margins"] or passed(record) is not options.passed:
+        if not record["margins"] or passed(record) is not options.passed or marked(record, marks) is not None:
             continue
         kept.append((min(map(abs, record["margins"].values())), record["seq"], record))
         if len(kept) > 4 * options.most:  # memory does not grow with the log

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk import Guard, Policy
-from guardsdk.decisions.marks import marks_of
+from guardsdk.decisions.marks import marks_of, marks_path
 from guardsdk.decisions.query import Query, records
 from guardsdk.monitor import Monitor
 from guardsdk.observing import CheckRecord
@@ -63,6 +63,18 @@ def test_decisions_are_marked_one_by_one_and_what_was_said_before_quitting_is_ke
     monkeypatch.setattr(sys, "stdin", typed(""))  # nobody there: nothing more is marked
     assert run.alone("review", "mark", log, "--stage", "input") == 0
     assert marks_of(log) == marks
+
+
+def test_going_on_asks_about_those_behind_the_ones_that_are_marked(
+    run: Runner, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks_path(log).unlink(missing_ok=True)
+    for done in (3, 4):
+        monkeypatch.setattr(sys, "stdin", typed("r\nr\nr\n"))
+        assert run.alone("review", "mark", log, "--stage", "input", "--most", "3") == 0
+        assert len(marks_of(log)) == done
+    assert run.alone("review", "mark", log, "--stage", "input", "--most", "3") == 0
+    assert "or all are marked" in run.err
 
 
 def test_a_threshold_is_suggested_that_would_have_let_them_pass(run: Runner, log: Path) -> None:
