@@ -21,7 +21,7 @@ from guardsdk.evaluation.layers import Layer, layers_of
 from guardsdk.evaluation.opening import Options, open_target
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import RunSettings, open_run
-from guardsdk.evaluation.running import Plan, evaluate
+from guardsdk.evaluation.running import Plan, evaluate, require_new
 from guardsdk.evaluation.suites import BUILTIN, open_suite
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import lessons_of
@@ -125,15 +125,20 @@ def _run(options: Namespace) -> Exit:
     with ExitStack() as stack:
         guards = _Guards(options, stack)
         judge = None if target is None else open_judge(options.judge, guards.on)
+        outs = {layer: _beside(options.out, layer) for layer in layers_of(guards.policy)} if options.layers else {}
         kept = options.cache
         if options.layers and kept is None:  # the target is asked once for all of them
             kept = options.out.with_name(options.out.name + ".answers")
+        resumed = _stopped([*outs.values()], kept)
+        if not (resumed or options.overwrite):  # before answers are begun, by which the next attempt would go on
+            for out in outs.values():
+                require_new(out)
         answers = None if kept is None else stack.enter_context(Answers(kept))
-        runs = _Runs(options, target, judge, guards, answers)
+        runs = _Runs(options, target, judge, guards, answers, resumed)
         if not options.layers:
             sides: GuardedSides = "both" if target is None else options.guard or "none"
             return runs.run(Layer(sides, tuple(options.without)), options.out)
-        exits = [runs.run(layer, _beside(options.out, layer)) for layer in layers_of(guards.policy)]
+        exits = [runs.run(layer, out) for layer, out in outs.items()]
         if answers is not None and options.cache is None:
             answers.close()
             for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite keeps more files beside it
@@ -157,6 +162,12 @@ def _require_fit(options: Namespace, *, alone: bool) -> None:
         raise EvaluationError(msg)
 
 
+def _stopped(outs: Sequence[Path], kept: Path | None) -> bool:
+    """Whether an earlier attempt kept its answers in ``kept``, wrote the first records of several, and none after."""
+    there = [out.exists() for out in outs]
+    return kept is not None and kept.exists() and not all(there) and there == sorted(there, reverse=True)
+
+
 def _beside(out: Path, layer: Layer) -> Path:
     return out.with_name(f"{out.stem}.{layer.name}{out.suffix}")
 
@@ -170,6 +181,8 @@ class _Runs:
     judge: Judge | None
     guards: _Guards
     answers: Answers | None
+    resumed: bool
+    """Whether records of an earlier attempt count."""
 
     def run(self, layer: Layer, out: Path) -> Exit:
         options = self.options
@@ -183,7 +196,14 @@ class _Runs:
         )
         told = _Told(wanted=options.progress)
         try:
-            head = evaluate(plan, out, overwrite=options.overwrite, started=told.started, on_case=told.case)
+            head = evaluate(
+                plan,
+                out,
+                overwrite=options.overwrite,
+                resumed=self.resumed,
+                started=told.started,
+                on_case=told.case,
+            )
         except KeyboardInterrupt:
             complain(f"what was done is kept in {out}.journal: give the same command again to go on")
             raise

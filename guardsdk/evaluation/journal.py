@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _WAIT_S = 0.2
 _IN_PASSING = {"created", "finished", "settings"}
-"""What may differ between the two halves of a run: when it was, and how fast it asked."""
+"""What may differ between two attempts at a run: when it was, and how fast it asked."""
 
 
 class Journal:
@@ -75,12 +75,10 @@ class Journal:
         except ValidationError:
             msg = f"{self._path}: not the journal of a run of this version; move it away to begin anew"
             raise EvaluationError(msg) from None
-        old, new = (one.model_dump(exclude=_IN_PASSING) for one in (before, head))
-        if old != new:
-            changed = ", ".join(sorted(key for key in new if old[key] != new[key]))
+        if changed := differences(before, head):
             msg = (
-                f"{self._path}: the run it belongs to had another {changed}. Go on with the same options, or move it "
-                "away to begin anew"
+                f"{self._path}: the run it belongs to had another {', '.join(changed)}. Go on with the same options, "
+                "or move it away to begin anew"
             )
             raise EvaluationError(msg)
         return before
@@ -97,6 +95,12 @@ class Journal:
                 msg = f"{self._path}:{number}: not a result; the file was changed by something else"
                 raise EvaluationError(msg) from None
             place += len(line)
+
+
+def differences(before: RunHead, now: RunHead) -> list[str]:
+    """Return the keys in which the two are heads of different runs, sorted; none where they are of one and the same."""
+    old, new = (one.model_dump(exclude=_IN_PASSING) for one in (before, now))
+    return sorted(key for key in new if old[key] != new[key])
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.asking import Asker, Reply
 from guardsdk.evaluation.gathering import Gathering
 from guardsdk.evaluation.guarding import Look
-from guardsdk.evaluation.journal import Journal, opened
+from guardsdk.evaluation.journal import Journal, differences, opened
 from guardsdk.evaluation.judging import Answered, Judgement
 from guardsdk.evaluation.opening import GUARD
 from guardsdk.evaluation.outcomes import Outcome, passed
-from guardsdk.evaluation.record import CaseResult, GuardRef, RunHead, RunSettings, TargetRef, write_run
+from guardsdk.evaluation.record import CaseResult, GuardRef, RunHead, RunSettings, TargetRef, open_run, write_run
 from guardsdk.evaluation.targets import question_of
 from guardsdk.parts.info import installed_versions
 from guardsdk.verdict import highest_scores
@@ -59,6 +59,7 @@ def evaluate(
     out: Path,
     *,
     overwrite: bool = False,
+    resumed: bool = False,
     started: Callable[[int, int], None] = lambda _, __: None,
     on_case: Callable[[CaseResult], None] = lambda _: None,
 ) -> RunHead:
@@ -68,6 +69,8 @@ def evaluate(
         plan: What to measure.
         out: Where the record goes. Until the run is done its results are in ``out`` with ``.journal`` added.
         overwrite: Replace a finished record that is there already.
+        resumed: A finished record of this very run that is there already is what an earlier attempt came to: nothing
+            is left to do.
         started: Told once how many cases there are, and how many of them are done already.
         on_case: Told of every result when it is written.
 
@@ -76,10 +79,12 @@ def evaluate(
             the target stopped answering at all. What was done is kept.
         OSError: A file cannot be read or written.
     """
-    if out.exists() and not overwrite:
-        msg = f"{out} is there already: give another --out, or --overwrite"
-        raise EvaluationError(msg)
     head = _head(plan)
+    if resumed and not overwrite and (before := _finished(out, head)) is not None:
+        started(head.suite.cases, head.suite.cases)
+        return before
+    if not overwrite:
+        require_new(out)
     unfinished = out.with_name(out.name + ".journal")
     with opened(unfinished, head) as journal:
         started(head.suite.cases, len(journal))
@@ -88,6 +93,21 @@ def evaluate(
         write_run(out, ended, journal.results(plan.suite))
         unfinished.unlink()
     return ended
+
+
+def require_new(out: Path) -> None:
+    """Raise ``EvaluationError`` where there is a record at ``out``."""
+    if out.exists():
+        msg = f"{out} is there already: give another --out, or --overwrite"
+        raise EvaluationError(msg)
+
+
+def _finished(out: Path, head: RunHead) -> RunHead | None:
+    """Return the head of the record at ``out`` where it is of the same run as ``head``."""
+    if not out.exists():
+        return None
+    with open_run(out) as (before, _):
+        return None if differences(before, head) else before
 
 
 def _head(plan: Plan) -> RunHead:
