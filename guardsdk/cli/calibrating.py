@@ -15,7 +15,7 @@ from guardsdk.calibration.meaning import isotonic_points, meaning, platt_line
 from guardsdk.calibration.overlay import OVERLAY, Source, overlay, told
 from guardsdk.calibration.report import as_json, as_page
 from guardsdk.calibration.sample import Sample
-from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines, require_once, size_of
+from guardsdk.cli.lines import Unread, Unseen, batches, layout_of, open_source, read_lines, require_once, size_of
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, counted, progress, say_all, say_json, table
 from guardsdk.disk import read_file, require_apart, write_file
@@ -198,16 +198,22 @@ class _File:
 
 
 def _sampled(guard: Guard, rules: list[RuleInfo], file: _File, options: Namespace) -> tuple[Sample, str]:
-    """Check the texts of a file and return their scores, counted, and the file's sha256."""
+    """Check the texts of a file and return their scores, counted, and the file's sha256.
+
+    Raises ``InputError`` where a field that is asked for is in no line: a policy is not tuned on texts read otherwise.
+    """
     sample, unread, lines = Sample(rules), Unread(), _Digested(file.stream)
+    unseen = Unseen(file.layout)
     with progress(wanted=options.progress, total=size_of(file.stream)) as display:
-        for batch in batches(read_lines(lines, file.layout), _BATCH):
+        for batch in batches(unseen.watch(read_lines(lines, file.layout)), _BATCH):
             good = unread.sift(batch)
             texts, contexts = [line.text for line in good], [line.context for line in good]
             sample.add(guard.check_many(texts, stage=options.stage, contexts=contexts))
             display.advance(len(batch), sum(line.size for line in batch))
     if unread.count:
         complain(unread.told(file.name))
+    if slip := unseen.told(file.name):
+        raise InputError(slip)
     return sample, lines.digest.hexdigest()
 
 

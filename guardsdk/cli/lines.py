@@ -47,6 +47,11 @@ class Layout:
     system_field: str | None = None
     """Likewise for the instructions that it is aimed at, or must not recite."""
 
+    @property
+    def beside(self) -> frozenset[str]:
+        """The fields that a line may lack."""
+        return frozenset(name for name in (self.context_field, self.system_field) if name)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -61,6 +66,8 @@ class Line:
     system: str | None = None
     problem: str | None = None
     """What is wrong with the line; says nothing of its content."""
+    beside: frozenset[str] = frozenset()
+    """Those of ``Layout.beside`` that the line has."""
 
     @property
     def blank(self) -> bool:
@@ -90,6 +97,28 @@ class Unread:
         holds, first = ("holds", "") if self.count == 1 else ("hold", "the first, ")
         why = f"{first}line {self.first.number}: {self.first.problem}"
         return f"{name}: {counted(self.count, 'line')} {holds} no text: {why}"
+
+
+class Unseen:
+    """Fields that a line may lack, of which a name that is in no line is a slip: nothing was read beside its text."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Begin with no line seen."""
+        self._names = layout.beside
+        self._texts = False
+
+    def watch(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """Yield ``lines`` as they are."""
+        for line in lines:
+            self._names -= line.beside
+            self._texts |= line.problem is None
+            yield line
+
+    def told(self, name: str) -> str:
+        """Say of the file ``name``, once every line was seen, what no line has; empty where there is no such slip."""
+        if not (self._names and self._texts):  # lines without a text say themselves what they lack
+            return ""
+        return f"{name}: no line has a field {' or '.join(map(repr, sorted(self._names)))}"
 
 
 def layout_of(options: Namespace, name: str) -> Layout:
@@ -235,28 +264,28 @@ def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
 
 
 def _row_line(number: int, size: int, row: dict[str, object], layout: Layout) -> Line:
-    field = layout.field
+    field, has = layout.field, layout.beside & row.keys()
     if field not in row:
         apart = "; cells are set apart by commas" if layout.kind == "csv" and len(row) == 1 else ""
         problem = f"no field {field!r}; {_fields(row)}: --field NAME says which holds the text{apart}"
-        return Line(number, size, problem=problem)
+        return Line(number, size, problem=problem, beside=has)
     text = row[field]
     if not isinstance(text, str):
-        return Line(number, size, problem=f"field {field!r} is {_kind(text)}, not a string")
+        return Line(number, size, problem=f"field {field!r} is {_kind(text)}, not a string", beside=has)
     beside: list[str | None] = []
     for name in (layout.context_field, layout.system_field):
-        if name and name not in row and layout.kind == "csv":  # there it is in no row
-            return Line(number, size, problem=f"no field {name!r}; {_fields(row)}")
+        if name and name not in has and layout.kind == "csv":  # there it is in no row
+            return Line(number, size, problem=f"no field {name!r}; {_fields(row)}", beside=has)
         given = row.get(name) if name else None
         if not isinstance(given, str | None):
-            return Line(number, size, problem=f"field {name!r} is {_kind(given)}, not a string")
+            return Line(number, size, problem=f"field {name!r} is {_kind(given)}, not a string", beside=has)
         beside.append(given)
     context, system = beside
     # Others may read the one of two that is not looked at here.
     fields = (field, layout.context_field, layout.system_field)
     twice = [name for name in fields if isinstance(row, _Twice) and name in row.names]
     double = f"field {twice[0]!r} comes twice" if twice else None
-    return Line(number, size, text=text, context=context, system=system, problem=double)
+    return Line(number, size, text=text, context=context, system=system, problem=double, beside=has)
 
 
 def _fields(row: dict[str, object]) -> str:

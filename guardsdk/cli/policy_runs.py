@@ -16,7 +16,7 @@ from guardsdk.cli.arguments import (
     taught_option,
 )
 from guardsdk.cli.known_misses import read_known, still_missed, write_known
-from guardsdk.cli.lines import Unread, batches, layout_of, open_source, read_lines
+from guardsdk.cli.lines import Unread, Unseen, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, counted, say_all, say_json, table
 from guardsdk.disk import require_apart
@@ -216,11 +216,11 @@ def _diff(options: Namespace) -> Exit:
 def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any], Exit]:
     layout = layout_of(options, options.file)
     rows: list[dict[str, Any]] = []
-    unread = Unread()
+    unread, unseen = Unread(), Unseen(layout)
     texts = unchecked = newly_held_back = newly_let_pass = 0
     with ExitStack() as stack:
         before, after = (stack.enter_context(_guard(policy, options)) for policy in (old, new))
-        for batch in batches(read_lines(open_source(options.file, stack), layout), _BATCH):
+        for batch in batches(unseen.watch(read_lines(open_source(options.file, stack), layout)), _BATCH):
             lines = unread.sift(batch)
             contexts = [line.context for line in lines]
             found = compare(before, after, [line.text for line in lines], stage=options.stage, contexts=contexts)
@@ -241,12 +241,13 @@ def _replay(old: Policy, new: Policy, options: Namespace) -> tuple[dict[str, Any
     }
     if not options.json:
         say_all(_changed(rows, summary))
-    if unread.count:
-        complain(unread.told(options.file))
+    slips = [slip for slip in (unread.told(options.file), unseen.told(options.file)) if slip]
+    for slip in slips:
+        complain(slip)
     if unchecked or not texts:
         told = f"{unchecked} of {counted(texts, 'text')} could not be checked"
         complain(told if texts else f"{options.file} holds no text")
-    if unread.count or unchecked or not texts:
+    if slips or unchecked or not texts:
         return {"summary": summary, "changed": rows}, Exit.UNCHECKED
     return {"summary": summary, "changed": rows}, Exit.NOT_SO if rows else Exit.DONE
 

@@ -11,7 +11,7 @@ from io import BufferedRandom, TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from guardsdk.cli.lines import batches, layout_of, open_source, read_lines, size_of
+from guardsdk.cli.lines import Unseen, batches, layout_of, open_source, read_lines, size_of
 from guardsdk.cli.outcome import WORDS, Exit, outcome
 from guardsdk.cli.resuming import Done, beginning, done_before, record_of
 from guardsdk.cli.terminal import complain, counted, progress, say
@@ -53,15 +53,18 @@ def scan(guard: Guard, options: Namespace) -> Exit:
         record = record_of(options, layout, guard)
         target, done = _open_target(options, source, stack, record, guard.policy)
         shown = stack.enter_context(progress(wanted=options.progress, total=total))
-        run = _Run(guard, options, target, shown, done)
+        run, unseen = _Run(guard, options, target, shown, done), Unseen(layout)
         try:
-            run.over(line for line in read_lines(source, layout) if line.number > done.line)
+            run.over(line for line in unseen.watch(read_lines(source, layout)) if line.number > done.line)
         except KeyboardInterrupt:
             stack.close()
             run.summarize("interrupted; ")
             raise
     run.summarize()
-    return run.exit()
+    slip = unseen.told(options.file)
+    if slip:
+        complain(slip)
+    return run.exit(slip=bool(slip))
 
 
 class _Run:
@@ -114,11 +117,14 @@ class _Run:
         say(json.dumps(row | self._first), to=self._target)
         self._first = {}
 
-    def exit(self) -> Exit:
-        """A block weighs most; a file that holds no text was not checked, rather than found harmless."""
+    def exit(self, *, slip: bool) -> Exit:
+        """A block weighs most; a file that holds no text was not checked, rather than found harmless.
+
+        With a ``slip`` in what a text is read beside it was not checked as asked for.
+        """
         if self._counts[Exit.BLOCKED]:
             return Exit.BLOCKED
-        if self._counts[Exit.UNCHECKED] or not self._counts.total():
+        if slip or self._counts[Exit.UNCHECKED] or not self._counts.total():
             return Exit.UNCHECKED
         return Exit.ALLOWED
 

@@ -96,6 +96,14 @@ def test_the_overlay_holds_what_it_says_and_extends_the_policy_it_was_made_for(
     assert page.found == []
 
 
+def test_a_policy_is_not_tuned_on_texts_read_without_what_was_to_be_read_beside_them(run: Runner, files: Path) -> None:
+    out = files / "tuned.toml"
+    options = ("--field", "said", "--context-field", "promt", "--policy", files / "policies" / "mine.toml")
+    assert run("calibrate", "--benign", files / "benign.jsonl", *options, "--out", out) == 2
+    assert run.err.endswith(f"{files / 'benign.jsonl'}: no line has a field 'promt'\n")
+    assert not out.exists()
+
+
 def test_recalibrated_it_decides_as_it_would_without_and_once_more_on_top(
     run: Runner, files: Path, model_directory: Path
 ) -> None:

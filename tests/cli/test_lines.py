@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.cli.lines import Layout, Unread, batches, read_lines
+from guardsdk.cli.lines import Layout, Unread, Unseen, batches, read_lines
 
 if TYPE_CHECKING:
     from guardsdk.cli.lines import Line
@@ -97,6 +97,24 @@ def test_lines_without_a_text_are_counted_and_the_first_is_told() -> None:
     assert unread.told("f") == f"f: 1 line holds no text: line 2: {LOST}"
     assert unread.sift(read(b"\n\n[]\n", JSONL)) == []
     assert unread.told("f") == f"f: 2 lines hold no text: the first, line 2: {LOST}"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"text": "a"}\n{"text": "b", "asked": null}\n', "f: no line has a field 'told'"),
+        (b'{"text": "a", "asked": "x"}\n{"text": "b", "told": 7}\n', ""),
+        (b'{"text": "a"}\n[]\n', "f: no line has a field 'asked' or 'told'"),
+        (b'{"txt": "a"}\n\n[]\n', ""),  # each of these says what it lacks
+        (b"", ""),
+    ],
+)
+def test_a_field_that_lines_may_lack_and_no_line_has_is_told(content: bytes, told: str) -> None:
+    layout = Layout("jsonl", "text", "asked", "told")
+    unseen = Unseen(layout)
+    lines = read(content, layout)
+    assert list(unseen.watch(lines)) == lines
+    assert unseen.told("f") == told
 
 
 def test_a_record_of_csv_may_go_over_lines_and_is_found_by_its_first() -> None:

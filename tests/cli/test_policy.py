@@ -236,6 +236,10 @@ def test_diff_replays_texts_and_prints_none_unless_asked(run: Runner, rules: Pat
     traffic.write_text(traffic.read_text() + "no json\n")
     assert run("policy", "diff", rules, rules, *options) == 2
     assert run.err == f"guardsdk: {traffic}: 1 line holds no text: line 4: not valid JSON\n"
+    traffic.write_text('{"text": "The garden opens at nine.", "asked": "When?"}\n')
+    assert run("policy", "diff", rules, rules, *options, "--context-field", "asked") == 0
+    assert run("policy", "diff", rules, rules, *options, "--context-field", "aksed") == 2
+    assert run.err == f"guardsdk: {traffic}: no line has a field 'aksed'\n"
     traffic.write_text("")
     assert run("policy", "diff", rules, rules, *options) == 2
     assert run.err == f"guardsdk: {traffic} holds no text\n"

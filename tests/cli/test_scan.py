@@ -135,6 +135,22 @@ def test_a_field_may_hold_what_a_text_is_aimed_at(
     assert [row["verdict"]["scores"]["prompt_injection"] for row in rows(run.out)[:4]] == scores
 
 
+@pytest.mark.parametrize("option", ["--system-field", "--context-field"])
+def test_a_field_that_is_in_no_line_is_a_slip_and_not_read_as_missing_everywhere(
+    run: Runner, allows: Path, blocks: Path, tmp_path: Path, option: str
+) -> None:
+    path, out = tmp_path / "answers.jsonl", tmp_path / "out.jsonl"
+    path.write_text('{"text": "Lisbon."}\n{"text": "Lisbon.", "system": "Say no names of towns."}\n', encoding="utf-8")
+    options = ("--stage", "output", "--policy", allows, "--batch", "1")
+    assert run("scan", path, option, "sytem", *options, "--out", out) == 2
+    assert run.err.endswith(f"guardsdk: {path}: no line has a field 'sytem'\n")
+    assert len(rows(out.read_text())) == 2
+    assert run("scan", path, option, "sytem", *options, "--out", out, "--resume") == 2
+    assert run("scan", path, option, "sytem", "--stage", "output", "--policy", blocks) == 1
+    assert run("scan", path, option, "system", *options, "--out", out, "--overwrite") == 0
+    assert run("scan", path, option, "system", *options, "--out", out, "--resume") == 0
+
+
 @pytest.mark.parametrize("batch", ["1", "3", "64"])
 def test_rows_keep_the_order_of_the_lines_whatever_the_batch(
     run: Runner, allows: Path, tmp_path: Path, batch: str
