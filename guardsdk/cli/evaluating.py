@@ -24,8 +24,10 @@ from guardsdk.evaluation.record import RunSettings, open_run
 from guardsdk.evaluation.running import Plan, evaluate, require_new
 from guardsdk.evaluation.suites import BUILTIN, open_suite
 from guardsdk.guard import Guard
-from guardsdk.parts.taught import lessons_of
-from guardsdk.settings import endpoint_key
+from guardsdk.parts.given import chosen_policy
+from guardsdk.parts.taught import asking_for, lessons_of
+from guardsdk.settings import Settings, endpoint_key
+from guardsdk.trying import quiet
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -214,21 +216,25 @@ class _Runs:
 
 
 class _Guards:
-    """Guards of one policy, with and without parts of it. They tell no observer: nothing here is traffic."""
+    """Guards of one policy, with and without parts of it.
+
+    They tell no observer and write down no decision, whatever the policy says: nothing here is traffic.
+    """
 
     def __init__(self, options: Namespace, stack: ExitStack) -> None:
         self._options = options
         self._stack = stack
         self._lessons = lessons_of(options.taught)
-        self.policy: Policy = self.on(options.policy, self._lessons).policy
+        self.policy = asking_for(chosen_policy(options.policy, Settings.from_environment(), shadow=None), self._lessons)
 
-    def on(self, policy: Policy | str | None, lessons: Sequence[Lesson] = ()) -> Guard:
+    def on(self, policy: Policy, lessons: Sequence[Lesson] = ()) -> Guard:
         options = self._options
         made = Guard(
-            policy,
+            quiet(policy),
             models=options.model,
             providers=options.providers,
             observers=(),
+            monitor=False,
             cache=_CACHE,
             early_exit=options.early_exit,
             taught=lessons,
@@ -238,7 +244,7 @@ class _Guards:
     def around(self, layer: Layer) -> Screening:
         policy = policy_without(self.policy, layer.without)
         lessons = [lesson for lesson in self._lessons if lesson.label not in layer.without]
-        return Screening(self.on(policy, lessons), layer.sides, layer.without)
+        return Screening(self.on(policy, lessons), layer.sides, layer.without, policy)
 
 
 class _Told:

@@ -41,15 +41,24 @@ class Look:
 class Screening:
     """Looks at what goes in, what comes out, or both. A cut-out passage does not stop a text."""
 
-    def __init__(self, guard: Guard, sides: GuardedSides, without: Sequence[str] = ()) -> None:
-        """Look with ``guard``, whose policy is one from ``policy_without``. Raises as ``Guard.info`` does."""
+    def __init__(
+        self, guard: Guard, sides: GuardedSides, without: Sequence[str] = (), policy: Policy | None = None
+    ) -> None:
+        """Look with ``guard``, whose policy is one from ``policy_without``, or a copy of ``policy``: the one on record.
+
+        Raises as ``Guard.info`` does.
+        """
         info = guard.info()
         self._guard = guard
         self._served = frozenset(stage for principle in guard.policy.principles for stage in principle.stages)
         self.looks_in = sides in ("input", "both")
         self.looks_out = sides in ("output", "both")
         self.ref = GuardRef(
-            sides=sides, without=tuple(without), model=info.model, policy=info.policy, taught=info.taught
+            sides=sides,
+            without=tuple(without),
+            model=info.model,
+            policy=info.policy if policy is None else policy.ref,
+            taught=info.taught,
         )
 
     def before(self, case: Case) -> Look:

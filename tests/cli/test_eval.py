@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from guardsdk import Policy
 from guardsdk.cli.terminal import Counter
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import read_run
@@ -73,6 +74,21 @@ def test_the_guard_alone_needs_no_judge(run: Runner, here: Path) -> None:
     assert record.head.judge is None
     assert record.head.target.kind == "guard"
     assert {one.id: one.outcome for one in record.results} == {"bad": Outcome.BLOCKED, "good": Outcome.ALLOWED}
+
+
+@pytest.mark.parametrize("options", [["--target", "guard"], ["--target", "own_app:ask", "--guard", "both"]])
+def test_a_run_is_no_traffic_and_is_recorded_under_the_policy_as_it_is_written(
+    run: Runner, here: Path, blocks: Path, options: list[str]
+) -> None:
+    log = here / "decisions.jsonl"
+    rules = f"[decision_log]\npath = {json.dumps(str(log))}\n[monitor]\n"
+    blocks.write_text(blocks.read_text() + rules, encoding="utf-8")
+    judge = ["--judge", "own_app:judge"] * (len(options) > 2)
+    assert run_of(run, *options[1:], *judge, "--policy", str(blocks)) == 0
+    record = read_run(here / "run.json")
+    assert {one.outcome for one in record.results} == {Outcome.BLOCKED}
+    assert record.head.guard.policy == Policy.from_file(blocks).ref
+    assert not list(here.glob("decisions*"))
 
 
 def test_nothing_answered_is_no_success(run: Runner, here: Path) -> None:
