@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.cli.arguments import command, key_in, moment
+from guardsdk.cli.arguments import command, key_in, moment, positive
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, say_all, table
 from guardsdk.decisions.files import Place
@@ -77,6 +77,12 @@ def incident_options(parser: ArgumentParser) -> None:
     noting.add_argument("--reported-to", choices=[one.value for one in Recipient], help="who got a report")
     noting.add_argument("--recipient", default="", metavar="TEXT", help="name of the authority or company")
     noting.add_argument("--reported-at", type=moment, metavar="TIME", help="when they got it (default: now)")
+    noting.add_argument(
+        "--withdraws",
+        type=positive,
+        metavar="NUMBER",
+        help="record of a report that was not made as it says, by its number in an export; it stops no clock any more",
+    )
     _decisions(noting)
     closing = _common(command(commands, "close", "say how it ended"), _close)
     closing.add_argument("incident", metavar="ID", help="id of the incident")
@@ -155,6 +161,8 @@ def _note(options: Namespace) -> Exit:
     fields: dict[str, Any] = {"author": options.author, "text": options.text, **_linked(options)}
     if options.harm is not None:
         fields["harms"] = options.harm
+    if options.withdraws is not None:
+        fields["withdraws"] = options.withdraws
     if options.reported_to is not None:
         at = options.reported_at or datetime.now(UTC)
         fields["report"] = Report(to=options.reported_to, name=options.recipient, at=at)

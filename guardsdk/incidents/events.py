@@ -88,6 +88,8 @@ class Note(Frozen):
     harms: tuple[Harm, ...] | None = None
     """What it led to, as known now; none where that has not changed."""
     report: Report | None = None
+    withdraws: int | None = Field(default=None, ge=1)
+    """Number of the record of a report that was not made as it says: it stops no clock any more."""
     decisions: tuple[DecisionLink, ...] = ()
 
 
@@ -161,10 +163,17 @@ class Incident(Frozen):
 
     @property
     def reports(self) -> tuple[Report, ...]:
-        """To whom it was reported."""
-        return tuple(
-            one.event.report for one in self.history if isinstance(one.event, Note) and one.event.report is not None
-        )
+        """To whom it was reported, but for what was withdrawn."""
+        return tuple(self.reports_by_record.values())
+
+    @property
+    def reports_by_record(self) -> dict[int, Report]:
+        """The same by the number of the record that says so."""
+        notes = {one.seq: one.event for one in self.history if isinstance(one.event, Note)}
+        withdrawn = {note.withdraws for note in notes.values()}
+        return {
+            number: note.report for number, note in notes.items() if note.report is not None and number not in withdrawn
+        }
 
     def reported(self, to: Recipient) -> datetime | None:
         """Return when it was first reported to such a one; none where it was not."""

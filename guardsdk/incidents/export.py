@@ -97,23 +97,25 @@ def _incident(one: Incident, now: datetime) -> Iterator[str]:
         yield ""
         yield table(("log", "record", "time", "stage", "action", "hash"), links)
     yield ""
-    yield table(("written", "by", "what"), [_told(event) for event in one.history])
+    yield table(("record", "written", "by", "what"), [_told(event) for event in one.history])
 
 
-def _told(line: Written) -> tuple[str, str, str]:
+def _told(line: Written) -> tuple[str, str, str, str]:
     event = line.event
-    when = plain(utc(line.time))
+    written = str(line.seq), plain(utc(line.time))
     if isinstance(event, Opening):
-        return when, plain(event.reporter), "opened"
+        return *written, plain(event.reporter), "opened"
     if isinstance(event, Closing):
-        return when, plain(event.author), f"closed: {plain(event.resolution)}"
-    return when, plain(event.author), plain(_noted(event))
+        return *written, plain(event.author), f"closed: {plain(event.resolution)}"
+    return *written, plain(event.author), plain(_noted(event))
 
 
 def _noted(note: Note) -> str:
     parts = [note.text]
     if note.harms is not None:
         parts.append(f"harms are now {', '.join(harm.value for harm in note.harms)}")
+    if note.withdraws is not None:
+        parts.append(f"withdraws the report in record {note.withdraws}")
     if note.report is not None:
         name = f" ({note.report.name})" if note.report.name else ""
         parts.append(f"reported to {note.report.to.value}{name} at {utc(note.report.at)}")

@@ -18,6 +18,7 @@ from guardsdk.decisions.query import found_at
 from guardsdk.decisions.verify import verify
 from guardsdk.decisions.writer import Writer
 from guardsdk.errors import DecisionLogError, InputError, first_problem
+from guardsdk.incidents.clocks import utc
 from guardsdk.incidents.events import Closing, DecisionLink, Note, Opening, Written, event_of, incidents_of
 from guardsdk.policy.logging import LogRules
 
@@ -58,10 +59,17 @@ class IncidentLog:
 
     def note(self, incident: str, **fields: Any) -> Incident:
         """Add to ``incident``, an open or a closed one. Raises as ``open``, and ``InputError`` where there is none."""
-        self.incident(incident)
+        found = self.incident(incident)
         note = _valid(Note, {**fields, "incident": incident})
         if note.report is not None and note.report.at > datetime.now(UTC):
             msg = "a report is noted once it was made, not before"
+            raise InputError(msg)
+        if note.report is not None and note.report.at < found.opening.occurred:
+            msg = f"a report is made once the incident occurred, {utc(found.opening.occurred)}, not before"
+            raise InputError(msg)
+        if note.withdraws is not None and note.withdraws not in found.reports_by_record:
+            told = ", ".join(map(str, found.reports_by_record)) or "none"
+            msg = f"record {note.withdraws} holds no report of {incident} to withdraw; those that do: {told}"
             raise InputError(msg)
         return self._write(note)
 

@@ -57,6 +57,22 @@ def test_from_opening_to_export(run: Runner, path: Path) -> None:
     assert run.alone("log", "verify", path) == 1
 
 
+def test_a_report_that_was_noted_wrongly_is_corrected_by_its_number_in_an_export(run: Runner, path: Path) -> None:
+    assert run.alone("incident", "open", "--log", path, "--aware", "2026-01-03", *OPEN, "--role", "provider") == 0
+    identifier = run.out.strip()
+    note = ("incident", "note", identifier, "--log", path, "--author", "Ben", "--text", "Sent.")
+    report = ("--reported-to", "authority", "--reported-at")
+    assert run.alone(*note, *report, "2025-01-20") == 2
+    assert "once the incident occurred, 2026-01-02 10:00 UTC, not before" in run.err
+    assert run.alone(*note, *report, "2026-01-10") == 0
+    assert run.alone("incident", "export", "--log", path) == 0
+    (number,) = [line.split("|")[1].strip() for line in run.out.splitlines() if "reported to authority" in line]
+    assert run.alone(*note, "--withdraws", number, *report, "2026-01-20") == 0
+    assert "2 d 0 h after the last moment" in run.err
+    assert run.alone(*note, "--withdraws", "1") == 2
+    assert "record 1 holds no report of" in run.err
+
+
 def test_a_list_says_that_a_record_was_altered_and_hides_no_other(run: Runner, path: Path) -> None:
     for title in ("one", "two", "three"):
         assert run.alone("incident", "open", "--log", path, *OPEN, "--title", title) == 0

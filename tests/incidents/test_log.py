@@ -111,6 +111,35 @@ def test_only_what_is_open_can_be_closed_and_only_what_is_there_be_noted(log: In
         log.note(opened.id, author="Ana", text="?", report=Report(to=Recipient.AUTHORITY, at=later))
 
 
+def test_a_report_noted_wrongly_is_withdrawn_by_a_further_note_and_both_stay(
+    log: IncidentLog, opened: Incident
+) -> None:
+    def sent(at: datetime, **fields: object) -> Incident:
+        report = Report(to=Recipient.AUTHORITY, name="BfArM", at=at)
+        return log.note(opened.id, author="Ben", text="Sent.", report=report, **fields)
+
+    occurred, late = FIELDS["occurred"], NOW - timedelta(minutes=1)
+    with pytest.raises(InputError, match=r"once the incident occurred, .* UTC, not before"):
+        sent(occurred - timedelta(days=365))
+    first = sent(occurred)
+    wrong = first.history[-1].seq
+    assert sent(late).reported(Recipient.AUTHORITY) == occurred  # a second report hides no first
+    for number in (wrong - 1, wrong + 7):
+        with pytest.raises(InputError, match=rf"record {number} holds no report .*: {wrong}, {wrong + 1}"):
+            log.note(opened.id, author="Ana", text="?", withdraws=number)
+    corrected = log.note(opened.id, author="Ana", text="It was the draft.", withdraws=wrong)
+    assert (corrected.reported(Recipient.AUTHORITY), len(corrected.reports)) == (late, 1)
+    with pytest.raises(InputError, match=f"record {wrong} holds no report"):
+        log.note(opened.id, author="Ana", text="Again.", withdraws=wrong)
+    assert sent(NOW, withdraws=wrong + 1).reported(Recipient.AUTHORITY) == NOW
+    last = log.incident(opened.id).history[-1].seq
+    assert log.note(opened.id, author="Ana", text="None was.", withdraws=last).reports == ()
+    text = as_markdown(list(log.incidents().values()), log.verify(), NOW)
+    assert text.count("reported to authority") == 3
+    assert f"withdraws the report in record {wrong}" in text
+    assert "running, " in text
+
+
 def test_a_changed_a_removed_and_a_cut_off_event_are_seen(log: IncidentLog, opened: Incident) -> None:
     log.note(opened.id, author="Ana", text="Second.")
     assert log.verify().sound
