@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from guardsdk.dossier.chapters import Found, document
 from guardsdk.dossier.compared import delta_facts
 from guardsdk.dossier.facts import Facts
-from guardsdk.dossier.recorded import alert_facts, incident_facts, log_facts, run_facts
+from guardsdk.dossier.recorded import alert_facts, distinct, incident_facts, log_facts, run_facts
 from guardsdk.dossier.specification import specification_facts
 from guardsdk.dossier.written import classifier_facts, inventory_facts, policy_facts, tried_facts
+from guardsdk.evaluation.record import GuardRef
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,7 @@ def build(guard: Guard, policy: Policy, inputs: Inputs, now: datetime) -> Docume
     info = guard.info()
     policy_facts(facts, policy, inputs.policy_source)
     tallied, wrong = tried_facts(facts, guard, inputs.policy_source, f"{now:%Y-%m-%d}")
+    evaluations = distinct(inputs.evaluations)
     log, alerts, incidents = inputs.decision_log, inputs.alerts, inputs.incidents
     found = Found(
         facts=facts,
@@ -61,8 +63,8 @@ def build(guard: Guard, policy: Policy, inputs: Inputs, now: datetime) -> Docume
         tallies=tallied,
         wrong=wrong,
         specification=specification_facts(facts, inputs.specification, inputs.specification_address),
-        runs=run_facts(facts, inputs.evaluations, policy=policy.digest, classifier=info.model.digest, now=now),
-        deltas=delta_facts(facts, inputs.evaluations),
+        runs=run_facts(facts, evaluations, GuardRef(model=info.model, policy=policy.ref, taught=info.taught), now),
+        deltas=delta_facts(facts, evaluations),
         log=None if log is None else log_facts(facts, log, inputs.log_key, policy.digest),
         alerts=() if alerts is None else alert_facts(facts, alerts),
         incidents=() if incidents is None else incident_facts(facts, incidents, inputs.incident_key, now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -15,17 +16,17 @@ from guardsdk.decisions.verify import verify
 from guardsdk.dossier.facts import State
 from guardsdk.errors import InputError
 from guardsdk.evaluation.outcomes import Outcome
-from guardsdk.evaluation.record import read_run
+from guardsdk.evaluation.record import dumped, open_run, read_run
 from guardsdk.incidents.export import chain_problem
 from guardsdk.incidents.log import IncidentLog
 from guardsdk.monitor.alerts import Alert
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from guardsdk.dossier.facts import Facts
-    from guardsdk.evaluation.record import Run
+    from guardsdk.evaluation.record import GuardRef, Run
     from guardsdk.incidents.events import Incident
 
 RECENT: Final = timedelta(days=90)
@@ -51,8 +52,23 @@ class RunLine:
     benign: int
 
 
-def run_facts(facts: Facts, files: Sequence[Path], *, policy: str, classifier: str, now: datetime) -> list[RunLine]:
-    """Add what the runs show, the newest deciding; ``policy`` and ``classifier`` are digests.
+def distinct(files: Iterable[Path]) -> list[Path]:
+    """Return the files that hold different runs, of equal ones the first: held against itself a run shows nothing.
+
+    Raises ``EvaluationError`` where a file is no record.
+    """
+    found: dict[str, Path] = {}
+    for file in files:
+        with open_run(file) as (head, results):
+            content = hashlib.sha256(head.model_dump_json().encode())
+            for result in results:
+                content.update(dumped(result).encode())
+        found.setdefault(content.hexdigest(), file)
+    return list(found.values())
+
+
+def run_facts(facts: Facts, files: Sequence[Path], ours: GuardRef, now: datetime) -> list[RunLine]:
+    """Add what the runs show, the newest deciding; ``ours`` is the guard the dossier is about.
 
     Raises ``EvaluationError`` where a file is no record.
     """
@@ -64,7 +80,7 @@ def run_facts(facts: Facts, files: Sequence[Path], *, policy: str, classifier: s
     last = lines[-1]
     says = f"{last.passed} of {last.cases} cases of suite {last.suite} pass, {last.errors} could not be judged"
     facts.add("evaluation.run", State.SHOWN if not last.errors else State.PARTLY, says, file.name, last.created)
-    _recent(facts, newest, file.name, (policy, classifier), now)
+    _recent(facts, newest, file.name, ours, now)
     return lines
 
 
@@ -87,18 +103,23 @@ def _line(run: Run, name: str) -> RunLine:
     )
 
 
-def _recent(facts: Facts, run: Run, name: str, ours: tuple[str, str], now: datetime) -> None:
-    guard = run.head.guard
-    used = (guard.policy and guard.policy.digest, guard.model and guard.model.digest)
+def _recent(facts: Facts, run: Run, name: str, ours: GuardRef, now: datetime) -> None:
     created = datetime.fromisoformat(run.head.created)
     age = now - (created if created.tzinfo else created.replace(tzinfo=UTC))
     problems = []
-    if used != ours:
-        problems.append("the newest run was with another policy or classifier, or without a guard")
+    if _used(run.head.guard) != _used(ours):
+        problems.append(
+            "the newest run was with another policy or classifier, other taught screens, or without a guard"
+        )
     if age > RECENT:
         problems.append(f"the newest run is {age.days} days old")
     says = "; ".join(problems) or f"the newest run is {age.days} days old, with this policy and classifier"
     facts.add("evaluation.recent", State.PARTLY if problems else State.SHOWN, says, name, run.head.created)
+
+
+def _used(guard: GuardRef) -> tuple[object, ...]:
+    """Return the digests of policy, classifier and lessons."""
+    return guard.policy and guard.policy.digest, guard.model and guard.model.digest, guard.taught
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,20 @@ def test_an_evaluation_records_it_and_can_switch_it_off(run: Runner, lesson: Pat
         assert list(record["head"]["guard"]["taught"]) == (["no-legal-advice"] if passed else [])
 
 
+def test_a_run_is_one_of_this_guard_in_a_dossier_only_with_the_same_lesson(
+    run: Runner, lesson: Path, tmp_path: Path
+) -> None:
+    suite, record, rules = tmp_path / "suite.jsonl", tmp_path / "run.json", tmp_path / "named.toml"
+    suite.write_text(json.dumps({"id": "a", "slice": "law", "prompt": ASKED, "expectation": "block"}) + "\n")
+    rules.write_text(NAMED)
+    asked: tuple[str | Path, ...] = ("eval", "run", "--target", "guard", "--suite", suite, "--out", record)
+    assert run(*asked, "--policy", rules, "--taught", lesson) == 0
+    for given, words in ((lesson, "with this policy and classifier"), (_changed(lesson, tmp_path), "other taught")):
+        made: tuple[str | Path, ...] = ("dossier", "--out", tmp_path / "d", "--policy", rules, "--evaluation", record)
+        assert run(*made, "--taught", given) == 0
+        assert words in (tmp_path / "d.md").read_text(encoding="utf-8")
+
+
 def test_what_is_no_lesson_is_named_and_a_lesson_is_never_written_over(
     run: Runner, lesson: Path, texts: Path, tmp_path: Path
 ) -> None:

@@ -60,7 +60,15 @@ class House:
             given = Inputs(**{"system": "the <house> bot", "policy_source": "house.toml", **inputs})  # type: ignore[arg-type]
             return build(guard, self.policy, given, NOW)
 
-    def run(self, name: str, outcomes: list[Outcome], *, days_old: int = 1, ours: bool = True) -> Path:
+    def run(
+        self,
+        name: str,
+        outcomes: list[Outcome],
+        *,
+        days_old: int = 1,
+        ours: bool = True,
+        taught: dict[str, str] | None = None,
+    ) -> Path:
         with self.guard() as guard:
             model = guard.info().model
         results = [
@@ -79,7 +87,9 @@ class House:
             finished=f"{NOW:%Y-%m-%dT%H:%M:%SZ}",
             suite=SuiteRef(name="builtin", digest="ab" * 32, cases=len(results)),
             target=TargetRef(kind="callable", model="bot:answer"),
-            guard=GuardRef(sides="both", model=model, policy=self.policy.ref) if ours else GuardRef(),
+            guard=GuardRef(sides="both", model=model, policy=self.policy.ref, taught=taught or {})
+            if ours
+            else GuardRef(),
         )
         write_run(self.folder / name, head, results)
         return self.folder / name

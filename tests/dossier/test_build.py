@@ -74,6 +74,25 @@ def test_a_run_that_is_clearly_worse_is_no_evidence_that_safety_was_kept(house: 
     assert "clearly worse: harm.delivered" in evidence[3]
 
 
+def test_one_run_given_twice_is_not_held_against_itself(house: House) -> None:
+    run = house.run("run.json", [GOOD, GOOD])
+    again = house.folder / "again.json"
+    again.write_text(json.dumps(json.loads(run.read_text()), indent=1), encoding="utf-8")
+    document = house.document(evaluations=[run, run, again])
+    assert missing(document)["evaluation.delta"].startswith("missing: two different runs")
+    assert row_of(document, "MS-2.7-008")[2] == "not covered"
+    assert "again.json" not in as_markdown(document)
+    other = house.run("other.json", [GOOD, BAD], days_old=2)
+    document = house.document(evaluations=[run, other, again])
+    assert "(other.json, run.json, " in row_of(document, "MS-2.7-008")[3]
+
+
+def test_a_run_with_another_lesson_is_not_one_with_these_taught_screens(house: House) -> None:
+    for taught, words in ({}, "days old, with this policy"), ({"no-cooking": "ab" * 32}, "other taught screens"):
+        run = house.run("run.json", [GOOD], taught=taught)
+        assert words in row_of(house.document(evaluations=[run]), "Art. 72")[3]
+
+
 def test_law_is_never_covered_whole_and_compliance_never_claimed(house: House) -> None:
     document = house.document(decision_log=house.log(), alerts=house.alerts(), incidents=house.incidents())
     assert {row_of(document, f"Art. {number}")[2] for number in (12, 26, 73)} == {"partly"}
