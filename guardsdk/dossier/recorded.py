@@ -137,13 +137,19 @@ class LogCounts:
 def log_facts(facts: Facts, path: Path, key: bytes | None, policy_digest: str) -> LogCounts | None:
     """Add what a decision log shows, and whether the policy of that digest was the one that decided last.
 
-    Raises ``DecisionLogError`` where there is no log.
+    A log that holds no record shows nothing. Raises ``DecisionLogError`` where there is no log, ``InputError`` where it
+    is one of incidents.
     """
     chain = verify(path, key=key)
     problem = chain_problem(chain)
     if problem is not None:
         facts.add("log.sound", State.CONTRARY, f"the chain is broken at {problem}", path.name)
         return None
+    if not chain.records:
+        return None
+    if not chain.decisions and IncidentLog(path, key=key).readable()[0]:
+        msg = f"{path}: a file of incidents, not a decision log"
+        raise InputError(msg)
     decisions, first, last, newest = 0, "", "", b""
     for front, raw in fronts(path, Query()):
         time = front[0] or ""
@@ -167,7 +173,10 @@ def log_facts(facts: Facts, path: Path, key: bytes | None, policy_digest: str) -
 
 
 def alert_facts(facts: Facts, path: Path) -> list[Alert]:
-    """Add what the monitor raised: its saved state, or alerts as lines of JSON. Raises ``InputError`` for else."""
+    """Add what the monitor raised: its saved state, or alerts as lines of JSON. Raises ``InputError`` for else.
+
+    A file of no lines shows nothing: a state says that somebody watched, also where nothing was raised.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         try:
@@ -181,6 +190,8 @@ def alert_facts(facts: Facts, path: Path) -> list[Alert]:
     except (ValidationError, UnicodeDecodeError, TypeError):
         msg = f"{path}: neither the state of a monitor nor alerts, one JSON object per line"
         raise InputError(msg) from None
+    if raw is None and not alerts:
+        return []
     kinds = Counter(alert.kind.value for alert in alerts)
     told = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common()) or "none was raised"
     date = max((alert.time for alert in alerts), default=None)
@@ -189,7 +200,10 @@ def alert_facts(facts: Facts, path: Path) -> list[Alert]:
 
 
 def incident_facts(facts: Facts, path: Path, key: bytes | None, now: datetime) -> list[Incident]:
-    """Add what the incident file shows. Raises ``DecisionLogError`` where there is none or it cannot be read."""
+    """Add what the incident file shows; one that holds no record shows nothing.
+
+    Raises ``DecisionLogError`` where there is none or it cannot be read, ``InputError`` where it holds no incident.
+    """
     log = IncidentLog(path, key=key)
     chain = log.verify()
     problem = chain_problem(chain)
@@ -197,13 +211,17 @@ def incident_facts(facts: Facts, path: Path, key: bytes | None, now: datetime) -
         facts.add("incidents.kept", State.CONTRARY, f"the chain is broken at {problem}", path.name)
         return []
     found = list(log.incidents().values())
-    last = max((f"{one.time:%Y-%m-%dT%H:%M:%SZ}" for incident in found for one in incident.history), default=None)
+    if not found:
+        if chain.records:
+            msg = f"{path}: its records are of no incident: give the file that guardsdk incident wrote"
+            raise InputError(msg)
+        return []
+    last = max(f"{one.time:%Y-%m-%dT%H:%M:%SZ}" for incident in found for one in incident.history)
     open_ones = [one for one in found if one.closed is None]
     says = f"{len(found)} incidents, {len(open_ones)} of them open; the chain holds"
     facts.add("incidents.kept", State.SHOWN, says, path.name, last)
-    if found:
-        closed = State.SHOWN if not open_ones else State.PARTLY if len(open_ones) < len(found) else State.CONTRARY
-        facts.add("incidents.closed", closed, f"{len(found) - len(open_ones)} of {len(found)} closed", path.name, last)
+    closed = State.SHOWN if not open_ones else State.PARTLY if len(open_ones) < len(found) else State.CONTRARY
+    facts.add("incidents.closed", closed, f"{len(found) - len(open_ones)} of {len(found)} closed", path.name, last)
     overdue = [one.id for one in found if _overdue(one, now)]
     serious = sum(one.severity == "serious" for one in found)
     says = f"overdue: {', '.join(overdue)}" if overdue else f"{serious} serious incidents, none with an overdue date"

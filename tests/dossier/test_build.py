@@ -164,10 +164,24 @@ def test_a_slip_is_an_error_and_no_missing_evidence(house: House) -> None:
         house.document(specification=wrong)
 
 
+def test_records_of_another_kind_are_a_slip_and_an_empty_file_shows_nothing(house: House) -> None:
+    log, incidents = house.log(), house.incidents()
+    with pytest.raises(InputError, match="its records are of no incident"):
+        house.document(incidents=log)
+    with pytest.raises(InputError, match="a file of incidents, not a decision log"):
+        house.document(decision_log=incidents)
+    empty = house.specification("")
+    absent = missing(house.document(decision_log=empty, alerts=empty, incidents=empty))
+    for name in ("log.sound", "log.statistics", "monitor.alerts", "incidents.kept", "incidents.clocks"):
+        assert absent[name].startswith("missing: ")
+
+
 def test_the_state_of_a_monitor_is_read_too(house: House) -> None:
     path = house.alerts()
     path.write_text(json.dumps({"alerts": [json.loads(path.read_text())]}), encoding="utf-8")
     assert "1 alerts kept: 1 rate_shift" in row_of(house.document(alerts=path), "Art. 72")[3]
+    path.write_text(json.dumps({"alerts": []}), encoding="utf-8")  # somebody watched, and nothing happened
+    assert "shown: 0 alerts kept: none was raised" in row_of(house.document(alerts=path), "Art. 72")[3]
 
 
 def test_text_of_others_is_no_markup_in_either_form(house: House) -> None:
