@@ -7,8 +7,10 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from guardsdk.disk import read_file
 from guardsdk.errors import DecisionLogError
 from guardsdk.forking import after_fork
 
@@ -18,8 +20,21 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S = 0.0005
 _LONGEST_PAUSE_S = 0.02
-_THREADS: dict[str, threading.Lock] = {}
-"""One lock per file: a process's own record locks do not keep its threads apart."""
+
+
+@dataclass(slots=True)
+class _File:
+    """What the threads of this process share of one file."""
+
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """A process's own record locks do not keep its threads apart."""
+    door: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the file is opened, closed or read: closing it anywhere in a process lets go of the process's lock."""
+    descriptor: int | None = None
+    """That of the thread whose turn it is."""
+
+
+_FILES: dict[str, _File] = {}
 
 if sys.platform == "win32":
     import msvcrt
@@ -54,19 +69,35 @@ def locked(path: Path, timeout_s: float) -> Iterator[int]:
     than ``timeout_s``, and ``OSError`` where the file cannot be opened.
     """
     ends = time.monotonic() + timeout_s
-    among_threads = _THREADS.setdefault(str(path), threading.Lock())
-    if not among_threads.acquire(timeout=min(timeout_s, threading.TIMEOUT_MAX)):
+    file = _FILES.setdefault(str(path), _File())
+    if not file.turn.acquire(timeout=min(timeout_s, threading.TIMEOUT_MAX)):
         raise _too_late(path, timeout_s)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        with file.door:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            file.descriptor = descriptor
         try:
             _wait(descriptor, path, ends, timeout_s)
             yield descriptor
             _unlock(descriptor)
         finally:
-            os.close(descriptor)  # which unlocks too
+            with file.door:
+                file.descriptor = None
+                os.close(descriptor)  # which unlocks too
     finally:
-        among_threads.release()
+        file.turn.release()
+
+
+def content_of(path: Path) -> bytes:
+    """Return what the file ``path``, a resolved one, holds, whoever has the lock, and leave the lock to them.
+
+    Every file that is locked anywhere is to be read by this, and by no other descriptor. Raises as ``read_file`` does.
+    """
+    file = _FILES.setdefault(str(path), _File())
+    with file.door:
+        if file.descriptor is None or sys.platform == "win32":  # where each descriptor has locks of its own
+            return read_file(path)
+        return os.pread(file.descriptor, os.fstat(file.descriptor).st_size, 0)
 
 
 def _wait(descriptor: int, path: Path, ends: float, timeout_s: float) -> None:
@@ -87,4 +118,4 @@ def _too_late(path: Path, timeout_s: float) -> DecisionLogError:
     return DecisionLogError(f"{path}: another writer held the log for more than {timeout_s:g} s")
 
 
-after_fork(_THREADS.clear)  # another thread of the parent may have held one
+after_fork(_FILES.clear)  # another thread of the parent may have held one

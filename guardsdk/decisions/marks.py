@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from guardsdk.decisions.files import Place, write_all
-from guardsdk.decisions.locking import locked
-from guardsdk.disk import read_file
+from guardsdk.decisions.locking import content_of, locked
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def marks_of(log: Path) -> dict[int, Mark]:
     """
     path = marks_path(log)
     try:
-        lines = read_file(path).split(b"\n")[:-1]
+        lines = content_of(path.resolve()).split(b"\n")[:-1]
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.decisions.entry import START, parsed
 from guardsdk.decisions.files import Head, Place, raw_lines, read_head, torn_opening
-from guardsdk.disk import read_file
+from guardsdk.decisions.locking import content_of
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _head(place: Place, key: bytes | None) -> tuple[Head | None, list[str]]:
     """Return the head, and what there is to note of it: read again where a writer may have been at it."""
     for _ in range(_LOOKS):
         with suppress(FileNotFoundError):
-            head = read_head(read_file(place.head), key)
+            head = read_head(content_of(place.head.resolve()), key)
             if head is not None:
                 return head, []
     return None, [f"{place.head.name} is missing or damaged: without an anchor nobody can tell what was cut off"]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from guardsdk.decisions.locking import locked
+from guardsdk.decisions.marks import Mark, add_marks, marks_of
 from guardsdk.decisions.verify import verify
 from tests.decisions.conftest import record
 
@@ -86,6 +88,31 @@ assert os.waitpid(child, 0)[1] == 0
     finish(start(code, written.path))
     report = verify(written.path)
     assert (report.sound, report.decisions) == (True, 200)
+
+
+TAKE = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+"""
+
+
+@pytest.mark.parametrize("of", ["head", "marks"])
+def test_who_reads_in_the_process_of_a_writer_leaves_it_the_lock(written: Written, of: str) -> None:
+    log = written.fill(3)
+    mark = Mark(seq=2, hash="0" * 64, said="wrong", time="2026-11-25T12:00:00.000000Z")
+    add_marks(written.path, [mark])
+    place = getattr(written.place, of)
+    take = [sys.executable, "-c", TAKE, str(place)]
+    with locked(place, 5):
+        report = verify(written.path)
+        assert marks_of(written.path) == {2: mark}
+        taken = subprocess.run(take, capture_output=True, text=True, check=False)
+    assert (report.sound, report.decisions, report.notes) == (True, 3, [])
+    assert "BlockingIOError" in taken.stderr or "PermissionError" in taken.stderr
+    subprocess.run(take, check=True)
+    log.record([record()])
+    assert verify(written.path).sound
 
 
 def test_a_writer_killed_in_the_middle_of_a_write_tears_its_last_line_only(
