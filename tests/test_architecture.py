@@ -29,6 +29,7 @@ FLOORS = {
     "version": 0,
     "intervals": 0,
     "pseudonyms": 0,
+    "keys": 0,
     "text": 1,
     "policy": 1,
     "render": 2,

@@ -18,6 +18,7 @@ from guardsdk.decisions.locking import locked
 from guardsdk.decisions.writer import Writer
 from guardsdk.errors import DecisionLogError, InputError
 from guardsdk.forking import after_fork
+from guardsdk.keys import require_key
 from guardsdk.policy.logging import LogRules
 from guardsdk.pseudonyms import Pseudonyms
 from guardsdk.telemetry.content import Capture
@@ -76,11 +77,17 @@ class DecisionLog:
                 change, which only an anchor kept elsewhere would show. Keep it away from the log.
             reporter: Where anchors and counts go; the global providers of OpenTelemetry when left out.
 
-        Raises ``InputError`` where ``path`` can be no path.
+        Raises:
+            InputTypeError: A key is not bytes.
+            InputError: ``path`` can be no path, or a key is empty: everybody could tell whom a pseudonym stands for, or
+                compute the chain anew.
         """
         if "\0" in str(path):
             msg = "the path of a decision log holds a null character"
             raise InputError(msg)
+        for name, key in (("actor_key", actor_key), ("chain_key", chain_key)):
+            if key is not None:
+                require_key(key, name)
         self.path = Path(path).resolve()  # the same for everyone, wherever the process goes
         self.rules = LogRules() if rules is None else rules
         self._place = Place(self.path)
@@ -124,7 +131,7 @@ class DecisionLog:
             before = self._writer.repaired
             try:
                 tail = self._appended(records, trace_id, span_id)
-            except (OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  whatever it was, the decision is not written down
                 problem = _words(error, self.path)
                 news = self._failed(problem, len(records))
             else:
@@ -230,7 +237,7 @@ def _words(error: Exception, path: Path) -> str:
         return str(error)
     if isinstance(error, OSError):
         return f"{error.filename or path}: {error.strerror or type(error).__name__}"
-    return f"{path}: a record cannot be written as JSON ({type(error).__name__})"
+    return f"{path}: a record cannot be written ({type(error).__name__})"
 
 
 def _kept_key(place: Place, timeout_s: float) -> bytes:

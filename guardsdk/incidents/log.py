@@ -20,6 +20,7 @@ from guardsdk.decisions.writer import Writer
 from guardsdk.errors import DecisionLogError, InputError, first_problem
 from guardsdk.incidents.clocks import utc
 from guardsdk.incidents.events import Closing, DecisionLink, Note, Opening, Written, event_of, incidents_of
+from guardsdk.keys import require_key
 from guardsdk.policy.logging import LogRules
 
 if TYPE_CHECKING:
@@ -39,7 +40,12 @@ class IncidentLog:
     """Incidents in one file; nothing in it is ever changed: what was wrong is put right by a further note."""
 
     def __init__(self, path: str | Path, *, key: bytes | None = None) -> None:
-        """Write to ``path``; nothing is touched before the first event. ``key`` is that of the hashes, if any."""
+        """Write to ``path``; nothing is touched before the first event. ``key`` is that of the hashes, if any.
+
+        Raises ``InputTypeError`` where that is not bytes, ``InputError`` where it is empty.
+        """
+        if key is not None:
+            require_key(key, "key")
         self.path = Path(path).resolve()
         self._key = key
         self._writer = Writer(Place(self.path), _RULES, key)

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from guardsdk.errors import GuardError, InputError, InputTypeError
+from guardsdk.errors import GuardError, InputError
 from guardsdk.forking import after_fork
+from guardsdk.keys import require_key
 from guardsdk.monitor.alerts import tell
 from guardsdk.monitor.files import read_state, write_state
 from guardsdk.monitor.memory import Known, Memory
@@ -311,10 +312,5 @@ class Monitor:
 def _key_of(given: bytes | None) -> bytes:
     if given is None:
         return secrets.token_bytes(_KEY_BYTES)
-    if not isinstance(given, bytes):
-        msg = f"key must be bytes, not {type(given).__name__}"
-        raise InputTypeError(msg)
-    if not given:
-        msg = "key must have at least one byte; left out, one is made"
-        raise InputError(msg)
+    require_key(given, "key")
     return given

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from guardsdk.decisions import DecisionLog, LogRules
 from guardsdk.decisions.entry import timestamp
 from guardsdk.decisions.verify import verify
-from guardsdk.errors import DecisionLogError
+from guardsdk.errors import DecisionLogError, InputError, InputTypeError
 from guardsdk.verdict import Stage
 from tests.decisions.conftest import record
 
@@ -65,6 +65,13 @@ def test_an_actor_is_a_pseudonym_that_only_the_key_gives(written: Written, tmp_p
     assert nobody is None
     assert "ursula" not in written.path.read_text()
     assert DecisionLog(tmp_path / "x", actor_key=b"o" * 32).pseudonym("ursula") != ada
+
+
+@pytest.mark.parametrize("name", ["actor_key", "chain_key"])
+@pytest.mark.parametrize(("key", "error"), [(b"", InputError), ("secret", InputTypeError)])
+def test_a_key_that_keeps_no_secret_is_refused(tmp_path: Path, name: str, key: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=rf"^{name} must"):
+        DecisionLog(tmp_path / "decisions.jsonl", **{name: key})
 
 
 def test_a_key_is_made_once_beside_the_log_for_its_owner_only(written: Written) -> None:
@@ -226,6 +233,17 @@ def test_what_a_killed_writer_left_of_its_first_line_is_cut_off(written: Written
     log.record([record()])
     assert log.health.repaired == 1
     assert verify(written.path).decisions == 1
+
+
+def test_whatever_keeps_a_record_from_being_written_counts_it_as_lost(written: Written) -> None:
+    log = written.fill(1)
+    nobody: Any = object()
+    with pytest.raises(DecisionLogError, match=r"a record cannot be written \(AttributeError\)"):
+        log.record([record(actor=nobody), record()])
+    assert (log.health.written, log.health.lost) == (1, 2)
+    assert log.health.problem is not None
+    log.record([record()])
+    assert written.kinds() == ["open", "decision", "lost", "decision"]
 
 
 def test_whoever_logs_the_complaint_may_write_to_the_log(tmp_path: Path) -> None:

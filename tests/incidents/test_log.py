@@ -10,7 +10,7 @@ import pytest
 
 from guardsdk import Guard
 from guardsdk.decisions import DecisionLog
-from guardsdk.errors import DecisionLogError, InputError
+from guardsdk.errors import DecisionLogError, InputError, InputTypeError
 from guardsdk.incidents import Harm, IncidentLog, Report
 from guardsdk.incidents.clocks import Recipient
 from guardsdk.incidents.export import as_json, as_markdown
@@ -161,6 +161,12 @@ def test_a_key_of_the_hashes_is_needed_to_verify(tmp_path: Path) -> None:
     IncidentLog(path, key=b"k" * 32).open(**FIELDS)
     assert IncidentLog(path, key=b"k" * 32).verify().sound
     assert not IncidentLog(path).verify().sound
+
+
+@pytest.mark.parametrize(("key", "error"), [(b"", InputError), ("secret", InputTypeError)])
+def test_a_key_that_keeps_no_secret_is_refused(tmp_path: Path, key: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^key must"):
+        IncidentLog(tmp_path / "incidents.jsonl", key=key)
 
 
 def test_an_event_with_another_key_is_not_written(tmp_path: Path) -> None:

@@ -1,0 +1,18 @@
+"""Keys that callers give."""
+
+from __future__ import annotations
+
+from guardsdk.errors import InputError, InputTypeError
+
+
+def require_key(key: bytes, name: str) -> None:
+    """Raise where ``key``, the argument called ``name``, keeps no secret.
+
+    ``InputTypeError`` where it is not bytes, ``InputError`` where it has none: everybody knows that one.
+    """
+    if not isinstance(key, bytes):
+        msg = f"{name} must be bytes, not {type(key).__name__}"
+        raise InputTypeError(msg)
+    if not key:
+        msg = f"{name} must have at least one byte"
+        raise InputError(msg)
