@@ -62,30 +62,40 @@ else:
 
 
 @contextmanager
-def locked(path: Path, timeout_s: float) -> Iterator[int]:
-    """Hold the lock on the file ``path``, a resolved one, which is made where it is missing; give its descriptor.
-
-    The system lets go of the lock of a process that dies. Raises ``DecisionLogError`` where others hold it for longer
-    than ``timeout_s``, and ``OSError`` where the file cannot be opened.
-    """
-    ends = time.monotonic() + timeout_s
-    file = _FILES.setdefault(str(path), _File())
-    if not file.turn.acquire(timeout=min(timeout_s, threading.TIMEOUT_MAX)):
+def in_turn(turn: threading.Lock, path: Path, timeout_s: float, began: float) -> Iterator[None]:
+    """Hold ``turn``, which the threads that write to ``path`` take. Arguments and errors are those of ``locked``."""
+    left = began + timeout_s - time.monotonic()
+    if not turn.acquire(timeout=min(max(left, 0.0), threading.TIMEOUT_MAX)):
         raise _too_late(path, timeout_s)
     try:
+        yield
+    finally:
+        turn.release()
+
+
+@contextmanager
+def locked(path: Path, timeout_s: float, began: float | None = None) -> Iterator[int]:
+    """Hold the lock on the file ``path``, a resolved one, which is made where it is missing; give its descriptor.
+
+    Who takes several locks one after the other and has ``timeout_s`` for all of them says when that ``began``, by the
+    monotonic clock; when left out, it does now. The system lets go of the lock of a process that dies.
+
+    Raises ``DecisionLogError`` where others hold it until the time is up, ``OSError`` where the file cannot be opened.
+    """
+    began = time.monotonic() if began is None else began
+    file = _FILES.setdefault(str(path), _File())
+    with in_turn(file.turn, path, timeout_s, began):
         with file.door:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
             file.descriptor = descriptor
         try:
-            _wait(descriptor, path, ends, timeout_s)
+            _wait(descriptor, path, began + timeout_s, timeout_s)
             yield descriptor
             _unlock(descriptor)
         finally:
             with file.door:
                 file.descriptor = None
                 os.close(descriptor)  # which unlocks too
-    finally:
-        file.turn.release()
 
 
 def content_of(path: Path) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from guardsdk.decisions.entry import Entry, body_of, note, timestamp
 from guardsdk.decisions.files import Place, require_log
-from guardsdk.decisions.locking import locked
+from guardsdk.decisions.locking import in_turn, locked
 from guardsdk.decisions.writer import Writer
 from guardsdk.errors import DecisionLogError, InputError
 from guardsdk.forking import after_fork
@@ -26,6 +26,7 @@ from guardsdk.telemetry.reporters import LogReporter, current_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from guardsdk.decisions.writer import Tail
     from guardsdk.observing import CheckRecord
@@ -102,8 +103,11 @@ class DecisionLog:
         after_fork(self._renew)
 
     def _renew(self) -> None:
-        """In a forked child: a thread of the parent may have been writing, with the lock held."""
-        self._lock = threading.Lock()
+        """In a forked child: a thread of the parent may have been writing, with a lock held."""
+        self._turn = threading.Lock()
+        """Held by the thread that writes, also while it waits for other processes."""
+        self._counting = threading.Lock()
+        """Held while the counts are changed or read, and never while anybody is waited for."""
 
     @property
     def wants_text(self) -> bool:
@@ -118,25 +122,24 @@ class DecisionLog:
     @property
     def health(self) -> LogHealth:
         """How the log fares in this process."""
-        with self._lock:
+        with self._counting:
             return LogHealth(self._written, self._lost, self._writer.repaired, self._problem)
 
     def record(self, records: Sequence[CheckRecord]) -> None:
         """Write ``records`` down in one go. Raises ``DecisionLogError`` where they are not, and counts them as lost."""
         if not records:
             return
-        trace_id, span_id = current_ids()
+        began = time.monotonic()
         problem: str | None = None
-        with self._lock:
-            before = self._writer.repaired
-            try:
-                tail = self._appended(records, trace_id, span_id)
-            except Exception as error:  # noqa: BLE001  whatever it was, the decision is not written down
-                problem = _words(error, self.path)
-                news = self._failed(problem, len(records))
-            else:
-                news = self._succeeded(len(records), before)
-        # Told without the lock: a handler of the host's may wait for it, or have a guard check what is logged.
+        try:
+            with self._writing(began):
+                before, untold = self._writer.repaired, self._untold
+                tail = self._appended(records, untold, began)
+                news = self._succeeded(len(records), before, untold)
+        except Exception as error:  # noqa: BLE001  whatever it was, the decision is not written down
+            problem = _words(error, self.path)
+            news = self._failed(problem, len(records))
+        # Told without a lock: a handler of the host's may wait for it, or have a guard check what is logged.
         for one in news:
             _logger.warning("decision log: %s", one)
         outcome: Literal["written", "lost"] = "written" if problem is None else "lost"
@@ -146,36 +149,45 @@ class DecisionLog:
         if time.monotonic() - self._anchored_at >= self.rules.anchor_every_s:
             self._anchor(tail)
 
-    def _appended(self, records: Sequence[CheckRecord], trace_id: str | None, span_id: str | None) -> Tail:
+    def _writing(self, began: float) -> AbstractContextManager[None]:
+        """Keep other threads from writing; they wait no longer than for another process, counted from when it began."""
+        return in_turn(self._turn, self._place.head, self.rules.lock_timeout_s, began)
+
+    def _appended(self, records: Sequence[CheckRecord], untold: int, began: float) -> Tail:
         if not self._written:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+        trace_id, span_id = current_ids()
         entries: list[Entry] = []
-        if self._untold:
-            entries.append(note("lost", count=self._untold))
+        if untold:
+            entries.append(note("lost", count=untold))
         for record in records:
             text = self._capture.attributes(record)
-            actor = None if record.actor is None else self.pseudonym(record.actor)
+            actor = None if record.actor is None else self._pseudonym(record.actor, began)
             body = body_of(record, actor, trace_id, span_id, text)
             entries.append(Entry("decision", timestamp(record.started_ns), body))
-        return self._writer.append(entries)
+        return self._writer.append(entries, began)
 
     def note(self, kind: str, time_ns: int, body: Mapping[str, Any]) -> None:
         """Write a line of ``kind`` down that is no decision. Raises ``DecisionLogError`` where it cannot."""
-        with self._lock:
-            try:
+        began = time.monotonic()
+        try:
+            with self._writing(began):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._writer.append([Entry(kind, timestamp(time_ns), body)])
-            except (OSError, ValueError) as error:
-                raise DecisionLogError(_words(error, self.path)) from None
+                self._writer.append([Entry(kind, timestamp(time_ns), body)], began)
+        except (OSError, ValueError) as error:
+            raise DecisionLogError(_words(error, self.path)) from None
 
     def pseudonym(self, actor: str) -> str:
         """Return what stands for ``actor`` in the log: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104).
 
         Raises ``OSError`` where the key can be neither read nor made.
         """
+        return self._pseudonym(actor, time.monotonic())
+
+    def _pseudonym(self, actor: str, began: float) -> str:
         if self._pseudonyms is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)  # a monitor may ask before the first line is written
-            self._pseudonyms = Pseudonyms(_kept_key(self._place, self.rules.lock_timeout_s))
+            self._pseudonyms = Pseudonyms(_kept_key(self._place, self.rules.lock_timeout_s, began))
         return self._pseudonyms.of(actor)
 
     def flush(self) -> None:
@@ -201,22 +213,24 @@ class DecisionLog:
 
     def _failed(self, words: str, count: int) -> list[str]:
         """Count records that were not written, and return what there is to log of it."""
-        self._lost += count
-        self._untold += count
-        first, self._problem = self._problem is None, words
+        with self._counting:
+            self._lost += count
+            self._untold += count
+            first, self._problem = self._problem is None, words
         # Once, not for every check until somebody mends it.
         return [f"{words}; {'texts are held back' if self.holds_back else 'checks go on'}"] if first else []
 
-    def _succeeded(self, count: int, repaired_before: int) -> list[str]:
-        """Count records that were written, and return what there is to log besides."""
+    def _succeeded(self, count: int, repaired_before: int, told: int) -> list[str]:
+        """Count records that were written, behind a note of ``told`` lost ones; return what there is to log besides."""
         news = []
-        if self._problem is not None:
-            news.append(f"{self.path} is written again; {self._untold} decisions are missing")
-        if self._writer.repaired > repaired_before:
-            news.append(f"{self.path} ended in a torn line, which was cut off and noted")
-        self._written += count
-        self._problem = None
-        self._untold = 0
+        with self._counting:
+            if self._problem is not None:
+                news.append(f"{self.path} is written again; {self._untold} decisions are missing")
+            if self._writer.repaired > repaired_before:
+                news.append(f"{self.path} ended in a torn line, which was cut off and noted")
+            self._written += count
+            self._problem = None
+            self._untold -= told  # other threads may have waited in vain meanwhile
         return news
 
     def _anchor(self, tail: Tail) -> None:
@@ -240,10 +254,10 @@ def _words(error: Exception, path: Path) -> str:
     return f"{path}: a record cannot be written ({type(error).__name__})"
 
 
-def _kept_key(place: Place, timeout_s: float) -> bytes:
+def _kept_key(place: Place, timeout_s: float, began: float) -> bytes:
     """Return the key beside the log, made by the first who needs it."""
     require_log(place.path)
-    with locked(place.head, timeout_s):
+    with locked(place.head, timeout_s, began):
         with suppress(FileNotFoundError):
             key = place.key.read_bytes()
             if len(key) >= _KEY_BYTES:

@@ -69,15 +69,16 @@ class Writer:
         self.repaired = 0
         """Torn ends that were cut off."""
 
-    def append(self, entries: Sequence[Entry]) -> Tail:
+    def append(self, entries: Sequence[Entry], began: float | None = None) -> Tail:
         """Write a line for each of ``entries``, all or none, and return where the log stands then.
 
+        The time that others may take counts from when it ``began``, by the monotonic clock; from now when left out.
         Raises ``OSError`` where something cannot be written, and ``DecisionLogError`` where others hold the log, the
         file is none, or its lines have another key.
         """
         if not self._tail.file:
             require_log(self._place.path)
-        with locked(self._place.head, self._rules.lock_timeout_s) as head_file:
+        with locked(self._place.head, self._rules.lock_timeout_s, began) as head_file:
             descriptor, tail = self._opened(head_file, sum(_estimate(entry.body) for entry in entries))
             try:
                 before, tail = tail, self._write(descriptor, tail, entries)

@@ -33,6 +33,6 @@ class LogRules(Frozen):
     anchor_every_s: float = Field(default=300.0, ge=0.001)
     """Seconds between two anchors: the newest record's number and hash, told to telemetry."""
     lock_timeout_s: float = Field(default=5.0, ge=0.001)
-    """Seconds to wait for other processes that write; beyond, the record counts as not written."""
+    """Seconds to wait for other threads and processes that write; beyond, the record counts as not written."""
     capture_text: str = "none"
     """What a record may hold of the text: ``none``, ``hash``, ``redacted`` or ``full``; any other word is ``none``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import stat
 import sys
@@ -288,22 +287,6 @@ def test_when_it_can_be_written_again_the_log_says_how_many_are_missing(
     assert [(line["kind"], line.get("count")) for line in lines] == [("open", None), ("note", 2), ("decision", None)]
     assert (log.health.written, log.health.lost, log.health.problem) == (1, 2, None)
     assert any("could not be written" in note for note in verify(path).notes)
-
-
-def test_another_writer_that_never_ends_is_not_waited_for_for_ever(written: Written) -> None:
-    from guardsdk.decisions.locking import locked
-
-    log = written.fill(1, lock_timeout_s=0.05)
-    with locked(written.place.head, 1.0), pytest.raises(DecisionLogError, match="another writer"):
-        log.record([record()])
-    log.record([record()])
-    assert verify(written.path).sound
-
-
-@pytest.mark.parametrize("timeout_s", [math.inf, 1e300])
-def test_a_log_may_wait_for_ever_for_other_writers(written: Written, timeout_s: float) -> None:
-    written.fill(2, lock_timeout_s=timeout_s)
-    assert verify(written.path).decisions == 2
 
 
 def test_a_log_stays_where_it_is_when_the_process_goes_elsewhere(
