@@ -177,6 +177,11 @@ class DecisionLog:
         except (OSError, ValueError) as error:
             raise DecisionLogError(_words(error, self.path)) from None
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the key of the pseudonyms is at hand: it was given, or a record of a named actor could be written."""
+        return self._pseudonyms is not None
+
     def pseudonym(self, actor: str) -> str:
         """Return what stands for ``actor`` in the log: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104).
 

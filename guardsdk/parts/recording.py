@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import InputError, InputTypeError
 from guardsdk.parts.given import require_parts
 from guardsdk.parts.unheard import Unheard, heard
+from guardsdk.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from guardsdk.reviewing import Reviewer
     from guardsdk.settings import Settings
     from guardsdk.verdict import Stage
+
+_KEY_BYTES: Final = 32
 
 
 def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequence[Observer]:
@@ -81,7 +85,8 @@ def monitor_of(
 ) -> Monitor | None:
     """Return the monitor given, one by the policy's rules, or none where it is switched off.
 
-    The one made here calls actors what ``log`` calls them. Raises ``InputTypeError`` where ``given`` is none of these.
+    The one made here calls actors what ``log`` calls them, as soon as it can be written. Raises ``InputTypeError``
+    where ``given`` is none of these.
     """
     if given is False:
         return None
@@ -97,12 +102,35 @@ def monitor_of(
 
         monitor = Monitor(
             policy,
-            pseudonym=None if log is None else log.pseudonym,
+            pseudonym=None if log is None else _Names(log).of,
             references=lambda: on_scale(policy.recalibrate, references()),
         )
     if log is not None:
         monitor.listen(_Writer(log))
     return monitor
+
+
+class _Names:
+    """What a monitor calls actors: what ``log`` calls them or, until its key can be had, something of its own.
+
+    A log that cannot be written is for its own rules to judge; actors are watched all the same. Once the log gets its
+    key, with the next record of a named actor that it can write, they have other pseudonyms.
+    """
+
+    def __init__(self, log: DecisionLog) -> None:
+        self._log = log
+        self._own = Pseudonyms(secrets.token_bytes(_KEY_BYTES))
+        self._failed = False
+
+    def of(self, actor: str) -> str:
+        """Return what stands for ``actor``: 32 hexadecimal digits."""
+        # Asked once: the log tries again itself with every record, and may have to wait for other writers.
+        if self._log.has_key or not self._failed:
+            try:
+                return self._log.pseudonym(actor)
+            except OSError:
+                self._failed = True
+        return self._own.of(actor)
 
 
 @dataclass(frozen=True)

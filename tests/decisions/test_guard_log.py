@@ -12,9 +12,11 @@ from guardsdk.decisions import DecisionLog, LogRules
 from guardsdk.decisions.verify import verify
 from guardsdk.errors import CheckFailedError, GuardError, InputError, InputTypeError, PolicyError
 from guardsdk.policy.model import Policy
+from guardsdk.policy.monitoring import Enforcement
 from guardsdk.verdict import Action, Stage, Status
 from tests.blocking import blocking_policy
 from tests.recording import Recorder
+from tests.tiny import write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,6 +120,29 @@ def test_by_default_checks_go_on_without_the_log(model_directory: Path, tmp_path
     guard = unwritable(model_directory, tmp_path, "serve", blocking_policy(), told)
     assert guard.check(TEXT)
     assert [record.verdict.status for record in told.records] == [Status.COMPLETE]
+
+
+def test_actors_are_watched_and_limited_without_the_log_and_named_as_in_it_once_it_is_written(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", strong=4.0)
+    toml = 'name = "p"\nversion = "1"\n[monitor.enforcement]\n' + PRINCIPLE.replace("1.0", "0.9")
+    policy = Policy.from_toml(toml)
+    in_the_way = tmp_path / "logs"
+    in_the_way.write_text("")
+    path = in_the_way / "decisions.jsonl"
+    with Guard(policy, models=model, providers="cpu", observers=(), decision_log=path) as guard:
+        assert guard.check("filler", actor="ada").status is Status.COMPLETE
+        for _ in range(8):
+            guard.check("attack", actor="ada")
+        monitor = guard.monitor
+        assert monitor is not None
+        assert monitor.checks == 9
+        (alert,) = monitor.alerts
+        assert monitor.limits("ada", alert.time_ns) == Enforcement()
+        monitor.save(tmp_path / "state.json")
+        in_the_way.unlink()
+        guard.check("filler", actor="bob")
+        assert monitor.pseudonym("ada") == DecisionLog(path).pseudonym("ada") != alert.actor
+        assert decisions(path)[0]["actor"] == monitor.pseudonym("bob")
 
 
 def test_a_policy_may_hold_back_what_was_not_written_down(
