@@ -134,9 +134,10 @@ class Monitor:
             # At once where the model is another one: what an actor did is weighed by what is known of that.
             if self._waiting.add(record, seen) or self._memory.traffic.is_new(seen):
                 self._file()
-            weigh = self._weigher().weigh
-            for told in weigh(self._memory, pseudonym, record, seen, self._file, self._chance):
-                self._raise(about_actor(told, pseudonym, record))
+            if not seen.lowered:  # or an actor who goes on close to a threshold would never get out again
+                weigh = self._weigher().weigh
+                for told in weigh(self._memory, pseudonym, record, seen, self._file, self._chance):
+                    self._raise(about_actor(told, pseudonym, record))
         self._tell()
 
     def _refer(self, model: str) -> None:

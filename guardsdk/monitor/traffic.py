@@ -49,6 +49,8 @@ class Glance(NamedTuple):
     """One for each of ``RATES``."""
     model: str
     """Digest of the model that scored it, or ``NO_MODEL``."""
+    lowered: bool
+    """Whether a lowered threshold keeps the text from passing: it is not held against its actor once more."""
 
 
 def odds_of(probability: float) -> float:
@@ -100,15 +102,17 @@ def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: floa
         boundary = closeness <= band or any(
             one.principle_id in principles and abs(math.log(_ratio(one))) <= band for one in evaluations
         )
-    foreign = held = False
+    foreign = held = lowered = False
     action = verdict.would_action or verdict.action
     if deciding is not None or verdict.findings:
         foreign = any(one.fired and one.label == _OUT_OF_RANGE for one in evaluations)
-        # A text that only lowered thresholds hold back is not held against its actor once more.
-        held = action not in _PASSES and any(one.fired and one.principle_id == deciding for one in evaluations)
+        if deciding is not None and action not in _PASSES:
+            held = any(one.fired and one.principle_id == deciding for one in evaluations)
+            lowered = not held
     flagged = deciding is not None and action is Action.FLAG
     rates = (held, flagged, verdict.status is not Status.COMPLETE, foreign, boundary)
-    return Glance(stage, closeness, held, rates, NO_MODEL if verdict.model is None else verdict.model.digest)
+    model = NO_MODEL if verdict.model is None else verdict.model.digest
+    return Glance(stage, closeness, held, rates, model, lowered)
 
 
 def _ratio(one: Evaluation) -> float:
@@ -237,7 +241,7 @@ class Traffic:
         stage = seen.stage
         totals = self.totals.get(stage) or self.totals.setdefault(stage, _NOTHING.copy())
         totals[0] += 1.0
-        if seen.closeness is not None and seen.closeness >= -self._rules.adjacent:
+        if seen.closeness is not None and seen.closeness >= -self._rules.adjacent and not seen.lowered:
             totals[1] += 1.0
         counts = self.slots.get(slot)
         if counts is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from guardsdk import Action, Blocked, Guard, Policy, Status
-from guardsdk.monitor import Monitor
+from guardsdk.monitor import Kind, Monitor
 from guardsdk.policy.decide import lowered
 from guardsdk.policy.judge import stricter
 from guardsdk.policy.monitoring import Enforcement, MonitorRules
@@ -15,6 +16,7 @@ from tests.monitor.test_monitor import START_NS, TOML, record
 from tests.tiny import write_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from guardsdk.observing import CheckRecord
@@ -59,6 +61,27 @@ def test_limits_begin_with_the_alert_and_end_by_themselves() -> None:
     assert monitor.limits("a", START_NS + 70 * SECOND) is None
     monitor.forget("a")
     assert monitor.limits("a", START_NS + 10 * SECOND) is None
+
+
+@pytest.mark.parametrize("score", [lambda _: 0.85, lambda number: 0.6 + number / 100.0], ids=["same", "climbing"])
+def test_limits_end_although_the_actor_goes_on_with_what_lowered_thresholds_hold_back(
+    score: Callable[[int], float],
+) -> None:
+    rules = Enforcement(for_s=60.0)
+    monitor = Monitor(enforcing(for_s=60.0))
+    offended(monitor)
+    before = len(monitor.alerts)
+    for number in range(8, 30):
+        sent = record(number, score(number - 8), actor="a")
+        verdict = stricter(policy(), sent.verdict, rules, 10)
+        assert verdict.action is Action.BLOCK
+        monitor.on_check(replace(sent, verdict=verdict))
+    assert monitor.limits("a", START_NS + 60 * SECOND) == rules
+    assert monitor.limits("a", START_NS + 70 * SECOND) is None
+    assert len(monitor.alerts) == before
+    for number in range(70, 90):  # what passes counts again
+        monitor.on_check(record(number, 0.85, actor="a"))
+    assert monitor.alerts[-1].kind is Kind.ADJACENT_VOLUME
 
 
 def test_limits_hold_again_after_a_clock_had_jumped_ahead() -> None:
