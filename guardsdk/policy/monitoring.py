@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from guardsdk.frozen import Frozen
 
@@ -93,3 +93,13 @@ class MonitorRules(_Finite):
     """Alerts kept; the oldest go first."""
     actors: ActorRules = ActorRules()
     enforcement: Enforcement | None = None
+
+    @model_validator(mode="after")
+    def _remembered_while_limited(self) -> Self:
+        if self.enforcement is not None and self.enforcement.for_s > self.actors.ttl_s:
+            msg = (
+                f"enforcement.for_s, {self.enforcement.for_s:g} s, must not exceed actors.ttl_s, "
+                f"{self.actors.ttl_s:g} s, after which an actor is forgotten"
+            )
+            raise ValueError(msg)
+        return self

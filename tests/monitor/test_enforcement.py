@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk import Action, Blocked, Guard, Policy, Status
+from guardsdk.errors import PolicyError
 from guardsdk.monitor import Kind, Monitor
 from guardsdk.policy.decide import lowered
 from guardsdk.policy.judge import stricter
@@ -82,6 +83,21 @@ def test_limits_end_although_the_actor_goes_on_with_what_lowered_thresholds_hold
     for number in range(70, 90):  # what passes counts again
         monitor.on_check(record(number, 0.85, actor="a"))
     assert monitor.alerts[-1].kind is Kind.ADJACENT_VOLUME
+
+
+def test_limits_that_would_outlast_the_memory_of_the_actor_are_refused() -> None:
+    table = "[monitor.enforcement]\nfor_s = 604800\n"
+    toml = TOML.replace('version = "1"', f'version = "1"\n{table}')
+    with pytest.raises(PolicyError, match=r"monitor: .*for_s, 604800 s, must not exceed actors.ttl_s, 86400 s"):
+        Policy.from_toml(toml)
+    written = Policy.from_toml(toml.replace(table, f"{table}[monitor.actors]\nttl_s = 604800\n"))
+    monitor = Monitor(written)
+    offended(monitor)
+    week = 7 * 86_400
+    for number in (2 * 86_400, week - 60):
+        monitor.on_check(record(number, actor="b"))
+        assert monitor.limits("a", START_NS + number * SECOND) == written.monitor.enforcement  # type: ignore[union-attr]  # it has one
+    assert monitor.limits("a", START_NS + (week + 10) * SECOND) is None
 
 
 def test_limits_hold_again_after_a_clock_had_jumped_ahead() -> None:
