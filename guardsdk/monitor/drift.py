@@ -236,7 +236,7 @@ class Series:
     def state(self) -> dict[str, Any]:
         """Return the series as JSON values."""
         return {
-            "counts": self.counts,
+            "counts": self.counts.copy(),
             "recent": self.recent,
             "tail": self._tail,
             "evidence": self.evidence,

@@ -142,7 +142,7 @@ class Scores:
         """Return the share of each bin in the references of the models in use, by ``stage/label``, as JSON values."""
         self._settle()
         return {
-            f"{stage}/{label}": found
+            f"{stage}/{label}": found.copy()
             for stage, model in self._model.items()
             for label, found in self._references.get((stage, model), {}).items()
         }

@@ -12,6 +12,7 @@ from guardsdk.errors import InputError
 from guardsdk.monitor import Kind, Monitor
 from guardsdk.monitor.actors import Actor
 from guardsdk.policy.monitoring import Enforcement
+from guardsdk.verdict import Stage
 from tests.monitor.test_monitor import MARKER, START_NS, feed, harmless, policy, record
 
 if TYPE_CHECKING:
@@ -46,6 +47,32 @@ def test_a_monitor_goes_on_where_it_was_saved(tmp_path: Path) -> None:
     assert kinds(second) == [Kind.REPEATED_BLOCKS]
     feed(second, 800, lambda chance: chance.betavariate(4, 12), 3000)
     assert Kind.SCORE_DRIFT in {alert.kind for alert in second.alerts}
+
+
+def test_a_state_is_of_its_moment_and_shares_nothing_with_the_monitor() -> None:
+    def references() -> dict[tuple[str, Stage], list[float]]:
+        return {("prompt_injection", Stage.INPUT): [number / 100 for number in range(101)]}
+
+    watching = Monitor(POLICY, key=KEY, references=references)
+    for number in range(600):
+        watching.on_check(record(number, 0.99 if number % 9 else 0.8, actor=f"a{number % 7}"))
+    state = watching.state()
+    assert state["references"]
+    at_its_moment = json.dumps(state)
+    for number in range(600, 700):
+        watching.on_check(record(number, 0.99, actor=f"a{number % 7}", threshold=0.98))
+    later = watching.state()
+    assert json.dumps(state) == at_its_moment
+    emptied = watching.state()
+    for part in containers(emptied):
+        part.clear()
+    assert watching.state() == later
+
+
+def containers(part: Any) -> list[Any]:
+    """Every list and dictionary in ``part``, the innermost first."""
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else None
+    return [] if inner is None else [*(one for item in inner for one in containers(item)), part]
 
 
 def test_a_state_without_actors_has_all_the_rest() -> None:
