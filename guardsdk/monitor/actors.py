@@ -23,6 +23,8 @@ _TOLD: Final = struct.Struct("<d")
 """The first of these: ``told_s``."""
 _RETURNED: Final = _HEAD.size - 1
 """Where the last of these stands: ``returned``."""
+DIGITS: Final = 16
+"""Hexadecimal digits of a pseudonym that an actor is kept under."""
 _MOST_ASKED: Final = 2**32 - 1
 _KINDS: Final = ("held", "refused")
 _MOST: Final = {"held": 3, "refused": 4}
@@ -170,7 +172,7 @@ class Actors:
 
     def get(self, pseudonym: str) -> Actor:
         """Return what is remembered, or a new actor."""
-        key = int(pseudonym[:16], 16)
+        key = int(pseudonym[:DIGITS], 16)
         data = self._packed.get(key)
         if data is not None:
             actor = Actor.unpacked(data)
@@ -182,12 +184,12 @@ class Actors:
 
     def returned(self, pseudonym: str) -> bool:
         """Whether ``get`` may return an actor who ``returned``: asked of every answer, and answered sooner."""
-        data = self._packed.get(int(pseudonym[:16], 16))
+        data = self._packed.get(int(pseudonym[:DIGITS], 16))
         return data is not None and data[_RETURNED] != 0
 
     def put(self, pseudonym: str, actor: Actor) -> bool:
         """Remember ``actor``; true, as nobody else can have changed it since ``get``."""
-        packed, key = self._packed, int(pseudonym[:16], 16)
+        packed, key = self._packed, int(pseudonym[:DIGITS], 16)
         before = len(packed)
         packed[key] = actor.packed()
         packed.move_to_end(key)
@@ -208,7 +210,7 @@ class Actors:
     def forget(self, pseudonym: str) -> None:
         """Remember nothing."""
         for packed in (self._packed, self._parents):
-            packed.pop(int(pseudonym[:16], 16), None)
+            packed.pop(int(pseudonym[:DIGITS], 16), None)
 
     def renew(self, now: Callable[[], float]) -> None:
         """In a forked child: begin with nobody, by the clock ``now``, but for until when the parent's are limited."""
@@ -224,7 +226,7 @@ class Actors:
         """Yield the first 16 hexadecimal digits of each pseudonym with the packed actor."""
         self._drop_old()
         for key, data in list(self._packed.items()):
-            yield f"{key:016x}", data
+            yield f"{key:0{DIGITS}x}", data
 
     def say(self) -> None:
         """Log what went wrong. Here nothing can; called without the monitor's lock, for a handler may check again."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import GuardError, InputError
-from guardsdk.monitor.actors import Actor, Actors
+from guardsdk.monitor.actors import DIGITS, Actor, Actors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +28,8 @@ redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
 """Sets a key where it still holds what was read from it, so that no replica overwrites another's update."""
+_AT_ONCE: Final = 1000
+"""Actors handed over in one call."""
 _PAUSE_S: Final = 5.0
 """Seconds for which Redis is left alone after it failed: it is asked under the monitor's lock, and all others wait."""
 
@@ -39,7 +41,7 @@ class SharedActors(Actors):
     """
 
     def __init__(self, local: Actors, client: Any, prefix: str, ttl_s: float) -> None:  # noqa: ANN401  a redis.Redis
-        """Keep actors under ``prefix`` of ``client``, and besides in ``local``."""
+        """Keep actors under ``prefix`` of ``client``, and besides in ``local``; whom that has goes there, too."""
         self._local = local
         self._client = client
         self._prefix = prefix
@@ -52,6 +54,29 @@ class SharedActors(Actors):
         """When it failed last, by the clock of the checks."""
         self._unsaid: deque[str] = deque()
         """Problems that were not logged yet."""
+        self._handed_over = False
+        try:
+            self._hand_over()
+        except _redis_error() as error:
+            self._fail(error)
+
+    def _hand_over(self) -> None:
+        """Put actors that a state brought, before this memory was shared, where Redis has nothing of them.
+
+        Once, for later it has nothing of those that another replica was asked to forget. Raises ``redis.RedisError``.
+        """
+        if self._handed_over:
+            return
+        actors = list(self._local.items())
+        for start in range(0, len(actors), _AT_ONCE):
+            calls = self._client.pipeline(transaction=False)
+            for name, data in actors[start : start + _AT_ONCE]:
+                calls.set(self._key(name), data, ex=self._ttl_s, nx=True)
+            calls.execute()
+        self._handed_over = True
+
+    def _key(self, pseudonym: str) -> str:
+        return self._prefix + pseudonym[:DIGITS]  # a state has no more of them
 
     def get(self, pseudonym: str) -> Actor:
         """Return what the replicas remember, or a new actor."""
@@ -59,7 +84,8 @@ class SharedActors(Actors):
         if abs(self._local.now() - self._failed_s) < _PAUSE_S:
             return self._local.get(pseudonym)
         try:
-            data = self._client.get(self._prefix + pseudonym) or b""
+            self._hand_over()
+            data = self._client.get(self._key(pseudonym)) or b""
             actor = Actor.unpacked(data) if data else Actor()
         except (_redis_error(), ValueError) as error:
             self._fail(error)
@@ -76,7 +102,7 @@ class SharedActors(Actors):
         if self._read is not None and self._read[0] == pseudonym:
             arguments = [self._read[1], actor.packed(), self._ttl_s]
             try:
-                if not self._swap(keys=[self._prefix + pseudonym], args=arguments):
+                if not self._swap(keys=[self._key(pseudonym)], args=arguments):
                     return False
                 self.problem = None
             except _redis_error() as error:
@@ -87,7 +113,7 @@ class SharedActors(Actors):
         """Remember nothing, in no replica. Raises ``GuardError`` where Redis cannot be reached: it still remembers."""
         self._local.forget(pseudonym)
         try:
-            self._client.delete(self._prefix + pseudonym)
+            self._client.delete(self._key(pseudonym))
         except _redis_error() as error:
             msg = f"the actor is forgotten here but not in Redis, which cannot be reached ({type(error).__name__})"
             raise GuardError(msg) from None

@@ -141,6 +141,62 @@ def test_an_actor_is_forgotten_in_all_replicas(running: Redis) -> None:
     assert running.client.keys("test:actor:*") == []
 
 
+def limited() -> tuple[Monitor, dict[str, Any], int]:
+    """A monitor to share, the state of one with an actor over a limit, and when the limit holds."""
+    enforcing = policy(window=400, enforcement=Enforcement())
+    before = Monitor(enforcing, key=KEY)
+    for number in range(9):
+        before.on_check(record(number, 0.99, actor=MARKER))
+    now_ns = record(10).started_ns
+    assert before.limits(MARKER, now_ns)
+    return Monitor(enforcing, key=KEY), before.state(), now_ns
+
+
+@pytest.mark.parametrize("first", ["load", "share"])
+def test_the_actors_of_a_state_are_those_of_all_replicas_and_forgotten_by_all(running: Redis, first: str) -> None:
+    monitor, state, now_ns = limited()
+    if first == "load":
+        monitor.merge(state)
+    Shared(monitor, running.client, namespace="test")
+    if first == "share":
+        monitor.merge(state)
+    other = Monitor(monitor.policy, key=KEY)
+    Shared(other, running.client, namespace="test")
+    for one in (monitor, other):
+        assert one.limits(MARKER, now_ns)
+    (key,) = running.client.keys("test:actor:*")
+    assert 0 < running.client.ttl(key) <= 86400
+    assert [key.decode().removeprefix("test:actor:")] == list(state["actors"])
+    other.forget(MARKER)
+    assert running.client.keys("test:actor:*") == []
+    assert monitor.limits(MARKER, now_ns) is None
+
+
+def test_a_state_that_was_loaded_changes_nothing_that_the_replicas_know(running: Redis) -> None:
+    monitor, state, now_ns = limited()
+    other = Monitor(monitor.policy, key=KEY)
+    Shared(other, running.client, namespace="test")
+    other.on_check(record(20, 0.01, actor=MARKER))
+    monitor.merge(state)
+    Shared(monitor, running.client, namespace="test")
+    assert monitor.limits(MARKER, now_ns) is None
+    assert monitor._memory.actors.get(monitor.pseudonym(MARKER)).checks == 1.0
+
+
+def test_a_state_is_handed_over_once_redis_is_there(running: Redis) -> None:
+    monitor, state, now_ns = limited()
+    monitor.merge(state)
+    running.stop()
+    shared = Shared(monitor, running.client, namespace="test")
+    assert shared.actors.problem == "ConnectionError"
+    assert monitor.limits(MARKER, now_ns), "by what it remembers itself"
+    running.start()
+    monitor.on_check(record(60, 0.01))
+    monitor.catch_up()
+    assert monitor.limits(MARKER, now_ns)
+    assert len(running.client.keys("test:actor:*")) == 1
+
+
 def test_without_redis_each_replica_goes_on_alone(running: Redis, caplog: pytest.LogCaptureFixture) -> None:
     monitor, shared = replica(running)
     running.stop()
