@@ -217,6 +217,8 @@ def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> li
     if seen.refusal >= rules.refused_from:
         sketch = seen.sketch()
         if sketch is not None:
+            # Once for a question, however many parts of a streamed answer refuse it: the same likeness proves no more.
+            actor.texts = [text for text in actor.texts if (text.kind, text.sketch) != ("refused", sketch)]
             actor.remember("refused", seen.time_s, sketch)
         actor.returned = False
     elif actor.returned:

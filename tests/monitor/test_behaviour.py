@@ -223,6 +223,22 @@ def test_refusals_that_are_each_a_little_like_the_question_tell_together() -> No
     assert answered(actor, seen(6, -6.0), RULES, ADJACENT) == []
 
 
+def test_an_answer_that_refuses_in_every_part_of_a_stream_is_one_refusal() -> None:
+    question = sketch(20, 1, 0.36)
+
+    def told(again: bytes) -> list[Told]:
+        actor = Actor()
+        kinds(actor, [seen(1, sketch=question)])
+        for part in range(2, 6):
+            assert answered(actor, seen(part, refusal=0.99, sketch=question), RULES, ADJACENT) == []
+        kinds(actor, [seen(6, sketch=again)])
+        return answered(actor, seen(7, -6.0), RULES, ADJACENT)
+
+    assert told(sketch(1)) == [], "only a little like it"
+    (same,) = told(question)
+    assert same.evidence["refused"] == 1.0
+
+
 def approached(steps: Sequence[Step], *, held: bool) -> list[Kind]:
     """What is told of somebody whose last texts are ``steps``."""
     return kinds(Actor(), [seen(1, steps[-1].closeness, held=held, steps=steps)])
