@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from guardsdk import Action, Blocked, Guard, Policy, Principle, Stage, Status, guarded
@@ -92,6 +93,15 @@ FAULTS: dict[str, Fault] = {
     "coverage is no number": each(lambda reading: replace(reading, coverage=math.nan)),
     "coverage above one": each(lambda reading: replace(reading, coverage=7.0)),
     "half seen": each(lambda reading: replace(reading, coverage=0.5)),
+    "problems are words": each(lambda reading: replace(reading, problems=(WORDS,))),  # type: ignore[arg-type]  # on purpose
+    "problems are a number": each(lambda reading: replace(reading, problems=5)),  # type: ignore[arg-type]  # on purpose
+    "views are words": each(lambda reading: replace(reading, views=WORDS)),  # type: ignore[arg-type]  # on purpose
+    "a view is a number": each(lambda reading: replace(reading, views=dict.fromkeys(reading.scores, 5))),  # type: ignore[arg-type]  # on purpose
+    "embedding is a list": each(lambda reading: replace(reading, embedding=[1.0, 2.0])),  # type: ignore[arg-type]  # on purpose
+    "embedding is a table": each(lambda reading: replace(reading, embedding=np.ones((2, 2), np.float32))),
+    "no such tier": each(lambda reading: replace(reading, tier=WORDS)),  # type: ignore[arg-type]  # on purpose
+    "settled is a table": each(lambda reading: replace(reading, settled=np.ones(2))),  # type: ignore[arg-type]  # on purpose
+    "late and all seen": each(lambda reading: replace(reading, scores={}, late=True)),
     "stray labels": each(lambda reading: replace(reading, scores={**reading.scores, "toxicity " + WORDS: 0.0})),
 }
 PLACES: dict[str, Callable[[str], Any]] = {

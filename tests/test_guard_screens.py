@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -74,6 +75,46 @@ def test_a_label_whose_screen_is_not_there_is_an_error_that_says_what_to_do(mode
             observers=(),
             screens=[Shouting()],
         ).check("hello", stage="output")
+
+
+def test_a_screen_may_name_its_stage_as_a_policy_does(model_directory: Path) -> None:
+    screen = Shouting()
+    screen.operating_points = {("shouting", "input"): {"default": 0.5}}  # type: ignore[dict-item]  # on purpose
+    guard = Guard(policy("shouting"), models=model_directory, providers="cpu", observers=(), screens=[screen])
+    verdict = guard.check("STOP THAT")
+    assert (verdict.action, verdict.status, verdict.principle_id) == (Action.BLOCK, Status.COMPLETE, "p0")
+    assert screen.asked == 1
+
+
+@pytest.mark.parametrize("key", [("shouting", "answer"), "shouting", ("shouting", None)])
+def test_a_screen_for_a_stage_that_there_is_not_is_an_error(model_directory: Path, key: Any) -> None:
+    screen = Shouting()
+    screen.operating_points = {key: {"default": 0.5}}
+    guard = Guard(policy("shouting"), models=model_directory, providers="cpu", observers=(), screens=[screen])
+    with pytest.raises(GuardError, match=r"'shouting' are each for a label and a stage \(input, tool, output\)"):
+        guard.warmup()
+
+
+def test_a_reading_that_cannot_be_used_takes_no_other_text_along(model_directory: Path) -> None:
+    class Telling(Shouting):
+        def _read(self, text: str) -> Reading:
+            return replace(super()._read(text), problems=("half of it",) if "x" in text else ())  # type: ignore[arg-type]  # on purpose
+
+    guard = Guard(policy("shouting"), models=model_directory, providers="cpu", observers=(), screens=[Telling()])
+    fine, odd = guard.check_many(["a day", "an x"])
+    assert (fine.status, fine.allowed) == (Status.COMPLETE, True)
+    assert (odd.status, odd.allowed, odd.incomplete_layers) == (Status.DEGRADED, False, ("shouting",))
+    assert odd.degraded_reasons == ("shouting: problems that are no pairs of layer and what went wrong",)
+
+
+def test_a_check_in_which_nothing_was_scored_says_so(model_directory: Path) -> None:
+    class Idle(Shouting):
+        def _read(self, text: str) -> Reading:
+            return replace(super()._read(text), scores={}, coverage=0.0, settled=True, late=True)
+
+    guard = Guard(policy("shouting"), models=model_directory, providers="cpu", observers=(), screens=[Idle()])
+    verdict = guard.check("a day")
+    assert (verdict.status, verdict.error) == (Status.FAILED, "nothing was scored")
 
 
 def test_a_screen_may_not_take_a_label_that_is_taken(model_directory: Path) -> None:

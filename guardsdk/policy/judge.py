@@ -146,7 +146,7 @@ def failed(policy: Policy, stage: Stage, error: str, layers: Sequence[str], abou
         **_follows(policy, policy.on_error_for(stage)),
         status=Status.FAILED,
         stage=stage,
-        error=error,
+        error=error or "nothing was scored",
         incomplete_layers=tuple(layers),
         **about,
     )

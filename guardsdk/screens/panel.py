@@ -5,19 +5,18 @@ Nothing is taken over from a screen that a bug in it could make look like a harm
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardsdk.errors import GuardError
 from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.screens.base import Reading, named, reading_of
+from guardsdk.screens.usable import flawless, usable, usable_spans
 from guardsdk.verdict import Stage, joint_tier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -67,7 +66,7 @@ class JointReading:
         except Exception as error:  # noqa: BLE001  the score stands, whatever became of its place
             self.fail(name, named(error))
         else:
-            if _usable_spans(found, length):
+            if usable_spans(found, length):
                 return found
             self.fail(name, f"no usable passage for {label}")
         return ((0, length),)
@@ -109,7 +108,7 @@ class Panel:
         """Take the screens as they are; they are asked in this order, so quick ones come first.
 
         Raises ``GuardError`` where two share a name or score the same label on the same stage: one result would
-        overwrite the other, and which one would depend on their order.
+        overwrite the other, and which one would depend on their order. So does a stage that is none.
         """
         self.screens = tuple(screens)
         self.early_exit: frozenset[Stage] = frozenset()
@@ -121,7 +120,7 @@ class Panel:
                 msg = f"two screens are named {screen.name!r}; give each a name of its own"
                 raise GuardError(msg)
             names.add(screen.name)
-            for key, points in screen.operating_points.items():
+            for key, points in _points_of(screen).items():
                 if key in owners:
                     msg = f"screens {owners[key]!r} and {screen.name!r} both score {key[0]!r} on {key[1].value}"
                     raise GuardError(msg)
@@ -131,7 +130,7 @@ class Panel:
 
     def _asked_on(self, stage: Stage, wanted: Container[tuple[str, Stage]]) -> list[_Asked]:
         """Return the screens that score anything ``wanted`` on ``stage``, each with all its labels there."""
-        labels = [[label for label, at in screen.operating_points if at is stage] for screen in self.screens]
+        labels = [[label for label, at in _points_of(screen) if at is stage] for screen in self.screens]
         return [
             _Asked(screen.name, own, reading_of(screen))
             for screen, own in zip(self.screens, labels, strict=True)
@@ -169,7 +168,7 @@ class Panel:
             answers = _ask(asked.read, texts, stage, around, within)
             for place, part in enumerate(answers):
                 whole = joint[place]
-                if type(part) is Reading and _flawless(part, asked.labels):
+                if type(part) is Reading and flawless(part, asked.labels):
                     whole.add(asked.name, part)
                 elif not _take(whole, asked.name, part, asked.labels):
                     missed.add(place)
@@ -177,6 +176,16 @@ class Panel:
             if joint[place].coverage is not None:
                 joint[place].coverage = 0.0
         return joint
+
+
+def _points_of(screen: Screen) -> OperatingPoints:
+    """Return what ``screen`` scores. A stage may be given by its name, ``"input"``; ``GuardError`` where it is none."""
+    try:
+        return {(label, Stage(at)): points for (label, at), points in screen.operating_points.items()}
+    except (TypeError, ValueError):
+        stages = ", ".join(Stage)
+        msg = f"the operating points of screen {screen.name!r} are each for a label and a stage ({stages})"
+        raise GuardError(msg) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +206,7 @@ def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -
         whole.fail(name, part.words)
         return False
     try:
-        reading, problems = _usable(part, labels)  # type: ignore[arg-type]  # whatever a screen gave
+        reading, problems = usable(part, labels)  # type: ignore[arg-type]  # whatever a screen gave
     except Exception as error:  # noqa: BLE001  what is no reading cannot be read
         whole.fail(name, f"an answer that is no reading: {type(error).__qualname__}")
         return False
@@ -231,65 +240,3 @@ def _ask(
         _ask(read, (text,), stage, (beside,), limits.alone(place))[0]
         for place, (text, beside) in enumerate(zip(texts, around, strict=True))
     ]
-
-
-def _usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str]]:
-    """Return ``reading`` without what cannot be used, and one problem per kind of thing left out.
-
-    A score is used where its label is one of ``labels``, the ones the screen declared for the stage, and it is a number
-    from 0 to 1. A coverage that is no share counts as none. Raises ``TypeError`` where the scores are no mapping.
-    """
-    problems: list[str] = []
-    if not isinstance(reading.scores, Mapping):
-        msg = f"scores are a {type(reading.scores).__name__}"
-        raise TypeError(msg)
-    scores = {label: number for label in labels if (number := _share(reading.scores.get(label))) is not None}
-    # A reading that was cut off before it began has no scores on purpose.
-    if lost := () if reading.late and not reading.scores else sorted(set(labels) - scores.keys()):
-        problems.append(f"no usable score for {', '.join(lost)}")
-    if stray := len(reading.scores.keys() - set(labels)):
-        problems.append(f"{stray} scores of labels it did not declare")
-    coverage = _share(reading.coverage)
-    if coverage is None:
-        problems.append("a coverage that is no share")
-    elif coverage < 1.0 and not reading.settled:
-        when = " when the time was up" if reading.late else ""
-        problems.append(f"only {coverage:.1%} of the characters were scored{when}")
-    return replace(reading, scores=scores, coverage=coverage or 0.0), problems
-
-
-def _flawless(reading: Reading, labels: Collection[str]) -> bool:
-    """Whether ``reading`` is what nearly every one is: a plain number for each of the labels, of the whole text.
-
-    Then there is nothing for ``_usable`` to leave out.
-    """
-    scores, coverage = reading.scores, reading.coverage
-    if type(scores) is not dict or len(scores) != len(labels) or type(coverage) is not float or coverage != 1.0:
-        return False
-    for label in labels:
-        value = scores.get(label)
-        if type(value) is not float or not 0.0 <= value <= 1.0:
-            return False
-    return not reading.problems
-
-
-def _share(value: object) -> float | None:
-    """Return ``value`` as a number from 0 to 1, or none where it is not one."""
-    if isinstance(value, bool | str | bytes):
-        return None
-    try:
-        number = float(value)  # type: ignore[arg-type]  # whatever a screen gave
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if isfinite(number) and 0.0 <= number <= 1.0 else None
-
-
-def _usable_spans(spans: Spans, length: int) -> bool:
-    """Whether ``spans`` are at least one non-empty passage of a text of ``length`` characters, in order and apart."""
-    reached = 0
-    for start, end in spans:
-        whole = type(start) is int and type(end) is int
-        if not whole or not reached <= start < end <= length:
-            return False
-        reached = end
-    return bool(spans)
