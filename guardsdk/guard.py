@@ -100,7 +100,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
                 action any more. Off, every window is scored and every finding is on the verdict.
             early_exit: Let the model's lower layers clear what they find harmless, on CPU, where the model can and no
                 principle of the stage fires below the model's own threshold. Off, every layer sees every text.
-            deadline_s: Seconds a check may take, looked at between windows and screens. What is not scored by then is
+            deadline_s: Seconds a check may take, looked at between pieces of work. What is not scored by then is
                 left out: the verdict is ``degraded``, ``failed`` where nothing was scored, and ``on_error`` decides.
                 When left out, a text of more than 100,000 characters has 120 seconds, with ``math.inf`` all it takes.
             max_waiting: Threads that may wait for the model. A check beyond is turned away at once, its verdict says

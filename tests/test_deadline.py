@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import math
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -139,6 +143,32 @@ async def test_a_check_with_all_the_time_there_is_does_not_fall_back_on_the_guar
     assert (await guard.acheck("one day", deadline_s=seconds)).status is Status.COMPLETE
     assert (await guard.acheck_many(["two days"], deadline_s=seconds))[0].status is Status.COMPLETE
     assert (await guard.acheck_messages(["three days"], deadline_s=seconds)).status is Status.COMPLETE
+
+
+def test_undoing_disguises_stops_and_the_verdict_says_so(tiny: Path, clock: Clock) -> None:
+    del clock
+    verdict = slow_guard(tiny).check(base64.b64encode(b"attack the filler, please").decode(), deadline_s=6.0)
+    assert (verdict.status, verdict.allowed) == (Status.FAILED, False)
+    assert verdict.error is not None
+    assert "decode: ViewError: the time was up before all was undone" in verdict.error
+    assert verdict.incomplete_layers == ("decode", "classifier")
+
+
+async def test_the_time_until_a_worker_thread_is_free_counts_for_messages_too(tiny: Path, clock: Clock) -> None:
+    guard = slow_guard(tiny)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    free = threading.Event()
+    busy = loop.run_in_executor(None, free.wait)
+    late = asyncio.create_task(guard.acheck_messages(["a day"], deadline_s=50.0))
+    await asyncio.sleep(0)  # now it stands in line
+    clock.now += 100.0
+    free.set()
+    assert (await late).status is Status.FAILED
+    assert (await guard.acheck_messages(["a day"], deadline_s=50.0)).status is Status.COMPLETE
+    assert await busy
+    with pytest.raises(InputError, match="deadline_s"):
+        await guard.acheck_messages(["a day"], deadline_s=0.0)
 
 
 async def test_the_async_check_and_the_guards_own_deadline_do_the_same(tiny: Path, clock: Clock) -> None:

@@ -127,7 +127,7 @@ class Faulty:
         self.operating_points: OperatingPoints = screen.operating_points
         if isinstance(screen, ViewedScreen):
             decode = screen._decode
-            screen._decode = lambda text: broken[DECODE]([]) if DECODE in broken else decode(text)
+            screen._decode = lambda *given: broken[DECODE]([]) if DECODE in broken else decode(*given)
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         readings = self._screen.read(texts, stage, around)

@@ -85,7 +85,7 @@ def test_a_score_of_a_view_that_is_no_number_is_not_lost() -> None:
     [(ViewError("too long"), "ViewError: too long"), (RecursionError("my secret text"), "RecursionError")],
 )
 def test_a_decoder_that_fails_leaves_the_text_read_and_names_the_layer(error: Exception, problem: str) -> None:
-    def broken(_: str) -> tuple[View, ...]:
+    def broken(_: str, __: Limits) -> tuple[View, ...]:
         raise error
 
     screen = WordScreen("bad")
@@ -98,7 +98,7 @@ def test_a_decoder_that_fails_leaves_the_text_read_and_names_the_layer(error: Ex
 def test_a_decoder_that_fails_degrades_the_check_and_nothing_is_allowed(
     guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(text: str) -> tuple[View, ...]:
+    def broken(text: str, _: Limits) -> tuple[View, ...]:
         raise MemoryError(text)
 
     monkeypatch.setattr("guardsdk.screens.viewed.views_of", broken)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from guardsdk.calling.steps import in_thread
+from guardsdk.limits import remaining
+from guardsdk.parts.given import require_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,5 +63,8 @@ class Conversations:
         actor: str | None = None,
         deadline_s: float | None = None,
     ) -> ConversationVerdict:
-        """Check a list of messages as ``check_messages`` does, in a worker thread."""
-        return await in_thread(lambda: self.check_messages(messages, system=system, actor=actor, deadline_s=deadline_s))
+        """Check a list of messages as ``check_messages`` does, in a worker thread, as ``acheck`` does."""
+        require_seconds(deadline_s, "deadline_s")
+        left = remaining(deadline_s)
+        check = partial(self.check_messages, messages, system=system, actor=actor)
+        return await in_thread(lambda: check(deadline_s=left()))

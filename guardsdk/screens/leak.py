@@ -6,6 +6,7 @@ import hashlib
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import Reading
 from guardsdk.text.escapes import unquoted
 from guardsdk.text.late import late
@@ -14,6 +15,7 @@ from guardsdk.verdict import Stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from guardsdk.limits import Limits
     from guardsdk.screens.base import OperatingPoints
     from guardsdk.surroundings import Surroundings
 
@@ -30,6 +32,8 @@ _GAP: Final = 3
 """Words that may be changed, added or left out between two parts of one run."""
 _PLACES: Final = 8
 """Places of the instructions that one shingle is looked for at: a shingle that is everywhere says nothing."""
+_LOOK: Final = 128
+"""Words after which somebody looks at the clock; a tenth of a second at the most."""
 _REMEMBERED: Final = 64
 """System texts remembered: an application has a few, and each answer comes with one of them."""
 _WORD: Final = late(
@@ -54,6 +58,8 @@ class Leak(NamedTuple):
 
     score: float
     spans: tuple[tuple[int, int], ...]
+    read: float = 1.0
+    """Share of the answer that was read before the time was up."""
 
 
 class LeakScreen:
@@ -78,9 +84,15 @@ class LeakScreen:
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         """Return one reading per text, in order."""
+        return self.read_within(texts, stage, around, UNLIMITED)
+
+    def read_within(
+        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+    ) -> list[Reading]:
+        """Read as ``read`` does, until the time is up."""
         del stage
         return [
-            _reading(self._instructions(beside.system or "").leak(text, beside.prompt or ""))
+            _reading(self._instructions(beside.system or "").leak(text, beside.prompt or "", limits))
             for text, beside in zip(texts, around, strict=True)
         ]
 
@@ -96,7 +108,8 @@ class LeakScreen:
 
 
 def _reading(leak: Leak) -> Reading:
-    return Reading({LABEL: leak.score}, coverage=1.0, spans=lambda _: leak.spans)
+    scores = {LABEL: leak.score} if leak.read else {}
+    return Reading(scores, coverage=leak.read, spans=lambda _: leak.spans, late=leak.read < 1.0)
 
 
 class Instructions:
@@ -114,8 +127,11 @@ class Instructions:
             if len(places) < _PLACES:
                 places.append(place)
 
-    def leak(self, text: str, prompt: str = "") -> Leak:
-        """Return how much of the instructions ``text`` holds, and where, but for what ``prompt`` says as well."""
+    def leak(self, text: str, prompt: str = "", limits: Limits = UNLIMITED) -> Leak:
+        """Return how much of the instructions ``text`` holds, and where, but for what ``prompt`` says as well.
+
+        As far as ``limits`` let it.
+        """
         nothing = Leak(0.0, ((0, len(text)),))
         if not self._places:
             return nothing
@@ -124,29 +140,39 @@ class Instructions:
         if self._places.keys().isdisjoint(shingles):
             return nothing
         told = frozenset(_shingles(_words(unquoted(prompt)[0])))
-        runs = self._runs([0 if shingle in told else shingle for shingle in shingles])
-        if not runs:
+        runs, end = self._runs([0 if shingle in told else shingle for shingle in shingles], limits)
+        if not runs and end == len(shingles):
             return nothing
-        longest = max(run.same for run in runs)
+        places = [match.span() for match in _WORD().finditer(said)]
+        read = 1.0
+        if end < len(shingles):
+            read = layer.back(*places[end - 1])[1] / len(text) if end else 0.0
+        longest = max((run.same for run in runs), default=0)
         total = sum(run.same for run in runs if run.same >= _COUNTED)
         share = total / self._count if total >= FEWEST else 0.0
         least = min(longest, _COUNTED)
-        places = [match.span() for match in _WORD().finditer(said)]
         spans = tuple(layer.back(places[run.first][0], places[run.end - 1][1]) for run in runs if run.same >= least)
-        return Leak(min(1.0, max(longest / FULL_RUN, share)), spans)
+        return Leak(min(1.0, max(longest / FULL_RUN, share)), spans or nothing.spans, read)
 
-    def _runs(self, shingles: Sequence[int]) -> list[_Run]:
-        """Return the runs in ``shingles``, in order and apart from each other. Linear in their number."""
+    def _runs(self, shingles: Sequence[int], limits: Limits) -> tuple[list[_Run], int]:
+        """Return the runs in ``shingles``, in order and apart from each other, and the shingle it came to in time.
+
+        Linear in their number.
+        """
         done: list[_Run] = []
         open_runs: list[_Run] = []
+        end = len(shingles)
         for at, shingle in enumerate(shingles):
+            if at % _LOOK == 0 and limits.passed:
+                end = at
+                break
             if (places := self._places.get(shingle)) is None:
                 continue
             open_runs = [run for run in open_runs if at <= run.end + _GAP] or _closed(open_runs, done)
             grown = [_grown(open_runs, at, place) for place in places]
             open_runs = sorted([*open_runs, *grown], key=lambda run: -run.same)[: 2 * _PLACES]
         _closed(open_runs, done)
-        return done
+        return done, end
 
 
 def _grown(runs: list[_Run], at: int, place: int) -> _Run:

@@ -30,8 +30,8 @@ LAYER: Final = "decode"
 class ViewedScreen:
     """Asks another screen about every text and all its views, in one batch; a label's score is the highest of them."""
 
-    def __init__(self, screen: Screen, *, decode: Callable[[str], tuple[View, ...]] = views_of) -> None:
-        """Read with ``screen``; ``decode`` gives the views of a text."""
+    def __init__(self, screen: Screen, *, decode: Callable[[str, Limits], tuple[View, ...]] = views_of) -> None:
+        """Read with ``screen``; ``decode`` gives the views of a text, as far as limits let it."""
         self._screen = screen
         self._read = reading_of(screen)
         self._decode = decode
@@ -58,7 +58,7 @@ class ViewedScreen:
         A text whose views cannot be made is read as it stands, and its reading says what was missing. Coverage is
         that of the text itself. Raises ``ModelError`` where the screen does.
         """
-        decoded = list(map(self._views, texts))
+        decoded = [self._views(text, limits) for text in texts]
         if not any(map(any, decoded)):
             return self._read(texts, stage, around, limits)
         asked: list[str] = []
@@ -72,9 +72,9 @@ class ViewedScreen:
             _joint(next(answers), [(view, next(answers)) for view in views], problems) for views, problems in decoded
         ]
 
-    def _views(self, text: str) -> tuple[tuple[View, ...], Problems]:
+    def _views(self, text: str, limits: Limits) -> tuple[tuple[View, ...], Problems]:
         try:
-            return self._decode(text), ()
+            return self._decode(text, limits), ()
         except Exception as error:  # noqa: BLE001  a decoder's bug must neither pass a text nor take the screen away
             return (), ((LAYER, named(error)),)
 

@@ -21,7 +21,8 @@ _WHOLE: Final = [word for word in WORDS if len(word) >= _SHORTEST]
 _STEMS: Final = [*_WHOLE, *(word[:-1] for word in _WHOLE if word.endswith("e"))]
 FORMS: Final = WORDS.union(*(map(add, _STEMS, repeat(ending)) for ending in _ENDINGS))
 """The common words and their regular forms. A few are no words at all, which costs less than looking for stems."""
-_LONGEST: Final = max(map(len, WORDS)) + max(map(len, _ENDINGS))
+_ENDING: Final = 3
+"""Letters that tell how long a word that ends with them can be."""
 _MOSTLY = 0.6
 """Share of letters in known words: English has .8 and more, another language .1 to .3, any cipher next to none."""
 _TELLING = 4
@@ -66,23 +67,34 @@ def _triples() -> frozenset[str]:
     return frozenset(f"^{word}$"[at : at + 3] for word in WORDS for at in range(len(word)))
 
 
+@cache
+def _lengths() -> dict[str, tuple[int, ...]]:
+    """Return the lengths of the known words by their last letters, longest first; two may be a word after any other."""
+    found: dict[str, set[int]] = {}
+    for word in FORMS:
+        found.setdefault(word[-_ENDING:], {_TWO}).add(len(word))
+    return {ending: tuple(sorted(lengths, reverse=True)) for ending, lengths in found.items()}
+
+
 def segment(letters: str) -> list[str]:
     """Cut ``letters``, in lower case and without spaces, into the fewest known words; the rest stays as it is.
 
-    Time is linear in the length: no word is longer than the longest known one.
+    Time is linear in the length: only words that end as the letters do are looked for at each place.
     """
     size = len(letters)
+    lengths = _lengths()
     costs = [0.0] * (size + 1)
     cuts = list(range(-1, size))
     for end in range(1, size + 1):
-        costs[end] = costs[end - 1] + _UNKNOWN_COST
-        for start in range(max(0, end - _LONGEST), end - 1):
+        least = costs[end - 1] + _UNKNOWN_COST
+        for length in lengths.get(letters[max(0, end - _ENDING) : end], (_TWO,)):
+            start = end - length
             # One is added for every word, so that few long words beat many short ones.
-            cost = costs[start] + 1.0
-            if cost < costs[end] and letters[start:end] in FORMS:
-                costs[end], cuts[end] = cost, start
-        if letters[end - 1] in "ai" and costs[end - 1] + 2.0 < costs[end]:
-            costs[end], cuts[end] = costs[end - 1] + 2.0, end - 1
+            if start >= 0 and costs[start] + 1.0 < least and letters[start:end] in FORMS:
+                least, cuts[end] = costs[start] + 1.0, start
+        if letters[end - 1] in "ai" and costs[end - 1] + 2.0 < least:
+            least, cuts[end] = costs[end - 1] + 2.0, end - 1
+        costs[end] = least
     words: list[str] = []
     end = size
     loose = ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import GuardError
+from guardsdk.limits import UNLIMITED
 from guardsdk.text.blobs import unpacked
 from guardsdk.text.ciphers import deciphered
 from guardsdk.text.escapes import unescaped
@@ -21,6 +22,8 @@ from guardsdk.text.undo import Layer, Undone, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from guardsdk.limits import Limits
 
     Step = Callable[[str], list[Undone]]
     """Finds what one family of disguises hides in a text; nothing in ordinary text."""
@@ -71,10 +74,11 @@ class View:
         return start, end
 
 
-def views_of(text: str, steps: Sequence[Step] = STEPS) -> tuple[View, ...]:
+def views_of(text: str, limits: Limits = UNLIMITED, *, steps: Sequence[Step] = STEPS) -> tuple[View, ...]:
     """Return the views of ``text``: none for ordinary text, at most one per step and round, all different.
 
-    Time is linear in the length of ``text``. Raises ``ViewError`` where a view outgrows the limit.
+    Time is linear in the length of ``text``. Raises ``ViewError`` where a view outgrows the limit, and where the time
+    is up before a step.
     """
     if steps is STEPS and ORDINARY.fullmatch(text) and not deciphered(text):
         return ()
@@ -85,6 +89,9 @@ def views_of(text: str, steps: Sequence[Step] = STEPS) -> tuple[View, ...]:
     for _ in range(ROUNDS):
         before = current
         for step in steps:
+            if limits.ends_at is not None and limits.passed:
+                msg = "the time was up before all was undone"
+                raise ViewError(msg)
             edits = step(current)
             if not edits:
                 continue

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardsdk import Guard, Policy, Principle
+from guardsdk.limits import Limits
 from guardsdk.screens.leak import FEWEST, FULL_RUN, Instructions, LeakScreen
+from guardsdk.screens.panel import Panel
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Stage
 
@@ -153,6 +155,23 @@ def test_a_long_passage_is_found_in_any_text(before: str, after: str, first: int
     spans = reading.spans("prompt_leak")
     assert all(0 <= start < end <= len(text) for start, end in spans)
     assert all(one[1] <= two[0] for one, two in pairwise(spans))
+
+
+def test_what_was_not_read_in_time_is_told_and_what_was_found_before_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(range(100))
+    monkeypatch.setattr("guardsdk.limits.time.monotonic", lambda: float(next(looks)))
+    text = " ".join([sentences(2), *("filler" for _ in range(2000)), SYSTEM])
+    panel = Panel([LeakScreen()])
+    around = [Surroundings(system=SYSTEM)]
+    (reading,) = panel.read([text], Stage.OUTPUT, around, Limits(ends_at=5.0))
+    assert reading.scores == {"prompt_leak": leak(sentences(2))}
+    assert reading.coverage is not None
+    assert 0.0 < reading.coverage < 0.5
+    assert reading.problems == [
+        f"prompt_leak: only {reading.coverage:.1%} of the characters were scored when the time was up"
+    ]
+    (unread,) = LeakScreen().read_within([text], Stage.OUTPUT, around, Limits(ends_at=0.0))
+    assert (unread.scores, unread.coverage, unread.late) == ({}, 0.0, True)
 
 
 @pytest.mark.parametrize("name", ["base64", "rot13", "reversed", "leet"])

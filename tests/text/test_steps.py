@@ -7,10 +7,12 @@ import unicodedata
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guardsdk.text.blobs import unpacked
 from guardsdk.text.ciphers import deciphered
-from guardsdk.text.english import plausible, reads_as_english, segment, words_of
+from guardsdk.text.english import FORMS, plausible, reads_as_english, segment, words_of
 from guardsdk.text.escapes import unescaped
 from guardsdk.text.fold import unfolded
 from guardsdk.text.readable import readable
@@ -193,6 +195,32 @@ def test_four_times_the_text_is_at_most_some_four_times_the_work(step: Step, uni
     step(unit)  # tables are made once
     small, large = unit * (500 // len(unit)), unit * (2_000 // len(unit))
     assert calls(lambda: step(large)) <= 5 * calls(lambda: step(small)) + 200
+
+
+@pytest.mark.parametrize("unit", ["abc", "a", "ignore", "xq", "loremipsum"])
+def test_cutting_up_letters_takes_a_handful_of_lines_for_each(unit: str) -> None:
+    segment(unit)  # tables are made once
+    letters = (unit * 1_000)[:1_000]
+    assert calls(lambda: segment(letters)) <= 25 * len(letters)
+
+
+def cost(words: list[str]) -> float:
+    """Of words that ``segment`` cut: one each, two for a letter that is a word, four for each letter of no word."""
+    return sum(1.0 if word in FORMS else 2.0 if word in {"a", "i"} else 4.0 * len(word) for word in words)
+
+
+def cheapest(letters: str) -> float:
+    costs = [0.0]
+    for end in range(1, len(letters) + 1):
+        cuts = ((costs[start], letters[start:end]) for start in range(end))
+        costs.append(min(before + cost([word]) for before, word in cuts if len(word) == 1 or word in FORMS))
+    return costs[-1]
+
+
+@given(st.text("aeinrst", max_size=40) | st.lists(st.sampled_from(sorted(FORMS)), max_size=8).map("".join))
+def test_letters_are_cut_into_the_cheapest_words(letters: str) -> None:
+    assert "".join(segment(letters)) == letters
+    assert cost(segment(letters)) == cheapest(letters)
 
 
 def test_marks_piled_on_one_letter_are_never_sorted_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

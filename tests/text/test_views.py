@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.disguises import DISGUISES
 from benchmarks.obfuscation import OWN
+from guardsdk.limits import Limits
 from guardsdk.policy import default_policy
 from guardsdk.text import views
 from guardsdk.text.undo import Undone
@@ -138,8 +139,13 @@ def test_a_step_that_makes_much_of_little_is_stopped() -> None:
         return [Undone(0, 1, text * 3, "bomb")]
 
     with pytest.raises(ViewError, match="7999 characters, more than 4000") as caught:
-        views_of("secret" * 333 + "xx", [bomb])
+        views_of("secret" * 333 + "xx", steps=[bomb])
     assert "secret" not in str(caught.value)
+
+
+def test_no_step_is_begun_once_the_time_is_up() -> None:
+    with pytest.raises(ViewError, match="the time was up"):
+        views_of(DISGUISES["base64"](PAYLOAD), Limits(ends_at=0.0), steps=[lambda text: [Undone(0, 9, text, "late")]])
 
 
 def test_the_licence_of_the_look_alikes_lies_beside_them() -> None:
