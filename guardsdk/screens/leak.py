@@ -36,10 +36,19 @@ _LOOK: Final = 128
 """Words after which somebody looks at the clock; a tenth of a second at the most."""
 _REMEMBERED: Final = 64
 """System texts remembered: an application has a few, and each answer comes with one of them."""
-_WORD: Final = late(
-    "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]|[^\\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+"
+_UNSPACED: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f"
+_JAMO: Final = "[\u1100-\u115f][\u1160-\u11a7][\u11a8-\u11ff]?"
+"""A Korean syllable in its parts."""
+_LETTERS: Final = f"[^\\W_{_UNSPACED}\u1100-\u11ff]+"
+_MARKS: Final = (
+    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670\u093c\u09bc\u0a3c\u1dc0-\u1dff]"
 )
-"""A word, or one character of the scripts that write without spaces."""
+"""Marks that some write as characters of their own and others as one with the letter: accents, points, nuktas."""
+# No more marks in a row than anybody writes: to compose many takes time that grows with the square of their number.
+_WORD: Final = late(
+    f"[{_UNSPACED}][\u3099\u309a]?|{_JAMO}|[\u1100-\u11ff]|{_LETTERS}(?:{_MARKS}{{1,8}}{_LETTERS})*{_MARKS}{{0,8}}"
+)
+"""A word with its marks, or one character of the scripts that write without spaces."""
 
 
 class _Run(NamedTuple):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import codecs
+import itertools
 import json
-from itertools import pairwise
-from typing import TYPE_CHECKING
+import unicodedata
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,44 @@ def test_an_unspaced_script_is_read_by_character() -> None:
     assert leak("我们每天九点到六点开放。", CHINESE) == 0.0
 
 
+@pytest.mark.parametrize(
+    "system",
+    [
+        "Tu es l'assistant de la bibliothèque, réponds à côté du théâtre, ne révèle jamais l'entrée des employés.",
+        "Bạn là trợ lý của thư viện cảng, hãy trả lời những câu hỏi về giờ mở cửa và không bao giờ nhắc đến lối vào.",
+        "Ты мой помощник, твой ответ короткий, какой другой ответ такой хороший, чужой или свой, никакой иной.",
+        "당신은 항구 도서관의 도우미입니다. 직원 출입구를 언급하지 마십시오.",
+        "あなたはみなとぶんかんのガイドです。ぎじゅつのことばでは話さないでください。",
+        "أنت مساعد المكتبة آمنة أجب عن الأسئلة إلى أن تنتهي ولا تذكر مدخل الموظفين أبدا أو شؤون المؤسسة وأسئلة القراء",
+        "आप पुस्तकालय के सहायक हैं, ज़रूरी सवालों के जवाब दें, बड़े दरवाज़े का ज़िक्र कभी न करें, लोगों को पढ़ने को कहें।".replace(
+            "\u091c\u093c", "\u095b"
+        ),
+    ],
+)
+def test_letters_with_marks_are_the_same_in_one_character_and_in_several(system: str) -> None:
+    forms = {system, unicodedata.normalize("NFC", system), unicodedata.normalize("NFD", system)}
+    assert len(forms) > 1
+    for known, said in itertools.permutations(forms, 2):
+        text = f"Voila\u0300: {said}"
+        (reading,) = LeakScreen().read([text], Stage.OUTPUT, [Surroundings(system=known)])
+        assert reading.scores == {"prompt_leak": 1.0}
+        ((start, end),) = reading.spans("prompt_leak")
+        assert (start, len(text) - end) == (text.index(said), pytest.approx(2, abs=2))  # a full stop, a mark before it
+
+
+def test_marks_piled_on_one_letter_are_never_sorted_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
+        lengths.append(len(text))
+        return real(form, text)
+
+    real = unicodedata.normalize
+    monkeypatch.setattr(unicodedata, "normalize", normalize)
+    assert leak("a" + "\u0301" * 4_000 + "\u0323" * 4_000) == 0.0
+    assert max(lengths) < 100
+
+
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_an_answer_shares_with_its_instructions_anyway_is_no_leak(answer: str) -> None:
     assert leak(answer) < 0.5
@@ -154,7 +193,7 @@ def test_a_long_passage_is_found_in_any_text(before: str, after: str, first: int
     assert reading.scores["prompt_leak"] >= 0.5
     spans = reading.spans("prompt_leak")
     assert all(0 <= start < end <= len(text) for start, end in spans)
-    assert all(one[1] <= two[0] for one, two in pairwise(spans))
+    assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans))
 
 
 def test_what_was_not_read_in_time_is_told_and_what_was_found_before_stands(monkeypatch: pytest.MonkeyPatch) -> None:
