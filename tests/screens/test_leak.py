@@ -122,7 +122,8 @@ def test_letters_with_marks_are_the_same_in_one_character_and_in_several(system:
         (reading,) = LeakScreen().read([text], Stage.OUTPUT, [Surroundings(system=known)])
         assert reading.scores == {"prompt_leak": 1.0}
         ((start, end),) = reading.spans("prompt_leak")
-        assert (start, len(text) - end) == (text.index(said), pytest.approx(2, abs=2))  # a full stop, a mark before it
+        assert start == text.index(said)
+        assert len(text) - end <= 3  # a full stop, and marks before it
 
 
 def test_marks_piled_on_one_letter_are_never_sorted_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
