@@ -8,9 +8,12 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Never, Self
 
+from guardsdk.text.json_strings import spell, within
 from guardsdk.text.redact import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from guardsdk.text.redact import Edit
 
 _TAG_BYTES = 4
@@ -73,6 +76,16 @@ class Vault(Markers):
         super().__init__()
         self._tag = secrets.token_hex(_TAG_BYTES).upper()
         self._values: dict[str, str] = {}
+        self._spelled: set[str] = set()
+        """Markers of values that were taken out of strings of JSON, as those spell them."""
+
+    def taken(self, label: str, value: str, *, spelled: bool) -> str:
+        """Return the marker of ``value``; ``spelled``: whether a string of JSON has it like that."""
+        marker = self.marker(label, value)
+        if spelled:
+            with self._lock:
+                self._spelled.add(marker)
+        return marker
 
     def _made(self, name: str, number: int, value: str) -> str:
         marker = f"[{name}_{number}_{self._tag}]"
@@ -87,6 +100,20 @@ class Vault(Markers):
             places = ((at, self._values.get(at.group())) for at in _MARKER.finditer(text))
             return [(*at.span(), value) for at, value in places if value is not None]
 
+    def fitted(self, text: str, found: Iterable[Edit]) -> list[Edit]:
+        """Return what was ``found`` in ``text``, each value as its place takes it: escaped in a string of JSON."""
+        edits, forms = list(found), {}
+        for start, end, value in edits:
+            if text[start:end] not in self._spelled and (form := spell(value)) != value:
+                forms[start] = form
+        places = list(forms)
+        inside = set(places[: within(text, places)])
+        return [(start, end, forms[start] if start in inside else value) for start, end, value in edits]
+
+    def values(self, text: str) -> list[Edit]:
+        """Return where markers stand in ``text``, each with its value as ``fitted`` has it."""
+        return self.fitted(text, self.found(text))
+
     def restore(self, text: str) -> str:
         """Return ``text`` with every marker replaced by its value, and no marker that a value may hold."""
         return redact(text, self.found(text))
@@ -96,6 +123,7 @@ class Vault(Markers):
         super().clear()
         with self._lock:
             self._values.clear()
+            self._spelled.clear()
 
     def __enter__(self) -> Self:
         """Return the vault itself."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputError
+from guardsdk.text.json_strings import spellings, within
 from guardsdk.text.redact import apart
-from guardsdk.vault import name_of
+from guardsdk.vault import Vault, name_of
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
@@ -45,43 +46,76 @@ def edits_of(policy: Policy, verdict: Verdict, text: str, markers: Markers) -> l
             merged[-1] = (begin, max(stop, end), name, style if chosen == "marker" else chosen)
         else:
             merged.append((start, end, label, style))
-    return [(start, end, _written(style, label, text[start:end], markers)) for start, end, label, style in merged]
+    spelled: set[int] = set()
+    if isinstance(markers, Vault):  # what is not put back needs no more than a number
+        escaped = [start for start, end, _, _ in merged if "\\" in text[start:end]]
+        spelled.update(escaped[: within(text, escaped)])
+    return [
+        (start, end, _written(style, label, text[start:end], markers, spelled=start in spelled))
+        for start, end, label, style in merged
+    ]
 
 
-def _written(style: RedactWith, label: str, value: str, markers: Markers) -> str:
+def _written(style: RedactWith, label: str, value: str, markers: Markers, *, spelled: bool) -> str:
     if style == "mask":
         return "*" * len(value)
-    return f"[{name_of(label)}]" if style == "label" else markers.marker(label, value)
+    if style == "label":
+        return f"[{name_of(label)}]"
+    return markers.taken(label, value, spelled=spelled) if isinstance(markers, Vault) else markers.marker(label, value)
 
 
 class Changes:
     """What to change in the strings of a prompt or response, found out from its texts.
 
     A string that is one of the texts is changed as its verdict says. In any other, which may hold a text in part or in
-    another form, the same values are changed wherever they stand.
+    another form, the same values are changed wherever they stand, also as JSON spells them or is read.
     """
 
     def __init__(self) -> None:
         """Change nothing."""
         self._texts: dict[str, list[Edit]] = {}
         self._values: dict[str, str] = {}
+        self._spelled: dict[str, str] = {}
+        """Other ways to write the values."""
+        self._lengths: defaultdict[str, set[int]] = defaultdict(set)
+        """How long what begins with these characters may be: time does not grow with the number of values."""
 
     def add(self, text: str, edits: Iterable[Edit]) -> None:
         """Make ``edits`` in ``text``, beside those that were found for the same text in another place."""
         self._texts[text] = apart([*self._texts.get(text, ()), *edits], len(text))
         for start, end, written in self._texts[text]:
-            if end - start >= _SHORTEST_VALUE:
-                self._values.setdefault(text[start:end], written)
+            self.value(text[start:end], written)
+
+    def value(self, value: str, written: str) -> None:
+        """Write ``written`` for ``value`` wherever it stands, unless it is too short to be looked for."""
+        if len(value) < _SHORTEST_VALUE:
+            return
+        self._values.setdefault(value, written)
+        forms = [form for form in spellings(value) if len(form) >= _SHORTEST_VALUE]
+        for form in forms:
+            self._spelled.setdefault(form, written)
+        for form in (value, *forms):
+            self._lengths[form[:_SHORTEST_VALUE]].add(len(form))
 
     def __bool__(self) -> bool:
         """Return whether there is anything to change."""
-        return any(self._texts.values())
+        return bool(self._values) or any(self._texts.values())
 
     def __call__(self, string: str) -> list[Edit]:
         """Return the changes to make in ``string``."""
         if string in self._texts:
             return self._texts[string]
-        if not self._values:
-            return []
-        pattern = re.compile("|".join(map(re.escape, sorted(self._values, key=len, reverse=True))))
-        return [(at.start(), at.end(), self._values[at.group()]) for at in pattern.finditer(string)]
+        found: list[Edit] = []
+        at = 0
+        last = len(string) - _SHORTEST_VALUE if self._values else -1
+        while at <= last:
+            lengths = self._lengths.get(string[at : at + _SHORTEST_VALUE], ())
+            for length in sorted(lengths, reverse=True):
+                value = string[at : at + length]
+                written = self._values.get(value, self._spelled.get(value))
+                if written is not None and at + length <= len(string):
+                    found.append((at, at + length, written))
+                    at += length - 1
+                    break
+            at += 1
+        return found

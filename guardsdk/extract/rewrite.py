@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
 from types import ModuleType
 from typing import Any
 
+from guardsdk.extract.parsed import parsed_again
 from guardsdk.extract.shapes import fields_of
 from guardsdk.text.redact import Edit, redact
 
@@ -23,8 +23,6 @@ _WORDLESS = (int, float, bytes, type, ModuleType, Enum)
 """What is looked into by nobody: a member of an enumeration is the same object for all."""
 _METADATA = ("response_metadata", "generation_info")
 """Where LangChain puts what the provider said beside the words."""
-_PARSED = {"parsed": ("content", "text"), "parsed_arguments": ("arguments",)}
-"""What OpenAI's package makes of JSON beside it, and where that stands."""
 
 
 def rewrite(value: object, find: Find) -> Any:  # noqa: ANN401  of the type of the value
@@ -76,7 +74,7 @@ class _Rewriting:
         if all(new is old for _, old, new in found):
             return {}
         changed = {name: silent for name, old, new in found if (silent := _silent(name, new)) is not old}
-        return changed | _parsed_again(fields, changed)
+        return changed | parsed_again(fields, changed)
 
     def _object(self, value: object, depth: int) -> object:
         changed = self._changed(fields_of(value), depth)
@@ -101,20 +99,3 @@ def _silent(name: object, value: object) -> object:
     if name in _METADATA and isinstance(value, Mapping) and "logprobs" in value:
         return {key: one for key, one in value.items() if key != "logprobs"}
     return value
-
-
-def _parsed_again(fields: Mapping[Any, Any], changed: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return what JSON was parsed into beside it, parsed anew where the JSON was changed; none where it does not parse.
-
-    JSON spells values in its own way: one that was found there may not be found in what was made of it.
-    """
-    found: dict[Any, Any] = {}
-    for name, sources in _PARSED.items():
-        written = next((changed[one] for one in sources if isinstance(changed.get(one), str)), None)
-        if written is None or fields.get(name) is None:
-            continue
-        found[name] = None
-        with suppress(Exception):  # a value that was cut out may not be one that the model takes
-            parse = getattr(type(fields[name]), "model_validate_json", json.loads)
-            found[name] = parse(written)
-    return found

@@ -1,0 +1,47 @@
+"""Values in strings of JSON: how they are spelled there, and where such strings are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardsdk.text.json_strings import spell, spellings, within
+
+
+@given(value=st.text(min_size=1))
+def test_a_spelling_is_read_as_the_value(value: str) -> None:
+    assert json.loads(f'"{spell(value)}"') == value
+    for form in (spell(value), json.dumps(value)[1:-1]):
+        assert form == value or value in spellings(form)
+        assert form == value or form in spellings(value)
+
+
+def test_what_is_no_string_of_json_is_only_escaped() -> None:
+    assert spellings("plain") == []
+    assert spellings("C:\\Users") == ["C:\\\\Users"]
+    assert spellings("é\n") == ["é\\n", "\\u00e9\\n"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"a": "@"}', 1),
+        ('{"a": "@", "b": ["@", "@"]}', 3),
+        (' [{"a": "\\"@', 1),
+        ('{"@": 1}', 1),
+        ('{"a": "@"} and "@', 1),  # of the rest no JSON is made
+        ('{"a": "x\n@"}', 0),
+        ('{"a": @, "b": "@"}', 0),
+        ('[1] says "@"', 0),
+        ("[@]", 0),
+        ("{name}: @", 0),
+        ('"@"', 0),
+        ("say @", 0),
+        ("[" * 200_000 + '"@', 0),
+    ],
+)
+def test_only_places_in_strings_of_json_count(text: str, found: int) -> None:
+    assert within(text, [at for at, sign in enumerate(text) if sign == "@"]) == found
