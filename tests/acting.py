@@ -31,6 +31,7 @@ PATTERNS = {
     "stubborn": r"sk-\d+(?!.*RULE)",
     "word": r"\bplan\b",
     "split": r"plan\s*bombs",
+    "lines": r"BEGIN.*?END",
     "nothing": r"(?!)",
 }
 

@@ -182,7 +182,7 @@ class Call:
             markers=markers,
             pace=Pace(),
             extract=self._plan.extract_response,
-            restore=self.vault.found if len(self.vault) else None,
+            vault=self.vault if len(self.vault) else None,
         )
 
         def judge(texts: Sequence[str]) -> list[Verdict]:
@@ -218,7 +218,7 @@ class Call:
         return Response(self._plan.checker, value, self._plan.extract_response, self._prompt.around, self._actor)
 
     def _restored(self, value: Any) -> Any:  # noqa: ANN401  of the type of the value
-        return rewrite(value, self.vault.found) if len(self.vault) else value
+        return rewrite(value, self.vault.values) if len(self.vault) else value
 
     def _handling(self, markers: Markers | None = None) -> Handling:
         return Handling(self._policy, self._plan.means, self._actor, markers)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.calling.handling import held_back, weight
 from guardsdk.calling.redaction import edits_of
-from guardsdk.errors import InputError, InputTypeError
-from guardsdk.extract.chunks import read, still, with_texts
+from guardsdk.errors import InputTypeError
+from guardsdk.extract.chunks import read, still
 from guardsdk.streaming.channel import Channel, Window
 from guardsdk.streaming.combined import Seen, combined
 from guardsdk.streaming.texts import Part, Texts
 from guardsdk.streaming.together import TogetherChannel
+from guardsdk.streaming.writing import Writing
 from guardsdk.text.redact import apart, redact
 from guardsdk.vault import Markers
 from guardsdk.verdict import Action
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from guardsdk.streaming.channel import Span
     from guardsdk.text.redact import Edit
     from guardsdk.text.segments import Pace
+    from guardsdk.vault import Vault
     from guardsdk.verdict import Finding, Verdict
 
 Pair = tuple[Window, "Verdict"]
@@ -68,8 +70,8 @@ class Rules:
     whole: bool = True
     """Whether a text longer than its last window is checked once more as a whole when it has ended."""
     extract: Callable[[Any], object] | None = None
-    restore: Callable[[str], Sequence[Edit]] | None = None
-    """What to write for markers of the prompt's values."""
+    vault: Vault | None = None
+    """The values of the prompt, to be put back in."""
 
 
 class Held:
@@ -79,6 +81,7 @@ class Held:
         """Hold nothing yet."""
         self._rules = rules
         self._texts = Texts(rules.pace)
+        self._writing = Writing(rules.extract, rules.vault)
         self._queue: deque[_Entry] = deque()
         self._returned: _Entry | None = None
         self._seen: list[Seen] = []
@@ -233,8 +236,7 @@ class Held:
             if any(channel.is_late(span, window) for span in spans):
                 return None
             cuts.append((finding, [(max(start, settled), end) for start, end in spans if end > settled]))
-        markers = [] if self._rules.restore is None else self._rules.restore(window.text)
-        values = [(a + window.start, b + window.start, text) for a, b, text in markers if a + window.start >= settled]
+        values = [edit for edit in self._restored(window) if edit[0] >= settled]
         point = channel.point(window, [*(one for _, spans in cuts for one in spans), *((a, b) for a, b, _ in values)])
         clipped = tuple(
             finding.model_copy(update={"spans": tuple((a - window.start, b - window.start) for a, b in kept)})
@@ -242,17 +244,24 @@ class Held:
             if (kept := [span for span in spans if span[0] < point])
         )
         edits = edits_of(policy, verdict.model_copy(update={"findings": clipped}), window.text, self._rules.markers)
+        self._writing.cut(window.text, edits)
         cut = [(start + window.start, end + window.start, text) for start, end, text in edits]
         return point, [*cut, *(edit for edit in values if edit[0] < point)]
 
+    def _restored(self, window: Window) -> list[Edit]:
+        """Return where markers of the prompt's values stand in a window, and what to write for them."""
+        if (vault := self._rules.vault) is None or not (found := vault.found(window.text)):
+            return []
+        placed = [(start + window.start, end + window.start, value) for start, end, value in found]
+        return vault.fitted(window.channel.text, placed)
+
     def _spoken_edits(self, window: Window, verdict: Verdict) -> tuple[int, list[Edit]] | None:
         """As ``_edits`` for the arguments of a tool call, whose values are looked for in how they are written."""
-        written, edits = (
-            window.channel.text,
-            [] if self._rules.restore is None else list(self._rules.restore(window.channel.text)),
-        )
+        written, edits = window.channel.text, self._restored(Window(window.channel, 0, 0, window.channel.text))
         if not verdict.allowed:
-            for start, end, instead in edits_of(self._rules.policy, verdict, window.text, self._rules.markers):
+            cuts = edits_of(self._rules.policy, verdict, window.text, self._rules.markers)
+            self._writing.cut(window.text, cuts)
+            for start, end, instead in cuts:
                 places = [at.start() for at in re.finditer(re.escape(window.text[start:end]), written)]
                 if not places:
                     return None
@@ -294,19 +303,4 @@ class Held:
         return None if self._returned is None else self._written(self._returned)
 
     def _written(self, entry: _Entry) -> Any:  # noqa: ANN401  of the type of the chunk
-        if not any(part.changed for part in entry.parts):
-            self._require_unchanged(entry)
-            return entry.chunk
-        return with_texts(entry.chunk, [part.written for part in entry.parts], self._rules.extract)
-
-    def _require_unchanged(self, entry: _Entry) -> None:
-        """Raise ``InputError`` where a chunk says something else by now: a source may have one object for all of them.
-
-        What an extractor of the host's makes of it is not asked for twice.
-        """
-        if isinstance(entry.chunk, str) or self._rules.extract is not None:
-            return
-        now = read(entry.chunk, None, data=entry is self._returned)
-        if [piece.text for piece in now.pieces] != [part.text for part in entry.parts]:
-            msg = "a chunk was changed after it was given to the stream; give each chunk an object of its own"
-            raise InputError(msg)
+        return self._writing.chunk(entry.chunk, entry.parts, data=entry is self._returned)

@@ -207,10 +207,10 @@ def test_chunks_of_ones_own_are_read_by_the_extractor(patterns: PatternGuard) ->
 
 
 def test_a_chunk_nobody_can_change_ends_the_stream(patterns: PatternGuard) -> None:
-    chunks = [SimpleNamespace(said=text) for text in WORDS]
+    chunks = [SimpleNamespace(said=text.encode()) for text in WORDS]
     out: list[Any] = []
     with pytest.raises(InputTypeError, match="SimpleNamespace cannot be copied with other words"):
-        out.extend(patterns.stream(chunks, extract_response=lambda chunk: chunk.said))
+        out.extend(patterns.stream(chunks, extract_response=lambda chunk: chunk.said.decode()))
     assert out == chunks[:1]
 
 
