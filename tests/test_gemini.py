@@ -172,7 +172,7 @@ def test_other_words_take_the_place_of_those_in_an_answer_and_what_repeats_them_
     for one in (given, sent(given)):
         (piece,) = pieces_of(one, None)
         assert piece.text == "It is 4711."
-        streamed = with_texts(one, ["It is [gone]."], None)
+        streamed = with_texts(one, ["It is [gone]."], None, lambda _: [], repeats=True, data=False)
         whole = rewrite(one, lambda text: [(at, at + 4, "[gone]")] if (at := text.find("4711")) >= 0 else [])
         for changed in (streamed, whole):
             left = json.dumps(changed if isinstance(changed, dict) else sent(changed))
