@@ -122,6 +122,23 @@ def test_a_text_without_a_value_scores_nothing_and_one_of_a_megabyte_is_read_who
     assert found.spans(label)[0][0] > len(text) - len(example) - 1
 
 
+@pytest.mark.parametrize(
+    ("label", "text", "values"),
+    [
+        ("personal_data", "To dana.meyer@harbourmail.net.\nThanks", ["dana.meyer@harbourmail.net"]),
+        ("personal_data", "it was _dana.meyer@harbourmail.net_...", ["dana.meyer@harbourmail.net"]),
+        ("personal_data", "to dana.meyer@harbourmail.net--the new one", ["dana.meyer@harbourmail.net"]),
+        ("personal_data", "{'mail': 'o'neil@harbourmail.net'}", ["o'neil@harbourmail.net"]),
+        ("personal_data", "Mail müller@firmahaus.de", ["müller@firmahaus.de"]),
+        ("personal_data", "联系dana.meyer@harbourmail.net谢谢", ["dana.meyer@harbourmail.net"]),
+        ("personal_data", "4971675727835478 5322489148745081", ["4971675727835478", "5322489148745081"]),
+        ("personal_data", "4971 6757 2783 5478 5322 4891 4874 5081", ["4971 6757 2783 5478", "5322 4891 4874 5081"]),
+    ],
+)
+def test_a_value_ends_where_the_words_around_it_begin(label: str, text: str, values: list[str]) -> None:
+    assert [text[match.start : match.end] for match in patterns(label).find(text)] == values
+
+
 def test_every_value_of_a_text_is_marked() -> None:
     text = f"one {TOKENS[1]} and two {TOKENS[0]}, once more {TOKENS[1]}"
     (reading,) = PatternScreen("secret").read([text], Stage.OUTPUT, [NOWHERE])
