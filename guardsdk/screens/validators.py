@@ -23,6 +23,10 @@ _RESERVED_NAMES: Final = ("example.com", "example.net", "example.org")
 _FILE_ENDINGS: Final = frozenset({"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "py", "md"})
 _PUBLIC_RESOLVERS: Final = frozenset({"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9"})
 _FEWEST_BITS: Final = 3.0
+_KEY_ROW: Final = re.compile("[A-Za-z0-9+/]{40}")
+"""What a line of a private key has at least: words and paths hardly have as many such characters in a row."""
+_FEWEST_KEY_BITS: Final = 4.2
+"""Per character of such a row."""
 _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
 _FEWEST_CHARACTERS: Final = 6
@@ -81,6 +85,11 @@ def basic_credentials(value: str) -> bool:
     data = decoded(value) or b""
     user, colon, password = data.partition(b":")
     return bool(user and colon and password) and all(byte in _PRINTABLE for byte in data)
+
+
+def key_block(value: str) -> bool:
+    """Whether the block of a private key (RFC 7468) has a row of key in it, and not only words about one."""
+    return any(bits_per_character(row) > _FEWEST_KEY_BITS for row in _KEY_ROW.findall(value))
 
 
 def discord(value: str) -> bool:
@@ -145,6 +154,7 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     "in_aadhaar": national.in_aadhaar,
     "it_cf": national.it_cf,
     "jwt": jwt,
+    "key_block": key_block,
     "mac": mac,
     "mail": mail,
     "nl_bsn": national.nl_bsn,
