@@ -120,6 +120,7 @@ def test_a_text_without_a_value_scores_nothing_and_one_of_a_megabyte_is_read_who
     assert found.spans(label)[0][0] > len(text) - len(example) - 1
 
 
+RANDOM = "q7Rm2Kd9Zt4Lw8Xb5Nc3Vh6Jp1"
 KEY_BEGUN = next(pattern for pattern in patterns("secret").patterns if pattern.name == "private-key").examples()[0][2]
 
 
@@ -128,6 +129,14 @@ KEY_BEGUN = next(pattern for pattern in patterns("secret").patterns if pattern.n
     [
         ("secret", f"{KEY_BEGUN}(truncated)\n\nThe rest of the answer follows here.", [KEY_BEGUN.rstrip()]),
         ("secret", f"```\n{KEY_BEGUN}```\nThe rest of the answer follows here.", [KEY_BEGUN.rstrip()]),
+        ("secret", "**Password**: `Maple#Quay77`, and", ["Maple#Quay77"]),
+        ("secret", "Password: **Maple#Quay77**", ["Maple#Quay77"]),
+        ("secret", "password: Maple#Quay77...", ["Maple#Quay77"]),
+        ("secret", "password: Ma`ple**7.Quay77*", ["Ma`ple**7.Quay77*"]),
+        ("secret", f"**API key:** `{RANDOM}`.", [RANDOM]),
+        ("secret", f"API key:\n```\n{RANDOM}\n```", [RANDOM]),
+        ("secret", f"<api_key>{RANDOM}</api_key>", [RANDOM]),
+        ("secret", f"Authorization: Bearer {RANDOM}...", [RANDOM]),
         ("personal_data", "To dana.meyer@harbourmail.net.\nThanks", ["dana.meyer@harbourmail.net"]),
         ("personal_data", "it was _dana.meyer@harbourmail.net_...", ["dana.meyer@harbourmail.net"]),
         ("personal_data", "to dana.meyer@harbourmail.net--the new one", ["dana.meyer@harbourmail.net"]),
