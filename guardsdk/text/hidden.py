@@ -13,9 +13,18 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
 
-_ZERO = "\u200b-\u200f\u2060-\u2064\u034f\u115f\u1160\u180e\u3164\ufeff\uffa0"
+_NEAR = (
+    "\u200b-\u200f\u2060-\u2065\u206a-\u206f\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufeff\uffa0\ufff0-\ufffb"
+    "\ufdd0-\ufdef\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+)
+"""With selectors, tags and the like: Default_Ignorable_Code_Point of Unicode 16, anchors of annotations, noncharacters.
+
+Khmer and Mongolian write some of them, never many in a row and never in Latin words. Noncharacters beyond the first
+65,536 are left out: their sixteen ranges would make every search several times slower.
+"""
+_ZERO = f"{_NEAR}\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"
 _SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
-INVISIBLE: Final = f"{_ZERO}{_SELECTORS}\u00ad\u061c\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f"
+INVISIBLE: Final = f"{_NEAR}\ufe00-\ufe0f\u00ad\u061c\u202a-\u202e\u2066-\u2069\U000e0000-\U000e0fff"
 """Characters without a shape of their own, as the inside of a regular expression's class."""
 _LONGEST_ZERO_RUN = 7
 """Invisible characters in a row that ordinary text may hold; eight of two kinds are a byte."""
