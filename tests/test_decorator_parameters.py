@@ -93,6 +93,41 @@ def test_a_default_prompt_is_screened_too() -> None:
     assert guard.texts(Stage.INPUT) == ["Tell a joke."]
 
 
+def test_a_prompt_that_was_not_given_has_nothing_to_screen() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard, prompt=("question", "history"))
+    def chat(question: str, history: list[str] | None = None) -> str:
+        return f"{question} {history}"
+
+    assert chat("hello") == "hello None"
+    assert chat("hello", ["hi", "ho"]) == "hello ['hi', 'ho']"
+    assert guard.texts(Stage.INPUT) == ["hello", "hello", "hi", "ho", "hello\nhi\nho"]
+    assert [one.context for one in guard.seen if one.stage is Stage.OUTPUT] == ["hello", "ho"]
+
+
+def test_where_no_prompt_was_given_at_all_an_empty_one_is_screened() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard, system="system")
+    def ask(prompt: str | None = None, system: str = "Be kind.") -> str:
+        return f"{prompt} {system}"
+
+    assert ask() == "None Be kind."
+    assert guard.texts(Stage.INPUT) == [""]
+
+
+def test_an_extractor_says_what_a_prompt_is_that_was_not_given() -> None:
+    guard = StageGuard()
+
+    @guarded(guard=guard, output=False, extract_prompt=lambda prompt: prompt or "Tell a joke.")
+    def ask(prompt: str | None = None) -> str | None:
+        return prompt
+
+    assert ask() is None
+    assert guard.texts(Stage.INPUT) == ["Tell a joke."]
+
+
 def test_parameters_can_be_named_one_or_several() -> None:
     guard = StageGuard()
 

@@ -12,7 +12,7 @@ from guardsdk.calling.handling import Handling, Instead, Judged, leading
 from guardsdk.calling.revising import with_turn
 from guardsdk.calling.steps import Invoke, ask, work
 from guardsdk.errors import InputError, InputTypeError
-from guardsdk.extract import ResponseText, context_of, system_of, system_passages
+from guardsdk.extract import Passage, ResponseText, context_of, system_of, system_passages
 from guardsdk.extract.rewrite import rewrite
 from guardsdk.extract.shapes import field
 from guardsdk.policy.actions import Revise
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from guardsdk.calling.checking import Checker
     from guardsdk.calling.steps import Steps
     from guardsdk.calling.wrapping import Plan
-    from guardsdk.extract import Passage
     from guardsdk.extract.rewrite import Find
     from guardsdk.policy.model import Policy
     from guardsdk.verdict import Verdict
@@ -51,8 +50,8 @@ class Prompt:
     context: str | None = None
 
     def judge(self) -> Judged:
-        """Check every passage at its stage."""
-        return self.checker.judge([*self.system, *self.passages], self.actor)
+        """Check every passage at its stage; an empty one where no prompt was given."""
+        return self.checker.judge([*self.system, *(self.passages or [Passage("")])], self.actor)
 
     @property
     def around(self) -> Surroundings:

@@ -81,7 +81,12 @@ class Checker:
         return self._extract_prompt is not None
 
     def passages(self, prompt: object) -> list[Passage]:
-        """Return what has to be screened of ``prompt``; ``InputTypeError`` where that cannot be told."""
+        """Return what has to be screened of ``prompt``; ``InputTypeError`` where that cannot be told.
+
+        Of an argument that was not given, ``None``, that is nothing, or what an extractor of the host's makes of it.
+        """
+        if prompt is None and not self.extracts:
+            return []
         return prompt_passages(prompt, self._extract_prompt)
 
     def judge(self, passages: Sequence[Passage], actor: str | None = None) -> Judged:
