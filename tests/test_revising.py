@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import SimpleNamespace as Thing
 from typing import Any
 
 import pytest
+from google.genai import types
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.prompt_values import ChatPromptValue
 
@@ -16,6 +19,20 @@ class Turn:
     def __init__(self, role: str, content: str) -> None:
         self.role = role
         self.content = content
+
+
+@dataclass(frozen=True)
+class Frozen:
+    role: str
+    content: str
+
+
+class Unwritable:
+    role = "user"
+
+    @property
+    def content(self) -> str:
+        return "hello"
 
 
 USER = {"role": "user", "content": "hello"}
@@ -45,6 +62,34 @@ CASES = {
     "pairs": (
         [("system", "Be kind."), ("human", "hello")],
         [("system", "Be kind."), ("human", "hello"), ("human", "Again.")],
+    ),
+    "contents of Google's": (
+        [{"role": "user", "parts": [{"text": "hello"}]}, {"role": "model", "parts": [{"text": "hi"}]}],
+        [
+            {"role": "user", "parts": [{"text": "hello"}]},
+            {"role": "model", "parts": [{"text": "hi"}]},
+            {"role": "user", "parts": [{"text": "Again."}]},
+        ],
+    ),
+    "objects of Google's": (
+        [types.Content(role="user", parts=[types.Part(text="hello")])],
+        [
+            types.Content(role="user", parts=[types.Part(text="hello")]),
+            types.Content(role="user", parts=[types.Part(text="Again.")]),
+        ],
+    ),
+    "a content without a role": (
+        [types.Content(parts=[types.Part(text="hello")])],
+        [
+            types.Content(parts=[types.Part(text="hello")]),
+            types.Content(role="user", parts=[types.Part(text="Again.")]),
+        ],
+    ),
+    "parts of Google's": ([{"text": "hello"}], [{"text": "hello"}, {"text": "Again."}]),
+    "part objects of Google's": ([types.Part(text="hello")], [types.Part(text="hello"), types.Part(text="Again.")]),
+    "dataclasses that cannot be changed": (
+        [Frozen("user", "hello")],
+        [Frozen("user", "hello"), Frozen("user", "Again.")],
     ),
     "only a system message": (
         [{"role": "system", "content": "Be kind."}],
@@ -81,6 +126,18 @@ def test_other_objects_are_copied() -> None:
     ]
 
 
-@pytest.mark.parametrize("prompt", [None, 7, {"ask": "hello"}, [], [Turn("assistant", "hi")], object()])
+UNKNOWN = [
+    None,
+    7,
+    {"ask": "hello"},
+    [],
+    [Turn("assistant", "hi")],
+    [Unwritable()],
+    [Thing(role="user", text="hello")],
+    object(),
+]
+
+
+@pytest.mark.parametrize("prompt", UNKNOWN)
 def test_what_nobody_knows_the_shape_of_gets_none(prompt: object) -> None:
     assert with_turn(prompt, "Again.") is None

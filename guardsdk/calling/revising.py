@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import is_dataclass, replace
 from typing import Any
 
+from guardsdk.extract import gemini
 from guardsdk.extract.shapes import PAIR, role_of
 
 _USERS = ("user", "human")
@@ -14,8 +17,9 @@ _USERS = ("user", "human")
 def with_turn(prompt: object, message: str) -> object:
     """Return ``prompt`` with ``message`` as the user's last turn; none where its shape is not known.
 
-    A string gets it as a last paragraph; a list of strings, messages or ``(role, text)`` pairs as one more of its kind;
-    a LangChain prompt value in its list of messages. ``prompt`` itself stays as it was.
+    A string gets it as a last paragraph; a list of strings, messages, ``(role, text)`` pairs, or contents or parts of
+    Google's package as one more of its kind; a LangChain prompt value in its list of messages. ``prompt`` itself stays
+    as it was.
     """
     if isinstance(prompt, str):
         return f"{prompt}\n\n{message}"
@@ -39,6 +43,8 @@ def _turn(turns: Sequence[object], message: str) -> object:
         return message
     if isinstance(like, tuple) and len(like) == PAIR:
         return (like[0] if theirs else "user", message)
+    if gemini.is_content(like) or gemini.is_part(like):
+        return _googles_like(like, message)
     if isinstance(like, Mapping):
         said = {name: like[name] for name in ("role", "type") if name in like} if theirs else {"role": "user"}
         return {**said, "content": _content_like(like.get("content"), message)}
@@ -58,10 +64,27 @@ def _content_like(content: object, message: str) -> object:
     return message
 
 
+def _googles_like(turn: object, message: str) -> object:
+    """Return a content or a part of Google's, as ``turn`` is one and of its type; none where that cannot be made."""
+    part = {"text": message}
+    said = {"role": "user", "parts": [part]} if gemini.is_content(turn) else part
+    if isinstance(turn, Mapping):
+        return said
+    make = getattr(type(turn), "model_validate", None)
+    return make(said) if callable(make) else None
+
+
 def _object_like(turn: Any, message: str) -> object:  # noqa: ANN401  a message of any library
-    if callable(copied := getattr(turn, "model_copy", None)):
-        fresh = {"content": message} | ({"id": None} if hasattr(turn, "id") else {})
-        return copied(update=fresh)
-    another = copy.copy(turn)
-    another.content = message
-    return another
+    """Return a copy of a message that says ``message``; none where it has no content, or refuses to be copied."""
+    if not hasattr(turn, "content"):
+        return None
+    with suppress(Exception):  # an object of somebody else's may refuse in any way
+        if callable(copied := getattr(turn, "model_copy", None)):
+            fresh = {"content": message} | ({"id": None} if hasattr(turn, "id") else {})
+            return copied(update=fresh)
+        if is_dataclass(turn):
+            return replace(turn, content=message)
+        another = copy.copy(turn)
+        another.content = message
+        return another
+    return None
