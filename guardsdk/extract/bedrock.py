@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from guardsdk.extract.pieces import Inside, Piece
+from guardsdk.extract.pieces import BESIDE, Inside, Piece, aside
 from guardsdk.extract.shapes import field, is_list, kind_of, string, unreadable
-from guardsdk.extract.words import beside, leaves
+from guardsdk.extract.words import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -140,7 +140,7 @@ def told(value: object) -> Sequence[Piece | Inside] | None:
     message = field(field(value, "output"), "message")
     if isinstance(message, Mapping) and field(message, "role") == "assistant" and is_list(field(message, "content")):
         given = [_as_given(part) for part in _translated(field(message, "content"))]
-        return [Inside({**message, "content": given}, whole=False), *_aside(value, "output", *_ABOUT)]
+        return [Inside({**message, "content": given}, whole=False), *aside((0,), value, "output", *_ABOUT)]
     return _event(*next(iter(value.items()))) if len(value) == 1 else None
 
 
@@ -148,9 +148,9 @@ def _event(name: object, event: object) -> Sequence[Piece] | None:
     if not isinstance(event, Mapping):
         return None
     if event.keys() <= _EVENTS.get(str(name), frozenset()):
-        return list(_delta(event) if name == "contentBlockDelta" else _aside(event, *_ABOUT))
+        return list(_delta(event) if name == "contentBlockDelta" else aside((0,), event, *_ABOUT))
     if str(name).endswith("Exception") and event.keys() <= _ERROR:
-        return [Piece((0, "beside"), "\n".join(leaves(event)), None, "")]
+        return [Piece((0, BESIDE), "\n".join(leaves(event)), None, "")]
     return None
 
 
@@ -172,8 +172,3 @@ def _delta(event: object) -> Iterator[Piece]:
         yield Piece((0, "thinking"), text, thought, "text")
     if (given := delta.get("toolResult")) is not None:
         yield Piece((0, "result", index), "\n".join(leaves(given)), None, "")
-
-
-def _aside(value: object, *read: str) -> Iterator[Piece]:
-    if words := beside(value, *read):
-        yield Piece((0, "beside"), words, None, "")

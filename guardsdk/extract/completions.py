@@ -13,9 +13,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from guardsdk.extract.pieces import Inside, Piece
+from guardsdk.extract.pieces import Inside, Piece, aside
 from guardsdk.extract.shapes import field, has, is_list, string, unreadable
-from guardsdk.extract.words import beside
 
 _OPTION: Final = "extract_response"
 _ARGUMENTS: Final = "tool_calls.function.arguments"
@@ -36,16 +35,19 @@ def told(event: object, kind: str) -> list[Piece | Inside] | None:
     if stem == _ARGUMENTS:
         names = ("arguments", "arguments_delta") if step == "delta" else ("arguments",)
         channel = (0, "call", field(event, "index"))
-        return [*_said(event, names, Piece(channel, "", event, "", arguments=True, call=True)), *_beside(event, *names)]
+        return [
+            *_said(event, names, Piece(channel, "", event, "", arguments=True, call=True)),
+            *aside((), event, *names),
+        ]
     if stem.removeprefix(_LOGPROBS) not in _TEXTS:
         return None
     name = stem.removeprefix(_LOGPROBS)
     piece = Piece((0, name), "", event, "")
     if stem != name:
         names = ("snapshot", name) if step == "delta" else (name,)
-        return [*_said(event, names, replace(piece, tokens=True)), *_beside(event, *names)]
+        return [*_said(event, names, replace(piece, tokens=True)), *aside((), event, *names)]
     names = ("snapshot", "delta") if step == "delta" else (name,)
-    return [*_said(event, names, piece), *_beside(event, *names)]
+    return [*_said(event, names, piece), *aside((), event, *names)]
 
 
 def _chunk(event: object) -> list[Piece | Inside]:
@@ -53,7 +55,7 @@ def _chunk(event: object) -> list[Piece | Inside]:
     for one in (chunk, snapshot):
         if not has(one, "choices"):
             raise unreadable(event, _OPTION)
-    return [Inside(chunk, whole=False), Inside(snapshot), *_beside(event, "chunk", "snapshot")]
+    return [Inside(chunk, whole=False), Inside(snapshot), *aside((), event, "chunk", "snapshot")]
 
 
 def _said(event: object, names: tuple[str, ...], like: Piece) -> list[Piece]:
@@ -78,8 +80,3 @@ def _tokens(event: object, name: str) -> str:
     if not is_list(tokens):
         raise unreadable(event, _OPTION)
     return "".join(string(token, "token", _OPTION) for token in tokens)
-
-
-def _beside(event: object, *read: str) -> list[Piece]:
-    words = beside(event, *read)
-    return [Piece(("beside",), words, None, "")] if words else []

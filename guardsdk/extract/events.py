@@ -11,15 +11,15 @@ An event that nobody knows passes where it holds no string but identifiers, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from guardsdk.extract import completions
-from guardsdk.extract.pieces import Channel, Inside, Piece
+from guardsdk.extract.pieces import Channel, Inside, Piece, aside
 from guardsdk.extract.shapes import field as get
 from guardsdk.extract.shapes import fields_of, has, is_list, kind_of, string, unreadable
-from guardsdk.extract.words import beside, leaves
+from guardsdk.extract.words import leaves
 
 _OPTION: Final = "extract_response"
 _RESPONSES: Final = "response."
@@ -157,7 +157,7 @@ def _shell_output(event: object, channel: Channel) -> list[Piece | Inside]:
 def _of_message(event: object) -> list[Piece | Inside]:
     message = get(event, "message")
     if message is None or isinstance(message, str):  # what an error says
-        return _beside(event)
+        return [*_beside(event)]
     return [Inside(message), *_beside(event, "message")]
 
 
@@ -208,9 +208,8 @@ def _followed(event: object, kind: str) -> list[Piece | Inside]:
     return [said, so_far, *_beside(event, name, "snapshot")]
 
 
-def _beside(event: object, *read: str) -> list[Piece | Inside]:
-    words = beside(event, *read)
-    return [Piece(("beside",), words, None, "")] if words else []
+def _beside(event: object, *read: str) -> Iterator[Piece]:
+    return aside((), event, *read)
 
 
 def _is_wordless(event: object) -> bool:
@@ -225,7 +224,7 @@ def _is_wordless(event: object) -> bool:
 
 
 def _sealed(event: object) -> list[Piece | Inside]:
-    return _beside(event, *_NO_WORDS)
+    return [*_beside(event, *_NO_WORDS)]
 
 
 _READERS: Final[dict[str, Callable[[object], list[Piece | Inside]]]] = {

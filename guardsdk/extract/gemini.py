@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.extract.data import refuse_files
-from guardsdk.extract.pieces import Channel, Inside, Piece
+from guardsdk.extract.pieces import Channel, Inside, Piece, aside
 from guardsdk.extract.shapes import UnreadableError, field, has, index_of, is_list
 from guardsdk.extract.words import beside, leaves
 from guardsdk.parts.given import text_of
@@ -121,7 +121,7 @@ def _part_of(part: object) -> dict[str, object]:
             return {"type": "tool_result", "content": [*shown, *({"type": "file"} for _ in _own(given, "parts") or ())]}
     called = [_arguments(call) for name in _CALLS if (call := _own(part, name)) is not None]
     run = [field(_own(part, name), inside) for name, inside in _RUN.items()]
-    said = [field(part, "text"), *called, *run, _beside(part, *_READ)]
+    said = [field(part, "text"), *called, *run, beside(part, *_both(*_READ, *_REPEATED))]
     return {"type": "text", "text": "\n".join(text for text in said if text)}
 
 
@@ -213,10 +213,5 @@ def _arguments(call: object) -> str:
     return "\n".join(leaves([_own(call, "args"), _own(call, "partial_args")]))
 
 
-def _beside(value: object, *read: str) -> str:
-    return beside(value, *_both(*read, *_REPEATED))
-
-
 def _aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:
-    if words := _beside(value, *read):
-        yield Piece((*channel, "beside"), words, None, "")
+    return aside(channel, value, *_both(*read, *_REPEATED))

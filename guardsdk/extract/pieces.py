@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.extract.words import spoken
+from guardsdk.extract.words import is_code, spoken, strings_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 Channel = tuple[object, ...]
 """Where a text belongs in a response: pieces of one channel are parts of one text."""
+BESIDE = "beside"
+"""In a channel: what follows leads to a string in fields that nobody knows."""
 _LEADING = ("reasoning", "thinking", "result", "search")
 
 
 def is_answer(channel: Channel) -> bool:
     """Whether this is what a model says to whom it answers."""
-    return channel[-1:] == ("content",) and not leads(channel)
+    return channel[-1:] == ("content",) and not leads(channel) and BESIDE not in channel
 
 
 def leads(channel: Channel) -> bool:
@@ -46,6 +48,8 @@ class Piece:
     """What stands between it and the place before."""
     tail: bool = False
     """Whether it is the end of the piece before it in the same chunk, said once more."""
+    loose: bool = False
+    """Whether it is from a field that nobody knows: it is no words as long as its text looks like an identifier."""
     tokens: bool = False
     """Whether it is told as a list of tokens, which goes where it cannot stay as it is."""
 
@@ -60,6 +64,26 @@ class Inside:
     path: Channel = ()
     whole: bool = True
     """Whether it is all that is known so far, as a whole response holds it, and does not follow on."""
+
+
+def aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:
+    """Yield the strings in the fields of ``value`` that are not ``read``, each of them a part of a text of its own.
+
+    In a stream a field may come word by word, as what is read does.
+    """
+    for where, text in strings_beside(value, *read):
+        yield Piece((*channel, BESIDE, *where), text, None, "", loose=True)
+
+
+def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
+    """Return the texts that ``channels`` make, in order; what stands beside a value is one text, a line each."""
+    texts: dict[object, list[str]] = {}
+    for channel, pieces in channels:
+        around = (BESIDE, channel[: channel.index(BESIDE)]) if BESIDE in channel else None
+        for words in words_of(pieces):
+            if not (pieces[0].loose and is_code(words)):
+                texts.setdefault(around or len(texts), []).append(words)
+    return ["\n".join(one) for one in texts.values()]
 
 
 def words_of(pieces: Sequence[Piece]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from guardsdk.extract.kinds import (
     SEARCH_PARTS,
     WORDLESS_PARTS,
 )
-from guardsdk.extract.pieces import Channel, Inside, Piece, words_of
+from guardsdk.extract.pieces import Channel, Inside, Piece, aside, texts_of, words_of
 from guardsdk.extract.results import GIVEN, SEARCHED, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
@@ -41,7 +41,7 @@ from guardsdk.extract.shapes import (
     unknown,
     unreadable,
 )
-from guardsdk.extract.words import beside, leaves
+from guardsdk.extract.words import is_code, leaves
 from guardsdk.parts.given import text_of
 
 if TYPE_CHECKING:
@@ -83,12 +83,13 @@ class ResponseText:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
         channels = self._channels()
         ordered = sorted(channels.items(), key=lambda item: item[0][0])  # arguments last, else as they came
-        texts = [words for _, pieces in ordered for words in words_of(pieces)]
+        texts = texts_of((channel, pieces) for (_, channel), pieces in ordered)
         return list(dict.fromkeys(text for text in texts if text)) or [""]
 
     def together(self) -> list[list[str]]:
         """Return what is to be read together too: the texts of a list in order, and what each tool is called with."""
-        return [[piece.text for piece in self.pieces if piece.text] if self.listed else [], self.called()]
+        said = [piece.text for piece in self.pieces if piece.text and not (piece.loose and is_code(piece.text))]
+        return [said if self.listed else [], self.called()]
 
     def called(self) -> list[str]:
         """Return what each tool is called with, in order and without repetitions."""
@@ -182,8 +183,7 @@ class ResponseText:
             self.pieces[start:] = [replace(piece, whole=True) for piece in self.pieces[start:]]
 
     def _beside(self, value: object, path: Channel, *read: str) -> None:
-        if text := beside(value, *read):
-            self._append(text, (*path, "beside"), None, "")
+        self.pieces += [replace(one, text=text_of(one.text, "a response")) for one in aside(path, value, *read)]
 
     def _choice(self, choice: object, path: Channel) -> None:
         self._beside(choice, path, "message", "delta", "text")

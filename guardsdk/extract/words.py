@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, Final
@@ -23,6 +23,22 @@ ONCE: Final = (Iterator, AsyncIterator, Awaitable)
 _CODE: Final = re.compile(r"\s*[!-~]*\s*")
 """A string without white space or a letter beyond ASCII: an identifier, an address, a digest."""
 
+_KEY: Final = " key"
+"""What leads to a key itself."""
+_CODES: Final = frozenset(
+    {
+        _KEY,
+        *("blockreason", "donereason", "finishreason", "nativefinishreason", "stopreason", "stopsequence"),
+        *("callid", "containerid", "eventid", "fileid", "id", "itemid", "messageid", "previousresponseid", "requestid"),
+        *("responseid", "toolcallid", "toolid", "toolname", "tooluseid"),
+        *("createdat", "createtime", "phase", "status", "timestamp"),
+        *("encryptedcontent", "fingerprint", "obfuscation", "signature", "systemfingerprint", "thoughtsignature"),
+        *("model", "modelid", "modelname", "modelprovider", "modelversion", "provider", "servicetier"),
+        *("chunkposition", "kind", "name", "object", "role", "type"),
+        *("uri", "url"),
+    }
+)
+"""Fields, by their names without underscores and capitals, in which providers give identifiers and the like."""
 _METADATA: Final = frozenset(
     {
         "additional_kwargs",  # read where its words are
@@ -172,34 +188,49 @@ def _inside(data: Any) -> Iterator[tuple[object, str | None]]:  # noqa: ANN401  
         yield item, None
 
 
+def is_code(text: str) -> bool:
+    """Whether ``text`` is an identifier, an address or a digest rather than words."""
+    return _CODE.fullmatch(text) is not None
+
+
 def beside(value: object, *read: str) -> str:
     """Return the words in the fields of a message or response that are not ``read`` by their names, a line each.
 
     A structure of the host's may look like a known one and say more: a quiz has ``choices``, and a ``question``.
     Identifiers, addresses and what libraries are known to say of their own work are left out.
     """
-    found: list[str] = []
-    for name, item in (value if type(value) is dict else fields_of(value)).items():
-        if item is None or isinstance(item, int | float) or name in read or name in _METADATA:
-            continue
-        if isinstance(name, str) and not name.startswith("_"):
-            texts = (item,) if isinstance(item, str) else _strings(item)
-            found += [text for text in texts if not _CODE.fullmatch(text)]
-    return "\n".join(found)
+    return "\n".join(text for _, text in strings_beside(value, *read) if not is_code(text))
 
 
-def _strings(value: object) -> Iterable[str]:
-    """Yield the strings in data, and in objects that are made to hold some, in order."""
-    stack, seen = [value], {}
+def strings_beside(value: object, *read: str) -> Iterator[tuple[tuple[object, ...], str]]:
+    """Yield the strings that ``beside`` looks at, in order, each with the names and places that lead to it.
+
+    What looks like an identifier is among them where it is no key, and in no field in which providers give some: in a
+    stream it may be a word of a text that comes word by word.
+    """
+    fields = value if type(value) is dict else fields_of(value)
+    own = [(name, item) for name, item in fields.items() if isinstance(name, str) and not name.startswith("_")]
+    stack: list[tuple[tuple[object, ...], object]] = [
+        ((name,), item) for name, item in reversed(own) if name not in read and name not in _METADATA
+    ]
+    seen: dict[int, object] = {}
     while stack:
-        item = stack.pop()
+        where, item = stack.pop()
         if isinstance(item, str):
-            yield item
+            if not (is_code(item) and _names_code(where)):
+                yield where, item
             continue
-        held = is_record(item)
-        if not (held or isinstance(item, Mapping | list | tuple | set | frozenset)) or id(item) in seen:
-            continue
-        seen[id(item)] = item
-        inside = fields_of(item) if held or isinstance(item, Mapping) else item
-        pairs = inside.items() if isinstance(inside, Mapping) else ((None, one) for one in inside)  # type: ignore[attr-defined]  # a collection
-        stack.extend(reversed([one for pair in pairs for one in pair if pair[0] not in _METADATA]))
+        named = is_record(item) or isinstance(item, Mapping)
+        if id(item) not in seen and (named or isinstance(item, list | tuple | set | frozenset)):
+            seen[id(item)] = item
+            inside = fields_of(item).items() if named else enumerate(item)  # type: ignore[arg-type]  # a collection
+            for name, one in reversed([pair for pair in inside if pair[0] not in _METADATA]):
+                stack.append(((*where, name), one))
+                if named:
+                    stack.append(((*where, name, _KEY), name))
+
+
+def _names_code(where: tuple[object, ...]) -> bool:
+    """Whether a string without white space is an identifier where the names ``where`` lead to."""
+    name = next((one for one in reversed(where) if isinstance(one, str)), "")
+    return name.replace("_", "").lower() in _CODES

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from guardsdk.extract.words import spoken
+from guardsdk.extract.words import is_code, spoken
 from guardsdk.text.segments import LONGEST_VALUE, Segmenter, left_of, release_point
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ Span = tuple[int, int]
 
 _KEPT = 4
 """How many times longer what a window keeps back may be than what goes out after it."""
+_RUN = re.compile(r"(\s)\s+|([!-~])[!-~]+")
 _START, _STOP = itemgetter(0), itemgetter(1)
 
 
@@ -70,6 +72,11 @@ class Channel:
         if not self.late:
             self._recent += piece
             self._ends.extend(self._segmenter.feed(piece))
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is no words as far as it is known."""
+        return False
 
     @property
     def text(self) -> str:
@@ -154,3 +161,26 @@ class Channel:
                 kept += [text[at - start : begun - start], instead]
             at = max(at, min(stop, end))
         return "".join([*kept, text[at - start : max(at, end) - start]])
+
+
+class LooseChannel(Channel):
+    """The text of a field that nobody knows. As long as it looks like an identifier it goes out unread."""
+
+    def __init__(self, pace: Pace) -> None:
+        """Begin empty."""
+        super().__init__(pace)
+        self._shape = ""
+
+    def feed(self, piece: str) -> None:
+        """Take in the next piece."""
+        super().feed(piece)
+        if self.unread:
+            self._shape = _RUN.sub(r"\1\2", self._shape + piece)
+            if self.unread:
+                self._ends.clear()
+                self.advance(self.length, ())
+
+    @property
+    def unread(self) -> bool:
+        """Whether it looks like an identifier so far."""
+        return is_code(self._shape)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.extract.pieces import is_answer, leads
 from guardsdk.extract.together import items_together
-from guardsdk.streaming.channel import Channel
+from guardsdk.streaming.channel import Channel, LooseChannel
 from guardsdk.streaming.together import TogetherChannel
 
 if TYPE_CHECKING:
@@ -116,7 +116,11 @@ class Texts:
     def _follow(self, key: _Key, piece: Piece, text: str) -> Part:
         """Let ``text`` follow on what there is of the channel."""
         if key not in self._channels:
-            self._channels[key] = Channel(self._pace, call=piece.call, written=piece.arguments)
+            self._channels[key] = (
+                LooseChannel(self._pace)
+                if piece.loose
+                else Channel(self._pace, call=piece.call, written=piece.arguments)
+            )
         channel = self._channels[key]
         if (key, piece.place) not in self._starts:
             if channel.length:
@@ -135,7 +139,7 @@ class Texts:
             self._lists[where] = self._channels[False, (*where, "together")] = TogetherChannel(self._pace)
         channel = self._lists[where]
         for part in parts:
-            if not part.channel.late:
+            if not (part.channel.late or part.channel.unread):
                 channel.add(part.text, part.channel)
         return channel, channel.length
 
