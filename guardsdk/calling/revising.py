@@ -82,7 +82,7 @@ def _object_like(turn: Any, message: str) -> object:  # noqa: ANN401  a message 
         if callable(copied := getattr(turn, "model_copy", None)):
             fresh = {"content": message} | ({"id": None} if hasattr(turn, "id") else {})
             return copied(update=fresh)
-        if is_dataclass(turn):
+        if is_dataclass(turn) and not isinstance(turn, type):
             return replace(turn, content=message)
         another = copy.copy(turn)
         another.content = message
