@@ -140,7 +140,8 @@ def told(value: object) -> Sequence[Piece | Inside] | None:
     message = field(field(value, "output"), "message")
     if isinstance(message, Mapping) and field(message, "role") == "assistant" and is_list(field(message, "content")):
         given = [_as_given(part) for part in _translated(field(message, "content"))]
-        return [Inside({**message, "content": given}, whole=False), *aside((0,), value, "output", *_ABOUT)]
+        said = Inside({**message, "content": given}, whole=False)
+        return [said, *aside((0,), field(value, "output"), "message"), *aside((0,), value, "output", *_ABOUT)]
     return _event(*next(iter(value.items()))) if len(value) == 1 else None
 
 

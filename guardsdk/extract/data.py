@@ -91,7 +91,7 @@ def texts_in(value: object) -> tuple[list[str], list[object]]:
 
 def refuse_files(texts: Iterable[str]) -> None:
     """Raise ``InputTypeError`` where one of ``texts`` is a file."""
-    if any(map(_is_file, texts)):
+    if any(map(is_file, texts)):
         what = "an answer holds a file as base64, which cannot be screened"
         raise UnreadableError(what, "give extract_response= to leave it out")
 
@@ -102,7 +102,7 @@ def _is_response(value: object) -> bool:
         is_message(value)
         or (is_list(field(value, "choices")) and is_completion(value))
         or (field(value, "object") == "response" and is_list(field(value, "output")))
-        or has(value, "generation_info")
+        or (has(value, "generation_info") and is_choice(value))
     )
 
 
@@ -113,7 +113,7 @@ def _is_address(value: object) -> bool:
     return isinstance(value, AnyUrl | Url | MultiHostUrl)
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
     """Whether ``text`` is nothing but a file: a ``data:`` address, or base64 of what is no text."""
     if re.match(r"\s*data:[^,\s]*;base64,", text, re.IGNORECASE):
         return True

@@ -55,8 +55,8 @@ _STATES: Final = frozenset({"created", "queued", "in_progress", "completed", "fa
 """Events of the whole response, with as much of it as there is."""
 _PLACES: Final = ("content_index", "summary_index", "command_index")
 _SEALED: Final = frozenset({"citations_delta", "signature_delta"})
-_NO_WORDS: Final = ("annotation", "citation", "signature", "snapshot")
-"""What a text says of its sources, in words of theirs, and what only the provider can read."""
+_NO_WORDS: Final = ("annotation", "citation", "snapshot")
+"""What a text says of its sources, in words of theirs."""
 _FOLLOWED: Final = ("text", "thinking", "input_json")
 _NAMES: Final = frozenset(
     {"call_id", "event_id", "id", "item_id", "object", "obfuscation", "response_id", "status", "tool_use_id", "type"}
@@ -65,8 +65,8 @@ _NAMES: Final = frozenset(
 _IDENTIFIER: Final = re.compile(r"[!-~]{0,256}")
 
 
-def told(event: object) -> list[Piece | Inside] | None:
-    """Return what ``event`` holds of an answer, in order; none where it is no event.
+def told(event: object, *, known: bool = False) -> list[Piece | Inside] | None:
+    """Return what ``event`` holds of an answer, in order; none where it is no event, or must be ``known`` and is not.
 
     Raises ``InputTypeError`` for an event that nobody knows and that may hold text, and for one without the text it
     should have.
@@ -82,7 +82,7 @@ def told(event: object) -> list[Piece | Inside] | None:
         return helped
     if kind in _FOLLOWED and has(event, "snapshot"):
         return _followed(event, kind)
-    return [] if _is_wordless(event) else None
+    return [] if _is_wordless(event) and not known else None
 
 
 def reasoning_channel(path: Channel, position: object, name: str) -> Channel:
@@ -224,7 +224,7 @@ def _is_wordless(event: object) -> bool:
 
 
 def _sealed(event: object) -> list[Piece | Inside]:
-    return [*_beside(event, *_NO_WORDS)]
+    return [*_beside(event, *(name for name in _NO_WORDS if not isinstance(get(event, name), str)))]
 
 
 _READERS: Final[dict[str, Callable[[object], list[Piece | Inside]]]] = {

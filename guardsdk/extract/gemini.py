@@ -149,7 +149,7 @@ def told(value: object) -> Sequence[Piece | Inside] | None:
     if _is_response(value):
         return [*_answers(value), *_aside((), value, "candidates", *_RECORDS)]
     if is_content(value):
-        return list(_said(field(value, "parts") or (), ()))
+        return [*_said(field(value, "parts") or (), ()), *_aside((), value, "parts")]
     return list(_said([value], ())) if is_part(value) else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.extract import bedrock, gemini
-from guardsdk.extract.data import is_choice, is_completion, is_data, is_message, refuse_files, texts_in
+from guardsdk.extract.data import is_choice, is_completion, is_data, is_file, is_message, refuse_files, texts_in
 from guardsdk.extract.events import reasoning_channel, told
 from guardsdk.extract.kinds import (
     CALL_ARGUMENTS,
@@ -22,7 +22,7 @@ from guardsdk.extract.kinds import (
     SEARCH_PARTS,
     WORDLESS_PARTS,
 )
-from guardsdk.extract.pieces import Channel, Inside, Piece, aside, texts_of, words_of
+from guardsdk.extract.pieces import BESIDE, Channel, Inside, Piece, aside, texts_of, words_of
 from guardsdk.extract.results import GIVEN, SEARCHED, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
@@ -37,11 +37,12 @@ from guardsdk.extract.shapes import (
     kind_of,
     refuse_media,
     role_of,
+    sources_of,
     string,
     unknown,
     unreadable,
 )
-from guardsdk.extract.words import is_code, leaves
+from guardsdk.extract.words import is_code, leaves, parsed_beside
 from guardsdk.parts.given import text_of
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class ResponseText:
             self._part(value, 0, path)
         elif role_of(value) in ROLES and (not self._data or is_message(value)):
             self._whole_message(value, path)
-        elif (found := told(value)) is not None:
+        elif (found := told(value, known=self._data)) is not None:
             for one in found:
                 self._told(one, path)
         elif isinstance(kind, str) and (kind in TEXT_PARTS or kind in SAID_PARTS):
@@ -167,8 +168,7 @@ class ResponseText:
     def _told(self, one: Piece | Inside, path: Channel) -> None:
         """Take in what an event tells."""
         if isinstance(one, Piece):
-            text = text_of(one.text, "a response")
-            self.pieces.append(replace(one, channel=(*path, *one.channel), text=text))
+            self._take(one, path)
             return
         start = len(self.pieces)
         if one.at is not None:
@@ -182,8 +182,18 @@ class ResponseText:
         if one.whole:
             self.pieces[start:] = [replace(piece, whole=True) for piece in self.pieces[start:]]
 
-    def _beside(self, value: object, path: Channel, *read: str) -> None:
-        self.pieces += [replace(one, text=text_of(one.text, "a response")) for one in aside(path, value, *read)]
+    def _take(self, piece: Piece, path: Channel) -> None:
+        """Take in a piece from inside ``path``. Nothing in data is known to be an identifier but for what is a file."""
+        text = text_of(piece.text, "a response")
+        loose = piece.loose and (not self._data or is_file(text))
+        self.pieces.append(replace(piece, channel=(*path, *piece.channel), text=text, loose=loose))
+
+    def _beside(self, value: object, path: Channel, *read: str, source: object = None) -> None:
+        """Take in what nobody knows of ``value``; what was parsed of JSON, in ``source`` or itself, if it says more."""
+        for one in aside((), value, *read):
+            self._take(one, path)
+        if self._data and (words := parsed_beside(value, value if source is None else source)):
+            self._append(words, (*path, BESIDE, "parsed"), None, "")
 
     def _choice(self, choice: object, path: Channel) -> None:
         self._beside(choice, path, "message", "delta", "text")
@@ -215,7 +225,7 @@ class ResponseText:
             raise unknown(content, "extract_response")
         extra = field(message, "additional_kwargs") or {}
         refuse_media(extra, "extract_response")
-        self._beside(extra, (*path, "additional_kwargs"), *READ)
+        self._beside(extra, (*path, "additional_kwargs"), *READ, source=message)
         for name in ("refusal", "reasoning_content", "reasoning", "thinking"):
             for holder in (message, extra):
                 if isinstance(text := field(holder, name), str):
@@ -253,7 +263,7 @@ class ResponseText:
             if has(part, "text") or not any(field(part, name) for name in QUOTED):
                 text = string(part, "text", "extract_response")
                 self._append(text, (*path, "content"), part, "text", place=position)
-            self._beside(part, (*path, position), "text", *QUOTED)
+            self._beside(part, (*path, position), "text", *sources_of(part))
         elif kind == "message":
             self._message(part, (*path, position))
         elif kind in SAID_PARTS:

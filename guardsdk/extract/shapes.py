@@ -69,6 +69,8 @@ PLAIN_FILE = "text-plain"
 """LangChain's file of plain text: with its ``text``, or with an address where nobody looks."""
 QUOTED = ("annotations", "citations")
 """What a text part says of its sources: words of theirs, by place or quoted."""
+_SOURCE = ("type", "title", "cited_text")
+"""What a source has, one of them at the least."""
 MEDIA_PARTS = frozenset(
     {
         "audio",
@@ -179,6 +181,16 @@ def index_of(value: object, position: object) -> object:
     """Return the place a chunk belongs to: its own ``index``, else its position."""
     index = field(value, "index")
     return index if isinstance(index, int) else position
+
+
+def sources_of(part: object) -> list[str]:
+    """Return the fields in which a text part says what its sources are, as far as they hold such and no words."""
+    said = {name: found if is_list(found := field(part, name)) else [found] for name in QUOTED}
+    return [
+        name
+        for name, found in said.items()
+        if all(any(isinstance(field(one, about), str) for about in _SOURCE) for one in found)
+    ]
 
 
 def string(part: object, name: str, option: str) -> str:

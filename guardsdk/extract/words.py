@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Final
 
 from guardsdk.errors import InputTypeError
-from guardsdk.extract.shapes import MEDIA_FIELDS, field, fields_of
+from guardsdk.extract.shapes import MEDIA_FIELDS, field, fields_of, role_of
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
@@ -39,15 +39,19 @@ _CODES: Final = frozenset(
     }
 )
 """Fields, by their names without underscores and capitals, in which providers give identifiers and the like."""
+_PARSED: Final = ("parsed", "parsed_arguments")
+"""Where OpenAI's package puts what it makes of JSON, beside it."""
+_JSON: Final = ("content", "text", "arguments")
+"""Where the JSON is."""
+_Place = tuple[tuple[object, ...], object]
+"""Something in data, after the names and places that lead to it."""
 _METADATA: Final = frozenset(
     {
         "additional_kwargs",  # read where its words are
-        "artifact",  # of a LangChain tool message: kept from the model
         "generation_info",
         "llm_output",
         "logprobs",
-        "parsed",  # the content once more
-        "parsed_arguments",
+        *_PARSED,
         "prompt_logprobs",
         "response_metadata",
         "usage",
@@ -208,11 +212,20 @@ def strings_beside(value: object, *read: str) -> Iterator[tuple[tuple[object, ..
     What looks like an identifier is among them where it is no key, and in no field in which providers give some: in a
     stream it may be a word of a text that comes word by word.
     """
-    fields = value if type(value) is dict else fields_of(value)
-    own = [(name, item) for name, item in fields.items() if isinstance(name, str) and not name.startswith("_")]
-    stack: list[tuple[tuple[object, ...], object]] = [
-        ((name,), item) for name, item in reversed(own) if name not in read and name not in _METADATA
-    ]
+    return _strings(_inside_of(value, (), *read))
+
+
+def parsed_beside(value: object, source: object) -> str:
+    """Return the words in what was parsed from JSON and is a field of ``value``, if they are not all in ``source``."""
+    said = [text for name in _PARSED for where, text in _strings([((), field(value, name))]) if where[-1:] != (_KEY,)]
+    written = [field(source, name) for name in _JSON] if said else []
+    known = {text for one in written if isinstance(one, str) for _, text in _strings([((), parsed(one))])}
+    return "" if known.issuperset(said) else "\n".join(said)
+
+
+def _strings(items: list[_Place]) -> Iterator[tuple[tuple[object, ...], str]]:
+    """Yield the strings in data, and in objects that are made to hold some, in order, with what leads to each."""
+    stack = items[::-1]
     seen: dict[int, object] = {}
     while stack:
         where, item = stack.pop()
@@ -223,11 +236,26 @@ def strings_beside(value: object, *read: str) -> Iterator[tuple[tuple[object, ..
         named = is_record(item) or isinstance(item, Mapping)
         if id(item) not in seen and (named or isinstance(item, list | tuple | set | frozenset)):
             seen[id(item)] = item
-            inside = fields_of(item).items() if named else enumerate(item)  # type: ignore[arg-type]  # a collection
-            for name, one in reversed([pair for pair in inside if pair[0] not in _METADATA]):
-                stack.append(((*where, name), one))
-                if named:
-                    stack.append(((*where, name, _KEY), name))
+            held: Any = item
+            inside = _inside_of(item, where) if named else [((*where, at), one) for at, one in enumerate(held)]
+            stack += reversed(inside)
+
+
+def _inside_of(holder: object, where: tuple[object, ...], *read: str) -> list[_Place]:
+    """Return what the fields of ``holder`` are called and hold, but for those ``read`` and what is no word."""
+    own = not (isinstance(holder, Mapping) or is_record(holder))
+    found: list[_Place] = []
+    for name, item in fields_of(holder).items():
+        if not (name in read or _is_metadata(name, item, holder) or (own and str(name).startswith("_"))):
+            found += [((*where, name, _KEY), name), ((*where, name), item)]
+    return found
+
+
+def _is_metadata(name: object, item: object, holder: object) -> bool:
+    """Whether a field is one in which libraries say something beside the words: never as a text, but for files."""
+    if name == "artifact":  # of a LangChain tool message: kept from the model
+        return role_of(holder) == "tool"
+    return name in _METADATA and (not isinstance(item, str) or name in MEDIA_FIELDS or name in _PARSED)
 
 
 def _names_code(where: tuple[object, ...]) -> bool:
