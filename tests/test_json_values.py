@@ -94,7 +94,7 @@ def test_a_value_is_put_back_into_a_call_of_a_stream() -> None:
     assert json.loads("".join(pieces)) == {"key": LINES}
 
 
-def gemini(parsed: object, text: str = PLAIN) -> types.GenerateContentResponse:
+def gemini(parsed: Any, text: str = PLAIN) -> types.GenerateContentResponse:
     parts = [types.Part(text="hm", thought=True), types.Part(text=text[:9]), types.Part(text=text[9:])]
     return types.GenerateContentResponse(
         candidates=[types.Candidate(content=types.Content(role="model", parts=parts))], parsed=parsed

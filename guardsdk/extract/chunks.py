@@ -11,6 +11,7 @@ from guardsdk.errors import InputTypeError
 from guardsdk.extract.responses import ResponseText
 from guardsdk.extract.rewrite import rewrite
 from guardsdk.extract.shapes import field, fields_of, has, is_list
+from guardsdk.extract.words import is_code
 from guardsdk.text.redact import redact
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def without(chunk: Any, texts: Sequence[str], find: Find, *, repeats: bool) -> A
 
 def _beside(said: Sequence[tuple[Piece, str]], find: Find) -> Find:
     """Return what to change beside the strings that are set one by one: those to be left as they are stay."""
-    kept = {piece.text for piece, text in said if piece.text == text}
+    kept = {piece.text for piece, text in said if piece.text == text and not (piece.loose and is_code(text))}
     told: dict[str, str] = {}
     for piece, text in said:
         if piece.holder is None and piece.text != text:

@@ -23,7 +23,7 @@ _RESERVED_NAMES: Final = ("example.com", "example.net", "example.org")
 _FILE_ENDINGS: Final = frozenset({"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "py", "md"})
 _PUBLIC_RESOLVERS: Final = frozenset({"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9"})
 _FEWEST_BITS: Final = 3.0
-_KEY_ROW: Final = re.compile("[A-Za-z0-9+/]{40}")
+_KEY_ROW: Final = "[A-Za-z0-9+/]{40}"
 """What a line of a private key has at least: words and paths hardly have as many such characters in a row."""
 _FEWEST_KEY_BITS: Final = 4.2
 """Per character of such a row."""
@@ -89,7 +89,8 @@ def basic_credentials(value: str) -> bool:
 
 def key_block(value: str) -> bool:
     """Whether the block of a private key (RFC 7468) has a row of key in it, and not only words about one."""
-    return any(bits_per_character(row) > _FEWEST_KEY_BITS for row in _KEY_ROW.findall(value))
+    rows = re.findall(_KEY_ROW, value)  # compiled when it is first needed, which for most processes is never
+    return any(bits_per_character(row) > _FEWEST_KEY_BITS for row in rows)
 
 
 def discord(value: str) -> bool:

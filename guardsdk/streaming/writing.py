@@ -45,7 +45,9 @@ class Writing:
             self._require_unchanged(chunk, texts, data=data)
         if not self._cut and self._vault is None:
             return chunk
-        return without(chunk, texts, self._found, repeats=bool(self._cut))
+        # What looks like an identifier went out unread, and may hold what was cut out of the words before it.
+        words = [text for part, text in zip(parts, texts, strict=True) if not part.channel.unread]
+        return without(chunk, words, self._found, repeats=bool(self._cut))
 
     def _found(self, text: str) -> list[Edit]:
         """Return the changes to make in a string that is not read."""

@@ -26,7 +26,7 @@ MAKERS: dict[str, Callable[[str], Any]] = {
     "thoughts of a delta": lambda word: choice({"thoughts": word}),
     "parts of one": lambda word: choice({"reasoning_details": [{"type": "reasoning.text", "text": word, "id": "r-1"}]}),
     "beside others": lambda word: choice({"trace": "t-1", "note": {"lines": [word, "n-1"]}}),
-    "langchain": lambda word: AIMessageChunk("", additional_kwargs={"thoughts": word}),
+    "langchain": lambda word: AIMessageChunk(content="", additional_kwargs={"thoughts": word}),
     "google": lambda word: {
         "candidates": [{"content": {"role": "model", "parts": [{"text": ""}]}, "finish_reason": None, "notes": word}]
     },

@@ -54,14 +54,23 @@ LATER: dict[str, list[Any]] = {
     "parsed by google": [google(SAID), google(" Yes.", parsed=Kept(key=SECRET))],
     "parsed by google, spelled otherwise": [google(json.dumps({"key": LINES})), google(parsed=Kept(key=LINES))],
     "sources of google's": [google(SAID), google(" Ask more.", grounding_metadata=grounded(SAID))],
-    "parsed for langchain": [AIMessageChunk(SAID), AIMessageChunk("", additional_kwargs={"parsed": Kept(key=SECRET)})],
-    "metadata of langchain's": [AIMessageChunk(SAID), AIMessageChunk("", response_metadata={"sources": [SAID]})],
+    "parsed for langchain": [
+        AIMessageChunk(content=SAID),
+        AIMessageChunk(content="", additional_kwargs={"parsed": Kept(key=SECRET)}),
+    ],
+    "metadata of langchain's": [
+        AIMessageChunk(content=SAID),
+        AIMessageChunk(content="", response_metadata={"sources": [SAID]}),
+    ],
     "a trace of bedrock's": [
         {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": SAID}}},
         {"metadata": {"usage": {"inputTokens": 1}, "trace": {"guardrail": {"modelOutput": [SAID]}}}},
     ],
     "tokens of openai's": [openai(SAID), openai("", logprobs=tokens(SAID[:30], SAID[30:]))],
-    "tokens of langchain's": [AIMessageChunk(SAID), AIMessageChunk("", response_metadata={"logprobs": tokens(*SAID)})],
+    "tokens of langchain's": [
+        AIMessageChunk(content=SAID),
+        AIMessageChunk(content="", response_metadata={"logprobs": tokens(*SAID)}),
+    ],
     "tokens of google's": [
         {"candidates": [{"content": {"role": "model", "parts": [{"text": SAID}]}}]},
         {
@@ -105,6 +114,7 @@ def test_a_later_chunk_with_nothing_to_cut_out_is_the_same_object(patterns: Patt
 
 
 def test_what_is_parsed_in_the_chunk_of_the_words_goes(patterns: PatternGuard) -> None:
+    out: Any
     [out] = patterns.stream([google(json.dumps({"key": LINES}), parsed=Kept(key=LINES))])
     assert (json.loads(out.text), out.parsed) == ({"key": "[VALUE_1]"}, None)
 
@@ -132,12 +142,14 @@ def test_values_are_cut_out_of_what_is_given_as_data(patterns: PatternGuard, key
     called = AIMessage("", tool_calls=[{"name": "keep", "args": {"a": "so it is", "key": key}, "id": "1"}])
     text = json.dumps({"key": key})
     delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
-    out = list(patterns.stream([function_call(key)]))
+    out: list[Any] = list(patterns.stream([function_call(key)]))
     cut = key.replace(LINES, "[VALUE_1]").replace(SECRET, "[VALUE_2]" if LINES in key else "[VALUE_1]")
     assert out[0].candidates[0].content.parts[0].function_call.args == {"a": "so it is", "key": cut}
-    out = list(patterns.stream([called]))
+    chunks: list[Any] = [called]
+    out = list(patterns.stream(chunks))
     assert out[0].tool_calls[0]["args"] == {"a": "so it is", "key": cut}
-    out = list(patterns.stream([delta, block(Kept(key=key), text)]))
+    chunks = [delta, block(Kept(key=key), text)]
+    out = list(patterns.stream(chunks))
     assert (out[1].content_block.text, out[1].content_block.parsed_output) == (json.dumps({"key": cut}), None)
 
 
