@@ -45,6 +45,13 @@ def parser() -> argparse.ArgumentParser:
         help="model.pt of earlier runs, or folders of shipped models, to go on from the mean of",
     )
     built.add_argument(
+        "--keep",
+        type=Path,
+        nargs="+",
+        default=(),
+        help="the same for the model whose word --learn keeps of all else, where that is not --start",
+    )
+    built.add_argument(
         "--system-texts", action="store_true", help="prepare: prompts beside the system text they are aimed at, too"
     )
     built.add_argument("--epochs", type=int, default=Recipe().epochs)
@@ -57,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         default=(),
         metavar="STAGE[:LABEL]|SOURCE",
-        help="learn these by their labels, and of all else what --start says of it; everything where it is not given",
+        help="learn these by their labels, and of all else what --start or --keep says of it; everything where it is not given",
     )
     built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")
     built.add_argument("--early-only", action="store_true", help="train the early heads and nothing else")
@@ -118,7 +125,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         ),
         "train": lambda: train(
-            Prepared.load(prepared_file), out, recipe, SMOKE_CONFIG if options.smoke else None, options.start
+            Prepared.load(prepared_file),
+            out,
+            recipe,
+            SMOKE_CONFIG if options.smoke else None,
+            start=options.start,
+            keep=options.keep,
         ),
         ANSWERS: lambda: write_answers(Prepared.load(prepared_file), out, data, recipe.seed),
         TEACH: lambda: teach(Prepared.load(prepared_file), out, recipe),

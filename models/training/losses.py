@@ -80,7 +80,8 @@ def learnt_labels(names: Sequence[str]) -> Tensor:
 class Kept(nn.Module):
     """The loss of a run that learns some labels and should leave the others as they were.
 
-    It keeps a copy of the layers and late heads the run goes on from; what is frozen below them is not run twice.
+    It keeps a copy of the layers and late heads of the model whose word is kept; what is frozen below them is not run
+    twice.
     """
 
     def __init__(self, model: GuardModel, frozen: int, learn: Sequence[str]) -> None:
@@ -94,7 +95,7 @@ class Kept(nn.Module):
         self.read = nn.Buffer(_READ.float(), persistent=False)
 
     def said(self, seen: Seen) -> Tensor:
-        """Return the late logits [B, L] of the start on top of the frozen layers' states in ``seen``."""
+        """Return the late logits [B, L] of the model kept on top of the frozen layers' states in ``seen``."""
         states = seen.after[self.frozen]
         for layer in self.layers:
             states = layer(states, seen.bias[:, None, None, :])

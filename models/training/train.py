@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -91,8 +91,8 @@ class Recipe:
     """Share of a teacher in what the logits are pulled to, where a label is known; what is not known, it says alone."""
     learn: tuple[str, ...] = ()
     """What is learnt by labels, each ``STAGE``, ``STAGE:LABEL`` or what names of sources begin with; everything, where
-    none is named. All else keeps what the start says of it. Needs frozen layers, on top of which a copy of the start is
-    kept."""
+    none is named. All else keeps what the start, or another model, says of it. Needs frozen layers, on top of which a
+    copy of that model is kept."""
 
 
 def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
@@ -115,15 +115,23 @@ def _forward(model: GuardModel, batch: Batch, device: torch.device) -> tuple[Ten
 
 
 def train(
-    prepared: Prepared, out: Path, recipe: Recipe, config: EncoderConfig | None = None, start: Sequence[Path] = ()
+    prepared: Prepared,
+    out: Path,
+    recipe: Recipe,
+    config: EncoderConfig | None = None,
+    *,
+    start: Sequence[Path] = (),
+    keep: Sequence[Path] = (),
 ) -> Path:
     """Train and return the path of ``model.pt`` below ``out``; a stopped run goes on from ``checkpoint.pt``.
 
-    Raises ``RuntimeError`` where ``recipe`` contradicts itself.
+    Raises ``RuntimeError`` where ``recipe`` contradicts itself, or ``start`` and ``keep`` differ in the layers that
+    stay as they are.
 
     ``config`` other than the default starts from random weights (the smoke run); ``start`` holds finished ``model.pt``
     or folders of shipped models, from the mean of which the run goes on instead of from the published base weights.
-    Runs on CUDA where it can.
+    ``keep``, the same for the model whose word is kept of all that ``recipe.learn`` does not name, is ``start`` where
+    it is not given: a run that has lost some of what an earlier one knew wins it back by it. Runs on CUDA where it can.
     """
     final = out / "model.pt"
     if final.is_file():
@@ -152,7 +160,10 @@ def train(
     # What is not trained goes out as it came in, not as the narrower type rounds it.
     kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     model = model.to(device, compute_type(device)).train()
-    kept_loss = Kept(model, recipe.frozen_layers, recipe.learn).to(device) if recipe.learn else None
+    kept_loss = None
+    if recipe.learn:
+        held = _held(model, recipe, keep) if keep else model
+        kept_loss = Kept(held, recipe.frozen_layers, recipe.learn).to(device)
     masters = Masters(model, recipe, lambda name: _factor(name, model.config, recipe))
     _loop(model, kept_loss, masters, prepared, out)
     averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
@@ -160,6 +171,25 @@ def train(
     torch.save(stored, final)
     tqdm.write(_held_out_report(model, masters, prepared, device))
     return final
+
+
+def _held(model: GuardModel, recipe: Recipe, keep: Sequence[Path]) -> GuardModel:
+    """Return the mean of ``keep``; ``RuntimeError`` where it is not ``model`` in the layers that stay as they are."""
+    held = GuardModel(model.config)
+    load(held, begun(keep)["model"])
+    held = held.to(next(model.parameters())).train()
+    # Not the words: those of emoji are named at every start.
+    mine, other = (
+        nn.ModuleList((each.places, each.kinds, each.norm, *each.layers[: recipe.frozen_layers]))
+        for each in (model, held)
+    )
+    if any(not torch.equal(weight, theirs) for weight, theirs in zip(mine.parameters(), other.parameters(), strict=True)):
+        msg = (
+            f"--keep and --start differ in the {recipe.frozen_layers} layers that stay as they are, on top of which both "
+            "are run: freeze fewer, or start from a run that froze as many"
+        )
+        raise RuntimeError(msg)
+    return held
 
 
 def _require_sound(recipe: Recipe, prepared: Prepared) -> None:

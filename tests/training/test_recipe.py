@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -562,6 +562,41 @@ def test_a_run_that_is_about_answers_leaves_what_is_read_of_prompts(tmp_path: Pa
         moved(replace(plain, learn=("output",), frozen_layers=0), "none")
     with pytest.raises(RuntimeError, match="'answers' is none"):
         moved(replace(plain, learn=("answers",)), "none")
+
+
+def test_a_run_can_keep_the_word_of_a_model_it_does_not_start_from(prepared: Prepared, tmp_path: Path) -> None:
+    def model(name: str, *, drift: float, lowest: float = 0.0) -> Path:
+        torch.manual_seed(3)
+        made = GuardModel(SMOKE_CONFIG)
+        with torch.no_grad():
+            for layer, by in zip(made.layers, (lowest, drift), strict=True):
+                for weight in layer.parameters():
+                    weight += by * torch.randn_like(weight)
+        (tmp_path / name).mkdir()
+        stored = {"model": made.state_dict(), "config": asdict(SMOKE_CONFIG), "legs": []}
+        torch.save(stored, tmp_path / name / "model.pt")
+        return tmp_path / name / "model.pt"
+
+    start, kept = model("start", drift=0.3), model("kept", drift=0.0)
+    rows = np.flatnonzero(prepared.held_out)[:200]
+    batch = collate(prepared, [(int(row), 0, 20) for row in rows])
+    inputs = [torch.from_numpy(one) for one in (batch.input_ids, batch.attention_mask, batch.token_type_ids)]
+
+    def said(path: Path) -> torch.Tensor:
+        made = GuardModel(SMOKE_CONFIG)
+        made.load_state_dict(torch.load(path, weights_only=True)["model"])
+        with torch.no_grad():
+            logits: torch.Tensor = made.eval()(*inputs)[0]
+        return logits
+
+    recipe = Recipe(epochs=2, batch_tokens=1024, learning_rate=4e-3, frozen_layers=1, learn=("gen_hard",))
+    (tmp_path / "out").mkdir()
+    after = said(train(prepared, tmp_path / "out", recipe, SMOKE_CONFIG, start=[start], keep=[kept]))
+    assert (after - said(kept)).abs().mean() < 0.6 * (said(start) - said(kept)).abs().mean()
+    other = model("other", drift=0.0, lowest=0.3)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(RuntimeError, match="--keep and --start differ in the 1 layers"):
+        train(prepared, tmp_path / "none", recipe, SMOKE_CONFIG, start=[start], keep=[other])
 
 
 def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:
