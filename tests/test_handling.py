@@ -21,6 +21,7 @@ from tests.decorated import aask, ask, astream, calls, run, stream
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from guardsdk.policy import Principle
     from guardsdk.reviewing import ReviewItem
     from guardsdk.verdict import Verdict
 
@@ -167,6 +168,15 @@ def test_a_value_known_to_be_secret_goes_wherever_it_stands_in_the_prompt() -> N
     answer = chat([{"role": "assistant", "content": "You said sk-123."}, {"role": "user", "content": "Is it sk-123?"}])
     assert "sk-123" not in "".join(calls)
     assert answer == "Is it sk-123?"
+
+
+@pytest.mark.parametrize("others", [(), (principle("review", IN, label="plan"),)], ids=["alone", "beside a review"])
+def test_a_value_that_stands_twice_in_a_text_goes_twice_where_it_was_found_once(others: tuple[Principle, ...]) -> None:
+    """The screen does not see a code before the word RULE."""
+    guard = ActingGuard(principle("redact", IN, label="stubborn"), *others, reviewer=approve)
+    prompt = "plan b: no sk-123 by RULE 7, not sk-123"
+    assert guarded(guard=guard)(ask)(prompt) == f"answer to {prompt}"
+    assert re.sub("_[0-9A-F]{8}", "", calls[0]) == "plan b: no [STUBBORN_1] by RULE 7, not [STUBBORN_1]"
 
 
 @pytest.mark.parametrize(("style", "seen"), [("label", "[CODE]"), ("mask", "******")])

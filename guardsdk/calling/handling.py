@@ -116,7 +116,7 @@ class Handling:
     def _changed(self, subject: S, judged: Judged) -> Steps[S | Verdict]:
         """Ask the reviewer, redact, and judge once more; end with the verdict that holds the text back, if one does."""
         changes = Changes()
-        approved: dict[str, set[str]] = {}
+        approving: list[tuple[str, set[str]]] = []
         given: set[str] = set()
         for text, verdict in judged:
             answer = (
@@ -130,12 +130,13 @@ class Handling:
             else:
                 edits = edits_of(self._policy, verdict, text, self._markers)
                 kept = {one.principle_id for one in verdict.findings if one.action is not Action.REDACT}
-                approved[redact(text, edits)] = kept if answer else set()
+                approving.append((text, kept if answer else set()))
             changes.add(text, edits)
         if others := [pair for pair in judged if pair[1].action in (Action.REPLACE, Action.REVISE)]:
             return leading(others)  # weaker than what was approved, and nobody has asked about it
         if not changes:
             return subject
+        approved = {redact(text, changes(text)): kept for text, kept in approving}
         changed: S = subject.changed(changes)
         rejudged: Judged = yield work(changed.judge)
         for text, verdict in rejudged:

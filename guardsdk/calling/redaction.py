@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -67,8 +68,9 @@ def _written(style: RedactWith, label: str, value: str, markers: Markers, *, spe
 class Changes:
     """What to change in the strings of a prompt or response, found out from its texts.
 
-    A string that is one of the texts is changed as its verdict says. In any other, which may hold a text in part or in
-    another form, the same values are changed wherever they stand, also as JSON spells them or is read.
+    A string that is one of the texts is changed as its verdict says. In it and in any other, which may hold a text in
+    part or in another form, the same values are changed wherever else they stand, also as JSON spells them or is read:
+    what says that a word is a password need not stand beside it twice.
     """
 
     def __init__(self) -> None:
@@ -102,9 +104,18 @@ class Changes:
         return bool(self._values) or any(self._texts.values())
 
     def __call__(self, string: str) -> list[Edit]:
-        """Return the changes to make in ``string``."""
-        if string in self._texts:
-            return self._texts[string]
+        """Return the changes to make in ``string``, in order and apart from each other."""
+        own, mentions = self._texts.get(string, []), self._mentions(string)
+        if not own:
+            return mentions
+        starts = [start for start, _, _ in own]
+        places = [bisect_right(starts, start) - 1 for start, _, _ in mentions]
+        # A mention inside what is changed anyway adds nothing to it.
+        new = [one for one, at in zip(mentions, places, strict=True) if at < 0 or one[1] > own[at][1]]
+        return apart([*own, *new], len(string))
+
+    def _mentions(self, string: str) -> list[Edit]:
+        """Return where the values stand in ``string``."""
         found: list[Edit] = []
         at = 0
         last = len(string) - _SHORTEST_VALUE if self._values else -1

@@ -236,17 +236,19 @@ class Held:
             if any(channel.is_late(span, window) for span in spans):
                 return None
             cuts.append((finding, [(max(start, settled), end) for start, end in spans if end > settled]))
-        values = [edit for edit in self._restored(window) if edit[0] >= settled]
-        point = channel.point(window, [*(one for _, spans in cuts for one in spans), *((a, b) for a, b, _ in values)])
-        clipped = tuple(
-            finding.model_copy(update={"spans": tuple((a - window.start, b - window.start) for a, b in kept)})
+        kept = tuple(
+            finding.model_copy(update={"spans": tuple((a - window.start, b - window.start) for a, b in spans)})
             for finding, spans in cuts
-            if (kept := [span for span in spans if span[0] < point])
+            if spans
         )
-        edits = edits_of(policy, verdict.model_copy(update={"findings": clipped}), window.text, self._rules.markers)
-        self._writing.cut(window.text, edits)
-        cut = [(start + window.start, end + window.start, text) for start, end, text in edits]
-        return point, [*cut, *(edit for edit in values if edit[0] < point)]
+        found = edits_of(policy, verdict.model_copy(update={"findings": kept}), window.text, self._rules.markers)
+        self._writing.cut(window.text, found)
+        # What was cut out once goes wherever else it stands, with or without what told of it the first time.
+        found += self._writing.cuts(window.text)
+        placed = [(start + window.start, end + window.start, text) for start, end, text in found]
+        edits = [edit for edit in (*placed, *self._restored(window)) if edit[0] >= settled]
+        point = channel.point(window, [(start, end) for start, end, _ in edits])
+        return point, [edit for edit in edits if edit[0] < point]
 
     def _restored(self, window: Window) -> list[Edit]:
         """Return where markers of the prompt's values stand in a window, and what to write for them."""
@@ -266,6 +268,7 @@ class Held:
                 if not places:
                     return None
                 edits += [(at, at + end - start, instead) for at in places]
+        edits += self._writing.cuts(written)
         released = window.channel.released  # where a call goes on after all
         if any(start < released < end for start, end, _ in edits):
             return None

@@ -30,6 +30,10 @@ class Writing:
         for start, end, written in edits:
             self._cut.value(text[start:end], written)
 
+    def cuts(self, text: str) -> list[Edit]:
+        """Return the changes that cut out of ``text`` what was cut out before, wherever it stands."""
+        return self._cut(text)
+
     def chunk(self, chunk: Any, parts: Sequence[Part], *, data: bool) -> Any:  # noqa: ANN401  of the type of the chunk
         """Return ``chunk`` as far as it may go out, the same object where nothing in it was changed.
 

@@ -84,3 +84,30 @@ def test_a_secret_is_cut_out_wherever_it_is_split(guard: Guard, holder: str, val
         assert stream.verdict is not None
         assert stream.verdict.action is Action.REDACT
         assert [text[a:b] for one in stream.verdict.findings if one.label == "secret" for a, b in one.spans] == [value]
+
+
+PASSWORD = "Rk9-hunter2-xq"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_was_cut_out_once_is_cut_out_where_nothing_tells_of_it(guard: Guard, size: int) -> None:
+    text = f"Set DB_PASSWORD={PASSWORD} first. {FILLER}Then type {PASSWORD} by hand. {FILLER}"
+    out = "".join(guard.stream(chunks_of(text, size), prompt="How do I log in?"))
+    assert out == text.replace(PASSWORD, "[SECRET_1]")
+
+
+def test_what_was_cut_out_of_the_words_is_cut_out_of_the_calls_of_tools(guard: Guard) -> None:
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "enter", "arguments": ""}}
+
+    def chunk(delta: dict[str, object], reason: str | None = None) -> dict[str, object]:
+        return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+
+    chunks = [
+        chunk({"role": "assistant", "content": f"Set DB_PASSWORD={PASSWORD} first. "}),
+        chunk({"tool_calls": [call]}),
+        chunk({"tool_calls": [{"index": 0, "function": {"arguments": f'{{"field": "{PASSWORD}"}}'}}]}),
+        chunk({}, "tool_calls"),
+    ]
+    out = list(guard.stream(chunks, prompt="Log me in."))
+    assert PASSWORD not in str(out)
+    assert '{"field": "[SECRET_1]"}' in str(out)
