@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         default=(),
         metavar="STAGE[:LABEL]|SOURCE",
-        help="learn these by their labels, and of all else what --start or --keep says of it; everything where it is not given",
+        help="learn these by their labels, and of all else what --start or --keep says; everything where not given",
     )
     built.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers, help="layers that stay as they are")
     built.add_argument("--early-only", action="store_true", help="train the early heads and nothing else")

@@ -183,12 +183,10 @@ def _held(model: GuardModel, recipe: Recipe, keep: Sequence[Path]) -> GuardModel
         nn.ModuleList((each.places, each.kinds, each.norm, *each.layers[: recipe.frozen_layers]))
         for each in (model, held)
     )
-    if any(
-        not torch.equal(weight, theirs) for weight, theirs in zip(mine.parameters(), other.parameters(), strict=True)
-    ):
+    if not all(map(torch.equal, mine.parameters(), other.parameters())):
         msg = (
-            f"--keep and --start differ in the {recipe.frozen_layers} layers that stay as they are, on top of which both "
-            "are run: freeze fewer, or start from a run that froze as many"
+            f"--keep and --start differ in the {recipe.frozen_layers} layers that stay as they are, on top of which "
+            "both are run: freeze fewer, or start from a run that froze as many"
         )
         raise RuntimeError(msg)
     return held

@@ -86,14 +86,14 @@ def test_a_secret_is_cut_out_wherever_it_is_split(guard: Guard, holder: str, val
         assert [text[a:b] for one in stream.verdict.findings if one.label == "secret" for a, b in one.spans] == [value]
 
 
-PASSWORD = "Rk9-hunter2-xq"
+VALUE = "Rk9-hunter2-xq"
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_what_was_cut_out_once_is_cut_out_where_nothing_tells_of_it(guard: Guard, size: int) -> None:
-    text = f"Set DB_PASSWORD={PASSWORD} first. {FILLER}Then type {PASSWORD} by hand. {FILLER}"
+    text = f"Set DB_PASSWORD={VALUE} first. {FILLER}Then type {VALUE} by hand. {FILLER}"
     out = "".join(guard.stream(chunks_of(text, size), prompt="How do I log in?"))
-    assert out == text.replace(PASSWORD, "[SECRET_1]")
+    assert out == text.replace(VALUE, "[SECRET_1]")
 
 
 def test_what_was_cut_out_of_the_words_is_cut_out_of_the_calls_of_tools(guard: Guard) -> None:
@@ -103,11 +103,11 @@ def test_what_was_cut_out_of_the_words_is_cut_out_of_the_calls_of_tools(guard: G
         return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
     chunks = [
-        chunk({"role": "assistant", "content": f"Set DB_PASSWORD={PASSWORD} first. "}),
+        chunk({"role": "assistant", "content": f"Set DB_PASSWORD={VALUE} first. "}),
         chunk({"tool_calls": [call]}),
-        chunk({"tool_calls": [{"index": 0, "function": {"arguments": f'{{"field": "{PASSWORD}"}}'}}]}),
+        chunk({"tool_calls": [{"index": 0, "function": {"arguments": f'{{"field": "{VALUE}"}}'}}]}),
         chunk({}, "tool_calls"),
     ]
     out = list(guard.stream(chunks, prompt="Log me in."))
-    assert PASSWORD not in str(out)
+    assert VALUE not in str(out)
     assert '{"field": "[SECRET_1]"}' in str(out)

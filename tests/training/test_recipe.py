@@ -564,18 +564,19 @@ def test_a_run_that_is_about_answers_leaves_what_is_read_of_prompts(tmp_path: Pa
         moved(replace(plain, learn=("answers",)), "none")
 
 
-def test_a_run_can_keep_the_word_of_a_model_it_does_not_start_from(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_run_can_keep_the_word_of_a_model_it_does_not_start_from(tmp_path: Path) -> None:
+    prepared = prepare(None, tmp_path, seed=5, scale=0.004, held_out=0.3)
+
     def model(name: str, *, drift: float, lowest: float = 0.0) -> Path:
         torch.manual_seed(3)
         made = GuardModel(SMOKE_CONFIG)
         with torch.no_grad():
             for layer, by in zip(made.layers, (lowest, drift), strict=True):
                 for weight in layer.parameters():
-                    weight += by * torch.randn_like(weight)
-        (tmp_path / name).mkdir()
-        stored = {"model": made.state_dict(), "config": asdict(SMOKE_CONFIG), "legs": []}
-        torch.save(stored, tmp_path / name / "model.pt")
-        return tmp_path / name / "model.pt"
+                    weight.add_(by * torch.randn_like(weight))
+        path = _folder(tmp_path, name) / "model.pt"
+        torch.save({"model": made.state_dict(), "config": asdict(SMOKE_CONFIG), "legs": []}, path)
+        return path
 
     start, kept = model("start", drift=0.3), model("kept", drift=0.0)
     rows = np.flatnonzero(prepared.held_out)[:200]
@@ -590,13 +591,11 @@ def test_a_run_can_keep_the_word_of_a_model_it_does_not_start_from(prepared: Pre
         return logits
 
     recipe = Recipe(epochs=2, batch_tokens=1024, learning_rate=4e-3, frozen_layers=1, learn=("gen_hard",))
-    (tmp_path / "out").mkdir()
-    after = said(train(prepared, tmp_path / "out", recipe, SMOKE_CONFIG, start=[start], keep=[kept]))
+    after = said(train(prepared, _folder(tmp_path, "out"), recipe, SMOKE_CONFIG, start=[start], keep=[kept]))
     assert (after - said(kept)).abs().mean() < 0.6 * (said(start) - said(kept)).abs().mean()
     other = model("other", drift=0.0, lowest=0.3)
-    (tmp_path / "none").mkdir()
     with pytest.raises(RuntimeError, match="--keep and --start differ in the 1 layers"):
-        train(prepared, tmp_path / "none", recipe, SMOKE_CONFIG, start=[start], keep=[other])
+        train(prepared, _folder(tmp_path, "none"), recipe, SMOKE_CONFIG, start=[start], keep=[other])
 
 
 def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:
