@@ -27,7 +27,9 @@ _DIGITS: Final = re.compile(r"[0-9][0-9 .()/+-]*")
 _JOINT: Final = re.compile(r"[ -]")
 _LONGEST_RETRY: Final = 64
 """A match that fails its validator and is longer than this is passed over whole: looking inside would cost too much."""
-_DRAWN: Final = re.compile(r"(?i)x{4}|\*{3}|\.{3}|<|\$\{|\{\{|%\(|1234567890|0123456789|abcdefgh|\b(?:my|your|the)[-_]")
+_DRAWN: Final = re.compile(
+    r"x{4}|X{4}|\*{3}|\.{3}|<|\$\{|\{\{|%\(|1234567890|0123456789|(?i:abcdefgh|\b(?:my|your|the)[-_])"
+)
 _STAND_INS: Final = (
     "changeme", "dummy", "example", "insert", "placeholder", "redacted", "replace", "sample", "yourapi", "your_",
     "your-",
@@ -67,6 +69,9 @@ class Pattern:
     """Whether an ASCII letter or digit right before or after the match rules it out."""
     cut: bool = False
     """Whether the value may end earlier, at a space or hyphen, where the whole fails its validator."""
+    block: bool = False
+    """Whether the value is a block of lines: what a comment in it says, or four letters of much base64, make it no
+    stand-in, so that its validator has to tell."""
     matches: tuple[str, ...] = ()
     """Texts that hold one such value. A ``·`` stands for nothing: it keeps a repository's scanners quiet."""
     misses: tuple[str, ...] = ()
@@ -159,7 +164,7 @@ class PatternSet:
             return False
         if any(known in value for known in self.known):
             return False
-        return not (self.stand_ins and stands_in(value))
+        return not (self.stand_ins and not pattern.block and stands_in(value))
 
 
 def stands_in(value: str) -> bool:

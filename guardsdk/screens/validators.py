@@ -93,6 +93,12 @@ def key_block(value: str) -> bool:
     return any(bits_per_character(row) > _FEWEST_KEY_BITS for row in rows)
 
 
+def key_block_base64(value: str) -> bool:
+    """Whether base64 ``value`` decodes to the block of a private key: certificates begin with the same letters."""
+    text = (decoded(value) or b"").decode("ascii", "replace")
+    return "PRIVATE KEY" in text.partition("\n")[0] and key_block(text)
+
+
 def discord(value: str) -> bool:
     """Whether a Discord token begins with the number of its account."""
     number = decoded(value.split(".", maxsplit=1)[0]) or b""
@@ -156,6 +162,7 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     "it_cf": national.it_cf,
     "jwt": jwt,
     "key_block": key_block,
+    "key_block_base64": key_block_base64,
     "mac": mac,
     "mail": mail,
     "nl_bsn": national.nl_bsn,

@@ -15,7 +15,7 @@ from tests.screens.stepping import Stepper, parser
 
 ALL = [pattern for label in LABELS for pattern in patterns(label).patterns]
 EVERY = [pytest.param(pattern, id=pattern.name) for pattern in ALL]
-MOST_REPEATS = 8192
+MOST_REPEATS = 32_768
 MOST_STEPS = 60
 """Steps a character of the text may cost one pattern, in the worst case."""
 PUMPS = "aA0 -.:/@=\n_+(x"

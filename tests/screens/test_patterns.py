@@ -151,6 +151,26 @@ def test_a_value_ends_where_the_words_around_it_begin(label: str, text: str, val
     assert [text[match.start : match.end] for match in patterns(label).find(text)] == values
 
 
+KEY_ROWS = "\n".join(KEY_BEGUN.splitlines()[1:])
+PUTTY_KEY = next(p for p in patterns("secret").patterns if p.name == "putty-private-key").examples()[0][0]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"-----BEGIN RSA PRIVATE KEY-----\nMIIXxXx{KEY_ROWS}\n-----END RSA PRIVATE KEY-----",
+        f"-----BEGIN RSA PRIVATE KEY-----\nMIIxxxx{KEY_ROWS}\n-----END RSA PRIVATE KEY-----",
+        KEY_BEGUN.replace("-----\n", "-----\nComment: Dana <x@acme.io>\n\n", 1).rstrip(),
+        PUTTY_KEY.replace("Comment: key", "Comment: my-laptop"),
+        PUTTY_KEY.replace("Comment: key", "Comment: an example"),
+        "-----BEGIN RSA PRIVATE KEY-----\n" + f"{KEY_ROWS}\n" * 60 + "-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_a_key_is_none_the_less_one_for_a_comment_chance_letters_or_its_length(key: str) -> None:
+    (match,) = patterns("secret").find(key)
+    assert (match.start, match.end) == (0, len(key))
+
+
 def test_every_value_of_a_text_is_marked() -> None:
     text = f"one {TOKENS[1]} and two {TOKENS[0]}, once more {TOKENS[1]}"
     (reading,) = PatternScreen("secret").read([text], Stage.OUTPUT, [NOWHERE])
