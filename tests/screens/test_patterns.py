@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
@@ -17,6 +18,7 @@ from guardsdk.screens.pattern_screen import LABELS, PatternScreen, patterns
 from guardsdk.screens.patterns import Pattern, load, stands_in
 from guardsdk.screens.validators import VALIDATORS
 from guardsdk.surroundings import NOWHERE
+from guardsdk.text.spans import merged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,6 +171,26 @@ PUTTY_KEY = next(p for p in patterns("secret").patterns if p.name == "putty-priv
 def test_a_key_is_none_the_less_one_for_a_comment_chance_letters_or_its_length(key: str) -> None:
     (match,) = patterns("secret").find(key)
     assert (match.start, match.end) == (0, len(key))
+
+
+LONG = "".join(KEY_ROWS.split()).replace("+", "A").replace("/", "B") * 6
+CLAIMS = base64.urlsafe_b64encode(json.dumps({"roles": LONG * 4}).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (f"AWS_SESSION_TOKEN={LONG}\n", LONG),
+        (f"Authorization: Bearer {LONG}'", LONG),
+        (f"it is ya29.{LONG}, for an hour", f"ya29.{LONG}"),
+        (f"it is hvb.{LONG}, for an hour", f"hvb.{LONG}"),
+        (f"it is eyJhbGciOiJIUzI1NiJ9.{CLAIMS}.{LONG[:43]}.", f"eyJhbGciOiJIUzI1NiJ9.{CLAIMS}.{LONG[:43]}"),
+        (f"it is glpat-{LONG[:99]}.01.1a2b3c4d5.", f"glpat-{LONG[:99]}.01.1a2b3c4d5"),
+    ],
+)
+def test_a_long_value_is_found_whole(text: str, value: str) -> None:
+    spans = merged((match.start, match.end) for match in patterns("secret").find(text))
+    assert [text[start:end] for start, end in spans] == [value]
 
 
 def test_every_value_of_a_text_is_marked() -> None:
