@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _EDGE: Final = "A-Za-z0-9"
+_PART: Final = re.compile(r"\(\?&(?P<name>[a-z]+)\)")
+"""How an expression refers to one of the ``parts`` that its file names."""
 _DIGITS: Final = re.compile(r"[0-9][0-9 .()/+-]*")
 _JOINT: Final = re.compile(r"[ -]")
 _LONGEST_RETRY: Final = 64
@@ -183,14 +185,18 @@ def load(path: Path) -> PatternSet:
     """Read a pattern file. Raises ``ScreenError`` that names the file and what is wrong in it."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        patterns = tuple(_pattern(table) for table in content.pop("pattern"))
+        parts = content.pop("parts", {})
+        patterns = tuple(_pattern(table, parts) for table in content.pop("pattern"))
         return PatternSet(patterns=patterns, **_frozen(content))
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"pattern file {path.name}: {error}"
         raise ScreenError(msg) from None
 
 
-def _pattern(table: dict[str, Any]) -> Pattern:
+def _pattern(table: dict[str, Any], parts: dict[str, str]) -> Pattern:
+    # Two rounds: a part may be made of others.
+    for _ in range(2):
+        table["regex"] = _PART.sub(lambda match: parts[match["name"]], table["regex"])
     pattern = Pattern(**_frozen(table))
     if pattern.check is not None and pattern.check not in VALIDATORS:
         msg = f"pattern {pattern.name!r}: no validator is called {pattern.check!r}"

@@ -29,6 +29,7 @@ _FEWEST_KEY_BITS: Final = 4.2
 """Per character of such a row."""
 _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
+_ROW: Final = re.compile("[A-Za-z0-9]{16}")
 _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""
 _PHONE_DIGITS: Final = range(8, 16)
@@ -53,6 +54,14 @@ def random_looking(value: str) -> bool:
     Names and numbers that people write seldom change between the two more than three times.
     """
     return len(_CHANGES.findall(value)) >= _FEWEST_CHANGES and bits_per_character(value) > _FEWEST_BITS
+
+
+def key_like(value: str) -> bool:
+    """Whether ``value`` looks random and has sixteen letters and digits in a row.
+
+    Numbers of things, paths, dates and names hardly do; so the words around it may say less.
+    """
+    return random_looking(value) and _ROW.search(value) is not None
 
 
 def password_like(value: str) -> bool:
@@ -163,6 +172,7 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     "jwt": jwt,
     "key_block": key_block,
     "key_block_base64": key_block_base64,
+    "key_like": key_like,
     "mac": mac,
     "mail": mail,
     "nl_bsn": national.nl_bsn,

@@ -139,6 +139,12 @@ KEY_BEGUN = next(pattern for pattern in patterns("secret").patterns if pattern.n
         ("secret", f"API key:\n```\n{RANDOM}\n```", [RANDOM]),
         ("secret", f"<api_key>{RANDOM}</api_key>", [RANDOM]),
         ("secret", f"Authorization: Bearer {RANDOM}...", [RANDOM]),
+        ("secret", f"Your API key is `{RANDOM}`.", [RANDOM]),
+        ("secret", f"API_KEY ={RANDOM}", [RANDOM]),
+        ("secret", f"Run tool --token {RANDOM}.", [RANDOM]),
+        ("secret", "setPassword('gT7#kL9(pQ2)');", ["gT7#kL9(pQ2)"]),
+        ("secret", "Password: “Maple#Quay77”.", ["Maple#Quay77"]),
+        ("secret", "mysql://root:S3cur3P@ss!@10.0.0.4/shop?x=a@b", ["S3cur3P@ss!"]),
         ("personal_data", "To dana.meyer@harbourmail.net.\nThanks", ["dana.meyer@harbourmail.net"]),
         ("personal_data", "it was _dana.meyer@harbourmail.net_...", ["dana.meyer@harbourmail.net"]),
         ("personal_data", "to dana.meyer@harbourmail.net--the new one", ["dana.meyer@harbourmail.net"]),
@@ -239,7 +245,8 @@ def test_a_failing_validator_degrades_the_check_names_the_pattern_and_lets_nothi
             "known = []\nstand_ins = true\n[[pattern]]\nname='a'\ndescription=''\nregex='a'\ncertainty=1.0\ncheck='no'",
             "'no'",
         ),
-        ("known = []\nstand_ins = true\n[[pattern]]\nname='a'\nregexp='a'", "regexp"),
+        ("known = []\nstand_ins = true\n[[pattern]]\nname='a'\nregexp='a'", "regex"),
+        ("known = []\nstand_ins = true\n[[pattern]]\nname='a'\nregex='(?&none)'", "none"),
     ],
 )
 def test_a_pattern_file_that_cannot_be_read_says_why(tmp_path: Path, content: str, reason: str) -> None:
