@@ -27,6 +27,16 @@ _PART: Final = re.compile(r"\(\?&(?P<name>[a-z]+)\)")
 """How an expression refers to one of the ``parts`` that its file names."""
 _DIGITS: Final = re.compile(r"[0-9][0-9 .()/+-]*")
 _JOINT: Final = re.compile(r"[ -]")
+_SPACES: Final = "\u00a0\u2007\u2009\u202f\u3000"
+_DASHES: Final = "\u2010\u2011\u2012\u2013\u2212"
+_WIDE: Final = "".join(map(chr, range(0xFF01, 0xFF5F)))
+_VARIANT: Final = re.compile(f"[{_SPACES}{_DASHES}{_WIDE}]")
+_PLAIN: Final = (
+    dict.fromkeys(map(ord, _SPACES), " ")
+    | dict.fromkeys(map(ord, _DASHES), "-")
+    | {ord(char): chr(ord(char) - 0xFEE0) for char in _WIDE}
+)
+"""Spaces and dashes that keep a line together or come from typesetting, and wide letters, to the ASCII for each."""
 _LONGEST_RETRY: Final = 64
 """A match that fails its validator and is longer than this is passed over whole: looking inside would cost too much."""
 _DRAWN: Final = re.compile(
@@ -122,10 +132,12 @@ class PatternSet:
         """Return every value in ``text``, sorted by place; a value two patterns know is there twice.
 
         What strings of JSON and code escape is read as what it says: the ``n`` of an escaped end of line is no part of
-        the key behind it, and a password ends before it. Raises ``ScreenError`` naming the pattern, and nothing of the
-        text, where a validator fails.
+        the key behind it, and a password ends before it. Spaces and dashes of other kinds, and wide letters, are read
+        as those of ASCII. Raises ``ScreenError`` naming the pattern, and nothing of the text, where a validator fails.
         """
         said, layer = unquoted(text)
+        if _VARIANT.search(said) is not None:
+            said = said.translate(_PLAIN)  # one character for one, so that places stay
         found = [match for pattern in self._due(said) for match in self._matches(pattern, said)]
         places = [layer.back(match.start, match.end) for match in found]
         found = [match._replace(start=start, end=end) for match, (start, end) in zip(found, places, strict=True)]
