@@ -94,5 +94,13 @@ def test_work_stays_in_bounds_on_long_texts_built_to_hurt(pattern: Pattern, cut:
     assert Stepper(source_of(pattern)).work(text) <= MOST_STEPS * (len(text) + 1)
 
 
+@pytest.mark.parametrize("first", ["PuTTY-User-Key-File-2: ", "-----BEGIN RSA PRIVATE KEY-----\n"])
+def test_first_lines_of_keys_do_not_read_the_rest_again_and_again(first: str) -> None:
+    text = first * 200
+    for pattern in ALL:
+        if pattern.keywords and pattern.keywords[0] in first.lower():
+            assert Stepper(source_of(pattern)).work(text) <= MOST_STEPS * (len(text) + 1)
+
+
 def test_a_bad_pattern_goes_over_the_bound() -> None:
     assert Stepper(r"[a-z]{1,4000}@").work("a" * 1000) > MOST_STEPS * 1001
