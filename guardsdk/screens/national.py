@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Final
 
@@ -41,7 +42,7 @@ def ca_sin(value: str) -> bool:
 
 def es_dni(value: str) -> bool:
     """Whether the letter of a Spanish DNI or NIE is that of its number modulo 23."""
-    compact = value.upper().replace("-", "").replace(" ", "")
+    compact = re.sub("[^0-9A-Z]", "", value.upper())
     number = compact[:-1].translate(str.maketrans("XYZ", "012"))
     return _DNI_LETTERS[int(number) % 23] == compact[-1]
 

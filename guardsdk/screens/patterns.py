@@ -23,11 +23,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _EDGE: Final = "A-Za-z0-9"
+_PART: Final = re.compile(r"\(\?&(?P<name>[a-z]+)\)")
+"""How an expression refers to one of the ``parts`` that its file names."""
 _DIGITS: Final = re.compile(r"[0-9][0-9 .()/+-]*")
 _JOINT: Final = re.compile(r"[ -]")
+_SPACES: Final = "\u00a0\u2007\u2009\u202f\u3000"
+_DASHES: Final = "\u2010\u2011\u2012\u2013\u2212"
+_WIDE: Final = "".join(map(chr, range(0xFF01, 0xFF5F)))
+_VARIANT: Final = re.compile(f"[{_SPACES}{_DASHES}{_WIDE}]")
+_PLAIN: Final = (
+    dict.fromkeys(map(ord, _SPACES), " ")
+    | dict.fromkeys(map(ord, _DASHES), "-")
+    | {ord(char): chr(ord(char) - 0xFEE0) for char in _WIDE}
+)
+"""Spaces and dashes that keep a line together or come from typesetting, and wide letters, to the ASCII for each."""
 _LONGEST_RETRY: Final = 64
 """A match that fails its validator and is longer than this is passed over whole: looking inside would cost too much."""
-_DRAWN: Final = re.compile(r"(?i)x{4}|\*{3}|\.{3}|<|\$\{|\{\{|%\(|1234567890|0123456789|abcdefgh|\b(?:my|your|the)[-_]")
+_DRAWN: Final = re.compile(
+    r"x{4}|X{4}|\*{3}|\.{3}|<|\$\{|\{\{|%\(|1234567890|0123456789|(?i:abcdefgh|\b(?:my|your|the)[-_])"
+)
 _STAND_INS: Final = (
     "changeme", "dummy", "example", "insert", "placeholder", "redacted", "replace", "sample", "yourapi", "your_",
     "your-",
@@ -67,6 +81,9 @@ class Pattern:
     """Whether an ASCII letter or digit right before or after the match rules it out."""
     cut: bool = False
     """Whether the value may end earlier, at a space or hyphen, where the whole fails its validator."""
+    block: bool = False
+    """Whether the value is a block of lines: what a comment in it says, or four letters of much base64, make it no
+    stand-in, so that its validator has to tell."""
     matches: tuple[str, ...] = ()
     """Texts that hold one such value. A ``·`` stands for nothing: it keeps a repository's scanners quiet."""
     misses: tuple[str, ...] = ()
@@ -115,10 +132,12 @@ class PatternSet:
         """Return every value in ``text``, sorted by place; a value two patterns know is there twice.
 
         What strings of JSON and code escape is read as what it says: the ``n`` of an escaped end of line is no part of
-        the key behind it, and a password ends before it. Raises ``ScreenError`` naming the pattern, and nothing of the
-        text, where a validator fails.
+        the key behind it, and a password ends before it. Spaces and dashes of other kinds, and wide letters, are read
+        as those of ASCII. Raises ``ScreenError`` naming the pattern, and nothing of the text, where a validator fails.
         """
         said, layer = unquoted(text)
+        if _VARIANT.search(said) is not None:
+            said = said.translate(_PLAIN)  # one character for one, so that places stay
         found = [match for pattern in self._due(said) for match in self._matches(pattern, said)]
         places = [layer.back(match.start, match.end) for match in found]
         found = [match._replace(start=start, end=end) for match, (start, end) in zip(found, places, strict=True)]
@@ -159,7 +178,7 @@ class PatternSet:
             return False
         if any(known in value for known in self.known):
             return False
-        return not (self.stand_ins and stands_in(value))
+        return not (self.stand_ins and not pattern.block and stands_in(value))
 
 
 def stands_in(value: str) -> bool:
@@ -178,14 +197,18 @@ def load(path: Path) -> PatternSet:
     """Read a pattern file. Raises ``ScreenError`` that names the file and what is wrong in it."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        patterns = tuple(_pattern(table) for table in content.pop("pattern"))
+        parts = content.pop("parts", {})
+        patterns = tuple(_pattern(table, parts) for table in content.pop("pattern"))
         return PatternSet(patterns=patterns, **_frozen(content))
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"pattern file {path.name}: {error}"
         raise ScreenError(msg) from None
 
 
-def _pattern(table: dict[str, Any]) -> Pattern:
+def _pattern(table: dict[str, Any], parts: dict[str, str]) -> Pattern:
+    # Two rounds: a part may be made of others.
+    for _ in range(2):
+        table["regex"] = _PART.sub(lambda match: parts[match["name"]], table["regex"])
     pattern = Pattern(**_frozen(table))
     if pattern.check is not None and pattern.check not in VALIDATORS:
         msg = f"pattern {pattern.name!r}: no validator is called {pattern.check!r}"

@@ -29,6 +29,7 @@ _FEWEST_KEY_BITS: Final = 4.2
 """Per character of such a row."""
 _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
+_ROW: Final = re.compile("[A-Za-z0-9]{16}")
 _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""
 _PHONE_DIGITS: Final = range(8, 16)
@@ -53,6 +54,14 @@ def random_looking(value: str) -> bool:
     Names and numbers that people write seldom change between the two more than three times.
     """
     return len(_CHANGES.findall(value)) >= _FEWEST_CHANGES and bits_per_character(value) > _FEWEST_BITS
+
+
+def key_like(value: str) -> bool:
+    """Whether ``value`` looks random and has sixteen letters and digits in a row.
+
+    Numbers of things, paths, dates and names hardly do; so the words around it may say less.
+    """
+    return random_looking(value) and _ROW.search(value) is not None
 
 
 def password_like(value: str) -> bool:
@@ -91,6 +100,12 @@ def key_block(value: str) -> bool:
     """Whether the block of a private key (RFC 7468) has a row of key in it, and not only words about one."""
     rows = re.findall(_KEY_ROW, value)  # compiled when it is first needed, which for most processes is never
     return any(bits_per_character(row) > _FEWEST_KEY_BITS for row in rows)
+
+
+def key_block_base64(value: str) -> bool:
+    """Whether base64 ``value`` decodes to the block of a private key: certificates begin with the same letters."""
+    text = (decoded(value) or b"").decode("ascii", "replace")
+    return "PRIVATE KEY" in text.partition("\n")[0] and key_block(text)
 
 
 def discord(value: str) -> bool:
@@ -156,6 +171,8 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     "it_cf": national.it_cf,
     "jwt": jwt,
     "key_block": key_block,
+    "key_block_base64": key_block_base64,
+    "key_like": key_like,
     "mac": mac,
     "mail": mail,
     "nl_bsn": national.nl_bsn,

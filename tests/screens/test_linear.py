@@ -15,7 +15,7 @@ from tests.screens.stepping import Stepper, parser
 
 ALL = [pattern for label in LABELS for pattern in patterns(label).patterns]
 EVERY = [pytest.param(pattern, id=pattern.name) for pattern in ALL]
-MOST_REPEATS = 8192
+MOST_REPEATS = 32_768
 MOST_STEPS = 60
 """Steps a character of the text may cost one pattern, in the worst case."""
 PUMPS = "aA0 -.:/@=\n_+(x"
@@ -92,6 +92,14 @@ def test_work_grows_with_the_text_and_not_faster(pattern: Pattern) -> None:
 def test_work_stays_in_bounds_on_long_texts_built_to_hurt(pattern: Pattern, cut: int, pump: str, form: int) -> None:
     text = hurting(pattern.examples()[0][0], cut, pump, 2000)[form]
     assert Stepper(source_of(pattern)).work(text) <= MOST_STEPS * (len(text) + 1)
+
+
+@pytest.mark.parametrize("first", ["PuTTY-User-Key-File-2: ", "-----BEGIN RSA PRIVATE KEY-----\n"])
+def test_first_lines_of_keys_do_not_read_the_rest_again_and_again(first: str) -> None:
+    text = first * 200
+    for pattern in ALL:
+        if pattern.keywords and pattern.keywords[0] in first.lower():
+            assert Stepper(source_of(pattern)).work(text) <= MOST_STEPS * (len(text) + 1)
 
 
 def test_a_bad_pattern_goes_over_the_bound() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
@@ -17,6 +18,7 @@ from guardsdk.screens.pattern_screen import LABELS, PatternScreen, patterns
 from guardsdk.screens.patterns import Pattern, load, stands_in
 from guardsdk.screens.validators import VALIDATORS
 from guardsdk.surroundings import NOWHERE
+from guardsdk.text.spans import merged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,18 +139,75 @@ KEY_BEGUN = next(pattern for pattern in patterns("secret").patterns if pattern.n
         ("secret", f"API key:\n```\n{RANDOM}\n```", [RANDOM]),
         ("secret", f"<api_key>{RANDOM}</api_key>", [RANDOM]),
         ("secret", f"Authorization: Bearer {RANDOM}...", [RANDOM]),
+        ("secret", f"Your API key is `{RANDOM}`.", [RANDOM]),
+        ("secret", f"API_KEY ={RANDOM}", [RANDOM]),
+        ("secret", f"Run tool --token {RANDOM}.", [RANDOM]),
+        ("secret", "setPassword('gT7#kL9(pQ2)');", ["gT7#kL9(pQ2)"]),
+        ("secret", "Password: “Maple#Quay77”.", ["Maple#Quay77"]),
+        ("secret", "mysql://root:S3cur3P@ss!@10.0.0.4/shop?x=a@b", ["S3cur3P@ss!"]),
         ("personal_data", "To dana.meyer@harbourmail.net.\nThanks", ["dana.meyer@harbourmail.net"]),
         ("personal_data", "it was _dana.meyer@harbourmail.net_...", ["dana.meyer@harbourmail.net"]),
         ("personal_data", "to dana.meyer@harbourmail.net--the new one", ["dana.meyer@harbourmail.net"]),
         ("personal_data", "{'mail': 'o'neil@harbourmail.net'}", ["o'neil@harbourmail.net"]),
         ("personal_data", "Mail müller@firmahaus.de", ["müller@firmahaus.de"]),
         ("personal_data", "联系dana.meyer@harbourmail.net谢谢", ["dana.meyer@harbourmail.net"]),
+        ("secret", "password\uff1aMaple#Quay77\uff0c谢谢", ["Maple#Quay77"]),
+        ("personal_data", "card 4971\u00a06757\u00a02783\u00a05478", ["4971\u00a06757\u00a02783\u00a05478"]),
+        ("personal_data", r"card 4971\u00a06757\u00a02783\u00a05478", [r"4971\u00a06757\u00a02783\u00a05478"]),
+        ("personal_data", "card 4971\u20136757\u20132783\u20135478", ["4971\u20136757\u20132783\u20135478"]),
+        (
+            "personal_data",
+            "DE45\u202f3458\u202f6071\u202f5388\u202f6616\u202f72",
+            ["DE45\u202f3458\u202f6071\u202f5388\u202f6616\u202f72"],
+        ),
+        ("personal_data", "SSN 531\u201148\u20117263", ["531\u201148\u20117263"]),
+        ("personal_data", "\uff0b\uff14\uff19 30 7712 8450", ["\uff0b\uff14\uff19 30 7712 8450"]),
         ("personal_data", "4971675727835478 5322489148745081", ["4971675727835478", "5322489148745081"]),
         ("personal_data", "4971 6757 2783 5478 5322 4891 4874 5081", ["4971 6757 2783 5478", "5322 4891 4874 5081"]),
     ],
 )
 def test_a_value_ends_where_the_words_around_it_begin(label: str, text: str, values: list[str]) -> None:
     assert [text[match.start : match.end] for match in patterns(label).find(text)] == values
+
+
+KEY_ROWS = "\n".join(KEY_BEGUN.splitlines()[1:])
+PUTTY_KEY = next(p for p in patterns("secret").patterns if p.name == "putty-private-key").examples()[0][0]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"-----BEGIN RSA PRIVATE KEY-----\nMIIXxXx{KEY_ROWS}\n-----END RSA PRIVATE KEY-----",
+        f"-----BEGIN RSA PRIVATE KEY-----\nMIIxxxx{KEY_ROWS}\n-----END RSA PRIVATE KEY-----",
+        KEY_BEGUN.replace("-----\n", "-----\nComment: Dana <x@acme.io>\n\n", 1).rstrip(),
+        PUTTY_KEY.replace("Comment: key", "Comment: my-laptop"),
+        PUTTY_KEY.replace("Comment: key", "Comment: an example"),
+        "-----BEGIN RSA PRIVATE KEY-----\n" + f"{KEY_ROWS}\n" * 60 + "-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_a_key_is_none_the_less_one_for_a_comment_chance_letters_or_its_length(key: str) -> None:
+    (match,) = patterns("secret").find(key)
+    assert (match.start, match.end) == (0, len(key))
+
+
+LONG = "".join(KEY_ROWS.split()).replace("+", "A").replace("/", "B") * 6
+CLAIMS = base64.urlsafe_b64encode(json.dumps({"roles": LONG * 4}).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (f"AWS_SESSION_TOKEN={LONG}\n", LONG),
+        (f"Authorization: Bearer {LONG}'", LONG),
+        (f"it is ya29.{LONG}, for an hour", f"ya29.{LONG}"),
+        (f"it is hvb.{LONG}, for an hour", f"hvb.{LONG}"),
+        (f"it is eyJhbGciOiJIUzI1NiJ9.{CLAIMS}.{LONG[:43]}.", f"eyJhbGciOiJIUzI1NiJ9.{CLAIMS}.{LONG[:43]}"),
+        (f"it is glpat-{LONG[:99]}.01.1a2b3c4d5.", f"glpat-{LONG[:99]}.01.1a2b3c4d5"),
+    ],
+)
+def test_a_long_value_is_found_whole(text: str, value: str) -> None:
+    spans = merged((match.start, match.end) for match in patterns("secret").find(text))
+    assert [text[start:end] for start, end in spans] == [value]
 
 
 def test_every_value_of_a_text_is_marked() -> None:
@@ -197,7 +256,8 @@ def test_a_failing_validator_degrades_the_check_names_the_pattern_and_lets_nothi
             "known = []\nstand_ins = true\n[[pattern]]\nname='a'\ndescription=''\nregex='a'\ncertainty=1.0\ncheck='no'",
             "'no'",
         ),
-        ("known = []\nstand_ins = true\n[[pattern]]\nname='a'\nregexp='a'", "regexp"),
+        ("known = []\nstand_ins = true\n[[pattern]]\nname='a'\nregexp='a'", "regex"),
+        ("known = []\nstand_ins = true\n[[pattern]]\nname='a'\nregex='(?&none)'", "none"),
     ],
 )
 def test_a_pattern_file_that_cannot_be_read_says_why(tmp_path: Path, content: str, reason: str) -> None:
