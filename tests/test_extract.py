@@ -63,6 +63,7 @@ def delta(index: int = 0, **fields: object) -> dict[str, object]:
         ([{"type": "function_call_output", "call_id": "1", "output": "found"}], [("tool", "found")]),
         ([{"type": "function_call", "call_id": "1", "arguments": "{}"}, user("hello")], [("input", "hello")]),
         ([{"type": "web_search_call", "id": "1", "status": "completed"}, user("hello")], [("input", "hello")]),
+        ([{"type": "configuration_update", "reasoning": {"effort": "low"}}, user("hello")], [("input", "hello")]),
         ([{"type": "shell_call_output", "output": [{"stdout": "one", "stderr": "two"}]}], [("tool", "one\ntwo")]),
         ([{"type": "local_shell_call_output", "id": "1", "output": "found"}], [("tool", "found")]),
         ([{"type": "apply_patch_call_output", "call_id": "1", "status": "completed"}], [("tool", "")]),
