@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.extract.words import is_code, spoken, strings_beside
@@ -88,14 +88,25 @@ def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
 
 def words_of(pieces: Sequence[Piece]) -> Iterator[str]:
     """Yield the words of the text that ``pieces`` of one channel make, and those that say more than it."""
-    told: list[str] = []
-    last: object = None
-    for piece in pieces:
-        if not piece.whole:
-            told += [piece.between if told and piece.place != last else "", piece.text]
-            last = piece.place
-    texts = ["".join(told)]
+    texts = [_said(piece for piece in pieces if not piece.whole)]
     for piece in sorted((one for one in pieces if one.whole), key=lambda one: -len(one.text)):
         if not any(piece.text in text for text in texts):
             texts.append(piece.text)
     yield from (spoken(one) if pieces[0].arguments else one for one in texts)
+
+
+def joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces of one channel with those that follow on put into one, whose words are the same."""
+    told = [piece for piece in pieces if not piece.whole]
+    whole = [piece for piece in pieces if piece.whole]
+    return [*([replace(told[-1], text=_said(told))] if told else ()), *whole]
+
+
+def _said(pieces: Iterable[Piece]) -> str:
+    """Return what pieces say that follow on."""
+    said: list[str] = []
+    last: object = None
+    for piece in pieces:
+        said += [piece.between if said and piece.place != last else "", piece.text]
+        last = piece.place
+    return "".join(said)

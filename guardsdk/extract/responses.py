@@ -22,7 +22,7 @@ from guardsdk.extract.kinds import (
     SEARCH_PARTS,
     WORDLESS_PARTS,
 )
-from guardsdk.extract.pieces import BESIDE, Channel, Inside, Piece, aside, texts_of, words_of
+from guardsdk.extract.pieces import BESIDE, Channel, Inside, Piece, aside, joined, texts_of, words_of
 from guardsdk.extract.results import GIVEN, SEARCHED, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
@@ -79,6 +79,10 @@ class ResponseText:
         self.listed = self.listed or is_list(value)
         with Walk("extract_response") as self._walk:
             self._value(value, ())
+
+    def join(self) -> None:
+        """Keep each text as one piece, for who asks for texts after every chunk: none is more work than the last."""
+        self.pieces = [piece for pieces in self._channels().values() for piece in joined(pieces)]
 
     def texts(self) -> list[str]:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
