@@ -75,6 +75,14 @@ def aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:
         yield Piece((*channel, BESIDE, *where), text, None, "", loose=True)
 
 
+def channels_of(pieces: Iterable[Piece]) -> dict[tuple[bool, Channel], list[Piece]]:
+    """Return the pieces of each text, in order: those of arguments are apart from others of their channel."""
+    channels: dict[tuple[bool, Channel], list[Piece]] = {}
+    for piece in pieces:
+        channels.setdefault((piece.arguments, piece.channel), []).append(piece)
+    return channels
+
+
 def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
     """Return the texts that ``channels`` make, in order; what stands beside a value is one text, a line each."""
     texts: dict[object, list[str]] = {}
