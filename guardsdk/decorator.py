@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
-from guardsdk.calling.callables import Arguments, kind_of
+from guardsdk.calling.callables import Arguments, kind_of, needs_await
 from guardsdk.errors import DecorationError
 from guardsdk.parts.recording import reviewer_of
 
@@ -109,7 +109,7 @@ def guarded(
 
     Raises:
         DecorationError: At decoration: the callable or its prompt parameter cannot be told, a parameter that was named
-            does not exist, or options contradict.
+            does not exist, options contradict, or an extractor is async.
         PolicyError: At decoration: ``policy`` cannot be read.
         Blocked: From the call: the policy blocks the prompt or the response.
         CheckFailedError: From the call: it could not be checked, and the policy's ``on_error`` blocks. ``on_block``
@@ -128,6 +128,10 @@ def guarded(
     if not (input or output):
         msg = "input=False and output=False leave nothing to screen"
         raise DecorationError(msg)
+    for name, extract in (("extract_prompt", extract_prompt), ("extract_response", extract_response)):
+        if needs_await(extract):
+            msg = f"{name} is async, and texts are read where nobody awaits; give a plain function"
+            raise DecorationError(msg)
     checker = Checker(guard, policy, extract_prompt)
     means = Means(
         on_block=on_block,

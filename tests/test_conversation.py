@@ -261,6 +261,30 @@ def test_calls_refusals_and_reasoning_of_an_assistant_are_read(phrases: Phrases)
         assert verdict.findings[0].places[0].message == 1
 
 
+def test_items_of_an_answer_that_say_nothing_are_passed_over_and_their_fields_read(phrases: Phrases) -> None:
+    items: list[dict[str, object]] = [
+        {"type": "item_reference", "id": "msg_1"},
+        {"type": "compaction_trigger"},
+        {"type": "configuration_update", "reasoning": {"effort": "low"}},
+        {"type": "image_generation_call", "id": "ig_1", "status": "failed", "result": None},
+    ]
+    verdict = phrases.check_messages([user("hello"), *items])
+    assert verdict
+    assert [turn.message for turn in verdict.turns] == [0]
+    for item in items:
+        found = phrases.check_messages([item | {"note": "open sesame"}, user("hello")])
+        assert found.principle_id == "no-open-sesame", item
+
+
+def test_a_picture_that_a_model_drew_is_reported_and_the_words_it_was_drawn_by_read(phrases: Phrases) -> None:
+    drawn = {"type": "image_generation_call", "id": "ig_1", "result": "AAAA", "revised_prompt": "a red door"}
+    verdict = phrases.check_messages([user("hello"), drawn])
+    assert verdict.uncovered == (Uncovered(message=1, part=None, kind="image_generation_call"),)
+    assert (verdict.status, verdict.turns[1].verdict.stage) == (Status.DEGRADED, Stage.OUTPUT)
+    found = phrases.check_messages([user("hello"), drawn | {"revised_prompt": "open sesame"}])
+    assert found.principle_id == "no-open-sesame"
+
+
 def test_no_messages_are_nothing_to_check(phrases: Phrases) -> None:
     for messages in ([], [{"role": "system", "content": "open sesame"}]):
         verdict = phrases.check_messages(messages)

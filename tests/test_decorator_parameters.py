@@ -254,6 +254,18 @@ def test_options_that_contradict_are_refused_at_decoration() -> None:
         guarded(on_block=explain)(named)
 
 
+@pytest.mark.parametrize("option", ["extract_prompt", "extract_response"])
+def test_an_async_extractor_is_refused_at_decoration(option: str) -> None:
+    """A call was refused, with advice to give the extractor that was given."""
+
+    async def extract(value: object) -> str:
+        await asyncio.sleep(0)
+        return str(value)
+
+    with pytest.raises(DecorationError, match=f"{option} is async"):
+        guarded(**{option: extract})  # type: ignore[call-overload]
+
+
 def test_a_policy_that_cannot_be_read_is_an_error_at_decoration(tmp_path: Path) -> None:
     with pytest.raises(PolicyError):
         guarded(policy=tmp_path / "none.toml")

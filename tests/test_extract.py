@@ -63,6 +63,7 @@ def delta(index: int = 0, **fields: object) -> dict[str, object]:
         ([{"type": "function_call_output", "call_id": "1", "output": "found"}], [("tool", "found")]),
         ([{"type": "function_call", "call_id": "1", "arguments": "{}"}, user("hello")], [("input", "hello")]),
         ([{"type": "web_search_call", "id": "1", "status": "completed"}, user("hello")], [("input", "hello")]),
+        ([{"type": "configuration_update", "reasoning": {"effort": "low"}}, user("hello")], [("input", "hello")]),
         ([{"type": "shell_call_output", "output": [{"stdout": "one", "stderr": "two"}]}], [("tool", "one\ntwo")]),
         ([{"type": "local_shell_call_output", "id": "1", "output": "found"}], [("tool", "found")]),
         ([{"type": "apply_patch_call_output", "call_id": "1", "status": "completed"}], [("tool", "")]),
@@ -425,3 +426,24 @@ def test_any_cut_into_chunks_reads_as_the_whole(text: str, data: st.DataObject) 
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)))))
     chunks = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     assert answer_of(*(delta(content=chunk) for chunk in chunks)) == [text]
+
+
+def test_an_answer_whose_pieces_are_joined_after_each_chunk_says_the_same() -> None:
+    chunks: list[dict[str, object]] = [
+        {"role": "assistant", "content": "one ", "note": "two words"},
+        {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {"role": "assistant", "content": None, "reasoning_content": "why "},
+        {"role": "assistant", "content": "two", "tool_calls": [{"index": 0, "function": {"arguments": '{"a": "x'}}]},
+        {"role": "assistant", "content": None, "tool_calls": [{"index": 0, "function": {"arguments": ' y"}'}}]},
+        {"type": "response.output_text.delta", "item_id": "m", "content_index": 0, "delta": "thr"},
+        {"type": "response.output_text.delta", "item_id": "m", "content_index": 1, "delta": "ee"},
+        {"type": "response.output_text.done", "item_id": "m", "content_index": 1, "text": "ee and more"},
+        {"role": "assistant", "content": "", "note": " and two more"},
+    ]
+    joined, other = ResponseText(), ResponseText()
+    for chunk in chunks:
+        joined.add(chunk)
+        joined.join()
+        other.add(chunk)
+        assert (joined.texts(), joined.called()) == (other.texts(), other.called())
+    assert len(joined.pieces) < len(other.pieces)

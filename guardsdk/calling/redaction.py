@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputError
@@ -79,8 +78,12 @@ class Changes:
         self._values: dict[str, str] = {}
         self._spelled: dict[str, str] = {}
         """Other ways to write the values."""
-        self._lengths: defaultdict[str, set[int]] = defaultdict(set)
-        """How long what begins with these characters may be: time does not grow with the number of values."""
+        self._sorted: list[str] = []
+        """Both in order, so that time does not grow with their number, whatever their lengths."""
+        self._shorter: dict[str, str | None] = {}
+        """Each of them to the longest other that it begins with."""
+        self._reach: dict[str, int] = {}
+        """How long what begins with these characters may be."""
 
     def add(self, text: str, edits: Iterable[Edit]) -> None:
         """Make ``edits`` in ``text``, beside those that were found for the same text in another place."""
@@ -97,7 +100,33 @@ class Changes:
         for form in forms:
             self._spelled.setdefault(form, written)
         for form in (value, *forms):
-            self._lengths[form[:_SHORTEST_VALUE]].add(len(form))
+            if form not in self._shorter:
+                self._sort_in(form)
+
+    def _sort_in(self, form: str) -> None:
+        """Look for ``form`` from now on."""
+        place = first = bisect_right(self._sorted, form)
+        self._shorter[form] = self._at(form, 0)
+        while place < len(self._sorted) and (longer := self._sorted[place]).startswith(form):
+            if len(self._shorter[longer] or "") < len(form):
+                self._shorter[longer] = form
+            place += 1
+        self._sorted.insert(first, form)
+        head = form[:_SHORTEST_VALUE]
+        self._reach[head] = max(len(form), self._reach.get(head, 0))
+
+    def _at(self, string: str, at: int) -> str | None:
+        """Return the longest value that stands at this place of ``string``."""
+        reach = self._reach.get(string[at : at + _SHORTEST_VALUE])
+        if reach is None:
+            return None
+        rest = string[at : at + reach]
+        # Whatever ``rest`` begins with is what the last one before it in order begins with, too.
+        place = bisect_right(self._sorted, rest)
+        value = self._sorted[place - 1] if place else None
+        while value is not None and not rest.startswith(value):
+            value = self._shorter[value]
+        return value
 
     def __bool__(self) -> bool:
         """Return whether there is anything to change."""
@@ -120,13 +149,10 @@ class Changes:
         at = 0
         last = len(string) - _SHORTEST_VALUE if self._values else -1
         while at <= last:
-            lengths = self._lengths.get(string[at : at + _SHORTEST_VALUE], ())
-            for length in sorted(lengths, reverse=True):
-                value = string[at : at + length]
-                written = self._values.get(value, self._spelled.get(value))
-                if written is not None and at + length <= len(string):
-                    found.append((at, at + length, written))
-                    at += length - 1
-                    break
-            at += 1
+            if (value := self._at(string, at)) is None:
+                at += 1
+                continue
+            written = self._values[value] if value in self._values else self._spelled[value]
+            found.append((at, at + len(value), written))
+            at += len(value)
         return found

@@ -40,14 +40,17 @@ SEARCH_PARTS = frozenset({"file_search_call", "web_search_call"})
 NOTE_PARTS = frozenset(
     {
         "additional_tools",
+        "compaction_trigger",
+        "configuration_update",
         "fallback",
+        "item_reference",
         "mcp_approval_response",
         "mcp_list_tools",
         "mcp_tool_listing",
         "tool_search_output",
     }
 )
-"""What is said of tools and models beside the answer: the words in it are descriptions and errors."""
+"""What is said of tools, models and the conversation beside the answer: words in it are descriptions and errors."""
 WORDLESS_PARTS = frozenset({"citation", "container_upload", "redacted_thinking"})
 """Parts that hold no words of the model."""
 ITEM_PARTS = CALL_PARTS | OUTPUT_PARTS | SEARCH_PARTS | NOTE_PARTS | {"compaction", "reasoning"}

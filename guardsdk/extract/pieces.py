@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.extract.words import is_code, spoken, strings_beside
@@ -75,6 +75,14 @@ def aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:
         yield Piece((*channel, BESIDE, *where), text, None, "", loose=True)
 
 
+def channels_of(pieces: Iterable[Piece]) -> dict[tuple[bool, Channel], list[Piece]]:
+    """Return the pieces of each text, in order: those of arguments are apart from others of their channel."""
+    channels: dict[tuple[bool, Channel], list[Piece]] = {}
+    for piece in pieces:
+        channels.setdefault((piece.arguments, piece.channel), []).append(piece)
+    return channels
+
+
 def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
     """Return the texts that ``channels`` make, in order; what stands beside a value is one text, a line each."""
     texts: dict[object, list[str]] = {}
@@ -88,14 +96,25 @@ def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
 
 def words_of(pieces: Sequence[Piece]) -> Iterator[str]:
     """Yield the words of the text that ``pieces`` of one channel make, and those that say more than it."""
-    told: list[str] = []
-    last: object = None
-    for piece in pieces:
-        if not piece.whole:
-            told += [piece.between if told and piece.place != last else "", piece.text]
-            last = piece.place
-    texts = ["".join(told)]
+    texts = [_said(piece for piece in pieces if not piece.whole)]
     for piece in sorted((one for one in pieces if one.whole), key=lambda one: -len(one.text)):
         if not any(piece.text in text for text in texts):
             texts.append(piece.text)
     yield from (spoken(one) if pieces[0].arguments else one for one in texts)
+
+
+def joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces of one channel with those that follow on put into one, whose words are the same."""
+    told = [piece for piece in pieces if not piece.whole]
+    whole = [piece for piece in pieces if piece.whole]
+    return [*([replace(told[-1], text=_said(told))] if told else ()), *whole]
+
+
+def _said(pieces: Iterable[Piece]) -> str:
+    """Return what pieces say that follow on."""
+    said: list[str] = []
+    last: object = None
+    for piece in pieces:
+        said += [piece.between if said and piece.place != last else "", piece.text]
+        last = piece.place
+    return "".join(said)

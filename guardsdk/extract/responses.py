@@ -22,7 +22,7 @@ from guardsdk.extract.kinds import (
     SEARCH_PARTS,
     WORDLESS_PARTS,
 )
-from guardsdk.extract.pieces import BESIDE, Channel, Inside, Piece, aside, texts_of, words_of
+from guardsdk.extract.pieces import BESIDE, Channel, Inside, Piece, aside, channels_of, joined, texts_of, words_of
 from guardsdk.extract.results import GIVEN, SEARCHED, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
@@ -80,9 +80,13 @@ class ResponseText:
         with Walk("extract_response") as self._walk:
             self._value(value, ())
 
+    def join(self) -> None:
+        """Keep each text as one piece, for who asks for texts after every chunk: none is more work than the last."""
+        self.pieces = [piece for pieces in channels_of(self.pieces).values() for piece in joined(pieces)]
+
     def texts(self) -> list[str]:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
-        channels = self._channels()
+        channels = channels_of(self.pieces)
         ordered = sorted(channels.items(), key=lambda item: item[0][0])  # arguments last, else as they came
         texts = texts_of((channel, pieces) for (_, channel), pieces in ordered)
         return list(dict.fromkeys(text for text in texts if text)) or [""]
@@ -94,14 +98,8 @@ class ResponseText:
 
     def called(self) -> list[str]:
         """Return what each tool is called with, in order and without repetitions."""
-        called = (words for pieces in self._channels().values() if pieces[0].call for words in words_of(pieces))
+        called = (words for pieces in channels_of(self.pieces).values() if pieces[0].call for words in words_of(pieces))
         return list(dict.fromkeys(text for text in called if text))
-
-    def _channels(self) -> dict[tuple[bool, Channel], list[Piece]]:
-        channels: dict[tuple[bool, Channel], list[Piece]] = {}
-        for piece in self.pieces:
-            channels.setdefault((piece.arguments, piece.channel), []).append(piece)
-        return channels
 
     def _value(self, value: object, path: Channel) -> None:
         if value is None:

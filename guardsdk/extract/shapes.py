@@ -19,6 +19,7 @@ ITEMS = frozenset(
         "compaction",
         "compaction_trigger",
         "computer_call",
+        "configuration_update",
         "custom_tool_call",
         "file_search_call",
         "function_call",

@@ -131,6 +131,10 @@ def _message(given: object) -> object:
 
 def _apart(message: object, role: str) -> tuple[list[Passage], object]:
     """Return what an assistant said with its place, and what is left: its calls, reasoning and refusals."""
+    if role == "image_generation_call":  # the model's words stand beside what nobody can screen
+        picture = (role,) if field(message, "result") else ()
+        own = Passage(beside(message, "result"), Stage.OUTPUT, picture, media=(None,) * len(picture))
+        return [own] if own.text or picture else [], None
     if role in ITEMS:  # no message, and no content of its own
         return [], message
     content = field(message, "content")

@@ -110,6 +110,7 @@ class _Screen:
             run = self._runs.get(run_id)
         run = run or self._open(run_id)
         run.answer.add(value)
+        run.answer.join()
         texts = run.answer.texts()
         before, run.read = run.read, sum(map(len, texts))
         tail_chars = max(_STREAM_TAIL, _STREAM_TAIL // 2 + run.read - before)  # all that is new, however long

@@ -209,8 +209,10 @@ class Held:
 
         A passage that was released before anybody objected to it cannot be cut out any more.
         """
-        for channel in {id(window.channel): window.channel for window, _ in pairs}.values():
-            own = [(window, verdict) for window, verdict in pairs if window.channel is channel]
+        of_each: dict[Channel, list[Pair]] = {}
+        for window, verdict in pairs:
+            of_each.setdefault(window.channel, []).append((window, verdict))
+        for channel, own in of_each.items():
             edits: list[Edit] = []
             point = channel.length
             for window, verdict in own:

@@ -48,6 +48,10 @@ class Texts:
         """Begin with none."""
         self._pace = pace
         self._channels: dict[_Key, Channel] = {}
+        self._places: dict[Channel, int] = {}
+        """Which of them it is, in the order they came up in."""
+        self._growing: dict[_Key, Channel] = {}
+        """Those in which a segment may be complete: time does not grow with the number of all."""
         self._starts: dict[tuple[_Key, object], int] = {}
         self._lists: dict[tuple[str, ...], TogetherChannel] = {}
         self._last: Part | None = None
@@ -62,7 +66,9 @@ class Texts:
         Thoughts, calls, and what the provider's tools found, have ended where a segment of the answer is complete and
         nothing was added to them for as long as the shortest segment: they would hold the answer up until it ends too.
         """
-        windows = {key: window for key, channel in self._channels.items() if (window := channel.due()) is not None}
+        growing = sorted(self._growing.items(), key=lambda one: self._places[one[1]])
+        windows = {key: window for key, channel in growing if (window := channel.due()) is not None}
+        self._growing = {key: channel for key, channel in growing if key in windows}
         if not any(is_answer(channel) for _, channel in windows):
             return list(windows.values()), []
         quiet = self._length - self._pace.shortest
@@ -79,7 +85,7 @@ class Texts:
 
     def place(self, channel: Channel) -> int:
         """Return which of ``channels`` it is; 0 for another."""
-        return next((place for place, one in enumerate(self._channels.values()) if one is channel), 0)
+        return self._places.get(channel, 0)
 
     def take(self, piece: Piece, where: tuple[str, ...]) -> Part:
         """Take in a string of a chunk.
@@ -116,12 +122,13 @@ class Texts:
     def _follow(self, key: _Key, piece: Piece, text: str) -> Part:
         """Let ``text`` follow on what there is of the channel."""
         if key not in self._channels:
-            self._channels[key] = (
+            self._open(
+                key,
                 LooseChannel(self._pace)
                 if piece.loose
-                else Channel(self._pace, call=piece.call, written=piece.arguments)
+                else Channel(self._pace, call=piece.call, written=piece.arguments),
             )
-        channel = self._channels[key]
+        channel = self._growing[key] = self._channels[key]
         if (key, piece.place) not in self._starts:
             if channel.length:
                 channel.feed(piece.between)
@@ -133,11 +140,17 @@ class Texts:
             self._grew[key] = self._length
         return Part(channel, start, channel.length, text)
 
+    def _open(self, key: _Key, channel: Channel) -> None:
+        self._channels[key] = channel
+        self._places[channel] = len(self._places)
+
     def together(self, parts: Sequence[Part], where: tuple[str, ...]) -> tuple[TogetherChannel, int]:
         """Read ``parts``, those of a chunk that is a list, together with those of the lists before."""
+        key = False, (*where, "together")
         if where not in self._lists:
-            self._lists[where] = self._channels[False, (*where, "together")] = TogetherChannel(self._pace)
-        channel = self._lists[where]
+            self._lists[where] = TogetherChannel(self._pace)
+            self._open(key, self._lists[where])
+        channel = self._growing[key] = self._lists[where]
         for part in parts:
             if not (part.channel.late or part.channel.unread):
                 channel.add(part.text, part.channel)
@@ -155,7 +168,8 @@ class Texts:
         owners = list(called.values())
         if (said := items_together(list(called))) is None:
             return None
-        together = self._channels[False, ("calls", "together")] = TogetherChannel(self._pace)
+        together = TogetherChannel(self._pace)
+        self._open((False, ("calls", "together")), together)
         for one in said.stretches:
             together.add(said.text[one.at : one.at + one.length], owners[one.source])
         return together

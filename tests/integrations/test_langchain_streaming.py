@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from langchain_core.callbacks import CallbackManager
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_core.outputs import ChatGenerationChunk
 
 from guardsdk.errors import Blocked
 from guardsdk.integrations import langchain
@@ -22,6 +26,9 @@ from tests.integrations.chains import (
     remembered,
     with_either,
 )
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def test_a_blocked_input_streams_nothing_and_calls_nothing() -> None:
@@ -59,6 +66,26 @@ def test_all_of_a_long_chunk_is_read_before_it_comes_out() -> None:
     for letter, size in (("a", 5000), ("b", 3000), ("c", 10)):
         handler.on_llm_new_token(letter * size, run_id=run)
     assert guard.texts(Stage.OUTPUT) == ["a" * 5000, "a" * 500 + "b" * 3000, "b" * 990 + "c" * 10]
+
+
+def test_a_chunk_late_in_an_answer_is_no_more_work_than_an_early_one() -> None:
+    handler, run = GuardCallbackHandler(StageGuard()), uuid4()
+    calls: Counter[int] = Counter()
+    for chunk in range(400):
+        count = partial(_counted, calls, chunk)
+        sys.setprofile(count)
+        try:
+            handler.on_llm_new_token(
+                "word ", chunk=ChatGenerationChunk(message=AIMessageChunk(content="word ")), run_id=run
+            )
+        finally:
+            sys.setprofile(None)
+    assert calls[399] <= calls[250] + 10
+
+
+def _counted(calls: Counter[int], chunk: int, frame: FrameType, event: str, arg: object) -> None:
+    del frame, arg
+    calls[chunk] += event in ("call", "c_call")
 
 
 def test_a_blocked_chunk_does_not_come_out() -> None:

@@ -1,0 +1,76 @@
+"""Streams of many texts: a chunk looks at those it adds to, however many there are."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk import Action, Stage, Status, Verdict
+from guardsdk.streaming import Pace
+from guardsdk.streaming.held import Held, Rules
+from guardsdk.vault import Markers
+from tests.streaming.screens import policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+ALLOWED = Verdict(allowed=True, action=Action.ALLOW, status=Status.COMPLETE, stage=Stage.OUTPUT)
+
+
+def lines_run(step: Callable[[], object]) -> int:
+    """Return how many lines of Python ``step`` runs, each round of a loop counted."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal count
+        del frame, arg
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        step()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def call(number: int) -> dict[str, object]:
+    said = {"index": number, "function": {"name": "f", "arguments": '{"a": "some words"}'}}
+    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"tool_calls": [said]}}]}
+
+
+def choice(number: int) -> dict[str, object]:
+    return {"object": "chat.completion.chunk", "choices": [{"index": number, "delta": {"content": "some words"}}]}
+
+
+def held_after(chunks: int, chunk: Callable[[int], object]) -> tuple[Held, int]:
+    """Return a stream that ``chunks`` were taken in of, and the work of the last."""
+    held = Held(Rules(policy=policy(), markers=Markers(), pace=Pace()))
+
+    def take(number: int) -> None:
+        held.take(chunk(number))
+        assert held.due() == []
+
+    for number in range(chunks - 1):
+        take(number)
+    return held, lines_run(lambda: take(chunks - 1))
+
+
+@pytest.mark.parametrize("chunk", [call, choice])
+def test_a_chunk_of_a_text_of_its_own_is_no_more_work_after_many_texts(chunk: Callable[[int], object]) -> None:
+    assert held_after(200, chunk)[1] <= held_after(20, chunk)[1]
+
+
+def test_many_texts_that_end_at_once_go_on_in_time_that_grows_as_they_do() -> None:
+    def ending(chunks: int) -> int:
+        held, _ = held_after(chunks, choice)
+        held.finish()
+        pairs = [(window, ALLOWED) for window in held.due()]
+        return lines_run(lambda: held.advance(pairs))
+
+    assert ending(200) <= 10 * ending(20) * 1.1
