@@ -48,7 +48,7 @@ class Asker:
 
     async def ask(self, question: Question) -> Reply:
         """Return the answer, or why there is none. Raises ``TargetHangsError`` where asking on makes no sense."""
-        if self._answers is not None and (known := self._answers.get(self._target.ref, question)) is not None:
+        if self._answers is not None and (known := self._answers.get(self._target, question)) is not None:
             return Reply(known[0], known[1])
         reason = ""
         for attempt in range(1, self._settings.retries + 2):
@@ -64,7 +64,7 @@ class Asker:
                     await asyncio.sleep(self._wait_s(attempt, error))
             else:
                 if self._answers is not None:
-                    self._answers.put(self._target.ref, question, answer, seconds)
+                    self._answers.put(self._target, question, answer, seconds)
                 return Reply(answer, seconds, attempt)
         return Reply(None, attempts=self._settings.retries + 1, error=f"target: {reason}")
 

@@ -74,6 +74,11 @@ class Target(Protocol):
         ...
 
     @property
+    def origin(self) -> str:
+        """Which of all with the same ``ref`` it is: kept answers are found by it, and no record has it."""
+        ...
+
+    @property
     def batch(self) -> int:
         """Most questions it is given at once."""
         ...
@@ -110,6 +115,8 @@ class CallableTarget:
     be answered by a list of strings. ``conversations``: a list of conversations, likewise. Any other name: one text.
     A parameter ``seed`` gets the case's seed (``seeds`` where it is given lists). Sync or async.
     """
+
+    origin: Final = ""
 
     def __init__(self, spec: str, *, batch: int | None = None) -> None:
         """Ask the function at ``spec``. Raises ``EvaluationError`` where it cannot be called with what we have."""

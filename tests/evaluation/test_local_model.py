@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,6 +68,22 @@ async def test_it_answers_and_says_the_same_again(directory: Path) -> None:
     assert len(answers) == 2
     assert set(" ".join(answers).split()) <= set(WORDS)
     assert await target.ask(questions) == answers
+
+
+def test_answers_kept_of_one_model_are_not_those_of_another_of_its_name(directory: Path, tmp_path: Path) -> None:
+    other = tmp_path / "tiny"
+    shutil.copytree(directory, other)
+    weights = next(other.glob("*.safetensors"))
+
+    def opened(path: Path) -> Any:
+        return open_target(str(path), Options())
+
+    first = opened(other)
+    assert opened(directory).ref == first.ref
+    assert len({opened(directory).origin, first.origin}) == 2
+    assert opened(other).origin == first.origin
+    os.utime(weights, ns=(0, 1))  # the next one, saved over it
+    assert opened(other).origin != first.origin
 
 
 async def test_sampling_follows_the_seed(directory: Path) -> None:

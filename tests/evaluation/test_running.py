@@ -36,8 +36,11 @@ class Counting:
 
     ref = TargetRef(kind="callable", model="counting")
 
-    def __init__(self, *, batch: int = 1, fail: int = 0, again: bool = True, pause_s: float = 0.0) -> None:
+    def __init__(
+        self, *, batch: int = 1, fail: int = 0, again: bool = True, pause_s: float = 0.0, origin: str = ""
+    ) -> None:
         self.batch = batch
+        self.origin = origin
         self.asked: list[str] = []
         self.sizes: list[int] = []
         self.busy = self.busiest = 0
@@ -153,11 +156,12 @@ def test_answers_are_kept_only_where_that_was_asked_for(suite_file: Callable[[in
     evaluate(plan(suite, Counting(), keep_answers=True), tmp_path / "run.json")
     assert [one.answer for one in results(tmp_path / "run.json")] == ["yes", "no"]
     with Answers(tmp_path / "answers") as answers:
-        first, second, other = Counting(), Counting(), Counting()
+        first, second, other, elsewhere = Counting(), Counting(), Counting(), Counting(origin="elsewhere")
         evaluate(plan(suite, first, answers=answers), tmp_path / "a.json")
         evaluate(plan(suite, second, answers=answers), tmp_path / "b.json")
         evaluate(plan(suite, other, answers=answers, seed=1), tmp_path / "c.json")
-    assert (len(first.asked), len(second.asked), len(other.asked)) == (2, 0, 2)
+        evaluate(plan(suite, elsewhere, answers=answers), tmp_path / "d.json")
+    assert [len(one.asked) for one in (first, second, other, elsewhere)] == [2, 0, 2, 2]
     one, two = results(tmp_path / "a.json"), results(tmp_path / "b.json")
     assert [each.answer_digest for each in one] == [each.answer_digest for each in two]
     assert [each.attempts for each in two] == [0, 0]

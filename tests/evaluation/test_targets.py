@@ -188,6 +188,8 @@ async def test_an_endpoint_is_asked_as_openai_has_it() -> None:
     }
     assert "k-123" not in target.ref.model_dump_json()
     assert "127.0.0.1" not in target.ref.model_dump_json()
+    assert target.origin == EndpointTarget(served.base.rstrip("/"), "small").origin
+    assert target.origin != EndpointTarget("http://127.0.0.1:1/v1", "small").origin
 
 
 @pytest.mark.parametrize(
