@@ -53,7 +53,10 @@ class Asker:
         reason = ""
         for attempt in range(1, self._settings.retries + 2):
             try:
-                answer, seconds = await self._gathered(question)
+                answered = await self._gathered(question)
+                if isinstance(answered, Exception):
+                    raise answered
+                answer, seconds = answered
             except TargetHangsError:
                 raise
             except Exception as error:  # noqa: BLE001  a stranger's words may quote text: only the class is told
@@ -68,8 +71,26 @@ class Asker:
                 return Reply(answer, seconds, attempt)
         return Reply(None, attempts=self._settings.retries + 1, error=f"target: {reason}")
 
-    async def _batch(self, questions: Sequence[Question]) -> list[tuple[str, float]]:
-        """Return the answers, each with the seconds its batch took."""
+    async def _batch(self, questions: Sequence[Question]) -> list[tuple[str, float] | Exception]:
+        """Return the answers, each with the seconds its batch took, or why there is none."""
+        try:
+            return [*await self._answers_to(questions)]
+        except TargetError as error:
+            if error.again or len(questions) == 1:
+                raise
+        # One that can never be answered says nothing of the others.
+        found: list[tuple[str, float] | Exception] = []
+        for question in questions:
+            try:
+                found += await self._answers_to([question])
+            except TargetHangsError:
+                raise
+            except Exception as error:  # noqa: BLE001  it is raised where the question came from
+                found.append(error)
+        return found
+
+    async def _answers_to(self, questions: Sequence[Question]) -> list[tuple[str, float]]:
+        """Ask once. Raises ``TargetError`` where time runs out, and whatever the target raises."""
         await self._turn()
         started = time.perf_counter()
         try:

@@ -116,6 +116,18 @@ def test_a_batch_target_is_given_batches(suite_file: Callable[[int], Path], tmp_
     assert len(target.asked) == 64
 
 
+def test_a_question_that_cannot_be_answered_leaves_the_rest_of_its_batch_alone(
+    suite_file: Callable[[int], Path], module: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    name = module("own_partly", "def ask(prompts): return [None if p.endswith('5') else 'yes' for p in prompts]\n")
+    evaluate(plan(suite_file(8), CallableTarget(f"{name}:ask", batch=8), concurrency=1), tmp_path / "run.json")
+    found = results(tmp_path / "run.json")
+    assert {one.id: one.error for one in found if one.outcome is Outcome.ERROR} == {
+        "case-5": "target: the target gave NoneType and not str"
+    }
+    assert [one.attempts for one in found] == [1] * 8
+
+
 def test_what_fails_for_a_while_is_tried_again_and_what_fails_for_good_is_an_error(
     suite_file: Callable[[int], Path], tmp_path: Path
 ) -> None:
