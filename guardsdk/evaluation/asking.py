@@ -53,10 +53,7 @@ class Asker:
         reason = ""
         for attempt in range(1, self._settings.retries + 2):
             try:
-                answered = await self._gathered(question)
-                if isinstance(answered, Exception):
-                    raise answered
-                answer, seconds = answered
+                answer, seconds = await self._one(question)
             except TargetHangsError:
                 raise
             except Exception as error:  # noqa: BLE001  a stranger's words may quote text: only the class is told
@@ -70,6 +67,13 @@ class Asker:
                     self._answers.put(self._target, question, answer, seconds)
                 return Reply(answer, seconds, attempt)
         return Reply(None, attempts=self._settings.retries + 1, error=f"target: {reason}")
+
+    async def _one(self, question: Question) -> tuple[str, float]:
+        """Return the answer, asked for together with others, and the seconds their batch took."""
+        found = await self._gathered(question)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     async def _batch(self, questions: Sequence[Question]) -> list[tuple[str, float] | Exception]:
         """Return the answers, each with the seconds its batch took, or why there is none."""

@@ -82,8 +82,8 @@ class Suite:
 def open_suite(source: str | Path | None, *, limit: int | None = None, answered: bool = True) -> Suite:
     """Return the suite at ``source``, a ``.jsonl``, ``.json`` or ``.csv`` file or a directory of them.
 
-    None or ``"builtin"`` is the suite of the package. Raises ``EvaluationError`` where there is nothing of the kind, and
-    for a ``limit`` below 1.
+    None or ``"builtin"`` is the suite of the package. Raises ``EvaluationError`` where there is nothing of the kind,
+    and for a ``limit`` below 1.
     """
     if limit is not None and limit < 1:
         msg = f"a limit of {limit} cases leaves none to ask: it must be at least 1"
