@@ -53,7 +53,7 @@ class ModelTarget:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, **where)
             model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype="auto", **where)
-        except (OSError, ValueError, ImportError, KeyError) as error:
+        except Exception as error:  # of its own and of each library that reads a format, such as safetensors
             msg = f"{path}: transformers cannot load a causal language model from it: {type(error).__qualname__}"
             raise EvaluationError(msg) from error
         self._torch: Any = torch

@@ -110,6 +110,16 @@ async def test_a_prompt_longer_than_the_model_is_an_error_and_not_cut(directory:
     assert not caught.value.again
 
 
+def test_weights_that_were_copied_in_part_are_refused(directory: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(directory, torn)
+    weights = next(torn.glob("*.safetensors"))
+    for size in (weights.stat().st_size // 2, 0):
+        os.truncate(weights, size)
+        with pytest.raises(EvaluationError, match="cannot load a causal language model"):
+            open_target(str(torn), Options())
+
+
 def test_a_directory_that_holds_no_language_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(EvaluationError, match="cannot load a causal language model"):
