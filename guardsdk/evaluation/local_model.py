@@ -69,7 +69,7 @@ class ModelTarget:
         self.origin = _origin(path)
         self.ref = TargetRef(
             kind="model",
-            model=name or path.resolve().name,
+            model=name or path.resolve().name.encode("utf-8", "replace").decode(),
             # Padding and sampling of a batch depend on who else is in it.
             parameters={"max_tokens": max_tokens, "temperature": temperature, "batch": batch},
         )

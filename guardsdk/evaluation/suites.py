@@ -41,7 +41,8 @@ class Suite:
     @property
     def name(self) -> str:
         """``builtin``, or the file's or directory's name."""
-        return BUILTIN if self.source is None else self.source.name
+        # A name may be in another encoding than a record.
+        return BUILTIN if self.source is None else self.source.name.encode("utf-8", "replace").decode()
 
     def __iter__(self) -> Iterator[Case]:
         """Yield the cases. Raises ``EvaluationError`` that names file and line, and ``OSError``."""
