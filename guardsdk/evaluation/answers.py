@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from guardsdk.evaluation.record import TargetRef
-    from guardsdk.evaluation.targets import Question
+    from guardsdk.evaluation.targets import Question, Target
 
 _TABLE = "CREATE TABLE IF NOT EXISTS answer (key BLOB PRIMARY KEY, text TEXT NOT NULL, seconds REAL) WITHOUT ROWID"
 
@@ -36,7 +35,7 @@ class Answers:
         except sqlite3.Error as error:
             raise self._unusable(error) from None
 
-    def get(self, target: TargetRef, question: Question) -> tuple[str, float | None] | None:
+    def get(self, target: Target, question: Question) -> tuple[str, float | None] | None:
         """Return the answer and the seconds it took, or None where the target was not asked this."""
         try:
             found = self._base.execute(
@@ -46,7 +45,7 @@ class Answers:
             raise self._unusable(error) from None
         return None if found is None else (str(found[0]), found[1])
 
-    def put(self, target: TargetRef, question: Question, answer: str, seconds: float | None) -> None:
+    def put(self, target: Target, question: Question, answer: str, seconds: float | None) -> None:
         """Keep ``answer``."""
         try:
             self._base.execute(
@@ -73,6 +72,6 @@ class Answers:
         return EvaluationError(f"{self._path}: cannot be used for answers: {error}; give another --cache")
 
 
-def _key(target: TargetRef, question: Question) -> bytes:
-    content = [target.model_dump(mode="json"), question.turns, question.seed]
+def _key(target: Target, question: Question) -> bytes:
+    content = [target.ref.model_dump(mode="json"), target.origin, question.turns, question.seed]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()

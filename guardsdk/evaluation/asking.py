@@ -48,12 +48,12 @@ class Asker:
 
     async def ask(self, question: Question) -> Reply:
         """Return the answer, or why there is none. Raises ``TargetHangsError`` where asking on makes no sense."""
-        if self._answers is not None and (known := self._answers.get(self._target.ref, question)) is not None:
+        if self._answers is not None and (known := self._answers.get(self._target, question)) is not None:
             return Reply(known[0], known[1])
         reason = ""
         for attempt in range(1, self._settings.retries + 2):
             try:
-                answer, seconds = await self._gathered(question)
+                answer, seconds = await self._one(question)
             except TargetHangsError:
                 raise
             except Exception as error:  # noqa: BLE001  a stranger's words may quote text: only the class is told
@@ -64,12 +64,37 @@ class Asker:
                     await asyncio.sleep(self._wait_s(attempt, error))
             else:
                 if self._answers is not None:
-                    self._answers.put(self._target.ref, question, answer, seconds)
+                    self._answers.put(self._target, question, answer, seconds)
                 return Reply(answer, seconds, attempt)
         return Reply(None, attempts=self._settings.retries + 1, error=f"target: {reason}")
 
-    async def _batch(self, questions: Sequence[Question]) -> list[tuple[str, float]]:
-        """Return the answers, each with the seconds its batch took."""
+    async def _one(self, question: Question) -> tuple[str, float]:
+        """Return the answer, asked for together with others, and the seconds their batch took."""
+        found = await self._gathered(question)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def _batch(self, questions: Sequence[Question]) -> list[tuple[str, float] | Exception]:
+        """Return the answers, each with the seconds its batch took, or why there is none."""
+        try:
+            return [*await self._answers_to(questions)]
+        except TargetError as error:
+            if error.again or len(questions) == 1:
+                raise
+        # One that can never be answered says nothing of the others.
+        found: list[tuple[str, float] | Exception] = []
+        for question in questions:
+            try:
+                found += await self._answers_to([question])
+            except TargetHangsError:
+                raise
+            except Exception as error:  # noqa: BLE001  it is raised where the question came from
+                found.append(error)
+        return found
+
+    async def _answers_to(self, questions: Sequence[Question]) -> list[tuple[str, float]]:
+        """Ask once. Raises ``TargetError`` where time runs out, and whatever the target raises."""
         await self._turn()
         started = time.perf_counter()
         try:

@@ -69,6 +69,7 @@ class EndpointTarget:
         self._timeout_s = timeout_s or _CONNECT_S
         self._settings: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
         self.ref = TargetRef(kind="endpoint", model=model, parameters=dict(self._settings))
+        self.origin = base.rstrip("/")
 
     async def ask(self, questions: Sequence[Question]) -> list[str]:
         """See ``Target``."""

@@ -13,7 +13,7 @@ from guardsdk.calling.callables import needs_await
 from guardsdk.errors import why_unchecked
 from guardsdk.evaluation.degenerate import degenerate
 from guardsdk.evaluation.outcomes import Outcome
-from guardsdk.evaluation.pointing import pointed_at
+from guardsdk.evaluation.pointing import pointed_at, require_takes
 from guardsdk.evaluation.record import JudgeFigures, JudgeRef
 from guardsdk.frozen import Frozen
 from guardsdk.policy.model import Policy
@@ -140,8 +140,12 @@ class CallableJudge:
     batch: Final = 1
 
     def __init__(self, spec: str) -> None:
-        """Judge with the function at ``module:function``. Raises ``EvaluationError`` where there is none."""
+        """Judge with the function at ``module:function``.
+
+        Raises ``EvaluationError`` where there is none, or it cannot be called with a prompt and an answer.
+        """
         self._call: Callable[..., Any] = pointed_at(spec, "--judge")
+        require_takes(self._call, spec, "--judge", None, None)
         self.ref = JudgeRef(name=spec)
 
     async def judge(self, answered: Sequence[Answered]) -> list[Judgement]:

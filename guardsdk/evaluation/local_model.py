@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.targets import Question
 
 _ROLES_JOINED: Final = "\n\n"
+_WEIGHTS: Final = (".safetensors", ".bin", ".gguf")
 
 
 class ModelTarget:
@@ -52,7 +53,7 @@ class ModelTarget:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, **where)
             model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype="auto", **where)
-        except (OSError, ValueError, ImportError, KeyError) as error:
+        except Exception as error:  # of its own and of each library that reads a format, such as safetensors
             msg = f"{path}: transformers cannot load a causal language model from it: {type(error).__qualname__}"
             raise EvaluationError(msg) from error
         self._torch: Any = torch
@@ -65,9 +66,10 @@ class ModelTarget:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._tokenizer.padding_side = "left"  # all answers of a batch begin at the same place
         self.batch = batch
+        self.origin = _origin(path)
         self.ref = TargetRef(
             kind="model",
-            model=name or path.resolve().name,
+            model=name or path.resolve().name.encode("utf-8", "replace").decode(),
             # Padding and sampling of a batch depend on who else is in it.
             parameters={"max_tokens": max_tokens, "temperature": temperature, "batch": batch},
         )
@@ -116,6 +118,13 @@ def _located(path: Path) -> tuple[Path, dict[str, str]]:
         msg = f"{path}: has several GGUF files; give the one"
         raise EvaluationError(msg)
     return path, {"gguf_file": files[0].name} if files else {}
+
+
+def _origin(path: Path) -> str:
+    """Return where the model is, with sizes and times of its weights: the next one may be saved over it."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    found = [(file.name, file.stat()) for file in files if file.suffix in _WEIGHTS]
+    return "\n".join([str(path.resolve()), *(f"{name} {now.st_size} {now.st_mtime_ns}" for name, now in found)])
 
 
 def is_model(path: Path) -> bool:

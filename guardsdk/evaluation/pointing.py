@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import sys
 import traceback
 from pathlib import Path
@@ -48,6 +49,20 @@ def pointed_at(spec: str, option: str) -> Callable[..., Any]:
         raise EvaluationError(msg)
     function: Callable[..., Any] = found
     return function
+
+
+def require_takes(call: Callable[..., Any], spec: str, option: str, *given: object, **named: object) -> None:
+    """Raise ``EvaluationError`` that names ``option`` where ``call`` cannot be called with so many and these."""
+    try:
+        signature = inspect.signature(call, follow_wrapped=False)  # what a decorator gives to it is not ours to ask for
+    except (TypeError, ValueError):  # a builtin does not say
+        return
+    try:
+        signature.bind(*given, **named)
+    except TypeError as error:
+        expected = ", ".join(["one text or list" if len(given) == 1 else "a prompt and an answer", *named])
+        msg = f"{option} {spec}: cannot be called with {expected}: {error}"
+        raise EvaluationError(msg) from None
 
 
 def _meant(name: str, known: Mapping[str, object]) -> str:

@@ -41,7 +41,8 @@ class Suite:
     @property
     def name(self) -> str:
         """``builtin``, or the file's or directory's name."""
-        return BUILTIN if self.source is None else self.source.name
+        # A name may be in another encoding than a record.
+        return BUILTIN if self.source is None else self.source.name.encode("utf-8", "replace").decode()
 
     def __iter__(self) -> Iterator[Case]:
         """Yield the cases. Raises ``EvaluationError`` that names file and line, and ``OSError``."""
@@ -82,8 +83,12 @@ class Suite:
 def open_suite(source: str | Path | None, *, limit: int | None = None, answered: bool = True) -> Suite:
     """Return the suite at ``source``, a ``.jsonl``, ``.json`` or ``.csv`` file or a directory of them.
 
-    None or ``"builtin"`` is the suite of the package. Raises ``EvaluationError`` where there is nothing of the kind.
+    None or ``"builtin"`` is the suite of the package. Raises ``EvaluationError`` where there is nothing of the kind,
+    and for a ``limit`` below 1.
     """
+    if limit is not None and limit < 1:
+        msg = f"a limit of {limit} cases leaves none to ask: it must be at least 1"
+        raise EvaluationError(msg)
     if source is None or source == BUILTIN:
         return Suite(None, limit, answered)
     path = Path(source)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from guardsdk.calling.callables import needs_await
 from guardsdk.errors import EvaluationError
-from guardsdk.evaluation.pointing import pointed_at
+from guardsdk.evaluation.pointing import pointed_at, require_takes
 from guardsdk.evaluation.record import TargetRef
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ class Target(Protocol):
         ...
 
     @property
+    def origin(self) -> str:
+        """Which of all with the same ``ref`` it is: kept answers are found by it, and no record has it."""
+        ...
+
+    @property
     def batch(self) -> int:
         """Most questions it is given at once."""
         ...
@@ -111,6 +116,8 @@ class CallableTarget:
     A parameter ``seed`` gets the case's seed (``seeds`` where it is given lists). Sync or async.
     """
 
+    origin: Final = ""
+
     def __init__(self, spec: str, *, batch: int | None = None) -> None:
         """Ask the function at ``spec``. Raises ``EvaluationError`` where it cannot be called with what we have."""
         self._call = pointed_at(spec, "--target")
@@ -121,7 +128,9 @@ class CallableTarget:
         first = parameters[0] if parameters else "prompt"
         self._whole = first in {"messages", "conversations"}
         self._many = first in {"prompts", "conversations"}
-        self._seeded = ("seeds" if self._many else "seed") in parameters
+        self._seeds = "seeds" if self._many else "seed"
+        self._seeded = self._seeds in parameters
+        require_takes(self._call, spec, "--target", None, **({self._seeds: None} if self._seeded else {}))
         if batch is not None and not self._many:
             msg = f"--batch: {spec} takes one at a time; name its first parameter prompts or conversations"
             raise EvaluationError(msg)
@@ -132,14 +141,14 @@ class CallableTarget:
         """See ``Target``."""
         given: list[Any] = [one.turns if self._whole else one.text for one in questions]
         if self._many:
-            seeds = {"seeds": [one.seed for one in questions]} if self._seeded else {}
+            seeds = {self._seeds: [one.seed for one in questions]} if self._seeded else {}
             answers = await self._called(given, **seeds)
             if not isinstance(answers, list | tuple) or len(answers) != len(questions):
                 reason = f"the target gave no list of {len(questions)} answers"
                 raise TargetError(reason, again=False)
             return [_text(answer) for answer in answers]
         [question] = questions
-        seed = {"seed": question.seed} if self._seeded else {}
+        seed = {self._seeds: question.seed} if self._seeded else {}
         return [_text(await self._called(given[0], **seed))]
 
     async def _called(self, given: object, **seeds: object) -> object:

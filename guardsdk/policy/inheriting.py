@@ -100,7 +100,7 @@ def _merged(base: Written, own: Written) -> Written:
     places = {
         path: place
         for path, place in base.places.items()
-        if path and path[0] not in ("principles", "extends") and path[0] not in own.content
+        if path and path[0] not in (*_OWN, "principles", "extends") and path[0] not in own.content
     }
     places |= {path: place for path, place in own.places.items() if path[:1] != ("principles",)}
     files = (*base.files, *own.files)

@@ -176,9 +176,12 @@ async def test_a_judge_without_a_model_judges_nothing(tmp_path: Path) -> None:
         GuardJudge(guard)
 
 
-def test_a_judge_that_is_not_there_is_an_error() -> None:
+def test_a_judge_that_is_not_there_or_cannot_be_asked_is_an_error(module: Callable[[str, str], str]) -> None:
     with pytest.raises(EvaluationError, match="there is no module no_such_module"):
         open_judge("no_such_module:judge", Guard)
+    name = module("own_judges", "def judge(answer): return 'refused'\n")
+    with pytest.raises(EvaluationError, match="judge: cannot be called with a prompt and an answer: too many"):
+        open_judge(f"{name}:judge", Guard)
 
 
 def test_figures_hold_for_the_model_and_policy_they_were_measured_with_only(

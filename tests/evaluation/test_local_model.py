@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +70,22 @@ async def test_it_answers_and_says_the_same_again(directory: Path) -> None:
     assert await target.ask(questions) == answers
 
 
+def test_answers_kept_of_one_model_are_not_those_of_another_of_its_name(directory: Path, tmp_path: Path) -> None:
+    other = tmp_path / "tiny"
+    shutil.copytree(directory, other)
+    weights = next(other.glob("*.safetensors"))
+
+    def opened(path: Path) -> Any:
+        return open_target(str(path), Options())
+
+    first = opened(other)
+    assert opened(directory).ref == first.ref
+    assert len({opened(directory).origin, first.origin}) == 2
+    assert opened(other).origin == first.origin
+    os.utime(weights, ns=(0, 1))  # the next one, saved over it
+    assert opened(other).origin != first.origin
+
+
 async def test_sampling_follows_the_seed(directory: Path) -> None:
     target = open_target(str(directory), Options(max_tokens=12, temperature=2.0))
     assert target is not None
@@ -90,6 +108,16 @@ async def test_a_prompt_longer_than_the_model_is_an_error_and_not_cut(directory:
     with pytest.raises(TargetError, match="do not fit into the model's 64") as caught:
         await target.ask([question_of(case("bread " * 40), 0)])
     assert not caught.value.again
+
+
+def test_weights_that_were_copied_in_part_are_refused(directory: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(directory, torn)
+    weights = next(torn.glob("*.safetensors"))
+    for size in (weights.stat().st_size // 2, 0):
+        os.truncate(weights, size)
+        with pytest.raises(EvaluationError, match="cannot load a causal language model"):
+            open_target(str(torn), Options())
 
 
 def test_a_directory_that_holds_no_language_model_is_refused(tmp_path: Path) -> None:

@@ -36,8 +36,11 @@ class Counting:
 
     ref = TargetRef(kind="callable", model="counting")
 
-    def __init__(self, *, batch: int = 1, fail: int = 0, again: bool = True, pause_s: float = 0.0) -> None:
+    def __init__(
+        self, *, batch: int = 1, fail: int = 0, again: bool = True, pause_s: float = 0.0, origin: str = ""
+    ) -> None:
         self.batch = batch
+        self.origin = origin
         self.asked: list[str] = []
         self.sizes: list[int] = []
         self.busy = self.busiest = 0
@@ -113,6 +116,18 @@ def test_a_batch_target_is_given_batches(suite_file: Callable[[int], Path], tmp_
     assert len(target.asked) == 64
 
 
+def test_a_question_that_cannot_be_answered_leaves_the_rest_of_its_batch_alone(
+    suite_file: Callable[[int], Path], module: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    name = module("own_partly", "def ask(prompts): return [None if p.endswith('5') else 'yes' for p in prompts]\n")
+    evaluate(plan(suite_file(8), CallableTarget(f"{name}:ask", batch=8), concurrency=1), tmp_path / "run.json")
+    found = results(tmp_path / "run.json")
+    assert {one.id: one.error for one in found if one.outcome is Outcome.ERROR} == {
+        "case-5": "target: the target gave NoneType and not str"
+    }
+    assert [one.attempts for one in found] == [1] * 8
+
+
 def test_what_fails_for_a_while_is_tried_again_and_what_fails_for_good_is_an_error(
     suite_file: Callable[[int], Path], tmp_path: Path
 ) -> None:
@@ -153,11 +168,12 @@ def test_answers_are_kept_only_where_that_was_asked_for(suite_file: Callable[[in
     evaluate(plan(suite, Counting(), keep_answers=True), tmp_path / "run.json")
     assert [one.answer for one in results(tmp_path / "run.json")] == ["yes", "no"]
     with Answers(tmp_path / "answers") as answers:
-        first, second, other = Counting(), Counting(), Counting()
+        first, second, other, elsewhere = Counting(), Counting(), Counting(), Counting(origin="elsewhere")
         evaluate(plan(suite, first, answers=answers), tmp_path / "a.json")
         evaluate(plan(suite, second, answers=answers), tmp_path / "b.json")
         evaluate(plan(suite, other, answers=answers, seed=1), tmp_path / "c.json")
-    assert (len(first.asked), len(second.asked), len(other.asked)) == (2, 0, 2)
+        evaluate(plan(suite, elsewhere, answers=answers), tmp_path / "d.json")
+    assert [len(one.asked) for one in (first, second, other, elsewhere)] == [2, 0, 2, 2]
     one, two = results(tmp_path / "a.json"), results(tmp_path / "b.json")
     assert [each.answer_digest for each in one] == [each.answer_digest for each in two]
     assert [each.attempts for each in two] == [0, 0]

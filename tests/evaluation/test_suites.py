@@ -180,6 +180,21 @@ def test_a_limit_takes_from_every_slice_and_both_sides_and_always_the_same() -> 
     assert [case.id for case in open_suite(None, limit=10**6)] == [case.id for case in open_suite(None)]
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_leaves_no_case_is_refused(limit: int) -> None:
+    with pytest.raises(EvaluationError, match="at least 1"):
+        open_suite(None, limit=limit)
+
+
+def test_a_file_name_that_is_no_utf_8_fits_into_a_record(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.jsonl"  # Latin-1, as Python reads such a name
+    try:
+        path.write_text('{"prompt": "x", "expectation": "comply"}', encoding="utf-8")
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("no such names here")
+    assert '"caf?.jsonl"' in open_suite(path).ref().model_dump_json()
+
+
 def test_a_case_has_the_same_name_and_digest_in_every_file() -> None:
     one = Case.model_validate({"slice": "s", "prompt": "hello", "expectation": "comply"})
     two = Case.model_validate({"expectation": "comply", "prompt": "hello", "slice": "s"})

@@ -107,6 +107,33 @@ async def test_what_is_no_answer_is_an_error_without_text(
         await target.ask(questions)
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nothing", "--target own_odd:nothing: cannot be called with one text or list: too many positional arguments"),
+        ("more", "--target own_odd:more: cannot be called with one text or list: missing a required argument: 'heat'"),
+        ("only", "--target own_odd:only: cannot be called with one text or list, seed: "),
+    ],
+)
+def test_a_function_that_cannot_be_asked_is_refused_before_anything_is(
+    module: Callable[[str, str], str], name: str, reason: str
+) -> None:
+    source = "def nothing(): return ''\ndef more(prompt, heat): return ''\ndef only(seed): return ''\n"
+    with pytest.raises(EvaluationError) as caught:
+        CallableTarget(f"{module('own_odd', source)}:{name}")
+    assert str(caught.value).startswith(reason)
+
+
+async def test_what_a_decorator_gives_to_a_function_is_not_asked_for(module: Callable[[str, str], str]) -> None:
+    source = (
+        "import functools\ndef given(call):\n"
+        "    return functools.wraps(call)(lambda prompt: call('client', prompt))\n"
+        "@given\ndef ask(client, prompt): return client + prompt\n"
+    )
+    target = CallableTarget(f"{module('own_given', source)}:ask")
+    assert await target.ask([question_of(CASES[0], 0)]) == ["clienthello"]
+
+
 async def test_a_target_that_never_comes_back_ends_the_run_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "_MOST_ABANDONED", 2)
     release = threading.Event()
@@ -188,6 +215,8 @@ async def test_an_endpoint_is_asked_as_openai_has_it() -> None:
     }
     assert "k-123" not in target.ref.model_dump_json()
     assert "127.0.0.1" not in target.ref.model_dump_json()
+    assert target.origin == EndpointTarget(served.base.rstrip("/"), "small").origin
+    assert target.origin != EndpointTarget("http://127.0.0.1:1/v1", "small").origin
 
 
 @pytest.mark.parametrize(

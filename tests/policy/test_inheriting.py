@@ -101,6 +101,7 @@ def test_a_path_is_taken_from_the_file_that_names_it_and_chains_are_followed(tmp
             ["mine.toml:4: remove names no principle", "did you mean 'note-refusal'"],
         ),
         (HEAD + 'remove = "note-refusal"\n', ["mine.toml:4: remove must be a list"]),
+        (HEAD.replace('version = "7"\n', ""), ["mine.toml: key version is missing"]),
         (HEAD + "remove = [3]\n", ["mine.toml:4: remove must be a list"]),
         ('name = "x"\nversion = "1"\nremove = []\n' + OWN, ["mine.toml:3: remove takes"]),
         (
