@@ -28,14 +28,15 @@ def begun(start: Sequence[Path]) -> dict[str, Any]:
 
 
 def mean(start: Sequence[Path], out: Path) -> Path:
-    """Write the mean of the finished runs ``start`` as ``model.pt`` below ``out``; return its path.
+    """Write the mean of ``start``, finished runs or shipped models, as ``model.pt`` below ``out``; return its path.
 
     Runs that began at one place and saw different text lie in one basin: their mean is what twice the batch would have
     learned, with the processors apart all the while. Raises ``FileNotFoundError`` where there is nothing to take it of.
     """
-    missing = [str(one) for one in start if not one.is_file()]
+    missing = [str(one) for one in start if not one.exists()]
     if not start or missing:
-        msg = f"mean takes --start with the model.pt of finished runs; missing: {', '.join(missing) or 'all of them'}"
+        absent = ", ".join(missing) or "all of them"
+        msg = f"mean takes --start with the model.pt of finished runs or folders of shipped models; missing: {absent}"
         raise FileNotFoundError(msg)
     final = out / "model.pt"
     torch.save(begun(start), final)

@@ -445,6 +445,14 @@ def test_a_mean_of_runs_is_stored_as_a_run_and_says_so(tmp_path: Path) -> None:
     assert made["config"] == {"hidden": 1}
 
 
+def test_a_shipped_model_may_be_part_of_a_mean(tmp_path: Path, model_directory: Path) -> None:
+    stored = widened(model_directory)["model"]
+    torch.save({"model": {name: 3 * tensor for name, tensor in stored.items()}, "legs": []}, tmp_path / "a.pt")
+    assert main(["mean", "--out", str(tmp_path), "--start", str(tmp_path / "a.pt"), str(model_directory)]) == 0
+    made = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
+    assert torch.equal(made["late.value.weight"], 2 * stored["late.value.weight"])
+
+
 @pytest.mark.parametrize("start", [[], ["--start", "absent.pt"]])
 def test_a_mean_of_nothing_is_refused(tmp_path: Path, start: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mean", "--out", str(tmp_path), *start]) == 2
