@@ -16,6 +16,7 @@ from guardsdk.forking import lazy
 from guardsdk.screens.checksums import digits_of
 from guardsdk.screens.validators import VALIDATORS, bits_per_character
 from guardsdk.text.escapes import unquoted
+from guardsdk.text.late import late
 from guardsdk.text.redact import is_written
 
 if TYPE_CHECKING:
@@ -23,14 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _EDGE: Final = "A-Za-z0-9"
-_PART: Final = re.compile(r"\(\?&(?P<name>[a-z]+)\)")
-"""How an expression refers to one of the ``parts`` that its file names."""
 _DIGITS: Final = re.compile(r"[0-9][0-9 .()/+-]*")
 _JOINT: Final = re.compile(r"[ -]")
 _SPACES: Final = "\u00a0\u2007\u2009\u202f\u3000"
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2212"
 _WIDE: Final = "".join(map(chr, range(0xFF01, 0xFF5F)))
-_VARIANT: Final = re.compile(f"[{_SPACES}{_DASHES}{_WIDE}]")
+_VARIANT: Final = late(f"[{_SPACES}{_DASHES}{_WIDE}]")
 _PLAIN: Final = (
     dict.fromkeys(map(ord, _SPACES), " ")
     | dict.fromkeys(map(ord, _DASHES), "-")
@@ -136,7 +135,7 @@ class PatternSet:
         as those of ASCII. Raises ``ScreenError`` naming the pattern, and nothing of the text, where a validator fails.
         """
         said, layer = unquoted(text)
-        if _VARIANT.search(said) is not None:
+        if not said.isascii() and _VARIANT().search(said) is not None:
             said = said.translate(_PLAIN)  # one character for one, so that places stay
         found = [match for pattern in self._due(said) for match in self._matches(pattern, said)]
         places = [layer.back(match.start, match.end) for match in found]
@@ -206,9 +205,12 @@ def load(path: Path) -> PatternSet:
 
 
 def _pattern(table: dict[str, Any], parts: dict[str, str]) -> Pattern:
-    # Two rounds: a part may be made of others.
-    for _ in range(2):
-        table["regex"] = _PART.sub(lambda match: parts[match["name"]], table["regex"])
+    # An expression refers to a part as ``(?&name)``. Two rounds: a part may be made of others.
+    for name, part in (*parts.items(), *parts.items()):
+        table["regex"] = table["regex"].replace(f"(?&{name})", part)
+    if (unknown := table["regex"].partition("(?&")[2]) != "":
+        msg = f"there is no part {unknown.partition(')')[0]!r}"
+        raise ValueError(msg)
     pattern = Pattern(**_frozen(table))
     if pattern.check is not None and pattern.check not in VALIDATORS:
         msg = f"pattern {pattern.name!r}: no validator is called {pattern.check!r}"

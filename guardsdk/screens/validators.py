@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.screens import checksums, national
+from guardsdk.text.late import late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ _FEWEST_KEY_BITS: Final = 4.2
 """Per character of such a row."""
 _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
-_ROW: Final = re.compile("[A-Za-z0-9]{16}")
+_ROW: Final = late("[A-Za-z0-9]{16}")
 _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""
 _PHONE_DIGITS: Final = range(8, 16)
@@ -61,7 +62,7 @@ def key_like(value: str) -> bool:
 
     Numbers of things, paths, dates and names hardly do; so the words around it may say less.
     """
-    return random_looking(value) and _ROW.search(value) is not None
+    return random_looking(value) and _ROW().search(value) is not None
 
 
 def password_like(value: str) -> bool:
