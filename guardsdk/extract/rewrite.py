@@ -63,10 +63,10 @@ class _Rewriting:
             items: list[Any] = [self.of(item, depth) for item in value]
             if all(new is old for new, old in zip(items, value, strict=True)):
                 return value
-            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+            return _collected(value, items)
         if isinstance(value, Mapping):
             changed = self._changed(value, depth)
-            return {**value, **changed} if changed else value
+            return self._mapping(value, changed, depth) if changed else value
         return self._object(value, depth)
 
     def _changed(self, fields: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
@@ -75,6 +75,20 @@ class _Rewriting:
             return {}
         changed = {name: silent for name, old, new in found if (silent := _silent(name, new)) is not old}
         return changed | parsed_again(fields, changed)
+
+    def _mapping(self, value: Mapping[Any, Any], changed: Mapping[Any, Any], depth: int) -> object:
+        """Return a mapping with what ``changed``: a dictionary of its type, as far as that can be copied and set."""
+        wanted = {**value, **changed}
+        if isinstance(value, dict) and type(value) is not dict:
+            with suppress(Exception):  # a type of somebody else's may refuse in any way
+                copied: dict[Any, Any] = copy.copy(value)
+                attributes = self._changed(getattr(value, "__dict__", {}), depth)  # which may hold the same words
+                for name, new in attributes.items():
+                    object.__setattr__(copied, name, new)
+                copied.update(changed)
+                if type(copied) is type(value) and copied is not value and dict(copied) == wanted:
+                    return copied
+        return wanted
 
     def _object(self, value: object, depth: int) -> object:
         changed = self._changed(fields_of(value), depth)
@@ -90,6 +104,14 @@ class _Rewriting:
             for name, new in changed.items():
                 object.__setattr__(copied, name, new)
         return copied
+
+
+def _collected(like: Any, items: list[Any]) -> object:  # noqa: ANN401  a list, tuple or set of somebody else's
+    """Return ``items`` as a collection of the type of ``like``, or of the builtin one where that takes others."""
+    with suppress(Exception):  # a type of somebody else's may refuse in any way
+        return type(like)(*items) if hasattr(like, "_fields") else type(like)(items)
+    builtin: type = next(kind for kind in (list, tuple, set, frozenset) if isinstance(like, kind))
+    return builtin(items)
 
 
 def _silent(name: object, value: object) -> object:
