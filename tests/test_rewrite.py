@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 import types
@@ -14,7 +15,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from openai.types.chat import ParsedChatCompletion, ParsedChatCompletionMessage, ParsedChoice
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from guardsdk.decorator import guarded
 from guardsdk.extract.rewrite import rewrite
@@ -197,6 +198,39 @@ def test_what_contains_itself_or_refuses_to_change_ends() -> None:
 
     sealed = Sealed()
     assert rewrite(sealed, find) is sealed
+
+
+class Remembering(BaseModel):
+    text: str
+    _raw: str = PrivateAttr(default="fine")
+
+    @functools.cached_property
+    def letters(self) -> list[str]:
+        return list(self.text)
+
+
+class Remembers:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @functools.cached_property
+    def letters(self) -> list[str]:
+        return list(self.text)
+
+
+def test_what_an_object_keeps_beside_its_fields_is_changed_and_what_it_made_of_them_is_made_anew() -> None:
+    model = Remembering(text="so bad")
+    model._raw = "bad, as it came"
+    for value in (model, Remembers("so bad")):
+        assert value.letters == list("so bad")
+        found = rewrite(value, find)
+        assert (found.text, found.letters, value.letters) == ("so [X]", list("so [X]"), list("so bad"))
+    assert rewrite(model, find)._raw == "[X], as it came"
+    assert model._raw == "bad, as it came"
+    fine = Remembering(text="fine")
+    fine._raw = "bad"
+    assert rewrite(fine, find)._raw == "[X]"
+    assert rewrite(Remembering(text="fine"), find).letters == list("fine")
 
 
 def test_a_dictionary_with_attributes_keeps_no_old_words_in_them() -> None:

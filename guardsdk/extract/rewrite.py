@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,6 +22,8 @@ _DEEPEST = 24
 """Levels that are looked into; no message or response known is half as deep."""
 _WORDLESS = (int, float, bytes, type, ModuleType, Enum)
 """What is looked into by nobody: a member of an enumeration is the same object for all."""
+_PRIVATE = "__pydantic_private__"
+"""Where models of pydantic have the attributes that are no fields of theirs."""
 _METADATA = ("response_metadata", "generation_info")
 """Where LangChain puts what the provider said beside the words."""
 
@@ -91,19 +94,32 @@ class _Rewriting:
         return wanted
 
     def _object(self, value: object, depth: int) -> object:
-        changed = self._changed(fields_of(value), depth)
-        if not changed:
+        fields = fields_of(value)
+        changed = self._changed(fields, depth)
+        private = self._changed(getattr(value, _PRIVATE, None) or {}, depth)
+        if not (changed or private):
             return value
-        copied = value
+        copied: Any = value
         with suppress(Exception):  # an object of somebody else's may refuse in any way
             if callable(model_copy := getattr(value, "model_copy", None)):
-                return model_copy(update=changed)
-            copied = copy.copy(value)
-            if copied is value:  # one for all, and left as it is
-                return value
-            for name, new in changed.items():
-                object.__setattr__(copied, name, new)
+                copied = model_copy(update=changed)
+                for name, new in private.items():
+                    getattr(copied, _PRIVATE)[name] = new
+            else:
+                copied = copy.copy(value)
+                if copied is value:  # one for all, and left as it is
+                    return value
+                for name, new in changed.items():
+                    object.__setattr__(copied, name, new)
+            for name in _derived(copied):
+                copied.__dict__.pop(name, None)
         return copied
+
+
+def _derived(value: object) -> list[str]:
+    """Return what an object has computed of its other attributes and keeps: of those before, once they are changed."""
+    kinds = type(value).__mro__
+    return [name for kind in kinds for name, one in vars(kind).items() if isinstance(one, functools.cached_property)]
 
 
 def _collected(like: Any, items: list[Any]) -> object:  # noqa: ANN401  a list, tuple or set of somebody else's
