@@ -74,7 +74,7 @@ class Vault(Markers):
     def __init__(self) -> None:
         """Start empty."""
         super().__init__()
-        self._tag = secrets.token_hex(_TAG_BYTES).upper()
+        self._tag = _new_tag()
         self._values: dict[str, str] = {}
         self._spelled: set[str] = set()
         """Markers of values that were taken out of strings of JSON, as those spell them."""
@@ -124,6 +124,7 @@ class Vault(Markers):
         with self._lock:
             self._values.clear()
             self._spelled.clear()
+            self._tag = _new_tag()  # else the next value would get a marker that was handed out for another
 
     def __enter__(self) -> Self:
         """Return the vault itself."""
@@ -132,6 +133,10 @@ class Vault(Markers):
     def __exit__(self, *_: object) -> None:
         """Forget every value."""
         self.clear()
+
+
+def _new_tag() -> str:
+    return secrets.token_hex(_TAG_BYTES).upper()
 
 
 def name_of(label: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 import types
+from collections import ChainMap, OrderedDict, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +15,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from openai.types.chat import ParsedChatCompletion, ParsedChatCompletionMessage, ParsedChoice
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from guardsdk.decorator import guarded
 from guardsdk.extract.rewrite import rewrite
@@ -21,6 +23,8 @@ from guardsdk.verdict import Stage
 from tests.acting import guard_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from guardsdk.text.redact import Edit
 
 
@@ -58,6 +62,25 @@ class OneSlot:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Attributes(dict[str, Any]):
+    """Its keys are its attributes."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(fields)
+        self.__dict__ = self
+
+
+class Titled(list[str]):
+    def __init__(self, title: str, texts: Sequence[str]) -> None:
+        super().__init__(texts)
+        self.title = title
+
+
+class Sealed(dict[str, Any]):
+    def __copy__(self) -> Sealed:
+        raise TypeError
+
+
 class Plain:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -83,6 +106,9 @@ def plain(value: Any) -> Any:
         (("fine", "bad"), ("fine", "[X]")),
         ({"a": {"b": ["bad"]}, "bad": 1}, {"a": {"b": ["[X]"]}, "bad": 1}),
         (Pair("bad", 1), Pair("[X]", 1)),
+        (OrderedDict(a="bad"), OrderedDict(a="[X]")),
+        (defaultdict(str, a="bad"), defaultdict(str, a="[X]")),
+        (Attributes(text="bad", more=["bad"]), Attributes(text="[X]", more=["[X]"])),
         (Frozen("bad"), Frozen("[X]")),
         (Slotted("bad"), Slotted("[X]")),
         (OneSlot("bad"), OneSlot("[X]")),
@@ -172,6 +198,56 @@ def test_what_contains_itself_or_refuses_to_change_ends() -> None:
 
     sealed = Sealed()
     assert rewrite(sealed, find) is sealed
+
+
+class Remembering(BaseModel):
+    text: str
+    _raw: str = PrivateAttr(default="fine")
+
+    @functools.cached_property
+    def letters(self) -> list[str]:
+        return list(self.text)
+
+
+class Remembers:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @functools.cached_property
+    def letters(self) -> list[str]:
+        return list(self.text)
+
+
+def test_what_an_object_keeps_beside_its_fields_is_changed_and_what_it_made_of_them_is_made_anew() -> None:
+    model = Remembering(text="so bad")
+    model._raw = "bad, as it came"
+    for value in (model, Remembers("so bad")):
+        assert value.letters == list("so bad")
+        found = rewrite(value, find)
+        assert (found.text, found.letters, value.letters) == ("so [X]", list("so [X]"), list("so bad"))
+    assert rewrite(model, find)._raw == "[X], as it came"
+    assert model._raw == "bad, as it came"
+    fine = Remembering(text="fine")
+    fine._raw = "bad"
+    assert rewrite(fine, find)._raw == "[X]"
+    assert rewrite(Remembering(text="fine"), find).letters == list("fine")
+
+
+def test_a_dictionary_with_attributes_keeps_no_old_words_in_them() -> None:
+    found = rewrite(Attributes(text="bad"), find)
+    assert (found["text"], found.text, found.get("none")) == ("[X]", "[X]", None)
+
+
+def test_what_cannot_be_made_of_its_type_is_made_of_the_builtin_one() -> None:
+    for value, expected in (
+        (Titled("bad", ["bad"]), ["[X]"]),
+        (Sealed(a="bad"), {"a": "[X]"}),
+        (types.MappingProxyType({"a": "bad"}), {"a": "[X]"}),
+        (ChainMap({"a": "bad"}, {"a": "bad too"}), {"a": "[X]"}),
+    ):
+        found = rewrite(value, find)
+        assert type(found) is type(expected)
+        assert found == expected
 
 
 class Reply(BaseModel):

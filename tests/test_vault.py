@@ -60,6 +60,14 @@ def test_nothing_is_held_after_its_block() -> None:
     assert vault.restore(marker) == marker
 
 
+def test_a_vault_that_is_used_again_gives_no_marker_twice() -> None:
+    vault = Vault()
+    before = vault.marker("secret", "sk-1")
+    vault.clear()
+    after = vault.marker("secret", "sk-2")
+    assert vault.restore(f"{before} {after}") == f"{before} sk-2"
+
+
 @given(text=st.text(min_size=1, max_size=60), cuts=st.lists(st.integers(0, 60), max_size=8))
 def test_what_is_taken_out_comes_back_as_it_was(text: str, cuts: list[int]) -> None:
     vault = Vault()

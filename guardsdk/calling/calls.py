@@ -22,7 +22,7 @@ from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream
 from guardsdk.surroundings import Surroundings
 from guardsdk.text.segments import Pace
 from guardsdk.vault import Markers, Vault
-from guardsdk.verdict import Action
+from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -182,6 +182,7 @@ class Call:
             pace=Pace(),
             extract=self._plan.extract_response,
             vault=self.vault if len(self.vault) else None,
+            again=any(one.action_for(Stage.OUTPUT) is Action.REVISE for one in self._policy.principles),
         )
 
         def judge(texts: Sequence[str]) -> list[Verdict]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,6 +22,8 @@ _DEEPEST = 24
 """Levels that are looked into; no message or response known is half as deep."""
 _WORDLESS = (int, float, bytes, type, ModuleType, Enum)
 """What is looked into by nobody: a member of an enumeration is the same object for all."""
+_PRIVATE = "__pydantic_private__"
+"""Where models of pydantic have the attributes that are no fields of theirs."""
 _METADATA = ("response_metadata", "generation_info")
 """Where LangChain puts what the provider said beside the words."""
 
@@ -63,10 +66,10 @@ class _Rewriting:
             items: list[Any] = [self.of(item, depth) for item in value]
             if all(new is old for new, old in zip(items, value, strict=True)):
                 return value
-            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+            return _collected(value, items)
         if isinstance(value, Mapping):
             changed = self._changed(value, depth)
-            return {**value, **changed} if changed else value
+            return self._mapping(value, changed, depth) if changed else value
         return self._object(value, depth)
 
     def _changed(self, fields: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
@@ -76,20 +79,55 @@ class _Rewriting:
         changed = {name: silent for name, old, new in found if (silent := _silent(name, new)) is not old}
         return changed | parsed_again(fields, changed)
 
+    def _mapping(self, value: Mapping[Any, Any], changed: Mapping[Any, Any], depth: int) -> object:
+        """Return a mapping with what ``changed``: a dictionary of its type, as far as that can be copied and set."""
+        wanted = {**value, **changed}
+        if isinstance(value, dict) and type(value) is not dict:
+            with suppress(Exception):  # a type of somebody else's may refuse in any way
+                copied: dict[Any, Any] = copy.copy(value)
+                attributes = self._changed(getattr(value, "__dict__", {}), depth)  # which may hold the same words
+                for name, new in attributes.items():
+                    object.__setattr__(copied, name, new)
+                copied.update(changed)
+                if type(copied) is type(value) and copied is not value and dict(copied) == wanted:
+                    return copied
+        return wanted
+
     def _object(self, value: object, depth: int) -> object:
-        changed = self._changed(fields_of(value), depth)
-        if not changed:
+        fields = fields_of(value)
+        changed = self._changed(fields, depth)
+        private = self._changed(getattr(value, _PRIVATE, None) or {}, depth)
+        if not (changed or private):
             return value
-        copied = value
+        copied: Any = value
         with suppress(Exception):  # an object of somebody else's may refuse in any way
             if callable(model_copy := getattr(value, "model_copy", None)):
-                return model_copy(update=changed)
-            copied = copy.copy(value)
-            if copied is value:  # one for all, and left as it is
-                return value
-            for name, new in changed.items():
-                object.__setattr__(copied, name, new)
+                copied = model_copy(update=changed)
+                for name, new in private.items():
+                    getattr(copied, _PRIVATE)[name] = new
+            else:
+                copied = copy.copy(value)
+                if copied is value:  # one for all, and left as it is
+                    return value
+                for name, new in changed.items():
+                    object.__setattr__(copied, name, new)
+            for name in _derived(copied):
+                copied.__dict__.pop(name, None)
         return copied
+
+
+def _derived(value: object) -> list[str]:
+    """Return what an object has computed of its other attributes and keeps: of those before, once they are changed."""
+    kinds = type(value).__mro__
+    return [name for kind in kinds for name, one in vars(kind).items() if isinstance(one, functools.cached_property)]
+
+
+def _collected(like: Any, items: list[Any]) -> object:  # noqa: ANN401  a list, tuple or set of somebody else's
+    """Return ``items`` as a collection of the type of ``like``, or of the builtin one where that takes others."""
+    with suppress(Exception):  # a type of somebody else's may refuse in any way
+        return type(like)(*items) if hasattr(like, "_fields") else type(like)(items)
+    builtin: type = next(kind for kind in (list, tuple, set, frozenset) if isinstance(like, kind))
+    return builtin(items)
 
 
 def _silent(name: object, value: object) -> object:

@@ -78,7 +78,7 @@ class _Flow:
                 if verdict.action is Action.REVIEW:
                     answer = yield from self._follow.review(window.text, verdict)
                 if answer is not True:
-                    self._given = answer or None
+                    self._given = answer if isinstance(answer, str) else None
                     held.stop(verdict)
                     return
                 held.approve(window, verdict)

@@ -72,6 +72,8 @@ class Rules:
     extract: Callable[[Any], object] | None = None
     vault: Vault | None = None
     """The values of the prompt, to be put back in."""
+    again: bool = False
+    """Whether another answer may be asked for, as long as nothing has gone out: no chunk goes before words do."""
 
 
 class Held:
@@ -83,6 +85,10 @@ class Held:
         self._texts = Texts(rules.pace)
         self._writing = Writing(rules.extract, rules.vault)
         self._queue: deque[_Entry] = deque()
+        self._first: _Entry | None = None
+        """The first chunk with words."""
+        self._waits = rules.again
+        """Whether chunks without words wait for it."""
         self._returned: _Entry | None = None
         self._seen: list[Seen] = []
         self._repeated = 0
@@ -106,7 +112,9 @@ class Held:
 
     def take(self, chunk: object) -> None:
         """Take in the next chunk. Raises ``InputTypeError`` where it cannot be read as text."""
-        self._queue.append(self._entry(chunk))
+        self._queue.append(entry := self._entry(chunk))
+        if self._first is None and any(part.text and not part.channel.unread for part in entry.parts):
+            self._first = entry
 
     def finish(self, returned: object = None) -> None:
         """Take note that the source has ended; what it returned is screened too.
@@ -286,6 +294,8 @@ class Held:
 
         Raises ``InputTypeError`` where a chunk has to be changed and cannot be.
         """
+        if self._waits and self._wait():
+            return NOTHING
         while self._queue and self._queue[0].ready:
             chunk = self._written(entry := self._queue.popleft())
             if chunk != "" or entry.chunk == "":  # of a string that was cut out whole nothing is left to give
@@ -301,6 +311,13 @@ class Held:
         with suppress(InputTypeError):
             return self._written(entry)
         return NOTHING
+
+    def _wait(self) -> bool:
+        """Return whether nothing may go out yet, since another answer may be asked for in place of all of it."""
+        if self.stopped is None:
+            self._waits = not (self.done or (self._first is not None and self._first.ready))
+            return self._waits
+        return self.stopped.action is Action.REVISE
 
     @property
     def returned(self) -> Any:  # noqa: ANN401  whatever a generator returns

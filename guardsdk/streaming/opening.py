@@ -113,11 +113,12 @@ class Streaming:
 
         Raises:
             InputTypeError: ``chunks`` is no iterable of chunks, or a chunk, when it comes, cannot be read or redacted.
-            InputError: There is no such stage, or ``pace`` cannot be used. From the stream, when a chunk was changed
-                after it came.
+            InputError: There is no such stage, ``pace`` cannot be used, or ``on_block``, ``on_replace`` or the guard's
+                reviewer is async and ``chunks`` is not. From the stream, when a chunk was changed after it came.
             Blocked: From the stream, when what follows is held back by a principle.
             CheckFailedError: From the stream, when it cannot be checked and ``on_error`` blocks; whatever ``on_block``.
         """
+        from guardsdk.calling.callables import needs_await
         from guardsdk.calling.handling import Handling, Means
         from guardsdk.extract import context_of, prompt_passages, system_of
         from guardsdk.extract.shapes import placed
@@ -139,6 +140,11 @@ class Streaming:
             kind is AsyncGuardedStream or self.reviewer is None or not self.reviewer.needs_loop,
             "the reviewer is async and chunks is not; give chunks from an async iterable",
         )
+        for name, way in (("on_block", on_block), ("on_replace", on_replace)):
+            require(
+                kind is AsyncGuardedStream or not needs_await(way),
+                f"{name} is async and chunks is not; give a plain function, or chunks from an async iterable",
+            )
 
         def judge(texts: Sequence[str]) -> list[Verdict]:
             return self.check_many(

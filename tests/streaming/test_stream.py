@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from guardsdk.verdict import Verdict
+
 SENTENCE = "This is a plain sentence of a certain length, and it ends here."
 HARMLESS = f"{SENTENCE} Here comes another one of about the same size, which ends too. And a short end."
 
@@ -89,6 +91,16 @@ def test_a_closing_chunk_may_be_made_from_the_verdict(patterns: PatternGuard) ->
     assert list(stream) == ["[word]"]
     assert stream.verdict is not None
     assert stream.verdict.action is Action.BLOCK
+
+
+@pytest.mark.parametrize("option", ["on_block", "on_replace"])
+def test_nothing_async_is_taken_where_nobody_would_wait_for_it(patterns: PatternGuard, option: str) -> None:
+    async def closing_chunk(verdict: Verdict) -> str:
+        return f"[{verdict.principle_id}]"
+
+    options: dict[str, Any] = {option: closing_chunk}
+    with pytest.raises(InputError, match=f"{option} is async"):
+        patterns.stream(["forbidden, swapped"], **options)
 
 
 def test_a_replacement_ends_the_stream(patterns: PatternGuard) -> None:
@@ -169,6 +181,8 @@ def test_a_reviewer_is_asked_once_and_the_stream_goes_on_or_stops(model_director
     assert len(asked) == 1
     guard = PatternGuard(model_directory, reviewer=lambda _: "Reviewed.")
     assert list(guard.stream([SENTENCE, " It is doubtful."])) == [SENTENCE, "Reviewed."]
+    guard = PatternGuard(model_directory, reviewer=lambda _: "")  # a text like any other
+    assert list(guard.stream([SENTENCE, " It is doubtful."])) == [SENTENCE, ""]
     with pytest.raises(Blocked):
         list(PatternGuard(model_directory).stream(["It is doubtful."]))
     assert list(PatternGuard(model_directory, fallback="approve").stream(["It is doubtful."])) == ["It is doubtful."]
