@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from guardsdk.policy.model import Policy
-    from guardsdk.streaming.channel import Span
     from guardsdk.text.redact import Edit
     from guardsdk.text.segments import Pace
     from guardsdk.vault import Vault
-    from guardsdk.verdict import Finding, Verdict
+    from guardsdk.verdict import Verdict
 
 Pair = tuple[Window, "Verdict"]
 
@@ -237,26 +236,24 @@ class Held:
         channel, policy = window.channel, self._rules.policy
         if isinstance(channel, TogetherChannel):
             return channel.point(window, ()), []
-        settled = max(channel.released, channel.edits[-1][1] if channel.edits else 0)
-        cuts: list[tuple[Finding, list[Span]]] = []
+        settled = max(channel.released, channel.edits[-1][1] if channel.edits else 0) - window.start
+        begun, kept = settled, []
         for finding in () if verdict.allowed else verdict.findings:
             if finding.action is not Action.REDACT:
                 continue
-            spans = [(start + window.start, end + window.start) for start, end in finding.spans]
-            if any(channel.is_late(span, window) for span in spans):
+            if any(channel.is_late((start + window.start, end + window.start), window) for start, end in finding.spans):
                 return None
-            cuts.append((finding, [(max(start, settled), end) for start, end in spans if end > settled]))
-        kept = tuple(
-            finding.model_copy(update={"spans": tuple((a - window.start, b - window.start) for a, b in spans)})
-            for finding, spans in cuts
-            if spans
-        )
-        found = edits_of(policy, verdict.model_copy(update={"findings": kept}), window.text, self._rules.markers)
-        self._writing.cut(window.text, found)
+            spans = [span for span in finding.spans if span[1] > settled]
+            begun = min([begun, *(start for start, _ in spans)])
+            kept.append(finding.model_copy(update={"spans": tuple((max(start, settled), end) for start, end in spans)}))
+        found = edits_of(policy, verdict.model_copy(update={"findings": tuple(kept)}), window.text, self._rules.markers)
+        # Of a passage that has grown since its first part was cut out, the rest by itself is no value.
+        first = {settled: begun}
+        self._writing.cut(window.text, [(first.get(start, start), end, text) for start, end, text in found])
         # What was cut out once goes wherever else it stands, with or without what told of it the first time.
         found += self._writing.cuts(window.text)
         placed = [(start + window.start, end + window.start, text) for start, end, text in found]
-        edits = [edit for edit in (*placed, *self._restored(window)) if edit[0] >= settled]
+        edits = [edit for edit in (*placed, *self._restored(window)) if edit[0] >= settled + window.start]
         point = channel.point(window, [(start, end) for start, end, _ in edits])
         return point, [edit for edit in edits if edit[0] < point]
 
