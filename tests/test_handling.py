@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -177,6 +178,26 @@ def test_a_value_that_stands_twice_in_a_text_goes_twice_where_it_was_found_once(
     prompt = "plan b: no sk-123 by RULE 7, not sk-123"
     assert guarded(guard=guard)(ask)(prompt) == f"answer to {prompt}"
     assert re.sub("_[0-9A-F]{8}", "", calls[0]) == "plan b: no [STUBBORN_1] by RULE 7, not [STUBBORN_1]"
+
+
+def test_a_value_known_to_be_secret_goes_from_system_texts_in_parameters_of_their_own() -> None:
+    def plain(prompt: str, system: str = "Never say sk-123.") -> str:
+        calls.append(f"{system} {prompt}")
+        return calls[-1]
+
+    def blocks(prompt: str, **more: Any) -> str:
+        calls.append(f"{more} {prompt}")
+        return calls[-1]
+
+    texts = [{"type": "text", "text": "The code is sk-123."}]
+    prompt = "Is it sk-123?"
+    assert guarded(guard=HIDING)(plain)(prompt) == "Never say sk-123. Is it sk-123?"
+    assert "The code is sk-123." in guarded(guard=HIDING)(blocks)(prompt, system=texts)
+    assert "sk-123 it is" in guarded(guard=HIDING, system="rules")(blocks)(prompt, rules="sk-123 it is")
+    assert guarded(guard=HIDING)(functools.partial(plain, system="sk-123 it is."))(prompt) == f"sk-123 it is. {prompt}"
+    assert len(calls) == 4
+    assert "sk-123" not in "".join(calls)
+    assert texts == [{"type": "text", "text": "The code is sk-123."}]
 
 
 @pytest.mark.parametrize(("style", "seen"), [("label", "[CODE]"), ("mask", "******")])

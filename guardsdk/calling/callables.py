@@ -181,13 +181,22 @@ class Arguments:
         return values, systems, None if actor is None else str(actor)
 
     def replaced(
-        self, args: tuple[object, ...], kwargs: dict[str, object], values: Sequence[object]
+        self,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        values: Sequence[object],
+        systems: Mapping[str, object],
     ) -> tuple[tuple[object, ...], dict[str, object]]:
-        """Return the arguments of a call with other prompt values, one for each that ``read`` returned."""
+        """Return the arguments of a call with other prompt values, one for each that ``read`` returned.
+
+        ``systems`` are system texts by their names. One that a partial holds by its place stays as it is.
+        """
         bound = self.signature.bind(*args, **kwargs)
         defaults = self.signature.bind(*args, **kwargs)
         defaults.apply_defaults()
-        for name, value in zip(self._prompts, values, strict=True):
+        extra = defaults.arguments[self._keywords] if self._keywords is not None else {}
+        there = {name: value for name, value in systems.items() if name in defaults.arguments or name in extra}
+        for name, value in (*zip(self._prompts, values, strict=True), *there.items()):
             if name in defaults.arguments and name != self._keywords:
                 bound.arguments[name] = value
             else:

@@ -25,7 +25,7 @@ from guardsdk.vault import Markers, Vault
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from guardsdk.calling.checking import Checker
     from guardsdk.calling.steps import Steps
@@ -45,9 +45,16 @@ class Prompt:
     values: tuple[object, ...]
     passages: Sequence[Passage]
     actor: str | None
-    system: Sequence[Passage] = ()
-    """The developer's instructions that came as a parameter of their own, beside those among the passages."""
+    systems: Mapping[str, object]
+    """The arguments that hold the developer's instructions, by the parameter, beside those among the passages."""
+    named: bool
+    """Whether these parameters were named as that."""
     context: str | None = None
+
+    @property
+    def system(self) -> list[Passage]:
+        """The developer's instructions in arguments of their own."""
+        return [one for name, value in self.systems.items() for one in _system_text(name, value, named=self.named)]
 
     def judge(self) -> Judged:
         """Check every passage at its stage; an empty one where no prompt was given."""
@@ -61,7 +68,9 @@ class Prompt:
     def changed(self, find: Find) -> Prompt:
         """Return the prompt with other texts in it, read anew."""
         values = tuple(rewrite(value, find) for value in self.values)
-        return replace(self, values=values, passages=[one for value in values for one in self.checker.passages(value)])
+        passages = [one for value in values for one in self.checker.passages(value)]
+        systems = {name: rewrite(value, find) for name, value in self.systems.items()}
+        return replace(self, values=values, passages=passages, systems=systems)
 
     def require_unchanged(self) -> None:
         """Raise ``InputError`` where the values say something else by now: a list of messages may be anybody's.
@@ -119,13 +128,13 @@ class Call:
         self._plan = plan
         values, given, self._actor = plan.arguments.read(args, kwargs)
         named = plan.arguments.names_system
-        system = [one for name, value in given.items() for one in _system_text(name, value, named=named)]
+        systems = {name: value for name, value in given.items() if _system_text(name, value, named=named)}
         passages: list[Passage] = []
         for value in values:
             # Unscreened prompts still serve as context, as far as they can be read.
             with contextlib.nullcontext() if plan.screen_input else contextlib.suppress(InputTypeError):
                 passages += plan.checker.passages(value)
-        self._prompt = Prompt(plan.checker, tuple(values), passages, self._actor, system)
+        self._prompt = Prompt(plan.checker, tuple(values), passages, self._actor, systems, named)
 
     def answer(self) -> Steps[Any]:
         """End with what the guarded callable gave, as far as it may come out, or with ``Instead``."""
@@ -146,7 +155,7 @@ class Call:
         settled.require_unchanged()
         if settled is not self._prompt:
             self._prompt = settled
-            self.args, self.kwargs = self._with_prompt(settled.values)
+            self.args, self.kwargs = self._with_prompt(settled.values, settled.systems)
         return None
 
     def after(self, response: Any) -> Steps[Any]:  # noqa: ANN401  whatever the callable gives
@@ -211,8 +220,10 @@ class Call:
                 return Invoke(*self._with_prompt(values))
         return None
 
-    def _with_prompt(self, values: Sequence[object]) -> tuple[tuple[object, ...], dict[str, object]]:
-        return self._plan.arguments.replaced(self.args, self.kwargs, values)
+    def _with_prompt(
+        self, values: Sequence[object], systems: Mapping[str, object] | None = None
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
+        return self._plan.arguments.replaced(self.args, self.kwargs, values, systems or {})
 
     def _response(self, value: Any) -> Response:  # noqa: ANN401  whatever the callable gives
         return Response(self._plan.checker, value, self._plan.extract_response, self._prompt.around, self._actor)
