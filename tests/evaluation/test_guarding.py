@@ -40,6 +40,7 @@ class Leaks:
     """Recites what the developer said where there is something to recite."""
 
     ref = TargetRef(kind="callable", model="leaks")
+    origin = ""
     batch = 4
 
     def __init__(self) -> None:
