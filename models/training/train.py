@@ -136,7 +136,7 @@ def train(
     final = out / "model.pt"
     if final.is_file():
         return final
-    _require_sound(recipe, prepared)
+    _require_sound(recipe, prepared, keep)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
     model = GuardModel(config or EncoderConfig())
@@ -192,8 +192,11 @@ def _held(model: GuardModel, recipe: Recipe, keep: Sequence[Path]) -> GuardModel
     return held
 
 
-def _require_sound(recipe: Recipe, prepared: Prepared) -> None:
-    """Raise ``RuntimeError`` where ``recipe`` contradicts itself, or names to be learnt what is not there."""
+def _require_sound(recipe: Recipe, prepared: Prepared, keep: Sequence[Path]) -> None:
+    """Raise ``RuntimeError`` where ``recipe`` contradicts itself or ``keep``, or names to be learnt what is not there."""
+    if keep and not recipe.learn:
+        msg = "--keep is for what --learn does not name: without --learn everything is learnt, and nothing kept"
+        raise RuntimeError(msg)
     if recipe.learn and not recipe.frozen_layers:
         msg = "--learn keeps what the start says of all else, on top of layers that stay: give --frozen-layers, too"
         raise RuntimeError(msg)

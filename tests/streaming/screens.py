@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 PATTERNS = {
     "value": re.compile(
-        r"sk-[a-z0-9]{6,}|\b4\d{3}(?: \d{4}){3}\b|-----BEGIN KEY-----.*?-----END KEY-----|\S+@\S+\.\w+", re.DOTALL
+        r"sk-[a-z0-9]{6,}|\b4\d{3}(?: \d{4}){3}\b|-----BEGIN KEY-----.*?-----END KEY-----|\S+@\S+\.\w+"
+        r"|door-\d+(?:\. So ajar)?",  # grows with the sentence after it
+        re.DOTALL,
     ),
     "word": re.compile("forbidden"),
     "doubt": re.compile("doubtful"),

@@ -324,3 +324,13 @@ def test_a_chunk_looks_only_at_the_values_it_touches() -> None:
         True,
     )
     assert Edits.read < 100
+
+
+def test_of_a_value_that_grows_the_rest_alone_is_cut_out_nowhere_else(patterns: PatternGuard) -> None:
+    quiet = "Nobody was there to see it, and the lamp was out that night. "
+    text = (
+        f"{quiet}On the way there they all came past the one that people in town call door-12. So ajar it stood that "
+    )
+    text += f"nobody saw a thing. {quiet * 3}It was a gate, too. So ajar? {quiet * 2}"
+    out = "".join(patterns.stream(text.partition("So ajar it")))
+    assert out == text.replace("door-12. So ajar", "[VALUE_1].[VALUE_2]")

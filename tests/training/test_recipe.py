@@ -604,6 +604,8 @@ def test_a_run_can_keep_the_word_of_a_model_it_does_not_start_from(tmp_path: Pat
     other = model("other", drift=0.0, lowest=0.3)
     with pytest.raises(RuntimeError, match="--keep and --start differ in the 1 layers"):
         train(prepared, _folder(tmp_path, "none"), recipe, SMOKE_CONFIG, start=[start], keep=[other])
+    with pytest.raises(RuntimeError, match="without --learn"):
+        train(prepared, tmp_path / "none", replace(recipe, learn=()), SMOKE_CONFIG, start=[start], keep=[kept])
 
 
 def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:
