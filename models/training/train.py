@@ -193,7 +193,7 @@ def _held(model: GuardModel, recipe: Recipe, keep: Sequence[Path]) -> GuardModel
 
 
 def _require_sound(recipe: Recipe, prepared: Prepared, keep: Sequence[Path]) -> None:
-    """Raise ``RuntimeError`` where ``recipe`` contradicts itself or ``keep``, or names to be learnt what is not there."""
+    """Raise ``RuntimeError`` where ``recipe`` contradicts itself or ``keep``, or names to learn what is not there."""
     if keep and not recipe.learn:
         msg = "--keep is for what --learn does not name: without --learn everything is learnt, and nothing kept"
         raise RuntimeError(msg)
