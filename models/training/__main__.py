@@ -46,10 +46,10 @@ def parser() -> argparse.ArgumentParser:
     )
     built.add_argument(
         "--keep",
-        type=Path,
         nargs="+",
         default=(),
-        help="the same for the model whose word --learn keeps of all else, where that is not --start",
+        metavar="[STAGE=]PATH",
+        help="the same for the model whose word --learn keeps of all else, or at one stage, where that is not --start",
     )
     built.add_argument(
         "--system-texts", action="store_true", help="prepare: prompts beside the system text they are aimed at, too"
@@ -91,6 +91,16 @@ def parser() -> argparse.ArgumentParser:
     return built
 
 
+def models_by_stage(said: Sequence[str]) -> dict[str, list[Path]]:
+    """Read ``[STAGE=]PATH`` as the paths of each stage, ``""`` for those not named."""
+    found: dict[str, list[Path]] = {}
+    for one in said:
+        head, equals, tail = one.partition("=")
+        stage, path = (head, tail) if equals and head.isidentifier() else ("", one)
+        found.setdefault(stage, []).append(Path(path))
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the steps asked for; 0, or 2 with a message where something is missing."""
     options = parser().parse_args(argv)
@@ -130,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             recipe,
             SMOKE_CONFIG if options.smoke else None,
             start=options.start,
-            keep=options.keep,
+            keep=models_by_stage(options.keep),
         ),
         ANSWERS: lambda: write_answers(Prepared.load(prepared_file), out, data, recipe.seed),
         TEACH: lambda: teach(Prepared.load(prepared_file), out, recipe),

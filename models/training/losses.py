@@ -13,7 +13,7 @@ from models.training.dataset import MASKED
 from models.training.rows import LABELS, STAGES, columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from models.training.encoder import GuardModel, Seen
 
@@ -77,29 +77,54 @@ def learnt_labels(names: Sequence[str]) -> Tensor:
     return made
 
 
+class _Upper(nn.Module):
+    """A copy of what of a model lies above its ``frozen`` lowest layers, which answers and learns nothing."""
+
+    def __init__(self, model: GuardModel, frozen: int) -> None:
+        super().__init__()
+        self.layers, self.late = deepcopy(model.layers[frozen:]), deepcopy(model.late)
+        self.requires_grad_(False)  # noqa: FBT003  torch's own signature
+
+    def forward(self, states: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+        """Return the late logits [B, L] on top of the frozen layers' ``states`` [B, T, H]."""
+        for layer in self.layers:
+            states = layer(states, bias[:, None, None, :])
+        logits: Tensor = self.late(states, bias, mask)[0]
+        return logits
+
+
 class Kept(nn.Module):
     """The loss of a run that learns some labels and should leave the others as they were.
 
-    It keeps a copy of the layers and late heads of the model whose word is kept; what is frozen below them is not run
+    It keeps a copy of the layers and late heads of the models whose word is kept; what is frozen below them is not run
     twice.
     """
 
-    def __init__(self, model: GuardModel, frozen: int, learn: Sequence[str]) -> None:
-        """Copy what of ``model`` lies above its ``frozen`` lowest layers; ``learn`` is for ``learnt_labels``."""
+    def __init__(
+        self, model: GuardModel, frozen: int, learn: Sequence[str], at: Mapping[str, GuardModel] | None = None
+    ) -> None:
+        """Copy what of ``model`` lies above its ``frozen`` lowest layers; ``learn`` is for ``learnt_labels``.
+
+        ``at`` names the stages where the word of another model is kept.
+        """
         super().__init__()
+        at = at or {}
         self.frozen = frozen
-        self.layers, self.late = deepcopy(model.layers[frozen:]), deepcopy(model.late)
-        self.requires_grad_(False)  # noqa: FBT003  torch's own signature
+        self.uppers = nn.ModuleList(_Upper(each, frozen) for each in (model, *at.values()))
+        whose = [1 + list(at).index(stage) if stage in at else 0 for stage in STAGES]
+        self.whose = nn.Buffer(torch.tensor(whose), persistent=False)
         learnt = learnt_labels(learn)
         self.learnt = nn.Buffer(learnt.float(), persistent=False)
         self.read = nn.Buffer(_READ.float(), persistent=False)
 
-    def said(self, seen: Seen) -> Tensor:
-        """Return the late logits [B, L] of the model kept on top of the frozen layers' states in ``seen``."""
-        states = seen.after[self.frozen]
-        for layer in self.layers:
-            states = layer(states, seen.bias[:, None, None, :])
-        logits: Tensor = self.late(states, seen.bias, seen.mask)[0]
+    def said(self, seen: Seen, stages: Tensor) -> Tensor:
+        """Return the late logits [B, L] of the models kept on top of the frozen layers' states in ``seen``."""
+        states, whose = seen.after[self.frozen], self.whose[stages]
+        logits = states.new_empty(len(states), len(LABELS))
+        for number, upper in enumerate(self.uppers):
+            rows = whose == number
+            if rows.any():
+                logits[rows] = upper(states[rows], seen.bias[rows], seen.mask[rows])
         return logits
 
     def forward(
@@ -115,5 +140,5 @@ class Kept(nn.Module):
         target, known = targets
         learnt = torch.maximum(self.learnt[stages], named[:, None] * known)
         known, kept = known * learnt, self.read[stages] * (1.0 - learnt)
-        moved = (logits.float() - self.said(seen).float()).square() / 8
+        moved = (logits.float() - self.said(seen, stages).float()).square() / 8
         return (_summed(logits, target, known) + (moved * kept).sum()) / (known.sum() + kept.sum()).clamp(min=1.0)

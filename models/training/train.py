@@ -38,7 +38,7 @@ from models.training.rows import LABELS, STAGES
 from models.training.soup import begun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -121,7 +121,7 @@ def train(
     config: EncoderConfig | None = None,
     *,
     start: Sequence[Path] = (),
-    keep: Sequence[Path] = (),
+    keep: Mapping[str, Sequence[Path]] | None = None,
 ) -> Path:
     """Train and return the path of ``model.pt`` below ``out``; a stopped run goes on from ``checkpoint.pt``.
 
@@ -130,12 +130,14 @@ def train(
 
     ``config`` other than the default starts from random weights (the smoke run); ``start`` holds finished ``model.pt``
     or folders of shipped models, from the mean of which the run goes on instead of from the published base weights.
-    ``keep``, the same for the model whose word is kept of all that ``recipe.learn`` does not name, is ``start`` where
-    it is not given: a run that has lost some of what an earlier one knew wins it back by it. Runs on CUDA where it can.
+    ``keep``, the same for the models whose word is kept of all that ``recipe.learn`` does not name, by stage or ``""``
+    for the other stages, is ``start`` where it is not given: a run that has lost some of what an earlier one knew wins
+    it back by it. Runs on CUDA where it can.
     """
     final = out / "model.pt"
     if final.is_file():
         return final
+    keep = keep or {}
     _require_sound(recipe, prepared, keep)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
@@ -162,8 +164,8 @@ def train(
     model = model.to(device, compute_type(device)).train()
     kept_loss = None
     if recipe.learn:
-        held = _held(model, recipe, keep) if keep else model
-        kept_loss = Kept(held, recipe.frozen_layers, recipe.learn).to(device)
+        held = {stage: _held(model, recipe, paths) for stage, paths in keep.items()}
+        kept_loss = Kept(held.pop("", model), recipe.frozen_layers, recipe.learn, held).to(device)
     masters = Masters(model, recipe, lambda name: _factor(name, model.config, recipe))
     _loop(model, kept_loss, masters, prepared, out)
     averaged = kept | {name: tensor.cpu() for name, tensor in masters.average.items()}
@@ -183,7 +185,10 @@ def _held(model: GuardModel, recipe: Recipe, keep: Sequence[Path]) -> GuardModel
         nn.ModuleList((each.places, each.kinds, each.norm, *each.layers[: recipe.frozen_layers]))
         for each in (model, held)
     )
-    if not all(map(torch.equal, mine.parameters(), other.parameters())):
+    # The mean of equal weights is theirs but for the last digit.
+    if not all(
+        torch.allclose(a, b, rtol=0, atol=1e-6) for a, b in zip(mine.parameters(), other.parameters(), strict=True)
+    ):
         msg = (
             f"--keep and --start differ in the {recipe.frozen_layers} layers that stay as they are, on top of which "
             "both are run: freeze fewer, or start from a run that froze as many"
@@ -192,10 +197,13 @@ def _held(model: GuardModel, recipe: Recipe, keep: Sequence[Path]) -> GuardModel
     return held
 
 
-def _require_sound(recipe: Recipe, prepared: Prepared, keep: Sequence[Path]) -> None:
+def _require_sound(recipe: Recipe, prepared: Prepared, keep: Mapping[str, Sequence[Path]]) -> None:
     """Raise ``RuntimeError`` where ``recipe`` contradicts itself or ``keep``, or names to learn what is not there."""
     if keep and not recipe.learn:
         msg = "--keep is for what --learn does not name: without --learn everything is learnt, and nothing kept"
+        raise RuntimeError(msg)
+    if unknown := keep.keys() - {"", *STAGES}:
+        msg = f"--keep takes PATH or STAGE=PATH, and {min(unknown)!r} is no stage: they are {', '.join(STAGES)}"
         raise RuntimeError(msg)
     if recipe.learn and not recipe.frozen_layers:
         msg = "--learn keeps what the start says of all else, on top of layers that stay: give --frozen-layers, too"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import torch
 
 from guardsdk import Guard
 from guardsdk.registry.manifest import Manifest
-from models.training.__main__ import SMOKE_CONFIG, main
+from models.training.__main__ import SMOKE_CONFIG, main, models_by_stage
 from models.training.card import context_stages
 from models.training.clusters import Overlap, cluster_ids
 from models.training.dataset import (
@@ -495,9 +496,9 @@ def test_what_is_not_learnt_is_held_where_the_start_had_it() -> None:
     ids = torch.randint(5, 900, (3, 7))
     seen = model.seen(ids, torch.ones_like(ids), torch.zeros_like(ids))
     kept = Kept(model, 1, ("output", "input:toxicity"))
-    said = kept.said(seen)
-    torch.testing.assert_close(said, model.late(seen.after[-1], seen.bias, seen.mask)[0])
     stages = torch.tensor([0, 1, 2])
+    said = kept.said(seen, stages)
+    torch.testing.assert_close(said, model.late(seen.after[-1], seen.bias, seen.mask)[0])
     labels = torch.tensor([[1, 0, MASKED, 1, MASKED, MASKED], [0] + [MASKED] * 5, [MASKED] * 3 + [0, 1, MASKED]])
     targets = targets_of(labels, 0.0)
     by_label = loss_of(said, targets[0], torch.tensor([[0, 0, 0, 1, 0, 0], [0] * 6, [0, 0, 0, 1, 1, 0]]).float())
@@ -510,6 +511,22 @@ def test_what_is_not_learnt_is_held_where_the_start_had_it() -> None:
     torch.testing.assert_close(kept(moved, seen, stages, none, targets), (by_label * 3 + 4 / 8) / 7)
 
 
+def test_each_stage_is_held_where_its_own_model_had_it() -> None:
+    torch.manual_seed(3)
+    model = GuardModel(SMOKE_CONFIG)
+    other = deepcopy(model)
+    with torch.no_grad():
+        other.late.value.weight.add_(torch.randn_like(other.late.value.weight))
+    ids = torch.randint(5, 900, (4, 7))
+    seen = model.seen(ids, torch.ones_like(ids), torch.zeros_like(ids))
+    mine = model(ids, torch.ones_like(ids), torch.zeros_like(ids))[0]
+    its = other(ids, torch.ones_like(ids), torch.zeros_like(ids))[0]
+    kept = Kept(model, 1, ("gen_hard",), {"output": other})
+    said = kept.said(seen, torch.tensor([2, 0, 1, 2]))
+    torch.testing.assert_close(said, torch.stack([its[0], mine[1], mine[2], its[3]]))
+    assert not torch.allclose(mine, its)
+
+
 def test_a_named_source_is_learnt_by_every_label_it_has() -> None:
     torch.manual_seed(3)
     model = GuardModel(SMOKE_CONFIG)
@@ -518,7 +535,7 @@ def test_a_named_source_is_learnt_by_every_label_it_has() -> None:
     kept = Kept(model, 1, ("gen_hard",))
     labels = torch.tensor([[1, MASKED, 0, MASKED, MASKED, MASKED], [1, 1, 1, 1, MASKED, MASKED]])
     targets = targets_of(labels, 0.0)
-    said = kept.said(seen)
+    said = kept.said(seen, torch.tensor([0, 0]))
     by_label = loss_of(said, targets[0], torch.tensor([[1, 0, 1, 0, 0, 0], [0] * 6]).float())
     moved = said.clone()
     moved[0, 1] += 2.0  # a label that the named row lacks, so it is kept there as in all others
@@ -599,13 +616,22 @@ def test_a_run_can_keep_the_word_of_a_model_it_does_not_start_from(tmp_path: Pat
         return logits
 
     recipe = Recipe(epochs=2, batch_tokens=1024, learning_rate=4e-3, frozen_layers=1, learn=("gen_hard",))
-    after = said(train(prepared, _folder(tmp_path, "out"), recipe, SMOKE_CONFIG, start=[start], keep=[kept]))
+    after = said(train(prepared, _folder(tmp_path, "out"), recipe, SMOKE_CONFIG, start=[start], keep={"": [kept]}))
     assert (after - said(kept)).abs().mean() < 0.6 * (said(start) - said(kept)).abs().mean()
     other = model("other", drift=0.0, lowest=0.3)
     with pytest.raises(RuntimeError, match="--keep and --start differ in the 1 layers"):
-        train(prepared, _folder(tmp_path, "none"), recipe, SMOKE_CONFIG, start=[start], keep=[other])
+        train(prepared, _folder(tmp_path, "none"), recipe, SMOKE_CONFIG, start=[start], keep={"": [other]})
+    with pytest.raises(RuntimeError, match="'answers' is no stage"):
+        train(prepared, _folder(tmp_path, "none"), recipe, SMOKE_CONFIG, start=[start], keep={"answers": [kept]})
     with pytest.raises(RuntimeError, match="without --learn"):
-        train(prepared, tmp_path / "none", replace(recipe, learn=()), SMOKE_CONFIG, start=[start], keep=[kept])
+        train(prepared, tmp_path / "none", replace(recipe, learn=()), SMOKE_CONFIG, start=[start], keep={"": [kept]})
+
+
+def test_the_models_to_be_kept_are_read_by_stage() -> None:
+    assert models_by_stage(["output=a", "b", "output=c=d", "e/f=g"]) == {
+        "output": [Path("a"), Path("c=d")],
+        "": [Path("b"), Path("e/f=g")],
+    }
 
 
 def test_the_early_heads_alone_may_be_trained(tmp_path: Path) -> None:
