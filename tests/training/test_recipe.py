@@ -622,7 +622,7 @@ def test_a_run_can_keep_the_word_of_a_model_it_does_not_start_from(tmp_path: Pat
     with pytest.raises(RuntimeError, match="--keep and --start differ in the 1 layers"):
         train(prepared, _folder(tmp_path, "none"), recipe, SMOKE_CONFIG, start=[start], keep={"": [other]})
     with pytest.raises(RuntimeError, match="'answers' is no stage"):
-        train(prepared, _folder(tmp_path, "none"), recipe, SMOKE_CONFIG, start=[start], keep={"answers": [kept]})
+        train(prepared, tmp_path / "none", recipe, SMOKE_CONFIG, start=[start], keep={"answers": [kept]})
     with pytest.raises(RuntimeError, match="without --learn"):
         train(prepared, tmp_path / "none", replace(recipe, learn=()), SMOKE_CONFIG, start=[start], keep={"": [kept]})
 
