@@ -51,6 +51,7 @@ def written_at(source: str | Path) -> Written:
 
 def written_in(text: str, source: str) -> Written:
     """Return what TOML ``text`` says with all that it inherits; paths it names are taken from the working directory."""
+    text = text.removeprefix("\ufeff")  # the mark some editors put in front, which a file may have as well
     return resolved(read(text, source), lambda name, asked: _found(name, Path(), (source,), asked))
 
 

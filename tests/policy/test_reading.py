@@ -260,3 +260,4 @@ def test_a_mark_of_byte_order_is_no_part_of_the_policy(tmp_path: Path) -> None:
     path = tmp_path / "marked.toml"
     path.write_bytes(b'\xef\xbb\xbfname = "marked"\nversion = "1"\nextends = "default"\n')
     assert Policy.from_file(path).name == "marked"
+    assert Policy.from_toml(path.read_text(encoding="utf-8")).name == "marked"
