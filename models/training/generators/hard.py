@@ -1,6 +1,6 @@
 """Texts that a shipped model got wrong when they were written: attacks it missed, harmless ones it (nearly) blocked.
 
-Their writers had the model at hand (1.9.0, 1.10.0, then 1.11.0) and went after its errors. A run learns them by their
+Their writers had the model at hand (1.9.0, 1.10.0, 1.11.0, then 1.13.0) and went after its errors. A run learns them by their
 labels beside other text that it holds where it was (``--learn gen_hard``).
 """
 
@@ -45,6 +45,8 @@ _KINDS: Final = {
 REPEATS: Final = {"gen_hard_order_mail": 5, "gen_hard_order_page": 5, "gen_hard_answer": 3}
 """Times an epoch sees the rows of a kind that is read as it was written; prompts are varied instead."""
 _WITHOUT_PROMPT: Final = 0.15
+_SAID: Final = 0.3
+"""Share of the toxic texts, and of their harmless twins, that are shown as what an assistant says."""
 
 
 @cache
@@ -70,7 +72,10 @@ def _draw(rng: random.Random) -> Row:
     elif what.stage == "output":
         context = asked(rng, columns(f"hard_{kind}")[index][0], missing=_WITHOUT_PROMPT)
     labels = dict(what.bad if bad else what.harmless)
-    return Row(text, what.stage, labels, f"gen_hard_{kind}", f"hard_{kind}:{index}", context=context)
+    group = f"hard_{kind}:{index}"
+    if kind == "toxic" and rng.random() < _SAID:
+        return Row(text, "output", labels if bad else labels | {"harmful_response": 0}, "gen_hard_toxic_output", group)
+    return Row(text, what.stage, labels, f"gen_hard_{kind}", group, context=context)
 
 
 def generate(rng: random.Random, count: int) -> Iterator[Row]:
