@@ -15,6 +15,7 @@ from models.training.evaluate import evaluate
 from models.training.export import export, from_checkpoint
 from models.training.prepare import prepare
 from models.training.quantize import quantize
+from models.training.rows import STAGES
 from models.training.soup import mean
 from models.training.teacher import teach
 from models.training.train import Recipe, train
@@ -60,6 +61,14 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--short-share", type=float, help="the same for generated text of short rows; as --own-share")
     built.add_argument("--learnt-share", type=float, help="the same for the sources of what --learn names")
     built.add_argument(
+        "--stage-share",
+        type=_factor,
+        nargs="+",
+        default=(),
+        metavar="STAGE=TIMES",
+        help="how many times these shares the sources read at a stage have, those of what --learn names aside",
+    )
+    built.add_argument(
         "--learn",
         nargs="+",
         default=(),
@@ -91,6 +100,15 @@ def parser() -> argparse.ArgumentParser:
     return built
 
 
+def _factor(said: str) -> tuple[str, float]:
+    """Read ``STAGE=TIMES``."""
+    stage, _, times = said.partition("=")
+    if stage not in STAGES:
+        msg = f"{stage!r} is no stage; they are {', '.join(STAGES)}"
+        raise argparse.ArgumentTypeError(msg)
+    return stage, float(times)
+
+
 def models_by_stage(said: Sequence[str]) -> dict[str, list[Path]]:
     """Read ``[STAGE=]PATH`` as the paths of each stage, ``""`` for those not named."""
     found: dict[str, list[Path]] = {}
@@ -117,6 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         learnt_share=options.learnt_share,
         early_only=options.early_only,
         learn=tuple(options.learn),
+        stage_shares=tuple(options.stage_share),
         batch_tokens=options.batch_tokens,
         learning_rate=options.learning_rate,
         as_int8_from=options.as_int8_from,

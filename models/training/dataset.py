@@ -153,17 +153,25 @@ class Shares:
     """Of sources that are about what ``learn`` names, public and own; None for the same as other sources."""
     learn: tuple[str, ...] = ()
     """What labels are learnt of, as ``STAGE``, ``STAGE:LABEL`` or what names of sources begin with."""
+    stages: tuple[tuple[str, float], ...] = ()
+    """Stages and how many times the share their sources have, those about what ``learn`` names aside."""
 
     def of(self, data: Prepared, source: int) -> float:
         """Return the share of one source of ``data``."""
         if self.learnt is not None and self._about(data, source):
             return self.learnt
+        rows = data.source == source
+        if not rows.any():
+            return self.public
+        mostly = STAGES[np.bincount(data.stage[rows]).argmax()]
+        return self._plain(data, source, rows) * dict(self.stages).get(mostly, 1.0)
+
+    def _plain(self, data: Prepared, source: int, rows: NDArray[np.bool_]) -> float:
         if not is_own(data.sources[source]):
             return self.public
         if self.short is None:
             return self.own
-        lengths = np.diff(data.starts)[data.source == source]
-        return self.short if len(lengths) and lengths.mean() <= SHORT_TOKENS else self.own
+        return self.short if np.diff(data.starts)[rows].mean() <= SHORT_TOKENS else self.own
 
     def _about(self, data: Prepared, source: int) -> bool:
         """Return whether ``source`` is named, read at a stage learnt whole, or has what fires a learnt label."""

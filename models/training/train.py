@@ -89,6 +89,8 @@ class Recipe:
     """Train the early heads alone: of a mean of models they have lost what each learnt for its own encoder."""
     taught: float = 0.0
     """Share of a teacher in what the logits are pulled to, where a label is known; what is not known, it says alone."""
+    stage_shares: tuple[tuple[str, float], ...] = ()
+    """Stages and how many times their share the sources read there have, where it is another one."""
     learn: tuple[str, ...] = ()
     """What is learnt by labels, each ``STAGE``, ``STAGE:LABEL`` or what names of sources begin with; everything, where
     none is named. All else keeps what the start, or another model, says of it. Needs frozen layers, on top of which a
@@ -223,7 +225,9 @@ def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Pre
         masters.restore(stored["masters"])
         done = stored["step"]
     rng = np.random.default_rng(recipe.seed)
-    shares = Shares(recipe.share, recipe.own_share, recipe.short_share, recipe.learnt_share, recipe.learn)
+    shares = Shares(
+        recipe.share, recipe.own_share, recipe.short_share, recipe.learnt_share, recipe.learn, recipe.stage_shares
+    )
     plans = [
         plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, shares=shares)
         for _ in range(recipe.epochs)

@@ -559,8 +559,13 @@ def test_sources_about_what_is_learnt_have_a_share_of_their_own(tmp_path: Path) 
     named = Shares(0.1, 0.2, learnt=0.9, learn=("gen_hard",))
     taken = {source: named.of(data, at) for at, source in enumerate(data.sources) if (data.source == at).any()}
     assert {name for name, share in taken.items() if share == 0.9} == {
-        name for name in taken if name.startswith("gen_hard_")
+        name for name in taken if name.startswith(("gen_hard_", "gen_hardnew_"))
     }
+    staged = Shares(0.1, 0.2, learnt=0.9, learn=("gen_hard",), stages=(("input", 0.5), ("output", 2.0)))
+    of = {source: staged.of(data, at) for at, source in enumerate(data.sources) if (data.source == at).any()}
+    assert {of[name] for name in ("gen_benign_trigger", "gen_contrast_hate")} == {0.1}
+    assert {of[name] for name in ("gen_contrast_hate_output", "gen_talk_daily")} == {0.4}
+    assert {of[name] for name in of if name.startswith(("gen_hard_", "gen_hardnew_"))} == {0.9}
 
 
 def test_a_run_that_is_about_answers_leaves_what_is_read_of_prompts(tmp_path: Path) -> None:

@@ -28,6 +28,21 @@ def bank(name: str) -> tuple[str, ...]:
 
 
 @cache
+def newest(name: str) -> int:
+    """Return how many phrases of ``<name>.txt`` stand before its newest ones: those behind the last comment among them.
+
+    All are old where no comment stands behind a phrase. Raises as ``bank`` does.
+    """
+    before, passed = len(bank(name)), 0
+    for line in filter(None, map(str.strip, (_HERE / f"{name}.txt").read_text(encoding="utf-8").splitlines())):
+        if not line.startswith("#"):
+            passed += 1
+        elif passed:
+            before = passed
+    return before
+
+
+@cache
 def passages(name: str) -> tuple[str, ...]:
     """Return the whole texts of ``<name>.txt``, in file order, with their line breaks.
 

@@ -1,7 +1,8 @@
 """Texts that a shipped model got wrong when they were written: attacks it missed, harmless ones it (nearly) blocked.
 
-Their writers had the model at hand (1.9.0, 1.10.0, 1.11.0, then 1.13.0) and went after its errors. A run learns them by their
-labels beside other text that it holds where it was (``--learn gen_hard``).
+Their writers had the model at hand (1.9.0, 1.10.0, 1.11.0, then 1.13.0) and went after its errors. A run learns them by
+their labels beside other text that it holds where it was (``--learn gen_hard``), or the newest of them alone
+(``--learn gen_hardnew``): those that were written with the latest model.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from models.training.banks import newest
 from models.training.generators.input_surface import distinct, dress
 from models.training.generators.output_surface import asked, columns
 from models.training.rows import Row
@@ -42,7 +44,11 @@ _KINDS: Final = {
     "order_page": _ORDER,
     "answer": _Kind("output", {"harmful_response": 1}, {"harmful_response": 0, "toxicity": 0}),
 }
-REPEATS: Final = {"gen_hard_order_mail": 5, "gen_hard_order_page": 5, "gen_hard_answer": 3}
+REPEATS: Final = {
+    f"{name}_{kind}": times
+    for name in ("gen_hard", "gen_hardnew")
+    for kind, times in {"order_mail": 5, "order_page": 5, "answer": 3, "toxic_output": 3}.items()
+}
 """Times an epoch sees the rows of a kind that is read as it was written; prompts are varied instead."""
 _WITHOUT_PROMPT: Final = 0.15
 _SAID: Final = 0.3
@@ -72,10 +78,10 @@ def _draw(rng: random.Random) -> Row:
     elif what.stage == "output":
         context = asked(rng, columns(f"hard_{kind}")[index][0], missing=_WITHOUT_PROMPT)
     labels = dict(what.bad if bad else what.harmless)
-    group = f"hard_{kind}:{index}"
+    source, group = f"gen_hard{'new' * (index >= newest(f'hard_{kind}'))}_{kind}", f"hard_{kind}:{index}"
     if kind == "toxic" and rng.random() < _SAID:
-        return Row(text, "output", labels if bad else labels | {"harmful_response": 0}, "gen_hard_toxic_output", group)
-    return Row(text, what.stage, labels, f"gen_hard_{kind}", group, context=context)
+        return Row(text, "output", labels if bad else labels | {"harmful_response": 0}, f"{source}_output", group)
+    return Row(text, what.stage, labels, source, group, context=context)
 
 
 def generate(rng: random.Random, count: int) -> Iterator[Row]:
