@@ -22,6 +22,10 @@ _CLEAN = {
 _JOINS = (" ", " ", " ", "\n", "\n\n", "\n- ", " | ")
 _LENGTHS = (1, 2, 3, 4, 6, 8, 12, 18, 25)
 _UNSPACED = {"zh", "ja", "th"}
+_ASKED = 0.6
+"""Share of answers that stand beside a prompt."""
+_LISTED = 0.4
+"""Share of answers that are numbered lists, as chat models write them in any language."""
 
 
 def generate(rng: random.Random, count: int, sentences: Mapping[str, Sequence[str]] | None = None) -> Iterator[Row]:
@@ -37,4 +41,12 @@ def generate(rng: random.Random, count: int, sentences: Mapping[str, Sequence[st
         picked = rng.choices(given[language], k=rng.choice(_LENGTHS))
         join = rng.choice(_JOINS)
         text = ("" if join == " " and language in _UNSPACED else join).join(picked)
-        yield Row(text, stage, _CLEAN[stage], f"gen_multilingual_{stage}", f"multilingual/{language}", tags=(language,))
+        asked = None
+        if stage == "output":
+            if rng.random() < _LISTED:
+                first, *rest = picked
+                text = "\n".join([first, *(f"{number}. {each}" for number, each in enumerate(rest, 1))])
+            if rng.random() < _ASKED:
+                asked = rng.choice(given[language])
+        source, group = f"gen_multilingual_{stage}", f"multilingual/{language}"
+        yield Row(text, stage, _CLEAN[stage], source, group, asked, tags=(language,))
