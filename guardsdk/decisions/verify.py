@@ -182,7 +182,7 @@ def verify(path: Path, *, key: bytes | None = None, anchors: Mapping[int, str] |
         chain = _Chain(key, anchors or {}, head)
         with place.reading() as files:
             for file in files:
-                name = path.name if isinstance(file, int) else file.name
+                name = place.path.name if isinstance(file, int) else file.name
                 chain.report.broken = _file(chain, file, name, newest=file == files[-1])
                 chain.report.files += 1
                 if chain.report.broken is not None:
