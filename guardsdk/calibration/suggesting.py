@@ -65,7 +65,7 @@ def suggestions(records: Iterable[Mapping[str, Any]], said_of: Mapping[int, Said
     speaks against that principle of those that did not fire whose line it came closest to, which is a guess. Only
     decisions by the newest threshold of a principle count: older ones were taken at another line.
     """
-    seen: dict[tuple[str, str], list[Seen]] = defaultdict(list)
+    seen: dict[tuple[str, str, float], list[Seen]] = defaultdict(list)
     lines: dict[tuple[str, str], float] = {}
     for record in records:
         said = said_of.get(record["seq"])
@@ -73,12 +73,12 @@ def suggestions(records: Iterable[Mapping[str, Any]], said_of: Mapping[int, Said
         missed = _closest(record) if said == "wrong" and let_pass else None
         for name, line in record["thresholds"].items():
             key = name, record["stage"]
-            if lines.get(key) != line:
-                lines[key], seen[key] = line, []
+            lines[key] = line
             fired = name in record["findings"]
             own = said if said == "right" or name == missed or (fired and not let_pass) else None
-            seen[key].append(Seen(line + record["margins"][name], fired, own))
-    found = [one for key, decisions in seen.items() if (one := _suggestion(key, lines[key], decisions)) is not None]
+            # Each line apart: while a policy is rolled out, guards with the old one and the new write in turns.
+            seen[*key, line].append(Seen(line + record["margins"][name], fired, own))
+    found = [one for key, line in lines.items() if (one := _suggestion(key, line, seen[*key, line])) is not None]
     return sorted(found, key=lambda one: (one.put_wrong - one.put_right, one.principle_id))
 
 

@@ -21,13 +21,13 @@ from guardsdk.incidents.log import IncidentLog, links
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from guardsdk.decisions.verify import Report as ChainReport
     from guardsdk.incidents.events import Incident
 
 _DEFAULT = Path("incidents.jsonl")
-_EXPORTED = "exit status: 0 written, 1 written, and the chain of the file does not hold, 2 could not write or bad usage"
+_EXPORTED = "exit status: 0 written, 1 written, and the file is not as it was written, 2 could not write or bad usage"
 _LISTED = "exit status: 0 listed, 1 listed, and the file is not as it was written, 2 could not look or bad usage"
 _HARMS = ", ".join(harm.value for harm in Harm)
 
@@ -137,6 +137,16 @@ def _existing(options: Namespace) -> IncidentLog:
     return _log(options)
 
 
+def _read(options: Namespace) -> tuple[dict[str, Incident], list[str], ChainReport]:
+    """Return the incidents that can be read, what is wrong with each line that cannot, and how the chain stands."""
+    log = _existing(options)
+    (found, unread), chain = log.readable(), log.verify()
+    if unread and not (found or chain.records):
+        msg = f"{options.log} is no file of incidents: {unread[0]}"
+        raise InputError(msg)
+    return found, unread, chain
+
+
 def _linked(options: Namespace) -> dict[str, Any]:
     if bool(options.decision) != (options.decision_log is not None):
         msg = "--decision and --decision-log go together"
@@ -195,11 +205,7 @@ def _clocks(one: Incident, now: datetime) -> Iterator[str]:
 
 
 def _list(options: Namespace) -> Exit:
-    log = _existing(options)
-    (found, unread), chain = log.readable(), log.verify()
-    if unread and not (found or chain.records):
-        msg = f"{options.log} is no file of incidents: {unread[0]}"
-        raise InputError(msg)
+    found, unread, chain = _read(options)
     now = datetime.now(UTC)
     rows = [("incident", "state", "severity", "occurred", "clock", "standing", "title")]
     for one in found.values():
@@ -218,21 +224,21 @@ def _list(options: Namespace) -> Exit:
     say_all(table(rows))
     if not found:
         complain(f"no incident in {options.log}")
+    return _told(chain, unread, "list")
+
+
+def _told(chain: ChainReport, unread: Sequence[str], where: str) -> Exit:
+    """Say what is not in the list or report and where the chain is broken; return what the exit status is to say."""
     if unread:
         lines = (
-            "1 line is not in this list" if len(unread) == 1 else f"{len(unread)} lines are not in this list; the first"
+            f"1 line is not in this {where}"
+            if len(unread) == 1
+            else f"{len(unread)} lines are not in this {where}; the first"
         )
         complain(f"{lines}: {unread[0]}")
-    held = _told(chain)
-    return Exit.NOT_SO if unread else held
-
-
-def _told(chain: ChainReport) -> Exit:
-    """Say where the chain of the file is broken, and return what the exit status is to say."""
-    if chain.sound:
-        return Exit.DONE
-    complain(f"the chain is broken: {chain_problem(chain)}")
-    return Exit.NOT_SO
+    if not chain.sound:
+        complain(f"the chain is broken: {chain_problem(chain)}")
+    return Exit.DONE if chain.sound and not unread else Exit.NOT_SO
 
 
 def _export(options: Namespace) -> Exit:
@@ -241,18 +247,15 @@ def _export(options: Namespace) -> Exit:
     if not (options.out is None or whole or options.out.suffix == ".md"):
         msg = f"--out {options.out}: give a name that ends in .md or .json, which says how it is written"
         raise InputError(msg)
-    log = _existing(options)
-    found = log.incidents()
+    found, unread, chain = _read(options)
     if unknown := [name for name in options.incident if name not in found]:
         msg = f"there is no incident {unknown[0]!r} in {options.log}"
         raise InputError(msg)
     chosen = [one for name, one in found.items() if name in options.incident or not options.incident]
-    chain, now = log.verify(), datetime.now(UTC)
-    written = (
-        json.dumps(as_json(chosen, chain, now), indent=2) if whole else as_markdown(chosen, chain, now).rstrip("\n")
-    )
+    report = chosen, chain, datetime.now(UTC), unread
+    written = json.dumps(as_json(*report), indent=2) if whole else as_markdown(*report).rstrip("\n")
     if options.out is None:
         say(written)
     else:
         write_file(options.out, written + "\n")
-    return _told(chain)
+    return _told(chain, unread, "report")

@@ -29,9 +29,14 @@ File = Path | int
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The files of the log that is written to ``path``."""
+    """The files of the log that is written to ``path``; a link stands for the file it leads to, as for a writer."""
 
     path: Path
+
+    def __post_init__(self) -> None:
+        """Follow a link: closed files and all others lie beside the file itself."""
+        if self.path.is_symlink():
+            object.__setattr__(self, "path", Path(os.path.realpath(self.path)))
 
     @property
     def head(self) -> Path:

@@ -154,7 +154,7 @@ class DecisionLog:
         return in_turn(self._turn, self._place.head, self.rules.lock_timeout_s, began)
 
     def _appended(self, records: Sequence[CheckRecord], untold: int, began: float) -> Tail:
-        if not self._written:
+        if not self._written or self._problem is not None:  # somebody may have removed the folder
             self.path.parent.mkdir(parents=True, exist_ok=True)
         trace_id, span_id = current_ids()
         entries: list[Entry] = []

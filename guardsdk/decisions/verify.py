@@ -84,8 +84,11 @@ class _Chain:
         """Take the next line, and say what is wrong with it."""
         if not line.holds(self._key):
             return "the record does not match its hash: it was edited, or the key is not the one it was written with"
-        content = json.loads(raw) if line.kind != "decision" else {}
-        file = int(content.get("file", 0))
+        try:
+            content = json.loads(raw) if line.kind != "decision" else {}
+            file, expired = int(content.get("file", 0)), int(content.get("through", 0))
+        except (ValueError, TypeError, ArithmeticError, RecursionError):  # where there is no key anybody can hash
+            return "the record says what no writer does: it was forged"
         reason = _misplaced(line, opens=opens) or self._unlinked(line, file)
         if reason is not None:
             return reason
@@ -95,7 +98,7 @@ class _Chain:
         if report.records == 0:
             report.first, self._before_first = line.sequence, line.sequence - 1
         if line.kind == "note":
-            self._note(line, content)
+            self._note(line, content, expired)
         self._file = file or self._file
         report.records += 1
         report.decisions += line.kind == "decision"
@@ -116,12 +119,12 @@ class _Chain:
             return f"the record does not follow record {report.last}: something between them was changed"
         return f"file {file} follows file {self._file}" if file and file != self._file + 1 else None
 
-    def _note(self, line: Line, content: dict[str, object]) -> None:
+    def _note(self, line: Line, content: dict[str, object], expired: int) -> None:
         event = content.get("event")
         details = ", ".join(f"{key} {content[key]}" for key in content if key in _TOLD)
         self.report.notes.append(f"record {line.sequence}: {_EVENTS.get(str(event), event)} ({details})")
         if event == "expired":
-            self._expired = max(self._expired, int(str(content.get("through", 0))))
+            self._expired = max(self._expired, expired)
 
     def ends(self) -> str | None:
         """Say what is missing at the beginning and at the end."""
@@ -140,6 +143,7 @@ class _Chain:
 
 
 _LOOKS = 3
+_DIGITS = frozenset("0123456789abcdef")
 _TOLD = ("first", "last", "bytes", "count", "files", "through", "found")
 _EVENTS = {
     "torn": "the writer was killed in the middle of a record, which was cut off",
@@ -182,7 +186,7 @@ def verify(path: Path, *, key: bytes | None = None, anchors: Mapping[int, str] |
         chain = _Chain(key, anchors or {}, head)
         with place.reading() as files:
             for file in files:
-                name = path.name if isinstance(file, int) else file.name
+                name = place.path.name if isinstance(file, int) else file.name
                 chain.report.broken = _file(chain, file, name, newest=file == files[-1])
                 chain.report.files += 1
                 if chain.report.broken is not None:
@@ -232,7 +236,8 @@ def anchors_of(given: Sequence[str]) -> dict[int, str]:
     anchors = {}
     for one in given:
         number, _, digest = one.partition(":")
-        if not number.isdigit() or len(digest) != len(START):
+        digest = digest.lower()
+        if not (number.isascii() and number.isdigit()) or len(digest) != len(START) or set(digest) - _DIGITS:
             msg = "an anchor is written NUMBER:HASH, as telemetry was told it"
             raise ValueError(msg)
         anchors[int(number)] = digest

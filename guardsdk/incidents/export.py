@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from guardsdk.incidents.events import Incident, Written
 
 
-def as_json(incidents: Sequence[Incident], chain: ChainReport, now: datetime) -> dict[str, Any]:
-    """Return everything that was written, with severity and clocks as they stand at ``now``."""
+def as_json(
+    incidents: Sequence[Incident], chain: ChainReport, now: datetime, unread: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return everything that was written, with severity and clocks as they stand at ``now``.
+
+    ``unread`` says what is wrong with each line of the file that is left out.
+    """
     return {
         "exported": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "chain": {"sound": chain.sound, "records": chain.records, "problem": chain_problem(chain)},
+        "unread": list(unread),
         "basis": SECOND_HAND,
         "not_decided": NOT_DECIDED,
         "incidents": [
@@ -51,12 +57,14 @@ def chain_problem(chain: ChainReport) -> str | None:
     return None if chain.broken is None else f"{chain.broken.file}:{chain.broken.line}: {chain.broken.reason}"
 
 
-def as_markdown(incidents: Sequence[Incident], chain: ChainReport, now: datetime) -> str:
-    """Return a report of ``incidents`` as they stand at ``now``."""
+def as_markdown(incidents: Sequence[Incident], chain: ChainReport, now: datetime, unread: Sequence[str] = ()) -> str:
+    """Return a report of ``incidents`` as they stand at ``now``; ``unread`` is as in ``as_json``."""
     problem = chain_problem(chain)
     held = f"whole: {chain.records} records" if problem is None else f"BROKEN: {plain(problem)}"
     lines = ["# Incidents", "", f"As of {utc(now)}. The chain of the file is {held}.", ""]
     lines += [f"{NOT_DECIDED} Basis: {SECOND_HAND}.", ""]
+    if unread:
+        lines += [f"Lines that cannot be read, and are not in this report: {plain('; '.join(unread))}.", ""]
     for one in incidents:
         lines += [*_incident(one, now), ""]
     if not incidents:
@@ -92,7 +100,8 @@ def _incident(one: Incident, now: datetime) -> Iterator[str]:
         yield table(("article", "duty", "last moment", "standing"), clocks)
     if one.decisions:
         links = [
-            (link.log, str(link.seq), link.time, link.stage, link.action, link.hash[:16]) for link in one.decisions
+            (plain(link.log), str(link.seq), link.time, link.stage, link.action, link.hash[:16])
+            for link in one.decisions
         ]
         yield ""
         yield table(("log", "record", "time", "stage", "action", "hash"), links)

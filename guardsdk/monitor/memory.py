@@ -89,7 +89,7 @@ class Memory:
             if not math.isfinite(self.now_s):
                 msg = "its time is no number"
                 raise ValueError(msg)  # noqa: TRY301  one place says what is wrong
-            self.traffic.restore(state["traffic"])
+            self.traffic.restore(state["traffic"], float(state["rules"]["slot_s"]))
             self.traffic.scores.recall(state["references"])
             self.sketchers.restore(_lessons(state["lessons"], self.traffic.scores.model(Stage.INPUT)))
             for name, data in state["actors"].items():

@@ -181,7 +181,7 @@ class Monitor:
             before = memory.traffic.meet(verdict, seen, time_s)
             if before is not None:
                 self._raise(about_model(record, before, memory.traffic.count(seen.stage)))
-            for change in memory.traffic.take(verdict, seen, time_s, self._chance):
+            for change in memory.traffic.take(verdict, seen, time_s, memory.now_s, self._chance):
                 alert = about_traffic(change, record, memory.traffic.since_model)
                 change.series.begin_anew()
                 self._raise(alert)

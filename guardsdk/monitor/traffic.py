@@ -175,11 +175,16 @@ class Traffic:
             self.changed_s = time_s
         return before
 
-    def take(self, verdict: Verdict, seen: Glance, time_s: float, chance: Callable[[], float]) -> Sequence[Change]:
-        """Take in one check and return the series that have changed by what evidence and size the rules ask for."""
+    def take(
+        self, verdict: Verdict, seen: Glance, time_s: float, now_s: float, chance: Callable[[], float]
+    ) -> Sequence[Change]:
+        """Take in one check and return the series that have changed by what evidence and size the rules ask for.
+
+        ``time_s`` is when it began, ``now_s`` the clock of the checks; both in seconds since the epoch.
+        """
         rules, stage = self._rules, seen.stage
         self._checks += 1
-        self._count(verdict, seen, int(time_s // rules.slot_s))
+        self._count(verdict, seen, int(time_s // rules.slot_s), int(now_s // rules.slot_s))
         numbers = self.scores.numbers(stage, verdict.scores)
         numbers += zip(self._rates_at.get(stage) or self._rate_series(stage), seen.rates, strict=True)
         reached = Series.take_in(numbers, chance(), rules.run_length)
@@ -237,7 +242,7 @@ class Traffic:
         self._rates_at[stage] = made
         return made
 
-    def _count(self, verdict: Verdict, seen: Glance, slot: int) -> None:
+    def _count(self, verdict: Verdict, seen: Glance, slot: int, now: int) -> None:
         stage = seen.stage
         totals = self.totals.get(stage) or self.totals.setdefault(stage, _NOTHING.copy())
         totals[0] += 1.0
@@ -246,8 +251,9 @@ class Traffic:
         counts = self.slots.get(slot)
         if counts is None:
             counts = self.slots[slot] = Counter()
-            while len(self.slots) > self._rules.slots:
-                del self.slots[min(self.slots)]
+            while len(self.slots) > self._rules.slots:  # first those of a clock that was ahead: they stay the newest
+                newest = max(self.slots)
+                del self.slots[newest if newest > now else min(self.slots)]
         keys = _KEYS[stage]
         counts[keys["checks"]] += 1
         counts[keys[verdict.action]] += 1
@@ -297,8 +303,11 @@ class Traffic:
             "checks": self._checks,
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``state`` returned. Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is none."""
+    def restore(self, state: Mapping[str, Any], slot_s: float) -> None:
+        """Take over what ``state`` returned, whose points in time were ``slot_s`` seconds long.
+
+        Raises ``ValueError``, ``KeyError``, ``TypeError`` or ``OverflowError`` where it is no such state.
+        """
         self.models = [(str(digest), int(checks)) for digest, checks in state["models"]]
         self.scores.restore(state, self.models[-1][0] if self.models else NO_MODEL)
         if state.get("changed_s") is not None:
@@ -316,7 +325,9 @@ class Traffic:
                 msg = f"totals of {len(totals)} numbers"
                 raise ValueError(msg)
             self.totals[Stage(stage)] = [float(number) for number in totals]
-        self.slots = {int(slot): _counter(counts) for slot, counts in state["slots"].items()}
+        for number, counts in state["slots"].items():
+            slot = int((int(number) + 0.5) * slot_s // self._rules.slot_s)  # by its middle, for fractions are rounded
+            self.slots.setdefault(slot, Counter()).update(_counter(counts))
         hits, checks = state["variants"]
         self.variants = [float(hits), float(checks)]
         self.principles = _counter(state["principles"])

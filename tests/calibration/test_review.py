@@ -98,6 +98,12 @@ def test_decisions_by_an_older_line_do_not_count() -> None:
     assert (found.line, found.put_right, found.decisions) == (LINE, 3, 3)
 
 
+def test_decisions_by_the_newest_line_count_though_some_by_another_lie_between() -> None:
+    records = [decision(number, 0.6, line=0.2 if number % 2 else LINE) for number in range(9)]
+    (found,) = suggestions(records, dict.fromkeys(range(9), "wrong"))
+    assert (found.line, found.put_right, found.decisions) == (LINE, 5, 5)
+
+
 def test_in_shadow_mode_it_counts_what_would_have_followed() -> None:
     records = [decision(n, 0.6, action="flag", would_action="block") for n in range(3)]
     (found,) = suggestions(records, dict.fromkeys(range(3), "wrong"))

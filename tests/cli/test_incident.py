@@ -133,3 +133,17 @@ def test_slips_are_one_line_and_write_nothing(run: Runner, path: Path, arguments
     assert run.alone("incident", *arguments, "--log", path) == 2
     assert words in run.err
     assert not path.exists()
+
+
+def test_an_export_tells_of_a_record_that_cannot_be_read_and_holds_all_others(run: Runner, path: Path) -> None:
+    for title in ("one", "two"):
+        assert run.alone("incident", "open", "--log", path, *OPEN, "--title", title) == 0
+    path.write_bytes(path.read_bytes().replace(b'"event":"open"', b'"event":"oops"', 1))
+    assert run.alone("incident", "export", "--log", path) == 1
+    assert [line.split(": ")[1] for line in run.out.splitlines() if line.startswith("## ")] == ["two"]
+    assert "not in this report: record 2 holds no event that can be read" in run.out
+    assert "1 line is not in this report: record 2" in run.err
+    assert f"the chain is broken: {path.name}:2:" in run.err
+    out = path.with_name("out.json")
+    assert run.alone("incident", "export", "--log", path, "--out", out) == 1
+    assert json.loads(out.read_text())["unread"] == ["record 2 holds no event that can be read"]

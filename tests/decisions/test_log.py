@@ -339,3 +339,15 @@ def test_records_of_a_later_version_are_refused_and_not_cut_off(written: Written
         with pytest.raises(DecisionLogError, match="a later version of guardsdk"):
             use()
     assert written.path.read_bytes() == later
+
+
+def test_a_folder_that_was_removed_is_made_again_and_the_log_goes_on(written: Written) -> None:
+    log = written.fill(3)
+    for one in written.path.parent.iterdir():
+        one.unlink()
+    written.path.parent.rmdir()
+    with pytest.raises(DecisionLogError, match="No such file"):
+        log.record([record()])
+    log.record([record()])
+    assert (log.health.lost, log.health.problem) == (1, None)
+    assert [line.get("event") for line in written.lines()][1] == "lost"

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from guardsdk.decisions import LogRules
+from guardsdk.decisions import DecisionLog, LogRules
 from guardsdk.decisions import query as module
 from guardsdk.decisions.entry import Entry, timestamp
+from guardsdk.decisions.marks import Mark, add_marks, marks_of
 from guardsdk.decisions.query import FIELDS, Query, count, fronts, records
 from guardsdk.decisions.verify import verify
 from guardsdk.decisions.writer import Writer
@@ -329,3 +330,23 @@ def test_a_pipe_in_the_place_of_a_log_is_not_waited_for(tmp_path: Path, run: Run
             reading()
     pipe.rename(pipe.with_name("decisions.jsonl.key"))
     assert run.alone("log", "query", pipe, "--actor-name", "ada") == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a right of its own")
+def test_a_log_that_is_named_by_a_link_is_read_as_it_was_written(tmp_path: Path, run: Runner) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "current.jsonl"
+    link.symlink_to(tmp_path / "disk" / "decisions.jsonl")
+    with DecisionLog(link, LogRules(max_bytes=4096)) as log:  # which goes on to further files beside the first
+        for number in range(12):
+            log.record([record(number, actor="ann", fired=number == 3)])
+    report = verify(link)
+    assert report.sound
+    assert (report.files > 1, report.decisions, report.notes) == (True, 12, [])
+    assert sum(count(link, Query(), ("action",)).values()) == 12
+    assert run.alone("log", "query", link, "--actor-name", "ann", "--by", "stage") == 0
+    assert run.out.splitlines()[1].split() == ["input", "12"]
+    number = next(one["seq"] for one in records(link, Query(action="block")))
+    add_marks(link, [Mark(number, "0" * 64, "right", timestamp(START_NS))])
+    assert set(marks_of(tmp_path / "disk" / "decisions.jsonl")) == {number}
+    assert [one.name for one in tmp_path.iterdir() if one.name != "disk"] == [link.name]

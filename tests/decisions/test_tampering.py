@@ -138,6 +138,30 @@ def test_without_a_key_a_forged_head_hides_the_end_and_an_anchor_shows_it(writte
     assert "record 11 was anchored" in broken.reason
 
 
+@pytest.mark.parametrize("given", ["²:" + 64 * "0", "3:" + 64 * "g", "3:" + 63 * "0", "3"])
+def test_what_is_no_anchor_is_refused_and_takes_no_log_for_another(given: str) -> None:
+    with pytest.raises(ValueError, match="an anchor is written NUMBER:HASH"):
+        anchors_of([given])
+
+
+def test_an_anchor_in_capitals_is_the_same(written: Written) -> None:
+    written.fill(3)
+    newest = written.lines()[-1]
+    assert verify(written.path, anchors=anchors_of([f"{newest['seq']}:{newest['hash'].upper()}"])).sound
+
+
+@pytest.mark.parametrize("body", [{"event": "expired", "through": "all"}, {"event": "torn", "file": [1]}])
+def test_a_record_that_was_hashed_right_and_says_nonsense_is_a_break(written: Written, body: dict[str, object]) -> None:
+    written.fill(2)
+    newest = written.lines()[-1]
+    forged = line_of(newest["seq"] + 1, Entry("note", newest["time"], body), newest["hash"], None)
+    with written.path.open("ab") as stream:
+        stream.write(encoded(forged))
+    broken = verify(written.path).broken
+    assert broken is not None
+    assert (broken.line, "no writer" in broken.reason) == (4, True)
+
+
 def test_a_log_written_anew_is_not_the_one_that_was_anchored(written: Written) -> None:
     log = written.fill(10)
     anchored = written.lines()[6]

@@ -199,6 +199,35 @@ def test_a_clock_that_was_ahead_for_a_moment_silences_nothing() -> None:
     assert watching.state()["now_s"] == pytest.approx(START_NS / 1e9 + 29)
 
 
+def test_checks_are_counted_over_time_again_after_a_clock_was_ahead_for_long() -> None:
+    watching = Monitor(policy(window=400, slot_s=60, slots=3), key=KEY)
+    for number in (*range(0, 180, 20), *range(10**6, 10**6 + 300, 20), *range(300, 460, 20)):
+        watching.on_check(record(number))
+    assert sorted(watching.state()["traffic"]["slots"]) == points(range(300, 480, 60), 60)
+    watching.on_check(record(0))  # a check that took its time is no clock that was set
+    assert sorted(watching.state()["traffic"]["slots"]) == points(range(300, 480, 60), 60)
+
+
+@pytest.mark.parametrize(("before", "after"), [(300.0, 60.0), (60.0, 300.0), (1.1, 1.1)])
+def test_a_state_with_points_in_time_of_another_length_keeps_its_times(before: float, after: float) -> None:
+    first = Monitor(policy(slot_s=before), key=KEY)
+    second = Monitor(policy(slot_s=after), key=KEY)
+    for number in range(0, 3000, 300):
+        first.on_check(record(number))
+    second.merge(first.state())
+    second.on_check(record(3000))
+    kept = second.state()["traffic"]["slots"]
+    assert sum(counts["input/checks"] for counts in kept.values()) == 11
+    start_s = START_NS / 1e9
+    for slot in kept:
+        assert start_s - before - after <= int(slot) * after <= start_s + 3000 + before
+
+
+def points(seconds: range, slot_s: int) -> list[str]:
+    """What points in time are kept under."""
+    return [str(int((START_NS / 1e9 + one) // slot_s)) for one in seconds]
+
+
 def test_a_cool_down_outlives_the_process(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     first = monitor()
