@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from guardsdk.engine.wordpiece import WordPieces, frame_of
 from guardsdk.errors import ModelError
 from guardsdk.forking import lazy
-from guardsdk.text.pieces import pieces
+from guardsdk.text.pieces import parting, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,8 @@ _PIECE = 32_768
 """Characters tokenized as one; the library needs some hundred bytes per token while it works."""
 _ENDS = 8
 """Characters looked at for each token that is kept of the end of a text: more than any but a few words have."""
+_REMEMBERED = 8192
+"""Characters of which it is known whether they hide a word: a text may hold every one there is."""
 _AT_ONCE = 64
 """Pieces in one call of the library, which bounds memory for long texts and feeds its threads for many texts."""
 
@@ -72,6 +74,7 @@ class TextEncoder:
         self.closing = array(WIDE, self.suffix)
         """The suffix, ready to be laid out."""
         self._openings: dict[int | None, array[int]] = {}
+        self._hiding: dict[str, bool] = {}
         self._longest_word: int | None
         self._unknown: int | None
         if self._plain is not None:
@@ -130,7 +133,7 @@ class TextEncoder:
             if plain is not None:
                 return [Tokens(array(WIDE, plain), [(0, len(texts[0]))], [len(plain)])]
         cuts = [pieces(text, _PIECE, self._longest_word) for text in texts]
-        parts = [text[start:end] for text, cut in zip(texts, cuts, strict=True) for start, end in cut]
+        parts = [parting(text[a:b], self._hides) for text, cut in zip(texts, cuts, strict=True) for a, b in cut]
         ids = [None if self._plain is None else self._plain.ids(part) for part in parts]
         self._fill(parts, ids)
         found = iter(ids)
@@ -155,6 +158,21 @@ class TextEncoder:
             encodings = self._tokenizer.encode_batch_fast([parts[at] for at in batch], add_special_tokens=False)
             for at, encoding in zip(batch, encodings, strict=True):
                 ids[at] = encoding.ids
+
+    def _hides(self, character: str) -> bool:
+        """Whether a word is unknown as a whole because ``character`` is in it."""
+        if character.isascii():
+            return False
+        known = self._hiding.get(character)
+        if known is None:
+            if len(self._hiding) >= _REMEMBERED:
+                self._hiding.clear()
+            within = [
+                self._tokenizer.encode(word, add_special_tokens=False).ids
+                for word in (f"a{character}", f"{character}a")
+            ]
+            known = self._hiding[character] = any(ids == [self._unknown] for ids in within)
+        return known
 
     def opening(self, token: int | None) -> array[int]:
         """Return the ids before a text: the special ones and ``token``, where there is one."""
@@ -208,7 +226,7 @@ class TextEncoder:
         ends = list(accumulate(tokens.counts))
         at = next(number for number, end in enumerate(ends) if index < end)
         start, end = tokens.pieces[at]
-        piece = text[start:end]
+        piece = parting(text[start:end], self._hides)
         spans = None if self._plain is None else self._plain.spans(piece)
         if spans is None:
             spans = self._tokenizer.encode(piece, add_special_tokens=False).offsets

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+_LEFT_OUT = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
+"""White space that tokenizers take for control characters."""
 
 
 def exact(text: str) -> str:
@@ -18,9 +20,11 @@ def exact(text: str) -> str:
 def clean(text: str) -> str:
     """Return ``text`` with NUL and every lone surrogate replaced by U+FFFD, as long as before in characters.
 
-    A surrogate cannot be encoded as UTF-8, and NUL ends a string in some runtimes. Each is replaced one for one, so
-    a position in the result is the same position in ``text``. A usable text comes back as the same object.
+    A surrogate cannot be encoded as UTF-8, and NUL ends a string in some runtimes. White space that tokenizers leave
+    out, such as the form feed between two pages, becomes a space: the words beside it would be read as one. Each is
+    replaced one for one, so a position in the result is the same position in ``text``. A usable text comes back as the
+    same object.
     """
-    if text.isascii() and "\0" not in text:
+    if text.isascii() and text.isprintable():
         return text
-    return _UNUSABLE.sub("\ufffd", text)
+    return _UNUSABLE.sub("\ufffd", _LEFT_OUT.sub(" ", text))

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SPACE = re.compile(r"\s")
 _LETTER = r"[^\s!-/:-@\[-`{-~]"
 """What tokenizers do not split at: anything but white space and ASCII punctuation, marks and symbols included."""
 _WORD = f"(?<!{_LETTER}){_LETTER}{{%d,}}"
+_LATIN = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
+_OTHER = f"[^\\s\x00-\x7f{_LATIN}\u2013\u2014\u2018\u2019\u201c\u201d\u2026]"
+_BORDER = re.compile(f"[{_LATIN}]{_OTHER}|{_OTHER}[{_LATIN}]")
+"""Where a Latin letter meets something that is neither plain, nor Latin, nor a quote or dash as books have them."""
+_RUN = re.compile(f"{_LETTER}+")
 
 
 def pieces(text: str, size: int, longest_word: int | None = None) -> list[tuple[int, int]]:
@@ -27,6 +36,20 @@ def pieces(text: str, size: int, longest_word: int | None = None) -> list[tuple[
         if extra:
             ends = sorted(extra.union(ends) - {0})
     return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def parting(text: str, hides: Callable[[str], bool]) -> str:
+    """Return ``text``, as long as before, with a tilde for each character that ``hides`` the Latin word it stands in.
+
+    A tokenizer reads a whole word as "unknown" for the sake of one character that it has no token for; a mark parts
+    words, so that the letters beside it are read. Words of scripts it does not know stay as they are.
+    """
+    if text.isascii() or not _BORDER.search(text):
+        return text
+    hiding = dict.fromkeys((ord(character) for character in set(text) if hides(character)), "~")
+    if not hiding:
+        return text
+    return _RUN.sub(lambda run: run[0].translate(hiding) if _BORDER.search(run[0]) else run[0], text)
 
 
 def _ends(text: str, size: int) -> list[int]:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.text.pieces import pieces
+from guardsdk.text.pieces import parting, pieces
 
 
 @given(st.text(alphabet="ab1 \n.-é世\u0301€", max_size=400), st.integers(8, 60), st.none() | st.integers(1, 20))
@@ -41,3 +42,17 @@ def test_a_word_that_is_too_long_is_cut_and_its_neighbours_stay_whole() -> None:
 def test_marks_and_symbols_do_not_hide_a_long_word() -> None:
     word = "a\u0332€" * 20
     assert [end - start for start, end in pieces(word, 1000, 50)] == [50, 10]
+
+
+@pytest.mark.parametrize(
+    ("text", "parted"),
+    [
+        ("hi\u16a0\u16a1ho a\u16a0", "hi~~ho a~"),
+        ("\u16a0\u00e9\u16a0", "~\u00e9~"),
+        ("\u16a0\u1780 \u16a0, ok", "\u16a0\u1780 \u16a0, ok"),
+        ("\u201cYes\u201d \u2013 caf\u00e9\u20ac", "\u201cYes\u201d \u2013 caf\u00e9\u20ac"),
+        ("", ""),
+    ],
+)
+def test_what_hides_a_word_parts_it_where_it_has_latin_letters(text: str, parted: str) -> None:
+    assert parting(text, lambda character: character in "\u16a0\u16a1") == parted
