@@ -8,6 +8,7 @@ import ipaddress
 import json
 import math
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.screens import checksums, national
@@ -27,9 +28,18 @@ _FEWEST_BITS: Final = 3.0
 _KEY_ROW: Final = "[A-Za-z0-9+/]{40}"
 """What a line of a private key has at least: words and paths hardly have as many such characters in a row."""
 _FEWEST_KEY_BITS: Final = 4.2
-"""Per character of such a row."""
+"""Per character of such a row, and of other long keys."""
 _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
+_SIGNS: Final = frozenset("!@#$%^*()+|~[]{}<>;")
+_FEWEST_SIGNS: Final = 4
+"""Different ones in a random value of all characters."""
+_MOST_LETTERS: Final = 0.45
+"""Beside another letter, per character of such a value."""
+_MOST_SPACES: Final = 0.1
+"""Likewise."""
+_RANGES: Final = re.compile("a-z|A-Z|0-9|://")
+"""In a regular expression or an address."""
 _ROW: Final = late("[A-Za-z0-9]{16}")
 _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""
@@ -63,6 +73,15 @@ def key_like(value: str) -> bool:
     Numbers of things, paths, dates and names hardly do; so the words around it may say less.
     """
     return random_looking(value) and _ROW().search(value) is not None
+
+
+def scrambled(value: str) -> bool:
+    """Whether ``value`` is of many characters, with letters and signs mixed: text, addresses and expressions have words."""
+    letters = sum(one.isalpha() and two.isalpha() for one, two in pairwise(value))
+    words = letters > _MOST_LETTERS * len(value) or value.count(" ") > _MOST_SPACES * len(value)
+    signs = len(set(value) & _SIGNS) >= _FEWEST_SIGNS
+    many = bits_per_character(value) > _FEWEST_KEY_BITS and any(map(str.isdecimal, value))
+    return many and signs and not words and _RANGES.search(value) is None
 
 
 def password_like(value: str) -> bool:
@@ -182,6 +201,7 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     "pl_pesel": national.pl_pesel,
     "public_ip": public_ip,
     "random_looking": random_looking,
+    "scrambled": scrambled,
     "se_personnummer": national.se_personnummer,
     "url_password": url_password,
     "us_ssn": national.us_ssn,
