@@ -31,6 +31,7 @@ _FEWEST_KEY_BITS: Final = 4.2
 """Per character of such a row, and of other long keys."""
 _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
+_FILE: Final = re.compile(r"/[\w.-]{1,255}\.(?:[a-z]{3,4}|parquet|ts|js|py|gz)$")
 _SIGNS: Final = frozenset("!@#$%^*()+|~[]{}<>;")
 _FEWEST_SIGNS: Final = 4
 """Different ones in a random value of all characters."""
@@ -41,6 +42,7 @@ _MOST_SPACES: Final = 0.1
 _RANGES: Final = re.compile("a-z|A-Z|0-9|://")
 """In a regular expression or an address."""
 _ROW: Final = late("[A-Za-z0-9]{16}")
+_PLACE: Final = re.compile(r"(?:~|\.{1,2})?/[\w.-]+/|[a-z][a-z0-9+.-]{1,20}://|(?:arn|env|file|ssm|vault):|%\w+%$")
 _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""
 _PHONE_DIGITS: Final = range(8, 16)
@@ -62,9 +64,10 @@ def bits_per_character(value: str) -> float:
 def random_looking(value: str) -> bool:
     """Whether ``value`` has three bits a character and goes back and forth between letters and digits.
 
-    Names and numbers that people write seldom change between the two more than three times.
+    Names and numbers that people write seldom change between the two more than three times. A file in a folder is none.
     """
-    return len(_CHANGES.findall(value)) >= _FEWEST_CHANGES and bits_per_character(value) > _FEWEST_BITS
+    changes = len(_CHANGES.findall(value)) >= _FEWEST_CHANGES
+    return changes and bits_per_character(value) > _FEWEST_BITS and _FILE.search(value) is None
 
 
 def key_like(value: str) -> bool:
@@ -76,7 +79,7 @@ def key_like(value: str) -> bool:
 
 
 def scrambled(value: str) -> bool:
-    """Whether ``value`` is of many characters, with letters and signs mixed: text, addresses and expressions have words."""
+    """Whether ``value`` is of many characters, with letters and signs mixed: text and expressions have words."""
     letters = sum(one.isalpha() and two.isalpha() for one, two in pairwise(value))
     words = letters > _MOST_LETTERS * len(value) or value.count(" ") > _MOST_SPACES * len(value)
     signs = len(set(value) & _SIGNS) >= _FEWEST_SIGNS
@@ -85,7 +88,12 @@ def scrambled(value: str) -> bool:
 
 
 def password_like(value: str) -> bool:
-    """Whether ``value`` looks chosen as a password: letters of both cases with a digit, or a digit and a rare sign."""
+    """Whether ``value`` looks chosen as a password: letters of both cases with a digit, or a digit and a rare sign.
+
+    A path, an address or a reference to where a password is kept is none.
+    """
+    if _PLACE.match(value) is not None:
+        return False
     letters = any(map(str.isupper, value)) + any(map(str.islower, value))
     digit = any(map(str.isdecimal, value))
     rare = any(char in "!@#$%^&*?~+=" for char in value)
