@@ -91,7 +91,7 @@ def card(value: str) -> bool:
 
 def iban(value: str) -> bool:
     """Whether ``value`` is an account number of its country's length with the right check digits (ISO 13616)."""
-    compact = value.replace(" ", "")
+    compact = value.replace(" ", "").replace("-", "").upper()
     if len(compact) != IBAN_LENGTHS.get(compact[:2]):
         return False
     return int("".join(str(int(char, 36)) for char in compact[4:] + compact[:4])) % 97 == 1

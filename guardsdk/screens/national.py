@@ -49,7 +49,7 @@ def es_dni(value: str) -> bool:
 
 def fr_nir(value: str) -> bool:
     """Whether a French social security number ends in 97 minus the rest modulo 97; Corsica counts as 19 and 18."""
-    compact = value.upper().replace(" ", "").replace("2A", "19", 1).replace("2B", "18", 1)
+    compact = re.sub("[ .-]", "", value.upper()).replace("2A", "19", 1).replace("2B", "18", 1)
     return compact.isdecimal() and 97 - int(compact[:13]) % 97 == int(compact[13:])
 
 
@@ -110,6 +110,7 @@ def se_personnummer(value: str) -> bool:
 
 def fi_hetu(value: str) -> bool:
     """Whether a Finnish personal identity code is a date with the check character of its digits modulo 31."""
+    value = value.upper()
     day, month, year, sign, number, check = value[:2], value[2:4], value[4:6], value[6], value[7:10], value[10]
     born = _is_date(_HETU_CENTURY[sign] + int(year), int(month), int(day))
     return born and int(number) > 1 and _HETU_LETTERS[int(day + month + year + number) % 31] == check

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _EDGE: Final = "A-Za-z0-9"
 _DIGITS: Final = re.compile(r"[0-9][0-9 .()/+-]*")
-_JOINT: Final = re.compile(r"[ -]")
+_JOINT: Final = re.compile(r"[ -]+")
 _SPACES: Final = "\u00a0\u2007\u2009\u202f\u3000"
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2212"
 _WIDE: Final = "".join(map(chr, range(0xFF01, 0xFF5F)))

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import math
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.screens import checksums, national
@@ -27,10 +28,21 @@ _FEWEST_BITS: Final = 3.0
 _KEY_ROW: Final = "[A-Za-z0-9+/]{40}"
 """What a line of a private key has at least: words and paths hardly have as many such characters in a row."""
 _FEWEST_KEY_BITS: Final = 4.2
-"""Per character of such a row."""
+"""Per character of such a row, and of other long keys."""
 _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
+_FILE: Final = re.compile(r"/[\w.-]{1,255}\.(?:[a-z]{3,4}|parquet|ts|js|py|gz)$")
+_SIGNS: Final = frozenset("!@#$%^*()+|~[]{}<>;")
+_FEWEST_SIGNS: Final = 4
+"""Different ones in a random value of all characters."""
+_MOST_LETTERS: Final = 0.45
+"""Beside another letter, per character of such a value."""
+_MOST_SPACES: Final = 0.1
+"""Likewise."""
+_RANGES: Final = re.compile("a-z|A-Z|0-9|://")
+"""In a regular expression or an address."""
 _ROW: Final = late("[A-Za-z0-9]{16}")
+_PLACE: Final = re.compile(r"(?:~|\.{1,2})?/[\w.-]+/|[a-z][a-z0-9+.-]{1,20}://|(?:arn|env|file|ssm|vault):|%\w+%$")
 _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""
 _PHONE_DIGITS: Final = range(8, 16)
@@ -52,9 +64,10 @@ def bits_per_character(value: str) -> float:
 def random_looking(value: str) -> bool:
     """Whether ``value`` has three bits a character and goes back and forth between letters and digits.
 
-    Names and numbers that people write seldom change between the two more than three times.
+    Names and numbers that people write seldom change between the two more than three times. A file in a folder is none.
     """
-    return len(_CHANGES.findall(value)) >= _FEWEST_CHANGES and bits_per_character(value) > _FEWEST_BITS
+    changes = len(_CHANGES.findall(value)) >= _FEWEST_CHANGES
+    return changes and bits_per_character(value) > _FEWEST_BITS and _FILE.search(value) is None
 
 
 def key_like(value: str) -> bool:
@@ -65,8 +78,22 @@ def key_like(value: str) -> bool:
     return random_looking(value) and _ROW().search(value) is not None
 
 
+def scrambled(value: str) -> bool:
+    """Whether ``value`` is of many characters, with letters and signs mixed: text and expressions have words."""
+    letters = sum(one.isalpha() and two.isalpha() for one, two in pairwise(value))
+    words = letters > _MOST_LETTERS * len(value) or value.count(" ") > _MOST_SPACES * len(value)
+    signs = len(set(value) & _SIGNS) >= _FEWEST_SIGNS
+    many = bits_per_character(value) > _FEWEST_KEY_BITS and any(map(str.isdecimal, value))
+    return many and signs and not words and _RANGES.search(value) is None
+
+
 def password_like(value: str) -> bool:
-    """Whether ``value`` looks chosen as a password: letters of both cases with a digit, or a digit and a rare sign."""
+    """Whether ``value`` looks chosen as a password: letters of both cases with a digit, or a digit and a rare sign.
+
+    A path, an address or a reference to where a password is kept is none.
+    """
+    if _PLACE.match(value) is not None:
+        return False
     letters = any(map(str.isupper, value)) + any(map(str.islower, value))
     digit = any(map(str.isdecimal, value))
     rare = any(char in "!@#$%^&*?~+=" for char in value)
@@ -182,6 +209,7 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     "pl_pesel": national.pl_pesel,
     "public_ip": public_ip,
     "random_looking": random_looking,
+    "scrambled": scrambled,
     "se_personnummer": national.se_personnummer,
     "url_password": url_password,
     "us_ssn": national.us_ssn,
