@@ -18,7 +18,7 @@ from guardsdk.calibration.sample import Sample
 from guardsdk.cli.lines import Unread, Unseen, batches, layout_of, open_source, read_lines, require_once, size_of
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, counted, progress, say_all, say_json, table
-from guardsdk.disk import read_file, require_apart, write_file
+from guardsdk.disk import require_apart, require_own, write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import asking_for, lessons_of
@@ -48,7 +48,7 @@ def calibrate(options: Namespace) -> Exit:
     policy = asking_for(base, lessons)
     read = (options.benign, options.violations, *base.origin.files, *options.taught)
     require_apart((options.out, options.report), read)
-    _require_own(Path(options.out))
+    require_own(options.out, OVERLAY, "guardsdk calibrate")
     if options.violations is None and (options.meaning or options.recalibrate):
         msg = "--meaning and --recalibrate need --violations: what a score means takes both kinds of text"
         raise InputError(msg)
@@ -108,13 +108,6 @@ def calibrate(options: Namespace) -> Exit:
     trying = f"guardsdk policy diff {options.policy} {options.out} --on FILE{taught}"
     complain(f"{options.out} written; try it with {trying}")
     return Exit.DONE
-
-
-def _require_own(out: Path) -> None:
-    """Raise ``InputError`` where a file is there that was not written here: a policy written by hand would be lost."""
-    if out.is_file() and out.stat().st_size and not read_file(out).startswith(OVERLAY.encode()):
-        msg = f"{out} is there already, and guardsdk calibrate did not write it; write to another file"
-        raise InputError(msg)
 
 
 def _means(

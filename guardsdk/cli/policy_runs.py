@@ -15,11 +15,11 @@ from guardsdk.cli.arguments import (
     stage_option,
     taught_option,
 )
-from guardsdk.cli.known_misses import read_known, still_missed, write_known
+from guardsdk.cli.known_misses import KNOWN, read_known, still_missed, write_known
 from guardsdk.cli.lines import Unread, Unseen, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, counted, say_all, say_json, table
-from guardsdk.disk import require_apart
+from guardsdk.disk import require_apart, require_own
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import asking_for, lessons_of
@@ -101,6 +101,8 @@ def _guard(policy: Policy, options: Namespace) -> Guard:
 def _test(options: Namespace) -> Exit:
     policy = asking_for(load_policy(options.policy), lessons_of(options.taught))
     require_apart([options.write_known], [*policy.origin.files, *options.taught])
+    if options.write_known is not None:
+        require_own(options.write_known, KNOWN, "guardsdk policy test")
     wanted = options.principle or [one.id for one in policy.principles]
     known_ids = [one.id for one in policy.principles]
     if unknown := [name for name in wanted if name not in known_ids]:

@@ -10,7 +10,7 @@ from guardsdk.cli.arguments import command, layout_options, model_option
 from guardsdk.cli.lines import layout_of, open_source, read_lines, require_once
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say_all, say_json, table
-from guardsdk.disk import require_apart
+from guardsdk.disk import require_apart, require_own
 from guardsdk.errors import InputError, TeachingError
 from guardsdk.guard import Guard
 from guardsdk.policy.files import DEFAULT
@@ -60,8 +60,12 @@ def teach_options(commands: _SubParsersAction[Any]) -> None:
 
 
 def _teach(options: Namespace) -> Exit:
+    from guardsdk.teaching.lesson import OPENING  # noqa: PLC0415  brings numpy, and other commands need none
+
     require_once(options.violates, options.allowed, options.background)
     require_apart([options.out], (options.violates, options.allowed, options.background))
+    if options.out is not None:
+        require_own(options.out, OPENING, "guardsdk policy teach")
     violates = _texts(options.violates, options)
     allowed = [] if options.allowed is None else _texts(options.allowed, options)
     background = None if options.background is None else _texts(options.background, options)

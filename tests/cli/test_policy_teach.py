@@ -9,7 +9,7 @@ import pytest
 
 from guardsdk.policy.lint import lint
 from guardsdk.policy.model import Policy
-from guardsdk.teaching.lesson import Lesson
+from guardsdk.teaching.lesson import OPENING, Lesson
 from tests.teaching.examples import ALLOWED, LEGAL
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def test_a_lesson_is_written_and_its_worth_is_said(run: Runner, files: list[str]
     model = ["--model", str(run._model)]
     assert run.alone("policy", "teach", "no-legal-advice", *files, "--out", out, *model) == 0
     lesson = Lesson.load(out)
+    assert out.read_text(encoding="utf-8").startswith(OPENING)  # another one may be written over it
     assert (lesson.recall.total, lesson.flagged_allowed.total) == (20, 12)  # what is given twice counts once
     assert "armed at" in run.out
     assert str(lesson.recall) in run.out
