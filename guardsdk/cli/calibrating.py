@@ -49,6 +49,7 @@ def calibrate(options: Namespace) -> Exit:
     read = (options.benign, options.violations, *base.origin.files, *options.taught)
     require_apart((options.out, options.report), read)
     require_own(options.out, OVERLAY, "guardsdk calibrate")
+    extended = _base(options.policy, Path(options.out))
     if options.violations is None and (options.meaning or options.recalibrate):
         msg = "--meaning and --recalibrate need --violations: what a score means takes both kinds of text"
         raise InputError(msg)
@@ -83,7 +84,7 @@ def calibrate(options: Namespace) -> Exit:
     source = Source(
         made=datetime.now(UTC).date(),
         stage=stage,
-        base=_base(options.policy, Path(options.out)),
+        base=extended,
         policy=base.ref,
         model=info.model,
         taught=info.taught,
@@ -224,10 +225,19 @@ class _Digested:
 
 
 def _base(policy: str, out: Path) -> str:
-    """Return what the overlay extends: a packaged name, or the policy file as seen from where the overlay lies."""
+    """Return what the overlay extends: a packaged name, or the policy file as seen from where the overlay lies.
+
+    Raises ``InputError`` where no overlay could name it: TOML is UTF-8.
+    """
     if policy in PACKAGED:
         return policy
-    return Path(os.path.relpath(Path(policy).resolve(), out.resolve().parent)).as_posix()
+    found = Path(os.path.relpath(Path(policy).resolve(), out.resolve().parent)).as_posix()
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        msg = f"{policy} has a path that is no UTF-8, which no policy can extend; give it another name"
+        raise InputError(msg) from None
+    return f"./{found}" if found in PACKAGED else found  # the bare name would be the packaged policy
 
 
 def _told(tuning: Tuning) -> Iterator[str]:
