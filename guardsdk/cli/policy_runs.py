@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,7 @@ from guardsdk.cli.arguments import (
 from guardsdk.cli.known_misses import KNOWN, read_known, still_missed, write_known
 from guardsdk.cli.lines import Unread, Unseen, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, counted, say_all, say_json, table
+from guardsdk.cli.terminal import complain, counted, quoted, say_all, say_json, table
 from guardsdk.disk import require_apart, require_own
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
@@ -146,7 +145,7 @@ def _told(
     for one in misses:
         yield _miss(one) + (" (known)" if one.name in known else "")
         if with_text:
-            yield f"    {json.dumps(policy.principle(one.principle_id).examples[one.number].text, ensure_ascii=False)}"
+            yield f"    {quoted(policy.principle(one.principle_id).examples[one.number].text)}"
     right = sum(one.right for one in tried)
     whose = f"{policy.name} {policy.version} (sha256 {policy.digest[:12]}...)"
     yield ""
@@ -276,7 +275,7 @@ def _changed(rows: Sequence[dict[str, Any]], summary: dict[str, int]) -> Iterato
                         "-"
                         if (margin := row["after"]["margin"] or row["before"]["margin"]) is None
                         else f"{margin:+.4f}",
-                        *((row["text"],) if "text" in row else ()),
+                        *((quoted(row["text"]),) if "text" in row else ()),
                     )
                     for row in rows
                 ),

@@ -229,6 +229,9 @@ def test_diff_replays_texts_and_prints_none_unless_asked(run: Runner, rules: Pat
     assert run("policy", "diff", rules, other, *options, "--with-text", "--json") == 1
     (row,) = json.loads(run.out)["decisions"]["changed"]
     assert (row["line"], row["before"]["action"], row["after"]["action"], row["text"]) == (2, "block", "flag", texts[1])
+    traffic.write_text(json.dumps({"text": f"{texts[1]}\x1b[2J \x9b1m \u202e"}) + "\n", encoding="utf-8")
+    assert run("policy", "diff", rules, other, *options, "--with-text") == 1
+    assert f'"{texts[1]}\\u001b[2J \\u009b1m \\u202e"\n' in run.out  # nothing that the terminal would follow
     assert run("policy", "diff", rules, rules, *options) == 0
     traffic.write_text('{"text": "The garden opens at nine."}\n{"text": " "}\n{"text": ""}\n')
     assert run("policy", "diff", rules, rules, *options) == 0
