@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.calibration.choosing import tune
@@ -105,8 +106,8 @@ def calibrate(options: Namespace) -> Exit:
     known = {principle.id for principle in base.principles}
     added = [principle for principle in policy.principles if principle.id not in known]
     write_file(options.out, overlay(tuning, source, _with_inherited(policy, scales), added))
-    taught = "".join(f" --taught {name}" for name in options.taught)
-    trying = f"guardsdk policy diff {options.policy} {options.out} --on FILE{taught}"
+    taught = "".join(f" --taught {quote(name)}" for name in options.taught)
+    trying = f"guardsdk policy diff {quote(options.policy)} {quote(options.out)} --on FILE{taught}"
     complain(f"{options.out} written; try it with {trying}")
     return Exit.DONE
 

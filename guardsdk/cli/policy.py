@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import command, model_option
@@ -80,7 +81,8 @@ def _init(options: Namespace) -> Exit:
         msg = f"{path} is there already; --force writes over it"
         raise InputError(msg)
     write_file(path, written)
-    complain(f"{path} written; next: guardsdk policy lint {path}, guardsdk policy test {path}")
+    named = quote(str(path))
+    complain(f"{path} written; next: guardsdk policy lint {named}, guardsdk policy test {named}")
     return Exit.DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.arguments import command, layout_options, model_option
@@ -99,7 +100,8 @@ def _teach(options: Namespace) -> Exit:
     if options.out is not None:
         lesson.save(options.out)
         out = options.out
-        complain(f"{out} written; use it with Guard(taught=[{out!r}]), or try it: guardsdk check --taught {out} TEXT")
+        trying = f"guardsdk check --taught {quote(out)} TEXT"
+        complain(f"{out} written; use it with Guard(taught=[{out!r}]), or try it: {trying}")
     return Exit.DONE
 
 

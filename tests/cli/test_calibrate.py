@@ -175,8 +175,9 @@ def test_a_policy_with_the_name_of_a_packaged_one_is_extended_and_not_that_one(
     monkeypatch.chdir(files)
     (files / "strict").write_text(BASE, encoding="utf-8")
     arguments = ["calibrate", "--benign", "benign.jsonl", "--field", "said", "--policy", "./strict", "--fpr", "0.05"]
-    assert run(*arguments, "--out", "tuned.toml") == 0
-    tuned = Policy.from_file("tuned.toml")
+    assert run(*arguments, "--out", "my own.toml") == 0
+    assert "guardsdk policy diff ./strict 'my own.toml' --on FILE" in run.err
+    tuned = Policy.from_file("my own.toml")
     assert (tuned.extends, [one.id for one in tuned.principles]) == ("./strict", ["no-injection", "no-hidden"])
 
 

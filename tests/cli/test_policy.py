@@ -43,9 +43,9 @@ def rules(tmp_path: Path) -> Path:
 
 
 def test_init_writes_a_file_that_works_and_never_over_another(run: Runner, tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
+    path = tmp_path / "my policy.toml"
     assert run.alone("policy", "init", path, "--preset", "strict") == 0
-    assert "guardsdk policy lint" in run.err
+    assert f"guardsdk policy lint '{path}', guardsdk policy test '{path}'" in run.err  # as a shell takes it
     assert Policy.from_file(path).principles == Policy.preset("strict").principles
     assert run.alone("policy", "init", path) == 2
     assert "is there already" in run.err

@@ -28,7 +28,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def test_a_lesson_is_written_and_its_worth_is_said(run: Runner, files: list[str], tmp_path: Path) -> None:
-    out = tmp_path / "lesson.json"
+    out = tmp_path / "my lesson.json"
     model = ["--model", str(run._model)]
     assert run.alone("policy", "teach", "no-legal-advice", *files, "--out", out, *model) == 0
     lesson = Lesson.load(out)
@@ -37,7 +37,7 @@ def test_a_lesson_is_written_and_its_worth_is_said(run: Runner, files: list[str]
     assert "armed at" in run.out
     assert str(lesson.recall) in run.out
     assert LEGAL[3] not in run.out
-    assert f"taught=['{out}']" in run.err
+    assert f"taught=['{out}']), or try it: guardsdk check --taught '{out}' TEXT" in run.err
 
 
 def test_examples_that_do_not_support_it_end_in_one_and_write_nothing(run: Runner, tmp_path: Path) -> None:
