@@ -6,6 +6,7 @@ is the last thing said of the file.
 
 from __future__ import annotations
 
+import codecs
 import csv
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """Bytes of a line, or of a record, that are read; a longer one is a bad one, so that no file can fill the memory."""
 _UNREAD: Final = "the rest of the file was not read"
+UTF_16: Final = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+"""What a file in UTF-16 begins with, and none in UTF-8: its lines would be others, full of null characters."""
+IN_UTF_16: Final = f"UTF-16 text; save the file as UTF-8: {_UNREAD}"
 
 
 class Readable(Protocol):
@@ -28,6 +32,10 @@ class Readable(Protocol):
 
 class _TooLongError(Exception):
     """A record holds more than may be read."""
+
+
+class _Utf16Error(Exception):
+    """The file is in UTF-16."""
 
 
 class _Taken:
@@ -43,6 +51,8 @@ class _Taken:
         while raw := self._stream.readline(self._longest + 1):
             self._lines += 1
             self._size += len(raw)
+            if self._lines == 1 and raw.startswith(UTF_16):
+                raise _Utf16Error
             if self._size > self._longest:
                 raise _TooLongError
             line = raw.decode("utf-8", "surrogateescape")  # what is no UTF-8 is told of its record
@@ -81,6 +91,8 @@ def csv_rows(stream: Readable, longest: int = LONGEST_LINE) -> Iterator[tuple[in
                 yield *taken.record(), _row(names, cells)
     except _TooLongError:
         yield *taken.record(), f"longer than {longest} bytes, or a quote does not close: {_UNREAD}"
+    except _Utf16Error:
+        yield *taken.record(), IN_UTF_16
     except csv.Error:  # whose words may quote the line
         yield *taken.record(), f"not valid CSV: {_UNREAD}"
     finally:

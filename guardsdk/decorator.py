@@ -79,7 +79,8 @@ def guarded(
     ``@classmethod`` and ``@staticmethod``, partials and objects with a (possibly async) ``__call__``. A blocked prompt
     never reaches the callable; what is redacted from it comes back in the response (``docs/actions.md`` says what each
     action does). What a generator yields comes out as soon as it is checked (``docs/streaming.md``); ``send`` and
-    ``throw`` reach it, and what is sent is not screened.
+    ``throw`` reach it, and what is sent is not screened. It belongs beneath a decorator that adds or takes away
+    arguments: above one, what ``functools.wraps`` shows is the signature of another call, and the prompt is missed.
 
     Args:
         function: The callable, when used bare.

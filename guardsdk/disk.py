@@ -132,6 +132,17 @@ def require_apart(written: Iterable[str | Path | None], read: Iterable[str | Pat
         taken.append(out)
 
 
+def require_own(out: str | Path, opening: str, command: str) -> None:
+    """Raise ``InputError`` where a file is there that does not begin with ``opening``, as what ``command`` writes does.
+
+    Somebody's texts or policy would be lost. An empty file, a pipe or a device takes anything.
+    """
+    path = Path(out)
+    if path.is_file() and path.stat().st_size and not read_file(path).startswith(opening.encode()):
+        msg = f"{out} is there already, and {command} did not write it; write to another file"
+        raise InputError(msg)
+
+
 def _same(one: str | Path, other: str | Path) -> bool:
     """Whether both names are of one file, as links are, or would be of one that is not there yet."""
     try:

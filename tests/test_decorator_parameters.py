@@ -307,6 +307,17 @@ def test_name_documentation_and_signature_are_kept() -> None:
     assert inspect.signature(partial).parameters["tone"].default == "dry"
 
 
+def test_annotations_that_are_strings_are_read_where_they_were_written() -> None:
+    """Command lines, tools and endpoints are made from them."""
+    answerer = Answerer()
+    for guardable in (answerer, answerer.__call__, functools.partial(answerer.__call__, tone="dry")):
+        signature = inspect.signature(guarded(guardable), eval_str=True)
+        assert signature == inspect.signature(guardable, eval_str=True)
+        assert signature.parameters["prompt"].annotation is str
+    method: Any = guarded(guarded(answerer.__call__))
+    assert list(inspect.signature(method).parameters) == ["prompt", "tone"]
+
+
 def test_a_guarded_callable_is_of_the_kind_it_wraps() -> None:
     async def coroutine(prompt: str) -> str:
         return prompt

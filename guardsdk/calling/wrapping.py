@@ -141,5 +141,6 @@ def _named_like(
         wrapper.__name__, wrapper.__qualname__ = type(described).__name__, type(described).__qualname__
         wrapper.__annotations__ = dict(inspect.get_annotations(type(described).__call__))
     wrapper.__wrapped__ = function  # type: ignore[attr-defined]  # what functools.wraps sets, and inspect follows
-    wrapper.__signature__ = signature  # type: ignore[attr-defined]
+    if inspect.signature(wrapper) != signature:  # else left to inspect, which can read annotations that are strings
+        wrapper.__signature__ = signature  # type: ignore[attr-defined]
     return wrapper

@@ -16,6 +16,7 @@ from guardsdk.cli.arguments import (
     command,
     guard_options,
     layout_options,
+    output,
     positive,
     progress_option,
     stage_option,
@@ -205,7 +206,9 @@ def _scan_options(parser: ArgumentParser) -> None:
     )
     layout_options(parser, system=True)
     stage_option(parser)
-    parser.add_argument("--out", metavar="OUT.jsonl", help="file to write to (default: standard output)")
+    parser.add_argument(
+        "--out", type=output, metavar="OUT.jsonl", help="file to write to (default, and for -: standard output)"
+    )
     parser.add_argument("--with-text", action="store_true", help="write each text beside its verdict")
     there = parser.add_mutually_exclusive_group()
     there.add_argument("--resume", action="store_true", help="resume the scan that wrote OUT.jsonl, where it left off")

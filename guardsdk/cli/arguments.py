@@ -78,6 +78,11 @@ def not_negative(given: str) -> float:
     return 0.0 if given.strip("0.") == "" and given.strip(".") else above_zero(given)
 
 
+def output(given: str) -> str | None:
+    """Read the name of a file to write to; ``-`` is standard output, as where no file is named."""
+    return None if given == "-" else given
+
+
 def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
     """Add what a guard is made of."""
     parser.add_argument(

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.calibration.choosing import tune
@@ -18,7 +19,7 @@ from guardsdk.calibration.sample import Sample
 from guardsdk.cli.lines import Unread, Unseen, batches, layout_of, open_source, read_lines, require_once, size_of
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, counted, progress, say_all, say_json, table
-from guardsdk.disk import read_file, require_apart, write_file
+from guardsdk.disk import require_apart, require_own, write_file
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import asking_for, lessons_of
@@ -48,7 +49,8 @@ def calibrate(options: Namespace) -> Exit:
     policy = asking_for(base, lessons)
     read = (options.benign, options.violations, *base.origin.files, *options.taught)
     require_apart((options.out, options.report), read)
-    _require_own(Path(options.out))
+    require_own(options.out, OVERLAY, "guardsdk calibrate")
+    extended = _base(options.policy, Path(options.out))
     if options.violations is None and (options.meaning or options.recalibrate):
         msg = "--meaning and --recalibrate need --violations: what a score means takes both kinds of text"
         raise InputError(msg)
@@ -83,7 +85,7 @@ def calibrate(options: Namespace) -> Exit:
     source = Source(
         made=datetime.now(UTC).date(),
         stage=stage,
-        base=_base(options.policy, Path(options.out)),
+        base=extended,
         policy=base.ref,
         model=info.model,
         taught=info.taught,
@@ -104,17 +106,10 @@ def calibrate(options: Namespace) -> Exit:
     known = {principle.id for principle in base.principles}
     added = [principle for principle in policy.principles if principle.id not in known]
     write_file(options.out, overlay(tuning, source, _with_inherited(policy, scales), added))
-    taught = "".join(f" --taught {name}" for name in options.taught)
-    trying = f"guardsdk policy diff {options.policy} {options.out} --on FILE{taught}"
+    taught = "".join(f" --taught {quote(name)}" for name in options.taught)
+    trying = f"guardsdk policy diff {quote(options.policy)} {quote(options.out)} --on FILE{taught}"
     complain(f"{options.out} written; try it with {trying}")
     return Exit.DONE
-
-
-def _require_own(out: Path) -> None:
-    """Raise ``InputError`` where a file is there that was not written here: a policy written by hand would be lost."""
-    if out.is_file() and out.stat().st_size and not read_file(out).startswith(OVERLAY.encode()):
-        msg = f"{out} is there already, and guardsdk calibrate did not write it; write to another file"
-        raise InputError(msg)
 
 
 def _means(
@@ -231,10 +226,19 @@ class _Digested:
 
 
 def _base(policy: str, out: Path) -> str:
-    """Return what the overlay extends: a packaged name, or the policy file as seen from where the overlay lies."""
+    """Return what the overlay extends: a packaged name, or the policy file as seen from where the overlay lies.
+
+    Raises ``InputError`` where no overlay could name it: TOML is UTF-8.
+    """
     if policy in PACKAGED:
         return policy
-    return Path(os.path.relpath(Path(policy).resolve(), out.resolve().parent)).as_posix()
+    found = Path(os.path.relpath(Path(policy).resolve(), out.resolve().parent)).as_posix()
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        msg = f"{policy} has a path that is no UTF-8, which no policy can extend; give it another name"
+        raise InputError(msg) from None
+    return f"./{found}" if found in PACKAGED else found  # the bare name would be the packaged policy
 
 
 def _told(tuning: Tuning) -> Iterator[str]:

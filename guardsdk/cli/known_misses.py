@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guardsdk.cli.terminal import complain
 from guardsdk.disk import write_file
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from guardsdk.policy.model import Policy
     from guardsdk.trying import Tried
+
+KNOWN: Final = "# Examples of policy "
+"""What every such list begins with."""
 
 
 def read_known(path: Path) -> set[str]:
@@ -42,7 +45,7 @@ def still_missed(examples: Iterable[Tried], wanted: Collection[str], known: Coll
 def write_known(path: Path, policy: Policy, missed: Sequence[Tried]) -> None:
     """Write ``missed`` to ``path``, without their texts, and say so. Raises ``OSError``."""
     lines = [
-        f"# Examples of policy {policy.name} that are known to come out otherwise than written; no texts.",
+        f"{KNOWN}{policy.name} that are known to come out otherwise than written; no texts.",
         *(f"{one.name} examples[{one.number}] expected {one.expect.value}" for one in missed),
     ]
     write_file(path, "\n".join(lines) + "\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal
 
 from guardsdk.cli.terminal import counted
-from guardsdk.csv_rows import LONGEST_LINE, csv_rows
+from guardsdk.csv_rows import IN_UTF_16, LONGEST_LINE, UTF_16, csv_rows
 from guardsdk.errors import InputError
 from guardsdk.verdict import Stage
 
@@ -211,6 +211,9 @@ def read_lines(stream: Readable, layout: Layout, longest: int = LONGEST_LINE) ->
     while raw := stream.readline(longest + 1):
         number += 1
         size += len(raw)
+        if number == 1 and raw.startswith(UTF_16):
+            yield Line(number, size, problem=IN_UTF_16)
+            return
         if len(raw) > longest and not raw.endswith(b"\n"):
             while raw and not raw.endswith(b"\n"):
                 raw = stream.readline(longest)

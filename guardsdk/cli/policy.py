@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from guardsdk.cli.arguments import command, model_option
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.policy_runs import policy_argument, run_options
 from guardsdk.cli.policy_teach import teach_options
-from guardsdk.cli.terminal import complain, counted, say, say_all, say_json, table
+from guardsdk.cli.terminal import complain, counted, quoted, say, say_all, say_json, table
 from guardsdk.disk import write_file
 from guardsdk.errors import InputError, PolicyError
 from guardsdk.guard import Guard
@@ -81,7 +81,8 @@ def _init(options: Namespace) -> Exit:
         msg = f"{path} is there already; --force writes over it"
         raise InputError(msg)
     write_file(path, written)
-    complain(f"{path} written; next: guardsdk policy lint {path}, guardsdk policy test {path}")
+    named = quote(str(path))
+    complain(f"{path} written; next: guardsdk policy lint {named}, guardsdk policy test {named}")
     return Exit.DONE
 
 
@@ -152,7 +153,7 @@ def _whole(principle: Principle, policy: Policy) -> Iterator[str]:
         yield f"{title + ':':16}{' '.join(words.split()) or 'nothing is written'}"
     for number, example in enumerate(principle.examples):
         stage = (example.stage or principle.stages[0]).value
-        yield f"examples[{number}] {stage}, {example.expect.value}: {json.dumps(example.text, ensure_ascii=False)}"
+        yield f"examples[{number}] {stage}, {example.expect.value}: {quoted(example.text)}"
 
 
 def _lint(options: Namespace) -> Exit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,11 +14,11 @@ from guardsdk.cli.arguments import (
     stage_option,
     taught_option,
 )
-from guardsdk.cli.known_misses import read_known, still_missed, write_known
+from guardsdk.cli.known_misses import KNOWN, read_known, still_missed, write_known
 from guardsdk.cli.lines import Unread, Unseen, batches, layout_of, open_source, read_lines
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, counted, say_all, say_json, table
-from guardsdk.disk import require_apart
+from guardsdk.cli.terminal import complain, counted, quoted, say_all, say_json, table
+from guardsdk.disk import require_apart, require_own
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import asking_for, lessons_of
@@ -101,6 +100,8 @@ def _guard(policy: Policy, options: Namespace) -> Guard:
 def _test(options: Namespace) -> Exit:
     policy = asking_for(load_policy(options.policy), lessons_of(options.taught))
     require_apart([options.write_known], [*policy.origin.files, *options.taught])
+    if options.write_known is not None:
+        require_own(options.write_known, KNOWN, "guardsdk policy test")
     wanted = options.principle or [one.id for one in policy.principles]
     known_ids = [one.id for one in policy.principles]
     if unknown := [name for name in wanted if name not in known_ids]:
@@ -144,7 +145,7 @@ def _told(
     for one in misses:
         yield _miss(one) + (" (known)" if one.name in known else "")
         if with_text:
-            yield f"    {json.dumps(policy.principle(one.principle_id).examples[one.number].text, ensure_ascii=False)}"
+            yield f"    {quoted(policy.principle(one.principle_id).examples[one.number].text)}"
     right = sum(one.right for one in tried)
     whose = f"{policy.name} {policy.version} (sha256 {policy.digest[:12]}...)"
     yield ""
@@ -274,7 +275,7 @@ def _changed(rows: Sequence[dict[str, Any]], summary: dict[str, int]) -> Iterato
                         "-"
                         if (margin := row["after"]["margin"] or row["before"]["margin"]) is None
                         else f"{margin:+.4f}",
-                        *((row["text"],) if "text" in row else ()),
+                        *((quoted(row["text"]),) if "text" in row else ()),
                     )
                     for row in rows
                 ),

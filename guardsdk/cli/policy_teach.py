@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.cli.arguments import command, layout_options, model_option
 from guardsdk.cli.lines import layout_of, open_source, read_lines, require_once
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, say_all, say_json, table
-from guardsdk.disk import require_apart
+from guardsdk.cli.terminal import complain, quoted, say_all, say_json, table
+from guardsdk.disk import require_apart, require_own
 from guardsdk.errors import InputError, TeachingError
 from guardsdk.guard import Guard
 from guardsdk.policy.files import DEFAULT
@@ -60,10 +60,18 @@ def teach_options(commands: _SubParsersAction[Any]) -> None:
 
 
 def _teach(options: Namespace) -> Exit:
+    from guardsdk.teaching.lesson import OPENING  # noqa: PLC0415  brings numpy, and other commands need none
+
     require_once(options.violates, options.allowed, options.background)
     require_apart([options.out], (options.violates, options.allowed, options.background))
+    if options.out is not None:
+        require_own(options.out, OPENING, "guardsdk policy teach")
     violates = _texts(options.violates, options)
-    allowed = [] if options.allowed is None else _texts(options.allowed, options)
+    allowed = {} if options.allowed is None else _texts(options.allowed, options)
+    if both := next((text for text in violates if text in allowed), None):
+        places = f"{options.violates}:{violates[both]} and {options.allowed}:{allowed[both]}"
+        msg = f"{places} hold the same text: an example violates or is allowed; take out one of them"
+        raise InputError(msg)
     background = None if options.background is None else _texts(options.background, options)
     with Guard(DEFAULT, models=options.model, providers="cpu", observers=()) as guard:
         try:
@@ -85,17 +93,19 @@ def _teach(options: Namespace) -> Exit:
         figures = lesson.model_dump(mode="json", exclude={"weights", "ordinary", "examples"})
         say_json({**figures, "sha256": lesson.digest})
     else:
-        say_all(_told(lesson, {"violates": violates, "allowed": allowed}, with_text=options.with_text))
+        given = {"violates": (options.violates, violates), "allowed": (options.allowed, allowed)}
+        say_all(_told(lesson, given, with_text=options.with_text))
     if not lesson.armed:
         return Exit.NOT_SO
     if options.out is not None:
         lesson.save(options.out)
         out = options.out
-        complain(f"{out} written; use it with Guard(taught=[{out!r}]), or try it: guardsdk check --taught {out} TEXT")
+        trying = f"guardsdk check --taught {quote(out)} TEXT"
+        complain(f"{out} written; use it with Guard(taught=[{out!r}]), or try it: {trying}")
     return Exit.DONE
 
 
-def _told(lesson: Lesson, given: dict[str, list[str]], *, with_text: bool) -> Iterator[str]:
+def _told(lesson: Lesson, given: dict[str, tuple[str, dict[str, int]]], *, with_text: bool) -> Iterator[str]:
     yield f"{lesson.name}: " + (f"armed at {lesson.threshold:.4f}" if lesson.armed else "NOT ARMED")
     yield from table(
         [
@@ -108,20 +118,25 @@ def _told(lesson: Lesson, given: dict[str, list[str]], *, with_text: bool) -> It
     for reason in lesson.refusals:
         yield f"refused: {reason}"
     for one in lesson.confusing:
-        words = f": {json.dumps(given[one.kind][one.place], ensure_ascii=False)}" if with_text else ""
-        yield f"confusing: {one.kind}[{one.place}], score {one.score:.4f}{words}"
+        name, texts = given[one.kind]
+        text, line = list(texts.items())[one.place]
+        words = f": {quoted(text)}" if with_text else ""
+        yield f"confusing: {one.kind}[{one.place}] ({name}:{line}), score {one.score:.4f}{words}"
     for sentence in lesson.advice:
         yield f"advice: {sentence}"
 
 
-def _texts(name: str, options: Namespace) -> list[str]:
-    """Return the distinct texts of a file, in order. Raises ``InputError`` naming the file and the line."""
-    found: dict[str, None] = {}
+def _texts(name: str, options: Namespace) -> dict[str, int]:
+    """Return the distinct texts of a file, in order, and the first line of each.
+
+    Raises ``InputError`` naming the file and the line.
+    """
+    found: dict[str, int] = {}
     with ExitStack() as stack:
         for line in read_lines(open_source(name, stack), layout_of(options, name)):
             if line.problem is not None:
                 msg = f"{name}:{line.number}: {line.problem}"
                 raise InputError(msg)
             if not line.blank:
-                found[line.text] = None
-    return list(found)
+                found.setdefault(line.text, line.number)
+    return found

@@ -16,7 +16,7 @@ from guardsdk.calibration.witness import Evidence, evidence
 from guardsdk.cli.arguments import command, positive
 from guardsdk.cli.lines import standard_input
 from guardsdk.cli.outcome import Exit
-from guardsdk.cli.terminal import complain, counted, say, say_all, say_json
+from guardsdk.cli.terminal import complain, counted, quoted, say, say_all, say_json
 from guardsdk.decisions.entry import timestamp
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.marks import Mark, Said, add_marks, marked, marks_of, marks_path
@@ -146,7 +146,7 @@ def _shown(record: dict[str, Any]) -> Iterator[str]:
     for name, margin in sorted(record["margins"].items(), key=lambda item: -item[1]):
         line = record["thresholds"][name]
         yield f"    {name:32} {line + margin:.4f} at {line:.4f}" + (" fired" if name in record["findings"] else "")
-    words = json.dumps(record[_TEXT], ensure_ascii=False) if _TEXT in record else "not in the log"
+    words = quoted(record[_TEXT]) if _TEXT in record else "not in the log"
     yield f"    text of {record['length']} characters: {words}"
 
 

@@ -39,6 +39,12 @@ def say_json(value: object) -> None:
     say(json.dumps(value, indent=2))
 
 
+def quoted(text: str) -> str:
+    """Return somebody's ``text`` as a string of JSON with nothing in it that a terminal follows or nobody sees."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in written)
+
+
 def complain(text: str) -> None:
     """Write ``text`` to standard error, where there is one, as exactly one line that names the program."""
     if sys.stderr is not None:  # else it would go to standard output, between rows that others read

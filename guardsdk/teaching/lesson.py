@@ -30,6 +30,8 @@ _Number = Annotated[float, Field(allow_inf_nan=False)]
 _SINGLE: Final = "<f4"
 _HALF: Final = "<f2"
 FORMAT: Final = "guardsdk-lesson-2"
+OPENING: Final = '{\n "sha256": "'
+"""What every file of a lesson begins with, of whatever format."""
 
 
 class Estimate(Frozen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -166,6 +167,29 @@ def test_texts_that_cannot_show_the_rate_write_nothing(run: Runner, files: Path)
     assert "2995 without a hit would" in run.out
     assert not out.exists()
     assert "nothing written" in run.err
+
+
+def test_a_policy_with_the_name_of_a_packaged_one_is_extended_and_not_that_one(
+    run: Runner, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files)
+    (files / "strict").write_text(BASE, encoding="utf-8")
+    arguments = ["calibrate", "--benign", "benign.jsonl", "--field", "said", "--policy", "./strict", "--fpr", "0.05"]
+    assert run(*arguments, "--out", "my own.toml") == 0
+    assert "guardsdk policy diff ./strict 'my own.toml' --on FILE" in run.err
+    tuned = Policy.from_file("my own.toml")
+    assert (tuned.extends, [one.id for one in tuned.principles]) == ("./strict", ["no-injection", "no-hidden"])
+
+
+def test_a_policy_that_no_overlay_can_name_is_refused_before_the_work(run: Runner, files: Path) -> None:
+    named = files / os.fsdecode(b"mine\xff.toml")
+    try:
+        named.write_text(BASE, encoding="utf-8")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    arguments: list[str | Path] = ["calibrate", "--benign", files / "benign.jsonl", "--policy", named]
+    assert run(*arguments, "--out", files / "tuned.toml") == 2
+    assert "has a path that is no UTF-8, which no policy can extend" in run.err
 
 
 def test_a_blank_text_is_no_evidence(run: Runner, files: Path) -> None:

@@ -44,6 +44,14 @@ def test_a_mark_of_byte_order_is_no_part_of_the_first_text() -> None:
     assert [line.text for line in read(b"\xef\xbb\xbfone\ntwo")] == ["one", "two"]
 
 
+@pytest.mark.parametrize("layout", [TXT, JSONL, CSV])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_told_as_that_and_none_of_it_is_a_text(layout: Layout, encoding: str) -> None:
+    (found,) = read('\ufefftext\r\n{"text": "secret"}\r\n'.encode(encoding), layout)
+    assert (found.number, found.text) == (1, "")
+    assert found.problem == "UTF-16 text; save the file as UTF-8: the rest of the file was not read"
+
+
 def test_separators_inside_a_line_do_not_end_it() -> None:
     assert [line.text for line in read("one\u2028two\x0cthree\n".encode())] == ["one\u2028two\x0cthree"]
 

@@ -82,9 +82,20 @@ def test_what_cannot_be_written_to_is_named_before_the_work(
         assert f"{out} cannot be written: permission denied" in run.err
 
 
-def test_calibrate_writes_over_no_policy_that_it_did_not_write(run: Runner, here: Path) -> None:
-    assert run.alone("calibrate", "--benign", "b.txt", "--out", "x") == 2
-    assert "x is there already, and guardsdk calibrate did not write it" in run.err
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("calibrate", ("--benign", "b.txt", "--out")),
+        ("policy teach", ("no-cooking", "--violates", "b.txt", "--out")),
+        ("policy test", ("child.toml", "--write-known")),
+    ],
+)
+def test_nothing_is_written_over_that_the_command_did_not_write(
+    run: Runner, here: Path, command: str, options: tuple[str, ...]
+) -> None:
+    (here / "child.toml").write_text('name = "child"\nversion = "1"\nextends = "default"\n')
+    assert run.alone(*command.split(), *options, "x") == 2
+    assert run.err == f"guardsdk: x is there already, and guardsdk {command} did not write it; write to another file\n"
     assert (here / "x").read_bytes() == PRECIOUS
 
 

@@ -43,9 +43,9 @@ def rules(tmp_path: Path) -> Path:
 
 
 def test_init_writes_a_file_that_works_and_never_over_another(run: Runner, tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
+    path = tmp_path / "my policy.toml"
     assert run.alone("policy", "init", path, "--preset", "strict") == 0
-    assert "guardsdk policy lint" in run.err
+    assert f"guardsdk policy lint '{path}', guardsdk policy test '{path}'" in run.err  # as a shell takes it
     assert Policy.from_file(path).principles == Policy.preset("strict").principles
     assert run.alone("policy", "init", path) == 2
     assert "is there already" in run.err
@@ -229,6 +229,9 @@ def test_diff_replays_texts_and_prints_none_unless_asked(run: Runner, rules: Pat
     assert run("policy", "diff", rules, other, *options, "--with-text", "--json") == 1
     (row,) = json.loads(run.out)["decisions"]["changed"]
     assert (row["line"], row["before"]["action"], row["after"]["action"], row["text"]) == (2, "block", "flag", texts[1])
+    traffic.write_text(json.dumps({"text": f"{texts[1]}\x1b[2J \x9b1m \u202e"}) + "\n", encoding="utf-8")
+    assert run("policy", "diff", rules, other, *options, "--with-text") == 1
+    assert f'"{texts[1]}\\u001b[2J \\u009b1m \\u202e"\n' in run.out  # nothing that the terminal would follow
     assert run("policy", "diff", rules, rules, *options) == 0
     traffic.write_text('{"text": "The garden opens at nine."}\n{"text": " "}\n{"text": ""}\n')
     assert run("policy", "diff", rules, rules, *options) == 0

@@ -170,6 +170,17 @@ def test_rows_go_to_the_file_that_is_named(run: Runner, allows: Path, tmp_path: 
     assert [row["line"] for row in rows(target.read_text(encoding="utf-8"))] == [1, 2]
 
 
+def test_a_dash_writes_to_standard_output(
+    run: Runner, allows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("scan", "-", "--policy", allows, "--out", "-", stdin=b"One line.\n") == 0
+    assert [row["line"] for row in rows(run.out)] == [1]
+    assert not (tmp_path / "-").exists()
+    assert run("scan", "-", "--policy", allows, "--out", "-", "--resume") == 2
+    assert "--resume needs --out, the file to resume" in run.err
+
+
 def test_the_file_that_is_read_is_never_written_to(run: Runner, allows: Path, tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
     path.write_text("One.\n", encoding="utf-8")
