@@ -38,7 +38,25 @@ def test_a_harmless_document_is_not_blocked_for_what_a_view_says(guard: Guard) -
 
 
 @pytest.mark.parametrize(
-    "between", ["\f", "\v", "\x1c", "\x85", "\u0378", "\u20e3", "\u16a0 ", " \U00010330"], ids=ascii
+    "between",
+    [
+        "\f",
+        "\v",
+        "\x1c",
+        "\x85",
+        "\u0378",
+        "\u20e3",
+        "\u16a0 ",
+        " \U00010330",
+        "\x01",
+        "\xad",
+        "\ue000",
+        "\ufffd",
+        "\u30fc",
+        "\\n",
+        "\\t",
+    ],
+    ids=ascii,
 )
 def test_words_are_read_whatever_stands_between_them(guard: Guard, between: str) -> None:
     """A tokenizer leaves some characters out, and takes a word for unknown because of others."""

@@ -161,7 +161,7 @@ def message_passages(message: object) -> Iterator[Passage]:
     if role in TRUSTED:
         yield from (Passage(text, None) for text in words(field(message, "content")))
     elif stage is not None:
-        if words_beside := beside(message, "content", "output"):
+        if words_beside := beside(message, "output" if role.endswith("_output") else "content"):
             yield Passage(words_beside, stage)
         passages = list(content_passages(_content(message, role), stage))
         if riding := media_of(message):
@@ -226,13 +226,16 @@ def _is_read(part: object, kind: str) -> bool:
 
 
 def _readable(part: object, number: int) -> Iterator[Passage]:
-    """Return what can be read of a document or file: title and context with its text, and the parts it is made of."""
+    """Return what can be read of a document or file: its title, text and fields nobody knows, and the parts it has."""
     source = field(part, "source")
     own = [text for name in ("title", "context") if isinstance(text := field(part, name), str)]
     if kind_of(part) == PLAIN_FILE and isinstance(text := field(part, "text"), str):
         own.append(text)
     if kind_of(source) == "text":
         own.append(string(source, "data", "extract_prompt"))
+    if kind_of(source) in ("text", "content"):
+        around = beside(source, "data", "content"), beside(part, "title", "context", "source")
+        own += [words_beside for words_beside in around if words_beside]
     if own:
         text = "\n".join(own)
         yield Passage(text, Stage.TOOL, parts=((number, 0, len(text)),))

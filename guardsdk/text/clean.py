@@ -25,6 +25,6 @@ def clean(text: str) -> str:
     replaced one for one, so a position in the result is the same position in ``text``. A usable text comes back as the
     same object.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # so is none of these
         return text
     return _UNUSABLE.sub("\ufffd", _LEFT_OUT.sub(" ", text))

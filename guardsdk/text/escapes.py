@@ -6,6 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from guardsdk.text.english import FORMS
 from guardsdk.text.late import late
 from guardsdk.text.undo import Undone, undo
 
@@ -23,15 +24,20 @@ _ESCAPED_MARK = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
 _HTML = re.compile("&(?:(?:amp;)*#(?:0{0,9}[0-9]{1,7}|[xX]0{0,9}[0-9A-Fa-f]{1,6})|[A-Za-z][A-Za-z0-9]{1,30});?")
 _JOINED = re.compile(r"""(?<=[\w ])(["'])\s?\+\s?\1""")
 _BACKSLASH = re.compile(
-    r"(?:\\x[0-9A-Fa-f]{2}|\\[0-3][0-7]{2})+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
+    r"(?:\\x[0-9A-Fa-f]{2}|\\[0-3][0-7]{2}|\\[4-7][0-7](?![0-9]))+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
 )
 _CODE_POINT = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
 # Begins with the one character that every branch does, which lets the search skip all others.
 _QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})+|(?<=\w=)(?:20|\r?\n)(?=\w))")
 _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
-    r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
+    r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..|[4-7].)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
 )
+_BREAK = re.compile(r"(?<=[^\W_])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
+"""An end of a line or a tab between two words as strings write it, and the word behind it."""
+_NEAR = 24
+_FEW_BREAKS = 4
+"""So many of them, with so few characters between two, make it hard to read what stands there: a few words a line."""
 _IN_STRING = late(r"\\\\{0,14}(?:(?P<quote>[\"'/])|(?P<space>[nrtbf])|u(?P<code>[0-9A-Fa-f]{4}))")
 """An escape in a string of JSON or code; a string within strings has more backslashes, by its depth."""
 
@@ -58,6 +64,8 @@ def unescaped(text: str) -> list[Undone]:
     for mark, pattern, kind, decode in _KINDS:
         if mark in text:
             found += _of_kind(text, pattern, kind, decode)
+    if "\\" in text:
+        found += _breaks(text)
     return found if len({edit.kind for edit in found}) <= 1 else _apart(found)  # one kind needs no sorting
 
 
@@ -70,6 +78,24 @@ def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[s
     letters = sum(character.isalnum() for edit in edits for character in edit.text)
     joints = sum(edit.text in {" ", ""} and _between_words(text, edit) for edit in edits)
     return edits if letters + joints >= _FEW else []
+
+
+def _breaks(text: str) -> list[Undone]:
+    """Return the edits for ends of lines that stand close to each other: a word loses its sense to the ``n`` before it.
+
+    Paths have the same signs, and words that begin with that letter.
+    """
+    found: list[Undone] = []
+    near: list[Undone] = []
+    for match in _BREAK.finditer(text):
+        word = match[1].lower()
+        if word not in FORMS or text[match.end() - 1] + word in FORMS:
+            continue
+        if near and match.start() - near[-1].end > _NEAR:
+            found += near if len(near) >= _FEW_BREAKS else []
+            near = []
+        near.append(Undone(*match.span(), " ", "line_breaks"))
+    return found + near if len(near) >= _FEW_BREAKS else found
 
 
 def _between_words(text: str, edit: Undone) -> bool:

@@ -27,8 +27,8 @@ def readable(data: bytes) -> str | None:
 
 
 def _decoded(data: bytes) -> str:
-    wide = data[1::2].count(0) * 2 > len(data) * _LEAST_PLAIN
-    kind = "utf-16-le" if wide else "utf-8"
+    wide = len(data) * _LEAST_PLAIN
+    kind = "utf-16-le" if data[1::2].count(0) * 2 > wide else "utf-16-be" if data[::2].count(0) * 2 > wide else "utf-8"
     return codecs.getincrementaldecoder(kind)("replace").decode(data)
 
 

@@ -16,11 +16,25 @@ if TYPE_CHECKING:
 _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,11}[^\W_](?![^\W_])){4,}")
 """Between two letters may stand what code has between the letters of a list, and a space in quotes."""
 _GAP = re.compile(r"[\W_]{1,11}")
-_INSIDE = r"(?:\*{1,3}|~~|[\\-]|</?[A-Za-z]{1,10}>|<!--[^<>]{0,100}-->)"
+_STRAY = "[^\x00-\u024f\u0300-\u036f\u1e00-\u1eff\u2000-\u206f\u3000-\u303f]"
+"""No Latin letter, accent, quote or dash."""
+_INSIDE = (
+    r"(?:\*{1,3}|~~|[\\-]|(?:</?[A-Za-z][A-Za-z0-9]{0,9}(?:\s[^<>]{0,100})?>|<!--[^<>]{0,100}-->){1,4}"
+    f"|{_STRAY}{{1,3}})"
+)
+"""What has no place in a word: markup, hyphens, signs and letters of other scripts."""
 _SEAM = re.compile(f"(?<=[A-Za-z]){_INSIDE}(?=[A-Za-z])")
 _PARTED = re.compile(rf"(?<![A-Za-z])[A-Za-z]+(?:{_INSIDE}[A-Za-z]+)+(?P<closed>\*{{1,3}}|~~|</[A-Za-z]{{1,10}}>)?")
 _FEW_PARTED = 3
 """Words in parts that no ordinary text holds by accident: some have a hyphen in one spelling and none in another."""
+_LEFT_OUT = "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ue000-\uf8ff\ufffd\U000f0000-\U0010fffd]"
+"""What tokenizers leave out: the words on both sides are read as one."""
+_CONTROL = re.compile(_LEFT_OUT)
+_SPLIT = re.compile(f"(?<=[A-Za-z])(?:{_LEFT_OUT}|{_STRAY}){{1,3}}(?=[A-Za-z])")
+_GLUED = re.compile(f"[A-Za-z]+(?:(?:{_LEFT_OUT}|{_STRAY}){{1,3}}[A-Za-z]+)+")
+_SIGNS_ONLY = re.compile(rf"(?:(?!{_LEFT_OUT})\W)+")
+_MOSTLY = 0.6
+"""Share of letters in known words that words must have that are told apart."""
 _TOGETHER = re.compile("[A-Za-z]{32,}")
 _FEWEST_TOGETHER = 6
 """Words written as one: names in code and of hosts rarely have as many."""
@@ -48,17 +62,35 @@ _ENOUGH = 2
 
 
 def unspaced(text: str) -> list[Undone]:
-    """Return the edits that close up runs of single letters and words in parts, and that part words written as one.
+    """Return the edits that close up runs of single letters and words in parts, and that part words read as one.
 
     Only where that gives English words.
     """
     edits = [edit for match in _SPACED.finditer(text) for edit in _close(match.group(), match.start())]
     together = [edit for match in _TOGETHER.finditer(text) for edit in _part(match.group(), match.start())]
     parted = list(_parted(text)) if len(_SEAM.findall(text)) >= _FEW_PARTED else []
-    if parted or together:
+    glued = list(_glued(text)) if not text.isascii() or _CONTROL.search(text) else []
+    if parted or together or glued:
+        first = {edit.start: edit for edit in (*glued, *parted)}.values()
         taken = {at for edit in edits for at in range(edit.start, edit.end)}
-        edits = sorted([*edits, *together, *(edit for edit in parted if edit.start not in taken)])
+        edits = sorted([*edits, *together, *(edit for edit in first if edit.start not in taken)])
     return edits
+
+
+def _glued(text: str) -> Iterator[Undone]:
+    """Yield an edit for what stands between words in place of spaces, where there are several of them."""
+    found: list[tuple[int, int]] = []
+    for match in _GLUED.finditer(text):
+        seams = [seam.span() for seam in _SPLIT.finditer(text, *match.span())]
+        words = _SPLIT.split(match.group().lower())
+        # Signs part words by themselves, and a word with one inside is known when it is closed up.
+        if any(_SIGNS_ONLY.fullmatch(text, *seam) for seam in seams):
+            continue
+        if "".join(words) not in FORMS and known_share(words) >= _MOSTLY:
+            found += seams
+    if len(found) >= _FEW_PARTED:
+        for start, end in found:
+            yield Undone(start, end, " ", "glued")
 
 
 def _part(run: str, start: int) -> Iterator[Undone]:
