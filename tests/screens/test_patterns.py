@@ -150,7 +150,7 @@ KEY_BEGUN = next(pattern for pattern in patterns("secret").patterns if pattern.n
         ("secret", "mysql://root:S3cur3P@ss!@10.0.0.4/shop?x=a@b", ["S3cur3P@ss!"]),
         ("personal_data", "+49 30 7712 8450 - 8455", ["+49 30 7712 8450"]),
         ("personal_data", "+49 30 7712 8450 2026-03-01", ["+49 30 7712 8450"]),
-        ("personal_data", "Phone +49 30 7712 8450. 10 people", ["+49 30 7712 8450"]),
+        ("personal_data", "+49 30 7712 8450. 10 people", ["+49 30 7712 8450"]),
         ("personal_data", "To dana.meyer@harbourmail.net.\nThanks", ["dana.meyer@harbourmail.net"]),
         ("personal_data", "it was _dana.meyer@harbourmail.net_...", ["dana.meyer@harbourmail.net"]),
         ("personal_data", "to dana.meyer@harbourmail.net--the new one", ["dana.meyer@harbourmail.net"]),
