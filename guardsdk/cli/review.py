@@ -146,8 +146,14 @@ def _shown(record: dict[str, Any]) -> Iterator[str]:
     for name, margin in sorted(record["margins"].items(), key=lambda item: -item[1]):
         line = record["thresholds"][name]
         yield f"    {name:32} {line + margin:.4f} at {line:.4f}" + (" fired" if name in record["findings"] else "")
-    words = json.dumps(record[_TEXT], ensure_ascii=False) if _TEXT in record else "not in the log"
+    words = _readable(record[_TEXT]) if _TEXT in record else "not in the log"
     yield f"    text of {record['length']} characters: {words}"
+
+
+def _readable(text: str) -> str:
+    """Return a text of whoever wrote it as JSON, with no character in it that a terminal obeys or does not show."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in quoted)
 
 
 def _said(record: dict[str, Any], said: Said, by: str | None) -> Mark:
