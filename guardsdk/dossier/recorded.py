@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from guardsdk.decisions.query import Query, count, fronts
+from guardsdk.decisions.query import FIELDS, Query, fronts
 from guardsdk.decisions.verify import verify
 from guardsdk.dossier.facts import State
 from guardsdk.errors import InputError
@@ -151,19 +151,19 @@ def log_facts(facts: Facts, path: Path, key: bytes | None, policy_digest: str) -
         msg = f"{path}: a file of incidents, not a decision log"
         raise InputError(msg)
     decisions, first, last, newest = 0, "", "", b""
-    for front, raw in fronts(path, Query()):
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("action", "principle", "status")}
+    for front, raw in fronts(path, Query()):  # once for all figures: the log may be written to meanwhile
         time = front[0] or ""
         decisions, first, last, newest = decisions + 1, min(first or time, time), max(last, time), raw
+        for name, counter in counts.items():
+            counter[front[FIELDS.index(name)] or "-"] += 1
     notes = f"; notes: {'; '.join(chain.notes)}" if chain.notes else ""
     says = f"{chain.records} records in {chain.files} files, {chain.decisions} of them decisions, are chained{notes}"
     facts.add("log.sound", State.SHOWN, says, path.name, last or None)
     if not decisions:
         facts.add("log.statistics", State.CONTRARY, "the log holds no decision", path.name)
         return None
-    by = {
-        name: {group[0]: n for group, n in count(path, Query(), (name,)).items()}
-        for name in ("action", "principle", "status")
-    }
+    by = {name: dict(sorted(counter.items(), key=lambda one: (-one[1], one[0]))) for name, counter in counts.items()}
     told = ", ".join(f"{n} {action}" for action, n in by["action"].items())
     used = (json.loads(newest).get("policy") or {}).get("digest")
     whose = "the newest by this policy" if used == policy_digest else "the newest by ANOTHER policy than this"

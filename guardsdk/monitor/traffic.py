@@ -178,10 +178,7 @@ class Traffic:
     def take(
         self, verdict: Verdict, seen: Glance, time_s: float, now_s: float, chance: Callable[[], float]
     ) -> Sequence[Change]:
-        """Take in one check and return the series that have changed by what evidence and size the rules ask for.
-
-        ``time_s`` is when it began, ``now_s`` the clock of the checks; both in seconds since the epoch.
-        """
+        """Take in one check and return the series that have changed by what evidence and size the rules ask for."""
         rules, stage = self._rules, seen.stage
         self._checks += 1
         self._count(verdict, seen, int(time_s // rules.slot_s), int(now_s // rules.slot_s))
@@ -252,8 +249,7 @@ class Traffic:
         if counts is None:
             counts = self.slots[slot] = Counter()
             while len(self.slots) > self._rules.slots:  # first those of a clock that was ahead: they stay the newest
-                newest = max(self.slots)
-                del self.slots[newest if newest > now else min(self.slots)]
+                del self.slots[max(self.slots) if max(self.slots) > now else min(self.slots)]
         keys = _KEYS[stage]
         counts[keys["checks"]] += 1
         counts[keys[verdict.action]] += 1
@@ -282,8 +278,7 @@ class Traffic:
         self.principles.update(other.principles)
         self.thresholds = other.thresholds | self.thresholds
         self.changed_s = max(self.changed_s, other.changed_s)
-        known = {digest for digest, _ in self.models}
-        earlier = [one for one in other.models if one[0] not in known]
+        earlier = [one for one in other.models if one[0] not in dict(self.models)]
         if earlier:  # what is in use here came last
             self.models = (earlier + [(digest, first + other._checks) for digest, first in self.models])[-16:]
         self._checks += other._checks
@@ -304,10 +299,7 @@ class Traffic:
         }
 
     def restore(self, state: Mapping[str, Any], slot_s: float) -> None:
-        """Take over what ``state`` returned, whose points in time were ``slot_s`` seconds long.
-
-        Raises ``ValueError``, ``KeyError``, ``TypeError`` or ``OverflowError`` where it is no such state.
-        """
+        """Take over a state with points of ``slot_s`` seconds. Raises ``ValueError`` and the like where it is none."""
         self.models = [(str(digest), int(checks)) for digest, checks in state["models"]]
         self.scores.restore(state, self.models[-1][0] if self.models else NO_MODEL)
         if state.get("changed_s") is not None:
@@ -328,8 +320,7 @@ class Traffic:
         for number, counts in state["slots"].items():
             slot = int((int(number) + 0.5) * slot_s // self._rules.slot_s)  # by its middle, for fractions are rounded
             self.slots.setdefault(slot, Counter()).update(_counter(counts))
-        hits, checks = state["variants"]
-        self.variants = [float(hits), float(checks)]
+        self.variants = [float(number) for number in (state["variants"][0], state["variants"][1])]
         self.principles = _counter(state["principles"])
         self.thresholds = {key: float(threshold) for key, threshold in state["thresholds"].items()}
         self._checks = int(state["checks"])

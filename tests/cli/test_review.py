@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from guardsdk import Guard, Policy
+from guardsdk.decisions import DecisionLog, LogRules
 from guardsdk.decisions.marks import marks_of, marks_path
 from guardsdk.decisions.query import Query, records
 from guardsdk.monitor import Monitor
 from guardsdk.observing import CheckRecord
 from guardsdk.verdict import Action, Evaluation, Stage, Status, Verdict
+from tests.decisions.conftest import record as checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +49,20 @@ def numbers(log: Path, stage: str) -> list[int]:
 def typed(words: str) -> io.TextIOWrapper:
     """Return what stands in for standard input: like the real one, bytes below characters."""
     return io.TextIOWrapper(io.BytesIO(words.encode()), encoding="utf-8")
+
+
+def test_a_text_that_is_shown_gives_the_terminal_no_orders(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "decisions.jsonl"
+    text = "Grüße \x9b2J\x1b[2J \u202eto\u200b all\U000e0041 \U0001f600"
+    DecisionLog(path, LogRules(capture_text="full")).record([replace(checked(fired=True), checked_text=text)])
+    monkeypatch.setattr(sys, "stdin", typed("q\n"))
+    assert run.alone("review", "mark", path) == 0
+    shown = run.out.partition("characters: ")[2].splitlines()[0]
+    assert shown.isprintable()
+    assert shown.startswith('"Grüße \\u009b2J')
+    assert json.loads(shown) == text
 
 
 def test_decisions_are_marked_one_by_one_and_what_was_said_before_quitting_is_kept(

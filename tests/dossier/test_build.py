@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardsdk import Policy
-from guardsdk.dossier import as_html, as_markdown
+from guardsdk.decisions import DecisionLog
+from guardsdk.decisions.query import fronts
+from guardsdk.dossier import as_html, as_markdown, recorded
+from guardsdk.dossier.facts import Facts
 from guardsdk.errors import DecisionLogError, EvaluationError, InputError
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.render.document import Table
+from tests.decisions.conftest import record
 from tests.dossier.conftest import POLICY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from guardsdk.decisions.query import Front, Query
     from guardsdk.dossier import Document
     from tests.dossier.conftest import House
 
@@ -174,6 +182,25 @@ def test_records_of_another_kind_are_a_slip_and_an_empty_file_shows_nothing(hous
     absent = missing(house.document(decision_log=empty, alerts=empty, incidents=empty))
     for name in ("log.sound", "log.statistics", "monitor.alerts", "incidents.kept", "incidents.clocks"):
         assert absent[name].startswith("missing: ")
+
+
+def test_the_figures_of_a_log_that_is_written_to_meanwhile_are_of_the_same_decisions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = DecisionLog(tmp_path / "decisions.jsonl")
+    log.record([record(number, fired=number > 0) for number in range(3)])
+
+    def and_one_more(path: Path, query: Query) -> Iterator[tuple[Front, bytes]]:
+        yield from fronts(path, query)
+        log.record([record(3)])
+
+    monkeypatch.setattr(recorded, "fronts", and_one_more)
+    facts = Facts()
+    found = recorded.log_facts(facts, log.path, None, "0" * 64)
+    assert found is not None
+    assert (found.actions, found.statuses) == ({"block": 2, "allow": 1}, {"complete": 3})
+    assert found.principles == {"no-override": 2, "-": 1}
+    assert "3 decisions: 2 block, 1 allow" in facts.get("log.statistics").says
 
 
 def test_the_state_of_a_monitor_is_read_too(house: House) -> None:
