@@ -31,7 +31,7 @@ _FEWEST_KEY_BITS: Final = 4.2
 """Per character of such a row, and of other long keys."""
 _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
-_FILE: Final = re.compile(r"/[\w.-]{1,255}\.(?:[a-z]{3,4}|parquet|ts|js|py|gz)$")
+_FILE: Final = late(r"/[\w.-]{1,255}\.(?:[a-z]{3,4}|parquet|ts|js|py|gz)$")
 _SIGNS: Final = frozenset("!@#$%^*()+|~[]{}<>;")
 _FEWEST_SIGNS: Final = 4
 """Different ones in a random value of all characters."""
@@ -39,10 +39,10 @@ _MOST_LETTERS: Final = 0.45
 """Beside another letter, per character of such a value."""
 _MOST_SPACES: Final = 0.1
 """Likewise."""
-_RANGES: Final = re.compile("a-z|A-Z|0-9|://")
+_RANGES: Final = late("a-z|A-Z|0-9|://")
 """In a regular expression or an address."""
 _ROW: Final = late("[A-Za-z0-9]{16}")
-_PLACE: Final = re.compile(r"(?:~|\.{1,2})?/[\w.-]+/|[a-z][a-z0-9+.-]{1,20}://|(?:arn|env|file|ssm|vault):|%\w+%$")
+_PLACE: Final = late(r"(?:~|\.{1,2})?/[\w.-]+/|[a-z][a-z0-9+.-]{1,20}://|(?:arn|env|file|ssm|vault):|%\w+%$")
 _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""
 _PHONE_DIGITS: Final = range(8, 16)
@@ -67,7 +67,7 @@ def random_looking(value: str) -> bool:
     Names and numbers that people write seldom change between the two more than three times. A file in a folder is none.
     """
     changes = len(_CHANGES.findall(value)) >= _FEWEST_CHANGES
-    return changes and bits_per_character(value) > _FEWEST_BITS and _FILE.search(value) is None
+    return changes and bits_per_character(value) > _FEWEST_BITS and _FILE().search(value) is None
 
 
 def key_like(value: str) -> bool:
@@ -84,7 +84,7 @@ def scrambled(value: str) -> bool:
     words = letters > _MOST_LETTERS * len(value) or value.count(" ") > _MOST_SPACES * len(value)
     signs = len(set(value) & _SIGNS) >= _FEWEST_SIGNS
     many = bits_per_character(value) > _FEWEST_KEY_BITS and any(map(str.isdecimal, value))
-    return many and signs and not words and _RANGES.search(value) is None
+    return many and signs and not words and _RANGES().search(value) is None
 
 
 def password_like(value: str) -> bool:
@@ -92,7 +92,7 @@ def password_like(value: str) -> bool:
 
     A path, an address or a reference to where a password is kept is none.
     """
-    if _PLACE.match(value) is not None:
+    if _PLACE().match(value) is not None:
         return False
     letters = any(map(str.isupper, value)) + any(map(str.islower, value))
     digit = any(map(str.isdecimal, value))

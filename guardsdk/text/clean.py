@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from guardsdk.text.late import late
+
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
-_LEFT_OUT = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
+_LEFT_OUT = late("[\x0b\x0c\x1c-\x1f\x85]")
 """White space that tokenizers take for control characters."""
 
 
@@ -27,4 +29,4 @@ def clean(text: str) -> str:
     """
     if text.isprintable():  # so is none of these
         return text
-    return _UNUSABLE.sub("\ufffd", _LEFT_OUT.sub(" ", text))
+    return _UNUSABLE.sub("\ufffd", _LEFT_OUT().sub(" ", text))

@@ -33,7 +33,7 @@ _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..|[4-7].)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
 )
-_BREAK = re.compile(r"(?<=[^\W_])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
+_BREAK = late(r"(?<=[^\W_])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
 """An end of a line or a tab between two words as strings write it, and the word behind it."""
 _NEAR = 24
 _FEW_BREAKS = 4
@@ -87,7 +87,7 @@ def _breaks(text: str) -> list[Undone]:
     """
     found: list[Undone] = []
     near: list[Undone] = []
-    for match in _BREAK.finditer(text):
+    for match in _BREAK().finditer(text):
         word = match[1].lower()
         if word not in FORMS or text[match.end() - 1] + word in FORMS:
             continue

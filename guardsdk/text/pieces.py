@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from guardsdk.text.late import late
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,9 +16,9 @@ _LETTER = r"[^\s!-/:-@\[-`{-~]"
 _WORD = f"(?<!{_LETTER}){_LETTER}{{%d,}}"
 _LATIN = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
 _OTHER = f"[^\\s\x00-\x7f{_LATIN}\u2013\u2014\u2018\u2019\u201c\u201d\u2026]"
-_BORDER = re.compile(f"[{_LATIN}]{_OTHER}|{_OTHER}[{_LATIN}]")
+_BORDER = late(f"[{_LATIN}]{_OTHER}|{_OTHER}[{_LATIN}]")
 """Where a Latin letter meets something that is neither plain, nor Latin, nor a quote or dash as books have them."""
-_RUN = re.compile(f"{_LETTER}+")
+_RUN = late(f"{_LETTER}+")
 
 
 def pieces(text: str, size: int, longest_word: int | None = None) -> list[tuple[int, int]]:
@@ -44,12 +46,12 @@ def parting(text: str, hides: Callable[[str], bool]) -> str:
     A tokenizer reads a whole word as "unknown" for the sake of one character that it has no token for; a mark parts
     words, so that the letters beside it are read. Words of scripts it does not know stay as they are.
     """
-    if text.isascii() or not _BORDER.search(text):
+    if text.isascii() or not _BORDER().search(text):
         return text
     hiding = dict.fromkeys((ord(character) for character in set(text) if hides(character)), "~")
     if not hiding:
         return text
-    return _RUN.sub(lambda run: run[0].translate(hiding) if _BORDER.search(run[0]) else run[0], text)
+    return _RUN().sub(lambda run: run[0].translate(hiding) if _BORDER().search(run[0]) else run[0], text)
 
 
 def _ends(text: str, size: int) -> list[int]:

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.english import FORMS, known_share, plausible, reads_as_english, segment, words_of
+from guardsdk.text.late import late
 from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ _FEW_PARTED = 3
 """Words in parts that no ordinary text holds by accident: some have a hyphen in one spelling and none in another."""
 _LEFT_OUT = "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ue000-\uf8ff\ufffd\U000f0000-\U0010fffd]"
 """What tokenizers leave out: the words on both sides are read as one."""
-_CONTROL = re.compile(_LEFT_OUT)
-_SPLIT = re.compile(f"(?<=[A-Za-z])(?:{_LEFT_OUT}|{_STRAY}){{1,3}}(?=[A-Za-z])")
-_GLUED = re.compile(f"[A-Za-z]+(?:(?:{_LEFT_OUT}|{_STRAY}){{1,3}}[A-Za-z]+)+")
-_SIGNS_ONLY = re.compile(rf"(?:(?!{_LEFT_OUT})\W)+")
+_CONTROL = late(_LEFT_OUT)
+_SPLIT = late(f"(?<=[A-Za-z])(?:{_LEFT_OUT}|{_STRAY}){{1,3}}(?=[A-Za-z])")
+_GLUED = late(f"[A-Za-z]+(?:(?:{_LEFT_OUT}|{_STRAY}){{1,3}}[A-Za-z]+)+")
+_SIGNS_ONLY = late(rf"(?:(?!{_LEFT_OUT})\W)+")
 _MOSTLY = 0.6
 """Share of letters in known words that words must have that are told apart."""
 _TOGETHER = re.compile("[A-Za-z]{32,}")
@@ -69,7 +70,7 @@ def unspaced(text: str) -> list[Undone]:
     edits = [edit for match in _SPACED.finditer(text) for edit in _close(match.group(), match.start())]
     together = [edit for match in _TOGETHER.finditer(text) for edit in _part(match.group(), match.start())]
     parted = list(_parted(text)) if len(_SEAM.findall(text)) >= _FEW_PARTED else []
-    glued = list(_glued(text)) if not text.isascii() or _CONTROL.search(text) else []
+    glued = list(_glued(text)) if not text.isascii() or _CONTROL().search(text) else []
     if parted or together or glued:
         first = {edit.start: edit for edit in (*glued, *parted)}.values()
         taken = {at for edit in edits for at in range(edit.start, edit.end)}
@@ -80,11 +81,11 @@ def unspaced(text: str) -> list[Undone]:
 def _glued(text: str) -> Iterator[Undone]:
     """Yield an edit for what stands between words in place of spaces, where there are several of them."""
     found: list[tuple[int, int]] = []
-    for match in _GLUED.finditer(text):
-        seams = [seam.span() for seam in _SPLIT.finditer(text, *match.span())]
-        words = _SPLIT.split(match.group().lower())
+    for match in _GLUED().finditer(text):
+        seams = [seam.span() for seam in _SPLIT().finditer(text, *match.span())]
+        words = _SPLIT().split(match.group().lower())
         # Signs part words by themselves, and a word with one inside is known when it is closed up.
-        if any(_SIGNS_ONLY.fullmatch(text, *seam) for seam in seams):
+        if any(_SIGNS_ONLY().fullmatch(text, *seam) for seam in seams):
             continue
         if "".join(words) not in FORMS and known_share(words) >= _MOSTLY:
             found += seams
