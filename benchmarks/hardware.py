@@ -69,13 +69,18 @@ def work(graph: Path) -> Work:
 
     loaded = onnx.load(str(graph), load_external_data=False).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in loaded.initializer}
+    makers = {name: node for node in loaded.node for name in node.output}
     per_token = attention = 0
     for node in loaded.node:
         if not any(product in node.op_type for product in _PRODUCTS):
             continue
-        for shape in _matrices(shapes.get(name, ()) for name in node.input):
-            per_token += shape[0] * shape[1]
-            attention += shape[0] if "Attention" in node.op_type else 0
+        found = _matrices(shapes.get(name, ()) for name in node.input)
+        per_token += sum(rows * columns for rows, columns in found)
+        if "Attention" in node.op_type:
+            while not found:  # given query, key and value: what they are made of is as wide
+                node = makers[node.input[0]]  # noqa: PLW2901  up to the product that made them
+                found = _matrices(shapes.get(name, ()) for name in node.input)
+            attention += found[0][0]
     return Work(per_token, attention)
 
 

@@ -13,7 +13,7 @@ from guardsdk.errors import ModelError
 from guardsdk.settings import runtime_telemetry_off
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -36,9 +36,10 @@ _WAIT_US = "500"
 _Cast = type[np.int32] | None
 _INTEGERS: dict[str, _Cast] = {"tensor(int64)": None, "tensor(int32)": np.int32}
 _FLOAT32 = "tensor(float)"
+_MASK = "attention_mask"
 _INPUTS: dict[str, dict[str, _Cast]] = {
     "input_ids": _INTEGERS,
-    "attention_mask": _INTEGERS,
+    _MASK: _INTEGERS,
     "token_type_ids": _INTEGERS,
     STATES: {_FLOAT32: None},
     EARLY_LOGITS: {_FLOAT32: None},
@@ -64,7 +65,7 @@ class Outputs:
 
 def tokens_fed(ids: NDArray[np.int64], mask: NDArray[np.int64], kinds: NDArray[np.int64]) -> Feed:
     """Return token ids, attention mask and token types, each [B, T], under the names that graphs have for them."""
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
+    return {"input_ids": ids, _MASK: mask, "token_type_ids": kinds}
 
 
 class Session(Protocol):
@@ -130,11 +131,15 @@ class OnnxSession:
             raise ModelError(msg)
         self._inputs = self._declared_inputs(path)
         self._outputs = self._declared_outputs(path)
+        self._masked = any(name == _MASK for name, _ in self._inputs)
+        """Whether the graph tells padding from tokens; one that is made for rows by themselves need not."""
         self._narrow = any(item.type != _FLOAT32 for item in self._session.get_outputs())
         """Whether a graph, such as one for a GPU in half precision, gives anything but float32."""
 
     def run(self, feed: Feed) -> Outputs:
-        """Run what ``feed`` has for the graph."""
+        """Run what ``feed`` has for the graph; padded rows one by one where it takes no mask."""
+        if not self._masked and len(feed[_MASK]) > 1 and not feed[_MASK].all():
+            return _stacked([self.run(row) for row in _rows(feed)], feed[_MASK].shape[1])
         inputs = {name: feed[name] if cast is None else feed[name].astype(cast) for name, cast in self._inputs}
         values = inside(lambda: self._session.run(self._outputs, inputs))
         if self._narrow:
@@ -158,6 +163,31 @@ class OnnxSession:
             msg = f"model file {path} has no output 'logits', only {', '.join(declared)}"
             raise ModelError(msg)
         return ["logits", *(name for name in ("attention", "embedding", STATES) if name in declared)]
+
+
+def _rows(feed: Feed) -> Iterator[Feed]:
+    """Yield every row of ``feed`` by itself, without its padding."""
+    for row, length in enumerate(feed[_MASK].sum(axis=1).tolist()):
+        yield {
+            name: value[row : row + 1] if name == EARLY_LOGITS else value[row : row + 1, :length]
+            for name, value in feed.items()
+        }
+
+
+def _stacked(rows: Sequence[Outputs], tokens: int) -> Outputs:
+    """Return what was given for rows by themselves as for rows padded to ``tokens``: 0 on padding."""
+
+    def joined(name: str, axis: int | None = None) -> NDArray[np.float32] | None:
+        parts = [getattr(row, name) for row in rows]
+        if parts[0] is None:
+            return None
+        if axis is not None:
+            room = [[(0, tokens - part.shape[axis] if at == axis else 0) for at in range(part.ndim)] for part in parts]
+            parts = list(map(np.pad, parts, room))
+        return np.concatenate(parts)
+
+    logits = np.concatenate([row.logits for row in rows])
+    return Outputs(logits, joined("attention", 2), joined("embedding"), joined("states", 1))
 
 
 def runtime() -> ModuleType:

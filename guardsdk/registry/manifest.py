@@ -102,8 +102,8 @@ class EarlyExit(Frozen):
     graph: str
     """The lower half: as the whole graph, and with the token states [B, T, H] as output ``states``."""
     rest: str
-    """The upper half: ``states`` and ``attention_mask`` in, and ``early_logits`` where those of the lower half have a
-    say; the whole graph's ``logits`` and ``attention`` out."""
+    """The upper half: ``states`` in, ``attention_mask`` where it tells padding from tokens, and ``early_logits`` where
+    those of the lower half have a say; the whole graph's ``logits`` and ``attention`` out."""
     layers: int = Field(ge=1)
     """Transformer layers of the lower half."""
     of: int

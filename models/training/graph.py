@@ -30,6 +30,10 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, [name], name=f"{name}_{kind}", domain=domain, **attributes))
         return name
 
+    def split(self, given: str, names: list[str], *, axis: int) -> None:
+        """Add an operator that cuts a tensor into equal parts along ``axis``, called ``names``."""
+        self.nodes.append(helper.make_node("Split", [given], names, name=f"{names[0]}_Split", axis=axis))
+
     def hand_out(self, made: str, name: str) -> None:
         """Give a tensor the name that it leaves the graph under."""
         for node in self.nodes:

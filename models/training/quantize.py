@@ -15,14 +15,15 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, external_data_helper, helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from tqdm import tqdm
 
-from guardsdk.engine.session import SLOWER_ON_CPU
+from guardsdk.engine.cores import usable_cores
+from guardsdk.engine.session import OnnxSession, tokens_fed
 from models.training.dataset import Prepared, held_out_batches
-from models.training.export import EARLY, LATE, OVERALL, PRODUCT, WHOLE, export_traced, from_checkpoint
+from models.training.export import EARLY, LATE, PADDED, WHOLE, export_traced, from_checkpoint
+from models.training.network import OVERALL, PRODUCT
 from models.training.rows import LABELS, STAGES, STAGES_OF
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from guardsdk.engine.session import Feed
 
 CUDA_GRAPH, WEIGHTS = "model_cuda.onnx", "weights.bin"
 CPU_GRAPHS = (WHOLE, EARLY, LATE)
@@ -112,7 +115,7 @@ def quantize(out: Path, prepared: Prepared) -> Path:
     parts = [out / "variants" / name for name in CPU_GRAPHS]
     for part in parts:
         _write(chosen, full.with_name(part.name), part)
-    share_weights(parts, full, model)
+    share_weights(parts, full.with_name(PADDED), model)
     shared = _logits(_session(model / CUDA_GRAPH), feeds)
     report = {
         "variants": [asdict(variant) | {"name": variant.name} for variant in variants],
@@ -146,32 +149,24 @@ def choose(variants: Sequence[Variant]) -> Variant:
     return safe if safe.agreement >= best.agreement - 0.005 else best
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER_ON_CPU)
+def _session(path: Path) -> OnnxSession:
+    return OnnxSession(path, "cpu", usable_cores())
 
 
-def _sample(prepared: Prepared) -> tuple[list[dict[str, NDArray[np.int64]]], NDArray[np.int8], NDArray[np.int8]]:
+def _sample(prepared: Prepared) -> tuple[list[Feed], NDArray[np.int8], NDArray[np.int8]]:
     """Return feeds of one held-out row each, as the engine runs them, their labels [N, L] and their stages [N]."""
     feeds, labels, stages = [], [], []
     batches = list(held_out_batches(prepared, tokens=256))
     for at in np.random.default_rng(0).permutation(len(batches))[:_SAMPLE]:
         batch = batches[at]
-        feeds.append(
-            {
-                "input_ids": batch.input_ids,
-                "attention_mask": batch.attention_mask,
-                "token_type_ids": batch.token_type_ids,
-            }
-        )
+        feeds.append(tokens_fed(batch.input_ids, batch.attention_mask, batch.token_type_ids))
         labels.append(batch.labels[0])
         stages.append(prepared.stage[batch.rows[0]])
     return feeds, np.stack(labels), np.array(stages)
 
 
-def _logits(
-    session: onnxruntime.InferenceSession, feeds: Iterable[dict[str, NDArray[np.int64]]]
-) -> NDArray[np.float32]:
-    return np.concatenate([session.run(["logits"], feed)[0] for feed in feeds])
+def _logits(session: OnnxSession, feeds: Iterable[Feed]) -> NDArray[np.float32]:
+    return np.concatenate([session.run(feed).logits for feed in feeds])
 
 
 def _thresholds(
@@ -193,13 +188,13 @@ def _thresholds(
     return thresholds, asked
 
 
-def _relative_time(path: Path, full: Path, feeds: Sequence[dict[str, NDArray[np.int64]]]) -> float:
+def _relative_time(path: Path, full: Path, feeds: Sequence[Feed]) -> float:
     sessions = (_session(path), _session(full))
     times: tuple[list[float], list[float]] = ([], [])
     for feed in feeds[:80]:
         for session, taken in zip(sessions, times, strict=True):
             started = time.perf_counter()
-            session.run(["logits"], feed)
+            session.run(feed)
             taken.append(time.perf_counter() - started)
     return float(np.median(np.array(times[0]) / np.array(times[1])))
 

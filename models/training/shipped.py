@@ -16,7 +16,8 @@ from onnx import numpy_helper
 from guardsdk.registry.lookup import MANIFEST_FILE
 from guardsdk.registry.manifest import Manifest
 from models.training.encoder import EncoderConfig, GuardModel
-from models.training.export import EARLY, tensor_name
+from models.training.export import EARLY
+from models.training.network import tensor_name
 from models.training.quantize import CUDA_GRAPH
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def widened(folder: Path) -> dict[str, Any]:
         stored = _tensors(early) | stored
     model = GuardModel(EncoderConfig())
     # A model from before there were early heads has none to give.
-    absent = "" if tensor_name("early", "heads.bias") in stored else "early."
+    absent = "" if tensor_name("early", "heads.weight") in stored else "early."
     weights = {
         name: _tensor(name, stored, model.config)
         for name in model.state_dict()
@@ -69,8 +70,11 @@ def _tensor(name: str, stored: dict[str, Any], config: EncoderConfig) -> Tensor:
         found = stored[name].T if name.endswith(_TRANSPOSED) else stored[name]
     elif rest == "overall.weight":
         found = stored[tensor_name(which, rest)].T
+    elif rest == "value.bias":
+        found = stored[tensor_name(which, rest)]
+    elif rest == "attend.bias":  # changes nothing, and no graph has it
+        found = np.zeros(config.labels)
     else:
-        side, _, kind = rest.partition(".")
-        joined = stored[tensor_name(which, f"heads.{kind}")].T
-        found = joined[: config.labels] if side == "attend" else joined[config.labels :]
+        joined = stored[tensor_name(which, "heads.weight")].T
+        found = joined[: config.labels] if rest == "attend.weight" else joined[config.labels :]
     return torch.from_numpy(np.array(found, np.float32, order="C"))

@@ -13,10 +13,11 @@ import pytest
 
 pytest.importorskip("torch", reason="the recipe needs torch; the package does not")
 
-import onnxruntime
 import torch
 
 from guardsdk import Guard
+from guardsdk.engine.early import Halves
+from guardsdk.engine.session import OnnxSession, tokens_fed
 from guardsdk.registry.manifest import Manifest
 from models.training.__main__ import SMOKE_CONFIG, main, models_by_stage
 from models.training.card import context_stages
@@ -87,11 +88,9 @@ def test_the_manifest_names_the_stages_where_a_text_was_trained_on_beside_a_cont
 
 def test_cuda_graph_shares_the_weights_and_the_answers(run: Path) -> None:
     ids = np.array([[CLS, 2, 2023, 2003, 1037, 3231, SEP]])
-    feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-    logits = []
-    for name in ("model.onnx", "model_cuda.onnx"):
-        session = onnxruntime.InferenceSession(run / "model" / name, providers=["CPUExecutionProvider"])
-        logits.append(session.run(["logits"], feed)[0])
+    feed = tokens_fed(ids, np.ones_like(ids), np.zeros_like(ids))
+    sessions = [OnnxSession(run / "model" / name, "cpu", 1) for name in ("model.onnx", "model_cuda.onnx")]
+    logits = [session.run(feed).logits for session in sessions]
     assert np.abs(logits[0] - logits[1]).max() < 0.1
     sizes = {path.name: path.stat().st_size for path in (run / "model").iterdir()}
     assert sizes["weights.bin"] > 4 * (sizes["model.onnx"] + sizes["model_cuda.onnx"])
@@ -140,14 +139,14 @@ def test_export_computes_what_torch_computes(run: Path, tmp_path: Path) -> None:
         own, *wanted, lower, below = model(*(torch.from_numpy(each) for each in (ids, mask, kinds)))
         wanted = [model.joint(own, lower), *wanted, lower, below]
     assert not torch.allclose(wanted[0], own)  # both sets of heads have a say
-    feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
-    whole, early, late = (
-        onnxruntime.InferenceSession(tmp_path / name, providers=["CPUExecutionProvider"])
-        for name in ("model.onnx", "model_early.onnx", "model_late.onnx")
+    feed = tokens_fed(ids, mask, kinds)
+    whole, padded, lower, upper = (
+        OnnxSession(tmp_path / name, "cpu", 1)
+        for name in ("model.onnx", "padded.onnx", "model_early.onnx", "model_late.onnx")
     )
-    logits, attention, embedding, states = early.run(None, feed)
-    parts = [*late.run(None, {"states": states, "attention_mask": mask, "early_logits": logits}), embedding]
-    for found in ([*whole.run(None, feed), logits, attention], [*parts, logits, attention]):
+    early = lower.run(feed)
+    for made in (whole.run(feed), padded.run(feed), Halves(lower, upper).run(feed)):
+        found = (made.logits, made.attention, made.embedding, early.logits, early.attention)
         for ours, theirs in zip(found, wanted, strict=True):
             np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
 
@@ -412,9 +411,10 @@ def test_a_shipped_model_comes_back_as_the_network_it_was() -> None:
     with torch.inference_mode():
         late, attention, embedding, early, _ = model(ids, torch.ones_like(ids), torch.zeros_like(ids))
         logits = model.joint(late, early)
-    session = onnxruntime.InferenceSession(shipped / "model_cuda.onnx", providers=["CPUExecutionProvider"])
-    feed = {"input_ids": ids.numpy(), "attention_mask": np.ones((1, 7), np.int64)}
-    expected = session.run(None, feed | {"token_type_ids": np.zeros((1, 7), np.int64)})
+    made = OnnxSession(shipped / "model_cuda.onnx", "cpu", 1).run(
+        tokens_fed(ids.numpy(), np.ones((1, 7), np.int64), np.zeros((1, 7), np.int64))
+    )
+    expected = (made.logits, made.attention, made.embedding)
     for found, wanted in zip((logits, attention, embedding), expected, strict=True):
         np.testing.assert_allclose(found.numpy(), wanted, atol=0.05)  # the runtime fuses and approximates
 
