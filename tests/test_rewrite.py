@@ -238,6 +238,15 @@ def test_a_dictionary_with_attributes_keeps_no_old_words_in_them() -> None:
     assert (found["text"], found.text, found.get("none")) == ("[X]", "[X]", None)
 
 
+def test_a_key_is_changed_where_it_cannot_be_the_name_of_a_field() -> None:
+    found = rewrite({"bad": "fine", "so bad": 1, ("bad", 2): "bad", 3: None}, find)
+    assert found == {"bad": "fine", "so [X]": 1, ("[X]", 2): "[X]", 3: None}
+    ordered = OrderedDict({"so bad": "bad", "fine": 1})
+    assert rewrite(ordered, find) == OrderedDict({"so [X]": "[X]", "fine": 1})
+    assert rewrite({"so bad": 1, "so [X]": 2}, find) == {"so [X] (2)": 1, "so [X]": 2}
+    assert ordered == OrderedDict({"so bad": "bad", "fine": 1})
+
+
 def test_what_cannot_be_made_of_its_type_is_made_of_the_builtin_one() -> None:
     for value, expected in (
         (Titled("bad", ["bad"]), ["[X]"]),

@@ -157,6 +157,34 @@ def test_names_that_the_host_gave_its_fields_are_no_words_and_keys_are() -> None
     assert texts({"said": "It rains.", "page": None, "score": 0.5, "source": None}) == ["It rains.\npage score source"]
 
 
+def test_a_long_number_that_is_a_key_is_read_and_cut_out() -> None:
+    with pytest.raises(Blocked):
+        answering("block")({"accounts": {"sk-123456789": 1, "date-20260101": 2}})
+    ask = answering("redact")
+    assert ask({"accounts": {"sk-123456789": 1}}) == {"accounts": {"[CODE_1]": 1}}
+    assert ask({"the code is sk-12": 1}) == {"the code is [CODE_1]": 1}
+    called = AIMessage("", tool_calls=[{"name": "f", "args": {"sk-123456789": 1}, "id": "1"}])
+    assert ask(called).tool_calls[0]["args"] == {"[CODE_1]": 1}
+
+
+def test_a_value_that_was_cut_out_is_gone_from_the_keys_and_comes_back_there() -> None:
+    assert answering("redact")({"note": "the code sk-12", "by": {"sk-12": 1}}) == {
+        "note": "the code [CODE_1]",
+        "by": {"[CODE_1]": 1},
+    }
+    seen: list[object] = []
+
+    @guarded(guard=guard_of("redact", Stage.INPUT, Stage.TOOL), output=False)
+    def ask(messages: list[dict[str, Any]]) -> object:
+        seen.extend(messages)
+        return messages[-1]["parts"][0]["function_response"]["response"]
+
+    found = {"function_response": {"name": "f", "response": {"sk-12": {"balance": 3}}}}
+    messages = [{"role": "user", "parts": [{"text": "the code sk-12"}]}, {"role": "user", "parts": [found]}]
+    assert ask(messages) == {"sk-12": {"balance": 3}}
+    assert "sk-12" not in str(seen)
+
+
 def test_what_lies_in_two_fields_is_read_together() -> None:
     ask = answering("block", "split")
     ask(Contact("plan"))
@@ -195,9 +223,8 @@ def test_an_object_that_is_its_own_copy_is_never_changed() -> None:
 
 def test_what_cannot_be_changed_is_blocked() -> None:
     ask = answering("redact")
-    for answer in (Web(page=HttpUrl("https://example.org/sk-12")), {"the code is sk-12": 1}):
-        with pytest.raises(Blocked):
-            ask(answer)
+    with pytest.raises(Blocked):
+        ask(Web(page=HttpUrl("https://example.org/sk-12")))
 
 
 @pytest.mark.parametrize(
