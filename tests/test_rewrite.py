@@ -7,7 +7,7 @@ import functools
 import json
 import re
 import types
-from collections import ChainMap, OrderedDict, defaultdict
+from collections import ChainMap, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,6 +117,7 @@ def plain(value: Any) -> Any:
             Model.model_validate({"text": "[X]", "more": "[X] too"}),
         ),
         (Plain("bad"), Plain("[X]")),
+        (deque(["fine", "bad"], 2), deque(["fine", "[X]"], 2)),
         (types.SimpleNamespace(text="bad"), types.SimpleNamespace(text="[X]")),
         ([HumanMessage("bad", id="1")], [HumanMessage("[X]", id="1")]),
         (
@@ -132,6 +133,10 @@ def test_every_string_inside_is_looked_at_and_the_original_stays(value: Any, exp
     assert type(found) is type(value)
     assert plain(found) == plain(expected)
     assert plain(value) == plain(before)
+
+
+def test_a_deque_keeps_how_much_it_holds() -> None:
+    assert rewrite(deque(["fine", "bad"], 2), find).maxlen == 2
 
 
 @pytest.mark.parametrize(

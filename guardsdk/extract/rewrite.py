@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
@@ -65,7 +66,7 @@ class _Rewriting:
         return found
 
     def _inside(self, value: object, depth: int) -> object:
-        if isinstance(value, list | tuple | set | frozenset):
+        if isinstance(value, list | tuple | set | frozenset | deque):
             items: list[Any] = [self.of(item, depth) for item in value]
             if all(new is old for new, old in zip(items, value, strict=True)):
                 return value
@@ -150,8 +151,10 @@ def _derived(value: object) -> list[str]:
 def _collected(like: Any, items: list[Any]) -> object:  # noqa: ANN401  a list, tuple or set of somebody else's
     """Return ``items`` as a collection of the type of ``like``, or of the builtin one where that takes others."""
     with suppress(Exception):  # a type of somebody else's may refuse in any way
+        if isinstance(like, deque):
+            return type(like)(items, like.maxlen)
         return type(like)(*items) if hasattr(like, "_fields") else type(like)(items)
-    builtin: type = next(kind for kind in (list, tuple, set, frozenset) if isinstance(like, kind))
+    builtin: type = next(kind for kind in (list, tuple, set, frozenset, deque) if isinstance(like, kind))
     return builtin(items)
 
 
