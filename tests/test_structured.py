@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import httpx
+import openai
 import pytest
 from langchain_core.documents import Document
+from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, HumanMessage
-from pydantic import BaseModel, ConfigDict, HttpUrl, RootModel, SecretStr
+from pydantic import BaseModel, ConfigDict, HttpUrl, RootModel, SecretStr, ValidationError
 
 from guardsdk import Blocked, guarded
 from guardsdk.errors import InputTypeError
@@ -221,6 +224,48 @@ def test_an_object_that_is_its_own_copy_is_never_changed() -> None:
     assert shared.text == "sk-1"
 
 
+def failed(words: str) -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        Line.model_validate({"what": "tea", "price": words})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        ValueError,
+        lambda words: KeyError({"answer": words}),
+        lambda words: OutputParserException("no JSON", llm_output=words),
+        lambda words: ExceptionGroup("two", [ValueError("fine"), ValueError(words)]),
+        lambda words: failed("plain " * 40 + words + " plain" * 40),
+    ],
+    ids=["says it", "holds it", "carries it", "holds one that does", "a model's"],
+)
+def test_an_error_in_the_place_of_an_answer_is_read_as_the_data_it_is(make: Callable[[str], BaseException]) -> None:
+    fine = ["fine", make("no such words")]
+    assert answering("block")(fine) is fine
+    with pytest.raises(Blocked):
+        answering("block")(["fine", make("the code sk-12 of it")])
+
+
+def test_an_error_is_changed_in_a_copy_or_blocked() -> None:
+    error = OutputParserException("Invalid: sk-12", llm_output="the code sk-12 of it")
+    answer = {"raw": AIMessage("sk-12"), "parsed": None, "parsing_error": error}
+    changed = answering("redact")(answer)["parsing_error"]
+    assert type(changed) is OutputParserException
+    assert "sk-12" not in f"{changed!r} {vars(changed)}"
+    assert (str(error).count("sk-12"), error.llm_output) == (1, "the code sk-12 of it")
+    with pytest.raises(Blocked):
+        answering("redact")([failed("sk-12")])
+
+
+def test_what_a_client_hangs_on_its_error_is_left_alone() -> None:
+    request = httpx.Request("POST", "https://example.org", content=b"a prompt")
+    error = openai.RateLimitError("Slow down.", response=httpx.Response(429, request=request), body={"code": "quota"})
+    answers = ["fine", error]
+    assert answering("block")(answers) is answers
+
+
 def test_what_cannot_be_changed_is_blocked() -> None:
     ask = answering("redact")
     with pytest.raises(Blocked):
@@ -234,7 +279,6 @@ def test_what_cannot_be_changed_is_blocked() -> None:
         ({"page": b"words"}, "builtins.bytes"),
         ([Contact("Ann"), memoryview(b"words")], "builtins.memoryview"),
         ({"key": SecretStr("words")}, "pydantic.types.SecretStr"),
-        ({"error": ValueError("words")}, "builtins.ValueError"),
         ({"a": object()}, "builtins.object"),
         (Invoice, "ModelMetaclass"),
         ({"picture": {"type": "image_url", "image_url": {"url": "https://example.org"}}}, "'image_url'"),

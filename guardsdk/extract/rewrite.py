@@ -120,7 +120,7 @@ class _Rewriting:
         return wanted
 
     def _object(self, value: object, depth: int) -> object:
-        fields = fields_of(value)
+        fields = fields_of(value) | ({"args": value.args} if isinstance(value, BaseException) else {})
         changed = self._changed(fields, depth)
         private = self._changed(getattr(value, _PRIVATE, None) or {}, depth)
         if not (changed or private):

@@ -9,6 +9,8 @@ from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, Final
 
+from pydantic_core import ValidationError
+
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.shapes import MEDIA_FIELDS, field, fields_of, role_of
 
@@ -155,6 +157,8 @@ def _told(item: object) -> tuple[object, bool]:
         kind = f"{type(item).__module__}.{type(item).__qualname__}"
         msg = f"{kind} can be read only once, by the one it is for; give the list of what it yields"
         raise InputTypeError(msg)
+    if isinstance(item, BaseException):
+        return _of_error(item), str(item) not in item.args
     for name in ("tolist", "to_dict"):
         if callable(getattr(type(item), name, None)):
             return getattr(item, name)(), False
@@ -164,6 +168,17 @@ def _told(item: object) -> tuple[object, bool]:
     extra = getattr(item, "__pydantic_extra__", None) or {}
     declared = [value for name, value in fields_of(item).items() if name not in extra]  # by names of the host's
     return [*declared, extra], written is not object.__str__ and not written.__module__.startswith("pydantic")
+
+
+def _of_error(item: BaseException) -> list[object]:
+    """Return the words and data in an error, beside what its ``str`` says, and the errors behind it.
+
+    Other objects it carries, such as the request and the response of a client, are shown to nobody.
+    """
+    carried = (*item.args, *getattr(item, "__dict__", {}).values())
+    wrong = item.errors(include_url=False) if isinstance(item, ValidationError) else None  # ``str`` cuts its inputs
+    own = [one for one in carried if isinstance(one, str | Mapping | list | tuple)]
+    return [*own, wrong, item.__cause__, item.__context__]
 
 
 def is_record(item: object) -> bool:
