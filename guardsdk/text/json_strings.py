@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_left
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_FENCE: Final = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n`]*\n", re.MULTILINE)
+"""The line before a block of code in Markdown, or after it."""
 
 
 def spell(value: str) -> str:
@@ -26,12 +31,22 @@ def spellings(value: str) -> list[str]:
     return [form for form in dict.fromkeys(found) if form != value]
 
 
-def within(text: str, places: Sequence[int]) -> int:
-    """Return how many of ``places``, in order, lie in strings of the JSON that ``text`` is up to them.
+def within(text: str, places: Sequence[int]) -> list[int]:
+    """Return which of ``places``, in order, lie in strings of JSON: ``text`` is that, or has it in a block of code.
 
-    What follows them is not looked at: a text may still be written. Takes time in the logarithm of their number.
+    What follows a place is not looked at: a text may still be written. Takes time in the logarithm of their number.
     """
-    if not text.lstrip().startswith(("{", "[")):
+    starts = [0, *(fence.end() for fence in _FENCE.finditer(text))] if places else []
+    found: list[int] = []
+    for start, stop in pairwise([*starts, len(text)]):
+        here = places[bisect_left(places, start) : bisect_left(places, stop)]
+        found += here[: _leading(text[start:stop], [at - start for at in here])]
+    return found
+
+
+def _leading(text: str, places: Sequence[int]) -> int:
+    """Return how many of ``places``, in order, lie in strings of the JSON that ``text`` is up to them."""
+    if not (places and text.lstrip().startswith(("{", "["))):
         return 0
     return bisect_left(places, True, key=lambda place: not _ends_in_string(text[:place]))  # noqa: FBT003  a bool is sought
 

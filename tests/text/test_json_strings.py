@@ -44,4 +44,20 @@ def test_what_is_no_string_of_json_is_only_escaped() -> None:
     ],
 )
 def test_only_places_in_strings_of_json_count(text: str, found: int) -> None:
-    assert within(text, [at for at, sign in enumerate(text) if sign == "@"]) == found
+    places = [at for at, sign in enumerate(text) if sign == "@"]
+    assert within(text, places) == places[:found]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('```json\n{"a": "@"}\n```', [0]),
+        ('Here, @:\n\n  ~~~\n[\n"@", {"@": 1}]\n  ~~~\nAs "@" says.\n```\n{"b": "@', [1, 2, 4]),
+        ('```python\nsay("@")\n```\n', []),
+        ('say ```{"a": "@"}```', []),
+        ('{"a": "@",\n```\n', [0]),
+    ],
+)
+def test_so_do_those_in_a_block_of_code(text: str, found: list[int]) -> None:
+    places = [at for at, sign in enumerate(text) if sign == "@"]
+    assert within(text, places) == [places[number] for number in found]
