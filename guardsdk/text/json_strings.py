@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _FENCE: Final = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n`]*\n", re.MULTILINE)
 """The line before a block of code in Markdown, or after it."""
 
+_SHORT: Final = {"\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", '"': r"\"", "/": r"\/", "\\": r"\\"}
+"""Escapes of two characters."""
+
 
 def spell(value: str) -> str:
     """Return ``value`` as it stands in a string of JSON."""
@@ -29,6 +32,17 @@ def spellings(value: str) -> list[str]:
             said.append(json.loads(f'"{value}"'))
     found = [form for one in said for form in (one, spell(one), json.dumps(one)[1:-1])]
     return [form for form in dict.fromkeys(found) if form != value]
+
+
+def spelled(value: str) -> re.Pattern[str]:
+    """Return a pattern for ``value`` in whatever way strings of JSON may spell it, character by character."""
+    return re.compile("".join(f"(?:{'|'.join(_ways(sign))})" for sign in value))
+
+
+def _ways(sign: str) -> list[str]:
+    units = re.findall("....", sign.encode("utf-16-be", "surrogatepass").hex())
+    short = [re.escape(_SHORT[sign])] if sign in _SHORT else []
+    return [*short, "".join(rf"\\u(?i:{unit})" for unit in units), re.escape(sign)]
 
 
 def within(text: str, places: Sequence[int]) -> list[int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.text.json_strings import spell, spellings, within
+from guardsdk.text.json_strings import spell, spelled, spellings, within
 
 
 @given(value=st.text(min_size=1))
@@ -17,6 +18,14 @@ def test_a_spelling_is_read_as_the_value(value: str) -> None:
     for form in (spell(value), json.dumps(value)[1:-1]):
         assert form == value or value in spellings(form)
         assert form == value or form in spellings(value)
+
+
+@given(value=st.text(min_size=1))
+def test_every_spelling_is_found(value: str) -> None:
+    units = re.findall("....", value.encode("utf-16-be", "surrogatepass").hex())
+    escaped = ["".join(rf"\u{unit}" for unit in map(case, units)) for case in (str.lower, str.upper)]
+    for one in (value, spell(value), spell(value).replace("/", r"\/"), json.dumps(value)[1:-1], *escaped):
+        assert spelled(value).fullmatch(one)
 
 
 def test_what_is_no_string_of_json_is_only_escaped() -> None:
