@@ -59,6 +59,17 @@ def test_a_value_of_the_prompt_is_hidden_where_an_earlier_call_spells_it_as_json
     assert arguments in ({"key": marker}, [marker, 7])
 
 
+def test_so_it_is_where_the_library_of_a_tool_spells_it_in_its_own_way() -> None:
+    seen: list[Any] = []
+
+    def ask(messages: list[Any]) -> str:
+        seen.extend(messages)
+        return "Kept."
+
+    hiding(Stage.INPUT)(ask)([{"role": "user", "content": "It is BEGIN a/b END."}, call(r'{"key": "BEGIN a\/b END"}')])
+    assert json.loads(seen[1]["tool_calls"][0]["function"]["arguments"]) == {"key": marker_in(seen[0])}
+
+
 @pytest.mark.parametrize("prompt", [PROMPT, PLAIN, ASCII])
 def test_a_value_of_the_prompt_is_put_back_into_json_as_it_spells_it(prompt: str) -> None:
     ask = hiding(Stage.INPUT)

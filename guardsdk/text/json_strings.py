@@ -30,8 +30,21 @@ def spellings(value: str) -> list[str]:
     if "\\" in value:
         with suppress(ValueError):  # not cut out of JSON, or not between two of its characters
             said.append(json.loads(f'"{value}"'))
-    found = [form for one in said for form in (one, spell(one), json.dumps(one)[1:-1])]
+    found = [form for one in said for form in (one, *_written(one))]
     return [form for form in dict.fromkeys(found) if form != value]
+
+
+def _written(value: str) -> list[str]:
+    """Return ``value`` as libraries write it in JSON: those of Python and JavaScript, PHP, Go, Java (Gson) and .NET."""
+    plain, ascii_only = spell(value), json.dumps(value)[1:-1]
+    capitals = re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda unit: unit[0].upper(), ascii_only).replace(r"\"", r"\u0022")
+    return [
+        plain,
+        ascii_only,
+        *(form.replace("/", r"\/") for form in (plain, ascii_only)),
+        *(re.sub(signs, lambda sign: rf"\u{ord(sign[0]):04x}", plain) for signs in ("[<>&]", "[<>&=']")),
+        re.sub("[<>&'+`]", lambda sign: rf"\u{ord(sign[0]):04X}", capitals),
+    ]
 
 
 def spelled(value: str) -> re.Pattern[str]:

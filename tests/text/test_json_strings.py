@@ -28,10 +28,26 @@ def test_every_spelling_is_found(value: str) -> None:
         assert spelled(value).fullmatch(one)
 
 
+@pytest.mark.parametrize(
+    ("library", "written"),
+    [
+        ("json_encode of PHP", r"a\/b+c=<\u00fc> \"&'\n"),
+        ("the same, for people", r"a\/b+c=<ü> \"&'\n"),
+        ("encoding/json of Go", r"a/b+c=\u003cü\u003e \"\u0026'\n"),
+        ("Gson", r"a/b+c\u003d\u003cü\u003e \"\u0026\u0027\n"),
+        ("System.Text.Json of .NET", r"a/b\u002Bc=\u003C\u00FC\u003E \u0022\u0026\u0027\n"),
+    ],
+)
+def test_what_libraries_write_is_among_the_spellings(library: str, written: str) -> None:
+    value = "a/b+c=<ü> \"&'\n"
+    assert json.loads(f'"{written}"') == value, library
+    assert written in spellings(value)
+
+
 def test_what_is_no_string_of_json_is_only_escaped() -> None:
     assert spellings("plain") == []
     assert spellings("C:\\Users") == ["C:\\\\Users"]
-    assert spellings("é\n") == ["é\\n", "\\u00e9\\n"]
+    assert spellings("é\n") == ["é\\n", "\\u00e9\\n", "\\u00E9\\n"]
 
 
 @pytest.mark.parametrize(
