@@ -107,7 +107,7 @@ class Vault(Markers):
             if text[start:end] not in self._spelled and (form := spell(value)) != value:
                 forms[start] = form
         places = list(forms)
-        inside = set(places[: within(text, places)])
+        inside = set(within(text, places))
         return [(start, end, forms[start] if start in inside else value) for start, end, value in edits]
 
     def values(self, text: str) -> list[Edit]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from guardsdk.decorator import guarded
 from guardsdk.errors import Blocked
 from guardsdk.verdict import Action, Stage
 from tests.acting import ActingGuard, guard_of, principle
@@ -46,6 +47,17 @@ def test_redact_hides_the_prompts_values_from_the_callable_and_restores_them(mak
 def test_redact_hides_what_is_found_in_the_answer(make: Callable[..., Any]) -> None:
     assert run(make(guard_of("redact", OUT)), PROMPT) == "answer to the code [CODE_1] and [CODE_2] and [CODE_1]"
     assert calls == [PROMPT]
+
+
+def test_a_prompt_that_is_a_default_without_a_name_is_redacted_behind_other_defaults() -> None:
+    seen: list[tuple[str, ...]] = []
+
+    @guarded(guard=guard_of("redact", IN), prompt="prompt")
+    def ask(model: str = "m", prompt: str = "the code sk-12", tone: str = "kind", /, *, more: str = "no") -> str:
+        seen.append((model, tone, more))
+        return prompt
+
+    assert (ask(), ask("n"), seen) == ("the code sk-12", "the code sk-12", [("m", "kind", "no"), ("n", "kind", "no")])
 
 
 @every_kind

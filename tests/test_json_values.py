@@ -59,6 +59,17 @@ def test_a_value_of_the_prompt_is_hidden_where_an_earlier_call_spells_it_as_json
     assert arguments in ({"key": marker}, [marker, 7])
 
 
+def test_so_it_is_where_the_library_of_a_tool_spells_it_in_its_own_way() -> None:
+    seen: list[Any] = []
+
+    def ask(messages: list[Any]) -> str:
+        seen.extend(messages)
+        return "Kept."
+
+    hiding(Stage.INPUT)(ask)([{"role": "user", "content": "It is BEGIN a/b END."}, call(r'{"key": "BEGIN a\/b END"}')])
+    assert json.loads(seen[1]["tool_calls"][0]["function"]["arguments"]) == {"key": marker_in(seen[0])}
+
+
 @pytest.mark.parametrize("prompt", [PROMPT, PLAIN, ASCII])
 def test_a_value_of_the_prompt_is_put_back_into_json_as_it_spells_it(prompt: str) -> None:
     ask = hiding(Stage.INPUT)
@@ -66,6 +77,8 @@ def test_a_value_of_the_prompt_is_put_back_into_json_as_it_spells_it(prompt: str
     assert json.loads(made["tool_calls"][0]["function"]["arguments"]) == {"key": LINES}
     said = ask(lambda prompt: f'{{"a": "{marker_in(prompt)}", "b": ["{marker_in(prompt)}"]}}')(prompt)
     assert json.loads(said) == {"a": LINES, "b": [LINES]}
+    said = ask(lambda prompt: f'Kept:\n```json\n{{"a": "{marker_in(prompt)}"}}\n```\nThat is all.')(prompt)
+    assert json.loads(said.split("```")[1].removeprefix("json")) == {"a": LINES}
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, PLAIN, ASCII, "a\\b BEGIN \\n END"])
@@ -82,6 +95,16 @@ def test_a_value_is_put_back_into_the_json_of_a_stream(size: int) -> None:
         yield from (said[at : at + size] for at in range(0, len(said), size))
 
     assert json.loads("".join(ask(PROMPT)))["key"] == LINES
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_a_value_is_put_back_into_a_block_of_code_of_a_stream(size: int) -> None:
+    @hiding(Stage.INPUT)
+    def ask(prompt: str) -> Iterator[str]:
+        said = f"{'This is kept. ' * 40}\n```json\n{json.dumps({'key': marker_in(prompt)})}\n```\nThat is all."
+        yield from (said[at : at + size] for at in range(0, len(said), size))
+
+    assert json.loads("".join(ask(PROMPT)).split("```")[1].removeprefix("json"))["key"] == LINES
 
 
 def test_a_value_is_put_back_into_a_call_of_a_stream() -> None:

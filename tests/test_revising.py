@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from types import SimpleNamespace as Thing
 from typing import Any
@@ -90,6 +91,16 @@ CASES = {
     "dataclasses that cannot be changed": (
         [Frozen("user", "hello")],
         [Frozen("user", "hello"), Frozen("user", "Again.")],
+    ),
+    "a deque that is full": (
+        deque([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "hello"}], 2),
+        deque(
+            [
+                {"role": "system", "content": "Be kind."},
+                {"role": "user", "content": "hello"},
+                {"role": "user", "content": "Again."},
+            ]
+        ),
     ),
     "only a system message": (
         [{"role": "system", "content": "Be kind."}],

@@ -7,7 +7,7 @@ import functools
 import json
 import re
 import types
-from collections import ChainMap, OrderedDict, defaultdict
+from collections import ChainMap, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,6 +117,7 @@ def plain(value: Any) -> Any:
             Model.model_validate({"text": "[X]", "more": "[X] too"}),
         ),
         (Plain("bad"), Plain("[X]")),
+        (deque(["fine", "bad"], 2), deque(["fine", "[X]"], 2)),
         (types.SimpleNamespace(text="bad"), types.SimpleNamespace(text="[X]")),
         ([HumanMessage("bad", id="1")], [HumanMessage("[X]", id="1")]),
         (
@@ -132,6 +133,10 @@ def test_every_string_inside_is_looked_at_and_the_original_stays(value: Any, exp
     assert type(found) is type(value)
     assert plain(found) == plain(expected)
     assert plain(value) == plain(before)
+
+
+def test_a_deque_keeps_how_much_it_holds() -> None:
+    assert rewrite(deque(["fine", "bad"], 2), find).maxlen == 2
 
 
 @pytest.mark.parametrize(
@@ -236,6 +241,15 @@ def test_what_an_object_keeps_beside_its_fields_is_changed_and_what_it_made_of_t
 def test_a_dictionary_with_attributes_keeps_no_old_words_in_them() -> None:
     found = rewrite(Attributes(text="bad"), find)
     assert (found["text"], found.text, found.get("none")) == ("[X]", "[X]", None)
+
+
+def test_a_key_is_changed_where_it_cannot_be_the_name_of_a_field() -> None:
+    found = rewrite({"bad": "fine", "so bad": 1, ("bad", 2): "bad", 3: None}, find)
+    assert found == {"bad": "fine", "so [X]": 1, ("[X]", 2): "[X]", 3: None}
+    ordered = OrderedDict({"so bad": "bad", "fine": 1})
+    assert rewrite(ordered, find) == OrderedDict({"so [X]": "[X]", "fine": 1})
+    assert rewrite({"so bad": 1, "so [X]": 2}, find) == {"so [X] (2)": 1, "so [X]": 2}
+    assert ordered == OrderedDict({"so bad": "bad", "fine": 1})
 
 
 def test_what_cannot_be_made_of_its_type_is_made_of_the_builtin_one() -> None:

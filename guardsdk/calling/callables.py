@@ -201,6 +201,10 @@ class Arguments:
                 bound.arguments[name] = value
             else:
                 bound.arguments[str(self._keywords)] = {**bound.arguments[str(self._keywords)], name: value}
+        for name, parameter in self.signature.parameters.items():
+            # One that was left out would leave those behind it without a place.
+            if parameter.kind is Parameter.POSITIONAL_ONLY:
+                bound.arguments.setdefault(name, defaults.arguments[name])
         return bound.args, bound.kwargs
 
     def _value(self, arguments: Mapping[str, Any], name: str) -> object:

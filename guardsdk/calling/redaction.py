@@ -49,7 +49,7 @@ def edits_of(policy: Policy, verdict: Verdict, text: str, markers: Markers) -> l
     spelled: set[int] = set()
     if isinstance(markers, Vault):  # what is not put back needs no more than a number
         escaped = [start for start, end, _, _ in merged if "\\" in text[start:end]]
-        spelled.update(escaped[: within(text, escaped)])
+        spelled.update(within(text, escaped))
     return [
         (start, end, _written(style, label, text[start:end], markers, spelled=start in spelled))
         for start, end, label, style in merged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass, replace
@@ -23,7 +24,7 @@ def with_turn(prompt: object, message: str) -> object:
     """
     if isinstance(prompt, str):
         return f"{prompt}\n\n{message}"
-    if isinstance(prompt, list | tuple):
+    if isinstance(prompt, list | tuple | deque):  # one that has no room for more forgets no turn here
         turn = _turn(prompt, message)
         return None if turn is None else type(prompt)((*prompt, turn))
     messages = getattr(prompt, "messages", None)

@@ -46,8 +46,8 @@ _VARIED: Final = 30
 
 
 def is_data(value: object) -> bool:
-    """Whether ``value`` is made to hold data, or is a value such as data holds."""
-    return isinstance(value, (Mapping, AbstractSet, *_SCALARS)) or is_record(value) or _is_address(value)
+    """Whether ``value`` is made to hold data, or is a value such as data holds; an error may stand in its place."""
+    return isinstance(value, (Mapping, AbstractSet, BaseException, *_SCALARS)) or is_record(value) or _is_address(value)
 
 
 def is_completion(value: object) -> bool:

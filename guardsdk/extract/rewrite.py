@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
+from itertools import count
 from types import ModuleType
 from typing import Any
 
 from guardsdk.extract.parsed import parsed_again
 from guardsdk.extract.shapes import fields_of
+from guardsdk.extract.words import names_field
 from guardsdk.text.redact import Edit, redact
 
 Find = Callable[[str], list[Edit]]
@@ -31,9 +34,10 @@ _METADATA = ("response_metadata", "generation_info")
 def rewrite(value: object, find: Find) -> Any:  # noqa: ANN401  of the type of the value
     """Return ``value`` with the changes ``find`` asks for in every string inside, or ``value`` where there are none.
 
-    Looks into mappings, lists, tuples, sets and the attributes of objects, in time linear in their number. Only what
-    changes is copied, and without the token probabilities beside it, which say the old words again; what was parsed
-    from it is parsed anew. What cannot be copied or set stays as it is: whoever needs to be sure looks at it again.
+    Looks into mappings, lists, tuples, sets and the attributes of objects, in time linear in their number, and at keys,
+    but for those that may be names of fields: a message without its ``role`` is none. Only what changes is copied, and
+    without the token probabilities beside it, which say the old words again; what was parsed from it is parsed anew.
+    What cannot be copied or set stays as it is: whoever needs to be sure looks at it again.
     """
     return _Rewriting(find).of(value, _DEEPEST)
 
@@ -62,14 +66,14 @@ class _Rewriting:
         return found
 
     def _inside(self, value: object, depth: int) -> object:
-        if isinstance(value, list | tuple | set | frozenset):
+        if isinstance(value, list | tuple | set | frozenset | deque):
             items: list[Any] = [self.of(item, depth) for item in value]
             if all(new is old for new, old in zip(items, value, strict=True)):
                 return value
             return _collected(value, items)
         if isinstance(value, Mapping):
-            changed = self._changed(value, depth)
-            return self._mapping(value, changed, depth) if changed else value
+            changed, keys = self._changed(value, depth), self._keys(value, depth)
+            return self._mapping(value, changed, keys, depth) if changed or keys else value
         return self._object(value, depth)
 
     def _changed(self, fields: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
@@ -79,22 +83,44 @@ class _Rewriting:
         changed = {name: silent for name, old, new in found if (silent := _silent(name, new)) is not old}
         return changed | parsed_again(fields, changed)
 
-    def _mapping(self, value: Mapping[Any, Any], changed: Mapping[Any, Any], depth: int) -> object:
+    def _keys(self, value: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
+        """Return what becomes of the keys that change; two that would read alike stay two."""
+        changed: dict[Any, Any] = {}
+        taken = set(value)
+        for name in value:
+            if isinstance(name, str) and name.isidentifier() and names_field(name):
+                continue
+            if (written := self.of(name, depth)) is name:
+                continue
+            key = written
+            for number in count(2):
+                if key not in taken:
+                    break
+                key = f"{written} ({number})"
+            taken.add(key)
+            changed[name] = key
+        return changed
+
+    def _mapping(
+        self, value: Mapping[Any, Any], changed: Mapping[Any, Any], keys: Mapping[Any, Any], depth: int
+    ) -> object:
         """Return a mapping with what ``changed``: a dictionary of its type, as far as that can be copied and set."""
-        wanted = {**value, **changed}
+        wanted = {keys.get(name, name): one for name, one in {**value, **changed}.items()}
         if isinstance(value, dict) and type(value) is not dict:
             with suppress(Exception):  # a type of somebody else's may refuse in any way
                 copied: dict[Any, Any] = copy.copy(value)
                 attributes = self._changed(getattr(value, "__dict__", {}), depth)  # which may hold the same words
                 for name, new in attributes.items():
                     object.__setattr__(copied, name, new)
-                copied.update(changed)
+                if keys:
+                    copied.clear()  # they keep their order
+                copied.update(wanted)
                 if type(copied) is type(value) and copied is not value and dict(copied) == wanted:
                     return copied
         return wanted
 
     def _object(self, value: object, depth: int) -> object:
-        fields = fields_of(value)
+        fields = fields_of(value) | ({"args": value.args} if isinstance(value, BaseException) else {})
         changed = self._changed(fields, depth)
         private = self._changed(getattr(value, _PRIVATE, None) or {}, depth)
         if not (changed or private):
@@ -125,8 +151,10 @@ def _derived(value: object) -> list[str]:
 def _collected(like: Any, items: list[Any]) -> object:  # noqa: ANN401  a list, tuple or set of somebody else's
     """Return ``items`` as a collection of the type of ``like``, or of the builtin one where that takes others."""
     with suppress(Exception):  # a type of somebody else's may refuse in any way
+        if isinstance(like, deque):
+            return type(like)(items, like.maxlen)
         return type(like)(*items) if hasattr(like, "_fields") else type(like)(items)
-    builtin: type = next(kind for kind in (list, tuple, set, frozenset) if isinstance(like, kind))
+    builtin: type = next(kind for kind in (list, tuple, set, frozenset, deque) if isinstance(like, kind))
     return builtin(items)
 
 

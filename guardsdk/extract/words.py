@@ -9,10 +9,14 @@ from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, Final
 
+from pydantic_core import ValidationError
+
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.shapes import MEDIA_FIELDS, field, fields_of, role_of
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
+_NUMBER: Final = 9
+"""Digits from which a key is somebody's number, of an account or a card, and no name of a field; a date has eight."""
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _SENTENCE: Final = 4
 """Words from which the name of a field is one that says something, such as ``ignore_all_earlier_orders``."""
@@ -97,10 +101,10 @@ def leaves(value: object, aside: Callable[[object], bool] | None = None) -> list
     ``InputTypeError`` for an iterator. ``aside`` is asked about whatever is no string or number, may raise, and returns
     whether that is read elsewhere.
 
-    A key is read where it is longer than names of fields are, holds anything but plain letters, digits and ``_.$-``, or
-    is made of four words or more. Keys below which there is no word at all are read together, as a last line, where
-    they have three words or more: then they are what the data says. What the fields of a model or dataclass are called,
-    the host said.
+    A key is read where it is longer than names of fields are, holds anything but plain letters, digits and ``_.$-``,
+    has nine digits or more, or is made of four words or more. Keys below which there is no word at all are read
+    together, as a last line, where they have three words or more: then they are what the data says. What the fields of
+    a model or dataclass are called, the host said.
     """
     found: list[str] = []
     entries: list[_Entry] = []
@@ -153,6 +157,8 @@ def _told(item: object) -> tuple[object, bool]:
         kind = f"{type(item).__module__}.{type(item).__qualname__}"
         msg = f"{kind} can be read only once, by the one it is for; give the list of what it yields"
         raise InputTypeError(msg)
+    if isinstance(item, BaseException):
+        return _of_error(item), str(item) not in item.args
     for name in ("tolist", "to_dict"):
         if callable(getattr(type(item), name, None)):
             return getattr(item, name)(), False
@@ -162,6 +168,17 @@ def _told(item: object) -> tuple[object, bool]:
     extra = getattr(item, "__pydantic_extra__", None) or {}
     declared = [value for name, value in fields_of(item).items() if name not in extra]  # by names of the host's
     return [*declared, extra], written is not object.__str__ and not written.__module__.startswith("pydantic")
+
+
+def _of_error(item: BaseException) -> list[object]:
+    """Return the words and data in an error, beside what its ``str`` says, and the errors behind it.
+
+    Other objects it carries, such as the request and the response of a client, are shown to nobody.
+    """
+    carried = (*item.args, *getattr(item, "__dict__", {}).values())
+    wrong = item.errors(include_url=False) if isinstance(item, ValidationError) else None  # ``str`` cuts its inputs
+    own = [one for one in carried if isinstance(one, str | Mapping | list | tuple)]
+    return [*own, wrong, item.__cause__, item.__context__]
 
 
 def is_record(item: object) -> bool:
@@ -181,7 +198,7 @@ def _inside(data: Any) -> Iterator[tuple[object, str | None]]:  # noqa: ANN401  
         yield from ((item, None) for item in data)
         return
     for key, item in data if isinstance(data, _Pairs) else data.items():
-        plain = isinstance(key, str) and _FIELD_NAME.fullmatch(key) is not None
+        plain = isinstance(key, str) and names_field(key)
         if not plain and key is not None and not isinstance(key, int | float):
             yield key, None  # a text, or a tuple or the like that holds some
         elif plain and len(words := _WORD.findall(key)) >= _SENTENCE:
@@ -190,6 +207,11 @@ def _inside(data: Any) -> Iterator[tuple[object, str | None]]:  # noqa: ANN401  
             yield item, key if plain else None
             continue
         yield item, None
+
+
+def names_field(key: str) -> bool:
+    """Whether ``key`` looks like the name of a field: short, plain, and not a long number."""
+    return _FIELD_NAME.fullmatch(key) is not None and sum(map(str.isdigit, key)) < _NUMBER
 
 
 def is_code(text: str) -> bool:

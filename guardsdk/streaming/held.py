@@ -6,7 +6,6 @@ No input or output and no model: whoever drives it gives it chunks and verdicts,
 from __future__ import annotations
 
 import inspect
-import re
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from guardsdk.streaming.combined import Seen, combined
 from guardsdk.streaming.texts import Part, Texts
 from guardsdk.streaming.together import TogetherChannel
 from guardsdk.streaming.writing import Writing
+from guardsdk.text.json_strings import spelled
 from guardsdk.text.redact import apart, redact
 from guardsdk.vault import Markers
 from guardsdk.verdict import Action
@@ -271,10 +271,10 @@ class Held:
             cuts = edits_of(self._rules.policy, verdict, window.text, self._rules.markers)
             self._writing.cut(window.text, cuts)
             for start, end, instead in cuts:
-                places = [at.start() for at in re.finditer(re.escape(window.text[start:end]), written)]
+                places = [at.span() for at in spelled(window.text[start:end]).finditer(written)]
                 if not places:
                     return None
-                edits += [(at, at + end - start, instead) for at in places]
+                edits += [(*place, instead) for place in places]
         edits += self._writing.cuts(written)
         released = window.channel.released  # where a call goes on after all
         if any(start < released < end for start, end, _ in edits):

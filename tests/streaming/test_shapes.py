@@ -14,6 +14,8 @@ from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 
 from guardsdk import Action, Blocked
 from guardsdk.errors import InputError, InputTypeError
+from guardsdk.verdict import Stage
+from tests.acting import guard_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator
@@ -184,9 +186,17 @@ def test_a_value_in_a_tool_call_is_cut_out_of_its_pieces(patterns: PatternGuard)
     assert json.loads(written) == {"key": "[VALUE_1]", "n": 1}
 
 
-def test_a_value_that_a_tool_call_writes_in_another_way_is_held_back_whole(patterns: PatternGuard) -> None:
+@pytest.mark.parametrize("piece", [1, 5, 100])
+def test_it_is_cut_out_of_all_places_however_each_spells_it(patterns: PatternGuard, piece: int) -> None:
+    said = r'{"key": "\u0073k-abcdef123456", "one more": "sk\u002Dabcdef12345\u0036", "plain": "it: sk-abcdef123456"}'
+    out = list(patterns.stream([call(said[at : at + piece]) for at in range(0, len(said), piece)]))
+    written = "".join(chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] for chunk in out)
+    assert json.loads(written) == {"key": "[VALUE_1]", "one more": "[VALUE_1]", "plain": "it: [VALUE_1]"}
+
+
+def test_a_value_that_lies_in_two_strings_of_a_tool_call_is_held_back_whole() -> None:
     with pytest.raises(Blocked):
-        list(patterns.stream([call('{"key": "\\u0073k-abcdef123456"}')]))
+        list(guard_of("redact", Stage.OUTPUT, label="lines").stream([call('{"one": "BEGIN", "two": "END"}')]))
 
 
 def test_half_a_tool_call_is_none(patterns: PatternGuard) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.text.json_strings import spell, spellings, within
+from guardsdk.text.json_strings import spell, spelled, spellings, within
 
 
 @given(value=st.text(min_size=1))
@@ -19,10 +20,34 @@ def test_a_spelling_is_read_as_the_value(value: str) -> None:
         assert form == value or form in spellings(value)
 
 
+@given(value=st.text(min_size=1))
+def test_every_spelling_is_found(value: str) -> None:
+    units = re.findall("....", value.encode("utf-16-be", "surrogatepass").hex())
+    escaped = ["".join(rf"\u{unit}" for unit in map(case, units)) for case in (str.lower, str.upper)]
+    for one in (value, spell(value), spell(value).replace("/", r"\/"), json.dumps(value)[1:-1], *escaped):
+        assert spelled(value).fullmatch(one)
+
+
+@pytest.mark.parametrize(
+    ("library", "written"),
+    [
+        ("json_encode of PHP", r"a\/b+c=<\u00fc> \"&'\n"),
+        ("the same, for people", r"a\/b+c=<ü> \"&'\n"),
+        ("encoding/json of Go", r"a/b+c=\u003cü\u003e \"\u0026'\n"),
+        ("Gson", r"a/b+c\u003d\u003cü\u003e \"\u0026\u0027\n"),
+        ("System.Text.Json of .NET", r"a/b\u002Bc=\u003C\u00FC\u003E \u0022\u0026\u0027\n"),
+    ],
+)
+def test_what_libraries_write_is_among_the_spellings(library: str, written: str) -> None:
+    value = "a/b+c=<ü> \"&'\n"
+    assert json.loads(f'"{written}"') == value, library
+    assert written in spellings(value)
+
+
 def test_what_is_no_string_of_json_is_only_escaped() -> None:
     assert spellings("plain") == []
     assert spellings("C:\\Users") == ["C:\\\\Users"]
-    assert spellings("é\n") == ["é\\n", "\\u00e9\\n"]
+    assert spellings("é\n") == ["é\\n", "\\u00e9\\n", "\\u00E9\\n"]
 
 
 @pytest.mark.parametrize(
@@ -44,4 +69,20 @@ def test_what_is_no_string_of_json_is_only_escaped() -> None:
     ],
 )
 def test_only_places_in_strings_of_json_count(text: str, found: int) -> None:
-    assert within(text, [at for at, sign in enumerate(text) if sign == "@"]) == found
+    places = [at for at, sign in enumerate(text) if sign == "@"]
+    assert within(text, places) == places[:found]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('```json\n{"a": "@"}\n```', [0]),
+        ('Here, @:\n\n  ~~~\n[\n"@", {"@": 1}]\n  ~~~\nAs "@" says.\n```\n{"b": "@', [1, 2, 4]),
+        ('```python\nsay("@")\n```\n', []),
+        ('say ```{"a": "@"}```', []),
+        ('{"a": "@",\n```\n', [0]),
+    ],
+)
+def test_so_do_those_in_a_block_of_code(text: str, found: list[int]) -> None:
+    places = [at for at, sign in enumerate(text) if sign == "@"]
+    assert within(text, places) == [places[number] for number in found]
