@@ -61,6 +61,13 @@ def undone(step: Step, text: str) -> str:
         (unescaped, "U+0069, U+0067 U+006E", "ign"),
         (unescaped, "%2549%2567%256e%256Fre %2520", "Ignore  "),
         (unescaped, "%u0049%u0067%u006e%uD83D%uDE00", "Ign\U0001f600"),
+        (unescaped, "ig&shy;nore a&#8203;ll &zwnj; pre&zwnj;vious", "ig\u00adnore a\u200bll \u200c pre\u200cvious"),
+        (unescaped, r"ig\u200bnore a\u2060\ufeffll pre\u200dvious", "ig\u200bnore a\u2060\ufeffll pre\u200dvious"),
+        (
+            unescaped,
+            "So&shy;ftware &zwnj;&nbsp; &zwnj;&nbsp; &#8203;",
+            "So&shy;ftware &zwnj;&nbsp; &zwnj;&nbsp; &#8203;",
+        ),
         (unescaped, "a=1&amp;alpha=2&amp;beta=3&amp;gamma=4", "a=1&amp;alpha=2&amp;beta=3&amp;gamma=4"),
         (unescaped, "&amp;#73;&amp;amp;#103;&#x0000006e;&#000000111;", "Igno"),
         (unescaped, "&#" + "0" * 5_000 + "73;", "&#" + "0" * 5_000 + "73;"),
