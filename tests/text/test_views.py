@@ -162,8 +162,9 @@ def test_the_licence_of_the_look_alikes_lies_beside_them() -> None:
 @given(st.from_regex(views.ORDINARY, fullmatch=True))
 def test_what_is_taken_for_ordinary_holds_nothing_that_a_skipped_step_would_undo(text: str) -> None:
     *skipped, last = STEPS
-    assert [step(text) for step in skipped] == [[] for _ in skipped]
-    assert bool(views_of(text)) <= bool(last(text))
+    edits = [edit for step in skipped for edit in step(text)]
+    assert {edit.kind for edit in edits} <= {"torn"}
+    assert bool(views_of(text)) <= bool(edits or last(text))
 
 
 def test_what_people_write_is_taken_for_ordinary_and_what_is_rare_is_not() -> None:
