@@ -56,6 +56,18 @@ def test_a_screen_of_ones_own_decides_by_its_own_label(model_directory: Path) ->
     assert guard.info().labels["shouting"] == (Stage.INPUT,)
 
 
+@pytest.mark.parametrize("colour", ["\x1b[33m", "\x1b[38;5;214m", r"\u001b[33m", r"\033[1;33m"])
+def test_a_value_in_colour_is_found_without_the_colour(model_directory: Path, colour: str) -> None:
+    guard = Guard(policy("secret", "personal_data"), models=model_directory, providers="cpu", observers=())
+    password, mail = "Maple#Quay77", "dana.meyer@harbourmail.net"
+    verdict = guard.check(f"password: {colour}{password} of {colour}{mail}")
+    start = len(f"password: {colour}")
+    assert sorted(one.span for one in verdict.findings) == [
+        (start, start + len(password)),
+        (start + len(f"{password} of {colour}"), start + len(f"{password} of {colour}{mail}")),
+    ]
+
+
 def test_a_screen_the_policy_does_not_use_is_never_asked(model_directory: Path) -> None:
     screen = Shouting()
     guard = Guard(policy("toxicity"), models=model_directory, providers="cpu", observers=(), screens=[screen])

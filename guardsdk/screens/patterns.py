@@ -39,7 +39,8 @@ _PLAIN: Final = (
 _LONGEST_RETRY: Final = 64
 """A match that fails its validator and is longer than this is passed over whole: looking inside would cost too much."""
 _DRAWN: Final = re.compile(
-    r"x{4}|X{4}|\*{3}|\.{3}|<|\$\{|\{\{|%\(|1234567890|0123456789|(?i:abcdefgh|\b(?:my|your|the)[-_])"
+    r"x{4}|X{4}|\*{3}|\.{3}|<[A-Za-z][A-Za-z _-]{0,40}>|\$\{|\{\{|%\("
+    r"|1234567890|0123456789|(?i:abcdefgh|\b(?:my|your|the)[-_])"
 )
 _STAND_INS: Final = (
     "changeme", "dummy", "example", "insert", "placeholder", "redacted", "replace", "sample", "yourapi", "your_",

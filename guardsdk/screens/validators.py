@@ -31,6 +31,8 @@ _FEWEST_KEY_BITS: Final = 4.2
 """Per character of such a row, and of other long keys."""
 _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
+_FEWEST_TURNS: Final = 3
+"""Between letters and digits in a password of small letters: a word with a number behind it has one."""
 _FILE: Final = late(r"/[\w.-]{1,255}\.(?:[a-z]{3,4}|parquet|ts|js|py|gz)$")
 _SIGNS: Final = frozenset("!@#$%^*()+|~[]{}<>;")
 _FEWEST_SIGNS: Final = 4
@@ -43,6 +45,7 @@ _RANGES: Final = late("a-z|A-Z|0-9|://")
 """In a regular expression or an address."""
 _ROW: Final = late("[A-Za-z0-9]{16}")
 _PLACE: Final = late(r"(?:~|\.{1,2})?/[\w.-]+/|[a-z][a-z0-9+.-]{1,20}://|(?:arn|env|file|ssm|vault):|%\w+%$")
+_NO_PASSWORDS: Final = frozenset({"password", "passwd", "pass", "pwd", "secret", "token", "user", "guest", "postgres"})
 _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""
 _PHONE_DIGITS: Final = range(8, 16)
@@ -90,14 +93,15 @@ def scrambled(value: str) -> bool:
 def password_like(value: str) -> bool:
     """Whether ``value`` looks chosen as a password: letters of both cases with a digit, or a digit and a rare sign.
 
-    A path, an address or a reference to where a password is kept is none.
+    Or small letters with several digits between them. A path, an address or a reference to where one is kept is none.
     """
     if _PLACE().match(value) is not None:
         return False
     letters = any(map(str.isupper, value)) + any(map(str.islower, value))
     digit = any(map(str.isdecimal, value))
     rare = any(char in "!@#$%^&*?~+=" for char in value)
-    return digit and (letters > 1 or (letters > 0 and rare)) and len(set(value)) >= _FEWEST_CHARACTERS
+    mixed = letters > 1 or (letters > 0 and rare) or len(_CHANGES.findall(value)) >= _FEWEST_TURNS
+    return digit and mixed and len(set(value)) >= _FEWEST_CHARACTERS
 
 
 def decoded(part: str) -> bytes | None:
@@ -143,8 +147,8 @@ def discord(value: str) -> bool:
 
 
 def url_password(value: str) -> bool:
-    """Whether what stands in a URL's password place is one: neither the word itself nor a variable."""
-    return value.lower() not in {"password", "passwd", "pass", "pwd", "secret", "token", "user"}
+    """Whether what stands in a URL's password place is one: neither the word itself nor what servers come with."""
+    return value.lower() not in _NO_PASSWORDS
 
 
 def mail(value: str) -> bool:

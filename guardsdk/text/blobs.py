@@ -30,14 +30,15 @@ _RUN = re.compile(
 _NUMBERS = re.compile(
     r"(?P<bits>[01]{8}(?:[\s,_-]{0,2}(?:0b)?[01]{8}){2,})"
     r"|(?P<ascii>[01]{7}(?:[\s,_-]{1,2}(?:0b)?[01]{7}){3,})"
-    r"|(?P<hex>[0-9A-Fa-f]{2}[hH]?(?:[\s:,;.|+-]{1,2}(?:0x)?[0-9A-Fa-f]{2}[hH]?){5,})"
+    r"|(?P<hex>[0-9A-Fa-f]{2}[hH]?(?:(?:[\s:,;.|+-]{1,2}|['\"],\s{0,8}['\"])(?:0[xX])?[0-9A-Fa-f]{2}[hH]?){5,})"
     r"|(?P<dump>(?:[0-9A-Fa-f]{4}){1,4}(?:[\s:,;.|-]{1,2}(?:0x)?(?:[0-9A-Fa-f]{2}){1,8}){2,})"
-    r"|(?P<decimal>[0-9]{2,3}(?:[\s,;]{1,2}[0-9]{2,3}){7,})"
+    r"|(?P<decimal>[0-9]{2,3}(?:(?:[\s,;]{1,2}|['\"]?,\s{0,8}['\"]?)[0-9]{2,3}){7,})"
 )
 _MORSE_CODE = re.compile(r"(?P<morse>(?<![^\s/|])[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,6}){7,})")
 _HEX_DIGITS: Final = "0123456789abcdefABCDEF"
 _ASCII_FIRST: Final = frozenset(string.ascii_uppercase + "abcdef")
 """What stands first in four characters of base64 whose first byte is ASCII: most words show that they are none."""
+_SMALL_BASE32 = re.compile("[a-z2-7]+")
 _OCTAL = re.compile("(?:[01][0-7]{2})+")
 _DIGITS = str.maketrans("", "", "0123456789")
 _LEAST_DIGITS = 6
@@ -82,7 +83,7 @@ def _grouped(text: str) -> Iterator[Undone]:
         found = _GROUPED[kind](match.group())
         if found is not None:
             start = match.start()
-            prefixed = text[max(0, start - 2) : start] in {"0x", "0b"}
+            prefixed = text[max(0, start - 2) : start] in {"0x", "0X", "0b"}
             yield Undone(start - 2 if prefixed else start, match.end(), found, _NAMES.get(kind, kind))
 
 
@@ -133,10 +134,10 @@ def _hex(core: str) -> str | None:
 
 
 def _base32(core: str) -> str | None:
-    if not core.isupper():
+    if not (core.isupper() or (len(core) >= _LONG and _SMALL_BASE32.fullmatch(core))):
         return None
     try:
-        return readable(base64.b32decode(core + "=" * (-len(core) % 8)))
+        return readable(base64.b32decode(core + "=" * (-len(core) % 8), casefold=True))
     except ValueError:
         return None
 
@@ -193,7 +194,7 @@ _NAMES: Final = {"ascii": "bits", "dump": "hex"}
 _GROUPED: dict[str, Callable[[str], str | None]] = {
     "bits": _bits,
     "ascii": _ascii,
-    "hex": lambda run: _hex(re.sub("0x|[^0-9A-Fa-f]", "", run)),
+    "hex": lambda run: _hex(re.sub("0[xX]|[^0-9A-Fa-f]", "", run)),
     "dump": _dump,
     "decimal": _decimal,
     "morse": _morse,

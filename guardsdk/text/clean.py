@@ -9,6 +9,10 @@ from guardsdk.text.late import late
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 _LEFT_OUT = late("[\x0b\x0c\x1c-\x1f\x85]")
 """White space that tokenizers take for control characters."""
+_COLOUR = late(
+    r"(?:(?:\x1b|\\{1,8}(?:x1[bB]|033|e|u001[bB]))\[|\x9b)(?=[0-9;?mHJK])\??(?:[0-9]{0,4}[;:]){0,12}[0-9]{0,4}[A-Za-z]|\x1b[()][0-9A-Z]"
+)
+"""An order to a terminal, such as a colour, also as strings of code and JSON write it (ECMA-48, a control sequence)."""
 
 
 def exact(text: str) -> str:
@@ -23,10 +27,17 @@ def clean(text: str) -> str:
     """Return ``text`` with NUL and every lone surrogate replaced by U+FFFD, as long as before in characters.
 
     A surrogate cannot be encoded as UTF-8, and NUL ends a string in some runtimes. White space that tokenizers leave
-    out, such as the form feed between two pages, becomes a space: the words beside it would be read as one. Each is
+    out, such as the form feed between two pages, becomes a space: the words beside it would be read as one. So does
+    what tells a terminal the colour of a word: its last letter would be taken for the first of the word. Each is
     replaced one for one, so a position in the result is the same position in ``text``. A usable text comes back as the
     same object.
     """
-    if text.isprintable():  # so is none of these
+    if "\\" in text or "\x1b" in text or "\x9b" in text:
+        text = _COLOUR().sub(_blank, text)
+    if text.isprintable():  # so is none of the others
         return text
     return _UNUSABLE.sub("\ufffd", _LEFT_OUT().sub(" ", text))
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from guardsdk.text.english import FORMS
+from guardsdk.text.hidden import INVISIBLE
 from guardsdk.text.late import late
 from guardsdk.text.undo import Undone, undo
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from guardsdk.text.undo import Layer
 
 _FEW = 3
-"""Letters, or joints between words, that must come out of the escapes of one kind: ordinary text escapes a sign here
-and there, and what matters in it can be read as it stands."""
+"""Letters, or joints of words and of their parts, that must come out of the escapes of one kind: ordinary text escapes
+a sign here and there, and what matters in it can be read as it stands."""
 _LAST = 0x10FFFF
 _URL = re.compile("(?:%(?:25)*[0-9A-Fa-f]{2})+|(?:%u[0-9A-Fa-f]{4})+")
 _ESCAPED_MARK = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
@@ -33,6 +34,8 @@ _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..|[4-7].)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
 )
+_JOINT = late(f" ?|[{INVISIBLE}]+")
+"""What shows nothing, or a space, between two letters."""
 _BREAK = late(r"(?<=[^\W_])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
 """An end of a line or a tab between two words as strings write it, and the word behind it."""
 _NEAR = 24
@@ -76,7 +79,7 @@ def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[s
         if (decoded := decode(match.group())) != match.group()
     ]
     letters = sum(character.isalnum() for edit in edits for character in edit.text)
-    joints = sum(edit.text in {" ", ""} and _between_words(text, edit) for edit in edits)
+    joints = sum(_JOINT().fullmatch(edit.text) is not None and _between_words(text, edit) for edit in edits)
     return edits if letters + joints >= _FEW else []
 
 

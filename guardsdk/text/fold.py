@@ -25,8 +25,12 @@ _MANY = 6
 """From how many styled letters it is none: full-width abbreviations and circled sizes are ordinary."""
 _MARKS = frozenset({"Mn", "Me"})
 _SOFT_HYPHEN = "\u00ad"
-_LEFT_ALONE = (range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A), range(0x1F1E6, 0x1F200))
-"""Letters that NFKC leaves alone: in filled circles and squares, and those that flags are made of."""
+_LEFT_ALONE = (
+    *(range(0x249C, 0x24B6), range(0x1F110, 0x1F12A)),
+    *(range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A), range(0x1F1E6, 0x1F200)),
+)
+"""Letters that NFKC makes three characters of, in parentheses, or leaves alone: in filled circles and squares, and
+those that flags are made of."""
 _COUNTRIES: Final = (
     "ACDEFGILMOQRSTUWXZ BABDEFGHIJLMNOQRSTVWYZ CACDFGHIKLMNOPQRUVWXYZ DEGJKMOZ EACEGHRSTU FIJKMOR "
     "GABDEFGHILMNPQRSTUWY HKMNRTU ICDELMNOQRST JEMOP KEGHIMNPRWYZ LABCIKRSTUVY MACDEFGHKLMNOPQRSTUVWXYZ "

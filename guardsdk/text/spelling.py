@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.english import FORMS, known_share, plausible, reads_as_english, segment, words_of
@@ -20,14 +21,23 @@ _GAP = re.compile(r"[\W_]{1,11}")
 _STRAY = "[^\x00-\u024f\u0300-\u036f\u1e00-\u1eff\u2000-\u206f\u3000-\u303f]"
 """No Latin letter, accent, quote or dash."""
 _INSIDE = (
-    r"(?:\*{1,3}|~~|[\\-]|(?:</?[A-Za-z][A-Za-z0-9]{0,9}(?:\s[^<>]{0,100})?>|<!--[^<>]{0,100}-->){1,4}"
+    r"(?:(?:[^\w\s<>'\u2019\x00-\x1f]|_){1,3}"
+    r"|(?:</?[A-Za-z][A-Za-z0-9]{0,9}(?:\s[^<>]{0,100})?>|<!--[^<>]{0,100}-->){1,4}"
     f"|{_STRAY}{{1,3}})"
 )
-"""What has no place in a word: markup, hyphens, signs and letters of other scripts."""
+"""What has no place in a word: markup, signs and letters of other scripts. An apostrophe makes a word of another."""
 _SEAM = re.compile(f"(?<=[A-Za-z]){_INSIDE}(?=[A-Za-z])")
-_PARTED = re.compile(rf"(?<![A-Za-z])[A-Za-z]+(?:{_INSIDE}[A-Za-z]+)+(?P<closed>\*{{1,3}}|~~|</[A-Za-z]{{1,10}}>)?")
+_PARTED = re.compile(
+    rf"(?<![A-Za-z])[A-Za-z]+(?:{_INSIDE}[A-Za-z]+)+(?P<closed>\*{{1,3}}|~~|</[A-Za-z]{{1,10}}>|[\])}}])?"
+)
 _FEW_PARTED = 3
 """Words in parts that no ordinary text holds by accident: some have a hyphen in one spelling and none in another."""
+_TORN = re.compile(r"(?<![^\W_])([A-Za-z]+)(-\n\s{0,12}|\s{1,12})(?=([A-Za-z]+)(?![^\W_]))")
+"""A word, what parts it from the next, and that one."""
+_WORDS_BETWEEN = 4
+"""Words for each that is torn, at most: in prose and code, two that happen to give a third stand far apart."""
+_MARKUP = re.compile(r"[<*~\\-]|[^\x00-\x7f]")
+"""What may cut a single letter off a word; a full stop or bracket does so in code."""
 _LEFT_OUT = "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ue000-\uf8ff\ufffd\U000f0000-\U0010fffd]"
 """What tokenizers leave out: the words on both sides are read as one."""
 _CONTROL = late(_LEFT_OUT)
@@ -71,8 +81,9 @@ def unspaced(text: str) -> list[Undone]:
     together = [edit for match in _TOGETHER.finditer(text) for edit in _part(match.group(), match.start())]
     parted = list(_parted(text)) if len(_SEAM.findall(text)) >= _FEW_PARTED else []
     glued = list(_glued(text)) if not text.isascii() or _CONTROL().search(text) else []
-    if parted or together or glued:
-        first = {edit.start: edit for edit in (*glued, *parted)}.values()
+    torn = rejoined(text)
+    if parted or together or glued or torn:
+        first = {edit.start: edit for edit in (*torn, *glued, *parted)}.values()
         taken = {at for edit in edits for at in range(edit.start, edit.end)}
         edits = sorted([*edits, *together, *(edit for edit in first if edit.start not in taken)])
     return edits
@@ -109,12 +120,31 @@ def _parted(text: str) -> Iterator[Undone]:
     for match in _PARTED.finditer(text):
         end = match.start("closed") if match["closed"] else match.end()
         parts = _SEAM.split(text[match.start() : end].lower())
-        if len(word := "".join(parts)) >= _SURE and word in FORMS and not all(part in FORMS for part in parts):
+        word = "".join(parts)
+        cut = min(map(len, parts)) > 1 or _MARKUP.search(text, match.start(), end)
+        if cut and len(word) >= _SURE and word in FORMS and not all(part in FORMS for part in parts):
             seams = [seam.span() for seam in _SEAM.finditer(text, match.start(), end)]
             found.append([*seams, match.span("closed")] if match["closed"] else seams)
     if len(found) >= _FEW_PARTED:
         for start, end in itertools.chain.from_iterable(found):
             yield Undone(start, end, "", "parted")
+
+
+def rejoined(text: str) -> list[Undone]:
+    """Return the edits for white space inside words, also at the end of a line, where much of a passage is torn so."""
+    words = words_of(text)
+    if len(words) - sum(map(FORMS.__contains__, words)) < _FEW_PARTED:  # each has a part that is no word
+        return []
+    if sum(map(FORMS.__contains__, map(add, words, words[1:]))) < _FEW_PARTED:  # as in nearly every text
+        return []
+    found: list[tuple[int, Undone]] = []
+    for at, match in enumerate(_TORN.finditer(text)):
+        first, second = match[1].lower(), match[3].lower()
+        known = first + second in FORMS and len(first + second) >= _SURE
+        if known and not (first in FORMS and second in FORMS) and (not found or found[-1][0] + 1 < at):
+            found.append((at, Undone(*match.span(2), "", "torn")))
+    dense = len(found) >= _FEW_PARTED and found[-1][0] - found[0][0] <= _WORDS_BETWEEN * len(found)
+    return [edit for _, edit in found] if dense else []
 
 
 def _close(run: str, start: int) -> Iterator[Undone]:

@@ -17,7 +17,7 @@ from guardsdk.text.blobs import unpacked
 from guardsdk.text.ciphers import deciphered
 from guardsdk.text.escapes import unescaped
 from guardsdk.text.fold import unfolded
-from guardsdk.text.spelling import unleeted, unspaced
+from guardsdk.text.spelling import rejoined, unleeted, unspaced
 from guardsdk.text.undo import Layer, Undone, undo
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     """Finds what one family of disguises hides in a text; nothing in ordinary text."""
 
 ORDINARY: Final = re.compile(r"(?:(?:[AaI] )?[A-Za-z]{2,11}(?:'[a-z]{1,2})?[,.;:?!]{0,2}(?:[ \n]|$))*")
-"""English as most of it is written. It has nothing that any step but the last looks for: no digit or rare sign, no
+"""English as most of it is written. It has nothing to undo but ciphers and words torn apart: no digit or rare sign, no
 character beyond ASCII, no run long enough to be packed, no two single letters in a row."""
 STEPS: Final[tuple[Step, ...]] = (
     unfolded,
@@ -80,7 +80,7 @@ def views_of(text: str, limits: Limits = UNLIMITED, *, steps: Sequence[Step] = S
     Time is linear in the length of ``text``. Raises ``ViewError`` where a view outgrows the limit, and where the time
     is up before a step.
     """
-    if steps is STEPS and ORDINARY.fullmatch(text) and not deciphered(text):
+    if steps is STEPS and ORDINARY.fullmatch(text) and not deciphered(text) and not rejoined(text):
         return ()
     found: dict[str, View] = {}
     layers: tuple[Layer, ...] = ()

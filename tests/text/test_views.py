@@ -79,6 +79,12 @@ def test_the_name_of_a_view_tells_the_layers_from_the_outside() -> None:
     assert [view.name for view in views_of(apart)] == ["base64", "rot13"]
 
 
+@pytest.mark.parametrize("hidden", ["&shy;", "&zwnj;", "&#8203;", r"\u200b", r"\u00ad", "%E2%80%8B"])
+def test_what_nobody_sees_is_taken_out_of_words_however_it_is_written(hidden: str) -> None:
+    parted = " ".join(f"{word[:2]}{hidden}{word[2:]}" for word in PAYLOAD.split())
+    assert PAYLOAD in {view.text.replace("\u00ad", "") for view in views_of(parted)}  # tokenizers leave that one out
+
+
 def test_a_third_layer_stays_packed() -> None:
     text = PAYLOAD
     for _ in range(ROUNDS + 1):
@@ -156,8 +162,9 @@ def test_the_licence_of_the_look_alikes_lies_beside_them() -> None:
 @given(st.from_regex(views.ORDINARY, fullmatch=True))
 def test_what_is_taken_for_ordinary_holds_nothing_that_a_skipped_step_would_undo(text: str) -> None:
     *skipped, last = STEPS
-    assert [step(text) for step in skipped] == [[] for _ in skipped]
-    assert bool(views_of(text)) <= bool(last(text))
+    edits = [edit for step in skipped for edit in step(text)]
+    assert {edit.kind for edit in edits} <= {"torn"}
+    assert bool(views_of(text)) <= bool(edits or last(text))
 
 
 def test_what_people_write_is_taken_for_ordinary_and_what_is_rare_is_not() -> None:
