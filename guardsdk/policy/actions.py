@@ -19,12 +19,13 @@ NEVER_LIFTS: Final = "a principle can add a finding, never lift one: there is no
 
 _OF_OUTPUT = frozenset({Action.REVISE})
 """Actions that need an answer to act on."""
-_OPTION_OF: Final = {
+OPTION_OF: Final = {
     "redact_with": Action.REDACT,
     "replacement": Action.REPLACE,
     "revise": Action.REVISE,
     "review": Action.REVIEW,
 }
+"""Keys of a principle, each with the action that reads it."""
 
 
 class StageActions(Frozen):
@@ -81,12 +82,12 @@ def problem_with(stages: tuple[Stage, ...], action: Action | StageActions, optio
 
 
 def _problem_with_options(used: set[Action | None], options: Mapping[str, object]) -> str | None:
-    given = {name for name in _OPTION_OF if options.get(name) is not None}
-    wanted = {name for name, owner in _OPTION_OF.items() if owner in used}
+    given = {name for name in OPTION_OF if options.get(name) is not None}
+    wanted = {name for name, owner in OPTION_OF.items() if owner in used}
     if isinstance(revise := options.get("revise"), Revise) and revise.fallback == "replace":
         wanted.add("replacement")
     for name in sorted(given - wanted):
-        return f'{name} is read with action "{_OPTION_OF[name].value}" only'
+        return f'{name} is read with action "{OPTION_OF[name].value}" only'
     if "replacement" in wanted - given:
         return "replacement is missing: the text to answer with instead"
     return None
