@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 
 from guardsdk.frozen import Frozen
+from guardsdk.policy.numbers import NO_WORD
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class StageActions(Frozen):
 class Revise(Frozen):
     """How the model is asked again, and what follows where no attempt passes."""
 
-    attempts: int = Field(default=2, ge=1, le=10)
+    attempts: Annotated[int, Field(ge=1, le=10), NO_WORD] = 2
     """Most further calls of the model for one guarded call."""
     message: str = (
         "Your last answer was held back because it goes against this rule: {principle} "
@@ -61,7 +62,7 @@ class Revise(Frozen):
 class Review(Frozen):
     """How long a reviewer is waited for, and what follows without an answer."""
 
-    timeout_s: float = Field(default=60.0, ge=0.001, le=30 * 24 * 3600, allow_inf_nan=False)
+    timeout_s: Annotated[float, Field(ge=0.001, le=30 * 24 * 3600, allow_inf_nan=False), NO_WORD] = 60.0
     """Seconds, 30 days at most."""
     fallback: Literal["deny", "approve"] = "deny"
     """When nobody answers in time, the reviewer raises an error, or there is none."""
