@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 
-from guardsdk.frozen import Frozen
-from guardsdk.policy.numbers import NO_WORD
+from guardsdk.frozen import NO_WORD, Frozen
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:

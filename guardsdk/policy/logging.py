@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from guardsdk.frozen import Frozen
-from guardsdk.policy.numbers import NO_WORD
+from guardsdk.frozen import NO_WORD, Frozen
 
 Fsync = Literal["always", "interval", "never"]
 

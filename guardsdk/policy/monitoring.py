@@ -6,8 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from guardsdk.frozen import Frozen
-from guardsdk.policy.numbers import NO_WORD
+from guardsdk.frozen import NO_WORD, Frozen
 
 
 class _Finite(Frozen):

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import PolicyError
+from guardsdk.frozen import A_NUMBER
 from guardsdk.policy.lines import key_lines
-from guardsdk.policy.numbers import A_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

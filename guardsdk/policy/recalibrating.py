@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from guardsdk.errors import PolicyError
-from guardsdk.frozen import Frozen
-from guardsdk.policy.numbers import NO_WORD
+from guardsdk.frozen import NO_WORD, Frozen
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
