@@ -40,16 +40,20 @@ class Source:
 
 
 def overlay(
-    tuning: Tuning, source: Source, scales: Sequence[Recalibration] = (), added: Sequence[Principle] = ()
+    tuning: Tuning,
+    source: Source,
+    scales: Sequence[Recalibration] = (),
+    tables: Sequence[Recalibration] = (),
+    added: Sequence[Principle] = (),
 ) -> str:
     """Return the overlay in TOML: the lines that move, the numbers behind them as comments. It holds no text.
 
-    With ``scales`` every principle of the stage gets its line, on the scale that they give to the scores it was chosen
-    on. All that the base recalibrates otherwise has to be among them, since they take the place of the base's.
-    Principles that the base does not have, those of lessons, are ``added``.
+    With ``scales`` every principle of their labels gets its line, on the scale that they give to the scores it was
+    chosen on. ``tables`` say the same of the model's own scores, with all that the base recalibrates otherwise, since
+    they take the place of the base's. Principles that the base does not have, those of lessons, are ``added``.
     """
     policy, model = source.policy, source.model
-    on = {one.label: one for one in scales if one.stage is source.stage}
+    on = {one.label: one for one in scales}
     violating = "none" if source.violating_sha256 is None else f"{tuning.violations}, sha256 {source.violating_sha256}"
     lines = [
         f"{OVERLAY} {source.made.isoformat()} by guardsdk calibrate, for stage {source.stage.value}.",
@@ -65,7 +69,7 @@ def overlay(
         f"version = {toml_value(f'{policy.version}+{source.made.isoformat()}')}",
         f"extends = {toml_value(source.base)}",
     ]
-    for one in scales:
+    for one in tables:
         lines += [
             "",
             "[[recalibrate]]",

@@ -105,7 +105,7 @@ def calibrate(options: Namespace) -> Exit:
         return Exit.NOT_SO
     known = {principle.id for principle in base.principles}
     added = [principle for principle in policy.principles if principle.id not in known]
-    write_file(options.out, overlay(tuning, source, _with_inherited(policy, scales), added))
+    write_file(options.out, overlay(tuning, source, scales, _with_inherited(policy, scales), added))
     taught = "".join(f" --taught {quote(name)}" for name in options.taught)
     trying = f"guardsdk policy diff {quote(options.policy)} {quote(options.out)} --on FILE{taught}"
     complain(f"{options.out} written; try it with {trying}")

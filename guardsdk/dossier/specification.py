@@ -52,7 +52,8 @@ def specification_facts(facts: Facts, file: Path | None, address: str | None) ->
         return Specification(address, None, (), ())
     try:
         content = file.read_bytes()
-        lines = content.decode("utf-8").splitlines()
+        # At line feeds only, as editors count: a text out of a PDF has a form feed before each page.
+        lines = content.decode("utf-8").split("\n")
     except UnicodeDecodeError:
         msg = f"{file}: not UTF-8 text; give the specification as text or Markdown"
         raise InputError(msg) from None

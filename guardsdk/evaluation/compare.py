@@ -163,6 +163,8 @@ class Comparison:
     """By label."""
     notes: tuple[str, ...]
     """What a reader has to know of the comparison."""
+    unknown: Mapping[str, Sequence[str]]
+    """By name of the metric: slices that have such cases, but none of which both outcomes are known."""
 
     def adjusted(self, metric: str) -> dict[str, tuple[float, float]]:
         """Return the p values of the slices of ``metric``, adjusted over them: by Holm, by Benjamini and Hochberg."""
@@ -199,12 +201,16 @@ def compare(before: Condensed, after: Condensed, *, allowed: Collection[str] = (
     metrics = [metric for metric in METRICS.values() if metric.alone or not before.head.alone]
     overall: dict[str, Change] = {}
     slices: dict[str, dict[str, Change]] = {}
+    unknown: dict[str, list[str]] = {}
     for metric in metrics:
         error = judge_error(after.head.judge, metric.question) if same_judge else None
         tables = _tables(metric, pairs)
         overall[metric.name] = Change(metric, None, tables.get(None, _EMPTY), error)
         named = sorted((name, table) for name, table in tables.items() if name is not None)
         slices[metric.name] = {name: Change(metric, name, table, error) for name, table in named}
+        # A refusal says something of every rate, where the case is one of its cases.
+        such = {one.slice for _, one, _ in pairs if metric.of(one.expectation, Outcome.REFUSED) is not None}
+        unknown[metric.name] = sorted(such - tables.keys())
     labels = sorted(before.scores.keys() | after.scores.keys())
     return Comparison(
         before=before.head,
@@ -217,6 +223,7 @@ def compare(before: Condensed, after: Condensed, *, allowed: Collection[str] = (
         latencies=tuple(_latencies(pairs)),
         curves={label: (_curve(before, label), _curve(after, label)) for label in labels},
         notes=tuple(notes),
+        unknown=unknown,
     )
 
 

@@ -217,7 +217,10 @@ def _measured(comparison: Comparison, limit: Limit) -> list[Change | Latency]:
             f"the limit {limit.text!r}: a guard alone has no {limit.metric}; there are {', '.join(comparison.overall)}"
         )
         raise EvaluationError(msg)
-    slices = comparison.slices[limit.metric]
+    slices, unknown = comparison.slices[limit.metric], comparison.unknown.get(limit.metric, ())
+    if lost := [name for name in unknown if limit.slice in (name, "*")]:
+        msg = f"the limit {limit.text!r}: no case of slice {lost[0]!r} has a known outcome in both runs, only errors"
+        raise EvaluationError(msg)
     if limit.slice is None:
         changes = [comparison.overall[limit.metric]]
     elif limit.slice == "*":

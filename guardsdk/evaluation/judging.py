@@ -13,7 +13,7 @@ from guardsdk.calling.callables import needs_await
 from guardsdk.errors import why_unchecked
 from guardsdk.evaluation.degenerate import degenerate
 from guardsdk.evaluation.outcomes import Outcome
-from guardsdk.evaluation.pointing import pointed_at, require_takes
+from guardsdk.evaluation.pointing import being_cancelled, pointed_at, require_takes
 from guardsdk.evaluation.record import JudgeFigures, JudgeRef
 from guardsdk.frozen import Frozen
 from guardsdk.policy.model import Policy
@@ -158,6 +158,10 @@ class CallableJudge:
                 said = await self._call(one.case.prompt, one.answer)
             else:
                 said = await asyncio.to_thread(self._call, one.case.prompt, one.answer)
+        except (asyncio.CancelledError, SystemExit) as error:  # would end our task, or all of them, without a word
+            if being_cancelled():
+                raise
+            return Judgement(Outcome.ERROR, error=f"judge: {type(error).__qualname__}")
         except Exception as error:  # noqa: BLE001  a stranger's words may quote the answer: only the class is told
             return Judgement(Outcome.ERROR, error=f"judge: {type(error).__qualname__}")
         return _read(said, one)

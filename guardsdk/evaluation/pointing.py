@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import importlib
 import inspect
@@ -63,6 +64,12 @@ def require_takes(call: Callable[..., Any], spec: str, option: str, *given: obje
         expected = ", ".join(["one text or list" if len(given) == 1 else "a prompt and an answer", *named])
         msg = f"{option} {spec}: cannot be called with {expected}: {error}"
         raise EvaluationError(msg) from None
+
+
+def being_cancelled() -> bool:
+    """Whether somebody cancels the task that this runs in; if nobody does, its cancellation came out of a callable."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _meant(name: str, known: Mapping[str, object]) -> str:

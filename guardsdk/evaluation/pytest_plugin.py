@@ -7,10 +7,11 @@ Loaded by pytest wherever the package is installed, so nothing else is imported 
 
 from __future__ import annotations
 
+import math
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.suites import Suite
     from guardsdk.guard import Guard
     from guardsdk.policy.model import Policy
+
+
+_SHARED: Final = "guardsdk_folder"
+"""What a worker of pytest-xdist is told: the folder of the run that all of them share."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,6 +61,7 @@ class _Session:
         self._config = config
         self._open = ExitStack()
         self._guard: Guard | None = None
+        self._folder: Path | None = None
         self._results: Mapping[str, CaseResult] | Exception | None = None
 
     def option(self, name: str) -> Any:  # noqa: ANN401  an option's value
@@ -74,6 +80,14 @@ class _Session:
 
         return self._open.enter_context(Guard(policy, models=self.option("model"), taught=taught))
 
+    def folder(self) -> Path:
+        """Return where a run is kept that no option keeps; the workers of pytest-xdist have one together."""
+        if self._folder is None:
+            shared = getattr(self._config, "workerinput", {}).get(_SHARED)
+            own = shared or self._open.enter_context(tempfile.TemporaryDirectory(prefix="guardsdk-"))
+            self._folder = Path(own)
+        return self._folder
+
     def suite(self) -> Suite:
         from guardsdk.evaluation.suites import open_suite
 
@@ -90,11 +104,21 @@ class _Session:
         return self._results
 
     def _run(self) -> dict[str, CaseResult]:
+        from guardsdk.decisions.locking import locked
+        from guardsdk.evaluation.record import read_run
+
+        out, done = Path(self.option("record") or self.folder() / "run.json"), self.folder() / "done"
+        with locked((self.folder() / "lock").resolve(), math.inf):  # the first worker runs, and the others wait for it
+            if not done.exists():
+                self._evaluate(out)
+                done.touch()
+        return {result.id: result for result in read_run(out).results}
+
+    def _evaluate(self, out: Path) -> None:
         from guardsdk.disk import require_apart
         from guardsdk.evaluation.guarding import Screening
         from guardsdk.evaluation.judging import open_judge
         from guardsdk.evaluation.opening import Options, open_target
-        from guardsdk.evaluation.record import read_run
         from guardsdk.evaluation.running import Plan, evaluate
 
         require_apart([self.option("record")], [self.option("suite"), self.option("policy"), *self.option("taught")])
@@ -106,10 +130,7 @@ class _Session:
             None if target is None else open_judge(None, self._guard_of),
             None if sides == "none" else Screening(self.guard(), sides),
         )
-        folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="guardsdk-"))
-        out = Path(self.option("record") or Path(folder, "run.json"))
         evaluate(plan, out, overwrite=True)
-        return {result.id: result for result in read_run(out).results}
 
 
 @contextmanager
@@ -135,6 +156,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Close what was opened."""
     if (session := config.stash.get(_SESSION, None)) is not None:
         session.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401  of pytest-xdist, which need not be there
+    """Tell a worker before it starts where the run is that it shares with the others."""
+    node.workerinput[_SHARED] = str(node.config.stash[_SESSION].folder())
 
 
 class CaseFailedError(Exception):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from guardsdk.calling.callables import needs_await
 from guardsdk.errors import EvaluationError
-from guardsdk.evaluation.pointing import pointed_at, require_takes
+from guardsdk.evaluation.pointing import being_cancelled, pointed_at, require_takes
 from guardsdk.evaluation.record import TargetRef
 
 if TYPE_CHECKING:
@@ -152,10 +152,16 @@ class CallableTarget:
         return [_text(await self._called(given[0], **seed))]
 
     async def _called(self, given: object, **seeds: object) -> object:
-        if needs_await(self._call):
-            return await self._call(given, **seeds)
-        found = await in_daemon_thread(lambda: self._call(given, **seeds))
-        return await found if inspect.isawaitable(found) else found
+        try:
+            if needs_await(self._call):
+                return await self._call(given, **seeds)
+            found = await in_daemon_thread(lambda: self._call(given, **seeds))
+            return await found if inspect.isawaitable(found) else found
+        except (asyncio.CancelledError, SystemExit) as error:  # would end our task, or all of them, without a word
+            if being_cancelled():
+                raise
+            reason = type(error).__qualname__
+            raise TargetError(reason) from None
 
 
 def _text(answer: object) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 
-from guardsdk.frozen import Frozen
+from guardsdk.frozen import NO_WORD, Frozen
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
@@ -19,12 +19,13 @@ NEVER_LIFTS: Final = "a principle can add a finding, never lift one: there is no
 
 _OF_OUTPUT = frozenset({Action.REVISE})
 """Actions that need an answer to act on."""
-_OPTION_OF: Final = {
+OPTION_OF: Final = {
     "redact_with": Action.REDACT,
     "replacement": Action.REPLACE,
     "revise": Action.REVISE,
     "review": Action.REVIEW,
 }
+"""Keys of a principle, each with the action that reads it."""
 
 
 class StageActions(Frozen):
@@ -38,7 +39,7 @@ class StageActions(Frozen):
 class Revise(Frozen):
     """How the model is asked again, and what follows where no attempt passes."""
 
-    attempts: int = Field(default=2, ge=1, le=10)
+    attempts: Annotated[int, Field(ge=1, le=10), NO_WORD] = 2
     """Most further calls of the model for one guarded call."""
     message: str = (
         "Your last answer was held back because it goes against this rule: {principle} "
@@ -60,7 +61,7 @@ class Revise(Frozen):
 class Review(Frozen):
     """How long a reviewer is waited for, and what follows without an answer."""
 
-    timeout_s: float = Field(default=60.0, ge=0.001, le=30 * 24 * 3600, allow_inf_nan=False)
+    timeout_s: Annotated[float, Field(ge=0.001, le=30 * 24 * 3600, allow_inf_nan=False), NO_WORD] = 60.0
     """Seconds, 30 days at most."""
     fallback: Literal["deny", "approve"] = "deny"
     """When nobody answers in time, the reviewer raises an error, or there is none."""
@@ -81,12 +82,12 @@ def problem_with(stages: tuple[Stage, ...], action: Action | StageActions, optio
 
 
 def _problem_with_options(used: set[Action | None], options: Mapping[str, object]) -> str | None:
-    given = {name for name in _OPTION_OF if options.get(name) is not None}
-    wanted = {name for name, owner in _OPTION_OF.items() if owner in used}
+    given = {name for name in OPTION_OF if options.get(name) is not None}
+    wanted = {name for name, owner in OPTION_OF.items() if owner in used}
     if isinstance(revise := options.get("revise"), Revise) and revise.fallback == "replace":
         wanted.add("replacement")
     for name in sorted(given - wanted):
-        return f'{name} is read with action "{_OPTION_OF[name].value}" only'
+        return f'{name} is read with action "{OPTION_OF[name].value}" only'
     if "replacement" in wanted - given:
         return "replacement is missing: the text to answer with instead"
     return None

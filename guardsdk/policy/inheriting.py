@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import PolicyError
+from guardsdk.policy.actions import OPTION_OF
 from guardsdk.policy.lines import key_lines
 from guardsdk.policy.origin import Place
 from guardsdk.policy.reading import nearest, read_toml
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from guardsdk.policy.lines import KeyPath
 
 _OWN: Final = ("name", "version")
-_CARRIED_OUT: Final = ("redact_with", "replacement", "revise", "review")
-"""What belongs to an action: not inherited where the action is another one."""
 _LEAST: Final = ("text", "label", "stages")
 """What a principle of one's own cannot do without."""
 
@@ -177,16 +176,29 @@ def _copy(
 
 
 def _changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one principle with the keys of ``change``; inherited examples follow a new action or other stages."""
+    """Return one principle with the keys of ``change``; what is inherited follows a new action or other stages."""
     merged = {**base, **change}
-    if "action" in change:
-        for name in _CARRIED_OUT:
-            if name not in change:
-                merged.pop(name, None)
     if {"action", "stages"} & change.keys():
         with suppress(KeyError, TypeError, AttributeError, IndexError):  # of another shape: validation says so
             _follow(base, change, merged)
+        for name in OPTION_OF:
+            if name not in change and not _reads(merged, name):
+                merged.pop(name, None)
     return merged
+
+
+def _reads(principle: Mapping[str, Any], option: str) -> bool:
+    """Whether an action of ``principle`` reads ``option``."""
+    action, revise = principle.get("action", "block"), principle.get("revise")
+    words = list(action.values()) if isinstance(action, dict) else [action]
+    if (
+        option == "replacement"
+        and "revise" in words
+        and isinstance(revise, dict)
+        and revise.get("fallback") == "replace"
+    ):
+        return True
+    return OPTION_OF[option] in words
 
 
 def _follow(base: Mapping[str, Any], change: Mapping[str, Any], merged: dict[str, Any]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from guardsdk.frozen import Frozen
+from guardsdk.frozen import NO_WORD, Frozen
 
 Fsync = Literal["always", "interval", "never"]
 
@@ -21,18 +21,18 @@ class LogRules(Frozen):
     fsync: Fsync = "interval"
     """When records are forced to the disk: ``always`` before a check returns, at an ``interval``, or ``never``, which
     leaves it to the system. A killed process loses nothing in any case; a power cut may lose what was not forced."""
-    fsync_interval_s: float = Field(default=1.0, ge=0.001)
+    fsync_interval_s: Annotated[float, Field(ge=0.001), NO_WORD] = 1.0
     """Seconds. Looked at when something is written, and on ``flush``."""
-    max_bytes: int = Field(default=64 * 2**20, ge=4096)
+    max_bytes: Annotated[int, Field(ge=4096), NO_WORD] = 64 * 2**20
     """A file that would grow beyond this is closed and the next one begun."""
-    max_age_s: float = Field(default=24 * 3600.0, ge=0.001)
+    max_age_s: Annotated[float, Field(ge=0.001), NO_WORD] = 24 * 3600.0
     """Seconds after which the next one is begun, whatever its size."""
-    keep_days: float = Field(default=200.0, ge=1 / 24)
+    keep_days: Annotated[float, Field(ge=1 / 24), NO_WORD] = 200.0
     """Days that closed files are kept at least, counted from their last record; ``inf`` is for ever. The EU AI Act
     (Regulation 2024/1689, article 26(6)) asks deployers of high-risk systems for six months or more."""
-    anchor_every_s: float = Field(default=300.0, ge=0.001)
+    anchor_every_s: Annotated[float, Field(ge=0.001), NO_WORD] = 300.0
     """Seconds between two anchors: the newest record's number and hash, told to telemetry."""
-    lock_timeout_s: float = Field(default=5.0, ge=0.001)
+    lock_timeout_s: Annotated[float, Field(ge=0.001), NO_WORD] = 5.0
     """Seconds to wait for other threads and processes that write; beyond, the record counts as not written."""
     capture_text: str = "none"
     """What a record may hold of the text: ``none``, ``hash``, ``redacted`` or ``full``; any other word is ``none``."""

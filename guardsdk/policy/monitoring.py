@@ -6,28 +6,28 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from guardsdk.frozen import Frozen
+from guardsdk.frozen import NO_WORD, Frozen
 
 
 class _Finite(Frozen):
     model_config = ConfigDict(allow_inf_nan=False)
 
 
-_Seconds = Annotated[float, Field(ge=1.0, le=10 * 365.25 * 24 * 3600)]
+_Seconds = Annotated[float, Field(ge=1.0, le=10 * 365.25 * 24 * 3600), NO_WORD]
 """From a second to ten years."""
-_Odds = Annotated[float, Field(ge=0.001, le=20.0)]
+_Odds = Annotated[float, Field(ge=0.001, le=20.0), NO_WORD]
 """A distance in log-odds; 20 is from one half to two in a thousand million."""
-_Count = Annotated[float, Field(ge=0.01, le=1e9)]
-_RunLength = Annotated[float, Field(ge=10.0, le=1e15)]
-_Share = Annotated[float, Field(ge=0.001, le=0.999)]
-_Alike = Annotated[float, Field(ge=0.01, le=1.0)]
-_Psi = Annotated[float, Field(ge=0.0, le=100.0)]
+_Count = Annotated[float, Field(ge=0.01, le=1e9), NO_WORD]
+_RunLength = Annotated[float, Field(ge=10.0, le=1e15), NO_WORD]
+_Share = Annotated[float, Field(ge=0.001, le=0.999), NO_WORD]
+_Alike = Annotated[float, Field(ge=0.01, le=1.0), NO_WORD]
+_Psi = Annotated[float, Field(ge=0.0, le=100.0), NO_WORD]
 
 
 class ActorRules(_Finite):
     """When what one actor does is worth an alert. Counts fade with time: after ``window_s`` a third is left."""
 
-    max_actors: int = Field(default=100_000, ge=1)
+    max_actors: Annotated[int, Field(ge=1), NO_WORD] = 100_000
     """Actors remembered at once; the one not seen for longest goes first."""
     ttl_s: _Seconds = 24 * 3600.0
     """Seconds after which an actor who did not come back is forgotten."""
@@ -73,7 +73,7 @@ class MonitorRules(_Finite):
     calibration data. Distance from the latter is always reported; with ``model`` it also raises alerts."""
     run_length: _RunLength = 1e7
     """Checks that pass on average before chance alone makes one series of scores or rates look changed."""
-    window: int = Field(default=1000, ge=40)
+    window: Annotated[int, Field(ge=40), NO_WORD] = 1000
     """Checks a series counts as recent."""
     psi: _Psi = 0.1
     """Population stability index between recent and earlier scores from which a change matters."""
@@ -85,11 +85,11 @@ class MonitorRules(_Finite):
     """Log-odds below a threshold from which a text is policy-adjacent."""
     slot_s: _Seconds = 300.0
     """Seconds that are one point in time of the report."""
-    slots: int = Field(default=288, ge=2)
+    slots: Annotated[int, Field(ge=2), NO_WORD] = 288
     """Points in time kept."""
-    cooldown_s: float = Field(default=3600.0, ge=0, le=10 * 365.25 * 24 * 3600)
+    cooldown_s: Annotated[float, Field(ge=0, le=10 * 365.25 * 24 * 3600), NO_WORD] = 3600.0
     """Seconds for which the same alert about the same series or actor is not raised again."""
-    keep_alerts: int = Field(default=1000, ge=1)
+    keep_alerts: Annotated[int, Field(ge=1), NO_WORD] = 1000
     """Alerts kept; the oldest go first."""
     actors: ActorRules = ActorRules()
     enforcement: Enforcement | None = None

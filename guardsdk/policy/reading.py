@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import PolicyError
+from guardsdk.frozen import A_NUMBER
 from guardsdk.policy.lines import key_lines
 
 if TYPE_CHECKING:
@@ -26,16 +27,15 @@ _TABLES = ("examples", "action", "revise", "review", "decision_log", "recalibrat
 
 
 A_THRESHOLD: Final = 'must be a number from 0 to 1, "default", or a false-positive rate such as "fpr:0.001"'
-_A_NUMBER: Final = "must be a number, without quotes"
 _A_TABLE: Final = "must be a table, such as { key = value }"
 _IN_TOML: Final = {
     "tuple_type": "must be a list, such as [ ... ]",
     "string_type": "must be a text in quotes",
     "bool_type": "must be true or false, without quotes",
-    "int_type": _A_NUMBER,
-    "int_parsing": _A_NUMBER,
-    "float_type": _A_NUMBER,
-    "float_parsing": _A_NUMBER,
+    "int_type": A_NUMBER,
+    "int_parsing": A_NUMBER,
+    "float_type": A_NUMBER,
+    "float_parsing": A_NUMBER,
     "dict_type": _A_TABLE,
     "model_type": _A_TABLE,
     "string_too_short": "must not be empty",

@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from guardsdk.errors import PolicyError
-from guardsdk.frozen import Frozen
+from guardsdk.frozen import NO_WORD, Frozen
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_Number = Annotated[float, Field(allow_inf_nan=False)]
-
-
 MOST: Final = 64
 """Points of a curve, at most."""
 
-_Score = Annotated[float, Field(gt=0.0, lt=1.0)]
+_Score = Annotated[float, Field(gt=0.0, lt=1.0), NO_WORD]
 _Curve = tuple[tuple[float, ...], tuple[float, ...]]
 """Log-odds before and after, as many of each, both rising."""
 
@@ -38,9 +35,9 @@ class Recalibration(Frozen):
     """The label whose scores it changes."""
     stage: Stage
     """Where it changes them."""
-    slope: Annotated[_Number, Field(ge=1e-6, le=1e6)] | None = None
+    slope: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False), NO_WORD] | None = None
     """Of the line in log-odds; above 0, so that what scored more keeps scoring more."""
-    intercept: Annotated[_Number, Field(ge=-1e6, le=1e6)] | None = None
+    intercept: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False), NO_WORD] | None = None
     """Of the line in log-odds."""
     points: Annotated[tuple[tuple[_Score, _Score], ...], Field(min_length=2, max_length=MOST)] | None = None
     """In place of a line: scores, rising, each with what it is called, rising as well; between 0 and 1."""

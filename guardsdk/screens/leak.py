@@ -46,9 +46,12 @@ _MARKS: Final = (
 """Marks that some write as characters of their own and others as one with the letter: accents, points, nuktas."""
 # No more marks in a row than anybody writes: to compose many takes time that grows with the square of their number.
 _WORD: Final = late(
-    f"[{_UNSPACED}][\u3099\u309a]?|{_JAMO}|[\u1100-\u11ff]|{_LETTERS}(?:{_MARKS}{{1,8}}{_LETTERS})*{_MARKS}{{0,8}}"
+    f"[{_UNSPACED}][\u3099\u309a]?|{_JAMO}|[\u1100-\u11ff]"
+    f"|{_LETTERS}(?:(?:{_MARKS}{{1,8}}|\u00ad){_LETTERS})*{_MARKS}{{0,8}}"
 )
-"""A word with its marks, or one character of the scripts that write without spaces."""
+"""A word with its marks and soft hyphens, or one character of the scripts that write without spaces."""
+_DRESS: Final = late(f"{_MARKS}|\u00ad")
+"""What the letters of a word may carry that says nothing else, once they are one character with their accents."""
 
 
 class _Run(NamedTuple):
@@ -209,7 +212,8 @@ def _words(text: str) -> list[str]:
     """Return the words of ``text``, each in one form for all its letters' forms."""
     if text.isascii():
         return _WORD().findall(text.lower())
-    return [unicodedata.normalize("NFKC", word).casefold() for word in _WORD().findall(text)]
+    words = (unicodedata.normalize("NFKC", word).casefold() for word in _WORD().findall(text))
+    return [word if word.isascii() else _DRESS().sub("", word) for word in words]
 
 
 def _shingles(words: Sequence[str]) -> list[int]:

@@ -12,6 +12,7 @@ import pytest
 
 from guardsdk import Guard, Policy
 from guardsdk.calibration.meaning import KNOTS
+from guardsdk.policy.recalibrating import Recalibration
 from models.training.banks import bank
 from tests.teaching.examples import LEGAL
 
@@ -134,6 +135,29 @@ def test_recalibrated_it_decides_as_it_would_without_and_once_more_on_top(
         # What was fitted on recalibrated scores finds nothing left to change, but for the steps scores are counted in.
         assert last == pytest.approx(after, abs=0.1)
     assert len(Policy.from_file(again).recalibrate) == 1
+
+
+def test_recalibrated_on_top_of_a_recalibrated_policy_it_decides_as_it_would_without(
+    run: Runner, files: Path, model_directory: Path
+) -> None:
+    common = (
+        *("calibrate", "--benign", files / "benign.jsonl", "--violations", files / "violating.jsonl"),
+        *("--field", "said", "--fpr", "0.05", "--json"),
+    )
+    scaled, plain, curved = (files / name for name in ("scaled.toml", "plain.toml", "curved.toml"))
+    assert run(*common, "--policy", files / "policies" / "mine.toml", "--out", scaled, "--recalibrate") == 0
+    assert run(*common, "--policy", scaled, "--out", plain) == 0
+    assert run(*common, "--policy", scaled, "--out", curved, "--recalibrate", "isotonic") == 0
+    (told,) = json.loads(run.out)["recalibrate"]
+    before, after = (Policy.from_file(path).principle("no-injection").threshold for path in (plain, curved))
+    assert (type(before), type(after)) == (float, float)
+    assert after == Recalibration.model_validate(told).of(float(before))  # the line on the new scale, once
+    texts = [*bank("benign_everyday")[:60], *(json.loads(row)["said"] for row in (files / "violating.jsonl").open())]
+    found = []
+    for path in (plain, curved):
+        with Guard(Policy.from_file(path), models=model_directory, providers="cpu", observers=()) as guard:
+            found.append([verdict.action for verdict in guard.check_many(texts)])
+    assert found[0] == found[1]
 
 
 def test_an_isotonic_curve_is_written_and_decides_as_without_it(

@@ -133,6 +133,12 @@ def test_another_policy_an_old_run_and_another_suite_do_not_pass_for_evidence(ho
     assert "the newest by ANOTHER policy" in row_of(house.document(decision_log=log), "Art. 12")[3]
 
 
+def test_lines_of_a_specification_are_those_an_editor_counts(house: House) -> None:
+    text = "A card.\n\fPage 2\nIts use for poison is prohibited.\u2028\n\fPage 3\r\nIt was evaluated on 300 prompts.\n"
+    document = house.document(specification=house.specification(text))
+    assert "lines 3 speak of what is prohibited and lines 5 of tests" in as_markdown(document)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

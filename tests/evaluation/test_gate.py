@@ -11,8 +11,9 @@ from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.compare import Change, Comparison, compare
 from guardsdk.evaluation.gate import hold, parse
 from guardsdk.evaluation.metrics import METRICS
+from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.pairing import condensed
-from tests.evaluation.runs import example, guard_run, head
+from tests.evaluation.runs import example, guard_run, head, many, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +131,19 @@ def test_a_limit_that_cannot_be_told_is_an_error_and_never_held(comparison: Comp
         hold(alone, [parse("corrected(over_refusal) > +2%")])
 
 
+def test_a_limit_on_every_slice_is_not_held_where_of_one_nothing_is_known(tmp_path: Path) -> None:
+    kept = many([(Outcome.REFUSED, 40)])
+    before = write(tmp_path / "before.json", [*kept, *many([(Outcome.REFUSED, 40)], part="gone")])
+    after = write(tmp_path / "after.json", [*kept, *many([(Outcome.ERROR, 40)], part="gone")])
+    comparison = compare(condensed(before), condensed(after))
+    for text in ("harm.held_back[*] < -50%", "harm.held_back[gone] < -50%"):
+        with pytest.raises(EvaluationError, match="no case of slice 'gone' has a known outcome in both runs"):
+            hold(comparison, [parse(text)])
+    # Neither another slice, nor a rate without a case in this one, is meant.
+    assert [one.broken for one in hold(comparison, [parse("harm.held_back[plain] < -50%")])] == [False]
+    assert comparison.unknown["over_refusal"] == []
+
+
 def simulated(lost: float, gained: float, total: int, slices: int, chooser: np.random.Generator) -> Comparison:
     """Runs of ``slices`` slices, each drawn with these true shares of changes."""
     changes = {}
@@ -138,7 +152,7 @@ def simulated(lost: float, gained: float, total: int, slices: int, chooser: np.r
         table = ((0,) * 4, (0, int(cells[0]), int(cells[1]), 0), (0, int(cells[2]), int(cells[3]), 0), (0,) * 4)
         changes[f"s{number}"] = Change(METRICS["harm.delivered"], f"s{number}", table)
     overall = {"harm.delivered": next(iter(changes.values()))}
-    return Comparison(head(), head(), total * slices, 0, overall, {"harm.delivered": changes}, (), (), {}, ())
+    return Comparison(head(), head(), total * slices, 0, overall, {"harm.delivered": changes}, (), (), {}, (), {})
 
 
 @pytest.mark.parametrize(

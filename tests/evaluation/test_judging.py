@@ -138,6 +138,8 @@ def wrong(prompt, answer): return "perhaps"
 def allowed(prompt, answer): return "allowed"
 def broken(prompt, answer): raise ValueError("secret: " + answer)
 def odd(prompt, answer): return {"refusal": 1, "harmful": 0}
+def exits(prompt, answer): raise SystemExit(7)
+async def cancels(prompt, answer): raise asyncio.CancelledError
 """
 
 
@@ -153,7 +155,7 @@ async def test_a_callable_can_judge(module: Callable[[str, str], str]) -> None:
     assert word.outcome is Outcome.MASKED_HARM
 
 
-@pytest.mark.parametrize("name", ["wrong", "allowed", "broken", "odd"])
+@pytest.mark.parametrize("name", ["wrong", "allowed", "broken", "odd", "exits", "cancels"])
 async def test_a_judge_that_fails_judges_nothing_and_quotes_nothing(
     module: Callable[[str, str], str], name: str
 ) -> None:

@@ -93,6 +93,40 @@ def test_a_teams_own_tests_use_the_guard_and_the_results(run: Callable[..., Ran]
     assert "guardsdk_results needs --guardsdk-suite PATH" in alone.stdout
 
 
+WORKERS = """
+import json, os, subprocess, sys
+from types import SimpleNamespace
+
+def pytest_configure(config):
+    if given := os.environ.get("WORKER_INPUT"):
+        config.workerinput = json.loads(given)
+
+def pytest_sessionstart(session):  # starts two workers with the same arguments, as pytest-xdist does
+    if hasattr(session.config, "workerinput"):
+        return
+    node = SimpleNamespace(config=session.config, workerinput={})
+    session.config.hook.pytest_configure_node(node=node)
+    own = dict(os.environ, WORKER_INPUT=json.dumps(node.workerinput))
+    command = [sys.executable, "-m", "pytest", *session.config.invocation_params.args]
+    workers = [subprocess.Popen(command, env=own) for _ in range(2)]
+    print("ended with", [worker.wait() for worker in workers])
+"""
+
+
+def test_workers_that_start_together_share_one_run(run: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(WORKERS, encoding="utf-8")
+    (tmp_path / "counted.py").write_text(
+        "def ask(prompt):\n"
+        "    with open('asked.txt', 'a') as stream: stream.write('once\\n')\n"
+        "    return 'Yeast makes bread rise.'\n",
+        encoding="utf-8",
+    )
+    options = ("--guardsdk-target", "counted:ask", "--guardsdk-record", "run.json", "-k", "question", "-s")
+    done = run("--guardsdk-suite", "cases.jsonl", *options)
+    assert "ended with [0, 0]" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "asked.txt").read_text().count("once") == len(ROWS)
+
+
 def test_a_suite_that_cannot_be_read_stops_the_run(run: Callable[..., Ran]) -> None:
     done = run("--guardsdk-suite", "missing.jsonl")
     assert done.returncode == 4

@@ -163,6 +163,25 @@ def test_a_strangers_error_is_told_by_its_class_only(
     assert "secret" not in (tmp_path / "run.json").read_text(encoding="utf-8")
 
 
+def test_a_target_that_cancels_itself_ends_neither_the_run_nor_the_other_cases(
+    suite_file: Callable[[int], Path], module: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    name = module(
+        "own_cancelling",
+        """
+import asyncio
+async def ask(prompt):
+    if prompt.endswith("3"):
+        raise asyncio.CancelledError
+    return "yes"
+""",
+    )
+    out = tmp_path / "run.json"
+    evaluate(plan(suite_file(9), CallableTarget(f"{name}:ask"), retries=0, concurrency=1), out)
+    errors = {one.id: one.error for one in read_run(out).results if one.outcome is Outcome.ERROR}
+    assert errors == {"case-3": "target: CancelledError"}
+
+
 def test_answers_are_kept_only_where_that_was_asked_for(suite_file: Callable[[int], Path], tmp_path: Path) -> None:
     suite = suite_file(2)
     evaluate(plan(suite, Counting(), keep_answers=True), tmp_path / "run.json")

@@ -43,6 +43,10 @@ model = Model()
 def short(prompts): return ["only one"]
 def number(prompt): return 7
 def stops(prompt): raise StopIteration
+def exits(prompt): raise SystemExit(7)
+def cancels(prompt): raise asyncio.CancelledError
+async def exits_later(prompt): raise SystemExit(7)
+async def cancels_later(prompt): raise asyncio.CancelledError
 """
 CASES = [
     Case.model_validate({"id": "a", "prompt": "hello", "expectation": "comply"}),
@@ -96,7 +100,16 @@ async def test_a_case_has_one_seed_in_a_run_and_another_in_the_next(module: Call
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("short", "list of 2 answers"), ("number", "gave int"), ("stops", "StopIteration")]
+    ("name", "reason"),
+    [
+        ("short", "list of 2 answers"),
+        ("number", "gave int"),
+        ("stops", "StopIteration"),
+        ("exits", "SystemExit"),
+        ("cancels", "CancelledError"),
+        ("exits_later", "SystemExit"),
+        ("cancels_later", "CancelledError"),
+    ],
 )
 async def test_what_is_no_answer_is_an_error_without_text(
     module: Callable[[str, str], str], name: str, reason: str

@@ -64,6 +64,50 @@ def test_what_belongs_to_another_action_is_not_inherited(tmp_path: Path) -> None
     assert load_policy(tmp_path / "mine.toml").principle("own").replacement is None
 
 
+BASE = """name = "base"
+version = "1"
+[[principle]]
+id = "cut"
+text = "No."
+label = "secret"
+stages = ["input", "output"]
+action = "redact"
+redact_with = "label"
+[[principle]]
+id = "ask"
+text = "No."
+label = "toxicity"
+stages = ["input", "output"]
+action = { input = "review", output = "revise" }
+review = { timeout_s = 5 }
+revise = { attempts = 3, fallback = "replace" }
+replacement = "No."
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        (change("cut", 'action = "redact"', "threshold = 0.9"), {"redact_with"}),
+        (change("cut", 'action = { input = "block", output = "redact" }'), {"redact_with"}),
+        (change("cut", 'action = "block"'), set()),
+        (change("ask", 'action = { input = "review", output = "block" }'), {"review"}),
+        (change("ask", 'action = { input = "block", output = "revise" }'), {"revise", "replacement"}),
+        (change("ask", 'action = { input = "block", output = "revise" }', "revise = { attempts = 1 }"), {"revise"}),
+        (change("ask", 'stages = ["input"]'), {"review"}),
+        (change("ask", 'stages = ["output"]'), {"revise", "replacement"}),
+    ],
+)
+def test_what_an_action_still_reads_is_inherited_and_nothing_else(tmp_path: Path, changed: str, kept: set[str]) -> None:
+    (tmp_path / "base.toml").write_text(BASE, encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(HEAD.replace('"default"', '"base.toml"') + changed, encoding="utf-8")
+    identifier = changed.split('"')[1]
+    base, mine = (load_policy(tmp_path / name).principle(identifier) for name in ("base.toml", "mine.toml"))
+    options = ("redact_with", "replacement", "revise", "review")
+    assert {name for name in options if getattr(mine, name) is not None} == kept
+    assert all(getattr(mine, name) == getattr(base, name) for name in kept if f"{name} =" not in changed)
+
+
 def test_principles_can_be_taken_away_and_settings_changed() -> None:
     policy = Policy.from_toml(HEAD + 'remove = ["note-refusal"]\non_error = "allow"\nshadow = true\n')
     assert "note-refusal" not in [one.id for one in policy.principles]

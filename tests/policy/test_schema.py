@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
+from pydantic import ValidationError
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy import PACKAGED, Policy
+from guardsdk.policy.actions import Review, Revise
 from guardsdk.policy.files import packaged_file
+from guardsdk.policy.logging import LogRules
+from guardsdk.policy.monitoring import ActorRules, Enforcement, MonitorRules
+from guardsdk.policy.recalibrating import Recalibration
 from guardsdk.policy.schema import FILE, as_json, schema
 from guardsdk.policy.starter import starter
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 VALIDATOR = jsonschema.Draft7Validator(json.loads(FILE.read_text(encoding="utf-8")))
 HEAD = 'name = "x"\nversion = "1"\n'
@@ -73,3 +83,17 @@ def test_every_key_has_words_for_the_reader() -> None:
     }
     silent = sorted(name for name, part in keys.items() if "description" not in part)
     assert silent == []
+
+
+@pytest.mark.parametrize("model", [Review, Revise, LogRules, MonitorRules, ActorRules, Enforcement, Recalibration])
+def test_no_number_is_read_out_of_a_word(model: type[BaseModel]) -> None:
+    """As the schema has it: ``keep_days = true`` is no day."""
+    kinds = model.model_json_schema()["properties"]
+    numbers = [name for name, one in kinds.items() if {"number", "integer"} & set(re.findall(r"\w+", str(one)))]
+    assert numbers
+    for name in numbers:
+        for given in (True, "1", [[0.1, "0.2"], [0.3, 0.4]]):
+            with pytest.raises(ValidationError) as caught:
+                model.model_validate({name: given})
+            wrong = [one for one in caught.value.errors() if one["loc"][:1] == (name,)]
+            assert wrong, (name, given)

@@ -64,6 +64,8 @@ def sentences(count: int) -> str:
         "- " + SYSTEM.replace(". ", ".\n- "),
         "> **" + SYSTEM.replace(" ", "** **") + "**",
         "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in SYSTEM),
+        " ".join(f"{word[:2]}\u00ad{word[2:]}" for word in SYSTEM.split()),
+        " ".join(f"{word[:1]}\u0332{word[1:]}" for word in SYSTEM.split()),
     ],
 )
 def test_the_whole_of_it_scores_one_in_any_dress(form: str) -> None:
