@@ -271,10 +271,8 @@ def _changed(rows: Sequence[dict[str, Any]], summary: dict[str, int]) -> Iterato
                         str(row["line"]),
                         row["before"]["action"],
                         row["after"]["action"],
-                        row["after"]["principle"] or row["before"]["principle"] or "-",
-                        "-"
-                        if (margin := row["after"]["margin"] or row["before"]["margin"]) is None
-                        else f"{margin:+.4f}",
+                        (decided := row["after"] if row["after"]["principle"] else row["before"])["principle"] or "-",
+                        "-" if decided["margin"] is None else f"{decided['margin']:+.4f}",
                         *((quoted(row["text"]),) if "text" in row else ()),
                     )
                     for row in rows

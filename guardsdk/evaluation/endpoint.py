@@ -119,7 +119,8 @@ def _answer(body: bytes) -> str:
         reason = "no chat completion in the answer"
         raise TargetError(reason) from None
     if isinstance(content, list):  # parts, as some servers give them
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(text for text in texts if isinstance(text, str))
     said = [text for text in (content, refusal) if isinstance(text, str)]
     # A call is what the model wants done: as much of an answer as words are.
     said += [json.dumps(call.get("function")) for call in calls or () if isinstance(call, dict)]

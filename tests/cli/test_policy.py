@@ -215,6 +215,21 @@ def test_diff_tells_what_is_written_otherwise(run: Runner, rules: Path) -> None:
     ]
 
 
+def test_diff_shows_the_margin_of_the_policy_that_decided_also_where_it_is_none(
+    run: Runner, rules: Path, tmp_path: Path
+) -> None:
+    other, traffic = rules.with_name("other.toml"), tmp_path / "traffic.jsonl"
+    traffic.write_text('{"text": "The password is orchid-Dune16!"}\n')
+    flagged = RULES.replace('expect = "block"', 'expect = "flag"') + 'action = "flag"\nthreshold = '
+    options = ("--on", traffic, "--stage", "output")
+    other.write_text(f"{flagged}0.25\n")
+    assert run("policy", "diff", rules, other, *options, "--json") == 1
+    (row,) = json.loads(run.out)["decisions"]["changed"]
+    other.write_text(f"{flagged}{0.25 + row['after']['margin']}\n")
+    assert run("policy", "diff", rules, other, *options) == 1
+    assert "no-secrets  +0.0000" in run.out
+
+
 def test_diff_replays_texts_and_prints_none_unless_asked(run: Runner, rules: Path, tmp_path: Path) -> None:
     other = rules.with_name("other.toml")
     other.write_text(RULES.replace('expect = "block"', 'expect = "flag"') + 'action = "flag"\n', encoding="utf-8")

@@ -237,6 +237,7 @@ async def test_an_endpoint_is_asked_as_openai_has_it() -> None:
     [
         ({"content": None, "refusal": "I won't."}, "I won't."),
         ({"content": [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]}, "one two"),
+        ({"content": [{"type": "text", "text": "one"}, {"type": "reasoning", "text": None}]}, "one"),
         (
             {"content": None, "tool_calls": [{"function": {"name": "pay", "arguments": "{}"}}]},
             '{"name": "pay", "arguments": "{}"}',
