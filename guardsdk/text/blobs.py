@@ -9,6 +9,7 @@ import string
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.english import known_share, segment, words_of
+from guardsdk.text.late import late
 from guardsdk.text.readable import readable
 from guardsdk.text.undo import Undone
 
@@ -38,7 +39,7 @@ _MORSE_CODE = re.compile(r"(?P<morse>(?<![^\s/|])[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,
 _HEX_DIGITS: Final = "0123456789abcdefABCDEF"
 _ASCII_FIRST: Final = frozenset(string.ascii_uppercase + "abcdef")
 """What stands first in four characters of base64 whose first byte is ASCII: most words show that they are none."""
-_SMALL_BASE32 = re.compile("[a-z2-7]+")
+_SMALL_BASE32 = late("[a-z2-7]+")
 _OCTAL = re.compile("(?:[01][0-7]{2})+")
 _DIGITS = str.maketrans("", "", "0123456789")
 _LEAST_DIGITS = 6
@@ -134,7 +135,7 @@ def _hex(core: str) -> str | None:
 
 
 def _base32(core: str) -> str | None:
-    if not (core.isupper() or (len(core) >= _LONG and _SMALL_BASE32.fullmatch(core))):
+    if not (core.isupper() or (len(core) >= _LONG and _SMALL_BASE32().fullmatch(core))):
         return None
     try:
         return readable(base64.b32decode(core + "=" * (-len(core) % 8), casefold=True))

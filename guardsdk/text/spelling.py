@@ -32,11 +32,11 @@ _PARTED = re.compile(
 )
 _FEW_PARTED = 3
 """Words in parts that no ordinary text holds by accident: some have a hyphen in one spelling and none in another."""
-_TORN = re.compile(r"(?<![^\W_])([A-Za-z]+)(-\n\s{0,12}|\s{1,12})(?=([A-Za-z]+)(?![^\W_]))")
+_TORN = late(r"(?<![^\W_])([A-Za-z]+)(-\n\s{0,12}|\s{1,12})(?=([A-Za-z]+)(?![^\W_]))")
 """A word, what parts it from the next, and that one."""
 _WORDS_BETWEEN = 4
 """Words for each that is torn, at most: in prose and code, two that happen to give a third stand far apart."""
-_MARKUP = re.compile(r"[<*~\\-]|[^\x00-\x7f]")
+_MARKUP = late(r"[<*~\\-]|[^\x00-\x7f]")
 """What may cut a single letter off a word; a full stop or bracket does so in code."""
 _LEFT_OUT = "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ue000-\uf8ff\ufffd\U000f0000-\U0010fffd]"
 """What tokenizers leave out: the words on both sides are read as one."""
@@ -121,7 +121,7 @@ def _parted(text: str) -> Iterator[Undone]:
         end = match.start("closed") if match["closed"] else match.end()
         parts = _SEAM.split(text[match.start() : end].lower())
         word = "".join(parts)
-        cut = min(map(len, parts)) > 1 or _MARKUP.search(text, match.start(), end)
+        cut = min(map(len, parts)) > 1 or _MARKUP().search(text, match.start(), end)
         if cut and len(word) >= _SURE and word in FORMS and not all(part in FORMS for part in parts):
             seams = [seam.span() for seam in _SEAM.finditer(text, match.start(), end)]
             found.append([*seams, match.span("closed")] if match["closed"] else seams)
@@ -138,7 +138,7 @@ def rejoined(text: str) -> list[Undone]:
     if sum(map(FORMS.__contains__, map(add, words, words[1:]))) < _FEW_PARTED:  # as in nearly every text
         return []
     found: list[tuple[int, Undone]] = []
-    for at, match in enumerate(_TORN.finditer(text)):
+    for at, match in enumerate(_TORN().finditer(text)):
         first, second = match[1].lower(), match[3].lower()
         known = first + second in FORMS and len(first + second) >= _SURE
         if known and not (first in FORMS and second in FORMS) and (not found or found[-1][0] + 1 < at):

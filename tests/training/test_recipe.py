@@ -148,6 +148,7 @@ def test_export_computes_what_torch_computes(run: Path, tmp_path: Path) -> None:
     for made in (whole.run(feed), padded.run(feed), Halves(lower, upper).run(feed)):
         found = (made.logits, made.attention, made.embedding, early.logits, early.attention)
         for ours, theirs in zip(found, wanted, strict=True):
+            assert ours is not None
             np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
 
 
@@ -416,6 +417,7 @@ def test_a_shipped_model_comes_back_as_the_network_it_was() -> None:
     )
     expected = (made.logits, made.attention, made.embedding)
     for found, wanted in zip((logits, attention, embedding), expected, strict=True):
+        assert wanted is not None
         np.testing.assert_allclose(found.numpy(), wanted, atol=0.05)  # the runtime fuses and approximates
 
 
