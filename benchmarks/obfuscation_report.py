@@ -38,7 +38,8 @@ with Guard() as guard:
   (URL, HTML, backslash, `U+`, quoted-printable), strings that code puts together, packed runs (base64, base32,
   hexadecimal, bits, decimal codes, Morse), letters set apart by anything, words with markup, signs or letters of
   other scripts inside or torn apart by spaces, sentences written as one word, words with control characters or a
-  string's `\\n` in place of spaces, digits for letters, and passages written backwards or with a shifted or mirrored alphabet.
+  string's `\\n` in place of spaces, digits for letters, and passages written backwards or with a shifted or mirrored
+  alphabet.
 - **Views.** Each step that finds something gives one view, named after what was undone (`base64+rot13`): the text with
   the readable form in place, cut to the surroundings where the text is long. Ordinary text has none, so it costs only
   the search. Decoded text is more text to score: at most twelve views, none longer than twice the text.
