@@ -37,8 +37,8 @@ _FAR = 1e4
 class Network:
     """A network in the making, for rows that are padded to one length or for rows that have one.
 
-    The engine runs row by row on CPU, where a mask would only cost: without one attention takes two thirds of the
-    time, and a dozen operators that count tokens are not there. On a GPU many rows run together, with one.
+    The engine runs row by row on CPU, where a mask would only cost: without one the runtime has an attention that is
+    faster on long rows, and the operators that count tokens are not there. On a GPU many rows run together, with one.
     """
 
     def __init__(self, weights: Weights, config: EncoderConfig, *, padded: bool) -> None:

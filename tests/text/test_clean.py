@@ -33,6 +33,7 @@ def test_every_character_keeps_its_place_and_the_result_can_be_encoded(text: str
     assert len(cleaned) == len(text)
     assert "\x00" not in cleaned
     cleaned.encode("utf-8")
+    assert all(new in (old, " ", "\ufffd") for old, new in zip(text, cleaned, strict=True))
     if not set(text) & set("\\\x1b\x9b"):  # no orders to a terminal
         assert all(new in (old, " " if old.isspace() else "\ufffd") for old, new in zip(text, cleaned, strict=True))
     assert clean(cleaned) == cleaned
