@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Never, Self
 
-from guardsdk.text.json_strings import spell, within
+from guardsdk.text.json_strings import depths, spell
 from guardsdk.text.redact import redact
 
 if TYPE_CHECKING:
@@ -76,15 +76,15 @@ class Vault(Markers):
         super().__init__()
         self._tag = _new_tag()
         self._values: dict[str, str] = {}
-        self._spelled: set[str] = set()
-        """Markers of values that were taken out of strings of JSON, as those spell them."""
+        self._spelled: dict[str, int] = {}
+        """Markers of values that were taken out of strings of JSON, as those spell them, and how deep these were."""
 
-    def taken(self, label: str, value: str, *, spelled: bool) -> str:
-        """Return the marker of ``value``; ``spelled``: whether a string of JSON has it like that."""
+    def taken(self, label: str, value: str, *, depth: int) -> str:
+        """Return the marker of ``value``, which was taken out of so many strings of JSON within each other."""
         marker = self.marker(label, value)
-        if spelled:
+        if depth:
             with self._lock:
-                self._spelled.add(marker)
+                self._spelled[marker] = max(depth, self._spelled.get(marker, 0))
         return marker
 
     def _made(self, name: str, number: int, value: str) -> str:
@@ -102,13 +102,15 @@ class Vault(Markers):
 
     def fitted(self, text: str, found: Iterable[Edit]) -> list[Edit]:
         """Return what was ``found`` in ``text``, each value as its place takes it: escaped in a string of JSON."""
-        edits, forms = list(found), {}
-        for start, end, value in edits:
-            if text[start:end] not in self._spelled and (form := spell(value)) != value:
-                forms[start] = form
-        places = list(forms)
-        inside = set(within(text, places))
-        return [(start, end, forms[start] if start in inside else value) for start, end, value in edits]
+        edits = list(found)
+        starts = [start for start, _, value in edits if spell(value) != value]  # the others are everywhere the same
+        deep = dict(zip(starts, depths(text, starts), strict=True))
+        return [(start, end, self._fitted(text[start:end], value, deep.get(start, 0))) for start, end, value in edits]
+
+    def _fitted(self, marker: str, value: str, depth: int) -> str:
+        for _ in range(depth - self._spelled.get(marker, 0)):
+            value = spell(value)
+        return value
 
     def values(self, text: str) -> list[Edit]:
         """Return where markers stand in ``text``, each with its value as ``fitted`` has it."""

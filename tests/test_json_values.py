@@ -81,6 +81,31 @@ def test_a_value_of_the_prompt_is_put_back_into_json_as_it_spells_it(prompt: str
     assert json.loads(said.split("```")[1].removeprefix("json")) == {"a": LINES}
 
 
+@pytest.mark.parametrize("prompt", [PROMPT, PLAIN, ASCII])
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("Here it is: ", " as you asked."),
+        ("Here it is:\n", "\nThat is all."),
+        ('{"first": 1}\n', '\n{"last": 1}'),
+        ("<tool_call>", "</tool_call>"),
+        ("> ```json\n> ", "\n> ```"),
+    ],
+)
+def test_so_it_is_wherever_json_stands_in_what_is_said(prompt: str, before: str, behind: str) -> None:
+    ask = hiding(Stage.INPUT)
+    said = ask(lambda prompt: f'{before}{{"key": "{marker_in(prompt)}"}}{behind}')(prompt)
+    assert json.loads(said.removeprefix(before).removesuffix(behind)) == {"key": LINES}
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, PLAIN, ASCII])
+def test_so_it_is_in_json_within_a_string_of_json(prompt: str) -> None:
+    ask = hiding(Stage.INPUT)
+    body = ask(lambda prompt: call(json.dumps({"body": json.dumps({"key": marker_in(prompt)})})))(prompt)
+    arguments = json.loads(body["tool_calls"][0]["function"]["arguments"])
+    assert json.loads(arguments["body"]) == {"key": LINES}
+
+
 @pytest.mark.parametrize("prompt", [PROMPT, PLAIN, ASCII, "a\\b BEGIN \\n END"])
 def test_a_value_comes_back_as_it_was_where_no_json_is(prompt: str) -> None:
     assert hiding(Stage.INPUT)(lambda prompt: prompt)(prompt) == prompt

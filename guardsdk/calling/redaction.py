@@ -6,7 +6,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputError
-from guardsdk.text.json_strings import spellings, within
+from guardsdk.text.json_strings import depths, spellings
 from guardsdk.text.redact import apart
 from guardsdk.vault import Vault, name_of
 from guardsdk.verdict import Action
@@ -46,22 +46,22 @@ def edits_of(policy: Policy, verdict: Verdict, text: str, markers: Markers) -> l
             merged[-1] = (begin, max(stop, end), name, style if chosen == "marker" else chosen)
         else:
             merged.append((start, end, label, style))
-    spelled: set[int] = set()
+    spelled: dict[int, int] = {}
     if isinstance(markers, Vault):  # what is not put back needs no more than a number
         escaped = [start for start, end, _, _ in merged if "\\" in text[start:end]]
-        spelled.update(within(text, escaped))
+        spelled.update(zip(escaped, depths(text, escaped), strict=True))
     return [
-        (start, end, _written(style, label, text[start:end], markers, spelled=start in spelled))
+        (start, end, _written(style, label, text[start:end], markers, spelled.get(start, 0)))
         for start, end, label, style in merged
     ]
 
 
-def _written(style: RedactWith, label: str, value: str, markers: Markers, *, spelled: bool) -> str:
+def _written(style: RedactWith, label: str, value: str, markers: Markers, depth: int) -> str:
     if style == "mask":
         return "*" * len(value)
     if style == "label":
         return f"[{name_of(label)}]"
-    return markers.taken(label, value, spelled=spelled) if isinstance(markers, Vault) else markers.marker(label, value)
+    return markers.taken(label, value, depth=depth) if isinstance(markers, Vault) else markers.marker(label, value)
 
 
 class Changes:

@@ -46,6 +46,13 @@ _STAND_INS: Final = (
     "changeme", "dummy", "example", "insert", "placeholder", "redacted", "replace", "sample", "yourapi", "your_",
     "your-",
 )  # fmt: skip
+_LONGEST: Final = 4096
+"""Characters of the longest value in quotes, as of one in a stream."""
+_UNBROKEN: Final = late(r"\S*")
+_GOES_ON: Final = late(r"(?:[A-Za-z0-9+/=_-]|[\"'{}](?=[A-Za-z0-9]))*")
+_MOST_BACKSLASHES: Final = 64
+_CLOSERS: Final = {'"': '"', "'": "'", "`": "`", ">": "<"}
+"""What stands before a value, to what stands behind it."""
 _FEWEST_CHARACTERS: Final = 4
 """Different characters a secret has at least: ``aaaabbbb`` is a drawing of one."""
 
@@ -81,6 +88,8 @@ class Pattern:
     """Whether an ASCII letter or digit right before or after the match rules it out."""
     cut: bool = False
     """Whether the value may end earlier, at a space or hyphen, where the whole fails its validator."""
+    whole: bool = False
+    """Whether the value goes on to what closes the quotes or element it fills, where the expression ends earlier."""
     block: bool = False
     """Whether the value is a block of lines: what a comment in it says, or four letters of much base64, make it no
     stand-in, so that its validator has to tell."""
@@ -138,9 +147,11 @@ class PatternSet:
         said, layer = unquoted(text)
         if not said.isascii() and _VARIANT().search(said) is not None:
             said = said.translate(_PLAIN)  # one character for one, so that places stay
-        found = [match for pattern in self._due(said) for match in self._matches(pattern, said)]
-        places = [layer.back(match.start, match.end) for match in found]
-        found = [match._replace(start=start, end=end) for match, (start, end) in zip(found, places, strict=True)]
+        found: list[Match] = []
+        for pattern in self._due(said):
+            for match in self._matches(pattern, said):
+                start, end = layer.back(match.start, match.end)
+                found.append(match._replace(start=start, end=_end(text, start, end) if pattern.whole else end))
         return sorted(found, key=lambda match: (match.start, match.end))
 
     def _matches(self, pattern: Pattern, text: str) -> Iterator[Match]:
@@ -186,6 +197,35 @@ def stands_in(value: str) -> bool:
     lowered = value.lower()
     few = len(set(value)) < _FEWEST_CHARACTERS
     return few or _DRAWN.search(value) is not None or any(word in lowered for word in _STAND_INS)
+
+
+def _end(text: str, start: int, end: int) -> int:
+    """Return where the value ends that begins at ``start`` and goes on to ``end`` at least.
+
+    A generated one may have quotes and brackets in it that end most others: one that fills a string or an element ends
+    with that, if there is no white space before. Any other goes on as long as there are letters behind its signs.
+    """
+    closer = _CLOSERS.get(text[start - 1 : start])
+    if closer is not None:
+        depth = _backslashes(text, start - 1) + 1
+        place, stop = end, _stop(_UNBROKEN(), text, end, start + _LONGEST)
+        while (place := text.find(closer, place, stop)) >= 0:
+            escaped = _backslashes(text, place) + 1
+            if escaped % depth == 0 and escaped // depth % 2:  # in a string within strings it takes more of them
+                return max(end, place - depth + 1)
+            place += 1
+    return _stop(_GOES_ON(), text, end, len(text))
+
+
+def _stop(run: re.Pattern[str], text: str, start: int, stop: int) -> int:
+    match = run.match(text, start, stop)
+    return start if match is None else match.end()
+
+
+def _backslashes(text: str, end: int) -> int:
+    """Return how many backslashes stand before ``end``, of the last few characters."""
+    before = text[max(0, end - _MOST_BACKSLASHES) : end]
+    return len(before) - len(before.rstrip("\\"))
 
 
 def source_of(pattern: Pattern) -> str:

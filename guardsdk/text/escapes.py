@@ -36,8 +36,9 @@ _BACKSLASHED = re.compile(
 )
 _JOINT = late(f" ?|[{INVISIBLE}]+")
 """What shows nothing, or a space, between two letters."""
-_BREAK = late(r"(?<=[^\W_])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
-"""An end of a line or a tab between two words as strings write it, and the word behind it."""
+_BREAK = late(r"(?<!\\)(?<!\\[nrt])(?:(?<=[^\W_])|\\{1,15}[nrt])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
+"""Ends of lines or tabs between two words as strings write them, and the word behind them. It begins where a row of
+them does: each letter of the row stands before the next one as that of a word does."""
 _NEAR = 24
 _FEW_BREAKS = 4
 """So many of them, with so few characters between two, make it hard to read what stands there: a few words a line."""

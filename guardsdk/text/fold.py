@@ -15,7 +15,7 @@ from guardsdk.text.undo import Undone
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PUNCTUATION = "\u00a0-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u2010-\u2027\u2030-\u205e\u3000-\u303f"
+_PUNCTUATION = "\u00a0-\u00a9\u00ab\u00ac\u00ae-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u2010-\u2027\u2030-\u205e\u3000-\u303f"
 _WORD = re.compile(f"(?:[^\x00-\x7f\\s{_PUNCTUATION}][A-Za-z]*)+")
 """A word from its first letter that is not ASCII."""
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
@@ -25,6 +25,7 @@ _MANY = 6
 """From how many styled letters it is none: full-width abbreviations and circled sizes are ordinary."""
 _MARKS = frozenset({"Mn", "Me"})
 _SOFT_HYPHEN = "\u00ad"
+"""Web pages set it inside words for good reasons. It stays: tokenizers leave it out, and it may part two words."""
 _LEFT_ALONE = (
     *(range(0x249C, 0x24B6), range(0x1F110, 0x1F12A)),
     *(range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A), range(0x1F1E6, 0x1F200)),
@@ -118,14 +119,12 @@ class _Evidence:
         self.alike = 0
         """Twice the look-alikes, but Greek letters count once: beside Latin ones a single one is a formula's."""
         self.marks = 0
-        self.hyphens = 0
-        """Soft hyphens inside words, which web pages set for good reasons."""
         self.certain = False
         """Something that no ordinary text holds."""
 
     @property
     def enough(self) -> bool:
-        return self.certain or self.alike > 1 or self.styled >= _MANY or max(self.marks, self.hyphens) >= _FEW
+        return self.certain or self.alike > 1 or self.styled >= _MANY or self.marks >= _FEW
 
     @lazy
     def whole(self) -> bool:
@@ -193,13 +192,12 @@ def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Undo
         elif kind == _ALIKE and swap:
             evidence.alike += 1 if ord(character) in _GREEK else 2
             yield Undone(place, place + 1, plain, "look_alikes", aligned=True)
-        elif kind == _GONE and latin:
+        elif kind == _GONE and latin and character != _SOFT_HYPHEN:
             # Only between Latin letters it proves anything: elsewhere joiners are part of how a script is written.
             if 0 < at < len(word) - 1 and all(
                 folded[near].kind == _STYLED or word[near].isascii() for near in (at - 1, at + 1)
             ):
-                evidence.hyphens += character == _SOFT_HYPHEN
-                evidence.certain |= character != _SOFT_HYPHEN
+                evidence.certain = True
             yield Undone(place, place + 1, "", "invisible")
         elif kind == _MARK and piled:
             yield Undone(place, place + 1, "", "marks")

@@ -6,14 +6,18 @@ import json
 import re
 from bisect import bisect_left
 from contextlib import suppress
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-_FENCE: Final = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n`]*\n", re.MULTILINE)
-"""The line before a block of code in Markdown, or after it."""
+_OPENING: Final = re.compile(r"[{\[]")
+_TOKEN: Final = re.compile(
+    r"[ \t\r\n]*+(?:(?P<sign>[{}\[\]:,])|(?P<scalar>-?[0-9]++(?:[.eE+-][0-9eE+-]*+)?|true|false|null)"
+    r"|(?P<string>\"(?:[^\"\\\x00-\x1f]++|\\(?:[\"\\/bfnrt]|u[0-9A-Fa-f]{4}))*+)(?P<closed>\"?))"
+)
+"""What JSON is made of; a string as far as it is one (RFC 8259)."""
 
 _SHORT: Final = {"\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", '"': r"\"", "/": r"\/", "\\": r"\\"}
 """Escapes of two characters."""
@@ -58,32 +62,46 @@ def _ways(sign: str) -> list[str]:
     return [*short, "".join(rf"\\u(?i:{unit})" for unit in units), re.escape(sign)]
 
 
-def within(text: str, places: Sequence[int]) -> list[int]:
-    """Return which of ``places``, in order, lie in strings of JSON: ``text`` is that, or has it in a block of code.
+def depths(text: str, places: Sequence[int], most: int = 4) -> list[int]:
+    """Return for each of ``places``, in order, how many strings of JSON it lies in, each in what the one before says.
 
-    What follows a place is not looked at: a text may still be written. Takes time in the logarithm of their number.
+    ``text`` may be JSON or have it anywhere. What follows a place is not looked at: a text may still be written. Takes
+    time linear in ``text``. No more than ``most`` are counted: each doubles the backslashes, and nobody writes as many.
     """
-    starts = [0, *(fence.end() for fence in _FENCE.finditer(text))] if places else []
-    found: list[int] = []
-    for start, stop in pairwise([*starts, len(text)]):
-        here = places[bisect_left(places, start) : bisect_left(places, stop)]
-        found += here[: _leading(text[start:stop], [at - start for at in here])]
+    found = [0] * len(places)
+    for start, end in _strings(text) if places else ():
+        if start > places[-1]:
+            break
+        first, after = bisect_left(places, start), bisect_left(places, end)
+        if first < after:
+            found[first:after] = _inside(text, [start, *places[first:after], end], most)
     return found
 
 
-def _leading(text: str, places: Sequence[int]) -> int:
-    """Return how many of ``places``, in order, lie in strings of the JSON that ``text`` is up to them."""
-    if not (places and text.lstrip().startswith(("{", "["))):
-        return 0
-    return bisect_left(places, True, key=lambda place: not _ends_in_string(text[:place]))  # noqa: FBT003  a bool is sought
+def _inside(text: str, cuts: Sequence[int], most: int) -> list[int]:
+    """Return the depths of the places between the first and the last of ``cuts``, which hold a string of JSON."""
+    if most > 1 and "\\" in text[cuts[0] : cuts[-1]]:  # else it holds no other string
+        with suppress(ValueError):  # a place between two characters of an escape
+            said = [str(json.loads(f'"{text[start:end]}"')) for start, end in pairwise(cuts)]
+            places = list(accumulate(map(len, said[:-1])))
+            return [depth + 1 for depth in depths("".join(said), places, most - 1)]
+    return [1] * (len(cuts) - 2)
 
 
-def _ends_in_string(text: str) -> bool:
-    """Whether ``text`` is the beginning of JSON, and ends in one of its strings."""
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        return error.msg.startswith("Unterminated string")
-    except RecursionError:  # nested deeper than anybody reads
-        pass
-    return False
+def _strings(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the strings inside the objects and arrays of JSON in ``text`` are, without their quotes, in order.
+
+    Its signs count and not their order, so that a list or dictionary of other languages that looks the same is one.
+    """
+    at = 0
+    while (opening := _OPENING.search(text, at)) is not None:
+        at, depth = opening.start(), 0
+        while (token := _TOKEN.match(text, at)) is not None:
+            at = token.end()
+            if token["string"] is not None:
+                yield token.start("string") + 1, token.end("string")
+                if not token["closed"]:
+                    break
+            depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token["sign"], 0)
+            if depth == 0:
+                break

@@ -158,4 +158,5 @@ def _part(op: Any, value: Any) -> str:
         return re.escape(chr(value))
     if name == "RANGE":
         return f"{re.escape(chr(value[0]))}-{re.escape(chr(value[1]))}"
-    return {"CATEGORY_SPACE": r"\s", "CATEGORY_DIGIT": r"\d", "CATEGORY_WORD": r"\w"}[str(value)]
+    kinds = {"SPACE": r"\s", "DIGIT": r"\d", "WORD": r"\w", "NOT_WORD": r"\W"}
+    return kinds[str(value).removeprefix("CATEGORY_")]

@@ -42,6 +42,31 @@ def test_a_pattern_finds_its_examples_and_passes_near_misses(label: str, pattern
     assert misses
 
 
+@pytest.mark.parametrize(
+    ("before", "value", "behind"),
+    [
+        ("docker login -u AWS -p ", "q7Rm2Kd9Zt4Lw8Xb5" * 120, " 1.dkr.ecr.eu-west-1.amazonaws.com"),
+        ("DB_PASSWORD=", "q7Rm2Kd9Zt4Lw8Xb5" * 20, "\n"),
+        ("postgres://app:", "q7Rm2Kd9Zt4Lw8Xb5" * 100, "@db.internal/orders"),
+        ('{"password": "', "K9maple#Qu{ay}77", '"}'),
+        ('{"password": "', r"K9maple#Qu\"ay77secret", '", "user": "dana"}'),
+        ('{"password": "', r"K9maple#Qu\tay77\\", '"}'),
+        (r"{\"password\": \"", r"K9maple#Qu\\\"ay77secret", r"\"}"),
+        ("password = '", r"K9maple#Qu\'ay77s", "' + 'x'"),
+        ("mysql -u root -p'", 'K9maple#Qu"ay77s', "' shop"),
+        ("<password>", "K9maple#Qu&quot;ay77secret", "</password>"),
+        ('token="', "q7Rm2Kd9Zt4Lw8Xb5Nc3Vh6Jp1{2%3", '"'),
+        ("Password: ", 'K9maple#Qu"ay77{x', ", user: dana"),
+        ("Password: ", "K9maple#Quay77", '"}'),
+        ("Password: '", "K9maple#Quay77", " and so on'"),
+    ],
+)
+def test_a_value_is_found_to_its_end(before: str, value: str, behind: str) -> None:
+    text = before + value + behind
+    spans = merged((match.start, match.end) for match in patterns("secret").find(text))
+    assert [text[start:end] for start, end in spans] == [value]
+
+
 @pytest.mark.parametrize("label", LABELS)
 def test_names_are_distinct_and_every_validator_has_a_use(label: str) -> None:
     names = [pattern.name for pattern in patterns(label).patterns]

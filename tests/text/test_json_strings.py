@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardsdk.text.json_strings import spell, spelled, spellings, within
+from guardsdk.text.json_strings import depths, spell, spelled, spellings
 
 
 @given(value=st.text(min_size=1))
@@ -53,36 +53,45 @@ def test_what_is_no_string_of_json_is_only_escaped() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ('{"a": "@"}', 1),
-        ('{"a": "@", "b": ["@", "@"]}', 3),
-        (' [{"a": "\\"@', 1),
-        ('{"@": 1}', 1),
-        ('{"a": "@"} and "@', 1),  # of the rest no JSON is made
-        ('{"a": "x\n@"}', 0),
-        ('{"a": @, "b": "@"}', 0),
-        ('[1] says "@"', 0),
-        ("[@]", 0),
-        ("{name}: @", 0),
-        ('"@"', 0),
-        ("say @", 0),
-        ("[" * 200_000 + '"@', 0),
+        ('{"a": "@"}', [1]),
+        ('{"a": "@", "b": ["@", "@"]}', [1, 1, 1]),
+        (' [{"a": "\\"@', [1]),
+        ('{"@": -1.5e3, "b": [true, null, "@"]}', [1, 1]),
+        ('{"a": "@"} and "@', [1, 0]),
+        ('{"a": "x\n@"}', [0]),
+        ('{"a": "@\\x@"}', [1, 0]),
+        ('{"a": @, "b": "@"}', [0, 0]),
+        ('[1] says "@"', [0]),
+        ("[@]", [0]),
+        ("{name}: @", [0]),
+        ('"@"', [0]),
+        ("say @", [0]),
+        ("[" * 200_000 + '"@', [1]),
+        ('Here is @: {"a": "@"}, and "@".', [0, 1, 0]),
+        ('{"a": "@"}\n{"b": "@"}\n', [1, 1]),
+        ('<call>{"a": "@"}</call> @', [1, 0]),
+        ('[see {"a": "@', [1]),
+        ('```json\n{"a": "@"}\n```', [1]),
+        ('Here, @:\n\n  ~~~\n[\n"@", {"@": 1}]\n  ~~~\nAs "@" says.\n```\n{"b": "@', [0, 1, 1, 0, 1]),
+        ('```python\nsay("@")\n```\n', [0]),
+        ('say `{"a": "@"}`', [1]),
+        ('{"a": "@",\n```\n', [1]),
     ],
 )
-def test_only_places_in_strings_of_json_count(text: str, found: int) -> None:
+def test_only_places_in_strings_of_json_count(text: str, found: list[int]) -> None:
     places = [at for at, sign in enumerate(text) if sign == "@"]
-    assert within(text, places) == places[:found]
+    assert depths(text, places) == found
+    for place, depth in zip(places, found, strict=True):  # whatever is written behind it
+        assert depths(text[: place + 1], [place]) == [depth]
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ('```json\n{"a": "@"}\n```', [0]),
-        ('Here, @:\n\n  ~~~\n[\n"@", {"@": 1}]\n  ~~~\nAs "@" says.\n```\n{"b": "@', [1, 2, 4]),
-        ('```python\nsay("@")\n```\n', []),
-        ('say ```{"a": "@"}```', []),
-        ('{"a": "@",\n```\n', [0]),
-    ],
-)
-def test_so_do_those_in_a_block_of_code(text: str, found: list[int]) -> None:
-    places = [at for at, sign in enumerate(text) if sign == "@"]
-    assert within(text, places) == [places[number] for number in found]
+def test_json_in_a_string_of_json_is_deeper() -> None:
+    text = "@ @"
+    for depth in range(1, 7):
+        text = json.dumps({"a\n": text, "b": "@"})
+        places = [at for at, sign in enumerate(text) if sign == "@"]
+        assert depths(text, places) == [min(at, 4) for at in (depth, depth, *range(depth, 0, -1))]
+
+
+def test_a_place_inside_an_escape_is_in_the_string_around_it() -> None:
+    assert depths(r'{"a": "\u0041"}', [9]) == [1]
