@@ -197,7 +197,7 @@ class Call:
             again=any(one.action_for(Stage.OUTPUT) is Action.REVISE for one in self._policy.principles),
         )
 
-        def judge(texts: Sequence[str]) -> list[Verdict]:
+        def judge(texts: Sequence[str], _: Sequence[bool]) -> list[Verdict]:
             judged = self._plan.checker.judge_response(texts, around.prompt, self._actor, system=around.system)
             return [verdict for _, verdict in judged]
 
