@@ -79,8 +79,9 @@ def guarded(
     ``@classmethod`` and ``@staticmethod``, partials and objects with a (possibly async) ``__call__``. A blocked prompt
     never reaches the callable; what is redacted from it comes back in the response (``docs/actions.md`` says what each
     action does). What a generator yields comes out as soon as it is checked (``docs/streaming.md``); ``send`` and
-    ``throw`` reach it, and what is sent is not screened. It belongs beneath a decorator that adds or takes away
-    arguments: above one, what ``functools.wraps`` shows is the signature of another call, and the prompt is missed.
+    ``throw`` reach it, and what is sent is not screened. It belongs beneath a decorator that takes ``*args`` and adds
+    or takes away arguments: above one, the signature that ``functools.wraps`` shows is that of another call, and the
+    prompt may be missed. Where such a decorator has parameters of its own, these say what the call is made with.
 
     Args:
         function: The callable, when used bare.

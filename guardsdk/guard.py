@@ -233,12 +233,15 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         actor: str | None = None,
         deadline_s: float | None = None,
         uncovered: Sequence[Sequence[str]] = (),
+        again: Sequence[bool] = (),
     ) -> list[Verdict]:
         """Check many texts in batches; equal ones are scored once.
 
         ``contexts`` gives each text its own context; ``system`` and ``deadline_s`` are for all of them together.
         ``uncovered`` gives the kinds of what came with each text and cannot be screened, such as ``image``: its
-        verdict is degraded, and the policy's ``on_uncovered`` says what follows. Returns one verdict per text, in
+        verdict is degraded, and the policy's ``on_uncovered`` says what follows. ``again`` gives whether each text is
+        part of something that is or was checked by itself: the monitor does not count it as one more text of the
+        actor, as long as it passes. Returns one verdict per text, in
         order; ``duration_s`` of each is its share of the batch's wall time. Raises as ``check`` does, naming the place
         of a wrong element, before anything is checked; ``InputError`` also for lists of different lengths.
         """
@@ -246,9 +249,10 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         items, prompts = texts_of(texts, contexts)
         system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
-        require(len(uncovered) in (0, len(items)), f"{len(items)} texts and {len(uncovered)} entries of uncovered")
-        around = [Surroundings(prompt, system) for prompt in prompts]
-        return self._pipeline.run(items, stage_of(stage), around, actor, deadline_s=deadline_s, uncovered=uncovered)
+        for name, given in (("uncovered", uncovered), ("again", again)):
+            require(len(given) in (0, len(items)), f"{len(items)} texts and {len(given)} entries of {name}")
+        around, at = [Surroundings(prompt, system) for prompt in prompts], stage_of(stage)
+        return self._pipeline.run(items, at, around, actor, deadline_s=deadline_s, uncovered=uncovered, again=again)
 
     async def acheck_many(
         self,
@@ -260,13 +264,13 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         actor: str | None = None,
         deadline_s: float | None = None,
         uncovered: Sequence[Sequence[str]] = (),
+        again: Sequence[bool] = (),
     ) -> list[Verdict]:
         """Check many texts as ``check_many`` does, in a worker thread, as ``acheck`` does; ``texts`` is read there."""
         require_seconds(deadline_s, "deadline_s")
         left = remaining(self._deadline_s if deadline_s is None else deadline_s)
-        check = partial(
-            self.check_many, texts, stage=stage, contexts=contexts, system=system, actor=actor, uncovered=uncovered
-        )
+        given = partial(self.check_many, texts, stage=stage, contexts=contexts, system=system, actor=actor)
+        check = partial(given, uncovered=uncovered, again=again)
         return await in_thread(lambda: check(deadline_s=left()))
 
     def warmup(self) -> None:

@@ -43,6 +43,8 @@ class CheckRecord:
     """[H], unit length: what the text is about, the mean over the windows that were scored, for an observer whose
     ``wants_embedding`` is true. None for all others, for a text nobody scored, and for a model that gives none. A
     remembered verdict has the one it was reached with, which cannot be written to."""
+    again: bool = False
+    """Whether it is part of something that is or was checked by itself: an earlier turn, a window of a stream."""
 
 
 @runtime_checkable
@@ -144,6 +146,7 @@ def notify(
                     record.actor,
                     text if reads else None,
                     embedding if embeds else None,
+                    record.again,
                 )
             observer.on_check(told)
         except Exception as error:  # noqa: BLE001  bookkeeping may never break the call it watches

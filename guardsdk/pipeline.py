@@ -143,11 +143,13 @@ class Pipeline:
         *,
         deadline_s: float | None = None,
         uncovered: Sequence[Sequence[str]] = (),
+        again: Sequence[bool] = (),
     ) -> list[Verdict]:
         """Return one verdict per text, in order; equal texts are scored once.
 
         ``duration_s`` of each is its share of the batch's wall time. ``around`` is as long as ``texts``, and so is
-        ``uncovered`` where it is given: the kinds of what came with a text and cannot be screened.
+        ``uncovered`` where it is given: the kinds of what came with a text and cannot be screened; and ``again``:
+        whether the text is part of something that is or was checked by itself.
         """
         if not texts:
             return []
@@ -170,7 +172,8 @@ class Pipeline:
         if self._recorder is None and not self._audience:
             return verdicts
         records: Sequence[CheckRecord] = [
-            CheckRecord(verdict, started_ns, len(text), actor) for verdict, text in zip(verdicts, texts, strict=True)
+            CheckRecord(verdict, started_ns, len(text), actor, again=before)
+            for verdict, text, before in zip(verdicts, texts, again or (False,) * len(texts), strict=True)
         ]
         if self._recorder is not None:
             records = written(self._recorder, self._policy, records, texts)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -21,7 +21,15 @@ from guardsdk.errors import (
     PolicyError,
 )
 
+if TYPE_CHECKING:
+    from guardsdk.observing import CheckRecord
+
 NOT_TEXTS = [None, 3, b"bytes", ["a list"], {"role": "user"}, object()]
+
+
+class Awaited:
+    async def on_check(self, record: CheckRecord) -> None:
+        del record
 
 
 @pytest.fixture
@@ -57,6 +65,7 @@ def test_what_is_no_string_is_a_type_error(guard: Guard, given: object) -> None:
         ({"policy": 3}, "policy must be a Policy, the path of a policy file or the name of a preset, not int"),
         ({"screens": [3]}, r"screens\[0\], of type int, has no 'name': it needs name, operating_points, read"),
         ({"observers": [print]}, r"observers\[0\], of type builtin_function_or_method, has no 'on_check'"),
+        ({"observers": [Awaited()]}, r"on_check of observers\[0\] is async, and nobody awaits it"),
         ({"settings": {"threads": 2}}, r"settings must be guardsdk\.settings\.Settings, not dict"),
         ({"taught": "no-cooking.json"}, "taught must be a list of lessons or their paths, not one path"),
         ({"deadline_s": "3"}, "deadline_s must be a number of seconds, or None, not str"),

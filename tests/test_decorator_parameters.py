@@ -276,6 +276,126 @@ def test_a_call_with_wrong_arguments_is_the_type_error_it_would_have_been() -> N
         guarded(guard=StageGuard())(named)("m")  # type: ignore[call-arg]
 
 
+def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(prompt: str) -> Any:
+        return function("client", prompt)
+
+    return call
+
+
+def without_client(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(client: str, *args: Any, **kwargs: Any) -> Any:
+        assert client == "client"
+        return function(*args, **kwargs)
+
+    return call
+
+
+def with_first(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(prompt: str, *args: Any, **kwargs: Any) -> Any:
+        return function("client", prompt, *args, **kwargs)
+
+    return call
+
+
+def by_keyword(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(client: str, **kwargs: Any) -> Any:
+        assert client == "client"
+        return function(**kwargs)
+
+    return call
+
+
+def in_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, timeout_s: float = 1.0, **kwargs: Any) -> Any:
+        assert timeout_s == 2.0
+        return function(*args, **kwargs)
+
+    return call
+
+
+def passing(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return call
+
+
+def renaming(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(one: Any, other: Any) -> Any:
+        return function(one, other)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("decorate", "function", "call"),
+    [
+        (with_client, lambda client, prompt="none": f"{client} {prompt}", lambda ask: ask("hello")),
+        (with_client, lambda client, prompt: f"{client} {prompt}", lambda ask: ask(prompt="hello")),
+        (
+            lambda ask: passing(with_client(ask)),
+            lambda client, prompt="none": client + prompt,
+            lambda ask: ask("hello"),
+        ),
+        (without_client, lambda prompt, tone="dry": prompt + tone, lambda ask: ask("client", "hello", tone="kind")),
+        (
+            with_first,
+            lambda client, prompt="none", tone="dry": client + prompt + tone,
+            lambda ask: ask("hello", "kind"),
+        ),
+        (by_keyword, lambda prompt, tone="dry": prompt + tone, lambda ask: ask("client", prompt="hello")),
+        (in_time, lambda prompt: prompt, lambda ask: ask("hello", timeout_s=2.0)),
+        (renaming, lambda prompt, tone: prompt + tone, lambda ask: ask("hello", "kind")),
+        (
+            passing,
+            lambda model, *messages, tone="dry": f"{model} {messages} {tone}",
+            lambda ask: ask("m", "hello", tone="kind"),
+        ),
+        (functools.lru_cache, lambda prompt: prompt, lambda ask: ask("hello")),
+    ],
+)
+@pytest.mark.parametrize("given", [lambda one: one, functools.partial])
+def test_a_decorator_beneath_that_has_parameters_of_its_own_says_what_the_call_is_made_with(
+    decorate: Callable[..., Any], function: Callable[..., Any], call: Callable[..., Any], given: Callable[..., Any]
+) -> None:
+    guard = StageGuard()
+    ask = guarded(guard=guard)(given(decorate(function)))
+    assert "hello" in call(ask)
+    assert guard.texts(Stage.INPUT) == ["hello"]
+
+
+def test_a_method_beneath_decorators_is_called_as_its_outermost_says() -> None:
+    class Shop:
+        @passing
+        @in_time
+        def ask(self, model: str, prompt: str = "none") -> str:
+            return f"{self.__class__.__name__} {model} {prompt}"
+
+    guard = StageGuard()
+    ask: Any = guarded(guard=guard)(Shop().ask)
+    assert list(inspect.signature(ask).parameters) == ["model", "prompt", "timeout_s"]
+    assert ask("m", "hello", timeout_s=2.0) == "Shop m hello"
+    assert guard.texts(Stage.INPUT) == ["hello"]
+
+
+def test_a_decorator_beneath_that_hides_the_prompt_is_refused() -> None:
+    @functools.wraps(named)
+    def call(request: object) -> str:
+        return named("m", str(request))
+
+    with pytest.raises(DecorationError, match="has no parameter 'prompt'; its parameters: request"):
+        guarded(prompt="prompt")(call)
+    assert list(inspect.signature(guarded(prompt="request")(call)).parameters) == ["request"]
+
+
 class Answerer:
     """Answers questions."""
 

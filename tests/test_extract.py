@@ -262,6 +262,11 @@ def test_the_developers_instructions_are_kept_apart_whole() -> None:
         (Thing(type="ai", content="hello", tool_calls=[{"name": "f", "args": {"a": "x"}}]), ["hello", "x"]),
         (Thing(generations=[[Thing(text="one", generation_info=None)]]), ["one"]),
         (Thing(message=Thing(type="ai", content="two"), text="two", generation_info=None), ["two"]),
+        (
+            {"choices": [{"message": {"content": "one"}, "delta": {"content": "two"}, "text": "three"}]},
+            ["onetwo", "three"],
+        ),
+        ({"choices": [{"index": 0, "delta": None, "finish_reason": "stop", "note": "two words"}]}, ["two words"]),
     ],
 )
 def test_responses_are_read_by_shape(value: object, expected: list[str]) -> None:
@@ -279,6 +284,7 @@ def test_responses_are_read_by_shape(value: object, expected: list[str]) -> None
         (choices({"role": "assistant", "content": 7}), "builtins.int"),
         (choices({"role": "assistant", "content": None, "audio": {"data": "AAAA"}}), "audio"),
         ({"choices": [{"index": 0}]}, "builtins.dict"),
+        ({"choices": [{"index": 0, "message": {"content": "hello"}, "text": {"said": PRIVATE}}]}, "builtins.dict"),
         ({"role": "model", "parts": [{"poem": PRIVATE}]}, "builtins.dict"),
         (choices({"role": "assistant", "text": PRIVATE}), "builtins.dict"),
         ({"type": "computer_call_output", "output": PRIVATE}, "builtins.dict"),

@@ -113,6 +113,16 @@ ANSWERS: list[tuple[types.GenerateContentResponse, list[str]]] = [
         ),
         ["print('a')", "a"],
     ),
+    (
+        answer(types.Part(function_call=types.FunctionCall(name="look up the weather", args={"query": "in Lisbon"}))),
+        ["in Lisbon", "look up the weather"],
+    ),
+    (
+        answer(
+            types.Part(function_response=types.FunctionResponse(name="what it gave", response={"result": "It rains."}))
+        ),
+        ["It rains.", "what it gave"],
+    ),
     (answer(types.Part(text="No."), finish_message="Stopped for a reason."), ["No.", "Stopped for a reason."]),
     (answer(), [""]),
     (types.GenerateContentResponse(candidates=[], prompt_feedback=types.GenerateContentResponsePromptFeedback()), [""]),
@@ -129,6 +139,45 @@ def test_an_answer_is_read_as_object_and_as_json(given: types.GenerateContentRes
     as_json = sent(given)
     if as_json.get("candidates"):
         assert found(as_json) == found(as_json, data=True) == read
+
+
+def test_what_a_call_comes_in_is_read_as_the_strings_it_makes() -> None:
+    def called(call: dict[str, Any]) -> dict[str, Any]:
+        return sent(answer(types.Part(function_call=types.FunctionCall.model_validate(call))))  # type: ignore[no-any-return]
+
+    def part(path: str, words: str) -> dict[str, Any]:
+        return {"json_path": path, "string_value": words}
+
+    whole = [called({"name": "search", "args": {"query": f"weather in {place}"}}) for place in ("Lisbon", "Porto")]
+    calls = [
+        called({"name": "search", "will_continue": True}),
+        called({"partial_args": [part("$.query", "weather in Lis")], "will_continue": True}),
+        called({"partial_args": [part("$.query", "bon"), part("$.why", "for a walk")], "will_continue": True}),
+        called({}),
+    ]
+    for chunks, words in (
+        (whole, "weather in Lisbon\nweather in Porto"),
+        (calls, "weather in Lisbon\nfor a walk"),
+        ([types.GenerateContentResponse.model_validate(one) for one in calls], "weather in Lisbon\nfor a walk"),
+    ):
+        read = ResponseText()
+        for chunk in chunks:
+            read.add(chunk)
+        assert read.texts() == [words]
+
+
+def test_what_stands_beside_a_file_or_a_result_is_read() -> None:
+    picture = {"mimeType": "image/png", "data": "AAAA", "displayName": "a map of Lisbon", "note": "from the tool"}
+    given = [
+        {"inlineData": picture, "text": "where it rains"},
+        {"functionResponse": {"name": "what it gave", "response": {"result": "It rains."}, "note": "of rain"}},
+        {"fileData": {"mimeType": "text/plain", "fileUri": "files/1"}},
+    ]
+    assert [(one.text, one.stage, one.uncovered) for one in prompt_passages({"role": "user", "parts": given})] == [
+        ("where it rains\na map of Lisbon\nfrom the tool", Stage.TOOL, ()),
+        ("It rains.\nwhat it gave\nof rain", Stage.TOOL, ()),
+        ("", Stage.INPUT, ("image", "file")),
+    ]
 
 
 def test_every_candidate_is_read_and_what_was_found_on_the_way() -> None:

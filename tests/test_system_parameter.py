@@ -106,6 +106,7 @@ class Bot:
         (by_default, ("hello",), {}),
         (prompted, ("hello",), {"system_prompt": RULES}),
         (google, ("hello", {"system_instruction": RULES, "temperature": 0}), {}),
+        (google, ("hello", {"systemInstruction": {"parts": [{"text": RULES}]}}), {}),
         (google, ("hello", SimpleNamespace(system_instruction=SimpleNamespace(parts=[{"text": RULES}]))), {}),
         (responses, ("hello",), {"instructions": RULES}),
         (typed, (RULES, "hello"), {}),

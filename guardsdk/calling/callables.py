@@ -9,6 +9,7 @@ from enum import Enum, auto
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
+from guardsdk.calling.signatures import signature_of
 from guardsdk.errors import DecorationError, InputError
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Arguments:
         as two things, or no parameter is named and there is not exactly one that must be the prompt.
         """
         try:
-            self.signature = inspect.signature(function)
+            self.signature = signature_of(function)
         except (TypeError, ValueError):
             msg = f"{_name(function)} has no signature that can be read; wrap it in a function"
             raise DecorationError(msg) from None
@@ -227,7 +228,7 @@ def _fixed(function: object) -> dict[str, object]:
     """Return what a partial gives by itself: its signature does not show all of it."""
     if not isinstance(function, functools.partial):
         return {}
-    return {**inspect.signature(function.func).bind_partial(*function.args).arguments, **function.keywords}
+    return {**signature_of(function.func).bind_partial(*function.args).arguments, **function.keywords}
 
 
 def _obvious(parameters: list[Parameter], function: object, others: Container[str], *, needed: bool) -> tuple[str, ...]:

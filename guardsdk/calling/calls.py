@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Policy
     from guardsdk.verdict import Verdict
 
+_INSIDE = ("system_instruction", "systemInstruction")
+"""Where a configuration of Google's has the system text."""
+
 S = TypeVar("S", GuardedStream[Any], AsyncGuardedStream[Any])
 
 
@@ -194,7 +197,7 @@ class Call:
             again=any(one.action_for(Stage.OUTPUT) is Action.REVISE for one in self._policy.principles),
         )
 
-        def judge(texts: Sequence[str]) -> list[Verdict]:
+        def judge(texts: Sequence[str], _: Sequence[bool]) -> list[Verdict]:
             judged = self._plan.checker.judge_response(texts, around.prompt, self._actor, system=around.system)
             return [verdict for _, verdict in judged]
 
@@ -244,7 +247,7 @@ def _system_text(name: str, value: object, *, named: bool) -> list[Passage]:
 
     Found by its name it may be something else; ``InputTypeError`` where it was ``named`` as that and holds no text.
     """
-    inside = field(value, "system_instruction")
+    inside = next((one for spelled in _INSIDE if (one := field(value, spelled)) is not None), None)
     if inside is not None or (name == "config" and not named):
         value = inside
     found = system_passages(value)

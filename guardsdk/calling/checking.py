@@ -106,6 +106,7 @@ class Checker:
                     actor,
                     system=system_of(passages) if users else None,
                     uncovered=[passage.uncovered for passage in here],
+                    again=[passage.earlier for passage in here] if users else (),
                 )
         return judged
 
@@ -136,6 +137,7 @@ class Checker:
         context: str | None = None,
         system: str | None = None,
         uncovered: Sequence[Sequence[str]] = (),
+        again: Sequence[bool] = (),
     ) -> Judged:
         """Check ``texts``, and each of ``several`` of them read together; keep of those what says more."""
         together = [one for one in several if one is not None]
@@ -147,6 +149,7 @@ class Checker:
             system=system,
             actor=actor,
             uncovered=[*uncovered, *(() for _ in together)] if uncovered else (),
+            again=[*again, *(True for _ in together)] if again else (),
         )
         judged = list(zip(asked, verdicts, strict=True))
         alone = len(texts)

@@ -219,8 +219,8 @@ def _forget(chunk: object, *, calls: bool) -> None:
             inside = part if holder is None else field(part, holder)
             if has(inside, name) and field(inside, name) is not None:
                 _set(inside, name, None)  # what providers give where nobody asked for it
-        if isinstance(content := field(message, "content"), str) and isinstance(field(part, "text"), str):
-            _set(part, "text", content)
+        if isinstance(content := field(message, "content"), str) and has(part, "generation_info"):
+            _set(part, "text", content)  # of a LangChain generation
         for name in ("response_metadata", "generation_info"):
             about = field(part, name)
             if isinstance(about, MutableMapping):

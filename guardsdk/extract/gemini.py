@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.extract.data import refuse_files
 from guardsdk.extract.pieces import Channel, Inside, Piece, aside
 from guardsdk.extract.shapes import UnreadableError, field, has, index_of, is_list
-from guardsdk.extract.words import beside, leaves
+from guardsdk.extract.words import beside, is_code, leaves
 from guardsdk.parts.given import text_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ _FIELDS: Final = frozenset(
 )
 _PART: Final = ("text", "function_call", "inline_data")
 """What an object needs to be a part; other libraries have none with all of these."""
+_HELD: Final = ("args", "partial_args", "response", "parts", "data", "mime_type")
+"""What is read of a call, a result or a file by its name, or is known to hold no words."""
 _FILE: Final = ("uri", "mime_type", "download_uri")
 """What an object needs to be a file that was uploaded before."""
 _SEARCH: Final = "grounding_metadata"
@@ -55,6 +57,8 @@ _RECORDS: Final = ("automatic_function_calling_history", "sdk_http_response")
 _REPEATED: Final = ("grounding_supports", "search_entry_point", "logprobs_result", "safety_ratings")
 """What says the answer once more, or is no answer: the page of a search as it is to be shown, grades by category."""
 _MEDIA: Final = ("image", "audio", "video")
+_CODED: Final = ("language", "outcome", "scheduling", "tool_type")
+"""What is one of a few words of Google's, as long as it looks like one."""
 
 
 def _camel(name: str) -> str:
@@ -112,26 +116,28 @@ def message_of(value: object) -> object:
 
 def _part_of(part: object) -> dict[str, object]:
     """Return the part of a message for one of these."""
-    for name in _FILES:
-        if (data := _own(part, name)) is not None:
-            return _file(data)
-    for name in _GIVEN:
-        if (given := _own(part, name)) is not None:
-            shown = [{"type": "text", "text": "\n".join(leaves(_own(given, "response")))}]
-            return {"type": "tool_result", "content": [*shown, *({"type": "file"} for _ in _own(given, "parts") or ())]}
-    called = [_arguments(call) for name in _CALLS if (call := _own(part, name)) is not None]
-    run = [field(_own(part, name), inside) for name, inside in _RUN.items()]
-    said = [field(part, "text"), *called, *run, beside(part, *_both(*_READ, *_REPEATED))]
-    return {"type": "text", "text": "\n".join(text for text in said if text)}
+    holders = {name: holder for name in (*_CALLS, *_GIVEN, *_FILES, *_RUN) if (holder := _own(part, name)) is not None}
+    called = [_arguments(holder) for name, holder in holders.items() if name in _CALLS]
+    run = [field(holder, _RUN[name]) for name, holder in holders.items() if name in _RUN]
+    around = [beside(holder, *_both(*_HELD, *_RUN.values())) for holder in holders.values()]
+    said = [field(part, "text"), *called, *run, *around, beside(part, *_both(*_READ, *_REPEATED))]
+    text = "\n".join(one for one in said if one)
+    if files := [holder for name, holder in holders.items() if name in _FILES]:
+        return _file(files[0], text)
+    if given := [holder for name, holder in holders.items() if name in _GIVEN]:
+        shown = {"type": "text", "text": "\n".join([*leaves(_own(given[0], "response")), *([text] if text else ())])}
+        return {"type": "tool_result", "content": [shown, *({"type": "file"} for _ in _own(given[0], "parts") or ())]}
+    return {"type": "text", "text": text}
 
 
-def _file(data: object) -> dict[str, object]:
+def _file(data: object, beside_it: str) -> dict[str, object]:
     """Return the part of a message for a file: its text where it has one, else what kind of file it is."""
+    about = {"context": beside_it} if beside_it else {}
     mime = str(_own(data, "mime_type") or "")
     if mime.startswith("text/") and (text := _text(field(data, "data"))) is not None:
-        return {"type": "document", "source": {"type": "text", "data": text}}
+        return {"type": "document", "source": {"type": "text", "data": text}, **about}
     kind = mime.partition("/")[0]
-    return {"type": kind if kind in _MEDIA else "file"}
+    return {"type": kind if kind in _MEDIA else "file", **about}
 
 
 def _text(data: object) -> str | None:
@@ -195,22 +201,43 @@ def _done(part: object, position: int, channel: Channel) -> Iterator[Piece]:
     """Yield what tools are called with in ``part``, and what they gave."""
     for name in _CALLS:
         if (call := _own(part, name)) is not None:
-            place = field(call, "id") or field(call, "name") or position
             where = (*channel, "call", position)
-            yield Piece(where, _arguments(call), None, "", call=True, place=place, between="\n")
+            if words := "\n".join(leaves(_own(call, "args"))):
+                # What comes whole goes on in no other call, though that may be of the same name.
+                yield Piece(where, words, None, "", call=True, place=object(), between="\n")
+            yield from _stretches(_own(call, "partial_args") or (), where)
+            yield from _around((*where, "about"), call, "args", "partial_args")
     for name in _GIVEN:
         if (given := _own(part, name)) is not None:
             refuse_files(texts := leaves(_own(given, "response")))
             yield Piece((*channel, "result", position), "\n".join(texts), None, "")
+            yield from _around((*channel, "result", position, "about"), given, "response", "parts")
     for name, inside in _RUN.items():
         run = _own(part, name)
         if isinstance(text := field(run, inside), str):
             where = (*channel, "call" if inside == "code" else "result", position)
             yield Piece(where, text_of(text, "a response"), run, inside, call=inside == "code")
+            yield from _around((*where, "about"), run, inside)
+
+
+def _stretches(parts: Sequence[object], where: Channel) -> Iterator[Piece]:
+    """Yield the stretches of strings that a call comes in, each after what there is of the same string."""
+    for part in parts:
+        name = "stringValue" if has(part, "stringValue") else "string_value"
+        if isinstance(text := field(part, name), str):
+            place = _own(part, "json_path")
+            yield Piece(where, text_of(text, "a response"), part, name, call=True, place=place, between="\n")
+        yield from _aside((*where, "about"), part, "string_value")
 
 
 def _arguments(call: object) -> str:
     return "\n".join(leaves([_own(call, "args"), _own(call, "partial_args")]))
+
+
+def _around(channel: Channel, holder: object, *read: str) -> Iterator[Piece]:
+    """Yield what a call, a result or code says beside what is ``read`` of it."""
+    coded = [name for name in _CODED if isinstance(said := _own(holder, name), str) and is_code(said)]
+    yield from _aside(channel, holder, *read, *coded)
 
 
 def _aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:

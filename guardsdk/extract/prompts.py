@@ -56,6 +56,8 @@ class Passage:
     """Content part and its start and end in the text; ``None`` where the content is one string."""
     media: tuple[int | None, ...] = attribute(default=(), compare=False, repr=False)
     """Content part of each in ``uncovered``; ``None`` for what rides beside the content."""
+    earlier: bool = attribute(default=False, compare=False, repr=False)
+    """Whether the model has answered since: it was there in an earlier call."""
 
     def __post_init__(self) -> None:
         """Take a stage by its name too: one that nobody knows would leave the text unread.
@@ -67,6 +69,10 @@ class Passage:
             object.__setattr__(self, "text", text)
         if stage is not None and not isinstance(stage, Stage):
             object.__setattr__(self, "stage", stage_of(stage))
+
+
+_ANSWER = Passage("", None)
+"""Stands where the model said something."""
 
 
 def prompt_passages(value: object, extractor: Callable[[Any], object] | None = None) -> list[Passage]:
@@ -86,7 +92,13 @@ def prompt_passages(value: object, extractor: Callable[[Any], object] | None = N
     """
     prompt = value if extractor is None else extractor(value)
     with Walk("extract_prompt") as walk:
-        passages = list(_prompt(prompt, walk))
+        found = list(_prompt(prompt, walk))
+    answered = max((at for at, passage in enumerate(found) if passage is _ANSWER), default=0)
+    passages = [
+        replace(passage, earlier=True) if at < answered else passage
+        for at, passage in enumerate(found)
+        if passage is not _ANSWER
+    ]
     if all(passage.stage is None for passage in passages):
         passages.append(Passage(""))
     return passages
@@ -160,7 +172,9 @@ def message_passages(message: object) -> Iterator[Passage]:
     stage = ROLES[role]
     if role in TRUSTED:
         yield from (Passage(text, None) for text in words(field(message, "content")))
-    elif stage is not None:
+    elif stage is None:
+        yield _ANSWER
+    else:
         if words_beside := beside(message, "output" if role.endswith("_output") else "content"):
             yield Passage(words_beside, stage)
         passages = list(content_passages(_content(message, role), stage))

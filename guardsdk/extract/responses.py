@@ -195,16 +195,19 @@ class ResponseText:
 
     def _choice(self, choice: object, path: Channel) -> None:
         self._beside(choice, path, "message", "delta", "text")
-        if (message := field(choice, "message")) is not None:
+        message, delta, text = (field(choice, name) for name in ("message", "delta", "text"))
+        if message is not None:
             self._whole_message(message, path)
-            return
-        if (delta := field(choice, "delta")) is not None:
+        if delta is not None:
             self._message(delta, path)
-            return
-        text = field(choice, "text")
-        if not isinstance(text, str):
+        alone = message is None and delta is None
+        if isinstance(text, str):
+            # LangChain's is the message's once more; what others say beside a message is a text of its own
+            if alone or not has(choice, "generation_info"):
+                self._append(text, (*path, "content" if alone else "text"), choice, "text")
+        elif text is not None or (alone and not has(choice, "finish_reason")):
+            # one that says only how it ended has no words, nor has Azure's that says what its filter made of them
             raise unknown(choice, "extract_response")
-        self._append(text, (*path, "content"), choice, "text")
 
     def _whole_message(self, message: object, path: Channel) -> None:
         if not any(has(message, name) for name in MESSAGE_FIELDS):

@@ -134,7 +134,9 @@ class Monitor:
             # At once where the model is another one: what an actor did is weighed by what is known of that.
             if self._waiting.add(record, seen) or self._memory.traffic.is_new(seen):
                 self._file()
-            if not seen.lowered:  # or an actor who goes on close to a threshold would never get out again
+            # What passes of a text, or of a conversation, that is weighed by itself is no other deed. And an actor who
+            # goes on close to a threshold that was lowered for them would never get out again.
+            if not seen.lowered and (seen.held or not record.again):
                 weigh = self._weigher().weigh
                 for told in weigh(self._memory, pseudonym, record, seen, self._file, self._chance):
                     self._raise(about_actor(told, pseudonym, record))

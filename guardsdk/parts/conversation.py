@@ -137,6 +137,7 @@ def conversed(
     trusted = "\n".join(turn.passage.text for turn in turns if turn.trusted) or None
     given = "\n".join(turn.passage.text for turn in turns if turn.instructs) or None
     several = [*_users(turns, trusted), *_calls(turns)]
+    answered = max((turn.message for turn in turns if turn.passage.stage is Stage.OUTPUT), default=0)
     for stage in Stage:
         places = [place for place, turn in enumerate(turns) if turn.passage.stage is stage]
         if not places:
@@ -151,6 +152,7 @@ def conversed(
             stage=stage,
             contexts=[*contexts, *(one.context for one in extra)],
             uncovered=[*(passage.uncovered for passage in passages), *(() for _ in extra)],
+            again=[*(turns[place].message < answered for place in places), *(True for _ in extra)],
             system=None if stage is Stage.INPUT else trusted,
             actor=actor,
             deadline_s=left(),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import inspect
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +33,15 @@ _KEY_BYTES: Final = 32
 def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequence[Observer]:
     """Return the observers given, or the one for OpenTelemetry. Raises ``InputTypeError`` for what is none.
 
-    That one waits, where nobody has OpenTelemetry yet, until somebody does: it is slow to import.
+    One whose ``on_check`` is async is none: it would be told of nothing. That of OpenTelemetry waits, where nobody has
+    OpenTelemetry yet, until somebody does: it is slow to import.
     """
     if given is not None:
         require_parts(given, "observers", "on_check")
+        for place, one in enumerate(given):
+            if inspect.iscoroutinefunction(one.on_check):
+                msg = f"on_check of observers[{place}] is async, and nobody awaits it; give one with a plain method"
+                raise InputTypeError(msg)
         return given
 
     def observer() -> Observer:

@@ -32,8 +32,8 @@ _logger = logging.getLogger("guardsdk")
 
 T = TypeVar("T")
 
-Judge = Callable[["Sequence[str]"], "Sequence[Verdict]"]
-"""Checks texts, one verdict each; slow."""
+Judge = Callable[["Sequence[str]", "Sequence[bool]"], "Sequence[Verdict]"]
+"""Checks texts, one verdict each, and is told of each whether it is only a part of one, or was checked before; slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,9 @@ class _Flow:
         held = self.held
         while windows := held.due():
             texts = [window.text for window in windows]
-            verdicts = yield self._work(texts)
+            # The last window is the text, unless that is checked as a whole besides.
+            parts = [not window.last or (window.start > 0 and self._rules.whole) for window in windows]
+            verdicts = yield self._work(texts, parts)
             for window, verdict in held.note(windows, verdicts):
                 answer: bool | str = False
                 if verdict.action is Action.REVIEW:
@@ -92,15 +94,17 @@ class _Flow:
     def _redacted(self, pairs: Sequence[Pair]) -> Steps[Verdict | None]:
         """Check once more what something is to be cut out of; end with the verdict that still holds it back, if any."""
         redacted = self.held.redacted(pairs)
-        verdicts: Sequence[Verdict] = (yield self._work([text for _, text in redacted])) if redacted else ()
+        verdicts: Sequence[Verdict] = ()
+        if redacted:
+            verdicts = yield self._work([text for _, text in redacted], [True] * len(redacted))
         for (window, _), verdict in zip(redacted, verdicts, strict=True):
             if self.held.stands_against(window, verdict):
                 return verdict
         return None
 
-    def _work(self, texts: Sequence[str]) -> Step:
+    def _work(self, texts: Sequence[str], parts: Sequence[bool]) -> Step:
         def run() -> Sequence[Verdict]:
-            return self._context.run(self._judge, texts)
+            return self._context.run(self._judge, texts, parts)
 
         return Step(run, lambda: in_thread(run))
 

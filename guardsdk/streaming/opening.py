@@ -36,6 +36,7 @@ class _Guard(Protocol):
         system: str | None = None,
         actor: str | None = None,
         deadline_s: float | None = None,
+        again: Sequence[bool] = (),
     ) -> list[Verdict]: ...
 
 
@@ -146,7 +147,7 @@ class Streaming:
                 f"{name} is async and chunks is not; give a plain function, or chunks from an async iterable",
             )
 
-        def judge(texts: Sequence[str]) -> list[Verdict]:
+        def judge(texts: Sequence[str], parts: Sequence[bool]) -> list[Verdict]:
             return self.check_many(
                 texts,
                 stage=where,
@@ -154,6 +155,7 @@ class Streaming:
                 system=instructions,
                 actor=actor,
                 deadline_s=deadline_s,
+                again=parts,
             )
 
         markers = Markers()

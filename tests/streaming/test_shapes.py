@@ -11,6 +11,7 @@ import pytest
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
+from openai.types.chat import ChatCompletionChunk
 
 from guardsdk import Action, Blocked
 from guardsdk.errors import InputError, InputTypeError
@@ -60,6 +61,10 @@ SHAPES = {
         lambda text: ChatGenerationChunk(message=AIMessageChunk(content=text)), lambda chunk: chunk.text
     ),
     "langchain generation": Shape(lambda text: GenerationChunk(text=text), lambda chunk: chunk.text),
+    "text beside a message": Shape(
+        lambda text: {"choices": [{"index": 0, "message": {"content": "Well. "}, "text": text}]},
+        lambda chunk: chunk["choices"][0]["text"],
+    ),
     "ollama": Shape(
         lambda text: {"message": {"role": "assistant", "content": text}, "done": False},
         lambda chunk: chunk["message"]["content"],
@@ -112,7 +117,9 @@ def test_chunks_without_words_keep_their_place(patterns: PatternGuard) -> None:
     role = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}
     finish: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     usage: dict[str, Any] = {"choices": [], "usage": {"total_tokens": 7}}
-    chunks = [role, *map(dictionary, FINE), finish, usage]
+    about: dict[str, Any] = {"hate": {"filtered": False, "severity": "safe"}}  # Azure's filter, run beside the model
+    filtered = {"choices": [{"index": 0, "finish_reason": None, "content_filter_results": about}]}
+    chunks = [role, *map(dictionary, FINE), finish, usage, filtered, ChatCompletionChunk.construct(**filtered)]
     stream = patterns.stream(chunks)
     assert next(stream) is role  # there is nothing in it to check
     assert patterns.texts == []
