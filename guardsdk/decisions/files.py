@@ -34,9 +34,15 @@ class Place:
     path: Path
 
     def __post_init__(self) -> None:
-        """Follow a link: closed files and all others lie beside the file itself."""
+        """Follow a link: closed files and all others lie beside the file itself.
+
+        Raises ``DecisionLogError`` where the path has no name to give others, as that of the working directory.
+        """
         if self.path.is_symlink():
             object.__setattr__(self, "path", Path(os.path.realpath(self.path)))
+        if not self.path.name:
+            msg = f"{self.path} is a folder, and no decision log"
+            raise DecisionLogError(msg)
 
     @property
     def head(self) -> Path:
