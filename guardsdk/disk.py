@@ -122,6 +122,7 @@ def require_apart(written: Iterable[str | Path | None], read: Iterable[str | Pat
     for out in written:
         if out is None or _takes_all(out):
             continue
+        require_name(out)
         for one in taken:
             if _same(out, one):
                 msg = f"{out} would be written over {one}, which this command needs; write to another file"
@@ -130,6 +131,16 @@ def require_apart(written: Iterable[str | Path | None], read: Iterable[str | Pat
             msg = f"{out} cannot be written: {problem}"
             raise InputError(msg)
         taken.append(out)
+
+
+def require_name(out: str | Path) -> None:
+    """Raise ``InputError`` where ``out`` names no file but a folder, or is ``-``, elsewhere standard output."""
+    if str(out) == "-":
+        msg = "- stands for standard output, and this is written to a file: give it a name"
+        raise InputError(msg)
+    if not Path(out).name:
+        msg = f"{out} cannot be written: it is a folder"
+        raise InputError(msg)
 
 
 def require_own(out: str | Path, opening: str, command: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from guardsdk.cli.arguments import key_in, model_option, providers_option, taught_option
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say
-from guardsdk.disk import require_apart, write_file
+from guardsdk.disk import require_apart, require_name, write_file
 from guardsdk.dossier import Inputs, as_html, as_markdown, build
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
@@ -55,6 +55,7 @@ def dossier_options(parser: ArgumentParser) -> None:
 
 
 def _dossier(options: Namespace) -> Exit:
+    require_name(options.out)
     stem = options.out.with_suffix("") if options.out.suffix in {".md", ".html"} else options.out
     address = options.specification if options.specification and "://" in options.specification else None
     given = None if address or options.specification is None else Path(options.specification)

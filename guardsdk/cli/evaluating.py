@@ -12,7 +12,7 @@ from guardsdk.cli.arguments import above_zero, command, guard_options, natural, 
 from guardsdk.cli.comparing import COMPARED, compare_options
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, counted, progress, say, say_all, table
-from guardsdk.disk import require_apart
+from guardsdk.disk import require_apart, require_name
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.answers import Answers
 from guardsdk.evaluation.guarding import Screening, policy_without
@@ -21,8 +21,8 @@ from guardsdk.evaluation.layers import Layer, layers_of
 from guardsdk.evaluation.opening import Options, open_target
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import RunSettings, open_run
-from guardsdk.evaluation.running import Plan, evaluate, require_new
-from guardsdk.evaluation.suites import BUILTIN, open_suite
+from guardsdk.evaluation.running import Plan, evaluate, journal_of, require_new
+from guardsdk.evaluation.suites import BUILTIN, open_suite, require_outside
 from guardsdk.guard import Guard
 from guardsdk.parts.given import chosen_policy
 from guardsdk.parts.taught import asking_for, lessons_of
@@ -111,7 +111,10 @@ def _run_options(parser: ArgumentParser) -> None:
 
 
 def _run(options: Namespace) -> Exit:
-    require_apart([options.out], (options.suite, options.policy, options.cache, *options.taught))
+    require_name(options.out)
+    journal = journal_of(options.out)
+    require_apart([options.out, journal], (options.suite, options.policy, options.cache, *options.taught))
+    require_outside(options.suite, (options.out, options.cache))
     target = open_target(
         options.target,
         Options(
@@ -207,7 +210,7 @@ class _Runs:
                 on_case=told.case,
             )
         except KeyboardInterrupt:
-            complain(f"what was done is kept in {out}.journal: give the same command again to go on")
+            complain(f"what was done is kept in {journal_of(out)}: give the same command again to go on")
             raise
         finally:
             told.close()

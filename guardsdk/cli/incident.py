@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.cli.arguments import command, key_in, moment, positive
+from guardsdk.cli.arguments import command, key_in, moment, output, positive
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, say_all, table
 from guardsdk.decisions.files import Place
@@ -92,7 +92,10 @@ def incident_options(parser: ArgumentParser) -> None:
     exporting = _common(command(commands, "export", "write incidents as Markdown or JSON", _EXPORTED), _export)
     exporting.add_argument("incident", nargs="*", metavar="ID", help="ids of incidents (default: all)")
     exporting.add_argument(
-        "--out", type=Path, metavar="FILE", help="file to write, .md or .json (default: Markdown, standard output)"
+        "--out",
+        type=_file,
+        metavar="FILE",
+        help="file to write, .md or .json (default, and for -: Markdown, standard output)",
     )
 
 
@@ -123,6 +126,11 @@ def _harm(given: str) -> Harm:
     except ValueError:
         msg = f"must be one of {_HARMS}"
         raise ArgumentTypeError(msg) from None
+
+
+def _file(given: str) -> Path | None:
+    name = output(given)
+    return None if name is None else Path(name)
 
 
 def _log(options: Namespace) -> IncidentLog:

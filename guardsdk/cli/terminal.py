@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,16 +17,26 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
+_ORDERS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters but for tabs and the ends of lines: a terminal does what they say."""
+
+
 def say(text: str, *, to: TextIO | None = None) -> None:
     """Write ``text`` as a line to ``to`` (standard output when left out), whatever that stream can encode.
 
-    Raises ``OSError`` where standard output was closed before the program began.
+    Names and titles come from files that anybody may have written: what a terminal would follow is written as its
+    escape. Raises ``OSError`` where standard output was closed before the program began.
     """
     stream: TextIO | None = sys.stdout if to is None else to
     if stream is None:
         raise OSError(errno.EBADF, "standard output is closed: the result has nowhere to go")
     encoding = stream.encoding or "utf-8"
+    text = _ORDERS.sub(_escaped, text)
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\x{ord(found[0]):02x}"
 
 
 def say_all(lines: Iterable[str]) -> None:
@@ -158,8 +169,9 @@ def progress(*, wanted: bool | None, total: int | None, unit: str = "texts", don
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield ``rows``, all of one length, as lines with aligned columns."""
+    """Yield ``rows``, all of one length, as lines with aligned columns, and each row on one line."""
     cells = [[" ".join(cell.split()) if column else cell for column, cell in enumerate(row)] for row in rows]
+    cells = [[_ORDERS.sub(_escaped, cell) for cell in row] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -34,9 +34,15 @@ class Place:
     path: Path
 
     def __post_init__(self) -> None:
-        """Follow a link: closed files and all others lie beside the file itself."""
+        """Follow a link: closed files and all others lie beside the file itself.
+
+        Raises ``DecisionLogError`` where the path has no name to give others, as that of the working directory.
+        """
         if self.path.is_symlink():
             object.__setattr__(self, "path", Path(os.path.realpath(self.path)))
+        if not self.path.name:
+            msg = f"{self.path} is a folder, and no decision log"
+            raise DecisionLogError(msg)
 
     @property
     def head(self) -> Path:
@@ -86,7 +92,8 @@ class Place:
     def reading(self) -> Iterator[list[File]]:
         """Give every file as ``every`` does, all of one moment, however often the log goes on to a next file meanwhile.
 
-        The newest is open: where it is closed before its turn comes, its name is that of the next one.
+        The newest is open: where it is closed before its turn comes, its name is that of the next one. What has the
+        name of a closed file that is yet to come is none, but a copy that somebody made.
         """
         try:
             newest = open_file(self.path)
@@ -94,8 +101,8 @@ class Place:
             yield [*self.every()]
             return
         try:
-            found = os.fstat(newest)
-            closed = [one for _, one in self.all_closed()]
+            found, begun = os.fstat(newest), opening(newest)
+            closed = [one for number, one in self.all_closed() if begun is None or number < begun[0]]
             yield [*takewhile(lambda one: not os.path.samestat(one.stat(), found), closed), newest]
         finally:
             os.close(newest)

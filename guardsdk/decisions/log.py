@@ -82,6 +82,7 @@ class DecisionLog:
             InputTypeError: A key is not bytes.
             InputError: ``path`` can be no path, or a key is empty: everybody could tell whom a pseudonym stands for, or
                 compute the chain anew.
+            DecisionLogError: ``path`` is the root folder, which has no name.
         """
         if "\0" in str(path):
             msg = "the path of a decision log holds a null character"

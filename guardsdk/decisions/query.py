@@ -66,19 +66,19 @@ def fronts(path: Path, query: Query) -> Iterator[tuple[Front, bytes]]:
     """Yield every decision wanted, in the order written: its first fields, and the whole line.
 
     Lines that are no decisions or are torn are passed over; ``verify`` is for those. Raises ``DecisionLogError`` where
-    there is no log, it is none or it cannot be read.
+    there is no log, it is none or it cannot be read, and where a decision is damaged behind what it is found by: a
+    table would lack it, and nobody would know.
     """
     match, places = _pattern(query, FIELDS)
     for found, end in _found(path, query, match):
-        yield tuple(_value(found[place]) for place in places), found.string[found.start() : end]
+        yield tuple(_value(found[place], path) for place in places), found.string[found.start() : end]
 
 
 def records(path: Path, query: Query) -> Iterator[dict[str, Any]]:
     """Yield every decision wanted as it was written. Raises as ``fronts`` does."""
     match, _ = _pattern(query, ())
     for found, end in _found(path, query, match):
-        content: dict[str, Any] = json.loads(found.string[found.start() : end])
-        yield content
+        yield _content(found, end, path)
 
 
 def found_at(path: Path, numbers: Collection[int]) -> dict[int, dict[str, Any]]:
@@ -88,7 +88,7 @@ def found_at(path: Path, numbers: Collection[int]) -> dict[int, dict[str, Any]]:
     for match, end in _found(path, Query(), _NUMBER) if wanted else ():
         number = int(match[1])
         if number in wanted:
-            found[number] = json.loads(match.string[match.start() : end])
+            found[number] = _content(match, end, path)
     return found
 
 
@@ -109,7 +109,7 @@ def count(path: Path, query: Query, by: Sequence[str]) -> dict[tuple[str, ...], 
         else:
             others += 1
     parts = {(group,) if isinstance(group, bytes) else group: number for group, number in counts.items()}
-    named = {tuple([_value(part) or "-" for part in group]): number for group, number in parts.items()}
+    named = {tuple([_value(part, path) or "-" for part in group]): number for group, number in parts.items()}
     if others:
         named[(OTHER,) * len(by)] = others
     return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
@@ -131,12 +131,26 @@ def _pattern(query: Query, names: Sequence[str]) -> tuple[re.Pattern[bytes], lis
     return pattern, [pattern.groupindex[name] for name in names]
 
 
-def _value(part: bytes) -> str | None:
+def _value(part: bytes, path: Path) -> str | None:
     """Return what a part of a line says: a time as it stands, or a value in JSON."""
     if part[:1] not in b'"n':
         return part.decode("ascii", "replace")
-    value: str | None = json.loads(part)
+    value: str | None = _json(part, path)
     return value
+
+
+def _content(found: re.Match[bytes], end: int, path: Path) -> dict[str, Any]:
+    """Return the decision that begins where ``found`` does and goes to ``end``."""
+    content: dict[str, Any] = _json(found.string[found.start() : end], path)
+    return content
+
+
+def _json(written: bytes, path: Path) -> Any:  # noqa: ANN401  JSON
+    try:
+        return json.loads(written)
+    except (ValueError, RecursionError):  # whose words may quote the line
+        msg = f"{path}: a decision is not as it was written: guardsdk log verify names the first line that is not"
+        raise DecisionLogError(msg) from None
 
 
 def _needle(query: Query) -> bytes | None:
@@ -185,15 +199,14 @@ def _blocks(path: Path, query: Query) -> Iterator[bytes]:
     """
     with Place(path).reading() as files:
         for file in _wanted(path, query, files):
-            rest = b""
+            rest: list[bytes] = []  # joined once: a line may go over many blocks
             with at_start(file, buffering=0) as stream:
                 while part := stream.read(BLOCK):
                     end = part.rfind(b"\n") + 1
                     if end:
-                        yield b"".join((rest, memoryview(part)[:end]))
-                        rest = part[end:]
-                    else:
-                        rest += part
+                        yield b"".join((*rest, memoryview(part)[:end]))
+                        rest.clear()
+                    rest.append(part[end:])
 
 
 def _wanted(path: Path, query: Query, files: Sequence[File]) -> Iterator[File]:

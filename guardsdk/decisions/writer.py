@@ -123,7 +123,7 @@ class Writer:
                 descriptor = -1
                 _closed(self._place.path, self._place.closed(tail.file))
                 descriptor = os.open(self._place.path, _OPEN, 0o600)
-                notes, expired = self._expired(tail.opened)
+                notes, expired = self._expired(tail)
                 tail = self._begun(descriptor, tail, notes)  # which says what is removed before it is
                 with suppress(OSError):  # what cannot be removed now is found again
                     for path in expired:
@@ -207,18 +207,19 @@ class Writer:
             raise
         return replace(tail, sequence=sequence, digest=digest, size=tail.size + len(data))
 
-    def _expired(self, opened: float) -> tuple[list[Entry], list[Path]]:
+    def _expired(self, tail: Tail) -> tuple[list[Entry], list[Path]]:
         """Return the closed files that need not be kept any longer, the oldest first, and what to write down of it.
 
-        That is their age when the newest of them was ``opened``, in seconds since the epoch: a clock that has jumped
-        ahead since removes none. What is past its time by then goes when the next file is full.
+        That is their age when the newest of them, where ``tail`` stands, was opened: a clock that has jumped ahead
+        since removes none. What is past its time by then goes when the next file is full. What has the number of a
+        file that is yet to come is somebody's copy, and stays.
         """
-        oldest = min(time.time(), opened) - self._rules.keep_days * 86_400
+        oldest = min(time.time(), tail.opened) - self._rules.keep_days * 86_400
         paths: list[Path] = []
         last: Line | None = None
-        for _, path in self._place.all_closed():
+        for number, path in self._place.all_closed():
             line = last_of(path)
-            if line is None or _seconds(line.time) >= oldest:
+            if number > tail.file or line is None or _seconds(line.time) >= oldest:
                 break
             paths.append(path)
             last = line

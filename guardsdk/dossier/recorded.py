@@ -178,7 +178,7 @@ def alert_facts(facts: Facts, path: Path) -> list[Alert]:
     A file of no lines shows nothing: a state says that somebody watched, also where nothing was raised.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # the mark some editors put in front
         try:
             raw = json.loads(text)["alerts"]
         except (ValueError, KeyError, TypeError, RecursionError):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from guardsdk.decisions.locking import locked
 from guardsdk.errors import DecisionLogError, EvaluationError
-from guardsdk.evaluation.record import CaseResult, RunHead, dumped
+from guardsdk.evaluation.record import FORMAT, CaseResult, RunHead, dumped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.cases import Case
 
 _WAIT_S = 0.2
+_OPENING = b'{"format":"%b"' % FORMAT.encode()
+"""What a journal begins with, even where that is all there is of it."""
 _IN_PASSING = {"created", "finished", "settings"}
 """What may differ between two attempts at a run: when it was, and how fast it asked."""
 
@@ -38,6 +40,9 @@ class Journal:
         self.head = head
         first = stream.readline()
         if not first.endswith(b"\n"):  # new, or killed before there was a line
+            # Zeros: a power cut. Anything else is somebody's, who would lose it.
+            if first.strip(b"\0") and not (first.startswith(_OPENING) or _OPENING.startswith(first)):
+                raise self._other()
             stream.seek(0)
             stream.truncate()
             self._append(head.model_dump_json().encode())
@@ -73,8 +78,7 @@ class Journal:
         try:
             before = RunHead.model_validate_json(line)
         except ValidationError:
-            msg = f"{self._path}: not the journal of a run of this version; move it away to begin anew"
-            raise EvaluationError(msg) from None
+            raise self._other() from None
         if changed := differences(before, head):
             msg = (
                 f"{self._path}: the run it belongs to had another {', '.join(changed)}. Go on with the same options, "
@@ -82,6 +86,9 @@ class Journal:
             )
             raise EvaluationError(msg)
         return before
+
+    def _other(self) -> EvaluationError:
+        return EvaluationError(f"{self._path}: not the journal of a run of this version; move it away to begin anew")
 
     def _repair(self) -> None:
         place = self._stream.tell()

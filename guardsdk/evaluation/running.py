@@ -85,7 +85,7 @@ def evaluate(
         return before
     if not overwrite:
         require_new(out)
-    unfinished = out.with_name(out.name + ".journal")
+    unfinished = journal_of(out)
     with opened(unfinished, head) as journal:
         started(head.suite.cases, len(journal))
         asyncio.run(_Running(plan, journal, on_case).run())
@@ -93,6 +93,11 @@ def evaluate(
         write_run(out, ended, journal.results(plan.suite))
         unfinished.unlink()
     return ended
+
+
+def journal_of(out: Path) -> Path:
+    """Return where the results of a run lie until its record is written to ``out``."""
+    return out.with_name(out.name + ".journal")
 
 
 def require_new(out: Path) -> None:

@@ -18,7 +18,7 @@ from guardsdk.evaluation.record import SuiteRef
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from guardsdk.evaluation.cases import Case
 
@@ -96,6 +96,20 @@ def open_suite(source: str | Path | None, *, limit: int | None = None, answered:
         msg = f"{path}: there is no such suite; give a .jsonl, .json or .csv file, a directory of them, or {BUILTIN}"
         raise EvaluationError(msg)
     return Suite(path, limit, answered)
+
+
+def require_outside(path: str | Path | None, written: Iterable[Path | None]) -> None:
+    """Raise ``EvaluationError`` where one of the files ``written`` would be read as cases of the suite folder ``path``.
+
+    By the next run, or by the next of several layers.
+    """
+    folder = Path(path or BUILTIN)
+    for out in written:
+        if out is None or out.suffix.lower() not in _READERS or not folder.is_dir() or not out.parent.is_dir():
+            continue
+        if out.parent.samefile(folder):
+            msg = f"{out}: every {', '.join(_READERS)} file in {folder} is read as cases; write to another folder"
+            raise EvaluationError(msg)
 
 
 def cases_in(path: Path) -> Iterator[Case]:

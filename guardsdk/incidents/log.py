@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from datetime import UTC, datetime
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -119,8 +120,8 @@ class IncidentLog:
 
     def _events(self, problems: list[str]) -> Iterator[Written]:
         before = 0
-        for file in Place(self.path).every():
-            for raw in raw_lines(file):
+        with Place(self.path).reading() as files:
+            for raw in chain.from_iterable(map(raw_lines, files)):
                 if not raw.endswith(b"\n"):
                     continue  # torn by whatever ended its writer, and cut off by the next
                 line = parsed(raw[:-1])

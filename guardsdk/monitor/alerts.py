@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from guardsdk.frozen import Frozen
 from guardsdk.verdict import Stage
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("guardsdk")
 _NANOSECONDS = 1_000_000_000
+_FIRST_S, _END_S = -62_135_596_800, 253_402_300_800
+"""The years 1 to 9999, in seconds since the epoch: those a calendar of Python's has."""
 _DIGITS = 16
 """Of a digest that are shown to people."""
 
@@ -59,7 +63,7 @@ class Alert(Frozen):
 
     kind: Kind
     severity: Severity
-    time_ns: int
+    time_ns: int = Field(ge=_FIRST_S * _NANOSECONDS, lt=_END_S * _NANOSECONDS)
     """When the check that raised it began: nanoseconds since the epoch."""
     stage: Stage
     series: str | None = None
@@ -99,6 +103,11 @@ class Alert(Frozen):
         figures = ", ".join(f"{name} {value:.4g}" for name, value in self.evidence.items())
         about = " ".join(filter(None, [self.kind.value, self.stage.value, self.about, self.models]))
         return f"{self.time} {self.severity.value} {about}: {figures}"
+
+
+def in_calendar(seconds: float) -> bool:
+    """Whether ``seconds`` since the epoch can be told as a date."""
+    return _FIRST_S <= seconds < _END_S
 
 
 class Alerts:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import InputError
 from guardsdk.monitor.actors import Actor, Actors
-from guardsdk.monitor.alerts import Alert, Alerts
+from guardsdk.monitor.alerts import Alert, Alerts, in_calendar
 from guardsdk.monitor.sketch import Sketchers
 from guardsdk.monitor.traffic import Traffic
 from guardsdk.verdict import Stage
@@ -86,8 +85,8 @@ class Memory:
         try:
             _require_format(state)
             self.checks, self.now_s = int(state["checks"]), float(state["now_s"])
-            if not math.isfinite(self.now_s):
-                msg = "its time is no number"
+            if not in_calendar(self.now_s):
+                msg = "its time is none of a calendar"
                 raise ValueError(msg)  # noqa: TRY301  one place says what is wrong
             self.traffic.restore(state["traffic"], float(state["rules"]["slot_s"]))
             self.traffic.scores.recall(state["references"])

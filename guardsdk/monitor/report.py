@@ -89,8 +89,9 @@ def remembered(state: Mapping[str, Any], source: str) -> Memory:
     """Return what ``state`` holds, to read it. Raises ``InputError`` that names ``source`` where it is none."""
     try:
         rules = MonitorRules.model_validate(state["rules"])
-    except (KeyError, TypeError, ValueError):
-        msg = f"{source}: no state of a monitor of this version (its rules cannot be read)"
+        state.get("policy", {}).items()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        msg = f"{source}: no state of a monitor of this version (its rules or its policy cannot be read)"
         raise InputError(msg) from None
     memory = Memory(rules, lambda: b"")
     memory.restore(state, source)

@@ -254,5 +254,14 @@ def test_without_tqdm_a_plain_count_is_shown(
     )
 
 
+def test_nothing_that_a_terminal_follows_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    order = "\x1b]0;gotcha\x07\x9b31m"
+    say(f"one\ttwo\n{order}")
+    complain(f"three {order}")
+    escaped = "\\x1b]0;gotcha\\x07\\x9b31m"
+    assert tuple(capsys.readouterr()) == (f"one\ttwo\n{escaped}\n", f"guardsdk: three {escaped}\n")
+    assert list(table([(order, "b"), ("a", "c")])) == [f"{escaped}  b", f"{'a':{len(escaped)}}  c"]
+
+
 def test_a_table_has_aligned_columns_and_one_line_per_row() -> None:
     assert list(table([("a", "b\nc", ""), ("longer", "x", "y")])) == ["a       b c", "longer  x    y"]

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from guardsdk.dossier.facts import Facts
+from guardsdk.dossier.recorded import alert_facts
+from guardsdk.monitor.alerts import Alert, Kind, Severity
+from guardsdk.verdict import Stage
 from tests.dossier.conftest import POLICY
+
+TIMELESS = b'{"kind":"probing","severity":"warning","time_ns":9%b,"stage":"input","evidence":{}}' % (b"0" * 30)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +38,17 @@ def test_a_file_that_is_not_there_is_a_slip(run: Runner, tmp_path: Path) -> None
     assert not list(tmp_path.glob("d.*"))
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"alerts": 3}', b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"alerts": 3}', b"[" * 100_000, TIMELESS])
 def test_what_holds_no_alerts_is_named(run: Runner, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "alerts").write_bytes(content)
     assert run("dossier", "--out", tmp_path / "d", "--alerts", tmp_path / "alerts") == 2
     assert "neither the state of a monitor nor alerts" in run.err
+
+
+def test_alerts_may_begin_with_the_mark_of_an_editor(tmp_path: Path) -> None:
+    alert = Alert(kind=Kind.PROBING, severity=Severity.WARNING, time_ns=10**18, stage=Stage.INPUT, evidence={})
+    (tmp_path / "alerts").write_text(f"{alert.model_dump_json()}\r\n", encoding="utf-8-sig")
+    assert alert_facts(Facts(), tmp_path / "alerts") == [alert]
 
 
 @pytest.mark.parametrize("option", ["--decision-key", "--incident-key"])

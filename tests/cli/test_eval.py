@@ -68,6 +68,21 @@ def test_a_target_is_asked_judged_and_recorded(run: Runner, here: Path) -> None:
     assert "--overwrite" in run.err
 
 
+@pytest.mark.parametrize("more", [("--out", "suite/run.json"), ("--out", "run.json", "--cache", "suite/kept.json")])
+def test_nothing_is_written_where_it_would_be_read_as_cases(run: Runner, here: Path, more: tuple[str, ...]) -> None:
+    (here / "suite").mkdir()
+    (here / "cases.jsonl").rename(here / "suite" / "cases.jsonl")
+    assert run("eval", "run", "--target", "own_app:ask", "--suite", "suite", "--layers", *more) == 2
+    assert "file in suite is read as cases; write to another folder" in run.err
+    assert [one.name for one in (here / "suite").iterdir()] == ["cases.jsonl"]
+
+
+@pytest.mark.usefixtures("here")
+def test_answers_are_not_kept_in_the_journal(run: Runner) -> None:
+    assert run_of(run, "own_app:ask", "--cache", "run.json.journal") == 2
+    assert "run.json.journal would be written over run.json.journal" in run.err
+
+
 def test_the_guard_alone_needs_no_judge(run: Runner, here: Path) -> None:
     assert run_of(run, "guard") == 0
     record = read_run(here / "run.json")

@@ -45,7 +45,10 @@ def test_from_opening_to_export(run: Runner, path: Path) -> None:
     assert run.alone("incident", "close", identifier, "--log", path, "--author", "Ana", "--resolution", "Fixed.") == 0
     assert run.alone("incident", "list", "--log", path) == 0
     assert "closed  serious" in run.out
+    assert run.alone("incident", "export", "--log", path, "--out", "-") == 0
+    told = run.out
     assert run.alone("incident", "export", "--log", path) == 0
+    assert run.out.splitlines()[3:] == told.splitlines()[3:]
     assert run.out.startswith("# Incidents")
     out = path.with_name("out.json")
     assert run.alone("incident", "export", identifier, "--log", path, "--out", out) == 0

@@ -63,6 +63,33 @@ def test_no_command_writes_over_what_it_reads(run: Runner, here: Path, command: 
     assert {path.name: path.read_bytes() for path in here.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("log", "query", "log", "--csv"),
+        ("monitor", "report", "state.json", "--out"),
+        ("eval", "compare", "before", "after", "--html"),
+        ("eval", "run", "--target", "guard", "--out"),
+        ("review", "export", "log", "--answers", "a.jsonl", "--out"),
+        ("policy", "test", "--write-known"),
+        ("dossier", "--out"),
+    ],
+)
+def test_what_is_no_name_of_a_file_makes_none(run: Runner, here: Path, command: tuple[str, ...]) -> None:
+    before = sorted(one.name for one in here.iterdir())
+    for out, reason in (("-", "- stands for standard output"), (".", ". cannot be written: it is a folder")):
+        assert run.alone(*command, out) == 2
+        assert reason in run.err
+    assert sorted(one.name for one in here.iterdir()) == before
+
+
+@pytest.mark.parametrize("folder", [".", "/"])
+def test_a_folder_is_no_log(run: Runner, folder: str) -> None:
+    for command in (("log", "verify"), ("log", "query"), ("review", "suggest")):
+        assert run.alone(*command, folder) == 2
+        assert run.err == f"guardsdk: {folder} is a folder, and no decision log\n"
+
+
 def test_a_folder_that_is_not_there_is_named_before_the_work(run: Runner, here: Path) -> None:
     assert run.alone("calibrate", "--benign", "b.txt", "--out", "nowhere/x.toml") == 2
     assert f"nowhere/x.toml cannot be written: there is no folder {here / 'nowhere'}" in run.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import stat
 import sys
 import threading
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 
 from guardsdk.decisions import DecisionLog, LogRules
 from guardsdk.decisions.entry import timestamp
+from guardsdk.decisions.query import Query, count
 from guardsdk.decisions.verify import verify
 from guardsdk.errors import DecisionLogError, InputError, InputTypeError
 from guardsdk.verdict import Stage
@@ -111,6 +113,20 @@ def test_files_past_their_time_are_removed_and_the_log_says_so(written: Written)
     assert report.sound
     assert report.first > 1
     assert any("their time was over" in note for note in report.notes)
+
+
+def test_a_copy_that_is_named_like_a_closed_file_is_none_of_the_log(written: Written) -> None:
+    written.fill(40, max_bytes=8192)
+    copy = written.path.with_name("decisions.20261128.jsonl")
+    shutil.copy(written.path, copy)
+    before = copy.read_bytes()
+    assert verify(written.path).sound
+    assert count(written.path, Query(), ["status"]) == {("complete",): 40}
+    log = written.log(max_bytes=8192, keep_days=1.0)
+    while "expired" not in [line.get("event") for line in map(json.loads, written.path.read_bytes().splitlines())]:
+        log.record([record()])
+    assert copy.read_bytes() == before
+    assert verify(written.path).sound
 
 
 def test_a_clock_that_jumps_ahead_removes_nothing(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:

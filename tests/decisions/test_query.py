@@ -10,6 +10,7 @@ import time
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
+from io import FileIO
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,7 @@ from tests.decisions.conftest import START_NS, Written, record
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from guardsdk.decisions.files import File
     from tests.cli.conftest import Runner
 
 
@@ -151,6 +153,54 @@ def test_a_torn_line_whose_first_fields_are_whole_is_passed_over(mixed: Written)
         stream.write(mixed.path.read_bytes().splitlines()[-1][:-80])
     assert sum(1 for _ in records(mixed.path, Query())) == 200
     assert count(mixed.path, Query(), ["status"]) == {("complete",): 200}
+
+
+@pytest.mark.parametrize("damaged", [b'"coverage":', b'"stopped_early":'])
+def test_a_damaged_decision_is_an_error_and_not_left_out(mixed: Written, run: Runner, damaged: bytes) -> None:
+    mixed.path.write_bytes(mixed.path.read_bytes().replace(damaged, b"\0" * len(damaged), 1))
+    target = mixed.path.with_suffix(".csv")
+    for command in (("log", "query"), ("log", "query", "--csv", target), ("review", "suggest")):
+        assert run.alone(*command[:2], mixed.path, *command[2:]) == 2
+        assert "a decision is not as it was written: guardsdk log verify names the first line" in run.err
+    assert not target.exists()
+    assert count(mixed.path, Query(), ["status"]) == {("complete",): 200}
+
+
+def test_a_damaged_name_is_an_error_where_it_is_told(mixed: Written) -> None:
+    oldest = mixed.place.every()[0]
+    oldest.write_bytes(oldest.read_bytes().replace(b'"principle":"no-', b'"principle":"n\xff-', 1))
+    with pytest.raises(DecisionLogError, match="not as it was written"):
+        count(mixed.path, Query(), ["principle"])
+    with pytest.raises(DecisionLogError, match="not as it was written"):
+        list(fronts(mixed.path, Query()))
+
+
+class Copied(bytes):
+    """Part of a file; bytes it is put behind one by one are counted."""
+
+    copied = 0
+
+    def __radd__(self, before: bytes) -> bytes:
+        Copied.copied += len(before)
+        return bytes(before) + bytes(self)
+
+
+class Parts(FileIO):
+    def __init__(self, file: File, **_: object) -> None:
+        super().__init__(file, closefd=not isinstance(file, int))
+        self.seek(0)
+
+    def read(self, size: int | None = -1) -> bytes:
+        return Copied(super().read(-1 if size is None else size))
+
+
+def test_a_line_over_many_blocks_is_not_copied_with_each_of_them(
+    mixed: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK", 64)
+    monkeypatch.setattr(module, "at_start", Parts)
+    assert len(list(records(mixed.path, Query()))) == 200
+    assert Copied.copied == 0
 
 
 def test_a_group_by_day_is_counted_within_a_range_of_time(mixed: Written) -> None:

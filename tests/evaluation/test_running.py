@@ -247,6 +247,21 @@ def test_a_run_goes_on_where_it_stopped_and_cuts_off_a_torn_line(
     assert not journal.exists()
 
 
+@pytest.mark.parametrize(("torn", "ours"), [(b"", True), (b"\0\0", True), (b'{"form', True), (b"notes", False)])
+def test_a_journal_without_a_whole_line_is_begun_anew_where_it_is_one(
+    suite_file: Callable[[int], Path], tmp_path: Path, torn: bytes, *, ours: bool
+) -> None:
+    out, journal = tmp_path / "run.json", tmp_path / "run.json.journal"
+    journal.write_bytes(torn)
+    if ours:
+        evaluate(plan(suite_file(2), Counting()), out)
+        assert len(results(out)) == 2
+    else:
+        with pytest.raises(EvaluationError, match="not the journal"):
+            evaluate(plan(suite_file(2), Counting()), out)
+        assert journal.read_bytes() == torn
+
+
 def test_a_journal_of_another_run_is_not_gone_on_with(suite_file: Callable[[int], Path], tmp_path: Path) -> None:
     out = tmp_path / "run.json"
     broken_off(plan(suite_file(10), Counting()), out, 3)

@@ -46,6 +46,13 @@ def opened(log: IncidentLog) -> Incident:
     return log.open(**FIELDS)
 
 
+def test_a_copy_beside_the_file_opens_no_incident_again(log: IncidentLog, opened: Incident) -> None:
+    log.path.with_name("incidents.20261128.jsonl").write_bytes(log.path.read_bytes())
+    log.note(opened.id, author="Ben", text="It was seen in time.")
+    assert len(log.incident(opened.id).history) == 2
+    assert log.verify().sound
+
+
 def test_an_incident_is_the_sum_of_what_was_written(log: IncidentLog, opened: Incident) -> None:
     assert (opened.severity, opened.closed, len(opened.history)) == ("serious", None, 1)
     log.note(opened.id, author="Ben", text="The person died.", harms=[Harm.DEATH])

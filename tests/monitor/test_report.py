@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -69,6 +69,19 @@ def test_the_command_writes_the_page(tmp_path: Path, state: dict[str, object]) -
 def test_what_is_no_state_is_an_error() -> None:
     with pytest.raises(InputError, match="no state"):
         report({"rules": {"windows": 3}})
+
+
+@pytest.mark.parametrize("key", ["now_s", "time_ns", "slot", "policy"])
+def test_a_state_of_no_time_in_a_calendar_is_none(state: dict[str, Any], key: str) -> None:
+    broken: dict[str, Any] = json.loads(json.dumps(state))
+    if key == "time_ns":
+        broken["alerts"][0]["time_ns"] = 10**30
+    elif key == "slot":
+        broken["traffic"]["slots"]["99999999999999"] = {"input/checks": 1}
+    else:
+        broken[key] = {"now_s": 1e300, "policy": None}[key]
+    with pytest.raises(InputError, match="no state of a monitor"):
+        report(broken)
 
 
 @pytest.mark.parametrize("dark", [False, True])
