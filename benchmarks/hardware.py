@@ -22,7 +22,8 @@ _SMALLEST_WEIGHT = 8
 """Matrices with a side below this are the heads' last columns: too little work to count."""
 _PEAK_SHAPES = ((256, 384, 1536), (512, 1024, 1024), (1024, 2048, 1024))
 """Rows, inner and columns of the products that are tried; the fastest is called the peak."""
-_PEAK_ROUNDS = 12
+_PEAK_ROUNDS = 200
+"""Of each, some two seconds: a neighbour on the same processor may take half of it for a moment."""
 
 
 def machine() -> dict[str, Any]:
