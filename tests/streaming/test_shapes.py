@@ -118,7 +118,7 @@ def test_chunks_without_words_keep_their_place(patterns: PatternGuard) -> None:
     finish: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     usage: dict[str, Any] = {"choices": [], "usage": {"total_tokens": 7}}
     about: dict[str, Any] = {"hate": {"filtered": False, "severity": "safe"}}  # Azure's filter, run beside the model
-    filtered = {"choices": [{"index": 0, "finish_reason": None, "content_filter_results": about}]}
+    filtered: dict[str, Any] = {"choices": [{"index": 0, "finish_reason": None, "content_filter_results": about}]}
     chunks = [role, *map(dictionary, FINE), finish, usage, filtered, ChatCompletionChunk.construct(**filtered)]
     stream = patterns.stream(chunks)
     assert next(stream) is role  # there is nothing in it to check
