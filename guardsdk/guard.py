@@ -239,11 +239,10 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
 
         ``contexts`` gives each text its own context; ``system`` and ``deadline_s`` are for all of them together.
         ``uncovered`` gives the kinds of what came with each text and cannot be screened, such as ``image``: its
-        verdict is degraded, and the policy's ``on_uncovered`` says what follows. ``again`` gives whether each text is
-        part of something that is or was checked by itself: the monitor does not count it as one more text of the
-        actor, as long as it passes. Returns one verdict per text, in
-        order; ``duration_s`` of each is its share of the batch's wall time. Raises as ``check`` does, naming the place
-        of a wrong element, before anything is checked; ``InputError`` also for lists of different lengths.
+        verdict is degraded, and the policy's ``on_uncovered`` says what follows. ``again`` marks parts of what is or
+        was checked by itself, which the monitor does not count as texts of the actor while they pass. Returns one
+        verdict per text, in order; ``duration_s`` of each is its share of the batch's wall time. Raises as ``check``
+        does, naming the place of a wrong element, before anything is checked; and for lists of different lengths.
         """
         self._require_open()
         items, prompts = texts_of(texts, contexts)
@@ -270,8 +269,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         require_seconds(deadline_s, "deadline_s")
         left = remaining(self._deadline_s if deadline_s is None else deadline_s)
         given = partial(self.check_many, texts, stage=stage, contexts=contexts, system=system, actor=actor)
-        check = partial(given, uncovered=uncovered, again=again)
-        return await in_thread(lambda: check(deadline_s=left()))
+        return await in_thread(lambda: given(deadline_s=left(), uncovered=uncovered, again=again))
 
     def warmup(self) -> None:
         """Load the model and run it once, so that the first check is as fast as the next.
@@ -309,14 +307,13 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
 
     def _load(self, policy: Policy, lessons: tuple[Lesson, ...]) -> tuple[Assembly, Classifier]:
         classifier = find_classifier(self._models, self._settings, self._providers, self._threads)
-        keys = self._keys(classifier.model.ref, policy, lessons)
         enforced = None if self._monitor is None else self._monitor.rules.enforcement
         parts = assemble(
             policy,
             classifier,
             self._canaries,
             self._screens,
-            keys,
+            self._keys(classifier.model.ref, policy, lessons),
             views=self._views,
             lessons=lessons,
             early_exit=self._early_exit,
@@ -330,5 +327,4 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
 
     def _keys(self, model: ArtifactRef, policy: Policy, lessons: tuple[Lesson, ...]) -> Keys:
         # No options: the cache is this guard's own, and its options stay as they are.
-        taught = " ".join(lesson.digest for lesson in lessons)
-        return Keys(model.digest, policy.digest, self._canaries.digest, taught)
+        return Keys(model.digest, policy.digest, self._canaries.digest, " ".join(one.digest for one in lessons))

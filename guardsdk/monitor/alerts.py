@@ -105,9 +105,12 @@ class Alert(Frozen):
         return f"{self.time} {self.severity.value} {about}: {figures}"
 
 
-def in_calendar(seconds: float) -> bool:
-    """Whether ``seconds`` since the epoch can be told as a date."""
-    return _FIRST_S <= seconds < _END_S
+def dated(seconds: float) -> float:
+    """Return ``seconds`` since the epoch; ``ValueError`` where they cannot be told as a date."""
+    if not _FIRST_S <= seconds < _END_S:
+        msg = "a point in time is none of a calendar"
+        raise ValueError(msg)
+    return seconds
 
 
 class Alerts:

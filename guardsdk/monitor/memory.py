@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import InputError
 from guardsdk.monitor.actors import Actor, Actors
-from guardsdk.monitor.alerts import Alert, Alerts, in_calendar
+from guardsdk.monitor.alerts import Alert, Alerts, dated
 from guardsdk.monitor.sketch import Sketchers
 from guardsdk.monitor.traffic import Traffic
 from guardsdk.verdict import Stage
@@ -84,10 +84,7 @@ class Memory:
         """Take over what ``state`` returned. Raises ``InputError`` that names ``source`` where it is no such thing."""
         try:
             _require_format(state)
-            self.checks, self.now_s = int(state["checks"]), float(state["now_s"])
-            if not in_calendar(self.now_s):
-                msg = "its time is none of a calendar"
-                raise ValueError(msg)  # noqa: TRY301  one place says what is wrong
+            self.checks, self.now_s = int(state["checks"]), dated(float(state["now_s"]))
             self.traffic.restore(state["traffic"], float(state["rules"]["slot_s"]))
             self.traffic.scores.recall(state["references"])
             self.sketchers.restore(_lessons(state["lessons"], self.traffic.scores.model(Stage.INPUT)))

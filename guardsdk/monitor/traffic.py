@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from guardsdk.monitor.alerts import in_calendar
+from guardsdk.monitor.alerts import dated
 from guardsdk.monitor.drift import Series
 from guardsdk.monitor.histograms import RATE_EDGES
 from guardsdk.monitor.scores import NO_MODEL, Scores
@@ -221,8 +221,7 @@ class Traffic:
     @property
     def share_of_variants(self) -> float:
         """The share of texts that are variants of one of the last texts of the same actor."""
-        hits, checks = self.variants
-        return (hits + _PRIOR_HITS) / (checks + _PRIOR_CHECKS)
+        return (self.variants[0] + _PRIOR_HITS) / (self.variants[1] + _PRIOR_CHECKS)
 
     @property
     def share_compared(self) -> float:
@@ -319,11 +318,7 @@ class Traffic:
                 raise ValueError(msg)
             self.totals[Stage(stage)] = [float(number) for number in totals]
         for number, counts in state["slots"].items():
-            middle_s = (int(number) + 0.5) * slot_s
-            if not in_calendar(middle_s):
-                msg = "a point in time is none of a calendar"
-                raise ValueError(msg)
-            slot = int(middle_s // self._rules.slot_s)  # by its middle, for fractions are rounded
+            slot = int(dated((int(number) + 0.5) * slot_s) // self._rules.slot_s)  # its middle: fractions are rounded
             self.slots.setdefault(slot, Counter()).update(_counter(counts))
         self.variants = [float(number) for number in (state["variants"][0], state["variants"][1])]
         self.principles = _counter(state["principles"])
