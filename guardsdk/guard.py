@@ -242,7 +242,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         verdict is degraded, and the policy's ``on_uncovered`` says what follows. ``again`` marks parts of what is or
         was checked by itself, which the monitor does not count as texts of the actor while they pass. Returns one
         verdict per text, in order; ``duration_s`` of each is its share of the batch's wall time. Raises as ``check``
-        does, naming the place of a wrong element, before anything is checked; and for lists of different lengths.
+        does, naming the place of a wrong element, before anything is checked; ``InputError`` where lengths differ.
         """
         self._require_open()
         items, prompts = texts_of(texts, contexts)

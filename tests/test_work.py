@@ -112,6 +112,7 @@ def test_a_half_has_no_more_operators(model_directory: Path, tmp_path: Path, hal
     assert kinds["MatMul"] + kinds["Gemm"] <= small  # every other product is of integers
     assert not kinds["QAttention"]  # whose product is cut by heads
     assert not kinds["SkipLayerNormalization"]
+    assert not kinds["BiasGelu"]  # half as long again as one behind a product that adds the bias
 
 
 def test_a_token_costs_no_more_operations(model_directory: Path) -> None:
