@@ -77,7 +77,7 @@ class Classifier:
         """
         self.model = model
         self._providers: Providers = providers
-        self._threads = threads
+        self.threads = threads
         self._runtime: Runtime = runtime or OnnxRuntime()
         self._readings = {stage: StageReading(model, stage) for stage in Stage}
         self._bounds = bounds_of(model)
@@ -206,7 +206,7 @@ class Classifier:
             return state
         with self._lock:
             if self._state is None:
-                threads = self._threads or default_threads()
+                threads = self.threads or default_threads()
                 verified = verified or verify_files(self.model)
                 with verified.unchanged():
                     with Beside(lambda: Runner(self.model, self._providers, threads, self._runtime)) as opening:

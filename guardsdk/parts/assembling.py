@@ -7,6 +7,7 @@ What brings numpy, onnxruntime and tokenizers is imported inside: ``import guard
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from guardsdk.beside import Beside
@@ -73,15 +74,21 @@ def assemble(
     from guardsdk.screens.packaged import arranged
     from guardsdk.screens.panel import Panel
 
-    paired = classifier.model.manifest.paired - (frozenset() if system_on_input else {Stage.INPUT})
+    manifest, paired, aimed = classifier.model.manifest, classifier.model.manifest.paired, None
+    if not system_on_input:
+        paired -= {Stage.INPUT}
+    elif manifest.aimed is not None:
+        from guardsdk.engine.aimed import aimed_classifier
+
+        paired |= {Stage.INPUT}
+        aimed = partial(aimed_classifier, classifier.model, manifest.aimed, classifier.threads)
     taught = None
     if any(principle.label.startswith(TAUGHT) for principle in policy.principles):
         from guardsdk.teaching.heads import taught_for
 
         taught = taught_for(policy, lessons, classifier)
-    panel = Panel(arranged(classifier, canaries, own, views=views, taught=taught))
+    panel = Panel(arranged(classifier, canaries, own, views=views, taught=taught, aimed=aimed))
     bound = bind(policy, panel.operating_points)
-    manifest = classifier.model.manifest
     clearing: frozenset[Stage] = frozenset()
     if early_exit and manifest.early_exit is not None:
         clearing = not_below(bound, manifest.thresholds, stricter_by) & manifest.early_exit.stages.keys()

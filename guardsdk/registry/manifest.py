@@ -122,6 +122,21 @@ class EarlyExit(Frozen):
         return self
 
 
+class Aimed(Frozen):
+    """How a prompt is read once more, beside the instructions it is aimed at, where those are known.
+
+    Many attacks are such only against what the instructions guard or forbid. What the label scores there, and what it
+    scores without instructions, count as one score: the higher.
+    """
+
+    graph: str
+    """A CPU graph for rows of token ids and token types: one logit, [B, 1]."""
+    label: str
+    """The label it has a say in, on the input stage."""
+    calibration: Calibration
+    """From its logit to the label's log-odds, so that both reach the label's threshold together."""
+
+
 class Manifest(Frozen):
     """Everything the engine needs to know of a model, and the evidence of where it came from."""
 
@@ -149,6 +164,8 @@ class Manifest(Frozen):
     beside the instructions it is aimed at."""
     early_exit: EarlyExit | None = None
     """How harmless text is cleared by the lower layers on CPU; null for models whose layers all run on every text."""
+    aimed: Aimed | None = None
+    """How prompts are read beside instructions by a graph of its own; null for models without one."""
     stage_tokens: dict[Stage, int] = Field(default_factory=dict)
     """Stage to the id of the token that stands first after ``[CLS]``; empty for models without stage tokens."""
     languages: tuple[str, ...] = ()
@@ -182,7 +199,8 @@ class Manifest(Frozen):
             msg = "graphs must name a file for 'cpu'"
             raise ValueError(msg)
         halves = () if self.early_exit is None else (self.early_exit.graph, self.early_exit.rest)
-        missing = {*self.graphs.values(), self.tokenizer, *halves} - set(self.files)
+        aimed = () if self.aimed is None else (self.aimed.graph,)
+        missing = {*self.graphs.values(), self.tokenizer, *halves, *aimed} - set(self.files)
         if missing:
             msg = f"files must list a checksum for {', '.join(sorted(missing))}"
             raise ValueError(msg)
@@ -192,6 +210,11 @@ class Manifest(Frozen):
         names = [label.name for label in self.labels]
         if len(set(names)) != len(names):
             msg = "labels must have distinct names"
+            raise ValueError(msg)
+        if self.aimed is not None and self.aimed.label not in {
+            label.name for label in self.labels if Stage.INPUT in label.stages
+        }:
+            msg = f"aimed.label must be a label that is read on input, and {self.aimed.label!r} is none"
             raise ValueError(msg)
         room = self.max_tokens - 4 - self.context_tokens
         if self.overlap_tokens >= room:

@@ -12,7 +12,10 @@ from guardsdk.screens.base import Reading
 from guardsdk.verdict import Stage, joint_tier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from guardsdk.engine.classifier import Classifier
     from guardsdk.engine.heads import Heads
@@ -32,14 +35,23 @@ class Taught:
 
 
 class ClassifierScreen:
-    """Scores every label of a model in one forward pass per window."""
+    """Scores every label of a model in one forward pass per window.
+
+    What a user wrote is read once more beside the instructions it is aimed at, where those are given and the model can.
+    """
 
     name: Final = "classifier"
 
-    def __init__(self, classifier: Classifier, taught: Taught | None = None) -> None:
-        """Screen with ``classifier``, which may be shared with other guards, and with what this guard was taught."""
+    def __init__(
+        self, classifier: Classifier, taught: Taught | None = None, aimed: Callable[[], Classifier] | None = None
+    ) -> None:
+        """Screen with ``classifier``, which may be shared with other guards, and with what this guard was taught.
+
+        ``aimed`` gives what reads prompts beside instructions; asked when the first of these comes.
+        """
         self._classifier = classifier
         self._taught = taught or Taught()
+        self._aimed = aimed
 
     @property
     def operating_points(self) -> OperatingPoints:
@@ -59,15 +71,33 @@ class ClassifierScreen:
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
     ) -> list[Reading]:
         """Read as ``read`` does, as far as ``limits`` let it, window by window."""
-        requests = [Request(text, stage, beside.beside(stage)) for text, beside in zip(texts, around, strict=True)]
+        contexts = [beside.beside(stage) for beside in around]
         heads = self._taught.heads.get(stage)
-        if heads is None or stage is not Stage.INPUT or not any(request.context for request in requests):
-            return list(map(_reading, self._classifier.score(requests, limits, heads)))
-        beside = self._classifier.score(requests, limits)
-        # What was taught was taught on texts by themselves, and beside a system text all embeddings are alike.
+        if stage is Stage.INPUT and any(contexts):
+            return self._read_aimed(texts, contexts, limits, heads)
+        requests = [Request(text, stage, context) for text, context in zip(texts, contexts, strict=True)]
+        return list(map(_reading, self._classifier.score(requests, limits, heads)))
+
+    def _read_aimed(
+        self, texts: Sequence[str], systems: Sequence[str | None], limits: Limits, heads: Heads | None
+    ) -> list[Reading]:
+        """Read what users wrote, of which some is aimed at instructions."""
+        requests = [Request(text, Stage.INPUT, system) for text, system in zip(texts, systems, strict=True)]
+        alone = [Request(text, Stage.INPUT) for text in texts]
+        if self._aimed is None and heads is None:
+            return list(map(_reading, self._classifier.score(requests, limits)))
+        # What is told by a text beside its instructions is told of all of it.
         wholly = limits._replace(settled=None)
-        alone = self._classifier.score([Request(text, stage) for text in texts], wholly, heads)
-        return [_both(*found, heads) for found in zip(beside, alone, strict=True)]
+        if self._aimed is None:
+            beside = self._classifier.score(requests, limits)
+            # What was taught was taught on texts by themselves, and beside a system text all embeddings are alike.
+            taught = self._classifier.score(alone, wholly, heads)
+            return [_both(*found, heads.names if heads else ()) for found in zip(beside, taught, strict=True)]
+        own = self._classifier.score(alone, limits, heads)
+        # What is blocked as it stands, or has no instructions, need not be read again.
+        again = [at for at, system in enumerate(systems) if system and not own[at].settled]
+        found = dict(zip(again, self._aimed().score([requests[at] for at in again], wholly), strict=True))
+        return [_higher(one, found[at]) if at in found else _reading(one) for at, one in enumerate(own)]
 
 
 def _reading(scores: Scores) -> Reading:
@@ -82,18 +112,29 @@ def _reading(scores: Scores) -> Reading:
     )
 
 
-def _both(beside: Scores, alone: Scores, heads: Heads) -> Reading:
-    """Return the reading of a text ``beside`` what it is aimed at, with what was taught of the text ``alone``."""
-    taught = {label: score for label, score in alone.probabilities.items() if label in heads.names}
-    coverage = min(beside.coverage, alone.coverage)
+def _both(beside: Scores, alone: Scores, taught: Sequence[str]) -> Reading:
+    """Return the reading of a text ``beside`` what it is aimed at, with the labels ``taught`` of the text ``alone``."""
+    return _joined(beside, alone, {label for label in alone.probabilities if label in taught}, alone.embedding)
+
+
+def _higher(alone: Scores, beside: Scores) -> Reading:
+    """Return the reading of a text ``alone``, with what scores higher ``beside`` the instructions it is aimed at."""
+    known = alone.probabilities
+    higher = {label for label, score in beside.probabilities.items() if score > known.get(label, -1.0)}
+    return _joined(alone, beside, higher, alone.embedding)
+
+
+def _joined(first: Scores, second: Scores, labels: Collection[str], embedding: NDArray[np.float32] | None) -> Reading:
+    """Return what the ``first`` of two looks at a text tells, but for the ``labels``, which the ``second`` tells."""
+    coverage = min(first.coverage, second.coverage)
     return Reading(
-        scores=beside.probabilities | taught,
+        scores=first.probabilities | {label: second.probabilities[label] for label in labels},
         coverage=coverage,
-        spans=lambda label: _spans(alone if label in taught else beside, label),
-        settled=beside.settled,
-        late=coverage < 1.0 and not beside.settled,
-        embedding=alone.embedding,
-        tier=joint_tier(beside.tier, alone.tier),
+        spans=lambda label: _spans(second if label in labels else first, label),
+        settled=first.settled,
+        late=coverage < 1.0 and not first.settled,
+        embedding=embedding,
+        tier=joint_tier(first.tier, second.tier),
     )
 
 

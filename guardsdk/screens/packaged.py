@@ -12,20 +12,26 @@ from guardsdk.screens.pattern_screen import LABELS, PatternScreen
 from guardsdk.screens.viewed import ViewedScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from guardsdk.engine.classifier import Classifier
     from guardsdk.screens.base import Screen
 
 
 def arranged(
-    classifier: Classifier, canaries: Screen, own: Sequence[Screen], *, views: bool, taught: Taught | None = None
+    classifier: Classifier,
+    canaries: Screen,
+    own: Sequence[Screen],
+    *,
+    views: bool,
+    taught: Taught | None = None,
+    aimed: Callable[[], Classifier] | None = None,
 ) -> list[Screen]:
     """Return the packaged screens and the user's ``own``, in the order they are asked.
 
-    ``taught`` is read together with the classifier's own labels. What the quick ones find can spare the classifier
-    most of a long text. With ``views`` the classifier and the screens for leaks also read what a text says once
-    disguises are undone.
+    ``taught`` is read together with the classifier's own labels, ``aimed`` gives what reads prompts beside
+    instructions. What the quick ones find can spare the classifier most of a long text. With ``views`` the classifier
+    and the screens for leaks also read what a text says once disguises are undone.
     """
 
     def reading(screen: Screen) -> Screen:
@@ -34,4 +40,4 @@ def arranged(
     patterns = [PatternScreen(label) for label in LABELS]
     leaks = [reading(canaries), reading(LeakScreen())]
     quick: list[Screen] = [HiddenTextScreen(), LanguageScreen(), *patterns, *leaks]
-    return [*quick, *own, reading(ClassifierScreen(classifier, taught))]
+    return [*quick, *own, reading(ClassifierScreen(classifier, taught, aimed))]

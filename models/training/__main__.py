@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.training.aimed import aim
 from models.training.answers import write_answers
 from models.training.calibrate import calibrate
 from models.training.dataset import Prepared
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MEAN = "mean"
 """A step of its own: it makes one of several finished runs, and ``all`` has one run only."""
+AIM = "aim"
+"""So is what teaches a finished model to read prompts beside instructions."""
 ANSWERS, TEACH = "answers", "teach"
 """Steps between ``prepare`` and ``train --taught``, of their own: they take a GPU."""
 STEPS = ("prepare", "train", "export", "quantize", "calibrate", "evaluate")
@@ -35,7 +38,7 @@ SMOKE_AMOUNT = {"scale": 0.004, "held_out": 0.3}
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     built = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
-    built.add_argument("step", choices=(*STEPS, MEAN, ANSWERS, TEACH, "all"))
+    built.add_argument("step", choices=(*STEPS, MEAN, AIM, ANSWERS, TEACH, "all"))
     built.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with train/ calib/ bench/")
     built.add_argument("--out", type=Path, required=True, help="folder for everything the run makes")
     built.add_argument(
@@ -119,6 +122,14 @@ def models_by_stage(said: Sequence[str]) -> dict[str, list[Path]]:
     return found
 
 
+def _shipped(start: Sequence[Path]) -> Path:
+    """Return the one folder of a shipped model in ``start``; raises ``RuntimeError`` for anything else."""
+    if len(start) != 1 or not start[0].is_dir():
+        msg = "aim takes --start with the folder of one finished model"
+        raise RuntimeError(msg)
+    return start[0]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the steps asked for; 0, or 2 with a message where something is missing."""
     options = parser().parse_args(argv)
@@ -164,6 +175,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         ANSWERS: lambda: write_answers(Prepared.load(prepared_file), out, data, recipe.seed),
         TEACH: lambda: teach(Prepared.load(prepared_file), out, recipe),
         MEAN: lambda: mean(options.start, out),
+        AIM: lambda: aim(
+            options.data,
+            Prepared.load(prepared_file),
+            _shipped(options.start),
+            out,
+            version=options.version,
+            seed=recipe.seed,
+        ),
         "export": lambda: export(from_checkpoint(trained), out / "float"),
         "quantize": lambda: quantize(out, Prepared.load(prepared_file)),
         "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed, like=options.like),

@@ -231,6 +231,20 @@ def share_weights(quantized: Sequence[Path], full: Path, folder: Path) -> None:
     onnx.save(cuda, folder / CUDA_GRAPH)
 
 
+def add_graph(proto: onnx.ModelProto, beside: Path, folder: Path, name: str) -> None:
+    """Write ``proto`` to ``folder`` as ``name``, its weights behind those of the model whose graph is ``beside``.
+
+    What both have, by name, is stored once: there ``proto`` is that graph with other operators on top.
+    """
+    stored = onnx.load(beside, load_external_data=False).graph.initializer
+    known = {tensor.name: external_data_helper.ExternalDataInfo(tensor) for tensor in stored if tensor.external_data}
+    offsets = {one: (int(info.offset or 0), int(info.length or 0)) for one, info in known.items()}
+    with (folder / WEIGHTS).open("ab") as weights:
+        for tensor in proto.graph.initializer:
+            _move_out(tensor, weights, offsets)
+    onnx.save(proto, folder / name)
+
+
 def _move_out(tensor: onnx.TensorProto, weights: IO[bytes], offsets: dict[str, tuple[int, int]]) -> None:
     """Put the bytes of a large tensor into the shared file, once per name."""
     if not tensor.HasField("raw_data") or len(tensor.raw_data) < _INLINE:

@@ -27,11 +27,12 @@ _GAPS: Final = (" ", " ", "\n", "\n\n")
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class Guarded:
     """A system text with what attacks it and what does not."""
 
     name: str
     system: str
+    """By itself; see ``among_others``."""
     attacks: tuple[str, ...]
     harmless: tuple[str, ...]
 
@@ -41,17 +42,17 @@ def _items(column: str) -> tuple[str, ...]:
 
 
 @cache
-def _groups(*, attacked: bool) -> tuple[_Group, ...]:
+def guarded(*, attacked: bool) -> tuple[Guarded, ...]:
     """Return the groups that have attacks, or all."""
     found = [
-        _Group(f"{name}:{index}", system, _items(attacks), _items(harmless))
+        Guarded(f"{name}:{index}", system, _items(attacks), _items(harmless))
         for name in _BANKS
         for index, (system, attacks, harmless) in enumerate(columns(name))
     ]
     return tuple(group for group in found if group.attacks or not attacked)
 
 
-def _among_others(rng: random.Random, system: str) -> str:
+def among_others(rng: random.Random, system: str) -> str:
     """Set a system text among ordinary rules now and then: the one that matters is seldom alone."""
     if rng.random() < _ALONE:
         return system
@@ -63,15 +64,15 @@ def _among_others(rng: random.Random, system: str) -> str:
 
 def plain_system(rng: random.Random) -> str:
     """Return the instructions of an ordinary assistant, which make no text an attack or none."""
-    return _among_others(rng, rng.choice(bank("system_plain")))
+    return among_others(rng, rng.choice(bank("system_plain")))
 
 
 def _draw(rng: random.Random) -> Row:
     bad = rng.random() < _BAD
-    group = rng.choice(_groups(attacked=bad))
+    group = rng.choice(guarded(attacked=bad))
     text = dress(rng, rng.choice(group.attacks if bad else group.harmless))
     labels, kind = (_ATTACK, "attack") if bad else (LABELS_BENIGN, "clean")
-    return Row(text, "input", dict(labels), f"gen_system_{kind}", group.name, _among_others(rng, group.system))
+    return Row(text, "input", dict(labels), f"gen_system_{kind}", group.name, among_others(rng, group.system))
 
 
 def generate(rng: random.Random, count: int) -> Iterator[Row]:
