@@ -1,0 +1,89 @@
+"""The aim step: a network on the layers of a shipped model that reads prompts beside instructions."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from benchmarks.stats import auroc
+from models.training.aimed import AIMED, Pair, _batch, _Layers, _learn, _own
+from models.training.aimed_graph import Aimed, aimed_graph, states_graph
+from models.training.encoder import EncoderConfig
+from models.training.export import WHOLE
+from models.training.generators.systems import guarded
+from models.training.quantize import WEIGHTS, add_graph
+
+SHIPPED = Path(__file__).parents[2] / "models" / "guard-minilm-l6"
+CONFIG = EncoderConfig()
+PAIRS = [
+    Pair([2009, 2003, 1037, 3595, 1012], [2054, 2003, 2009, 1029], attack=True),
+    Pair([2017, 2024, 1037, 5009, 1012, 2425, 6343, 1012], [7592], attack=False),
+]
+
+
+def _session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def test_the_graph_says_what_the_network_says_of_the_layers_states() -> None:
+    torch.manual_seed(0)
+    network = Aimed(2 * CONFIG.hidden).eval()
+    names, layers = states_graph(SHIPPED / WHOLE, CONFIG.early, CONFIG.layers)
+    below, whole = _session(layers), _session(aimed_graph(SHIPPED / WHOLE, network, CONFIG.early, CONFIG.layers))
+    rows, said = [], []
+    for pair in PAIRS:
+        ids, kinds = pair.row()
+        feed = {"input_ids": ids, "token_type_ids": kinds}
+        rows.append((np.concatenate(below.run(names, feed), axis=-1)[0], kinds[0]))
+        said.append(float(whole.run(["logits"], feed)[0][0, 0]))
+    with torch.no_grad():
+        np.testing.assert_allclose(said, network(*_batch(rows)).numpy(), atol=1e-4)  # padded, as it learns
+    assert abs(said[0] - said[1]) > 1e-3
+
+
+def test_a_row_that_is_no_pair_has_a_finite_logit() -> None:
+    whole = _session(aimed_graph(SHIPPED / WHOLE, Aimed(2 * CONFIG.hidden).eval(), CONFIG.early, CONFIG.layers))
+    row = np.ones((1, 8), np.int32)
+    assert np.isfinite(whole.run(["logits"], {"input_ids": row, "token_type_ids": np.zeros_like(row)})[0]).all()
+
+
+def test_the_weights_that_both_graphs_have_are_stored_once(tmp_path: Path) -> None:
+    shutil.copyfile(SHIPPED / WEIGHTS, tmp_path / WEIGHTS)
+    before = (tmp_path / WEIGHTS).read_bytes()
+    network = Aimed(2 * CONFIG.hidden).eval()
+    graph = aimed_graph(SHIPPED / WHOLE, network, CONFIG.early, CONFIG.layers)
+    expected = _session(graph)
+    add_graph(graph, SHIPPED / WHOLE, tmp_path, AIMED)
+    after = (tmp_path / WEIGHTS).read_bytes()
+    assert after.startswith(before)
+    own = sum(weight.numel() * 4 for weight in network.parameters())
+    assert len(after) - len(before) < own + 1024
+    stored = onnxruntime.InferenceSession(tmp_path / AIMED, providers=["CPUExecutionProvider"])
+    ids, kinds = PAIRS[0].row()
+    feed = {"input_ids": ids, "token_type_ids": kinds}
+    np.testing.assert_array_equal(stored.run(None, feed)[0], expected.run(None, feed)[0])
+
+
+def test_it_learns_to_tell_attacks_on_instructions_from_their_proper_use() -> None:
+    rng = random.Random(0)
+    groups = [group for group in guarded(attacked=True) if group.harmless][:8]
+    pairs = [pair for group in groups for pair in _own(group, rng)]
+    layers = _Layers(SHIPPED)
+    attacks = np.array([int(pair.attack) for pair in pairs])
+    network = _learn(layers, pairs * 2, seed=0).eval()
+    assert auroc(attacks, layers.logits(network, pairs)) > 0.9
+
+
+def test_a_pair_is_laid_out_as_the_engine_does() -> None:
+    ids, kinds = Pair(list(range(1000, 1300)), list(range(2000, 2400)), attack=True).row()
+    assert ids.shape == kinds.shape == (1, 256)
+    assert ids[0, :3].tolist() == [101, 2, 1000]
+    split = int(np.argmax(kinds[0]))
+    assert ids[0, split - 2 : split + 1].tolist() == [1299, 102, 2000]
+    assert ids[0, -1] == 102
