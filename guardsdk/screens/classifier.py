@@ -96,7 +96,8 @@ class ClassifierScreen:
         own = self._classifier.score(alone, limits, heads)
         # What is blocked as it stands, or has no instructions, need not be read again.
         again = [at for at, system in enumerate(systems) if system and not own[at].settled]
-        found = dict(zip(again, self._aimed().score([requests[at] for at in again], wholly), strict=True))
+        read = self._aimed().score([requests[at] for at in again], wholly) if again else []
+        found = dict(zip(again, read, strict=True))
         return [_higher(one, found[at]) if at in found else _reading(one) for at, one in enumerate(own)]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 
@@ -18,6 +18,9 @@ from models.training.encoder import EncoderConfig
 from models.training.export import WHOLE
 from models.training.generators.systems import guarded
 from models.training.quantize import WEIGHTS, add_graph
+
+if TYPE_CHECKING:
+    import onnx
 
 SHIPPED = Path(__file__).parents[2] / "models" / "guard-minilm-l6"
 CONFIG = EncoderConfig()
