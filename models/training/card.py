@@ -188,6 +188,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
         sources=table(("source", "rows", "licence as read"), sources),
         evaluation=table(("set", "stage", "measure", "rows", "value", "95 % interval, %"), evaluation),
         sample="All rows" if limit is None else f"A seeded sample of at most {limit} rows of each set, stage and label",
+        aimed="" if manifest.aimed is None else _AIMED.format(one=manifest.aimed),
         teacher=_TEACHER if any(leg.get("taught") for leg in legs) else "",
         legs="one step" if len(legs) == 1 else f"{len(legs)} steps",
         recipe="\n".join(
@@ -196,6 +197,10 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
         ),
     )
 
+
+_AIMED = """- Prompts whose instructions are known are read once more beside them (`{one.graph}`: the same layers, a network of its
+  own on them); the higher score of `{one.label}` counts.
+"""
 
 _TEMPLATE = """# {m.name} {m.version}
 
@@ -206,7 +211,7 @@ and the stage it was seen at. It is one layer of a defence, not a boundary: it m
 
 - Base: {m.base_model}, Apache-2.0, 6 layers, 384 hidden units, 22.7 M parameters, uncased English word pieces.
 - Heads: per label an attention pool over the tokens plus the mean; the pooling weights say where a score came from.
-- Windows of {m.max_tokens} tokens that share {m.overlap_tokens}; the highest score of all windows counts.
+{aimed}- Windows of {m.max_tokens} tokens that share {m.overlap_tokens}; the highest score of all windows counts.
 - Size: {size} MB of files. Licence of the weights: {m.licence}.{teacher}
 - Languages it was measured on for its claims: English. Other languages are in the training data in small amounts; the
   word pieces hardly cover them, and both misses and false alarms are more frequent there.
