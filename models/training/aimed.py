@@ -32,7 +32,7 @@ from models.training.pools import pools
 from models.training.prepare import tokenizer
 from models.training.quantize import add_graph
 from models.training.rows import STAGE_TOKENS, STAGES
-from models.training.thresholds import TARGETS, platt, spread, threshold_at
+from models.training.thresholds import TARGETS, spread, threshold_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,6 +55,8 @@ ordinary prompts beside an ordinary system text."""
 _TARGET = TARGETS["input"] / 2
 """Benign prompts of ``calib/`` that may be blocked for what they are beside instructions, on top of those that are
 blocked by themselves."""
+_SECOND = "0.05"
+"""The other rate of false positives at which its score is where that of the label is."""
 _LONGEST_PROMPT = 120
 """Tokens of an ordinary prompt."""
 _PLAIN_SHARE = 1 / 3
@@ -101,14 +103,15 @@ def aim(data: Path, prepared: Prepared, start: Path, out: Path, *, version: str,
     held = [pair for group in groups[cut:] for pair in _own(group, rng)]
     logits, attacks = runs.logits(network, held), np.array([pair.attack for pair in held])
     benign = [runs.logits(network, pairs) for pairs in _benign(data, groups[cut:], rng, seed)]
-    threshold = threshold_at(_TARGET, [spread(scores) for scores in benign])
+    tails = [spread(scores) for scores in benign]
+    threshold = threshold_at(_TARGET, tails)
     tqdm.write(
         f"held-out groups: area {auroc(attacks.astype(int), logits):.3f}, "
         f"found {(logits[attacks] >= threshold).mean():.3f}, proper use {(logits[~attacks] >= threshold).mean():.3f}; "
         f"benign prompts {np.mean([(scores >= threshold).mean() for scores in benign]):.4f}"
     )
-    line = platt(logits[attacks], np.concatenate(benign))
-    return _write(network, start, out, version=version, line=line, threshold=threshold)
+    second = threshold_at(float(_SECOND), tails)
+    return _write(network, start, out, version=version, threshold=threshold, second=second)
 
 
 def _tokens(text: str) -> list[int]:
@@ -216,20 +219,27 @@ def _learn(layers: _Layers, pairs: Sequence[Pair], seed: int) -> Aimed:
     return network
 
 
-def _write(network: Aimed, start: Path, out: Path, *, version: str, line: Calibration, threshold: float) -> Path:
-    """Write ``start`` with ``network`` added, whose logits fire from ``threshold`` on, to ``out/model``."""
+def _write(network: Aimed, start: Path, out: Path, *, version: str, threshold: float, second: float) -> Path:
+    """Write ``start`` with ``network`` added to ``out/model``; return that.
+
+    The line from its logits goes through two points: at ``threshold`` it reaches that of the label, and at ``second``
+    the one that the label has for as many false positives.
+    """
     model, config = out / "model", EncoderConfig()
     shutil.copytree(start, model, dirs_exist_ok=True)
     add_graph(aimed_graph(start / WHOLE, network, config.early, config.layers), start / WHOLE, model, AIMED)
     manifest = load_manifest(start).manifest
     own = next(label for label in manifest.labels if label.name == LABEL).stages[Stage.INPUT]
-    fires_at = float(np.log(own.threshold) - np.log1p(-own.threshold))
+    high, low = (_log_odds(one) for one in (own.threshold, own.thresholds_by_fpr[_SECOND]))
+    slope = (high - low) / (threshold - second)
     reading = Reading(
-        graph=AIMED,
-        label=LABEL,
-        calibration=Calibration(slope=line.slope, intercept=fires_at - line.slope * threshold),
+        graph=AIMED, label=LABEL, calibration=Calibration(slope=slope, intercept=high - slope * threshold)
     )
     files = {name: file_entry(model / name) for name in (*manifest.files, AIMED)}
     final = manifest.model_copy(update={"version": version, "files": files, "aimed": reading})
     (model / MANIFEST_FILE).write_text(Manifest.model_validate(final.model_dump()).model_dump_json(indent=1) + "\n")
     return model
+
+
+def _log_odds(probability: float) -> float:
+    return float(np.log(probability) - np.log1p(-probability))
