@@ -198,8 +198,9 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
     )
 
 
-_AIMED = """- Prompts whose instructions are known are read once more beside them (`{one.graph}`: the same layers, a network of
-  its own on them); the higher score of `{one.label}` counts.
+_AIMED = """\
+- Prompts whose instructions are known are read once more beside them (`{one.graph}`: the same layers, a network of its
+  own on them); the higher score of `{one.label}` counts.
 """
 
 _TEMPLATE = """# {m.name} {m.version}
