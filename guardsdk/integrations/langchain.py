@@ -314,9 +314,7 @@ def _refuse_sync(frame: FrameType | None, but: tuple[str, ...] = ()) -> bool:
     The events ``but`` may be sync: their run was begun, and will be ended, in a call that was not refused.
     """
     caller = frame and frame.f_back
-    if caller is None or caller.f_code.co_flags & inspect.CO_COROUTINE:
-        return False
-    if caller.f_locals.get("event_name") in but:
+    if caller is None or caller.f_code.co_flags & inspect.CO_COROUTINE or caller.f_locals.get("event_name") in but:
         return False
     msg = "AsyncGuardCallbackHandler in a sync call: LangChain would drop its verdicts; use GuardCallbackHandler"
     raise GuardError(msg)
@@ -327,6 +325,5 @@ def _delta(event: Mapping[str, Any]) -> ChatGenerationChunk | None:
     delta = event.get("delta") or {}
     words, args = delta.get("text") or delta.get("reasoning") or "", delta.get("args")
     calls = [tool_call_chunk(args=args, index=event.get("index"))] if args else []
-    return (
-        ChatGenerationChunk(message=AIMessageChunk(content=words, tool_call_chunks=calls)) if words or calls else None
-    )
+    message = AIMessageChunk(content=words, tool_call_chunks=calls)
+    return ChatGenerationChunk(message=message) if words or calls else None
