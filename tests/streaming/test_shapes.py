@@ -257,7 +257,7 @@ def test_a_piece_of_a_langchain_call_of_which_nothing_is_left_goes_out_empty(pat
         )
         for piece in (said[at : at + 2] for at in range(0, len(said), 2))
     ]
-    out = list(patterns.stream(chunks))
+    out: list[Any] = list(patterns.stream(chunks))
     assert [chunk.content[0]["partial_json"] for chunk in out] == [chunk.tool_call_chunks[0]["args"] for chunk in out]
     assert functools.reduce(operator.add, out).tool_call_chunks[0]["args"] == said.replace(SECRET, "[VALUE_1]")
 
