@@ -96,6 +96,8 @@ async def test_a_verdict_of_another_text_is_refused(other: str) -> None:
             await guard.aapply(other, verdict)
     with pytest.raises(InputTypeError, match="text must be a string"):
         guard.apply(None, guard.check(TEXT))  # type: ignore[arg-type]
+    with pytest.raises(InputTypeError, match=r"verdict must be the Verdict on the text.*not ConversationVerdict"):
+        guard.apply(TEXT, guard.check_messages([TEXT]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("cut", [str, lambda text: text.encode().decode()])

@@ -311,8 +311,8 @@ class ResponseText:
 
     def _call(self, call: object, path: Channel) -> None:
         self._beside(call, path, *CALL_ARGUMENTS, *CALL_RESULTS)
-        names = [name for name in CALL_ARGUMENTS if field(call, name) not in (None, "")]
-        for name in names or CALL_ARGUMENTS[:1]:
+        names = [name for name in CALL_ARGUMENTS if field(call, name) is not None]
+        for name in [one for one in names if field(call, one) != ""] or names[:1]:  # all of it may have been cut out
             arguments = field(call, name)
             if isinstance(arguments, str):
                 text = text_of(arguments, "arguments")

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 try:
     from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+    from langchain_core.messages import AIMessage, AIMessageChunk
+    from langchain_core.messages.tool import tool_call_chunk
+    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 except ModuleNotFoundError as missing:
     _MISSING = "the handlers for LangChain need langchain-core: pip install 'guardsdk[langchain]'"
     raise ModuleNotFoundError(_MISSING, name=missing.name) from None
@@ -29,14 +32,14 @@ from guardsdk.extract import ResponseText, context_of, system_of, tool_passages
 from guardsdk.extract.words import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
     from uuid import UUID
 
     from langchain_core.documents import Document
     from langchain_core.messages import BaseMessage
-    from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
+    from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 
     from guardsdk.guard import Guard
     from guardsdk.policy.model import Policy
@@ -44,8 +47,7 @@ if TYPE_CHECKING:
 _MOST_RUNS = 4096
 """Model calls remembered at once. One that is forgotten is still checked, without its prompt as context."""
 _STREAM_TAIL = 1000
-"""Characters at the end of a growing answer that a chunk is judged with, more where the chunk is long; the whole is
-checked when it is there."""
+"""Characters at the end of a growing answer that a chunk is judged with, more where that is long; at last all are."""
 
 _CHUNK_EVENTS = ("on_llm_new_token", "on_stream_event")
 
@@ -60,6 +62,8 @@ class _Run:
     checked: set[str] = field(default_factory=set)
     read: int = 0
     """Characters of the answer that were there at the chunk before."""
+    blocks: list[str | dict[str, Any]] = field(default_factory=list)
+    """Those that have ended, where an answer comes as protocol events."""
 
 
 class _Screen:
@@ -86,8 +90,7 @@ class _Screen:
             extract_prompt: Turns a prompt (a string) or a list of messages into text, messages or ``Passage`` objects.
             extract_response: Turns a ``Generation`` or a chunk of one into text.
 
-        Raises ``DecorationError`` for a guard together with a policy, and ``PolicyError`` for a policy that cannot be
-        read.
+        Raises ``DecorationError`` for a guard and a policy, and ``PolicyError`` for a policy that cannot be read.
         """
         super().__init__()
         self._checker = Checker(guard, policy, extract_prompt)
@@ -106,9 +109,7 @@ class _Screen:
     def _streamed(self, value: object, run_id: UUID) -> None:
         if self._stream == "end":
             return
-        with self._lock:
-            run = self._runs.get(run_id)
-        run = run or self._open(run_id)
+        run = self._opened(run_id)
         run.answer.add(value)
         run.answer.join()
         texts = run.answer.texts()
@@ -119,11 +120,22 @@ class _Screen:
             enforce(self._checker.judge_response(fresh, run.context, self._actor, system=run.system))
         run.checked = tails
 
+    def _told(self, event: Mapping[str, Any], run_id: UUID) -> None:
+        if event.get("event") == "content-block-finish":
+            # In async the message is out when on_llm_end is called, and LangChain drops what that raises.
+            run = self._opened(run_id)
+            run.blocks.append(event["content"])
+            self._answered([ChatGeneration(message=AIMessage(content=[*run.blocks]))], run)
+        elif (chunk := _delta(event)) is not None:
+            self._streamed(chunk, run_id)
+
     def _ended(self, response: LLMResult, run_id: UUID) -> None:
-        run = self._close(run_id)
+        self._answered((one for group in response.generations for one in group), self._close(run_id))
+
+    def _answered(self, generations: Iterable[Generation], run: _Run | None) -> None:
         texts: list[str] = []
         together: list[Sequence[str]] = []
-        for generation in (one for group in response.generations for one in group):
+        for generation in generations:
             answer = ResponseText(self._extract_response)
             answer.add(generation)
             texts += answer.texts()
@@ -138,6 +150,11 @@ class _Screen:
     def _retrieved(self, documents: Sequence[Document]) -> None:
         pages = [one.page_content for one in documents]
         enforce(self._checker.judge_pages(pages, [beside(one, "page_content") for one in documents], self._actor))
+
+    def _opened(self, run_id: UUID) -> _Run:
+        with self._lock:
+            run = self._runs.get(run_id)
+        return run or self._open(run_id)
 
     def _open(self, run_id: UUID, context: str | None = None, system: str | None = None) -> _Run:
         run = _Run(context, system, ResponseText(self._extract_response))
@@ -185,13 +202,12 @@ class GuardCallbackHandler(_Screen, BaseCallbackHandler):
     ) -> None:
         """Screen an answer as far as it has come, before this chunk is released."""
         del kwargs
-        self._streamed(_chunk(token, chunk), run_id)
+        self._streamed(token if chunk is None else chunk, run_id)
 
     def on_stream_event(self, event: Mapping[str, Any], *, run_id: UUID, **kwargs: object) -> None:
         """Screen an answer that comes as protocol events."""
         del kwargs
-        if (delta := _delta(event)) is not None:
-            self._streamed(delta, run_id)
+        self._told(event, run_id)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: object) -> None:
         """Screen every generation of a complete answer."""
@@ -254,13 +270,12 @@ class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
     ) -> None:
         """Screen an answer as far as it has come, before this chunk is released."""
         del kwargs
-        await asyncio.to_thread(self._streamed, _chunk(token, chunk), run_id)
+        await asyncio.to_thread(self._streamed, token if chunk is None else chunk, run_id)
 
     async def on_stream_event(self, event: Mapping[str, Any], *, run_id: UUID, **kwargs: object) -> None:
         """Screen an answer that comes as protocol events."""
         del kwargs
-        if (delta := _delta(event)) is not None:
-            await asyncio.to_thread(self._streamed, delta, run_id)
+        await asyncio.to_thread(self._told, event, run_id)
 
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: object) -> None:
         """Screen every generation of a complete answer."""
@@ -299,20 +314,16 @@ def _refuse_sync(frame: FrameType | None, but: tuple[str, ...] = ()) -> bool:
     The events ``but`` may be sync: their run was begun, and will be ended, in a call that was not refused.
     """
     caller = frame and frame.f_back
-    if caller is None or caller.f_code.co_flags & inspect.CO_COROUTINE:
-        return False
-    if caller.f_locals.get("event_name") in but:
+    if caller is None or caller.f_code.co_flags & inspect.CO_COROUTINE or caller.f_locals.get("event_name") in but:
         return False
     msg = "AsyncGuardCallbackHandler in a sync call: LangChain would drop its verdicts; use GuardCallbackHandler"
     raise GuardError(msg)
 
 
-def _chunk(token: object, chunk: object) -> object:
-    return token if chunk is None else chunk
-
-
-def _delta(event: Mapping[str, Any]) -> object:
-    """Return the words in a protocol event as a message chunk, or ``None`` where it has none."""
+def _delta(event: Mapping[str, Any]) -> ChatGenerationChunk | None:
+    """Return the words in a protocol event, or those that a tool is called with; ``None`` where it has none."""
     delta = event.get("delta") or {}
-    words = delta.get("text") or delta.get("reasoning")
-    return {"role": "assistant", "content": words} if isinstance(words, str) else None
+    words, args = delta.get("text") or delta.get("reasoning") or "", delta.get("args")
+    calls = [tool_call_chunk(args=args, index=event.get("index"))] if args else []
+    message = AIMessageChunk(content=words, tool_call_chunks=calls)
+    return ChatGenerationChunk(message=message) if words or calls else None

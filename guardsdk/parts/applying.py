@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.calling.steps import adrive, drive
+from guardsdk.errors import InputTypeError
 from guardsdk.parts.given import require, text_of
 from guardsdk.surroundings import Surroundings
+from guardsdk.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Policy
     from guardsdk.reviewing import Reviewer
     from guardsdk.vault import Vault
-    from guardsdk.verdict import Verdict
 
 
 class _Guard(Protocol):
@@ -59,6 +60,7 @@ class Applying:
             CheckFailedError: The text, or the changed one, could not be checked.
             InputError: The verdict is of another text, or the reviewer can only be waited for with ``aapply``. Of a
                 verdict from another process, from JSON or of a stream, only passages that ``text`` does not have tell.
+            InputTypeError: ``text`` is no string, or ``verdict`` is not one on a single text.
         """
         require(self.reviewer is None or not self.reviewer.needs_loop, "the reviewer is async; use aapply")
         return drive(_applied(self, text, verdict, Surroundings(context, system), vault))
@@ -80,5 +82,8 @@ def _applied(guard: _Guard, text: str, verdict: Verdict, around: Surroundings, v
     from guardsdk.calling.handling import Plain, applied  # noqa: PLC0415  many guards only check
 
     text = text_of(text, "text")
+    if not isinstance(verdict, Verdict):
+        msg = f"verdict must be the Verdict on the text, such as check returns, not {type(verdict).__name__}"
+        raise InputTypeError(msg)
     require(not verdict.is_of_another(text), "the verdict is of another text: give the one that was checked, unchanged")
     return applied(guard.policy, guard.reviewer, Plain(text, verdict.stage, around, guard.check), verdict, vault)

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from langchain_core.callbacks import CallbackManager
 from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from guardsdk.errors import Blocked
@@ -18,6 +19,7 @@ from guardsdk.verdict import Stage
 from tests.blocking import Seen, StageGuard
 from tests.integrations.chains import (
     SYSTEM,
+    CountingModel,
     Handler,
     PlainModel,
     chain_of,
@@ -28,6 +30,7 @@ from tests.integrations.chains import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 
@@ -153,6 +156,44 @@ def test_a_stream_of_protocol_events_is_stopped() -> None:
     with pytest.raises(Blocked):
         str(stream.output)
     assert guard.texts(Stage.OUTPUT)[0] == "one"
+
+
+class CallingModel(CountingModel):
+    """Calls a tool with ``{"term": "a door"}``, in two pieces."""
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        del args, kwargs
+        for name, piece in (("look_up", '{"term": "a '), (None, 'door"}')):
+            call = tool_call_chunk(name=name, args=piece, id=name, index=0)
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))
+
+
+@with_either
+@pytest.mark.parametrize("calls", [False, True])
+async def test_no_async_stream_of_protocol_events_gets_past_the_check_of_the_whole(
+    handler_type: type[Handler], *, calls: bool
+) -> None:
+    handler = handler_type(StageGuard(Stage.OUTPUT), stream="end")
+    model = CallingModel(messages=iter(())) if calls else model_of("one two")
+    stream = await model.astream_events("hello", config_of(handler), version="v3")
+    with pytest.raises(Blocked):
+        await stream.output
+
+
+def test_what_a_tool_is_called_with_is_read_as_it_comes_in_protocol_events() -> None:
+    guard = StageGuard()
+    stream = CallingModel(messages=iter(())).stream_events(
+        "hello", config_of(GuardCallbackHandler(guard)), version="v3"
+    )
+    assert stream.output.tool_calls[0]["args"] == {"term": "a door"}
+    assert guard.texts(Stage.OUTPUT)[:2] == ['{"term": "a', "a door"]
+
+
+def test_an_extractor_gets_protocol_events_as_the_generations_they_make() -> None:
+    guard = StageGuard()
+    handler = GuardCallbackHandler(guard, extract_response=lambda one: f"<{one.message.text}>")
+    str(model_of("one two").stream_events("hello", config_of(handler), version="v3").output)
+    assert guard.texts(Stage.OUTPUT)[-1] == "<one two>"
 
 
 def test_an_abandoned_stream_is_forgotten() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
+import operator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -244,6 +246,20 @@ def test_a_changed_call_of_a_langchain_chunk_is_changed_wherever_it_is_told(patt
     assert "abc" not in str(out)
     assert "def123" not in str(out)
     assert (out[0] + out[1]).tool_calls[0]["args"] == {"key": "[VALUE_1]"}
+
+
+def test_a_piece_of_a_langchain_call_of_which_nothing_is_left_goes_out_empty(patterns: PatternGuard) -> None:
+    said = '{"key": "sk-abcdef123456", "n": 1}'
+    chunks = [
+        AIMessageChunk(
+            content=[{"type": "input_json_delta", "partial_json": piece, "index": 1}],
+            tool_call_chunks=[{"name": None, "args": piece, "index": 1, "id": None, "type": "tool_call_chunk"}],
+        )
+        for piece in (said[at : at + 2] for at in range(0, len(said), 2))
+    ]
+    out: list[Any] = list(patterns.stream(chunks))
+    assert [chunk.content[0]["partial_json"] for chunk in out] == [chunk.tool_call_chunks[0]["args"] for chunk in out]
+    assert functools.reduce(operator.add, out).tool_call_chunks[0]["args"] == said.replace(SECRET, "[VALUE_1]")
 
 
 def test_a_stream_of_a_langchain_model_is_screened(patterns: PatternGuard) -> None:
