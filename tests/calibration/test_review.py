@@ -49,7 +49,7 @@ def test_wrong_blocks_near_the_line_raise_it_past_them_and_the_log_says_what_tha
 
 @pytest.mark.parametrize("said", ["wrong", "right"])
 def test_what_was_stopped_at_a_lowered_threshold_of_its_actor_moves_no_line(said: Said) -> None:
-    held = {"action": "block", "principle": "a", "findings": ["a"]}  # as policy.judge.stricter has it
+    held: dict[str, Any] = {"action": "block", "principle": "a", "findings": ["a"]}  # as policy.judge.stricter has it
     records = [decision(0, 0.3, **held), decision(1, 0.35, **held), decision(2, 0.9), decision(3, 0.2)]
     assert suggestions(records, {0: said, 1: said, 2: "right", 3: "right"}) == []
     # Nor does it stand against a line that others speak for.
