@@ -150,12 +150,13 @@ def test_only_answers_that_were_rightly_stopped_become_pairs() -> None:
     rows = [{"seq": n, "prompt": f"p{n}", "answer": f"a{n}", "revised": f"r{n}"} for n in (1, 2, 3, 4, 6)]
     rows.append({"seq": 5, "prompt": "p", "answer": "same", "revised": "same"})
     said: dict[int, Said] = {1: "right", 2: "wrong", 3: "right", 4: "right", 5: "right"}
-    assert list(preferences(rows, kinds, said)) == [{"prompt": "p1", "chosen": "r1", "rejected": "a1"}]
+    answers = [(f"answers:{number}", row) for number, row in enumerate(rows, 1)]
+    assert list(preferences(answers, kinds, said)) == [{"prompt": "p1", "chosen": "r1", "rejected": "a1"}]
 
 
 @pytest.mark.parametrize(
     ("row", "key"), [({"seq": 1, "prompt": "p", "answer": " "}, "answer"), ({"seq": "1"}, "prompt")]
 )
 def test_a_row_that_lacks_something_is_named(row: dict[str, Any], key: str) -> None:
-    with pytest.raises(InputError, match=f"row 1: {key}"):
-        list(preferences([row], {}, {}))
+    with pytest.raises(InputError, match=f"answers:7: {key}"):
+        list(preferences([("answers:7", row)], {}, {}))
