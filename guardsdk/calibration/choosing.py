@@ -67,8 +67,8 @@ def tune(benign: Sample, violating: Sample | None, fpr: float, confidence: float
     """Return a line for every principle of ``benign`` that flags at most the share ``fpr`` of ordinary text.
 
     That is said of all ordinary text, with ``confidence``, and not only of the sample (Clopper and Pearson 1934): the
-    sample has to show less. A line is raised where it has to be. It is lowered only where violating texts are there to
-    show what that finds. Where the sample cannot show the rate, or no line keeps it, the choice is a refusal.
+    sample has to show less. A line is raised where it has to be. It is lowered only where violating texts show that
+    this finds more. Where the sample cannot show the rate, or no line keeps it, the choice is a refusal.
     """
     choices = tuple(_choose(column, benign, violating, fpr, confidence) for column in range(len(benign.rules)))
     before, after = ([getattr(choice, when).value for choice in choices] for when in ("before", "after"))
@@ -105,8 +105,9 @@ def _choose(column: int, benign: Sample, violating: Sample | None, fpr: float, c
     lowest = float(EDGES[fitting[0]])
     if lowest > rule.threshold:
         return Choice(rule, "raised", before, line(lowest), f"{before.flagged.hits} flagged, at most {most} may be")
-    if violating is not None and violating.texts and lowest < rule.threshold:
-        return Choice(rule, "lowered", before, line(lowest), f"up to {most} may be flagged")
+    lower = line(min(lowest, rule.threshold))
+    if before.found is not None and lower.found is not None and lower.found.hits > before.found.hits:
+        return Choice(rule, "lowered", before, lower, f"up to {most} may be flagged")
     return Choice(rule, "kept", before, before, f"{before.flagged.hits} flagged, up to {most} may be")
 
 

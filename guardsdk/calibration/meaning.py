@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import numpy as np
 
 from guardsdk.calibration.sample import EDGES, REACH
+from guardsdk.policy.recalibrating import FLATTEST
 from guardsdk.teaching.logistic import platt
 
 if TYPE_CHECKING:
@@ -57,10 +58,12 @@ def _kinds(benign: Sample, violating: Sample, column: int) -> _Kinds | None:
 def platt_line(benign: Sample, violating: Sample, column: int) -> tuple[float, float] | None:
     """Return slope and intercept, in log-odds, to the chance that a text with a score violates (Platt 1999).
 
-    Both kinds of text count as much in sum. None where a kind has no texts.
+    Both kinds of text count as much in sum. None where a kind has no texts, or violating texts do not score higher.
     """
     kinds = _kinds(benign, violating, column)
-    return None if kinds is None else kinds.line()
+    line = None if kinds is None else kinds.line()
+    # Of scores that are alike in both, the slope is what rounding leaves of 0.
+    return None if line is None or line[0] < FLATTEST else line
 
 
 def isotonic_points(benign: Sample, violating: Sample, column: int) -> list[tuple[float, float]] | None:

@@ -14,25 +14,26 @@ if TYPE_CHECKING:
 
 
 def preferences(
-    answers: Iterable[Mapping[str, Any]],
+    answers: Iterable[tuple[str, Mapping[str, Any]]],
     records: Mapping[int, Mapping[str, Any]],
     said_of: Mapping[int, Said],
 ) -> Iterator[dict[str, str]]:
     """Yield ``prompt``, ``chosen`` and ``rejected``, the layout of preference optimisation (DPO, Rafailov et al. 2023).
 
-    ``answers`` are the application's own rows, since a decision log holds no text: ``seq`` of the decision that stopped
-    ``answer``, its ``prompt``, and ``revised``, the answer given in its place. A row is left out unless its decision
-    stopped an answer and a person marked that right. Raises ``InputError`` naming the row that lacks a key.
+    ``answers`` are the application's own rows, each with where it stands, since a decision log holds no text: ``seq``
+    of the decision that stopped ``answer``, its ``prompt``, and ``revised``, the answer given in its place. A row is
+    left out unless its decision stopped an answer and a person marked that right. Raises ``InputError`` naming the
+    place of the row that lacks a key.
     """
-    for number, row in enumerate(answers, 1):
+    for place, row in answers:
         texts = []
         for key in ("prompt", "answer", "revised"):
             if not isinstance(row.get(key), str) or not row[key].strip():
-                msg = f"row {number}: {key} must be a text"
+                msg = f"{place}: {key} must be a text"
                 raise InputError(msg)
             texts.append(row[key])
         if type(row.get("seq")) is not int:
-            msg = f"row {number}: seq must be the number of a decision"
+            msg = f"{place}: seq must be the number of a decision"
             raise InputError(msg)
         record = records.get(row["seq"])
         stopped = record is not None and record["stage"] == "output" and not passed(record)

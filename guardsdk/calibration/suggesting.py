@@ -63,7 +63,8 @@ def suggestions(records: Iterable[Mapping[str, Any]], said_of: Mapping[int, Said
     ``records`` are decisions as the log has them, ``said_of`` what people said, by number. A text that was stopped and
     is marked wrong speaks against every principle that fired; one that passed, flagged or not, and is marked wrong
     speaks against that principle of those that did not fire whose line it came closest to, which is a guess. Only
-    decisions by the newest threshold of a principle count: older ones were taken at another line.
+    decisions by the newest threshold of a principle count: older ones were taken at another line. A text that was
+    stopped because its actor met a lowered threshold for a while says nothing of the principle's own.
     """
     seen: dict[tuple[str, str, float], list[Seen]] = defaultdict(list)
     lines: dict[tuple[str, str], float] = {}
@@ -74,8 +75,10 @@ def suggestions(records: Iterable[Mapping[str, Any]], said_of: Mapping[int, Said
         for name, line in record["thresholds"].items():
             key = name, record["stage"]
             lines[key] = line
-            fired = name in record["findings"]
-            own = said if said == "right" or name == missed or (fired and not let_pass) else None
+            fired = record["margins"][name] >= 0.0
+            lowered = name in record["findings"] and not fired
+            meant = said == "right" or name == missed or (fired and not let_pass)
+            own = said if meant and not lowered else None
             # Each line apart: while a policy is rolled out, guards with the old one and the new write in turns.
             seen[*key, line].append(Seen(line + record["margins"][name], fired, own))
     found = [one for key, line in lines.items() if (one := _suggestion(key, line, seen[*key, line])) is not None]

@@ -158,7 +158,7 @@ def _fitted(benign: Sample, violating: Sample, column: int, method: Method) -> d
         points = isotonic_points(benign, violating, column)
         return None if points is None else {"points": points}
     line = platt_line(benign, violating, column)
-    return None if line is None or line[0] <= 0.0 else {"slope": line[0], "intercept": line[1]}
+    return None if line is None else {"slope": line[0], "intercept": line[1]}
 
 
 def _with_inherited(policy: Policy, scales: list[Recalibration]) -> list[Recalibration]:
@@ -232,7 +232,8 @@ def _base(policy: str, out: Path) -> str:
     """
     if policy in PACKAGED:
         return policy
-    found = Path(os.path.relpath(Path(policy).resolve(), out.resolve().parent)).as_posix()
+    folder = out.parent.resolve()  # where it is read from, also where it is a link to a file elsewhere
+    found = Path(os.path.relpath(Path(policy).resolve(), folder)).as_posix()
     try:
         found.encode()
     except UnicodeEncodeError:

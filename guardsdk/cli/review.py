@@ -198,7 +198,7 @@ def _suggest(options: Namespace) -> Exit:
 
 def _export(options: Namespace) -> Exit:
     require_apart([options.out], [options.answers, *Place(options.log).family()])
-    answers = [_object(line, options.answers, number) for number, line in _lines(options.answers)]
+    answers = [_answer_at(f"{options.answers}:{number}", line) for number, line in _lines(options.answers)]
     said = _marked(options.log)
     pairs = list(preferences(answers, found_at(options.log, list(said)), said))
     if not pairs:
@@ -219,15 +219,15 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def _answer_at(place: str, line: bytes) -> tuple[str, dict[str, Any]]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
-        msg = f"{path}:{number}: not a JSON object"
+        msg = f"{place}: not a JSON object"
         raise InputError(msg)
-    return row
+    return place, row
 
 
 def _pair(given: str) -> tuple[int, Said]:

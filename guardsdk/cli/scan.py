@@ -155,7 +155,7 @@ def _open_target(
     if path.exists() and _same_file(path, source):
         msg = f"--out {name} is the file that is read; it would be emptied first"
         raise InputError(msg)
-    require_apart([name], [*policy.origin.files, *options.taught])
+    require_apart([name], [*policy.origin.files, *options.taught, *_log_files(policy)])
     if path.exists() and not path.is_file():  # a pipe or a device, which takes what it is given
         return stack.enter_context(path.open("w", encoding="utf-8", newline="\n")), beginning(record)
     path.touch()
@@ -166,6 +166,15 @@ def _open_target(
     done = done_before(rows, path, record) if options.resume else beginning(record)
     rows.truncate()
     return stack.enter_context(TextIOWrapper(rows, encoding="utf-8", newline="\n")), done
+
+
+def _log_files(policy: Policy) -> list[Path]:
+    """Return the files of the policy's decision log: among rows of a scan no decision would be written down."""
+    if policy.decision_log is None or policy.decision_log.path is None:
+        return []
+    from guardsdk.decisions.files import Place  # noqa: PLC0415  as below
+
+    return Place(Path(policy.decision_log.path)).family()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.policy.model import Policy, Principle
 from guardsdk.policy.writing import toml_value
+from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,17 +25,23 @@ class Change:
     principle_id: str | None
     """None where it is a key of the policy itself."""
     key: str
-    """Empty where a whole principle is in one of them only."""
+    """Empty where a whole principle is in one of them only, ``order`` where they stand in another order."""
     before: str
     """As TOML writes it, shortened; empty where it is only in the new one."""
     after: str
 
 
 def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
-    """Return what ``new`` says differently from ``old``: keys of the policy first, then principle by principle."""
+    """Return what ``new`` says differently from ``old``: keys of the policy first, then principle by principle.
+
+    That principles stand in another order is one change, since of equal margins the one written first decides.
+    """
     found = list(_keys(None, old, new, [name for name in Policy.model_fields if name not in _OWN]))
     before = {principle.id: principle for principle in old.principles}
     after = {principle.id: principle for principle in new.principles}
+    orders = [name for name in before if name in after], [name for name in after if name in before]
+    if orders[0] != orders[1]:
+        found.append(Change(None, "order", *map(toml_value, orders)))
     for identifier in dict.fromkeys([*before, *after]):
         if identifier not in after:
             found.append(Change(identifier, "", "there", ""))
@@ -48,10 +55,22 @@ def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
 def _keys(
     identifier: str | None, old: Policy | Principle, new: Policy | Principle, names: list[str]
 ) -> Iterator[Change]:
-    left, right = old.model_dump(mode="json"), new.model_dump(mode="json")
+    left, right = _content(old), _content(new)
     for name in names:
         if left[name] != right[name]:
             yield Change(identifier, name, _shown(name, left[name]), _shown(name, right[name]))
+
+
+def _content(one: Policy | Principle) -> dict[str, Any]:
+    """Return what ``one`` says; a table that has the same word for every stage is that word, as in the digest."""
+    content = one.model_dump(mode="json")
+    if isinstance(one, Policy):
+        key, words = "on_error", {one.on_error_for(stage).value for stage in Stage}
+    else:
+        key, words = "action", {one.action_for(stage).value for stage in one.stages}
+    if len(words) == 1:
+        content[key] = words.pop()
+    return content
 
 
 def _shown(name: str, value: Any) -> str:  # noqa: ANN401  whatever a policy holds

@@ -18,7 +18,7 @@ from guardsdk.policy.origin import Place
 from guardsdk.policy.reading import nearest, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from guardsdk.policy.lines import KeyPath
 
@@ -33,7 +33,7 @@ class Written:
 
     content: dict[str, Any]
     find: Callable[[], dict[KeyPath, Place]]
-    """Finds the places, which takes as long as reading does and is asked for where something is wrong."""
+    """Finds the places, which takes longer than reading does and is asked for where something is wrong."""
     removed: tuple[str, ...] = ()
     """Ids of principles that were inherited and taken away, here or further up."""
     files: tuple[str, ...] = ()
@@ -93,44 +93,81 @@ def _require_distinct(written: Written) -> None:
             raise PolicyError(msg)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where one principle of a policy that extends another comes from."""
+
+    base: int | None
+    """Its number in the base, where it is inherited."""
+    own: int | None
+    """Its number in the file that extends the base, where that changes or adds it."""
+    examples: tuple[int, ...] | None = None
+    """Numbers in the base of the inherited examples that are left; none where all of them are."""
+
+
 def _merged(base: Written, own: Written) -> Written:
     top = {key: value for key, value in base.content.items() if key not in (*_OWN, "principles")}
     top |= {key: value for key, value in own.content.items() if key not in ("principles", "remove")}
+    files = (*base.files, *own.files)
+    changes = own.content.get("principles", [])
+    if not isinstance(changes, list):  # validation says what is wrong with it
+        return Written({**top, "principles": changes}, lambda: _places_of(base, own, ()) | own.places, files=files)
+    principles, sources = _principles(base, own, changes)
+    removed = (*base.removed, *own.content.get("remove", ()))  # by now a list of ids
+    return Written({**top, "principles": principles}, partial(_places_of, base, own, sources), removed, files)
+
+
+def _principles(base: Written, own: Written, changes: list[Any]) -> tuple[list[Any], list[_Source]]:
+    """Return the base's principles as ``own`` changes them, then those of its own, and where each comes from."""
+    kept = _kept(base, own)
+    known = [principle["id"] for principle, _ in kept]
+    own_at = {one["id"]: number for number, one in enumerate(changes) if _identified(one)}
+    merged: list[Any] = []
+    sources: list[_Source] = []
+    for principle, number in kept:
+        change = own_at.get(principle["id"])
+        written, examples = (principle, None) if change is None else _changed(principle, changes[change])
+        merged.append(written)
+        sources.append(_Source(number, change, examples))
+    for number, one in enumerate(changes):
+        if _identified(one) and one["id"] in known:
+            continue
+        _require_whole(own, number, one, known)
+        merged.append(one)
+        sources.append(_Source(None, number))
+    return merged, sources
+
+
+def _places_of(base: Written, own: Written, sources: Sequence[_Source]) -> dict[KeyPath, Place]:
+    """Return the places of what ``own`` says over ``base``, of which the principles come from ``sources``."""
     places = {
         path: place
         for path, place in base.places.items()
         if path and path[0] not in (*_OWN, "principles", "extends") and path[0] not in own.content
     }
     places |= {path: place for path, place in own.places.items() if path[:1] != ("principles",)}
-    files = (*base.files, *own.files)
-    changes = own.content.get("principles", [])
-    if not isinstance(changes, list):  # validation says what is wrong with it
-        return Written({**top, "principles": changes}, partial(dict, places | own.places), files=files)
-    principles = _principles(base, own, changes, places)
-    removed = (*base.removed, *own.content.get("remove", ()))  # by now a list of ids
-    return Written({**top, "principles": principles}, partial(dict, places), removed, files)
+    inherited, changed = _by_principle(base), _by_principle(own)
+    for to, source in enumerate(sources):
+        named = () if source.own is None else own.content["principles"][source.own]
+        for path, place in () if source.base is None else inherited.get(source.base, ()):
+            if path[:1] and path[0] in named:
+                continue
+            if source.examples is None or path[:1] != ("examples",) or len(path) == 1:
+                places["principles", to, *path] = place
+            elif path[1] in source.examples:
+                places["principles", to, "examples", source.examples.index(path[1]), *path[2:]] = place
+        for path, place in () if source.own is None else changed.get(source.own, ()):
+            places["principles", to, *path] = place
+    return places
 
 
-def _principles(base: Written, own: Written, changes: list[Any], places: dict[KeyPath, Place]) -> list[Any]:
-    """Return the base's principles as ``own`` changes them, then those of its own, and add the places of both."""
-    kept = _kept(base, own)
-    known = [principle["id"] for principle, _ in kept]
-    own_at = {one["id"]: number for number, one in enumerate(changes) if _identified(one)}
-    merged: list[Any] = []
-    for principle, number in kept:
-        change = own_at.get(principle["id"])
-        named = () if change is None else changes[change]
-        _copy(places, base, number, len(merged), without=named)
-        if change is not None:
-            _copy(places, own, change, len(merged))
-        merged.append(principle if change is None else _changed(principle, changes[change]))
-    for number, one in enumerate(changes):
-        if _identified(one) and one["id"] in known:
-            continue
-        _require_whole(own, number, one, known)
-        _copy(places, own, number, len(merged))
-        merged.append(one)
-    return merged
+def _by_principle(written: Written) -> dict[str | int, list[tuple[KeyPath, Place]]]:
+    """Return the places of each principle by its number, with their paths inside it."""
+    found: dict[str | int, list[tuple[KeyPath, Place]]] = {}
+    for path, place in written.places.items():
+        if path[:1] == ("principles",) and len(path) > 1:
+            found.setdefault(path[1], []).append((path[2:], place))
+    return found
 
 
 def _identified(principle: object) -> bool:
@@ -167,24 +204,21 @@ def _require_whole(own: Written, number: int, one: object, known: list[str]) -> 
         raise PolicyError(msg)
 
 
-def _copy(
-    places: dict[KeyPath, Place], source: Written, number: int, to: int, *, without: Container[object] = ()
-) -> None:
-    for path, place in source.places.items():
-        if path[:2] == ("principles", number) and not (path[2:] and path[2] in without):
-            places["principles", to, *path[2:]] = place
+def _changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, ...] | None]:
+    """Return one principle with the keys of ``change``; what is inherited follows a new action or other stages.
 
-
-def _changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one principle with the keys of ``change``; what is inherited follows a new action or other stages."""
+    And the numbers of the inherited examples that are left, none where all of them are.
+    """
     merged = {**base, **change}
+    left = None
     if {"action", "stages"} & change.keys():
         with suppress(KeyError, TypeError, AttributeError, IndexError):  # of another shape: validation says so
-            _follow(base, change, merged)
+            left = _follow(base, change, merged)
+    if {"action", "stages", "revise"} & change.keys():  # a replacement may be for the end of a revision
         for name in OPTION_OF:
             if name not in change and not _reads(merged, name):
                 merged.pop(name, None)
-    return merged
+    return merged, left
 
 
 def _reads(principle: Mapping[str, Any], option: str) -> bool:
@@ -201,19 +235,21 @@ def _reads(principle: Mapping[str, Any], option: str) -> bool:
     return OPTION_OF[option] in words
 
 
-def _follow(base: Mapping[str, Any], change: Mapping[str, Any], merged: dict[str, Any]) -> None:
+def _follow(base: Mapping[str, Any], change: Mapping[str, Any], merged: dict[str, Any]) -> tuple[int, ...] | None:
+    """Let what ``merged`` inherits follow ``change``; return the numbers of its inherited examples that are left."""
     stages = merged["stages"]
     if "action" not in change and isinstance(merged.get("action"), dict):
         merged["action"] = {stage: word for stage, word in merged["action"].items() if stage in stages}
     if "examples" in change:
-        return
-    examples = []
-    for example in base.get("examples", ()):
+        return None
+    examples = {}
+    for number, example in enumerate(base.get("examples", ())):
         stage = example.get("stage", base["stages"][0])
         if stage in stages:
             fires = example["expect"] == _word(base, stage)
-            examples.append({**example, "stage": stage, "expect": _word(merged, stage) if fires else "allow"})
-    merged["examples"] = examples
+            examples[number] = {**example, "stage": stage, "expect": _word(merged, stage) if fires else "allow"}
+    merged["examples"] = [*examples.values()]
+    return tuple(examples)
 
 
 def _word(principle: Mapping[str, Any], stage: str) -> object:

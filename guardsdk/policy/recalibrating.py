@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 64
 """Points of a curve, at most."""
+FLATTEST: Final = 1e-6
+"""Slope of a line, at least."""
 
 _Score = Annotated[float, Field(gt=0.0, lt=1.0), NO_WORD]
 _Curve = tuple[tuple[float, ...], tuple[float, ...]]
@@ -35,7 +37,7 @@ class Recalibration(Frozen):
     """The label whose scores it changes."""
     stage: Stage
     """Where it changes them."""
-    slope: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False), NO_WORD] | None = None
+    slope: Annotated[float, Field(ge=FLATTEST, le=1e6, allow_inf_nan=False), NO_WORD] | None = None
     """Of the line in log-odds; above 0, so that what scored more keeps scoring more."""
     intercept: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False), NO_WORD] | None = None
     """Of the line in log-odds."""

@@ -47,6 +47,17 @@ def test_wrong_blocks_near_the_line_raise_it_past_them_and_the_log_says_what_tha
     assert "raise a on input from 0.5000" in str(found)
 
 
+@pytest.mark.parametrize("said", ["wrong", "right"])
+def test_what_was_stopped_at_a_lowered_threshold_of_its_actor_moves_no_line(said: Said) -> None:
+    held: dict[str, Any] = {"action": "block", "principle": "a", "findings": ["a"]}  # as policy.judge.stricter has it
+    records = [decision(0, 0.3, **held), decision(1, 0.35, **held), decision(2, 0.9), decision(3, 0.2)]
+    assert suggestions(records, {0: said, 1: said, 2: "right", 3: "right"}) == []
+    # Nor does it stand against a line that others speak for.
+    missed = [decision(4, 0.3), decision(5, 0.35)]
+    (found,) = suggestions([*records, *missed], {0: said, 1: said, 4: "wrong", 5: "wrong"})
+    assert (found.put_right, found.put_wrong) == (2, 0)
+
+
 def test_misses_lower_the_line_of_the_principle_that_came_closest() -> None:
     records = [
         decision(number, value, thresholds={"a": 0.5, "b": 0.5}, margins={"a": value - 0.5, "b": -0.45})
@@ -139,12 +150,13 @@ def test_only_answers_that_were_rightly_stopped_become_pairs() -> None:
     rows = [{"seq": n, "prompt": f"p{n}", "answer": f"a{n}", "revised": f"r{n}"} for n in (1, 2, 3, 4, 6)]
     rows.append({"seq": 5, "prompt": "p", "answer": "same", "revised": "same"})
     said: dict[int, Said] = {1: "right", 2: "wrong", 3: "right", 4: "right", 5: "right"}
-    assert list(preferences(rows, kinds, said)) == [{"prompt": "p1", "chosen": "r1", "rejected": "a1"}]
+    answers = [(f"answers:{number}", row) for number, row in enumerate(rows, 1)]
+    assert list(preferences(answers, kinds, said)) == [{"prompt": "p1", "chosen": "r1", "rejected": "a1"}]
 
 
 @pytest.mark.parametrize(
     ("row", "key"), [({"seq": 1, "prompt": "p", "answer": " "}, "answer"), ({"seq": "1"}, "prompt")]
 )
 def test_a_row_that_lacks_something_is_named(row: dict[str, Any], key: str) -> None:
-    with pytest.raises(InputError, match=f"row 1: {key}"):
-        list(preferences([row], {}, {}))
+    with pytest.raises(InputError, match=f"answers:7: {key}"):
+        list(preferences([("answers:7", row)], {}, {}))

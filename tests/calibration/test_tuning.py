@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from guardsdk.calibration.choosing import tune
-from guardsdk.calibration.meaning import isotonic, meaning
+from guardsdk.calibration.meaning import isotonic, meaning, platt_line
 from guardsdk.calibration.sample import EDGES, KEPT, Sample
 from guardsdk.intervals import needed
 from guardsdk.parts.info import RuleInfo
@@ -117,6 +117,23 @@ def test_a_line_is_lowered_only_where_violating_texts_show_what_that_finds() -> 
     assert tuning.found_before is not None
     assert tuning.found_after is not None
     assert tuning.found_after.rate > tuning.found_before.rate
+
+
+def test_a_line_stays_where_a_lower_one_finds_no_more() -> None:
+    benign = sampled(np.zeros((1000, 2)))  # as a screen that works by rule scores what it does not find
+    tuning = tune(benign, sampled(np.array([[0.0, 0.9]] * 30)), 0.01, 0.95)
+    assert [(choice.what, choice.after.value) for choice in tuning.choices] == [("kept", 0.5)] * 2
+
+
+def test_scores_that_are_alike_in_both_samples_mean_nothing() -> None:
+    values = np.linspace(0.01, 0.99, 99)
+    for value in values:
+        assert platt_line(sampled(np.full((5, 2), value)), sampled(np.full((3, 2), value)), 0) is None
+    mixed = sampled(np.stack([values, values], axis=1))
+    assert platt_line(mixed, mixed, 0) is None
+    line = platt_line(sampled(np.full((5, 2), 0.2)), sampled(np.full((3, 2), 0.7)), 0)
+    assert line is not None
+    assert line[0] > 0.0
 
 
 def test_a_sample_that_cannot_show_the_rate_is_refused_and_told_what_would() -> None:

@@ -205,6 +205,15 @@ def test_a_policy_with_the_name_of_a_packaged_one_is_extended_and_not_that_one(
     assert (tuned.extends, [one.id for one in tuned.principles]) == ("./strict", ["no-injection", "no-hidden"])
 
 
+def test_an_overlay_is_read_from_where_it_is_named_though_it_lies_elsewhere(run: Runner, files: Path) -> None:
+    (files / "elsewhere" / "deep").mkdir(parents=True)
+    named = files / "tuned.toml"
+    named.symlink_to(files / "elsewhere" / "deep" / "tuned.toml")
+    arguments: list[str | Path] = ["calibrate", "--benign", files / "benign.jsonl", "--field", "said", "--fpr", "0.05"]
+    assert run(*arguments, "--policy", files / "policies" / "mine.toml", "--out", named) == 0
+    assert Policy.from_file(named).extends == "policies/mine.toml"
+
+
 def test_a_policy_that_no_overlay_can_name_is_refused_before_the_work(run: Runner, files: Path) -> None:
     named = files / os.fsdecode(b"mine\xff.toml")
     try:

@@ -163,6 +163,9 @@ def test_answers_rightly_stopped_are_exported(run: Runner, log: Path, tmp_path: 
     answers.write_text("[]\n")
     assert run.alone("review", "export", log, "--answers", answers, "--out", out) == 2
     assert "answers.jsonl:1: not a JSON object" in run.err
+    answers.write_text(f"{json.dumps(row)}\n\n" + json.dumps(row | {"prompt": " "}))
+    assert run.alone("review", "export", log, "--answers", answers, "--out", out) == 2
+    assert f"{answers}:3: prompt must be a text" in run.err
 
 
 def test_what_cannot_be_marked_is_said(run: Runner, log: Path) -> None:

@@ -190,6 +190,21 @@ def test_the_file_that_is_read_is_never_written_to(run: Runner, allows: Path, tm
     assert path.read_text(encoding="utf-8") == "One.\n"
 
 
+def test_rows_are_not_written_where_the_policy_writes_its_decisions(run: Runner, allows: Path, tmp_path: Path) -> None:
+    path, log = tmp_path / "texts.txt", tmp_path / "decisions.jsonl"
+    path.write_text("One.\n", encoding="utf-8")
+    policy = tmp_path / "logged.toml"
+    head = f'name = "logged"\nversion = "1"\nextends = "{allows}"\n'
+    policy.write_text(f'{head}[decision_log]\npath = "{log}"\n', encoding="utf-8")
+    assert run("scan", path, "--policy", policy, "--out", log) == 2
+    assert f"{log} would be written over {log}, which this command needs" in run.err
+    assert run("scan", path, "--policy", policy, "--out", tmp_path / "out.jsonl") == 0
+    before = log.read_bytes()
+    assert b'"margins"' in before
+    assert run("scan", path, "--policy", policy, "--out", log, "--overwrite") == 2
+    assert log.read_bytes() == before
+
+
 def test_an_output_file_survives_a_model_that_is_missing(run: Runner, tmp_path: Path) -> None:
     path, target = tmp_path / "texts.txt", tmp_path / "out.jsonl"
     path.write_text("One.\n", encoding="utf-8")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from guardsdk.errors import PolicyError
 from guardsdk.policy import PACKAGED, Policy, default_policy, load_policy
 from guardsdk.policy.files import about
+from guardsdk.policy.inheriting import Written, read, resolved
 from guardsdk.verdict import Action, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from guardsdk.policy.lines import KeyPath
+    from guardsdk.policy.origin import Place
 
 HEAD = 'name = "mine"\nversion = "7"\nextends = "default"\n'
 OWN = '[[principle]]\nid = "own"\ntext = "No."\nlabel = "toxicity"\nstages = ["input"]\n'
@@ -56,6 +60,54 @@ def test_inherited_examples_follow_a_new_action_and_other_stages() -> None:
     assert {example.stage for example in wider.examples} == {Stage.OUTPUT}
 
 
+def test_an_inherited_example_stands_where_it_did_though_others_before_it_are_left_out(tmp_path: Path) -> None:
+    example = '    { text = "Text {number}.", expect = "allow", stage = "{stage}" },'
+    stages = ["tool", "input", "tool", "input"]
+    lines = [example.replace("{number}", str(at)).replace("{stage}", stage) for at, stage in enumerate(stages)]
+    base = tmp_path / "base.toml"
+    base.write_text(
+        'name = "base"\nversion = "1"\n'
+        + OWN.replace('["input"]', '["input", "tool"]')
+        + "\n".join(["examples = [", *lines, "]", ""])
+    )
+    child = f'name = "c"\nversion = "1"\nextends = "{base}"\n'
+    policy = Policy.from_toml(child + change("own", 'stages = ["input"]'))
+    assert [one.text for one in policy.principles[0].examples] == ["Text 1.", "Text 3."]
+    found = [policy.origin.at("principles", 0, "examples", at, "text") for at in range(2)]
+    written = base.read_text().splitlines()
+    assert [place and written[(place.line or 0) - 1] for place in found] == [lines[1], lines[3]]
+    assert str(policy.origin.at("principles", 0, "stages")) == "policy:6"
+
+
+class _Counted(dict["KeyPath", "Place"]):
+    """Places that know how often they were gone through."""
+
+    times = 0
+
+    def items(self) -> Any:
+        self.times += 1
+        return super().items()
+
+
+def test_places_are_found_where_somebody_asks_and_gone_through_once_however_many_principles() -> None:
+    many = "".join(OWN.replace('"own"', f'"own-{number}"') for number in range(50))
+    whole = read(f'name = "base"\nversion = "1"\n{many}', "base.toml")
+    found: list[_Counted] = []
+
+    def find() -> _Counted:
+        found.append(_Counted(whole.find()))
+        return found[0]
+
+    base = Written(whole.content, find, files=whole.files)
+    own = read('name = "c"\nversion = "1"\nextends = "base.toml"\n' + change("own-7", "threshold = 0.5"), "c.toml")
+    written = resolved(own, lambda _, __: base)
+    assert len(written.content["principles"]) == 50
+    assert not found  # most policies are read and never wrong
+    assert str(written.place("principles", 49, "label")) == f"base.toml:{3 + 49 * 5 + 3}"
+    assert str(written.place("principles", 7, "threshold")) == "c.toml:6"
+    assert found[0].times <= 2
+
+
 def test_what_belongs_to_another_action_is_not_inherited(tmp_path: Path) -> None:
     (tmp_path / "base.toml").write_text(
         'name = "base"\nversion = "1"\n' + OWN + 'action = "replace"\nreplacement = "No."\n', encoding="utf-8"
@@ -94,6 +146,7 @@ replacement = "No."
         (change("ask", 'action = { input = "review", output = "block" }'), {"review"}),
         (change("ask", 'action = { input = "block", output = "revise" }'), {"revise", "replacement"}),
         (change("ask", 'action = { input = "block", output = "revise" }', "revise = { attempts = 1 }"), {"revise"}),
+        (change("ask", "revise = { attempts = 1 }"), {"review", "revise"}),
         (change("ask", 'stages = ["input"]'), {"review"}),
         (change("ask", 'stages = ["output"]'), {"revise", "replacement"}),
     ],

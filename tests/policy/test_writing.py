@@ -96,3 +96,26 @@ def test_what_differs_is_told_key_by_key_without_prose() -> None:
     assert told["no-toxic-output", "text"] == ("82 characters", "75 characters")
     assert changes(Policy.preset("strict"), Policy.preset("strict")) == ()
     assert changes(Policy.preset("balanced"), Policy.default()) == ()
+
+
+def test_a_word_and_a_table_with_that_word_for_every_stage_say_the_same() -> None:
+    table = '{ input = "block", tool = "block", output = "block" }'
+    rule = '[[principle]]\nid = "{name}"\ntext = "No."\nlabel = "toxicity"\nstages = ["input"]\naction = {action}\n'
+    head = 'name = "p"\nversion = "1"\non_error = '
+    word = Policy.from_toml(f'{head}"block"\n' + rule.format(name="a", action='"flag"'))
+    same = Policy.from_toml(f"{head}{table}\n" + rule.format(name="a", action='{ input = "flag" }'))
+    assert word.digest == same.digest
+    assert changes(word, same) == ()
+    other = Policy.from_toml(f"{head}{table.replace('block', 'allow', 1)}\n" + rule.format(name="a", action='"flag"'))
+    assert [(one.key, one.before) for one in changes(word, other)] == [("on_error", '"block"')]
+
+
+def test_another_order_of_principles_is_told_since_it_may_decide() -> None:
+    policy = Policy.preset("strict")
+    first, second, *rest = policy.principles
+    turned = policy.model_copy(update={"principles": (second, first, *rest)})
+    (change,) = changes(policy, turned)
+    assert (change.principle_id, change.key) == (None, "order")
+    assert change.before.startswith(f'["{first.id}", "{second.id}"')
+    assert change.after.startswith(f'["{second.id}", "{first.id}"')
+    assert {one.key for one in changes(policy, turned.model_copy(update={"principles": (second, *rest)}))} == {""}
