@@ -228,7 +228,7 @@ def _ask(
     if limits.ends_at is not None and limits.passed:
         return [_Problem("not asked, the time was up")] * len(texts)
     try:
-        readings = read(texts, stage, around, limits)
+        readings = read([*texts], stage, [*around], limits)  # its own: what it does to a list, the next one would read
         if len(readings) == len(texts):
             return list(readings)
         problem = f"{len(readings)} readings for {len(texts)} texts"

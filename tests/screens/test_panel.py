@@ -107,3 +107,21 @@ def test_a_screen_that_answers_for_fewer_texts_has_failed() -> None:
     (reading,) = Panel([Forgetful("a", "one")]).read(["x"], Stage.INPUT, [NOWHERE])
     assert reading.coverage is None
     assert reading.problems == ["a: 0 readings for 1 texts"]
+
+
+@pytest.mark.parametrize("how", ["reverse", "clear"])
+def test_a_screen_that_changes_the_lists_it_is_given_changes_nothing_for_the_others(how: str) -> None:
+    class Careless(LengthScreen):
+        def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+            readings = super().read(texts, stage, around)
+            for given in (texts, around):
+                assert isinstance(given, list)
+                getattr(given, how)()
+            return readings
+
+    around = [NOWHERE, Surroundings("a question", None)]
+    panel = Panel([Careless("a", "any", full=10), LengthScreen("b", "long")])
+    first, second = panel.read(["x" * 10, "x"], Stage.INPUT, around)
+    assert (first.scores, second.scores) == ({"any": 1.0, "long": 0.1}, {"any": 0.1, "long": 0.01})
+    assert first.problems == second.problems == []
+    assert around == [NOWHERE, Surroundings("a question", None)]
