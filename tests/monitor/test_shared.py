@@ -122,6 +122,29 @@ def test_what_all_have_seen_is_put_together(running: Redis) -> None:
     assert whole.state()["traffic"]["totals"]["input"][0] == 1600.0
 
 
+@pytest.mark.parametrize("namespace", ["app[1]", "app*", "a\\\\?"])
+def test_a_namespace_is_no_pattern(running: Redis, namespace: str) -> None:
+    monitors = [Monitor(policy(window=400), key=KEY) for _ in range(2)]
+    shared = [
+        Shared(one, running.client, namespace=name) for one, name in zip(monitors, (namespace, "apple"), strict=True)
+    ]
+    for monitor, one in zip(monitors, shared, strict=True):
+        feed(monitor, 20, harmless)
+        one.publish()
+    assert shared[0].together().checks == 20
+
+
+def test_a_monitor_that_is_shared_again_is_shared_in_the_other_place(running: Redis) -> None:
+    monitor, _ = replica(running)
+    for number in range(2):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    again = Shared(monitor, running.client, namespace="other")
+    for number in range(2, 8):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    assert kinds(monitor) == [Kind.REPEATED_BLOCKS]
+    assert again.actors.get(monitor.pseudonym("a")).checks == pytest.approx(8.0, abs=0.1)
+
+
 def test_replicas_agree_on_how_texts_are_compared(running: Redis) -> None:
     import numpy as np
 
