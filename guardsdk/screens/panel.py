@@ -181,10 +181,10 @@ class Panel:
 def _points_of(screen: Screen) -> OperatingPoints:
     """Return what ``screen`` scores. A stage may be given by its name, ``"input"``; ``GuardError`` where it is none."""
     try:
-        return {(label, Stage(at)): points for (label, at), points in screen.operating_points.items()}
+        return {(label, Stage(at)): dict(points) for (label, at), points in dict(screen.operating_points).items()}
     except (TypeError, ValueError):
         stages = ", ".join(Stage)
-        msg = f"the operating points of screen {screen.name!r} are each for a label and a stage ({stages})"
+        msg = f"the operating points of screen {screen.name!r} are each for a label and a stage ({stages}): thresholds by name"
         raise GuardError(msg) from None
 
 

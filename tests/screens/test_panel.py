@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -63,6 +63,18 @@ def test_two_screens_of_one_class_both_keep_their_result() -> None:
 def test_screens_that_could_overwrite_each_other_are_refused(second: LengthScreen, reason: str) -> None:
     with pytest.raises(GuardError, match=reason):
         Panel([LengthScreen("a", "same"), second])
+
+
+@pytest.mark.parametrize(
+    "points", [None, ["label"], {"label": {"default": 0.5}}, {("label", "inputs"): {}}, {("label", "input"): 0.5}]
+)
+def test_operating_points_that_are_none_are_refused(points: Any) -> None:
+    screen = LengthScreen("a", "label")
+    screen.operating_points = points
+    with pytest.raises(
+        GuardError, match=r"the operating points of screen 'a' are each for a label and a stage \(input,"
+    ):
+        Panel([screen])
 
 
 def test_a_screen_nobody_wants_is_not_asked() -> None:
