@@ -183,8 +183,8 @@ def _points_of(screen: Screen) -> OperatingPoints:
     try:
         return {(label, Stage(at)): dict(points) for (label, at), points in dict(screen.operating_points).items()}
     except (TypeError, ValueError):
-        stages = ", ".join(Stage)
-        msg = f"the operating points of screen {screen.name!r} are each for a label and a stage ({stages}): thresholds by name"
+        what = f"for a label and a stage ({', '.join(Stage)}): thresholds by name"
+        msg = f"the operating points of screen {screen.name!r} are each {what}"
         raise GuardError(msg) from None
 
 
