@@ -13,6 +13,7 @@ from guardsdk.parts.applying import Applying
 from guardsdk.parts.assembling import assemble, find_classifier
 from guardsdk.parts.given import (
     chosen_policy,
+    parts_of,
     require,
     require_flags,
     require_options,
@@ -126,8 +127,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
             TeachingError: A lesson cannot be read.
             DecorationError: ``reviewer`` is neither a callable nor a queue.
         """
-        require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting=max_waiting, screens=screens)
-        require_seconds(deadline_s, "deadline_s")
+        require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting, deadline_s)
         require_flags(early_stop=early_stop, early_exit=early_exit, views=views, system_on_input=system_on_input)
         self._settings = settings_of(settings)
         self._lessons = lessons_of(taught)
@@ -142,7 +142,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         self._views = views
         self._early_exit = early_exit
         self._system_on_input = system_on_input
-        self._screens = tuple(screens)
+        self._screens = parts_of(screens, "screens", "name", "operating_points", "read")
         self._canaries = CanaryScreen()
         self._log = log_of(decision_log, self.policy)
         loader = self._loader = Loader(partial(self._load, self.policy, self._lessons))

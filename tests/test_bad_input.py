@@ -64,6 +64,8 @@ def test_what_is_no_string_is_a_type_error(guard: Guard, given: object) -> None:
     [
         ({"policy": 3}, "policy must be a Policy, the path of a policy file or the name of a preset, not int"),
         ({"screens": [3]}, r"screens\[0\], of type int, has no 'name': it needs name, operating_points, read"),
+        ({"screens": range}, "screens must be a list of them, not one type"),
+        ({"observers": Awaited()}, "observers must be a list of them, not one Awaited"),
         ({"observers": [print]}, r"observers\[0\], of type builtin_function_or_method, has no 'on_check'"),
         ({"observers": [Awaited()]}, r"on_check of observers\[0\] is async, and nobody awaits it"),
         ({"settings": {"threads": 2}}, r"settings must be guardsdk\.settings\.Settings, not dict"),

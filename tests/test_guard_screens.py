@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from guardsdk.observing import CheckRecord
     from guardsdk.surroundings import Surroundings
 
 
@@ -54,6 +55,22 @@ def test_a_screen_of_ones_own_decides_by_its_own_label(model_directory: Path) ->
     assert verdict.scores.keys() == {"shouting"}  # the classifier was not asked: no principle needs it
     assert guard.check("Please stop that.")
     assert guard.info().labels["shouting"] == (Stage.INPUT,)
+
+
+def test_screens_and_observers_may_come_one_by_one(model_directory: Path) -> None:
+    class Counting:
+        told = 0
+
+        def on_check(self, record: CheckRecord) -> None:
+            del record
+            self.told += 1
+
+    counting = Counting()
+    observers: Any = iter([counting])
+    screens: Any = (screen for screen in [Shouting()])
+    guard = Guard(policy("shouting"), models=model_directory, providers="cpu", observers=observers, screens=screens)
+    assert guard.check("STOP THAT").action is Action.BLOCK
+    assert counting.told == 1
 
 
 @pytest.mark.parametrize("colour", ["\x1b[33m", "\x1b[38;5;214m", r"\u001b[33m", r"\033[1;33m"])

@@ -99,12 +99,15 @@ class DecisionLog:
         self._reporter = LogReporter() if reporter is None else reporter
         self._anchored_at = -self.rules.anchor_every_s
         self._renew()
-        self._written = self._lost = self._untold = 0
-        self._problem: str | None = None
         after_fork(self._renew)
 
     def _renew(self) -> None:
-        """In a forked child: a thread of the parent may have been writing, with a lock held."""
+        """In a forked child: begin with nothing counted, for what the parent lost is the parent's to note.
+
+        And a thread of the parent may have been writing, with a lock held.
+        """
+        self._written = self._lost = self._untold = self._writer.repaired = 0
+        self._problem: str | None = None
         self._turn = threading.Lock()
         """Held by the thread that writes, also while it waits for other processes."""
         self._counting = threading.Lock()

@@ -233,6 +233,8 @@ class Actors:
 
     def merge(self, pseudonym: str, other: Actor, window_s: float) -> None:
         """Add what another process knows of an actor."""
-        known = self.get(pseudonym)
-        known.merge(other, window_s)
-        self.put(pseudonym, known)
+        done = False
+        while not done:  # more than once only where replicas share actors and another one was quicker
+            known = self.get(pseudonym)
+            known.merge(other, window_s)
+            done = self.put(pseudonym, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections import OrderedDict, deque
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from guardsdk.errors import InputTypeError
 from guardsdk.frozen import Frozen
 from guardsdk.verdict import Stage
 
@@ -177,6 +179,16 @@ class Alerts:
         self.kept.extend(rest)
         for key in [key for key in self._told if key[2] in (actor, f"{actor}{_LESS}")]:
             del self._told[key]
+
+
+def require_listener(given: object, name: str) -> None:
+    """Raise ``InputTypeError`` where ``given`` cannot be told of an alert: it is not callable, or async."""
+    if not callable(given):
+        msg = f"{name} must be a function that takes an alert, not {type(given).__name__}"
+        raise InputTypeError(msg)
+    if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(type(given).__call__):
+        msg = f"{name} is async, and nobody awaits it: it would be told of nothing; give a plain function"
+        raise InputTypeError(msg)
 
 
 def tell(listeners: Iterable[Callable[[Alert], None]], fresh: deque[Alert]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from guardsdk.errors import GuardError, InputError
 from guardsdk.forking import after_fork
 from guardsdk.keys import require_key
-from guardsdk.monitor.alerts import tell
+from guardsdk.monitor.alerts import require_listener, tell
 from guardsdk.monitor.files import read_state, write_state
 from guardsdk.monitor.memory import Known, Memory
 from guardsdk.monitor.telling import about_actor, about_model, about_traffic
@@ -76,9 +76,11 @@ class Monitor:
                 for each model, after a check by it.
 
         Raises:
-            InputTypeError: ``key`` is not bytes.
+            InputTypeError: ``key`` is not bytes, or ``on_alert`` is async or cannot be called.
             InputError: ``key`` is empty: everybody could tell whom a pseudonym stands for.
         """
+        if on_alert is not None:
+            require_listener(on_alert, "on_alert")
         self.policy = policy
         self.rules = MonitorRules() if policy.monitor is None else policy.monitor
         if pseudonym is None:
@@ -233,7 +235,11 @@ class Monitor:
             self.policy, self._watched = policy, watched(policy)
 
     def listen(self, listener: Callable[[Alert], None]) -> None:
-        """Call ``listener`` too with every alert from now on; one that listens already is called once all the same."""
+        """Call ``listener`` too with every alert from now on; one that listens already is called once all the same.
+
+        Raises ``InputTypeError`` where it is async or cannot be called.
+        """
+        require_listener(listener, "listener")
         if listener not in self._listeners:
             self._listeners.append(listener)
 

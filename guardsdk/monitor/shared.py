@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import re
 import secrets
 from collections import deque
 from contextlib import suppress
@@ -28,6 +29,8 @@ redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
 """Sets a key where it still holds what was read from it, so that no replica overwrites another's update."""
+_WILD: Final = re.compile(r"[*?\[\]\\]")
+"""What stands for other characters in a pattern of Redis."""
 _AT_ONCE: Final = 1000
 """Actors handed over in one call."""
 _PAUSE_S: Final = 5.0
@@ -41,8 +44,11 @@ class SharedActors(Actors):
     """
 
     def __init__(self, local: Actors, client: Any, prefix: str, ttl_s: float) -> None:  # noqa: ANN401  a redis.Redis
-        """Keep actors under ``prefix`` of ``client``, and besides in ``local``; whom that has goes there, too."""
-        self._local = local
+        """Keep actors under ``prefix`` of ``client``, and besides in ``local``; whom that has goes there, too.
+
+        Where ``local`` is shared already, as after another address of Redis, it is what that one keeps besides.
+        """
+        self._local: Actors = local._local if isinstance(local, SharedActors) else local  # noqa: SLF001  its own class
         self._client = client
         self._prefix = prefix
         self._ttl_s = max(1, round(ttl_s))
@@ -163,7 +169,7 @@ class Shared:
             monitor: Made with the same ``key`` (or pseudonyms) in every replica.
             redis: A ``redis.Redis`` without ``decode_responses``, or an address such as ``redis://host:6379/0``. Each
                 check of a named actor makes two calls; give the client a short ``socket_timeout``.
-            namespace: What the keys begin with.
+            namespace: What the keys begin with, as it stands.
             expire_s: Seconds after which the figures of a replica that no longer publishes are dropped.
 
         Raises:
@@ -196,7 +202,8 @@ class Shared:
     def together(self) -> Monitor:
         """Return a monitor with what all replicas have published: for reports. Raises as ``publish`` does."""
         whole = self._monitor.blank()
-        for key in sorted(self._client.scan_iter(match=f"{self._namespace}:replica:*")):
+        namespace = _WILD.sub(r"\\\g<0>", self._namespace)
+        for key in sorted(self._client.scan_iter(match=f"{namespace}:replica:*")):
             data = self._client.get(key)
             if data is not None:
                 whole.merge(json.loads(data), source=key.decode())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from guardsdk.errors import InputError, InputTypeError, PolicyError
 from guardsdk.policy.load import default_policy, load_policy
@@ -16,8 +16,10 @@ from guardsdk.text.clean import exact
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
+
+T = TypeVar("T")
 
 
 def chosen_policy(given: Policy | str | Path | None, settings: Settings, *, shadow: bool | None) -> Policy:
@@ -76,18 +78,17 @@ def require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  it reads as t
         raise InputError(otherwise)
 
 
-def require_options(
+def require_options(  # noqa: PLR0917  those of a guard
     cache: int,
     cache_ttl_s: float,
     max_chars: int | None,
     threads: int | None,
     providers: str | None,
-    *,
-    max_waiting: int | None = None,
-    screens: Sequence[object] = (),
+    max_waiting: int | None,
+    deadline_s: float | None,
 ) -> None:
-    """Raise ``InputError``, ``InputTypeError`` for a screen, unless the options of a guard can be used."""
-    require_parts(screens, "screens", "name", "operating_points", "read")
+    """Raise ``InputError``, or ``InputTypeError``, unless the options of a guard can be used."""
+    require_seconds(deadline_s, "deadline_s")
     require_whole(cache=cache, max_chars=max_chars, threads=threads, max_waiting=max_waiting)
     require(isinstance(cache_ttl_s, int | float), "cache_ttl_s must be a number of seconds")
     require(cache >= 0, "cache must be 0 (off) or more verdicts")
@@ -98,14 +99,22 @@ def require_options(
     require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
 
 
-def require_parts(given: Iterable[object], name: str, *parts: str) -> None:
-    """Raise ``InputTypeError`` that names the place of the first of ``given`` that lacks one of ``parts``."""
-    for place, one in enumerate(given):
+def parts_of(given: Iterable[T], name: str, *parts: str) -> tuple[T, ...]:
+    """Return all of ``given``, which is gone through once: of an iterator nothing would be left to use.
+
+    Raises ``InputTypeError`` where it is no list, or that names the place of the first that lacks one of ``parts``.
+    """
+    if not isinstance(given, Iterable):
+        msg = f"{name} must be a list of them, not one {type(given).__name__}"
+        raise InputTypeError(msg)
+    found = tuple(given)
+    for place, one in enumerate(found):
         for part in parts:
             if not hasattr(type(one), part) and not hasattr(one, part):  # a property is not asked for
                 kind = type(one).__name__
                 msg = f"{name}[{place}], of type {kind}, has no {part!r}: it needs {', '.join(parts)}"
                 raise InputTypeError(msg)
+    return found
 
 
 def text_of(given: object, name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import InputError, InputTypeError
-from guardsdk.parts.given import require_parts
+from guardsdk.parts.given import parts_of
 from guardsdk.parts.unheard import Unheard, heard
 from guardsdk.pseudonyms import Pseudonyms
 
@@ -37,12 +37,12 @@ def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequen
     OpenTelemetry yet, until somebody does: it is slow to import.
     """
     if given is not None:
-        require_parts(given, "observers", "on_check")
-        for place, one in enumerate(given):
+        observers = parts_of(given, "observers", "on_check")
+        for place, one in enumerate(observers):
             if inspect.iscoroutinefunction(one.on_check):
                 msg = f"on_check of observers[{place}] is async, and nobody awaits it; give one with a plain method"
                 raise InputTypeError(msg)
-        return given
+        return observers
 
     def observer() -> Observer:
         from guardsdk.telemetry.observer import OpenTelemetryObserver

@@ -181,10 +181,10 @@ class Panel:
 def _points_of(screen: Screen) -> OperatingPoints:
     """Return what ``screen`` scores. A stage may be given by its name, ``"input"``; ``GuardError`` where it is none."""
     try:
-        return {(label, Stage(at)): points for (label, at), points in screen.operating_points.items()}
+        return {(label, Stage(at)): dict(points) for (label, at), points in dict(screen.operating_points).items()}
     except (TypeError, ValueError):
-        stages = ", ".join(Stage)
-        msg = f"the operating points of screen {screen.name!r} are each for a label and a stage ({stages})"
+        what = f"for a label and a stage ({', '.join(Stage)}): thresholds by name"
+        msg = f"the operating points of screen {screen.name!r} are each {what}"
         raise GuardError(msg) from None
 
 
@@ -228,7 +228,7 @@ def _ask(
     if limits.ends_at is not None and limits.passed:
         return [_Problem("not asked, the time was up")] * len(texts)
     try:
-        readings = read(texts, stage, around, limits)
+        readings = read([*texts], stage, [*around], limits)  # its own: what it does to a list, the next one would read
         if len(readings) == len(texts):
             return list(readings)
         problem = f"{len(readings)} readings for {len(texts)} texts"

@@ -90,6 +90,26 @@ assert os.waitpid(child, 0)[1] == 0
     assert (report.sound, report.decisions) == (True, 200)
 
 
+def test_what_a_parent_lost_is_noted_by_the_parent_and_by_no_child(written: Written) -> None:
+    code = """
+log.record([record(0)])
+log.path.rename(log.path.with_suffix(".away"))
+log.path.mkdir()
+for number in range(5):
+    try: log.record([record(number)])
+    except DecisionLogError: pass
+log.path.rmdir()
+log.path.with_suffix(".away").rename(log.path)
+child = os.fork()
+log.record([record(7)])
+print(log.health.written, log.health.lost, flush=True)
+if child == 0: os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    assert sorted(finish(start(code, written.path)).splitlines()) == ["1 0", "2 5"]
+    assert [line["count"] for line in written.lines() if line.get("event") == "lost"] == [5]
+
+
 TAKE = """
 import fcntl, sys
 with open(sys.argv[1], "r+b") as file:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -219,6 +220,23 @@ def test_a_listener_that_raises_stops_nobody(caplog: pytest.LogCaptureFixture) -
     assert told == list(monitor.alerts) != []
     assert "RuntimeError" in caplog.text
     assert MARKER not in caplog.text
+
+
+async def awaited(_: Alert) -> None: ...
+
+
+class Awaited:
+    async def __call__(self, alert: Alert) -> None: ...
+
+
+@pytest.mark.parametrize("given", [awaited, partial(awaited), Awaited(), 3], ids=lambda one: type(one).__name__)
+def test_who_cannot_be_told_of_alerts_is_refused(given: Any) -> None:
+    reason = "must be a function that takes an alert, not int" if given == 3 else "is async, and nobody awaits it"
+    with pytest.raises(InputTypeError, match=f"on_alert {reason}"):
+        Monitor(policy(), on_alert=given)
+    monitor = Monitor(policy())
+    with pytest.raises(InputTypeError, match=f"listener {reason}"):
+        monitor.listen(given)
 
 
 def test_many_threads_lose_no_check() -> None:

@@ -21,6 +21,8 @@ from tests.monitor.test_monitor import MARKER, feed, harmless, policy, record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from guardsdk.monitor.actors import Actor
+
 redis = pytest.importorskip("redis", reason="pip install redis (part of the extra 'test')")
 KEY = b"k" * 32
 
@@ -120,6 +122,29 @@ def test_what_all_have_seen_is_put_together(running: Redis) -> None:
     assert whole.state()["traffic"]["totals"]["input"][0] == 1600.0
 
 
+@pytest.mark.parametrize("namespace", ["app[1]", "app*", "a\\\\?"])
+def test_a_namespace_is_no_pattern(running: Redis, namespace: str) -> None:
+    monitors = [Monitor(policy(window=400), key=KEY) for _ in range(2)]
+    shared = [
+        Shared(one, running.client, namespace=name) for one, name in zip(monitors, (namespace, "apple"), strict=True)
+    ]
+    for monitor, one in zip(monitors, shared, strict=True):
+        feed(monitor, 20, harmless)
+        one.publish()
+    assert shared[0].together().checks == 20
+
+
+def test_a_monitor_that_is_shared_again_is_shared_in_the_other_place(running: Redis) -> None:
+    monitor, _ = replica(running)
+    for number in range(2):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    again = Shared(monitor, running.client, namespace="other")
+    for number in range(2, 8):
+        monitor.on_check(record(number, 0.99, actor="a"))
+    assert kinds(monitor) == [Kind.REPEATED_BLOCKS]
+    assert again.actors.get(monitor.pseudonym("a")).checks == pytest.approx(8.0, abs=0.1)
+
+
 def test_replicas_agree_on_how_texts_are_compared(running: Redis) -> None:
     import numpy as np
 
@@ -181,6 +206,26 @@ def test_a_state_that_was_loaded_changes_nothing_that_the_replicas_know(running:
     Shared(monitor, running.client, namespace="test")
     assert monitor.limits(MARKER, now_ns) is None
     assert monitor._memory.actors.get(monitor.pseudonym(MARKER)).checks == 1.0
+
+
+def test_a_state_is_known_to_all_although_another_replica_was_quicker(
+    running: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one, shared), (two, _) = replica(running), replica(running)
+    before = Monitor(policy(window=400), key=KEY)
+    for number in range(6):
+        before.on_check(record(number, 0.99, actor="a"))
+    get, quicker = shared.actors.get, iter([two])
+
+    def held_up(pseudonym: str) -> Actor:
+        found = get(pseudonym)
+        for other in quicker:
+            other.on_check(record(6, 0.99, actor="a"))
+        return found
+
+    monkeypatch.setattr(shared.actors, "get", held_up)
+    one.merge(before.state())
+    assert get(one.pseudonym("a")).checks == pytest.approx(7.0, abs=0.1)
 
 
 def test_a_state_is_handed_over_once_redis_is_there(running: Redis) -> None:

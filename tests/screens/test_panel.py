@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -65,6 +65,18 @@ def test_screens_that_could_overwrite_each_other_are_refused(second: LengthScree
         Panel([LengthScreen("a", "same"), second])
 
 
+@pytest.mark.parametrize(
+    "points", [None, ["label"], {"label": {"default": 0.5}}, {("label", "inputs"): {}}, {("label", "input"): 0.5}]
+)
+def test_operating_points_that_are_none_are_refused(points: Any) -> None:
+    screen = LengthScreen("a", "label")
+    screen.operating_points = points
+    with pytest.raises(
+        GuardError, match=r"the operating points of screen 'a' are each for a label and a stage \(input,"
+    ):
+        Panel([screen])
+
+
 def test_a_screen_nobody_wants_is_not_asked() -> None:
     panel = Panel([LengthScreen("a", "one"), ShortSighted("b", "two", ModelError("never asked"))])
     (reading,) = panel.serving({("one", Stage.INPUT), ("two", Stage.OUTPUT)}).read(["x" * 50], Stage.INPUT, [NOWHERE])
@@ -107,3 +119,21 @@ def test_a_screen_that_answers_for_fewer_texts_has_failed() -> None:
     (reading,) = Panel([Forgetful("a", "one")]).read(["x"], Stage.INPUT, [NOWHERE])
     assert reading.coverage is None
     assert reading.problems == ["a: 0 readings for 1 texts"]
+
+
+@pytest.mark.parametrize("how", ["reverse", "clear"])
+def test_a_screen_that_changes_the_lists_it_is_given_changes_nothing_for_the_others(how: str) -> None:
+    class Careless(LengthScreen):
+        def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+            readings = super().read(texts, stage, around)
+            for given in (texts, around):
+                assert isinstance(given, list)
+                getattr(given, how)()
+            return readings
+
+    around = [NOWHERE, Surroundings("a question", None)]
+    panel = Panel([Careless("a", "any", full=10), LengthScreen("b", "long")])
+    first, second = panel.read(["x" * 10, "x"], Stage.INPUT, around)
+    assert (first.scores, second.scores) == ({"any": 1.0, "long": 0.1}, {"any": 0.1, "long": 0.01})
+    assert first.problems == second.problems == []
+    assert around == [NOWHERE, Surroundings("a question", None)]
