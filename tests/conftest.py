@@ -56,6 +56,17 @@ def pairing_directory(model_directory: Path, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
+def lone_directory(model_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model with a manifest that says it reads what users wrote by itself only."""
+    directory = tmp_path_factory.mktemp("lone") / "model"
+    shutil.copytree(model_directory, directory)
+    manifest = json.loads((directory / MANIFEST_FILE).read_text(encoding="utf-8"))
+    manifest["aimed"] = None
+    (directory / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
+    return directory
+
+
+@pytest.fixture(scope="session")
 def guard(model_directory: Path) -> Iterator[Guard]:
     """A guard as a user gets it, on the CPU."""
     with Guard(models=model_directory, providers="cpu") as made:

@@ -84,7 +84,7 @@ def overlay(
 def _principle(choice: Choice, scale: Recalibration | None, added: Principle | None) -> list[str]:
     before, after = choice.before, choice.after
     comment = f"# {choice.rule.principle_id}: {choice.what} ({choice.why})"
-    if choice.what == "refused" or (choice.what == "kept" and scale is None):
+    if choice.what == "refused" or (choice.what == "kept" and scale is None and added is None):
         return [comment]
     value = after.value if scale is None else scale.of(after.value)
     keys = {"text", "label", "stages", "action"}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from guardsdk.cache import Keys
     from guardsdk.engine.classifier import Classifier
     from guardsdk.policy.model import Policy
+    from guardsdk.registry.manifest import Aimed
     from guardsdk.screens.base import Screen
     from guardsdk.settings import Providers, Settings
     from guardsdk.teaching.lesson import Lesson
@@ -78,10 +79,8 @@ def assemble(
     if not system_on_input:
         paired -= {Stage.INPUT}
     elif manifest.aimed is not None:
-        from guardsdk.engine.aimed import aimed_classifier
-
         paired |= {Stage.INPUT}
-        aimed = partial(aimed_classifier, classifier.model, manifest.aimed, classifier.threads)
+        aimed = partial(_aimed, classifier, manifest.aimed)
     taught = None
     if any(principle.label.startswith(TAUGHT) for principle in policy.principles):
         from guardsdk.teaching.heads import taught_for
@@ -94,3 +93,10 @@ def assemble(
         clearing = not_below(bound, manifest.thresholds, stricter_by) & manifest.early_exit.stages.keys()
     panel = panel.serving(bound.measured, early_exit=clearing)
     return Assembly(panel=panel, bound=bound, model=classifier.model.ref, runtime=classifier, keys=keys, paired=paired)
+
+
+def _aimed(classifier: Classifier, aimed: Aimed) -> Classifier:
+    """Return what reads prompts beside instructions, by the same model on as many threads; most never need it."""
+    from guardsdk.engine.aimed import aimed_classifier
+
+    return aimed_classifier(classifier.model, aimed, classifier.threads)

@@ -71,19 +71,17 @@ class ClassifierScreen:
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
     ) -> list[Reading]:
         """Read as ``read`` does, as far as ``limits`` let it, window by window."""
-        contexts = [beside.beside(stage) for beside in around]
+        requests = [Request(text, stage, beside.beside(stage)) for text, beside in zip(texts, around, strict=True)]
         heads = self._taught.heads.get(stage)
-        if stage is Stage.INPUT and any(contexts):
-            return self._read_aimed(texts, contexts, limits, heads)
-        requests = [Request(text, stage, context) for text, context in zip(texts, contexts, strict=True)]
+        if stage is Stage.INPUT:
+            for request in requests:
+                if request.context:
+                    return self._read_aimed(requests, limits, heads)
         return list(map(_reading, self._classifier.score(requests, limits, heads)))
 
-    def _read_aimed(
-        self, texts: Sequence[str], systems: Sequence[str | None], limits: Limits, heads: Heads | None
-    ) -> list[Reading]:
+    def _read_aimed(self, requests: Sequence[Request], limits: Limits, heads: Heads | None) -> list[Reading]:
         """Read what users wrote, of which some is aimed at instructions."""
-        requests = [Request(text, Stage.INPUT, system) for text, system in zip(texts, systems, strict=True)]
-        alone = [Request(text, Stage.INPUT) for text in texts]
+        alone = [Request(request.text, request.stage) for request in requests]
         if self._aimed is None and heads is None:
             return list(map(_reading, self._classifier.score(requests, limits)))
         # What is told by a text beside its instructions is told of all of it.
@@ -95,7 +93,7 @@ class ClassifierScreen:
             return [_both(*found, heads.names if heads else ()) for found in zip(beside, taught, strict=True)]
         own = self._classifier.score(alone, limits, heads)
         # What is blocked as it stands, or has no instructions, need not be read again.
-        again = [at for at, system in enumerate(systems) if system and not own[at].settled]
+        again = [at for at, request in enumerate(requests) if request.context and not own[at].settled]
         read = self._aimed().score([requests[at] for at in again], wholly) if again else []
         found = dict(zip(again, read, strict=True))
         return [_higher(one, found[at]) if at in found else _reading(one) for at, one in enumerate(own)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk.verdict import Stage, Status, Verdict
+from tests.test_aimed import AIMED, SYSTEM
 from tests.tiny import write_early
 
 if TYPE_CHECKING:
@@ -90,14 +91,15 @@ def test_the_context_of_an_answer_takes_part_in_its_score(run: Runner, allows: P
 
 @pytest.mark.parametrize("name", ["--context", "--system"])
 def test_what_an_input_is_aimed_at_takes_part_in_its_score_where_the_model_reads_it(
-    run: Runner, allows: Path, pairing_directory: Path, name: str
+    run: Runner, allows: Path, pairing_directory: Path, lone_directory: Path, name: str
 ) -> None:
-    options = ("check", "What was the code again?", "--policy", allows, "--json")
+    options = ("check", AIMED, "--policy", allows, "--json")
     run(*options)
     alone = Verdict.model_validate_json(run.out)
-    run(*options, name, INSTRUCTIONS, "--model", pairing_directory)
-    assert (Verdict.model_validate_json(run.out).scores != alone.scores, run.err) == (True, "")
-    run(*options, name, INSTRUCTIONS)
+    for model in ((), ("--model", pairing_directory)):
+        run(*options, name, SYSTEM, *model)
+        assert (Verdict.model_validate_json(run.out).scores != alone.scores, run.err) == (True, "")
+    run(*options, name, SYSTEM, "--model", lone_directory)
     assert Verdict.model_validate_json(run.out).scores == alone.scores
     assert run.err == "guardsdk: this model does not read what an input is aimed at: the text was checked by itself\n"
 
