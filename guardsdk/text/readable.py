@@ -7,7 +7,10 @@ import codecs
 from guardsdk.text.late import late
 
 _UNREADABLE = late("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff\ud800-\udfff\ue000-\uf8ff]")
-_SHORTEST = 4
+_SILENT = "".join(map(chr, (*range(9), 11, 12, *range(14, 32), 127)))
+"""Control characters, which show nothing: at either end of a text they are nobody's reason not to read it."""
+_SHORTEST, _SHORTEST_AMONG = 4, 12
+"""Characters of a text, and of one among control characters: a few letters are in any key."""
 _PROBE = 48
 """Bytes looked at before the rest is decoded: pictures and keys are long and show what they are at once."""
 _MOST_BAD = 0.1
@@ -21,7 +24,8 @@ def readable(data: bytes) -> str | None:
     A few bytes that fit nowhere are allowed, and a character cut off at the end: a reader would get over them, and a
     decoder that does not is got round with one wrong byte.
     """
-    if len(data) < _SHORTEST or _judge(_decoded(data[:_PROBE])) is None:
+    beginnings = data[:_PROBE], data.lstrip(_SILENT.encode())[:_PROBE]
+    if len(data) < _SHORTEST or all(_judge(_decoded(one)) is None for one in beginnings):
         return None
     return _judge(_decoded(data))
 
@@ -33,8 +37,10 @@ def _decoded(data: bytes) -> str:
 
 
 def _judge(text: str) -> str | None:
-    if len(text) < _SHORTEST or len(_UNREADABLE().findall(text)) > _MOST_BAD * len(text):
+    shown = text.strip(_SILENT)
+    least = _SHORTEST if shown == text else _SHORTEST_AMONG
+    if len(shown) < least or len(_UNREADABLE().findall(shown)) > _MOST_BAD * len(shown):
         return None
-    plain = sum(character.isalnum() or character.isspace() for character in text)
-    letters = any(character.isalpha() for character in text)
-    return text if letters and plain >= _LEAST_PLAIN * len(text) else None
+    plain = sum(character.isalnum() or character.isspace() for character in shown)
+    letters = any(character.isalpha() for character in shown)
+    return text if letters and plain >= _LEAST_PLAIN * len(shown) else None

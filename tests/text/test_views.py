@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks.disguises import DISGUISES
@@ -135,6 +135,7 @@ def test_views_are_few_different_and_no_longer_than_allowed(text: str) -> None:
 
 
 @given(st.sampled_from(["base64", "base32", "hexadecimal", "URL escapes", "backslash x"]), st.text(min_size=1))
+@example("base64", "\x1f" * 20)
 def test_what_is_packed_comes_out_as_it_was_wherever_it_is_words(kind: str, tail: str) -> None:
     secret = f"{PAYLOAD} {tail.replace(chr(0), '').encode(errors='ignore').decode()}".strip()
     assert any(PAYLOAD in view.text for view in views_of(DISGUISES[kind](secret)))
