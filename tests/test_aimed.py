@@ -139,9 +139,3 @@ def test_a_manifest_that_contradicts_itself_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=said):
         load_manifest(changed(model_directory, tmp_path / "model", change))
-
-
-def test_a_model_without_it_keeps_the_digest_it_had(model_directory: Path, tmp_path: Path) -> None:
-    without = changed(model_directory, tmp_path / "without", lambda manifest: manifest.update(aimed=None))
-    before = changed(model_directory, tmp_path / "before", lambda manifest: manifest.pop("aimed"))
-    assert load_manifest(without).ref.digest == load_manifest(before).ref.digest
