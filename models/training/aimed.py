@@ -23,7 +23,7 @@ from guardsdk.registry.manifest import Aimed as Reading
 from guardsdk.registry.manifest import Calibration, Manifest, file_entry
 from guardsdk.verdict import Stage
 from models.training.aimed_graph import Aimed, aimed_graph, states_graph
-from models.training.dataset import CLS, MAX_TOKENS, SEP, shorten_context
+from models.training.dataset import MAX_TOKENS, SEP, opening
 from models.training.encoder import EncoderConfig
 from models.training.export import WHOLE
 from models.training.generators.input_surface import dress
@@ -31,7 +31,7 @@ from models.training.generators.systems import among_others, guarded, plain_syst
 from models.training.pools import pools
 from models.training.prepare import tokenizer
 from models.training.quantize import add_graph
-from models.training.rows import STAGE_TOKENS, STAGES
+from models.training.rows import STAGES
 from models.training.thresholds import TARGETS, spread, threshold_at
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ class Pair:
 
     def row(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return ids and token types, [1, T] each, as the engine lays a pair out; of a long prompt the first window."""
-        shown = shorten_context(np.array(self.system, np.int32)).tolist()
-        head = [CLS, STAGE_TOKENS["input"], *shown, SEP]
+        head = opening("input", np.array(self.system, np.int32))
         text = [*self.text[: MAX_TOKENS - len(head) - 1], SEP]
         kinds = [0] * len(head) + [1] * len(text)
         return np.array([[*head, *text]], np.int32), np.array([kinds], np.int32)

@@ -34,6 +34,12 @@ def shorten_context(ids: NDArray[np.int32], room: int = CONTEXT_TOKENS) -> NDArr
     return np.concatenate([ids[: room - room // 2], ids[len(ids) - room // 2 :]])
 
 
+def opening(stage: str, context: NDArray[np.int32]) -> list[int]:
+    """Return what stands before a text of ``stage``: ``[CLS] stage [context [SEP]]``, an empty context being none."""
+    head = [CLS, STAGE_TOKENS[stage]]
+    return [*head, *shorten_context(context).tolist(), SEP] if len(context) else head
+
+
 @dataclass(frozen=True)
 class Prepared:
     """All rows of one split, as flat token arrays: row ``i`` is ``ids[starts[i]:starts[i + 1]]``."""
@@ -102,11 +108,9 @@ def collate(
         text = text[start:end]
         if drop and rng is not None and rng.random() < 0.5:  # every second row stays whole
             text = np.where(rng.random(len(text)) < drop, MASK, text)
-        head = [CLS, STAGE_TOKENS[STAGES[data.stage[index]]]]
-        shown = shorten_context(context) if len(context) else context
-        middle = [*shown, SEP] if len(shown) else []
-        pieces.append(np.array([*head, *middle, *text, SEP], np.int64))
-        splits.append(2 + len(middle) if middle else len(pieces[-1]))
+        head = opening(STAGES[data.stage[index]], context)
+        pieces.append(np.array([*head, *text, SEP], np.int64))
+        splits.append(len(head) if len(context) else len(pieces[-1]))
     width = max(map(len, pieces))
     ids = np.full((len(batch), width), PAD, np.int64)
     kinds = np.zeros_like(ids)
