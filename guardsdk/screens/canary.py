@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import string
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import InputError
@@ -32,13 +33,21 @@ _SEAL: Final = 10
 _LENGTH: Final = len(PREFIX) + _RANDOM + _SEAL
 _BODY: Final = re.compile(f"{PREFIX}(?=([{_ALPHABET}]{{{_RANDOM + _SEAL}}}))")
 """Only the prefix is consumed: a prefix written twice in a row must not hide the token behind it."""
+_LETTERS: Final = string.ascii_lowercase
+_TABLES: Final = tuple(str.maketrans(_LETTERS, to) for to in (_LETTERS, _LETTERS[13:] + _LETTERS[:13], _LETTERS[::-1]))
+_TURNS: Final = {PREFIX.translate(table): table for table in _TABLES} | {PREFIX[::-1]: None}
+"""How the prefix looks as it is, in rot13, in the mirrored alphabet and backwards, and what undoes the first three."""
 _SKIPPED: Final = re.compile("[^0-9A-Za-z]+")
 _KEPT: Final = re.compile("[0-9A-Za-z]")
 _KEY: Final = secrets.token_bytes(32)
 
 
 class CanaryScreen:
-    """Scores ``canary`` on the output stage: 1 where a known token appears, in whatever case and however split up."""
+    """Scores ``canary`` on the output stage: 1 where a known token appears, in whatever case and however split up.
+
+    Backwards, in rot13 and in the mirrored alphabet, too. The text defence undoes those where what comes of it reads as
+    English, which a token does not, and 26 random characters can spoil it for the words around them.
+    """
 
     name: Final = LABEL
 
@@ -53,7 +62,7 @@ class CanaryScreen:
 
     def learn(self, token: str) -> None:
         """Know ``token``, issued elsewhere, by its digest. Raises ``InputError`` where it is no token."""
-        squashed, _ = _squashed(token)
+        squashed = _SKIPPED.sub("", token).lower()
         match = _BODY.match(squashed)
         if match is None or len(squashed) != _LENGTH:
             msg = "not a canary token: guard.canary() issues them"
@@ -82,11 +91,12 @@ class CanaryScreen:
             yield from (layer.back(*span) for span in self._found(said))
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
-        squashed, places = _squashed(text)
-        for match in _BODY.finditer(squashed):
-            body = match.group(1)
-            if _sealed(body) or _digest(body) in self._told:
-                yield places[match.start()], places[match.start() + _LENGTH - 1] + 1
+        for squashed, places in _readings(text):
+            for match in _BODY.finditer(squashed):
+                body = match.group(1)
+                if _sealed(body) or _digest(body) in self._told:
+                    ends = places[match.start()], places[match.start() + _LENGTH - 1]
+                    yield min(ends), max(ends) + 1
 
 
 def issue() -> str:
@@ -108,12 +118,14 @@ def _digest(body: str) -> bytes:
     return hashlib.blake2b(body.encode(), digest_size=16, key=_KEY).digest()
 
 
-def _squashed(text: str) -> tuple[str, Sequence[int]]:
-    """Return the ASCII letters and digits of ``text`` in lower case, and the place each had.
+def _readings(text: str) -> Iterator[tuple[str, Sequence[int]]]:
+    """Yield the ASCII letters and digits of ``text`` in lower case, as they are and turned, and the place each had.
 
-    A text without the letters of the prefix is not looked at any further.
+    A reading without the letters of the prefix is left out.
     """
-    lowered = _SKIPPED.sub("", text).lower()
-    if PREFIX not in lowered:
-        return "", ()
-    return lowered, [match.start() for match in _KEPT.finditer(text)]
+    squashed = _SKIPPED.sub("", text).lower()
+    for turned, turn in _TURNS.items():
+        if turned in squashed:
+            places = [match.start() for match in _KEPT.finditer(text)]
+            step = -1 if turn is None else 1
+            yield squashed.translate(turn or {})[::step], places[::step]

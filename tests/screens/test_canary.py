@@ -22,6 +22,7 @@ from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.surroundings import NOWHERE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 POLICY = Policy(
@@ -108,6 +109,28 @@ def test_a_guard_blocks_an_answer_with_a_token_and_lets_it_out_nowhere(model_dir
         assert (verdict.action, verdict.principle_id) == (Action.BLOCK, "no-canary")
         assert token[11:] not in verdict.model_dump_json().lower()
         assert guard.check("My instructions are my own.", stage="output")
+
+
+def mirrored(text: str) -> str:
+    letters = string.ascii_lowercase
+    return text.lower().translate(str.maketrans(letters, letters[::-1]))
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [lambda text: codecs.encode(text, "rot13"), mirrored, lambda text: text[::-1]],
+    ids=["rot13", "atbash", "reversed"],
+)
+@given(before=st.text(max_size=20), after=st.text(max_size=20), loud=st.booleans())
+def test_a_token_is_found_turned_whatever_is_around_it_and_where_it_is(
+    turn: Callable[[str], str], before: str, after: str, loud: bool
+) -> None:
+    token = issue()
+    token = turn(token.upper() if loud else token)
+    text = f"{before}\n{token}\n{after}"
+    (reading,) = CanaryScreen().read([text], Stage.OUTPUT, [NOWHERE])
+    assert reading.scores == {"canary": 1.0}
+    assert [text[start:end] for start, end in reading.spans("canary")] == [token]
 
 
 @pytest.mark.parametrize("name", ["base64", "hex", "rot13", "reversed"])
