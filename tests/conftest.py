@@ -20,8 +20,11 @@ from guardsdk.settings import Settings
 # Tests that use the runtime directly may be the first to import it, before the engine can switch its reports off.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-# How long examples take is the machine's affair, and the first one of many loads the model.
-hypothesis.settings.register_profile("guardsdk", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# How long examples take is the machine's affair, and the first of many loads the model. Which are drawn follows from
+# the test, so that what passed once passes again; `pytest --hypothesis-profile=explore` draws others every time.
+_SETTINGS = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("guardsdk", _SETTINGS, derandomize=True)
+hypothesis.settings.register_profile("explore", _SETTINGS, print_blob=True)
 hypothesis.settings.load_profile("guardsdk")
 
 if TYPE_CHECKING:
