@@ -24,6 +24,7 @@ from guardsdk.forking import after_fork
 from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.registry.lookup import KeptApart, verify_files
 from guardsdk.text.clean import clean
+from guardsdk.text.opaque import without_opaque
 from guardsdk.text.windows import windows
 from guardsdk.verdict import Stage
 
@@ -144,7 +145,7 @@ class Classifier:
         self, loaded: _Loaded, requests: Sequence[Request], limits: Limits, heads: Heads | None
     ) -> tuple[list[Row], list[Tally]]:
         """Return a row for every window of every text, and a tally for every text."""
-        texts = [clean(request.text) for request in requests]
+        texts = [without_opaque(clean(request.text)) for request in requests]
         tallies: list[Tally] = []
         rows: list[Row] = []
         heads_of: dict[tuple[Stage, str | None], tuple[array[int], bool]] = {}
@@ -197,7 +198,7 @@ class Classifier:
         head = encoder.opening(manifest.stage_tokens.get(stage))
         if not context or stage not in manifest.paired:
             return head, False
-        shown = encoder.ends(clean(context), manifest.context_tokens)
+        shown = encoder.ends(without_opaque(clean(context)), manifest.context_tokens)
         # Of white space nothing is left to show, and no pair without a first half was ever trained on.
         return (head + shown + encoder.closing, True) if shown else (head, False)
 

@@ -21,7 +21,7 @@ _SHORTEST = 12
 """Characters of a packed run; nine bytes of chance are a text once in ten thousand times."""
 _PLAIN_SHARE = 0.8
 _LONG = 24
-"""From here on a run that unpacks to nothing is tried backwards and by rot13 as well."""
+"""From here on a run that unpacks to nothing is tried backwards, by rot13 and with small letters for large as well."""
 _RUN = re.compile(
     f"(?<![{_PACKED}])={{0,2}}(?<![{_PACKED}])[{_PACKED}]{{{_SHORTEST},}}"
     # Mail and PEM break long runs into lines.
@@ -109,9 +109,8 @@ def _unpack(run: str) -> tuple[str, str] | None:
         if found is not None and (len(core) >= _LONG or _plain(found)):
             return found, kind
     if len(core) >= _LONG:
-        for kind, twin in (("reversed+base64", core[::-1]), ("rot+base64", codecs.encode(core, "rot13"))):
-            found = _base64(twin)
-            if found is not None:
+        for kind, decode, turn in _TURNED:
+            if (found := decode(turn(core))) is not None:
                 return found, kind
         for skip in (1, 2, 3):  # a reader that is told where it begins leaves out what stands before
             if (found := _base64(core[skip:])) is not None:
@@ -190,6 +189,12 @@ _DECODERS: tuple[tuple[str, Callable[[str], str | None]], ...] = (
     ("hex", _hex),
     ("base32", _base32),
     ("base64", _base64),
+)
+_TURNED: Final[tuple[tuple[str, Callable[[str], str | None], Callable[[str], str]], ...]] = (
+    ("reversed+base64", _base64, lambda core: core[::-1]),
+    ("rot+base64", _base64, lambda core: codecs.encode(core, "rot13")),
+    ("swapped+base64", _base64, str.swapcase),
+    ("reversed+hex", _hex, lambda core: core[::-1]),
 )
 _NAMES: Final = {"ascii": "bits", "dump": "hex"}
 _GROUPED: dict[str, Callable[[str], str | None]] = {

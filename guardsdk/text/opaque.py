@@ -1,0 +1,121 @@
+"""Runs of characters that nobody reads: digests, keys, certificates, pictures in base64.
+
+To a classifier of words they are noise, and noise is what it takes for an attack. What stands around them is what says
+something.
+"""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import re
+from functools import cache
+from itertools import pairwise
+from typing import Final
+
+from guardsdk.text.blobs import unpacked
+from guardsdk.text.english import FORMS, segment
+
+_CHARACTERS: Final = "A-Za-z0-9+/_=-"
+_SHORTEST: Final = 32
+"""Characters of the shortest run: an MD5 digest in hexadecimal."""
+# Mail and PEM break long runs into lines.
+_RUN: Final = re.compile(rf"[{_CHARACTERS}]{{{_SHORTEST},}}(?:\r?\n[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*")
+_PIECE: Final = 64
+"""Characters that are judged at a time: what stands around a sentence must not drown it."""
+_SHOWN: Final = 4
+"""Characters of a run that stay, so that there is something where it was."""
+_REPEATED: Final = re.compile(r"(.)\1+")
+"""As plain areas of a picture are."""
+_MARKS: Final = re.compile("[^A-Za-z0-9]+")
+_MOST_MARKS: Final = 0.15
+"""Share of other characters; base64 has three in a hundred, words that are joined by them many more."""
+_CHANGE: Final = re.compile("[a-z](?=[A-Z0-9])|[A-Z](?=[a-z0-9])|[0-9](?=[A-Za-z])")
+_CHANGES: Final = 1 / 6
+"""Share of characters behind which another kind of them begins. Names and addresses have less, what is drawn more."""
+_DIGITS: Final = 1 / 40
+_FEW: Final = 16
+"""Characters that are too few to say anything among others that were drawn."""
+_WORDS: Final = 0.3
+"""Share of letters in words from which on a run may say something."""
+_TELLING: Final = 4
+"""Letters of a word that is hardly there by chance."""
+_LEET: Final = tuple(str.maketrans("01345789", f"o{one}eastbg", "26") for one in "il")
+"""Digits as the letters they are written for."""
+_HEX: Final = re.compile("[0-9A-Fa-f]{96,}")
+_SENTENCE: Final = re.compile(rb"[\x20-\x7e\r\n\t]{48,}")
+_SPACES: Final = 6
+"""In the shortest sentence among bytes; the names in certificates are shorter."""
+
+
+def without_opaque(text: str) -> str:
+    """Return ``text`` with blanks in place of what nobody reads, but for the first characters of each run.
+
+    Every other character stays at its place, and a text that has no such run comes back as the same object. What
+    unpacks to a text and what has words in it stays. Time is linear in the length of ``text``.
+    """
+    if max(map(len, text.split()), default=0) < _SHORTEST:
+        return text
+    return _RUN.sub(_blanked, text) if _RUN.search(text) else text
+
+
+def _blanked(match: re.Match[str]) -> str:
+    run = match[0]
+    # Text among bytes, such as the names in a certificate, is what views are for.
+    is_text = any((edit.end - edit.start) * 2 > len(run) for edit in unpacked(run))
+    if is_text or not _drawn(run) or _holds_sentence(run):
+        return run
+    cuts = [0, *range(_PIECE, len(run) - _SHORTEST + 1, _PIECE), len(run)]
+    pieces = [run[start:end] for start, end in pairwise(cuts)]
+    shown = "".join(piece if _says_something(piece) else " " * len(piece) for piece in pieces)
+    return run[:_SHOWN] + shown[_SHOWN:]
+
+
+def _drawn(run: str) -> bool:
+    """Whether the characters of ``run`` follow one another as if they had been drawn."""
+    packed = _REPEATED.sub(r"\1", "".join(run.split()).rstrip("="))
+    core = _MARKS.sub("", packed)
+    digits = sum(map(str.isdigit, core))
+    return (
+        len(core) >= (1.0 - _MOST_MARKS) * len(packed) and _DIGITS * len(core) < digits < len(core) and _changes(core)
+    )
+
+
+def _changes(core: str) -> bool:
+    return len(_CHANGE.findall(core)) >= _CHANGES * len(core)
+
+
+def _holds_sentence(run: str) -> bool:
+    """Whether there is one among the bytes that ``run`` packs, wherever it begins."""
+    core = "".join(run.split()).replace("-", "+").replace("_", "/").replace("=", "")
+    ways = [base64.b64decode(core[skip : len(core) - (len(core) - skip) % 4]) for skip in range(4)]
+    for digits in _HEX.findall(core):
+        ways += [bytes.fromhex(digits[skip : len(digits) - (len(digits) - skip) % 2]) for skip in range(2)]
+    return any(found.count(b" ") >= _SPACES for data in ways for found in _SENTENCE.findall(data))
+
+
+def _says_something(piece: str) -> bool:
+    """Whether somebody who reads ``piece`` may find something in it."""
+    core = _MARKS.sub("", _REPEATED.sub(r"\1", piece))
+    return len(core) >= _FEW and (not _changes(core) or _wordy(core))
+
+
+def _wordy(core: str) -> bool:
+    """Whether there are words in ``core``, backwards or in rot13 too, with digits for letters or without."""
+    known = _parts()
+    for table in _LEET:
+        letters = core.lower().translate(table)
+        for way in (letters, letters[::-1], codecs.encode(letters, "rot13")):
+            least = _WORDS * len(way)
+            parts = sum(way[at : at + _TELLING] in known for at in range(len(way) - _TELLING + 1))
+            if parts * _TELLING >= least and least <= sum(
+                len(word) for word in segment(way) if len(word) >= _TELLING and word in FORMS
+            ):
+                return True
+    return False
+
+
+@cache
+def _parts() -> frozenset[str]:
+    """Return what four letters stand in a row in words."""
+    return frozenset(word[at : at + _TELLING] for word in FORMS for at in range(len(word) - _TELLING + 1))
