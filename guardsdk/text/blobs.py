@@ -128,7 +128,7 @@ def _hex(core: str) -> str | None:
     if core[:1] not in _HEX_DIGITS or core[-1:] not in _HEX_DIGITS:  # an exception costs more than all else of a word
         return None
     try:
-        return readable(bytes.fromhex(core))
+        return readable(bytes.fromhex(core[: len(core) - len(core) % 2]))
     except ValueError:
         return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import codecs
 import re
+import string
 from functools import cache
 from itertools import pairwise
 from typing import Final
@@ -34,6 +35,8 @@ _CHANGE: Final = re.compile("[a-z](?=[A-Z0-9])|[A-Z](?=[a-z0-9])|[0-9](?=[A-Za-z
 _CHANGES: Final = 1 / 6
 """Share of characters behind which another kind of them begins. Names and addresses have less, what is drawn more."""
 _DIGITS: Final = 1 / 40
+_KINDS: Final = 8
+"""One in so many characters is a small letter, and one a large one."""
 _FEW: Final = 16
 """Characters that are too few to say anything among others that were drawn."""
 _WORDS: Final = 0.3
@@ -42,7 +45,8 @@ _TELLING: Final = 4
 """Letters of a word that is hardly there by chance."""
 _LEET: Final = tuple(str.maketrans("01345789", f"o{one}eastbg", "26") for one in "il")
 """Digits as the letters they are written for."""
-_HEX: Final = re.compile("[0-9A-Fa-f]{96,}")
+_HEX, _HEXES = re.compile("[0-9A-Fa-f]+"), re.compile("[0-9A-Fa-f]{32,}")
+_LETTERS: Final = f" {string.ascii_letters}".encode()
 _SENTENCE: Final = re.compile(rb"[\x20-\x7e\r\n\t]{48,}")
 _SPACES: Final = 6
 """In the shortest sentence among bytes; the names in certificates are shorter."""
@@ -63,7 +67,7 @@ def _blanked(match: re.Match[str]) -> str:
     run = match[0]
     # Text among bytes, such as the names in a certificate, is what views are for.
     is_text = any((edit.end - edit.start) * 2 > len(run) for edit in unpacked(run))
-    if is_text or not _drawn(run) or _holds_sentence(run):
+    if is_text or not _drawn(run) or _holds_text(run):
         return run
     cuts = [0, *range(_PIECE, len(run) - _SHORTEST + 1, _PIECE), len(run)]
     pieces = [run[start:end] for start, end in pairwise(cuts)]
@@ -72,12 +76,19 @@ def _blanked(match: re.Match[str]) -> str:
 
 
 def _drawn(run: str) -> bool:
-    """Whether the characters of ``run`` follow one another as if they had been drawn."""
+    """Whether the characters of ``run`` follow one another as if they had been drawn.
+
+    From sixteen or from small and large: of base64 in letters of one size something can be made out.
+    """
     packed = _REPEATED.sub(r"\1", "".join(run.split()).rstrip("="))
     core = _MARKS.sub("", packed)
-    digits = sum(map(str.isdigit, core))
+    least = len(core) / _KINDS
+    large, small, digits = (sum(map(kind, core)) for kind in (str.isupper, str.islower, str.isdigit))
     return (
-        len(core) >= (1.0 - _MOST_MARKS) * len(packed) and _DIGITS * len(core) < digits < len(core) and _changes(core)
+        len(core) >= (1.0 - _MOST_MARKS) * len(packed)
+        and _DIGITS * len(core) < digits < len(core)
+        and (min(large, small) >= least or _HEX.fullmatch(core.removeprefix("0x")) is not None)
+        and _changes(core)
     )
 
 
@@ -85,13 +96,17 @@ def _changes(core: str) -> bool:
     return len(_CHANGE.findall(core)) >= _CHANGES * len(core)
 
 
-def _holds_sentence(run: str) -> bool:
-    """Whether there is one among the bytes that ``run`` packs, wherever it begins."""
+def _holds_text(run: str) -> bool:
+    """Whether the bytes that ``run`` packs, wherever it begins, are mostly letters or have a sentence among them."""
     core = "".join(run.split()).replace("-", "+").replace("_", "/").replace("=", "")
     ways = [base64.b64decode(core[skip : len(core) - (len(core) - skip) % 4]) for skip in range(4)]
-    for digits in _HEX.findall(core):
+    for digits in _HEXES.findall(core):
         ways += [bytes.fromhex(digits[skip : len(digits) - (len(digits) - skip) % 2]) for skip in range(2)]
-    return any(found.count(b" ") >= _SPACES for data in ways for found in _SENTENCE.findall(data))
+    return any(
+        len(data.translate(None, _LETTERS)) <= len(data) / 2
+        or any(found.count(b" ") >= _SPACES for found in _SENTENCE.findall(data))
+        for data in ways
+    )
 
 
 def _says_something(piece: str) -> bool:

@@ -55,7 +55,6 @@ OPAQUE = {
     "sha-256": hashlib.sha256(b"release").hexdigest(),
     "integrity": f"sha512-{base64.b64encode(hashlib.sha512(b'release').digest()).decode()}",
     "address": f"0x{noise(20).hex()}",
-    "base32": base64.b32encode(noise(35)).decode(),
     "certificate": pem("CERTIFICATE", noise(700)),
     "names in it": pem("CERTIFICATE", noise(200) + b"\x0c\x1cDigiCert Assured ID Root CA0" + noise(500)),
     "key": f"ssh-ed25519 {base64.b64encode(b'ssh-ed25519' + noise(40)).decode()} me@laptop",
@@ -78,9 +77,15 @@ WAYS: dict[str, Callable[[str], str]] = {
     "base64 of rot13": lambda text: base64.b64encode(codecs.encode(text, "rot13").encode()).decode(),
     "base64 backwards": lambda text: base64.b64encode(text.encode()).decode()[::-1],
     "base64 swapped": lambda text: base64.b64encode(text.encode()).decode().swapcase(),
+    "base64 in small letters": lambda text: base64.b64encode(text.encode()).decode().lower(),
+    "base64 in large letters": lambda text: base64.b64encode(text.encode()).decode().upper(),
+    "base64 with digits for letters": lambda text: (
+        base64.b64encode(text.encode()).decode().translate(str.maketrans("iIgG", "1199"))
+    ),
     "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
     "base32": lambda text: base64.b32encode(text.encode()).decode(),
     "hex": lambda text: text.encode().hex(),
+    "hex cut short": lambda text: text.encode().hex()[:-1],
     "hex backwards": lambda text: text.encode().hex()[::-1],
 }
 ORDINARY = (
