@@ -122,6 +122,10 @@ class Classifier:
         self._run(loaded, rows, tallies, limits, heads=heads)
         return list(map(Tally.scores, tallies))
 
+    def shares(self, context: str, most: int) -> list[str]:
+        """Return ``context`` in at most ``most`` pieces, each no longer than what is shown of one beside a text."""
+        return self._loaded().encoder.shares(without_opaque(clean(context)), self.model.manifest.context_tokens, most)
+
     def both(self, requests: Sequence[Request]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Return for every text its early and its full logits, [windows, L] each: what early exit is set by.
 

@@ -15,6 +15,7 @@ from guardsdk.engine.wordpiece import WordPieces, frame_of
 from guardsdk.errors import ModelError
 from guardsdk.forking import lazy
 from guardsdk.text.pieces import parting, pieces
+from guardsdk.text.windows import share_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,6 +217,21 @@ class TextEncoder:
         if len(tokens.ids) <= most:
             return tokens.ids
         return tokens.ids[: most - half] + tokens.ids[len(tokens.ids) - half :]
+
+    def shares(self, text: str, size: int, most: int) -> list[str]:
+        """Return ``text`` in pieces of at most ``size`` tokens, which overlap a little, and at most ``most`` of them.
+
+        The first and the last where there would be more; the text itself where it has no more than ``size``.
+        """
+        if most == 1:
+            return [text]
+        reach = _ENDS * size * most
+        shown = text if len(text) <= 2 * reach else f"{text[:reach]} {text[-reach:]}"
+        (tokens,) = self.encode([shown])
+        if len(tokens.ids) <= size:
+            return [text]
+        ranges = share_ranges(len(tokens.ids), size, most)
+        return [shown[slice(*self.characters(shown, tokens, first, end - 1))] for first, end in ranges]
 
     def characters(self, text: str, tokens: Tokens, first: int, last: int) -> tuple[int, int]:
         """Return the half-open character range in ``text`` from token ``first`` to token ``last``, both included."""

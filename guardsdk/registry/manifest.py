@@ -135,6 +135,9 @@ class Aimed(Frozen):
     """The label it has a say in, on the input stage."""
     calibration: Calibration
     """From its logit to the label's log-odds, so that both reach the label's threshold together."""
+    shares: int = Field(1, gt=0)
+    """In how many shares, of ``context_tokens`` each, long instructions are read at most, each beside the prompt: the
+    first and the last where there would be more. Of one share the head and the tail."""
 
 
 class Manifest(Frozen):

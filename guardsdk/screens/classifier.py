@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -94,9 +94,18 @@ class ClassifierScreen:
         own = self._classifier.score(alone, limits, heads)
         # What is blocked as it stands, or has no instructions, need not be read again.
         again = [at for at, request in enumerate(requests) if request.context and not own[at].settled]
-        read = self._aimed().score([requests[at] for at in again], wholly) if again else []
-        found = dict(zip(again, read, strict=True))
-        return [_higher(one, found[at]) if at in found else _reading(one) for at, one in enumerate(own)]
+        found = self._beside([requests[at] for at in again], self._aimed(), wholly) if again else []
+        read = dict(zip(again, found, strict=True))
+        return [_higher(one, read[at]) if at in read else _reading(one) for at, one in enumerate(own)]
+
+    def _beside(self, requests: Sequence[Request], reader: Classifier, limits: Limits) -> list[Scores]:
+        """Return what ``reader`` makes of each text beside the share of its instructions where it scores highest."""
+        aimed = self._classifier.model.manifest.aimed
+        most = 1 if aimed is None else aimed.shares
+        shares = [reader.shares(request.context or "", most) for request in requests]
+        each = [replace(one, context=share) for one, parts in zip(requests, shares, strict=True) for share in parts]
+        read = iter(reader.score(each, limits))
+        return [max((next(read) for _ in parts), key=_highest) for parts in shares]
 
 
 def _reading(scores: Scores) -> Reading:
@@ -109,6 +118,10 @@ def _reading(scores: Scores) -> Reading:
         embedding=scores.embedding,
         tier=scores.tier,
     )
+
+
+def _highest(scores: Scores) -> float:
+    return max(scores.probabilities.values(), default=0.0)
 
 
 def _both(beside: Scores, alone: Scores, taught: Sequence[str]) -> Reading:

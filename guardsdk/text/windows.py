@@ -28,6 +28,19 @@ def windows(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
     return [(start, start + even) for start in starts]
 
 
+def share_ranges(length: int, size: int, most: int) -> list[tuple[int, int]]:
+    """Return the ranges, of at most ``size``, in which ``length`` tokens of instructions are read: ``most`` at most.
+
+    The first and the last where there would be more. They are a little shorter than ``size``: a share that begins or
+    ends inside a word may come to a token more when it is read by itself. One share is all there is, to be cut.
+    """
+    if length <= size or most == 1:
+        return [(0, length)]
+    ranges = windows(length, size - 2, size // 6)
+    last = most // 2
+    return ranges if len(ranges) <= most else ranges[: most - last] + ranges[len(ranges) - last :]
+
+
 def covered(ranges: Iterable[tuple[int, int]]) -> int:
     """Return how many positions lie in at least one of the half-open ``ranges``."""
     total = reached = 0

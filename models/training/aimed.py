@@ -21,9 +21,10 @@ from benchmarks.stats import auroc
 from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.registry.manifest import Aimed as Reading
 from guardsdk.registry.manifest import Calibration, Manifest, file_entry
+from guardsdk.text.windows import share_ranges
 from guardsdk.verdict import Stage
 from models.training.aimed_graph import Aimed, aimed_graph, states_graph
-from models.training.dataset import MAX_TOKENS, SEP, opening
+from models.training.dataset import CONTEXT_TOKENS, MAX_TOKENS, SEP, opening
 from models.training.encoder import EncoderConfig
 from models.training.export import WHOLE
 from models.training.generators.input_surface import dress
@@ -43,9 +44,16 @@ if TYPE_CHECKING:
     from models.training.dataset import Prepared
     from models.training.generators.systems import Guarded
 
+    Row = tuple[NDArray[np.int32], NDArray[np.int32]]
+    """Ids and token types of a pair, [1, T] each."""
+    States = tuple[NDArray[np.floating], NDArray[np.int32]]
+    """The states, [T, 2 H], and the token types, [T], of a row."""
+
 AIMED: Final = "model_aimed.onnx"
 LABEL: Final = "prompt_injection"
 """What the reading has a say in, on the input stage."""
+SHARES: Final = 4
+"""Most rows that long instructions are read in: every further one costs as much as the first."""
 _LEARNT_FILE = "aimed.pt"
 _HELD_OUT = 0.2
 """Share of the groups, each a system text with what was written for it, that is not learnt from."""
@@ -74,9 +82,13 @@ class Pair:
     """Both as tokens."""
     attack: bool
 
-    def row(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return ids and token types, [1, T] each, as the engine lays a pair out; of a long prompt the first window."""
-        head = opening("input", np.array(self.system, np.int32))
+    def rows(self) -> list[Row]:
+        """Return a row for each share of the instructions, as the engine lays them out; the text's first window."""
+        shares = share_ranges(len(self.system), CONTEXT_TOKENS, SHARES)
+        return [self._row(self.system[first:end]) for first, end in shares]
+
+    def _row(self, system: list[int]) -> Row:
+        head = opening("input", np.array(system, np.int32))
         text = [*self.text[: MAX_TOKENS - len(head) - 1], SEP]
         kinds = [0] * len(head) + [1] * len(text)
         return np.array([[*head, *text]], np.int32), np.array([kinds], np.int32)
@@ -167,23 +179,28 @@ class _Layers:
         self._names, graph = states_graph(start / WHOLE, config.early, config.layers)
         self._session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
 
-    def states(self, pairs: Sequence[Pair]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
-        """Yield the states [T, 2 H] and the token types [T] of each of ``pairs``."""
+    def states(self, pairs: Sequence[Pair]) -> Iterator[list[States]]:
+        """Yield the states of each row of each of ``pairs``."""
         for pair in tqdm(pairs, desc="states", unit="pair"):
-            ids, kinds = pair.row()
-            both = self._session.run(self._names, {"input_ids": ids, "token_type_ids": kinds})
-            yield np.concatenate(both, axis=-1)[0], kinds[0]
+            yield [self._states(*row) for row in pair.rows()]
+
+    def _states(self, ids: NDArray[np.int32], kinds: NDArray[np.int32]) -> States:
+        both = self._session.run(self._names, {"input_ids": ids, "token_type_ids": kinds})
+        return np.concatenate(both, axis=-1)[0], kinds[0]
 
     def logits(self, network: Aimed, pairs: Sequence[Pair]) -> NDArray[np.float64]:
         """Return what ``network`` says of each of ``pairs``, [N]."""
-        said = []
         with torch.no_grad():
-            for states, kinds in self.states(pairs):
-                said.append(float(network(*_batch([(states, kinds)]))))
-        return np.array(said)
+            return np.array([float(_said(network, [rows])) for rows in self.states(pairs)])
 
 
-def _batch(rows: Sequence[tuple[NDArray[np.floating], NDArray[np.int32]]]) -> tuple[torch.Tensor, ...]:
+def _said(network: Aimed, pairs: Sequence[Sequence[States]]) -> torch.Tensor:
+    """Return logits [B], of each pair that of the row where it is highest."""
+    logits = network(*_batch([row for rows in pairs for row in rows]))
+    return torch.stack([read.amax() for read in logits.split([len(rows) for rows in pairs])])
+
+
+def _batch(rows: Sequence[States]) -> tuple[torch.Tensor, ...]:
     """Return states [B, T, 2 H], mask and token types [B, T], padded."""
     lengths = [len(kinds) for _, kinds in rows]
     states = torch.zeros(len(rows), max(lengths), rows[0][0].shape[1])
@@ -198,20 +215,19 @@ def _batch(rows: Sequence[tuple[NDArray[np.floating], NDArray[np.int32]]]) -> tu
 def _learn(layers: _Layers, pairs: Sequence[Pair], seed: int) -> Aimed:
     """Return a network that tells the attacks of ``pairs`` from the others."""
     torch.manual_seed(seed)
-    rows = [(states.astype(np.float16), kinds) for states, kinds in layers.states(pairs)]
+    read = [[(states.astype(np.float16), kinds) for states, kinds in rows] for rows in layers.states(pairs)]
     wanted = torch.tensor([float(pair.attack) for pair in pairs]) * (1.0 - 2.0 * _SMOOTHING) + _SMOOTHING
     network = Aimed(2 * EncoderConfig().hidden)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
-    rng, lengths = np.random.default_rng(seed), np.array([len(kinds) for _, kinds in rows])
+    rng, lengths = np.random.default_rng(seed), np.array([sum(len(kinds) for _, kinds in rows) for rows in read])
     batches: list[NDArray[np.int64]] = []
     for _ in range(_EPOCHS):
-        alike = np.array_split(np.argsort(lengths + rng.random(len(rows))), max(1, len(rows) // _BATCH))
+        alike = np.array_split(np.argsort(lengths + rng.random(len(read))), max(1, len(read) // _BATCH))
         batches += [alike[at] for at in rng.permutation(len(alike))]
     for step, chosen in enumerate(tqdm(batches, desc="aim", unit="batch")):
         for group in optimizer.param_groups:
             group["lr"] = _RATE * (1.0 - step / len(batches))
-        logits = network(*_batch([rows[at] for at in chosen]))
-        loss = functional.binary_cross_entropy_with_logits(logits, wanted[chosen])
+        loss = functional.binary_cross_entropy_with_logits(_said(network, [read[at] for at in chosen]), wanted[chosen])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -231,9 +247,8 @@ def _write(network: Aimed, start: Path, out: Path, *, version: str, threshold: f
     own = next(label for label in manifest.labels if label.name == LABEL).stages[Stage.INPUT]
     high, low = (_log_odds(one) for one in (own.threshold, own.thresholds_by_fpr[_SECOND]))
     slope = (high - low) / (threshold - second)
-    reading = Reading(
-        graph=AIMED, label=LABEL, calibration=Calibration(slope=slope, intercept=high - slope * threshold)
-    )
+    line = Calibration(slope=slope, intercept=high - slope * threshold)
+    reading = Reading(graph=AIMED, label=LABEL, calibration=line, shares=SHARES)
     files = {name: file_entry(model / name) for name in (*manifest.files, AIMED)}
     final = manifest.model_copy(update={"version": version, "files": files, "aimed": reading})
     (model / MANIFEST_FILE).write_text(Manifest.model_validate(final.model_dump()).model_dump_json(indent=1) + "\n")
