@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
+import pytest
 import torch
 
 from benchmarks.stats import auroc
-from models.training.aimed import AIMED, Pair, _batch, _Layers, _learn, _own
+from models.training.aimed import AIMED, SHARES, Pair, _batch, _Layers, _learn, _own
 from models.training.aimed_graph import Aimed, aimed_graph, states_graph
+from models.training.dataset import CONTEXT_TOKENS
 from models.training.encoder import EncoderConfig
 from models.training.export import WHOLE
 from models.training.generators.systems import guarded
@@ -41,7 +43,7 @@ def test_the_graph_says_what_the_network_says_of_the_layers_states() -> None:
     below, whole = _session(layers), _session(aimed_graph(SHIPPED / WHOLE, network, CONFIG.early, CONFIG.layers))
     rows, said = [], []
     for pair in PAIRS:
-        ids, kinds = pair.row()
+        ((ids, kinds),) = pair.rows()
         feed = {"input_ids": ids, "token_type_ids": kinds}
         rows.append((np.concatenate(below.run(names, feed), axis=-1)[0], kinds[0]))
         said.append(float(whole.run(["logits"], feed)[0][0, 0]))
@@ -68,7 +70,7 @@ def test_the_weights_that_both_graphs_have_are_stored_once(tmp_path: Path) -> No
     own = sum(weight.numel() * 4 for weight in network.parameters())
     assert len(after) - len(before) < own + 1024
     stored = onnxruntime.InferenceSession(tmp_path / AIMED, providers=["CPUExecutionProvider"])
-    ids, kinds = PAIRS[0].row()
+    ((ids, kinds),) = PAIRS[0].rows()
     feed = {"input_ids": ids, "token_type_ids": kinds}
     np.testing.assert_array_equal(stored.run(None, feed)[0], expected.run(None, feed)[0])
 
@@ -84,9 +86,31 @@ def test_it_learns_to_tell_attacks_on_instructions_from_their_proper_use() -> No
 
 
 def test_a_pair_is_laid_out_as_the_engine_does() -> None:
-    ids, kinds = Pair(list(range(1000, 1300)), list(range(2000, 2400)), attack=True).row()
+    ((ids, kinds),) = Pair(list(range(1000, 1090)), list(range(2000, 2400)), attack=True).rows()
     assert ids.shape == kinds.shape == (1, 256)
     assert ids[0, :3].tolist() == [101, 2, 1000]
     split = int(np.argmax(kinds[0]))
-    assert ids[0, split - 2 : split + 1].tolist() == [1299, 102, 2000]
+    assert ids[0, split - 2 : split + 1].tolist() == [1089, 102, 2000]
     assert ids[0, -1] == 102
+
+
+@pytest.mark.parametrize("size", [97, 300, 2000])
+def test_long_instructions_are_read_in_shares_that_show_both_ends(size: int) -> None:
+    system = list(range(1000, 1000 + size))
+    rows = Pair(system, [5, 6, 7], attack=True).rows()
+    shown = [ids[0, 2 : int(np.argmax(kinds[0])) - 1].tolist() for ids, kinds in rows]
+    assert 2 <= len(shown) <= SHARES
+    assert max(map(len, shown)) <= CONTEXT_TOKENS
+    assert (shown[0][0], shown[-1][-1]) == (system[0], system[-1])
+    assert size > SHARES * CONTEXT_TOKENS or sorted(set().union(*shown)) == system
+    assert all(ids[0, -4:].tolist() == [5, 6, 7, 102] for ids, _ in rows)
+
+
+def test_a_pair_says_what_the_loudest_of_its_shares_says() -> None:
+    torch.manual_seed(0)
+    network, layers = Aimed(2 * CONFIG.hidden).eval(), _Layers(SHIPPED)
+    pair = Pair(list(range(2000, 2300)), [2054, 2003, 2023], attack=True)
+    (rows,) = layers.states([pair])
+    alone = [float(network(*_batch([row])).detach()) for row in rows]
+    assert len(set(alone)) == len(alone) > 1
+    np.testing.assert_allclose(layers.logits(network, [pair]), [max(alone)], atol=1e-5)
