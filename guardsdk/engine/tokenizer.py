@@ -227,11 +227,10 @@ class TextEncoder:
             return [text]
         reach = _ENDS * size * most
         shown = text if len(text) <= 2 * reach else f"{text[:reach]} {text[-reach:]}"
-        (tokens,) = self.encode([shown])
-        if len(tokens.ids) <= size:
+        spans = self._spans(shown)
+        if len(spans) <= size:
             return [text]
-        ranges = share_ranges(len(tokens.ids), size, most)
-        return [shown[slice(*self.characters(shown, tokens, first, end - 1))] for first, end in ranges]
+        return [shown[spans[first][0] : spans[end - 1][1]] for first, end in share_ranges(len(spans), size, most)]
 
     def characters(self, text: str, tokens: Tokens, first: int, last: int) -> tuple[int, int]:
         """Return the half-open character range in ``text`` from token ``first`` to token ``last``, both included."""
@@ -242,9 +241,13 @@ class TextEncoder:
         ends = list(accumulate(tokens.counts))
         at = next(number for number, end in enumerate(ends) if index < end)
         start, end = tokens.pieces[at]
-        piece = parting(text[start:end], self._hides)
+        first, last = self._spans(text[start:end])[index - (ends[at] - tokens.counts[at])]
+        return start + first, start + last
+
+    def _spans(self, piece: str) -> Sequence[tuple[int, int]]:
+        """Return the character range of each token of ``piece``, which is tokenized as one."""
+        piece = parting(piece, self._hides)
         spans = None if self._plain is None else self._plain.spans(piece)
         if spans is None:
             spans = self._tokenizer.encode(piece, add_special_tokens=False).offsets
-        first, last = spans[index - (ends[at] - tokens.counts[at])]
-        return start + first, start + last
+        return spans
