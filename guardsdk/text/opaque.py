@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import codecs
 import re
+import string
 from functools import cache
 from itertools import pairwise
 from typing import Final
 
 from guardsdk.text.blobs import unpacked
-from guardsdk.text.english import FORMS, segment
+from guardsdk.text.english import FORMS, segment, triples
 
 _CHARACTERS: Final = "A-Za-z0-9+/_=-"
 _SHORTEST: Final = 32
@@ -42,6 +43,11 @@ _TELLING: Final = 4
 """Letters of a word that is hardly there by chance."""
 _LEET: Final = tuple(str.maketrans("01345789", f"o{one}eastbg", "26") for one in "il")
 """Digits as the letters they are written for."""
+_NO_DIGITS: Final = str.maketrans("", "", string.digits)
+"""Digits that only stand between letters or words."""
+_TRIPLES: Final = 0.5
+"""Share of letter triples that English words have, too: other languages have .6 and more, what is drawn .1 to .4."""
+_ONLY_HEX: Final = re.compile("[0-9A-Fa-f]+")
 _HEX: Final = re.compile("[0-9A-Fa-f]{96,}")
 _SENTENCE: Final = re.compile(rb"[\x20-\x7e\r\n\t]{48,}")
 _SPACES: Final = 6
@@ -101,11 +107,18 @@ def _says_something(piece: str) -> bool:
 
 
 def _wordy(core: str) -> bool:
-    """Whether there are words in ``core``, backwards or in rot13 too, with digits for letters or without."""
+    """Whether there are words in ``core``, backwards or in rot13 too, with digits for or between letters or without.
+
+    Words of other languages are known by their letters only.
+    """
     known = _parts()
-    for table in _LEET:
+    # The few letters of hexadecimal digits make words and triples by chance.
+    is_hex = _ONLY_HEX.fullmatch(core) is not None
+    for table in _LEET if is_hex else (*_LEET, _NO_DIGITS):
         letters = core.lower().translate(table)
         for way in (letters, letters[::-1], codecs.encode(letters, "rot13")):
+            if not is_hex and _sounds(way):
+                return True
             least = _WORDS * len(way)
             parts = sum(way[at : at + _TELLING] in known for at in range(len(way) - _TELLING + 1))
             if parts * _TELLING >= least and least <= sum(
@@ -113,6 +126,12 @@ def _wordy(core: str) -> bool:
             ):
                 return True
     return False
+
+
+def _sounds(letters: str) -> bool:
+    known = triples()
+    size = len(letters) - 2
+    return size >= _FEW and sum(letters[at : at + 3] in known for at in range(size)) >= _TRIPLES * size
 
 
 @cache
