@@ -20,8 +20,11 @@ from guardsdk.text.english import FORMS, segment, triples
 _CHARACTERS: Final = "A-Za-z0-9+/_=-"
 _SHORTEST: Final = 32
 """Characters of the shortest run: an MD5 digest in hexadecimal."""
-# Mail and PEM break long runs into lines.
-_RUN: Final = re.compile(rf"[{_CHARACTERS}]{{{_SHORTEST},}}(?:\r?\n[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*")
+# Mail and PEM break long runs into lines; a line of nothing but plain words goes on with none.
+_WORDS_ALONE: Final = r"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[-_/](?:[A-Z]?[a-z]+|[A-Z]+))*(?:[\r\n]|\Z)"
+_RUN: Final = re.compile(
+    rf"[{_CHARACTERS}]{{{_SHORTEST},}}(?:\r?\n(?!{_WORDS_ALONE})[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*"
+)
 _PIECE: Final = 64
 """Characters that are judged at a time: what stands around a sentence must not drown it."""
 _SHOWN: Final = 4
