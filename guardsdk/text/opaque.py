@@ -12,10 +12,13 @@ import re
 import string
 from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.blobs import unpacked
-from guardsdk.text.english import FORMS, segment, triples
+from guardsdk.text.english import FORMS, reads_as_english, segment, triples, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CHARACTERS: Final = "A-Za-z0-9+/_=-"
 _SHORTEST: Final = 32
@@ -52,9 +55,13 @@ _TRIPLES: Final = 0.5
 """Share of letter triples that English words have, too: other languages have .6 and more, what is drawn .1 to .4."""
 _ONLY_HEX: Final = re.compile("[0-9A-Fa-f]+")
 _HEX: Final = re.compile("[0-9A-Fa-f]{96,}")
-_SENTENCE: Final = re.compile(rb"[\x20-\x7e\r\n\t]{48,}")
+_SHOWS: Final = re.compile(rb"[\x20-\x7e\r\n\t]{16,}")
+"""Text among bytes: hardly ever there by chance."""
+_LONG: Final = 48
 _SPACES: Final = 6
-"""In the shortest sentence among bytes; the names in certificates are shorter."""
+"""In the shortest sentence of any language among bytes; the names in certificates are shorter."""
+_CAPITALS: Final = 0.1
+"""Share of capitals in a short sentence; the names in certificates have more."""
 
 
 def without_opaque(text: str) -> str:
@@ -95,12 +102,27 @@ def _changes(core: str) -> bool:
 
 
 def _holds_sentence(run: str) -> bool:
-    """Whether there is one among the bytes that ``run`` packs, wherever it begins."""
+    """Whether there is one among the bytes that ``run`` packs, wherever it begins, backwards too."""
     core = "".join(run.split()).replace("-", "+").replace("_", "/").replace("=", "")
-    ways = [base64.b64decode(core[skip : len(core) - (len(core) - skip) % 4]) for skip in range(4)]
+    return any(_sentence(found.decode()) for way in (core, core[::-1]) for found in _shown(way))
+
+
+def _shown(core: str) -> Iterator[bytes]:
+    for skip in range(4):
+        yield from _SHOWS.findall(base64.b64decode(core[skip : len(core) - (len(core) - skip) % 4]))
     for digits in _HEX.findall(core):
-        ways += [bytes.fromhex(digits[skip : len(digits) - (len(digits) - skip) % 2]) for skip in range(2)]
-    return any(found.count(b" ") >= _SPACES for data in ways for found in _SENTENCE.findall(data))
+        for skip in range(2):
+            yield from _SHOWS.findall(bytes.fromhex(digits[skip : len(digits) - (len(digits) - skip) % 2]))
+
+
+def _sentence(found: str) -> bool:
+    """Whether ``found`` is one: a longer one of any language, or one in English, with spaces or without."""
+    if len(found) >= _LONG and found.count(" ") >= _SPACES:
+        return True
+    if sum(map(str.isupper, found)) > _CAPITALS * len(found):
+        return False
+    words = [part for word in words_of(found) for part in segment(word)]
+    return sum(word in FORMS for word in words) >= _SPACES and reads_as_english(words)
 
 
 def _says_something(piece: str) -> bool:
