@@ -13,6 +13,7 @@ import string
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from guardsdk.text.blobs import unpacked
 from guardsdk.text.english import FORMS, reads_as_english, segment, triples, words_of
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHARACTERS: Final = "A-Za-z0-9+/_=-"
+_ESCAPE: Final = re.compile("%(?:2[BbFf]|3[Dd])")
+"""A mark of base64 as addresses and forms write it."""
 _SHORTEST: Final = 32
 """Characters of the shortest run: an MD5 digest in hexadecimal."""
 # Mail and PEM break long runs into lines; a line of nothing but plain words goes on with none.
 _WORDS_ALONE: Final = r"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[-_/](?:[A-Z]?[a-z]+|[A-Z]+))*(?:[\r\n]|\Z)"
 _RUN: Final = re.compile(
-    rf"[{_CHARACTERS}]{{{_SHORTEST},}}(?:\r?\n(?!{_WORDS_ALONE})[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*"
+    rf"(?=[%{_CHARACTERS}]{{{_SHORTEST}}})[{_CHARACTERS}]+(?:{_ESCAPE.pattern}[{_CHARACTERS}]*)*"
+    rf"(?:\r?\n(?!{_WORDS_ALONE})[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*"
 )
 _PIECE: Final = 64
 """Characters that are judged at a time: what stands around a sentence must not drown it."""
@@ -72,18 +76,24 @@ def without_opaque(text: str) -> str:
     """
     if max(map(len, text.split()), default=0) < _SHORTEST:
         return text
-    return _RUN.sub(_blanked, text) if _RUN.search(text) else text
+    shown = _RUN.sub(_blanked, text)
+    return text if shown == text else shown
 
 
 def _blanked(match: re.Match[str]) -> str:
     run = match[0]
-    # Text among bytes, such as the names in a certificate, is what views are for.
-    is_text = any((edit.end - edit.start) * 2 > len(run) for edit in unpacked(run))
-    if is_text or not _drawn(run) or _holds_sentence(run):
+    if len(run) < _SHORTEST:  # something else stands behind a percent sign
         return run
+    packed = _ESCAPE.sub(lambda mark: unquote(mark[0]), run)
+    # Text among bytes, such as the names in a certificate, is what views are for.
+    is_text = any((edit.end - edit.start) * 2 > len(packed) for edit in unpacked(packed))
+    if is_text or not _drawn(packed) or _holds_sentence(packed):
+        return run
+    marked = _ESCAPE.sub("+++", run)  # as long as before
     cuts = [0, *range(_PIECE, len(run) - _SHORTEST + 1, _PIECE), len(run)]
-    pieces = [run[start:end] for start, end in pairwise(cuts)]
-    shown = "".join(piece if _says_something(piece) else " " * len(piece) for piece in pieces)
+    shown = "".join(
+        run[start:end] if _says_something(marked[start:end]) else " " * (end - start) for start, end in pairwise(cuts)
+    )
     return run[:_SHOWN] + shown[_SHOWN:]
 
 

@@ -9,6 +9,7 @@ import random
 import string
 import zlib
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -64,6 +65,8 @@ OPAQUE = {
     ),
     "key": f"ssh-ed25519 {base64.b64encode(b'ssh-ed25519' + noise(40)).decode()} me@laptop",
     "picture": f'<img class="logo" src="data:image/png;base64,{picture()}"/>',
+    "token in an address": f"https://example.com/?token={quote(base64.b64encode(noise(300)).decode(), safe='')}&size=2",
+    "form": f"SAMLResponse={quote(base64.b64encode(noise(700)).decode(), safe='').replace('%2F', '%2f')}",
     "several": f"{noise(20).hex()} Fix the build\n{noise(20, 2).hex()} Fix it again",
 }
 WAYS: dict[str, Callable[[str], str]] = {
@@ -84,6 +87,7 @@ WAYS: dict[str, Callable[[str], str]] = {
     "base64 backwards": lambda text: base64.b64encode(text.encode()).decode()[::-1],
     "base64 swapped": lambda text: base64.b64encode(text.encode()).decode().swapcase(),
     "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
+    "base64 in an address": lambda text: quote(base64.b64encode(f"{text}?>?>".encode()).decode(), safe=""),
     "base32": lambda text: base64.b32encode(text.encode()).decode(),
     "hex": lambda text: text.encode().hex(),
     "hex backwards": lambda text: text.encode().hex()[::-1],
@@ -98,6 +102,7 @@ OTHER_LANGUAGES = (
 ORDINARY = (
     "src/components/checkout/payment-method/PaymentMethodSelector.test.tsx",
     "https://example.com/2024/05/17/how-to-write-a-good-test-plan-for-2024",
+    "caf%C3%A9-und-k%C3%A4se/2024?q=a%20b%2Fc%3Dd1E2f3G4h5I6j7K8%41l9M",
     "AbstractSingletonProxyFactoryBean2Test",
     "e2e_test_login_user_2fa_enabled_v1_0_3",
     "-" * 60,
@@ -189,7 +194,7 @@ def test_every_character_stays_at_its_place(before: str, after: str, size: int, 
     assert len(shown) == len(text)
 
 
-@pytest.mark.parametrize("name", ["sha-256", "certificate", "names in it", "picture", "address", "integrity"])
+@pytest.mark.parametrize("name", ["sha-256", "certificate", "names in it", "picture", "address", "integrity", "form"])
 @pytest.mark.parametrize("stage", ["input", "tool", "output"])
 def test_a_guard_takes_no_offence_at_it(guard: Guard, name: str, stage: str) -> None:
     assert guard.check(OPAQUE[name], stage=stage)
