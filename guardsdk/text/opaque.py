@@ -32,6 +32,11 @@ _RUN: Final = re.compile(
     rf"(?=[%{_CHARACTERS}]{{{_SHORTEST}}})[{_CHARACTERS}]+(?:{_ESCAPE.pattern}[{_CHARACTERS}]*)*"
     rf"(?:\r?\n(?!{_WORDS_ALONE})[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*"
 )
+_DNA: Final = re.compile(
+    "|".join(rf"[{one}]{{{_SHORTEST},}}(?:\r?\n[{one}]+(?![^\r\n]))*" for one in ("ACGTN", "acgtn"))
+)
+"""Next to no word has only these letters."""
+_BASES: Final = frozenset("acgt")
 _PIECE: Final = 64
 """Characters that are judged at a time: what stands around a sentence must not drown it."""
 _SHOWN: Final = 4
@@ -76,8 +81,13 @@ def without_opaque(text: str) -> str:
     """
     if max(map(len, text.split()), default=0) < _SHORTEST:
         return text
-    shown = _RUN.sub(_blanked, text)
+    shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, text))
     return text if shown == text else shown
+
+
+def _blanked_dna(match: re.Match[str]) -> str:
+    run = match[0]
+    return run[:_SHOWN] + " " * (len(run) - _SHOWN) if set(run.lower()) >= _BASES else run
 
 
 def _blanked(match: re.Match[str]) -> str:

@@ -67,6 +67,8 @@ OPAQUE = {
     "picture": f'<img class="logo" src="data:image/png;base64,{picture()}"/>',
     "token in an address": f"https://example.com/?token={quote(base64.b64encode(noise(300)).decode(), safe='')}&size=2",
     "form": f"SAMLResponse={quote(base64.b64encode(noise(700)).decode(), safe='').replace('%2F', '%2f')}",
+    "DNA": "".join(random.Random(1).choices("ACGT", k=70)),
+    "DNA in a file": "\n".join("".join(random.Random(line).choices("acgtn", k=70)) for line in range(9)),
     "several": f"{noise(20).hex()} Fix the build\n{noise(20, 2).hex()} Fix it again",
 }
 WAYS: dict[str, Callable[[str], str]] = {
@@ -194,7 +196,9 @@ def test_every_character_stays_at_its_place(before: str, after: str, size: int, 
     assert len(shown) == len(text)
 
 
-@pytest.mark.parametrize("name", ["sha-256", "certificate", "names in it", "picture", "address", "integrity", "form"])
+@pytest.mark.parametrize(
+    "name", ["sha-256", "certificate", "names in it", "picture", "address", "integrity", "form", "DNA", "DNA in a file"]
+)
 @pytest.mark.parametrize("stage", ["input", "tool", "output"])
 def test_a_guard_takes_no_offence_at_it(guard: Guard, name: str, stage: str) -> None:
     assert guard.check(OPAQUE[name], stage=stage)
