@@ -45,10 +45,15 @@ with Guard() as guard:
   the search. Decoded text is more text to score: at most twelve views, none longer than twice the text.
 - **Evidence.** A step acts only where the result reads better than what was there: bytes that are text, words that are
   English. Random strings, hashes, identifiers, other languages and emoji stay as they are.
-- **Noise.** Of digests, certificates, pictures in base64 and other runs of 32 characters and more that nobody reads,
-  the classifier sees the first four characters: it takes noise for an attack, and "what is this checksum of?" is none.
-  Runs that unpack to a text, or that may have words in them (backwards, in rot13, with digits for letters, a sentence
-  among bytes), are seen whole.
+- **Noise.** Of digests, certificates, DNA, pictures in base64 (also with escaped marks, as in addresses) and other runs
+  of 32 characters and more that nobody reads, the classifier sees the first four characters: it takes noise for an
+  attack, and "what is this checksum of?" is none. Runs that unpack to a text, or that may have words in them (of any
+  language in Latin letters, backwards, in rot13, with digits for or between letters, a sentence among bytes), are seen
+  whole.
+- **Passages.** Every view keeps the way back: the spans of a finding are characters of the text as it was given, the
+  whole encoded run where a part of it has no characters of its own.
+- **Failure.** A decoder that fails leaves the text as it stands to be scored; the check is degraded, names the layer
+  `decode`, and the policy's `on_error` decides.
 - **Hidden channels** are a finding of their own, label `hidden_text`, principle `no-hidden-text`: tag characters, runs
   of variation selectors, rows of zero-width characters, letters forced into the other direction. What emoji, flags,
   joiners of Arabic and Indic scripts and marks of right-to-left text need of the same characters is not one.

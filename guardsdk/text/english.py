@@ -57,13 +57,14 @@ def plausible(word: str) -> bool:
     """Whether ``word``, in lower case, is known or has only such letter triples as known words have."""
     if word in FORMS:
         return True
-    triples = _triples()
+    known = triples()
     framed = f"^{word}$"
-    return len(word) > _SHORTEST and all(framed[at : at + 3] in triples for at in range(len(framed) - 2))
+    return len(word) > _SHORTEST and all(framed[at : at + 3] in known for at in range(len(framed) - 2))
 
 
 @cache
-def _triples() -> frozenset[str]:
+def triples() -> frozenset[str]:
+    """Return the letter triples of known words; ``^`` and ``$`` stand for their borders."""
     return frozenset(f"^{word}$"[at : at + 3] for word in WORDS for at in range(len(word)))
 
 

@@ -12,16 +12,31 @@ import re
 import string
 from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from guardsdk.text.blobs import unpacked
-from guardsdk.text.english import FORMS, segment
+from guardsdk.text.english import FORMS, reads_as_english, segment, triples, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CHARACTERS: Final = "A-Za-z0-9+/_=-"
+_ESCAPE: Final = re.compile("%(?:2[BbFf]|3[Dd])")
+"""A mark of base64 as addresses and forms write it."""
 _SHORTEST: Final = 32
 """Characters of the shortest run: an MD5 digest in hexadecimal."""
-# Mail and PEM break long runs into lines.
-_RUN: Final = re.compile(rf"[{_CHARACTERS}]{{{_SHORTEST},}}(?:\r?\n[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*")
+# Mail and PEM break long runs into lines; a line of nothing but plain words goes on with none.
+_WORDS_ALONE: Final = r"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[-_/](?:[A-Z]?[a-z]+|[A-Z]+))*(?:[\r\n]|\Z)"
+_RUN: Final = re.compile(
+    rf"(?=[%{_CHARACTERS}]{{{_SHORTEST}}})[{_CHARACTERS}]+(?:{_ESCAPE.pattern}[{_CHARACTERS}]*)*"
+    rf"(?:\r?\n(?!{_WORDS_ALONE})[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*"
+)
+_DNA: Final = re.compile(
+    "|".join(rf"[{one}]{{{_SHORTEST},}}(?:\r?\n[{one}]+(?![^\r\n]))*" for one in ("ACGTN", "acgtn"))
+)
+"""Next to no word has only these letters."""
+_BASES: Final = frozenset("acgt")
 _PIECE: Final = 64
 """Characters that are judged at a time: what stands around a sentence must not drown it."""
 _SHOWN: Final = 4
@@ -45,11 +60,19 @@ _TELLING: Final = 4
 """Letters of a word that is hardly there by chance."""
 _LEET: Final = tuple(str.maketrans("01345789", f"o{one}eastbg", "26") for one in "il")
 """Digits as the letters they are written for."""
+_NO_DIGITS: Final = str.maketrans("", "", string.digits)
+"""Digits that only stand between letters or words."""
+_TRIPLES: Final = 0.5
+"""Share of letter triples that English words have, too: other languages have .6 and more, what is drawn .1 to .4."""
 _HEX, _HEXES = re.compile("[0-9A-Fa-f]+"), re.compile("[0-9A-Fa-f]{32,}")
 _LETTERS: Final = f" {string.ascii_letters}".encode()
-_SENTENCE: Final = re.compile(rb"[\x20-\x7e\r\n\t]{48,}")
+_SHOWS: Final = re.compile(rb"[\x20-\x7e\r\n\t]{16,}")
+"""Text among bytes: hardly ever there by chance."""
+_LONG: Final = 48
 _SPACES: Final = 6
-"""In the shortest sentence among bytes; the names in certificates are shorter."""
+"""In the shortest sentence of any language among bytes; the names in certificates are shorter."""
+_CAPITALS: Final = 0.1
+"""Share of capitals in a short sentence; the names in certificates have more."""
 
 
 def without_opaque(text: str) -> str:
@@ -60,18 +83,29 @@ def without_opaque(text: str) -> str:
     """
     if max(map(len, text.split()), default=0) < _SHORTEST:
         return text
-    return _RUN.sub(_blanked, text) if _RUN.search(text) else text
+    shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, text))
+    return text if shown == text else shown
+
+
+def _blanked_dna(match: re.Match[str]) -> str:
+    run = match[0]
+    return run[:_SHOWN] + " " * (len(run) - _SHOWN) if set(run.lower()) >= _BASES else run
 
 
 def _blanked(match: re.Match[str]) -> str:
     run = match[0]
-    # Text among bytes, such as the names in a certificate, is what views are for.
-    is_text = any((edit.end - edit.start) * 2 > len(run) for edit in unpacked(run))
-    if is_text or not _drawn(run) or _holds_text(run):
+    if len(run) < _SHORTEST:  # something else stands behind a percent sign
         return run
+    packed = _ESCAPE.sub(lambda mark: unquote(mark[0]), run)
+    # Text among bytes, such as the names in a certificate, is what views are for.
+    is_text = any((edit.end - edit.start) * 2 > len(packed) for edit in unpacked(packed))
+    if is_text or not _drawn(packed) or _holds_text(packed):
+        return run
+    marked = _ESCAPE.sub("+++", run)  # as long as before
     cuts = [0, *range(_PIECE, len(run) - _SHORTEST + 1, _PIECE), len(run)]
-    pieces = [run[start:end] for start, end in pairwise(cuts)]
-    shown = "".join(piece if _says_something(piece) else " " * len(piece) for piece in pieces)
+    shown = "".join(
+        run[start:end] if _says_something(marked[start:end]) else " " * (end - start) for start, end in pairwise(cuts)
+    )
     return run[:_SHOWN] + shown[_SHOWN:]
 
 
@@ -97,16 +131,31 @@ def _changes(core: str) -> bool:
 
 
 def _holds_text(run: str) -> bool:
-    """Whether the bytes that ``run`` packs, wherever it begins, are mostly letters or have a sentence among them."""
+    """Whether the bytes that ``run`` packs are mostly letters, or have a sentence among them, backwards too."""
     core = "".join(run.split()).replace("-", "+").replace("_", "/").replace("=", "")
-    ways = [base64.b64decode(core[skip : len(core) - (len(core) - skip) % 4]) for skip in range(4)]
+    if any(len(data.translate(None, _LETTERS)) <= len(data) / 2 for data in _packed(core)):
+        return True
+    ways = (data for way in (core, core[::-1]) for data in _packed(way))
+    return any(_sentence(found.decode()) for data in ways for found in _SHOWS.findall(data))
+
+
+def _packed(core: str) -> Iterator[bytes]:
+    """Yield the bytes that ``core`` packs, wherever they begin."""
+    for skip in range(4):
+        yield base64.b64decode(core[skip : len(core) - (len(core) - skip) % 4])
     for digits in _HEXES.findall(core):
-        ways += [bytes.fromhex(digits[skip : len(digits) - (len(digits) - skip) % 2]) for skip in range(2)]
-    return any(
-        len(data.translate(None, _LETTERS)) <= len(data) / 2
-        or any(found.count(b" ") >= _SPACES for found in _SENTENCE.findall(data))
-        for data in ways
-    )
+        for skip in range(2):
+            yield bytes.fromhex(digits[skip : len(digits) - (len(digits) - skip) % 2])
+
+
+def _sentence(found: str) -> bool:
+    """Whether ``found`` is one: a longer one of any language, or one in English, with spaces or without."""
+    if len(found) >= _LONG and found.count(" ") >= _SPACES:
+        return True
+    if sum(map(str.isupper, found)) > _CAPITALS * len(found):
+        return False
+    words = [part for word in words_of(found) for part in segment(word)]
+    return sum(word in FORMS for word in words) >= _SPACES and reads_as_english(words)
 
 
 def _says_something(piece: str) -> bool:
@@ -116,11 +165,18 @@ def _says_something(piece: str) -> bool:
 
 
 def _wordy(core: str) -> bool:
-    """Whether there are words in ``core``, backwards or in rot13 too, with digits for letters or without."""
+    """Whether there are words in ``core``, backwards or in rot13 too, with digits for or between letters or without.
+
+    Words of other languages are known by their letters only.
+    """
     known = _parts()
-    for table in _LEET:
+    # The few letters of hexadecimal digits make words and triples by chance.
+    is_hex = _HEX.fullmatch(core) is not None
+    for table in _LEET if is_hex else (*_LEET, _NO_DIGITS):
         letters = core.lower().translate(table)
         for way in (letters, letters[::-1], codecs.encode(letters, "rot13")):
+            if not is_hex and _sounds(way):
+                return True
             least = _WORDS * len(way)
             parts = sum(way[at : at + _TELLING] in known for at in range(len(way) - _TELLING + 1))
             if parts * _TELLING >= least and least <= sum(
@@ -128,6 +184,12 @@ def _wordy(core: str) -> bool:
             ):
                 return True
     return False
+
+
+def _sounds(letters: str) -> bool:
+    known = triples()
+    size = len(letters) - 2
+    return size >= _FEW and sum(letters[at : at + 3] in known for at in range(size)) >= _TRIPLES * size
 
 
 @cache
