@@ -49,7 +49,8 @@ with Guard() as guard:
   of 32 characters and more that nobody reads, the classifier sees the first four characters: it takes noise for an
   attack, and "what is this checksum of?" is none. Runs that unpack to a text, or that may have words in them (of any
   language in Latin letters, backwards, in rot13, with digits for or between letters, a sentence among bytes), are seen
-  whole.
+  whole. Of a text that is little else than numbers, keys and marks of things, such as a list of orders or parcels, it
+  sees the beginning of the first one.
 - **Passages.** Every view keeps the way back: the spans of a finding are characters of the text as it was given, the
   whole encoded run where a part of it has no characters of its own.
 - **Failure.** A decoder that fails leaves the text as it stands to be scored; the check is degraded, names the layer

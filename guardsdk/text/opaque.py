@@ -39,6 +39,15 @@ _DNA: Final = re.compile(
 _BASES: Final = frozenset("acgt")
 _PIECE: Final = 64
 """Characters that are judged at a time: what stands around a sentence must not drown it."""
+_SHORTEST_CODE: Final = 6
+"""Characters of the shortest number or key that says nothing: a year or a pair of digits may stand for a letter."""
+_LONGEST_NUMBER: Final = 20
+"""Digits; a longer one may be a text in numbers."""
+_IN_CODE: Final = re.compile("[A-Za-z0-9]{4}")
+"""Letters as numbers, joined, have no more than three digits in a row."""
+_DIGIT, _GAP = re.compile("[0-9]"), re.compile(r"(\s+)")
+_MOSTLY_CODES, _DIGITS_AMONG_CODES = 0.8, 1 / 16
+"""Shares of the characters of a text that is little else than codes."""
 _SHOWN: Final = 4
 """Characters of a run that stay, so that there is something where it was."""
 _REPEATED: Final = re.compile(r"(.)\1+")
@@ -78,13 +87,43 @@ _CAPITALS: Final = 0.1
 def without_opaque(text: str) -> str:
     """Return ``text`` with blanks in place of what nobody reads, but for the first characters of each run.
 
-    Every other character stays at its place, and a text that has no such run comes back as the same object. What
+    Of a text that is little else than numbers and keys, as a list of orders is, the first characters of the first one.
+    Every other character stays at its place, and a text that has none of it comes back as the same object. What
     unpacks to a text and what has words in it stays. Time is linear in the length of ``text``.
     """
-    if max(map(len, text.split()), default=0) < _SHORTEST:
-        return text
-    shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, text))
+    shown = text
+    if max(map(len, text.split()), default=0) >= _SHORTEST:
+        shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, text))
+    if _DIGIT.search(text):
+        shown = _without_codes(shown)
     return text if shown == text else shown
+
+
+def _without_codes(text: str) -> str:
+    """Blank numbers, keys and marks of things where there is little else; the beginning of the first one stays."""
+    if len(text) - len(text.translate(_NO_DIGITS)) < _DIGITS_AMONG_CODES * len(text):
+        return text
+    parts = _GAP.split(text)
+    codes = [at for at, part in enumerate(parts) if _SHORTEST_CODE <= len(part) < _SHORTEST and _IN_CODE.search(part)]
+    least = _MOSTLY_CODES * sum(map(len, parts[::2]))
+    if sum(len(parts[at]) for at in codes) < least:
+        return text
+    codes = [at for at in codes if _is_code(parts[at])]
+    if sum(len(parts[at]) for at in codes) < least or unpacked(text):
+        return text
+    for nth, at in enumerate(codes):
+        kept = "" if nth else parts[at][:_SHOWN]
+        parts[at] = kept.ljust(len(parts[at]))
+    return "".join(parts)
+
+
+def _is_code(word: str) -> bool:
+    core = _MARKS.sub("", word)
+    letters = core.translate(_NO_DIGITS)
+    if not letters or letters == core:
+        return not letters and len(core) <= _LONGEST_NUMBER
+    # Nobody writes two letters in three as digits.
+    return not _wordy(letters if 3 * len(letters) < len(core) else core)
 
 
 def _blanked_dna(match: re.Match[str]) -> str:
