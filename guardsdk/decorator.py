@@ -111,7 +111,7 @@ def guarded(
 
     Raises:
         DecorationError: At decoration: the callable or its prompt parameter cannot be told, a parameter that was named
-            does not exist, options contradict, or an extractor is async.
+            does not exist, options contradict or are of no use, or an extractor is async.
         PolicyError: At decoration: ``policy`` cannot be read.
         Blocked: From the call: the policy blocks the prompt or the response.
         CheckFailedError: From the call: it could not be checked, and the policy's ``on_error`` blocks. ``on_block``
@@ -130,7 +130,12 @@ def guarded(
     if not (input or output):
         msg = "input=False and output=False leave nothing to screen"
         raise DecorationError(msg)
-    for name, extract in (("extract_prompt", extract_prompt), ("extract_response", extract_response)):
+    extractors = {"extract_prompt": extract_prompt, "extract_response": extract_response}
+    for name, one in {**extractors, "on_replace": on_replace, "revise_prompt": revise_prompt}.items():
+        if one is not None and not callable(one):  # it might not be called for weeks
+            msg = f"{name} must be a function, not {type(one).__name__}"
+            raise DecorationError(msg)
+    for name, extract in extractors.items():
         if needs_await(extract):
             msg = f"{name} is async, and texts are read where nobody awaits; give a plain function"
             raise DecorationError(msg)

@@ -127,7 +127,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
             TeachingError: A lesson cannot be read.
             DecorationError: ``reviewer`` is neither a callable nor a queue.
         """
-        require_options(cache, cache_ttl_s, max_chars, threads, providers, max_waiting, deadline_s)
+        require_options(models, cache, cache_ttl_s, max_chars, threads, providers, max_waiting, deadline_s)
         require_flags(early_stop=early_stop, early_exit=early_exit, views=views, system_on_input=system_on_input)
         self._settings = settings_of(settings)
         self._lessons = lessons_of(taught)

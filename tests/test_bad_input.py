@@ -210,6 +210,13 @@ def test_a_missing_model_fails_checks_and_raises_on_warmup(tmp_path: Path) -> No
         guard.info()
 
 
+def test_the_file_of_a_model_in_place_of_its_folder_is_told_as_that(model_directory: Path) -> None:
+    """It was said not to exist."""
+    file = next(model_directory.glob("*.onnx"))
+    with pytest.raises(ModelNotFoundError, match=r"is a file; give the folder it is in: .*\.onnx"):
+        cpu(file).warmup()
+
+
 def test_an_error_of_the_system_while_loading_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
     guard = cpu(Path("x" * 5000))  # longer than any file system takes
     verdict = guard.check("fine")
@@ -306,6 +313,18 @@ def test_a_policy_file_with_an_unknown_key_is_an_error_when_the_guard_is_made(tm
 )
 def test_an_option_that_cannot_be_used_is_an_error_that_names_it(options: dict[str, Any], name: str) -> None:
     with pytest.raises(InputError, match=name):
+        Guard(observers=(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"cache": None}, "cache must be a whole number, not NoneType"),
+        ({"models": b"folder"}, "models must be the path of a model's folder, not bytes"),
+    ],
+)
+def test_an_option_of_another_type_is_told_when_the_guard_is_made(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputTypeError, match=said):
         Guard(observers=(), **options)
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from guardsdk.decorator import guarded
 from guardsdk.errors import DecorationError, InputError, PolicyError
+from guardsdk.guard import Guard
+from guardsdk.policy.model import Policy
 from guardsdk.verdict import Stage
 from tests.blocking import Seen, StageGuard, blocking_policy
 
@@ -264,6 +266,21 @@ def test_an_async_extractor_is_refused_at_decoration(option: str) -> None:
 
     with pytest.raises(DecorationError, match=f"{option} is async"):
         guarded(**{option: extract})  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("option", ["extract_prompt", "extract_response", "on_replace", "revise_prompt"])
+def test_an_option_that_cannot_be_called_is_refused_at_decoration(option: str) -> None:
+    """It was a bare ``TypeError`` in a call: with ``on_replace`` in the first one whose answer was replaced."""
+    with pytest.raises(DecorationError, match=f"{option} must be a function, not str"):
+        guarded(**{option: "a text"})  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"), [("strict", "str"), (Guard, "the class Guard"), (Policy.default(), "Policy")]
+)
+def test_what_is_no_guard_is_refused_at_decoration_and_told_where_a_policy_goes(given: object, kind: str) -> None:
+    with pytest.raises(DecorationError, match=rf"guard must be a guard .* not {kind}; a policy is given as policy="):
+        guarded(guard=given)  # type: ignore[call-overload]
 
 
 def test_a_policy_that_cannot_be_read_is_an_error_at_decoration(tmp_path: Path) -> None:

@@ -58,9 +58,16 @@ class Checker:
         policy: Policy | str | Path | None,
         extract_prompt: Callable[[Any], object] | None,
     ) -> None:
-        """Build a guard for ``policy`` at once, so that a policy that cannot be read is an error here and now."""
+        """Build a guard for ``policy`` at once, so that a policy that cannot be read is an error here and now.
+
+        Raises ``DecorationError`` where both are given, or ``guard`` is none, such as the class or a policy's name.
+        """
         if guard is not None and policy is not None:
             msg = "give guard= or policy=, not both: a guard has its policy already"
+            raise DecorationError(msg)
+        if guard is not None and (isinstance(guard, type) or not hasattr(guard, "check")):
+            kind = f"the class {guard.__name__}" if isinstance(guard, type) else type(guard).__name__
+            msg = f"guard must be a guard that was made, such as Guard(), not {kind}; a policy is given as policy="
             raise DecorationError(msg)
         self._guard = Guard(policy) if policy is not None else guard
         self._extract_prompt = extract_prompt

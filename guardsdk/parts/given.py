@@ -79,7 +79,8 @@ def require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  it reads as t
 
 
 def require_options(  # noqa: PLR0917  those of a guard
-    cache: int,
+    models: str | Path | None,
+    cache: int | None,
     cache_ttl_s: float,
     max_chars: int | None,
     threads: int | None,
@@ -89,6 +90,12 @@ def require_options(  # noqa: PLR0917  those of a guard
 ) -> None:
     """Raise ``InputError``, or ``InputTypeError``, unless the options of a guard can be used."""
     require_seconds(deadline_s, "deadline_s")
+    if models is not None and not isinstance(models, str | PathLike):
+        msg = f"models must be the path of a model's folder, not {type(models).__name__}"
+        raise InputTypeError(msg)
+    if cache is None:  # of the other numbers none means no limit
+        msg = "cache must be a whole number, not NoneType; 0 keeps no verdict"
+        raise InputTypeError(msg)
     require_whole(cache=cache, max_chars=max_chars, threads=threads, max_waiting=max_waiting)
     require(isinstance(cache_ttl_s, int | float), "cache_ttl_s must be a number of seconds")
     require(cache >= 0, "cache must be 0 (off) or more verdicts")

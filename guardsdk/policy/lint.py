@@ -89,7 +89,9 @@ class _Lint:
                     self._lines[number, stage] = threshold_of(principle, stage, points)
                 except PolicyError as error:
                     key = "threshold" if (principle.label, stage) in points else "label"
-                    self._broken.append((number, key, str(error)))
+                    fault = (number, key, str(error))
+                    if fault not in self._broken:  # a label nobody has is missing on each of its stages
+                        self._broken.append(fault)
 
     def whole(self) -> Iterator[Problem]:
         """What is wrong with the policy as a whole."""

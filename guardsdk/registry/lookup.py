@@ -223,7 +223,8 @@ def _identity(now: os.stat_result) -> _Identity:
 
 def _require(directory: Path, what: str) -> Path:
     if not directory.is_dir():
-        msg = f"{what} does not exist: {directory}"
+        there = directory.exists()
+        msg = f"{what} {'is a file; give the folder it is in' if there else 'does not exist'}: {directory}"
         raise ModelNotFoundError(msg)
     if not any((directory / name).is_file() for name in (MANIFEST_FILE, CONFIG_FILE)):
         msg = f"{what} holds no model, neither {MANIFEST_FILE} nor {CONFIG_FILE}: {directory}"
