@@ -13,7 +13,6 @@ import string
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
 from guardsdk.text.blobs import unpacked
 from guardsdk.text.english import FORMS, reads_as_english, segment, triples, words_of
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 _CHARACTERS: Final = "A-Za-z0-9+/_=-"
 _ESCAPE: Final = re.compile("%(?:2[BbFf]|3[Dd])")
 """A mark of base64 as addresses and forms write it."""
+_ESCAPED: Final = {"%2b": "+", "%2f": "/", "%3d": "="}
 _SHORTEST: Final = 32
 """Characters of the shortest run: an MD5 digest in hexadecimal."""
 # Mail and PEM break long runs into lines; a line of nothing but plain words goes on with none.
@@ -135,7 +135,7 @@ def _blanked(match: re.Match[str]) -> str:
     run = match[0]
     if len(run) < _SHORTEST:  # something else stands behind a percent sign
         return run
-    packed = _ESCAPE.sub(lambda mark: unquote(mark[0]), run)
+    packed = _ESCAPE.sub(lambda mark: _ESCAPED[mark[0].lower()], run)
     # Text among bytes, such as the names in a certificate, is what views are for.
     is_text = any((edit.end - edit.start) * 2 > len(packed) for edit in unpacked(packed))
     if is_text or not _drawn(packed) or _holds_text(packed):
