@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
+from guardsdk.errors import InputTypeError
+
 _BLOCK: Final = 64
 """Bytes of a block of SHA-256."""
 _CHARACTERS: Final = 32
@@ -26,8 +28,16 @@ class Pseudonyms:
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
     def of(self, actor: str) -> str:
-        """Return the first 32 hexadecimal digits of the HMAC of ``actor`` in UTF-8."""
+        """Return the first 32 hexadecimal digits of the HMAC of ``actor`` in UTF-8.
+
+        Raises ``InputTypeError`` where it is no string.
+        """
+        try:
+            name = actor.encode("utf-8", "surrogatepass")
+        except AttributeError:
+            msg = f"an actor must be a string, not {type(actor).__name__}"
+            raise InputTypeError(msg) from None
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(actor.encode("utf-8", "surrogatepass"))
+        inner.update(name)
         outer.update(inner.digest())
         return outer.hexdigest()[:_CHARACTERS]

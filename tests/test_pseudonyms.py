@@ -5,6 +5,7 @@ import hmac
 
 import pytest
 
+from guardsdk.errors import InputTypeError
 from guardsdk.pseudonyms import Pseudonyms
 
 
@@ -16,3 +17,9 @@ def test_a_pseudonym_is_an_hmac_as_the_standard_library_has_it(length: int, acto
     pseudonyms = Pseudonyms(key)
     assert pseudonyms.of(actor) == expected
     assert pseudonyms.of(actor) == expected  # nothing of the one before is left
+
+
+@pytest.mark.parametrize("actor", [5, None, b"user-17"])
+def test_what_is_no_name_is_told_as_that(actor: object) -> None:
+    with pytest.raises(InputTypeError, match=f"an actor must be a string, not {type(actor).__name__}"):
+        Pseudonyms(b"key").of(actor)  # type: ignore[arg-type]

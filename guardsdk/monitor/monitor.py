@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from guardsdk.errors import GuardError, InputError
+from guardsdk.errors import GuardError, InputError, InputTypeError
 from guardsdk.forking import after_fork
 from guardsdk.keys import require_key
 from guardsdk.monitor.alerts import require_listener, tell
@@ -19,6 +19,7 @@ from guardsdk.monitor.memory import Known, Memory
 from guardsdk.monitor.telling import about_actor, about_model, about_traffic
 from guardsdk.monitor.traffic import glance, watched
 from guardsdk.monitor.waiting import Waiting
+from guardsdk.policy.model import Policy
 from guardsdk.policy.monitoring import MonitorRules
 from guardsdk.pseudonyms import Pseudonyms
 from guardsdk.verdict import Stage, Status
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from guardsdk.monitor.alerts import Alert
     from guardsdk.monitor.weighing import Weighing
     from guardsdk.observing import CheckRecord
-    from guardsdk.policy.model import Policy
     from guardsdk.policy.monitoring import Enforcement
     from guardsdk.telemetry.reporters import AlertReporter
 
@@ -76,9 +76,12 @@ class Monitor:
                 for each model, after a check by it.
 
         Raises:
-            InputTypeError: ``key`` is not bytes, or ``on_alert`` is async or cannot be called.
+            InputTypeError: ``policy`` is none, ``key`` is not bytes, or ``on_alert`` is async or cannot be called.
             InputError: ``key`` is empty: everybody could tell whom a pseudonym stands for.
         """
+        if not isinstance(policy, Policy):
+            msg = f"policy must be a Policy, such as load_policy(path) returns, not {type(policy).__name__}"
+            raise InputTypeError(msg)
         if on_alert is not None:
             require_listener(on_alert, "on_alert")
         self.policy = policy

@@ -253,7 +253,7 @@ def test_what_a_killed_writer_left_of_its_first_line_is_cut_off(written: Written
 def test_whatever_keeps_a_record_from_being_written_counts_it_as_lost(written: Written) -> None:
     log = written.fill(1)
     nobody: Any = object()
-    with pytest.raises(DecisionLogError, match=r"a record cannot be written \(AttributeError\)"):
+    with pytest.raises(DecisionLogError, match=r"a record cannot be written \(InputTypeError\)"):
         log.record([record(actor=nobody), record()])
     assert (log.health.written, log.health.lost) == (1, 2)
     assert log.health.problem is not None

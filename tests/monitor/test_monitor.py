@@ -336,6 +336,12 @@ def test_a_wrong_rule_is_an_error_that_names_it(line: str, expected: str) -> Non
     assert expected in str(caught.value)
 
 
+@pytest.mark.parametrize("policy", ["default", None, 5])
+def test_a_monitor_of_no_policy_is_refused(policy: object) -> None:
+    with pytest.raises(InputTypeError, match=f"policy must be a Policy, .* not {type(policy).__name__}"):
+        Monitor(policy)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("key", "error"), [(b"", InputError), ("secret", InputTypeError)])
 def test_a_key_that_hides_nobody_is_refused(key: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^key must"):
