@@ -23,8 +23,7 @@ from guardsdk.engine.turns import Capacity, Turns
 from guardsdk.forking import after_fork
 from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.registry.lookup import KeptApart, verify_files
-from guardsdk.text.clean import clean
-from guardsdk.text.opaque import without_opaque
+from guardsdk.text.clean import legible
 from guardsdk.text.windows import windows
 from guardsdk.verdict import Stage
 
@@ -124,7 +123,7 @@ class Classifier:
 
     def shares(self, context: str, most: int) -> list[str]:
         """Return ``context`` in at most ``most`` pieces, each no longer than what is shown of one beside a text."""
-        return self._loaded().encoder.shares(without_opaque(clean(context)), self.model.manifest.context_tokens, most)
+        return self._loaded().encoder.shares(legible(context), self.model.manifest.context_tokens, most)
 
     def both(self, requests: Sequence[Request]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Return for every text its early and its full logits, [windows, L] each: what early exit is set by.
@@ -149,7 +148,7 @@ class Classifier:
         self, loaded: _Loaded, requests: Sequence[Request], limits: Limits, heads: Heads | None
     ) -> tuple[list[Row], list[Tally]]:
         """Return a row for every window of every text, and a tally for every text."""
-        texts = [without_opaque(clean(request.text)) for request in requests]
+        texts = [legible(request.text) for request in requests]
         tallies: list[Tally] = []
         rows: list[Row] = []
         heads_of: dict[tuple[Stage, str | None], tuple[array[int], bool]] = {}
@@ -202,7 +201,7 @@ class Classifier:
         head = encoder.opening(manifest.stage_tokens.get(stage))
         if not context or stage not in manifest.paired:
             return head, False
-        shown = encoder.ends(without_opaque(clean(context)), manifest.context_tokens)
+        shown = encoder.ends(legible(context), manifest.context_tokens)
         # Of white space nothing is left to show, and no pair without a first half was ever trained on.
         return (head + shown + encoder.closing, True) if shown else (head, False)
 

@@ -7,6 +7,9 @@ import re
 from guardsdk.text.late import late
 
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+_DIGITS = frozenset("0123456789")
+SHORTEST_RUN = 32
+"""Characters of the shortest run that nobody reads: an MD5 digest in hexadecimal."""
 _LEFT_OUT = late("[\x0b\x0c\x1c-\x1f\x85]")
 """White space that tokenizers take for control characters."""
 _COLOUR = late(
@@ -37,6 +40,16 @@ def clean(text: str) -> str:
     if text.isprintable():  # so is none of the others
         return text
     return _UNUSABLE.sub("\ufffd", _LEFT_OUT().sub(" ", text))
+
+
+def legible(text: str) -> str:
+    """Return ``text`` cleaned, without what nobody reads; see ``guardsdk.text.opaque``, which few texts need."""
+    text = clean(text)
+    if _DIGITS.isdisjoint(text) and max(map(len, text.split()), default=0) < SHORTEST_RUN:
+        return text
+    from guardsdk.text.opaque import without_opaque  # noqa: PLC0415  its expressions take a first verdict milliseconds
+
+    return without_opaque(text)
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.blobs import unpacked
+from guardsdk.text.clean import SHORTEST_RUN
 from guardsdk.text.english import FORMS, reads_as_english, segment, triples, words_of
 
 if TYPE_CHECKING:
@@ -24,16 +25,14 @@ _CHARACTERS: Final = "A-Za-z0-9+/_=-"
 _ESCAPE: Final = re.compile("%(?:2[BbFf]|3[Dd])")
 """A mark of base64 as addresses and forms write it."""
 _ESCAPED: Final = {"%2b": "+", "%2f": "/", "%3d": "="}
-_SHORTEST: Final = 32
-"""Characters of the shortest run: an MD5 digest in hexadecimal."""
 # Mail and PEM break long runs into lines; a line of nothing but plain words goes on with none.
 _WORDS_ALONE: Final = r"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[-_/](?:[A-Z]?[a-z]+|[A-Z]+))*(?:[\r\n]|\Z)"
 _RUN: Final = re.compile(
-    rf"(?=[%{_CHARACTERS}]{{{_SHORTEST}}})[{_CHARACTERS}]+(?:{_ESCAPE.pattern}[{_CHARACTERS}]*)*"
+    rf"(?=[%{_CHARACTERS}]{{{SHORTEST_RUN}}})[{_CHARACTERS}]+(?:{_ESCAPE.pattern}[{_CHARACTERS}]*)*"
     rf"(?:\r?\n(?!{_WORDS_ALONE})[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*"
 )
 _DNA: Final = re.compile(
-    "|".join(rf"[{one}]{{{_SHORTEST},}}(?:\r?\n[{one}]+(?![^\r\n]))*" for one in ("ACGTN", "acgtn"))
+    "|".join(rf"[{one}]{{{SHORTEST_RUN},}}(?:\r?\n[{one}]+(?![^\r\n]))*" for one in ("ACGTN", "acgtn"))
 )
 """Next to no word has only these letters."""
 _BASES: Final = frozenset("acgt")
@@ -92,7 +91,7 @@ def without_opaque(text: str) -> str:
     unpacks to a text and what has words in it stays. Time is linear in the length of ``text``.
     """
     shown = text
-    if max(map(len, text.split()), default=0) >= _SHORTEST:
+    if max(map(len, text.split()), default=0) >= SHORTEST_RUN:
         shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, text))
     if _DIGIT.search(text):
         shown = _without_codes(shown)
@@ -104,7 +103,9 @@ def _without_codes(text: str) -> str:
     if len(text) - len(text.translate(_NO_DIGITS)) < _DIGITS_AMONG_CODES * len(text):
         return text
     parts = _GAP.split(text)
-    codes = [at for at, part in enumerate(parts) if _SHORTEST_CODE <= len(part) < _SHORTEST and _IN_CODE.search(part)]
+    codes = [
+        at for at, part in enumerate(parts) if _SHORTEST_CODE <= len(part) < SHORTEST_RUN and _IN_CODE.search(part)
+    ]
     least = _MOSTLY_CODES * sum(map(len, parts[::2]))
     if sum(len(parts[at]) for at in codes) < least:
         return text
@@ -133,7 +134,7 @@ def _blanked_dna(match: re.Match[str]) -> str:
 
 def _blanked(match: re.Match[str]) -> str:
     run = match[0]
-    if len(run) < _SHORTEST:  # something else stands behind a percent sign
+    if len(run) < SHORTEST_RUN:  # something else stands behind a percent sign
         return run
     packed = _ESCAPE.sub(lambda mark: _ESCAPED[mark[0].lower()], run)
     # Text among bytes, such as the names in a certificate, is what views are for.
@@ -141,7 +142,7 @@ def _blanked(match: re.Match[str]) -> str:
     if is_text or not _drawn(packed) or _holds_text(packed):
         return run
     marked = _ESCAPE.sub("+++", run)  # as long as before
-    cuts = [0, *range(_PIECE, len(run) - _SHORTEST + 1, _PIECE), len(run)]
+    cuts = [0, *range(_PIECE, len(run) - SHORTEST_RUN + 1, _PIECE), len(run)]
     shown = "".join(
         run[start:end] if _says_something(marked[start:end]) else " " * (end - start) for start, end in pairwise(cuts)
     )
