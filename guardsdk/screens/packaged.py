@@ -10,6 +10,7 @@ from guardsdk.screens.language import LanguageScreen
 from guardsdk.screens.leak import LeakScreen
 from guardsdk.screens.pattern_screen import LABELS, PatternScreen
 from guardsdk.screens.viewed import ViewedScreen
+from guardsdk.text.views import decoded_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,13 +32,14 @@ def arranged(
 
     ``taught`` is read together with the classifier's own labels, ``aimed`` gives what reads prompts beside
     instructions. What the quick ones find can spare the classifier most of a long text. With ``views`` the classifier
-    and the screens for leaks also read what a text says once disguises are undone.
+    and the screens for leaks also read what a text says once disguises are undone, the classifier its gloss as well.
     """
 
-    def reading(screen: Screen) -> Screen:
-        return ViewedScreen(screen) if views else screen
+    def decoding(screen: Screen) -> Screen:
+        return ViewedScreen(screen, decode=decoded_of) if views else screen
 
+    reader: Screen = ClassifierScreen(classifier, taught, aimed)
     patterns = [PatternScreen(label) for label in LABELS]
-    leaks = [reading(canaries), reading(LeakScreen())]
+    leaks = [decoding(canaries), decoding(LeakScreen())]
     quick: list[Screen] = [HiddenTextScreen(), LanguageScreen(), *patterns, *leaks]
-    return [*quick, *own, reading(ClassifierScreen(classifier, taught, aimed))]
+    return [*quick, *own, ViewedScreen(reader) if views else reader]

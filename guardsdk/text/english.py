@@ -25,6 +25,8 @@ _ENDING: Final = 3
 """Letters that tell how long a word that ends with them can be."""
 _MOSTLY = 0.6
 """Share of letters in known words: English has .8 and more, another language .1 to .3, any cipher next to none."""
+STRANGE: Final = 3
+"""Unknown words that speak for another language, unless a text has no more; names and errors make fewer."""
 _TELLING = 4
 """Letters from which on a known word is hardly an accident, but for abbreviations in code."""
 _TWO = 2
@@ -51,6 +53,15 @@ def reads_as_english(words: Sequence[str]) -> bool:
     if known_share(words) < _MOSTLY:
         return False
     return len({word for word in words if len(word) >= _TELLING and word in FORMS}) >= _TWO
+
+
+def all_english(text: str) -> bool:
+    """Whether too few words of ``text`` are unknown for a passage in another language; so in nearly every text."""
+    if not text.isascii():
+        return False
+    words = words_of(text)
+    unknown = len(words) - sum(map(FORMS.__contains__, words))
+    return unknown < STRANGE and 2 * unknown <= len(words)
 
 
 def plausible(word: str) -> bool:

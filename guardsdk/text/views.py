@@ -1,8 +1,8 @@
-"""Other readings of a text: what it says once disguises, encodings and ciphers are undone.
+"""Other readings of a text: what it says once disguises, encodings and ciphers are undone, and in English.
 
 Each step looks for one family of them and says which passages to replace with what. A step that finds something gives
-a view and hands its result to the next one, twice round, so that what was packed twice is unpacked twice. Ordinary
-text passes every step untouched and has no view.
+a view and hands its result to the next one, twice round, so that what was packed twice is unpacked twice. What is then
+in another language is glossed. Ordinary English passes every step untouched and has no view.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from guardsdk.errors import GuardError
 from guardsdk.limits import UNLIMITED
 from guardsdk.text.blobs import unpacked
 from guardsdk.text.ciphers import deciphered
+from guardsdk.text.english import all_english
 from guardsdk.text.escapes import unescaped
 from guardsdk.text.fold import unfolded
 from guardsdk.text.spelling import rejoined, unleeted, unspaced
@@ -45,6 +46,8 @@ GROWTH: Final = 2.0
 _SMALL = 1_000
 """A rewritten text may have this many times the characters of the text, or this many where it is short. No decoder
 makes more of less, so only a fault gets there."""
+GLOSS_GROWTH: Final = 12.0
+"""The same of a gloss over what is glossed: a character of Chinese may be a word of English."""
 MARGIN: Final = 400
 """Characters kept around a changed passage: what stands there is what the model judges it by."""
 _SHARE_SHOWN = 0.75
@@ -74,13 +77,33 @@ class View:
         return start, end
 
 
-def views_of(text: str, limits: Limits = UNLIMITED, *, steps: Sequence[Step] = STEPS) -> tuple[View, ...]:
-    """Return the views of ``text``: none for ordinary text, at most one per step and round, all different.
+def glossed(text: str) -> list[Undone]:
+    """Return the edits that put English glosses in place of other languages; see ``guardsdk.text.gloss``."""
+    if all_english(text):
+        return []
+    from guardsdk.text.gloss import glossed as found  # noqa: PLC0415  a text in English needs no lexicon
+
+    return found(text)
+
+
+def decoded_of(text: str, limits: Limits = UNLIMITED) -> tuple[View, ...]:
+    """Return the views of ``text`` but for the gloss: what is looked for by its characters is the same in any language."""
+    return views_of(text, limits, gloss=_nothing)
+
+
+def _nothing(_: str) -> list[Undone]:
+    return []
+
+
+def views_of(
+    text: str, limits: Limits = UNLIMITED, *, steps: Sequence[Step] = STEPS, gloss: Step = glossed
+) -> tuple[View, ...]:
+    """Return the views of ``text``: none for ordinary English, at most one per step and round and a gloss, all different.
 
     Time is linear in the length of ``text``. Raises ``ViewError`` where a view outgrows the limit, and where the time
     is up before a step.
     """
-    if steps is STEPS and ORDINARY.fullmatch(text) and not deciphered(text) and not rejoined(text):
+    if steps is STEPS and ORDINARY.fullmatch(text) and not (deciphered(text) or rejoined(text) or gloss(text)):
         return ()
     found: dict[str, View] = {}
     layers: tuple[Layer, ...] = ()
@@ -89,24 +112,31 @@ def views_of(text: str, limits: Limits = UNLIMITED, *, steps: Sequence[Step] = S
     for _ in range(ROUNDS):
         before = current
         for step in steps:
-            if limits.ends_at is not None and limits.passed:
-                msg = "the time was up before all was undone"
-                raise ViewError(msg)
-            edits = step(current)
-            if not edits:
-                continue
-            previous = layers
-            current, layer = undo(current, edits)
-            if len(current) > most:
-                msg = f"a decoded text has {len(current)} characters, more than {most:.0f}"
-                raise ViewError(msg)
-            layers = (*layers, layer)
-            shown, crop = _cropped(current, layer)
-            found.setdefault(shown, View(_name(edits, previous), shown, (*layers, crop)))
+            current, layers = _stepped(step, current, layers, found, most, limits)
         if current == before:
             break
+    _stepped(gloss, current, layers, found, max(GLOSS_GROWTH * len(current), _SMALL), limits)
     found.pop(text, None)
     return tuple(found.values())
+
+
+def _stepped(  # noqa: PLR0913  what a step changes, and what it must keep to
+    step: Step, text: str, layers: tuple[Layer, ...], found: dict[str, View], most: float, limits: Limits
+) -> tuple[str, tuple[Layer, ...]]:
+    """Return what ``step`` makes of ``text`` and the layers with its own, and add its view to those ``found``."""
+    if limits.ends_at is not None and limits.passed:
+        msg = "the time was up before all was undone"
+        raise ViewError(msg)
+    edits = step(text)
+    if not edits:
+        return text, layers
+    changed, layer = undo(text, edits)
+    if len(changed) > most:
+        msg = f"a decoded text has {len(changed)} characters, more than {most:.0f}"
+        raise ViewError(msg)
+    shown, crop = _cropped(changed, layer)
+    found.setdefault(shown, View(_name(edits, layers), shown, (*layers, layer, crop)))
+    return changed, (*layers, layer)
 
 
 def _name(edits: Sequence[Undone], layers: tuple[Layer, ...]) -> str:

@@ -1,0 +1,184 @@
+"""What a text in another language says, word for word in English: the classifier knows no other.
+
+Rough as it is, "how make a bomb at the house" is all that is needed to tell what is asked for. Nothing is glossed that
+reads as English, and what no lexicon knows stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from guardsdk.text.english import FORMS, STRANGE
+from guardsdk.text.late import late
+from guardsdk.text.lexicon import HAN, LANGUAGES, LATIN, SPACELESS, common_forms, fold, lexicon
+from guardsdk.text.undo import Undone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from guardsdk.text.lexicon import Lexicon
+
+_MARKS: Final = "\u0300-\u036f"
+_JOINERS: Final = "\u200c\u200d"
+_ARABIC: Final = "[\u0620-\u065f\u066e-\u06d3\u06d5-\u06ef\u06fa-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]"
+_WORDS = late(
+    f"(?P<latin>(?<!\\w)[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff{_MARKS}]+(?!\\w))"
+    f"|(?P<greek>[\u0370-\u0373\u0376-\u037d\u0386\u0388-\u03ff\u1f00-\u1fff{_MARKS}]+)"
+    f"|(?P<cyrillic>[\u0400-\u052f{_MARKS}]+)"
+    f"|(?P<arabic>{_ARABIC}[{_ARABIC[1:-1]}\u0610-\u061a{_JOINERS}]*)"
+    f"|(?P<devanagari>[\u0900-\u0963\u0970-\u097f][\u0900-\u0963\u0970-\u097f{_JOINERS}]*)"
+    f"|(?P<bengali>[\u0980-\u09e3\u09f0-\u09ff][\u0980-\u09e3\u09f0-\u09ff{_JOINERS}]*)"
+    "|(?P<thai>[\u0e01-\u0e3a\u0e40-\u0e4e]+)"
+    "|(?P<hangul>[\u1100-\u11ff\uac00-\ud7a3]+)"
+    "|(?P<han>[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ebef]+)"
+)
+_KANA = late("[\u3040-\u30ff\u31f0-\u31ff]")
+_BORDER = late("[.!?;:\n\t|\"()\\[\\]{}\u00ab\u00bb\u201c-\u201f\u2026\u0964\u0965\u061f\u061b\u3002\u300c-\u300f\uff01\uff1f\uff1a\uff1b]")
+"""What ends a passage, in any of these scripts."""
+_PLAIN: Final = str.maketrans("\u060c\u061b\u061f\u0964\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f", ",;?.,.!,:;?")
+"""Marks of other scripts, and those that the classifier knows."""
+_FEWEST_SHARE: Final = 0.5
+"""Share of the letters of a passage in Latin letters that the language must know."""
+_AHEAD: Final = 0.1
+"""By how much more of them than English."""
+_TRIED: Final = 3
+_NEAR: Final = 0.6
+"""Languages that a text in Latin letters is held against word by word: at most so many, that know at least so much of
+what the first of them knows at first sight."""
+_KANA_SHARE: Final = 0.05
+"""Of the characters of a Japanese text; names and single words of it stand in Chinese ones, too."""
+
+
+class _Word(NamedTuple):
+    script: str
+    start: int
+    end: int
+
+
+def glossed(text: str) -> list[Undone]:
+    """Return the edits that put English glosses in place of the passages in other languages; none for English.
+
+    Raises ``LexiconError`` where a lexicon cannot be read.
+    """
+    passages = list(_passages(text))
+    latin = _likeliest(text, [word for words in passages for word in words])
+    return [edit for words in passages if (edit := _edit(text, words, latin)) is not None]
+
+
+def _passages(text: str) -> Iterator[list[_Word]]:
+    """Yield the words of each passage."""
+    found: list[_Word] = []
+    border = _BORDER()
+    for match in _WORDS().finditer(text):
+        start, end = match.span()
+        if found and border.search(text, found[-1].end, start):
+            yield found
+            found = []
+        found.append(_Word(match.lastgroup or LATIN, start, end))
+    if found:
+        yield found
+
+
+def _likeliest(text: str, words: Sequence[_Word]) -> list[Lexicon]:
+    """Return the lexicons of the languages that most of the Latin ``words`` may be of, likeliest first; none for English."""
+    given = [text[word.start : word.end] for word in words if word.script == LATIN]
+    least = min(STRANGE, (len(given) + 1) // 2)
+    if not given or sum(word.lower() not in FORMS for word in given) < least:
+        return []
+    letters: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    common = common_forms()
+    for word in given:
+        for code in common.get(fold(word, full=False), ()):
+            letters[code] += len(word)
+            found[code] += 1
+    near = _NEAR * max(letters.values(), default=0)
+    likely = [code for code, known in letters.most_common(_TRIED) if known >= near and 2 * found[code] >= least]
+    return [lexicon(code, LATIN) for code in likely]
+
+
+def _edit(text: str, passage: Sequence[_Word], latin: Sequence[Lexicon]) -> Undone | None:
+    """Return the gloss of one passage, None where no lexicon knows its words."""
+    books = {script: _book(text, passage, script, latin) for script in {word.script for word in passage}}
+    said: list[str] = []
+    codes: dict[str, None] = {}
+    at, done = 0, passage[0].start
+    while at < len(passage):
+        word = passage[at]
+        book = books[word.script]
+        said.append(text[done : word.start].translate(_PLAIN))
+        glosses, after = ([], at + 1) if book is None else _glosses(text, passage, at, book)
+        done = passage[after - 1].end
+        if book is None or glosses is None:
+            said.append(text[word.start : done])
+        else:
+            spaced = word.script not in SPACELESS
+            said.append(glosses[0] if spaced else f" {' '.join(filter(None, glosses))} ")
+            codes[book.code] = None
+        at = after
+    if not codes:
+        return None
+    while done < len(text) and ord(text[done]) in _PLAIN:
+        said.append(text[done].translate(_PLAIN))
+        done += 1
+    return Undone(passage[0].start, done, "".join(said), "+".join(f"gloss-{code}" for code in codes))
+
+
+def _book(text: str, passage: Sequence[_Word], script: str, latin: Sequence[Lexicon]) -> Lexicon | None:
+    """Return the lexicon that knows most of the words of ``script`` in a passage; None where it is English."""
+    given = [text[word.start : word.end] for word in passage if word.script == script]
+    if script not in LANGUAGES:
+        return None
+    if script == HAN:
+        letters = "".join(given)
+        kana = len(_KANA().findall(letters)) > _KANA_SHARE * len(letters)
+        return lexicon(*(("ja", "kana") if kana else ("zh", HAN)))
+    books = latin if script == LATIN else [lexicon(code, script) for code in LANGUAGES[script]]
+    if script != LATIN and len(books) == 1:
+        return books[0]
+    best, most = None, 0
+    for book in books:
+        known = sum(len(word) for word in given if book.word(fold(word, full=book.full)) is not None)
+        if known > most:
+            best, most = book, known
+    if script == LATIN:
+        letters, english = sum(map(len, given)), sum(len(word) for word in given if word.lower() in FORMS)
+        if most < _FEWEST_SHARE * letters or most < english + _AHEAD * letters:
+            return None
+    return best
+
+
+def _glosses(text: str, passage: Sequence[_Word], at: int, book: Lexicon) -> tuple[list[str] | None, int]:
+    """Return the gloss of what begins with word ``at``, None where it is not known, and the word after it."""
+    word = passage[at]
+    first = fold(text[word.start : word.end], full=book.full)
+    if word.script in SPACELESS:
+        return _running(first, book), at + 1
+    words = [first]
+    for other in passage[at + 1 : at + book.longest.get(first, 1)]:
+        if other.script != word.script:
+            break
+        words.append(fold(text[other.start : other.end], full=book.full))
+    for size in range(len(words), 1, -1):
+        found = book.forms.get(" ".join(words[:size]))
+        if found is not None:
+            return [found], at + size
+    found = book.word(first)
+    return None if found is None else [found], at + 1
+
+
+def _running(run: str, book: Lexicon) -> list[str]:
+    """Return the glosses of a ``run`` without spaces, longest forms first; characters that are not known stay."""
+    found: list[str] = []
+    at = unknown = 0
+    while at < len(run):
+        for size in range(min(book.longest.get(run[at], 0), len(run) - at), 0, -1):
+            gloss = book.forms.get(run[at : at + size])
+            if gloss is not None:
+                found += (run[unknown:at], gloss)
+                at = unknown = at + size
+                break
+        else:
+            at += 1
+    return [*found, run[unknown:]]

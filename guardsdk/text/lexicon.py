@@ -1,0 +1,184 @@
+"""Lexicons of other languages, word for word in English: what a gloss is made of.
+
+A lexicon is a text file of the project's own (``guardsdk/text/lexicons``), one gloss and its forms a line; its format is
+in ``docs/languages.md``. It is read when a text first needs it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.errors import GuardError
+from guardsdk.text.late import late
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Mapping
+
+LATIN: Final = "latin"
+HAN: Final = "han"
+SILENT: Final = "-"
+"""The gloss of a form that says nothing in English."""
+STEM: Final = "*"
+_MARKED: Final = frozenset({"latin", "greek", "cyrillic", "arabic"})
+"""Scripts that people also write without their marks; in others a mark is a letter of its own."""
+_FULL: Final = frozenset({"vi"})
+"""Languages of those scripts where another mark makes another word."""
+_ALIKE: Final = dict(zip("łøđıəىةکیۀھ", "lodiaيهكيهه", strict=True))
+"""Letters that people put for one another and that no decomposition makes equal."""
+_ODD = late(f"[{''.join(_ALIKE)}\u0640\u200b-\u200f]")
+"""Those, and what nobody sees."""
+_MARKS = late("[\u0300-\u036f\u064b-\u065f\u0610-\u061a\u0670]")
+"""Marks on letters of these scripts."""
+_PART: Final = 4
+"""Letters of the shortest part of a compound."""
+
+LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    LATIN: ("de", "es", "fr", "id", "jv", "nl", "pl", "pt", "ro", "tl", "vi"),
+    "arabic": ("fa",),
+    "kana": ("ja",),
+    HAN: ("zh",),
+}
+"""The languages there is a lexicon of, by the script of their words."""
+SPACELESS: Final = frozenset({"han", "kana", "thai"})
+"""Scripts that put no spaces between words."""
+
+
+class LexiconError(GuardError):
+    """A lexicon cannot be read."""
+
+
+def fold(word: str, *, full: bool) -> str:
+    """Return ``word`` as a lexicon has it: lower case, composed, and without its marks unless they tell words apart."""
+    if word.isascii():
+        return word.lower()
+    word = _ODD().sub(_plain, word.casefold())
+    if full:
+        return unicodedata.normalize("NFC", word)
+    return unicodedata.normalize("NFC", _MARKS().sub("", unicodedata.normalize("NFKD", word)))
+
+
+def _plain(match: re.Match[str]) -> str:
+    return _ALIKE.get(match[0], "")
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The forms of one language and what each is in English."""
+
+    code: str
+    """The language, as in BCP 47."""
+    full: bool
+    """Whether marks tell words apart."""
+    forms: dict[str, str] = field(repr=False)
+    """Every form, folded, and its gloss; phrases have spaces."""
+    stems: dict[str, str] = field(repr=False)
+    """What any word may begin with."""
+    longest: dict[str, int] = field(repr=False)
+    """How long a form may be, by its first word and in words; without spaces, by its first character and in characters."""
+    strip: tuple[str, ...] = ()
+    """Prefixes that a word may have, longest first."""
+    compounds: bool = False
+    """Whether words are joined to new ones."""
+
+    def word(self, word: str) -> str | None:
+        """Return the gloss of one folded ``word``, empty for one that says nothing; None where it is not known."""
+        found = self.forms.get(word)
+        if found is None:
+            found = self._derived(word)
+        return found
+
+    def _derived(self, word: str) -> str | None:
+        for size in range(len(word), 1, -1):
+            if (found := self.stems.get(word[:size])) is not None:
+                return found
+        for prefix in self.strip:
+            rest = word.removeprefix(prefix)
+            if len(rest) < len(word) and len(rest) > 1 and (found := self.forms.get(rest) or self._stem(rest)) is not None:
+                return found
+        return self._joined(word) if self.compounds else None
+
+    def _stem(self, word: str) -> str | None:
+        return next((found for size in range(len(word), 1, -1) if (found := self.stems.get(word[:size])) is not None), None)
+
+    def _joined(self, word: str) -> str | None:
+        for size in range(len(word) - _PART, _PART - 1, -1):
+            head = self.forms.get(word[:size])
+            if head is None:
+                continue
+            for rest in (word[size:], word[size + 1 :] if word[size] == "s" else ""):
+                if len(rest) >= _PART and (tail := self.forms.get(rest) or self._stem(rest) or self._joined(rest)):
+                    return f"{head} {tail}".strip()
+        return None
+
+
+def parse(text: str, code: str, script: str) -> Lexicon:
+    """Read the ``text`` of a lexicon for ``code``, whose words are in ``script``.
+
+    Raises ``LexiconError``, with the number of the line, for one that is none.
+    """
+    full = script not in _MARKED or code in _FULL
+    spaceless = script in SPACELESS
+    forms: dict[str, str] = {}
+    stems: dict[str, str] = {}
+    strip: list[str] = []
+    compounds = False
+    # Folded as a whole: a form at a time takes ten times as long.
+    for number, entry in enumerate(fold(text, full=full).split("\n"), 1):
+        if not entry or entry[0] == "#":
+            continue
+        if entry == "@compounds":
+            compounds = True
+            continue
+        gloss, equals, listed = entry.partition(" = ")
+        if not equals or not gloss:
+            msg = f"{code}.txt:{number}: expected 'gloss = form, form, ...', found {entry[:40]!r}"
+            raise LexiconError(msg)
+        given = listed.split(", ")
+        if gloss == "@strip":
+            strip += given
+            continue
+        said = "" if gloss == SILENT else gloss
+        for form in given:
+            if form[-1] == STEM:
+                stems.setdefault(form[:-1], said)
+            else:
+                forms.setdefault(form, said)
+    return Lexicon(code, full, forms, stems, _lengths(forms, spaceless=spaceless), tuple(sorted(strip, key=len, reverse=True)), compounds)
+
+
+def _lengths(forms: Iterable[str], *, spaceless: bool) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for form in forms:
+        first, size = (form[0], len(form)) if spaceless else (form.partition(" ")[0], form.count(" ") + 1)
+        if size > longest.get(first, 1 - spaceless):
+            longest[first] = size
+    return longest
+
+
+@cache
+def lexicon(code: str, script: str) -> Lexicon:
+    """Return the packaged lexicon of ``code``, read once per process."""
+    return parse(_packaged(f"{code}.txt"), code, script)
+
+
+COMMON: Final = "common.txt"
+"""The commonest forms of all languages in Latin letters, to tell which lexicon to read: ``form = code code ...``."""
+
+
+@cache
+def common_forms() -> dict[str, tuple[str, ...]]:
+    """Return the languages of each of their commonest forms, without marks, read once per process."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _packaged(COMMON).splitlines():
+        form, _, codes = line.partition(" = ")
+        found[form] = tuple(codes.split())
+    return found
+
+
+def _packaged(name: str) -> str:
+    return files("guardsdk.text").joinpath("lexicons", name).read_text(encoding="utf-8")
