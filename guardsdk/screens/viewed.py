@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -10,19 +11,25 @@ from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import named, reading_of
 from guardsdk.text.spans import merged
 from guardsdk.text.views import views_of
-from guardsdk.verdict import joint_tier
+from guardsdk.verdict import Stage, joint_tier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from guardsdk.limits import Limits
     from guardsdk.screens.base import OperatingPoints, Reading, Screen, Spans
     from guardsdk.surroundings import Surroundings
     from guardsdk.text.views import View
-    from guardsdk.verdict import Stage
 
     Problems = tuple[tuple[str, str], ...]
 
+GLOSS_MARGINS: Final[Mapping[Stage, Mapping[str, float]]] = {
+    Stage.INPUT: {"prompt_injection": 0.0, "jailbreak": 2.1, "harmful_request": 1.8, "toxicity": 2.8},
+    Stage.TOOL: {"prompt_injection": 0.3},
+    Stage.OUTPUT: {"harmful_response": 0.0, "toxicity": 0.5, "refusal": 8.0},
+}
+"""Log-odds taken off what a gloss scores: its broken English looks worse than it is. Set on harmless text of ``calib/``
+in other languages (``python -m models.training.gloss_margins``), for the packaged model."""
 LAYER: Final = "decode"
 """What problems of this layer are told under."""
 
@@ -63,11 +70,15 @@ class ViewedScreen:
             return self._read(texts, stage, around, limits)
         asked: list[str] = []
         owners: list[int] = []
+        glosses: set[int] = set()
+        margins = GLOSS_MARGINS[stage]
         for place, (text, (views, _)) in enumerate(zip(texts, decoded, strict=True)):
+            glosses.update(len(asked) + after for after, view in enumerate(views, 1) if view.gloss)
             asked += (text, *(view.text for view in views))
             owners += [place] * (len(views) + 1)
         beside = [around[place] for place in owners]
-        answers = iter(self._read(asked, stage, beside, _owned(limits, owners)))
+        found = self._read(asked, stage, beside, _owned(limits, owners, glosses, margins))
+        answers = iter([_lowered(one, margins) if at in glosses else one for at, one in enumerate(found)])
         return [
             _joint(next(answers), [(view, next(answers)) for view in views], problems) for views, problems in decoded
         ]
@@ -79,12 +90,26 @@ class ViewedScreen:
             return (), ((LAYER, named(error)),)
 
 
-def _owned(limits: Limits, owners: Sequence[int]) -> Limits:
+def _owned(limits: Limits, owners: Sequence[int], glosses: Collection[int], margins: Mapping[str, float]) -> Limits:
     """Return ``limits`` for the texts and views that belong to the texts at ``owners``."""
     settled = limits.settled
     if settled is None:
         return limits
-    return limits.until(lambda place, scores: settled(owners[place], scores))
+    return limits.until(
+        lambda place, scores: settled(owners[place], _less(scores, margins) if place in glosses else scores)
+    )
+
+
+def _lowered(reading: Reading, margins: Mapping[str, float]) -> Reading:
+    return replace(reading, scores=_less(reading.scores, margins))
+
+
+def _less(scores: Mapping[str, float], margins: Mapping[str, float]) -> dict[str, float]:
+    """Return ``scores`` with the log-odds of ``margins`` taken off; what is no probability stays, to be found so."""
+    return {
+        label: score / (score + (1.0 - score) * math.exp(margins.get(label, 0.0))) if 0.0 < score < 1.0 else score
+        for label, score in scores.items()
+    }
 
 
 def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Problems) -> Reading:

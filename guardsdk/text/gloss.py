@@ -34,12 +34,18 @@ _WORDS = late(
     "|(?P<han>[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ebef]+)"
 )
 _KANA = late("[\u3040-\u30ff\u31f0-\u31ff]")
-_BORDER = late("[.!?;:\n\t|\"()\\[\\]{}\u00ab\u00bb\u201c-\u201f\u2026\u0964\u0965\u061f\u061b\u3002\u300c-\u300f\uff01\uff1f\uff1a\uff1b]")
+_BORDER = late("[.!?;:\n\t|\"()\\[\\]{}\u00ab\u00bb\u201c-\u201f\u2026\u00a1\u00bf\u0964\u0965\u061f\u061b\u3002\u300c-\u300f\uff01\uff1f\uff1a\uff1b]")
 """What ends a passage, in any of these scripts."""
-_PLAIN: Final = str.maketrans("\u060c\u061b\u061f\u0964\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f", ",;?.,.!,:;?")
+_PLAIN: Final = str.maketrans(
+    "\u060c\u061b\u061f\u0964\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f", ",;?.,.!,:;?", "\u00a1\u00bf"
+)
 """Marks of other scripts, and those that the classifier knows."""
+_OPENING: Final = frozenset("\u00a1\u00bf")
+"""Marks before a passage that English does without."""
 _FEWEST_SHARE: Final = 0.5
 """Share of the letters of a passage in Latin letters that the language must know."""
+_FEWEST_LETTERS: Final = 6
+"""Letters of the shortest such passage."""
 _AHEAD: Final = 0.1
 """By how much more of them than English."""
 _TRIED: Final = 3
@@ -103,7 +109,8 @@ def _edit(text: str, passage: Sequence[_Word], latin: Sequence[Lexicon]) -> Undo
     books = {script: _book(text, passage, script, latin) for script in {word.script for word in passage}}
     said: list[str] = []
     codes: dict[str, None] = {}
-    at, done = 0, passage[0].start
+    at = 0
+    first = done = passage[0].start - (text[passage[0].start - 1 : passage[0].start] in _OPENING)
     while at < len(passage):
         word = passage[at]
         book = books[word.script]
@@ -122,7 +129,7 @@ def _edit(text: str, passage: Sequence[_Word], latin: Sequence[Lexicon]) -> Undo
     while done < len(text) and ord(text[done]) in _PLAIN:
         said.append(text[done].translate(_PLAIN))
         done += 1
-    return Undone(passage[0].start, done, "".join(said), "+".join(f"gloss-{code}" for code in codes))
+    return Undone(first, done, "".join(said), "+".join(f"gloss-{code}" for code in codes))
 
 
 def _book(text: str, passage: Sequence[_Word], script: str, latin: Sequence[Lexicon]) -> Lexicon | None:
@@ -144,7 +151,7 @@ def _book(text: str, passage: Sequence[_Word], script: str, latin: Sequence[Lexi
             best, most = book, known
     if script == LATIN:
         letters, english = sum(map(len, given)), sum(len(word) for word in given if word.lower() in FORMS)
-        if most < _FEWEST_SHARE * letters or most < english + _AHEAD * letters:
+        if letters < _FEWEST_LETTERS or most < _FEWEST_SHARE * letters or most < english + _AHEAD * letters:
             return None
     return best
 

@@ -42,6 +42,8 @@ STEPS: Final[tuple[Step, ...]] = (
 )
 ROUNDS: Final = 2
 """How often the steps are gone through: an encoding and one nested in it, whatever their order."""
+GLOSS: Final = "gloss-"
+"""What the names of languages follow in those of views."""
 GROWTH: Final = 2.0
 _SMALL = 1_000
 """A rewritten text may have this many times the characters of the text, or this many where it is short. No decoder
@@ -66,6 +68,11 @@ class View:
     """What was undone, outermost first, such as ``base64+rot13``."""
     text: str = field(repr=False)
     _layers: tuple[Layer, ...] = field(repr=False)
+
+    @property
+    def gloss(self) -> bool:
+        """Whether words of it are glosses, and not those that stand there."""
+        return GLOSS in self.name
 
     def source(self, start: int, end: int) -> tuple[int, int]:
         """Return the range of the original text that the range ``start <= end`` of this one came from.

@@ -1,0 +1,107 @@
+"""Find what a gloss must score above the thresholds: ``python -m models.training.gloss_margins --data DIR``.
+
+Of harmless text in other languages each label may stop so many that the rate below is kept, as the mean over sources
+and languages, both in ``calib/`` and in everyday sentences, which it has none of. What comes out is written into
+``guardsdk/screens/viewed.py`` by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import math
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from guardsdk import Guard, Stage
+from guardsdk.policy import default_policy
+from guardsdk.text.lexicon import LANGUAGES
+from guardsdk.text.views import views_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+SEED: Final = 20_261_129
+ROLES: Final = {"user": Stage.INPUT, "document": Stage.TOOL, "response": Stage.OUTPUT}
+RATES: Final = {Stage.INPUT: 0.005, Stage.TOOL: 0.005, Stage.OUTPUT: 0.005}
+"""Share of harmless texts that one label may stop by their gloss alone."""
+FLAG_RATE: Final = 0.02
+FLAGS: Final = {("toxicity", Stage.INPUT), ("refusal", Stage.OUTPUT)}
+"""Labels that stop nothing on a stage."""
+TOLD: Final = ("prompt_injection", "jailbreak", "harmful_request", "toxicity", "harmful_response", "refusal")
+"""Labels of the classifier."""
+SPOKEN: Final = "train/tatoeba_laser.jsonl.gz"
+"""Everyday sentences, of which ``calib/`` has none in other languages."""
+MOST: Final = 400
+"""Texts of one source, language and role."""
+
+
+def pools(data: Path) -> dict[tuple[str, str, Stage], list[str]]:
+    """Return harmless texts by source, language and stage, for the languages that have a lexicon."""
+    known = {code for codes in LANGUAGES.values() for code in codes}
+    found: dict[tuple[str, str, Stage], list[str]] = {}
+    for path in (*sorted((data / "calib").glob("*.jsonl.gz")), data / SPOKEN):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for row in map(json.loads, lines):
+                if row["lang"] in known and not row["attack"] and not row["harm"] and row["role"] in ROLES:
+                    found.setdefault((path.name.split(".")[0], row["lang"], ROLES[row["role"]]), []).append(row["text"])
+    chance = random.Random(SEED)
+    return {key: chance.sample(texts, min(MOST, len(texts))) for key, texts in found.items()}
+
+
+def margins(data: Path) -> dict[Stage, dict[str, float]]:
+    """Return for each stage and label the log-odds above the threshold where its rate is kept, 0 where it is already."""
+    seen: dict[Stage, dict[str, dict[bool, list[NDArray[np.float64]]]]] = {}
+    with Guard(default_policy(), providers="cpu", cache=0, observers=(), views=False) as guard:
+        for (source, language, stage), texts in sorted(pools(data).items()):
+            read = [view.text for text in texts for view in views_of(text) if "gloss-" in view.name]
+            verdicts = guard.check_many(read, stage=stage)
+            print(f"{source} {language} {stage.value}: {len(texts)} texts, {len(read)} glosses", flush=True)
+            for label in verdicts[0].scores if verdicts else ():
+                odds = np.array([_logit(verdict.scores[label]) for verdict in verdicts])
+                # Texts without a gloss are stopped by none.
+                odds = np.concatenate([odds, np.full(max(0, len(texts) - len(odds)), -np.inf)])
+                spoken = SPOKEN.startswith(f"train/{source}.")
+                seen.setdefault(stage, {}).setdefault(label, {}).setdefault(spoken, []).append(odds)
+        thresholds = {(rule.stage, rule.label): _logit(rule.threshold) for rule in guard.info().rules}
+    return {
+        stage: {
+            label: max(0.0, *(_line(each, _rate(label, stage)) - thresholds[stage, label] for each in groups.values()))
+            for label, groups in labels.items()
+            if (stage, label) in thresholds and label in TOLD
+        }
+        for stage, labels in seen.items()
+    }
+
+
+def _rate(label: str, stage: Stage) -> float:
+    return FLAG_RATE if (label, stage) in FLAGS else RATES[stage]
+
+
+def _logit(probability: float) -> float:
+    return math.log(max(probability, 1e-9) / max(1.0 - probability, 1e-9))
+
+
+def _line(each: Sequence[NDArray[np.float64]], rate: float) -> float:
+    """Return the lowest score that at most ``rate`` of the texts exceed, as the mean over the arrays."""
+    candidates = np.unique(np.concatenate([odds[np.isfinite(odds)] for odds in each]))
+    rates = np.mean([(odds[:, None] > candidates[None, :]).mean(axis=0) for odds in each], axis=0)
+    return float(candidates[np.argmax(rates <= rate)])
+
+
+def main() -> None:
+    """Print the margins."""
+    built = argparse.ArgumentParser(prog="python -m models.training.gloss_margins", description=__doc__)
+    built.add_argument("--data", type=Path, required=True, help="folder with calib/")
+    for stage, found in margins(built.parse_args().data).items():
+        print(stage.value, {label: round(margin, 2) for label, margin in found.items()})
+
+
+if __name__ == "__main__":
+    main()
