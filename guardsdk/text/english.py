@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from itertools import repeat
-from operator import add
+from itertools import accumulate, repeat
+from operator import add, sub
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.text.late import late
 from guardsdk.text.words import WORDS
 
 if TYPE_CHECKING:
@@ -25,8 +26,13 @@ _ENDING: Final = 3
 """Letters that tell how long a word that ends with them can be."""
 _MOSTLY = 0.6
 """Share of letters in known words: English has .8 and more, another language .1 to .3, any cipher next to none."""
-STRANGE: Final = 3
-"""Unknown words that speak for another language, unless a text has no more; names and errors make fewer."""
+_STRETCH = 8
+_STRANGE = 6
+"""Unknown words among so many in a row speak for another language: names and errors make fewer."""
+_LEAST_KNOWN = 0.4
+"""Share of the words of any longer English text that are known."""
+_FOREIGN = late("[\u00c0-\u024f\u0370-\u1fff\u2c00-\ud7ff\uf900-\ufdff\ufe70-\ufefc\U00020000-\U0002ebef]")
+"""Letters that English does without but for a few words."""
 _TELLING = 4
 """Letters from which on a known word is hardly an accident, but for abbreviations in code."""
 _TWO = 2
@@ -56,12 +62,17 @@ def reads_as_english(words: Sequence[str]) -> bool:
 
 
 def all_english(text: str) -> bool:
-    """Whether too few words of ``text`` are unknown for a passage in another language; so in nearly every text."""
-    if not text.isascii():
+    """Whether no stretch of ``text`` is likely to be in another language; so in nearly every text."""
+    if not text.isascii() and _FOREIGN().search(text):
         return False
-    words = words_of(text)
-    unknown = len(words) - sum(map(FORMS.__contains__, words))
-    return unknown < STRANGE and 2 * unknown <= len(words)
+    known = list(map(FORMS.__contains__, words_of(text)))
+    share = sum(known)
+    if len(known) <= _STRETCH:
+        return 2 * share >= len(known)
+    if share < _LEAST_KNOWN * len(known):
+        return False
+    sums = list(accumulate(known))
+    return min(map(sub, sums[_STRETCH:], sums)) > _STRETCH - _STRANGE
 
 
 def plausible(word: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from guardsdk.text.english import FORMS, STRANGE
+from guardsdk.text.english import FORMS
 from guardsdk.text.late import late
 from guardsdk.text.lexicon import HAN, LANGUAGES, LATIN, SPACELESS, common_forms, fold, lexicon
 from guardsdk.text.undo import Undone
@@ -34,7 +34,9 @@ _WORDS = late(
     "|(?P<han>[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ebef]+)"
 )
 _KANA = late("[\u3040-\u30ff\u31f0-\u31ff]")
-_BORDER = late("[.!?;:\n\t|\"()\\[\\]{}\u00ab\u00bb\u201c-\u201f\u2026\u00a1\u00bf\u0964\u0965\u061f\u061b\u3002\u300c-\u300f\uff01\uff1f\uff1a\uff1b]")
+_BORDER = late(
+    '[.!?;:\n\t|"()\\[\\]{}\u00ab\u00bb\u201c-\u201f\u2026\u00a1\u00bf\u0964\u0965\u061f\u061b\u3002\u300c-\u300f\uff01\uff1f\uff1a\uff1b]'
+)
 """What ends a passage, in any of these scripts."""
 _PLAIN: Final = str.maketrans(
     "\u060c\u061b\u061f\u0964\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f", ",;?.,.!,:;?", "\u00a1\u00bf"
@@ -42,6 +44,8 @@ _PLAIN: Final = str.maketrans(
 """Marks of other scripts, and those that the classifier knows."""
 _OPENING: Final = frozenset("\u00a1\u00bf")
 """Marks before a passage that English does without."""
+_STRANGE: Final = 3
+"""Words that English does not know, in any text that has other languages in Latin letters, unless it has no more."""
 _FEWEST_SHARE: Final = 0.5
 """Share of the letters of a passage in Latin letters that the language must know."""
 _FEWEST_LETTERS: Final = 6
@@ -87,9 +91,9 @@ def _passages(text: str) -> Iterator[list[_Word]]:
 
 
 def _likeliest(text: str, words: Sequence[_Word]) -> list[Lexicon]:
-    """Return the lexicons of the languages that most of the Latin ``words`` may be of, likeliest first; none for English."""
+    """Return the lexicons of the languages that the Latin ``words`` may be of, likeliest first; none for English."""
     given = [text[word.start : word.end] for word in words if word.script == LATIN]
-    least = min(STRANGE, (len(given) + 1) // 2)
+    least = min(_STRANGE, (len(given) + 1) // 2)
     if not given or sum(word.lower() not in FORMS for word in given) < least:
         return []
     letters: Counter[str] = Counter()
@@ -126,7 +130,7 @@ def _edit(text: str, passage: Sequence[_Word], latin: Sequence[Lexicon]) -> Undo
         at = after
     if not codes:
         return None
-    while done < len(text) and ord(text[done]) in _PLAIN:
+    while done < len(text) and ord(text[done]) in _PLAIN and text[done] not in _OPENING:
         said.append(text[done].translate(_PLAIN))
         done += 1
     return Undone(first, done, "".join(said), "+".join(f"gloss-{code}" for code in codes))
@@ -138,8 +142,8 @@ def _book(text: str, passage: Sequence[_Word], script: str, latin: Sequence[Lexi
     if script not in LANGUAGES:
         return None
     if script == HAN:
-        letters = "".join(given)
-        kana = len(_KANA().findall(letters)) > _KANA_SHARE * len(letters)
+        written = "".join(given)
+        kana = len(_KANA().findall(written)) > _KANA_SHARE * len(written)
         return lexicon(*(("ja", "kana") if kana else ("zh", HAN)))
     books = latin if script == LATIN else [lexicon(code, script) for code in LANGUAGES[script]]
     if script != LATIN and len(books) == 1:

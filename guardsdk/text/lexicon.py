@@ -1,7 +1,7 @@
 """Lexicons of other languages, word for word in English: what a gloss is made of.
 
-A lexicon is a text file of the project's own (``guardsdk/text/lexicons``), one gloss and its forms a line; its format is
-in ``docs/languages.md``. It is read when a text first needs it.
+A lexicon is a text file of the project's own (``guardsdk/text/lexicons``), one gloss and its forms a line, as
+``docs/languages.md`` tells. It is read when a text first needs it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ _MARKED: Final = frozenset({"latin", "greek", "cyrillic", "arabic"})
 """Scripts that people also write without their marks; in others a mark is a letter of its own."""
 _FULL: Final = frozenset({"vi"})
 """Languages of those scripts where another mark makes another word."""
-_ALIKE: Final = dict(zip("łøđıəىةکیۀھ", "lodiaيهكيهه", strict=True))
+_ALIKE: Final = dict(
+    zip(
+        "\u0142\u00f8\u0111\u0131\u0259\u0649\u0629\u06a9\u06cc\u06c0\u06be",
+        "lodia\u064a\u0647\u0643\u064a\u0647\u0647",
+        strict=True,
+    )
+)
 """Letters that people put for one another and that no decomposition makes equal."""
 _ODD = late(f"[{''.join(_ALIKE)}\u0640\u200b-\u200f]")
 """Those, and what nobody sees."""
@@ -38,7 +44,7 @@ _PART: Final = 4
 """Letters of the shortest part of a compound."""
 
 LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    LATIN: ("de", "es", "fr", "id", "jv", "nl", "pl", "pt", "ro", "tl", "vi"),
+    LATIN: ("de", "es", "fr", "id", "it", "jv", "nl", "pl", "pt", "ro", "tl", "vi"),
     "arabic": ("fa",),
     "kana": ("ja",),
     HAN: ("zh",),
@@ -79,7 +85,7 @@ class Lexicon:
     stems: dict[str, str] = field(repr=False)
     """What any word may begin with."""
     longest: dict[str, int] = field(repr=False)
-    """How long a form may be, by its first word and in words; without spaces, by its first character and in characters."""
+    """How many words a form may have, by its first one; without spaces, how many characters, by the first of them."""
     strip: tuple[str, ...] = ()
     """Prefixes that a word may have, longest first."""
     compounds: bool = False
@@ -98,12 +104,18 @@ class Lexicon:
                 return found
         for prefix in self.strip:
             rest = word.removeprefix(prefix)
-            if len(rest) < len(word) and len(rest) > 1 and (found := self.forms.get(rest) or self._stem(rest)) is not None:
+            if (
+                len(rest) < len(word)
+                and len(rest) > 1
+                and (found := self.forms.get(rest) or self._stem(rest)) is not None
+            ):
                 return found
         return self._joined(word) if self.compounds else None
 
     def _stem(self, word: str) -> str | None:
-        return next((found for size in range(len(word), 1, -1) if (found := self.stems.get(word[:size])) is not None), None)
+        return next(
+            (found for size in range(len(word), 1, -1) if (found := self.stems.get(word[:size])) is not None), None
+        )
 
     def _joined(self, word: str) -> str | None:
         for size in range(len(word) - _PART, _PART - 1, -1):
@@ -148,7 +160,15 @@ def parse(text: str, code: str, script: str) -> Lexicon:
                 stems.setdefault(form[:-1], said)
             else:
                 forms.setdefault(form, said)
-    return Lexicon(code, full, forms, stems, _lengths(forms, spaceless=spaceless), tuple(sorted(strip, key=len, reverse=True)), compounds)
+    return Lexicon(
+        code,
+        full,
+        forms,
+        stems,
+        _lengths(forms, spaceless=spaceless),
+        tuple(sorted(strip, key=len, reverse=True)),
+        compounds,
+    )
 
 
 def _lengths(forms: Iterable[str], *, spaceless: bool) -> dict[str, int]:

@@ -94,7 +94,7 @@ def glossed(text: str) -> list[Undone]:
 
 
 def decoded_of(text: str, limits: Limits = UNLIMITED) -> tuple[View, ...]:
-    """Return the views of ``text`` but for the gloss: what is looked for by its characters is the same in any language."""
+    """Return the views of ``text`` but for its gloss, for what is looked for by its characters."""
     return views_of(text, limits, gloss=_nothing)
 
 
@@ -105,7 +105,7 @@ def _nothing(_: str) -> list[Undone]:
 def views_of(
     text: str, limits: Limits = UNLIMITED, *, steps: Sequence[Step] = STEPS, gloss: Step = glossed
 ) -> tuple[View, ...]:
-    """Return the views of ``text``: none for ordinary English, at most one per step and round and a gloss, all different.
+    """Return the views of ``text``: none for ordinary English, at most one per step and round and a gloss.
 
     Time is linear in the length of ``text``. Raises ``ViewError`` where a view outgrows the limit, and where the time
     is up before a step.
@@ -127,7 +127,7 @@ def views_of(
     return tuple(found.values())
 
 
-def _stepped(  # noqa: PLR0913  what a step changes, and what it must keep to
+def _stepped(  # noqa: PLR0917  what a step changes, and what it must keep to
     step: Step, text: str, layers: tuple[Layer, ...], found: dict[str, View], most: float, limits: Limits
 ) -> tuple[str, tuple[Layer, ...]]:
     """Return what ``step`` makes of ``text`` and the layers with its own, and add its view to those ``found``."""

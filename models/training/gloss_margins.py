@@ -12,6 +12,7 @@ import gzip
 import json
 import math
 import random
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 SEED: Final = 20_261_129
 ROLES: Final = {"user": Stage.INPUT, "document": Stage.TOOL, "response": Stage.OUTPUT}
-RATES: Final = {Stage.INPUT: 0.005, Stage.TOOL: 0.005, Stage.OUTPUT: 0.005}
+RATES: Final = {Stage.INPUT: 0.004, Stage.TOOL: 0.004, Stage.OUTPUT: 0.004}
 """Share of harmless texts that one label may stop by their gloss alone."""
 FLAG_RATE: Final = 0.02
 FLAGS: Final = {("toxicity", Stage.INPUT), ("refusal", Stage.OUTPUT)}
@@ -56,13 +57,13 @@ def pools(data: Path) -> dict[tuple[str, str, Stage], list[str]]:
 
 
 def margins(data: Path) -> dict[Stage, dict[str, float]]:
-    """Return for each stage and label the log-odds above the threshold where its rate is kept, 0 where it is already."""
+    """Return for each stage and label by how many log-odds its rate is kept late, 0 where it is kept already."""
     seen: dict[Stage, dict[str, dict[bool, list[NDArray[np.float64]]]]] = {}
     with Guard(default_policy(), providers="cpu", cache=0, observers=(), views=False) as guard:
         for (source, language, stage), texts in sorted(pools(data).items()):
             read = [view.text for text in texts for view in views_of(text) if "gloss-" in view.name]
             verdicts = guard.check_many(read, stage=stage)
-            print(f"{source} {language} {stage.value}: {len(texts)} texts, {len(read)} glosses", flush=True)
+            sys.stderr.write(f"{source} {language} {stage.value}: {len(texts)} texts, {len(read)} glosses\n")
             for label in verdicts[0].scores if verdicts else ():
                 odds = np.array([_logit(verdict.scores[label]) for verdict in verdicts])
                 # Texts without a gloss are stopped by none.
@@ -100,7 +101,7 @@ def main() -> None:
     built = argparse.ArgumentParser(prog="python -m models.training.gloss_margins", description=__doc__)
     built.add_argument("--data", type=Path, required=True, help="folder with calib/")
     for stage, found in margins(built.parse_args().data).items():
-        print(stage.value, {label: round(margin, 2) for label, margin in found.items()})
+        sys.stdout.write(f"{stage.value} { {label: round(margin, 2) for label, margin in found.items()} }\n")
 
 
 if __name__ == "__main__":

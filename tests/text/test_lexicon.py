@@ -40,7 +40,9 @@ def small(text: str) -> Lexicon:
 
 def test_an_exact_form_wins_over_a_stem_and_the_longest_stem_over_others() -> None:
     book = small("# German\nkill = t\u00f6te, t\u00f6tet\nkilling = t\u00f6t*\ndead end = t\u00f6tung*\n- = denn")
-    assert [book.word(fold(word, full=False)) for word in ("T\u00f6te", "t\u00f6tend", "T\u00d6TUNGEN", "denn", "Haus")] == [
+    assert [
+        book.word(fold(word, full=False)) for word in ("T\u00f6te", "t\u00f6tend", "T\u00d6TUNGEN", "denn", "Haus")
+    ] == [
         "kill",
         "killing",
         "dead end",
@@ -50,7 +52,9 @@ def test_an_exact_form_wins_over_a_stem_and_the_longest_stem_over_others() -> No
 
 
 def test_prefixes_are_taken_off_and_compounds_are_parted() -> None:
-    book = small("@strip = ge\n@compounds\nbomb = bombe, bomben\nbuild = bauen\nguide = anleitung, bauanleitung\nto = ge")
+    book = small(
+        "@strip = ge\n@compounds\nbomb = bombe, bomben\nbuild = bauen\nguide = anleitung, bauanleitung\nto = ge"
+    )
     assert book.word("gebomben") == "bomb"
     assert book.word("bombenbauanleitung") == "bomb guide"
     assert book.word("bombensbauen") == "bomb build"
