@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     Problems = tuple[tuple[str, str], ...]
 
 GLOSS_MARGINS: Final[Mapping[Stage, Mapping[str, float]]] = {
-    Stage.INPUT: {"prompt_injection": 0.0, "jailbreak": 2.1, "harmful_request": 1.8, "toxicity": 2.8},
+    Stage.INPUT: {"jailbreak": 0.9, "harmful_request": 1.6, "toxicity": 3.5},
     Stage.TOOL: {"prompt_injection": 0.3},
-    Stage.OUTPUT: {"harmful_response": 0.0, "toxicity": 0.5, "refusal": 8.0},
+    Stage.OUTPUT: {"toxicity": 1.2, "refusal": 8.0},
 }
-"""Log-odds taken off what a gloss scores: its broken English looks worse than it is. Set on harmless text of ``calib/``
-in other languages (``python -m models.training.gloss_margins``), for the packaged model."""
+"""Log-odds taken off what a gloss scores: its broken English looks worse than it is. Set on harmless text in
+other languages (``python -m models.training.gloss_margins``), for the packaged model; 0 where nothing is named."""
 LAYER: Final = "decode"
 """What problems of this layer are told under."""
 

@@ -44,7 +44,7 @@ _PART: Final = 4
 """Letters of the shortest part of a compound."""
 
 LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    LATIN: ("de", "es", "fr", "id", "it", "jv", "nl", "pl", "pt", "ro", "tl", "vi"),
+    LATIN: ("de", "es", "fr", "id", "it", "jv", "nl", "pl", "pt", "ro", "sw", "tl", "vi"),
     "arabic": ("fa",),
     "kana": ("ja",),
     HAN: ("zh",),

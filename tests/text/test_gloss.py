@@ -106,4 +106,4 @@ def test_the_edits_of_any_text_are_in_order_apart_and_inside_it(text: str) -> No
 
 
 def test_every_language_has_an_order_or_is_read_in_another_test() -> None:
-    assert {code for codes in LANGUAGES.values() for code in codes} - set(ORDERS) == {"jv", "tl"}
+    assert {code for codes in LANGUAGES.values() for code in codes} - set(ORDERS) == {"jv", "sw", "tl"}
