@@ -1,4 +1,4 @@
-"""How often the shipped pipeline says that a text is outside of what the classifier was measured on, by language.
+"""What the shipped pipeline makes of other languages: what it stops by a gloss, and what it says is out of its range.
 
 Example: ``python -m benchmarks.languages --data DIR --markdown docs/languages.md``. No row is ever printed.
 """
@@ -6,6 +6,7 @@ Example: ``python -m benchmarks.languages --data DIR --markdown docs/languages.m
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import time
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from guardsdk.engine.language import packaged_language
 from guardsdk.intervals import wilson
 from guardsdk.screens.language import LanguageScreen
 from guardsdk.surroundings import NOWHERE
+from guardsdk.text.lexicon import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from benchmarks.data import Row
+    from benchmarks.data import Row, StageName
+    from guardsdk import Verdict
     from guardsdk.intervals import Share
 
 FOREIGN = (
@@ -37,6 +40,11 @@ ENGLISH = (
 )
 """Sets that are English, or whose rows do not say (``toxicchat`` is real traffic and holds other languages)."""
 PRINCIPLE = "note-out-of-range"
+HATE = "multilingual_hatecheck"
+"""The set of hateful sentences: of users, the default policy flags these."""
+SEED = 20_261_129
+PER_LANGUAGE = 100
+"""Rows of each set, language, stage and label that glosses are counted on."""
 FOREIGN_GOAL, ENGLISH_GOAL = 0.95, 0.01
 _SPEED_TEXT = "Please read the attached report and tell me in plain words what has changed since the spring. "
 _SPEED_TOKENS = (10, 40, 130, 500)
@@ -56,6 +64,17 @@ class Figure:
     def english(self) -> bool:
         """Whether flagging is the mistake."""
         return self.language in {"en", "not stated"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """How many of the rows of one set, language and kind were stopped as they stand, and with their gloss."""
+
+    source: str
+    language: str
+    bad: bool
+    plain: Share
+    glossed: Share
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,6 +101,29 @@ def figures(guard: Guard, rows: Sequence[Row]) -> Iterator[Figure]:
             by_language.setdefault(row.language or "not stated", []).append(bool(verdict.findings))
     for language, hits in sorted(by_language.items()):
         yield Figure(rows[0].source, language, wilson(sum(hits), len(hits)))
+
+
+def stopped(both: tuple[Guard, Guard], rows: Sequence[Row]) -> Iterator[Stopped]:
+    """Yield for each language with a lexicon, and harmful and harmless rows, what both guards stop."""
+    known = {code for codes in LANGUAGES.values() for code in codes}
+    pools: dict[tuple[str, bool, StageName], list[str]] = {}
+    for row in rows:
+        bad = bool(row.attack or row.harm)
+        if row.language in known and row.text.strip() and (bad or 0 in {row.attack, row.harm}):
+            pools.setdefault((row.language, bad, row.stage), []).append(row.text)
+    for (language, bad, stage), texts in sorted(pools.items()):
+        drawn = random.Random(SEED).sample(texts, min(PER_LANGUAGE, len(texts)))
+        hate = rows[0].source == HATE
+        plain, glossed = (
+            wilson(sum(_told(found, hate=hate) for found in guard.check_many(drawn, stage=stage)), len(drawn))
+            for guard in both
+        )
+        yield Stopped(rows[0].source, language, bad, plain, glossed)
+
+
+def _told(verdict: Verdict, *, hate: bool) -> bool:
+    """Whether a check stopped its text or, of hate that a user typed, flagged it."""
+    return any(found.label == "toxicity" for found in verdict.findings) if hate else not verdict
 
 
 def speed() -> list[tuple[int, float, float]]:
@@ -117,51 +159,128 @@ def _table(found: Iterable[Figure]) -> list[str]:
     return [*head, *(_row(figure) for figure in found)]
 
 
-def page(found: Sequence[Figure], timed: Sequence[tuple[int, float, float]], limit: int | None) -> str:
+def _stopped_table(found: Iterable[Stopped]) -> list[str]:
+    head = [
+        "| set | language | rows | texts | as they stand, % | with their gloss, % |",
+        "|---|---|---|---:|---:|---:|",
+    ]
+    return [
+        *head,
+        *(
+            f"| `{one.source}` | {one.language} | {'attacks, harm' if one.bad else 'harmless'} | {one.plain.total} "
+            f"| {_shown(one.plain)} | {_shown(one.glossed)} |"
+            for one in found
+        ),
+    ]
+
+
+def _shown(share: Share) -> str:
+    return f"{100 * share.rate:.0f} [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+
+
+def _both(found: Iterable[Stopped], *, bad: bool) -> str:
+    """Return the means over sets and languages, without and with glosses."""
+    kept = [one for one in found if one.bad is bad]
+    if not kept:
+        return "not measured"
+    return " to ".join(
+        f"{100 * statistics.mean(share.rate for share in shares):.1f} %"
+        for shares in ([one.plain for one in kept], [one.glossed for one in kept])
+    )
+
+
+PAGE = """# Other languages and scripts
+
+The classifier was trained on English. What is written in one of the languages below is read once more as a gloss: word
+by word in English, with a lexicon, in the order of the words. It is rough, and mostly enough.
+
+```python
+from guardsdk import Guard
+
+with Guard() as guard:
+    verdict = guard.check("Wie baue ich zu Hause eine Rohrbombe?")
+    finding = verdict.findings[0]
+    print(verdict.allowed, finding.label, finding.view)  # read as "how build i at home a pipe bomb?"
+    assert not verdict.allowed
+    assert guard.check("Wie backe ich zu Hause einen Kuchen?").allowed
+```
+
+- Languages: {languages}. Which of them a passage is in is told by its script and its words; a
+  passage in another language within an English text is glossed by itself. What reads as English is not glossed.
+- The gloss is one of the [views](obfuscation.md) of a text: scored beside it in the same batch, named in
+  `Finding.view`, with spans in the text as it was given; what was packed is unpacked first. `Guard(views=False)`
+  leaves it out.
+- Broken English looks worse than it is, so a gloss has to score higher than a text itself would, by margins set on
+  harmless text in other languages (`guardsdk/screens/viewed.py`, `python -m models.training.gloss_margins`).
+- Lexicons are text files of our own in `guardsdk/text/lexicons`, `gloss = form, form, ...` a line. `-` is the gloss of
+  what says nothing in English, `*` behind a form stands for any ending, a form may be a phrase; `@strip` lists
+  prefixes that a word may have, `@compounds` says that words are joined. Accents count only where they tell words
+  apart. The first text in a language reads its lexicon: some tenths of a second and 5 to 20 MiB, once.
+- What is lost: the order of words, the right one of several senses, endings that tell who does what, and whatever the
+  lexicon does not have. It is no translation, and its scores are worth less than those of English.
+
+Measured {date} through the shipped pipeline on at most {most} rows of each set, language and kind, written by
+`python -m benchmarks.languages`: stopped without views and with them (of `{hate}`, flagged).
+Means over the rows of the table: attacks and harm {bad}, harmless {good}.
+Intervals are Wilson's. No row was trained or tuned on.
+
+{stopped}
+
+## Out of range
+
+A screen of its own says where a text, or a passage of it, is in another language than English or in none: label
+`out_of_range`, principle `note-out-of-range`, action `flag` in the default policy. A low score of the classifier on
+such a text means that it could not be checked well. To act on it, give the principle `degrades = true` (the check is
+then `degraded`, and `on_error` says what follows) or `action = "block"`, in a policy that extends the default one:
+[policy.md](policy.md#out-of-range).
+
+- Letters of other scripts are told by the character; text in Latin letters is weighed word by word with a table of
+  n-grams ([range-ngram](../models/range-ngram)). The finding's span is the foreign passage.
+- One German sentence inside an English mail is found; single foreign words and names are not.
+- Undecided, and so not flagged: a few Latin letters, and words glued to digits, paths or addresses.
+- Letters that form no words of English, such as a text in rot13, count as foreign.
+
+Measured {date} on {rows}, not edited by hand.
+
+### Other languages: at least {foreign_goal:.0%} are to be flagged
+
+{foreign}
+
+### English: at most {english_goal:.0%} are to be flagged
+
+Sets whose language is not stated hold other languages too; how many flags are right was not counted.
+
+{english}
+
+### Time
+
+Processor time, all threads, medians of runs in turn; the screen is part of the whole check.
+
+| tokens | screen, ms | whole check, ms | share, % |
+|---:|---:|---:|---:|
+{times}
+"""
+
+
+def page(
+    found: Sequence[Figure], counted: Sequence[Stopped], timed: Sequence[tuple[int, float, float]], limit: int | None
+) -> str:
     """Build the whole of ``docs/languages.md``."""
-    foreign = [figure for figure in found if not figure.english]
-    english = [figure for figure in found if figure.english]
     times = [f"| {tokens} | {ours:.3f} | {whole:.2f} | {100 * ours / whole:.1f} |" for tokens, ours, whole in timed]
-    of = f"at most {limit} rows of each stage and label" if limit else "all rows"
-    return "\n".join(
-        [
-            "# Out of range: other languages and scripts",
-            "",
-            "The classifier was measured on English. A screen of its own says where a text, or a passage of it, is",
-            "something else: label `out_of_range`, principle `note-out-of-range`, action `flag` in the default policy.",
-            "A low score of the classifier on such a text means that it could not be checked well. To act on it, give",
-            "the principle `degrades = true` (the check is then `degraded`, and `on_error` says what follows) or",
-            '`action = "block"`, in a policy that extends the default one: [policy.md](policy.md#out-of-range).',
-            "",
-            "- Letters of other scripts are told by the character; text in Latin letters is weighed word by word with",
-            "  a table of n-grams ([range-ngram](../models/range-ngram)). The finding's span is the foreign passage.",
-            "- One German sentence inside an English mail is found; single foreign words and names are not.",
-            "- Undecided, and so not flagged: a few Latin letters, and words glued to digits, paths or addresses.",
-            "- Letters that form no words of English, such as a text in rot13, count as foreign.",
-            "",
-            f"Measured {time.strftime('%Y-%m-%d')} on {of} through the shipped pipeline, written by",
-            "`python -m benchmarks.languages`; not edited by hand. Intervals are Wilson's. No row of these sets was",
-            "trained or tuned on.",
-            "",
-            f"## Other languages: at least {FOREIGN_GOAL:.0%} are to be flagged",
-            "",
-            *_table(foreign),
-            "",
-            f"## English: at most {ENGLISH_GOAL:.0%} are to be flagged",
-            "",
-            "Sets whose language is not stated hold other languages too; how many flags are right was not counted.",
-            "",
-            *_table(english),
-            "",
-            "## Time",
-            "",
-            "Processor time, all threads, medians of runs in turn; the screen is part of the whole check.",
-            "",
-            "| tokens | screen, ms | whole check, ms | share, % |",
-            "|---:|---:|---:|---:|",
-            *times,
-            "",
-        ]
+    return PAGE.format(
+        languages=", ".join(sorted(code for codes in LANGUAGES.values() for code in codes)),
+        date=time.strftime("%Y-%m-%d"),
+        most=PER_LANGUAGE,
+        hate=HATE,
+        bad=_both(counted, bad=True),
+        good=_both(counted, bad=False),
+        stopped="\n".join(_stopped_table(counted)),
+        rows=f"at most {limit} rows of each stage and label" if limit else "all rows",
+        foreign_goal=FOREIGN_GOAL,
+        foreign="\n".join(_table(figure for figure in found if not figure.english)),
+        english_goal=ENGLISH_GOAL,
+        english="\n".join(_table(figure for figure in found if figure.english)),
+        times="\n".join(times),
     )
 
 
@@ -169,13 +288,17 @@ def page(found: Sequence[Figure], timed: Sequence[tuple[int, float, float]], lim
 def main(options: argparse.Namespace) -> None:
     """Measure, write and print."""
     found: list[Figure] = []
+    counted: list[Stopped] = []
+    with Guard(views=False, cache=0, observers=()) as plain, Guard(cache=0, observers=()) as full:
+        for path in sources(options.data / "bench", FOREIGN):
+            counted += stopped((plain, full), load(path, options.limit))
     with Guard(only_range(), providers="cpu", cache=0, observers=()) as guard:
         for path in sources(options.data / "bench", (*FOREIGN, *ENGLISH)):
             found += figures(guard, load(path, options.limit))
-    text = page(found, speed(), options.limit)
+    text = page(found, counted, speed(), options.limit)
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")
-    print("\n".join(_table(found)))
+    print("\n".join([*_stopped_table(counted), *_table(found)]))
 
 
 if __name__ == "__main__":

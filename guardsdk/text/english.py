@@ -72,7 +72,8 @@ def all_english(text: str) -> bool:
     if share < _LEAST_KNOWN * len(known):
         return False
     sums = list(accumulate(known))
-    return min(map(sub, sums[_STRETCH:], sums)) > _STRETCH - _STRANGE
+    fewest: int = min(map(sub, sums[_STRETCH:], sums))
+    return fewest > _STRETCH - _STRANGE
 
 
 def plausible(word: str) -> bool:
