@@ -42,6 +42,11 @@ _MARKS = late("[\u0300-\u036f\u064b-\u065f\u0610-\u061a\u0670]")
 """Marks on letters of these scripts."""
 _PART: Final = 4
 """Letters of the shortest part of a compound."""
+_LINK: Final = "s"
+"""What may stand between two of them."""
+_MOST_PARTS: Final = 3
+_LONGEST: Final = 64
+"""Letters beyond which a word is looked up as it stands, or by how it begins: time is linear in its length."""
 
 LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
     LATIN: ("de", "es", "fr", "id", "it", "jv", "nl", "pl", "pt", "ro", "sw", "tl", "vi"),
@@ -93,37 +98,30 @@ class Lexicon:
 
     def word(self, word: str) -> str | None:
         """Return the gloss of one folded ``word``, empty for one that says nothing; None where it is not known."""
+        found = self._whole(word)
+        if found is not None or len(word) > _LONGEST:
+            return found
+        for prefix in self.strip:
+            if word.startswith(prefix) and (found := self._whole(word[len(prefix) :])) is not None:
+                return found
+        return self._joined(word, _MOST_PARTS) if self.compounds else None
+
+    def _whole(self, word: str) -> str | None:
+        """Return the gloss of ``word`` as a form, or as its longest stem has it."""
         found = self.forms.get(word)
-        if found is None:
-            found = self._derived(word)
+        for size in range(min(len(word), _LONGEST), 1, -1) if found is None else ():
+            if (found := self.stems.get(word[:size])) is not None:
+                break
         return found
 
-    def _derived(self, word: str) -> str | None:
-        for size in range(len(word), 1, -1):
-            if (found := self.stems.get(word[:size])) is not None:
-                return found
-        for prefix in self.strip:
-            rest = word.removeprefix(prefix)
-            if (
-                len(rest) < len(word)
-                and len(rest) > 1
-                and (found := self.forms.get(rest) or self._stem(rest)) is not None
-            ):
-                return found
-        return self._joined(word) if self.compounds else None
-
-    def _stem(self, word: str) -> str | None:
-        return next(
-            (found for size in range(len(word), 1, -1) if (found := self.stems.get(word[:size])) is not None), None
-        )
-
-    def _joined(self, word: str) -> str | None:
-        for size in range(len(word) - _PART, _PART - 1, -1):
+    def _joined(self, word: str, most: int) -> str | None:
+        """Return the glosses of at most ``most`` forms that make up ``word``, the longest first one that does."""
+        for size in range(len(word) - _PART, _PART - 1, -1) if most > 1 else ():
             head = self.forms.get(word[:size])
             if head is None:
                 continue
-            for rest in (word[size:], word[size + 1 :] if word[size] == "s" else ""):
-                if len(rest) >= _PART and (tail := self.forms.get(rest) or self._stem(rest) or self._joined(rest)):
+            for rest in (word[size:], word[size + 1 :] if word[size] == _LINK else ""):
+                if len(rest) >= _PART and (tail := self._whole(rest) or self._joined(rest, most - 1)):
                     return f"{head} {tail}".strip()
         return None
 

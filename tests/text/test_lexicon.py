@@ -65,3 +65,10 @@ def test_prefixes_are_taken_off_and_compounds_are_parted() -> None:
 def test_a_line_that_is_no_gloss_is_refused_with_its_number(line: str) -> None:
     with pytest.raises(LexiconError, match=r"de\.txt:2: expected 'gloss = form, form, ...', found"):
         small(f"# German\n{line}")
+
+
+def test_a_word_of_any_length_is_looked_at_once() -> None:
+    book = small("@compounds\n@strip = be\nbomb = bomb, bombe\nburst = bombast*")
+    assert book.word("bombe" * 40_000) is None
+    assert book.word("bombebombebombebombe") is None
+    assert book.word("bombast" + "e" * 40_000) == "burst"
