@@ -15,16 +15,15 @@ from guardsdk.limits import Limits
 from guardsdk.screens.base import Reading
 from guardsdk.screens.hidden import HiddenTextScreen
 from guardsdk.screens.panel import Panel
-from guardsdk.screens.viewed import ViewedScreen
+from guardsdk.screens.viewed import GLOSS_MARGINS, ViewedScreen
 from guardsdk.surroundings import NOWHERE, Surroundings
-from guardsdk.text.views import ViewError
+from guardsdk.text.views import View, ViewError
 from tests.pipeline_bench import WordScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from guardsdk.text.views import View
 
 PACKED = base64.b64encode(b"bad bad bad bad").decode()
 
@@ -78,6 +77,50 @@ def test_a_score_of_a_view_that_is_no_number_is_not_lost() -> None:
     (joint,) = Panel([screen]).read([PACKED], Stage.INPUT, [NOWHERE])
     assert joint.problems == ["classifier: no usable score for bad".replace("classifier", screen.name)]
     assert joint.scores == {}
+
+
+def test_a_gloss_counts_less_by_its_margin_and_other_views_do_not() -> None:
+    settled: list[float] = []
+
+    class Fixed(WordScreen):
+        name = "fixed"
+
+        def _read(self, text: str) -> Reading:
+            return Reading(
+                {"toxicity": 0.9 if text == "gloss" else 0.1, "rude": 0.6 if text == "gloss" else 0.1},
+                1.0,
+                lambda _: ((0, 1),),
+            )
+
+        def read_within(
+            self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+        ) -> list[Reading]:
+            found = self.read(texts, stage, around)
+            assert limits.settled is not None
+            for place, one in enumerate(found):
+                limits.settled(place, one.scores)
+            return found
+
+    def viewed(name: str) -> Reading:
+        def decode(_: str, __: Limits) -> tuple[View, ...]:
+            return (View(name, "gloss", ()),)
+
+        def told(_: int, scores: Mapping[str, float]) -> bool:
+            settled.append(scores["toxicity"])
+            return False
+
+        limits = Limits().until(told)
+        (reading,) = ViewedScreen(Fixed("toxicity"), decode=decode).read_within(
+            ["text"], Stage.INPUT, [NOWHERE], limits
+        )
+        return reading
+
+    margin = GLOSS_MARGINS[Stage.INPUT]["toxicity"]
+    less = 1.0 / (1.0 + math.exp(margin - math.log(0.9 / 0.1)))
+    assert margin > 1.0
+    assert viewed("base64+gloss-de").scores == pytest.approx({"toxicity": less, "rude": 0.6})
+    assert viewed("base64").scores == pytest.approx({"toxicity": 0.9, "rude": 0.6})
+    assert settled == pytest.approx([0.1, less, 0.1, 0.9])
 
 
 @pytest.mark.parametrize(
