@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from guardsdk.text.english import FORMS
 from guardsdk.text.late import late
 from guardsdk.text.lexicon import HAN, LANGUAGES, LATIN, SPACELESS, common_forms, fold, lexicon
-from guardsdk.text.undo import Undone
+from guardsdk.text.undo import GLOSS, Undone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,7 +133,7 @@ def _edit(text: str, passage: Sequence[_Word], latin: Sequence[Lexicon]) -> Undo
     while done < len(text) and ord(text[done]) in _PLAIN and text[done] not in _OPENING:
         said.append(text[done].translate(_PLAIN))
         done += 1
-    return Undone(first, done, "".join(said), "+".join(f"gloss-{code}" for code in codes))
+    return Undone(first, done, "".join(said), "+".join(f"{GLOSS}{code}" for code in codes))
 
 
 def _book(text: str, passage: Sequence[_Word], script: str, latin: Sequence[Lexicon]) -> Lexicon | None:

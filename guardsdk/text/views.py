@@ -19,7 +19,7 @@ from guardsdk.text.english import all_english
 from guardsdk.text.escapes import unescaped
 from guardsdk.text.fold import unfolded
 from guardsdk.text.spelling import rejoined, unleeted, unspaced
-from guardsdk.text.undo import Layer, Undone, undo
+from guardsdk.text.undo import GLOSS, Layer, Undone, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,8 +42,6 @@ STEPS: Final[tuple[Step, ...]] = (
 )
 ROUNDS: Final = 2
 """How often the steps are gone through: an encoding and one nested in it, whatever their order."""
-GLOSS: Final = "gloss-"
-"""What the names of languages follow in those of views."""
 GROWTH: Final = 2.0
 _SMALL = 1_000
 """A rewritten text may have this many times the characters of the text, or this many where it is short. No decoder

@@ -61,7 +61,7 @@ def margins(data: Path) -> dict[Stage, dict[str, float]]:
     seen: dict[Stage, dict[str, dict[bool, list[NDArray[np.float64]]]]] = {}
     with Guard(default_policy(), providers="cpu", cache=0, observers=(), views=False) as guard:
         for (source, language, stage), texts in sorted(pools(data).items()):
-            read = [view.text for text in texts for view in views_of(text) if "gloss-" in view.name]
+            read = [view.text for text in texts for view in views_of(text) if view.gloss]
             verdicts = guard.check_many(read, stage=stage)
             sys.stderr.write(f"{source} {language} {stage.value}: {len(texts)} texts, {len(read)} glosses\n")
             for label in verdicts[0].scores if verdicts else ():
