@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import IO, TYPE_CHECKING
@@ -27,7 +28,7 @@ from models.training.network import OVERALL, PRODUCT
 from models.training.rows import LABELS, STAGES, STAGES_OF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -129,16 +130,28 @@ def quantize(out: Path, prepared: Prepared) -> Path:
 
 def _write(variant: Variant, full: Path, path: Path) -> None:
     """Quantize the graph ``full`` to ``path`` in the way of ``variant``."""
-    logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises a pre-processing that fused graphs lack
-    quantize_dynamic(
-        full,
-        path,
-        per_channel=variant.per_channel,
-        reduce_range=variant.reduce_range,
-        weight_type=QuantType.QInt8,
-        nodes_to_exclude=_SMALL_HEADS,
-        extra_options={"DefaultTensorType": TensorProto.FLOAT},
-    )
+    with _warnings_off():  # the quantizer advises a pre-processing that fused graphs lack
+        quantize_dynamic(
+            full,
+            path,
+            per_channel=variant.per_channel,
+            reduce_range=variant.reduce_range,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=_SMALL_HEADS,
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
+        )
+
+
+@contextmanager
+def _warnings_off() -> Iterator[None]:
+    """Log no warnings meanwhile; what is logged to the root has no other switch."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
 
 
 def choose(variants: Sequence[Variant]) -> Variant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from copy import deepcopy
 from dataclasses import asdict, replace
@@ -54,6 +55,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("recipe")
     assert main(["all", "--smoke", "--out", str(out)]) == 0
     return out
+
+
+@pytest.mark.usefixtures("run")
+def test_it_leaves_the_log_of_the_program_as_it_was() -> None:
+    assert logging.getLogger().level == logging.WARNING
 
 
 def test_recipe_makes_a_model_the_package_accepts(run: Path) -> None:
