@@ -15,7 +15,7 @@ from guardsdk.limits import Limits
 from guardsdk.screens.base import Reading
 from guardsdk.screens.hidden import HiddenTextScreen
 from guardsdk.screens.panel import Panel
-from guardsdk.screens.viewed import GLOSS_MARGINS, ViewedScreen
+from guardsdk.screens.viewed import ViewedScreen
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.views import View, ViewError
 from tests.pipeline_bench import WordScreen
@@ -110,14 +110,11 @@ def test_a_gloss_counts_less_by_its_margin_and_other_views_do_not() -> None:
             return False
 
         limits = Limits().until(told)
-        (reading,) = ViewedScreen(Fixed("toxicity"), decode=decode).read_within(
-            ["text"], Stage.INPUT, [NOWHERE], limits
-        )
+        screen = ViewedScreen(Fixed("toxicity"), decode=decode, gloss_margins={Stage.INPUT: {"toxicity": 3.5}})
+        (reading,) = screen.read_within(["text"], Stage.INPUT, [NOWHERE], limits)
         return reading
 
-    margin = GLOSS_MARGINS[Stage.INPUT]["toxicity"]
-    less = 1.0 / (1.0 + math.exp(margin - math.log(0.9 / 0.1)))
-    assert margin > 1.0
+    less = 1.0 / (1.0 + math.exp(3.5 - math.log(0.9 / 0.1)))
     assert viewed("base64+gloss-de").scores == pytest.approx({"toxicity": less, "rude": 0.6})
     assert viewed("base64").scores == pytest.approx({"toxicity": 0.9, "rude": 0.6})
     assert settled == pytest.approx([0.1, less, 0.1, 0.9])

@@ -169,6 +169,11 @@ class Manifest(Frozen):
     """How harmless text is cleared by the lower layers on CPU; null for models whose layers all run on every text."""
     aimed: Aimed | None = None
     """How prompts are read beside instructions by a graph of its own; null for models without one."""
+    gloss_margins: dict[Stage, dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]]] = Field(
+        default_factory=dict
+    )
+    """Stage to label to the log-odds taken off what a gloss of another language scores: its broken English looks worse
+    than it is. Nothing is taken off where nothing is named."""
     stage_tokens: dict[Stage, int] = Field(default_factory=dict)
     """Stage to the id of the token that stands first after ``[CLS]``; empty for models without stage tokens."""
     languages: tuple[str, ...] = ()
@@ -214,19 +219,28 @@ class Manifest(Frozen):
         if len(set(names)) != len(names):
             msg = "labels must have distinct names"
             raise ValueError(msg)
-        if self.aimed is not None and self.aimed.label not in {
-            label.name for label in self.labels if Stage.INPUT in label.stages
-        }:
-            msg = f"aimed.label must be a label that is read on input, and {self.aimed.label!r} is none"
-            raise ValueError(msg)
         room = self.max_tokens - 4 - self.context_tokens
         if self.overlap_tokens >= room:
             msg = f"overlap_tokens ({self.overlap_tokens}) must be smaller than the {room} tokens a window has room for"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _names_labels_that_are_read(self) -> Self:
+        read = {stage: {label.name for label in self.labels if stage in label.stages} for stage in Stage}
+        if self.aimed is not None and self.aimed.label not in read[Stage.INPUT]:
+            msg = f"aimed.label must be a label that is read on input, and {self.aimed.label!r} is none"
+            raise ValueError(msg)
+        for stage, margins in self.gloss_margins.items():
+            if not margins.keys() <= read[stage]:
+                unread = min(margins.keys() - read[stage])
+                msg = f"gloss_margins.{stage.value} must name labels read there, and {unread!r} is none"
+                raise ValueError(msg)
         for stage, bounds in self.early_exit.stages.items() if self.early_exit is not None else ():
-            read = {label.name for label in self.labels if stage in label.stages}
-            if not read or read != bounds.keys():
-                msg = f"early_exit.stages.{stage.value} must name the labels read there: {', '.join(sorted(read))}"
+            if not read[stage] or read[stage] != bounds.keys():
+                msg = (
+                    f"early_exit.stages.{stage.value} must name the labels read there: {', '.join(sorted(read[stage]))}"
+                )
                 raise ValueError(msg)
         return self
 

@@ -42,4 +42,6 @@ def arranged(
     patterns = [PatternScreen(label) for label in LABELS]
     leaks = [decoding(canaries), decoding(LeakScreen())]
     quick: list[Screen] = [HiddenTextScreen(), LanguageScreen(), *patterns, *leaks]
-    return [*quick, *own, ViewedScreen(reader) if views else reader]
+    if views:
+        reader = ViewedScreen(reader, gloss_margins=classifier.model.manifest.gloss_margins)
+    return [*quick, *own, reader]

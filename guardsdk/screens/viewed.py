@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import named, reading_of
 from guardsdk.text.spans import merged
 from guardsdk.text.views import views_of
-from guardsdk.verdict import Stage, joint_tier
+from guardsdk.verdict import joint_tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,16 +21,10 @@ if TYPE_CHECKING:
     from guardsdk.screens.base import OperatingPoints, Reading, Screen, Spans
     from guardsdk.surroundings import Surroundings
     from guardsdk.text.views import View
+    from guardsdk.verdict import Stage
 
     Problems = tuple[tuple[str, str], ...]
 
-GLOSS_MARGINS: Final[Mapping[Stage, Mapping[str, float]]] = {
-    Stage.INPUT: {"jailbreak": 0.9, "harmful_request": 1.6, "toxicity": 3.5},
-    Stage.TOOL: {"prompt_injection": 0.3},
-    Stage.OUTPUT: {"toxicity": 1.2, "refusal": 8.0},
-}
-"""Log-odds taken off what a gloss scores: its broken English looks worse than it is. Set on harmless text in
-other languages (``python -m models.training.gloss_margins``), for the packaged model; 0 where nothing is named."""
 LAYER: Final = "decode"
 """What problems of this layer are told under."""
 
@@ -37,11 +32,21 @@ LAYER: Final = "decode"
 class ViewedScreen:
     """Asks another screen about every text and all its views, in one batch; a label's score is the highest of them."""
 
-    def __init__(self, screen: Screen, *, decode: Callable[[str, Limits], tuple[View, ...]] = views_of) -> None:
-        """Read with ``screen``; ``decode`` gives the views of a text, as far as limits let it."""
+    def __init__(
+        self,
+        screen: Screen,
+        *,
+        decode: Callable[[str, Limits], tuple[View, ...]] = views_of,
+        gloss_margins: Mapping[Stage, Mapping[str, float]] = MappingProxyType({}),
+    ) -> None:
+        """Read with ``screen``; ``decode`` gives the views of a text, as far as limits let it.
+
+        ``gloss_margins`` are log-odds, by stage and label, that are taken off what a gloss scores.
+        """
         self._screen = screen
         self._read = reading_of(screen)
         self._decode = decode
+        self._gloss_margins = gloss_margins
 
     @property
     def name(self) -> str:
@@ -71,7 +76,7 @@ class ViewedScreen:
         asked: list[str] = []
         owners: list[int] = []
         glosses: set[int] = set()
-        margins = GLOSS_MARGINS[stage]
+        margins = self._gloss_margins.get(stage, {})
         for place, (text, (views, _)) in enumerate(zip(texts, decoded, strict=True)):
             glosses.update(len(asked) + after for after, view in enumerate(views, 1) if view.gloss)
             asked += (text, *(view.text for view in views))

@@ -1,8 +1,8 @@
-"""Find what a gloss must score above the thresholds: ``python -m models.training.gloss_margins --data DIR``.
+"""What a gloss must score above the thresholds: ``python -m models.training.gloss_margins --data DIR --model DIR``.
 
 Of harmless text in other languages each label may stop so many that the rate below is kept, as the mean over sources
-and languages, both in ``calib/`` and in everyday sentences, which it has none of. What comes out is written into
-``guardsdk/screens/viewed.py`` by hand.
+and languages, both in ``calib/`` and in everyday sentences, which it has none of. The step ``calibrate`` does it; the
+command is for lexicons that came later, and writes into the manifest of ``--model``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ import numpy as np
 
 from guardsdk import Guard, Stage
 from guardsdk.policy import default_policy
+from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.text.lexicon import LANGUAGES
 from guardsdk.text.views import views_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from guardsdk.registry.manifest import Manifest
 
 SEED: Final = 20_261_129
 ROLES: Final = {"user": Stage.INPUT, "document": Stage.TOOL, "response": Stage.OUTPUT}
@@ -56,10 +59,17 @@ def pools(data: Path) -> dict[tuple[str, str, Stage], list[str]]:
     return {key: chance.sample(texts, min(MOST, len(texts))) for key, texts in found.items()}
 
 
-def margins(data: Path) -> dict[Stage, dict[str, float]]:
-    """Return for each stage and label by how many log-odds its rate is kept late, 0 where it is kept already."""
+def with_gloss_margins(model: Path, data: Path) -> Manifest:
+    """Return the manifest of ``model`` with the margins that ``data`` asks for."""
+    manifest = load_manifest(model).manifest
+    found = {stage: {label: margin for label, margin in each.items() if margin} for stage, each in margins(model, data)}
+    return manifest.model_copy(update={"gloss_margins": {stage: each for stage, each in found.items() if each}})
+
+
+def margins(model: Path, data: Path) -> Iterator[tuple[Stage, dict[str, float]]]:
+    """Yield for each stage and label by how many log-odds its rate is kept late, 0 where it is kept already."""
     seen: dict[Stage, dict[str, dict[bool, list[NDArray[np.float64]]]]] = {}
-    with Guard(default_policy(), providers="cpu", cache=0, observers=(), views=False) as guard:
+    with Guard(default_policy(), models=model, providers="cpu", cache=0, observers=(), views=False) as guard:
         for (source, language, stage), texts in sorted(pools(data).items()):
             read = [view.text for text in texts for view in views_of(text) if view.gloss]
             verdicts = guard.check_many(read, stage=stage)
@@ -71,14 +81,13 @@ def margins(data: Path) -> dict[Stage, dict[str, float]]:
                 spoken = SPOKEN.startswith(f"train/{source}.")
                 seen.setdefault(stage, {}).setdefault(label, {}).setdefault(spoken, []).append(odds)
         thresholds = {(rule.stage, rule.label): _logit(rule.threshold) for rule in guard.info().rules}
-    return {
-        stage: {
-            label: max(0.0, *(_line(each, _rate(label, stage)) - thresholds[stage, label] for each in groups.values()))
+    for stage, labels in seen.items():
+        late = {
+            label: max(_line(each, _rate(label, stage)) - thresholds[stage, label] for each in groups.values())
             for label, groups in labels.items()
             if (stage, label) in thresholds and label in TOLD
         }
-        for stage, labels in seen.items()
-    }
+        yield stage, {label: max(0.0, math.ceil(10.0 * margin) / 10.0) for label, margin in late.items()}
 
 
 def _rate(label: str, stage: Stage) -> float:
@@ -97,11 +106,13 @@ def _line(each: Sequence[NDArray[np.float64]], rate: float) -> float:
 
 
 def main() -> None:
-    """Print the margins."""
+    """Write the margins into the manifest of a model."""
     built = argparse.ArgumentParser(prog="python -m models.training.gloss_margins", description=__doc__)
-    built.add_argument("--data", type=Path, required=True, help="folder with calib/")
-    for stage, found in margins(built.parse_args().data).items():
-        sys.stdout.write(f"{stage.value} { {label: round(margin, 2) for label, margin in found.items()} }\n")
+    built.add_argument("--data", type=Path, required=True, help="folder with calib/ and train/")
+    built.add_argument("--model", type=Path, required=True, help="folder of the model")
+    given = built.parse_args()
+    found = with_gloss_margins(given.model, given.data)
+    (given.model / MANIFEST_FILE).write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

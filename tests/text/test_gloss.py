@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardsdk import Guard, Stage
+from guardsdk.registry.lookup import MANIFEST_FILE
 from guardsdk.text.gloss import glossed
 from guardsdk.text.lexicon import LANGUAGES
 from guardsdk.text.undo import undo
@@ -86,6 +89,19 @@ def test_marks_of_other_scripts_are_those_the_classifier_knows() -> None:
 )
 def test_english_and_what_is_no_language_have_no_gloss(text: str) -> None:
     assert glossed(text) == []
+
+
+def test_the_manifest_says_what_is_taken_off_the_score_of_a_gloss(model_directory: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "model"
+    shutil.copytree(model_directory, directory)
+    manifest = json.loads((directory / MANIFEST_FILE).read_text(encoding="utf-8"))
+    for margin, allowed in ((0.0, False), (50.0, True)):
+        manifest["gloss_margins"] = {
+            "input": {label["name"]: margin for label in manifest["labels"] if "input" in label["stages"]}
+        }
+        (directory / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
+        with Guard(models=directory, providers="cpu") as guard:
+            assert guard.check(HARMFUL["de"][0]).allowed is allowed
 
 
 def test_a_guard_without_views_reads_no_gloss() -> None:
