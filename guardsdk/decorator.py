@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
-from guardsdk.calling.callables import Arguments, kind_of, needs_await
+from guardsdk.calling.callables import Arguments, kind_of, name_of, needs_await, takes
 from guardsdk.errors import DecorationError
 from guardsdk.parts.recording import reviewer_of
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+_EXTRACTORS = ("extract_prompt", "extract_response")
+_GIVEN = {
+    "extract_prompt": ("prompt",),
+    "extract_response": ("response",),
+    "revise_prompt": ("prompt", "message", "verdict"),
+}
+"""What options are called with, where it is not the verdict."""
 
 
 class _Decorator(Protocol):
@@ -130,15 +138,13 @@ def guarded(
     if not (input or output):
         msg = "input=False and output=False leave nothing to screen"
         raise DecorationError(msg)
-    extractors = {"extract_prompt": extract_prompt, "extract_response": extract_response}
-    for name, one in {**extractors, "on_replace": on_replace, "revise_prompt": revise_prompt}.items():
-        if one is not None and not callable(one):  # it might not be called for weeks
-            msg = f"{name} must be a function, not {type(one).__name__}"
-            raise DecorationError(msg)
-    for name, extract in extractors.items():
-        if needs_await(extract):
-            msg = f"{name} is async, and texts are read where nobody awaits; give a plain function"
-            raise DecorationError(msg)
+    _require_functions(
+        extract_prompt=extract_prompt,
+        extract_response=extract_response,
+        on_block=on_block,
+        on_replace=on_replace,
+        revise_prompt=revise_prompt,
+    )
     checker = Checker(guard, policy, extract_prompt)
     means = Means(
         on_block=on_block,
@@ -169,3 +175,20 @@ def guarded(
         return type(target)(wrapper) if isinstance(target, classmethod | staticmethod) else wrapper
 
     return decorate if function is None else decorate(function)
+
+
+def _require_functions(**options: object) -> None:
+    """Raise ``DecorationError`` for a function that cannot be called as it will be: that might not be for weeks."""
+    for name, one in options.items():
+        if one is None or (name == "on_block" and not callable(one)):  # a value to give
+            continue
+        if not callable(one):
+            msg = f"{name} must be a function, not {type(one).__name__}"
+            raise DecorationError(msg)
+        if name in _EXTRACTORS and needs_await(one):
+            msg = f"{name} is async, and texts are read where nobody awaits; give a plain function"
+            raise DecorationError(msg)
+        given = _GIVEN.get(name, ("verdict",))
+        if not takes(one, len(given)):
+            msg = f"{name} is called with {', '.join(given)}, and {name_of(one)} does not take that"
+            raise DecorationError(msg)

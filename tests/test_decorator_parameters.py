@@ -276,6 +276,26 @@ def test_an_option_that_cannot_be_called_is_refused_at_decoration(option: str) -
 
 
 @pytest.mark.parametrize(
+    ("option", "given"),
+    [
+        ("on_block", "verdict"),
+        ("on_replace", "verdict"),
+        ("extract_prompt", "prompt"),
+        ("extract_response", "response"),
+        ("revise_prompt", "prompt, message, verdict"),
+    ],
+)
+def test_a_function_that_cannot_be_called_as_it_will_be_is_refused_at_decoration(option: str, given: str) -> None:
+    def nothing() -> str:
+        return "Sorry."
+
+    with pytest.raises(DecorationError, match=rf"{option} is called with {given}, and .*nothing does not take that"):
+        guarded(**{option: nothing})  # type: ignore[call-overload]
+    guarded(**{option: lambda *given: given[0]})  # type: ignore[call-overload]
+    guarded(**{option: max})  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
     ("given", "kind"), [("strict", "str"), (Guard, "the class Guard"), (Policy.default(), "Policy")]
 )
 def test_what_is_no_guard_is_refused_at_decoration_and_told_where_a_policy_goes(given: object, kind: str) -> None:

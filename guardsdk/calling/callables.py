@@ -80,17 +80,17 @@ def kind_of(function: object) -> Kind:
     while isinstance(function, functools.partial):
         function = function.func
     if inspect.isclass(function) or not callable(function):
-        msg = f"@guarded wraps functions and callable objects, not {_name(function)}; decorate the method that calls"
+        msg = f"@guarded wraps functions and callable objects, not {name_of(function)}; decorate the method that calls"
         raise DecorationError(msg)
     if not (inspect.isroutine(function) or inspect.iscoroutinefunction(function)):
         call = inspect.getattr_static(type(function), "__call__")
         if not inspect.isroutine(call) or isinstance(call, staticmethod | classmethod):
-            msg = f"cannot tell how {_name(function)} answers: its __call__ is not a method; wrap it in a function"
+            msg = f"cannot tell how {name_of(function)} answers: its __call__ is not a method; wrap it in a function"
             raise DecorationError(msg)
         function = call
     code = getattr(inspect.unwrap(function, stop=lambda _: True), "__code__", None)
     if code is not None and code.co_flags & inspect.CO_ITERABLE_COROUTINE:
-        msg = f"{_name(function)} is a generator-based coroutine; write it as async def"
+        msg = f"{name_of(function)} is a generator-based coroutine; write it as async def"
         raise DecorationError(msg)
     if inspect.isasyncgenfunction(function):
         return Kind.ASYNC_GENERATOR
@@ -105,6 +105,19 @@ def needs_await(function: object) -> bool:
         function = function.func
     call = type(function).__call__ if callable(function) else None
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def takes(function: Callable[..., object], count: int) -> bool:
+    """Return whether ``function`` can be called with ``count`` positional arguments; True where nobody can tell."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of some written in C nothing is known
+        return True
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 class Arguments:
@@ -128,7 +141,7 @@ class Arguments:
         try:
             self.signature = signature_of(function)
         except (TypeError, ValueError):
-            msg = f"{_name(function)} has no signature that can be read; wrap it in a function"
+            msg = f"{name_of(function)} has no signature that can be read; wrap it in a function"
             raise DecorationError(msg) from None
         parameters = list(self.signature.parameters.values())
         if parameters and (skip_first or parameters[0].name in ("self", "cls")):
@@ -156,7 +169,7 @@ class Arguments:
         unknown += [name for name in self._systems if name not in there]
         if unknown and self._keywords is None:
             known = ", ".join(p.name for p in parameters) or "none"
-            msg = f"{_name(function)} has no parameter {unknown[0]!r}; its parameters: {known}"
+            msg = f"{name_of(function)} has no parameter {unknown[0]!r}; its parameters: {known}"
             raise DecorationError(msg)
         if both := set(self._prompts).intersection(self._systems):
             msg = f"{', '.join(sorted(both))} cannot be the prompt and the system text: one is screened, one trusted"
@@ -249,9 +262,10 @@ def _obvious(parameters: list[Parameter], function: object, others: Container[st
     why = f"{', '.join(likely)} could each be" if likely else "no parameter is obviously"
     candidates = ", ".join(p.name for p in parameters) or "none"
     example = (named or texts or ["name"])[0]
-    msg = f"{why} the prompt of {_name(function)} (parameters: {candidates}); say @guarded(prompt={example!r})"
+    msg = f"{why} the prompt of {name_of(function)} (parameters: {candidates}); say @guarded(prompt={example!r})"
     raise DecorationError(msg)
 
 
-def _name(function: object) -> str:
+def name_of(function: object) -> str:
+    """Return what to call ``function`` in a message."""
     return str(getattr(function, "__qualname__", None) or f"a {type(function).__qualname__} object")
