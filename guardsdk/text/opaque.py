@@ -31,6 +31,8 @@ _RUN: Final = re.compile(
     rf"(?=[%{_CHARACTERS}]{{{SHORTEST_RUN}}})[{_CHARACTERS}]+(?:{_ESCAPE.pattern}[{_CHARACTERS}]*)*"
     rf"(?:\r?\n(?!{_WORDS_ALONE})[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*"
 )
+_TOKEN: Final = re.compile(r"(?<![\w-])eyJ[\w-]{16,}\.eyJ[\w-]{8,}\.[\w-]{16,}(?![\w-])", re.ASCII)
+"""A JSON Web Token (RFC 7519): what it claims is read unpacked, as a view."""
 _DNA: Final = re.compile(
     "|".join(rf"[{one}]{{{SHORTEST_RUN},}}(?:\r?\n[{one}]+(?![^\r\n]))*" for one in ("ACGTN", "acgtn"))
 )
@@ -88,11 +90,12 @@ def without_opaque(text: str) -> str:
 
     Of a text that is little else than numbers and keys, as a list of orders is, the first characters of the first one.
     Every other character stays at its place, and a text that has none of it comes back as the same object. What
-    unpacks to a text and what has words in it stays. Time is linear in the length of ``text``.
+    unpacks to a text and what has words in it stays, but for a web token, whose claims are read as a view. Time is
+    linear in the length of ``text``.
     """
     shown = text
     if max(map(len, text.split()), default=0) >= SHORTEST_RUN:
-        shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, text))
+        shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, _TOKEN.sub(_shortened, text)))
     if _DIGIT.search(text):
         shown = _without_codes(shown)
     return text if shown == text else shown
@@ -125,6 +128,10 @@ def _is_code(word: str) -> bool:
         return not letters and len(core) <= _LONGEST_NUMBER
     # Nobody writes two letters in three as digits.
     return not _wordy(letters if 3 * len(letters) < len(core) else core)
+
+
+def _shortened(match: re.Match[str]) -> str:
+    return match[0][:_SHOWN].ljust(len(match[0]))
 
 
 def _blanked_dna(match: re.Match[str]) -> str:
