@@ -27,7 +27,7 @@ _ENDING: Final = 3
 _MOSTLY = 0.6
 """Share of letters in known words: English has .8 and more, another language .1 to .3, any cipher next to none."""
 _STRETCH = 8
-_STRANGE = 6
+_STRANGE = 5
 """Unknown words among so many in a row speak for another language: names and errors make fewer."""
 _LEAST_KNOWN = 0.4
 """Share of the words of any longer English text that are known."""

@@ -1,8 +1,8 @@
 """What a gloss must score above the thresholds: ``python -m models.training.gloss_margins --data DIR --model DIR``.
 
-Of harmless text in other languages each label may stop so many that the rate below is kept, as the mean over sources
-and languages, both in ``calib/`` and in everyday sentences, which it has none of. The step ``calibrate`` does it; the
-command is for lexicons that came later, and writes into the manifest of ``--model``.
+Of harmless text in other languages each label may stop so many that the rate below is kept, as the mean over sources,
+of each over its languages, both in ``calib/`` and in everyday sentences, which it has none of. The step ``calibrate``
+does it; the command is for lexicons that came later, and writes into the manifest of ``--model``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from guardsdk.text.lexicon import LANGUAGES
 from guardsdk.text.views import views_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,14 +33,15 @@ if TYPE_CHECKING:
 
 SEED: Final = 20_261_129
 ROLES: Final = {"user": Stage.INPUT, "document": Stage.TOOL, "response": Stage.OUTPUT}
-RATES: Final = {Stage.INPUT: 0.004, Stage.TOOL: 0.004, Stage.OUTPUT: 0.004}
-"""Share of harmless texts that one label may stop by their gloss alone."""
+RATE: Final = 0.006
+"""Share of harmless texts that one label may stop by their gloss alone: those of a stage together stop some one in a
+hundred."""
 FLAG_RATE: Final = 0.02
 FLAGS: Final = {("toxicity", Stage.INPUT), ("refusal", Stage.OUTPUT)}
 """Labels that stop nothing on a stage."""
 TOLD: Final = ("prompt_injection", "jailbreak", "harmful_request", "toxicity", "harmful_response", "refusal")
 """Labels of the classifier."""
-SPOKEN: Final = "train/tatoeba_laser.jsonl.gz"
+SPOKEN: Final = "tatoeba_laser"
 """Everyday sentences, of which ``calib/`` has none in other languages."""
 MOST: Final = 400
 """Texts of one source, language and role."""
@@ -50,7 +51,7 @@ def pools(data: Path) -> dict[tuple[str, str, Stage], list[str]]:
     """Return harmless texts by source, language and stage, for the languages that have a lexicon."""
     known = {code for codes in LANGUAGES.values() for code in codes}
     found: dict[tuple[str, str, Stage], list[str]] = {}
-    for path in (*sorted((data / "calib").glob("*.jsonl.gz")), data / SPOKEN):
+    for path in (*sorted((data / "calib").glob("*.jsonl.gz")), data / "train" / f"{SPOKEN}.jsonl.gz"):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             for row in map(json.loads, lines):
                 if row["lang"] in known and not row["attack"] and not row["harm"] and row["role"] in ROLES:
@@ -68,7 +69,7 @@ def with_gloss_margins(model: Path, data: Path) -> Manifest:
 
 def margins(model: Path, data: Path) -> Iterator[tuple[Stage, dict[str, float]]]:
     """Yield for each stage and label by how many log-odds its rate is kept late, 0 where it is kept already."""
-    seen: dict[Stage, dict[str, dict[bool, list[NDArray[np.float64]]]]] = {}
+    seen: dict[Stage, dict[str, dict[str, list[NDArray[np.float64]]]]] = {}
     with Guard(default_policy(), models=model, providers="cpu", cache=0, observers=(), views=False) as guard:
         for (source, language, stage), texts in sorted(pools(data).items()):
             read = [view.text for text in texts for view in views_of(text) if view.gloss]
@@ -78,31 +79,35 @@ def margins(model: Path, data: Path) -> Iterator[tuple[Stage, dict[str, float]]]
                 odds = np.array([_logit(verdict.scores[label]) for verdict in verdicts])
                 # Texts without a gloss are stopped by none.
                 odds = np.concatenate([odds, np.full(max(0, len(texts) - len(odds)), -np.inf)])
-                spoken = SPOKEN.startswith(f"train/{source}.")
-                seen.setdefault(stage, {}).setdefault(label, {}).setdefault(spoken, []).append(odds)
+                seen.setdefault(stage, {}).setdefault(label, {}).setdefault(source, []).append(odds)
         thresholds = {(rule.stage, rule.label): _logit(rule.threshold) for rule in guard.info().rules}
     for stage, labels in seen.items():
         late = {
-            label: max(_line(each, _rate(label, stage)) - thresholds[stage, label] for each in groups.values())
-            for label, groups in labels.items()
+            label: _line(by_source, _rate(label, stage)) - thresholds[stage, label]
+            for label, by_source in labels.items()
             if (stage, label) in thresholds and label in TOLD
         }
         yield stage, {label: max(0.0, math.ceil(10.0 * margin) / 10.0) for label, margin in late.items()}
 
 
 def _rate(label: str, stage: Stage) -> float:
-    return FLAG_RATE if (label, stage) in FLAGS else RATES[stage]
+    return FLAG_RATE if (label, stage) in FLAGS else RATE
 
 
 def _logit(probability: float) -> float:
     return math.log(max(probability, 1e-9) / max(1.0 - probability, 1e-9))
 
 
-def _line(each: Sequence[NDArray[np.float64]], rate: float) -> float:
-    """Return the lowest score that at most ``rate`` of the texts exceed, as the mean over the arrays."""
-    candidates = np.unique(np.concatenate([odds[np.isfinite(odds)] for odds in each]))
-    rates = np.mean([(odds[:, None] > candidates[None, :]).mean(axis=0) for odds in each], axis=0)
-    return float(candidates[np.argmax(rates <= rate)])
+def _line(by_source: Mapping[str, Sequence[NDArray[np.float64]]], rate: float) -> float:
+    """Return the lowest score that at most ``rate`` of the texts exceed, of everyday sentences and of others."""
+    found = np.unique(np.concatenate([odds[np.isfinite(odds)] for each in by_source.values() for odds in each]))
+    exceeded = {
+        source: np.mean([(odds[:, None] > found[None, :]).mean(axis=0) for odds in each], axis=0)
+        for source, each in by_source.items()
+    }
+    spoken = exceeded.pop(SPOKEN, None)
+    rates = [*([] if spoken is None else [spoken]), *([np.mean([*exceeded.values()], axis=0)] if exceeded else [])]
+    return float(found[np.argmax(np.max(rates, axis=0) <= rate)])
 
 
 def main() -> None:
