@@ -45,7 +45,7 @@ with Guard() as guard:
   the search. Decoded text is more text to score: at most twelve views, none longer than twice the text.
 - **Evidence.** A step acts only where the result reads better than what was there: bytes that are text, words that are
   English. Random strings, hashes, identifiers and emoji stay as they are.
-- **Gloss.** What is then in one of sixteen other languages is read once more word by word in English
+- **Gloss.** What is then in one of some two dozen other languages is read once more word by word in English
   ([languages.md](languages.md)); the figures below are from before.
 - **Noise.** Of digests, certificates, DNA, pictures in base64 (also with escaped marks, as in addresses) and other runs
   of 32 characters and more that nobody reads, the classifier sees the first four characters: it takes noise for an
