@@ -1,12 +1,14 @@
 """What a text in another language says, word for word in English: the classifier knows no other.
 
-Rough as it is, "how make a bomb at the house" is all that is needed to tell what is asked for. Nothing is glossed that
-reads as English, and what no lexicon knows stays as it is.
+Rough as it is, "how make a bomb at the house" is all that is needed to tell what is asked for. Languages that put last
+what English puts first are read from behind. Nothing is glossed that reads as English, and what no lexicon knows stays
+as it is.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.text.english import FORMS
@@ -60,6 +62,14 @@ _KANA_SHARE: Final = 0.05
 """Of the characters of a Japanese text; names and single words of it stand in Chinese ones, too."""
 
 
+HEAD_FINAL: Final = frozenset({"bn", "fa", "hi", "hi-latn", "ja", "ko", "tr"})
+"""Languages that put last what English puts first: "bomb at-home make how" is "how make at-home bomb" from behind."""
+_LEADING: Final = frozenset(
+    ("i", "you", "he", "she", "we", "they", "how", "what", "why", "where", "when", "who", "please")
+)
+"""First words of glosses that stand first in either, two at most."""
+
+
 class _Word(NamedTuple):
     script: str
     start: int
@@ -111,29 +121,51 @@ def _likeliest(text: str, words: Sequence[_Word]) -> list[Lexicon]:
 def _edit(text: str, passage: Sequence[_Word], latin: Sequence[Lexicon]) -> Undone | None:
     """Return the gloss of one passage, None where no lexicon knows its words."""
     books = {script: _book(text, passage, script, latin) for script in {word.script for word in passage}}
-    said: list[str] = []
+    said: list[tuple[str, list[str]]] = []
     codes: dict[str, None] = {}
     at = 0
+    gap = ""
     first = done = passage[0].start - (text[passage[0].start - 1 : passage[0].start] in _OPENING)
     while at < len(passage):
         word = passage[at]
         book = books[word.script]
-        said.append(text[done : word.start].translate(_PLAIN))
+        before = gap + text[done : word.start].translate(_PLAIN)
         glosses, after = ([], at + 1) if book is None else _glosses(text, passage, at, book)
         done = passage[after - 1].end
+        gap = ""
         if book is None or glosses is None:
-            said.append(text[word.start : done])
+            said.append((before, [text[word.start : done]]))
         else:
-            spaced = word.script not in SPACELESS
-            said.append(glosses[0] if spaced else f" {' '.join(filter(None, glosses))} ")
+            if word.script in SPACELESS:
+                before, gap = f"{before} ", " "
+            said.append((before, glosses))
             codes[book.code] = None
         at = after
     if not codes:
         return None
-    while done < len(text) and ord(text[done]) in _PLAIN and text[done] not in _OPENING:
-        said.append(text[done].translate(_PLAIN))
-        done += 1
-    return Undone(first, done, "".join(said), "+".join(f"{GLOSS}{code}" for code in codes))
+    if HEAD_FINAL.issuperset(codes):
+        said = _mirrored(said)
+    shown = [f"{before}{' '.join(filter(None, glosses))}" for before, glosses in said]
+    end = done
+    while end < len(text) and ord(text[end]) in _PLAIN and text[end] not in _OPENING:
+        end += 1
+    shown += (gap, text[done:end].translate(_PLAIN))
+    return Undone(first, end, "".join(shown), "+".join(f"{GLOSS}{code}" for code in codes))
+
+
+def _mirrored(said: Sequence[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
+    """Return ``said`` with the glosses of every clause the other way round, but for who and how."""
+    clauses: list[tuple[str, list[str]]] = []
+    for before, glosses in said:
+        if not clauses or before.strip():
+            clauses.append((before, []))
+        clauses[-1][1].extend(filter(None, glosses))
+    return [(before, _turned(glosses)) for before, glosses in clauses]
+
+
+def _turned(glosses: Sequence[str]) -> list[str]:
+    led = list(takewhile(lambda gloss: gloss.partition(" ")[0] in _LEADING, glosses[:2]))
+    return [*led, *reversed(glosses[len(led) :])]
 
 
 def _book(text: str, passage: Sequence[_Word], script: str, latin: Sequence[Lexicon]) -> Lexicon | None:
