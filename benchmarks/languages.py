@@ -192,7 +192,8 @@ def _both(found: Iterable[Stopped], *, bad: bool) -> str:
 PAGE = """# Other languages and scripts
 
 The classifier was trained on English. What is written in one of the languages below is read once more as a gloss: word
-by word in English, with a lexicon, in the order of the words. It is rough, and mostly enough.
+by word in English, with a lexicon, in the order of its words or, where a language puts last what English puts first,
+from behind. It is rough, and mostly enough.
 
 ```python
 from guardsdk import Guard
@@ -211,11 +212,13 @@ with Guard() as guard:
   `Finding.view`, with spans in the text as it was given; what was packed is unpacked first. `Guard(views=False)`
   leaves it out.
 - Broken English looks worse than it is, so a gloss has to score higher than a text itself would, by margins set on
-  harmless text in other languages (`guardsdk/screens/viewed.py`, `python -m models.training.gloss_margins`).
+  harmless text in other languages (`gloss_margins` in the model's manifest, `python -m models.training.gloss_margins`).
 - Lexicons are text files of our own in `guardsdk/text/lexicons`, `gloss = form, form, ...` a line. `-` is the gloss of
   what says nothing in English, `*` behind a form stands for any ending, a form may be a phrase; `@strip` lists
   prefixes that a word may have, `@compounds` says that words are joined. Accents count only where they tell words
-  apart. The first text in a language reads its lexicon: some tenths of a second and 5 to 20 MiB, once.
+  apart. The first text in a language reads its lexicon: up to some tenths of a second and 20 MiB, once.
+- Bengali, Hindi, Japanese, Korean, Persian and Turkish are read from behind, clause by clause (`HEAD_FINAL` in
+  `guardsdk/text/gloss.py`).
 - What is lost: the order of words, the right one of several senses, endings that tell who does what, and whatever the
   lexicon does not have. It is no translation, and its scores are worth less than those of English.
 

@@ -12,15 +12,16 @@ import guardsdk.text
 from guardsdk.text.lexicon import COMMON, LANGUAGES, LATIN, fold, lexicon
 
 _WORDS: Final = """
-a about after all also always am an and any are as ask at bad bank be because been before bomb book but buy by can
-car child children code could create day did do does don't drug drugs every everything explain find first for
-forget from get give go god good had has have he help her here him his house how i if ignore in instructions into
-is it its kill know less letter like list little make man many me money month more most must my name need never
-new no not nothing now of on one only or other our out password people please poison police prompt question really
-reveal said same say school secret see sell she should show so some someone something steal step story such system
-take tell than that the their them then there these they thing think this those three through to today told
-tomorrow too translate two under until up us use very want was water way we weapon weapons well were what when
-where which who why will with without woman women word words work world would write yes you your
+a about account after all also always am an and any are as ask at bad bank be because been before bomb book but
+buy by can car child children code could create day delete did do does don't drug drugs email every everything
+explain find first for forget friend from get give go god good hack had has have he help her here him his home
+house how i if ignore in instructions into is it its kill know less letter like list little make man many me
+money month more most must my name need never new no not nothing now of on one only or other our out password
+people please poison police print prompt question really reveal said same say school secret see sell send she
+should show so some someone something steal step story such system take tell than that the their them then there
+these they thing think this those three through to today told tomorrow too translate two under until up us use
+very want was water way we weapon weapons well were what when where which who why will with without woman women
+word words work world would write yes you your
 """
 GLOSSES: Final = frozenset(_WORDS.split())
 """Plain words of any text, and of what is asked for with bad intent: a short order may have no others."""
