@@ -189,6 +189,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
         evaluation=table(("set", "stage", "measure", "rows", "value", "95 % interval, %"), evaluation),
         sample="All rows" if limit is None else f"A seeded sample of at most {limit} rows of each set, stage and label",
         aimed="" if manifest.aimed is None else _AIMED.format(one=manifest.aimed),
+        glosses=glosses_line(manifest),
         teacher=_TEACHER if any(leg.get("taught") for leg in legs) else "",
         legs="one step" if len(legs) == 1 else f"{len(legs)} steps",
         recipe="\n".join(
@@ -196,6 +197,17 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
             for number, leg in enumerate(legs, start=1)
         ),
     )
+
+
+def glosses_line(manifest: Manifest) -> str:
+    """Return the line of the card on what is taken off the scores of glosses; nothing where nothing is."""
+    if not manifest.gloss_margins:
+        return ""
+    told = "; ".join(
+        f"{stage.value} {', '.join(f'`{label}` {margin:g}' for label, margin in margins.items())}"
+        for stage, margins in manifest.gloss_margins.items()
+    )
+    return f"- Glosses of other languages count less, by log-odds: {told}.\n"
 
 
 _AIMED = """\
@@ -216,7 +228,7 @@ and the stage it was seen at. It is one layer of a defence, not a boundary: it m
 - Size: {size} MB of files. Licence of the weights: {m.licence}.{teacher}
 - Languages it was measured on for its claims: English. Other languages are in the training data in small amounts; the
   word pieces hardly cover them, and both misses and false alarms are more frequent there.
-
+{glosses}
 ## Labels and thresholds
 
 Thresholds are on calibrated probabilities. All principles of the default policy that block at a stage together block
