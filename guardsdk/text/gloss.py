@@ -60,8 +60,6 @@ _NEAR: Final = 0.6
 what the first of them knows at first sight."""
 _KANA_SHARE: Final = 0.05
 """Of the characters of a Japanese text; names and single words of it stand in Chinese ones, too."""
-
-
 HEAD_FINAL: Final = frozenset({"bn", "fa", "hi", "hi-latn", "ja", "ko", "tr"})
 """Languages that put last what English puts first: "bomb at-home make how" is "how make at-home bomb" from behind."""
 _LEADING: Final = frozenset(
