@@ -48,6 +48,21 @@ _OPENING: Final = frozenset("\u00a1\u00bf")
 """Marks before a passage that English does without."""
 _STRANGE: Final = 3
 """Words that English does not know, in any text that has other languages in Latin letters, unless it has no more."""
+_OWN: Final = {
+    "de": "\u00e4\u00f6\u00fc\u00df",
+    "es": "\u00f1",
+    "fr": "\u00e7\u00e8\u00ea\u00ee\u0153",
+    "it": "\u00e8\u00ec\u00f2\u00f9",
+    "pl": "\u0105\u0107\u0119\u0142\u0144\u00f3\u015b\u017a\u017c",
+    "pt": "\u00e2\u00e3\u00e7\u00ea\u00f4\u00f5",
+    "ro": "\u00e2\u0103\u00ee\u015f\u0163\u0219\u021b",
+    "sv": "\u00e5\u00e4\u00f6",
+    "tr": "\u00e7\u011f\u0131\u00f6\u015f\u00fc",
+}
+"""Letters that words of a language have and English ones have not; what any of them may have is left out."""
+_LETTERS: Final = {
+    letter: tuple(code for code, letters in _OWN.items() if letter in letters) for letter in "".join(_OWN.values())
+}
 _FEWEST_SHARE: Final = 0.5
 """Share of the letters of a passage in Latin letters that the language must know."""
 _FEWEST_LETTERS: Final = 6
@@ -108,12 +123,17 @@ def _likeliest(text: str, words: Sequence[_Word]) -> list[Lexicon]:
     found: Counter[str] = Counter()
     common = common_forms()
     for word in given:
-        for code in common.get(fold(word, full=False), ()):
+        for code in common.get(fold(word, full=False)) or _by_letter(word):
             letters[code] += len(word)
             found[code] += 1
     near = _NEAR * max(letters.values(), default=0)
     likely = [code for code, known in letters.most_common(_TRIED) if known >= near and 2 * found[code] >= least]
     return [lexicon(code, LATIN) for code in likely]
+
+
+def _by_letter(word: str) -> Sequence[str]:
+    """Return the languages that ``word`` may be of by its first letter that English does without."""
+    return () if word.isascii() else next(filter(None, map(_LETTERS.get, word.lower())), ())
 
 
 def _edit(text: str, passage: Sequence[_Word], latin: Sequence[Lexicon]) -> Undone | None:

@@ -34,7 +34,7 @@ def common_lines() -> list[str]:
     found: dict[str, list[str]] = {}
     for code in LANGUAGES[LATIN]:
         book = lexicon(code, LATIN)
-        bare = {fold(form, full=False) for form, gloss in book.forms.items() if gloss in GLOSSES or not gloss}
+        bare = {fold(form, full=False) for form, gloss in book.forms.items() if GLOSSES.issuperset(gloss.split())}
         for form in sorted(bare):
             if len(form) >= SHORTEST and " " not in form:
                 found.setdefault(form, []).append(code)

@@ -55,6 +55,22 @@ def test_what_some_languages_put_last_is_read_first_in_every_clause(text: str, g
     assert " ".join(undo(text, glossed(text))[0].split()) == gloss
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("pl", "Blisko tysiąc osób uczestniczyło w demonstracji."),
+        ("pt", "Tom não suporta barulhos e confusões."),
+        ("ro", "Vremea s-a făcut rece și ploioasă."),
+        ("sv", "Björnen sprang över bäcken."),
+        ("tr", "Tom neredeyse hiç çikolata yemez."),
+    ],
+)
+def test_letters_tell_the_language_where_the_commonest_words_do_not(code: str, text: str) -> None:
+    assert [edit.kind for edit in glossed(text)][:1] == [f"gloss-{code}"]
+    bare = text.translate(str.maketrans("ąółãõățșıçöä", "aolaoatsicoa"))
+    assert [edit.kind for edit in glossed(bare)][:1] != [f"gloss-{code}"]
+
+
 @pytest.mark.parametrize("code", HARMFUL)
 def test_what_is_asked_for_decides_in_any_language(guard: Guard, code: str) -> None:
     refused, served = guard.check(HARMFUL[code][0]), guard.check(HARMLESS[code][0])
