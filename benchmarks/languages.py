@@ -206,7 +206,7 @@ with Guard() as guard:
     assert guard.check("Wie backe ich zu Hause einen Kuchen?").allowed
 ```
 
-- Languages: {languages}. Which of them a passage is in is told by its script and its words; a
+- Languages: {languages}. Which of them a passage is in is told by its script, words and letters; a
   passage in another language within an English text is glossed by itself. What reads as English is not glossed.
 - The gloss is one of the [views](obfuscation.md) of a text: scored beside it in the same batch, named in
   `Finding.view`, with spans in the text as it was given; what was packed is unpacked first. `Guard(views=False)`

@@ -55,10 +55,10 @@ class System(Protocol):
 
 
 def package_digest() -> str:
-    """Digest over the package's own code and policy: new code never meets stored outcomes of old code."""
+    """Digest over the package's own code, policy and lexicons: new ones never meet stored outcomes of old ones."""
     root = Path(guardsdk.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.suffix in {".py", ".toml"}):
+    for path in sorted(path for path in root.rglob("*") if path.suffix in {".py", ".toml", ".txt"}):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 
