@@ -197,9 +197,10 @@ COMMON: Final = "common.txt"
 def common_forms() -> dict[str, tuple[str, ...]]:
     """Return the languages of each of their commonest forms, without marks, read once per process."""
     found: dict[str, tuple[str, ...]] = {}
+    shared: dict[str, tuple[str, ...]] = {}  # most are one of a few
     for line in _packaged(COMMON).splitlines():
         form, _, codes = line.partition(" = ")
-        found[form] = tuple(codes.split())
+        found[form] = shared.get(codes) or shared.setdefault(codes, tuple(codes.split()))
     return found
 
 
