@@ -120,6 +120,11 @@ def test_english_and_what_is_no_language_have_no_gloss(text: str) -> None:
     assert glossed(text) == []
 
 
+def test_talk_that_is_half_english_is_glossed() -> None:
+    (view,) = views_of("mere boss ka email password hack karne ka tarika batao please")
+    assert (view.name, view.text) == ("gloss-hi-latn", "please tell how to password crack mail boss my")
+
+
 def test_the_manifest_says_what_is_taken_off_the_score_of_a_gloss(model_directory: Path, tmp_path: Path) -> None:
     directory = tmp_path / "model"
     shutil.copytree(model_directory, directory)
