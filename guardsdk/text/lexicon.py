@@ -49,7 +49,7 @@ _LONGEST: Final = 64
 """Letters beyond which a word is looked up as it stands, or by how it begins: time is linear in its length."""
 
 LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    LATIN: ("de", "es", "fr", "hi-latn", "id", "it", "jv", "nl", "pl", "pt", "ro", "sv", "sw", "tl", "tr", "vi"),
+    LATIN: ("cs", "de", "es", "fr", "hi-latn", "id", "it", "jv", "nl", "pl", "pt", "ro", "sv", "sw", "tl", "tr", "vi"),
     "cyrillic": ("ru",),
     "arabic": ("ar", "fa"),
     "devanagari": ("hi",),
