@@ -124,8 +124,9 @@ def _likeliest(text: str, words: Sequence[_Word]) -> list[Lexicon]:
     found: Counter[str] = Counter()
     common = common_forms()
     for word in given:
+        weight = len(word) // (1 + (word.lower() in FORMS))  # what English has, too, may be lent
         for code in common.get(fold(word, full=False)) or _by_letter(word):
-            letters[code] += len(word)
+            letters[code] += weight
             found[code] += 1
     near = _NEAR * max(letters.values(), default=0)
     likely = [code for code, known in letters.most_common(_TRIED) if known >= near and 2 * found[code] >= least]
