@@ -49,7 +49,7 @@ _OPENING: Final = frozenset("\u00a1\u00bf")
 _STRANGE: Final = 3
 """Words that English does not know, in any text that has other languages in Latin letters, unless it has no more."""
 _OWN: Final = {
-    "cs": "čďěňřšťůž",
+    "cs": "\u010d\u010f\u011b\u0148\u0159\u0161\u0165\u016f\u017e",
     "de": "\u00e4\u00f6\u00fc\u00df",
     "es": "\u00f1",
     "fr": "\u00e7\u00e8\u00ea\u00ee\u0153",
