@@ -189,14 +189,14 @@ class Series:
     @property
     def recent_counts(self) -> list[float]:
         """The histogram of the recent numbers."""
-        return [sum(column) for column in zip(*self.recent, strict=True)]
+        return [late - early for early, late in zip(self._marks[0], self.counts, strict=True)]
 
     @property
     def earlier_counts(self) -> list[float]:
         """The histogram recent numbers are compared with: all before them, or the reference."""
         if self._fixed is not None:
             return [share * self.window for share in self._fixed]
-        return [max(whole - part, 0.0) for whole, part in zip(self.counts, self.recent_counts, strict=True)]
+        return [max(count, 0.0) for count in self._marks[0]]
 
     @property
     def psi(self) -> float:

@@ -190,6 +190,11 @@ class Traffic:
 
     def _changed(self, stage: Stage, reached: Sequence[Series]) -> list[Change]:
         """Return those of ``reached`` whose change is of a size that matters."""
+        # What changed a little and stays so comes here with every check.
+        least = min(self._rules.rate_psi, self._rules.psi)
+        reached = [one for one in reached if one.psi >= least]
+        if not reached:
+            return []
         known = [Change(stage, label, is_rate=False, series=one) for label, one in self.scores.at(stage).items()]
         new = self.scores.succession(stage)
         if new is not None:

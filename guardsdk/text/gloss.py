@@ -28,6 +28,7 @@ _WORDS = late(
     f"(?P<latin>(?<!\\w)[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff{_MARKS}]+(?!\\w))"
     f"|(?P<greek>[\u0370-\u0373\u0376-\u037d\u0386\u0388-\u03ff\u1f00-\u1fff{_MARKS}]+)"
     f"|(?P<cyrillic>[\u0400-\u052f{_MARKS}]+)"
+    "|(?P<hebrew>[\u05d0-\u05ea\ufb1d-\ufb4f][\u0591-\u05c7\u05d0-\u05ea\u05f3\u05f4\ufb1d-\ufb4f]*)"
     f"|(?P<arabic>{_ARABIC}[{_ARABIC[1:-1]}\u0610-\u061a{_JOINERS}]*)"
     f"|(?P<devanagari>[\u0900-\u0963\u0970-\u097f][\u0900-\u0963\u0970-\u097f{_JOINERS}]*)"
     f"|(?P<bengali>[\u0980-\u09e3\u09f0-\u09ff][\u0980-\u09e3\u09f0-\u09ff{_JOINERS}]*)"

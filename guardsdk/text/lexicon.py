@@ -24,7 +24,7 @@ HAN: Final = "han"
 SILENT: Final = "-"
 """The gloss of a form that says nothing in English."""
 STEM: Final = "*"
-_MARKED: Final = frozenset({"latin", "greek", "cyrillic", "arabic"})
+_MARKED: Final = frozenset({"latin", "greek", "cyrillic", "hebrew", "arabic"})
 """Scripts that people also write without their marks; in others a mark is a letter of its own."""
 _FULL: Final = frozenset({"vi"})
 """Languages of those scripts where another mark makes another word."""
@@ -38,7 +38,7 @@ _ALIKE: Final = dict(
 """Letters that people put for one another and that no decomposition makes equal."""
 _ODD = late(f"[{''.join(_ALIKE)}\u0640\u200b-\u200f]")
 """Those, and what nobody sees."""
-_MARKS = late("[\u0300-\u036f\u064b-\u065f\u0610-\u061a\u0670]")
+_MARKS = late("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0610-\u061a\u0670]")
 """Marks on letters of these scripts."""
 _PART: Final = 4
 """Letters of the shortest part of a compound."""

@@ -125,6 +125,18 @@ def test_a_series_goes_on_where_it_was_saved() -> None:
     assert copy.recent_counts == series.recent_counts
 
 
+def test_what_is_recent_is_the_sum_of_its_parts_and_the_rest_came_earlier() -> None:
+    chance = random.Random(12)
+    series, other = Series(SCORE_EDGES, WINDOW), Series(SCORE_EDGES, WINDOW)
+    for numbers in (30, 1234):
+        fed(series, chance, numbers)
+        fed(other, chance, 700)
+        series.merge(other)
+        assert series.recent_counts == [sum(column) for column in zip(*series.recent, strict=True)]
+        both = zip(series.earlier_counts, series.recent_counts, strict=True)
+        assert [sum(pair) for pair in both] == series.counts
+
+
 @pytest.mark.parametrize("change", [{"counts": [1.0]}, {"bets": []}, {"recent": [[1.0]]}])
 def test_a_state_with_other_bins_is_refused(change: dict[str, object]) -> None:
     state = Series(SCORE_EDGES, WINDOW).state() | change
