@@ -55,8 +55,12 @@ def write_graph(
     integer: int = TensorProto.INT64,
     attention: bool = True,
     strong: float = STRONG,
+    dilution: float = 0.0,
 ) -> None:
-    """Write a graph with the interface of the shipped one, or one that tells less."""
+    """Write a graph with the interface of the shipped one, or one that tells less.
+
+    Every token of a row takes ``dilution`` off its logits: what stands in the midst of much else is heard less.
+    """
     weights = np.full((len(VOCABULARY), len(LABELS)), WEAK, dtype=np.float32)
     for column, word in enumerate(LABELS.values()):
         weights[IDS[word], column] = strong
@@ -68,6 +72,7 @@ def write_graph(
         "one": np.float32(1.0),
         "last": np.array([-1], dtype=np.int64),
         "first": np.array([1], dtype=np.int64),
+        "dilution": np.float32(dilution),
     }
     nodes = [
         helper.make_node("Gather", ["weights", "input_ids"], ["found"]),
@@ -77,7 +82,10 @@ def write_graph(
         helper.make_node("Mul", ["padding", "low"], ["bias"]),
         helper.make_node("Unsqueeze", ["bias", "first"], ["bias_by_label"]),
         helper.make_node("Add", ["by_label", "bias_by_label"], ["scored"]),
-        helper.make_node("ReduceMax", ["scored", "last"], ["logits"], keepdims=0),
+        helper.make_node("ReduceMax", ["scored", "last"], ["highest"], keepdims=0),
+        helper.make_node("ReduceSum", ["mask", "first"], ["length"], keepdims=1),
+        helper.make_node("Mul", ["length", "dilution"], ["drowned"]),
+        helper.make_node("Sub", ["highest", "drowned"], ["logits"]),
     ]
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", len(LABELS)])]
     if attention:

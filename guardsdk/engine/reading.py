@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from guardsdk.engine.scores import Peak, Scores
+from guardsdk.text.spans import merged
 from guardsdk.text.windows import covered
 
 if TYPE_CHECKING:
@@ -99,14 +100,15 @@ class Tally:
         self.peaks: dict[str, Peak] = {}
         """For each label the window it scored highest in."""
         self.settled = False
-        self._early = True
+        self._doubtful: list[tuple[int, int]] = []
         self._embedding: NDArray[np.floating] | None = None
 
     def add(self, window: int, odds: list[float], outputs: Outputs, row: int, head: int) -> None:
         """Take in one window: its log-odds [L] and row ``row`` of ``outputs``, whose text starts at token ``head``."""
         first, end = self.windows[window]
         self._done.append((first, end))
-        self._early = self._early and outputs.early
+        if not outputs.early:
+            self._doubtful.append((first, end))
         columns = self.reading.columns
         best = list(map(odds.__getitem__, columns.values()))
         risen: Iterable[str] = columns
@@ -128,6 +130,14 @@ class Tally:
             return {}
         return self.reading.probabilities(self._best)
 
+    @property
+    def doubtful(self) -> list[tuple[int, int]]:
+        """The character ranges, in order and apart, of the windows that the lower layers did not clear."""
+        if len(self._doubtful) == len(self.windows):
+            return [(0, len(self.text))]
+        ranges = merged(self._doubtful, touching=True)
+        return [self.encoder.characters(self.text, self.tokens, first, end - 1) for first, end in ranges]
+
     def scores(self) -> Scores:
         """Return the scores over all windows taken in."""
         length = len(self.tokens.ids)
@@ -140,7 +150,7 @@ class Tally:
             coverage=coverage,
             windows=len(self._done),
             settled=self.settled and len(self._done) < len(self.windows),
-            tier=None if not self._done else "early" if self._early else "full",
+            tier=None if not self._done else "full" if self._doubtful else "early",
             embedding=self._mean_embedding(),
             _tally=self,
         )

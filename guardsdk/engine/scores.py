@@ -9,6 +9,8 @@ from guardsdk.engine.spans import passage, whole_words
 from guardsdk.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -65,6 +67,11 @@ class Scores:
     """[H], unit length: the mean over the windows; None where the model gives none."""
     _tally: Tally = field(repr=False)
     """What they were collected from."""
+
+    @property
+    def doubtful(self) -> Sequence[tuple[int, int]]:
+        """The character ranges of the text, in order and apart, that the lower layers alone did not clear."""
+        return self._tally.doubtful
 
     def span(self, label: str) -> tuple[int, int]:
         """Return the passage that carried the score of ``label``, as a half-open character range of the text.

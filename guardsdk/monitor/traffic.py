@@ -27,7 +27,6 @@ _OUT_OF_RANGE: Final = "out_of_range"
 _LEAST_ODDS: Final = math.exp(-20.0)
 """Odds of a score of 0; those of a score of 1 are as far the other way."""
 _MOST_ODDS: Final = 1.0 / _LEAST_ODDS
-_PASSES: Final = frozenset(action for action in Action if action.passes)
 _PLACES: Final = {"checks": 0, "adjacent": 1} | {name: place for place, name in enumerate(RATES, 2)}
 """Where something is counted in the totals of a stage."""
 _NOTHING: Final = [0.0] * len(_PLACES)
@@ -107,7 +106,7 @@ def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: floa
     action = verdict.would_action or verdict.action
     if deciding is not None or verdict.findings:
         foreign = any(one.fired and one.label == _OUT_OF_RANGE for one in evaluations)
-        if deciding is not None and action not in _PASSES:
+        if deciding is not None and not action.passes:
             held = any(one.fired and one.principle_id == deciding for one in evaluations)
             lowered = not held
     flagged = deciding is not None and action is Action.FLAG
@@ -185,16 +184,12 @@ class Traffic:
         self._count(verdict, seen, int(time_s // rules.slot_s), int(now_s // rules.slot_s))
         numbers = self.scores.numbers(stage, verdict.scores)
         numbers += zip(self._rates_at.get(stage) or self._rate_series(stage), seen.rates, strict=True)
-        reached = Series.take_in(numbers, chance(), rules.run_length)
+        least = min(rules.rate_psi, rules.psi)  # what changed a little and stays so gets here with every check
+        reached = [one for one in Series.take_in(numbers, chance(), rules.run_length) if one.psi >= least]
         return self._changed(stage, reached) if reached else ()
 
     def _changed(self, stage: Stage, reached: Sequence[Series]) -> list[Change]:
         """Return those of ``reached`` whose change is of a size that matters."""
-        # What changed a little and stays so comes here with every check.
-        least = min(self._rules.rate_psi, self._rules.psi)
-        reached = [one for one in reached if one.psi >= least]
-        if not reached:
-            return []
         known = [Change(stage, label, is_rate=False, series=one) for label, one in self.scores.at(stage).items()]
         new = self.scores.succession(stage)
         if new is not None:
@@ -202,8 +197,8 @@ class Traffic:
             known += [Change(stage, label, is_rate=False, series=one, before=new.before) for label, one in labels]
         rates = zip(RATES, self._rates_at[stage], strict=True)
         known += [Change(stage, name, is_rate=True, series=one) for name, one in rates]
-        found = [change for change in known if change.series in reached]
-        return [one for one in found if one.series.psi >= (self._rules.rate_psi if one.is_rate else self._rules.psi)]
+        least = {True: self._rules.rate_psi, False: self._rules.psi}
+        return [one for one in known if one.series in reached and one.series.psi >= least[one.is_rate]]
 
     @property
     def since_model(self) -> int | None:

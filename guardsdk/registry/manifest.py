@@ -140,6 +140,22 @@ class Aimed(Frozen):
     first and the last where there would be more. Of one share the head and the tail."""
 
 
+Margins = dict[Stage, dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]]]
+"""Stage to label to log-odds that are taken off a score."""
+
+
+class Passages(Frozen):
+    """What becomes of windows that the lower layers did not clear: their passages are read once more by themselves.
+
+    A request in the midst of much else is missed where the same request alone is not.
+    """
+
+    characters: int = Field(ge=40)
+    """The most of a run of sentences that is read as one."""
+    margins: Margins
+    """The labels whose score a passage may raise, on each stage, and what is taken off it."""
+
+
 class Manifest(Frozen):
     """Everything the engine needs to know of a model, and the evidence of where it came from."""
 
@@ -169,11 +185,11 @@ class Manifest(Frozen):
     """How harmless text is cleared by the lower layers on CPU; null for models whose layers all run on every text."""
     aimed: Aimed | None = None
     """How prompts are read beside instructions by a graph of its own; null for models without one."""
-    gloss_margins: dict[Stage, dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]]] = Field(
-        default_factory=dict
-    )
+    gloss_margins: Margins = Field(default_factory=dict)
     """Stage to label to the log-odds taken off what a gloss of another language scores: its broken English looks worse
     than it is. Nothing is taken off where nothing is named."""
+    passages: Passages | None = None
+    """How doubtful text is read passage by passage; null for models that read every text as a whole."""
     stage_tokens: dict[Stage, int] = Field(default_factory=dict)
     """Stage to the id of the token that stands first after ``[CLS]``; empty for models without stage tokens."""
     languages: tuple[str, ...] = ()
@@ -231,10 +247,13 @@ class Manifest(Frozen):
         if self.aimed is not None and self.aimed.label not in read[Stage.INPUT]:
             msg = f"aimed.label must be a label that is read on input, and {self.aimed.label!r} is none"
             raise ValueError(msg)
-        for stage, margins in self.gloss_margins.items():
+        named = [("gloss_margins", self.gloss_margins)]
+        if self.passages is not None:
+            named.append(("passages.margins", self.passages.margins))
+        for name, stage, margins in ((name, *each) for name, stages in named for each in stages.items()):
             if not margins.keys() <= read[stage]:
                 unread = min(margins.keys() - read[stage])
-                msg = f"gloss_margins.{stage.value} must name labels read there, and {unread!r} is none"
+                msg = f"{name}.{stage.value} must name labels read there, and {unread!r} is none"
                 raise ValueError(msg)
         for stage, bounds in self.early_exit.stages.items() if self.early_exit is not None else ():
             if not read[stage] or read[stage] != bounds.keys():

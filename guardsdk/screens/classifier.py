@@ -37,7 +37,8 @@ class Taught:
 class ClassifierScreen:
     """Scores every label of a model in one forward pass per window.
 
-    What a user wrote is read once more beside the instructions it is aimed at, where those are given and the model can.
+    What a user wrote is read once more beside the instructions it is aimed at, where those are given and the model can,
+    and what was not plainly harmless once more passage by passage.
     """
 
     name: Final = "classifier"
@@ -52,6 +53,7 @@ class ClassifierScreen:
         self._classifier = classifier
         self._taught = taught or Taught()
         self._aimed = aimed
+        self._passages = classifier.model.manifest.passages
 
     @property
     def operating_points(self) -> OperatingPoints:
@@ -77,26 +79,40 @@ class ClassifierScreen:
             for request in requests:
                 if request.context:
                     return self._read_aimed(requests, limits, heads)
-        return list(map(_reading, self._classifier.score(requests, limits, heads)))
+        seen = self._classifier.score(requests, limits, heads)
+        return self._after(requests, seen, list(map(_reading, seen)), limits)
+
+    def _after(
+        self, requests: Sequence[Request], seen: Sequence[Scores], readings: list[Reading], limits: Limits
+    ) -> list[Reading]:
+        """Return the ``readings`` of what was ``seen``, after a closer look where the model asks for it."""
+        if self._passages is None or all(scores.tier == "early" for scores in seen):
+            return readings
+        from guardsdk.screens.closer import looked_closer  # noqa: PLC0415  most texts are plainly harmless
+
+        return looked_closer(self._classifier, requests, seen, readings, rules=self._passages, limits=limits)
 
     def _read_aimed(self, requests: Sequence[Request], limits: Limits, heads: Heads | None) -> list[Reading]:
         """Read what users wrote, of which some is aimed at instructions."""
         alone = [Request(request.text, request.stage) for request in requests]
         if self._aimed is None and heads is None:
-            return list(map(_reading, self._classifier.score(requests, limits)))
+            seen = self._classifier.score(requests, limits)
+            return self._after(requests, seen, list(map(_reading, seen)), limits)
         # What is told by a text beside its instructions is told of all of it.
         wholly = limits._replace(settled=None)
         if self._aimed is None:
             beside = self._classifier.score(requests, limits)
             # What was taught was taught on texts by themselves, and beside a system text all embeddings are alike.
             taught = self._classifier.score(alone, wholly, heads)
-            return [_both(*found, heads.names if heads else ()) for found in zip(beside, taught, strict=True)]
+            both = [_both(*found, heads.names if heads else ()) for found in zip(beside, taught, strict=True)]
+            return self._after(requests, beside, both, limits)
         own = self._classifier.score(alone, limits, heads)
         # What is blocked as it stands, or has no instructions, need not be read again.
         again = [at for at, request in enumerate(requests) if request.context and not own[at].settled]
         found = self._beside([requests[at] for at in again], self._aimed(), wholly) if again else []
         read = dict(zip(again, found, strict=True))
-        return [_higher(one, read[at]) if at in read else _reading(one) for at, one in enumerate(own)]
+        higher = [_higher(one, read[at]) if at in read else _reading(one) for at, one in enumerate(own)]
+        return self._after(alone, own, higher, limits)
 
     def _beside(self, requests: Sequence[Request], reader: Classifier, limits: Limits) -> list[Scores]:
         """Return what ``reader`` makes of each text beside the share of its instructions where it scores highest."""

@@ -101,15 +101,15 @@ def _owned(limits: Limits, owners: Sequence[int], glosses: Collection[int], marg
     if settled is None:
         return limits
     return limits.until(
-        lambda place, scores: settled(owners[place], _less(scores, margins) if place in glosses else scores)
+        lambda place, scores: settled(owners[place], less(scores, margins) if place in glosses else scores)
     )
 
 
 def _lowered(reading: Reading, margins: Mapping[str, float]) -> Reading:
-    return replace(reading, scores=_less(reading.scores, margins))
+    return replace(reading, scores=less(reading.scores, margins))
 
 
-def _less(scores: Mapping[str, float], margins: Mapping[str, float]) -> dict[str, float]:
+def less(scores: Mapping[str, float], margins: Mapping[str, float]) -> dict[str, float]:
     """Return ``scores`` with the log-odds of ``margins`` taken off; what is no probability stays, to be found so."""
     return {
         label: score / (score + (1.0 - score) * math.exp(margins.get(label, 0.0))) if 0.0 < score < 1.0 else score
@@ -135,10 +135,15 @@ def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Pro
         scores=scores,
         spans=partial(_spans, plain, carriers),
         settled=plain.settled or any(reading.settled for _, reading in viewed),
-        views={label: view.name for label, (view, _) in carriers.items()},
+        views={**plain.views, **{label: _named(view, reading, label) for label, (view, reading) in carriers.items()}},
         problems=(*plain.problems, *problems, *unread),
         tier=joint_tier(plain.tier, *(reading.tier for _, reading in viewed)),
     )
+
+
+def _named(view: View, reading: Reading, label: str) -> str:
+    """Return how the label was read: the view, and what in it was looked at by itself."""
+    return "+".join(filter(None, (view.name, reading.views.get(label))))
 
 
 def _spans(plain: Reading, carriers: dict[str, tuple[View, Reading]], label: str) -> Spans:

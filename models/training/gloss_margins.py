@@ -76,11 +76,11 @@ def margins(model: Path, data: Path) -> Iterator[tuple[Stage, dict[str, float]]]
             verdicts = guard.check_many(read, stage=stage)
             sys.stderr.write(f"{source} {language} {stage.value}: {len(texts)} texts, {len(read)} glosses\n")
             for label in verdicts[0].scores if verdicts else ():
-                odds = np.array([_logit(verdict.scores[label]) for verdict in verdicts])
+                odds = np.array([logit(verdict.scores[label]) for verdict in verdicts])
                 # Texts without a gloss are stopped by none.
                 odds = np.concatenate([odds, np.full(max(0, len(texts) - len(odds)), -np.inf)])
                 seen.setdefault(stage, {}).setdefault(label, {}).setdefault(source, []).append(odds)
-        thresholds = {(rule.stage, rule.label): _logit(rule.threshold) for rule in guard.info().rules}
+        thresholds = {(rule.stage, rule.label): logit(rule.threshold) for rule in guard.info().rules}
     for stage, labels in seen.items():
         late = {
             label: _line(by_source, _rate(label, stage)) - thresholds[stage, label]
@@ -94,7 +94,8 @@ def _rate(label: str, stage: Stage) -> float:
     return FLAG_RATE if (label, stage) in FLAGS else RATE
 
 
-def _logit(probability: float) -> float:
+def logit(probability: float) -> float:
+    """Return the log-odds of ``probability``."""
     return math.log(max(probability, 1e-9) / max(1.0 - probability, 1e-9))
 
 

@@ -74,7 +74,7 @@ def test_a_manifest_from_before_there_were_context_stages_reads_it_on_output_and
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
     # By the fields of the day, as a release from before there was this one read it.
-    known = before.manifest.model_dump_json(exclude={"context_stages", "aimed", "gloss_margins"})
+    known = before.manifest.model_dump_json(exclude={"context_stages", "aimed", "gloss_margins", "passages"})
     files = "".join(f"{name}\0{one.size}\0{one.sha256}\n" for name, one in sorted(before.manifest.files.items()))
     assert digests[0] == hashlib.sha256(f"{files}{known}".encode()).hexdigest()
 
@@ -141,6 +141,11 @@ NOT_A_NUMBER = {
         ({"schema_version": 2}, r"schema_version: "),
         ({"overlap_tokens": 20}, r"overlap_tokens \(20\)"),
         ({"gloss_margins": {"input": {"refusal": 1.0}}}, r"gloss_margins\.input must name labels .* 'refusal' is none"),
+        (
+            {"passages": {"characters": 40, "margins": {"output": {"prompt_injection": 1.0}}}},
+            r"passages\.margins\.output must name labels .* 'prompt_injection' is non",
+        ),
+        ({"passages": {"characters": 39, "margins": {}}}, r"passages\.characters: "),
         ({"gloss_margins": {"input": {"toxicity": -1.0}}}, r"gloss_margins\.input\.toxicity: "),
         ({"labels": [NOT_A_NUMBER]}, r"thresholds_by_fpr\.0\.001: "),
     ],

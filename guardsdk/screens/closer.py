@@ -1,0 +1,96 @@
+"""A closer look at what was not plainly harmless: passage by passage, for what one of them asks among much else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from guardsdk.screens.viewed import less
+from guardsdk.text.passages import passages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from guardsdk.engine.classifier import Classifier, Request
+    from guardsdk.engine.scores import Scores
+    from guardsdk.limits import Limits
+    from guardsdk.registry.manifest import Passages
+    from guardsdk.screens.base import Reading, Spans
+
+LAYER: Final = "passages"
+"""What problems of this layer are told under."""
+VIEW: Final = "passage"
+"""The view of a label whose score a passage by itself carries."""
+
+
+def looked_closer(
+    classifier: Classifier,
+    requests: Sequence[Request],
+    seen: Sequence[Scores],
+    readings: Sequence[Reading],
+    *,
+    rules: Passages,
+    limits: Limits,
+) -> list[Reading]:
+    """Return ``readings``, those of what ``classifier`` has ``seen`` in ``requests`` of one stage, after a closer look.
+
+    What its lower layers did not clear is read once more, each passage by itself, and the higher score of a label
+    counts, less its margin in ``rules``: the more passages are read, the likelier one looks bad by chance. Raises
+    ``ModelError`` where the model cannot be run.
+    """
+    margins = rules.margins.get(requests[0].stage, {})
+    parts: dict[int, list[tuple[int, int]]] = {}
+    for place, (request, scores) in enumerate(zip(requests, seen, strict=True)):
+        if margins and scores.tier == "full" and not scores.settled:
+            parts[place] = list(_doubtful(request.text, scores, rules.characters))
+    asked = [replace(requests[at], text=requests[at].text[a:b]) for at, found in parts.items() for a, b in found]
+    read = iter(classifier.score(asked, limits._replace(settled=None)) if asked else ())
+    return [
+        _joint(reading, [(start, next(read)) for start, _ in parts[place]], margins) if parts.get(place) else reading
+        for place, reading in enumerate(readings)
+    ]
+
+
+def _doubtful(text: str, scores: Scores, most: int) -> Iterator[tuple[int, int]]:
+    """Yield the passages of ``text`` that lie where it was not cleared; none where it is a single one."""
+    every = passages(text, most)
+    if len(every) < 2:  # noqa: PLR2004  it was read already
+        return
+    ranges = iter(scores.doubtful)
+    first, last = next(ranges)
+    for start, end in every:
+        while last <= start:
+            first, last = next(ranges, (len(text), len(text) + 1))
+        if first < end:
+            yield start, end
+
+
+def _joint(whole: Reading, parts: Sequence[tuple[int, Scores]], margins: Mapping[str, float]) -> Reading:
+    """Return the reading of a text and of its passages, each with where it starts."""
+    higher: dict[str, float] = {}
+    carriers: dict[str, tuple[int, Scores]] = {}
+    for start, scores in parts:
+        own = {label: scores.probabilities[label] for label in margins if label in scores.probabilities}
+        for label, score in less(own, margins).items():
+            # What is not a number loses against nothing, so it is taken over and found unusable like any other.
+            if not score <= higher.get(label, whole.scores[label]):
+                higher[label] = score
+                carriers[label] = start, scores
+    unread = sum(scores.coverage < 1.0 for _, scores in parts)
+    problems = ((LAYER, f"{unread} of {len(parts)} passages were not read by themselves, the time was up"),)
+    return replace(
+        whole,
+        scores={**whole.scores, **higher},
+        spans=partial(_spans, whole, carriers),
+        views={**whole.views, **dict.fromkeys(carriers, VIEW)},
+        problems=(*whole.problems, *(problems if unread else ())),
+    )
+
+
+def _spans(whole: Reading, carriers: Mapping[str, tuple[int, Scores]], label: str) -> Spans:
+    if label not in carriers:
+        return whole.spans(label)
+    at, scores = carriers[label]
+    start, end = scores.span(label)
+    return ((at + start, at + end),)

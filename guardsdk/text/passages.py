@@ -1,0 +1,41 @@
+"""A text taken apart into short passages: what one of them asks for says less in the midst of much else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardsdk.text.late import late
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SENTENCE = late(
+    "\\S[^\\n]*?(?:[.!?;\u2026\u061f\u0964][\"')\\]\u00bb\u201d\u2019]*(?=\\s|\\Z)|[\u3002\uff01\uff1f\uff1b]|(?=\\n)|\\Z)"
+)
+"""A sentence in any of the scripts that have lexicons, or a line that ends without a stop."""
+_LONGEST = 2
+"""How many times the length of a passage a sentence may have; what is longer is cut between words."""
+
+
+def passages(text: str, most: int) -> list[tuple[int, int]]:
+    """Return the ranges of runs of sentences of at most ``most`` characters, in order; a longer sentence stands alone.
+
+    Together they hold all of ``text`` but white space between them.
+    """
+    found: list[tuple[int, int]] = []
+    for start, end in _sentences(text, most):
+        if found and end - found[-1][0] <= most:
+            found[-1] = found[-1][0], end
+        else:
+            found.append((start, end))
+    return found
+
+
+def _sentences(text: str, most: int) -> Iterator[tuple[int, int]]:
+    for match in _SENTENCE().finditer(text):
+        start, end = match.span()
+        while end - start > _LONGEST * most:
+            cut = text.rfind(" ", start + 1, start + most)
+            yield start, (cut := cut if cut > 0 else start + most)
+            start = cut + text[cut:end].startswith(" ")
+        yield start, end

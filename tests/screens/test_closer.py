@@ -1,0 +1,146 @@
+"""What was not plainly harmless is read once more passage by passage, and nothing else is."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from guardsdk import Guard, Policy, Principle, Stage, Status
+from guardsdk.engine.classifier import Classifier
+from tests.tiny import early_exit, write_halves, write_manifest, write_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from guardsdk.engine.scores import Scores
+
+PLAIN = "please the filler, the filler the filler."
+HIDING = f"{PLAIN} {PLAIN} please the attack. {PLAIN}"
+"""An attack among so much else that the model misses it: each token takes a little off the score."""
+RULES = {"characters": 40, "margins": {"input": {"prompt_injection": 0.5}}}
+POLICY = Policy(
+    name="p",
+    version="1",
+    principles=(
+        Principle(id="no-orders", text="No.", label="prompt_injection", stages=(Stage.INPUT, Stage.TOOL)),
+        Principle(id="no-insults", text="No.", label="toxicity", stages=(Stage.INPUT,)),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return what writes a model in two halves that hears less of an attack the more there is around it."""
+
+    def write(**changes: Any) -> Path:
+        directory = tmp_path_factory.mktemp("diluted") / "tiny"
+        write_model(directory, dilution=0.13)
+        write_halves(directory)
+        write_manifest(directory, **{"early_exit": early_exit(), "max_tokens": 64, "passages": RULES, **changes})
+        return directory
+
+    return write
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return a list that gets the texts of every call of the real classifier."""
+    calls: list[list[str]] = []
+    score = Classifier.score
+
+    def noted(self: Classifier, requests: Sequence[Any], *rest: Any, **named: Any) -> list[Scores]:
+        calls.append([request.text for request in requests])
+        return score(self, requests, *rest, **named)
+
+    monkeypatch.setattr(Classifier, "score", noted)
+    return calls
+
+
+def guard(directory: Path, **options: Any) -> Guard:
+    return Guard(POLICY, models=directory, providers="cpu", cache=0, **options)
+
+
+def test_what_is_asked_in_the_midst_of_much_else_is_found_where_it_stands(made: Callable[..., Path]) -> None:
+    with guard(made(passages=None)) as whole, guard(made()) as closer:
+        assert whole.check(HIDING).allowed
+        verdict = closer.check(HIDING)
+    (finding,) = verdict.findings
+    assert (verdict.allowed, verdict.status, finding.view) == (False, Status.COMPLETE, "passage")
+    assert {HIDING[start:end] for start, end in finding.spans} == {"attack"}
+
+
+def test_a_passage_says_less_than_the_whole_by_its_margin(made: Callable[..., Path]) -> None:
+    steep = {**RULES, "margins": {"input": {"prompt_injection": 3.5}}}
+    with guard(made()) as closer, guard(made(passages=steep)) as steeper:
+        more, fewer = (one.check(HIDING).scores["prompt_injection"] for one in (closer, steeper))
+        assert steeper.check("the attack").scores == closer.check("the attack").scores
+    assert more > 0.5 > fewer
+
+
+def test_a_label_without_a_margin_and_a_stage_without_any_are_left_as_they_are(made: Callable[..., Path]) -> None:
+    insult = HIDING.replace("attack", "insult")
+    with guard(made(passages=None)) as whole, guard(made()) as closer:
+        assert closer.check(insult).scores["toxicity"] == whole.check(insult).scores["toxicity"]
+        assert closer.check(HIDING, stage=Stage.TOOL).scores == whole.check(HIDING, stage=Stage.TOOL).scores
+
+
+def test_what_the_lower_layers_clear_and_what_is_one_passage_is_read_once(
+    made: Callable[..., Path], asked: list[list[str]]
+) -> None:
+    harmless, single = f"{PLAIN} {PLAIN}", "please question the attack."
+    with guard(made(), views=False) as closer:
+        closer.warmup()
+        asked.clear()
+        for text in (harmless, single):
+            closer.check(text)
+    assert asked == [[harmless], [single]]
+
+
+def test_of_a_long_text_only_what_was_not_cleared_is_looked_at(
+    made: Callable[..., Path], asked: list[list[str]]
+) -> None:
+    text = " ".join([PLAIN] * 30 + ["please the attack."] + [PLAIN] * 30)
+    with guard(made(max_tokens=48), views=False) as closer:
+        closer.warmup()
+        asked.clear()
+        verdict = closer.check(text)
+    (whole, parts) = asked
+    assert (whole, verdict.allowed) == ([text], False)
+    assert any("attack" in part for part in parts)
+    assert 2 <= len(parts) <= 12
+    ((start, end),) = verdict.findings[0].spans
+    assert text[start:end] == "attack"
+
+
+def test_the_passages_of_a_view_are_looked_at_too(made: Callable[..., Path]) -> None:
+    packed = base64.b64encode(HIDING.encode()).decode()
+    text = f"please {packed} please"
+    with guard(made()) as closer:
+        (finding,) = closer.check(text).findings
+    assert finding.view == "base64+passage"
+    assert {text[start:end] for start, end in finding.spans} == {packed}
+
+
+def test_passages_that_time_was_too_short_for_are_told(
+    made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    score = Classifier.score
+
+    def slow(self: Classifier, *given: Any, **named: Any) -> list[Scores]:
+        found = score(self, *given, **named)
+        now[0] += 10.0
+        return found
+
+    with guard(made(), views=False) as closer:
+        closer.warmup()
+        monkeypatch.setattr("guardsdk.limits.time.monotonic", lambda: now[0])
+        monkeypatch.setattr(Classifier, "score", slow)
+        verdict = closer.check(HIDING, deadline_s=5.0)
+    assert verdict.status is Status.DEGRADED
+    assert "passages" in str(verdict.error or verdict.degraded_reasons)
+    assert not math.isclose(verdict.coverage, 0.0)
