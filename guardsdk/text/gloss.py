@@ -51,10 +51,13 @@ _STRANGE: Final = 3
 """Words that English does not know, in any text that has other languages in Latin letters, unless it has no more."""
 _OWN: Final = {
     "cs": "\u010d\u010f\u011b\u0148\u0159\u0161\u0165\u016f\u017e",
+    "da": "\u00e5\u00e6\u00f8",
     "de": "\u00e4\u00f6\u00fc\u00df",
     "es": "\u00f1",
+    "fi": "\u00e4\u00f6",
     "fr": "\u00e7\u00e8\u00ea\u00ee\u0153",
     "it": "\u00e8\u00ec\u00f2\u00f9",
+    "nb": "\u00e5\u00e6\u00f8",
     "pl": "\u0105\u0107\u0119\u0142\u0144\u00f3\u015b\u017a\u017c",
     "pt": "\u00e2\u00e3\u00e7\u00ea\u00f4\u00f5",
     "ro": "\u00e2\u0103\u00ee\u015f\u0163\u0219\u021b",
@@ -69,6 +72,9 @@ _FEWEST_SHARE: Final = 0.5
 """Share of the letters of a passage in Latin letters that the language must know."""
 _FEWEST_LETTERS: Final = 6
 """Letters of the shortest such passage."""
+_GREEK: Final = "greek"
+_FEWEST_GREEK: Final = 3
+"""Letters of the longest word of such a passage: shorter ones are symbols of formulas and units."""
 _AHEAD: Final = 0.1
 """By how much more of them than English."""
 _TRIED: Final = 3
@@ -199,6 +205,8 @@ def _book(text: str, passage: Sequence[_Word], script: str, latin: Sequence[Lexi
         kana = len(_KANA().findall(written)) > _KANA_SHARE * len(written)
         return lexicon(*(("ja", "kana") if kana else ("zh", HAN)))
     books = latin if script == LATIN else [lexicon(code, script) for code in LANGUAGES[script]]
+    if script == _GREEK and max(map(len, given)) < _FEWEST_GREEK:
+        return None
     if script != LATIN and len(books) == 1:
         return books[0]
     best, most = None, 0

@@ -49,8 +49,13 @@ _LONGEST: Final = 64
 """Letters beyond which a word is looked up as it stands, or by how it begins: time is linear in its length."""
 
 LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    LATIN: ("cs", "de", "es", "fr", "hi-latn", "id", "it", "jv", "nl", "pl", "pt", "ro", "sv", "sw", "tl", "tr", "vi"),
-    "cyrillic": ("ru",),
+    LATIN: (
+        *("cs", "da", "de", "es", "fi", "fr", "hi-latn", "id", "it", "jv", "nb", "nl", "pl", "pt", "ro", "sv", "sw"),
+        *("tl", "tr", "vi"),
+    ),
+    "greek": ("el",),
+    "cyrillic": ("ru", "uk"),
+    "hebrew": ("he",),
     "arabic": ("ar", "fa"),
     "devanagari": ("hi",),
     "bengali": ("bn",),
