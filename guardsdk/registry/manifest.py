@@ -140,20 +140,21 @@ class Aimed(Frozen):
     first and the last where there would be more. Of one share the head and the tail."""
 
 
-Margins = dict[Stage, dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]]]
-"""Stage to label to log-odds that are taken off a score."""
-
-
 class Passages(Frozen):
     """What becomes of windows that the lower layers did not clear: their passages are read once more by themselves.
 
     A request in the midst of much else is missed where the same request alone is not.
     """
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     characters: int = Field(ge=40)
     """The most of a run of sentences that is read as one."""
-    margins: Margins
-    """The labels whose score a passage may raise, on each stage, and what is taken off it."""
+    margins: dict[Stage, dict[str, Annotated[float, Field(ge=0.0)]]]
+    """Stage to the labels whose score a passage may raise, and the log-odds that are taken off it."""
+    spread: dict[Stage, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)
+    """Stage to how much of the logarithm of the number of passages is taken off besides, for the more of them, the
+    likelier one looks bad by chance: all of it where they say nothing of each other, none where nothing is named."""
 
 
 class Manifest(Frozen):
@@ -185,7 +186,9 @@ class Manifest(Frozen):
     """How harmless text is cleared by the lower layers on CPU; null for models whose layers all run on every text."""
     aimed: Aimed | None = None
     """How prompts are read beside instructions by a graph of its own; null for models without one."""
-    gloss_margins: Margins = Field(default_factory=dict)
+    gloss_margins: dict[Stage, dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]]] = Field(
+        default_factory=dict
+    )
     """Stage to label to the log-odds taken off what a gloss of another language scores: its broken English looks worse
     than it is. Nothing is taken off where nothing is named."""
     passages: Passages | None = None
@@ -247,13 +250,13 @@ class Manifest(Frozen):
         if self.aimed is not None and self.aimed.label not in read[Stage.INPUT]:
             msg = f"aimed.label must be a label that is read on input, and {self.aimed.label!r} is none"
             raise ValueError(msg)
-        named = [("gloss_margins", self.gloss_margins)]
-        if self.passages is not None:
-            named.append(("passages.margins", self.passages.margins))
-        for name, stage, margins in ((name, *each) for name, stages in named for each in stages.items()):
+        named = [(f"gloss_margins.{stage}", stage, margins) for stage, margins in self.gloss_margins.items()]
+        for stage, margins in self.passages.margins.items() if self.passages is not None else ():
+            named.append((f"passages.margins.{stage}", stage, margins))
+        for name, stage, margins in named:
             if not margins.keys() <= read[stage]:
                 unread = min(margins.keys() - read[stage])
-                msg = f"{name}.{stage.value} must name labels read there, and {unread!r} is none"
+                msg = f"{name} must name labels read there, and {unread!r} is none"
                 raise ValueError(msg)
         for stage, bounds in self.early_exit.stages.items() if self.early_exit is not None else ():
             if not read[stage] or read[stage] != bounds.keys():

@@ -44,16 +44,22 @@ class ClassifierScreen:
     name: Final = "classifier"
 
     def __init__(
-        self, classifier: Classifier, taught: Taught | None = None, aimed: Callable[[], Classifier] | None = None
+        self,
+        classifier: Classifier,
+        taught: Taught | None = None,
+        aimed: Callable[[], Classifier] | None = None,
+        *,
+        closer: bool = True,
     ) -> None:
         """Screen with ``classifier``, which may be shared with other guards, and with what this guard was taught.
 
-        ``aimed`` gives what reads prompts beside instructions; asked when the first of these comes.
+        ``aimed`` gives what reads prompts beside instructions; asked when the first of these comes. With ``closer``
+        what is doubtful is read passage by passage, too, where the model was made for it.
         """
         self._classifier = classifier
         self._taught = taught or Taught()
         self._aimed = aimed
-        self._passages = classifier.model.manifest.passages
+        self._passages = classifier.model.manifest.passages if closer else None
 
     @property
     def operating_points(self) -> OperatingPoints:

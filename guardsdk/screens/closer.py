@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -36,20 +37,25 @@ def looked_closer(
     """Return ``readings``, those of what ``classifier`` has ``seen`` in ``requests`` of one stage, after a closer look.
 
     What its lower layers did not clear is read once more, each passage by itself, and the higher score of a label
-    counts, less its margin in ``rules``: the more passages are read, the likelier one looks bad by chance. Raises
-    ``ModelError`` where the model cannot be run.
+    counts, less what ``rules`` take off. Raises ``ModelError`` where the model cannot be run.
     """
-    margins = rules.margins.get(requests[0].stage, {})
+    stage = requests[0].stage
+    margins = rules.margins.get(stage)
+    if not margins:
+        return list(readings)
     parts: dict[int, list[tuple[int, int]]] = {}
     for place, (request, scores) in enumerate(zip(requests, seen, strict=True)):
-        if margins and scores.tier == "full" and not scores.settled:
+        if scores.tier == "full" and not scores.settled:
             parts[place] = list(_doubtful(request.text, scores, rules.characters))
     asked = [replace(requests[at], text=requests[at].text[a:b]) for at, found in parts.items() for a, b in found]
     read = iter(classifier.score(asked, limits._replace(settled=None)) if asked else ())
-    return [
-        _joint(reading, [(start, next(read)) for start, _ in parts[place]], margins) if parts.get(place) else reading
-        for place, reading in enumerate(readings)
-    ]
+    looked = list(readings)
+    for place, found in parts.items():
+        if found:
+            off = rules.spread.get(stage, 0.0) * math.log(len(found))
+            less_by = {label: margin + off for label, margin in margins.items()}
+            looked[place] = _joint(looked[place], [(start, next(read)) for start, _ in found], less_by)
+    return looked
 
 
 def _doubtful(text: str, scores: Scores, most: int) -> Iterator[tuple[int, int]]:

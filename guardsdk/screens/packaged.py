@@ -32,13 +32,14 @@ def arranged(
 
     ``taught`` is read together with the classifier's own labels, ``aimed`` gives what reads prompts beside
     instructions. What the quick ones find can spare the classifier most of a long text. With ``views`` the classifier
-    and the screens for leaks also read what a text says once disguises are undone, the classifier its gloss as well.
+    and the screens for leaks also read what a text says once disguises are undone, the classifier its gloss and its
+    passages as well.
     """
 
     def decoding(screen: Screen) -> Screen:
         return ViewedScreen(screen, decode=decoded_of) if views else screen
 
-    reader: Screen = ClassifierScreen(classifier, taught, aimed)
+    reader: Screen = ClassifierScreen(classifier, taught, aimed, closer=views)
     patterns = [PatternScreen(label) for label in LABELS]
     leaks = [decoding(canaries), decoding(LeakScreen())]
     quick: list[Screen] = [HiddenTextScreen(), LanguageScreen(), *patterns, *leaks]

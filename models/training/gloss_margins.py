@@ -19,10 +19,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from guardsdk import Guard, Stage
+from guardsdk.limits import UNLIMITED
 from guardsdk.policy import default_policy
 from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
+from guardsdk.screens.classifier import ClassifierScreen
+from guardsdk.surroundings import NOWHERE
+from guardsdk.text.clean import clean
 from guardsdk.text.lexicon import LANGUAGES
 from guardsdk.text.views import views_of
+from models.training.adapted import classifier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,17 +75,18 @@ def with_gloss_margins(model: Path, data: Path) -> Manifest:
 def margins(model: Path, data: Path) -> Iterator[tuple[Stage, dict[str, float]]]:
     """Yield for each stage and label by how many log-odds its rate is kept late, 0 where it is kept already."""
     seen: dict[Stage, dict[str, dict[str, list[NDArray[np.float64]]]]] = {}
-    with Guard(default_policy(), models=model, providers="cpu", cache=0, observers=(), views=False) as guard:
-        for (source, language, stage), texts in sorted(pools(data).items()):
-            read = [view.text for text in texts for view in views_of(text) if view.gloss]
-            verdicts = guard.check_many(read, stage=stage)
-            sys.stderr.write(f"{source} {language} {stage.value}: {len(texts)} texts, {len(read)} glosses\n")
-            for label in verdicts[0].scores if verdicts else ():
-                odds = np.array([logit(verdict.scores[label]) for verdict in verdicts])
-                # Texts without a gloss are stopped by none.
-                odds = np.concatenate([odds, np.full(max(0, len(texts) - len(odds)), -np.inf)])
-                seen.setdefault(stage, {}).setdefault(label, {}).setdefault(source, []).append(odds)
+    with Guard(default_policy(), models=model, providers="cpu") as guard:
         thresholds = {(rule.stage, rule.label): logit(rule.threshold) for rule in guard.info().rules}
+    screen, limits = ClassifierScreen(classifier_of(model)), UNLIMITED._replace(early_exit=True)
+    for (source, language, stage), texts in sorted(pools(data).items()):
+        glosses = [clean(view.text) for text in texts for view in views_of(text) if view.gloss]
+        readings = screen.read_within(glosses, stage, [NOWHERE] * len(glosses), limits)
+        sys.stderr.write(f"{source} {language} {stage.value}: {len(texts)} texts, {len(glosses)} glosses\n")
+        for label in readings[0].scores if readings else ():
+            odds = np.array([logit(reading.scores[label]) for reading in readings])
+            # Texts without a gloss are stopped by none.
+            odds = np.concatenate([odds, np.full(max(0, len(texts) - len(odds)), -np.inf)])
+            seen.setdefault(stage, {}).setdefault(label, {}).setdefault(source, []).append(odds)
     for stage, labels in seen.items():
         late = {
             label: _line(by_source, _rate(label, stage)) - thresholds[stage, label]

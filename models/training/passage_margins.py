@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SEED: Final = 20_261_129
 CHARACTERS: Final = 120
 """Of a passage: some thirty tokens, one or two sentences."""
-RATE: Final = 0.002
+RATE: Final = 0.003
 """Share of harmless texts of several passages that one label may stop by a passage alone; most texts have one."""
 STOPPING: Final = {
     Stage.INPUT: ("prompt_injection", "jailbreak", "harmful_request"),
@@ -48,21 +48,22 @@ STOPPING: Final = {
     Stage.OUTPUT: ("harmful_response", "toxicity"),
 }
 """What stops a text; what only flags one says so of the whole."""
+SPREAD: Final = {Stage.INPUT: 0.5, Stage.OUTPUT: 0.5}
+"""In documents little else looks like an order."""
 LONG_PROMPTS: Final = ("awesome_prompts_en", "bfcl", "code_alpaca_2k", "dolly_subset", "fabric_patterns", "gpteacher")
 """Sources of ``train/`` whose harmless prompts are long, which few of ``calib/`` are."""
-FEWEST: Final = 30
+FEWEST: Final = 100
 MOST: Final = 600
 """Texts of one source and stage: of fewer than the first no share can be told."""
 
 
 def with_passages(model: Path, data: Path) -> Manifest:
     """Return the manifest of ``model`` with the margins of passages that ``data`` asks for."""
-    plain = {stage: dict.fromkeys(labels, 0.0) for stage, labels in STOPPING.items()}
-    manifest = load_manifest(model).manifest.model_copy(
-        update={"passages": Passages(characters=CHARACTERS, margins=plain)}
-    )
-    found = dict(margins(classifier_of(model), manifest, data))
-    return manifest.model_copy(update={"passages": Passages(characters=CHARACTERS, margins=found)})
+    plain = load_manifest(model).manifest
+    none = {stage: dict.fromkeys(labels, 0.0) for stage, labels in STOPPING.items()}
+    rules = Passages(characters=CHARACTERS, margins=none, spread=SPREAD)
+    found = dict(margins(classifier_of(model), plain.model_copy(update={"passages": rules}), data))
+    return plain.model_copy(update={"passages": rules.model_copy(update={"margins": found})})
 
 
 def margins(classifier: Classifier, manifest: Manifest, data: Path) -> Iterator[tuple[Stage, dict[str, float]]]:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 PLAIN = "please the filler, the filler the filler."
 HIDING = f"{PLAIN} {PLAIN} please the attack. {PLAIN}"
 """An attack among so much else that the model misses it: each token takes a little off the score."""
-RULES = {"characters": 40, "margins": {"input": {"prompt_injection": 0.5}}}
+
+
+def rules(margin: float = 0.5, spread: float = 0.0) -> dict[str, Any]:
+    return {"characters": 40, "margins": {"input": {"prompt_injection": margin}}, "spread": {"input": spread}}
+
+
 POLICY = Policy(
     name="p",
     version="1",
@@ -40,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         directory = tmp_path_factory.mktemp("diluted") / "tiny"
         write_model(directory, dilution=0.13)
         write_halves(directory)
-        write_manifest(directory, **{"early_exit": early_exit(), "max_tokens": 64, "passages": RULES, **changes})
+        write_manifest(directory, **{"early_exit": early_exit(), "max_tokens": 64, "passages": rules(), **changes})
         return directory
 
     return write
@@ -74,11 +79,20 @@ def test_what_is_asked_in_the_midst_of_much_else_is_found_where_it_stands(made: 
 
 
 def test_a_passage_says_less_than_the_whole_by_its_margin(made: Callable[..., Path]) -> None:
-    steep = {**RULES, "margins": {"input": {"prompt_injection": 3.5}}}
-    with guard(made()) as closer, guard(made(passages=steep)) as steeper:
+    with guard(made()) as closer, guard(made(passages=rules(3.5))) as steeper:
         more, fewer = (one.check(HIDING).scores["prompt_injection"] for one in (closer, steeper))
         assert steeper.check("the attack").scores == closer.check("the attack").scores
     assert more > 0.5 > fewer
+
+
+def test_the_more_passages_there_are_the_less_each_of_them_says(made: Callable[..., Path]) -> None:
+    odds = []
+    for spread in (0.0, 0.5, 1.0):
+        with guard(made(passages=rules(0.0, spread)), views=False) as closer:
+            score = closer.check(HIDING).scores["prompt_injection"]
+        odds.append(math.log(score / (1.0 - score)))
+    assert odds[0] - odds[1] == pytest.approx(0.5 * math.log(4), abs=1e-3)
+    assert odds[1] - odds[2] == pytest.approx(0.5 * math.log(4), abs=1e-3)
 
 
 def test_a_label_without_a_margin_and_a_stage_without_any_are_left_as_they_are(made: Callable[..., Path]) -> None:
