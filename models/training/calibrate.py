@@ -26,6 +26,7 @@ from models.training.card import base_manifest, write_float_twin
 from models.training.early import NOTHING, Windows, as_read, bounds, keep, share_cleared
 from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.gloss_margins import with_gloss_margins
+from models.training.passage_margins import with_passages
 from models.training.pools import Pool, buried, held_out_pools, pools
 from models.training.rows import LABELS, STAGES, STAGES_OF, columns_of
 from models.training.scored import Scored, benign_scores, negative_scores, without_declining, without_doubtful
@@ -138,8 +139,9 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Pa
     )
     (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     if data is not None:
-        final = with_gloss_margins(model, data)
-        (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
+        for more in (with_passages, with_gloss_margins):  # glosses have passages, too
+            final = more(model, data)
+            (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     write_float_twin(out, final)
     report = _report(final, scored) | {
         "early_exit": share_cleared(exits, [*known, *hidden], every),

@@ -189,7 +189,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
         evaluation=table(("set", "stage", "measure", "rows", "value", "95 % interval, %"), evaluation),
         sample="All rows" if limit is None else f"A seeded sample of at most {limit} rows of each set, stage and label",
         aimed="" if manifest.aimed is None else _AIMED.format(one=manifest.aimed),
-        glosses=glosses_line(manifest),
+        glosses=glosses_line(manifest) + passages_line(manifest),
         teacher=_TEACHER if any(leg.get("taught") for leg in legs) else "",
         legs="one step" if len(legs) == 1 else f"{len(legs)} steps",
         recipe="\n".join(
@@ -208,6 +208,22 @@ def glosses_line(manifest: Manifest) -> str:
         for stage, margins in manifest.gloss_margins.items()
     )
     return f"- Glosses of other languages count less, by log-odds: {told}.\n"
+
+
+def passages_line(manifest: Manifest) -> str:
+    """Return the line of the card on what passages count; nothing where none are read."""
+    rules = manifest.passages
+    if rules is None:
+        return ""
+    told = "; ".join(
+        f"{stage.value} {', '.join(f'`{label}` {margin:g}' for label, margin in margins.items())}"
+        + (f" and {rules.spread[stage]:g} of the logarithm of their number" if rules.spread.get(stage) else "")
+        for stage, margins in rules.margins.items()
+    )
+    return (
+        f"- What the lower layers do not clear is read once more in passages of about {rules.characters} characters, "
+        f"which count less, by log-odds: {told}.\n"
+    )
 
 
 _AIMED = """\
