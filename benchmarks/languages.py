@@ -217,7 +217,7 @@ with Guard() as guard:
   what says nothing in English, `*` behind a form stands for any ending, a form may be a phrase; `@strip` lists
   prefixes that a word may have, `@compounds` says that words are joined. Accents count only where they tell words
   apart. The first text in a language reads its lexicon: up to some tenths of a second and 20 MiB, once.
-- Bengali, Hindi, Japanese, Korean, Persian and Turkish are read from behind, clause by clause (`HEAD_FINAL` in
+- Bengali, Hindi, Japanese, Korean, Persian, Turkish and Urdu are read from behind, clause by clause (`HEAD_FINAL` in
   `guardsdk/text/gloss.py`).
 - What is lost: the order of words, the right one of several senses, endings that tell who does what, and whatever the
   lexicon does not have. It is no translation, and its scores are worth less than those of English.

@@ -86,13 +86,17 @@ class ClassifierScreen:
                 if request.context:
                     return self._read_aimed(requests, limits, heads)
         seen = self._classifier.score(requests, limits, heads)
-        return self._after(requests, seen, list(map(_reading, seen)), limits)
+        readings = list(map(_reading, seen))
+        for scores in seen:
+            if scores.tier == "full":
+                return self._after(requests, seen, readings, limits)
+        return readings
 
     def _after(
         self, requests: Sequence[Request], seen: Sequence[Scores], readings: list[Reading], limits: Limits
     ) -> list[Reading]:
         """Return the ``readings`` of what was ``seen``, after a closer look where the model asks for it."""
-        if self._passages is None or all(scores.tier == "early" for scores in seen):
+        if self._passages is None:
             return readings
         from guardsdk.screens.closer import looked_closer  # noqa: PLC0415  most texts are plainly harmless
 

@@ -56,6 +56,7 @@ _OWN: Final = {
     "es": "\u00f1",
     "fi": "\u00e4\u00f6",
     "fr": "\u00e7\u00e8\u00ea\u00ee\u0153",
+    "hu": "\u00f6\u00fc\u0151\u0171",
     "it": "\u00e8\u00ec\u00f2\u00f9",
     "nb": "\u00e5\u00e6\u00f8",
     "pl": "\u0105\u0107\u0119\u0142\u0144\u00f3\u015b\u017a\u017c",
@@ -83,7 +84,7 @@ _NEAR: Final = 0.6
 what the first of them knows at first sight."""
 _KANA_SHARE: Final = 0.05
 """Of the characters of a Japanese text; names and single words of it stand in Chinese ones, too."""
-HEAD_FINAL: Final = frozenset({"bn", "fa", "hi", "hi-latn", "ja", "ko", "tr"})
+HEAD_FINAL: Final = frozenset({"bn", "fa", "hi", "hi-latn", "ja", "ko", "tr", "ur"})
 """Languages that put last what English puts first: "bomb at-home make how" is "how make at-home bomb" from behind."""
 _LEADING: Final = frozenset(
     ("i", "you", "he", "she", "we", "they", "how", "what", "why", "where", "when", "who", "please")

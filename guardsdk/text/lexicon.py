@@ -50,13 +50,13 @@ _LONGEST: Final = 64
 
 LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
     LATIN: (
-        *("cs", "da", "de", "es", "fi", "fr", "hi-latn", "id", "it", "jv", "nb", "nl", "pl", "pt", "ro", "sv", "sw"),
-        *("tl", "tr", "vi"),
+        *("cs", "da", "de", "es", "fi", "fr", "hi-latn", "hu", "id", "it", "jv"),
+        *("nb", "nl", "pl", "pt", "ro", "sv", "sw", "tl", "tr", "vi"),
     ),
     "greek": ("el",),
     "cyrillic": ("ru", "uk"),
     "hebrew": ("he",),
-    "arabic": ("ar", "fa"),
+    "arabic": ("ar", "fa", "ur"),
     "devanagari": ("hi",),
     "bengali": ("bn",),
     "thai": ("th",),

@@ -88,11 +88,16 @@ def test_a_passage_says_less_than_the_whole_by_its_margin(made: Callable[..., Pa
 def test_the_more_passages_there_are_the_less_each_of_them_says(made: Callable[..., Path]) -> None:
     odds = []
     for spread in (0.0, 0.5, 1.0):
-        with guard(made(passages=rules(0.0, spread)), views=False) as closer:
+        with guard(made(passages=rules(0.0, spread))) as closer:
             score = closer.check(HIDING).scores["prompt_injection"]
         odds.append(math.log(score / (1.0 - score)))
     assert odds[0] - odds[1] == pytest.approx(0.5 * math.log(4), abs=1e-3)
     assert odds[1] - odds[2] == pytest.approx(0.5 * math.log(4), abs=1e-3)
+
+
+def test_a_guard_without_views_looks_no_closer(made: Callable[..., Path]) -> None:
+    with guard(made(), views=False) as plain:
+        assert plain.check(HIDING).allowed
 
 
 def test_a_label_without_a_margin_and_a_stage_without_any_are_left_as_they_are(made: Callable[..., Path]) -> None:
@@ -106,7 +111,7 @@ def test_what_the_lower_layers_clear_and_what_is_one_passage_is_read_once(
     made: Callable[..., Path], asked: list[list[str]]
 ) -> None:
     harmless, single = f"{PLAIN} {PLAIN}", "please question the attack."
-    with guard(made(), views=False) as closer:
+    with guard(made()) as closer:
         closer.warmup()
         asked.clear()
         for text in (harmless, single):
@@ -118,7 +123,7 @@ def test_of_a_long_text_only_what_was_not_cleared_is_looked_at(
     made: Callable[..., Path], asked: list[list[str]]
 ) -> None:
     text = " ".join([PLAIN] * 30 + ["please the attack."] + [PLAIN] * 30)
-    with guard(made(max_tokens=48), views=False) as closer:
+    with guard(made(max_tokens=48)) as closer:
         closer.warmup()
         asked.clear()
         verdict = closer.check(text)
@@ -150,7 +155,7 @@ def test_passages_that_time_was_too_short_for_are_told(
         now[0] += 10.0
         return found
 
-    with guard(made(), views=False) as closer:
+    with guard(made()) as closer:
         closer.warmup()
         monkeypatch.setattr("guardsdk.limits.time.monotonic", lambda: now[0])
         monkeypatch.setattr(Classifier, "score", slow)
