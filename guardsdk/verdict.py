@@ -169,7 +169,7 @@ class Finding(_Computed):
     spans: tuple[tuple[int, int], ...] = Field(min_length=1)
     """Start and end of every passage that carried the score, in characters of the text as it was given."""
     view: str | None = None
-    """How the text had to be read to see it, such as ``base64`` or ``base64+rot13``; null for the text as it is."""
+    """How the text had to be read to see it, such as ``base64+rot13``, ``gloss-de`` or ``passage``; null as it is."""
 
     @property
     def span(self) -> tuple[int, int]:
