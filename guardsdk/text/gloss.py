@@ -38,11 +38,11 @@ _WORDS = late(
 )
 _KANA = late("[\u3040-\u30ff\u31f0-\u31ff]")
 _BORDER = late(
-    '[.!?;:\n\t|"()\\[\\]{}\u00ab\u00bb\u201c-\u201f\u2026\u00a1\u00bf\u0964\u0965\u061f\u061b\u3002\u300c-\u300f\uff01\uff1f\uff1a\uff1b]'
+    '[.!?;:\n\t|"()\\[\\]{}\u00ab\u00bb\u201c-\u201f\u2026\u00a1\u00bf\u0964\u0965\u061f\u061b\u06d4\u3002\u300c-\u300f\uff01\uff1f\uff1a\uff1b]'
 )
 """What ends a passage, in any of these scripts."""
 _PLAIN: Final = str.maketrans(
-    "\u060c\u061b\u061f\u0964\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f", ",;?.,.!,:;?", "\u00a1\u00bf"
+    "\u060c\u061b\u061f\u06d4\u0964\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f", ",;?..,.!,:;?", "\u00a1\u00bf"
 )
 """Marks of other scripts, and those that the classifier knows."""
 _OPENING: Final = frozenset("\u00a1\u00bf")
