@@ -139,9 +139,10 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Pa
     )
     (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     if data is not None:
-        for more in (with_passages, with_gloss_margins):  # glosses have passages, too
-            final = more(model, data)
-            (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
+        final = with_passages(model, data, out)
+        (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
+        final = with_gloss_margins(model, data)  # glosses have passages, too
+        (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     write_float_twin(out, final)
     report = _report(final, scored) | {
         "early_exit": share_cleared(exits, [*known, *hidden], every),

@@ -1,19 +1,26 @@
 """What a passage by itself must score above the thresholds: a part of the ``calibrate`` step, and a command of its own.
 
-``python -m models.training.passage_margins --data DIR --model DIR`` writes it into the manifest of ``--model``. Of
-harmless text that has passages, in ``calib/`` and in long prompts of ``train/``, each label may stop so much by a
-passage alone that the rate below is kept, as the mean over sources.
+``python -m models.training.passage_margins --data DIR --run DIR --model DIR`` writes it into the manifest of
+``--model``; ``--run`` is a folder that ``prepare`` filled. Of harmless prompts that have passages each label may stop
+so much by one of them alone that the rates below are kept, as the mean over sources of ``calib/``, and of our own
+prompts in groups that were never trained on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import random
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from tqdm import tqdm
 
 from guardsdk import Stage
 from guardsdk.engine.classifier import Request
@@ -26,91 +33,92 @@ from guardsdk.text.passages import passages
 from models.training.adapted import classifier_of
 from models.training.gloss_margins import logit
 from models.training.pools import Pool, pools
-from models.training.sources import read_raw
+from models.training.prepare import HELD_OUT_FILE
+from models.training.rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from guardsdk.engine.classifier import Classifier
     from guardsdk.engine.scores import Scores
     from guardsdk.registry.manifest import Manifest
 
 SEED: Final = 20_261_129
 CHARACTERS: Final = 120
 """Of a passage: some thirty tokens, one or two sentences."""
-RATE: Final = 0.003
-"""Share of harmless texts of several passages that one label may stop by a passage alone; most texts have one."""
-STOPPING: Final = {
-    Stage.INPUT: ("prompt_injection", "jailbreak", "harmful_request"),
-    Stage.TOOL: ("prompt_injection",),
-    Stage.OUTPUT: ("harmful_response", "toxicity"),
-}
-"""What stops a text; what only flags one says so of the whole."""
-SPREAD: Final = {Stage.INPUT: 0.5, Stage.OUTPUT: 0.5}
-"""In documents little else looks like an order."""
-LONG_PROMPTS: Final = ("awesome_prompts_en", "bfcl", "code_alpaca_2k", "dolly_subset", "fabric_patterns", "gpteacher")
-"""Sources of ``train/`` whose harmless prompts are long, which few of ``calib/`` are."""
+RATES: Final = {False: 0.002, True: 0.01}
+"""Share of harmless prompts of several passages that one label may stop by a passage alone, of others and of our own,
+which were written to look bad; most prompts have one passage."""
+RAISED: Final = ("jailbreak", "harmful_request")
+"""What is found in passages of prompts. Of what users inject next to nothing more is found, and harmless prompts are
+stopped; short sentences of answers look worse than answers, and those of mail and pages like orders."""
+SPREAD: Final = 0.5
+"""Passages of one text have much in common."""
+OWN: Final = "gen_"
+"""What the sources of our own text begin with."""
 FEWEST: Final = 100
-MOST: Final = 600
-"""Texts of one source and stage: of fewer than the first no share can be told."""
+MOST: Final = 1_000
+"""Prompts of one source: of fewer than the first no share can be told."""
+
+Stops = dict[str, "NDArray[np.float64]"]
+"""For each label the log-odds of passages that stop what is not stopped as a whole, -inf for other texts."""
 
 
-def with_passages(model: Path, data: Path) -> Manifest:
-    """Return the manifest of ``model`` with the margins of passages that ``data`` asks for."""
+def with_passages(model: Path, data: Path, run: Path) -> Manifest:
+    """Return the manifest of ``model`` with the margins of passages that the texts in ``data`` and ``run`` ask for."""
     plain = load_manifest(model).manifest
-    none = {stage: dict.fromkeys(labels, 0.0) for stage, labels in STOPPING.items()}
-    rules = Passages(characters=CHARACTERS, margins=none, spread=SPREAD)
-    found = dict(margins(classifier_of(model), plain.model_copy(update={"passages": rules}), data))
-    return plain.model_copy(update={"passages": rules.model_copy(update={"margins": found})})
+    none = {Stage.INPUT: dict.fromkeys(RAISED, 0.0)}
+    rules = Passages(characters=CHARACTERS, margins=none, spread={Stage.INPUT: SPREAD})
+    found = margins(model, plain.model_copy(update={"passages": rules}), harmless(data, run))
+    return plain.model_copy(update={"passages": rules.model_copy(update={"margins": {Stage.INPUT: found}})})
 
 
-def margins(classifier: Classifier, manifest: Manifest, data: Path) -> Iterator[tuple[Stage, dict[str, float]]]:
-    """Yield for each stage and label by how many log-odds its rate is kept late, 0 where it is kept already."""
-    seen: dict[Stage, dict[str, list[NDArray[np.float64]]]] = {}
-    for pool in harmless(data):
-        stage = Stage(pool.stage)
-        texts = [one for one in pool.texts if len(passages(one[0], CHARACTERS)) > 1][:MOST]
-        if len(texts) < FEWEST:
-            continue
-        odds = _stopped(classifier, manifest, stage, texts)
-        told = ", ".join(f"{label} {np.mean(np.isfinite(found)):.2%}" for label, found in odds.items())
-        sys.stderr.write(f"{pool.source} {stage.value}: {len(texts)} texts, stopped without margin: {told}\n")
-        for label, found in odds.items():
-            if pool.negative_of is None or label in pool.negative_of:
-                seen.setdefault(stage, {}).setdefault(label, []).append(found)
-    for stage, labels in seen.items():
-        late = {
-            label: max(0.0, _line(found) - logit(manifest.thresholds[label, stage])) for label, found in labels.items()
-        }
-        yield stage, {label: math.ceil(10.0 * margin) / 10.0 for label, margin in late.items()}
+def margins(model: Path, manifest: Manifest, known: Sequence[Pool]) -> dict[str, float]:
+    """Return for each label by how many log-odds its rate is kept late, 0 where it is kept already."""
+    kinds: dict[tuple[str, bool], list[NDArray[np.float64]]] = {}
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        stopped = processes.map(partial(_stopped, model, manifest), known)
+        for pool, found in zip(known, tqdm(stopped, desc="passages", unit="pool", total=len(known)), strict=True):
+            told = ", ".join(f"{label} {np.mean(np.isfinite(odds)):.2%}" for label, odds in found.items())
+            tqdm.write(f"{pool.source}: {len(pool.texts)} prompts, without margin {told}", file=sys.stderr)
+            for label, odds in found.items():
+                kinds.setdefault((label, pool.source == OWN), []).append(odds)
+    late = dict.fromkeys(RAISED, 0.0)
+    for (label, own), each in kinds.items():
+        late[label] = max(late[label], _line(each, RATES[own]) - logit(manifest.thresholds[label, Stage.INPUT]))
+    return {label: math.ceil(10.0 * margin) / 10.0 for label, margin in late.items()}
 
 
-def harmless(data: Path) -> list[Pool]:
-    """Return the pools that are read for the margins."""
-    found = [pool for pool in pools(data, SEED) if pool.label is None]
-    for name in LONG_PROMPTS:
-        rows = [row for row in read_raw(data / "train" / f"{name}.jsonl.gz") if row["role"] == "user"]
-        texts = [(row["text"], None) for row in rows if not row["attack"] and not row["harm"]]
-        order = np.random.default_rng(SEED).permutation(len(texts))
-        found.append(Pool(name, Stage.INPUT.value, None, tuple(texts[at] for at in order)))
+def harmless(data: Path, run: Path) -> list[Pool]:
+    """Return the prompts of several passages that are read for the margins, of our own one of each group."""
+    texts = {pool.source: pool.texts for pool in pools(data, SEED) if pool.label is None and pool.stage == Stage.INPUT}
+    own: dict[str, tuple[str, str | None]] = {}
+    with (run / HELD_OUT_FILE).open(encoding="utf-8") as lines:
+        for row in (Row(**json.loads(line)) for line in lines):
+            known = all(row.labels.get(label) == 0 for label in RAISED) and not any(row.labels.values())
+            if row.stage == Stage.INPUT and row.source.startswith(OWN) and known:
+                own.setdefault(row.group, (row.text, None))
+    found = []
+    for source, given in {**texts, OWN: tuple(own.values())}.items():
+        several = [text for text in given if len(passages(text[0], CHARACTERS)) > 1]
+        several = random.Random(SEED).sample(several, min(MOST, len(several)))
+        if len(several) >= FEWEST:
+            found.append(Pool(source, Stage.INPUT.value, None, tuple(several)))
     return found
 
 
-def _stopped(
-    classifier: Classifier, manifest: Manifest, stage: Stage, texts: Sequence[tuple[str, str | None]]
-) -> dict[str, NDArray[np.float64]]:
-    """Return for each label the log-odds of passages that stop what is not stopped as a whole, -inf of other texts."""
+def _stopped(model: Path, manifest: Manifest, pool: Pool) -> Stops:
     rules = manifest.passages
     if rules is None:
         return {}
-    requests = [Request(text, stage, context) for text, context in texts]
-    whole = classifier.score(requests, UNLIMITED._replace(early_exit=True))
-    readings = looked_closer(classifier, requests, whole, list(map(_reading, whole)), rules=rules, limits=UNLIMITED)
+    classifier, limits = classifier_of(model), UNLIMITED._replace(early_exit=True)
+    requests = [Request(text, Stage.INPUT) for text, _ in pool.texts]
+    whole = classifier.score(requests, limits)
+    readings = looked_closer(classifier, requests, whole, list(map(_reading, whole)), rules=rules, limits=limits)
     found = {}
-    for label in rules.margins[stage]:
-        least = manifest.thresholds[label, stage]
+    for label in RAISED:
+        least = manifest.thresholds[label, Stage.INPUT]
         by_passage = [
             logit(reading.scores[label])
             if scores.probabilities[label] < least <= reading.scores[label] and reading.views.get(label) == VIEW
@@ -125,21 +133,22 @@ def _reading(scores: Scores) -> Reading:
     return Reading(scores.probabilities, scores.coverage, lambda _: ((0, 1),))
 
 
-def _line(found: Sequence[NDArray[np.float64]]) -> float:
-    """Return the lowest score that at most the rate of the texts exceed, as the mean over sources."""
+def _line(found: Sequence[NDArray[np.float64]], rate: float) -> float:
+    """Return the highest score that more than ``rate`` of the texts reach, as the mean over sources."""
     scores = np.unique(np.concatenate([odds[np.isfinite(odds)] for odds in found]))
     rates = np.mean([(odds[:, None] >= scores[None, :]).mean(axis=0) for odds in found], axis=0)
-    above = scores[rates > RATE]
+    above = scores[rates > rate]
     return float(above[-1]) if len(above) else -np.inf
 
 
 def main() -> None:
     """Write the margins into the manifest of a model."""
     built = argparse.ArgumentParser(prog="python -m models.training.passage_margins", description=__doc__)
-    built.add_argument("--data", type=Path, required=True, help="folder with calib/ and train/")
+    built.add_argument("--data", type=Path, required=True, help="folder with calib/")
+    built.add_argument("--run", type=Path, required=True, help="folder that prepare filled")
     built.add_argument("--model", type=Path, required=True, help="folder of the model")
     given = built.parse_args()
-    found = with_passages(given.model, given.data)
+    found = with_passages(given.model, given.data, given.run)
     (given.model / MANIFEST_FILE).write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from guardsdk import Guard, Stage
 from guardsdk.registry.lookup import MANIFEST_FILE
 from models.training import passage_margins
-from models.training.passage_margins import with_passages
+from models.training.passage_margins import harmless, with_passages
 from models.training.pools import Pool
+from models.training.prepare import HELD_OUT_FILE
+from models.training.rows import Row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,24 +38,44 @@ def test_a_text_that_is_harmless_by_its_label_is_stopped_no_more(
     shutil.copytree(model_directory, model)
     plain = Pool("prompts", Stage.INPUT.value, None, ((PLAIN.format("My sister helps with the accounts."), None),))
     looks_bad = replace(plain, source="others", texts=((HIDING, None),))
-    monkeypatch.setattr(passage_margins, "FEWEST", 1)
     found = []
-    for pools in ([plain], [plain, looks_bad], [plain, replace(looks_bad, negative_of=("jailbreak",))]):
-        monkeypatch.setattr(passage_margins, "harmless", lambda _, given=pools: given)
-        manifest = with_passages(model, tmp_path)
+    for pools in ([plain], [plain, looks_bad]):
+        monkeypatch.setattr(passage_margins, "harmless", lambda *_, given=pools: given)
+        manifest = with_passages(model, tmp_path, tmp_path)
         assert manifest.passages is not None
         found.append(manifest.passages.margins[Stage.INPUT]["harmful_request"])
         (model / MANIFEST_FILE).write_text(manifest.model_dump_json(), encoding="utf-8")
         with Guard(models=model, providers="cpu", cache=0) as guard:
             assert guard.check(HIDING).allowed is (pools[-1] is looks_bad)
-    assert found[0] == found[2] == 0.0 < found[1] < math.inf
+    assert 0.0 == found[0] < found[1] < math.inf
 
 
-def test_sources_of_few_texts_have_no_say(
-    tmp_path: Path, model_directory: Path, monkeypatch: pytest.MonkeyPatch
+def test_harmless_prompts_of_several_passages_are_read_one_of_each_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = Pool("few", Stage.INPUT.value, None, ((HIDING, None),) * (passage_margins.FEWEST - 1))
-    monkeypatch.setattr(passage_margins, "harmless", lambda _: [few])
-    manifest = with_passages(model_directory, tmp_path)
-    assert manifest.passages is not None
-    assert manifest.passages.margins == {}
+    def rows(source: str, groups: int, text: str = HIDING, stage: str = "input", **harms: int) -> list[Row]:
+        labels = dict.fromkeys(("prompt_injection", "jailbreak", "harmful_request"), 0) | harms
+        known = {label: harm for label, harm in labels.items() if stage == "input" or label == "prompt_injection"}
+        return [Row(text, stage, known, source, f"{source}:{at % groups}") for at in range(2 * groups)]
+
+    pools = [
+        Pool(source, stage, None, ((text, None),) * number)
+        for source, stage, text, number in (
+            ("few", "input", HIDING, 99),
+            ("short", "input", "One passage.", 200),
+            ("documents", "tool", HIDING, 200),
+            ("enough", "input", HIDING, 100),
+        )
+    ]
+    monkeypatch.setattr(passage_margins, "pools", lambda *_: pools)
+    own = [
+        *rows("gen_one", 70),
+        *rows("gen_two", 50),
+        *rows("gen_bad", 40, harmful_request=1),
+        *rows("gen_page", 40, stage="tool"),
+        *rows("gen_short", 40, text="One passage."),
+        *rows("dolly", 40),
+    ]
+    (tmp_path / HELD_OUT_FILE).write_text("".join(json.dumps(asdict(row)) + "\n" for row in own), encoding="utf-8")
+    found = {pool.source: len(pool.texts) for pool in harmless(tmp_path, tmp_path)}
+    assert found == {"enough": 100, "gen_": 120}
