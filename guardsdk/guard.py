@@ -110,7 +110,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
                 policy's own ``shadow`` when left out.
             reviewer: Who decides on texts with action ``review``, for ``apply`` and for callables guarded with this
                 guard: a callable or queue, see ``guardsdk.reviewing.Reviewer``.
-            views: Score what a text says once disguises are undone, and in English, beside the text as it stands.
+            views: Score what a text says once disguises are undone, in English, and passage by passage, as well.
             system_on_input: Read what a user wrote beside the system text it is aimed at, where one is given and the
                 model can: a question may be an attack on these instructions only. Off, it is read by itself and sooner.
             observers: Who is told of every check, see ``guardsdk.observing.Observer``; OpenTelemetry when left out.
