@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -256,6 +257,18 @@ def add_graph(proto: onnx.ModelProto, beside: Path, folder: Path, name: str) -> 
         for tensor in proto.graph.initializer:
             _move_out(tensor, weights, offsets)
     onnx.save(proto, folder / name)
+
+
+def drop_graph(folder: Path, name: str) -> None:
+    """Delete the graph ``name`` in ``folder``, if it is there, and the weights at the end that no other graph uses."""
+    (folder / name).unlink(missing_ok=True)
+    ends = [
+        int(info.offset or 0) + int(info.length or 0)
+        for graph in folder.glob("*.onnx")
+        for tensor in onnx.load(graph, load_external_data=False).graph.initializer
+        if tensor.external_data and (info := external_data_helper.ExternalDataInfo(tensor))
+    ]
+    os.truncate(folder / WEIGHTS, max(ends, default=0))
 
 
 def _move_out(tensor: onnx.TensorProto, weights: IO[bytes], offsets: dict[str, tuple[int, int]]) -> None:
