@@ -155,6 +155,9 @@ class Passages(Frozen):
     spread: dict[Stage, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)
     """Stage to how much of the logarithm of the number of passages is taken off besides, for the more of them, the
     likelier one looks bad by chance: all of it where they say nothing of each other, none where nothing is named."""
+    floors: dict[Stage, dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]] = Field(default_factory=dict)
+    """Stage to scores of the whole: where no lower layers clear what is plainly harmless, that is what lies below all
+    of them. What has none is looked at."""
 
 
 class Manifest(Frozen):

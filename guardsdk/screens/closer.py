@@ -36,16 +36,19 @@ def looked_closer(
 ) -> list[Reading]:
     """Return ``readings``, those of what ``classifier`` has ``seen`` in ``requests`` of one stage, after a closer look.
 
-    What its lower layers did not clear is read once more, each passage by itself, and the higher score of a label
-    counts, less what ``rules`` take off. Raises ``ModelError`` where the model cannot be run.
+    What its lower layers did not clear, or where these have no say what reaches a floor of ``rules``, is read once
+    more, each passage by itself, and the higher score of a label counts, less what ``rules`` take off. Raises
+    ``ModelError`` where the model cannot be run.
     """
     stage = requests[0].stage
     margins = rules.margins.get(stage)
     if not margins:
         return list(readings)
+    cleared = limits.early_exit and classifier.has_early_exit
+    floors = {} if cleared else rules.floors.get(stage, {})
     parts: dict[int, list[tuple[int, int]]] = {}
     for place, (request, scores) in enumerate(zip(requests, seen, strict=True)):
-        if scores.tier == "full" and not scores.settled:
+        if scores.tier == "full" and not scores.settled and _reaches(scores, floors):
             parts[place] = list(_doubtful(request.text, scores, rules.characters))
     asked = [replace(requests[at], text=requests[at].text[a:b]) for at, found in parts.items() for a, b in found]
     read = iter(classifier.score(asked, limits._replace(settled=None)) if asked else ())
@@ -56,6 +59,11 @@ def looked_closer(
             less_by = {label: margin + off for label, margin in margins.items()}
             looked[place] = _joint(looked[place], [(start, next(read)) for start, _ in found], less_by)
     return looked
+
+
+def _reaches(scores: Scores, floors: Mapping[str, float]) -> bool:
+    """Tell whether ``scores`` reach one of ``floors``, where there are any."""
+    return not floors or not all(scores.probabilities.get(label, 0.0) < floor for label, floor in floors.items())
 
 
 def _doubtful(text: str, scores: Scores, most: int) -> Iterator[tuple[int, int]]:

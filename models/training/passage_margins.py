@@ -3,7 +3,8 @@
 ``python -m models.training.passage_margins --data DIR --run DIR --model DIR`` writes it into the manifest of
 ``--model``; ``--run`` is a folder that ``prepare`` filled. Of harmless prompts that have passages each label may stop
 so much by one of them alone that the rates below are kept, as the mean over sources of ``calib/``, and of our own
-prompts in groups that were never trained on.
+prompts in groups that were never trained on. And below which scores they are as plainly harmless as what the lower
+layers clear, for where these have no say.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from models.training.gloss_margins import logit
 from models.training.pools import Pool, pools
 from models.training.prepare import HELD_OUT_FILE
 from models.training.rows import Row
+from models.training.thresholds import threshold_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +57,9 @@ RAISED: Final = ("jailbreak", "harmful_request")
 stopped; short sentences of answers look worse than answers, and those of mail and pages like orders."""
 SPREAD: Final = 0.5
 """Passages of one text have much in common."""
+LOOKED_AT: Final = 0.05
+"""Share of harmless prompts that reach the floor of a label, as the mean over sources: about as many as the lower
+layers do not clear."""
 OWN: Final = "gen_"
 """What the sources of our own text begin with."""
 FEWEST: Final = 100
@@ -63,6 +68,8 @@ MOST: Final = 1_000
 
 Stops = dict[str, "NDArray[np.float64]"]
 """For each label the log-odds of passages that stop what is not stopped as a whole, -inf for other texts."""
+Wholes = dict[str, "NDArray[np.float64]"]
+"""For each label the scores of texts."""
 
 
 def with_passages(model: Path, data: Path, run: Path) -> Manifest:
@@ -70,24 +77,30 @@ def with_passages(model: Path, data: Path, run: Path) -> Manifest:
     plain = load_manifest(model).manifest
     none = {Stage.INPUT: dict.fromkeys(RAISED, 0.0)}
     rules = Passages(characters=CHARACTERS, margins=none, spread={Stage.INPUT: SPREAD})
-    found = margins(model, plain.model_copy(update={"passages": rules}), harmless(data, run))
-    return plain.model_copy(update={"passages": rules.model_copy(update={"margins": {Stage.INPUT: found}})})
+    late, floors = margins(model, plain.model_copy(update={"passages": rules}), harmless(data, run))
+    final = rules.model_copy(update={"margins": {Stage.INPUT: late}, "floors": {Stage.INPUT: floors}})
+    return plain.model_copy(update={"passages": final})
 
 
-def margins(model: Path, manifest: Manifest, known: Sequence[Pool]) -> dict[str, float]:
-    """Return for each label by how many log-odds its rate is kept late, 0 where it is kept already."""
+def margins(model: Path, manifest: Manifest, known: Sequence[Pool]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return for each label by how many log-odds its rate is kept late, 0 where it is kept already, and its floor."""
     kinds: dict[tuple[str, bool], list[NDArray[np.float64]]] = {}
+    wholes: dict[str, list[NDArray[np.float64]]] = {label: [] for label in RAISED}
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
         stopped = processes.map(partial(_stopped, model, manifest), known)
-        for pool, found in zip(known, tqdm(stopped, desc="passages", unit="pool", total=len(known)), strict=True):
+        shown = tqdm(stopped, desc="passages", unit="pool", total=len(known))
+        for pool, (found, scores) in zip(known, shown, strict=True):
             told = ", ".join(f"{label} {np.mean(np.isfinite(odds)):.2%}" for label, odds in found.items())
             tqdm.write(f"{pool.source}: {len(pool.texts)} prompts, without margin {told}", file=sys.stderr)
             for label, odds in found.items():
                 kinds.setdefault((label, pool.source == OWN), []).append(odds)
+                if pool.source != OWN:
+                    wholes[label].append(scores[label])
     late = dict.fromkeys(RAISED, 0.0)
     for (label, own), each in kinds.items():
         late[label] = max(late[label], _line(each, RATES[own]) - logit(manifest.thresholds[label, Stage.INPUT]))
-    return {label: math.ceil(10.0 * margin) / 10.0 for label, margin in late.items()}
+    floors = {label: round(threshold_at(LOOKED_AT, scores), 4) for label, scores in wholes.items() if scores}
+    return {label: math.ceil(10.0 * margin) / 10.0 for label, margin in late.items()}, floors
 
 
 def harmless(data: Path, run: Path) -> list[Pool]:
@@ -108,14 +121,17 @@ def harmless(data: Path, run: Path) -> list[Pool]:
     return found
 
 
-def _stopped(model: Path, manifest: Manifest, pool: Pool) -> Stops:
+def _stopped(model: Path, manifest: Manifest, pool: Pool) -> tuple[Stops, Wholes]:
+    """Return what passages of ``pool`` stop, and the scores of its prompts as a whole, by all layers."""
     rules = manifest.passages
     if rules is None:
-        return {}
+        return {}, {}
     classifier, limits = classifier_of(model), UNLIMITED._replace(early_exit=True)
     requests = [Request(text, Stage.INPUT) for text, _ in pool.texts]
     whole = classifier.score(requests, limits)
     readings = looked_closer(classifier, requests, whole, list(map(_reading, whole)), rules=rules, limits=limits)
+    full = classifier.score(requests, UNLIMITED)
+    scored = {label: np.array([scores.probabilities[label] for scores in full]) for label in RAISED}
     found = {}
     for label in RAISED:
         least = manifest.thresholds[label, Stage.INPUT]
@@ -126,7 +142,7 @@ def _stopped(model: Path, manifest: Manifest, pool: Pool) -> Stops:
             for scores, reading in zip(whole, readings, strict=True)
         ]
         found[label] = np.array(by_passage)
-    return found
+    return found, scored
 
 
 def _reading(scores: Scores) -> Reading:

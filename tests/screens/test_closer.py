@@ -163,3 +163,16 @@ def test_passages_that_time_was_too_short_for_are_told(
     assert verdict.status is Status.DEGRADED
     assert "passages" in str(verdict.error or verdict.degraded_reasons)
     assert not math.isclose(verdict.coverage, 0.0)
+
+
+@pytest.mark.parametrize(("floor", "looks"), [(0.001, True), (0.999, False)])
+def test_where_no_lower_layers_clear_a_text_the_floor_tells_what_is_looked_at(
+    made: Callable[..., Path], asked: list[list[str]], floor: float, *, looks: bool
+) -> None:
+    directory = made(passages=rules() | {"floors": {"input": {"prompt_injection": floor}}})
+    for options in ({"early_exit": False}, {}):
+        with guard(directory, **options) as closer:
+            asked.clear()
+            found = not closer.check(HIDING).allowed
+        assert found is (looks or not options)
+        assert len(asked) == 1 + found

@@ -38,16 +38,18 @@ def test_a_text_that_is_harmless_by_its_label_is_stopped_no_more(
     shutil.copytree(model_directory, model)
     plain = Pool("prompts", Stage.INPUT.value, None, ((PLAIN.format("My sister helps with the accounts."), None),))
     looks_bad = replace(plain, source="others", texts=((HIDING, None),))
-    found = []
+    found, floors = [], []
     for pools in ([plain], [plain, looks_bad]):
         monkeypatch.setattr(passage_margins, "harmless", lambda *_, given=pools: given)
         manifest = with_passages(model, tmp_path, tmp_path)
         assert manifest.passages is not None
         found.append(manifest.passages.margins[Stage.INPUT]["harmful_request"])
+        floors.append(manifest.passages.floors[Stage.INPUT]["harmful_request"])
         (model / MANIFEST_FILE).write_text(manifest.model_dump_json(), encoding="utf-8")
         with Guard(models=model, providers="cpu", cache=0) as guard:
             assert guard.check(HIDING).allowed is (pools[-1] is looks_bad)
     assert 0.0 == found[0] < found[1] < math.inf
+    assert 0.0 < floors[0] < floors[1] < 1.0
 
 
 def test_harmless_prompts_of_several_passages_are_read_one_of_each_group(
