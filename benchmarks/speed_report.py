@@ -21,6 +21,11 @@ START_NAMES = {
     "import_of_dependencies": f"`{DEPENDENCIES_IMPORT}`",
     "peer_import": "import of the peer",
 }
+_LAYERS_LINE = (
+    "The texts are harmless; *all layers* is a check without [early exit](early-exit.md), as of a doubtful text. A "
+    "doubtful prompt of several passages takes as much again and more, for these are "
+    "[looked at](coverage.md#a-closer-look), too.\n"
+)
 
 
 def checks_table(result: dict[str, Any]) -> str:
@@ -202,7 +207,7 @@ def page(result: dict[str, Any]) -> str:
         "\n".join(lines) + "\n",
         "## One check, cache off\n",
         "A whole `Guard.check`: tokenizing, inference, policy, verdict, observers; no OpenTelemetry SDK is set up.\n",
-        "The texts are harmless; *all layers* is a check without [early exit](early-exit.md), as of a doubtful text.\n",
+        _LAYERS_LINE,
         checks_table(result),
         *([_peak_line(result["ceiling"])] if result["ceiling"] else []),
         f"![Time of one check by length]({PICTURE})\n",
