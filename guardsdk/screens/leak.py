@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import Reading
 from guardsdk.text.escapes import unquoted
 from guardsdk.text.late import late
+from guardsdk.text.normal import normal
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _words(text: str) -> list[str]:
     """Return the words of ``text``, each in one form for all its letters' forms."""
     if text.isascii():
         return _WORD().findall(text.lower())
-    words = (unicodedata.normalize("NFKC", word).casefold() for word in _WORD().findall(text))
+    words = (normal("NFKC", word).casefold() for word in _WORD().findall(text))
     return [word if word.isascii() else _DRESS().sub("", word) for word in words]
 
 

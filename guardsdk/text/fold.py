@@ -10,6 +10,7 @@ from guardsdk.forking import lazy
 from guardsdk.text.confusables import LOOK_ALIKES
 from guardsdk.text.hidden import INVISIBLE, hidden
 from guardsdk.text.late import late
+from guardsdk.text.normal import normal
 from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
@@ -211,14 +212,11 @@ def _folded(word: str, evidence: _Evidence) -> list[_Folded]:
 
 def _piled(word: str) -> int:
     """Return how many marks lie on the letters of ``word`` beyond those its language writes, 0 where they are few."""
-    parts = (word[at : at + _COMPOSED] for at in range(0, len(word), _COMPOSED))
-    composed = "".join(unicodedata.normalize("NFC", part) for part in parts)
+    composed = normal("NFC", word)
     marks = sum(unicodedata.category(character) in _MARKS for character in composed)
     return marks if 2 * marks >= len(composed) - marks else 0
 
 
-_COMPOSED = 256
-"""Characters composed at once: marks in a row are sorted, in time that grows with the square of their number."""
 _SAMPLE = 2_000
 """Characters that are enough to tell a language from a disguise."""
 

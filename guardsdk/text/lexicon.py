@@ -6,7 +6,6 @@ A lexicon is a text file of the project's own (``guardsdk/text/lexicons``), one 
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import GuardError
 from guardsdk.text.late import late
+from guardsdk.text.normal import normal
 
 if TYPE_CHECKING:
     import re
@@ -79,8 +79,8 @@ def fold(word: str, *, full: bool) -> str:
         return word.lower()
     word = _ODD().sub(_plain, word.casefold())
     if full:
-        return unicodedata.normalize("NFC", word)
-    return unicodedata.normalize("NFC", _MARKS().sub("", unicodedata.normalize("NFKD", word)))
+        return normal("NFC", word)
+    return normal("NFC", _MARKS().sub("", normal("NFKD", word)))
 
 
 def _plain(match: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import json
 import re
 import string
 from functools import cache
@@ -95,7 +96,7 @@ def without_opaque(text: str) -> str:
     """
     shown = text
     if max(map(len, text.split()), default=0) >= SHORTEST_RUN:
-        shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, _TOKEN.sub(_shortened, text)))
+        shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, _TOKEN.sub(_blanked_token, text)))
     if _DIGIT.search(text):
         shown = _without_codes(shown)
     return text if shown == text else shown
@@ -130,8 +131,20 @@ def _is_code(word: str) -> bool:
     return not _wordy(letters if 3 * len(letters) < len(core) else core)
 
 
-def _shortened(match: re.Match[str]) -> str:
-    return match[0][:_SHOWN].ljust(len(match[0]))
+def _blanked_token(match: re.Match[str]) -> str:
+    """Blank header and claims where these are what they look like; the signature is a run like any other."""
+    head, claims, signature = match[0].split(".")
+    if not (_is_object(head) and _is_object(claims)):
+        return match[0]
+    return f"{head[:_SHOWN].ljust(len(head) + 1 + len(claims))}.{signature}"
+
+
+def _is_object(part: str) -> bool:
+    """Whether ``part`` of a web token is a JSON object in base64 for addresses."""
+    try:
+        return isinstance(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))), dict)
+    except (ValueError, RecursionError):  # what is neither base64, nor UTF-8, nor JSON, or nested without end
+        return False
 
 
 def _blanked_dna(match: re.Match[str]) -> str:

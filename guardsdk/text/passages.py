@@ -37,5 +37,5 @@ def _sentences(text: str, most: int) -> Iterator[tuple[int, int]]:
         while end - start > _LONGEST * most:
             cut = text.rfind(" ", start + 1, start + most)
             yield start, (cut := cut if cut > 0 else start + most)
-            start = cut + text[cut:end].startswith(" ")
+            start = cut + text.startswith(" ", cut, end)
         yield start, end
