@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 
 AIMED: Final = "model_aimed.onnx"
 _LEARNT_FILE, _STATES_FOLDER = "aimed.pt", "states"
-_TARGET = TARGETS["input"] / 2
+_TARGET = TARGETS["input"]
 """Benign prompts of ``calib/`` that may be blocked for what they are beside instructions, on top of those that are
-blocked by themselves."""
+blocked by themselves. Most stand beside instructions that somebody attacks, and ask for what these are not for: few
+products see as much of that."""
 _SECOND = "0.05"
 """The other rate of false positives at which its score is where that of the label is."""
 _EPOCHS, _RATE, _DECAY, _BATCH, _SMOOTHING = 6, 1e-3, 0.05, 48, 0.03
