@@ -72,7 +72,7 @@ def test_long_instructions_are_seen_from_one_end_to_the_other(
 ) -> None:
     around = ["Answer in two short and friendly sentences, and say goodbye at the end.", "Name a book where it fits."]
     long = " ".join([*around * 5, SYSTEM, *around * 5])
-    assert bare.check(AIMED, system=long).scores[LABEL] > bare.check(AIMED).scores[LABEL] + 0.3
+    assert bare.check(AIMED, system=long).scores[LABEL] > bare.check(AIMED).scores[LABEL] + 0.1
     ((_, shares),) = [run for run in runs if run[0] == "model_aimed.onnx"]
     assert len(shares) == 4
     assert all(share and share in long for share in shares)
