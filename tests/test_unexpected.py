@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from guardsdk import Guard, Policy, Principle, Stage, guarded
 from guardsdk.errors import Blocked, InputTypeError
 from guardsdk.extract import ResponseText
+from guardsdk.extract.turns import turns_of
 from tests.tiny import write_model
 
 if TYPE_CHECKING:
@@ -86,3 +88,17 @@ def test_deltas_that_are_texts_are_stretches_of_one() -> None:
 def test_an_answer_whose_delta_is_a_text_passes_as_it_is(guard: Guard) -> None:
     chunks = [{"delta": "A fine day.", "done": True}]
     assert list(guard.stream(chunks, prompt="Hi")) == chunks
+
+
+@pytest.mark.parametrize("content", [{"text": H}, Thing(text=H), H.encode(), {H}])
+@pytest.mark.parametrize("role", ["assistant", "user", "tool"])
+def test_content_that_is_neither_text_nor_parts_is_refused_in_any_turn(role: str, content: object) -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": role, "content": content}]
+    with pytest.raises(InputTypeError, match=r"^messages\[1\]: .* cannot be screened; give what it says as text"):
+        turns_of(messages, screen_system=False)
+
+
+def test_an_assistants_turn_without_content_is_none_to_refuse() -> None:
+    calls = [{"id": "1", "function": {"name": "f", "arguments": '{"a": "b c"}'}}]
+    turns = turns_of([{"role": "assistant", "content": None, "tool_calls": calls}], screen_system=False)
+    assert [turn.passage.text for turn in turns] == ["b c"]
