@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections import deque
+from contextlib import nullcontext
 from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
 
 from guardsdk import Guard, Policy, Principle, Stage, guarded
 from guardsdk.errors import Blocked, InputTypeError
@@ -102,3 +107,68 @@ def test_an_assistants_turn_without_content_is_none_to_refuse() -> None:
     calls = [{"id": "1", "function": {"name": "f", "arguments": '{"a": "b c"}'}}]
     turns = turns_of([{"role": "assistant", "content": None, "tool_calls": calls}], screen_system=False)
     assert [turn.passage.text for turn in turns] == ["b c"]
+
+
+FINE = {"role": "assistant", "content": "Fine."}
+ODD_CALLS: dict[str, dict[str, Any]] = {
+    "text": {"tool_calls": H},
+    "list of texts": {"tool_calls": [H]},
+    "mapping": {"tool_calls": {"a": {"args": H}}},
+    "lists": {"tool_calls": [[H]]},
+    "invalid": {"invalid_tool_calls": H},
+    "pieces": {"tool_call_chunks": H},
+    "legacy": {"function_call": H},
+    "function": {"tool_calls": [{"function": H}]},
+    "custom beside a function": {"tool_calls": [{"function": {"arguments": "{}"}, "custom": {"input": H}}]},
+    "result": {"tool_calls": [{"args": {}, "result": deque([H])}]},
+    "beside pieces": {"tool_call_chunks": [{"args": "{}"}], "tool_calls": [{"name": "x", "args": {"b": H}}]},
+    "more than others": {"additional_kwargs": {"tool_calls": [{"function": {"arguments": f'{{"b": "{H}"}}'}}]}},
+    "legacy twice": {"function_call": {"arguments": "{}"}, "additional_kwargs": {"function_call": {"arguments": H}}},
+    "content": {"additional_kwargs": {"content": H}},
+    "kwargs": {"additional_kwargs": H},
+    "thoughts": {"reasoning": {H}},
+}
+
+
+@pytest.mark.parametrize("name", ODD_CALLS)
+def test_calls_of_an_odd_shape_are_read_or_refused(guard: Guard, name: str) -> None:
+    message = {**FINE, **ODD_CALLS[name]}
+    blocks(guard, message)
+    blocks(guard, {"choices": [{"index": 0, "delta": message}]})
+    with pytest.raises(InputTypeError) if name == "kwargs" else nullcontext():
+        assert not guard.check_messages([{"role": "user", "content": "Hi"}, message])
+
+
+def test_calls_that_langchain_tells_several_times_are_read_once() -> None:
+    written = '{"to": "a \\"b\\" \\u00e9\\ud83d\\ude00 c", "lines": ["one two", "three\\nfour"]}'
+    pieces = [
+        tool_call_chunk(name=None if at else "send", args=written[at : at + 9], id="1", index=0)
+        for at in range(0, len(written), 9)
+    ]
+    chunks = [
+        AIMessageChunk(
+            content="",
+            tool_call_chunks=[piece],
+            additional_kwargs={
+                "tool_calls": [
+                    {
+                        "index": 0,
+                        "id": "1",
+                        "function": {"arguments": piece["args"], "name": "send"},
+                        "type": "function",
+                    }
+                ]
+            },
+        )
+        for piece in pieces
+    ]
+    said = 'a "b" é😀 c\none two\nthree\nfour'
+    assert streamed(*chunks) == [said]
+    whole = functools.reduce(lambda one, other: one + other, chunks)
+    for cut in range(1, len(chunks) + 1):
+        so_far = functools.reduce(lambda one, other: one + other, chunks[:cut])
+        assert len(streamed(so_far)) == 1
+    assert streamed(whole) == [said]
+    assert streamed(AIMessage(content="", tool_calls=whole.tool_calls, additional_kwargs=whole.additional_kwargs)) == [
+        said
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.extract import bedrock, gemini
 from guardsdk.extract.data import is_choice, is_completion, is_data, is_message, refuse_files, texts_in
@@ -46,6 +46,10 @@ from guardsdk.extract.words import is_code, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_THOUGHTS: Final = ("refusal", "reasoning_content", "reasoning", "thinking")
+"""What a message says beside its content, where LangChain has more of it too."""
 
 
 class ResponseText(Gathering):
@@ -213,13 +217,15 @@ class ResponseText(Gathering):
         elif content is not None:
             raise unknown(content, "extract_response")
         extra = field(message, "additional_kwargs") or {}
+        if not holds_fields(extra):
+            raise unknown(extra, "extract_response")
         refuse_media(extra, "extract_response")
-        self._beside(extra, (*path, "additional_kwargs"), *READ, source=message)
-        for name in ("refusal", "reasoning_content", "reasoning", "thinking"):
+        self._beside(extra, (*path, "additional_kwargs"), *_THOUGHTS, "tool_calls", "function_call", source=message)
+        for name in _THOUGHTS:
             for holder in (message, extra):
                 if isinstance(text := field(holder, name), str):
                     self._append(text, (*path, name), holder, name)
-                elif isinstance(text, Mapping | Sequence):
+                elif isinstance(text, Mapping | Sequence) or not (text is None or callable(text)):
                     self._append("\n".join(leaves(text)), (*path, name), None, "")
         self._calls(message, path)
 
