@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 from collections import deque
 from contextlib import nullcontext
+from dataclasses import dataclass
 from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
+from pydantic import BaseModel
 
 from guardsdk import Guard, Policy, Principle, Stage, guarded
 from guardsdk.errors import Blocked, InputTypeError
 from guardsdk.extract import ResponseText
 from guardsdk.extract.turns import turns_of
+from guardsdk.extract.words import leaves
 from tests.tiny import write_model
 
 if TYPE_CHECKING:
@@ -172,3 +175,34 @@ def test_calls_that_langchain_tells_several_times_are_read_once() -> None:
     assert streamed(AIMessage(content="", tool_calls=whole.tool_calls, additional_kwargs=whole.additional_kwargs)) == [
         said
     ]
+
+
+@dataclass
+class Reply:
+    subject: str
+    body: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"subject": self.subject}
+
+
+@dataclass
+class Note:
+    body: str
+
+    def tolist(self) -> list[str]:
+        return []
+
+
+class Answered(BaseModel):
+    subject: str
+    body: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"subject": self.subject}
+
+
+@pytest.mark.parametrize("value", [Reply("Re", H), Note(H), Answered(subject="Re", body=H)])
+def test_a_record_is_read_by_its_fields_whatever_it_says_it_is(guard: Guard, value: object) -> None:
+    blocks(guard, value)
+    assert H in leaves({"note": value})

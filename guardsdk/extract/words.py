@@ -159,15 +159,15 @@ def _told(item: object) -> tuple[object, bool]:
         raise InputTypeError(msg)
     if isinstance(item, BaseException):
         return _of_error(item), str(item) not in item.args
+    if is_record(item):  # by its fields: what it makes of itself may leave some out
+        written = type(item).__str__
+        extra = getattr(item, "__pydantic_extra__", None) or {}
+        declared = [value for name, value in fields_of(item).items() if name not in extra]  # by names of the host's
+        return [*declared, extra], written is not object.__str__ and not written.__module__.startswith("pydantic")
     for name in ("tolist", "to_dict"):
         if callable(getattr(type(item), name, None)):
             return getattr(item, name)(), False
-    if not is_record(item):
-        return None, True
-    written = type(item).__str__
-    extra = getattr(item, "__pydantic_extra__", None) or {}
-    declared = [value for name, value in fields_of(item).items() if name not in extra]  # by names of the host's
-    return [*declared, extra], written is not object.__str__ and not written.__module__.startswith("pydantic")
+    return None, True
 
 
 def _of_error(item: BaseException) -> list[object]:
