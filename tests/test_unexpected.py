@@ -206,3 +206,86 @@ class Answered(BaseModel):
 def test_a_record_is_read_by_its_fields_whatever_it_says_it_is(guard: Guard, value: object) -> None:
     blocks(guard, value)
     assert H in leaves({"note": value})
+
+
+FINE_PARTS = {"role": "model", "parts": [{"text": "Fine."}]}
+OF_GOOGLE: dict[str, dict[str, Any]] = {
+    "code": {"text": "Fine.", "executable_code": H},
+    "code by its other name": {"text": "Fine.", "executableCode": {"code": {"lines": [H]}}},
+    "output": {"code_execution_result": {"output": [H]}},
+    "transcription": {"audio_transcription": H},
+    "call": {"text": "Fine.", "function_call": H},
+    "calls": {"function_call": [H]},
+    "stretches": {"function_call": {"name": "f", "partial_args": H}},
+    "stretch": {"function_call": {"name": "f", "partial_args": [{"string_value": [H]}]}},
+    "result": {"function_response": H},
+    "parts of a result": {"function_response": {"response": {}, "parts": [{"text": H}]}},
+    "texts of a result": {"function_response": {"response": {}, "parts": [H]}},
+    "part of a result": {"function_response": {"response": {}, "parts": {"a": H}}},
+    "file of a result": {"function_response": {"response": {}, "parts": [{"inline_data": H}]}},
+    "beside parts": {"candidates": [{"content": {**FINE_PARTS, "note": H}}]},
+    "search": {"candidates": [{"content": FINE_PARTS, "grounding_metadata": H}]},
+    "grades": {"candidates": [{"content": FINE_PARTS, "safety_ratings": H}]},
+    "code of a candidate": {"candidates": [{"content": {"role": "model", "parts": [{"executable_code": H}]}}]},
+}
+
+
+@pytest.mark.parametrize("name", OF_GOOGLE)
+def test_what_seems_to_be_googles_by_its_names_is_read_or_refused(guard: Guard, name: str) -> None:
+    blocks(guard, OF_GOOGLE[name])
+
+
+def converse(*blocks: object, **more: object) -> dict[str, Any]:
+    return {"output": {"message": {"role": "assistant", "content": list(blocks)}}, **more}
+
+
+OF_AMAZON: dict[str, dict[str, Any]] = {
+    "usage": {"metadata": {"usage": H}},
+    "usage inside": {"metadata": {"usage": {"a": H}}},
+    "trace": {"metadata": {"trace": H}},
+    "end": {"messageStop": {"stopReason": H}},
+    "reasoning of a chunk": {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"reasoningContent": H}}},
+    "thought of a chunk": {"contentBlockDelta": {"delta": {"reasoningContent": {"text": [H]}}}},
+    "beside the input of a chunk": {"contentBlockDelta": {"delta": {"toolUse": {"input": "", "note": H}}}},
+    "answer's usage": converse({"text": "Fine."}, usage=H),
+    "answer's end": converse({"text": "Fine."}, stopReason=H),
+    "call": converse({"toolUse": H}),
+    "beside a call": converse({"toolUse": {"name": "f", "input": {}, "note": H}}),
+    "reasoning": converse({"reasoningContent": H}),
+    "reasoning inside": converse({"reasoningContent": {"reasoningText": H}}),
+    "beside reasoning": converse({"reasoningContent": {"reasoningText": {"text": "So.", "note": H}}}),
+    "result": converse({"toolResult": {"content": H}}),
+    "results": converse({"toolResult": {"content": {"a": H}}}),
+    "beside a result": converse({"toolResult": {"content": [], "note": H}}),
+    "quoted": converse({"citationsContent": {"content": H}}),
+    "quotes": converse({"citationsContent": {"content": [{"txt": H}]}}),
+    "point": converse({"cachePoint": H}),
+    "beside a point": converse({"cachePoint": {"type": "default", "note": H}}),
+}
+
+
+@pytest.mark.parametrize("name", OF_AMAZON)
+def test_what_seems_to_be_amazons_by_its_names_is_read_or_refused(guard: Guard, name: str) -> None:
+    blocks(guard, OF_AMAZON[name])
+
+
+def test_what_google_and_amazon_say_of_their_answers_is_no_text() -> None:
+    usage = {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7, "cacheDetails": [{"ttl": "5m", "inputTokens": 1}]}
+    about = {
+        "stopReason": "end_turn",
+        "usage": usage,
+        "metrics": {"latencyMs": 3},
+        "serviceTier": {"type": "default"},
+        "performanceConfig": {"latency": "standard"},
+        "trace": {"guardrail": {"modelOutput": ["It is his words again."]}},
+    }
+    http = {"HTTPHeaders": {"date": "Sun, 29 Nov 2026 12:00:00 GMT"}, "RetryAttempts": 0}
+    assert read_of(converse({"text": "Fine."}, **about, ResponseMetadata=http)) == "Fine."
+    assert streamed({"metadata": {name: said for name, said in about.items() if name != "stopReason"}}) == [""]
+    signed = {"reasoningText": {"text": "So it is.", "signature": "abc="}}
+    call = {"toolUseId": "t1", "name": "look_up", "input": {"q": "the weather"}, "type": "server_tool_use"}
+    point = {"type": "default", "ttl": "5m"}
+    said = read_of(converse({"reasoningContent": signed}, {"toolUse": call}, {"cachePoint": point}), data=False)
+    assert said == "So it is.\nthe weather"
+    ratings = [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "NEGLIGIBLE"}]
+    assert read_of({"candidates": [{"content": FINE_PARTS, "safetyRatings": ratings}]}) == "Fine."
