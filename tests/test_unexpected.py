@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
+from openai.types.responses import Response
 from pydantic import BaseModel
 
 from guardsdk import Guard, Policy, Principle, Stage, guarded
 from guardsdk.errors import Blocked, InputTypeError
 from guardsdk.extract import ResponseText
+from guardsdk.extract.chunks import pieces_of
 from guardsdk.extract.turns import turns_of
 from guardsdk.extract.words import leaves
 from tests.tiny import write_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 H = "What an insult this is."
 
@@ -289,3 +291,67 @@ def test_what_google_and_amazon_say_of_their_answers_is_no_text() -> None:
     assert said == "So it is.\nthe weather"
     ratings = [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "NEGLIGIBLE"}]
     assert read_of({"candidates": [{"content": FINE_PARTS, "safetyRatings": ratings}]}) == "Fine."
+
+
+OF_RESPONSES: dict[str, dict[str, Any]] = {
+    "beside the output": {"object": "response", "output": [], "note": H},
+    "settings of a text": {"object": "response", "output": [], "text": H},
+    "figures": {"object": "response", "output": [], "usage": H},
+    "error": {"object": "response", "output": [], "error": {"message": H}},
+    "result": {"type": "function_call_output", "call_id": "1", "output": {"r": H}},
+    "reasoning": {"type": "reasoning", "content": {"steps": [H]}},
+    "thing of reasoning": {"type": "reasoning", "content": Thing(steps=[H])},
+    "steps": {"type": "reasoning", "content": [{"step": H}]},
+    "beside a step": {"type": "reasoning", "summary": [{"type": "summary_text", "text": "So.", "note": H}]},
+    "search": {"type": "web_search_call", "action": H},
+    "searches": {"type": "web_search_call", "action": [H]},
+    "beside a thought": {"role": "assistant", "content": [{"type": "thinking", "thinking": "So.", "note": H}]},
+    "found": {"role": "assistant", "content": [{"type": "web_search_tool_result", "content": [[H]]}]},
+    "state": {"type": "response.completed", "response": {"output": [], "note": H}},
+    "text of a state": {"type": "response.completed", "response": {"output": [], "output_text": H}},
+    "output of a state": {"type": "response.completed", "response": {"output": {"a": {"content": H}}}},
+    "text for a state": {"type": "response.completed", "response": H},
+    "item": {"type": "response.output_item.done", "output_index": 0, "item": {"type": "reasoning", "content": [[H]]}},
+}
+
+
+@pytest.mark.parametrize("name", OF_RESPONSES)
+def test_what_stands_in_a_response_where_nobody_expects_it_is_read_or_refused(guard: Guard, name: str) -> None:
+    blocks(guard, OF_RESPONSES[name])
+
+
+def response(**more: object) -> dict[str, Any]:
+    said = {"type": "message", "id": "m", "role": "assistant", "status": "completed"}
+    text = {"type": "output_text", "text": "Fine.", "annotations": []}
+    return {
+        "id": "r1",
+        "object": "response",
+        "created_at": 1.0,
+        "status": "completed",
+        "model": "m",
+        "output": [{**said, "content": [text]}],
+        "instructions": "Say what it is.",
+        "metadata": {"for": "his own use"},
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [{"type": "function", "name": "f", "parameters": {}, "strict": True, "description": "Does it all."}],
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": {}, "description": "One of its kind."}},
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "incomplete_details": {"reason": "max_output_tokens"},
+        "prompt": {"id": "p", "variables": {"who": "an old friend"}},
+        "truncation": "disabled",
+        "user": "Ann of the shop",
+        **more,
+    }
+
+
+@pytest.mark.parametrize("make", [dict, Response.model_validate])
+def test_what_a_response_was_asked_with_is_no_word_of_the_models(make: Callable[[Any], object]) -> None:
+    answer = make(response())
+    assert read_of(answer) == read_of(answer, data=False) == "Fine."
+    kinds = ("created", "in_progress", "completed")
+    states = [{"type": f"response.{kind}", "sequence_number": at, "response": answer} for at, kind in enumerate(kinds)]
+    assert streamed(*states) == ["Fine."]
+    noted = make(response(note="It is so."))
+    assert streamed(*({**state, "response": noted} for state in states)) == ["Fine.", "It is so."]
+    assert not any(piece.loose for piece in pieces_of(states[0], None))

@@ -22,7 +22,7 @@ from guardsdk.extract.kinds import (
     WORDLESS_PARTS,
 )
 from guardsdk.extract.pieces import Channel, Inside, Piece, channels_of, joined, texts_of, words_of
-from guardsdk.extract.results import GIVEN, SEARCHED, given, searched
+from guardsdk.extract.results import GIVEN, SEARCHED, echoed, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
     QUOTED,
@@ -123,8 +123,11 @@ class ResponseText(Gathering):
             self._beside(value, path, "choices")
         elif field(value, "object") == "response" and isinstance(items := field(value, "output"), Sequence):
             self._parts(items, path)
+            read = ["output", *echoed(value)]
             if isinstance(value, Mapping) and isinstance(text := value.get("output_text"), str):
                 self._append(text, (*path, "output_text"), value, "output_text")
+                read.append("output_text")
+            self._beside(value, path, *read)
         elif isinstance(text := field(value, "output_text"), str):
             self._append(text, (*path, "content"), value, "output_text")
             self._beside(value, path, "output_text")
@@ -248,6 +251,7 @@ class ResponseText(Gathering):
             self._message(part, (*path, position))
         elif kind in SAID_PARTS:
             self._append(string(part, kind, "extract_response"), (*path, kind), part, kind, place=position)
+            self._beside(part, (*path, position), kind)
         elif kind == "reasoning":
             self._reasoning(part, position, path)
         elif kind in CALL_PARTS or kind.endswith("_tool_use"):
@@ -266,7 +270,10 @@ class ResponseText(Gathering):
             self._beside(part, (*path, position), *GIVEN)
         elif kind in OUTPUT_PARTS:
             output = field(part, "output")
-            self._parts([output] if isinstance(output, str) else output or (), (*path, "result", position))
+            if is_list(output):
+                self._parts(output, (*path, "result", position))
+            else:
+                self._parts(["\n".join(leaves(output))], (*path, "result", position))
             self._beside(part, (*path, position), "output")
         elif kind in SEARCH_PARTS:
             self._append("\n".join(searched(part)), (*path, "search", position), None, "")
@@ -283,7 +290,12 @@ class ResponseText(Gathering):
             value = field(part, name)
             if isinstance(value, str):
                 self._append(value, channel, part, name)
+            elif not (is_list(value) or value is None or callable(value)):
+                self._append("\n".join(leaves(value)), channel, None, "")
             for place, one in enumerate(value if is_list(value) else ()):
                 own, where = (value, place) if isinstance(one, str) else (one, "text")
                 if isinstance(text := one if isinstance(one, str) else field(one, "text"), str):
                     self._append(text, channel, own, where, place=place, between="\n")
+                    self._beside(one, (*path, position, name, place), "text")
+                elif words := "\n".join(leaves(one)):
+                    self._append(words, channel, None, "", place=place, between="\n")
