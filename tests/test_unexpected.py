@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections import deque
+from collections import UserList, deque
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import date
 from types import SimpleNamespace as Thing
 from typing import TYPE_CHECKING, Any
 
@@ -355,3 +356,49 @@ def test_what_a_response_was_asked_with_is_no_word_of_the_models(make: Callable[
     noted = make(response(note="It is so."))
     assert streamed(*({**state, "response": noted} for state in states)) == ["Fine.", "It is so."]
     assert not any(piece.loose for piece in pieces_of(states[0], None))
+
+
+class Slotted:
+    __slots__ = ("said",)
+
+    def __init__(self, said: object) -> None:
+        self.said = said
+
+
+class Plain:
+    def __init__(self, said: object) -> None:
+        self.said = said
+        self._kept = "It is nobody's business."
+
+
+BESIDE: dict[str, dict[str, Any]] = {
+    "files": {"files": [{"text": H}]},
+    "images": {"meta": {"images": [{"alt": H}]}},
+    "audio": {"meta": {"deeper": {"audio": {"transcript": H}}}},
+    "deque": {"notes": deque([H])},
+    "list of the standard library": {"notes": UserList([H])},
+    "values": {"notes": {"a": H}.values()},
+    "namespace": {"notes": Thing(inner=Thing(said=H))},
+    "object": {"notes": Plain([H])},
+    "object with slots": {"notes": Slotted(Plain(H))},
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_stands_beside_an_answer_is_read_in_any_field_and_type(guard: Guard, name: str) -> None:
+    if name != "files":  # those of a message itself are refused
+        blocks(guard, {**FINE, **BESIDE[name]})
+    blocks(guard, {"choices": [{"message": FINE}], **BESIDE[name]})
+    prompt = [{"role": "user", "content": "Hi", "attachments": BESIDE[name]}]
+    assert [turn.passage.text for turn in turns_of(prompt, screen_system=False)] == [H, "Hi"]
+
+
+def test_what_cannot_be_screened_is_named_and_objects_keep_what_is_theirs() -> None:
+    messages = [{"role": role, "content": "Hi", "images": [{"alt": "a b"}]} for role in ("user", "assistant")]
+    for turn in turns_of(messages, screen_system=False):
+        assert (turn.passage.text, turn.passage.uncovered) == ("Hi", ("images",))
+    kept: list[object] = [Plain(None), range(3), 3.5, b"by te", date(2026, 1, 1), ValueError, len, Thing()]
+    assert read_of({**FINE, "kept": kept}, data=False) == "Fine."
+    me = Plain(None)
+    me.said = me
+    assert read_of({**FINE, "kept": me}, data=False) == "Fine."

@@ -12,6 +12,7 @@ from guardsdk.extract.prompts import Passage, content_passages, message_passages
 from guardsdk.extract.responses import ResponseText
 from guardsdk.extract.shapes import (
     ITEMS,
+    MEDIA_FIELDS,
     MEDIA_PARTS,
     PAIR,
     ROLES,
@@ -148,7 +149,7 @@ def _apart(message: object, role: str) -> tuple[list[Passage], object]:
     shown = content if whole else [part if at in plain else "" for at, part in enumerate(parts)]
     fields = {name: field(message, name) for name in _OWN_FIELDS if has(message, name)}
     said = list(_as_output(shown, {name: field(message, name) for name in media_of(message)}))
-    if words_beside := beside(message, *_OWN_FIELDS):
+    if words_beside := beside(message, *_OWN_FIELDS, *MEDIA_FIELDS):
         said.append(Passage(words_beside, Stage.OUTPUT))
     return said, {**fields, "role": "assistant", "content": left or None}
 
