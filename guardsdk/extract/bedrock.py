@@ -172,7 +172,7 @@ def _around(holder: Mapping[Any, Any], *read: str) -> Iterator[Piece]:
     yield from aside((0,), holder, *read, *_ABOUT)
     for name in _ABOUT:
         about = holder.get(name)
-        if name in _LONG and isinstance(about, Mapping):
+        if about is None or (name in _LONG and isinstance(about, Mapping)):
             continue
         if not all(map(is_code, said := [text for _, text in strings_beside({"about": [about]})])):
             yield Piece((0, BESIDE, name), "\n".join(said), None, "")

@@ -88,8 +88,9 @@ def is_part(value: object) -> bool:
         return all(hasattr(value, name) for name in _PART)
     names = {_snake(name) if isinstance(name, str) else "" for name in value}
     plain = isinstance(value.get("text", ""), str) and isinstance(value.get("thought", False), bool)
-    whole = all(holds_fields(held) for name in _HOLDERS if (held := _own(value, name)) is not None)
-    return plain and whole and names <= _FIELDS and not names.isdisjoint(_READ)
+    if not plain or not names <= _FIELDS or names.isdisjoint(_READ):
+        return False
+    return all(holds_fields(held) for name in _HOLDERS if (held := _own(value, name)) is not None)
 
 
 def is_content(value: object) -> bool:
@@ -268,5 +269,7 @@ def _around(channel: Channel, holder: object, *read: str) -> Iterator[Piece]:
 
 
 def _aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:
-    repeated = [name for name in _both(*_REPEATED) if not isinstance(field(value, name), str)]
+    repeated = _both(*_REPEATED)
+    if isinstance(value, Mapping):
+        repeated = tuple(name for name in repeated if not isinstance(value.get(name), str))
     return aside(channel, value, *_both(*read), *repeated)

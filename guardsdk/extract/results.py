@@ -20,23 +20,23 @@ _NO_WORDS: Final = ("sources", "type")
 
 _ECHOED: Final = frozenset(
     {
-        *("background", "conversation", "include", "input", "instructions", "max_output_tokens", "max_tool_calls"),
-        *("metadata", "model", "parallel_tool_calls", "previous_response_id", "prompt", "prompt_cache_key"),
-        *("prompt_cache_options", "prompt_cache_retention", "reasoning", "safety_identifier", "service_tier", "store"),
-        *("text", "tool_choice", "tools", "truncation", "user"),
+        *("background", "conversation", "input", "instructions", "max_output_tokens", "max_tool_calls", "model"),
+        *("parallel_tool_calls", "previous_response_id", "prompt", "prompt_cache_key", "prompt_cache_options"),
+        *("prompt_cache_retention", "safety_identifier", "service_tier", "store", "tool_choice", "truncation", "user"),
     }
 )
 """What a response of the Responses API says once more of what it was asked with: no words of the model's."""
-_NO_TEXTS: Final = frozenset({"include", "metadata", "reasoning", "text", "tools"})
-"""Of it, what is never a string: a string in its place is no echo."""
-_TOLD_BESIDE: Final = ("billing", "incomplete_details", "moderation", "usage", "content_filters")
-"""What is said of a response in figures and codes."""
+_ABOUT: Final = (
+    *("include", "metadata", "reasoning", "text", "tools"),
+    *("billing", "content_filters", "incomplete_details", "moderation", "tool_usage", "usage"),
+)
+"""More of that, and what is said of a response in figures and codes: none is ever a string, and a string no echo."""
 
 
 def echoed(response: object) -> list[str]:
     """Return the fields of a whole response that have no words of the model's."""
-    names = [name for name in _ECHOED if not (name in _NO_TEXTS and isinstance(field(response, name), str))]
-    return [*names, *(name for name in _TOLD_BESIDE if not isinstance(field(response, name), str))]
+    fields = fields_of(response)
+    return [*_ECHOED, *(name for name in _ABOUT if not isinstance(fields.get(name), str))]
 
 
 def given(part: object) -> Iterator[str]:

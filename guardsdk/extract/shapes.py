@@ -166,7 +166,8 @@ def holds_fields(value: object, names: Sequence[str] = ()) -> bool:
         return True
     if value is None or isinstance(value, str | int | float | bytes) or is_list(value):
         return False
-    return any(hasattr(value, name) for name in names) or bool(fields_of(value))
+    held = getattr(value, "__dict__", None)
+    return bool(held) or any(hasattr(value, name) for name in names) or bool(fields_of(value))
 
 
 def _slots(kind: type) -> tuple[str, ...]:
