@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.extract.pieces import BESIDE, Inside, Piece, aside
 from guardsdk.extract.shapes import field, is_list, kind_of, string, unreadable
-from guardsdk.extract.words import leaves
+from guardsdk.extract.words import beside, is_code, leaves, strings_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +25,8 @@ _PLAIN: Final = ("csv", "html", "md", "txt")
 """Formats of documents that are text."""
 _ABOUT: Final = ("ResponseMetadata", "metrics", "performanceConfig", "serviceTier", "stopReason", "trace", "usage")
 """What is said of an answer; the trace is that of Bedrock's own guardrails, and repeats its words."""
+_LONG: Final = ("ResponseMetadata", "trace")
+"""Of it, what has words in it."""
 _INDEX: Final = "contentBlockIndex"
 _EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "contentBlockDelta": frozenset({_INDEX, "delta"}),
@@ -39,21 +41,31 @@ _ERROR: Final = frozenset({"message", "originalMessage", "originalStatusCode"})
 _DELTAS: Final = frozenset({"citation", "image", "reasoningContent", "text", "toolResult", "toolUse"})
 
 
-def _nothing(_: object) -> str:
-    return ""
+def _nothing(block: object) -> str:
+    return beside(block)
 
 
 def _said(text: object) -> _Block:
     return {"type": "text", "text": text}
 
 
+def _noted(part: _Block, block: object, *read: str) -> _Block:
+    """Return ``part`` with what its ``block`` says beside what is ``read`` of it."""
+    words = beside(block, *read)
+    return {**part, "note": words} if words else part
+
+
 def _quoted(block: object) -> _Block:
-    return _said(_joined(field(block, "content")))
+    words = beside(block, "content", "citations")
+    return _said("\n".join([_joined(field(block, "content")), *([words] if words else ())]))
 
 
 def _thoughts(block: object) -> _Block | str:
-    text = field(field(block, "reasoningText"), "text")
-    return {"type": "thinking", "thinking": text} if isinstance(text, str) else ""
+    text = field(said := field(block, "reasoningText"), "text")
+    if not isinstance(text, str):
+        return beside(block, "redactedContent")
+    around = [words for words in (beside(block, "reasoningText", "redactedContent"), beside(said, "text")) if words]
+    return {"type": "thinking", "thinking": "\n".join([text, *around])}
 
 
 def _document(block: object) -> _Block:
@@ -68,18 +80,21 @@ def _document(block: object) -> _Block:
 
 
 def _called(block: object) -> _Block:
-    return {"type": "tool_use", "name": field(block, "name"), "input": field(block, "input")}
+    part: _Block = {"type": "tool_use", "name": field(block, "name"), "input": field(block, "input")}
+    return _noted(part, block, "name", "input")
 
 
 def _result(block: object) -> _Block:
-    inside = _translated(field(block, "content") or ())
+    content = field(block, "content")
+    inside = _translated(content if is_list(content) else leaves(content))
     shown = [string(one, "text", _OPTION) if kind_of(one) == "text" else one for one in inside]
-    return {"type": "tool_result", "content": shown}
+    return _noted({"type": "tool_result", "content": shown}, block, "content")
 
 
 def _found(block: object) -> _Block:
     about = {name: field(block, name) for name in ("title", "source")}
-    return {"type": "search_result", **about, "content": [_quoted(block)]}
+    part: _Block = {"type": "search_result", **about, "content": [_said(_joined(field(block, "content")))]}
+    return _noted(part, block, "title", "source", "content", "citations")
 
 
 def _guarded(block: object) -> _Block:
@@ -109,12 +124,19 @@ _BLOCKS: Final[Mapping[str, Callable[[Any], _Block | str]]] = {
 
 
 def _joined(blocks: object) -> str:
-    texts = (field(one, "text") for one in blocks) if is_list(blocks) else ()
-    return "\n".join(text for text in texts if isinstance(text, str))
+    texts: list[str] = []
+    for one in blocks if is_list(blocks) else (blocks,):
+        text = field(one, "text")
+        texts += [text] if isinstance(text, str) else leaves(one)
+    return "\n".join(texts)
 
 
 def _is_block(value: object) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1 and value.keys() <= _BLOCKS.keys()
+    """Whether ``value`` is a block, with what a block of its kind has in it."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    name, inside = next(iter(value.items()))
+    return name in _BLOCKS and (name == "json" or isinstance(inside, str if name == "text" else Mapping))
 
 
 def _translated(blocks: Sequence[Any]) -> list[object]:
@@ -141,15 +163,26 @@ def told(value: object) -> Sequence[Piece | Inside] | None:
     if isinstance(message, Mapping) and field(message, "role") == "assistant" and is_list(field(message, "content")):
         given = [_as_given(part) for part in _translated(field(message, "content"))]
         said = Inside({**message, "content": given}, whole=False)
-        return [said, *aside((0,), field(value, "output"), "message"), *aside((0,), value, "output", *_ABOUT)]
+        return [said, *aside((0,), field(value, "output"), "message"), *_around(value, "output")]
     return _event(*next(iter(value.items()))) if len(value) == 1 else None
+
+
+def _around(holder: Mapping[Any, Any], *read: str) -> Iterator[Piece]:
+    """Yield what ``holder`` says beside what is ``read`` and what is known to be figures and codes."""
+    yield from aside((0,), holder, *read, *_ABOUT)
+    for name in _ABOUT:
+        about = holder.get(name)
+        if about is None or (name in _LONG and isinstance(about, Mapping)):
+            continue
+        if not all(map(is_code, said := [text for _, text in strings_beside({"about": [about]})])):
+            yield Piece((0, BESIDE, name), "\n".join(said), None, "")
 
 
 def _event(name: object, event: object) -> Sequence[Piece] | None:
     if not isinstance(event, Mapping):
         return None
     if event.keys() <= _EVENTS.get(str(name), frozenset()):
-        return list(_delta(event) if name == "contentBlockDelta" else aside((0,), event, *_ABOUT))
+        return list(_delta(event) if name == "contentBlockDelta" else _around(event))
     if str(name).endswith("Exception") and event.keys() <= _ERROR:
         return [Piece((0, BESIDE), "\n".join(leaves(event)), None, "")]
     return None
@@ -169,7 +202,13 @@ def _delta(event: object) -> Iterator[Piece]:
     if (call := delta.get("toolUse")) is not None:
         where = (0, "part", index)
         yield Piece(where, string(call, "input", _OPTION), call, "input", arguments=True, call=True)
-    if isinstance(text := field(thought := delta.get("reasoningContent"), "text"), str):
-        yield Piece((0, "thinking"), text, thought, "text")
+    if call is not None:
+        yield from aside((0, "part", index), call, "input")
+    if (thought := delta.get("reasoningContent")) is not None:
+        if not isinstance(thought, Mapping):
+            raise unreadable(event, _OPTION)
+        if isinstance(text := thought.get("text"), str):
+            yield Piece((0, "thinking"), text, thought, "text")
+        yield from aside((0, "part", index), thought, "redactedContent", *(("text",) if isinstance(text, str) else ()))
     if (given := delta.get("toolResult")) is not None:
         yield Piece((0, "result", index), "\n".join(leaves(given)), None, "")

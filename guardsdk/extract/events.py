@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from guardsdk.extract import completions
 from guardsdk.extract.pieces import Channel, Inside, Piece, aside
+from guardsdk.extract.results import echoed
 from guardsdk.extract.shapes import field as get
-from guardsdk.extract.shapes import fields_of, has, is_list, kind_of, string, unreadable
+from guardsdk.extract.shapes import fields_of, has, holds_fields, is_list, kind_of, string, unreadable
 from guardsdk.extract.words import leaves
 
 _OPTION: Final = "extract_response"
@@ -98,8 +99,7 @@ def _of_responses(event: object, kind: str) -> list[Piece | Inside]:
     if said is not None and (step in ("added", "delta") or (step == "done" and has(event, said.name))):
         return _said(event, said, step, call=stem in _CALLS)
     if kind in _STATES:
-        items = get(get(event, "response"), "output")
-        return [Inside(list(items if is_list(items) else ())), *_beside(event, "response")]
+        return [*_state(get(event, "response")), *_beside(event, "response")]
     if stem == "output_item":
         return [Inside(get(event, "item"), at), *_beside(event, "item")]
     if stem in ("content_part", "reasoning_summary_part"):
@@ -109,6 +109,17 @@ def _of_responses(event: object, kind: str) -> list[Piece | Inside]:
     if kind == "output_text.annotation.added" or _is_wordless(event):
         return _sealed(event)
     raise unreadable(event, _OPTION)
+
+
+def _state(response: object) -> Iterator[Piece | Inside]:
+    """Yield what a whole response says, as often as it comes."""
+    if response is not None and not holds_fields(response):
+        raise unreadable(response, _OPTION)
+    items = get(response, "output")
+    read = ["output"] if items is None or is_list(items) else []
+    yield Inside(list(items) if items is not None and read else [])
+    if response is not None:
+        yield from (replace(one, whole=True) for one in aside(("response",), response, *read, *echoed(response)))
 
 
 def _said(event: object, said: _Said, step: str, *, call: bool) -> list[Piece | Inside]:

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.extract.data import refuse_files
-from guardsdk.extract.pieces import Channel, Inside, Piece, aside
-from guardsdk.extract.shapes import UnreadableError, field, has, index_of, is_list
+from guardsdk.extract.pieces import BESIDE, Channel, Inside, Piece, aside
+from guardsdk.extract.shapes import UnreadableError, field, has, holds_fields, index_of, is_list
 from guardsdk.extract.words import beside, is_code, leaves
 from guardsdk.parts.given import text_of
 
@@ -28,6 +28,8 @@ _GIVEN: Final = ("function_response", "tool_response")
 _FILES: Final = ("inline_data", "file_data")
 _RUN: Final = {"executable_code": "code", "code_execution_result": "output", "audio_transcription": "text"}
 _READ: Final = ("text", *_CALLS, *_GIVEN, *_FILES, *_RUN)
+_HOLDERS: Final = (*_CALLS, *_GIVEN, *_FILES, *_RUN)
+"""What is an object with fields of its own; with a text in its place it is none of Google's."""
 _FIELDS: Final = frozenset(
     {
         *_READ,
@@ -86,7 +88,9 @@ def is_part(value: object) -> bool:
         return all(hasattr(value, name) for name in _PART)
     names = {_snake(name) if isinstance(name, str) else "" for name in value}
     plain = isinstance(value.get("text", ""), str) and isinstance(value.get("thought", False), bool)
-    return plain and names <= _FIELDS and not names.isdisjoint(_READ)
+    if not plain or not names <= _FIELDS or names.isdisjoint(_READ):
+        return False
+    return all(holds_fields(held) for name in _HOLDERS if (held := _own(value, name)) is not None)
 
 
 def is_content(value: object) -> bool:
@@ -116,7 +120,7 @@ def message_of(value: object) -> object:
 
 def _part_of(part: object) -> dict[str, object]:
     """Return the part of a message for one of these."""
-    holders = {name: holder for name in (*_CALLS, *_GIVEN, *_FILES, *_RUN) if (holder := _own(part, name)) is not None}
+    holders = {name: holder for name in _HOLDERS if (holder := _own(part, name)) is not None}
     called = [_arguments(holder) for name, holder in holders.items() if name in _CALLS]
     run = [field(holder, _RUN[name]) for name, holder in holders.items() if name in _RUN]
     around = [beside(holder, *_both(*_HELD, *_RUN.values())) for holder in holders.values()]
@@ -177,7 +181,9 @@ def _answers(value: object) -> Iterator[Piece]:
         channel: Channel = (index_of(candidate, position),)
         yield from _said(field(field(candidate, "content"), "parts") or (), channel)
         yield from _aside(channel, candidate, "content", _SEARCH)
-        yield from _aside((*channel, "search"), _own(candidate, _SEARCH) or {})
+        yield from _aside(channel, field(candidate, "content") or {}, "parts")
+        if (found := _own(candidate, _SEARCH)) is not None:
+            yield from _around((*channel, "search"), found)
 
 
 def _said(parts: Sequence[object], channel: Channel) -> Iterator[Piece]:
@@ -194,7 +200,8 @@ def _said(parts: Sequence[object], channel: Channel) -> Iterator[Piece]:
                 "text",
             )
         yield from _done(part, position, channel)
-        yield from _aside((*channel, position), part, *_READ)
+        read = _READ if text is None or isinstance(text, str) else _HOLDERS
+        yield from _aside((*channel, position), part, *read)
 
 
 def _done(part: object, position: int, channel: Channel) -> Iterator[Piece]:
@@ -205,29 +212,46 @@ def _done(part: object, position: int, channel: Channel) -> Iterator[Piece]:
             if words := "\n".join(leaves(_own(call, "args"))):
                 # What comes whole goes on in no other call, though that may be of the same name.
                 yield Piece(where, words, None, "", call=True, place=object(), between="\n")
-            yield from _stretches(_own(call, "partial_args") or (), where)
+            yield from _stretches(_own(call, "partial_args"), where)
             yield from _around((*where, "about"), call, "args", "partial_args")
     for name in _GIVEN:
         if (given := _own(part, name)) is not None:
-            refuse_files(texts := leaves(_own(given, "response")))
-            yield Piece((*channel, "result", position), "\n".join(texts), None, "")
-            yield from _around((*channel, "result", position, "about"), given, "response", "parts")
+            yield from _result(given, (*channel, "result", position))
     for name, inside in _RUN.items():
-        run = _own(part, name)
+        if (run := _own(part, name)) is None:
+            continue
+        where = (*channel, "call" if inside == "code" else "result", position)
         if isinstance(text := field(run, inside), str):
-            where = (*channel, "call" if inside == "code" else "result", position)
             yield Piece(where, text_of(text, "a response"), run, inside, call=inside == "code")
-            yield from _around((*where, "about"), run, inside)
+        yield from _around((*where, "about"), run, *((inside,) if isinstance(text, str) else ()))
 
 
-def _stretches(parts: Sequence[object], where: Channel) -> Iterator[Piece]:
+def _result(given: object, where: Channel) -> Iterator[Piece]:
+    """Yield what a tool gave, without the files in it."""
+    refuse_files(texts := leaves(_own(given, "response")))
+    yield Piece(where, "\n".join(texts), None, "")
+    yield from _around((*where, "about"), given, "response", "parts")
+    for one in _listed(_own(given, "parts")):
+        yield from _around((*where, "parts"), one, *_FILES)
+        for file in (_own(one, name) for name in _FILES):
+            yield from _around((*where, "parts"), file, *_HELD)
+
+
+def _stretches(parts: object, where: Channel) -> Iterator[Piece]:
     """Yield the stretches of strings that a call comes in, each after what there is of the same string."""
-    for part in parts:
+    for part in _listed(parts):
         name = "stringValue" if has(part, "stringValue") else "string_value"
         if isinstance(text := field(part, name), str):
             place = _own(part, "json_path")
             yield Piece(where, text_of(text, "a response"), part, name, call=True, place=place, between="\n")
-        yield from _aside((*where, "about"), part, "string_value")
+        yield from _around((*where, "about"), part, *((name,) if isinstance(text, str) else ()))
+
+
+def _listed(value: object) -> Sequence[object]:
+    """Return what should be a list as one; nothing as none of it."""
+    if value is None:
+        return ()
+    return value if is_list(value) else (value,)
 
 
 def _arguments(call: object) -> str:
@@ -235,10 +259,17 @@ def _arguments(call: object) -> str:
 
 
 def _around(channel: Channel, holder: object, *read: str) -> Iterator[Piece]:
-    """Yield what a call, a result or code says beside what is ``read`` of it."""
+    """Yield what a call, a result or code says beside what is ``read`` of it; all of it where it has no fields."""
+    if not holds_fields(holder):
+        if text := "\n".join(leaves(holder)):
+            yield Piece((*channel, BESIDE), text, None, "")
+        return
     coded = [name for name in _CODED if isinstance(said := _own(holder, name), str) and is_code(said)]
     yield from _aside(channel, holder, *read, *coded)
 
 
 def _aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:
-    return aside(channel, value, *_both(*read, *_REPEATED))
+    repeated = _both(*_REPEATED)
+    if isinstance(value, Mapping):
+        repeated = tuple(name for name in repeated if not isinstance(value.get(name), str))
+    return aside(channel, value, *_both(*read), *repeated)

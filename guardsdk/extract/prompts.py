@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardsdk.extract import bedrock, gemini
 from guardsdk.extract.shapes import (
+    MEDIA_FIELDS,
     MEDIA_PARTS,
     PAIR,
     PLAIN_FILE,
@@ -175,7 +176,7 @@ def message_passages(message: object) -> Iterator[Passage]:
     elif stage is None:
         yield _ANSWER
     else:
-        if words_beside := beside(message, "output" if role.endswith("_output") else "content"):
+        if words_beside := beside(message, "output" if role.endswith("_output") else "content", *MEDIA_FIELDS):
             yield Passage(words_beside, stage)
         passages = list(content_passages(_content(message, role), stage))
         if riding := media_of(message):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.extract import bedrock, gemini
-from guardsdk.extract.data import is_choice, is_completion, is_data, is_file, is_message, refuse_files, texts_in
+from guardsdk.extract.data import is_choice, is_completion, is_data, is_message, refuse_files, texts_in
 from guardsdk.extract.events import reasoning_channel, told
+from guardsdk.extract.gathering import Gathering
 from guardsdk.extract.kinds import (
-    CALL_ARGUMENTS,
     CALL_PARTS,
-    CALL_RESULTS,
     ITEM_PARTS,
     MESSAGE_FIELDS,
     NOTE_PARTS,
@@ -22,8 +21,8 @@ from guardsdk.extract.kinds import (
     SEARCH_PARTS,
     WORDLESS_PARTS,
 )
-from guardsdk.extract.pieces import BESIDE, Channel, Inside, Piece, aside, channels_of, joined, texts_of, words_of
-from guardsdk.extract.results import GIVEN, SEARCHED, given, searched
+from guardsdk.extract.pieces import Channel, Inside, Piece, channels_of, joined, texts_of, words_of
+from guardsdk.extract.results import GIVEN, SEARCHED, echoed, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
     QUOTED,
@@ -32,6 +31,7 @@ from guardsdk.extract.shapes import (
     Walk,
     field,
     has,
+    holds_fields,
     index_of,
     is_list,
     kind_of,
@@ -42,14 +42,17 @@ from guardsdk.extract.shapes import (
     unknown,
     unreadable,
 )
-from guardsdk.extract.words import is_code, leaves, parsed_beside
-from guardsdk.parts.given import text_of
+from guardsdk.extract.words import is_code, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class ResponseText:
+_THOUGHTS: Final = ("refusal", "reasoning_content", "reasoning", "thinking")
+"""What a message says beside its content, where LangChain has more of it too."""
+
+
+class ResponseText(Gathering):
     """The text of one response, given whole or chunk by chunk.
 
     Understood: a string; OpenAI chat completions (every choice), their chunks and the events its package makes of
@@ -66,10 +69,8 @@ class ResponseText:
         ``data``: whether what no library is known to answer with is read as the data it is, every string in it as one
         text. Not for chunks: nobody knows how the strings of two of them go on.
         """
+        super().__init__(data=data)
         self._extractor = extractor
-        self._data = data
-        self.pieces: list[Piece] = []
-        """Every string found so far, in order."""
         self.listed = False
         """Whether a value was a list."""
 
@@ -122,8 +123,11 @@ class ResponseText:
             self._beside(value, path, "choices")
         elif field(value, "object") == "response" and isinstance(items := field(value, "output"), Sequence):
             self._parts(items, path)
+            read = ["output", *echoed(value)]
             if isinstance(value, Mapping) and isinstance(text := value.get("output_text"), str):
                 self._append(text, (*path, "output_text"), value, "output_text")
+                read.append("output_text")
+            self._beside(value, path, *read)
         elif isinstance(text := field(value, "output_text"), str):
             self._append(text, (*path, "content"), value, "output_text")
             self._beside(value, path, "output_text")
@@ -180,25 +184,16 @@ class ResponseText:
         if one.whole:
             self.pieces[start:] = [replace(piece, whole=True) for piece in self.pieces[start:]]
 
-    def _take(self, piece: Piece, path: Channel) -> None:
-        """Take in a piece from inside ``path``. Nothing in data is known to be an identifier but for what is a file."""
-        text = text_of(piece.text, "a response")
-        loose = piece.loose and (not self._data or is_file(text))
-        self.pieces.append(replace(piece, channel=(*path, *piece.channel), text=text, loose=loose))
-
-    def _beside(self, value: object, path: Channel, *read: str, source: object = None) -> None:
-        """Take in what nobody knows of ``value``; what was parsed of JSON, in ``source`` or itself, if it says more."""
-        for one in aside((), value, *read):
-            self._take(one, path)
-        if self._data and (words := parsed_beside(value, value if source is None else source)):
-            self._append(words, (*path, BESIDE, "parsed"), None, "")
-
     def _choice(self, choice: object, path: Channel) -> None:
         self._beside(choice, path, "message", "delta", "text")
         message, delta, text = (field(choice, name) for name in ("message", "delta", "text"))
         if message is not None:
             self._whole_message(message, path)
-        if delta is not None:
+        if isinstance(delta, str):
+            self._append(delta, (*path, "content"), choice, "delta")
+        elif delta is not None and not isinstance(delta, int | float):
+            if not holds_fields(delta, MESSAGE_FIELDS):
+                raise unknown(delta, "extract_response")
             self._message(delta, path)
         alone = message is None and delta is None
         if isinstance(text, str):
@@ -225,30 +220,17 @@ class ResponseText:
         elif content is not None:
             raise unknown(content, "extract_response")
         extra = field(message, "additional_kwargs") or {}
+        if not holds_fields(extra):
+            raise unknown(extra, "extract_response")
         refuse_media(extra, "extract_response")
-        self._beside(extra, (*path, "additional_kwargs"), *READ, source=message)
-        for name in ("refusal", "reasoning_content", "reasoning", "thinking"):
+        self._beside(extra, (*path, "additional_kwargs"), *_THOUGHTS, "tool_calls", "function_call", source=message)
+        for name in _THOUGHTS:
             for holder in (message, extra):
                 if isinstance(text := field(holder, name), str):
                     self._append(text, (*path, name), holder, name)
-                elif isinstance(text, Mapping | Sequence):
+                elif isinstance(text, Mapping | Sequence) or not (text is None or callable(text)):
                     self._append("\n".join(leaves(text)), (*path, name), None, "")
         self._calls(message, path)
-
-    def _calls(self, message: object, path: Channel) -> None:
-        legacy = field(message, "function_call") or field(field(message, "additional_kwargs"), "function_call")
-        # A LangChain chunk repeats its raw pieces as calls parsed so far; only the pieces can be joined.
-        calls = field(message, "tool_call_chunks") or (
-            *(field(message, "tool_calls") or ()),
-            *(field(message, "invalid_tool_calls") or ()),
-        )
-        for position, call in enumerate(calls):
-            inner = field(call, "function") or field(call, "custom") or call
-            if inner is not call:
-                self._beside(call, (*path, "call", position), "function", "custom")
-            self._call(inner, (*path, "call", index_of(call, position)))
-        if legacy is not None:
-            self._call(legacy, (*path, "function_call"))
 
     def _parts(self, parts: Sequence[object], path: Channel) -> None:
         for position, part in enumerate(parts):
@@ -269,6 +251,7 @@ class ResponseText:
             self._message(part, (*path, position))
         elif kind in SAID_PARTS:
             self._append(string(part, kind, "extract_response"), (*path, kind), part, kind, place=position)
+            self._beside(part, (*path, position), kind)
         elif kind == "reasoning":
             self._reasoning(part, position, path)
         elif kind in CALL_PARTS or kind.endswith("_tool_use"):
@@ -287,7 +270,10 @@ class ResponseText:
             self._beside(part, (*path, position), *GIVEN)
         elif kind in OUTPUT_PARTS:
             output = field(part, "output")
-            self._parts([output] if isinstance(output, str) else output or (), (*path, "result", position))
+            if is_list(output):
+                self._parts(output, (*path, "result", position))
+            else:
+                self._parts(["\n".join(leaves(output))], (*path, "result", position))
             self._beside(part, (*path, position), "output")
         elif kind in SEARCH_PARTS:
             self._append("\n".join(searched(part)), (*path, "search", position), None, "")
@@ -304,27 +290,12 @@ class ResponseText:
             value = field(part, name)
             if isinstance(value, str):
                 self._append(value, channel, part, name)
+            elif not (is_list(value) or value is None or callable(value)):
+                self._append("\n".join(leaves(value)), channel, None, "")
             for place, one in enumerate(value if is_list(value) else ()):
                 own, where = (value, place) if isinstance(one, str) else (one, "text")
                 if isinstance(text := one if isinstance(one, str) else field(one, "text"), str):
                     self._append(text, channel, own, where, place=place, between="\n")
-
-    def _call(self, call: object, path: Channel) -> None:
-        self._beside(call, path, *CALL_ARGUMENTS, *CALL_RESULTS)
-        names = [name for name in CALL_ARGUMENTS if field(call, name) is not None]
-        for name in [one for one in names if field(call, one) != ""] or names[:1]:  # all of it may have been cut out
-            arguments = field(call, name)
-            if isinstance(arguments, str):
-                text = text_of(arguments, "arguments")
-                self.pieces.append(Piece(path, text, call, name, arguments=True, call=True))
-            elif arguments:
-                text = text_of("\n".join(leaves(arguments)), "arguments")
-                self.pieces.append(Piece(path, text, None, "", call=True, place=name, between="\n"))
-        for name in CALL_RESULTS:
-            if isinstance(result := field(call, name), str | Mapping | Sequence):
-                self._append("\n".join(leaves(result)), (*path, name), None, "")
-
-    def _append(
-        self, text: str, channel: Channel, holder: object, name: str | int, *, place: object = None, between: str = ""
-    ) -> None:
-        self.pieces.append(Piece(channel, text_of(text, "a response"), holder, name, place=place, between=between))
+                    self._beside(one, (*path, position, name, place), "text")
+                elif words := "\n".join(leaves(one)):
+                    self._append(words, channel, None, "", place=place, between="\n")

@@ -157,6 +157,19 @@ def fields_of(value: object) -> dict[Any, Any]:
     return known | getattr(value, "__dict__", {}) | (getattr(value, "__pydantic_extra__", None) or {})
 
 
+def holds_fields(value: object, names: Sequence[str] = ()) -> bool:
+    """Whether ``value`` is a mapping or an object with fields, one of the ``names`` at the least or any others.
+
+    A text, a list and a number are none: there is nothing to find in them by name.
+    """
+    if isinstance(value, Mapping):
+        return True
+    if value is None or isinstance(value, str | int | float | bytes) or is_list(value):
+        return False
+    held = getattr(value, "__dict__", None)
+    return bool(held) or any(hasattr(value, name) for name in names) or bool(fields_of(value))
+
+
 def _slots(kind: type) -> tuple[str, ...]:
     slots = kind.__dict__.get("__slots__", ())
     return (slots,) if isinstance(slots, str) else tuple(slots)

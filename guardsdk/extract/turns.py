@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from guardsdk.extract.prompts import Passage, content_passages, message_passages
 from guardsdk.extract.responses import ResponseText
 from guardsdk.extract.shapes import (
     ITEMS,
+    MEDIA_FIELDS,
     MEDIA_PARTS,
     PAIR,
     ROLES,
@@ -26,13 +26,14 @@ from guardsdk.extract.shapes import (
     media_of,
     placed,
     role_of,
+    unknown,
     words,
 )
 from guardsdk.extract.words import beside
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _OWN_FIELDS = ("role", "type", *MESSAGE_FIELDS, "tool_call_chunks", "invalid_tool_calls", "additional_kwargs")
 
@@ -139,14 +140,16 @@ def _apart(message: object, role: str) -> tuple[list[Passage], object]:
         return [], message
     content = field(message, "content")
     whole = isinstance(content, str)
-    parts = content if isinstance(content, Sequence) and not whole else ()
+    if not (whole or content is None or is_list(content)):
+        raise unknown(content, "extract_prompt")
+    parts = () if whole or content is None else content
     plain = {at for at, part in enumerate(parts) if isinstance(part, str) or kind_of(part) in TEXT_PARTS | MEDIA_PARTS}
     left = [part for at, part in enumerate(parts) if at not in plain]
     # Parts that are read elsewhere leave a hole, so that the others keep their numbers.
     shown = content if whole else [part if at in plain else "" for at, part in enumerate(parts)]
     fields = {name: field(message, name) for name in _OWN_FIELDS if has(message, name)}
     said = list(_as_output(shown, {name: field(message, name) for name in media_of(message)}))
-    if words_beside := beside(message, *_OWN_FIELDS):
+    if words_beside := beside(message, *_OWN_FIELDS, *MEDIA_FIELDS):
         said.append(Passage(words_beside, Stage.OUTPUT))
     return said, {**fields, "role": "assistant", "content": left or None}
 

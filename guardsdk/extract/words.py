@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+import sys
+from collections import UserList, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, ValuesView
+from collections.abc import Set as AbstractSet
 from dataclasses import is_dataclass
 from enum import Enum
+from types import SimpleNamespace
 from typing import Any, Final
 
 from pydantic_core import ValidationError
 
 from guardsdk.errors import InputTypeError
-from guardsdk.extract.shapes import MEDIA_FIELDS, field, fields_of, role_of
+from guardsdk.extract.shapes import field, fields_of, is_list, role_of
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
 _NUMBER: Final = 9
@@ -60,7 +64,6 @@ _METADATA: Final = frozenset(
         "response_metadata",
         "usage",
         "usage_metadata",
-        *MEDIA_FIELDS,
     }
 )
 """What libraries say of a message or response beside its words."""
@@ -159,15 +162,15 @@ def _told(item: object) -> tuple[object, bool]:
         raise InputTypeError(msg)
     if isinstance(item, BaseException):
         return _of_error(item), str(item) not in item.args
+    if is_record(item):  # by its fields: what it makes of itself may leave some out
+        written = type(item).__str__
+        extra = getattr(item, "__pydantic_extra__", None) or {}
+        declared = [value for name, value in fields_of(item).items() if name not in extra]  # by names of the host's
+        return [*declared, extra], written is not object.__str__ and not written.__module__.startswith("pydantic")
     for name in ("tolist", "to_dict"):
         if callable(getattr(type(item), name, None)):
             return getattr(item, name)(), False
-    if not is_record(item):
-        return None, True
-    written = type(item).__str__
-    extra = getattr(item, "__pydantic_extra__", None) or {}
-    declared = [value for name, value in fields_of(item).items() if name not in extra]  # by names of the host's
-    return [*declared, extra], written is not object.__str__ and not written.__module__.startswith("pydantic")
+    return None, True
 
 
 def _of_error(item: BaseException) -> list[object]:
@@ -255,12 +258,30 @@ def _strings(items: list[_Place]) -> Iterator[tuple[tuple[object, ...], str]]:
             if not (is_code(item) and _names_code(where)):
                 yield where, item
             continue
-        named = is_record(item) or isinstance(item, Mapping)
-        if id(item) not in seen and (named or isinstance(item, list | tuple | set | frozenset)):
+        if item is None or isinstance(item, int | float | bytes):
+            continue
+        named = isinstance(item, Mapping) or is_record(item) or (not _is_many(item) and _is_thing(item))
+        if id(item) not in seen and (named or _is_many(item)):
             seen[id(item)] = item
             held: Any = item
             inside = _inside_of(item, where) if named else [((*where, at), one) for at, one in enumerate(held)]
             stack += reversed(inside)
+
+
+def _is_many(item: object) -> bool:
+    """Whether ``item`` is a collection of things, and not of characters, bytes or numbers in a row."""
+    if isinstance(item, list | tuple | set | frozenset):
+        return True
+    return isinstance(item, AbstractSet | ValuesView | UserList | deque)
+
+
+def _is_thing(item: object) -> bool:
+    """Whether ``item`` is an object with fields of its own, as one of the host's, and no part of a program."""
+    if isinstance(item, SimpleNamespace):
+        return True
+    if type(item).__module__.partition(".")[0] in sys.stdlib_module_names or callable(item) or is_list(item):
+        return False
+    return hasattr(item, "__dict__") or hasattr(type(item), "__slots__")
 
 
 def _inside_of(holder: object, where: tuple[object, ...], *read: str) -> list[_Place]:
@@ -274,10 +295,10 @@ def _inside_of(holder: object, where: tuple[object, ...], *read: str) -> list[_P
 
 
 def _is_metadata(name: object, item: object, holder: object) -> bool:
-    """Whether a field is one in which libraries say something beside the words: never as a text, but for files."""
+    """Whether a field is one in which libraries say something beside the words, as a text only what was parsed."""
     if name == "artifact":  # of a LangChain tool message: kept from the model
         return role_of(holder) == "tool"
-    return name in _METADATA and (not isinstance(item, str) or name in MEDIA_FIELDS or name in _PARSED)
+    return name in _METADATA and (not isinstance(item, str) or name in _PARSED)
 
 
 def _names_code(where: tuple[object, ...]) -> bool:

@@ -1,0 +1,126 @@
+"""The pieces of a response as they are found, and those of what tools are called with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from guardsdk.extract.data import is_file
+from guardsdk.extract.kinds import CALL_ARGUMENTS, CALL_RESULTS
+from guardsdk.extract.pieces import BESIDE, Channel, Piece, aside
+from guardsdk.extract.shapes import field, holds_fields, index_of, is_list
+from guardsdk.extract.words import leaves, parsed, parsed_beside, spoken
+from guardsdk.parts.given import text_of
+
+_ESCAPES: Final = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\[^u]")
+"""Escapes of JSON; those of one character in two may stand in a row."""
+
+
+class Gathering:
+    """Pieces, and how those that all kinds of answers have get among them."""
+
+    def __init__(self, *, data: bool) -> None:
+        """Begin with none; ``data`` as ``ResponseText`` has it."""
+        self._data = data
+        self.pieces: list[Piece] = []
+        """Every string found so far, in order."""
+
+    def _take(self, piece: Piece, path: Channel) -> None:
+        """Take in a piece from inside ``path``. Nothing in data is known to be an identifier but for what is a file."""
+        text = text_of(piece.text, "a response")
+        loose = piece.loose and (not self._data or is_file(text))
+        self.pieces.append(replace(piece, channel=(*path, *piece.channel), text=text, loose=loose))
+
+    def _beside(self, value: object, path: Channel, *read: str, source: object = None) -> None:
+        """Take in what nobody knows of ``value``; what was parsed of JSON, in ``source`` or itself, if it says more."""
+        for one in aside((), value, *read):
+            self._take(one, path)
+        if self._data and (words := parsed_beside(value, value if source is None else source)):
+            self._append(words, (*path, BESIDE, "parsed"), None, "")
+
+    def _calls(self, message: object, path: Channel) -> None:
+        extra = field(message, "additional_kwargs")
+        # A LangChain chunk repeats its raw pieces as calls parsed so far; only the pieces can be joined.
+        raw = field(message, "tool_call_chunks")
+        start = len(self.pieces)
+        for calls in (raw,) if raw else _parsed(message):
+            self._each(calls, path)
+        again = [*(_parsed(message) if raw else ()), field(extra, "tool_calls")]
+        legacy = [(one, path) for holder in (message, extra) if (one := field(holder, "function_call")) is not None]
+        for call, where in legacy[:1]:
+            self._call(call, (*where, "function_call"))
+        if any(again) or len(legacy) > 1:
+            said, self.pieces[start:] = self.pieces[start:], []
+            for calls in filter(None, again):
+                self._each(calls, (*path, "again"))
+            for call, where in legacy[1:]:
+                self._call(call, (*where, "again", "function_call"))
+            self.pieces[start:] = [*said, *more_than(said, self.pieces[start:])]
+
+    def _each(self, calls: object, path: Channel) -> None:
+        if not is_list(calls):  # all of it, be it a text or by names that nobody knows
+            self._odd(calls, (*path, "call"))
+            return
+        for position, call in enumerate(calls):
+            name = next((one for one in ("function", "custom") if field(call, one)), None)
+            if name is not None:
+                self._beside(call, (*path, "call", position), name)
+            inner = call if name is None else field(call, name)
+            self._call(inner, (*path, "call", index_of(call, position)))
+
+    def _odd(self, call: object, path: Channel) -> None:
+        """Take in what a tool is called with where nothing says which part of it that is."""
+        if text := "\n".join(leaves(call)):
+            self.pieces.append(Piece(path, text_of(text, "arguments"), None, "", call=True))
+
+    def _call(self, call: object, path: Channel) -> None:
+        if not holds_fields(call, CALL_ARGUMENTS):
+            self._odd(call, path)
+            return
+        self._beside(call, path, *CALL_ARGUMENTS, *CALL_RESULTS)
+        names = [name for name in CALL_ARGUMENTS if field(call, name) is not None]
+        for name in [one for one in names if field(call, one) != ""] or names[:1]:  # all of it may have been cut out
+            arguments = field(call, name)
+            if isinstance(arguments, str):
+                text = text_of(arguments, "arguments")
+                self.pieces.append(Piece(path, text, call, name, arguments=True, call=True))
+            elif arguments:
+                text = text_of("\n".join(leaves(arguments)), "arguments")
+                self.pieces.append(Piece(path, text, None, "", call=True, place=name, between="\n"))
+        for name in CALL_RESULTS:
+            result = field(call, name)
+            if isinstance(result, str | Mapping | Sequence) or not (result is None or callable(result)):
+                self._append("\n".join(leaves(result)), (*path, name), None, "")
+
+    def _append(
+        self, text: str, channel: Channel, holder: object, name: str | int, *, place: object = None, between: str = ""
+    ) -> None:
+        self.pieces.append(Piece(channel, text_of(text, "a response"), holder, name, place=place, between=between))
+
+
+def _parsed(message: object) -> list[object]:
+    return [calls for name in ("tool_calls", "invalid_tool_calls") if (calls := field(message, name))]
+
+
+def more_than(said: Sequence[Piece], pieces: Sequence[Piece]) -> list[Piece]:
+    """Return those of the ``pieces`` that say more than what is ``said``, of which they may be parsed or a copy.
+
+    What was parsed of a piece of JSON may end where it does, and has no escapes.
+    """
+    texts = [one.text for one in said]
+    known = "\n".join([*texts, *(spoken(one.text) for one in said if one.arguments), *map(_unescaped, texts)])
+    lines = set(known.split("\n"))
+    return [
+        one
+        for one in pieces
+        if not all(
+            line in lines or line in known for line in (spoken(one.text) if one.arguments else one.text).split("\n")
+        )
+    ]
+
+
+def _unescaped(text: str) -> str:
+    """Return ``text`` with what JSON writes in other characters as it is."""
+    return _ESCAPES.sub(lambda found: str(parsed(f'"{found[0]}"')), text) if "\\" in text else text
