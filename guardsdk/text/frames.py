@@ -37,7 +37,7 @@ _TAG = r"<(?:/?[A-Za-z][A-Za-z0-9:-]{0,15}+(?:[\s/][^<>]{0,300}+)?|!--[^<>]{0,30
 _TAGS = late(rf"{_TAG}(?:\s*+{_TAG})*+")
 _KEY = r"""["'][\w .-]{1,40}["']\s*+:"""
 _JSON = late(
-    rf"""[\[{{](?:\s*+[\[{{])*+(?:\s*+{_KEY})?+\s*+["']"""  # opens
+    rf"""[\[{{](?:\s{{0,40}}+[\[{{]){{0,3}}+(?:\s*+{_KEY})?+\s*+["']"""  # opens
     r"""|["'](?=\s{0,40}[,}\]])(?:"""  # between two, or closes
     rf"""(?:\s*+[,\[\]{{}}]|\s*+{_KEY}|\s*+(?:-?[0-9][0-9.]*+|true|false|null)(?![\w"']))++\s*+["']"""
     r"""|(?:\s*+[\]}])++)"""
@@ -48,8 +48,10 @@ _TIMES = late(
     rf"(?<![\w.:/-])(?:[0-9]{{1,5}}[ \t]{{0,3}}\r?\n[ \t]{{0,3}})?[\[(]?"
     rf"(?:{_DATE}(?:[T ,]{{1,2}}{_CLOCK}Z?)?|{_CLOCK}(?:[ \t]{{0,3}}-->[ \t]{{0,3}}{_CLOCK})?)[\])]?"
 )
-_NUMBERS = late(r"(?<![0-9.,:/-])[(\[#]?([0-9]{1,4})(?![0-9]|[-/.,:][0-9])[.):\],;]{0,2}")
+_NUMBERS = late(r"(?<![0-9.,:/=+*<>(-])[(\[#]?([0-9]{1,4})(?![0-9]|[-/.,:][0-9])[.):\],;]{0,2}")
 """Also a digit glued to a word; they must run on."""
+_CODE = re.compile(r"[={}\[\]()<>\\|+*;]|[a-z]_[a-z]")
+"""What programs and formulas have, where counted words stand in prose."""
 _LETTER = re.compile(r"[^\W\d_]")
 _DIGITS = re.compile("[0-9.]+")
 _SOME_DIGITS = re.compile(rf"(?:[0-9][^0-9]*+){{{_FEWEST - 1}}}")
@@ -69,7 +71,7 @@ class _Kind(NamedTuple):
     """A character that every frame of the kind has, or any digit: a text without enough of them is not searched."""
     frame: Callable[[], re.Pattern[str]]
     """One frame; time is linear in the text."""
-    same: Callable[[str, str], bool] = lambda _, __: True
+    same: Callable[[str, str], bool]
     """Whether two frames that follow each other are of one make."""
     wide: bool = True
     """Whether what has no letters belongs to the frame, as a number in the cell before."""
@@ -85,18 +87,27 @@ def _bare(frame: str) -> str:
 
 
 def _running(first: str, second: str) -> bool:
-    """Whether a number is the one after the other, or the same again."""
-    return int(_inner(second)) - int(_inner(first)) in (0, 1)
+    """Whether a number is the one after the other."""
+    return int(_inner(second)) - int(_inner(first)) == 1
 
 
 def _inner(number: str) -> str:
     return number.strip("([#.):],;")
 
 
+def _shaped(first: str, second: str) -> bool:
+    """Whether two frames of tags open, close or do both: those of a stressed word in prose take turns."""
+    return _turns(first) == _turns(second)
+
+
+def _turns(frame: str) -> tuple[bool, bool]:
+    return frame.startswith("</"), not frame.startswith("</", frame.rindex("<"))
+
+
 _KINDS: Final = (
-    _Kind("<", _TAGS),
+    _Kind("<", _TAGS, _shaped),
     _Kind(",", _JSON, _alike),
-    _Kind("0-9", _TIMES),
+    _Kind("0-9", _TIMES, lambda _, __: True),
     _Kind("0-9", _NUMBERS, _running, wide=False),
 )
 
@@ -126,7 +137,7 @@ def _opened(text: str, kind: _Kind) -> Iterator[Undone]:
     at, last = 0, (0, 0, edges[0][2])
     for edge in (*edges, (len(text), len(text), "")):
         passage = text[at : edge[0]].strip()
-        if _short(passage):
+        if _short(passage) and (kind.wide or not _CODE.search(passage)):
             begin = text.index(passage, at)
             end = begin + len(passage)
             if run and begin - run[-1].end > _LONGEST_FRAME:
