@@ -23,8 +23,10 @@ _MOST_WORDS = 3
 _LONGEST_PASSAGE = 80
 _LONGEST_FRAME = 400
 """Characters, with all that stands between two passages."""
-_GLUE_EVERY = 8
+_GLUE_EVERY = 5
 """A sentence has at least one word that only joins others for so many; headings and names have next to none."""
+_MOST_GLUE = 0.75
+"""Share of such words in a sentence; a list of the commonest words has more."""
 _ENGLISH = 0.5
 """Share of letters in known words that the passages must have together."""
 _GLUE: Final = frozenset(
@@ -34,13 +36,12 @@ _GLUE: Final = frozenset(
 )
 
 _TAG = r"<(?:/?[A-Za-z][A-Za-z0-9:-]{0,15}+(?:[\s/][^<>]{0,300}+)?|!--[^<>]{0,300}+)>"
-_TAGS = late(rf"{_TAG}(?:\s*+{_TAG})*+")
+_TAGS = late(rf"{_TAG}(?:\s*+{_TAG}){{0,30}}+")
 _KEY = r"""["'][\w .-]{1,40}["']\s*+:"""
 _JSON = late(
     rf"""[\[{{](?:\s{{0,40}}+[\[{{]){{0,3}}+(?:\s*+{_KEY})?+\s*+["']"""  # opens
     r"""|["'](?=\s{0,40}[,}\]])(?:"""  # between two, or closes
-    rf"""(?:\s*+[,\[\]{{}}]|\s*+{_KEY}|\s*+(?:-?[0-9][0-9.]*+|true|false|null)(?![\w"']))++\s*+["']"""
-    r"""|(?:\s*+[\]}])++)"""
+    rf"""(?:\s*+[,\[\]{{}}]|\s*+{_KEY}|\s*+(?:-?[0-9][0-9.]*+|true|false|null)(?![\w"']))++(?:\s*+["']|(?<=[\]}}])))"""
 )
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]{1,3})?(?![0-9:])"
 _DATE = r"(?:[0-9]{4}([-/.])[0-9]{2}\1[0-9]{2}|[0-9]{1,2}([./])[0-9]{1,2}\2[0-9]{2,4})(?![0-9])"
@@ -48,8 +49,10 @@ _TIMES = late(
     rf"(?<![\w.:/-])(?:[0-9]{{1,5}}[ \t]{{0,3}}\r?\n[ \t]{{0,3}})?[\[(]?"
     rf"(?:{_DATE}(?:[T ,]{{1,2}}{_CLOCK}Z?)?|{_CLOCK}(?:[ \t]{{0,3}}-->[ \t]{{0,3}}{_CLOCK})?)[\])]?"
 )
-_NUMBERS = late(r"(?<![0-9.,:/=+*<>(-])[(\[#]?([0-9]{1,4})(?![0-9]|[-/.,:][0-9])[.):\],;]{0,2}")
+_NUMBERS = late(r"(?<![0-9.,:/=+*<>(-])(?<![^A-Za-z][A-Za-z])[(\[#]?([0-9]{1,4})(?![0-9]|[-/.,:][0-9])[.):\],;]{0,2}")
 """Also a digit glued to a word; they must run on."""
+_ITEM = re.compile(r"[A-Z][\w']*\s+[a-z]")
+"""What begins as a sentence does: where most passages do, they are items of a list and not parts of one sentence."""
 _CODE = re.compile(r"[={}\[\]()<>\\|+*;]|[a-z]_[a-z]")
 """What programs and formulas have, where counted words stand in prose."""
 _LETTER = re.compile(r"[^\W\d_]")
@@ -165,9 +168,11 @@ def _joined(text: str, run: list[_Passage]) -> Iterator[Undone]:
     """Yield an edit for each frame of the passages of ``run``, where they are enough and read as a sentence."""
     if len(run) < _FEWEST:
         return
-    words = words_of(" ".join(text[one.start : one.end] for one in run))
+    passages = [text[one.start : one.end] for one in run]
+    words = words_of(" ".join(passages))
     glue = sum(map(_GLUE.__contains__, words))
-    if glue and glue * _GLUE_EVERY >= len(words) and known_share(words) >= _ENGLISH:
+    joins = len(words) <= glue * _GLUE_EVERY and glue <= _MOST_GLUE * len(words)
+    if joins and known_share(words) >= _ENGLISH and 2 * len([one for one in passages if _ITEM.match(one)]) <= len(run):
         first, last = run[0], run[-1]
         if first.opens < first.start:
             yield Undone(first.opens, first.start, "\n" if first.opens else "", "framed")
