@@ -18,6 +18,7 @@ from guardsdk.text.ciphers import deciphered
 from guardsdk.text.english import all_english
 from guardsdk.text.escapes import unescaped
 from guardsdk.text.fold import unfolded
+from guardsdk.text.frames import framed
 from guardsdk.text.spelling import rejoined, unleeted, unspaced
 from guardsdk.text.undo import GLOSS, Layer, Undone, undo
 
@@ -35,6 +36,7 @@ character beyond ASCII, no run long enough to be packed, no two single letters i
 STEPS: Final[tuple[Step, ...]] = (
     unfolded,
     unescaped,
+    framed,
     unpacked,
     unspaced,
     unleeted,
