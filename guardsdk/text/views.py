@@ -18,7 +18,6 @@ from guardsdk.text.ciphers import deciphered
 from guardsdk.text.english import all_english
 from guardsdk.text.escapes import unescaped
 from guardsdk.text.fold import unfolded
-from guardsdk.text.frames import framed
 from guardsdk.text.spelling import rejoined, unleeted, unspaced
 from guardsdk.text.undo import GLOSS, Layer, Undone, undo
 
@@ -33,6 +32,15 @@ if TYPE_CHECKING:
 ORDINARY: Final = re.compile(r"(?:(?:[AaI] )?[A-Za-z]{2,11}(?:'[a-z]{1,2})?[,.;:?!]{0,2}(?:[ \n]|$))*")
 """English as most of it is written. It has nothing to undo but ciphers and words torn apart: no digit or rare sign, no
 character beyond ASCII, no run long enough to be packed, no two single letters in a row."""
+
+
+def framed(text: str) -> list[Undone]:
+    """Return the edits that put a space in place of frames around words; see ``guardsdk.text.frames``."""
+    from guardsdk.text.frames import framed as found  # noqa: PLC0415  ordinary text needs none of it
+
+    return found(text)
+
+
 STEPS: Final[tuple[Step, ...]] = (
     unfolded,
     unescaped,
