@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 _MARKS: Final = "\u0300-\u036f"
 _JOINERS: Final = "\u200c\u200d"
 _ARABIC: Final = "[\u0620-\u065f\u066e-\u06d3\u06d5-\u06ef\u06fa-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]"
-_LETTER: Final = "[^\\W\\d_]"
-"""A digit or an underscore that touches a word is no part of it."""
+_LATIN: Final = f"[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff{_MARKS}]"
+# Underscores that touch a word are no part of it, nor are one or two digits; of codes every bit would be a word.
 _WORDS = late(
-    f"(?P<latin>(?<!{_LETTER})[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff{_MARKS}]+(?!{_LETTER}))"
+    f"(?P<latin>(?<!\\w){_LATIN}++(?!\\w)"
+    f"|(?<![^\\W_]){_LATIN}{{2,}}+(?![^\\W_])"
+    f"|(?:(?<!\\w)|(?<=\\b\\d)|(?<=\\b\\d\\d)){_LATIN}{{3,}}+(?:(?!\\w)|(?=\\d{{1,2}}(?![^\\W_]))))"
     f"|(?P<greek>[\u0370-\u0373\u0376-\u037d\u0386\u0388-\u03ff\u1f00-\u1fff{_MARKS}]+)"
     f"|(?P<cyrillic>[\u0400-\u052f{_MARKS}]+)"
     "|(?P<hebrew>[\u05d0-\u05ea\ufb1d-\ufb4f][\u0591-\u05c7\u05d0-\u05ea\u05f3\u05f4\ufb1d-\ufb4f]*)"
