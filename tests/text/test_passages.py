@@ -66,3 +66,10 @@ def test_nothing_is_left_out_and_nothing_twice() -> None:
         assert all(one[1] <= other[0] for one, other in pairwise(ranges))
         assert "".join("".join(shown(text)).split()) == "".join(text.split())
         assert all(end - start <= 2 * MOST for start, end in ranges)
+
+
+def test_a_long_sentence_is_cut_between_words_and_no_part_begins_with_the_space() -> None:
+    text = "word " * 200
+    shown = [text[start:end] for start, end in passages(text, 50)]
+    assert " ".join(shown) == text.strip()
+    assert all(part == part.strip() for part in shown)
