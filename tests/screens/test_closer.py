@@ -176,10 +176,3 @@ def test_where_no_lower_layers_clear_a_text_the_floor_tells_what_is_looked_at(
             found = not closer.check(HIDING).allowed
         assert found is (looks or not options)
         assert len(asked) == 1 + found
-
-
-def test_a_model_without_lower_layers_of_their_own_goes_by_the_floor(made: Callable[..., Path]) -> None:
-    for floor, looks in ((0.001, True), (0.999, False)):
-        floors = {"floors": {"input": {"prompt_injection": floor}}}
-        with guard(made(early_exit=None, passages=rules() | floors)) as closer:
-            assert closer.check(HIDING).allowed is not looks
