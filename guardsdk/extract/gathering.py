@@ -90,14 +90,18 @@ class Gathering:
                 text = text_of("\n".join(leaves(arguments)), "arguments")
                 self.pieces.append(Piece(path, text, None, "", call=True, place=name, between="\n"))
         for name in CALL_RESULTS:
-            result = field(call, name)
-            if isinstance(result, str | Mapping | Sequence) or not (result is None or callable(result)):
+            if has_words(result := field(call, name)):
                 self._append("\n".join(leaves(result)), (*path, name), None, "")
 
     def _append(
         self, text: str, channel: Channel, holder: object, name: str | int, *, place: object = None, between: str = ""
     ) -> None:
         self.pieces.append(Piece(channel, text_of(text, "a response"), holder, name, place=place, between=between))
+
+
+def has_words(value: object) -> bool:
+    """Whether there may be words in what stands in a field: something is there, and no method of that name."""
+    return isinstance(value, str | Mapping | Sequence) or not (value is None or callable(value))
 
 
 def _parsed(message: object) -> list[object]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.extract import bedrock, gemini
 from guardsdk.extract.data import is_choice, is_completion, is_data, is_message, refuse_files, texts_in
 from guardsdk.extract.events import reasoning_channel, told
-from guardsdk.extract.gathering import Gathering
+from guardsdk.extract.gathering import Gathering, has_words
 from guardsdk.extract.kinds import (
     CALL_PARTS,
     ITEM_PARTS,
@@ -228,7 +228,7 @@ class ResponseText(Gathering):
             for holder in (message, extra):
                 if isinstance(text := field(holder, name), str):
                     self._append(text, (*path, name), holder, name)
-                elif isinstance(text, Mapping | Sequence) or not (text is None or callable(text)):
+                elif has_words(text):
                     self._append("\n".join(leaves(text)), (*path, name), None, "")
         self._calls(message, path)
 
@@ -290,7 +290,7 @@ class ResponseText(Gathering):
             value = field(part, name)
             if isinstance(value, str):
                 self._append(value, channel, part, name)
-            elif not (is_list(value) or value is None or callable(value)):
+            elif not is_list(value) and has_words(value):
                 self._append("\n".join(leaves(value)), channel, None, "")
             for place, one in enumerate(value if is_list(value) else ()):
                 own, where = (value, place) if isinstance(one, str) else (one, "text")

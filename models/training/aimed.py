@@ -21,7 +21,7 @@ from guardsdk.registry.manifest import Aimed as Reading
 from guardsdk.registry.manifest import Calibration, Manifest, file_entry
 from guardsdk.verdict import Stage
 from models.training.aimed_graph import Aimed, aimed_graph
-from models.training.aimed_pairs import LABEL, SHARES, benign, learnt, own, parted
+from models.training.aimed_pairs import LABEL, SHARES, bank_of, benign, learnt, own, parted
 from models.training.aimed_states import WIDTH, Layers, said_of
 from models.training.encoder import EncoderConfig
 from models.training.export import WHOLE
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from models.training.aimed_pairs import Pair
     from models.training.dataset import Prepared
+    from models.training.generators.systems import Guarded
 
 AIMED: Final = "model_aimed.onnx"
 _LEARNT_FILE, _STATES_FOLDER = "aimed.pt", "states"
@@ -62,15 +63,23 @@ def aim(data: Path, prepared: Prepared, start: Path, out: Path, *, version: str,
     network.load_state_dict(torch.load(out / _LEARNT_FILE, weights_only=True))
     tails = [spread(layers.logits(network, pairs)) for pairs in benign(data, others, seed)]
     threshold = threshold_at(_TARGET, tails)
-    rng = random.Random(seed)
-    held = [pair for group in others for pair in own(group, rng)]
-    logits, attacks = layers.logits(network, held), np.array([pair.attack for pair in held])
-    tqdm.write(
-        f"held-out groups: area {auroc(attacks.astype(int), logits):.3f}, "
-        f"found {(logits[attacks] >= threshold).mean():.3f}, proper use {(logits[~attacks] >= threshold).mean():.3f}"
-    )
+    _tell_held_out(layers, network, others, threshold, seed)
     second = threshold_at(float(_SECOND), tails)
     return _write(network, start, out, version=version, threshold=threshold, second=second)
+
+
+def _tell_held_out(layers: Layers, network: Aimed, groups: Sequence[Guarded], threshold: float, seed: int) -> None:
+    """Write down how well attacks on the instructions of ``groups`` are told from their proper use, bank by bank."""
+    pairs = [pair for group in groups for pair in own(group, random.Random(f"{seed} {group.name}"))]
+    banks = np.array([bank_of(group) for group in groups for _ in (*group.attacks, *group.harmless)])
+    logits, attacks = layers.logits(network, pairs), np.array([pair.attack for pair in pairs])
+    for bank in (*sorted(set(banks)), ""):
+        chosen = banks == bank if bank else np.ones(len(pairs), bool)
+        bad, scores = attacks[chosen], logits[chosen]
+        tqdm.write(
+            f"{bank or 'all held-out groups'}: {len(bad)} texts, area {auroc(bad.astype(int), scores):.3f}, "
+            f"found {(scores[bad] >= threshold).mean():.3f}, proper use {(scores[~bad] >= threshold).mean():.3f}"
+        )
 
 
 def learn(layers: Layers, pairs: Sequence[Pair], seed: int) -> Aimed:

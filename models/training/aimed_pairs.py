@@ -92,13 +92,13 @@ def learnt(groups: Sequence[Guarded], prepared: Prepared, seed: int) -> list[Pai
     ordinary = np.flatnonzero((prepared.stage == STAGES.index("input")) & (prepared.labels < 1).all(1) & short)
     alike: dict[str, list[Guarded]] = {}
     for group in groups:
-        alike.setdefault(_bank(group), []).extend([group] if group.harmless else [])
+        alike.setdefault(bank_of(group), []).extend([group] if group.harmless else [])
     made: list[Pair] = []
     for group in groups:
         rng = random.Random(f"{seed} {group.name}")
         for _ in range(_DRAWS):
             made += own(group, rng, dressed=True)
-        foreign = [rng.choice(rng.choice(alike[_bank(group)]).harmless) for _ in range(_STRANGERS)]
+        foreign = [rng.choice(rng.choice(alike[bank_of(group)]).harmless) for _ in range(_STRANGERS)]
         prompts = [prepared.row(int(rng.choice(ordinary)))[0].tolist() for _ in range(_ORDINARY + _PLAIN)]
         beside = [*map(_tokens, foreign), *prompts[:_ORDINARY]]
         made += [Pair(_tokens(among_others(rng, group.system)), text, attack=False) for text in beside]
@@ -119,7 +119,8 @@ def benign(data: Path, groups: Sequence[Guarded], seed: int) -> Iterator[list[Pa
         yield pairs
 
 
-def _bank(group: Guarded) -> str:
+def bank_of(group: Guarded) -> str:
+    """Return the bank that ``group`` is in, which has a theme of its own."""
     return group.name.partition(":")[0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from typing import TYPE_CHECKING, Literal
 
@@ -19,14 +18,9 @@ from guardsdk.text.readable import readable
 from guardsdk.text.spelling import unleeted, unspaced
 from guardsdk.text.undo import undo
 from guardsdk.text.views import STEPS
-from tests.screens.stepping import Stepper
+from tests.screens.stepping import Stepper, calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
-    from _typeshed import TraceFunction
-
     from guardsdk.text.views import Step
 
 
@@ -240,24 +234,6 @@ HOSTILE = {
     "strays": "a\u16a0",
     "newlines": "QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD\n",
 }
-
-
-def calls(work: Callable[[], object]) -> int:
-    """Count the lines and calls of Python that ``work`` runs: the same on every machine, unlike its time."""
-    count = 0
-
-    def tracer(_: FrameType, __: str, ___: object) -> TraceFunction:
-        nonlocal count
-        count += 1
-        return tracer
-
-    before = sys.gettrace()
-    sys.settrace(tracer)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)

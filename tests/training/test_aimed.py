@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from benchmarks.stats import auroc
-from models.training.aimed import AIMED, learn
+from models.training.aimed import AIMED, _tell_held_out, learn
 from models.training.aimed_graph import Aimed, aimed_graph, states_graph
 from models.training.aimed_pairs import SHARES, Pair, learnt, own, parted
 from models.training.aimed_states import WIDTH, Layers, batch
@@ -153,6 +153,18 @@ def test_it_learns_to_tell_attacks_on_instructions_from_their_proper_use(tmp_pat
     attacks = np.array([int(pair.attack) for pair in pairs])
     network = learn(layers, pairs * 2, seed=0).eval()
     assert auroc(attacks, layers.logits(network, pairs)) > 0.9
+
+
+def test_how_held_out_groups_fare_is_told_for_each_bank(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [group for group in guarded(attacked=True) if group.harmless]
+    few = [*groups[:2], *groups[-1:]]
+    _tell_held_out(Layers(SHIPPED, tmp_path), Aimed(WIDTH).eval(), few, -1e9, seed=0)
+    said = capsys.readouterr().out.splitlines()
+    names = [group.name.partition(":")[0] for group in few]
+    assert [line.partition(":")[0] for line in said] == [*sorted(set(names)), "all held-out groups"]
+    sizes = [len(group.attacks) + len(group.harmless) for group in few]
+    assert [int(line.partition(": ")[2].split()[0]) for line in said] == [sizes[0] + sizes[1], sizes[2], sum(sizes)]
+    assert all(line.endswith("found 1.000, proper use 1.000") for line in said)
 
 
 def test_a_pair_is_laid_out_as_the_engine_does() -> None:
