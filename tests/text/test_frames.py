@@ -67,6 +67,8 @@ ORDINARY = {
     "stop words": json.dumps("the of and to in is you that it was for on are as with".split()),  # noqa: SIM905
     "colours": json.dumps("red green blue yellow white black orange".split()),  # noqa: SIM905
     "other language": json.dumps("Ich habe gestern einen langen Brief bekommen und gelesen".split()),  # noqa: SIM905
+    "shared words": json.dumps("Was man in so einem Laden an Arbeit hat".split()),  # noqa: SIM905
+    "numbers out of order": "We 9 went 4 to 7 the 2 mill 8 in 1 the 6 morning and 3 it 5 was closed",
     "log": "12:00:01 INFO starting\n12:00:02 INFO ready\n12:00:03 WARN disk full\n12:00:04 ERROR no space\n",
     "timetable": "08:12 Basel\n09:05 Bern\n09:40 Thun\n10:15 Spiez\n11:02 Brig\n12:40 Milan",
     "steps": "1. Open the box\n2. Take it out\n3. Plug it in\n4. Wait a minute\n5. Turn it on",
