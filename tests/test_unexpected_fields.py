@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openai.types.responses import Response
 
+from guardsdk.errors import InputTypeError
 from guardsdk.extract.chunks import pieces_of
+from guardsdk.extract.turns import turns_of
 from tests.unexpected import H, blocks, guard_of, read_of, streamed
 
 if TYPE_CHECKING:
@@ -48,6 +50,22 @@ OF_GOOGLE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", OF_GOOGLE)
 def test_what_seems_to_be_googles_by_its_names_is_read_or_refused(guard: Guard, name: str) -> None:
     blocks(guard, OF_GOOGLE[name])
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"executable_code": H},
+        {"text": "Fine.", "function_call": [H]},
+        {"text": "Fine.", "inline_data": H},
+        {"function_response": H},
+    ],
+)
+def test_so_it_is_in_a_conversation(part: dict[str, object]) -> None:
+    with pytest.raises(InputTypeError):
+        list(turns_of([{"role": "user", "parts": [part]}], screen_system=False))
+    (turn,) = turns_of([{"role": "model", "parts": [part]}], screen_system=False)
+    assert H in turn.passage.text
 
 
 def converse(*blocks: object, **more: object) -> dict[str, Any]:
