@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guardsdk.text.redact import redact
 from guardsdk.vault import Vault
-from tests.text.test_steps import calls
+from tests.screens.stepping import calls
 
 
 def test_the_same_value_has_the_same_marker_and_comes_back() -> None:
