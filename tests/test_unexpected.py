@@ -15,13 +15,14 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from pydantic import BaseModel
 
+from guardsdk import guarded
 from guardsdk.errors import InputTypeError
 from guardsdk.extract.turns import turns_of
 from guardsdk.extract.words import leaves
 from tests.unexpected import H, blocks, guard_of, read_of, streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from guardsdk import Guard
 
@@ -45,6 +46,31 @@ def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
 )
 def test_a_delta_that_is_no_message_is_read_or_refused(guard: Guard, value: Any) -> None:
     blocks(guard, value)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda text: {"done": True, "message": text},
+        lambda text: {"done": 3, "message": [text], "text": "Fine."},
+        lambda text: {"choices": [{"message": text}, {"message": "Left."}]},
+        lambda text: {"choices": [{"delta": [text]}], "question": "Which way?"},
+        lambda text: {"type": "text", "value": text},
+        lambda text: {"field": {"type": "text", "label": text}},
+        lambda text: {"fields": [{"type": "text", "label": "Name"}, {"type": "text", "label": text}]},
+    ],
+)
+def test_data_that_has_a_field_called_like_one_of_an_answer_is_data(
+    guard: Guard, around: Callable[[str], dict[str, Any]]
+) -> None:
+    blocks(guard, around(H))
+    fine = around("A fine day.")
+
+    @guarded(guard=guard)
+    def ask(prompt: str) -> object:
+        return fine if prompt else None
+
+    assert ask("A note, please.") == fine
 
 
 def test_deltas_that_are_texts_are_stretches_of_one() -> None:

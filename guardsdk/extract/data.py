@@ -57,13 +57,20 @@ def is_completion(value: object) -> bool:
 
 
 def is_choice(value: object) -> bool:
-    """Whether ``value`` has what a choice of a completion has."""
-    return any(field(value, name) is not None for name in ("message", "delta", "text"))
+    """Whether ``value`` has what a choice of a completion has, and not only a field that is called like it."""
+    message, delta = field(value, "message"), field(value, "delta")
+    if message is not None:
+        return _has_some(message)
+    return isinstance(delta, str) or _has_some(delta) or isinstance(field(value, "text"), str)
+
+
+def _has_some(message: object) -> bool:
+    return any(has(message, name) for name in MESSAGE_FIELDS)
 
 
 def is_message(value: object) -> bool:
     """Whether ``value`` says who speaks, and has a field for what is said."""
-    return role_of(value) in ROLES and any(has(value, name) for name in MESSAGE_FIELDS)
+    return role_of(value) in ROLES and _has_some(value)
 
 
 def texts_in(value: object) -> tuple[list[str], list[object]]:

@@ -152,7 +152,9 @@ class ResponseText(Gathering):
         elif (found := told(value, known=self._data)) is not None:
             for one in found:
                 self._told(one, path)
-        elif isinstance(kind, str) and (kind in TEXT_PARTS or kind in SAID_PARTS):
+        elif isinstance(kind, str) and (
+            kind in SAID_PARTS or (kind in TEXT_PARTS and (not self._data or has(value, "text")))
+        ):
             self._part(value, 0, path)
         else:
             self._own(value, path)
