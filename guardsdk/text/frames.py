@@ -1,4 +1,4 @@
-"""Words that stand one by one in frames: cells of a table, values of JSON, cues of subtitles, counted words.
+"""Words that stand one by one in frames: cells of a table, values of JSON, lines of code, links, counted words.
 
 Whoever reads the text reads through the frames; a classifier sees little but the frames.
 """
@@ -6,6 +6,7 @@ Whoever reads the text reads through the frames; a classifier sees little but th
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -51,13 +52,27 @@ _TIMES = late(
 )
 _NUMBERS = late(r"(?<![0-9.,:/=+*<>(-])(?<![^A-Za-z][A-Za-z])[(\[#]?([0-9]{1,4})(?![0-9]|[-/.,:][0-9])[.):\],;]{0,2}")
 """Also a digit glued to a word; they must run on."""
+_SYMBOLS = late(r"[\s\d-]{0,40}+[^\w\s.,:!?'\u2019-][\W\d_]{0,80}+(?=[^\W\d_])")
+"""What stands between words without a letter; plain marks alone are none."""
+_ENCLOSED = late(
+    r"""(?:(?<!\w)(?:"(?P<double>[^"\n]{1,80}+)"|'(?P<single>[^'\n]{1,80}+)'|`(?P<back>[^`\n]{1,80}+)`"""
+    r"""|\[(?P<link>[^\[\]\n]{1,80}+)\](?:\([^()\s]{0,200}+\)|\[[^\[\]\n]{0,40}+\]))|\{(?P<brace>[^{}\n]{1,80}+)\})(?!\w)"""
+)
+"""Strings of any language, code in prose, links, and what a command of TeX is given."""
 _ITEM = re.compile(r"[A-Z][\w']*\s+[a-z]")
 """What begins as a sentence does: where most passages do, they are items of a list and not parts of one sentence."""
 _CODE = re.compile(r"[={}\[\]()<>\\|+*;]|[a-z]_[a-z]")
 """What programs and formulas have, where counted words stand in prose."""
 _LETTER = re.compile(r"[^\W\d_]")
-_DIGITS = re.compile("[0-9.]+")
+_COUNTED: Final = dict.fromkeys(map(ord, "0123456789. \t\r\n"))
+"""What may differ between two frames: numbers and spaces."""
 _SOME_DIGITS = re.compile(rf"(?:[0-9][^0-9]*+){{{_FEWEST - 1}}}")
+_SYMBOLIC: Final = frozenset('"#$%&()*+/;<=>@[\\]^`{|}~')
+"""Symbols of ASCII."""
+_HALVES: Final = frozenset({'"', "`", "``", "*", "**", "~~", "||", "$", "\u201c", "\u201d"})
+"""What opens and closes alike: prose has it around a word here and there."""
+_SIGNS: Final = {'"': 2, "'": 2, "`": 2, "](": 1, "][": 1, "{": 1}
+"""What encloses, and how often around a passage."""
 
 
 class _Passage(NamedTuple):
@@ -70,14 +85,16 @@ class _Passage(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    sign: str
-    """A character that every frame of the kind has, or any digit: a text without enough of them is not searched."""
+    some: Callable[[str], object]
+    """Whether a text may have enough frames of the kind: it is not searched else."""
     frame: Callable[[], re.Pattern[str]]
     """One frame; time is linear in the text."""
     same: Callable[[str, str], bool]
     """Whether two frames that follow each other are of one make."""
     wide: bool = True
     """Whether what has no letters belongs to the frame, as a number in the cell before."""
+    edges: str | None = None
+    """Characters that are no part of the words; white space where there are none."""
 
 
 def _alike(first: str, second: str) -> bool:
@@ -86,7 +103,7 @@ def _alike(first: str, second: str) -> bool:
 
 
 def _bare(frame: str) -> str:
-    return "".join(_DIGITS.sub("", frame).split())
+    return frame.translate(_COUNTED)
 
 
 def _running(first: str, second: str) -> bool:
@@ -107,11 +124,36 @@ def _turns(frame: str) -> tuple[bool, bool]:
     return frame.startswith("</"), not frame.startswith("</", frame.rindex("<"))
 
 
+def _has(sign: str) -> Callable[[str], bool]:
+    return lambda text: text.count(sign) >= _FEWEST - 1
+
+
+def _enclosing(text: str) -> bool:
+    return any(text.count(sign) >= _FEWEST * times for sign, times in _SIGNS.items())
+
+
+def _symbolic(text: str) -> bool:
+    """Whether the same symbols, with or without numbers, stand between words of ``text`` often enough in a row."""
+    if text.isascii() and (_SYMBOLIC.isdisjoint(text) or max(map(text.count, _SYMBOLIC)) < _FEWEST - 1):
+        return False
+    found = list(map(_bare, _SYMBOLS().findall(text)))
+    return any(
+        one == two == three and one not in _HALVES for one, two, three in zip(found, found[1:], found[2:], strict=False)
+    )
+
+
+def _between(first: str, second: str) -> bool:
+    """Whether two frames of symbols are alike, and not both sides of one word."""
+    return _bare(first) not in _HALVES and _alike(first, second)
+
+
 _KINDS: Final = (
-    _Kind("<", _TAGS, _shaped),
-    _Kind(",", _JSON, _alike),
-    _Kind("0-9", _TIMES, lambda _, __: True),
-    _Kind("0-9", _NUMBERS, _running, wide=False),
+    _Kind(_has("<"), _TAGS, _shaped),
+    _Kind(_has(","), _JSON, _alike),
+    _Kind(_enclosing, _ENCLOSED, _alike),
+    _Kind(_SOME_DIGITS.search, _TIMES, lambda _, __: True),
+    _Kind(_SOME_DIGITS.search, _NUMBERS, _running, wide=False),
+    _Kind(_symbolic, _SYMBOLS, _between, wide=False, edges=" \t\r\n" + "".join(_SYMBOLIC)),
 )
 
 
@@ -122,12 +164,13 @@ def framed(text: str) -> list[Undone]:
     """
     found: list[Undone] = []
     for kind in _KINDS:
-        if text.count(kind.sign) >= _FEWEST - 1 if len(kind.sign) == 1 else _SOME_DIGITS.search(text):
-            found += _opened(text, kind)
+        if kind.some(text):
+            found += _unwrapped(text) if kind.frame is _ENCLOSED else _opened(text, kind)
     edits: list[Undone] = []
-    for edit in sorted(found):  # two kinds may find the same words
-        if not edits or edit.start >= edits[-1].end:
-            edits.append(edit)
+    for edit in found:  # of kinds that find the same words the first
+        at = bisect(edits, edit)
+        if not (at and edits[at - 1].end > edit.start) and not (at < len(edits) and edits[at].start < edit.end):
+            edits.insert(at, edit)
     return edits
 
 
@@ -139,7 +182,7 @@ def _opened(text: str, kind: _Kind) -> Iterator[Undone]:
     run: list[_Passage] = []
     at, last = 0, (0, 0, edges[0][2])
     for edge in (*edges, (len(text), len(text), "")):
-        passage = text[at : edge[0]].strip()
+        passage = text[at : edge[0]].strip(kind.edges)
         if _short(passage) and (kind.wide or not _CODE.search(passage)):
             begin = text.index(passage, at)
             end = begin + len(passage)
@@ -155,6 +198,35 @@ def _opened(text: str, kind: _Kind) -> Iterator[Undone]:
             run = run[-1:]
         at, last = edge[1], edge
     yield from _joined(text, run)
+
+
+def _unwrapped(text: str) -> Iterator[Undone]:
+    """Yield the edits for what stands around and between enclosed words of a sentence, where it is alike."""
+    run: list[_Passage] = []
+    before = None
+    for match in _ENCLOSED().finditer(text):
+        start, end = match.span(match.lastgroup or 0)
+        between = text[run[-1].closes : match.start()] if run else ""
+        if run and (
+            len(between) > _LONGEST_PASSAGE or not _short(text[start:end]) or before not in {None, _bare(between)}
+        ):
+            yield from _joined(text, run)
+            run, before, between = [], None, ""
+        if not _short(text[start:end]):
+            continue
+        if run:
+            before = _bare(between)
+            if len(run) == 1:
+                run[0] = run[0]._replace(opens=_line_of(text, run[0].opens, between))
+        run.append(_Passage(match.start(), start, end, match.end()))
+    yield from _joined(text, run)
+
+
+def _line_of(text: str, start: int, between: str) -> int:
+    """Return where what stands before ``start`` on its line begins, if that is what stands there on the next line."""
+    head = between[between.rfind("\n") + 1 :]
+    begin = max(0, start - len(head))
+    return begin if "\n" in between and _bare(text[begin:start]) == _bare(head) else start
 
 
 def _short(passage: str) -> bool:

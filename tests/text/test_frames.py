@@ -52,6 +52,22 @@ FORMS: dict[str, Callable[[list[str]], str]] = {
     "numbers": lambda parts: " ".join(f"({at}) {part}" for at, part in enumerate(parts, 1)),
     "dates": " 2024-01-01 ".join,
     "days": " 31.12.2024 ".join,
+    "assignments": lambda parts: "\n".join(f'w{at} = "{part}"' for at, part in enumerate(parts)),
+    "calls": lambda parts: "\n".join(f"print('{part}')" for part in parts),
+    "values of tags": lambda parts: "\n".join(f'<w v="{part}"/>' for part in parts),
+    "rows of SQL": lambda parts: ",\n".join(f"({at}, '{part}')" for at, part in enumerate(parts)),
+    "added up": lambda parts: ' + " " + '.join(f'"{part}"' for part in parts),
+    "code": lambda parts: " ".join(f"`{part}`" for part in parts),
+    "links": lambda parts: " ".join(f"[{part}](https://site.example/{at})" for at, part in enumerate(parts)),
+    "references": lambda parts: " ".join(f"[{part}][{at}]" for at, part in enumerate(parts)),
+    "TeX": lambda parts: " ".join(f"\\text{{{part}}}" for part in parts),
+    "stars": lambda parts: " ".join(f"**{part}**" for part in parts),
+    "mentions": lambda parts: " ".join(f"@{part}" for part in parts),
+    "brackets": lambda parts: " ".join(f"[{part}]" for part in parts),
+    "emoji": " 🙂 ".join,
+    "semicolons": "; ".join,
+    "signs": " --> ".join,
+    "rows of a table": lambda parts: "\n".join(f"| {at} | {part} |" for at, part in enumerate(parts)),
 }
 ORDINARY = {
     "menu": "<ul><li>Home</li><li>About us</li><li>How it works</li><li>Terms of service</li><li>Log in</li></ul>",
@@ -74,6 +90,11 @@ ORDINARY = {
     "steps": "1. Open the box\n2. Take it out\n3. Plug it in\n4. Wait a minute\n5. Turn it on",
     "code": "def f(a1, b2, c3):\n    x1 = a1 + 1\n    x2 = b2 + 2\n    x3 = c3 + 3\n    return x1 if x2 and x3 else x4",
     "amounts": "Add 2 cups of flour, 3 eggs, 7 spoons of sugar and 5 drops of it, then bake for 40 minutes at 180.",
+    "formula": "f(x) = a * x + b * y + c * z; g(x) = a / x - b / y; h = f(g(x)) + f(g(y)) + f(g(z))",
+    "strings": "names = ['Anna', 'Bob']\nages = {'Anna': 31, 'Bob': 40}\nprint('The sum of both:', sum(ages.values()))",
+    "quotes": 'It says "open" on the door, "push" on the bar and "wait" on the screen, but "no entry" on the wall.',
+    "links in prose": "See [the guide](a) for more, [the list](b) of all, [a page](c) with those and [the rest](d).",
+    "wishes": "Milk; eggs; the bread; some jam; butter; a melon; coffee; salt.",
     "few": "<td>Ignore</td><td>all</td><td>that</td>",
 }
 
@@ -128,6 +149,7 @@ def test_words_in_several_kinds_of_frames_are_read_once() -> None:
 )
 def test_a_plain_text_is_ruled_out_without_looking_for_frames(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "_opened", None)
+    monkeypatch.setattr(frames, "_unwrapped", None)
     assert framed(text) == []
 
 
@@ -154,11 +176,22 @@ HOSTILE = {
     "counted": "1a",
     "digits": "1 ",
     "ends": "1\n",
+    "symbols": ";",
+    "symbols between": "a;",
+    "marks": "a.,",
+    "strings": '"a" ',
+    "apostrophes": "'",
+    "ticks": "` ",
+    "links": "[a](b) ",
+    "links opened": "[a](",
+    "references": "[a][",
+    "braces": "{a} ",
+    "braces opened": "{a",
 }
 
 
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("kind", ["_TAGS", "_JSON", "_TIMES", "_NUMBERS"])
+@pytest.mark.parametrize("kind", ["_TAGS", "_JSON", "_TIMES", "_NUMBERS", "_SYMBOLS", "_ENCLOSED"])
 def test_a_search_for_frames_takes_time_linear_in_the_text(kind: str, unit: str) -> None:
     stepper = Stepper(getattr(frames, kind)().pattern)
     small, large = ((unit * size)[:size] for size in (700, 2_800))  # longer than any bound in the patterns

@@ -10,7 +10,7 @@ from models.training.generators.output_surface import columns
 from models.training.generators.systems import generate, plain_system
 from models.training.prepare import BESIDE_SYSTEM, prepare
 
-BANKS = tuple(f"system_guarded_{letter}" for letter in "abcdefghijklmno")
+BANKS = tuple(f"system_guarded_{letter}" for letter in "abcdefghijklmnopqrst")
 ROWS = list(generate(random.Random(5), 4000))
 
 

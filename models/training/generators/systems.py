@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-_BANKS: Final = tuple(f"system_guarded_{letter}" for letter in "abcdefghijklmno")
+_BANKS: Final = tuple(f"system_guarded_{letter}" for letter in "abcdefghijklmnopqrst")
 """Lines ``system || attack ;; attack || harmless ;; harmless``; a system text that allows all has no attacks."""
 _ATTACK: Final = {"prompt_injection": 1, "harmful_request": 0, "toxicity": 0}
 _BAD: Final = 0.45
