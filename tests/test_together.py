@@ -46,4 +46,4 @@ def test_it_counts_where_what_decided_lies_in_two_at_once_or_not_all_was_checked
     both = items_together(ITEMS)
     assert both is not None
     assert both.text == "first half\nsecond half"
-    assert both.adds(on_both) is counts
+    assert both.adds(on_both, []) is counts

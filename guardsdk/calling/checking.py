@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from guardsdk.calling.handling import refusal
 from guardsdk.errors import CheckFailedError, DecorationError
 from guardsdk.extract import Passage, prompt_passages, system_of
-from guardsdk.extract.together import items_together, turns_together
+from guardsdk.extract.together import items_together, turns_together, wholes_together
 from guardsdk.forking import after_fork
 from guardsdk.guard import Guard
 from guardsdk.verdict import Stage
@@ -100,7 +100,7 @@ class Checker:
         """Check ``passages``, each at its own stage and batched by stage; return each text with its verdict.
 
         What users wrote is read beside the developer's instructions among them. Several user turns are also read
-        together, as one more text: an order split over them is in none of them.
+        together, as one more text: an order split over them is in none of them. So are the parts of what one tool gave.
         """
         judged: Judged = []
         for stage in Stage:  # an extractor may name any
@@ -108,7 +108,7 @@ class Checker:
                 users = stage is Stage.INPUT
                 judged += self._judged(
                     [passage.text for passage in here],
-                    [turns_together(here)] if users else [],
+                    [turns_together(here)] if users else [one for one, _ in wholes_together(here)],
                     stage,
                     actor,
                     system=system_of(passages) if users else None,
@@ -159,9 +159,9 @@ class Checker:
             again=[*again, *(True for _ in together)] if again else (),
         )
         judged = list(zip(asked, verdicts, strict=True))
-        alone = len(texts)
-        added = zip(together, judged[alone:], strict=True)
-        return [*judged[:alone], *(pair for one, pair in added if one.adds(pair[1]))]
+        alone, added = judged[: len(texts)], zip(together, judged[len(texts) :], strict=True)
+        single = [verdict for _, verdict in alone]
+        return [*alone, *(pair for one, pair in added if one.adds(pair[1], single))]
 
     def judge_pages(self, pages: Sequence[str], beside: Sequence[str], actor: str | None = None) -> Judged:
         """Check the pages that were found for one question, and what stands ``beside`` them, in the same way.

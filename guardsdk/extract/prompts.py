@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ from guardsdk.extract.shapes import (
     MEDIA_PARTS,
     PAIR,
     PLAIN_FILE,
-    QUOTED,
     ROLES,
     TEXT_PARTS,
     TRUSTED,
@@ -59,6 +58,8 @@ class Passage:
     """Content part of each in ``uncovered``; ``None`` for what rides beside the content."""
     earlier: bool = attribute(default=False, compare=False, repr=False)
     """Whether the model has answered since: it was there in an earlier call."""
+    whole: object = attribute(default=None, compare=False, repr=False)
+    """The same for all that one tool gave or one document holds, which a model reads in one go."""
 
     def __post_init__(self) -> None:
         """Take a stage by its name too: one that nobody knows would leave the text unread.
@@ -176,14 +177,14 @@ def message_passages(message: object) -> Iterator[Passage]:
     elif stage is None:
         yield _ANSWER
     else:
-        if words_beside := beside(message, "output" if role.endswith("_output") else "content", *MEDIA_FIELDS):
-            yield Passage(words_beside, stage)
         passages = list(content_passages(_content(message, role), stage))
+        if words_beside := beside(message, "output" if role.endswith("_output") else "content", *MEDIA_FIELDS):
+            passages.insert(0, Passage(words_beside, stage))
         if riding := media_of(message):
             own = passages.pop() if passages else Passage("", stage)
             media = (*own.media, *(None for _ in riding))
             passages.append(replace(own, uncovered=(*own.uncovered, *riding), media=media))
-        yield from passages
+        yield from _of_one(passages) if stage is Stage.TOOL else passages
 
 
 def _content(message: object, role: str) -> object:
@@ -213,11 +214,11 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
             own.append((number, part))
         elif kind in TEXT_PARTS:
             own.append((number, string(part, "text", "extract_prompt")))
-            own += [(number, more)] if (more := beside(part, "text", *QUOTED)) else []
+            own += [(number, more)] if (more := beside(part, "text")) else []
         elif kind in _RESULTS:
-            yield from _result(part, number)
+            yield from _of_one(_result(part, number))
         elif kind in MEDIA_PARTS:
-            yield from _readable(part, number)
+            yield from _of_one(_readable(part, number))
             if not _is_read(part, kind):
                 media.append((number, kind))
         else:
@@ -231,6 +232,12 @@ def _result(part: object, number: int) -> Iterator[Passage]:
     if words_beside := beside(part, "content"):
         yield Passage(words_beside, Stage.TOOL, parts=((number, 0, len(words_beside)),))
     yield from _inside(content_passages(field(part, "content") or "", Stage.TOOL), number)
+
+
+def _of_one(passages: Iterable[Passage]) -> Iterator[Passage]:
+    """Say of ``passages`` that they are parts of one whole."""
+    whole = object()
+    return (replace(passage, whole=whole) for passage in passages)
 
 
 def _is_read(part: object, kind: str) -> bool:

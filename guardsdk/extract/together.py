@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from guardsdk.verdict import Stage, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from guardsdk.extract.prompts import Passage
     from guardsdk.verdict import Verdict
@@ -43,6 +43,8 @@ class Together:
 
     text: str = field(repr=False)
     stretches: tuple[Stretch, ...]
+    whole: bool = False
+    """Whether they are one text, and were parted by where they stand alone."""
 
     def sources_of(self, start: int, end: int) -> list[Range]:
         """Return the part of each of the texts that characters ``start`` to ``end`` of them together lie in."""
@@ -54,8 +56,14 @@ class Together:
                 found.append((stretch.source, first + shift, last + shift))
         return found
 
-    def adds(self, verdict: Verdict) -> bool:
-        """Whether ``verdict``, on the texts together, says more than those on each by itself; see ``says_more``."""
+    def adds(self, verdict: Verdict, alone: Iterable[Verdict]) -> bool:
+        """Whether ``verdict``, on the texts together, says more than those on each by itself; see ``says_more``.
+
+        Of a whole it does as well where something stronger follows than ``alone``, wherever that is found: what
+        surrounds the passage makes it what it is.
+        """
+        if self.whole and _strongest([verdict]) > _strongest(alone):
+            return True
         return says_more(verdict, lambda start, end: len({index for index, _, _ in self.sources_of(start, end)}) > 1)
 
 
@@ -65,13 +73,17 @@ def says_more(verdict: Verdict, crosses: Callable[[int, int], bool]) -> bool:
     It does where what decided lies in two of them at once (``crosses`` tells of a range whether it does), or where not
     everything was checked. What lies inside one text was judged there already, and found to be below the threshold.
     """
-    strongest = max((finding.action.strength for finding in verdict.findings), default=0)
+    strongest = _strongest([verdict])
     return verdict.status is not Status.COMPLETE or any(
         crosses(start, end)
         for finding in verdict.findings
         if finding.action.strength == strongest
         for start, end in finding.spans
     )
+
+
+def _strongest(verdicts: Iterable[Verdict]) -> int:
+    return max((finding.action.strength for verdict in verdicts for finding in verdict.findings), default=0)
 
 
 def turns_together(passages: Sequence[Passage]) -> Together | None:
@@ -108,6 +120,16 @@ def items_together(items: Sequence[str]) -> Together | None:
     ranges = [one for index, item in enumerate(items) for one in _ends(index, item, _EACH)]
     flowing = any(one[-1:].isspace() or other[:1].isspace() for one, other in pairwise(items))
     return _put(items, ranges, "" if flowing else "\n")
+
+
+def wholes_together(passages: Sequence[Passage]) -> list[tuple[Together, list[int]]]:
+    """Return what each whole of several of ``passages`` says as one text, and which of them it is put together of."""
+    parts: dict[int, list[int]] = {}
+    for index, passage in enumerate(passages):
+        if passage.whole is not None and passage.text and not passage.text.isspace():
+            parts.setdefault(id(passage.whole), []).append(index)
+    found = [(items_together([passages[index].text for index in of]), of) for of in parts.values()]
+    return [(replace(together, whole=True), of) for together, of in found if together is not None]
 
 
 def _ends(index: int, text: str, share: int) -> list[Range]:

@@ -166,6 +166,7 @@ def _told(item: object) -> tuple[object, bool]:
         written = type(item).__str__
         extra = getattr(item, "__pydantic_extra__", None) or {}
         declared = [value for name, value in fields_of(item).items() if name not in extra]  # by names of the host's
+        declared += [getattr(item, name) for name in getattr(type(item), "__pydantic_computed_fields__", ())]
         return [*declared, extra], written is not object.__str__ and not written.__module__.startswith("pydantic")
     for name in ("tolist", "to_dict"):
         if callable(getattr(type(item), name, None)):

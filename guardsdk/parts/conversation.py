@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guardsdk.calling.handling import leading, worst
-from guardsdk.extract.together import items_together, turns_together
+from guardsdk.extract.together import items_together, turns_together, wholes_together
 from guardsdk.extract.turns import turns_of
 from guardsdk.frozen import Frozen
 from guardsdk.limits import remaining
@@ -136,7 +136,7 @@ def conversed(
     together: list[tuple[_Several, Verdict]] = []
     trusted = "\n".join(turn.passage.text for turn in turns if turn.trusted) or None
     given = "\n".join(turn.passage.text for turn in turns if turn.instructs) or None
-    several = [*_users(turns, trusted), *_calls(turns)]
+    several = [*_users(turns, trusted), *_wholes(turns), *_calls(turns)]
     answered = max((turn.message for turn in turns if turn.passage.stage is Stage.OUTPUT), default=0)
     for stage in Stage:
         places = [place for place, turn in enumerate(turns) if turn.passage.stage is stage]
@@ -168,6 +168,14 @@ def _users(turns: Sequence[Turn], trusted: str | None) -> list[_Several]:
     return [] if together is None else [_Several(together, range(len(turns)), Stage.INPUT, trusted)]
 
 
+def _wholes(turns: Sequence[Turn]) -> list[_Several]:
+    """Return what each tool gave in several parts."""
+    wholes = wholes_together([turn.passage for turn in turns])
+    return [
+        _Several(together, of, Stage.TOOL, None) for together, of in wholes if turns[of[0]].passage.stage is Stage.TOOL
+    ]
+
+
 def _calls(turns: Sequence[Turn]) -> list[_Several]:
     """Return the calls of each answer that has several; of calls with the same words it is the first."""
     answers: dict[int, dict[str, int]] = {}
@@ -184,7 +192,11 @@ def _calls(turns: Sequence[Turn]) -> list[_Several]:
 def _verdict(
     turns: Sequence[Turn], verdicts: dict[int, Verdict], together: Sequence[tuple[_Several, Verdict]]
 ) -> ConversationVerdict:
-    added = [(one, verdict) for one, verdict in together if one.together.adds(verdict)]
+    added = [
+        (one, verdict)
+        for one, verdict in together
+        if one.together.adds(verdict, (verdicts[at] for at in one.turns if at in verdicts))
+    ]
     every = [*verdicts.values(), *(verdict for _, verdict in added)]
     findings = [
         _finding(finding, [(place, *span) for span in finding.spans], turns, together=False)

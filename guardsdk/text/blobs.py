@@ -40,7 +40,7 @@ _HEX_DIGITS: Final = "0123456789abcdefABCDEF"
 _ASCII_FIRST: Final = frozenset(string.ascii_uppercase + "abcdef")
 """What stands first in four characters of base64 whose first byte is ASCII: most words show that they are none."""
 _SMALL_BASE32 = late("[a-z2-7]+")
-_OCTAL = re.compile("(?:[01][0-7]{2})+")
+_OCTAL = re.compile("[01]?[0-7]{2}")
 _DIGITS = str.maketrans("", "", "0123456789")
 _LEAST_DIGITS = 6
 """In the shortest run of numbers: every ASCII letter has a digit in its hexadecimal code."""
@@ -170,7 +170,7 @@ def _dump(run: str) -> str | None:
 def _decimal(run: str) -> str | None:
     numbers = re.findall("[0-9]+", run)
     found = _english("".join(chr(int(number)) for number in numbers))
-    if found is None and _OCTAL.fullmatch("".join(numbers)):
+    if found is None and all(map(_OCTAL.fullmatch, numbers)):
         return _english("".join(chr(int(number, 8)) for number in numbers))
     return found
 

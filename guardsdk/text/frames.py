@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.text.english import known_share, words_of
@@ -59,6 +59,10 @@ _ENCLOSED = late(
     r"""|\[(?P<link>[^\[\]\n]{1,80}+)\](?:\([^()\s]{0,200}+\)|\[[^\[\]\n]{0,40}+\]))|\{(?P<brace>[^{}\n]{1,80}+)\})(?!\w)"""
 )
 """Strings of any language, code in prose, links, and what a command of TeX is given."""
+_LINE = re.compile(rf"(?<![^\n])[^\n]{{1,{_LONGEST_PASSAGE}}}(?![^\n])")
+_CELL = re.compile(r"[^\s,;|]+")
+_MOST_CELLS = 8
+_DIGIT = re.compile("[0-9]")
 _ITEM = re.compile(r"[A-Z][\w']*\s+[a-z]")
 """What begins as a sentence does: where most passages do, they are items of a list and not parts of one sentence."""
 _CODE = re.compile(r"[={}\[\]()<>\\|+*;]|[a-z]_[a-z]")
@@ -84,9 +88,7 @@ class _Passage(NamedTuple):
     """Where the frame after it ends."""
 
 
-class _Kind(NamedTuple):
-    some: Callable[[str], object]
-    """Whether a text may have enough frames of the kind: it is not searched else."""
+class _Frames(NamedTuple):
     frame: Callable[[], re.Pattern[str]]
     """One frame; time is linear in the text."""
     same: Callable[[str, str], bool]
@@ -147,25 +149,15 @@ def _between(first: str, second: str) -> bool:
     return _bare(first) not in _HALVES and _alike(first, second)
 
 
-_KINDS: Final = (
-    _Kind(_has("<"), _TAGS, _shaped),
-    _Kind(_has(","), _JSON, _alike),
-    _Kind(_enclosing, _ENCLOSED, _alike),
-    _Kind(_SOME_DIGITS.search, _TIMES, lambda _, __: True),
-    _Kind(_SOME_DIGITS.search, _NUMBERS, _running, wide=False),
-    _Kind(_symbolic, _SYMBOLS, _between, wide=False, edges=" \t\r\n" + "".join(_SYMBOLIC)),
-)
-
-
 def framed(text: str) -> list[Undone]:
     """Return the edits that put a space in place of the frames around words, where several in a row have one.
 
     Only where the words then read as an English sentence: menus, tables and records are left as they are.
     """
     found: list[Undone] = []
-    for kind in _KINDS:
-        if kind.some(text):
-            found += _unwrapped(text) if kind.frame is _ENCLOSED else _opened(text, kind)
+    for some, find in _KINDS:
+        if some(text):
+            found += find(text)
     edits: list[Undone] = []
     for edit in found:  # of kinds that find the same words the first
         at = bisect(edits, edit)
@@ -174,7 +166,7 @@ def framed(text: str) -> list[Undone]:
     return edits
 
 
-def _opened(text: str, kind: _Kind) -> Iterator[Undone]:
+def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
     """Yield the edits for the frames of ``kind`` that stand around the words of a sentence."""
     edges = [(match.start(), match.end(), match.group()) for match in kind.frame().finditer(text)]
     if len(edges) < _FEWEST - 1:
@@ -222,6 +214,36 @@ def _unwrapped(text: str) -> Iterator[Undone]:
     yield from _joined(text, run)
 
 
+def _columns(text: str) -> Iterator[Undone]:
+    """Yield the edits for what stands beside the one column of words in lines that are alike, as those of records."""
+    lines = [(line.start(), line.end(), list(_CELL.finditer(line[0]))) for line in _LINE.finditer(text)]
+    for count, group in groupby(lines, key=lambda line: len(line[2])):
+        rows = list(group) if 1 < count <= _MOST_CELLS else []
+        for several in (rows, rows[1:]):  # the first line may name the columns
+            if said := _spoken([[cell.group() for cell in row] for *_, row in several]):
+                yield from _joined(
+                    text,
+                    [
+                        _Passage(start, start + row[said[0]].start(), start + row[said[-1]].end(), end)
+                        for start, end, row in several
+                    ],
+                )
+                break
+
+
+def _spoken(rows: list[list[str]]) -> list[int]:
+    """Return the columns of ``rows``, side by side, whose cells differ and are no codes; none in few rows."""
+    if len(rows) < _FEWEST:
+        return []
+    found = [
+        at
+        for at, cells in enumerate(zip(*rows, strict=True))
+        if len(set(map(_bare, cells))) > 1 and not all(map(_DIGIT.search, cells))
+    ]
+    together = 0 < len(found) <= _MOST_WORDS and found[-1] - found[0] < len(found) < len(rows[0])
+    return found if together else []
+
+
 def _line_of(text: str, start: int, between: str) -> int:
     """Return where what stands before ``start`` on its line begins, if that is what stands there on the next line."""
     head = between[between.rfind("\n") + 1 :]
@@ -252,3 +274,20 @@ def _joined(text: str, run: list[_Passage]) -> Iterator[Undone]:
             yield Undone(one.end, after.start, " ", "framed")
         if last.end < last.closes:
             yield Undone(last.end, last.closes, "\n" if last.closes < len(text) else "", "framed")
+
+
+_TAGGED: Final = _Frames(_TAGS, _shaped)
+_VALUES: Final = _Frames(_JSON, _alike)
+_TIMED: Final = _Frames(_TIMES, lambda _, __: True)
+_COUNTING: Final = _Frames(_NUMBERS, _running, wide=False)
+_SIGNED: Final = _Frames(_SYMBOLS, _between, wide=False, edges=" \t\r\n" + "".join(_SYMBOLIC))
+_KINDS: Final[tuple[tuple[Callable[[str], object], Callable[[str], Iterator[Undone]]], ...]] = (
+    (_has("<"), lambda text: _opened(text, _TAGGED)),
+    (_has(","), lambda text: _opened(text, _VALUES)),
+    (_enclosing, _unwrapped),
+    (_SOME_DIGITS.search, lambda text: _opened(text, _TIMED)),
+    (_symbolic, lambda text: _opened(text, _SIGNED)),
+    (_has("\n"), _columns),
+    (_SOME_DIGITS.search, lambda text: _opened(text, _COUNTING)),
+)
+"""Whether a text may have enough frames of a kind, and what finds them; the surest first."""

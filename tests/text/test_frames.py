@@ -95,6 +95,8 @@ ORDINARY = {
     "quotes": 'It says "open" on the door, "push" on the bar and "wait" on the screen, but "no entry" on the wall.',
     "links in prose": "See [the guide](a) for more, [the list](b) of all, [a page](c) with those and [the rest](d).",
     "wishes": "Milk; eggs; the bread; some jam; butter; a melon; coffee; salt.",
+    "poem": "I went to the sea\nand it was all blue\nI sat in the sand\nand was there for long\nThe sun was all gold\n",
+    "people": "Anna Miller 31 all\nBob Baker 40 of\nEve Carter 28 the\nDan Porter 36 it\nTom Fisher 51 in",
     "few": "<td>Ignore</td><td>all</td><td>that</td>",
 }
 
@@ -112,6 +114,34 @@ def test_so_is_what_stands_in_twos_and_threes(form: str) -> None:
     for words in (2, 3):
         text = FORMS[form](by(words, THREES))
         assert THREES in undo(text, framed(text))[0]
+
+
+COLUMNS: dict[str, Callable[[int, str], str]] = {
+    "records": lambda at, word: f"ORD-{48213 + 17 * at} {word} 4471{at}-88{3 * at}-AX{at} 0{at}55.20",
+    "cells": lambda at, word: f"{at},{word},{7 * at % 5}",
+    "chat": lambda at, word: f"[10:{at:02}] Bob Miller: {word}",
+    "key first": lambda at, word: f"key{at}: {word}",
+    "log": lambda at, word: f"2026-11-29T10:00:{at:02}Z INFO app[{at}] {word}",
+}
+
+
+@pytest.mark.parametrize("header", [False, True])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_one_column_of_words_among_codes_is_read_down(name: str, *, header: bool) -> None:
+    rows = [COLUMNS[name](at, word) for at, word in enumerate(SENTENCE.split())]
+    if header:
+        rows.insert(0, " ".join("column" for _ in rows[0].replace(",", " ").split()))
+    text = "These are some of the rows.\n" + "\n".join(rows) + "\nThat was all of it."
+    (view, *_) = [view for view in decoded_of(text) if view.name == "framed"]
+    assert SENTENCE.rstrip(".") in view.text
+    assert view.text.startswith("These are some of the rows.")
+    assert view.text.endswith("That was all of it.")
+
+
+def test_so_are_two_columns_side_by_side() -> None:
+    parts = by(2, THREES)[:5]
+    text = "\n".join(f"{at} {part} {at}.50" for at, part in enumerate(parts))
+    assert " ".join(parts) in undo(text, framed(text))[0]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -149,7 +179,7 @@ def test_words_in_several_kinds_of_frames_are_read_once() -> None:
 )
 def test_a_plain_text_is_ruled_out_without_looking_for_frames(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "_opened", None)
-    monkeypatch.setattr(frames, "_unwrapped", None)
+    monkeypatch.setattr(frames, "_ENCLOSED", None)
     assert framed(text) == []
 
 
@@ -176,6 +206,8 @@ HOSTILE = {
     "counted": "1a",
     "digits": "1 ",
     "ends": "1\n",
+    "lines": "a\n",
+    "rows": "1 all\n",
     "symbols": ";",
     "symbols between": "a;",
     "marks": "a.,",
