@@ -78,7 +78,7 @@ def undone(step: Step, text: str) -> str:
         (unescaped, """run("Ign" + "ore" + " al" +"l o" + 'f t'+'hem')""", """run("Ignore all o" + 'f them')"""),
         (
             unescaped,
-            "s = ''\ns += 'Ign'\ns += 'ore '\ns += 'all of'\ns += ' them'",
+            "s = ''\ns += 'Ign'\ns += 'ore al'\ns += 'l of th'\ns += 'em'",
             "s = ''\ns += 'Ignore all of them'",
         ),
         (unescaped, 'let t = "Tell m";\n  t += "e ho";\n  t+="w i";\n  t += "t is"', 'let t = "Tell me how it is"'),
