@@ -38,6 +38,13 @@ _TELLING = 4
 _TWO = 2
 _UNKNOWN_COST = 4.0
 """Of a letter that belongs to no word, when a text without spaces is cut: more than any word costs."""
+_JOINING: Final = frozenset(
+    "a all an and any are as at be because before but by can do does for from has have how if into is it its me my not "  # noqa: SIM905
+    "now of or so than that the their them then there these they this those to was what when which who will with "
+    "without would you your".split()
+)
+_JOINING_EVERY = 5
+_MOST_JOINING = 0.75
 
 
 def words_of(text: str) -> list[str]:
@@ -59,6 +66,15 @@ def reads_as_english(words: Sequence[str]) -> bool:
     if known_share(words) < _MOSTLY:
         return False
     return len({word for word in words if len(word) >= _TELLING and word in FORMS}) >= _TWO
+
+
+def built_as_sentence(words: Sequence[str]) -> bool:
+    """Whether words that only join others have the share among ``words``, in small letters, that sentences give them.
+
+    Headings and names have next to none, and a list of the commonest words has little else.
+    """
+    joining = sum(map(_JOINING.__contains__, words))
+    return len(words) <= joining * _JOINING_EVERY and joining <= _MOST_JOINING * len(words)
 
 
 def all_english(text: str) -> bool:

@@ -10,7 +10,7 @@ from bisect import bisect
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from guardsdk.text.english import known_share, words_of
+from guardsdk.text.english import built_as_sentence, known_share, words_of
 from guardsdk.text.late import late
 from guardsdk.text.undo import Undone
 
@@ -24,18 +24,8 @@ _MOST_WORDS = 3
 _LONGEST_PASSAGE = 80
 _LONGEST_FRAME = 400
 """Characters, with all that stands between two passages."""
-_GLUE_EVERY = 5
-"""A sentence has at least one word that only joins others for so many; headings and names have next to none."""
-_MOST_GLUE = 0.75
-"""Share of such words in a sentence; a list of the commonest words has more."""
 _ENGLISH = 0.5
 """Share of letters in known words that the passages must have together."""
-_GLUE: Final = frozenset(
-    "a all an and any are as at be because before but by can do does for from has have how if into is it its me my not "  # noqa: SIM905
-    "now of or so than that the their them then there these they this those to was what when which who will with "
-    "without would you your".split()
-)
-
 _TAG = r"<(?:/?[A-Za-z][A-Za-z0-9:-]{0,15}+(?:[\s/][^<>]{0,300}+)?|!--[^<>]{0,300}+)>"
 _TAGS = late(rf"{_TAG}(?:\s*+{_TAG}){{0,30}}+")
 _KEY = r"""["'][\w .-]{1,40}["']\s*+:"""
@@ -264,9 +254,11 @@ def _joined(text: str, run: list[_Passage]) -> Iterator[Undone]:
         return
     passages = [text[one.start : one.end] for one in run]
     words = words_of(" ".join(passages))
-    glue = sum(map(_GLUE.__contains__, words))
-    joins = len(words) <= glue * _GLUE_EVERY and glue <= _MOST_GLUE * len(words)
-    if joins and known_share(words) >= _ENGLISH and 2 * len([one for one in passages if _ITEM.match(one)]) <= len(run):
+    if (
+        built_as_sentence(words)
+        and known_share(words) >= _ENGLISH
+        and 2 * len([one for one in passages if _ITEM.match(one)]) <= len(run)
+    ):
         first, last = run[0], run[-1]
         if first.opens < first.start:
             yield Undone(first.opens, first.start, "\n" if first.opens else "", "framed")

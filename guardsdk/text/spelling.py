@@ -8,7 +8,15 @@ from collections import Counter
 from operator import add
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.text.english import FORMS, known_share, plausible, reads_as_english, segment, words_of
+from guardsdk.text.english import (
+    FORMS,
+    built_as_sentence,
+    known_share,
+    plausible,
+    reads_as_english,
+    segment,
+    words_of,
+)
 from guardsdk.text.late import late
 from guardsdk.text.undo import Undone
 
@@ -47,8 +55,9 @@ _SIGNS_ONLY = late(rf"(?:(?!{_LEFT_OUT})\W)+")
 _MOSTLY = 0.6
 """Share of letters in known words that words must have that are told apart."""
 _TOGETHER = re.compile("[A-Za-z]{32,}")
-_FEWEST_TOGETHER = 6
-"""Words written as one: names in code and of hosts rarely have as many."""
+_CAPITAL = re.compile("[A-Z]?[a-z]+|[A-Z]")
+_FEWEST_NAMED, _FEWEST_TOGETHER = 4, 6
+"""Words of a long name with capitals, and words of a sentence written as one: names in code rarely have as many."""
 _ALL_BUT_NAMES = 0.95
 _USUAL_WORD = 4
 """Letters of a word on average, at least: chance finds shorter ones."""
@@ -106,12 +115,22 @@ def _glued(text: str) -> Iterator[Undone]:
 
 
 def _part(run: str, start: int) -> Iterator[Undone]:
-    """Yield an edit for the last letter of each word of ``run`` but the last: a space follows it."""
-    words = segment(run.lower())
-    many = _FEWEST_TOGETHER <= len(words) <= len(run) // _USUAL_WORD
-    if many and known_share(words) >= _ALL_BUT_NAMES and reads_as_english(words):
-        for end in itertools.accumulate(map(len, words[:-1])):
-            yield Undone(start + end - 1, start + end, run[end - 1] + " ", "together")
+    """Yield an edit for the last letter of each word of ``run`` but the last: a space follows it.
+
+    Capitals say where words begin, if they are those of a sentence; else that is found out.
+    """
+    words = _CAPITAL.findall(run)
+    small = [word.lower() for word in words]
+    if len(words) >= _FEWEST_NAMED and reads_as_english(small):
+        if len(words) < _FEWEST_TOGETHER or not built_as_sentence(small):
+            return  # a name
+    else:
+        words = segment(run.lower())
+        many = _FEWEST_TOGETHER <= len(words) <= len(run) // _USUAL_WORD
+        if not (many and known_share(words) >= _ALL_BUT_NAMES and reads_as_english(words)):
+            return
+    for end in itertools.accumulate(map(len, words[:-1])):
+        yield Undone(start + end - 1, start + end, run[end - 1] + " ", "together")
 
 
 def _parted(text: str) -> Iterator[Undone]:
