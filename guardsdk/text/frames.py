@@ -87,6 +87,10 @@ class _Frames(NamedTuple):
     """Whether what has no letters belongs to the frame, as a number in the cell before."""
     edges: str | None = None
     """Characters that are no part of the words; white space where there are none."""
+    fewest: int = _FEWEST
+    """Passages in a row."""
+    most_words: int = _MOST_WORDS
+    """Of a passage."""
 
 
 def _alike(first: str, second: str) -> bool:
@@ -165,21 +169,21 @@ def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
     at, last = 0, (0, 0, edges[0][2])
     for edge in (*edges, (len(text), len(text), "")):
         passage = text[at : edge[0]].strip(kind.edges)
-        if _short(passage) and (kind.wide or not _CODE.search(passage)):
+        if _short(passage, kind.most_words) and (kind.wide or not _CODE.search(passage)):
             begin = text.index(passage, at)
             end = begin + len(passage)
             if run and begin - run[-1].end > _LONGEST_FRAME:
-                yield from _joined(text, run)
+                yield from _joined(text, run, kind.fewest)
                 run = []
             run.append(_Passage(last[0] if last[1] else begin, begin, end, edge[1] if kind.wide else end))
         elif passage and not (kind.wide and not _LETTER.search(passage)):
-            yield from _joined(text, run)
+            yield from _joined(text, run, kind.fewest)
             run = []
         if edge[2] and not kind.same(last[2], edge[2]):
-            yield from _joined(text, run)
+            yield from _joined(text, run, kind.fewest)
             run = run[-1:]
         at, last = edge[1], edge
-    yield from _joined(text, run)
+    yield from _joined(text, run, kind.fewest)
 
 
 def _unwrapped(text: str) -> Iterator[Undone]:
@@ -241,16 +245,16 @@ def _line_of(text: str, start: int, between: str) -> int:
     return begin if "\n" in between and _bare(text[begin:start]) == _bare(head) else start
 
 
-def _short(passage: str) -> bool:
+def _short(passage: str, most: int = _MOST_WORDS) -> bool:
     """Whether ``passage`` is some words, and few."""
     if not 0 < len(passage) <= _LONGEST_PASSAGE:
         return False
-    return len(passage.split()) <= _MOST_WORDS and _LETTER.search(passage) is not None
+    return len(passage.split()) <= most and _LETTER.search(passage) is not None
 
 
-def _joined(text: str, run: list[_Passage]) -> Iterator[Undone]:
+def _joined(text: str, run: list[_Passage], fewest: int = _FEWEST) -> Iterator[Undone]:
     """Yield an edit for each frame of the passages of ``run``, where they are enough and read as a sentence."""
-    if len(run) < _FEWEST:
+    if len(run) < fewest:
         return
     passages = [text[one.start : one.end] for one in run]
     words = words_of(" ".join(passages))
@@ -269,12 +273,15 @@ def _joined(text: str, run: list[_Passage]) -> Iterator[Undone]:
 
 
 _TAGGED: Final = _Frames(_TAGS, _shaped)
+_STRESSED: Final = _Frames(_TAGS, lambda _, __: True, fewest=8, most_words=1)
+"""Tags around every other word or so: in prose they are farther apart."""
 _VALUES: Final = _Frames(_JSON, _alike)
 _TIMED: Final = _Frames(_TIMES, lambda _, __: True)
 _COUNTING: Final = _Frames(_NUMBERS, _running, wide=False)
 _SIGNED: Final = _Frames(_SYMBOLS, _between, wide=False, edges=" \t\r\n" + "".join(_SYMBOLIC))
 _KINDS: Final[tuple[tuple[Callable[[str], object], Callable[[str], Iterator[Undone]]], ...]] = (
     (_has("<"), lambda text: _opened(text, _TAGGED)),
+    (_has("<"), lambda text: _opened(text, _STRESSED)),
     (_has(","), lambda text: _opened(text, _VALUES)),
     (_enclosing, _unwrapped),
     (_SOME_DIGITS.search, lambda text: _opened(text, _TIMED)),

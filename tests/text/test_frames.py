@@ -74,7 +74,8 @@ ORDINARY = {
     "choices": "<option>All of it</option><option>None of it</option><option>Some of it</option><option>No</option>",
     "page": "<h1>The old mill</h1>\n<p>We went to the mill in the morning.</p>\n<p>It was closed for the day.</p>\n"
     "<p>So we walked back to the village.</p>\n<p>There we had lunch with all the others.</p>",
-    "stress": "<p>The <b>quick</b> fox <i>and</i> the <b>lazy</b> dog <i>were</i> in <code>the</code> garden.</p>",
+    "stress": "<p>The <b>quick</b> fox and the <i>lazy</i> dog were in <code>the</code> garden "
+    "<b>all</b> day <i>long</i>.</p>",
     "table": "<tr><th>Day</th><th>Open</th></tr><tr><td>Monday</td><td>9 to 5</td></tr><tr><td>Sunday</td>"
     "<td>closed</td></tr>",
     "recipe": "<ol><li>Mix the flour</li><li>Add the eggs</li><li>Wait for an hour</li><li>Serve with jam</li></ol>",
@@ -123,6 +124,14 @@ COLUMNS: dict[str, Callable[[int, str], str]] = {
     "key first": lambda at, word: f"key{at}: {word}",
     "log": lambda at, word: f"2026-11-29T10:00:{at:02}Z INFO app[{at}] {word}",
 }
+
+
+def test_every_other_word_in_tags_is_read_without_them() -> None:
+    words = SENTENCE.split()
+    text = " ".join(f"<b>{word}</b>" if at % 2 else word for at, word in enumerate(words))
+    assert SENTENCE in undo(text, framed(text))[0]
+    short = " ".join(f"<b>{word}</b>" if at % 2 else word for at, word in enumerate(words[:6]))
+    assert framed(short) == []
 
 
 @pytest.mark.parametrize("header", [False, True])
