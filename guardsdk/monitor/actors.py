@@ -105,8 +105,6 @@ class Actor:
     @classmethod
     def unpacked(cls, data: bytes) -> Actor:
         """Return what ``packed`` was made of. Raises ``ValueError`` where ``data`` is something else."""
-        if len(data) == _HEAD.size:  # most have no texts
-            return cls(*_HEAD.unpack(data))
         if len(data) < _HEAD.size or (len(data) - _HEAD.size) % _TEXT.size:
             msg = f"{len(data)} bytes are no actor"
             raise ValueError(msg)
@@ -175,7 +173,8 @@ class Actors:
         key = int(pseudonym[:DIGITS], 16)
         data = self._packed.get(key)
         if data is not None:
-            actor = Actor.unpacked(data)
+            # Most have no texts: at once, for this is asked with every text.
+            actor = Actor(*_HEAD.unpack(data)) if len(data) == _HEAD.size else Actor.unpacked(data)
             if self.now() - actor.told_s < self._ttl_s:
                 return actor
         if key in self._parents:

@@ -125,28 +125,30 @@ class Series:
         # In one piece and without calls, for it does this a dozen times per check.
         reached = []
         limit, rest, find = min(limit, _MOST), 1.0 - chance, bisect_right
+        edges, rarity, few, one_of = _RANK_EDGES, _RARITY, _FEW, _ONE_OF
         for series, place in numbers:
             total = series._total
             if total >= series._turn:
                 series._begin_part()
             series._total = total = total + 1.0
-            counts, fixed = series.counts, series._fixed
+            counts = series.counts
             counts[place] = here = counts[place] + 1.0
-            if fixed is not None:
+            if series._fixed is not None:
+                fixed = series._fixed
                 rank = sum(fixed[place + 1 :]) + chance * fixed[place]
             elif not place:
                 rank = (total - rest * here) / total
-            elif place < _FEW:  # most scores are low, and counts are whole numbers: their sums are exact either way
+            elif place < few:  # most scores are low, and counts are whole numbers: their sums are exact either way
                 rank = (total - sum(counts[:place]) - rest * here) / total
             else:
                 rank = (sum(counts[place + 1 :]) + chance * here) / total
             # Newer ranks weigh more: in place of fading every bin, the next stake is a little larger.
-            bin_ = find(_RANK_EDGES, rank)
-            growth, bets = series._growth, series._bets
-            bet, staked = bets[bin_], series._staked
+            bin_ = find(edges, rank)
+            growth, bets, staked = series._growth, series._bets, series._staked
+            bet = bets[bin_]
             series.evidence = evidence = (series.evidence + 1.0) * ((bet + growth) / (staked + growth))
-            bets[bin_] = bet + growth * _RARITY[bin_]
-            series._staked = staked + growth * _ONE_OF
+            bets[bin_] = bet + growth * rarity[bin_]
+            series._staked = staked + growth * one_of
             series._growth = growth + growth / series.window
             if evidence >= limit:
                 series.evidence = min(evidence, _MOST)

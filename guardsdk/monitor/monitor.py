@@ -142,8 +142,8 @@ class Monitor:
             # What passes of a text, or of a conversation, that is weighed by itself is no other deed. And an actor who
             # goes on close to a threshold that was lowered for them would never get out again.
             if not seen.lowered and (seen.held or not record.again):
-                weigh = self._weigher().weigh
-                for told in weigh(self._memory, pseudonym, record, seen, self._file, self._chance):
+                weighing = self._weighing or self._weigher()
+                for told in weighing.weigh(self._memory, pseudonym, record, seen, self._file, self._chance):
                     self._raise(about_actor(told, pseudonym, record))
         self._tell()
 
@@ -171,7 +171,8 @@ class Monitor:
 
     def _tell(self) -> None:
         """Say what is new. The lock is free: a listener, or a handler of the log, may come back with a check."""
-        tell(self._listeners, self._fresh)
+        if self._fresh:
+            tell(self._listeners, self._fresh)
         self._memory.actors.say()
 
     def _file(self) -> None:
@@ -183,8 +184,8 @@ class Monitor:
             memory.tick(time_s)
             memory.checks += 1
             # One text over and over, as a probe of a service sends, teaches nothing new.
-            if record.embedding is not None and seen.stage is Stage.INPUT and not verdict.cached:
-                memory.sketchers.of(seen.model).learn(record.embedding)
+            if seen.stage is Stage.INPUT and record.embedding is not None and not verdict.cached:
+                memory.sketchers.learn(seen.model, record.embedding)
             before = memory.traffic.meet(verdict, seen, time_s)
             if before is not None:
                 self._raise(about_model(record, before, memory.traffic.count(seen.stage)))

@@ -150,6 +150,8 @@ class Sketchers:
         """Begin with none; ``secret`` is what their planes depend on."""
         self._secret = secret
         self._of: OrderedDict[str, Sketcher] = OrderedDict()
+        self._learned: str | None = None
+        """The model that learned last, if there is no more for it to learn."""
 
     def of(self, model: str) -> Sketcher:
         """Return the sketcher for embeddings of the model with this digest."""
@@ -158,9 +160,17 @@ class Sketchers:
             found = self._of[model] = Sketcher(lambda: self._secret() + model.encode())
             if len(self._of) > _MODELS:
                 self._of.popitem(last=False)
+                self._learned = None
         else:
             self._of.move_to_end(model)
         return found
+
+    def learn(self, model: str, embedding: NDArray[np.float32]) -> None:
+        """Take ``embedding`` [H] of one more ordinary text for a lesson of the model with this digest."""
+        if model != self._learned:
+            sketcher = self.of(model)
+            sketcher.learn(embedding)
+            self._learned = model if sketcher.ready else None
 
     def state(self) -> list[dict[str, Any]]:
         """Return what was learned as JSON values, with the digest of each model."""
