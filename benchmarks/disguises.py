@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import json
 import urllib.parse
 from typing import TYPE_CHECKING, Final
 
@@ -73,6 +74,27 @@ DISGUISES: Final[dict[str, Callable[[str], str]]] = {
     "tag characters": lambda text: "Hello!" + "".join(chr(0xE0000 + ord(one)) for one in text if one.isascii()),
     "variation selectors": lambda text: "Hello! \U0001f60a" + _selectors(text),
     "zero-width bits": lambda text: "Hello!" + _zero_width(text),
+    "cells": lambda text: "<tr>" + "".join(f"<td>{word}</td>" for word in text.split()) + "</tr>",
+    "every other word in tags": lambda text: " ".join(
+        f"<b>{word}</b>" if at % 2 else word for at, word in enumerate(text.split())
+    ),
+    "values of JSON": lambda text: json.dumps({f"w{at}": word for at, word in enumerate(text.split())}),
+    "strings of code": lambda text: "\n".join(f'w{at} = "{word}"' for at, word in enumerate(text.split())),
+    "links": lambda text: " ".join(f"[{word}](https://site.example/{at})" for at, word in enumerate(text.split())),
+    "symbols between words": lambda text: " -> ".join(text.split()),
+    "numbers between words": lambda text: " ".join(f"({at}) {word}" for at, word in enumerate(text.split(), 1)),
+    "subtitles": lambda text: "\n\n".join(
+        f"{at}\n00:00:{at:02},000 --> 00:00:{at + 1:02},000\n{word}" for at, word in enumerate(text.split(), 1)
+    ),
+    "chat, a word a line": lambda text: "\n".join(f"[10:{at:02}] Bob: {word}" for at, word in enumerate(text.split())),
+    "records, a word each": lambda text: "\n".join(
+        f"ORD-{4821 + 17 * at} {word} 0{at}55.20" for at, word in enumerate(text.split())
+    ),
+    "CamelCase": lambda text: "".join(word.strip(".,:;'").capitalize() for word in text.split()),
+    "strings put together": lambda text: (
+        "s = ''\n" + "\n".join(f"s += '{text[at : at + 3]}'" for at in range(0, len(text), 3))
+    ),
+    "octal codes": lambda text: " ".join(f"{byte:03o}" for byte in text.encode()),
     "base64 twice": lambda text: base64_of(base64_of(text)),
     "base64 of rot13": lambda text: base64_of(codecs.encode(text, "rot13")),
     "base64 of hexadecimal": lambda text: base64_of(text.encode().hex()),

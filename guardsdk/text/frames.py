@@ -55,6 +55,7 @@ _MOST_CELLS = 8
 _DIGIT = re.compile("[0-9]")
 _ITEM = re.compile(r"[A-Z][\w']*\s+[a-z]")
 """What begins as a sentence does: where most passages do, they are items of a list and not parts of one sentence."""
+_LINE_ENDS = re.compile(r"[ \t]*[\r\n]\s*")
 _CODE = re.compile(r"[={}\[\]()<>\\|+*;]|[a-z]_[a-z]")
 """What programs and formulas have, where counted words stand in prose."""
 _LETTER = re.compile(r"[^\W\d_]")
@@ -177,8 +178,16 @@ def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
                 run = []
             run.append(_Passage(last[0] if last[1] else begin, begin, end, edge[1] if kind.wide else end))
         elif passage and not (kind.wide and not _LETTER.search(passage)):
+            lines = (
+                [] if kind.wide else _LINE_ENDS.split(passage)
+            )  # only they set the words apart from what stands around
+            start = text.index(passage, at)
+            if run and lines[1:] and _short(lines[0]):
+                run.append(_Passage(start, start, start + len(lines[0]), start + len(lines[0])))
             yield from _joined(text, run, kind.fewest)
-            run = []
+            end = start + len(passage)
+            begin = end - len(lines[-1]) if lines[1:] and _short(lines[-1]) else end
+            run = [_Passage(begin, begin, end, end)] if begin < end else []
         if edge[2] and not kind.same(last[2], edge[2]):
             yield from _joined(text, run, kind.fewest)
             run = run[-1:]
@@ -257,6 +266,8 @@ def _joined(text: str, run: list[_Passage], fewest: int = _FEWEST) -> Iterator[U
     if len(run) < fewest:
         return
     passages = [text[one.start : one.end] for one in run]
+    if len({passage.split()[0] for passage in passages}) == 1:
+        return  # the name of who speaks: what is said is in a column of its own
     words = words_of(" ".join(passages))
     if (
         built_as_sentence(words)
