@@ -19,8 +19,8 @@ from benchmarks.command import command
 from benchmarks.data import load
 from benchmarks.disguises import DISGUISES, HIDDEN
 from benchmarks.latency import texts as texts_of
-from benchmarks.obfuscation_report import page
-from benchmarks.pages import save, save_json
+from benchmarks.obfuscation_report import figures
+from benchmarks.pages import fill_in, save_json
 from benchmarks.stats import share_of
 from guardsdk import Action, Guard, GuardError, Policy, Status
 from guardsdk.evaluation.statistics import percentile
@@ -252,8 +252,8 @@ def main(options: argparse.Namespace) -> None:
     """Measure, write and print."""
     result = run(options)
     save_json(options.out, result)
-    save(options.markdown, page(result))
-    print(page(result))
+    fill_in(options.markdown, "obfuscation", figures(result))
+    print(figures(result))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.disguises import DISGUISES
 from benchmarks.obfuscation import Case, compared, examples, stopped
-from benchmarks.obfuscation_report import page
+from benchmarks.obfuscation_report import figures
 from guardsdk import Guard, GuardError, Policy
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_the_page_shows_what_was_counted_and_what_was_missed() -> None:
         "ordinary": [{"kind": "code", **entry}],
         "cost": [cost],
     }
-    text = page(result)
+    text = figures(result)
     assert "| `some_set` | 1,000 | 20 | 1.0 [0.0, 100.0] | 1.6 [0.0, 100.0] |" in text
     assert "| rot13 | 10 / 1000 | 16 / 1000 |" in text
     assert "| code | `some_set` | 1,000 | 20 | +6 | +0.60 | **no** |" in text
