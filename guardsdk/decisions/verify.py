@@ -4,8 +4,10 @@ What it shows, and what it takes to show it:
 
 - A line that was edited, removed, added or moved breaks the chain of hashes there, as long as the chain behind it was
   not computed anew. With a key nobody else can do that; without one an anchor shows it.
-- Lines cut off at the end are missed by the ``.head`` file beside the log; where that was changed or removed too, by an
-  anchor: number and hash of a record, told to telemetry while the log was written.
+- Lines cut off at the end are missed by the ``.head`` file beside the log; where that was changed too, by an anchor:
+  number and hash of a record, told to telemetry while the log was written. Where it was removed nobody can tell what
+  was cut off, and the log does not hold, now or when a writer has gone on: an anchor of its last record, or of the one
+  in which the writer says so, vouches for it.
 - Whole files are missed by the numbers and hashes on both sides of the gap. Those that were removed when their time was
   over are not: the log says so itself.
 """
@@ -73,6 +75,10 @@ class _Chain:
         """Hash of the record that the head names."""
         self._key = key
         self._anchors = dict(anchors)
+        self._vouched = 0
+        """Number of the last record that is anchored."""
+        self._headless: str | None = None
+        """Anchor of the first record that says the head was gone, and that nobody vouches for."""
         self._digest = START
         self._file = 0
         self._before_first = 0
@@ -92,8 +98,9 @@ class _Chain:
         reason = _misplaced(line, opens=opens) or self._unlinked(line, file)
         if reason is not None:
             return reason
-        if self._anchors.pop(line.sequence, line.digest) != line.digest:
+        if (anchor := self._anchors.pop(line.sequence, None)) not in {None, line.digest}:
             return "the record is not the one that was anchored: the log was written anew"
+        self._vouched = line.sequence if anchor else self._vouched
         report = self.report
         if report.records == 0:
             report.first, self._before_first = line.sequence, line.sequence - 1
@@ -125,6 +132,8 @@ class _Chain:
         self.report.notes.append(f"record {line.sequence}: {_EVENTS.get(str(event), event)} ({details})")
         if event == "expired":
             self._expired = max(self._expired, expired)
+        if event == "headless" and self._vouched != line.sequence:
+            self._headless = self._headless or f"{line.sequence}:{line.digest}"
 
     def ends(self) -> str | None:
         """Say what is missing at the beginning and at the end."""
@@ -138,8 +147,22 @@ class _Chain:
         later = [number for number in self._anchors if number > report.last]
         if later:
             return f"records {report.last + 1} to {max(later)} are missing at the end: record {max(later)} was anchored"
+        if reason := self._unvouched():
+            return reason
         report.notes += [f"record {number} is anchored and no longer kept" for number in sorted(self._anchors)]
         return None
+
+    def _unvouched(self) -> str | None:
+        """Say where nothing shows that the end is the end."""
+        last = self.report.last
+        if self._head is None and self.report.records and self._vouched < last:
+            return f"the head is missing or damaged, and no anchor of record {last} shows that nothing was cut off"
+        if self._headless is None:
+            return None
+        return (
+            "the head was missing or damaged while the log was written, and what stood last may have been cut off "
+            f"before record {self._headless.partition(':')[0]}; --anchor {self._headless} vouches that it was not"
+        )
 
 
 _LOOKS = 3
@@ -182,7 +205,7 @@ def verify(path: Path, *, key: bytes | None = None, anchors: Mapping[int, str] |
     """
     place = Place(path)
     try:
-        head, head_notes = _head(place, key)  # before the lines, which are written before it
+        head = _head(place, key)  # before the lines, which are written before it
         chain = _Chain(key, anchors or {}, head)
         with place.reading() as files:
             for file in files:
@@ -196,7 +219,6 @@ def verify(path: Path, *, key: bytes | None = None, anchors: Mapping[int, str] |
     except OSError as error:
         msg = f"{error.filename}: {error.strerror}"
         raise DecisionLogError(msg) from None
-    chain.report.notes += head_notes
     reason = chain.ends()
     if reason is not None:
         chain.report.broken = Break(name, 0, reason)
@@ -221,14 +243,14 @@ def _file(chain: _Chain, file: File, name: str, *, newest: bool) -> Break | None
     return None  # an empty newest file was begun by a writer that was killed; what else is missing the head tells
 
 
-def _head(place: Place, key: bytes | None) -> tuple[Head | None, list[str]]:
-    """Return the head, and what there is to note of it: read again where a writer may have been at it."""
+def _head(place: Place, key: bytes | None) -> Head | None:
+    """Return the head, none where it is missing or damaged: read again where a writer may have been at it."""
     for _ in range(_LOOKS):
         with suppress(FileNotFoundError):
             head = read_head(content_of(place.head.resolve()), key)
             if head is not None:
-                return head, []
-    return None, [f"{place.head.name} is missing or damaged: without an anchor nobody can tell what was cut off"]
+                return head
+    return None
 
 
 def anchors_of(given: Sequence[str]) -> dict[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,13 +224,47 @@ def test_with_a_key_a_forged_head_is_seen_to_be_forged(written: Written) -> None
     for number in range(10):
         log.record([record(number)])
     forge(written, 8, None)
-    assert any("missing or damaged" in note for note in verify(written.path, key=KEY).notes)
+    broken = verify(written.path, key=KEY).broken
+    assert broken is not None
+    assert broken.reason.startswith("the head is missing or damaged")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{"])
+@pytest.mark.parametrize("cut", [0, 3])
+def test_without_a_head_nobody_knows_that_the_end_is_the_end(written: Written, cut: int, content: bytes | None) -> None:
+    written.fill(10)
+    anchor = [f"{written.lines()[-1]['seq']}:{written.lines()[-1]['hash']}"]
+    if cut:
+        change(written.path, lambda lines: lines[:-cut])
+    written.place.head.unlink()
+    if content is not None:
+        written.place.head.write_bytes(content)
+    broken = verify(written.path).broken
+    assert broken is not None
+    assert "no anchor of record" in broken.reason
+    assert verify(written.path, anchors=anchors_of(anchor)).sound is not bool(cut)
+
+
+def test_a_writer_that_goes_on_does_not_make_it_good_but_who_vouches_for_its_note(written: Written) -> None:
+    written.fill(10)
+    change(written.path, lambda lines: lines[:-3])
+    written.place.head.unlink()
+    written.fill(5)
+    assert "headless" in written.kinds()
+    broken = verify(written.path).broken
+    assert broken is not None
+    said = re.search(r"--anchor (\S+) vouches", broken.reason)
+    assert said is not None
+    (line,) = [one for one in written.lines() if one.get("event") == "headless"]
+    assert said[1] == f"{line['seq']}:{line['hash']}"
+    assert verify(written.path, anchors=anchors_of([said[1]])).sound
+    newest = written.lines()[-1]
+    assert not verify(written.path, anchors=anchors_of([f"{newest['seq']}:{newest['hash']}"])).sound
 
 
 def test_a_head_that_was_removed_is_told(written: Written) -> None:
     written.fill(10)
     written.place.head.unlink()
-    assert any("missing or damaged" in note for note in verify(written.path).notes)
     written.fill(1)
     assert written.kinds()[-2:] == ["headless", "decision"]
 
