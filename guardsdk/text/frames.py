@@ -95,7 +95,7 @@ class _Frames(NamedTuple):
 
 
 def _alike(first: str, second: str) -> bool:
-    """Whether two frames of JSON have the same keys, but for a number in them: those of a record differ."""
+    """Whether two frames have the same keys and marks, but for a number in them: those of a record differ."""
     return _bare(first) == _bare(second)
 
 
@@ -178,9 +178,8 @@ def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
                 run = []
             run.append(_Passage(last[0] if last[1] else begin, begin, end, edge[1] if kind.wide else end))
         elif passage and not (kind.wide and not _LETTER.search(passage)):
-            lines = (
-                [] if kind.wide else _LINE_ENDS.split(passage)
-            )  # only they set the words apart from what stands around
+            # Ends of lines alone may set the first words and the last apart from what stands around.
+            lines = [] if kind.wide else _LINE_ENDS.split(passage)
             start = text.index(passage, at)
             if run and lines[1:] and _short(lines[0]):
                 run.append(_Passage(start, start, start + len(lines[0]), start + len(lines[0])))

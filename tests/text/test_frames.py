@@ -94,6 +94,8 @@ ORDINARY = {
     "formula": "f(x) = a * x + b * y + c * z; g(x) = a / x - b / y; h = f(g(x)) + f(g(y)) + f(g(z))",
     "strings": "names = ['Anna', 'Bob']\nages = {'Anna': 31, 'Bob': 40}\nprint('The sum of both:', sum(ages.values()))",
     "quotes": 'It says "open" on the door, "push" on the bar and "wait" on the screen, but "no entry" on the wall.',
+    "quotes beside a list": 'It says "open" on the door, "push" on the bar and "wait" on the screen.\n'
+    "red | green | blue | white",
     "links in prose": "See [the guide](a) for more, [the list](b) of all, [a page](c) with those and [the rest](d).",
     "wishes": "Milk; eggs; the bread; some jam; butter; a melon; coffee; salt.",
     "poem": "I went to the sea\nand it was all blue\nI sat in the sand\nand was there for long\nThe sun was all gold\n",
@@ -124,6 +126,11 @@ COLUMNS: dict[str, Callable[[int, str], str]] = {
     "key first": lambda at, word: f"key{at}: {word}",
     "log": lambda at, word: f"2026-11-29T10:00:{at:02}Z INFO app[{at}] {word}",
 }
+
+
+def test_the_first_line_loses_what_stands_before_the_words_on_every_line() -> None:
+    for form, rest in (("assignments", ""), ("calls", "\n)"), ("values of tags", "\n/>")):
+        assert undo(FORMS[form](SENTENCE.split()), framed(FORMS[form](SENTENCE.split())))[0] == SENTENCE + rest
 
 
 def test_every_other_word_in_tags_is_read_without_them() -> None:
