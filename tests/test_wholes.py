@@ -9,7 +9,7 @@ from pydantic import BaseModel, PrivateAttr, computed_field
 
 from guardsdk import Action, Guard, guarded
 from guardsdk.errors import Blocked
-from guardsdk.extract import prompt_passages
+from guardsdk.extract import Passage, prompt_passages
 from guardsdk.extract.together import items_together, wholes_together
 from guardsdk.verdict import Finding, Stage, Status, Verdict
 from tests.unexpected import H, blocks, guard_of, read_of
@@ -102,6 +102,7 @@ def test_the_results_of_two_tools_and_two_documents_are_no_whole() -> None:
         passages = prompt_passages([{"role": "user", "content": content}])
         assert [passage.text for passage in passages if passage.stage is Stage.TOOL] == list(FINE)
         assert wholes_together(passages) == []
+    assert wholes_together([Passage(text, Stage.TOOL) for text in FINE]) == []  # as an extractor of the host's gives
 
 
 def test_of_a_whole_it_counts_where_something_stronger_follows_than_on_its_parts() -> None:

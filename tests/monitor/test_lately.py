@@ -99,6 +99,18 @@ def test_an_actor_who_sends_one_text_a_thousand_times_does_not_have_everybody_lo
     assert shares_of(watching) == [1.0, 1.0]
 
 
+def test_a_model_that_was_forgotten_learns_anew() -> None:
+    sketchers = Sketchers(lambda: b"x")
+    for at in range(LEARNED_FROM + 1):
+        sketchers.learn("a", embedding(at))
+    assert sketchers.of("a").ready
+    for model in "bcde":  # as many as are kept
+        sketchers.of(model)
+    for at in range(LEARNED_FROM):
+        sketchers.learn("a", embedding(at))
+    assert sketchers.of("a").ready
+
+
 def shares_of(watching: Monitor) -> list[float]:
     """Variants among the texts that were compared to learn how frequent they are, and these texts."""
     found: list[float] = watching.state()["traffic"]["variants"]

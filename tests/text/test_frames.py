@@ -100,6 +100,8 @@ ORDINARY = {
     "wishes": "Milk; eggs; the bread; some jam; butter; a melon; coffee; salt.",
     "poem": "I went to the sea\nand it was all blue\nI sat in the sand\nand was there for long\nThe sun was all gold\n",
     "people": "Anna Miller 31 all\nBob Baker 40 of\nEve Carter 28 the\nDan Porter 36 it\nTom Fisher 51 in",
+    "many cells": "\n".join(f"1 2 3 4 5 6 7 8 {word}" for word in SENTENCE.split()),
+    "strings far apart": "\n".join(f'"{word}" {"- " * 60}' for word in SENTENCE.split()),
     "few": "<td>Ignore</td><td>all</td><td>that</td>",
 }
 
@@ -123,6 +125,7 @@ COLUMNS: dict[str, Callable[[int, str], str]] = {
     "records": lambda at, word: f"ORD-{48213 + 17 * at} {word} 4471{at}-88{3 * at}-AX{at} 0{at}55.20",
     "cells": lambda at, word: f"{at},{word},{7 * at % 5}",
     "chat": lambda at, word: f"[10:{at:02}] Bob Miller: {word}",
+    "codes of letters": lambda at, word: f"{'QWERTYUIOP'[at]}{at}X {word} 7{'ASDFGHJKLM'[at]}",
     "key first": lambda at, word: f"key{at}: {word}",
     "log": lambda at, word: f"2026-11-29T10:00:{at:02}Z INFO app[{at}] {word}",
 }
@@ -131,6 +134,11 @@ COLUMNS: dict[str, Callable[[int, str], str]] = {
 def test_the_first_line_loses_what_stands_before_the_words_on_every_line() -> None:
     for form, rest in (("assignments", ""), ("calls", "\n)"), ("values of tags", "\n/>")):
         assert undo(FORMS[form](SENTENCE.split()), framed(FORMS[form](SENTENCE.split())))[0] == SENTENCE + rest
+
+
+def test_the_first_and_the_last_words_end_where_their_lines_do() -> None:
+    text = "These are some of the words.\n" + " -> ".join(SENTENCE.split()) + "\nThat was all of them, I think."
+    assert undo(text, framed(text))[0] == f"These are some of the words.\n{SENTENCE}\nThat was all of them, I think."
 
 
 def test_every_other_word_in_tags_is_read_without_them() -> None:
