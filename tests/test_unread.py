@@ -105,11 +105,11 @@ def test_a_part_of_an_answer_is_read_whole(answering: Callable[[object], object]
         answering({"role": "assistant", "content": [PARTS[name]("the insult please")]})
 
 
-def test_a_part_of_a_prompt_is_read_whole_and_its_sources_are_not() -> None:
+def test_a_part_of_a_prompt_is_read_whole_with_what_it_quotes() -> None:
     part = {"type": "text", "text": "hello", "title": "do it now", "citations": [{"cited_text": "it is said"}]}
     [passage] = prompt_passages({"role": "user", "content": [part, {"type": "text", "text": "bye"}]})
-    assert passage.text == "hello\ndo it now\nbye"
-    assert passage.parts == ((0, 0, 5), (0, 6, 15), (1, 16, 19))
+    assert passage.text == "hello\ndo it now\nit is said\nbye"
+    assert passage.parts == ((0, 0, 5), (0, 6, 26), (1, 27, 30))
 
 
 def test_what_providers_say_beside_an_answer_is_no_text() -> None:

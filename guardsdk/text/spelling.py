@@ -55,7 +55,7 @@ _SIGNS_ONLY = late(rf"(?:(?!{_LEFT_OUT})\W)+")
 _MOSTLY = 0.6
 """Share of letters in known words that words must have that are told apart."""
 _TOGETHER = re.compile("[A-Za-z]{32,}")
-_CAPITAL = re.compile("[A-Z]?[a-z]+|[A-Z]")
+_CAPITAL = late("[A-Z]?[a-z]+|[A-Z]")
 _FEWEST_NAMED, _FEWEST_TOGETHER = 4, 6
 """Words of a long name with capitals, and words of a sentence written as one: names in code rarely have as many."""
 _ALL_BUT_NAMES = 0.95
@@ -119,7 +119,7 @@ def _part(run: str, start: int) -> Iterator[Undone]:
 
     Capitals say where words begin, if they are those of a sentence; else that is found out.
     """
-    words = _CAPITAL.findall(run)
+    words = _CAPITAL().findall(run)
     small = [word.lower() for word in words]
     if len(words) >= _FEWEST_NAMED and reads_as_english(small):
         if len(words) < _FEWEST_TOGETHER or not built_as_sentence(small):
