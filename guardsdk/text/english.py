@@ -43,8 +43,11 @@ _JOINING: Final = frozenset(
     "now of or so than that the their them then there these they this those to was what when which who will with "
     "without would you your".split()
 )
+"""Words that only join others."""
 _JOINING_EVERY = 5
+"""A sentence has at least one of them for so many words."""
 _MOST_JOINING = 0.75
+"""Share of them in a sentence, at most."""
 
 
 def words_of(text: str) -> list[str]:
