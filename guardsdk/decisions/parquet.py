@@ -20,13 +20,16 @@ _ROWS = 10_000
 def to_parquet(records: Iterable[Mapping[str, Any]], path: Path) -> int:
     """Write ``records`` to the file ``path`` and return how many there were.
 
-    Raises ``DecisionLogError`` where pyarrow is not installed or the file cannot be written.
+    Raises ``DecisionLogError`` where pyarrow is not installed or cannot be imported, or the file cannot be written.
     """
     try:
         import pyarrow as pa  # noqa: PLC0415  an extra
         from pyarrow import parquet  # noqa: PLC0415  as above
     except ModuleNotFoundError:
         msg = "Parquet needs pyarrow: pip install 'guardsdk[parquet]'"
+        raise DecisionLogError(msg) from None
+    except ImportError as error:  # one that does not fit the numpy beside it
+        msg = f"Parquet needs a pyarrow that can be imported: {error}"
         raise DecisionLogError(msg) from None
     types = {
         **dict.fromkeys(WHOLE, pa.int64()),

@@ -269,6 +269,22 @@ def test_a_table_in_parquet_has_every_decision(mixed: Written, run: Runner) -> N
     assert [row["allowed"] for row in rows] == [line["allowed"] for line in lines]
 
 
+@pytest.mark.parametrize("body", ["raise ImportError('needs NumPy 2.0 or newer')", "import no_such_module_at_all"])
+def test_a_table_in_parquet_needs_a_pyarrow_that_works(
+    mixed: Written, run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    broken = tmp_path / "lib" / "pyarrow"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(body)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(broken.parent)
+    target = mixed.path.with_suffix(".parquet")
+    assert run.alone("log", "query", mixed.path, "--parquet", target) == 2
+    assert "Parquet needs" in run.err
+    assert not target.exists()
+
+
 def test_the_command_counts_and_prints(mixed: Written, run: Runner) -> None:
     assert run.alone("log", "query", mixed.path, "--by", "action,stage") == 0
     assert [line.split() for line in run.out.splitlines()] == [
