@@ -125,7 +125,8 @@ def guarded(
         CheckFailedError: From the call: it could not be checked, and the policy's ``on_error`` blocks. ``on_block``
             does not apply: a broken guard must not look like a refused prompt.
         InputTypeError: From the call: the prompt, the response or a named system text is of a type that cannot be read.
-        InputError: From the call: the messages of the prompt were changed by others while they were checked.
+        InputError: From the call: the messages of the prompt, or the response, were changed by others while they were
+            checked.
     """
     from guardsdk.calling.checking import Checker
     from guardsdk.calling.handling import Means

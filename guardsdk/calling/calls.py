@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,6 +97,8 @@ class Response:
     extract: Callable[[Any], object] | None
     around: Surroundings
     actor: str | None
+    checked: list[str] = attribute(default_factory=list)
+    """The texts that were checked."""
 
     @property
     def context(self) -> str | None:
@@ -104,20 +107,34 @@ class Response:
 
     def judge(self) -> Judged:
         """Check every text against the prompt."""
-        texts = ResponseText(self.extract, data=True)
         try:
-            texts.add(self.value)
+            texts = self._read()
         except InputTypeError:
             if inspect.iscoroutine(self.value):
                 self.value.close()  # refused here, so nobody will await it
             raise
+        self.checked[:] = texts.texts()
         return self.checker.judge_response(
-            texts.texts(), self.context, self.actor, system=self.around.system, together=texts.together()
+            self.checked, self.context, self.actor, system=self.around.system, together=texts.together()
         )
+
+    def _read(self) -> ResponseText:
+        texts = ResponseText(self.extract, data=True)
+        texts.add(self.value)
+        return texts
 
     def changed(self, find: Find) -> Response:
         """Return the response with other texts in it."""
-        return replace(self, value=rewrite(self.value, find))
+        return replace(self, value=rewrite(self.value, find), checked=[])
+
+    def require_unchanged(self) -> None:
+        """Raise ``InputError`` where the value says something else by now: who returns it may go on to fill it.
+
+        What an extractor of the host's makes of it is not asked for twice.
+        """
+        if self.extract is None and not isinstance(self.value, str) and self._read().texts() != self.checked:
+            msg = "the response was changed while it was checked; return what nobody changes any more, such as a copy"
+            raise InputError(msg)
 
 
 class Call:
@@ -179,7 +196,10 @@ class Call:
             subject = self._response((yield again))
             judged = yield work(subject.judge)
         settled = yield from self._handling().settle(subject, judged)
-        return settled if isinstance(settled, Instead) else self._restored(settled.value)
+        if isinstance(settled, Instead):
+            return settled
+        settled.require_unchanged()
+        return self._restored(settled.value)
 
     def streamed(self, kind: type[S], generator: Callable[..., Any]) -> S:
         """Return what the guarded ``generator`` gives, each item as soon as it may come out.
