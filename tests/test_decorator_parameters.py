@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk.decorator import guarded
-from guardsdk.errors import DecorationError, InputError, PolicyError
+from guardsdk.errors import Blocked, DecorationError, InputError, PolicyError
 from guardsdk.guard import Guard
 from guardsdk.policy.model import Policy
 from guardsdk.verdict import Stage
@@ -182,9 +182,7 @@ def nothing() -> str:
     return ""
 
 
-@pytest.mark.parametrize(
-    "function", [ambiguous_names, ambiguous_types, untyped_beside, only_model, keywords_only, nothing]
-)
+@pytest.mark.parametrize("function", [ambiguous_names, ambiguous_types, untyped_beside, only_model, keywords_only])
 def test_where_the_prompt_is_not_obvious_the_error_says_how_to_name_it(function: Callable[..., Any]) -> None:
     with pytest.raises(DecorationError, match=rf"{function.__name__} \(parameters: .*@guarded\(prompt='"):
         guarded(function)
@@ -197,6 +195,44 @@ def test_a_parameter_that_does_not_exist_is_an_error_that_lists_those_that_do() 
         guarded(actor="user")(named)
     with pytest.raises(DecorationError, match="empty"):
         guarded(prompt=())(named)
+
+
+@pytest.mark.parametrize("wrong", ["", "Say {prompt}", 5, [""], ["prompt", None]])
+@pytest.mark.parametrize("option", ["prompt", "actor"])
+def test_what_can_be_no_name_is_refused_at_decoration(option: str, wrong: Any) -> None:
+    """Also where ``**kwargs`` would take any: such a call has no argument of that name, ever."""
+
+    def passed_on(prompt: str, **more: object) -> str:
+        return f"{prompt} {more}"
+
+    with pytest.raises(DecorationError, match=f"{option}= takes the name of a parameter, such as"):
+        guarded(**{option: wrong})(passed_on)
+
+
+def test_where_any_arguments_are_taken_the_prompt_by_name_does_not_pass_for_one_by_place() -> None:
+    asked: list[object] = []
+
+    def ask(*args: object, **kwargs: object) -> str:
+        asked.append((args, kwargs))
+        return "an answer"
+
+    guard = StageGuard(Stage.INPUT)
+    call = guarded(guard=guard, prompt="args")(ask)
+    with pytest.raises(Blocked):
+        call("an attack")
+    with pytest.raises(InputError, match="the call has no argument 'args'"):
+        call(prompt="an attack")
+    assert asked == []
+    assert guarded(guard=StageGuard(), prompt="args")(ask)("hello", model="m") == "an answer"
+    assert guarded(guard=StageGuard())(many)() == ""
+
+
+def test_a_function_without_parameters_is_told_what_can_be_screened() -> None:
+    with pytest.raises(
+        DecorationError, match=r"nothing takes no prompt; screen its answers only: @guarded\(input=False"
+    ):
+        guarded(nothing)
+    assert guarded(guard=StageGuard(), input=False)(nothing)() == ""
 
 
 def test_of_many_parameters_the_error_names_those_that_could_be_the_prompt() -> None:
@@ -212,7 +248,7 @@ def test_a_method_does_not_take_itself_for_the_prompt() -> None:
     def method(self: object) -> str:
         return str(self)
 
-    with pytest.raises(DecorationError, match="no parameter is obviously"):
+    with pytest.raises(DecorationError, match="method takes no prompt"):
         guarded(method)
 
 

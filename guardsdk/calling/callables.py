@@ -149,9 +149,7 @@ class Arguments:
         self.names_system = system is not None
         """Whether the parameters of the system text were named, and not found by their usual names."""
         self._systems = () if system is None else _names_in(system)
-        if not all(isinstance(name, str) and name.isidentifier() for name in self._systems):
-            msg = "system= takes the name of a parameter, not the text; a text of yours can be the parameter's default"
-            raise DecorationError(msg)
+        _require_names("system", self._systems, "not the text; a text of yours can be the parameter's default")
         self._prompts: tuple[str, ...]
         if prompt is None:
             self._prompts = _obvious(parameters, function, {*_OTHER_NAMES, *self._systems}, needed=prompt_needed)
@@ -160,8 +158,13 @@ class Arguments:
             if not self._prompts:
                 msg = "prompt= is empty; name at least one parameter"
                 raise DecorationError(msg)
+            _require_names("prompt", self._prompts, "such as 'question'")
+        _require_names("actor", () if actor is None else (actor,), "such as 'user_id'")
         self._actor = actor
         self._keywords = next((p.name for p in parameters if p.kind is Parameter.VAR_KEYWORD), None)
+        places = next((p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL), None)
+        self._places = None if self._keywords is None else places
+        """``*args`` beside ``**kwargs``: where they hold nothing, the call may be made with something by name."""
         self._fixed = _fixed(function)
         names = {parameter.name for parameter in parameters}
         there = names | self._fixed.keys()
@@ -183,7 +186,8 @@ class Arguments:
     ) -> tuple[list[object], dict[str, object], str | None]:
         """Return the prompt values, what may hold the system text by its name, and the actor; defaults included.
 
-        Raises ``TypeError`` as the call itself would, and ``InputError`` where a prompt behind ``**kwargs`` is absent.
+        Raises ``TypeError`` as the call itself would, and ``InputError`` where a prompt is absent, behind ``*args`` or
+        ``**kwargs``.
         """
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -222,7 +226,7 @@ class Arguments:
         return bound.args, bound.kwargs
 
     def _value(self, arguments: Mapping[str, Any], name: str) -> object:
-        if name in arguments:
+        if name in arguments and (name != self._places or arguments[name]):
             return arguments[name]
         extra = arguments[self._keywords] if self._keywords is not None else {}
         if name in extra:
@@ -235,6 +239,13 @@ class Arguments:
 
 def _names_in(names: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
+
+
+def _require_names(option: str, names: Sequence[object], hint: str) -> None:
+    """Raise ``DecorationError``, with ``hint``, where one of ``names`` can be no parameter's."""
+    if not all(isinstance(name, str) and name.isidentifier() for name in names):
+        msg = f"{option}= takes the name of a parameter, {hint}"
+        raise DecorationError(msg)
 
 
 def _fixed(function: object) -> dict[str, object]:
@@ -258,6 +269,9 @@ def _obvious(parameters: list[Parameter], function: object, others: Container[st
         return (possible[0].name,)
     if not needed:
         return ()
+    if not parameters:
+        msg = f"{name_of(function)} takes no prompt; screen its answers only: @guarded(input=False)"
+        raise DecorationError(msg)
     likely = named if len(named) > 1 else texts if len(texts) > 1 else []
     why = f"{', '.join(likely)} could each be" if likely else "no parameter is obviously"
     candidates = ", ".join(p.name for p in parameters) or "none"
