@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from guardsdk.errors import InputTypeError
 from guardsdk.extract import Passage, ResponseText, context_of, prompt_passages, system_of, tool_passages
+from guardsdk.extract.growing import GrowingText
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -434,7 +435,7 @@ def test_any_cut_into_chunks_reads_as_the_whole(text: str, data: st.DataObject) 
     assert answer_of(*(delta(content=chunk) for chunk in chunks)) == [text]
 
 
-def test_an_answer_whose_pieces_are_joined_after_each_chunk_says_the_same() -> None:
+def test_the_texts_of_a_growing_answer_are_those_of_the_whole_so_far() -> None:
     chunks: list[dict[str, object]] = [
         {"role": "assistant", "content": "one ", "note": "two words"},
         {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
@@ -446,10 +447,17 @@ def test_an_answer_whose_pieces_are_joined_after_each_chunk_says_the_same() -> N
         {"type": "response.output_text.done", "item_id": "m", "content_index": 1, "text": "ee and more"},
         {"role": "assistant", "content": "", "note": " and two more"},
     ]
-    joined, other = ResponseText(), ResponseText()
+    growing, whole = GrowingText(), ResponseText()
+    known: dict[object, str] = {}
     for chunk in chunks:
-        joined.add(chunk)
-        joined.join()
-        other.add(chunk)
-        assert (joined.texts(), joined.called()) == (other.texts(), other.called())
-    assert len(joined.pieces) < len(other.pieces)
+        whole.add(chunk)
+        before = known.copy()
+        known |= {name: text for name, text, _ in growing.add(chunk)}
+        assert sorted({text for text in known.values() if text}) == sorted(whole.texts())
+        assert len(before) < len(known) or before != known  # each of them adds something
+
+
+def test_how_much_longer_a_text_is_is_told_of_each_chunk() -> None:
+    growing = GrowingText()
+    told = [growing.add(delta(content=words)) for words in ("one ", "", "two")]
+    assert [[one[1:] for one in found] for found in told] == [[("one ", 4)], [("one ", 0)], [("one two", 3)]]

@@ -83,14 +83,19 @@ def channels_of(pieces: Iterable[Piece]) -> dict[tuple[bool, Channel], list[Piec
     return channels
 
 
+def around(channel: Channel) -> Channel | None:
+    """Return what stands for all that is beside one value, where ``channel`` is a part of that: they are one text."""
+    return (BESIDE, channel[: channel.index(BESIDE)]) if BESIDE in channel else None
+
+
 def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
     """Return the texts that ``channels`` make, in order; what stands beside a value is one text, a line each."""
     texts: dict[object, list[str]] = {}
     for channel, pieces in channels:
-        around = (BESIDE, channel[: channel.index(BESIDE)]) if BESIDE in channel else None
+        together = around(channel)
         for words in words_of(pieces):
             if not (pieces[0].loose and is_code(words)):
-                texts.setdefault(around or len(texts), []).append(words)
+                texts.setdefault(together or len(texts), []).append(words)
     return ["\n".join(one) for one in texts.values()]
 
 

@@ -21,7 +21,7 @@ from guardsdk.extract.kinds import (
     SEARCH_PARTS,
     WORDLESS_PARTS,
 )
-from guardsdk.extract.pieces import Channel, Inside, Piece, channels_of, joined, texts_of, words_of
+from guardsdk.extract.pieces import Channel, Inside, Piece, channels_of, texts_of, words_of
 from guardsdk.extract.results import GIVEN, SEARCHED, echoed, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
@@ -80,10 +80,6 @@ class ResponseText(Gathering):
         self.listed = self.listed or is_list(value)
         with Walk("extract_response") as self._walk:
             self._value(value, ())
-
-    def join(self) -> None:
-        """Keep each text as one piece, for who asks for texts after every chunk: none is more work than the last."""
-        self.pieces = [piece for pieces in channels_of(self.pieces).values() for piece in joined(pieces)]
 
     def texts(self) -> list[str]:
         """Return the separate texts without repetitions; ``[""]`` where the response has no words."""

@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
-from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 try:
@@ -30,6 +27,7 @@ from guardsdk.calling.checking import Checker, enforce
 from guardsdk.errors import GuardError
 from guardsdk.extract import ResponseText, context_of, system_of, tool_passages
 from guardsdk.extract.words import beside
+from guardsdk.integrations.runs import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,28 +40,10 @@ if TYPE_CHECKING:
     from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 
     from guardsdk.guard import Guard
+    from guardsdk.integrations.runs import Run
     from guardsdk.policy.model import Policy
 
-_MOST_RUNS = 4096
-"""Model calls remembered at once. One that is forgotten is still checked, without its prompt as context."""
-_STREAM_TAIL = 1000
-"""Characters at the end of a growing answer that a chunk is judged with, more where that is long; at last all are."""
-
 _CHUNK_EVENTS = ("on_llm_new_token", "on_stream_event")
-
-
-@dataclass(slots=True)
-class _Run:
-    """One call of a model, from its start to its end or error."""
-
-    context: str | None
-    system: str | None
-    answer: ResponseText
-    checked: set[str] = field(default_factory=set)
-    read: int = 0
-    """Characters of the answer that were there at the chunk before."""
-    blocks: list[str | dict[str, Any]] = field(default_factory=list)
-    """Those that have ended, where an answer comes as protocol events."""
 
 
 class _Screen:
@@ -97,42 +77,35 @@ class _Screen:
         self._actor = actor
         self._stream = stream
         self._extract_response = extract_response
-        self._lock = threading.Lock()
-        self._runs: OrderedDict[UUID, _Run] = OrderedDict()
+        self._runs = Runs(extract_response)
 
     def _started(self, prompts: Sequence[object], run_id: UUID) -> None:
         passages = [passage for prompt in prompts for passage in self._checker.passages(prompt)]
         enforce(self._checker.judge(passages, self._actor))
         # Only now: LangChain reports no end for a call that was stopped here.
-        self._open(run_id, context_of(passages), system_of(passages))
+        self._runs.open(run_id, context_of(passages), system_of(passages))
 
     def _streamed(self, value: object, run_id: UUID) -> None:
         if self._stream == "end":
             return
-        run = self._opened(run_id)
-        run.answer.add(value)
-        run.answer.join()
-        texts = run.answer.texts()
-        before, run.read = run.read, sum(map(len, texts))
-        tail_chars = max(_STREAM_TAIL, _STREAM_TAIL // 2 + run.read - before)  # all that is new, however long
-        tails = {tail for text in texts if (tail := text[-tail_chars:].strip())}
-        if fresh := sorted(tails - run.checked):
-            enforce(self._checker.judge_response(fresh, run.context, self._actor, system=run.system))
-        run.checked = tails
+        run = self._runs.opened(run_id)
+        if due := run.take(value):
+            enforce(self._checker.judge_response(due, run.context, self._actor, system=run.system))
+            run.passed()
 
     def _told(self, event: Mapping[str, Any], run_id: UUID) -> None:
         if event.get("event") == "content-block-finish":
             # In async the message is out when on_llm_end is called, and LangChain drops what that raises.
-            run = self._opened(run_id)
+            run = self._runs.opened(run_id)
             run.blocks.append(event["content"])
             self._answered([ChatGeneration(message=AIMessage(content=[*run.blocks]))], run)
         elif (chunk := _delta(event)) is not None:
             self._streamed(chunk, run_id)
 
     def _ended(self, response: LLMResult, run_id: UUID) -> None:
-        self._answered((one for group in response.generations for one in group), self._close(run_id))
+        self._answered((one for group in response.generations for one in group), self._runs.close(run_id))
 
-    def _answered(self, generations: Iterable[Generation], run: _Run | None) -> None:
+    def _answered(self, generations: Iterable[Generation], run: Run | None) -> None:
         texts: list[str] = []
         together: list[Sequence[str]] = []
         for generation in generations:
@@ -150,23 +123,6 @@ class _Screen:
     def _retrieved(self, documents: Sequence[Document]) -> None:
         pages = [one.page_content for one in documents]
         enforce(self._checker.judge_pages(pages, [beside(one, "page_content") for one in documents], self._actor))
-
-    def _opened(self, run_id: UUID) -> _Run:
-        with self._lock:
-            run = self._runs.get(run_id)
-        return run or self._open(run_id)
-
-    def _open(self, run_id: UUID, context: str | None = None, system: str | None = None) -> _Run:
-        run = _Run(context, system, ResponseText(self._extract_response))
-        with self._lock:
-            self._runs[run_id] = run
-            while len(self._runs) > _MOST_RUNS:
-                self._runs.popitem(last=False)
-        return run
-
-    def _close(self, run_id: UUID) -> _Run | None:
-        with self._lock:
-            return self._runs.pop(run_id, None)
 
 
 class GuardCallbackHandler(_Screen, BaseCallbackHandler):
@@ -217,7 +173,7 @@ class GuardCallbackHandler(_Screen, BaseCallbackHandler):
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         """Forget a call that ended with an error."""
         del error, kwargs
-        self._close(run_id)
+        self._runs.close(run_id)
 
     def on_tool_end(self, output: object, **kwargs: object) -> None:
         """Screen what a tool returned."""
@@ -285,7 +241,7 @@ class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         """Forget a call that ended with an error."""
         del error, kwargs
-        self._close(run_id)
+        self._runs.close(run_id)
 
     async def on_tool_end(self, output: object, **kwargs: object) -> None:
         """Screen what a tool returned."""

@@ -236,7 +236,7 @@ def test_an_async_handler_refuses_a_sync_call_where_langchain_would_drop_its_ver
 
 def test_a_run_that_is_open_elsewhere_lets_no_sync_call_through() -> None:
     handler = AsyncGuardCallbackHandler(StageGuard(Stage.INPUT))
-    handler._open(uuid4(), None)  # as any async call at the same time does
+    handler._runs.open(uuid4())  # as any async call at the same time does
     llm = FakeListLLM(responses=["fine"])
     with pytest.raises(GuardError, match="use GuardCallbackHandler"):
         llm.invoke("hello", config_of(handler))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections import Counter
 from functools import partial
@@ -13,7 +14,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from guardsdk.errors import Blocked
-from guardsdk.integrations import langchain
+from guardsdk.integrations import runs
 from guardsdk.integrations.langchain import GuardCallbackHandler
 from guardsdk.verdict import Stage
 from tests.blocking import Seen, StageGuard
@@ -91,6 +92,28 @@ def _counted(calls: Counter[int], chunk: int, frame: FrameType, event: str, arg:
     calls[chunk] += event in ("call", "c_call")
 
 
+def test_the_calls_before_make_a_piece_of_a_call_no_more_work() -> None:
+    handler, run = GuardCallbackHandler(StageGuard()), uuid4()
+    calls: Counter[int] = Counter()
+    for number in range(200):
+        call = tool_call_chunk(name="look_up", args=f'{{"term": "door {number:03}"}}', id=str(number), index=number)
+        chunk = ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))
+        sys.setprofile(partial(_counted, calls, number))
+        try:
+            handler.on_llm_new_token("", chunk=chunk, run_id=run)
+        finally:
+            sys.setprofile(None)
+    assert calls[199] <= calls[100] + 10
+
+
+def test_what_did_not_pass_is_due_again_with_the_next_chunk() -> None:
+    """Whoever goes on after an error all the same gets no further."""
+    handler, run = GuardCallbackHandler(StageGuard(Stage.OUTPUT)), uuid4()
+    for words in ("an attack", " "):
+        with pytest.raises(Blocked):
+            handler.on_llm_new_token(words, run_id=run)
+
+
 def test_a_blocked_chunk_does_not_come_out() -> None:
     received: list[str] = []
     handler = GuardCallbackHandler(StageGuard(Stage.OUTPUT))
@@ -128,7 +151,7 @@ async def test_an_allowed_answer_streams_in_async(handler_type: type[Handler], m
 def test_a_long_answer_is_judged_by_its_end_while_it_streams_and_whole_at_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(langchain, "_STREAM_TAIL", 20)
+    monkeypatch.setattr(runs, "STREAM_TAIL", 20)
     guard = StageGuard()
     words = " ".join(f"word{number}" for number in range(9))
     list(chain_of(model_of(words)).stream({"question": "hello"}, config_of(GuardCallbackHandler(guard))))
@@ -213,16 +236,44 @@ def test_a_failing_model_is_forgotten() -> None:
 
 
 def test_runs_are_remembered_up_to_a_bound_and_forgotten_ones_still_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(langchain, "_MOST_RUNS", 2)
+    monkeypatch.setattr(runs, "MOST", 2)
     guard = StageGuard()
     handler = GuardCallbackHandler(guard)
     manager = CallbackManager([handler])
-    runs = [manager.on_chat_model_start({}, [[HumanMessage(f"hello {n}")]])[0] for n in range(3)]
+    begun = [manager.on_chat_model_start({}, [[HumanMessage(f"hello {n}")]])[0] for n in range(3)]
     assert remembered(handler) == 2
-    for run in runs:
+    for run in begun:
         run.on_llm_end(model_of("fine").generate([[HumanMessage("hello")]]))
     contexts = [seen.context for seen in guard.seen if seen.stage is Stage.OUTPUT]
     assert contexts == [None, "hello 1", "hello 2"]
+
+
+@with_either
+async def test_calls_that_were_cancelled_do_not_fill_the_memory(
+    handler_type: type[Handler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LangChain reports no end for them; their prompts may be long."""
+    monkeypatch.setattr(runs, "MOST_CHARS", 1000)
+
+    class Stuck(CountingModel):
+        async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+            del args, kwargs
+            called.set()
+            await asyncio.Event().wait()
+
+    handler = handler_type(StageGuard())
+    for number in range(5):
+        called = asyncio.Event()
+        task = asyncio.create_task(Stuck(messages=iter(())).ainvoke(f"{number}" * 400, config_of(handler)))
+        await called.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert remembered(handler) == 2
+    CallbackManager([handler := GuardCallbackHandler(StageGuard())]).on_chat_model_start(
+        {}, [[HumanMessage("a" * 2000)]]
+    )
+    assert remembered(handler) == 1  # the newest is, however long
 
 
 def test_a_batch_keeps_every_answer_with_its_own_prompt() -> None:
