@@ -52,6 +52,8 @@ class Texts:
         """Which of them it is, in the order they came up in."""
         self._growing: dict[_Key, Channel] = {}
         """Those in which a segment may be complete: time does not grow with the number of all."""
+        self._before: dict[_Key, Channel] = {}
+        """Those that come before the answer goes on, and were not taken for ended since they were last added to."""
         self._starts: dict[tuple[_Key, object], int] = {}
         self._lists: dict[tuple[str, ...], TogetherChannel] = {}
         self._last: Part | None = None
@@ -72,11 +74,8 @@ class Texts:
         if not any(is_answer(channel) for _, channel in windows):
             return list(windows.values()), []
         quiet = self._length - self._pace.shortest
-        return list(windows.values()), [
-            channel
-            for key, channel in self._channels.items()
-            if (leads(key[1]) or channel.call) and key not in windows and self._grew.get(key, 0) <= quiet
-        ]
+        ended = [key for key in self._before if key not in windows and self._grew.get(key, 0) <= quiet]
+        return list(windows.values()), sorted((self._before.pop(key) for key in ended), key=self.place)
 
     @property
     def channels(self) -> list[Channel]:
@@ -129,6 +128,8 @@ class Texts:
                 else Channel(self._pace, call=piece.call, written=piece.arguments),
             )
         channel = self._growing[key] = self._channels[key]
+        if channel.call or leads(key[1]):
+            self._before[key] = channel
         if (key, piece.place) not in self._starts:
             if channel.length:
                 channel.feed(piece.between)

@@ -10,7 +10,7 @@ import pytest
 
 from guardsdk import Action, Stage, Status, Verdict
 from guardsdk.streaming import Pace
-from guardsdk.streaming.held import Held, Rules
+from guardsdk.streaming.held import NOTHING, Held, Rules
 from guardsdk.vault import Markers
 from tests.streaming.screens import policy
 
@@ -78,3 +78,43 @@ def test_many_texts_that_end_at_once_go_on_in_time_that_grows_as_they_do() -> No
         return lines_run(lambda: held.advance(pairs))
 
     assert ending(200) <= 10 * ending(20) * 1.1
+
+
+def sentence(number: int) -> dict[str, object]:
+    said = {"content": f"Sentence {number:04} of an answer that goes on behind its calls. And so on. "}
+    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": said}]}
+
+
+def nothing_said(number: int) -> dict[str, object]:
+    said = {"index": number, "function": {"name": "f", "arguments": ""}}
+    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"tool_calls": [said]}}]}
+
+
+def answered(calls: int, called: Callable[[int], object] = call) -> tuple[list[str], int]:
+    """Return what is checked of an answer with so many calls in between, and the work of its last sentence."""
+    held = Held(Rules(policy=policy(), markers=Markers(), pace=Pace()))
+    checked: list[str] = []
+
+    def step() -> None:
+        windows = held.due()
+        checked.extend(window.text for window in windows)
+        held.advance([(window, ALLOWED) for window in windows])
+        while held.pop() is not NOTHING:
+            pass
+
+    for number in range(calls):
+        held.take(called(number))
+        held.take(sentence(number))
+        step()
+    held.take(sentence(calls))
+    work = lines_run(step)
+    return checked, work
+
+
+def test_an_answer_goes_on_behind_many_calls_as_behind_a_few() -> None:
+    assert answered(200)[1] <= answered(20)[1] * 1.1
+
+
+def test_a_call_without_a_word_is_looked_at_once() -> None:
+    checked, _ = answered(20, nothing_said)
+    assert checked.count("") <= 20
