@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
-from guardsdk.calling.callables import Arguments, kind_of, name_of, needs_await, takes
+from guardsdk.calling.callables import Arguments, kind_of, require_functions
 from guardsdk.errors import DecorationError
 from guardsdk.parts.recording import reviewer_of
 
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-_EXTRACTORS = ("extract_prompt", "extract_response")
-_GIVEN = {
-    "extract_prompt": ("prompt",),
-    "extract_response": ("response",),
-    "revise_prompt": ("prompt", "message", "verdict"),
-}
-"""What options are called with, where it is not the verdict."""
 
 
 class _Decorator(Protocol):
@@ -115,7 +107,8 @@ def guarded(
             returns the value to ask again with, or ``None``; for prompts other than strings and lists of messages.
         extract_prompt: Turns the prompt parameter's value into a string, messages or ``Passage`` objects.
         extract_response: Turns the response, or each item of a generator, into a string or a known response.
-        actor: The name of the parameter that says on whose behalf the call is made, as for ``Guard.check``.
+        actor: The name of the parameter that says on whose behalf the call is made, as for ``Guard.check``; of what is
+            no string, ``str`` is taken.
 
     Raises:
         DecorationError: At decoration: the callable or its prompt parameter cannot be told, a parameter that was named
@@ -124,7 +117,8 @@ def guarded(
         Blocked: From the call: the policy blocks the prompt or the response.
         CheckFailedError: From the call: it could not be checked, and the policy's ``on_error`` blocks. ``on_block``
             does not apply: a broken guard must not look like a refused prompt.
-        InputTypeError: From the call: the prompt, the response or a named system text is of a type that cannot be read.
+        InputTypeError: From the call: the prompt, the response or a named system text is of a type that cannot be read,
+            or the actor an object without a name.
         InputError: From the call: the messages of the prompt, or the response, were changed by others while they were
             checked.
     """
@@ -139,7 +133,7 @@ def guarded(
     if not (input or output):
         msg = "input=False and output=False leave nothing to screen"
         raise DecorationError(msg)
-    _require_functions(
+    require_functions(
         extract_prompt=extract_prompt,
         extract_response=extract_response,
         on_block=on_block,
@@ -176,20 +170,3 @@ def guarded(
         return type(target)(wrapper) if isinstance(target, classmethod | staticmethod) else wrapper
 
     return decorate if function is None else decorate(function)
-
-
-def _require_functions(**options: object) -> None:
-    """Raise ``DecorationError`` for a function that cannot be called as it will be: that might not be for weeks."""
-    for name, one in options.items():
-        if one is None or (name == "on_block" and not callable(one)):  # a value to give
-            continue
-        if not callable(one):
-            msg = f"{name} must be a function, not {type(one).__name__}"
-            raise DecorationError(msg)
-        if name in _EXTRACTORS and needs_await(one):
-            msg = f"{name} is async, and texts are read where nobody awaits; give a plain function"
-            raise DecorationError(msg)
-        given = _GIVEN.get(name, ("verdict",))
-        if not takes(one, len(given)):
-            msg = f"{name} is called with {', '.join(given)}, and {name_of(one)} does not take that"
-            raise DecorationError(msg)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk.decorator import guarded
-from guardsdk.errors import Blocked, DecorationError, InputError, PolicyError
+from guardsdk.errors import Blocked, DecorationError, InputError, InputTypeError, PolicyError
 from guardsdk.guard import Guard
 from guardsdk.policy.model import Policy
 from guardsdk.verdict import Stage
@@ -342,6 +342,28 @@ def test_what_is_no_guard_is_refused_at_decoration_and_told_where_a_policy_goes(
 def test_a_policy_that_cannot_be_read_is_an_error_at_decoration(tmp_path: Path) -> None:
     with pytest.raises(PolicyError):
         guarded(policy=tmp_path / "none.toml")
+
+
+def test_an_actor_is_told_by_more_than_where_an_object_lies_in_memory() -> None:
+    """Every request has a new one, so that no two of them would be of the same actor."""
+
+    class User:
+        pass
+
+    class Named:
+        def __str__(self) -> str:
+            return "user-17"
+
+    @guarded(guard=(guard := StageGuard()), actor="user")
+    def ask(prompt: str, user: object) -> str:
+        return f"{prompt} {user}"
+
+    with pytest.raises(InputTypeError, match=r"the actor is a .*User, which has no name of its own"):
+        ask("hello", User())
+    assert guard.seen == []
+    for user in (Named(), 17, None):
+        ask("hello", user)
+    assert [seen.actor for seen in guard.seen if seen.stage is Stage.INPUT] == ["user-17", "17", None]
 
 
 def test_a_call_with_wrong_arguments_is_the_type_error_it_would_have_been() -> None:

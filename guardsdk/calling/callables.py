@@ -10,7 +10,7 @@ from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.calling.signatures import signature_of
-from guardsdk.errors import DecorationError, InputError
+from guardsdk.errors import DecorationError, InputError, InputTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -60,6 +60,17 @@ _OTHER_NAMES = frozenset(
         *_SYSTEM_NAMES,
     }
 )
+_GIVEN = {
+    "actor": ("runtime",),
+    "extract_prompt": ("prompt",),
+    "extract_response": ("response",),
+    "revise_prompt": ("prompt", "message", "verdict"),
+}
+"""What options are called with, where it is not the verdict."""
+_UNAWAITED = ("actor", "extract_prompt", "extract_response")
+"""Options that are called where nobody awaits."""
+_VALUES = ("actor", "on_block")
+"""Options that may be a value to give as well."""
 _NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_ONLY)
 
 
@@ -118,6 +129,23 @@ def takes(function: Callable[..., object], count: int) -> bool:
     except TypeError:
         return False
     return True
+
+
+def require_functions(**options: object) -> None:
+    """Raise ``DecorationError`` for a function that cannot be called as it will be: that might not be for weeks."""
+    for name, one in options.items():
+        if one is None or (name in _VALUES and not callable(one)):
+            continue
+        if not callable(one):
+            msg = f"{name} must be a function, not {type(one).__name__}"
+            raise DecorationError(msg)
+        if name in _UNAWAITED and needs_await(one):
+            msg = f"{name} is async, and it is called where nobody awaits; give a plain function"
+            raise DecorationError(msg)
+        given = _GIVEN.get(name, ("verdict",))
+        if not takes(one, len(given)):
+            msg = f"{name} is called with {', '.join(given)}, and {name_of(one)} does not take that"
+            raise DecorationError(msg)
 
 
 class Arguments:
@@ -186,8 +214,8 @@ class Arguments:
     ) -> tuple[list[object], dict[str, object], str | None]:
         """Return the prompt values, what may hold the system text by its name, and the actor; defaults included.
 
-        Raises ``TypeError`` as the call itself would, and ``InputError`` where a prompt is absent, behind ``*args`` or
-        ``**kwargs``.
+        Raises ``TypeError`` as the call itself would, ``InputError`` where a prompt is absent, behind ``*args`` or
+        ``**kwargs``, and ``InputTypeError`` where nobody can tell the actor from others.
         """
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -196,7 +224,7 @@ class Arguments:
         extra = bound.arguments[self._keywords] if self._keywords is not None else {}
         given = {**self._fixed, **extra, **bound.arguments}
         systems = {name: given[name] for name in self._systems if name in given}
-        return values, systems, None if actor is None else str(actor)
+        return values, systems, None if actor is None else _named(actor)
 
     def replaced(
         self,
@@ -235,6 +263,15 @@ class Arguments:
             return None
         msg = f"the call has no argument {name!r}, which @guarded was told to screen"
         raise InputError(msg)
+
+
+def _named(actor: object) -> str:
+    """Return what ``actor`` is called. Raises ``InputTypeError`` for an object that has only its address for a name."""
+    kind = type(actor)
+    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
+        msg = f"the actor is a {kind.__qualname__}, which has no name of its own; give its name or number instead"
+        raise InputTypeError(msg)
+    return str(actor)
 
 
 def _names_in(names: str | Sequence[str]) -> tuple[str, ...]:

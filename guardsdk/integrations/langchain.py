@@ -23,8 +23,9 @@ except ModuleNotFoundError as missing:
     _MISSING = "the handlers for LangChain need langchain-core: pip install 'guardsdk[langchain]'"
     raise ModuleNotFoundError(_MISSING, name=missing.name) from None
 
+from guardsdk.calling.callables import require_functions
 from guardsdk.calling.checking import Checker, enforce
-from guardsdk.errors import GuardError
+from guardsdk.errors import DecorationError, GuardError
 from guardsdk.extract import ResponseText, context_of, system_of, tool_passages
 from guardsdk.extract.words import beside
 from guardsdk.integrations.runs import Runs
@@ -70,9 +71,17 @@ class _Screen:
             extract_prompt: Turns a prompt (a string) or a list of messages into text, messages or ``Passage`` objects.
             extract_response: Turns a ``Generation`` or a chunk of one into text.
 
-        Raises ``DecorationError`` for a guard and a policy, and ``PolicyError`` for a policy that cannot be read.
+        Raises ``DecorationError`` for a guard and a policy and for options of no use, and ``PolicyError`` for a policy
+        that cannot be read.
         """
         super().__init__()
+        if stream not in ("each", "end"):
+            msg = f"stream must be 'each' or 'end', not {stream!r}"
+            raise DecorationError(msg)
+        if actor is not None and not isinstance(actor, str):
+            msg = f"actor must be a string, not {type(actor).__name__}; give each actor's chains a handler of their own"
+            raise DecorationError(msg)
+        require_functions(extract_prompt=extract_prompt, extract_response=extract_response)
         self._checker = Checker(guard, policy, extract_prompt)
         self._actor = actor
         self._stream = stream

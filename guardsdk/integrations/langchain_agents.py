@@ -21,6 +21,7 @@ except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(_MISSING, name=missing.name) from None
 
 from guardsdk.belonging import mark_of
+from guardsdk.calling.callables import require_functions
 from guardsdk.calling.checking import Checker
 from guardsdk.decorator import guarded
 from guardsdk.errors import InputTypeError
@@ -84,12 +85,13 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
             reviewer: Who decides with action ``review``, as for ``@guarded``; the guard's own when left out. About a
                 text of one conversation they are asked once.
             actor: On whose behalf the agent runs, for the observers: a name, or a callable that gets the runtime
-                (``lambda runtime: runtime.context.user_id``).
+                (``lambda runtime: runtime.context.user_id``) and is not async.
 
-        Raises ``DecorationError`` for options that contradict, and ``PolicyError`` for a policy that cannot be read. A
-        run raises what a call of a guarded function does.
+        Raises ``DecorationError`` for options that contradict or are of no use, and ``PolicyError`` for a policy that
+        cannot be read. A run raises what a call of a guarded function does.
         """
         super().__init__()
+        require_functions(actor=actor)
         checking = Checker(guard, policy, None).guard
         self._options: dict[str, Any] = {"guard": checking, "on_block": on_block, "on_replace": on_replace}
         self._output = output

@@ -11,7 +11,7 @@ from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from guardsdk.errors import Blocked, CheckFailedError, GuardError
+from guardsdk.errors import Blocked, CheckFailedError, DecorationError, GuardError
 from guardsdk.integrations.langchain import AsyncGuardCallbackHandler, GuardCallbackHandler
 from guardsdk.verdict import Stage
 from tests.acting import guard_of
@@ -241,3 +241,32 @@ def test_a_run_that_is_open_elsewhere_lets_no_sync_call_through() -> None:
     with pytest.raises(GuardError, match="use GuardCallbackHandler"):
         llm.invoke("hello", config_of(handler))
     assert llm.i == 0
+
+
+async def _aread(one: object) -> str:
+    return str(one)
+
+
+def _nothing() -> str:
+    return ""
+
+
+@with_either
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"stream": "End"}, "stream must be 'each' or 'end', not 'End'"),
+        ({"actor": 5}, "actor must be a string, not int"),
+        ({"extract_prompt": "content"}, "extract_prompt must be a function, not str"),
+        ({"extract_prompt": _aread}, "extract_prompt is async"),
+        ({"extract_response": _aread}, "extract_response is async"),
+        ({"extract_response": _nothing}, "extract_response is called with response, and _nothing does not take that"),
+    ],
+    ids=str,
+)
+def test_options_of_no_use_are_refused_when_a_handler_is_made(
+    handler_type: type[Handler], options: dict[str, Any], why: str
+) -> None:
+    """A run ended with it, or the option did nothing."""
+    with pytest.raises(DecorationError, match=why):
+        handler_type(StageGuard(), **options)

@@ -189,8 +189,13 @@ async def test_what_could_not_be_checked_is_never_answered_like_a_block(on_block
 async def test_options_that_cannot_be_are_refused() -> None:
     from guardsdk.integrations.langchain_agents import GuardMiddleware
 
+    async def who(runtime: object) -> str:
+        return str(runtime)
+
     guard = StageGuard(Stage.INPUT)
     refused: list[Callable[[], object]] = [
+        lambda: GuardMiddleware(guard, actor=who),  # type: ignore[arg-type]
+        lambda: GuardMiddleware(guard, actor=lambda: "somebody"),  # type: ignore[arg-type, misc]
         lambda: GuardMiddleware(guard, policy=guard.policy),
         lambda: GuardMiddleware(guard, output="no"),  # type: ignore[arg-type]
         lambda: GuardMiddleware(guard, reviewer="somebody"),
