@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 SCORE_EDGES: Final = tuple(1 / (1 + math.exp(-step / 2)) for step in range(-16, 17))
 """Bounds of the bins that scores are counted in: steps of half a log-odd from -8 to 8."""
@@ -17,6 +18,9 @@ RATE_EDGES: Final = (0.5,)
 
 _SMOOTH: Final = 0.5
 """Added to every bin before two histograms are compared, so that an empty one is no infinite difference."""
+
+_MOST_COUNTED: Final = 2.0**53
+"""From here on one more is none."""
 
 
 def psi(expected: Sequence[float], observed: Sequence[float]) -> float:
@@ -74,3 +78,20 @@ def above(counts: Sequence[float], place: int) -> float:
 def upper(counts: Sequence[float], share: float = 0.05) -> int:
     """Return the first bin from which on no more than ``share`` of what was counted lies."""
     return next(place for place in range(len(counts) + 1) if above(counts, place) <= share)
+
+
+def counted(number: Any) -> float:  # noqa: ANN401  JSON
+    """Return how many of something were counted. Raises ``ValueError`` where ``number`` is no such number.
+
+    One that is not finite or below nothing would silence, or wake, every rule that asks for a share of it.
+    """
+    found = float(number)
+    if not 0.0 <= found <= _MOST_COUNTED:
+        msg = "a count holds a number that counts nothing"
+        raise ValueError(msg)
+    return found
+
+
+def counters(counts: Mapping[str, Any]) -> Counter[str]:
+    """Return counts by name as they were saved. Raises ``ValueError`` as ``counted`` does."""
+    return Counter({str(what): int(counted(count)) for what, count in counts.items()})

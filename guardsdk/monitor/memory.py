@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import InputError
 from guardsdk.monitor.actors import Actor, Actors
 from guardsdk.monitor.alerts import Alert, Alerts, dated
+from guardsdk.monitor.histograms import counted
 from guardsdk.monitor.sketch import Sketchers
 from guardsdk.monitor.traffic import Traffic
 from guardsdk.verdict import Stage
@@ -84,7 +86,7 @@ class Memory:
         """Take over what ``state`` returned. Raises ``InputError`` that names ``source`` where it is no such thing."""
         try:
             _require_format(state)
-            self.checks, self.now_s = int(state["checks"]), dated(float(state["now_s"]))
+            self.checks, self.now_s = int(counted(state["checks"])), dated(float(state["now_s"]))
             self.traffic.restore(state["traffic"], float(state["rules"]["slot_s"]))
             self.traffic.scores.recall(state["references"])
             self.sketchers.restore(_lessons(state["lessons"], self.traffic.scores.model(Stage.INPUT)))
@@ -92,8 +94,8 @@ class Memory:
                 actor = Actor.unpacked(base64.b64decode(data, validate=True))
                 actor.require_numbers()
                 self.actors.put(name, actor)
-            self.alerts.kept.extend(Alert.model_validate(alert) for alert in state["alerts"])
-            self.alerts.total, self.alerts.suppressed = int(state["raised"]), int(state["suppressed"])
+            self.alerts.kept.extend(map(_alert, state["alerts"]))
+            self.alerts.total, self.alerts.suppressed = int(counted(state["raised"])), int(counted(state["suppressed"]))
             self.alerts.cool(state["cooling"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             msg = f"{source}: no state of a monitor of this version ({_words(error)})"
@@ -133,6 +135,16 @@ class Memory:
         self.actors = parent.actors
         self.actors.renew(self._clock)
         self.alerts.cool(parent.alerts.cooling())
+
+
+def _alert(given: Any) -> Alert:  # noqa: ANN401  JSON
+    """Return an alert of a state. Raises ``ValueError`` where it is none, or could not be written down again."""
+    alert = Alert.model_validate(given)
+    alert.model_dump_json()
+    if not all(map(math.isfinite, alert.evidence.values())):
+        msg = "a figure of an alert is no number"
+        raise ValueError(msg)
+    return alert
 
 
 def _lessons(given: Any, model: str) -> list[dict[str, Any]]:  # noqa: ANN401  JSON

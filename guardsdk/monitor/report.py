@@ -89,10 +89,13 @@ def remembered(state: Mapping[str, Any], source: str) -> Memory:
     """Return what ``state`` holds, to read it. Raises ``InputError`` that names ``source`` where it is none."""
     try:
         rules = MonitorRules.model_validate(state["rules"])
-        state.get("policy", {}).items()
+        readable = all(isinstance(word, str) for word in state.get("policy", {}).values())
     except (KeyError, TypeError, ValueError, AttributeError):
         msg = f"{source}: no state of a monitor of this version (its rules or its policy cannot be read)"
         raise InputError(msg) from None
+    if not readable:
+        msg = f"{source}: no state of a monitor of this version (its policy has a name or digest that is no text)"
+        raise InputError(msg)
     memory = Memory(rules, lambda: b"")
     memory.restore(state, source)
     return memory
@@ -131,7 +134,10 @@ def _over_time(memory: Memory) -> list[Markup]:
         at = [slot * slot_s for slot in present]
         counts = [traffic.slots[slot] for slot in present]
         known = [Layer(action.value, [float(one[f"{stage}/{action}"]) for one in counts]) for action in _ACTIONS]
-        rest = [float(one[f"{stage}/checks"] - sum(one[f"{stage}/{action}"] for action in _ACTIONS)) for one in counts]
+        rest = [
+            float(max(0, one[f"{stage}/checks"] - sum(one[f"{stage}/{action}"] for action in _ACTIONS)))
+            for one in counts
+        ]
         layers = [*known, *([Layer(_OTHER, rest)] if any(rest) else [])]
         picture = stacked_area(
             title=f"Actions on stage {stage}",

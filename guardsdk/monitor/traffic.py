@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guardsdk.monitor.alerts import dated
 from guardsdk.monitor.drift import Series
-from guardsdk.monitor.histograms import RATE_EDGES
+from guardsdk.monitor.histograms import RATE_EDGES, counted, counters
 from guardsdk.monitor.scores import NO_MODEL, Scores
 from guardsdk.verdict import Action, Stage, Status
 
@@ -316,15 +316,15 @@ class Traffic:
             if len(totals) != len(_NOTHING):
                 msg = f"totals of {len(totals)} numbers"
                 raise ValueError(msg)
-            self.totals[Stage(stage)] = [float(number) for number in totals]
+            self.totals[Stage(stage)] = [counted(number) for number in totals]
         for number, counts in state["slots"].items():
             slot = int(dated((int(number) + 0.5) * slot_s) // self._rules.slot_s)  # its middle: fractions are rounded
-            self.slots.setdefault(slot, Counter()).update(_counter(counts))
-        self.variants = [float(number) for number in (state["variants"][0], state["variants"][1])]
-        self.principles = _counter(state["principles"])
+            self.slots.setdefault(slot, Counter()).update(counters(counts))
+        variants, texts = state["variants"]
+        self.variants = [counted(variants), counted(texts)]
+        self.principles = counters(state["principles"])
         self.thresholds = {key: float(threshold) for key, threshold in state["thresholds"].items()}
-        self._checks = int(state["checks"])
-
-
-def _counter(counts: Mapping[str, Any]) -> Counter[str]:
-    return Counter({str(what): int(count) for what, count in counts.items()})
+        if not all(0.0 <= threshold <= 1.0 for threshold in self.thresholds.values()):
+            msg = "a threshold is no score"
+            raise ValueError(msg)
+        self._checks = int(counted(state["checks"]))

@@ -89,7 +89,7 @@ class MonitorRules(_Finite):
     """Points in time kept."""
     cooldown_s: Annotated[float, Field(ge=0, le=10 * 365.25 * 24 * 3600), NO_WORD] = 3600.0
     """Seconds for which the same alert about the same series or actor is not raised again."""
-    keep_alerts: Annotated[int, Field(ge=1), NO_WORD] = 1000
+    keep_alerts: Annotated[int, Field(ge=1, le=1_000_000), NO_WORD] = 1000
     """Alerts kept; the oldest go first."""
     actors: ActorRules = ActorRules()
     enforcement: Enforcement | None = None

@@ -84,6 +84,35 @@ def test_a_state_of_no_time_in_a_calendar_is_none(state: dict[str, Any], key: st
         report(broken)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("policy", {"name": "p", "version": "1", "digest": None}),
+        ("rules", {"keep_alerts": 10**19}),
+        ("evidence", float("nan")),
+        ("actor", "\ud800"),
+    ],
+)
+def test_a_state_that_no_page_could_show_is_none(state: dict[str, Any], key: str, value: object) -> None:
+    broken: dict[str, Any] = json.loads(json.dumps(state))
+    alert = broken["alerts"][0]
+    if key == "evidence":
+        alert["evidence"]["blocks"] = value
+    elif key == "actor":
+        alert["actor"] = value
+    else:
+        broken[key] = value
+    with pytest.raises(InputError, match="no state of a monitor"):
+        report(broken)
+
+
+def test_more_actions_than_checks_make_no_area_below_nothing(state: dict[str, Any]) -> None:
+    odd: dict[str, Any] = json.loads(json.dumps(state))
+    for counts in odd["traffic"]["slots"].values():
+        counts["input/checks"] = 1
+    assert report(odd).startswith("<!DOCTYPE html>")
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_browser_shows_it_whole_and_asks_for_nothing(tmp_path: Path, state: dict[str, object], dark: bool) -> None:
     page = tmp_path / "report.html"
