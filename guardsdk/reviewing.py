@@ -97,6 +97,8 @@ class Reviewer:
         except Exception as error:  # noqa: BLE001  no answer, whatever the reason
             _none(item, error)
             return None
+        finally:
+            item._answer.cancel()  # where the wait was broken off, nobody waits any more
 
     async def await_(self, item: ReviewItem, timeout_s: float) -> Answer | None:
         """As ``wait``, in a running loop."""
@@ -114,6 +116,8 @@ class Reviewer:
         except Exception as error:  # noqa: BLE001  no answer, whatever the reason
             _none(item, error)
             return None
+        finally:
+            item._answer.cancel()  # a task that was cancelled waits no more
 
     def _in_thread(self, item: ReviewItem) -> None:
         context = contextvars.copy_context()

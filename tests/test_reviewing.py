@@ -169,6 +169,36 @@ async def test_a_cancelled_call_stops_waiting() -> None:
         await call
 
 
+async def test_an_item_is_closed_with_the_call_that_was_cancelled_while_an_async_reviewer_was_asked() -> None:
+    asked: asyncio.Queue[ReviewItem] = asyncio.Queue()
+
+    async def reviewer(item: ReviewItem) -> bool:
+        asked.put_nowait(item)
+        await asyncio.Event().wait()
+        return True
+
+    call = asyncio.create_task(guarded(guard=guard_of("review", OUT, reviewer=reviewer))(aask)("sk-1"))
+    item = await asked.get()
+    assert item.open
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert not item.open
+    assert not item.answer(answer=True)
+
+
+def test_an_item_is_closed_where_the_wait_for_it_is_broken_off() -> None:
+    class Interrupted(queue.Queue[ReviewItem]):
+        def put_nowait(self, item: ReviewItem) -> None:
+            super().put_nowait(item)
+            raise KeyboardInterrupt
+
+    items = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        Reviewer(items).wait(item_of(), 30.0)
+    assert not items.get_nowait().answer(answer=True)
+
+
 def test_a_reviewer_may_answer_later_and_sees_the_callers_context_variables() -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="lost")
     found: list[str] = []
