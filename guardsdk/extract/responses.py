@@ -57,8 +57,9 @@ class ResponseText(Gathering):
 
     Understood: a string; OpenAI chat completions (every choice), their chunks and the events its package makes of
     them, legacy completions and the Responses API with its stream events; messages of Anthropic, their blocks and
-    stream events; chat messages of OpenAI, Ollama and LangChain; LangChain generations and results; responses of
-    Google's package, their chunks, contents and parts; sequences of these; ``None`` as an empty answer; with ``data``
+    stream events; chat messages of OpenAI, Ollama, Mistral and LangChain; chunks of Ollama's ``generate``; LangChain
+    generations and results; responses of Google's package, their chunks, contents and parts; sequences of these;
+    ``None`` as an empty answer; with ``data``
     models, dataclasses and dictionaries of the host's own. Reasoning, refusals and what tools are called with count as
     text: an answer may hide in each. Chunks of one choice are one text.
     """
@@ -134,7 +135,7 @@ class ResponseText(Gathering):
             for one in said:
                 self._told(one, path)
         elif (has(value, "generation_info") or has(value, "done")) and (not self._data or is_choice(value)):
-            self._choice(value, path)  # a LangChain generation or an Ollama response
+            self._generation(value, path)
         else:
             self._item(value, path)
 
@@ -181,6 +182,18 @@ class ResponseText(Gathering):
             self._whole_message(one.value, path)
         if one.whole:
             self.pieces[start:] = [replace(piece, whole=True) for piece in self.pieces[start:]]
+
+    def _generation(self, value: object, path: Channel) -> None:
+        """Take in a generation of LangChain's or a response of Ollama's; that of its ``generate`` is no choice."""
+        if is_choice(value) or not isinstance(field(value, "response"), str):
+            self._choice(value, path)
+            return
+        if field(value, "image"):
+            raise unreadable(value, "extract_response")
+        for name, channel in (("thinking", "thinking"), ("response", "content")):
+            if isinstance(text := field(value, name), str):
+                self._append(text, (*path, channel), value, name)
+        self._beside(value, path, "thinking", "response")
 
     def _choice(self, choice: object, path: Channel) -> None:
         self._beside(choice, path, "message", "delta", "text")
@@ -247,6 +260,9 @@ class ResponseText(Gathering):
             self._beside(part, (*path, position), "text", *sources_of(part))
         elif kind == "message":
             self._message(part, (*path, position))
+        elif kind in SAID_PARTS and is_list(said := field(part, kind)):  # Mistral's thoughts, in parts of their own
+            self._parts(said, (*path, kind))
+            self._beside(part, (*path, position), kind)
         elif kind in SAID_PARTS:
             self._append(string(part, kind, "extract_response"), (*path, kind), part, kind, place=position)
             self._beside(part, (*path, position), kind)

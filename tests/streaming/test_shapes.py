@@ -14,8 +14,9 @@ from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from openai.types.chat import ChatCompletionChunk
+from pydantic import BaseModel
 
-from guardsdk import Action, Blocked
+from guardsdk import Action, Blocked, guarded
 from guardsdk.errors import InputError, InputTypeError
 from guardsdk.verdict import Stage
 from tests.acting import guard_of
@@ -45,6 +46,28 @@ def namespace(text: str) -> SimpleNamespace:
     return SimpleNamespace(id="c1", choices=[SimpleNamespace(index=0, delta=delta, logprobs=None, finish_reason=None)])
 
 
+class Generated(BaseModel):
+    """As the chunks of Ollama's package are."""
+
+    model: str = "qwen3:8b"
+    created_at: str = "2026-11-29T18:00:00.000000Z"
+    done: bool = False
+    done_reason: str | None = None
+    response: str = ""
+    thinking: str | None = None
+    context: list[int] | None = None
+    logprobs: list[dict[str, Any]] | None = None
+
+
+def generated(text: str) -> Generated:
+    return Generated(response=text, logprobs=[{"token": text, "logprob": -0.1}])
+
+
+def mistral(text: str) -> dict[str, Any]:
+    thoughts = {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+    return {"id": "c1", "choices": [{"index": 0, "delta": {"content": [thoughts]}, "finish_reason": None}]}
+
+
 class Shape(NamedTuple):
     make: Callable[[str], Any]
     text: Callable[[Any], str]
@@ -70,6 +93,13 @@ SHAPES = {
     "ollama": Shape(
         lambda text: {"message": {"role": "assistant", "content": text}, "done": False},
         lambda chunk: chunk["message"]["content"],
+    ),
+    "ollama, generate": Shape(generated, lambda chunk: chunk.response),
+    "ollama, its thoughts": Shape(
+        lambda text: {"response": "", "thinking": text, "done": False}, operator.itemgetter("thinking")
+    ),
+    "mistral's thoughts": Shape(
+        mistral, lambda chunk: chunk["choices"][0]["delta"]["content"][0]["thinking"][0]["text"]
     ),
 }
 every_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
@@ -113,6 +143,30 @@ def test_the_chunk_in_which_a_stream_stops_is_cut_off(patterns: PatternGuard, sh
         out.extend(patterns.stream([shape.make(text)]))
     assert [shape.text(chunk) for chunk in out] == ["This sentence is fine and long enough to be one."]
     assert "forbidden" not in repr(out)
+
+
+def test_a_generated_picture_is_no_text(patterns: PatternGuard) -> None:
+    with pytest.raises(InputTypeError, match="cannot be screened"):
+        list(patterns.stream([{"response": "", "done": True, "image": "iVBORw0KGgo="}]))
+
+
+def test_what_stands_beside_a_generated_text_is_read_too(patterns: PatternGuard) -> None:
+    with pytest.raises(Blocked):
+        list(patterns.stream([{"response": "Well.", "done": True, "note": "This is forbidden."}]))
+
+
+@pytest.mark.parametrize("place", ["response", "thinking"])
+def test_a_whole_answer_of_ollama_s_is_read_all_the_same(patterns: PatternGuard, place: str) -> None:
+    @guarded(guard=patterns, input=False)
+    def ask(prompt: str) -> Generated:
+        return Generated.model_validate({place: prompt})
+
+    assert ask("What is up?") == Generated.model_validate({place: "What is up?"})
+    answer = guarded(guard=patterns, input=False)(
+        lambda prompt: {"done": True, place: f"This is forbidden{prompt[:0]}."}
+    )
+    with pytest.raises(Blocked):
+        answer("What is up?")
 
 
 def test_chunks_without_words_keep_their_place(patterns: PatternGuard) -> None:
