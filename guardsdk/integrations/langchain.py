@@ -106,8 +106,8 @@ class _Screen:
         if event.get("event") == "content-block-finish":
             # In async the message is out when on_llm_end is called, and LangChain drops what that raises.
             run = self._runs.opened(run_id)
-            run.blocks.append(event["content"])
-            self._answered([ChatGeneration(message=AIMessage(content=[*run.blocks]))], run)
+            blocks = run.ended(event["content"])
+            self._answered([ChatGeneration(message=AIMessage(content=blocks))], run)
         elif (chunk := _delta(event)) is not None:
             self._streamed(chunk, run_id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,9 @@ MOST_CHARS: Final = 32_000_000
 may be long."""
 STREAM_TAIL: Final = 1000
 """Characters at the end of a growing answer that a chunk is judged with, more where that is long; at last all are."""
+BLOCKS_CHARS: Final = 4000
+"""Characters of blocks that are judged together when one of them has ended, more where that one is longer: what an
+order is split over lies closer, and of many blocks each is to be no more work than the one before."""
 
 
 @dataclass(slots=True)
@@ -29,8 +32,8 @@ class Run:
     context: str | None
     system: str | None
     answer: GrowingText
-    blocks: list[str | dict[str, Any]] = field(default_factory=list)
-    """Those that have ended, where an answer comes as protocol events."""
+    _blocks: deque[tuple[Any, int]] = field(default_factory=deque)
+    """Those that ended last, where an answer comes as protocol events, each with its length in characters."""
     _due: dict[object, str] = field(default_factory=dict)
     """The end of each text to which something was added, until it has passed."""
     _passed: dict[object, str] = field(default_factory=dict)
@@ -50,6 +53,14 @@ class Run:
         """Take note that what is due has passed."""
         self._passed |= self._due
         self._due.clear()
+
+    def ended(self, block: str | dict[str, Any]) -> list[Any]:
+        """Take in a block that has ended; return it behind those before it with which it is to be read together."""
+        blocks = self._blocks
+        blocks.append((block, len(str(block))))
+        while len(blocks) > 1 and sum(size for _, size in blocks) > BLOCKS_CHARS:
+            blocks.popleft()
+        return [one for one, _ in blocks]
 
     @property
     def chars(self) -> int:

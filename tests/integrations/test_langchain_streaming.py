@@ -212,6 +212,20 @@ def test_what_a_tool_is_called_with_is_read_as_it_comes_in_protocol_events() -> 
     assert guard.texts(Stage.OUTPUT)[:2] == ['{"term": "a', "a door"]
 
 
+def test_of_many_blocks_that_end_each_is_no_more_work_than_the_one_before() -> None:
+    guard, run = StageGuard(), uuid4()
+    handler = GuardCallbackHandler(guard)
+    read = []
+    for number in range(150):
+        block = {"type": "tool_call", "id": str(number), "name": "look_up", "args": {"term": f"the door {number:03}"}}
+        before = sum(len(seen.text) for seen in guard.seen)
+        handler.on_stream_event({"event": "content-block-finish", "index": number, "content": block}, run_id=run)
+        read.append(sum(len(seen.text) for seen in guard.seen) - before)
+    assert f"the door {149:03}" in guard.texts(Stage.OUTPUT)
+    assert f"the door {148:03}\nthe door {149:03}" in guard.seen[-1].text  # together
+    assert read[149] <= read[100]
+
+
 def test_an_extractor_gets_protocol_events_as_the_generations_they_make() -> None:
     guard = StageGuard()
     handler = GuardCallbackHandler(guard, extract_response=lambda one: f"<{one.message.text}>")
