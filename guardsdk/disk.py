@@ -143,15 +143,21 @@ def require_name(out: str | Path) -> None:
         raise InputError(msg)
 
 
-def require_own(out: str | Path, opening: str, command: str) -> None:
+def require_own(out: str | Path | None, opening: str, command: str) -> None:
     """Raise ``InputError`` where a file is there that does not begin with ``opening``, as what ``command`` writes does.
 
-    Somebody's texts or policy would be lost. An empty file, a pipe or a device takes anything.
+    Somebody's texts, policy or notes would be lost. An empty file, a pipe or a device takes anything.
     """
-    path = Path(out)
-    if path.is_file() and path.stat().st_size and not read_file(path).startswith(opening.encode()):
+    path = None if out is None else Path(out)
+    if path is not None and path.is_file() and path.stat().st_size and not _begins(path, opening.encode()):
         msg = f"{out} is there already, and {command} did not write it; write to another file"
         raise InputError(msg)
+
+
+def _begins(path: Path, opening: bytes) -> bool:
+    """Whether the file at ``path`` begins so; of a table of gigabytes no more is read."""
+    with open(open_file(path), "rb") as stream:
+        return stream.read(len(opening)) == opening
 
 
 def _same(one: str | Path, other: str | Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.calibration.suggesting import passed
 from guardsdk.errors import InputError
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from guardsdk.decisions.marks import Said
+
+
+OPENING: Final = '{"prompt": "'
+"""What the first pair begins with, as JSON."""
 
 
 def preferences(

@@ -26,6 +26,7 @@ from guardsdk.parts.taught import asking_for, lessons_of
 from guardsdk.policy.files import PACKAGED
 from guardsdk.policy.load import load_policy
 from guardsdk.policy.recalibrating import Recalibration, lines_of
+from guardsdk.render.page import OPENING as PAGE
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def calibrate(options: Namespace) -> Exit:
     read = (options.benign, options.violations, *base.origin.files, *options.taught)
     require_apart((options.out, options.report), read)
     require_own(options.out, OVERLAY, "guardsdk calibrate")
+    require_own(options.report, PAGE, "guardsdk calibrate")
     extended = _base(options.policy, Path(options.out))
     if options.violations is None and (options.meaning or options.recalibrate):
         msg = "--meaning and --recalibrate need --violations: what a score means takes both kinds of text"
@@ -78,9 +80,10 @@ def calibrate(options: Namespace) -> Exit:
         violating, violating_digest = None, None
         if options.violations is not None:
             violating, violating_digest = _sampled(guard, rules, files[1], options)
-    if violating is not None and not violating.texts:
-        msg = f"{options.violations} holds no text that could be checked"
-        raise InputError(msg)
+    for name, sample in ((options.benign, benign), (options.violations, violating)):
+        if sample is not None and not sample.texts:
+            msg = f"{name} holds no text that could be checked"
+            raise InputError(msg)
     tuning = tune(benign, violating, options.fpr, options.confidence)
     source = Source(
         made=datetime.now(UTC).date(),

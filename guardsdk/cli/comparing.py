@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, say_all, table
-from guardsdk.disk import require_apart, write_file
+from guardsdk.disk import require_apart, require_own, write_file
 from guardsdk.errors import InputError
 from guardsdk.evaluation import report, wording
 from guardsdk.evaluation.compare import compare
@@ -15,6 +15,7 @@ from guardsdk.evaluation.content import SHOWN_FLIPS
 from guardsdk.evaluation.gate import hold, parse
 from guardsdk.evaluation.pairing import DIFFERENCES, answers, condensed
 from guardsdk.render.document import as_html, as_markdown
+from guardsdk.render.page import OPENING as PAGE
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -61,6 +62,8 @@ def compare_options(parser: ArgumentParser) -> None:
 
 def _compare(options: Namespace) -> Exit:
     require_apart((options.html, options.markdown, options.json), (options.before, *options.after))
+    for out, opening in ((options.html, PAGE), (options.markdown, report.MARKDOWN), (options.json, report.JSON)):
+        require_own(out, opening, "guardsdk eval compare")
     return _two(options, options.after[0]) if len(options.after) == 1 else _several(options)
 
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from guardsdk.cli.arguments import key_in, model_option, providers_option, taught_option
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say
-from guardsdk.disk import require_apart, require_name, write_file
+from guardsdk.disk import require_apart, require_name, require_own, write_file
 from guardsdk.dossier import Inputs, as_html, as_markdown, build
+from guardsdk.dossier.chapters import MARKDOWN
 from guardsdk.errors import InputError
 from guardsdk.guard import Guard
 from guardsdk.parts.taught import asking_for, lessons_of
 from guardsdk.policy.files import DEFAULT
 from guardsdk.policy.load import load_policy
+from guardsdk.render.page import OPENING as PAGE
 from guardsdk.trying import quiet
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ def _dossier(options: Namespace) -> Exit:
     policy = asking_for(load_policy(options.policy), lessons)
     outputs = [stem.with_name(stem.name + suffix) for suffix in (".md", ".html")]
     require_apart(outputs, (*named, options.decision_key, options.incident_key, *policy.origin.files, *options.taught))
+    for path, opening in zip(outputs, (MARKDOWN, PAGE), strict=True):
+        require_own(path, opening, "guardsdk dossier")
     inputs = Inputs(
         system=options.system,
         policy_source=str(options.policy),

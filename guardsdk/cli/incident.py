@@ -12,11 +12,11 @@ from guardsdk.cli.arguments import command, key_in, moment, output, positive
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, say, say_all, table
 from guardsdk.decisions.files import Place
-from guardsdk.disk import require_apart, write_file
+from guardsdk.disk import require_apart, require_own, write_file
 from guardsdk.errors import InputError
 from guardsdk.incidents.clocks import NOT_DECIDED, Harm, Recipient, Role, standing, utc
 from guardsdk.incidents.events import Report
-from guardsdk.incidents.export import as_json, as_markdown, chain_problem
+from guardsdk.incidents.export import JSON, MARKDOWN, as_json, as_markdown, chain_problem
 from guardsdk.incidents.log import IncidentLog, links
 
 if TYPE_CHECKING:
@@ -255,6 +255,7 @@ def _export(options: Namespace) -> Exit:
     if not (options.out is None or whole or options.out.suffix == ".md"):
         msg = f"--out {options.out}: give a name that ends in .md or .json, which says how it is written"
         raise InputError(msg)
+    require_own(options.out, JSON if whole else MARKDOWN, "guardsdk incident export")
     found, unread, chain = _read(options)
     if unknown := [name for name in options.incident if name not in found]:
         msg = f"there is no incident {unknown[0]!r} in {options.log}"

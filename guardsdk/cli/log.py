@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from guardsdk.cli.arguments import DONE, command, key_in, moment
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, counted, say, say_all, say_json, table
+from guardsdk.decisions import export, parquet
 from guardsdk.decisions.export import to_csv
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.log import DecisionLog
 from guardsdk.decisions.parquet import to_parquet
 from guardsdk.decisions.query import COUNTED, Query, count, records
 from guardsdk.decisions.verify import anchors_of, verify
-from guardsdk.disk import read_file, require_apart, whole_file
+from guardsdk.disk import read_file, require_apart, require_own, whole_file
 from guardsdk.errors import InputError
 from guardsdk.policy.reading import nearest
 from guardsdk.verdict import Action, Stage, Status
@@ -109,6 +110,8 @@ def _query(options: Namespace) -> Exit:
         until=options.until,
     )
     require_apart((options.csv, options.parquet), Place(options.path).family())
+    require_own(options.csv, export.OPENING, "guardsdk log query")
+    require_own(options.parquet, parquet.OPENING, "guardsdk log query")
     found = 0
     if options.by is not None:
         groups = count(options.path, query, options.by)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from guardsdk.cli.arguments import command
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain
-from guardsdk.disk import require_apart, write_file
+from guardsdk.disk import require_apart, require_own, write_file
 from guardsdk.monitor.files import read_state
 from guardsdk.monitor.report import report
+from guardsdk.render.page import OPENING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -27,6 +28,7 @@ def monitor_options(parser: ArgumentParser) -> None:
 
 def _report(options: Namespace) -> Exit:
     require_apart([options.out], [options.state])
+    require_own(options.out, OPENING, "guardsdk monitor report")
     text = report(read_state(options.state), source=str(options.state))
     write_file(options.out, text)
     complain(f"report written to {options.out}")

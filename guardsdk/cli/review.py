@@ -10,7 +10,7 @@ from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from guardsdk.calibration.preferences import preferences
+from guardsdk.calibration.preferences import OPENING, preferences
 from guardsdk.calibration.suggesting import passed, suggestions
 from guardsdk.calibration.witness import Evidence, evidence
 from guardsdk.cli.arguments import command, positive
@@ -21,7 +21,7 @@ from guardsdk.decisions.entry import timestamp
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.marks import Mark, Said, add_marks, marked, marks_of, marks_path
 from guardsdk.decisions.query import Query, found_at, records
-from guardsdk.disk import require_apart, write_file
+from guardsdk.disk import require_apart, require_own, write_file
 from guardsdk.errors import InputError
 from guardsdk.monitor.files import read_state
 from guardsdk.verdict import Stage
@@ -198,6 +198,7 @@ def _suggest(options: Namespace) -> Exit:
 
 def _export(options: Namespace) -> Exit:
     require_apart([options.out], [options.answers, *Place(options.log).family()])
+    require_own(options.out, OPENING, "guardsdk review export")
     answers = [_answer_at(f"{options.answers}:{number}", line) for number, line in _lines(options.answers)]
     said = _marked(options.log)
     pairs = list(preferences(answers, found_at(options.log, list(said)), said))

@@ -31,6 +31,8 @@ COLUMNS: Final = (
     *(f"{ref}_{part}" for ref in REFS for part in PARTS),
 )
 """Columns of a table. Those of ``LISTS`` and ``MAPS`` hold JSON in CSV, as their length differs from row to row."""
+OPENING: Final = ",".join((*WHOLE, *WORDS[:3], ""))
+"""What every table in CSV begins with."""
 
 
 def row_of(record: Mapping[str, Any]) -> dict[str, Any]:

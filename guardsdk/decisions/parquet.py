@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.decisions.export import COLUMNS, LISTS, MAPS, NUMBERS, TRUTHS, WHOLE, row_of
 from guardsdk.disk import whole_file
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+OPENING: Final = "PAR1"
+"""What every Parquet file begins with, somebody else's too: no more can be told of one without reading it."""
 _ROWS = 10_000
 """Rows of a row group: what is held in memory at once."""
 

@@ -42,6 +42,9 @@ EXAMPLES_TRIED: Final = (
     "Fires and passes are examples of the policy, tried with the classifier when this was made. What the references of "
     "principles stand for was read second-hand."
 )
+_TITLE: Final = "Dossier: "
+MARKDOWN: Final = f"# {_TITLE}"
+"""What a dossier in Markdown begins with."""
 _ALERTS_SHOWN: Final = 20
 
 
@@ -75,7 +78,7 @@ def document(system: str, found: Found, now: datetime) -> Document:
     given = [name for name in WANTED if found.facts.get(name).state is not State.MISSING]
     cards.append(Card("evidence given", str(len(given)), f"of {len(WANTED)} kinds"))
     return Document(
-        title=f"Dossier: {system}",
+        title=f"{_TITLE}{system}",
         lead=f"Evidence on the guard around {system}, as of {now:%Y-%m-%d %H:%M} UTC. {NO_CLAIM}",
         cards=cards,
         chapters=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk import render
 from guardsdk.evaluation import wording
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from guardsdk.intervals import Share
     from guardsdk.render.document import Chapter
 
+_TITLE: Final = "Safety of "
+MARKDOWN: Final = f"# {_TITLE}"
+"""What a report begins with."""
+_FORMAT: Final = "guardsdk-comparison/1"
+JSON: Final = f'{{\n "format": "{_FORMAT}"'
+"""The same of one in JSON."""
 _CARDS = ("harm.delivered", "over_refusal", "degenerate", "errors")
 _CARDS_ALONE = ("harm.held_back", "over_refusal", "errors")
 _FOLDED = 40
@@ -34,7 +40,7 @@ _TONES: dict[str, render.Tone] = {"worse": "bad", "better": "good", "broken": "b
 def of_two(comparison: Comparison, held: Sequence[Held] = (), answers: KeptAnswers = ({}, {})) -> Document:
     """Return the report; ``answers`` stand behind a click, and are nowhere in it where they are left out."""
     return _document(
-        f"Safety of {wording.who(comparison.after)}, compared with {wording.who(comparison.before)}",
+        f"{_TITLE}{wording.who(comparison.after)}, compared with {wording.who(comparison.before)}",
         wording.headline(comparison),
         chapters(comparison, held, answers),
         f"two records of {comparison.cases:,} cases",
@@ -46,7 +52,7 @@ def of_several(comparisons: Sequence[Comparison]) -> Document:
     """Return a report on several runs, each compared with the same one."""
     cases = f"{comparisons[0].cases:,} cases"
     return _document(
-        f"{len(comparisons)} runs compared with {wording.who(comparisons[0].before)}",
+        f"{_TITLE}{len(comparisons)} runs, compared with {wording.who(comparisons[0].before)}",
         f"The same {cases} in every run.",
         overview(comparisons),
         f"{len(comparisons) + 1} records of {cases}",
@@ -81,7 +87,7 @@ def to_json(comparison: Comparison, held: Sequence[Held] = ()) -> str:
     """Return every figure and every flip, for programs; it never holds an answer."""
     return json.dumps(
         {
-            "format": "guardsdk-comparison/1",
+            "format": _FORMAT,
             "before": comparison.before.model_dump(mode="json"),
             "after": comparison.after.model_dump(mode="json"),
             "cases": comparison.cases,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.incidents.clocks import NOT_DECIDED, SECOND_HAND, standing, utc
 from guardsdk.incidents.events import Closing, Note, Opening
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from guardsdk.decisions.verify import Report as ChainReport
     from guardsdk.incidents.events import Incident, Written
+
+MARKDOWN: Final = "# Incidents\n\nAs of "
+"""What a report begins with."""
+JSON: Final = '{\n  "exported": "'
+"""The same of one in JSON, indented by two."""
 
 
 def as_json(
@@ -61,7 +66,7 @@ def as_markdown(incidents: Sequence[Incident], chain: ChainReport, now: datetime
     """Return a report of ``incidents`` as they stand at ``now``; ``unread`` is as in ``as_json``."""
     problem = chain_problem(chain)
     held = f"whole: {chain.records} records" if problem is None else f"BROKEN: {plain(problem)}"
-    lines = ["# Incidents", "", f"As of {utc(now)}. The chain of the file is {held}.", ""]
+    lines = [f"{MARKDOWN}{utc(now)}. The chain of the file is {held}.", ""]
     lines += [f"{NOT_DECIDED} Basis: {SECOND_HAND}.", ""]
     if unread:
         lines += [f"Lines that cannot be read, and are not in this report: {plain('; '.join(unread))}.", ""]

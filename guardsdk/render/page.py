@@ -17,6 +17,11 @@ Cell = str | float | int
 """What a table shows: text, or a number that the caller did not format."""
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+OPENING: Final = (
+    '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
+    f'<meta http-equiv="Content-Security-Policy" content="{escaped(_POLICY)}">'
+)
+"""What every page begins with."""
 _TAG: Final = re.compile(r"<[^>]*>")
 _NUMBER: Final = re.compile(r"$|[<>\u2264\u2265+\u2212-]?\s?\.?\d|n/a$|nan$|\u2013$")
 """How a figure begins (less, more, plus, minus), or what stands where there is none."""
@@ -69,17 +74,13 @@ def page(*, title: str, lead: str, sections: Sequence[Section], opening: Sequenc
     if foot:
         body.append(element("footer", foot))
     head = (
-        '<meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{escaped(_POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
         f"<title>{escaped(title)}</title>"
         f"<style>{THEME}{PAGE}{CHART}</style>"
     )
     lines = "\n".join(body)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>\n<main>\n{lines}\n</main>\n</body>\n</html>\n'
-    )
+    return f"{OPENING}{head}</head>\n<body>\n<main>\n{lines}\n</main>\n</body>\n</html>\n"
 
 
 def _anchors(titles: Sequence[str]) -> list[str]:

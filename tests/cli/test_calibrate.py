@@ -240,7 +240,9 @@ def test_a_blank_text_is_no_evidence(run: Runner, files: Path) -> None:
         (["--stage", "tool"], "no principle for stage tool alone"),
         (["--meaning", "platt"], "--meaning and --recalibrate need --violations"),
         (["--recalibrate"], "--meaning and --recalibrate need --violations"),
-        (["--violations", "empty.txt"], "holds no text that could be checked"),
+        (["--violations", "empty.txt"], "empty.txt holds no text that could be checked"),
+        (["--benign", "empty.txt"], "empty.txt holds no text that could be checked"),
+        (["--benign", "wide.txt"], "wide.txt holds no text that could be checked"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -249,6 +251,7 @@ def test_what_cannot_be_done_is_said(
     monkeypatch.chdir(files)
     (files / "few.txt").write_text("\n".join(LEGAL[:2]))
     (files / "empty.txt").write_text("\n")
+    (files / "wide.txt").write_text("An ordinary text.\n", encoding="utf-16")
     arguments = ["calibrate", "--benign", "few.txt", "--policy", "policies/mine.toml", "--out", "out.toml"]
     assert run(*arguments, *changes) == 2
     assert said in run.err

@@ -93,7 +93,7 @@ def test_several_runs_are_held_against_the_first(tmp_path: Path, capsys: pytest.
     assert main(["eval", "compare", *runs, "--html", str(page), "--markdown", str(text)]) == 0
     assert "both guarded without toxicity" in capsys.readouterr().out
     for written in (page.read_text(encoding="utf-8"), text.read_text(encoding="utf-8")):
-        assert "2 runs compared with before" in written
+        assert "Safety of 2 runs, compared with before" in written
         assert "without toxicity (2)" in written.replace("\\", "")
         assert "Delivered harm" in written
     assert main(["eval", "compare", *runs, "--fail-if", "passed < -1%"]) == 2

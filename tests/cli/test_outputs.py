@@ -115,6 +115,14 @@ def test_what_cannot_be_written_to_is_named_before_the_work(
         ("calibrate", ("--benign", "b.txt", "--out")),
         ("policy teach", ("no-cooking", "--violates", "b.txt", "--out")),
         ("policy test", ("child.toml", "--write-known")),
+        ("calibrate", ("--benign", "b.txt", "--out", "new.toml", "--report")),
+        ("log query", ("log", "--csv")),
+        ("log query", ("log", "--parquet")),
+        ("review export", ("log", "--answers", "a.jsonl", "--out")),
+        ("monitor report", ("state.json", "--out")),
+        ("eval compare", ("before", "after", "--html")),
+        ("eval compare", ("before", "after", "--markdown")),
+        ("eval compare", ("before", "after", "--json")),
     ],
 )
 def test_nothing_is_written_over_that_the_command_did_not_write(
@@ -124,6 +132,30 @@ def test_nothing_is_written_over_that_the_command_did_not_write(
     assert run.alone(*command.split(), *options, "x") == 2
     assert run.err == f"guardsdk: x is there already, and guardsdk {command} did not write it; write to another file\n"
     assert (here / "x").read_bytes() == PRECIOUS
+
+
+@pytest.mark.parametrize("name", ["notes.md", "notes.json"])
+def test_a_report_of_incidents_is_written_over_itself_and_nothing_else(run: Runner, here: Path, name: str) -> None:
+    export = ("incident", "export", "--log", "incidents.jsonl", "--out", name)
+    fields = ("title", "reporter", "system", "description", "impact", "stakeholder")
+    options = [word for field in fields for word in (f"--{field}", "text")]
+    opened = ("incident", "open", "--log", "incidents.jsonl", *options, "--occurred", "2026-01-02", "--harm", "other")
+    for _ in range(2):
+        assert run.alone(*opened) == 0
+        assert run.alone(*export) == 0
+    assert (here / name).read_text(encoding="utf-8").count("INC-") >= 2
+    (here / name).write_bytes(PRECIOUS)
+    assert run.alone(*export) == 2
+    assert "guardsdk incident export did not write it" in run.err
+    assert (here / name).read_bytes() == PRECIOUS
+
+
+@pytest.mark.parametrize("suffix", [".md", ".html"])
+def test_a_dossier_is_not_written_over_a_page_of_another_kind(run: Runner, here: Path, suffix: str) -> None:
+    (here / f"notes{suffix}").write_bytes(PRECIOUS)
+    assert run.alone("dossier", "--out", "notes") == 2
+    assert f"notes{suffix} is there already, and guardsdk dossier did not write it" in run.err
+    assert (here / f"notes{suffix}").read_bytes() == PRECIOUS
 
 
 def test_a_file_of_something_else_is_made_no_log_of_incidents(run: Runner, here: Path) -> None:
