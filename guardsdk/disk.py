@@ -43,6 +43,15 @@ def read_file(path: str | Path) -> bytes:
         return stream.read()
 
 
+def located(path: str | Path) -> Path:
+    """Return where ``path`` lies, ``~`` at its beginning being the user's folder, as a shell has it.
+
+    No shell reads what a program or a policy names, and a folder called ``~`` is what nobody asked for. A name such as
+    ``~notes``, which is no user's, stays as it is.
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises where there is no such user
+
+
 def write_file(path: str | Path, text: str, *, private: bool = False) -> None:
     """Write ``text`` in UTF-8 to ``path``, or leave what is there as it is; ``private`` keeps others from reading it.
 

@@ -7,7 +7,7 @@ import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -41,6 +41,8 @@ _VARIABLES = {
     "threads": "GUARDSDK_THREADS",
     "capture_text": "GUARDSDK_CAPTURE_TEXT",
 }
+MOST_THREADS: Final = 1024
+"""Threads of one inference; of tens of thousands the process dies where the runtime starts them."""
 _ENDPOINT_KEY = "GUARDSDK_ENDPOINT_KEY"
 _PREFIX = "GUARDSDK_"
 KNOWN = (*_VARIABLES.values(), _ENDPOINT_KEY)
@@ -76,11 +78,12 @@ class Settings(Frozen):
 
     model: Path | None = None
     """``GUARDSDK_MODEL``: a model directory used instead of the packaged one."""
-    policy: Path | None = None
-    """``GUARDSDK_POLICY``: a policy file used instead of the packaged default."""
+    policy: str | Path | None = None
+    """``GUARDSDK_POLICY``: a policy file used instead of the packaged default. As it was written: a ``Path`` of
+    ``./strict`` is one of ``strict``, which is a packaged policy."""
     providers: Providers = "auto"
     """``GUARDSDK_PROVIDERS``: ``auto``, ``cpu`` or ``cuda``."""
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
     """``GUARDSDK_THREADS``: threads one inference may use; unset leaves the choice to the engine."""
 
     capture_text: CaptureWord = "none"

@@ -70,6 +70,7 @@ def test_what_is_no_string_is_a_type_error(guard: Guard, given: object) -> None:
         ({"observers": [Awaited()]}, r"on_check of observers\[0\] is async, and nobody awaits it"),
         ({"settings": {"threads": 2}}, r"settings must be guardsdk\.settings\.Settings, not dict"),
         ({"taught": "no-cooking.json"}, "taught must be a list of lessons or their paths, not one path"),
+        ({"taught": None}, "taught must be a list of lessons or their paths, not NoneType"),
         ({"deadline_s": "3"}, "deadline_s must be a number of seconds, or None, not str"),
     ],
 )
@@ -307,7 +308,10 @@ def test_a_policy_file_with_an_unknown_key_is_an_error_when_the_guard_is_made(tm
         ({"cache": -1}, "cache"),
         ({"cache_ttl_s": 0}, "cache_ttl_s"),
         ({"max_chars": 0}, "max_chars"),
+        ({"cache_ttl_s": 10**400}, "cache_ttl_s is more seconds than a clock counts; math.inf keeps verdicts for good"),
         ({"threads": 0}, "threads"),
+        ({"threads": 1025}, "threads must be from 1 to 1024"),
+        ({"threads": 10**400}, "threads must be from 1 to 1024"),
         ({"providers": "gpu"}, "providers"),
     ],
 )

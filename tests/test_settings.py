@@ -38,6 +38,7 @@ def test_the_table_in_the_docs_names_every_variable() -> None:
     [
         ("GUARDSDK_PROVIDERS", "gpu", "it must be 'auto', 'cpu' or 'cuda'"),
         ("GUARDSDK_THREADS", "0", "it must be greater than or equal to 1"),
+        ("GUARDSDK_THREADS", "1" + "0" * 400, "it must be less than or equal to 1024"),
         ("GUARDSDK_THREADS", "two", "it must be a valid integer"),
     ],
 )
@@ -66,6 +67,16 @@ def test_variables_of_others_with_the_prefix_are_left_alone(caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING, "guardsdk"):
         Settings.from_environment({**others, "GUARDSDK_PORT_80_TCP_PROTO": "tcp"})
     assert caplog.messages == []
+
+
+def test_a_policy_of_the_environment_is_the_file_that_was_named_though_a_packaged_one_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "strict").write_text('name = "mine"\nversion = "1"\nextends = "lenient"\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for given, name in (("./strict", "mine"), ("strict", "strict")):
+        settings = Settings.from_environment({"GUARDSDK_POLICY": given})
+        assert Guard(settings=settings, observers=()).policy.name == name
 
 
 def test_a_policy_of_the_environment_that_cannot_be_read_names_the_variable(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.decisions.entry import RECORD, Line, digest_of, parsed
-from guardsdk.disk import open_file
+from guardsdk.disk import located, open_file
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Place:
 
         Raises ``DecisionLogError`` where the path has no name to give others, as that of the working directory.
         """
+        object.__setattr__(self, "path", located(self.path))
         if self.path.is_symlink():
             object.__setattr__(self, "path", Path(os.path.realpath(self.path)))
         if not self.path.name:

@@ -9,13 +9,13 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from guardsdk.decisions.entry import Entry, body_of, note, timestamp
 from guardsdk.decisions.files import Place, require_log
 from guardsdk.decisions.locking import in_turn, locked
 from guardsdk.decisions.writer import Writer
+from guardsdk.disk import located
 from guardsdk.errors import DecisionLogError, InputError
 from guardsdk.forking import after_fork
 from guardsdk.keys import require_key
@@ -27,6 +27,7 @@ from guardsdk.telemetry.reporters import LogReporter, current_ids
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from guardsdk.decisions.writer import Tail
     from guardsdk.observing import CheckRecord
@@ -69,8 +70,8 @@ class DecisionLog:
         """Write to ``path``; nothing is touched before the first decision.
 
         Args:
-            path: The file that is written to. Closed files lie beside it with a number in their names, and so do
-                ``.head``, which says how far the log goes, and ``.key``.
+            path: The file that is written to; a ``~`` at its beginning is the user's folder. Closed files lie beside
+                it with a number in their names, and so do ``.head``, which says how far the log goes, and ``.key``.
             rules: Rotation, retention, fsync, and what follows an error.
             actor_key: Key of the pseudonyms that stand for actors. When left out, one is made and kept in the ``.key``
                 file, readable by its owner only: whoever has it can tell whether a known actor is the one of a record.
@@ -90,7 +91,7 @@ class DecisionLog:
         for name, key in (("actor_key", actor_key), ("chain_key", chain_key)):
             if key is not None:
                 require_key(key, name)
-        self.path = Path(path).resolve()  # the same for everyone, wherever the process goes
+        self.path = located(path).resolve()  # the same for everyone, wherever the process goes
         self.rules = LogRules() if rules is None else rules
         self._place = Place(self.path)
         self._writer = Writer(self._place, self.rules, chain_key)

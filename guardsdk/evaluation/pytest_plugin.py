@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Policy
 
 
+_OF_A_SUITE: Final = {"target": "guard", "around": "none", "limit": None, "record": None}
+"""Options that say how a suite is run, with what they are where nobody gives them."""
 _SHARED: Final = "guardsdk_folder"
 """What a worker of pytest-xdist is told: the folder of the run that all of them share."""
 
@@ -34,7 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--guardsdk-suite", metavar="PATH", help="a file or directory of cases, or builtin: each becomes a test"
     )
-    group.addoption("--guardsdk-target", metavar="TARGET", default="guard", help="guard, or module:function (a model)")
+    group.addoption(
+        "--guardsdk-target", metavar="TARGET", default=_OF_A_SUITE["target"], help="guard, or module:function (a model)"
+    )
     group.addoption("--guardsdk-policy", metavar="FILE.toml", help="policy of the guard (default: the packaged one)")
     group.addoption(
         "--guardsdk-taught",
@@ -47,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--guardsdk-around",
         choices=("none", "input", "output", "both"),
-        default="none",
+        default=_OF_A_SUITE["around"],
         help="where the guard stands around a model (default: none)",
     )
     group.addoption("--guardsdk-limit", type=int, metavar="N", help="most cases, spread over the slices")
@@ -148,7 +152,14 @@ _SESSION = pytest.StashKey[_Session]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin without anything open."""
+    """Begin without anything open. An option that would mean nothing is told at once: else its run looks well."""
+    given = [name for name, unsaid in _OF_A_SUITE.items() if config.getoption(f"--guardsdk-{name}") != unsaid]
+    if given and not config.getoption("--guardsdk-suite"):
+        msg = f"--guardsdk-{given[0]} says how a suite is run: name one with --guardsdk-suite PATH"
+        raise pytest.UsageError(msg)
+    if "around" in given and "target" not in given:
+        msg = "--guardsdk-around puts the guard around a model: name one with --guardsdk-target module:function"
+        raise pytest.UsageError(msg)
     config.stash[_SESSION] = _Session(config)
 
 

@@ -8,7 +8,6 @@ import time
 from datetime import UTC, datetime
 from itertools import chain
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -18,6 +17,7 @@ from guardsdk.decisions.files import Place, raw_lines
 from guardsdk.decisions.query import found_at
 from guardsdk.decisions.verify import verify
 from guardsdk.decisions.writer import Writer
+from guardsdk.disk import located
 from guardsdk.errors import DecisionLogError, InputError, first_problem
 from guardsdk.incidents.clocks import utc
 from guardsdk.incidents.events import Closing, DecisionLink, Note, Opening, Written, event_of, incidents_of
@@ -26,6 +26,7 @@ from guardsdk.policy.logging import LogRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from guardsdk.decisions.verify import Report as ChainReport
     from guardsdk.incidents.events import Event, Incident
@@ -47,7 +48,7 @@ class IncidentLog:
         """
         if key is not None:
             require_key(key, "key")
-        self.path = Path(path).resolve()
+        self.path = located(path).resolve()
         self._key = key
         self._writer = Writer(Place(self.path), _RULES, key)
 

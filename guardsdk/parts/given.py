@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import math
+import sys
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, TypeVar
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from guardsdk.errors import InputError, InputTypeError, PolicyError
 from guardsdk.policy.load import default_policy, load_policy
 from guardsdk.policy.model import Policy
-from guardsdk.settings import Settings
+from guardsdk.settings import MOST_THREADS, Settings
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.clean import exact
 from guardsdk.verdict import Stage
@@ -98,11 +100,13 @@ def require_options(  # noqa: PLR0917  those of a guard
         raise InputTypeError(msg)
     require_whole(cache=cache, max_chars=max_chars, threads=threads, max_waiting=max_waiting)
     require(isinstance(cache_ttl_s, int | float), "cache_ttl_s must be a number of seconds")
+    forever = cache_ttl_s > sys.float_info.max and cache_ttl_s != math.inf  # a whole number that no float holds
+    require(not forever, "cache_ttl_s is more seconds than a clock counts; math.inf keeps verdicts for good")
     require(cache >= 0, "cache must be 0 (off) or more verdicts")
     require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
     require(max_chars is None or max_chars >= 1, "max_chars must be at least 1, or None")
     require(max_waiting is None or max_waiting >= 0, "max_waiting must be at least 0, or None")
-    require(threads is None or threads >= 1, "threads must be at least 1")
+    require(threads is None or 1 <= threads <= MOST_THREADS, f"threads must be from 1 to {MOST_THREADS}")
     require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.disk import located
 from guardsdk.errors import InputError, InputTypeError
 from guardsdk.parts.given import parts_of
 from guardsdk.parts.unheard import Unheard, heard
@@ -74,10 +75,13 @@ def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLo
     if isinstance(given, DecisionLog):
         return given
     path = given if given is not None or rules is None else rules.path
+    if path is None:
+        msg = f"policy {policy.name!r} has a table [decision_log] without a path; name one there, or as decision_log"
+        raise InputError(msg)
     if not isinstance(path, str | Path):
         msg = f"decision_log must be a path or a DecisionLog, not {type(path).__name__}"
         raise InputTypeError(msg)
-    if Path(path).is_dir():  # also the empty path; nothing could ever be written there
+    if located(path).is_dir():  # also the empty path; nothing could ever be written there
         msg = f"decision_log must name a file, and {str(Path(path))!r} is a directory"
         raise InputError(msg)
     return DecisionLog(path, rules)

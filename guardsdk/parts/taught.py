@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -19,7 +20,7 @@ from guardsdk.policy.reading import reason_of
 from guardsdk.verdict import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from guardsdk.engine.classifier import Classifier
     from guardsdk.monitor.monitor import Monitor
@@ -139,6 +140,9 @@ def lessons_of(given: Iterable[Lesson | str | Path]) -> tuple[Lesson, ...]:
     found: list[Lesson] = []
     if isinstance(given, str | PathLike):
         msg = "taught must be a list of lessons or their paths, not one path"
+        raise InputTypeError(msg)
+    if not isinstance(given, Iterable):
+        msg = f"taught must be a list of lessons or their paths, not {type(given).__name__}"
         raise InputTypeError(msg)
     for one in given:
         from guardsdk.teaching.lesson import Lesson

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -17,6 +17,8 @@ _Seconds = Annotated[float, Field(ge=1.0, le=10 * 365.25 * 24 * 3600), NO_WORD]
 """From a second to ten years."""
 _Odds = Annotated[float, Field(ge=0.001, le=20.0), NO_WORD]
 """A distance in log-odds; 20 is from one half to two in a thousand million."""
+_MOST: Final = 1_000_000_000
+"""Of what is counted in whole numbers: more than any memory holds, and little enough to reckon with."""
 _Count = Annotated[float, Field(ge=0.01, le=1e9), NO_WORD]
 _RunLength = Annotated[float, Field(ge=10.0, le=1e15), NO_WORD]
 _Share = Annotated[float, Field(ge=0.001, le=0.999), NO_WORD]
@@ -27,7 +29,7 @@ _Psi = Annotated[float, Field(ge=0.0, le=100.0), NO_WORD]
 class ActorRules(_Finite):
     """When what one actor does is worth an alert. Counts fade with time: after ``window_s`` a third is left."""
 
-    max_actors: Annotated[int, Field(ge=1), NO_WORD] = 100_000
+    max_actors: Annotated[int, Field(ge=1, le=_MOST), NO_WORD] = 100_000
     """Actors remembered at once; the one not seen for longest goes first."""
     ttl_s: _Seconds = 24 * 3600.0
     """Seconds after which an actor who did not come back is forgotten."""
@@ -73,7 +75,7 @@ class MonitorRules(_Finite):
     calibration data. Distance from the latter is always reported; with ``model`` it also raises alerts."""
     run_length: _RunLength = 1e7
     """Checks that pass on average before chance alone makes one series of scores or rates look changed."""
-    window: Annotated[int, Field(ge=40), NO_WORD] = 1000
+    window: Annotated[int, Field(ge=40, le=_MOST), NO_WORD] = 1000
     """Checks a series counts as recent."""
     psi: _Psi = 0.1
     """Population stability index between recent and earlier scores from which a change matters."""
@@ -85,7 +87,7 @@ class MonitorRules(_Finite):
     """Log-odds below a threshold from which a text is policy-adjacent."""
     slot_s: _Seconds = 300.0
     """Seconds that are one point in time of the report."""
-    slots: Annotated[int, Field(ge=2), NO_WORD] = 288
+    slots: Annotated[int, Field(ge=2, le=_MOST), NO_WORD] = 288
     """Points in time kept."""
     cooldown_s: Annotated[float, Field(ge=0, le=10 * 365.25 * 24 * 3600), NO_WORD] = 3600.0
     """Seconds for which the same alert about the same series or actor is not raised again."""

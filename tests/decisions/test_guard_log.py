@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +17,6 @@ from guardsdk.verdict import Action, Stage, Status
 from tests.blocking import blocking_policy
 from tests.recording import Recorder
 from tests.tiny import write_model
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 TEXT = "What is the capital of Portugal?"
 PRINCIPLE = """
@@ -101,8 +97,28 @@ def test_what_is_no_log_is_refused(model_directory: Path) -> None:
     with pytest.raises(InputTypeError, match="decision_log must be a path or a DecisionLog, not int"):
         Guard(models=model_directory, decision_log=7)  # type: ignore[arg-type]  # on purpose
     policy = blocking_policy().model_copy(update={"decision_log": LogRules()})
-    with pytest.raises(InputTypeError, match="decision_log must be a path"):
-        Guard(policy, models=model_directory)
+    with pytest.raises(InputError, match=r"policy 'p' has a table \[decision_log\] without a path"):
+        Guard(policy.model_copy(update={"name": "p"}), models=model_directory)
+
+
+def test_a_log_in_the_folder_of_the_user_is_found_there_by_writers_and_readers(
+    model_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, work = tmp_path / "home", tmp_path / "work"
+    for folder in (home, work):
+        folder.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.chdir(work)
+    policy = Policy.from_toml(LOGGED.replace("decisions.jsonl", "~/logs/decisions.jsonl") + PRINCIPLE)
+    with Guard(policy, models=model_directory, providers="cpu", observers=()) as guard:
+        guard.check(TEXT)
+    with Guard(models=model_directory, providers="cpu", observers=(), decision_log="~/logs/decisions.jsonl") as guard:
+        guard.check(TEXT)
+    assert (home / "logs" / "decisions.jsonl").is_file()
+    assert verify(Path("~/logs/decisions.jsonl")).decisions == 2
+    assert list(work.iterdir()) == []
+    assert DecisionLog("~no such user").path == work.resolve() / "~no such user"
 
 
 @pytest.fixture

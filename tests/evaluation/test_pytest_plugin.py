@@ -168,6 +168,30 @@ def test_an_option_that_cannot_be_used_is_one_line_for_each_case(
     assert (tmp_path / "cases.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--guardsdk-record", "run.json"],
+            "--guardsdk-record says how a suite is run: name one with --guardsdk-suite",
+        ),
+        (["--guardsdk-target", "own_app:ask"], "--guardsdk-target says how a suite is run"),
+        (["--guardsdk-limit", "3"], "--guardsdk-limit says how a suite is run"),
+        (
+            ["--guardsdk-suite", "cases.jsonl", "--guardsdk-around", "both"],
+            "--guardsdk-around puts the guard around a model: name one with --guardsdk-target",
+        ),
+    ],
+)
+def test_an_option_that_would_mean_nothing_stops_the_run(
+    run: Callable[..., Ran], options: list[str], said: str
+) -> None:
+    done = run(*options)
+    assert done.returncode == 4
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_without_the_option_nothing_heavy_is_loaded(run: Callable[..., Ran], tmp_path: Path) -> None:
     (tmp_path / "test_light.py").write_text(
         "import sys\ndef test_light():\n"
