@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -101,16 +102,31 @@ def _suggestion(key: tuple[str, str], line: float, decisions: Sequence[Seen]) ->
     # Half-way between two scores that were marked: as far from both as can be.
     values = sorted({one.value for one in marked} | {line, 1.0})
     places = [values[0], *((low + high) / 2.0 for low, high in pairwise(values))]
-    best: tuple[int, int, float] | None = None
+    wrong, right = (_Turned([one for one in marked if one.said == said]) for said in ("wrong", "right"))
+    best: tuple[int, float] | None = None
     for place in places:
-        turned = [one for one in marked if (one.value >= place) is not one.fired]
-        counts = Counter(one.said for one in turned)
-        gain, shift = counts["wrong"] - counts["right"], abs(place - line)
-        if counts["wrong"] >= _FEWEST and gain > 0 and (best is None or (gain, -shift) > (best[0], -best[2])):
-            best = gain, counts["wrong"], shift
+        mended, shift = wrong.by(place), abs(place - line)
+        gain = mended - right.by(place)
+        if mended >= _FEWEST and gain > 0 and (best is None or (gain, -shift) > (best[0], -best[1])):
+            best = gain, shift
             chosen = place
     if best is None:
         return None
-    turned = [one for one in marked if (one.value >= chosen) is not one.fired]
-    changed = sum((one.value >= chosen) is not one.fired for one in decisions)
-    return Suggestion(key[0], key[1], line, chosen, best[1], len(turned) - best[1], changed, len(decisions))
+    changed = _Turned(decisions).by(chosen)
+    return Suggestion(key[0], key[1], line, chosen, wrong.by(chosen), right.by(chosen), changed, len(decisions))
+
+
+class _Turned:
+    """How many of some decisions another line turns: of thousands of marks each place is looked up, not counted."""
+
+    def __init__(self, decisions: Iterable[Seen]) -> None:
+        self._fired: list[float] = []
+        self._passed: list[float] = []
+        for one in decisions:
+            (self._fired if one.fired else self._passed).append(one.value)
+        self._fired.sort()
+        self._passed.sort()
+
+    def by(self, place: float) -> int:
+        """Return how many fired and lie below ``place``, or did not fire and reach it."""
+        return bisect_left(self._fired, place) + len(self._passed) - bisect_left(self._passed, place)

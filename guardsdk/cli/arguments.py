@@ -45,20 +45,33 @@ def command(
     return parser
 
 
+_DIGITS: Final = 18
+"""Of a whole number: of thousands Python reads none, and what is counted here has fewer."""
+
+
 def positive(given: str) -> int:
     """Read a whole number of at least 1."""
-    if not given.isascii() or not given.isdigit() or int(given) == 0:
+    number = _whole(given)
+    if not number:
         msg = "must be a whole number of at least 1"
         raise ArgumentTypeError(msg)
-    return int(given)
+    return number
 
 
 def natural(given: str) -> int:
     """Read a whole number of at least 0."""
-    if not given.isascii() or not given.isdigit():
+    number = _whole(given)
+    if number is None:
         msg = "must be a whole number of at least 0"
         raise ArgumentTypeError(msg)
-    return int(given)
+    return number
+
+
+def _whole(given: str) -> int | None:
+    """Return the whole number that ``given`` is in digits; none where it is none, or has more than ``_DIGITS``."""
+    if not given.isascii() or not given.isdigit():
+        return None
+    return int(given) if len(given) <= _DIGITS else None
 
 
 def above_zero(given: str) -> float:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _KEYS: Final[dict[str, Said]] = {"r": "right", "w": "wrong"}
+_DIGITS: Final = 20
+"""Of the number of a decision: more than any log has, and fewer than Python reads."""
 _TEXT: Final = "guardsdk.text"
 
 
@@ -233,7 +235,7 @@ def _answer_at(place: str, line: bytes) -> tuple[str, dict[str, Any]]:
 
 def _pair(given: str) -> tuple[int, Said]:
     number, _, word = given.partition("=")
-    if not number.isdigit() or word not in _KEYS.values():
+    if not number.isascii() or not number.isdigit() or len(number) > _DIGITS or word not in _KEYS.values():
         msg = "must be a number and right or wrong, such as 17=wrong"
         raise ArgumentTypeError(msg)
     return int(number), "right" if word == "right" else "wrong"

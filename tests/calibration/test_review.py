@@ -121,6 +121,36 @@ def test_in_shadow_mode_it_counts_what_would_have_followed() -> None:
     assert found.put_right == 3
 
 
+def test_a_mark_is_not_gone_through_for_every_place_a_line_may_have() -> None:
+    class Score(float):
+        """A score that counts how often it is compared."""
+
+        compared = 0
+
+        def __lt__(self, other: float) -> bool:
+            Score.compared += 1
+            return float(self) < float(other)
+
+        def __ge__(self, other: float) -> bool:
+            Score.compared += 1
+            return float(self) >= float(other)
+
+        def __add__(self, other: float) -> Score:
+            return Score(float(self) + float(other))
+
+    def comparisons(marks: int) -> int:
+        Score.compared = 0
+        records = [decision(number, 0.5 + number / (2 * marks)) for number in range(marks)]
+        for record in records:
+            record["thresholds"] = {"a": Score(LINE)}
+        said: dict[int, Said] = {number: "wrong" if number < marks // 2 else "right" for number in range(marks)}
+        (found,) = suggestions(records, said)
+        assert found.put_right == marks // 2
+        return Score.compared
+
+    assert comparisons(2000) < 3 * comparisons(1000)
+
+
 def test_marks_are_kept_and_the_last_word_counts(tmp_path: Path) -> None:
     log = tmp_path / "decisions.jsonl"
     assert marks_of(log) == {}

@@ -265,3 +265,20 @@ def test_nothing_that_a_terminal_follows_is_written(capsys: pytest.CaptureFixtur
 
 def test_a_table_has_aligned_columns_and_one_line_per_row() -> None:
     assert list(table([("a", "b\nc", ""), ("longer", "x", "y")])) == ["a       b c", "longer  x    y"]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("scan", "x.txt", "--batch"), "must be a whole number of at least 1"),
+        (("incident", "note", "INC-1", "--author", "x", "--withdraws"), "must be a whole number of at least 1"),
+        (("review", "mark", "log", "--set"), "must be a number and right or wrong"),
+    ],
+)
+@pytest.mark.parametrize("given", ["9" * 5000, "\u00b2", "\u0663"])
+def test_a_number_that_is_none_is_said_in_our_words(
+    run: Runner, command: tuple[str, ...], said: str, given: str
+) -> None:
+    assert run.alone(*command, f"{given}=right" if "--set" in command else given) == 2
+    assert said in run.err
+    assert "invalid" not in run.err
