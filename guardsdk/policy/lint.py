@@ -107,6 +107,9 @@ class _Lint:
         if allows:
             message = f"on {', '.join(allows)} a text that could not be checked passes"
             yield self._at(("on_error",), Level.NOTE, "on-error", message)
+        if policy.decision_log is not None and policy.decision_log.path is None:
+            message = "names no path: it is of no use to a guard that is not given one as decision_log"
+            yield self._at(("decision_log",), Level.NOTE, "decision-log", message)
         own = {principle.id for principle in policy.principles}
         if gone := [one for one in dict.fromkeys(policy.origin.removed) if one not in own]:
             message = f"takes away what it inherits: {', '.join(gone)}"
@@ -202,7 +205,13 @@ class _Lint:
         principle = self._policy.principles[number]
         counts = Counter(example.expect is not Action.ALLOW for example in principle.examples)
         for fires, what in ((True, "it is for"), (False, "it lets pass")):
-            if not counts[fires]:
+            if fires and counts[fires] < ENOUGH and principle.label.startswith(TAUGHT):
+                message = (
+                    f"has {counts[fires]} of {ENOUGH} examples of a text {what} to be taught from: it is of use only "
+                    f"with a lesson {principle.label.removeprefix(TAUGHT)!r} (Guard(taught=[...]), --taught FILE)"
+                )
+                yield self._of(number, "examples", Level.WARNING, "taught", message)
+            elif not counts[fires]:
                 message = f"has no example of a text {what}: nothing shows where its line is"
                 yield self._of(number, "examples", Level.WARNING, "examples", message)
             elif counts[fires] < ENOUGH:

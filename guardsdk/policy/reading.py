@@ -116,6 +116,8 @@ def reason_of(problem: ErrorDetails) -> str:
             "must not be empty" if "at least 1 " in problem["msg"] else problem["msg"].replace("Tuple should", "must")
         )
     said = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    if problem["type"] == "enum" and "action" in problem["loc"]:
+        return said.replace("'allow', ", "")  # a word of verdicts, which no principle can ask for
     return _IN_TOML.get(problem["type"], said)
 
 

@@ -70,6 +70,13 @@ def second(*changes: tuple[str, str]) -> str:
         (SOUND.replace('"default"', "0"), [("warning", "always", "one", 11)]),
         (SOUND.replace('"default"', "0.97"), [("warning", "unmeasured", "one", 11)] * 2),
         (SOUND.replace('"attack"', '"atack"'), [("error", "unknown", "one", 8)]),  # on both stages, said once
+        (SOUND.replace('"attack"', '"taught.cooking"'), []),
+        (
+            SOUND.replace('"attack"', '"taught.cooking"').replace(_ROWS[0] + ", ", ""),
+            [("warning", "taught", "one", 12)],
+        ),
+        ('[decision_log]\non_error = "block"\n' + SOUND, [("note", "decision-log", None, 3)]),
+        ('[decision_log]\npath = "decisions.jsonl"\n' + SOUND, []),
         (SOUND.replace('"tool"', '"output"'), [("error", "unknown", "one", 8)]),
         (SOUND.replace('"default"', '"fpr:0.3"'), [("error", "unknown", "one", 11)] * 2),
         (SOUND + second(('"default"', "0.9")), [("warning", "dead", "two", 21)]),

@@ -150,6 +150,8 @@ def test_a_threshold_is_a_number_or_a_false_positive_rate(line: str, rate: Decim
         (HEAD + PRINCIPLE + "action = 'replace'\n", ["principle[0](one): replacement is missing"]),
         (HEAD + PRINCIPLE + "replacement = ''\naction = 'replace'\n", ["principle[0](one).replacement"]),
         (HEAD + PRINCIPLE + "replacement = 'No.'\n", ['replacement is read with action "replace" only']),
+        (HEAD + PRINCIPLE + "action = 'blok'\n", ["principle[0](one).action: must be 'flag', 'redact'"]),
+        (HEAD + PRINCIPLE + "action = {input = 'blok'}\n", ["action.input: must be 'flag', 'redact'"]),
         (HEAD + PRINCIPLE + "redact_with = 'mask'\n", ['redact_with is read with action "redact" only']),
         (
             HEAD + PRINCIPLE + "action = 'redact'\nredact_with = 'stars'\n",

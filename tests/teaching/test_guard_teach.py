@@ -195,7 +195,7 @@ def test_a_lesson_goes_before_the_examples_of_its_principle(lesson: Lesson, mode
     [
         ({"violates": "one text"}, InputTypeError, "a list of texts"),
         ({"violates": [1]}, InputTypeError, r"violates\[0\]"),
-        ({"violates": ["a"], "action": "blok"}, InputError, "^action: must be 'allow', 'flag'"),
+        ({"violates": ["a"], "action": "blok"}, InputError, "^action: must be 'flag', 'redact'"),
         ({"violates": []}, InputError, "violates is empty: give five texts at least"),
         (
             {"violates": ["a"], "stages": "input"},
