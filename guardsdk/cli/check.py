@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import codecs
+from typing import TYPE_CHECKING, Final
 
 from guardsdk.cli.lines import standard_input
 from guardsdk.cli.outcome import WORDS, Exit, outcome
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from guardsdk.verdict import ArtifactRef, Verdict
 
 _DIGEST_SHOWN = 12
+_MARKS: Final = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""What a text begins with that is in another encoding than UTF-8, the longer before those that they begin with."""
 
 
 def check(guard: Guard, options: Namespace) -> Exit:
@@ -33,28 +42,43 @@ def check(guard: Guard, options: Namespace) -> Exit:
     if options.stage == Stage.INPUT and context is not None and system is not None:
         msg = "on --stage input a text is read against one text: give --system or --context"
         raise InputError(msg)
-    verdict = guard.check(_text(options.text), stage=options.stage, context=context, system=system)
+    text, whole = _text(options.text)
+    verdict = guard.check(text, stage=options.stage, context=context, system=system)
     aimed = options.stage == Stage.INPUT and (context or system) and verdict.model is not None
     if aimed and Stage.INPUT not in guard.info().context_stages:
         complain("this model does not read what an input is aimed at: the text was checked by itself")
     result = outcome(verdict)
+    if result is Exit.ALLOWED and not whole:  # nobody has read the words that these bytes stand for
+        result = Exit.UNCHECKED
+        complain("could not check: not UTF-8 text, of which a part was not read; give it as UTF-8")
     if options.json:
         say_json(verdict.model_dump(mode="json"))
     else:
-        say_all(describe(verdict))
-    if result is Exit.UNCHECKED:
+        say_all(describe(verdict, result))
+    if result is Exit.UNCHECKED and whole:
         complain(f"could not check: {why_unchecked(verdict)}")
     return result
 
 
-def _text(given: str) -> str:
-    """Return the text, read from standard input where it is ``-``; bytes that are no UTF-8 become U+FFFD."""
-    return standard_input().read().decode("utf-8", "replace") if given == "-" else given
+def _text(given: str) -> tuple[str, bool]:
+    """Return the text, read from standard input where it is ``-``, and whether that is all of it.
+
+    UTF-16 and UTF-32 are read where a mark at the beginning says so, as some shells write them. Of anything else bytes
+    that are no UTF-8 become U+FFFD, and of an argument lone surrogates.
+    """
+    if given != "-":
+        return given, not any("\udc80" <= char <= "\udcff" for char in given)  # how Python hands such bytes on
+    found = standard_input().read()
+    kind = next((kind for mark, kind in _MARKS.items() if found.startswith(mark)), "utf-8")
+    try:
+        return found.decode(kind), True
+    except UnicodeDecodeError:
+        return found.decode(kind, "replace"), False
 
 
-def describe(verdict: Verdict) -> Iterator[str]:
-    """Yield the lines that tell ``verdict`` to people; none of them holds text."""
-    yield _headline(verdict)
+def describe(verdict: Verdict, result: Exit) -> Iterator[str]:
+    """Yield the lines that tell ``verdict`` to people, and what was made of it; none of them holds text."""
+    yield _headline(verdict, result)
     if verdict.evaluations:
         yield ""
         yield from table(_rows(verdict))
@@ -64,8 +88,7 @@ def describe(verdict: Verdict) -> Iterator[str]:
     yield from table(_facts(verdict))
 
 
-def _headline(verdict: Verdict) -> str:
-    result = outcome(verdict)
+def _headline(verdict: Verdict, result: Exit) -> str:
     word = WORDS[result].upper()
     if result is Exit.BLOCKED and verdict.action is not Action.BLOCK:
         word += f" AS IT IS, {verdict.action.value}"
