@@ -26,7 +26,7 @@ from guardsdk.policy.difference import changes
 from guardsdk.policy.files import DEFAULT, PACKAGED
 from guardsdk.policy.load import load_policy
 from guardsdk.trying import compare, quiet, tallies, try_examples
-from guardsdk.verdict import Status
+from guardsdk.verdict import Stage, Status
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -194,6 +194,17 @@ def _as_json(policy: Policy, tried: Sequence[Tried], known: set[str]) -> dict[st
 
 
 def _diff(options: Namespace) -> Exit:
+    of_texts = {
+        "--format": options.format,
+        "--field": options.field,
+        "--context-field": options.context_field,
+        "--stage": options.stage != Stage.INPUT,
+        "--with-text": options.with_text,
+        "--taught": options.taught,
+    }
+    if options.file is None and (idle := next((name for name, given in of_texts.items() if given), None)):
+        msg = f"{idle} is for texts that both policies decide on: give them with --on FILE"
+        raise InputError(msg)
     old, new = load_policy(options.old), load_policy(options.new)
     written = changes(old, new)
     report: dict[str, Any] = {

@@ -90,6 +90,9 @@ def review_options(parser: ArgumentParser) -> None:
 
 def _mark(options: Namespace) -> Exit:
     if options.set:
+        if options.principle or options.stage or options.passed:
+            msg = "--set marks decisions by number: --principle, --stage and --passed choose which are asked about"
+            raise InputError(msg)
         found = found_at(options.log, [number for number, _ in options.set])
         if lost := [number for number, _ in options.set if number not in found]:
             msg = f"{options.log} has no decision {lost[0]}"

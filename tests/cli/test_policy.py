@@ -202,6 +202,22 @@ def test_trying_leaves_no_trace_in_the_decision_log(run: Runner, rules: Path, tm
     assert not log.exists()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--format", "txt"),
+        ("--field", "body"),
+        ("--context-field", "prompt"),
+        ("--stage", "output"),
+        ("--with-text",),
+        ("--taught", "lesson.json"),
+    ],
+)
+def test_diff_takes_nothing_for_texts_where_there_are_none(run: Runner, rules: Path, options: tuple[str, ...]) -> None:
+    assert run("policy", "diff", rules, "strict", *options) == 2
+    assert run.err == f"guardsdk: {options[0]} is for texts that both policies decide on: give them with --on FILE\n"
+
+
 def test_diff_tells_what_is_written_otherwise(run: Runner, rules: Path) -> None:
     other = rules.with_name("other.toml")
     other.write_text(RULES.replace('stages = ["output"]', 'stages = ["output"]\nthreshold = 0.95'))
