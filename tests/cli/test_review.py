@@ -174,7 +174,7 @@ def test_what_cannot_be_marked_is_said(run: Runner, log: Path) -> None:
     assert run.alone("review", "mark", log, "--set", "99999=right") == 2
     assert "has no decision 99999" in run.err
     assert run.alone("review", "mark", log, "--set", "1=maybe") == 2
+    assert "such as 17=wrong" in run.err
     for choice in (("--stage", "input"), ("--principle", "no-jailbreak"), ("--passed",)):
         assert run.alone("review", "mark", log, "--set", "1=right", *choice) == 2
         assert "--set marks decisions by number" in run.err
-    assert "such as 17=wrong" in run.err
