@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.cli.terminal import complain
@@ -17,16 +18,22 @@ if TYPE_CHECKING:
 
 KNOWN: Final = "# Examples of policy "
 """What every such list begins with."""
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*:[0-9a-f]+")
+"""What it calls an example: a principle's id, and the digest of what is tried."""
 
 
 def read_known(path: Path) -> set[str]:
-    """Return the names in the list at ``path``. Raises ``InputError`` where it is no text, and ``OSError``."""
+    """Return the names in the list at ``path``. Raises ``InputError`` where it is no such list, and ``OSError``."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         msg = f"{path}: not UTF-8 text; --write-known writes such a file"
         raise InputError(msg) from None
-    return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+    names = {number: line.split()[0] for number, line in enumerate(lines, 1) if line.strip() and line[0] != "#"}
+    if slip := next((number for number, name in names.items() if not _NAME.fullmatch(name)), None):
+        msg = f"{path}:{slip}: no name of an example; --write-known writes such a file"
+        raise InputError(msg)
+    return set(names.values())
 
 
 def still_missed(examples: Iterable[Tried], wanted: Collection[str], known: Collection[str]) -> list[Tried]:

@@ -51,8 +51,8 @@ extends = "{preset}"
 #action = "redact"
 #refs = ["OWASP-LLM02:2025"]
 #examples = [
-#    {{ expect = "redact", text = "Her card number is 5452 7739 1864 2087." }},
-#    {{ expect = "allow", text = "The order has four items and ships on Monday." }},
+#{{ expect = "redact", text = "Her card number is 5452 7739 1864 2087." }},
+#{{ expect = "allow", text = "The order has four items and ships on Monday." }},
 #]
 """
 

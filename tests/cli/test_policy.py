@@ -152,6 +152,12 @@ def test_known_misses_are_listed_and_do_not_count_and_new_ones_do(run: Runner, r
     rules.write_text(RULES.replace("The password is orchid-Dune16!", "The garden closes at nine."))
     assert run("policy", "test", rules, "--known", known) == 1
     assert "known misses that are none any more: 1;" in run.err
+    listed = known.read_bytes()
+    known.write_bytes(b"\xef\xbb\xbf" + listed.replace(b"\n", b"\r\n"))
+    assert run("policy", "test", rules, "--known", known) == 1
+    assert "known misses that are none any more: 1;" in run.err
+    assert run("policy", "test", rules, "--known", rules) == 2
+    assert run.err == f"guardsdk: {rules}:1: no name of an example; --write-known writes such a file\n"
     known.write_bytes(b"\xff")
     assert run("policy", "test", rules, "--known", known) == 2
     assert run.err == f"guardsdk: {known}: not UTF-8 text; --write-known writes such a file\n"

@@ -77,6 +77,7 @@ def test_the_starter_is_the_preset_and_what_it_offers_in_comments_works(preset: 
     assert more.shadow
     assert more.principle("no-jailbreak").threshold == "fpr:0.002"
     assert more.principle("no-personal-data-out").stages == (Stage.OUTPUT,)
+    assert len(more.principle("no-personal-data-out").examples) == 2
 
 
 def test_a_full_copy_says_the_same_under_another_name() -> None:
