@@ -205,7 +205,7 @@ class _Lint:
         principle = self._policy.principles[number]
         counts = Counter(example.expect is not Action.ALLOW for example in principle.examples)
         for fires, what in ((True, "it is for"), (False, "it lets pass")):
-            if fires and counts[fires] < ENOUGH and principle.label.startswith(TAUGHT):
+            if counts[fires] < ENOUGH and principle.label.startswith(TAUGHT):
                 message = (
                     f"has {counts[fires]} of {ENOUGH} examples of a text {what} to be taught from: it is of use only "
                     f"with a lesson {principle.label.removeprefix(TAUGHT)!r} (Guard(taught=[...]), --taught FILE)"

@@ -75,6 +75,10 @@ def second(*changes: tuple[str, str]) -> str:
             SOUND.replace('"attack"', '"taught.cooking"').replace(_ROWS[0] + ", ", ""),
             [("warning", "taught", "one", 12)],
         ),
+        (
+            SOUND.replace('"attack"', '"taught.cooking"').replace(", " + _ROWS[-1], ""),
+            [("warning", "taught", "one", 12)],
+        ),
         ('[decision_log]\non_error = "block"\n' + SOUND, [("note", "decision-log", None, 3)]),
         ('[decision_log]\npath = "decisions.jsonl"\n' + SOUND, []),
         (SOUND.replace('"tool"', '"output"'), [("error", "unknown", "one", 8)]),
