@@ -224,6 +224,15 @@ def _wanted(path: Path, query: Query, files: Sequence[File]) -> Iterator[File]:
             yield file
 
 
+def foreign(path: Path) -> bool:
+    """Tell whether the files at ``path`` hold something else than a log, and not one that was changed.
+
+    Raises ``DecisionLogError`` where there is none.
+    """
+    with Place(path).reading() as files:
+        return all(map(_foreign, files))
+
+
 def _foreign(file: File) -> bool:
     """Tell whether ``file`` holds something else: with its opening torn or changed, others of its lines still tell."""
     with at_start(file) as stream:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from guardsdk.decisions.query import FIELDS, Query, fronts
+from guardsdk.decisions.query import FIELDS, Query, foreign, fronts
 from guardsdk.decisions.verify import verify
 from guardsdk.dossier.facts import State
 from guardsdk.errors import InputError
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 RECENT: Final = timedelta(days=90)
 """How long a run counts as a recent one; a choice of ours."""
+
+_GIVE_INCIDENTS: Final = "give the file that guardsdk incident wrote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,14 @@ def log_facts(facts: Facts, path: Path, key: bytes | None, policy_digest: str) -
     """Add what a decision log shows, and whether the policy of that digest was the one that decided last.
 
     A log that holds no record shows nothing. Raises ``DecisionLogError`` where there is no log, ``InputError`` where it
-    is one of incidents.
+    is one of incidents, or no log at all.
     """
     chain = verify(path, key=key)
     problem = chain_problem(chain)
     if problem is not None:
+        if foreign(path):
+            msg = f"{path}: no line at its beginning is a record of a decision log"
+            raise InputError(msg)
         facts.add("log.sound", State.CONTRARY, f"the chain is broken at {problem}", path.name)
         return None
     if not chain.records:
@@ -208,12 +213,15 @@ def incident_facts(facts: Facts, path: Path, key: bytes | None, now: datetime) -
     chain = log.verify()
     problem = chain_problem(chain)
     if problem is not None:
+        if foreign(path):
+            msg = f"{path}: it holds no records: {_GIVE_INCIDENTS}"
+            raise InputError(msg)
         facts.add("incidents.kept", State.CONTRARY, f"the chain is broken at {problem}", path.name)
         return []
     found = list(log.incidents().values())
     if not found:
         if chain.records:
-            msg = f"{path}: its records are of no incident: give the file that guardsdk incident wrote"
+            msg = f"{path}: its records are of no incident: {_GIVE_INCIDENTS}"
             raise InputError(msg)
         return []
     last = max(f"{one.time:%Y-%m-%dT%H:%M:%SZ}" for incident in found for one in incident.history)

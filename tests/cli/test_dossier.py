@@ -45,6 +45,16 @@ def test_what_holds_no_alerts_is_named(run: Runner, tmp_path: Path, content: byt
     assert "neither the state of a monitor nor alerts" in run.err
 
 
+@pytest.mark.parametrize("option", ["--decision-log", "--incidents"])
+@pytest.mark.parametrize("content", [b"notes of mine\n", b"\xff\xfe\x00", b'{"alerts": 3}\n'])
+def test_what_is_no_log_is_a_slip_and_no_broken_chain(run: Runner, tmp_path: Path, option: str, content: bytes) -> None:
+    (tmp_path / "notes").write_bytes(content)
+    assert run("dossier", "--out", tmp_path / "d", option, tmp_path / "notes") == 2
+    assert str(tmp_path / "notes") in run.err
+    assert "record" in run.err
+    assert not list(tmp_path.glob("d.*"))
+
+
 def test_alerts_may_begin_with_the_mark_of_an_editor(tmp_path: Path) -> None:
     alert = Alert(kind=Kind.PROBING, severity=Severity.WARNING, time_ns=10**18, stage=Stage.INPUT, evidence={})
     (tmp_path / "alerts").write_text(f"{alert.model_dump_json()}\r\n", encoding="utf-8-sig")
