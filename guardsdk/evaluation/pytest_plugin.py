@@ -119,13 +119,15 @@ class _Session:
         return {result.id: result for result in read_run(out).results}
 
     def _evaluate(self, out: Path) -> None:
-        from guardsdk.disk import require_apart
+        from guardsdk.disk import require_apart, require_own
         from guardsdk.evaluation.guarding import Screening
         from guardsdk.evaluation.judging import open_judge
         from guardsdk.evaluation.opening import Options, open_target
+        from guardsdk.evaluation.record import OPENING
         from guardsdk.evaluation.running import Plan, evaluate
 
         require_apart([self.option("record")], [self.option("suite"), self.option("policy"), *self.option("taught")])
+        require_own(self.option("record"), OPENING, "--guardsdk-record")
         target = open_target(self.option("target"), Options())
         sides: GuardedSides = "both" if target is None else self.option("around")
         plan = Plan(

@@ -172,6 +172,10 @@ class CaseResult(Frozen):
         return self
 
 
+OPENING: Final = '{"head":'
+"""What every record begins with."""
+
+
 class Run(Frozen):
     """A whole record in memory."""
 
@@ -182,7 +186,7 @@ class Run(Frozen):
 def write_run(path: Path, head: RunHead, results: Iterable[CaseResult]) -> None:
     """Write the record to ``path``, or leave what is there as it is. Raises ``OSError`` where it cannot be written."""
     with whole_file(path) as stream:
-        stream.write(b'{"head":' + head.model_dump_json().encode() + b',\n"results":[')
+        stream.write(OPENING.encode() + head.model_dump_json().encode() + b',\n"results":[')
         opening = b"\n"
         for result in results:
             stream.write(opening + dumped(result).encode())

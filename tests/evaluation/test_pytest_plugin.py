@@ -155,6 +155,7 @@ def test_the_guard_holds_texts_against_what_it_was_taught(
         (["--guardsdk-target", "none:ask"], "there is no module none in"),
         (["--guardsdk-record", "no/run.json"], "no/run.json cannot be written: there is no folder"),
         (["--guardsdk-record", "cases.jsonl"], "cases.jsonl would be written over cases.jsonl"),
+        (["--guardsdk-record", "own_app.py"], "own_app.py is there already, and --guardsdk-record did not write it"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_one_line_for_each_case(
