@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic_core import ValidationError
 
 from guardsdk.errors import InputTypeError
+from guardsdk.extract.named import called, with_name
 from guardsdk.extract.shapes import field, fields_of, is_list, role_of
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
@@ -73,6 +74,10 @@ class _Pairs(list[tuple[str, object]]):
     """An object of JSON as its pairs: of a key that comes twice, both values stay."""
 
 
+class _Fields(list[tuple[str, object]]):
+    """The fields of an object: what they are called, the host said, and is no word of anybody's."""
+
+
 class _Entry:
     """The plain name of a field, and whether there are words below it."""
 
@@ -108,18 +113,23 @@ def leaves(value: object, aside: Callable[[object], bool] | None = None) -> list
     has nine digits or more, or is made of four words or more. Keys below which there is no word at all are read
     together, as a last line, where they have three words or more: then they are what the data says. What the fields of
     a model or dataclass are called, the host said.
+
+    What the name of its field says is a password, a key or somebody's number stands behind that name once more, in a
+    line after all others: nobody would know it by itself.
     """
     found: list[str] = []
+    named: dict[str | None, None] = {}
     entries: list[_Entry] = []
-    stack: list[tuple[object, str | None, _Entry | None]] = [(value, None, None)]
+    stack: list[tuple[object, str | None, _Entry | None, object]] = [(value, None, None, None)]
     seen: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
     while stack:
-        item, name, entry = stack.pop()
+        item, name, entry, title = stack.pop()
         if name is not None:
             entry = _Entry(name, entry)
             entries.append(entry)
         if isinstance(item, str):
             found.append(item)
+            named[with_name(title, item)] = None
             _speak(entry if item else None)
         elif item is None or isinstance(item, int | float):
             continue
@@ -130,20 +140,20 @@ def leaves(value: object, aside: Callable[[object], bool] | None = None) -> list
             _speak(entry)
         elif isinstance(item, Mapping | list | tuple | set | frozenset):
             seen[id(item)] = item
-            stack.extend(reversed([(one, name, entry) for one, name in _inside(item)]))
+            stack.extend(reversed([(one, name, entry, called(own, title)) for one, name, own in _inside(item)]))
         elif isinstance(text := getattr(item, "page_content", None), str):
             found.append(text)
             _speak(entry)
-            stack.append((field(item, "metadata"), None, None))  # shown to the model with the page
+            stack.append((field(item, "metadata"), None, None, None))  # shown to the model with the page
         else:
             seen[id(item)] = item
             inside, told = _told(item)
-            stack.append((inside, None, entry))
+            stack.append((inside, None, entry, title))
             if told:
                 found.append(str(item))
                 _speak(entry)
     names = [word for entry in entries if not entry.speaks for word in _WORD.findall(entry.name)]
-    return [*found, " ".join(names)] if len(names) >= _FEWEST else found
+    return [*found, *([" ".join(names)] if len(names) >= _FEWEST else ()), *filter(None, named)]
 
 
 def _told(item: object) -> tuple[object, bool]:
@@ -165,9 +175,10 @@ def _told(item: object) -> tuple[object, bool]:
     if is_record(item):  # by its fields: what it makes of itself may leave some out
         written = type(item).__str__
         extra = getattr(item, "__pydantic_extra__", None) or {}
-        declared = [value for name, value in fields_of(item).items() if name not in extra]  # by names of the host's
-        declared += [getattr(item, name) for name in getattr(type(item), "__pydantic_computed_fields__", ())]
-        return [*declared, extra], written is not object.__str__ and not written.__module__.startswith("pydantic")
+        declared = [(name, value) for name, value in fields_of(item).items() if name not in extra]
+        declared += [(name, getattr(item, name)) for name in getattr(type(item), "__pydantic_computed_fields__", ())]
+        inside = _Fields([*declared, ("", extra)])
+        return inside, written is not object.__str__ and not written.__module__.startswith("pydantic")
     for name in ("tolist", "to_dict"):
         if callable(getattr(type(item), name, None)):
             return getattr(item, name)(), False
@@ -196,21 +207,27 @@ def _speak(entry: _Entry | None) -> None:
         entry = entry.above
 
 
-def _inside(data: Any) -> Iterator[tuple[object, str | None]]:  # noqa: ANN401  a mapping or a collection
-    """Yield what is inside, each with the plain name of its field, and before it the key that is more than a name."""
+def _inside(data: Any) -> Iterator[tuple[object, str | None, object]]:  # noqa: ANN401  a mapping or a collection
+    """Yield what is inside, each with the plain name of its field, and what the field is called at all.
+
+    Before it comes the key that is more than a name.
+    """
+    if isinstance(data, _Fields):
+        yield from ((item, None, name) for name, item in data)
+        return
     if not isinstance(data, Mapping | _Pairs):
-        yield from ((item, None) for item in data)
+        yield from ((item, None, None) for item in data)
         return
     for key, item in data if isinstance(data, _Pairs) else data.items():
         plain = isinstance(key, str) and names_field(key)
         if not plain and key is not None and not isinstance(key, int | float):
-            yield key, None  # a text, or a tuple or the like that holds some
+            yield key, None, None  # a text, or a tuple or the like that holds some
         elif plain and len(words := _WORD.findall(key)) >= _SENTENCE:
-            yield " ".join(words), None
+            yield " ".join(words), None, None
         else:
-            yield item, key if plain else None
+            yield item, key if plain else None, key
             continue
-        yield item, None
+        yield item, None, key
 
 
 def names_field(key: str) -> bool:
