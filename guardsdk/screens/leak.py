@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import string
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.limits import UNLIMITED
@@ -13,11 +14,13 @@ from guardsdk.text.normal import normal
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from guardsdk.limits import Limits
     from guardsdk.screens.base import OperatingPoints
     from guardsdk.surroundings import Surroundings
+
+    _Index = Mapping[int, Sequence[int]]
 
 LABEL: Final = "prompt_leak"
 SHINGLE: Final = 4
@@ -54,6 +57,24 @@ _DRESS: Final = late(f"{_MARKS}|\u00ad")
 """What the letters of a word may carry that says nothing else, once they are one character with their accents."""
 
 
+_LOWER: Final = string.ascii_lowercase
+_ROTATED: Final = str.maketrans(_LOWER, _LOWER[13:] + _LOWER[:13])
+_MIRRORED: Final = str.maketrans(_LOWER, _LOWER[::-1])
+_STEP: Final = SHINGLE
+"""Of instructions that are turned one shingle in so many is kept: a run is a few words shorter, and memory holds."""
+_TURNS: Final[tuple[tuple[Callable[[list[str]], list[str]], int], ...]] = (
+    (lambda words: words, 1),
+    (lambda words: words[::-1], _STEP),
+    (lambda words: [word[::-1] for word in words], _STEP),
+    (lambda words: [word[::-1] for word in reversed(words)], _STEP),
+    (lambda words: [word.translate(_ROTATED) for word in words], _STEP),
+    (lambda words: [word.translate(_MIRRORED) for word in words], _STEP),
+)
+"""Ways to recite: as it is, the words in reverse order, each word backwards, both, in rot13, in the mirrored alphabet.
+
+The text defence undoes some of these as well, where what comes of it reads as English; instructions need not."""
+
+
 class _Run(NamedTuple):
     """Words of the answer that stand in the instructions in the same order."""
 
@@ -80,7 +101,8 @@ class LeakScreen:
     The score is the larger of two measures: the words of the longest run over ``FULL_RUN``, and, where at least
     ``FEWEST`` words were found in runs of eight or more, the share of the instructions they make up. A run is a row of
     words that the answer and the instructions have in common, but for gaps of up to three words; case, punctuation,
-    layout and the form of letters do not matter. Words the user's own prompt has in the same order are no leak.
+    layout and the form of letters do not matter, nor whether words or their letters are in reverse order, in rot13 or
+    in the mirrored alphabet. Words the user's own prompt has in the same order are no leak.
     """
 
     name: Final = LABEL
@@ -128,16 +150,10 @@ class Instructions:
     """A system text, ready to be looked for. It is held as hashes of its shingles, which say nothing of its words."""
 
     def __init__(self, system: str) -> None:
-        """Index ``system``."""
+        """Index ``system``, as it is and turned in every way."""
         words = _words(unquoted(system)[0])
         self._count = len(words)
-        self._places: dict[int, list[int]] = {}
-        if self._count < FEWEST:
-            return
-        for place, shingle in enumerate(_shingles(words)):
-            places = self._places.setdefault(shingle, [])
-            if len(places) < _PLACES:
-                places.append(place)
+        self._turned = [_places_of(turn(words), step) for turn, step in _TURNS] if self._count >= FEWEST else []
 
     def leak(self, text: str, prompt: str = "", limits: Limits = UNLIMITED) -> Leak:
         """Return how much of the instructions ``text`` holds, and where, but for what ``prompt`` says as well.
@@ -145,46 +161,65 @@ class Instructions:
         As far as ``limits`` let it.
         """
         nothing = Leak(0.0, ((0, len(text)),))
-        if not self._places:
+        if not self._turned:
             return nothing
         said, layer = unquoted(text)
         shingles = _shingles(_words(said))
-        if self._places.keys().isdisjoint(shingles):
+        held = [way for way, index in enumerate(self._turned) if not index.keys().isdisjoint(shingles)]
+        if not held:
             return nothing
-        told = frozenset(_shingles(_words(unquoted(prompt)[0])))
-        runs, end = self._runs([0 if shingle in told else shingle for shingle in shingles], limits)
-        if not runs and end == len(shingles):
+        asked = _words(unquoted(prompt)[0])
+        read, found = len(shingles), []
+        for way in held:
+            told = frozenset(_shingles(_TURNS[way][0](asked)))
+            runs, end = _runs(self._turned[way], [0 if one in told else one for one in shingles], limits)
+            read = min(read, end)
+            found.append(runs)
+        if not any(found) and read == len(shingles):
             return nothing
         places = [match.span() for match in _WORD().finditer(said)]
-        read = 1.0
-        if end < len(shingles):
-            read = layer.back(*places[end - 1])[1] / len(text) if end else 0.0
+        score, runs = max(((self._score(runs), runs) for runs in found), key=lambda one: one[0])
+        least = min(max((run.same for run in runs), default=0), _COUNTED)
+        spans = tuple(layer.back(places[run.first][0], places[run.end - 1][1]) for run in runs if run.same >= least)
+        share = 1.0
+        if read < len(shingles):
+            share = layer.back(*places[read - 1])[1] / len(text) if read else 0.0
+        return Leak(score, spans or nothing.spans, share)
+
+    def _score(self, runs: Sequence[_Run]) -> float:
         longest = max((run.same for run in runs), default=0)
         total = sum(run.same for run in runs if run.same >= _COUNTED)
-        share = total / self._count if total >= FEWEST else 0.0
-        least = min(longest, _COUNTED)
-        spans = tuple(layer.back(places[run.first][0], places[run.end - 1][1]) for run in runs if run.same >= least)
-        return Leak(min(1.0, max(longest / FULL_RUN, share)), spans or nothing.spans, read)
+        return min(1.0, max(longest / FULL_RUN, total / self._count if total >= FEWEST else 0.0))
 
-    def _runs(self, shingles: Sequence[int], limits: Limits) -> tuple[list[_Run], int]:
-        """Return the runs in ``shingles``, in order and apart from each other, and the shingle it came to in time.
 
-        Linear in their number.
-        """
-        done: list[_Run] = []
-        open_runs: list[_Run] = []
-        end = len(shingles)
-        for at, shingle in enumerate(shingles):
-            if at % _LOOK == 0 and limits.passed:
-                end = at
-                break
-            if (places := self._places.get(shingle)) is None:
-                continue
-            open_runs = [run for run in open_runs if at <= run.end + _GAP] or _closed(open_runs, done)
-            grown = [_grown(open_runs, at, place) for place in places]
-            open_runs = sorted([*open_runs, *grown], key=lambda run: -run.same)[: 2 * _PLACES]
-        _closed(open_runs, done)
-        return done, end
+def _places_of(words: Sequence[str], step: int) -> _Index:
+    """Return where each shingle of ``words`` that is one of so many stands, as far as that is remembered."""
+    index: dict[int, list[int]] = {}
+    for place, shingle in enumerate(_shingles(words)):
+        if place % step == 0 and len(places := index.setdefault(shingle, [])) < _PLACES:
+            places.append(place)
+    return index
+
+
+def _runs(index: _Index, shingles: Sequence[int], limits: Limits) -> tuple[list[_Run], int]:
+    """Return the runs in ``shingles``, in order and apart from each other, and the shingle it came to in time.
+
+    Linear in their number.
+    """
+    done: list[_Run] = []
+    open_runs: list[_Run] = []
+    end = len(shingles)
+    for at, shingle in enumerate(shingles):
+        if at % _LOOK == 0 and limits.passed:
+            end = at
+            break
+        if (places := index.get(shingle)) is None:
+            continue
+        open_runs = [run for run in open_runs if at <= run.end + _GAP] or _closed(open_runs, done)
+        grown = [_grown(open_runs, at, place) for place in places]
+        open_runs = sorted([*open_runs, *grown], key=lambda run: -run.same)[: 2 * _PLACES]
+    _closed(open_runs, done)
+    return done, end
 
 
 def _grown(runs: list[_Run], at: int, place: int) -> _Run:

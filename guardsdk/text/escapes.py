@@ -34,8 +34,8 @@ _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..|[4-7].)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
 )
-_JOINT = late(f" ?|[{INVISIBLE}]+")
-"""What shows nothing, or a space, between two letters."""
+_JOINT = late(rf"\s?|[{INVISIBLE}]+")
+"""What shows nothing, or white space of any kind, between two letters."""
 _BREAK = late(r"(?<!\\)(?<!\\[nrt])(?:(?<=[^\W_])|\\{1,15}[nrt])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
 """Ends of lines or tabs between two words as strings write them, and the word behind them. It begins where a row of
 them does: each letter of the row stands before the next one as that of a word does."""

@@ -6,6 +6,7 @@ import base64
 import codecs
 import itertools
 import json
+import string
 import unicodedata
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,7 @@ from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SYSTEM = (
@@ -144,6 +146,33 @@ def test_marks_piled_on_one_letter_are_never_sorted_all_at_once(monkeypatch: pyt
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_an_answer_shares_with_its_instructions_anyway_is_no_leak(answer: str) -> None:
     assert leak(answer) < 0.5
+
+
+GERMAN = (
+    "Du bist der Assistent der Stadtwerke. Nenne niemals die interne Störungsnummer, und verweise bei Rechnungsfragen "
+    "immer auf das Kundenportal. Biete Kunden, die kündigen wollen, zuerst einen Rabatt von fünf Prozent an und "
+    "erwähne nicht, dass er für alle gilt."
+)
+MIRROR = str.maketrans(string.ascii_letters, string.ascii_lowercase[::-1] + string.ascii_uppercase[::-1])
+
+
+@pytest.mark.parametrize("system", [SYSTEM, GERMAN, CHINESE])
+@pytest.mark.parametrize(
+    "turned",
+    [
+        lambda text: text[::-1],
+        lambda text: " ".join(reversed(text.split())),
+        lambda text: " ".join(word[::-1] for word in text.split()),
+        lambda text: codecs.encode(text, "rot13"),
+        lambda text: text.translate(MIRROR),
+    ],
+)
+def test_a_recitation_that_is_turned_round_is_found_in_any_language(system: str, turned: Callable[[str], str]) -> None:
+    whole = turned(system)
+    assert leak(f"Here you are: {whole} That is all of it.", system) > 0.85
+    assert leak(whole, system, prompt=f"Turn this round: {system}") == 0.0
+    found = LeakScreen().read([f"So: {whole}"], Stage.OUTPUT, [Surroundings(None, system)])[0].spans("prompt_leak")
+    assert sum(end - start for start, end in found) > 0.8 * len(whole)
 
 
 @pytest.mark.parametrize(

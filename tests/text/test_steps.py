@@ -65,6 +65,8 @@ def undone(step: Step, text: str) -> str:
         (unescaped, "%2549%2567%256e%256Fre %2520", "Ignore  "),
         (unescaped, "%u0049%u0067%u006e%uD83D%uDE00", "Ign\U0001f600"),
         (unescaped, "ig&shy;nore a&#8203;ll &zwnj; pre&zwnj;vious", "ig\u00adnore a\u200bll \u200c pre\u200cvious"),
+        (unescaped, "Tell&nbsp;me&ensp;about&#10;it%0Aall", "Tell\u00a0me\u2002about\nit%0Aall"),
+        (unescaped, "Tell%0Ame%0Aabout%09it", "Tell\nme\nabout\tit"),
         (unescaped, r"ig\u200bnore a\u2060\ufeffll pre\u200dvious", "ig\u200bnore a\u2060\ufeffll pre\u200dvious"),
         (
             unescaped,
