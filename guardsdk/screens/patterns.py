@@ -51,6 +51,17 @@ _LONGEST: Final = 4096
 _UNBROKEN: Final = late(r"\S*")
 _GOES_ON: Final = late(r"(?:[A-Za-z0-9+/=_-]|[\"'{}](?=[A-Za-z0-9]))*")
 _MOST_BACKSLASHES: Final = 64
+_BULLET: Final = r"[ \t>]{0,12}(?:[*•-]|[0-9]{1,2}[.)])[ \t]{1,3}"
+_LISTED: Final = late(rf"(?:(?:\[|[=:]\s{{0,3}}\()\s{{0,12}}[\"']|(?:^|\n){_BULLET}[\"'`*_]{{0,3}})$")
+"""What stands before the first value of a list: a bracket and a quote, or the sign or number of a line."""
+_BEHIND: Final = r"[\"'`*_]{0,3}[ \t]{0,3}"
+_NEXT: Final = late(
+    r"(?P<quote>[\"'])\s{0,3},\s{0,40}(?P=quote)(?P<quoted>[^\s\"'`]{8,4096})(?=(?P=quote)\s{0,40}[,\])])"
+    rf"|{_BEHIND}\s{{0,4}}\n{_BULLET}[\"'`*_]{{0,3}}(?P<line>[^\s\"'`]{{8,4096}}?)(?={_BEHIND}(?:[\r\n]|$))"
+)
+"""From the end of a value of a list to the next one and what ends it."""
+_BEFORE: Final = 32
+"""Characters before a value in which a list may begin."""
 _CLOSERS: Final = {'"': '"', "'": "'", "`": "`", ">": "<"}
 """What stands before a value, to what stands behind it."""
 _FEWEST_CHARACTERS: Final = 4
@@ -90,6 +101,8 @@ class Pattern:
     """Whether the value may end earlier, at a space or hyphen, where the whole fails its validator."""
     whole: bool = False
     """Whether the value goes on to what closes the quotes or element it fills, where the expression ends earlier."""
+    listed: bool = False
+    """Whether the value may be the first of a list, of which the others are values as well."""
     block: bool = False
     """Whether the value is a block of lines: what a comment in it says, or four letters of much base64, make it no
     stand-in, so that its validator has to tell."""
@@ -168,8 +181,21 @@ class PatternSet:
             if length:
                 yield Match(pattern.name, start, start + length, pattern.certainty)
                 place = max(start + length, match.start() + 1)
+                if pattern.listed and length == end - start and _LISTED().search(text, max(0, start - _BEFORE), start):
+                    yield from (others := list(self._listed(pattern, text, place)))
+                    place = max([place, *(other.end for other in others)])
             else:
                 place = match.start() + 1 if match.end() - match.start() <= _LONGEST_RETRY else match.end()
+
+    def _listed(self, pattern: Pattern, text: str, place: int) -> Iterator[Match]:
+        """Yield the values of a list behind one that ends at ``place``, up to the first that is none."""
+        while (match := _NEXT().match(text, place)) is not None:
+            start, place = match.span("quoted" if match["quoted"] else "line")
+            if is_written(text, start, place):
+                continue
+            if not self._is_one(pattern, text[start:place]):
+                return
+            yield Match(pattern.name, start, place, pattern.certainty)
 
     def _length(self, pattern: Pattern, value: str) -> int:
         """Return how many characters of ``value`` are one, from its start: all, none, or up to a joint."""

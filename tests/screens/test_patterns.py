@@ -201,6 +201,47 @@ def test_a_value_ends_where_the_words_around_it_begin(label: str, text: str, val
     assert [text[match.start : match.end] for match in patterns(label).find(text)] == values
 
 
+OTHER = "Zt4Lw8Xb5Nc3Vh6Jp1q7Rm2Kd9"
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ('passwords: ["Maple#Quay77", "Kettle!Bay19"]', ["Maple#Quay77", "Kettle!Bay19"]),
+        ("PASSWORDS = (\n  'Maple#Quay77',\n  'Kettle!Bay19',\n)", ["Maple#Quay77", "Kettle!Bay19"]),
+        ("passwords:\r\n  - Maple#Quay77\r\n  - Kettle!Bay19\r\n", ["Maple#Quay77", "Kettle!Bay19"]),
+        ("Passwords:\n\n1. `Maple#Quay77`\n2. `Kettle!Bay19`\n\nBye", ["Maple#Quay77", "Kettle!Bay19"]),
+        (f'{{"api_keys": ["{RANDOM}", "{OTHER}"]}}', [RANDOM, OTHER]),
+        (f"API keys:\n\n* **{RANDOM}**\n* **{OTHER}**\n* and more", [RANDOM, OTHER]),
+        ('setPassword("Maple#Quay77", "AdminUser2024")', ["Maple#Quay77"]),
+        ('{"password": "Maple#Quay77", "user": "AdminUser2024"}', ["Maple#Quay77"]),
+        ("passwords:\n- Maple#Quay77\n- Minimum8Chars are asked for\n- Kettle!Bay19", ["Maple#Quay77"]),
+        ('passwords = ["Maple#Quay77", "your_Password1"]', ["Maple#Quay77"]),
+    ],
+)
+def test_of_a_list_every_value_is_found(text: str, values: list[str]) -> None:
+    for said in (text, json.dumps({"text": text})):
+        found = patterns("secret").find(said)
+        assert list(dict.fromkeys(said[match.start : match.end] for match in found)) == values
+
+
+def test_a_list_without_end_takes_linear_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = VALIDATORS["password_like"]
+
+    def watched(value: str) -> bool:
+        asked.append(value)
+        return real(value)
+
+    monkeypatch.setitem(cast("dict[str, object]", VALIDATORS), "password_like", watched)
+    for count in (100, 200):
+        asked.clear()
+        values = [f"Maple#Quay{number}" for number in range(100, 100 + count)]
+        text = json.dumps({"passwords": values})
+        assert len({match.start for match in patterns("secret").find(text)}) == count
+        assert len(asked) <= 4 * count + 4
+
+
 KEY_ROWS = "\n".join(KEY_BEGUN.splitlines()[1:])
 PUTTY_KEY = next(p for p in patterns("secret").patterns if p.name == "putty-private-key").examples()[0][0]
 
