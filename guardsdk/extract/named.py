@@ -5,15 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from guardsdk.text.late import late
+from guardsdk.text.naming import TELLING
 
-_TELLING: Final = late(
-    "(?i)pass|pwd|pw$|secret|token|key|credential|auth|cookie|sess|sid$|salt"
-    "|kennwort|wachtwoord|contrase|senha|has[łl]o|lösenord|heslo|jelszó|şifre|пароль|密[码碼]|パスワード|비밀번호"
-    "|schlüssel|sleutel|clé|clave|chave|chiave|klucz|jeton"
-    "|phone|tel|tél|fax|mob|móvil|cel|sms|handy|whatsapp|festnetz|portable|komórka"
-    "|iban|ssn|social|insurance|sin$|dni|ni[ef]$|nhs|bsn|burger|sofi|pesel|personn|cpf|cnpj|steuer|idnr|tin$|aadhaa?r|uidai"
-)
-"""In the names that the patterns of ``secret`` and ``personal_data`` look for beside a value."""
 _OF_VALUE: Final = frozenset({"value", "values", "parametervalue", "default", "content", "text", "#text", "_text"})
 """What fields are called that only say that they hold what the field around them names."""
 _MARKER: Final = late(r"\[[A-Z][A-Z0-9_]*\]")
@@ -37,7 +30,7 @@ def with_name(name: object, value: str) -> str | None:
     """
     if not (isinstance(name, str) and _SHORTEST <= len(value) <= _LONGEST and len(name) <= _LONGEST_SPACED):
         return None
-    if not any(map(str.isdecimal, value)) or _TELLING().search(name) is None or _MARKER().search(value) is not None:
+    if not any(map(str.isdecimal, value)) or TELLING().search(name) is None or _MARKER().search(value) is not None:
         return None
     words = len(value.split())
     return None if words > 1 and (len(value) > _LONGEST_SPACED or "\n" in value) else f"{name}: {value}"

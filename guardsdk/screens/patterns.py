@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from guardsdk.text.undo import Layer
+
 _EDGE: Final = "A-Za-z0-9"
 _DIGITS: Final = re.compile(r"[0-9][0-9 .()/+-]*")
 _JOINT: Final = re.compile(r"[ -]+")
@@ -155,7 +157,8 @@ class PatternSet:
 
         What strings of JSON and code escape is read as what it says: the ``n`` of an escaped end of line is no part of
         the key behind it, and a password ends before it. Spaces and dashes of other kinds, and wide letters, are read
-        as those of ASCII. Raises ``ScreenError`` naming the pattern, and nothing of the text, where a validator fails.
+        as those of ASCII. In a table a value is read behind the head of its column as well. Raises ``ScreenError``
+        naming the pattern, and nothing of the text, where a validator fails.
         """
         said, layer = unquoted(text)
         if not said.isascii() and _VARIANT().search(said) is not None:
@@ -165,7 +168,19 @@ class PatternSet:
             for match in self._matches(pattern, said):
                 start, end = layer.back(match.start, match.end)
                 found.append(match._replace(start=start, end=_end(text, start, end) if pattern.whole else end))
+        if "\n" in said:
+            found += self._in_columns(said, layer)
         return sorted(found, key=lambda match: (match.start, match.end))
+
+    def _in_columns(self, said: str, layer: Layer) -> Iterator[Match]:
+        from guardsdk.text.columns import cells_named  # noqa: PLC0415  a text of one line does without
+
+        for head, first, last in cells_named(said):
+            shift = first - len(head) - 2
+            for match in self.find(f"{head}: {said[first:last]}"):
+                if match.start + shift >= first:
+                    start, end = layer.back(match.start + shift, match.end + shift)
+                    yield match._replace(start=start, end=end)
 
     def _matches(self, pattern: Pattern, text: str) -> Iterator[Match]:
         regex = pattern.compiled()
