@@ -107,8 +107,20 @@ class Channel:
         return self._window(self.length, last=True) if self.released < self.length else None
 
     def _window(self, end: int, *, last: bool) -> Window:
-        start = left_of(self._recent, self.released - self._dropped, self._pace.left) + self._dropped
+        start = left_of(self._recent, self._cut_since() - self._dropped, self._pace.left) + self._dropped
         return Window(self, start, end, self._between(start, end), last)
+
+    def _cut_since(self) -> int:
+        """Return where the first of a row of passages begins that were cut out up to here, else how far all is out.
+
+        What told of the first, such as the head of a table, tells of the next one too, however far it is from it.
+        """
+        since = self.released
+        for start, stop, _ in reversed(self.edits):
+            if since - stop > self._pace.left or self.released - start > LONGEST_VALUE:
+                break
+            since = start
+        return since
 
     def _between(self, start: int, end: int) -> str:
         return self._recent[start - self._dropped : end - self._dropped]
