@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import string
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.limits import UNLIMITED
@@ -101,8 +102,9 @@ class LeakScreen:
     The score is the larger of two measures: the words of the longest run over ``FULL_RUN``, and, where at least
     ``FEWEST`` words were found in runs of eight or more, the share of the instructions they make up. A run is a row of
     words that the answer and the instructions have in common, but for gaps of up to three words; case, punctuation,
-    layout and the form of letters do not matter, nor whether words or their letters are in reverse order, in rot13 or
-    in the mirrored alphabet. Words the user's own prompt has in the same order are no leak.
+    layout and the form of letters do not matter, nor how the letters are parted into words, nor whether words or their
+    letters are in reverse order, in rot13 or in the mirrored alphabet. Words the user's own prompt has in the same
+    order are no leak.
     """
 
     name: Final = LABEL
@@ -151,9 +153,12 @@ class Instructions:
 
     def __init__(self, system: str) -> None:
         """Index ``system``, as it is and turned in every way."""
+        from guardsdk.screens.letters import Letters  # noqa: PLC0415  most checks come without a system text
+
         words = _words(unquoted(system)[0])
         self._count = len(words)
         self._turned = [_places_of(turn(words), step) for turn, step in _TURNS] if self._count >= FEWEST else []
+        self._letters = Letters(words if self._turned else ())
 
     def leak(self, text: str, prompt: str = "", limits: Limits = UNLIMITED) -> Leak:
         """Return how much of the instructions ``text`` holds, and where, but for what ``prompt`` says as well.
@@ -164,17 +169,18 @@ class Instructions:
         if not self._turned:
             return nothing
         said, layer = unquoted(text)
-        shingles = _shingles(_words(said))
-        held = [way for way, index in enumerate(self._turned) if not index.keys().isdisjoint(shingles)]
-        if not held:
-            return nothing
-        asked = _words(unquoted(prompt)[0])
+        words = _words(said)
+        asked = cache(lambda: _words(unquoted(prompt)[0]))  # most answers share nothing with their instructions
+        shingles = _shingles(words)
         read, found = len(shingles), []
-        for way in held:
-            told = frozenset(_shingles(_TURNS[way][0](asked)))
-            runs, end = _runs(self._turned[way], [0 if one in told else one for one in shingles], limits)
-            read = min(read, end)
-            found.append(runs)
+        for way, index in enumerate(self._turned):
+            if not index.keys().isdisjoint(shingles):
+                told = frozenset(_shingles(_TURNS[way][0](asked())))
+                runs, end = _runs(index, [0 if one in told else one for one in shingles], limits)
+                read = min(read, end)
+                found.append(runs)
+        if not limits.passed:
+            found.append([_Run(one.first, one.end, 0, one.same) for one in self._letters.shared(words, asked)])
         if not any(found) and read == len(shingles):
             return nothing
         places = [match.span() for match in _WORD().finditer(said)]

@@ -175,6 +175,35 @@ def test_a_recitation_that_is_turned_round_is_found_in_any_language(system: str,
     assert sum(end - start for start, end in found) > 0.8 * len(whole)
 
 
+@pytest.mark.parametrize("system", [SYSTEM, GERMAN])
+@pytest.mark.parametrize(
+    "parted",
+    [
+        lambda text: "".join(text.split()),
+        lambda text: "".join(word.capitalize() for word in text.split()),
+        lambda text: " ".join(text.replace(" ", "  ")),
+        lambda text: "\n".join(f"{place}. {word}" for place, word in enumerate(text.split(), 1)),
+        lambda text: "\n".join(
+            f"2026-01-02 10:00:00 {' '.join(text.split()[place : place + 3])}"
+            for place in range(0, len(text.split()), 3)
+        ),
+        lambda text: "\n".join(text[place : place + 7] for place in range(0, len(text), 7)),
+    ],
+)
+def test_a_recitation_is_found_however_its_letters_are_parted(system: str, parted: Callable[[str], str]) -> None:
+    whole = parted(system)
+    assert leak(f"Here you are: {whole} That is all of it.", system) > 0.85
+    assert leak(whole, system, prompt=f"Write this so: {system}") == 0.0
+    found = LeakScreen().read([f"So: {whole}"], Stage.OUTPUT, [Surroundings(None, system)])[0].spans("prompt_leak")
+    assert sum(end - start for start, end in found) > 0.8 * len(whole)
+
+
+@pytest.mark.parametrize("count", [6, 9, 12, 15])
+def test_letters_count_no_more_than_the_words_they_are_of(count: int) -> None:
+    words = "".join(SYSTEM.split()[40 : 40 + count])
+    assert leak(f"Here: {words}.") <= count / FULL_RUN
+
+
 @pytest.mark.parametrize(
     "system", ["You are a helpful assistant.", "Be kind.", "", "You are a helpful and kind assistant."]
 )
