@@ -10,7 +10,7 @@ TELLING: Final = late(
     "(?i)pass|pwd|pw$|secret|token|key|credential|auth|cookie|sess|sid$|salt"
     "|kennwort|wachtwoord|contrase|senha|has[łl]o|lösenord|heslo|jelszó|şifre|пароль|密[码碼]|パスワード|비밀번호"
     "|schlüssel|sleutel|clé|clave|chave|chiave|klucz|jeton"
-    "|phone|tel|tél|fax|mob|móvil|cel|sms|handy|whatsapp|festnetz|portable|komórka"
+    "|phone|tel|tél|fax|mob|móvil|cel|sms|handy|whatsapp|festnetz|portable|komórka|tlf|puh|^ph$|тел|電話|电话|手机|전화|휴대폰"
     "|iban|ssn|social|insurance|sin$|dni|ni[ef]$|nhs|bsn|burger|sofi|pesel|personn|cpf|cnpj|steuer|idnr|tin$|aadhaa?r|uidai"
 )
 """In the names that the patterns of ``secret`` and ``personal_data`` look for beside a value."""
