@@ -45,7 +45,8 @@ def cells_named(text: str) -> Iterator[tuple[str, int, int]]:
         mark = next((mark for mark in _DELIMITERS if mark in line), None)
         if mark is None or len(line) > _LONGEST_LINE:
             continue
-        if line.count(mark) not in [below.count(mark) for _, below in lines[at : at + 2]]:
+        unfinished = at == len(lines) - 1 and 0 < lines[at][1].count(mark) < line.count(mark)
+        if not unfinished and line.count(mark) not in [below.count(mark) for _, below in lines[at : at + 2]]:
             continue
         heads = [line[first - start : end - start] for first, end in _cells(lines[at - 1], mark)]
         if max(map(len, heads)) > _LONGEST_HEAD:
@@ -53,11 +54,12 @@ def cells_named(text: str) -> Iterator[tuple[str, int, int]]:
         told = [column for column, head in enumerate(heads) if TELLING().search(head) is not None]
         while told and at < len(lines) and mark in lines[at][1]:
             cells = [] if len(lines[at][1]) > _LONGEST_LINE else _cells(lines[at], mark)
-            if len(cells) == len(heads) and _RULE.fullmatch(lines[at][1]) is None:
+            fits = len(cells) == len(heads) or (len(cells) < len(heads) and at == len(lines) - 1)  # still being written
+            if fits and _RULE.fullmatch(lines[at][1]) is None:
                 yield from (
                     (heads[column], *cells[column])
                     for column in told
-                    if _is_value(heads[column], text[slice(*cells[column])])
+                    if column < len(cells) and _is_value(heads[column], text[slice(*cells[column])])
                 )
             at += 1
 

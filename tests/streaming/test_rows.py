@@ -35,3 +35,9 @@ def test_the_last_of_many_rows_is_cut_out_as_the_first(text: str, size: int) -> 
     assert out == guard.apply(text, guard.check(text, stage="output"))
     assert "Quay" not in out
     assert out.count("[SECRET_") == 50
+
+
+def test_a_row_that_is_still_being_written_is_read() -> None:
+    guard = Guard(Policy.from_toml(SECRETS), observers=())
+    text = "| name | password |\n|---|---|\n| a | orchid-Dune16! |\n"
+    assert "".join(guard.stream(list(text))) == "| name | password |\n|---|---|\n| a | [SECRET_1] |\n"

@@ -34,6 +34,8 @@ MARKDOWN = "\n".join(ROWS)
             "name,ssn,phone\nDana,531487263,9876543219\nTom,402771835,",
             ["531487263", "9876543219", "402771835"],
         ),
+        ("secret", "| name | password |\n|---|---|\n| a | orchid-Dune16!", ["orchid-Dune16!"]),
+        ("secret", "user,password,note\ndana,orchid-Dune16!", ["orchid-Dune16!"]),
         ("personal_data", "| Naam | BSN |\n|--|--|\n| Daan | 555891379 |", ["555891379"]),
         ("secret", "| Key | Count |\n|---|---|\n| c48bbf33-feff-4924-a3a8-f506b40928b5 | 4 |", []),
         ("secret", "Well, the password, they say,\nis gone, lost in Abcdef12, maybe,\nfor good", []),
