@@ -8,7 +8,9 @@ import re
 import string
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.text.ciphers import deciphered
 from guardsdk.text.english import known_share, segment, words_of
+from guardsdk.text.escapes import unescaped
 from guardsdk.text.late import late
 from guardsdk.text.readable import readable
 from guardsdk.text.undo import Undone
@@ -27,18 +29,24 @@ _RUN = re.compile(
     # Mail and PEM break long runs into lines.
     f"(?:(?<=[{_PACKED}]{{40}})\\r?\\n[{_PACKED}]+)*={{0,6}}"
 )
+_ITEMS: Final = r"['\"]?,\s{0,40}['\"]?"
+"""What stands between two items of a list, each in quotes or on a line of its own."""
+_IN_DECIMAL: Final = rf"[0-9]{{2,3}}(?:(?:[\s,;]{{1,2}}|{_ITEMS})(?:0o)?[0-9]{{2,3}}){{7,}}"
 # Every branch begins with a class of characters, which lets the search skip what cannot begin one.
 _NUMBERS = re.compile(
-    r"(?P<bits>[01]{8}(?:[\s,_-]{0,2}(?:0b)?[01]{8}){2,})"
-    r"|(?P<ascii>[01]{7}(?:[\s,_-]{1,2}(?:0b)?[01]{7}){3,})"
-    r"|(?P<hex>[0-9A-Fa-f]{2}[hH]?(?:(?:[\s:,;.|+-]{1,2}|['\"],\s{0,8}['\"])(?:0[xX])?[0-9A-Fa-f]{2}[hH]?){5,})"
+    rf"(?P<bits>[01]{{8}}(?:(?:[\s,_-]{{0,2}}|{_ITEMS})(?:0b)?[01]{{8}}){{2,}})"
+    rf"|(?P<ascii>[01](?:b[01]{{6,7}}(?![01])|[01]{{6}})(?:(?:[\s,_-]{{1,2}}|{_ITEMS})(?:(?:0b)?[01]{{7}}|0b[01]{{6}}(?![01]))){{3,}})"
+    rf"|(?P<hex>[0-9A-Fa-f]{{2}}[hH]?(?:(?:[\s:,;.|+-]{{1,2}}|{_ITEMS})(?:0[xX])?[0-9A-Fa-f]{{2}}[hH]?){{5,}})"
     r"|(?P<dump>(?:[0-9A-Fa-f]{4}){1,4}(?:[\s:,;.|-]{1,2}(?:0x)?(?:[0-9A-Fa-f]{2}){1,8}){2,})"
-    r"|(?P<decimal>[0-9]{2,3}(?:(?:[\s,;]{1,2}|['\"]?,\s{0,8}['\"]?)[0-9]{2,3}){7,})"
+    rf"|(?P<decimal>{_IN_DECIMAL})"
 )
+_DECIMALS = late(_IN_DECIMAL)
 _MORSE_CODE = re.compile(r"(?P<morse>(?<![^\s/|])[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,6}){7,})")
 _HEX_DIGITS: Final = "0123456789abcdefABCDEF"
 _ASCII_FIRST: Final = frozenset(string.ascii_uppercase + "abcdef")
 """What stands first in four characters of base64 whose first byte is ASCII: most words show that they are none."""
+_HEX_PREFIX = late(r"\A0?[xX]")
+"""As code and databases (``\\x48656c6c6f``) write it."""
 _SMALL_BASE32 = late("[a-z2-7]+")
 _OCTAL = re.compile("[01]?[0-7]{2}")
 _DIGITS = str.maketrans("", "", "0123456789")
@@ -79,13 +87,25 @@ def _grouped(text: str) -> Iterator[Undone]:
         patterns.append(_NUMBERS)
     if text.count(".") + text.count("-") >= _LEAST_SIGNS:
         patterns.append(_MORSE_CODE)
-    for match in (match for pattern in patterns for match in pattern.finditer(text)):
-        kind = match.lastgroup or ""
-        found = _GROUPED[kind](match.group())
-        if found is not None:
-            start = match.start()
-            prefixed = text[max(0, start - 2) : start] in {"0x", "0X", "0b"}
-            yield Undone(start - 2 if prefixed else start, match.end(), found, _NAMES.get(kind, kind))
+    for pattern in patterns:
+        done = tried = 0
+        for match in pattern.finditer(text):
+            start, end, kind = *match.span(), match.lastgroup or ""
+            if start < done:
+                continue
+            found = None
+            # Numbers of two digits, of which capitals have no others, may be decimal as well; that is English or none.
+            if kind == "hex" and start >= tried and (longer := _DECIMALS().match(text, start)) is not None:
+                tried = longer.end()
+                found = _decimal(longer.group()) if tried >= end else None
+            if found is None or not "".join(found.split()).isprintable():
+                found = _GROUPED[kind](match.group())
+            else:
+                kind, end = "decimal", tried
+                done = end
+            if found is not None:
+                prefixed = text[max(0, start - 2) : start] in {"0x", "0X", "0b", "0o"}
+                yield Undone(start - 2 if prefixed else start, end, found, _NAMES.get(kind, kind))
 
 
 def _run(run: str, start: int) -> Iterator[Undone]:
@@ -125,6 +145,8 @@ def _plain(found: str) -> bool:
 
 
 def _hex(core: str) -> str | None:
+    if core[0] in "0xX":
+        core = _HEX_PREFIX().sub("", core)
     if core[:1] not in _HEX_DIGITS or core[-1:] not in _HEX_DIGITS:  # an exception costs more than all else of a word
         return None
     try:
@@ -158,7 +180,7 @@ def _bits(run: str) -> str | None:
 
 
 def _ascii(run: str) -> str | None:
-    return _english("".join(chr(int(digits, 2)) for digits in re.findall("[01]{7}", run)))
+    return _english("".join(chr(int(digits, 2)) for digits in re.findall("[01]{6,7}", run)))
 
 
 def _dump(run: str) -> str | None:
@@ -168,7 +190,7 @@ def _dump(run: str) -> str | None:
 
 
 def _decimal(run: str) -> str | None:
-    numbers = re.findall("[0-9]+", run)
+    numbers = re.findall("[0-9]{2,}", run)
     found = _english("".join(chr(int(number)) for number in numbers))
     if found is None and all(map(_OCTAL.fullmatch, numbers)):
         return _english("".join(chr(int(number, 8)) for number in numbers))
@@ -182,7 +204,12 @@ def _morse(run: str) -> str | None:
 
 def _english(text: str) -> str | None:
     words = [part for word in words_of(text) for part in segment(word)]
-    return text if known_share(words) >= _ENGLISH else None
+    return text if known_share(words) >= _ENGLISH or _holds(text) else None
+
+
+def _holds(text: str) -> bool:
+    """Whether ``text`` is no English and hides some: what was packed twice shows so in the first layer."""
+    return any(step(text) for step in (unescaped, unpacked, deciphered))
 
 
 _DECODERS: tuple[tuple[str, Callable[[str], str | None]], ...] = (

@@ -12,7 +12,7 @@ from guardsdk.text.late import late
 from guardsdk.text.undo import Undone, undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from guardsdk.text.undo import Layer
 
@@ -25,7 +25,7 @@ _ESCAPED_MARK = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
 _HTML = re.compile("&(?:(?:amp;)*#(?:0{0,9}[0-9]{1,7}|[xX]0{0,9}[0-9A-Fa-f]{1,6})|[A-Za-z][A-Za-z0-9]{1,30});?")
 _JOINED = re.compile(r"""(?<=[\w ])(["'])(?:\s?\+\s?|;?[ \t]{0,4}\r?\n[ \t]{0,40}[A-Za-z_$][\w.]{0,40} ?\+= ?)\1""")
 _BACKSLASH = re.compile(
-    r"(?:\\x[0-9A-Fa-f]{2}|\\[0-3][0-7]{2}|\\[4-7][0-7](?![0-9]))+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
+    r"(?:\\x[0-9A-Fa-f]{2}(?![0-9A-Fa-f]{10})|\\[0-3][0-7]{2}|\\[4-7][0-7](?![0-9]))+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
 )
 _CODE_POINT = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
 # Begins with the one character that every branch does, which lets the search skip all others.
@@ -34,6 +34,8 @@ _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..|[4-7].)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
 )
+_BEGUN = late(r"&#[0-9xX]|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f{]|[0-3][0-7]{2})")
+"""What escapes begin with whose mark may itself be escaped: ``%26%2373%3B``."""
 _JOINT = late(rf"\s?|[{INVISIBLE}]+")
 """What shows nothing, or white space of any kind, between two letters."""
 _BREAK = late(r"(?<!\\)(?<!\\[nrt])(?:(?<=[^\W_])|\\{1,15}[nrt])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
@@ -81,7 +83,15 @@ def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[s
     ]
     letters = sum(character.isalnum() for edit in edits for character in edit.text)
     joints = sum(_JOINT().fullmatch(edit.text) is not None and _between_words(text, edit) for edit in edits)
-    return edits if letters + joints >= _FEW else []
+    if letters + joints >= _FEW:
+        return edits
+    return edits if len(edits) >= _FEW and _more_escaped(text, edits) else []
+
+
+def _more_escaped(text: str, edits: Sequence[Undone]) -> bool:
+    """Whether escapes of another kind begin with what comes out of ``edits``: the marks of what was escaped twice."""
+    begun = (_BEGUN().search(edit.text[-2:] + text[edit.end : edit.end + 3]) for edit in edits)
+    return sum(one is not None for one in begun) >= _FEW
 
 
 def _breaks(text: str) -> list[Undone]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
+from typing import Final
 
 from guardsdk.text.late import late
 
@@ -16,6 +18,10 @@ _PROBE = 48
 _MOST_BAD = 0.1
 _LEAST_PLAIN = 0.6
 """Share of letters, digits and spaces: prose has nine tenths, dense code two thirds, noise less."""
+_UNREAD: Final = frozenset({"Mn", "Me", "Cf"})
+"""Marks and what nobody sees: those who hide letters among them do so here, too."""
+_CODES = late(r"[0-9A-Fa-fxX\s,;&#./|-]{24,}")
+"""A text in numbers, entities or Morse code, which has few letters or none: what is packed twice is one first."""
 
 
 def readable(data: bytes) -> str | None:
@@ -24,9 +30,13 @@ def readable(data: bytes) -> str | None:
     A few bytes that fit nowhere are allowed, and a character cut off at the end: a reader would get over them, and a
     decoder that does not is got round with one wrong byte.
     """
-    beginnings = data[:_PROBE], data.lstrip(_SILENT.encode())[:_PROBE]
-    if len(data) < _SHORTEST or all(_judge(_decoded(one)) is None for one in beginnings):
+    if len(data) < _SHORTEST:
         return None
+    beginning = data[:_PROBE]
+    if _judge(_decoded(beginning)) is None:
+        after = data.lstrip(_SILENT.encode())[:_PROBE]
+        if after == beginning or _judge(_decoded(after)) is None:
+            return None
     return _judge(_decoded(data))
 
 
@@ -41,6 +51,8 @@ def _judge(text: str) -> str | None:
     least = _SHORTEST if shown == text else _SHORTEST_AMONG
     if len(shown) < least or len(_UNREADABLE().findall(shown)) > _MOST_BAD * len(shown):
         return None
-    plain = sum(character.isalnum() or character.isspace() for character in shown)
-    letters = any(character.isalpha() for character in shown)
-    return text if letters and plain >= _LEAST_PLAIN * len(shown) else None
+    read = shown if shown.isascii() else [one for one in shown if unicodedata.category(one) not in _UNREAD]
+    plain = sum(character.isalnum() or character.isspace() for character in read)
+    letters = any(character.isalpha() for character in read)
+    is_text = letters and plain >= _LEAST_PLAIN * len(read)
+    return text if is_text or _CODES().fullmatch(shown) else None

@@ -8,6 +8,7 @@ from collections import Counter
 from operator import add
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.text.ciphers import deciphered
 from guardsdk.text.english import (
     FORMS,
     built_as_sentence,
@@ -18,7 +19,7 @@ from guardsdk.text.english import (
     words_of,
 )
 from guardsdk.text.late import late
-from guardsdk.text.undo import Undone
+from guardsdk.text.undo import Undone, undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +47,9 @@ _WORDS_BETWEEN = 4
 """Words for each that is torn, at most: in prose and code, two that happen to give a third stand far apart."""
 _MARKUP = late(r"[<*~\\-]|[^\x00-\x7f]")
 """What may cut a single letter off a word; a full stop or bracket does so in code."""
-_LEFT_OUT = "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ue000-\uf8ff\ufffd\U000f0000-\U0010fffd]"
-"""What tokenizers leave out: the words on both sides are read as one."""
+LEFT_OUT: Final = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ue000-\uf8ff\ufffd\U000f0000-\U0010fffd"
+"""What tokenizers leave out, as the inside of a class: the words on both sides are read as one."""
+_LEFT_OUT = f"[{LEFT_OUT}]"
 _CONTROL = late(_LEFT_OUT)
 _SPLIT = late(f"(?<=[A-Za-z])(?:{_LEFT_OUT}|{_STRAY}){{1,3}}(?=[A-Za-z])")
 _GLUED = late(f"[A-Za-z]+(?:(?:{_LEFT_OUT}|{_STRAY}){{1,3}}[A-Za-z]+)+")
@@ -182,7 +184,8 @@ def _close(run: str, start: int) -> Iterator[Undone]:
         breaks = [at in ends for at in range(1, len(letters))]
         plain = " ".join(cut_up)
     found = words_of(plain)
-    if known_share(found) < _ENGLISH or not any(len(word) >= _SURE and word in FORMS for word in found):
+    known = known_share(found) >= _ENGLISH and any(len(word) >= _SURE and word in FORMS for word in found)
+    if not (known or deciphered(plain)):
         return
     for gap, cut in zip(gaps, breaks, strict=True):
         yield Undone(start + gap.start(), start + gap.end(), " " * cut, "spaced")
@@ -209,8 +212,29 @@ def unleeted(text: str) -> list[Undone]:
             known_words += 1
             sure |= len(plain) >= _SURE
     if not sure and known_words < _ENOUGH:
-        return []
+        return _enciphered(text)
     return sorted([*edits, *_short(single, edits)])
+
+
+def _enciphered(text: str) -> list[Undone]:
+    """Return the edits for digits in words that are no English yet, where they are in a cipher that becomes it then."""
+    edits = [
+        Undone(*match.span(), match.group().translate(_PLAIN), "leet", aligned=True)
+        for match in _LEET.finditer(text)
+        if len(match.group()) <= _LONGEST_WORD and _MIXED.search(match.group())
+    ]
+    if len(edits) < _FEW_PARTED:
+        return []
+    plain = undo(text, edits)[0]  # as long as before
+    ciphers = iter(deciphered(plain))
+    passage = next(ciphers, None)
+    found: list[Undone] = []
+    for edit in edits:
+        while passage is not None and passage.end < edit.end:
+            passage = next(ciphers, None)
+        if passage is not None and passage.start <= edit.start:
+            found.append(edit)
+    return found
 
 
 def _letters(word: str) -> str | None:
