@@ -61,7 +61,8 @@ _GONE: Final = 3
 _MARK: Final = 4
 _FOREIGN: Final = 5
 _UNSUSPECTED: Final = frozenset({_SAME, _FOREIGN})
-_PLAIN = late("[\x00-\x7f\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]*")
+_CONTROL = late("[\x00-\x08\x0e-\x1b\x7f]")
+_PLAIN = late("[\t-\r\x1c-\x7e\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]*")
 """Scripts in which nothing is in disguise, as most of the world's longest texts without spaces are written."""
 
 
@@ -142,7 +143,9 @@ class _Evidence:
 
 def unfolded(text: str) -> list[Undone]:
     """Return the edits that undo disguises of single characters in ``text``; none for ordinary text of any script."""
-    if text.isascii() or _PLAIN().fullmatch(text):
+    if text.isascii():
+        return _unstrewn(text) if not text.isprintable() and _CONTROL().search(text) else []
+    if _PLAIN().fullmatch(text):
         return []
     secret = [
         Undone(one.start, one.end, "" if one.message is None else f" {one.message} ", one.channel)
@@ -153,8 +156,24 @@ def unfolded(text: str) -> list[Undone]:
     evidence.certain = bool(secret)
     edits = [edit for start, end in _words(text) for edit in _word(text, start, end, evidence)]
     if not evidence.enough:
-        return []
+        return _unstrewn(text)
+    strewn = _unstrewn(text)
+    if strewn:
+        edits = sorted({edit.start: edit for edit in (*_singly(strewn), *edits)}.values())
     return list(_merged(secret, edits)) if secret else edits
+
+
+def _unstrewn(text: str) -> list[Undone]:
+    from guardsdk.text.strewn import unstrewn  # noqa: PLC0415  next to no text has any of it
+
+    return unstrewn(text)
+
+
+def _singly(edits: list[Undone]) -> Iterator[Undone]:
+    """Yield ``edits`` that take something out character by character, as those of words are."""
+    for edit in edits:
+        for at in range(edit.start, edit.end):
+            yield edit._replace(start=at, end=at + 1)
 
 
 def _words(text: str) -> Iterator[tuple[int, int]]:
