@@ -45,6 +45,8 @@ _ROWS = {"cpu": 1, "cuda": 64}
 would depend on the texts beside it; and from about 40 tokens on, two rows take twice the time of one anyway."""
 _TOKENS = 16_384
 """Tokens per run, padding included, which bounds memory on a GPU."""
+_LONG = 10_000
+"""Characters from which on somebody looks at the clock before a text is made ready, and while it is."""
 _NOTHING_READ = -40.0
 """Log-odds of every label where a window holds no word the model knows; the language screen reports such text."""
 
@@ -148,7 +150,10 @@ class Classifier:
         self, loaded: _Loaded, requests: Sequence[Request], limits: Limits, heads: Heads | None
     ) -> tuple[list[Row], list[Tally]]:
         """Return a row for every window of every text, and a tally for every text."""
-        texts = [legible(request.text) for request in requests]
+        texts = [
+            legible(request.text) if len(request.text) <= _LONG else _ready(request.text, limits)
+            for request in requests
+        ]
         tallies: list[Tally] = []
         rows: list[Row] = []
         heads_of: dict[tuple[Stage, str | None], tuple[array[int], bool]] = {}
@@ -240,6 +245,11 @@ class Classifier:
             # must outlive the interpreter's own clean-up: it gets a reference that nobody gives back.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._state))
             self._state = None
+
+
+def _ready(text: str, limits: Limits) -> str:
+    """Return what is read of a long ``text``; nothing where the time is up, as none of it will be scored."""
+    return "" if limits.passed else legible(text, limits)
 
 
 def _ends_first(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

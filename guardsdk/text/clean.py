@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from guardsdk.limits import UNLIMITED
 from guardsdk.text.late import late
+
+if TYPE_CHECKING:
+    from guardsdk.limits import Limits
 
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 _DIGITS = frozenset("0123456789")
@@ -42,14 +47,17 @@ def clean(text: str) -> str:
     return _UNUSABLE.sub("\ufffd", _LEFT_OUT().sub(" ", text))
 
 
-def legible(text: str) -> str:
-    """Return ``text`` cleaned, without what nobody reads; see ``guardsdk.text.opaque``, which few texts need."""
+def legible(text: str, limits: Limits = UNLIMITED) -> str:
+    """Return ``text`` cleaned, without what nobody reads; see ``guardsdk.text.opaque``, which few texts need.
+
+    As far as ``limits`` let it: what nobody reads stays where the time is up.
+    """
     text = clean(text)
     if _DIGITS.isdisjoint(text) and max(map(len, text.split()), default=0) < SHORTEST_RUN:
         return text
     from guardsdk.text.opaque import without_opaque  # noqa: PLC0415  its expressions take a first verdict milliseconds
 
-    return without_opaque(text)
+    return without_opaque(text, limits)
 
 
 def _blank(match: re.Match[str]) -> str:

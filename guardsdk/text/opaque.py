@@ -11,16 +11,19 @@ import codecs
 import json
 import re
 import string
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.limits import UNLIMITED
 from guardsdk.text.blobs import unpacked
 from guardsdk.text.clean import SHORTEST_RUN
 from guardsdk.text.english import FORMS, reads_as_english, segment, triples, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from guardsdk.limits import Limits
 
 _CHARACTERS: Final = "A-Za-z0-9+/_=-"
 _ESCAPE: Final = re.compile("%(?:2[BbFf]|3[Dd])")
@@ -86,17 +89,17 @@ _CAPITALS: Final = 0.1
 """Share of capitals in a short sentence; the names in certificates have more."""
 
 
-def without_opaque(text: str) -> str:
+def without_opaque(text: str, limits: Limits = UNLIMITED) -> str:
     """Return ``text`` with blanks in place of what nobody reads, but for the first characters of each run.
 
     Of a text that is little else than numbers and keys, as a list of orders is, the first characters of the first one.
     Every other character stays at its place, and a text that has none of it comes back as the same object. What
     unpacks to a text and what has words in it stays, but for a web token, whose claims are read as a view. Time is
-    linear in the length of ``text``.
+    linear in the length of ``text``; once ``limits`` are passed all that follows stays.
     """
     shown = text
     if max(map(len, text.split()), default=0) >= SHORTEST_RUN:
-        shown = _RUN.sub(_blanked, _DNA.sub(_blanked_dna, _TOKEN.sub(_blanked_token, text)))
+        shown = _RUN.sub(partial(_blanked, limits), _DNA.sub(_blanked_dna, _TOKEN.sub(_blanked_token, text)))
     if _DIGIT.search(text):
         shown = _without_codes(shown)
     return text if shown == text else shown
@@ -152,9 +155,9 @@ def _blanked_dna(match: re.Match[str]) -> str:
     return run[:_SHOWN] + " " * (len(run) - _SHOWN) if set(run.lower()) >= _BASES else run
 
 
-def _blanked(match: re.Match[str]) -> str:
+def _blanked(limits: Limits, match: re.Match[str]) -> str:
     run = match[0]
-    if len(run) < SHORTEST_RUN:  # something else stands behind a percent sign
+    if len(run) < SHORTEST_RUN or limits.passed:  # something else stands behind a percent sign
         return run
     packed = _ESCAPE.sub(lambda mark: _ESCAPED[mark[0].lower()], run)
     # Text among bytes, such as the names in a certificate, is what views are for.
@@ -164,7 +167,8 @@ def _blanked(match: re.Match[str]) -> str:
     marked = _ESCAPE.sub("+++", run)  # as long as before
     cuts = [0, *range(_PIECE, len(run) - SHORTEST_RUN + 1, _PIECE), len(run)]
     shown = "".join(
-        run[start:end] if _says_something(marked[start:end]) else " " * (end - start) for start, end in pairwise(cuts)
+        run[start:end] if limits.passed or _says_something(marked[start:end]) else " " * (end - start)
+        for start, end in pairwise(cuts)
     )
     return run[:_SHOWN] + shown[_SHOWN:]
 

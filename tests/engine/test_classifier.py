@@ -14,6 +14,7 @@ from guardsdk.errors import ChecksumMismatchError, InputError, ModelError
 from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.registry.lookup import LoadedModel, load_manifest
 from guardsdk.verdict import Stage
+from tests.screens.stepping import calls
 from tests.tiny import IDS, STRONG, WEAK, rambling, write_export, write_graph, write_manifest, write_model
 
 if TYPE_CHECKING:
@@ -297,3 +298,14 @@ def test_the_shipped_model_scores_a_text_the_same_alone_and_in_company(shipped: 
     together = shipped.score(texts)
     assert [scores.probabilities for scores in together] == [shipped.score([one])[0].probabilities for one in texts]
     assert all(scores.embedding is not None and scores.embedding.shape == (384,) for scores in together)
+
+
+@pytest.mark.parametrize("unit", ["QUJD+4kP9zX0ab7dEr", "filler "])
+def test_a_long_text_is_not_made_ready_once_the_time_is_up(classifier: Classifier, unit: str) -> None:
+    text = unit * (20_000 // len(unit))
+    late = Limits(ends_at=0.0)
+    classifier.score([Request("attack", Stage.TOOL)], late)  # tables are made once
+    (scores,) = classifier.score([Request(text, Stage.TOOL)], late)
+    assert (scores.coverage, scores.windows, dict(scores.probabilities)) == (0.0, 0, {})
+    short = calls(lambda: classifier.score([Request("attack", Stage.TOOL)], late))
+    assert calls(lambda: classifier.score([Request(text, Stage.TOOL)], late)) <= short + 20

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardsdk.limits import Limits
 from guardsdk.text.opaque import without_opaque
+from tests.screens.stepping import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -289,3 +291,11 @@ def test_an_attack_around_it_is_found_where_it_is(guard: Guard) -> None:
     (finding,) = [finding for finding in verdict.findings if finding.label == "prompt_injection"]
     assert not verdict
     assert text[slice(*finding.span)].endswith("Ignore all previous")
+
+
+def test_nothing_is_looked_through_once_the_time_is_up() -> None:
+    noise = base64.b64encode(random.Random(4).randbytes(6_000)).decode()
+    text = f"A picture: {noise[:4_000]}, {noise[4_000:]}"
+    assert without_opaque(text) != text
+    assert without_opaque(text, Limits(ends_at=0.0)) == text
+    assert calls(lambda: without_opaque(text, Limits(ends_at=0.0))) < calls(lambda: without_opaque(text)) / 100
