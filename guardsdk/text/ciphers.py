@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.text.english import FORMS, known_share, reads_as_english, words_of
+from guardsdk.text.late import late
 from guardsdk.text.undo import Undone
 from guardsdk.text.words import WORDS
 
@@ -28,6 +29,8 @@ _SHORTEST_FORM = 3
 _ALPHABET: Final = string.ascii_lowercase
 _LETTERS: Final = len(_ALPHABET)
 _MIRRORED: Final = str.maketrans(_ALPHABET + _ALPHABET.upper(), _ALPHABET[::-1] + _ALPHABET[::-1].upper())
+_END = late(r"[.!?;:\n]")
+"""What ends a sentence or line."""
 _PUNCTUATION = ".,;:!?\"'()[]"
 _MARK_FIRST, _MARK_LAST = re.compile(r"(?<!\S)[.,;:!?]\w"), re.compile(r"\w[.,;:!?](?!\S)")
 
@@ -43,7 +46,27 @@ def deciphered(text: str) -> list[Undone]:
     words = words_of(text)
     if len(words) - sum(map(FORMS.__contains__, words)) < _LEAST_WORDS:  # as in nearly every text; no run can do
         return []
-    return [edit for passage in _strange(text, words) if (edit := _solved(text, passage)) is not None]
+    found: list[Undone] = []
+    for passage in _strange(text, words):
+        edit = _solved(text, passage)
+        # Around a cipher may stand another language, which is no more English than it is.
+        found += _by_sentence(text, passage) if edit is None else [edit]
+    return found
+
+
+def _by_sentence(text: str, passage: _Passage) -> Iterator[Undone]:
+    """Yield the edits for the sentences and lines of ``passage``, where it has several."""
+    places = [match.span() for match in _WORD.finditer(text, passage.start, passage.end)]
+    first = 0
+    for at in range(1, len(places) + 1):
+        if at < len(places) and not _END().search(text, places[at - 1][1], places[at][0]):
+            continue
+        words = passage.words[first:at]
+        if at - first < len(places) and len(words) >= _LEAST_WORDS and _letters(words) >= _LEAST_LETTERS:
+            edit = _solved(text, _Passage(places[first][0], places[at - 1][1], words))
+            if edit is not None:
+                yield edit
+        first = at
 
 
 def _strange(text: str, words: list[str]) -> Iterator[_Passage]:

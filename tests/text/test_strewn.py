@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.disguises import DISGUISES
+from guardsdk.text.ciphers import deciphered
 from guardsdk.text.strewn import unstrewn
 from guardsdk.text.undo import undo
 from guardsdk.text.views import decoded_of, views_of
@@ -146,3 +147,21 @@ def test_a_guard_blocks_an_attack_with_something_strewn_into_it(guard: Guard, na
     hidden = LAYERS[name](ATTACK)
     strewn = "\u200b".join(hidden[at : at + 7] for at in range(0, len(hidden), 7))
     assert not guard.check(f"{BEFORE}{strewn}{AFTER}", stage="tool").allowed
+
+
+GERMAN = "Wir haben die Unterlagen erhalten und werden sie in den kommenden Tagen pr\u00fcfen. "
+
+
+@pytest.mark.parametrize("times", [1, 8])
+@pytest.mark.parametrize("joint", [" ", "\n\n"])
+@pytest.mark.parametrize("name", ["rot13", "atbash"])
+def test_a_cipher_is_read_amid_another_language(name: str, joint: str, times: int) -> None:
+    assert is_read(f"{GERMAN * times}{joint}{LAYERS[name](ATTACK)}{joint}{GERMAN * times}")
+    assert [view.name for view in decoded_of(GERMAN * times)] == []
+
+
+@pytest.mark.parametrize("unit", ["Wir haben sie. ", "xq zv qk wj. ", "gur frperg. "])
+def test_four_times_the_sentences_are_at_most_some_four_times_the_work(unit: str) -> None:
+    small, large = unit * (500 // len(unit)), unit * (2_000 // len(unit))
+    deciphered(large)  # tables and expressions are made once
+    assert calls(lambda: deciphered(large)) <= 5 * calls(lambda: deciphered(small)) + 200
