@@ -52,7 +52,7 @@ LEFT_OUT: Final = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ue000-\uf8ff\ufffd
 _LEFT_OUT = f"[{LEFT_OUT}]"
 _CONTROL = late(_LEFT_OUT)
 _SPLIT = late(f"(?<=[A-Za-z])(?:{_LEFT_OUT}|{_STRAY}){{1,3}}(?=[A-Za-z])")
-_GLUED = late(f"[A-Za-z]+(?:(?:{_LEFT_OUT}|{_STRAY}){{1,3}}[A-Za-z]+)+")
+_GLUED = late(f"(?<![A-Za-z])[A-Za-z]++(?:(?:{_LEFT_OUT}|{_STRAY}){{1,3}}[A-Za-z]++)+")
 _SIGNS_ONLY = late(rf"(?:(?!{_LEFT_OUT})\W)+")
 _MOSTLY = 0.6
 """Share of letters in known words that words must have that are told apart."""

@@ -12,10 +12,11 @@ import pytest
 
 from benchmarks.disguises import DISGUISES
 from guardsdk.text.ciphers import deciphered
+from guardsdk.text.spelling import _GLUED
 from guardsdk.text.strewn import unstrewn
 from guardsdk.text.undo import undo
 from guardsdk.text.views import decoded_of, views_of
-from tests.screens.stepping import calls
+from tests.screens.stepping import Stepper, calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,3 +166,10 @@ def test_four_times_the_sentences_are_at_most_some_four_times_the_work(unit: str
     small, large = unit * (500 // len(unit)), unit * (2_000 // len(unit))
     deciphered(large)  # tables and expressions are made once
     assert calls(lambda: deciphered(large)) <= 5 * calls(lambda: deciphered(small)) + 200
+
+
+def test_letters_in_a_row_are_gone_through_once_for_what_stands_between_words() -> None:
+    expression = _GLUED().pattern.replace("++", "+")  # the stepper knows no possessive repeats
+    stepper = Stepper(expression)
+    small, large = "a" * 100 + "\x01", "a" * 400 + "\x01"
+    assert stepper.work(large) <= 5 * stepper.work(small)
