@@ -262,7 +262,7 @@ def _nothing() -> str:
         ({"extract_response": _aread}, "extract_response is async"),
         ({"extract_response": _nothing}, "extract_response is called with response, and _nothing does not take that"),
     ],
-    ids=str,
+    ids=["stream", "actor", "no function", "async prompt", "async response", "nothing taken"],
 )
 def test_options_of_no_use_are_refused_when_a_handler_is_made(
     handler_type: type[Handler], options: dict[str, Any], why: str
