@@ -89,4 +89,4 @@ def test_lint_knows_that_a_taught_label_is_none_of_the_models() -> None:
     policy = Policy.from_toml(
         'name = "p"\nversion = "1"\n[[principle]]\nid = "x"\ntext = "No."\nlabel = "taught.x"\nstages = ["input"]\n'
     )
-    assert {one.rule for one in lint(policy, {})} == {"stage", "refs", "words", "examples"}
+    assert {one.rule for one in lint(policy, {})} == {"stage", "refs", "words", "taught"}

@@ -165,7 +165,7 @@ def test_a_threshold_is_a_number_or_a_false_positive_rate(line: str, rate: Decim
         (HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout_s = 0}\n", ["review.timeout_s", "equal to 0.001"]),
         (HEAD + PRINCIPLE + "action = 'review'\nreview = {timeout_s = inf}\n", ["review.timeout_s", "finite"]),
         (HEAD + PRINCIPLE + "action = 'review'\nreview = {fallback = 'pass'}\n", ["fallback", "'deny' or 'approve'"]),
-        (HEAD + PRINCIPLE + "[monitor]\nkeep_alerts = 1" + "0" * 400, ["monitor.keep_alerts", "equal to 1000000000"]),
+        (HEAD + PRINCIPLE + "[monitor]\nkeep_alerts = 1" + "0" * 400, ["monitor.keep_alerts", "equal to 1000000"]),
         (HEAD + PRINCIPLE + "[monitor]\nwindow = 1" + "0" * 400, ["monitor.window", "equal to 1000000000"]),
         (HEAD + REVISE + "revise = {attempts = 0}\n", ["principle[0](one).revise.attempts"]),
         (HEAD + REVISE + "revise = {message = 'Again.'}\n", ["principle[0](one).revise.message", "{principle}"]),

@@ -163,7 +163,7 @@ def _part(op: Any, value: Any) -> str:
         return re.escape(chr(value))
     if name == "RANGE":
         return f"{re.escape(chr(value[0]))}-{re.escape(chr(value[1]))}"
-    kinds = {"SPACE": r"\s", "DIGIT": r"\d", "WORD": r"\w", "NOT_WORD": r"\W"}
+    kinds = {"SPACE": r"\s", "NOT_SPACE": r"\S", "DIGIT": r"\d", "WORD": r"\w", "NOT_WORD": r"\W"}
     return kinds[str(value).removeprefix("CATEGORY_")]
 
 
