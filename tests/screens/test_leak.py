@@ -274,6 +274,12 @@ def test_what_was_not_read_in_time_is_told_and_what_was_found_before_stands(monk
     assert (unread.scores, unread.coverage, unread.late) == ({}, 0.0, True)
 
 
+def test_an_answer_without_spaces_does_not_look_harmless_because_the_time_was_up() -> None:
+    text = "".join(word.capitalize() for word in SYSTEM.split())
+    (reading,) = LeakScreen().read_within([text], Stage.OUTPUT, [Surroundings(system=SYSTEM)], Limits(ends_at=0.0))
+    assert reading.late or reading.scores["prompt_leak"] >= 0.5
+
+
 @pytest.mark.parametrize("name", ["base64", "rot13", "reversed", "leet"])
 def test_a_guard_finds_a_recitation_that_was_encoded(model_directory: Path, name: str) -> None:
     principle = Principle(id="no-leak", text="No.", label="prompt_leak", stages=(Stage.OUTPUT,))
