@@ -12,7 +12,8 @@ from benchmarks import judge as benchmark
 from benchmarks.data import load
 from benchmarks.judge import counted, says, table
 from benchmarks.pages import filled
-from guardsdk.evaluation.judging import FIGURES, Answered, Judgement, MeasuredJudge
+from guardsdk import Guard
+from guardsdk.evaluation.judging import FIGURES, Answered, GuardJudge, Judgement, MeasuredJudge, judge_policy
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import JudgeRef
 from tests.places import ROOT
@@ -76,3 +77,10 @@ def test_the_page_quotes_the_packaged_figures_as_they_are() -> None:
     assert {one.question for one in measured.figures} == benchmark.QUESTIONS.keys()
     page = (ROOT / benchmark.PAGE).read_text(encoding="utf-8")
     assert filled(page, "judge", table(measured)) == page
+
+
+def test_the_packaged_figures_are_those_of_the_packaged_model() -> None:
+    """Of another one no run would take them into its record."""
+    with Guard(judge_policy(), observers=()) as guard:
+        judge = GuardJudge(guard)
+    assert judge.ref.figures
