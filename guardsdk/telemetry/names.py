@@ -13,13 +13,13 @@ AttributeType = Literal["string", "boolean", "int", "double", "string[]"]
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute: what it is called, of what type it is, in what unit, and what it says."""
+    """One attribute: its name, what it says, its type and its unit."""
 
     name: str
-    type: AttributeType
-    unit: str
-    """UCUM code; ``1`` for a ratio or probability, empty where a unit makes no sense."""
     meaning: str
+    type: AttributeType = "string"
+    unit: str = ""
+    """UCUM code; ``1`` for a ratio or probability, empty where a unit makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,81 +47,69 @@ EVENT: Final = "gen_ai.evaluation.result"
 ANCHOR: Final = "guardsdk.decision_log.anchor"
 """The event (the span, where nobody takes events) that says how far the decision log goes."""
 
-STAGE: Final = Attribute("guardsdk.stage", "string", "", "where the text was seen: `input`, `tool` or `output`")
+STAGE: Final = Attribute("guardsdk.stage", "where the text was seen: `input`, `tool` or `output`")
 ACTION: Final = Attribute(
-    "guardsdk.action",
-    "string",
-    "",
-    "what follows: `allow`, `flag`, `redact`, `replace`, `revise`, `review` or `block`",
+    "guardsdk.action", "what follows: `allow`, `flag`, `redact`, `replace`, `revise`, `review` or `block`"
 )
 WOULD_ACTION: Final = Attribute(
-    "guardsdk.would_action", "string", "", "in shadow mode what would follow without it; absent elsewhere"
+    "guardsdk.would_action", "in shadow mode what would follow without it; absent elsewhere"
 )
-STATUS: Final = Attribute(
-    "guardsdk.status", "string", "", "whether the text was looked at: `complete`, `degraded` or `failed`"
-)
-ALLOWED: Final = Attribute("guardsdk.allowed", "boolean", "", "whether the text may pass as it is")
-PRINCIPLE: Final = Attribute("guardsdk.principle.id", "string", "", "principle that decided; absent where none fired")
-FINDINGS: Final = Attribute("guardsdk.findings", "string[]", "", "every principle that fired, the deciding one first")
+STATUS: Final = Attribute("guardsdk.status", "whether the text was looked at: `complete`, `degraded` or `failed`")
+ALLOWED: Final = Attribute("guardsdk.allowed", "whether the text may pass as it is", "boolean")
+PRINCIPLE: Final = Attribute("guardsdk.principle.id", "principle that decided; absent where none fired")
+FINDINGS: Final = Attribute("guardsdk.findings", "every principle that fired, the deciding one first", "string[]")
 VIEWS: Final = Attribute(
     "guardsdk.views",
-    "string[]",
-    "",
     "how the text had to be read for its findings, such as `base64`; absent where all stand in the open",
+    "string[]",
 )
-COVERAGE: Final = Attribute("guardsdk.coverage", "double", "1", "share of the text's characters that was scored")
+COVERAGE: Final = Attribute("guardsdk.coverage", "share of the text's characters that was scored", "double", "1")
 STOPPED_EARLY: Final = Attribute(
-    "guardsdk.stopped_early", "boolean", "", "whether the rest went unscored because a principle had blocked the text"
+    "guardsdk.stopped_early", "whether the rest went unscored because a principle had blocked the text", "boolean"
 )
 TIER: Final = Attribute(
     "guardsdk.tier",
-    "string",
-    "",
     "`early` where the classifier's lower layers alone cleared the text, else `full`; absent where it did not run",
 )
 DEGRADED_REASONS: Final = Attribute(
-    "guardsdk.degraded_reasons", "string[]", "", "what was missing from a degraded check; absent where nothing was"
+    "guardsdk.degraded_reasons", "what was missing from a degraded check; absent where nothing was", "string[]"
 )
 INCOMPLETE_LAYERS: Final = Attribute(
-    "guardsdk.incomplete_layers", "string[]", "", "screens that failed or were late, or `model`; absent where none was"
+    "guardsdk.incomplete_layers", "screens that failed or were late, or `model`; absent where none was", "string[]"
 )
-TEXT_LENGTH: Final = Attribute("guardsdk.text.length", "int", "{character}", "length of the checked text")
-MODEL_NAME: Final = Attribute("guardsdk.model.name", "string", "", "model that scored the text")
-MODEL_VERSION: Final = Attribute("guardsdk.model.version", "string", "", "its version")
-MODEL_DIGEST: Final = Attribute("guardsdk.model.digest", "string", "", "sha256 of the model's contents")
-POLICY_NAME: Final = Attribute("guardsdk.policy.name", "string", "", "policy that decided")
-POLICY_VERSION: Final = Attribute("guardsdk.policy.version", "string", "", "its version")
-POLICY_DIGEST: Final = Attribute("guardsdk.policy.digest", "string", "", "sha256 of its contents")
-PROVIDER_REQUESTED: Final = Attribute("guardsdk.provider.requested", "string", "", "`auto`, `cpu` or `cuda`")
-PROVIDER_ACTIVE: Final = Attribute(
-    "guardsdk.provider.active", "string", "", "execution provider that computed the scores"
-)
+TEXT_LENGTH: Final = Attribute("guardsdk.text.length", "length of the checked text", "int", "{character}")
+MODEL_NAME: Final = Attribute("guardsdk.model.name", "model that scored the text")
+MODEL_VERSION: Final = Attribute("guardsdk.model.version", "its version")
+MODEL_DIGEST: Final = Attribute("guardsdk.model.digest", "sha256 of the model's contents")
+POLICY_NAME: Final = Attribute("guardsdk.policy.name", "policy that decided")
+POLICY_VERSION: Final = Attribute("guardsdk.policy.version", "its version")
+POLICY_DIGEST: Final = Attribute("guardsdk.policy.digest", "sha256 of its contents")
+PROVIDER_REQUESTED: Final = Attribute("guardsdk.provider.requested", "`auto`, `cpu` or `cuda`")
+PROVIDER_ACTIVE: Final = Attribute("guardsdk.provider.active", "execution provider that computed the scores")
 PROVIDER_REASON: Final = Attribute(
-    "guardsdk.provider.reason", "string", "", "why it is not the best one asked for; absent where it is"
+    "guardsdk.provider.reason", "why it is not the best one asked for; absent where it is"
 )
-CACHED: Final = Attribute("guardsdk.cached", "boolean", "", "whether the verdict came from the cache")
-DURATION: Final = Attribute("guardsdk.check.duration", "double", "s", "wall time of the check")
-ERROR_TYPE: Final = Attribute(
-    "error.type", "string", "", "class of the error of a failed check; absent elsewhere, on blocks too"
-)
+CACHED: Final = Attribute("guardsdk.cached", "whether the verdict came from the cache", "boolean")
+DURATION: Final = Attribute("guardsdk.check.duration", "wall time of the check", "double", "s")
+ERROR_TYPE: Final = Attribute("error.type", "class of the error of a failed check; absent elsewhere, on blocks too")
 TEXT: Final = Attribute(
-    "guardsdk.text", "string", "", "the checked text, whole or with every finding cut out; only where capture is on"
+    "guardsdk.text", "the checked text, whole or with every finding cut out; only where capture is on"
 )
 TEXT_HASH: Final = Attribute(
-    "guardsdk.text.hash", "string", "", "keyed BLAKE2b of the checked text, in hexadecimal; only where capture is on"
+    "guardsdk.text.hash", "keyed BLAKE2b of the checked text, in hexadecimal; only where capture is on"
 )
 
 LABEL_PLACE: Final = "<label>"
 """Stands in the names below for a label of the model, such as ``prompt_injection``."""
 
 SCORE: Final = Attribute(
-    f"guardsdk.score.{LABEL_PLACE}", "double", "1", "calibrated probability of the label, highest over all windows"
+    f"guardsdk.score.{LABEL_PLACE}", "calibrated probability of the label, highest over all windows", "double", "1"
 )
 THRESHOLD: Final = Attribute(
-    f"guardsdk.threshold.{LABEL_PLACE}", "double", "1", "lowest threshold a principle holds the label against"
+    f"guardsdk.threshold.{LABEL_PLACE}", "lowest threshold a principle holds the label against", "double", "1"
 )
 MARGIN: Final = Attribute(
-    f"guardsdk.margin.{LABEL_PLACE}", "double", "1", "score minus that threshold: negative is below the line"
+    f"guardsdk.margin.{LABEL_PLACE}", "score minus that threshold: negative is below the line", "double", "1"
 )
 
 SPAN_ATTRIBUTES: Final = (
@@ -158,30 +146,26 @@ SPAN_ATTRIBUTES: Final = (
     TEXT_HASH,
 )
 
-OPERATION: Final = Attribute("gen_ai.operation.name", "string", "", "always `run_guardrail`")
-GUARDRAIL_NAME: Final = Attribute("gen_ai.guardrail.component.name", "string", "", "always `guardsdk`")
+OPERATION: Final = Attribute("gen_ai.operation.name", "always `run_guardrail`")
+GUARDRAIL_NAME: Final = Attribute("gen_ai.guardrail.component.name", "always `guardsdk`")
 GUARDRAIL_TARGET: Final = Attribute(
-    "gen_ai.guardrail.target.type", "string", "", "`input` for stage `input`, `output` for `tool` and `output`"
+    "gen_ai.guardrail.target.type", "`input` for stage `input`, `output` for `tool` and `output`"
 )
-GUARDRAIL_SUBTYPE: Final = Attribute(
-    "gen_ai.guardrail.target.subtype", "string", "", "`tool_call` for stage `tool`, else `llm`"
-)
+GUARDRAIL_SUBTYPE: Final = Attribute("gen_ai.guardrail.target.subtype", "`tool_call` for stage `tool`, else `llm`")
 GUARDRAIL_VERDICT: Final = Attribute(
     "gen_ai.guardrail.verdict.type",
-    "string",
-    "",
     "`allow`, `warn` (flagged), `modify` (redact, replace, revise) or `deny` (review, block), as without shadow mode; "
     "absent where the check failed",
 )
-GUARDRAIL_POLICY: Final = Attribute("gen_ai.guardrail.security.policy.id", "string", "", "policy that decided")
+GUARDRAIL_POLICY: Final = Attribute("gen_ai.guardrail.security.policy.id", "policy that decided")
 GUARDRAIL_RULE: Final = Attribute(
-    "gen_ai.guardrail.security.policy.rule.id", "string", "", "principle that decided; absent where none fired"
+    "gen_ai.guardrail.security.policy.rule.id", "principle that decided; absent where none fired"
 )
 GUARDRAIL_RISK: Final = Attribute(
-    "gen_ai.guardrail.security.risk.category", "string", "", "label of that principle; absent where none fired"
+    "gen_ai.guardrail.security.risk.category", "label of that principle; absent where none fired"
 )
 GUARDRAIL_SCORE: Final = Attribute(
-    "gen_ai.guardrail.security.risk.score", "double", "1", "score of that label; absent where none fired"
+    "gen_ai.guardrail.security.risk.score", "score of that label; absent where none fired", "double", "1"
 )
 
 GUARDRAIL_ATTRIBUTES: Final = (
@@ -198,51 +182,49 @@ GUARDRAIL_ATTRIBUTES: Final = (
 """On the span besides, where the host opted in. The names are those of a proposal and may change with it:
 https://github.com/open-telemetry/semantic-conventions-genai/pull/427."""
 
-EVALUATION_NAME: Final = Attribute("gen_ai.evaluation.name", "string", "", "id of the principle")
+EVALUATION_NAME: Final = Attribute("gen_ai.evaluation.name", "id of the principle")
 EVALUATION_SCORE: Final = Attribute(
-    "gen_ai.evaluation.score.value", "double", "1", "calibrated probability of the principle's label"
+    "gen_ai.evaluation.score.value", "calibrated probability of the principle's label", "double", "1"
 )
-EVALUATION_LABEL: Final = Attribute(
-    "gen_ai.evaluation.score.label", "string", "", "`fail` where the principle fired, else `pass`"
-)
+EVALUATION_LABEL: Final = Attribute("gen_ai.evaluation.score.label", "`fail` where the principle fired, else `pass`")
 EVALUATION_EXPLANATION: Final = Attribute(
-    "gen_ai.evaluation.explanation", "string", "", "label, score, threshold and margin as one sentence; never text"
+    "gen_ai.evaluation.explanation", "label, score, threshold and margin as one sentence; never text"
 )
 
 EVENT_ATTRIBUTES: Final = (EVALUATION_NAME, EVALUATION_SCORE, EVALUATION_LABEL, EVALUATION_EXPLANATION)
 
-ANCHOR_FILE: Final = Attribute("guardsdk.decision_log.file", "int", "", "number of the file, counted from 1")
-ANCHOR_SEQUENCE: Final = Attribute("guardsdk.decision_log.sequence", "int", "", "number of the newest record")
-ANCHOR_HASH: Final = Attribute("guardsdk.decision_log.hash", "string", "", "its hash, for `guardsdk log verify`")
+ANCHOR_FILE: Final = Attribute("guardsdk.decision_log.file", "number of the file, counted from 1", "int")
+ANCHOR_SEQUENCE: Final = Attribute("guardsdk.decision_log.sequence", "number of the newest record", "int")
+ANCHOR_HASH: Final = Attribute("guardsdk.decision_log.hash", "its hash, for `guardsdk log verify`")
 
 ANCHOR_ATTRIBUTES: Final = (ANCHOR_FILE, ANCHOR_SEQUENCE, ANCHOR_HASH)
 
 ALERT: Final = "guardsdk.monitor.alert"
 """The event (the span, where nobody takes events) of an alert."""
-ALERT_KIND: Final = Attribute("guardsdk.monitor.alert.kind", "string", "", "what it is about, such as `score_drift`")
-ALERT_SEVERITY: Final = Attribute("guardsdk.monitor.alert.severity", "string", "", "`info`, `warning` or `critical`")
+ALERT_KIND: Final = Attribute("guardsdk.monitor.alert.kind", "what it is about, such as `score_drift`")
+ALERT_SEVERITY: Final = Attribute("guardsdk.monitor.alert.severity", "`info`, `warning` or `critical`")
 ALERT_SERIES: Final = Attribute(
-    "guardsdk.monitor.alert.series", "string", "", "label or rate it is about; absent where it is about an actor"
+    "guardsdk.monitor.alert.series", "label or rate it is about; absent where it is about an actor"
 )
 ALERT_ACTOR: Final = Attribute(
-    "guardsdk.monitor.alert.actor", "string", "", "pseudonym of the actor; absent where it is about the traffic"
+    "guardsdk.monitor.alert.actor", "pseudonym of the actor; absent where it is about the traffic"
 )
 ALERT_MODEL_BEFORE: Final = Attribute(
-    "guardsdk.monitor.alert.model_before", "string", "", "sha256 of the model before, where it changed; else absent"
+    "guardsdk.monitor.alert.model_before", "sha256 of the model before, where it changed; else absent"
 )
 FIGURE_PLACE: Final = "<figure>"
 """Stands in the name below for a figure of the evidence, such as ``psi``."""
-ALERT_EVIDENCE: Final = Attribute(f"guardsdk.monitor.alert.evidence.{FIGURE_PLACE}", "double", "", "one of its figures")
+ALERT_EVIDENCE: Final = Attribute(f"guardsdk.monitor.alert.evidence.{FIGURE_PLACE}", "one of its figures", "double")
 ALERT_ATTRIBUTES: Final = (
     ALERT_KIND, ALERT_SEVERITY, STAGE, ALERT_SERIES, ALERT_ACTOR, MODEL_DIGEST, ALERT_MODEL_BEFORE, ALERT_EVIDENCE
 )  # fmt: skip
 
-LABEL: Final = Attribute("guardsdk.label", "string", "", "label of the model")
+LABEL: Final = Attribute("guardsdk.label", "label of the model")
 LAYER: Final = Attribute(
-    "guardsdk.layer", "string", "", "screen that failed or was late, `model` or `policy`; absent where none is to blame"
+    "guardsdk.layer", "screen that failed or was late, `model` or `policy`; absent where none is to blame"
 )
-FIRED: Final = Attribute("guardsdk.fired", "boolean", "", "whether the score reached the threshold")
-OUTCOME: Final = Attribute("guardsdk.decision_log.outcome", "string", "", "`written` or `lost`")
+FIRED: Final = Attribute("guardsdk.fired", "whether the score reached the threshold", "boolean")
+OUTCOME: Final = Attribute("guardsdk.decision_log.outcome", "`written` or `lost`")
 
 METRIC_DURATION: Final = Metric(
     "guardsdk.check.duration",

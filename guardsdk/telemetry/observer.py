@@ -127,16 +127,19 @@ def _emit(logger: Logger, record: CheckRecord, context: Context | None) -> None:
 
 def _measure(instruments: Instruments, record: CheckRecord) -> None:
     verdict = record.verdict
-    instruments.duration.record(verdict.duration_s, values.duration_attributes(verdict))
-    instruments.decisions.add(1, values.decision_attributes(verdict))
-    instruments.cache.add(1, values.cache_attributes(verdict))
-    instruments.coverage.record(verdict.coverage, values.stage_attributes(verdict))
+    stage, status, cached = verdict.stage, verdict.status, verdict.cached
+    duration = values.duration_attributes(stage, status, cached, values.error_type(verdict))
+    decision = values.decision_attributes(stage, verdict.action, status, verdict.would_action, verdict.principle_id)
+    instruments.duration.record(verdict.duration_s, duration)
+    instruments.decisions.add(1, decision)
+    instruments.cache.add(1, values.cache_attributes(stage, cached))
+    instruments.coverage.record(verdict.coverage, values.stage_attributes(stage))
     for attributes in values.errors_attributes(verdict):
         instruments.errors.add(1, attributes)
-    stage, note = verdict.stage, instruments.score.record
+    note = instruments.score.record
     for label, score in verdict.scores.items():
         note(score, values.score_attributes(stage, label))
-    for evaluation in verdict.evaluations:
-        distance = abs(evaluation.margin)
+    for one in verdict.evaluations:
+        distance = abs(one.margin)
         if distance <= names.BAND:
-            instruments.distance.record(distance, values.distance_attributes(verdict, evaluation))
+            instruments.distance.record(distance, values.distance_attributes(stage, one.principle_id, one.fired))

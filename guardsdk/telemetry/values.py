@@ -172,23 +172,15 @@ def guardrail_attributes(verdict: Verdict) -> dict[str, Value]:
     return attributes
 
 
-def stage_attributes(verdict: Verdict) -> dict[str, Value]:
-    """Return the attributes of ``guardsdk.check.coverage``."""
-    return _of_stage(verdict.stage)
-
-
 @_few
-def _of_stage(stage: Stage) -> dict[str, Value]:
+def stage_attributes(stage: Stage) -> dict[str, Value]:
+    """Return the attributes of ``guardsdk.check.coverage``."""
     return {names.STAGE.name: stage.value}
 
 
-def cache_attributes(verdict: Verdict) -> dict[str, Value]:
-    """Return the attributes of ``guardsdk.check.cache``."""
-    return _of_cache(verdict.stage, verdict.cached)
-
-
 @_few
-def _of_cache(stage: Stage, cached: bool) -> dict[str, Value]:  # noqa: FBT001  a key of the cache
+def cache_attributes(stage: Stage, cached: bool) -> dict[str, Value]:  # noqa: FBT001  a key of the cache
+    """Return the attributes of ``guardsdk.check.cache``."""
     return {names.STAGE.name: stage.value, names.CACHED.name: cached}
 
 
@@ -198,50 +190,34 @@ def errors_attributes(verdict: Verdict) -> Iterator[dict[str, Value]]:
     if kind is None and not verdict.incomplete_layers:  # text left out on purpose is for the coverage to tell
         return
     for layer in verdict.incomplete_layers or (None,):
-        attributes: dict[str, Value] = {names.STAGE.name: verdict.stage.value, names.STATUS.name: verdict.status.value}
-        if layer is not None:
-            attributes[names.LAYER.name] = layer
-        if kind is not None:
-            attributes[names.ERROR_TYPE.name] = kind
-        yield attributes
-
-
-def duration_attributes(verdict: Verdict) -> dict[str, Value]:
-    """Return the attributes of ``guardsdk.check.duration``."""
-    return _of_duration(verdict.stage, verdict.status, verdict.cached, error_type(verdict))
+        yield _known(
+            (names.STAGE, verdict.stage.value),
+            (names.STATUS, verdict.status.value),
+            (names.LAYER, layer),
+            (names.ERROR_TYPE, kind),
+        )
 
 
 @_few
-def _of_duration(stage: Stage, status: Status, cached: bool, kind: str | None) -> dict[str, Value]:  # noqa: FBT001  as above
-    attributes: dict[str, Value] = {
-        names.STAGE.name: stage.value,
-        names.STATUS.name: status.value,
-        names.CACHED.name: cached,
-    }
-    if kind is not None:
-        attributes[names.ERROR_TYPE.name] = kind
-    return attributes
-
-
-def decision_attributes(verdict: Verdict) -> dict[str, Value]:
-    """Return the attributes of ``guardsdk.check.decisions``."""
-    return _of_decision(verdict.stage, verdict.action, verdict.status, verdict.would_action, verdict.principle_id)
+def duration_attributes(stage: Stage, status: Status, cached: bool, kind: str | None) -> dict[str, Value]:  # noqa: FBT001  as above
+    """Return the attributes of ``guardsdk.check.duration``; ``kind`` is the ``error_type``."""
+    return _known(
+        (names.STAGE, stage.value), (names.STATUS, status.value), (names.CACHED, cached), (names.ERROR_TYPE, kind)
+    )
 
 
 @_few
-def _of_decision(
+def decision_attributes(
     stage: Stage, action: Action, status: Status, would_action: Action | None, principle_id: str | None
 ) -> dict[str, Value]:
-    attributes: dict[str, Value] = {
-        names.STAGE.name: stage.value,
-        names.ACTION.name: action.value,
-        names.STATUS.name: status.value,
-    }
-    if would_action is not None:
-        attributes[names.WOULD_ACTION.name] = would_action.value
-    if principle_id is not None:
-        attributes[names.PRINCIPLE.name] = principle_id
-    return attributes
+    """Return the attributes of ``guardsdk.check.decisions``."""
+    return _known(
+        (names.STAGE, stage.value),
+        (names.ACTION, action.value),
+        (names.STATUS, status.value),
+        (names.WOULD_ACTION, would_action.value if would_action else None),
+        (names.PRINCIPLE, principle_id),
+    )
 
 
 @_few
@@ -250,13 +226,9 @@ def score_attributes(stage: Stage, label: str) -> dict[str, Value]:
     return {names.STAGE.name: stage.value, names.LABEL.name: label}
 
 
-def distance_attributes(verdict: Verdict, evaluation: Evaluation) -> dict[str, Value]:
-    """Return the attributes of ``guardsdk.distance``."""
-    return _of_distance(verdict.stage, evaluation.principle_id, evaluation.fired)
-
-
 @_few
-def _of_distance(stage: Stage, principle_id: str, fired: bool) -> dict[str, Value]:  # noqa: FBT001  as above
+def distance_attributes(stage: Stage, principle_id: str, fired: bool) -> dict[str, Value]:  # noqa: FBT001  as above
+    """Return the attributes of ``guardsdk.distance``."""
     return {names.STAGE.name: stage.value, names.PRINCIPLE.name: principle_id, names.FIRED.name: fired}
 
 
