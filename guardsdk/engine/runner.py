@@ -196,10 +196,8 @@ class Runner:
         if outputs.attention is not None and outputs.attention.shape != (rows, labels, tokens):
             msg = f"the model gave attention of shape {outputs.attention.shape}, not {(rows, labels, tokens)}"
             raise ModelError(msg)
-        # The numbers of a row are few: a list of them is looked through sooner than numpy has set out.
-        if not all(
-            map(isfinite, outputs.logits.ravel().tolist())
-        ):  # a NaN is below every threshold and would let anything pass
+        # A NaN is below every threshold and would let anything pass. A row has few logits: numpy would be slower.
+        if not all(map(isfinite, outputs.logits.ravel().tolist())):
             msg = "the model gave logits that are not finite"
             raise ModelError(msg)
         return outputs

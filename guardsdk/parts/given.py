@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from guardsdk.errors import InputError, InputTypeError, PolicyError
 from guardsdk.policy.load import default_policy, load_policy
 from guardsdk.policy.model import Policy
+from guardsdk.policy.reading import meant
 from guardsdk.settings import MOST_THREADS, Settings
 from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.text.clean import exact
@@ -68,9 +68,8 @@ def stage_of(given: Stage | str) -> Stage:
         return Stage(given)
     except ValueError:
         known = [stage.value for stage in Stage]
-        close = difflib.get_close_matches(given, known, n=1) if isinstance(given, str) else []
-        meant = f"did you mean {close[0]!r}? " if close else ""
-        msg = f"there is no such stage; {meant}stages: {', '.join(known)}"
+        hint = meant(given, known) if isinstance(given, str) else ""
+        msg = f"there is no such stage; {hint}stages: {', '.join(known)}"
         raise InputError(msg) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -158,7 +159,7 @@ def not_covered(policy: Policy, verdict: Verdict, kinds: Sequence[str]) -> Verdi
     It is degraded, and held back unless the policy's ``on_uncovered`` lets such parts pass.
     """
     reasons = tuple(
-        f"{kind}: {count} part{'s' * (count > 1)} that cannot be screened" for kind, count in _counted(kinds).items()
+        f"{kind}: {count} part{'s' * (count > 1)} that cannot be screened" for kind, count in Counter(kinds).items()
     )
     changes = _incomplete(verdict, reasons)
     if policy.on_uncovered == "block":
@@ -240,7 +241,3 @@ def _held_back(policy: Policy, verdict: Verdict) -> About:
     if (verdict.would_action or verdict.action) is Action.BLOCK:
         return {}
     return {**_follows(policy, Action.BLOCK), "principle_id": None}
-
-
-def _counted(kinds: Sequence[str]) -> dict[str, int]:
-    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}

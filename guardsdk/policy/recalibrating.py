@@ -16,6 +16,9 @@ from guardsdk.verdict import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    Points = Mapping[tuple[str, Stage], Mapping[str, float]]
+    """The thresholds that screens offer per label and stage: ``"default"`` and false-positive rates (``"0.001"``)."""
+
 MOST: Final = 64
 """Points of a curve, at most."""
 FLATTEST: Final = 1e-6
@@ -127,9 +130,7 @@ def lines_of(given: Iterable[Recalibration]) -> Lines:
     return {(one.label, one.stage): one for one in given}
 
 
-def offered(
-    given: Iterable[Recalibration], points: Mapping[tuple[str, Stage], Mapping[str, float]]
-) -> Mapping[tuple[str, Stage], Mapping[str, float]]:
+def offered(given: Iterable[Recalibration], points: Points) -> Points:
     """Return the thresholds that screens offer, ``points``, on the scale of scores recalibrated by ``given``."""
     lines = lines_of(given)
     if not lines:

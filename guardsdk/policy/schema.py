@@ -48,7 +48,9 @@ def schema() -> dict[str, Any]:
     ]
     kinds["Principle"]["properties"]["action"] = _without_allow(kinds["Principle"]["properties"]["action"], kinds)
     properties = built["properties"]
-    properties["principle"] = properties.pop("principles")
+    del properties["principles"]
+    items = {"$ref": _REF.format(model="Principle")}
+    properties["principle"] = {"description": "The criteria, each [[principle]].", "type": "array", "items": items}
     properties["extends"]["description"] = "What this policy builds on: " + ", ".join(PACKAGED) + ", or a path."
     properties["remove"] = {
         "description": "Ids of inherited principles that do not apply; with extends only.",
@@ -58,8 +60,6 @@ def schema() -> dict[str, Any]:
     kind = kinds["Principle"]
     whole = {"minItems": 1, "items": {"required": kind["required"]}}
     kind["required"] = ["id"]  # of an inherited principle only the keys that change are written
-    items = {"$ref": _REF.format(model="Principle")}
-    properties["principle"] = {"description": "The criteria, each [[principle]].", "type": "array", "items": items}
     built |= {
         "$schema": _DIALECT,
         "required": ["name", "version"],

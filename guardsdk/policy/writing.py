@@ -27,12 +27,13 @@ def as_toml(policy: Policy) -> str:
 
 def _keys(table: Mapping[str, Any]) -> Iterator[str]:
     for key, value in table.items():
-        if isinstance(value, list) and len(written := toml_value(value)) > _ONE_LINE:
+        written = toml_value(value)
+        if isinstance(value, list) and len(written) > _ONE_LINE:
             yield f"{key} = ["
             yield from (f"    {toml_value(one)}," for one in value)
             yield "]"
         else:
-            yield f"{key} = {toml_value(value)}" if not isinstance(value, list) else f"{key} = {written}"
+            yield f"{key} = {written}"
 
 
 def toml_value(value: object) -> str:
