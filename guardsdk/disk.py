@@ -15,8 +15,10 @@ from guardsdk.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+BINARY: Final = getattr(os, "O_BINARY", 0)
+"""For ``os.open``: without it Windows changes the ends of lines."""
+_READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | BINARY
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
 _ONLY_ITSELF: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY})
 """What a folder says that takes no new file, or a file that is mounted by itself, though it may be written to."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardsdk.decisions.entry import RECORD, Line, digest_of, parsed
-from guardsdk.disk import located, open_file
+from guardsdk.disk import BINARY, located, open_file
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def require_log(path: Path) -> None:
         msg = f"{path} is a folder, a pipe or a device, and keeps no records: name another"
         raise DecisionLogError(msg)
     with suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(path, os.O_RDWR | BINARY)
         try:
             last_record(descriptor, path)
         finally:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from guardsdk.disk import read_file
+from guardsdk.disk import BINARY, read_file
 from guardsdk.errors import DecisionLogError
 from guardsdk.forking import after_fork
 
@@ -86,7 +86,7 @@ def locked(path: Path, timeout_s: float, began: float | None = None) -> Iterator
     file = _FILES.setdefault(str(path), _File())
     with in_turn(file.turn, path, timeout_s, began):
         with file.door:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)
             file.descriptor = descriptor
         try:
             _wait(descriptor, path, began + timeout_s, timeout_s)

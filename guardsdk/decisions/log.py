@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from guardsdk.decisions.entry import Entry, body_of, note, timestamp
-from guardsdk.decisions.files import Place, require_log
+from guardsdk.decisions.files import Place, require_log, write_all
 from guardsdk.decisions.locking import in_turn, locked
 from guardsdk.decisions.writer import Writer
-from guardsdk.disk import located
+from guardsdk.disk import BINARY, located
 from guardsdk.errors import DecisionLogError, InputError
 from guardsdk.forking import after_fork
 from guardsdk.keys import require_key
@@ -274,9 +274,9 @@ def _kept_key(place: Place, timeout_s: float, began: float) -> bytes:
                 return key
             place.key.unlink()  # its maker was killed half-way, so no record can have used it
         key = secrets.token_bytes(_KEY_BYTES)
-        descriptor = os.open(place.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        descriptor = os.open(place.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
         try:
-            os.write(descriptor, key)
+            write_all(descriptor, key)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -25,6 +25,7 @@ from guardsdk.decisions.files import (
     write_head,
 )
 from guardsdk.decisions.locking import locked
+from guardsdk.disk import BINARY
 from guardsdk.errors import DecisionLogError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from guardsdk.policy.logging import LogRules
 
-_OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+_OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | BINARY
 _HEAD_BYTES = 4096
 _FAR_AHEAD = timedelta(days=36_500)
 
@@ -153,7 +154,8 @@ class Writer:
             self.repaired += 1
         begun = opening(self._place.path) if line is not None else None
         if line is not None:
-            tail = _tail_of(line, begun[0] if begun else number + 1, begun[1] if begun else line.time)
+            file, opened = begun or (number + 1, line.time)
+            tail = Tail(file, line.sequence, line.digest, _seconds(opened))
         else:
             tail = Tail(number)
             if last is not None:
@@ -234,10 +236,6 @@ class Writer:
         ):
             os.fsync(descriptor)
             self._synced_at = time.monotonic()
-
-
-def _tail_of(line: Line, file: int, opened: str) -> Tail:
-    return Tail(file, line.sequence, line.digest, _seconds(opened))
 
 
 def _closed(path: Path, closed: Path) -> None:

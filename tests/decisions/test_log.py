@@ -84,6 +84,15 @@ def test_a_key_is_made_once_beside_the_log_for_its_owner_only(written: Written) 
         assert {stat.S_IMODE(one.stat().st_mode) for one in written.path.parent.iterdir()} == {0o600}
 
 
+def test_a_key_is_kept_whole_where_the_disk_takes_it_in_parts(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:20]))
+    used = DecisionLog(written.path).pseudonym("ursula")
+    assert DecisionLog(written.path).pseudonym("ursula") == used
+
+
 def test_a_full_file_is_closed_and_the_chain_goes_on_in_the_next(written: Written) -> None:
     written.fill(40, max_bytes=8192)
     files = written.place.every()
