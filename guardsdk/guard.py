@@ -28,9 +28,8 @@ from guardsdk.parts.given import (
 from guardsdk.parts.lasting import Lasting
 from guardsdk.parts.loading import Loader
 from guardsdk.parts.messages import Conversations
-from guardsdk.parts.recording import log_of, monitor_of, observers_of, reviewer_of
+from guardsdk.parts.recording import Watching, log_of, monitor_of, observers_of, reviewer_of
 from guardsdk.parts.taught import Teaching, asking_for, lessons_of
-from guardsdk.parts.watching import Watching
 from guardsdk.pipeline import Pipeline
 from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.streaming import Streaming

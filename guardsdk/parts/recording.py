@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.disk import located
-from guardsdk.errors import InputError, InputTypeError
+from guardsdk.errors import GuardError, InputError, InputTypeError
 from guardsdk.parts.given import parts_of
 from guardsdk.parts.unheard import Unheard, heard
 from guardsdk.pseudonyms import Pseudonyms
@@ -29,6 +29,23 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Stage
 
 _KEY_BYTES: Final = 32
+
+
+class Watching:
+    """The part of a guard that shows what its monitor has seen."""
+
+    _monitor: Monitor | None
+
+    @property
+    def monitor(self) -> Monitor:
+        """The monitor, which is told of every check; its alerts are ``guard.monitor.alerts``.
+
+        Raises ``GuardError`` where it was switched off: having nothing to report is not the same as nobody looking.
+        """
+        if self._monitor is None:
+            msg = "the guard has no monitor: it was made with monitor=False"
+            raise GuardError(msg)
+        return self._monitor
 
 
 def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequence[Observer]:

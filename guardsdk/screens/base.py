@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.errors import GuardError
+from guardsdk.limits import UNLIMITED
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -70,8 +71,12 @@ class Screen(Protocol):
         ...
 
 
-class LimitedScreen(Protocol):
-    """What a screen has besides when it can stop part of the way; one that cannot has to be quick at any length."""
+class LimitedScreen(Screen, Protocol):
+    """A screen that can stop part of the way; one that cannot has to be quick at any length."""
+
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        """Read as ``read_within`` does, to the end."""
+        return self.read_within(texts, stage, around, UNLIMITED)
 
     def read_within(
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits

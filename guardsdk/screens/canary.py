@@ -11,11 +11,11 @@ import hashlib
 import hmac
 import re
 import secrets
-import string
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import InputError
 from guardsdk.screens.base import Reading
+from guardsdk.text.alphabets import ATBASH, ROT13
 from guardsdk.text.escapes import unquoted
 from guardsdk.verdict import Stage
 
@@ -33,9 +33,7 @@ _SEAL: Final = 10
 _LENGTH: Final = len(PREFIX) + _RANDOM + _SEAL
 _BODY: Final = re.compile(f"{PREFIX}(?=([{_ALPHABET}]{{{_RANDOM + _SEAL}}}))")
 """Only the prefix is consumed: a prefix written twice in a row must not hide the token behind it."""
-_LETTERS: Final = string.ascii_lowercase
-_TABLES: Final = tuple(str.maketrans(_LETTERS, to) for to in (_LETTERS, _LETTERS[13:] + _LETTERS[:13], _LETTERS[::-1]))
-_TURNS: Final = {PREFIX.translate(table): table for table in _TABLES} | {PREFIX[::-1]: None}
+_TURNS: Final = {PREFIX.translate(table): table for table in ({}, ROT13, ATBASH)} | {PREFIX[::-1]: None}
 """How the prefix looks as it is, in rot13, in the mirrored alphabet and backwards, and what undoes the first three."""
 _SKIPPED: Final = re.compile("[^0-9A-Za-z]+")
 _KEPT: Final = re.compile("[0-9A-Za-z]")

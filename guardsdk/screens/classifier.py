@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.engine.classifier import Request
-from guardsdk.limits import UNLIMITED
-from guardsdk.screens.base import Reading
+from guardsdk.screens.base import LimitedScreen, Reading
 from guardsdk.verdict import Stage, joint_tier
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Taught:
     operating_points: OperatingPoints = field(default_factory=dict)
 
 
-class ClassifierScreen:
+class ClassifierScreen(LimitedScreen):
     """Scores every label of a model in one forward pass per window.
 
     What a user wrote is read once more beside the instructions it is aimed at, where those are given and the model can,
@@ -72,14 +71,13 @@ class ClassifierScreen:
         }
         return own | self._taught.operating_points
 
-    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
-        """Return one reading per text, in order, scored in batches. Raises ``ModelError`` where the model fails."""
-        return self.read_within(texts, stage, around, UNLIMITED)
-
     def read_within(
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
     ) -> list[Reading]:
-        """Read as ``read`` does, as far as ``limits`` let it, window by window."""
+        """Return one reading per text, in order, scored in batches, window by window as far as ``limits`` let it.
+
+        Raises ``ModelError`` where the model fails.
+        """
         requests = [Request(text, stage, beside.beside(stage)) for text, beside in zip(texts, around, strict=True)]
         heads = self._taught.heads.get(stage)
         if stage is Stage.INPUT:

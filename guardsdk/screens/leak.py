@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import string
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.limits import UNLIMITED
-from guardsdk.screens.base import Reading
+from guardsdk.screens.base import LimitedScreen, Reading
+from guardsdk.text.alphabets import ATBASH, ROT13
 from guardsdk.text.escapes import unquoted
 from guardsdk.text.late import late
 from guardsdk.text.normal import normal
@@ -56,11 +56,6 @@ _WORD: Final = late(
 """A word with its marks and soft hyphens, or one character of the scripts that write without spaces."""
 _DRESS: Final = late(f"{_MARKS}|\u00ad")
 """What the letters of a word may carry that says nothing else, once they are one character with their accents."""
-
-
-_LOWER: Final = string.ascii_lowercase
-_ROTATED: Final = str.maketrans(_LOWER, _LOWER[13:] + _LOWER[:13])
-_MIRRORED: Final = str.maketrans(_LOWER, _LOWER[::-1])
 _STEP: Final = SHINGLE
 """Of instructions that are turned one shingle in so many is kept: a run is a few words shorter, and memory holds."""
 _TURNS: Final[tuple[tuple[Callable[[list[str]], list[str]], int], ...]] = (
@@ -68,8 +63,8 @@ _TURNS: Final[tuple[tuple[Callable[[list[str]], list[str]], int], ...]] = (
     (lambda words: words[::-1], _STEP),
     (lambda words: [word[::-1] for word in words], _STEP),
     (lambda words: [word[::-1] for word in reversed(words)], _STEP),
-    (lambda words: [word.translate(_ROTATED) for word in words], _STEP),
-    (lambda words: [word.translate(_MIRRORED) for word in words], _STEP),
+    (lambda words: [word.translate(ROT13) for word in words], _STEP),
+    (lambda words: [word.translate(ATBASH) for word in words], _STEP),
 )
 """Ways to recite: as it is, the words in reverse order, each word backwards, both, in rot13, in the mirrored alphabet.
 
@@ -96,7 +91,7 @@ class Leak(NamedTuple):
     """Share of the answer that was read before the time was up."""
 
 
-class LeakScreen:
+class LeakScreen(LimitedScreen):
     """Scores ``prompt_leak`` on the output stage; 0 where the system text is not known.
 
     The score is the larger of two measures: the words of the longest run over ``FULL_RUN``, and, where at least
@@ -118,14 +113,10 @@ class LeakScreen:
         """Remember the system texts seen last, as numbers."""
         self._known: dict[bytes, Instructions] = {}
 
-    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
-        """Return one reading per text, in order."""
-        return self.read_within(texts, stage, around, UNLIMITED)
-
     def read_within(
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
     ) -> list[Reading]:
-        """Read as ``read`` does, until the time is up."""
+        """Return one reading per text, in order, as far as it came until the time was up."""
         del stage
         return [
             _reading(self._instructions(beside.system or "").leak(text, beside.prompt or "", limits))

@@ -8,8 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.limits import UNLIMITED
-from guardsdk.screens.base import named, reading_of
+from guardsdk.screens.base import LimitedScreen, named, reading_of
 from guardsdk.text.spans import merged
 from guardsdk.text.views import views_of
 from guardsdk.verdict import joint_tier
@@ -29,7 +28,7 @@ LAYER: Final = "decode"
 """What problems of this layer are told under."""
 
 
-class ViewedScreen:
+class ViewedScreen(LimitedScreen):
     """Asks another screen about every text and all its views, in one batch; a label's score is the highest of them."""
 
     def __init__(
@@ -57,10 +56,6 @@ class ViewedScreen:
     def operating_points(self) -> OperatingPoints:
         """Those of the screen that reads."""
         return self._screen.operating_points
-
-    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
-        """Read as ``read_within`` does, to the end."""
-        return self.read_within(texts, stage, around, UNLIMITED)
 
     def read_within(
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits

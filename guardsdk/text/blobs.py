@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import codecs
 import re
 import string
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.text.alphabets import ROT13
 from guardsdk.text.ciphers import deciphered
 from guardsdk.text.english import known_share, segment, words_of
 from guardsdk.text.escapes import unescaped
@@ -219,7 +219,7 @@ _DECODERS: tuple[tuple[str, Callable[[str], str | None]], ...] = (
 )
 _TURNED: Final[tuple[tuple[str, Callable[[str], str | None], Callable[[str], str]], ...]] = (
     ("reversed+base64", _base64, lambda core: core[::-1]),
-    ("rot+base64", _base64, lambda core: codecs.encode(core, "rot13")),
+    ("rot+base64", _base64, lambda core: core.translate(ROT13)),
     ("swapped+base64", _base64, str.swapcase),
     ("reversed+hex", _hex, lambda core: core[::-1]),
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import string
 from collections import Counter
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from guardsdk.text.alphabets import ATBASH, LETTERS, shifted
 from guardsdk.text.english import FORMS, known_share, reads_as_english, words_of
 from guardsdk.text.late import late
 from guardsdk.text.undo import Undone
@@ -26,9 +26,6 @@ _SURE_WORD = 4
 """Letters from which on a known word is no accident and ends a passage."""
 _SHORTEST_FORM = 3
 """Letters from which on the form of a word says by how much it was shifted; of two letters any could be."""
-_ALPHABET: Final = string.ascii_lowercase
-_LETTERS: Final = len(_ALPHABET)
-_MIRRORED: Final = str.maketrans(_ALPHABET + _ALPHABET.upper(), _ALPHABET[::-1] + _ALPHABET[::-1].upper())
 _END = late(r"[.!?;:\n]")
 """What ends a sentence or line."""
 _PUNCTUATION = ".,;:!?\"'()[]"
@@ -132,22 +129,16 @@ def _tables(words: list[str]) -> Iterator[tuple[str, dict[int, int]]]:
     forms = _forms()
     for word in words:
         for first in forms.get(_unshifted(word), ""):
-            shifts[(ord(first) - ord(word[0])) % _LETTERS] += len(word)
+            shifts[(ord(first) - ord(word[0])) % LETTERS] += len(word)
     if shifts:
         shift = max(shifts, key=shifts.__getitem__)
-        yield "rot13" if shift * 2 == _LETTERS else "shifted", _shift(shift)
-    yield "atbash", _MIRRORED
-
-
-@cache
-def _shift(by: int) -> dict[int, int]:
-    turned = _ALPHABET[by:] + _ALPHABET[:by]
-    return str.maketrans(_ALPHABET + _ALPHABET.upper(), turned + turned.upper())
+        yield "rot13" if shift * 2 == LETTERS else "shifted", shifted(shift)
+    yield "atbash", ATBASH
 
 
 def _unshifted(word: str) -> str:
     """Return ``word``, in lower case, shifted so that it begins with an a: the same for all its shifts."""
-    return word.translate(_shift(-(ord(word[0]) - ord("a")) % _LETTERS))
+    return word.translate(shifted(-(ord(word[0]) - ord("a")) % LETTERS))
 
 
 @cache

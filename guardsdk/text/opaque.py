@@ -7,7 +7,6 @@ something.
 from __future__ import annotations
 
 import base64
-import codecs
 import json
 import re
 import string
@@ -16,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.limits import UNLIMITED
+from guardsdk.text.alphabets import ROT13
 from guardsdk.text.blobs import unpacked
 from guardsdk.text.clean import SHORTEST_RUN
 from guardsdk.text.english import FORMS, reads_as_english, segment, triples, words_of
@@ -238,7 +238,7 @@ def _wordy(core: str) -> bool:
     is_hex = _HEX.fullmatch(core) is not None
     for table in _LEET if is_hex else (*_LEET, _NO_DIGITS):
         letters = core.lower().translate(table)
-        for way in (letters, letters[::-1], codecs.encode(letters, "rot13")):
+        for way in (letters, letters[::-1], letters.translate(ROT13)):
             if not is_hex and _sounds(way):
                 return True
             least = _WORDS * len(way)
