@@ -56,13 +56,9 @@ class Keys:
 _SECRET = secrets.token_bytes(32)
 
 
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
 def _framed(part: str) -> bytes:
     """Put the length in front, so that two parts cannot be mistaken for one."""
-    data = _encoded(part)
+    data = part.encode("utf-8", "surrogatepass")
     return len(data).to_bytes(8, "little") + data
 
 

@@ -70,7 +70,17 @@ class DecorationError(GuardError, TypeError):
     """``@guarded`` cannot tell how to wrap a callable, or which parameter carries the prompt."""
 
 
-class Blocked(GuardError):  # noqa: N818  the public name says what happened; it is an outcome, not a fault
+class _VerdictError(GuardError):
+    """Carries the verdict that it is about."""
+
+    verdict: Verdict
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Verdict]]:
+        """Copy and pickle by the verdict: the default would hand the message to ``__init__``."""
+        return type(self), (self.verdict,)
+
+
+class Blocked(_VerdictError):  # noqa: N818  the public name says what happened; it is an outcome, not a fault
     """The policy blocked a text. ``verdict`` says which principle decided and with what scores."""
 
     def __init__(self, verdict: Verdict) -> None:
@@ -78,17 +88,13 @@ class Blocked(GuardError):  # noqa: N818  the public name says what happened; it
         super().__init__(f"{verdict.stage.value} blocked by principle {verdict.principle_id!r}")
         self.verdict = verdict
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Verdict]]:
-        """Copy and pickle by the verdict: the default would hand the message to ``__init__``."""
-        return type(self), (self.verdict,)
-
 
 def why_unchecked(verdict: Verdict) -> str:
     """Return in one line, which holds no text, what was missing from a check."""
     return verdict.error or "; ".join(verdict.degraded_reasons) or "no reason recorded"
 
 
-class CheckFailedError(GuardError, RuntimeError):
+class CheckFailedError(_VerdictError, RuntimeError):
     """A text could not be checked (fully) and the policy's ``on_error`` is to block. Never raised for a block."""
 
     def __init__(self, verdict: Verdict) -> None:
@@ -97,10 +103,6 @@ class CheckFailedError(GuardError, RuntimeError):
             f"{verdict.stage.value} could not be checked ({verdict.status.value}): {why_unchecked(verdict)}"
         )
         self.verdict = verdict
-
-    def __reduce__(self) -> tuple[type[Self], tuple[Verdict]]:
-        """Copy and pickle by the verdict: the default would hand the message to ``__init__``."""
-        return type(self), (self.verdict,)
 
 
 def first_problem(error: ValidationError) -> str:
