@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 from guardsdk import Guard
-from guardsdk.engine.crowd import Crowd
+from guardsdk.engine.contention import Contention
 from guardsdk.registry.lookup import MANIFEST_FILE, find_model
 from guardsdk.settings import Settings
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def _cores_to_spare() -> Iterator[None]:
     """Let no test depend on what else this machine does: every run on all cores got all of them."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("guardsdk.engine.turns.Crowd", partial(Crowd, cpu_clock=time.perf_counter))
+        patched.setattr("guardsdk.engine.turns.Contention", partial(Contention, cpu_clock=time.perf_counter))
         yield
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guardsdk.beside import Beside
-from guardsdk.engine.abreast import Abreast
 from guardsdk.engine.batches import Row, arrays, distinct, plan_batches
 from guardsdk.engine.cores import default_threads, usable_cores
 from guardsdk.engine.early import bounds_of
+from guardsdk.engine.parallel import ParallelRuns
 from guardsdk.engine.reading import StageReading, Tally, log_odds
 from guardsdk.engine.runner import Runner
 from guardsdk.engine.scores import Request, Scores
@@ -56,7 +56,7 @@ class _Loaded:
     encoder: TextEncoder
     runner: Runner
     turns: Turns
-    abreast: Abreast
+    parallel: ParallelRuns
 
 
 class Classifier:
@@ -186,7 +186,7 @@ class Classifier:
         if len(rows) > 1:
             plan = plan_batches([row.length for row in rows], _ROWS[loaded.runner.active.kind], _TOKENS)
             batches = [[rows[index] for index in batch] for batch in plan]
-        for members, outputs in loaded.abreast.run(batches, limits, lambda row: not tallies[row.owner].settled):
+        for members, outputs in loaded.parallel.run(batches, limits, lambda row: not tallies[row.owner].settled):
             odds = log_odds(outputs.logits, self.model.activation)
             if heads is not None:
                 odds = heads.beside(odds, outputs.embedding)
@@ -233,8 +233,8 @@ class Classifier:
                     return outputs
 
                 turns = Turns(run, cores, lambda: Capacity(_ROWS[runner.active.kind], _TOKENS), most)
-                abreast = Abreast(turns, runner.side_by_side, self.model.manifest.max_tokens)
-                self._state = _Loaded(encoder, runner, turns, abreast)
+                parallel = ParallelRuns(turns, runner.side_by_side, self.model.manifest.max_tokens)
+                self._state = _Loaded(encoder, runner, turns, parallel)
             return self._state
 
     def _renew(self) -> None:

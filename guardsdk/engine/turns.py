@@ -1,10 +1,10 @@
-"""Whose rows run next: many threads share one model, in turn, and where rows may share a run, in one.
+"""Scheduling of runs: many threads take turns at one model, and share a run where rows may (dynamic batching).
 
-There is no thread of its own. A caller who finds a free core runs at once, and one who finds enough of them free takes
-several, unless the machine has other work for them: a lone one never waits. Others line up; whoever leaves hands each
-core to the first in line, who takes along those behind with rows of about the same length. Runs on a core each get
-through more than runs that share their cores: those wait for each other at every operator.
-A text of many windows lines up again for each run, so that it never holds up a short one for longer than that.
+There is no scheduler thread. A caller who finds a free core runs at once, on several cores where enough are free and
+the machine has no other work for them, so a lone caller never waits. Others queue. Whoever finishes hands each core to
+the first in line, who takes along those behind with rows of about the same length. While callers queue, each run has
+one core: runs on one core each get more done than runs that share cores, which wait for each other at every operator.
+A text of many windows queues again for each run, so that it never holds up a short text for longer than one run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardsdk.engine.batches import fits
-from guardsdk.engine.crowd import Crowd
+from guardsdk.engine.contention import Contention
 from guardsdk.engine.session import Outputs
 from guardsdk.errors import OverloadedError
 
@@ -59,16 +59,21 @@ class Turns:
     """Runs rows for many threads. Thread-safe; not for use across a fork."""
 
     def __init__(
-        self, run: Run, cores: int, capacity: Callable[[], Capacity], most: int = 1, crowd: Crowd | None = None
+        self,
+        run: Run,
+        cores: int,
+        capacity: Callable[[], Capacity],
+        most: int = 1,
+        contention: Contention | None = None,
     ) -> None:
         """Run with ``run``, which is called from the callers' threads, on at most ``cores`` at a time.
 
         A run takes ``most`` of them, no more than ``cores``, where that many are free as its caller comes and the
-        ``crowd`` on the machine leaves them to it; else one.
+        machine has no other work for them (``contention``); else one.
         """
         self._run = run
         self._capacity = capacity
-        self._crowd = crowd or Crowd()
+        self._contention = contention or Contention()
         self._lock = threading.Lock()
         self._free = cores
         self.most = most
@@ -93,7 +98,7 @@ class Turns:
             with self._lock:
                 if self._free and not self._line:
                     alone = self._free >= self.most > 1 and not one_core
-                    taken = self.most if alone and not self._crowd.crowded else 1
+                    taken = self.most if alone and not self._contention.contended else 1
                     self._free -= taken
                     cores = taken  # at once: whatever is raised from here on, Ctrl-C too, they are left again
                 else:
@@ -111,12 +116,12 @@ class Turns:
                     return answer
                 with self._lock:  # a run with others has failed, which may be their doing
                     waiting = self._line_up(rows, limits, alone=True)
-            began = self._crowd.begin() if cores > 1 else None
+            began = self._contention.begin() if cores > 1 else None
             try:
                 return self._run(rows, cores)
             finally:
                 if began is not None:
-                    self._crowd.end(began)
+                    self._contention.end(began)
         finally:
             if cores:
                 self._leave(cores)

@@ -1,9 +1,9 @@
-"""Whether a machine has its cores to spare: a run on all of them is slow where somebody else is on one.
+"""Whether other programs compete for the cores: a run on all of them is slow where one core has other work.
 
-Its threads wait for each other at every operator, each of them for the one that others have put aside, and burn the
-cores meanwhile. On a machine with other work a run on one core is done sooner, and costs half the processor time.
-A thread cannot see others; but a run keeps its own thread busy from end to end, so the processor time that the thread
-got, over the time that went by, is its share of a core.
+The threads of a run wait for each other at every operator. Where the system puts one of them aside, the others spin and
+burn their cores meanwhile: on a machine with other work, a run on one core ends sooner and costs half the processor
+time. A process cannot see what others do, but a run keeps its own thread busy from start to end. So the processor time
+that the thread got, divided by the time that passed, is its share of a core.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LEAST_SHARE: Final = 0.75
-"""Of a core, that a run on all of them has to get: two threads that share two cores with a third get 0.67."""
+"""Share of a core below which the cores count as contended: two threads that share two cores with a third get 0.67."""
 ENOUGH_S: Final = 0.25
-"""Seconds of runs that are judged together: some twenty short ones, and no longer than opening a second session takes,
-which nobody should wait for because of one hiccup."""
+"""Seconds of runs that are judged together: some twenty short ones. One hiccup must not decide: to run on one core a
+second session is opened, which takes about as long."""
 TRIAL_S: Final = 0.05
-"""As many once the cores have been found taken: that session is open then."""
+"""The same while the cores count as contended: that session is open by then, so being wrong is cheap."""
 REST_S: Final = 1.0
-"""From when the cores are found taken until they are tried again; each time they still are doubles it."""
+"""Seconds from finding the cores contended until all of them are tried again; doubled each time they still are."""
 LONGEST_REST_S: Final = 32.0
 
 
@@ -35,24 +35,24 @@ class Began(NamedTuple):
     """Of its thread."""
 
 
-class Crowd:
+class Contention:
     """Watches runs on all cores. Thread-safe."""
 
     def __init__(
         self, clock: Callable[[], float] = time.perf_counter, cpu_clock: Callable[[], float] = time.thread_time
     ) -> None:
-        """Begin with the cores taken for free. The clocks give seconds, ``cpu_clock`` those of the calling thread."""
+        """Assume at first that the cores are free. Clocks give seconds; ``cpu_clock`` is that of the calling thread."""
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._lock = threading.Lock()
         self._took_s = self._got_s = 0.0
-        """Seconds of the runs since the last judgement, and what of them their threads got."""
+        """Seconds that runs took since the last judgement, and the processor seconds their threads got."""
         self._rest_s = REST_S
         self._until: float | None = None
 
     @property
-    def crowded(self) -> bool:
-        """Whether runs had better take one core for now."""
+    def contended(self) -> bool:
+        """Whether runs should take one core for now."""
         return self._until is not None and self._clock() < self._until
 
     def begin(self) -> Began:
@@ -60,7 +60,7 @@ class Crowd:
         return Began(self._clock(), self._cpu_clock())
 
     def end(self, began: Began) -> None:
-        """Note that it has ended, well or not."""
+        """Note that the run has ended, well or not, and judge once there is enough to judge by."""
         now, got = self._clock(), self._cpu_clock()
         with self._lock:
             self._took_s += now - began.clock_s

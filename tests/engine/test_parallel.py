@@ -12,8 +12,8 @@ from numpy.testing import assert_array_equal
 
 from guardsdk.engine import classifier as classifier_module
 from guardsdk.engine import runner as runner_module
-from guardsdk.engine.abreast import Abreast, dealt
 from guardsdk.engine.classifier import Classifier, Request
+from guardsdk.engine.parallel import ParallelRuns, assigned
 from guardsdk.engine.runner import PAYS_FROM, Runner
 from guardsdk.errors import ModelError
 from guardsdk.limits import UNLIMITED, Limits
@@ -57,8 +57,8 @@ def found(
 ) -> list[float]:
     """The numbers of the rows of ``lengths`` that were run, as they came out."""
     plan = [[row(number, length)] for number, length in enumerate(lengths)]
-    abreast = Abreast(turns, lambda _: worth, WINDOW)
-    return [outputs.logits[0, 0].item() for _, outputs in abreast.run(plan, limits, wanted)]
+    runs = ParallelRuns(turns, lambda _: worth, WINDOW)
+    return [outputs.logits[0, 0].item() for _, outputs in runs.run(plan, limits, wanted)]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def found(
         ([10] * 8, 4, [[0, 4], [1, 5], [2, 6], [3, 7]]),
     ],
 )
-def test_runs_are_dealt_out_so_that_all_are_done_soonest(lengths: list[int], cores: int, due: list[list[int]]) -> None:
-    assert dealt(lengths, cores) == due
+def test_runs_are_assigned_so_that_all_are_done_soonest(lengths: list[int], cores: int, due: list[list[int]]) -> None:
+    assert assigned(lengths, cores) == due
 
 
 @pytest.mark.parametrize("windows", [2, 3, 4, 9])
@@ -153,10 +153,10 @@ def test_a_short_text_waits_for_no_more_than_the_windows_at_work(engine: Engine)
 
 def test_what_is_settled_costs_no_round_more(engine: Engine) -> None:
     turns, settled = turns_of(engine, cores=2, most=2), set[int]()
-    abreast = Abreast(turns, lambda _: True, WINDOW)
+    runs = ParallelRuns(turns, lambda _: True, WINDOW)
     plan = [[row(number, WINDOW)] for number in (0, 0, 0, 0, 1, 0, 1)]
     seen = []
-    for (one,), _ in abreast.run(plan, UNLIMITED, lambda row: row.owner not in settled):
+    for (one,), _ in runs.run(plan, UNLIMITED, lambda row: row.owner not in settled):
         seen.append(one.owner)
         settled.add(0)
     assert seen == [0, 0, 1, 1]

@@ -1,7 +1,7 @@
-"""The runs of one call: side by side on a core each, or one after another on all cores, whichever is sooner.
+"""The runs of one call: in parallel on one core each, or one after another on all cores, whichever is sooner.
 
-A run on all cores waits for them at every operator, so two runs on a core each get through more than two that share
-both; but one of them by itself takes longer, and a core that has nothing left to do is lost.
+A run on all cores synchronises them at every operator, so two runs on one core each get more done than two that share
+both. But each of them takes longer by itself, and a core without work left is wasted.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
     Batch = list[Row]
 
 _FRAME = 24
-"""What a run costs besides its tokens, in tokens; more cores do not make that part shorter."""
+"""Fixed cost of a run, expressed in tokens; more cores do not shorten it."""
 _SHARED = 0.75
-"""Cores to this power is how many times as fast they are together as one alone, on the tokens of one run."""
+"""``cores ** _SHARED`` is the speed-up of one run on several cores over the same run on one."""
 
 
 class _Round(NamedTuple):
-    """What runs side by side until all of it is done."""
+    """Batches that run in parallel; the next round starts when all of them are done."""
 
     batches: list[Batch]
     shares: list[list[int]]
-    """Of the batches, by index, for each core."""
+    """For each core, the indices of its batches."""
     end: int
-    """Where the plan goes on after it."""
+    """Where the plan continues after it."""
 
 
-class Abreast:
+class ParallelRuns:
     """Runs the batches of one call. Thread-safe."""
 
     def __init__(self, turns: Turns, worth: Callable[[int], bool], longest: int) -> None:
-        """Run by ``turns``. ``worth`` is told of tokens that could run beside others, and says whether they should.
+        """Run through ``turns``. ``worth`` gets the tokens of a run and says whether to run it in parallel with others.
 
-        ``longest`` is the most tokens a row has: about as many go to each core before all of them are waited for.
+        ``longest`` is the most tokens a row has; each core gets about as many per round.
         """
         self._turns = turns
         self._worth = worth
@@ -81,7 +81,7 @@ class Abreast:
                 return
 
     def _round(self, first: Batch, plan: Sequence[Batch], at: int, wanted: Callable[[Row], bool]) -> _Round | None:
-        """Return what of ``plan``, from ``at`` on, runs beside ``first``; none where it had better run alone."""
+        """Return what of ``plan``, from ``at`` on, runs in parallel with ``first``; none where it should run alone."""
         cores = self._turns.spare
         if cores == 1:
             return None
@@ -96,7 +96,7 @@ class Abreast:
                 batches.append(rows)
                 lengths.append(_length(rows))
             at += 1
-        shares = dealt(lengths, cores)
+        shares = assigned(lengths, cores)
         return _Round(batches, shares, at) if len(shares) > 1 and self._worth(lengths[0]) else None
 
     def _side_by_side(self, together: _Round, limits: Limits) -> list[Outputs | None]:
@@ -117,10 +117,11 @@ class Abreast:
         return found
 
 
-def dealt(lengths: Sequence[int], cores: int) -> list[list[int]]:
-    """Deal runs of the given ``lengths``, in tokens, out to at most ``cores``, so that all are done soonest.
+def assigned(lengths: Sequence[int], cores: int) -> list[list[int]]:
+    """Assign runs of the given ``lengths``, in tokens, to at most ``cores``, so that all are done soonest.
 
-    Returns the indices for each core, in order; a single list where one after another on all cores is as soon.
+    Longest first, each to the core with the least to do (LPT, Graham 1969, SIAM J. Appl. Math. 17:416). Returns the
+    indices for each core, in order; a single list where running one after another on all cores takes no longer.
     """
     shares: list[list[int]] = [[] for _ in range(max(1, min(cores, len(lengths))))]
     loads = [0] * len(shares)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from guardsdk.engine.crowd import ENOUGH_S, LEAST_SHARE, LONGEST_REST_S, REST_S, TRIAL_S, Crowd
+from guardsdk.engine.contention import ENOUGH_S, LEAST_SHARE, LONGEST_REST_S, REST_S, TRIAL_S, Contention
 from guardsdk.engine.session import Outputs
 from guardsdk.engine.turns import Capacity, Turns
 from guardsdk.limits import UNLIMITED
@@ -33,8 +33,8 @@ class Machine:
         """Of the processor time a run on all cores could have."""
         self.cores: list[int] = []
         self.fails = False
-        self.crowd = Crowd(lambda: self.now, lambda: self.cpu)
-        self.turns = Turns(self._run, 2, lambda: Capacity(1, 1000), 2, self.crowd)
+        self.contention = Contention(lambda: self.now, lambda: self.cpu)
+        self.turns = Turns(self._run, 2, lambda: Capacity(1, 1000), 2, self.contention)
 
     def _run(self, rows: Sequence[Row], cores: int) -> Outputs:
         self.cores.append(cores)
@@ -120,11 +120,11 @@ def test_a_run_that_fails_is_watched_like_any_other() -> None:
     for _ in range(ENOUGH):
         with pytest.raises(MemoryError):
             machine.checks(1)
-    assert machine.crowd.crowded
+    assert machine.contention.contended
 
 
 def test_runs_on_one_core_say_nothing_of_the_others() -> None:
     machine = Machine(share=0.4)
     machine.turns.most = 1
     machine.checks(2 * ENOUGH)
-    assert not machine.crowd.crowded
+    assert not machine.contention.contended
