@@ -168,7 +168,7 @@ class Pipeline:
             for place, text in enumerate(texts):
                 judged[place] = limited(judged[place], len(text))
         share = (time.perf_counter() - started) / len(texts)
-        verdicts = [judged[place].lasted(share, mark) for place, mark in enumerate(marks)]
+        verdicts = [judged[place].finished(share, mark) for place, mark in enumerate(marks)]
         if self._recorder is None and not self._audience:
             return verdicts
         records: Sequence[CheckRecord] = [

@@ -273,10 +273,10 @@ class Verdict(_Computed):
         """Return a copy as the cache keeps it."""
         return Verdict.of_each(({**self.__dict__, "scores": self.scores.copy(), "cached": True},))[0]
 
-    def lasted(self, duration_s: float, mark: bytes) -> Verdict:
-        """Return the verdict itself with how long the check took, and knowing its text, by its mark, from now on.
+    def finished(self, duration_s: float, mark: bytes) -> Verdict:
+        """Complete this verdict in place, with how long the check took and the mark of its text, and return it.
 
-        For who has just reached it: nobody else may have it yet.
+        Only for the check that has just reached it: a verdict that anybody else holds is not changed.
         """
         self.__dict__["duration_s"] = duration_s
         _set_given(self, self._named)  # however it was made
@@ -307,4 +307,4 @@ class Verdict(_Computed):
 
 
 _set_mark = vars(Verdict)["_mark"].__set__
-"""As the others above."""
+"""As ``_set_values`` and its like above."""

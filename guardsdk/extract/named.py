@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.naming import TELLING
 
 _OF_VALUE: Final = frozenset({"value", "values", "parametervalue", "default", "content", "text", "#text", "_text"})
 """What fields are called that only say that they hold what the field around them names."""
-_MARKER: Final = late(r"\[[A-Z][A-Z0-9_]*\]")
+_MARKER: Final = lazy_pattern(r"\[[A-Z][A-Z0-9_]*\]")
 """What stands in the place of a value that was cut out: nothing is new about it."""
 _SHORTEST: Final = 6
 """Characters of a value that a pattern takes for one beside a name."""

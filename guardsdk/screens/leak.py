@@ -10,7 +10,7 @@ from guardsdk.limits import UNLIMITED
 from guardsdk.screens.base import LimitedScreen, Reading
 from guardsdk.text.alphabets import ATBASH, ROT13
 from guardsdk.text.escapes import unquoted
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.normal import normal
 from guardsdk.verdict import Stage
 
@@ -49,12 +49,12 @@ _MARKS: Final = (
 )
 """Marks that some write as characters of their own and others as one with the letter: accents, points, nuktas."""
 # No more marks in a row than anybody writes: to compose many takes time that grows with the square of their number.
-_WORD: Final = late(
+_WORD: Final = lazy_pattern(
     f"[{_UNSPACED}][\u3099\u309a]?|{_JAMO}|[\u1100-\u11ff]"
     f"|{_LETTERS}(?:(?:{_MARKS}{{1,8}}|\u00ad){_LETTERS})*{_MARKS}{{0,8}}"
 )
 """A word with its marks and soft hyphens, or one character of the scripts that write without spaces."""
-_DRESS: Final = late(f"{_MARKS}|\u00ad")
+_DRESS: Final = lazy_pattern(f"{_MARKS}|\u00ad")
 """What the letters of a word may carry that says nothing else, once they are one character with their accents."""
 _STEP: Final = SHINGLE
 """Of instructions that are turned one shingle in so many is kept: a run is a few words shorter, and memory holds."""

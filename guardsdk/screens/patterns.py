@@ -16,7 +16,7 @@ from guardsdk.forking import lazy
 from guardsdk.screens.checksums import digits_of
 from guardsdk.screens.validators import VALIDATORS, bits_per_character
 from guardsdk.text.escapes import unquoted
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.redact import is_written
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _JOINT: Final = re.compile(r"[ -]+")
 _SPACES: Final = "\u00a0\u2007\u2009\u202f\u3000"
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2212"
 _WIDE: Final = "".join(map(chr, range(0xFF01, 0xFF5F)))
-_VARIANT: Final = late(f"[{_SPACES}{_DASHES}{_WIDE}]")
+_VARIANT: Final = lazy_pattern(f"[{_SPACES}{_DASHES}{_WIDE}]")
 _PLAIN: Final = (
     dict.fromkeys(map(ord, _SPACES), " ")
     | dict.fromkeys(map(ord, _DASHES), "-")
@@ -50,14 +50,14 @@ _STAND_INS: Final = (
 )  # fmt: skip
 _LONGEST: Final = 4096
 """Characters of the longest value in quotes, as of one in a stream."""
-_UNBROKEN: Final = late(r"\S*")
-_GOES_ON: Final = late(r"(?:[A-Za-z0-9+/=_-]|[\"'{}](?=[A-Za-z0-9]))*")
+_UNBROKEN: Final = lazy_pattern(r"\S*")
+_GOES_ON: Final = lazy_pattern(r"(?:[A-Za-z0-9+/=_-]|[\"'{}](?=[A-Za-z0-9]))*")
 _MOST_BACKSLASHES: Final = 64
 _BULLET: Final = r"[ \t>]{0,12}(?:[*•-]|[0-9]{1,2}[.)])[ \t]{1,3}"
-_LISTED: Final = late(rf"(?:(?:\[|[=:]\s{{0,3}}\()\s{{0,12}}[\"']|(?:^|\n){_BULLET}[\"'`*_]{{0,3}})$")
+_LISTED: Final = lazy_pattern(rf"(?:(?:\[|[=:]\s{{0,3}}\()\s{{0,12}}[\"']|(?:^|\n){_BULLET}[\"'`*_]{{0,3}})$")
 """What stands before the first value of a list: a bracket and a quote, or the sign or number of a line."""
 _BEHIND: Final = r"[\"'`*_]{0,3}[ \t]{0,3}"
-_NEXT: Final = late(
+_NEXT: Final = lazy_pattern(
     r"(?P<quote>[\"'])\s{0,3},\s{0,40}(?P=quote)(?P<quoted>[^\s\"'`]{8,4096})(?=(?P=quote)\s{0,40}[,\])])"
     rf"|{_BEHIND}\s{{0,4}}\n{_BULLET}[\"'`*_]{{0,3}}(?P<line>[^\s\"'`]{{8,4096}}?)(?={_BEHIND}(?:[\r\n]|$))"
 )

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.screens import checksums, national
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ _CHANGES: Final = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _FEWEST_CHANGES: Final = 4
 _FEWEST_TURNS: Final = 3
 """Between letters and digits in a password of small letters: a word with a number behind it has one."""
-_FILE: Final = late(r"/[\w.-]{1,255}\.(?:[a-z]{3,4}|parquet|ts|js|py|gz)$")
+_FILE: Final = lazy_pattern(r"/[\w.-]{1,255}\.(?:[a-z]{3,4}|parquet|ts|js|py|gz)$")
 _SIGNS: Final = frozenset("!@#$%^*()+|~[]{}<>;")
 _FEWEST_SIGNS: Final = 4
 """Different ones in a random value of all characters."""
@@ -41,10 +41,10 @@ _MOST_LETTERS: Final = 0.45
 """Beside another letter, per character of such a value."""
 _MOST_SPACES: Final = 0.1
 """Likewise."""
-_RANGES: Final = late("a-z|A-Z|0-9|://")
+_RANGES: Final = lazy_pattern("a-z|A-Z|0-9|://")
 """In a regular expression or an address."""
-_ROW: Final = late("[A-Za-z0-9]{16}")
-_PLACE: Final = late(r"(?:~|\.{1,2})?/[\w.-]+/|[a-z][a-z0-9+.-]{1,20}://|(?:arn|env|file|ssm|vault):|%\w+%$")
+_ROW: Final = lazy_pattern("[A-Za-z0-9]{16}")
+_PLACE: Final = lazy_pattern(r"(?:~|\.{1,2})?/[\w.-]+/|[a-z][a-z0-9+.-]{1,20}://|(?:arn|env|file|ssm|vault):|%\w+%$")
 _NO_PASSWORDS: Final = frozenset({"password", "passwd", "pass", "pwd", "secret", "token", "user", "guest", "postgres"})
 _FEWEST_CHARACTERS: Final = 6
 """Different characters in a password."""

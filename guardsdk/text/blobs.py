@@ -11,7 +11,7 @@ from guardsdk.text.alphabets import ROT13
 from guardsdk.text.ciphers import deciphered
 from guardsdk.text.english import known_share, segment, words_of
 from guardsdk.text.escapes import unescaped
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.readable import readable
 from guardsdk.text.undo import Undone
 
@@ -40,14 +40,14 @@ _NUMBERS = re.compile(
     r"|(?P<dump>(?:[0-9A-Fa-f]{4}){1,4}(?:[\s:,;.|-]{1,2}(?:0x)?(?:[0-9A-Fa-f]{2}){1,8}){2,})"
     rf"|(?P<decimal>{_IN_DECIMAL})"
 )
-_DECIMALS = late(_IN_DECIMAL)
+_DECIMALS = lazy_pattern(_IN_DECIMAL)
 _MORSE_CODE = re.compile(r"(?P<morse>(?<![^\s/|])[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,6}){7,})")
 _HEX_DIGITS: Final = "0123456789abcdefABCDEF"
 _ASCII_FIRST: Final = frozenset(string.ascii_uppercase + "abcdef")
 """What stands first in four characters of base64 whose first byte is ASCII: most words show that they are none."""
-_HEX_PREFIX = late(r"\A0?[xX]")
+_HEX_PREFIX = lazy_pattern(r"\A0?[xX]")
 """As code and databases (``\\x48656c6c6f``) write it."""
-_SMALL_BASE32 = late("[a-z2-7]+")
+_SMALL_BASE32 = lazy_pattern("[a-z2-7]+")
 _OCTAL = re.compile("[01]?[0-7]{2}")
 _DIGITS = str.maketrans("", "", "0123456789")
 _LEAST_DIGITS = 6

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guardsdk.text.alphabets import ATBASH, LETTERS, shifted
 from guardsdk.text.english import FORMS, known_share, reads_as_english, words_of
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.undo import Undone
 from guardsdk.text.words import WORDS
 
@@ -26,7 +26,7 @@ _SURE_WORD = 4
 """Letters from which on a known word is no accident and ends a passage."""
 _SHORTEST_FORM = 3
 """Letters from which on the form of a word says by how much it was shifted; of two letters any could be."""
-_END = late(r"[.!?;:\n]")
+_END = lazy_pattern(r"[.!?;:\n]")
 """What ends a sentence or line."""
 _PUNCTUATION = ".,;:!?\"'()[]"
 _MARK_FIRST, _MARK_LAST = re.compile(r"(?<!\S)[.,;:!?]\w"), re.compile(r"\w[.,;:!?](?!\S)")

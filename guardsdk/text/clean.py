@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from guardsdk.limits import UNLIMITED
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 
 if TYPE_CHECKING:
     from guardsdk.limits import Limits
@@ -15,9 +15,9 @@ _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 _DIGITS = frozenset("0123456789")
 SHORTEST_RUN = 32
 """Characters of the shortest run that nobody reads: an MD5 digest in hexadecimal."""
-_LEFT_OUT = late("[\x0b\x0c\x1c-\x1f\x85]")
+_LEFT_OUT = lazy_pattern("[\x0b\x0c\x1c-\x1f\x85]")
 """White space that tokenizers take for control characters."""
-_COLOUR = late(
+_COLOUR = lazy_pattern(
     r"(?:(?:\x1b|\\{1,8}(?:x1[bB]|033|e|u001[bB]))\[|\x9b)(?=[0-9;?mHJK])\??(?:[0-9]{0,4}[;:]){0,12}[0-9]{0,4}[A-Za-z]|\x1b[()][0-9A-Z]"
 )
 """An order to a terminal, such as a colour, also as strings of code and JSON write it (ECMA-48, a control sequence)."""

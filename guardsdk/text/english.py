@@ -8,7 +8,7 @@ from itertools import accumulate, repeat
 from operator import add, sub
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.words import WORDS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _STRANGE = 5
 """Unknown words among so many in a row speak for another language: names and errors make fewer."""
 _LEAST_KNOWN = 0.4
 """Share of the words of any longer English text that are known."""
-_FOREIGN = late("[\u00c0-\u024f\u0370-\u1fff\u2c00-\ud7ff\uf900-\ufdff\ufe70-\ufefc\U00020000-\U0002ebef]")
+_FOREIGN = lazy_pattern("[\u00c0-\u024f\u0370-\u1fff\u2c00-\ud7ff\uf900-\ufdff\ufe70-\ufefc\U00020000-\U0002ebef]")
 """Letters that English does without but for a few words."""
 _TELLING = 4
 """Letters from which on a known word is hardly an accident, but for abbreviations in code."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guardsdk.text.english import FORMS
 from guardsdk.text.hidden import INVISIBLE
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.undo import Undone, undo
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..|[4-7].)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
 )
-_BEGUN = late(r"&#[0-9xX]|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f{]|[0-3][0-7]{2})")
+_BEGUN = lazy_pattern(r"&#[0-9xX]|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f{]|[0-3][0-7]{2})")
 """What escapes begin with whose mark may itself be escaped: ``%26%2373%3B``."""
-_JOINT = late(rf"\s?|[{INVISIBLE}]+")
+_JOINT = lazy_pattern(rf"\s?|[{INVISIBLE}]+")
 """What shows nothing, or white space of any kind, between two letters."""
-_BREAK = late(r"(?<!\\)(?<!\\[nrt])(?:(?<=[^\W_])|\\{1,15}[nrt])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
+_BREAK = lazy_pattern(r"(?<!\\)(?<!\\[nrt])(?:(?<=[^\W_])|\\{1,15}[nrt])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
 """Ends of lines or tabs between two words as strings write them, and the word behind them. It begins where a row of
 them does: each letter of the row stands before the next one as that of a word does."""
 _NEAR = 24
 _FEW_BREAKS = 4
 """So many of them, with so few characters between two, make it hard to read what stands there: a few words a line."""
-_IN_STRING = late(r"\\\\{0,14}(?:(?P<quote>[\"'/])|(?P<space>[nrtbf])|u(?P<code>[0-9A-Fa-f]{4}))")
+_IN_STRING = lazy_pattern(r"\\\\{0,14}(?:(?P<quote>[\"'/])|(?P<space>[nrtbf])|u(?P<code>[0-9A-Fa-f]{4}))")
 """An escape in a string of JSON or code; a string within strings has more backslashes, by its depth."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from guardsdk.forking import lazy
 from guardsdk.text.confusables import LOOK_ALIKES
 from guardsdk.text.hidden import INVISIBLE, hidden
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.normal import normal
 from guardsdk.text.undo import Undone
 
@@ -61,8 +61,8 @@ _GONE: Final = 3
 _MARK: Final = 4
 _FOREIGN: Final = 5
 _UNSUSPECTED: Final = frozenset({_SAME, _FOREIGN})
-_CONTROL = late("[\x00-\x08\x0e-\x1b\x7f]")
-_PLAIN = late("[\t-\r\x1c-\x7e\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]*")
+_CONTROL = lazy_pattern("[\x00-\x08\x0e-\x1b\x7f]")
+_PLAIN = lazy_pattern("[\t-\r\x1c-\x7e\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]*")
 """Scripts in which nothing is in disguise, as most of the world's longest texts without spaces are written."""
 
 

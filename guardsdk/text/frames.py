@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.text.english import built_as_sentence, known_share, words_of
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
@@ -27,24 +27,26 @@ _LONGEST_FRAME = 400
 _ENGLISH = 0.5
 """Share of letters in known words that the passages must have together."""
 _TAG = r"<(?:/?[A-Za-z][A-Za-z0-9:-]{0,15}+(?:[\s/][^<>]{0,300}+)?|!--[^<>]{0,300}+)>"
-_TAGS = late(rf"{_TAG}(?:\s*+{_TAG}){{0,30}}+")
+_TAGS = lazy_pattern(rf"{_TAG}(?:\s*+{_TAG}){{0,30}}+")
 _KEY = r"""["'][\w .-]{1,40}["']\s*+:"""
-_JSON = late(
+_JSON = lazy_pattern(
     rf"""[\[{{](?:\s{{0,40}}+[\[{{]){{0,3}}+(?:\s*+{_KEY})?+\s*+["']"""  # opens
     r"""|["'](?=\s{0,40}[,}\]])(?:"""  # between two, or closes
     rf"""(?:\s*+[,\[\]{{}}]|\s*+{_KEY}|\s*+(?:-?[0-9][0-9.]*+|true|false|null)(?![\w"']))++(?:\s*+["']|(?<=[\]}}])))"""
 )
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]{1,3})?(?![0-9:])"
 _DATE = r"(?:[0-9]{4}([-/.])[0-9]{2}\1[0-9]{2}|[0-9]{1,2}([./])[0-9]{1,2}\2[0-9]{2,4})(?![0-9])"
-_TIMES = late(
+_TIMES = lazy_pattern(
     rf"(?<![\w.:/-])(?:[0-9]{{1,5}}[ \t]{{0,3}}\r?\n[ \t]{{0,3}})?[\[(]?"
     rf"(?:{_DATE}(?:[T ,]{{1,2}}{_CLOCK}Z?)?|{_CLOCK}(?:[ \t]{{0,3}}-->[ \t]{{0,3}}{_CLOCK})?)[\])]?"
 )
-_NUMBERS = late(r"(?<![0-9.,:/=+*<>(-])(?<![^A-Za-z][A-Za-z])[(\[#]?([0-9]{1,4})(?![0-9]|[-/.,:][0-9])[.):\],;]{0,2}")
+_NUMBERS = lazy_pattern(
+    r"(?<![0-9.,:/=+*<>(-])(?<![^A-Za-z][A-Za-z])[(\[#]?([0-9]{1,4})(?![0-9]|[-/.,:][0-9])[.):\],;]{0,2}"
+)
 """Also a digit glued to a word; they must run on."""
-_SYMBOLS = late(r"[\s\d-]{0,40}+[^\w\s.,:!?'\u2019-][\W\d_]{0,80}+(?=[^\W\d_])")
+_SYMBOLS = lazy_pattern(r"[\s\d-]{0,40}+[^\w\s.,:!?'\u2019-][\W\d_]{0,80}+(?=[^\W\d_])")
 """What stands between words without a letter; plain marks alone are none."""
-_ENCLOSED = late(
+_ENCLOSED = lazy_pattern(
     r"""(?:(?<!\w)(?:"(?P<double>[^"\n]{1,80}+)"|'(?P<single>[^'\n]{1,80}+)'|`(?P<back>[^`\n]{1,80}+)`"""
     r"""|\[(?P<link>[^\[\]\n]{1,80}+)\](?:\([^()\s]{0,200}+\)|\[[^\[\]\n]{0,40}+\]))|\{(?P<brace>[^{}\n]{1,80}+)\})(?!\w)"""
 )

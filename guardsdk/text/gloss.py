@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guardsdk.text.english import FORMS
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.lexicon import HAN, LANGUAGES, LATIN, SPACELESS, common_forms, fold, lexicon
 from guardsdk.text.undo import GLOSS, Undone
 
@@ -26,7 +26,7 @@ _JOINERS: Final = "\u200c\u200d"
 _ARABIC: Final = "[\u0620-\u065f\u066e-\u06d3\u06d5-\u06ef\u06fa-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]"
 _LATIN: Final = f"[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff{_MARKS}]"
 # Underscores that touch a word are no part of it, nor are one or two digits; of codes every bit would be a word.
-_WORDS = late(
+_WORDS = lazy_pattern(
     f"(?P<latin>(?<!\\w){_LATIN}++(?!\\w)"
     f"|(?<![^\\W_]){_LATIN}{{2,}}+(?![^\\W_])"
     f"|(?:(?<!\\w)|(?<=\\b\\d)|(?<=\\b\\d\\d)){_LATIN}{{3,}}+(?:(?!\\w)|(?=\\d{{1,2}}(?![^\\W_]))))"
@@ -40,8 +40,8 @@ _WORDS = late(
     "|(?P<hangul>[\u1100-\u11ff\uac00-\ud7a3]+)"
     "|(?P<han>[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ebef]+)"
 )
-_KANA = late("[\u3040-\u30ff\u31f0-\u31ff]")
-_BORDER = late(
+_KANA = lazy_pattern("[\u3040-\u30ff\u31f0-\u31ff]")
+_BORDER = lazy_pattern(
     '[.!?;:\n\t|"()\\[\\]{}\u00ab\u00bb\u201c-\u201f\u2026\u00a1\u00bf\u0964\u0965\u061f\u061b\u06d4\u3002\u300c-\u300f\uff01\uff1f\uff1a\uff1b]'
 )
 """What ends a passage, in any of these scripts."""

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.readable import readable
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ _LONGEST_ZERO_RUN = 7
 _SCATTERED = 8
 _SCATTERED_SHARE = 0.05
 """From how many invisible characters inside Latin words, and from what share of the text, they are there on purpose."""
-_ANY = late(f"[{INVISIBLE}]")
-_CHANNEL = late(
+_ANY = lazy_pattern(f"[{INVISIBLE}]")
+_CHANNEL = lazy_pattern(
     # A flag such as that of Wales is a black flag, a region in tag letters and an end tag; it says what it shows.
     "(?P<flag>\U0001f3f4(?:\U000e0067\U000e0062|\U000e0075\U000e0073|\U000e0063\U000e0061)"
     "[\U000e0061-\U000e007a]{2,3}\U000e007f)"
@@ -41,9 +41,9 @@ _CHANNEL = late(
     f"|(?P<zero>[{_ZERO}]{{{_LONGEST_ZERO_RUN + 1},}})"
     "|(?P<override>[\u202b\u202d\u202e\u2067][^\u202c\u2069\n\u2029]*[\u202c\u2069]?)"
 )
-_SCATTER = late(f"(?<=[A-Za-z])(?:[{_SELECTORS}]|[{_ZERO}]{{1,{_LONGEST_ZERO_RUN}}})(?=[A-Za-z])")
-_LEFT_TO_RIGHT = late("[A-Za-z\u00c0-\u024f\u0370-\u052f]")
-_RIGHT_TO_LEFT = late("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+_SCATTER = lazy_pattern(f"(?<=[A-Za-z])(?:[{_SELECTORS}]|[{_ZERO}]{{1,{_LONGEST_ZERO_RUN}}})(?=[A-Za-z])")
+_LEFT_TO_RIGHT = lazy_pattern("[A-Za-z\u00c0-\u024f\u0370-\u052f]")
+_RIGHT_TO_LEFT = lazy_pattern("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _TAGS = 0xE0000
 _SELECTORS_FROM, _MORE_SELECTORS_FROM = 0xFE00, 0xE0100
 _FEW_SELECTORS = 16

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.errors import GuardError
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.normal import normal
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ _ALIKE: Final = dict(
     )
 )
 """Letters that people put for one another and that no decomposition makes equal."""
-_ODD = late(f"[{''.join(_ALIKE)}\u0640\u200b-\u200f]")
+_ODD = lazy_pattern(f"[{''.join(_ALIKE)}\u0640\u200b-\u200f]")
 """Those, and what nobody sees."""
-_MARKS = late("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0610-\u061a\u0670]")
+_MARKS = lazy_pattern(
+    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0610-\u061a\u0670]"
+)
 """Marks on letters of these scripts."""
 _PART: Final = 4
 """Letters of the shortest part of a compound."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 
-TELLING: Final = late(
+TELLING: Final = lazy_pattern(
     "(?i)pass|pwd|pw$|secret|token|key|credential|auth|cookie|sess|sid$|salt"
     "|kennwort|wachtwoord|contrase|senha|has[łl]o|lösenord|heslo|jelszó|şifre|пароль|密[码碼]|パスワード|비밀번호"
     "|schlüssel|sleutel|clé|clave|chave|chiave|klucz|jeton"

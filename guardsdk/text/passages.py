@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SENTENCE = late(
+_SENTENCE = lazy_pattern(
     "\\S[^\\n]*?(?:[.!?;\u2026\u061f\u0964][\"')\\]\u00bb\u201d\u2019]*(?=\\s|\\Z)|[\u3002\uff01\uff1f\uff1b]|(?=\\n)|\\Z)"
 )
 """A sentence in any of the scripts that have lexicons, or a line that ends without a stop."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +16,9 @@ _LETTER = r"[^\s!-/:-@\[-`{-~]"
 _WORD = f"(?<!{_LETTER}){_LETTER}{{%d,}}"
 _LATIN = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
 _OTHER = f"[^\\s\x00-\x7f{_LATIN}\u2013\u2014\u2018\u2019\u201c\u201d\u2026]"
-_BORDER = late(f"[{_LATIN}]{_OTHER}|{_OTHER}[{_LATIN}]")
+_BORDER = lazy_pattern(f"[{_LATIN}]{_OTHER}|{_OTHER}[{_LATIN}]")
 """Where a Latin letter meets something that is neither plain, nor Latin, nor a quote or dash as books have them."""
-_RUN = late(f"{_LETTER}+")
+_RUN = lazy_pattern(f"{_LETTER}+")
 
 
 def pieces(text: str, size: int, longest_word: int | None = None) -> list[tuple[int, int]]:

@@ -6,9 +6,9 @@ import codecs
 import unicodedata
 from typing import Final
 
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 
-_UNREADABLE = late("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff\ud800-\udfff\ue000-\uf8ff]")
+_UNREADABLE = lazy_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff\ud800-\udfff\ue000-\uf8ff]")
 _SILENT = "".join(map(chr, (*range(9), 11, 12, *range(14, 32), 127)))
 """Control characters, which show nothing: at either end of a text they are nobody's reason not to read it."""
 _SHORTEST, _SHORTEST_AMONG = 4, 12
@@ -20,7 +20,7 @@ _LEAST_PLAIN = 0.6
 """Share of letters, digits and spaces: prose has nine tenths, dense code two thirds, noise less."""
 _UNREAD: Final = frozenset({"Mn", "Me", "Cf"})
 """Marks and what nobody sees: those who hide letters among them do so here, too."""
-_CODES = late(r"[0-9A-Fa-fxX\s,;&#./|-]{24,}")
+_CODES = lazy_pattern(r"[0-9A-Fa-fxX\s,;&#./|-]{24,}")
 """A text in numbers, entities or Morse code, which has few letters or none: what is packed twice is one first."""
 
 

@@ -18,7 +18,7 @@ from guardsdk.text.english import (
     segment,
     words_of,
 )
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.undo import Undone, undo
 
 if TYPE_CHECKING:
@@ -41,23 +41,23 @@ _PARTED = re.compile(
 )
 _FEW_PARTED = 3
 """Words in parts that no ordinary text holds by accident: some have a hyphen in one spelling and none in another."""
-_TORN = late(r"(?<![^\W_])([A-Za-z]+)(-\n\s{0,12}|\s{1,12})(?=([A-Za-z]+)(?![^\W_]))")
+_TORN = lazy_pattern(r"(?<![^\W_])([A-Za-z]+)(-\n\s{0,12}|\s{1,12})(?=([A-Za-z]+)(?![^\W_]))")
 """A word, what parts it from the next, and that one."""
 _WORDS_BETWEEN = 4
 """Words for each that is torn, at most: in prose and code, two that happen to give a third stand far apart."""
-_MARKUP = late(r"[<*~\\-]|[^\x00-\x7f]")
+_MARKUP = lazy_pattern(r"[<*~\\-]|[^\x00-\x7f]")
 """What may cut a single letter off a word; a full stop or bracket does so in code."""
 LEFT_OUT: Final = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ue000-\uf8ff\ufffd\U000f0000-\U0010fffd"
 """What tokenizers leave out, as the inside of a class: the words on both sides are read as one."""
 _LEFT_OUT = f"[{LEFT_OUT}]"
-_CONTROL = late(_LEFT_OUT)
-_SPLIT = late(f"(?<=[A-Za-z])(?:{_LEFT_OUT}|{_STRAY}){{1,3}}(?=[A-Za-z])")
-_GLUED = late(f"(?<![A-Za-z])[A-Za-z]++(?:(?:{_LEFT_OUT}|{_STRAY}){{1,3}}[A-Za-z]++)+")
-_SIGNS_ONLY = late(rf"(?:(?!{_LEFT_OUT})\W)+")
+_CONTROL = lazy_pattern(_LEFT_OUT)
+_SPLIT = lazy_pattern(f"(?<=[A-Za-z])(?:{_LEFT_OUT}|{_STRAY}){{1,3}}(?=[A-Za-z])")
+_GLUED = lazy_pattern(f"(?<![A-Za-z])[A-Za-z]++(?:(?:{_LEFT_OUT}|{_STRAY}){{1,3}}[A-Za-z]++)+")
+_SIGNS_ONLY = lazy_pattern(rf"(?:(?!{_LEFT_OUT})\W)+")
 _MOSTLY = 0.6
 """Share of letters in known words that words must have that are told apart."""
 _TOGETHER = re.compile("[A-Za-z]{32,}")
-_CAPITAL = late("[A-Z]?[a-z]+|[A-Z]")
+_CAPITAL = lazy_pattern("[A-Z]?[a-z]+|[A-Z]")
 _FEWEST_NAMED, _FEWEST_TOGETHER = 4, 6
 """Words of a long name with capitals, and words of a sentence written as one: names in code rarely have as many."""
 _ALL_BUT_NAMES = 0.95

@@ -12,7 +12,7 @@ from guardsdk.text.blobs import unpacked
 from guardsdk.text.ciphers import deciphered
 from guardsdk.text.escapes import unescaped
 from guardsdk.text.hidden import INVISIBLE
-from guardsdk.text.late import late
+from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.spelling import LEFT_OUT, unleeted, unspaced
 from guardsdk.text.undo import Undone, undo
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PILED: Final = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 """Marks that lie on any letter or digit."""
-_BETWEEN = late(f"(?<=[\x20-\x7e])[{INVISIBLE}{LEFT_OUT}{_PILED}]+(?=[\x20-\x7e])")
+_BETWEEN = lazy_pattern(f"(?<=[\x20-\x7e])[{INVISIBLE}{LEFT_OUT}{_PILED}]+(?=[\x20-\x7e])")
 _STEPS: Final[tuple[Callable[[str], list[Undone]], ...]] = (unescaped, unpacked, deciphered, unleeted, unspaced)
 """What finds something in the text without them, if anything is hidden there."""
 
