@@ -1,4 +1,4 @@
-"""Work in a thread of its own beside the caller's, for what keeps the interpreter free: opening a model, hashing it."""
+"""Work in a second thread, for what releases the interpreter lock: opening a model, hashing its files, running it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ BINARY: Final = getattr(os, "O_BINARY", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | BINARY
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
 _ONLY_ITSELF: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY})
-"""What a folder says that takes no new file, or a file that is mounted by itself, though it may be written to."""
+"""Errors of a folder that takes no new file, or of a file mounted by itself, where the file itself may be written."""
 
 
 def open_file(path: str | Path) -> int:

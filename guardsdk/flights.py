@@ -16,7 +16,7 @@ LONGEST_WAIT_S: Final = 60.0
 """How long one thread waits for another's work on a key. That other may be waiting for this very check, which a screen
 of the host's began here: to score a text twice costs time, but two threads that wait for each other never end."""
 _ABOARD: ContextVar[frozenset[bytes]] = ContextVar("guardsdk_aboard", default=frozenset())
-"""Keys that the call around this one is at work on, in whatever thread that is."""
+"""Keys that the calls around this one are at work on, in whatever threads."""
 
 
 class _Flight:

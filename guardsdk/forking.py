@@ -1,4 +1,4 @@
-"""What a fork must find free or make anew: a lock that a thread of the parent held is held in the child for ever."""
+"""What a forked child has to make anew: a lock that another thread of the parent held stays locked there for ever."""
 
 from __future__ import annotations
 

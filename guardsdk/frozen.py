@@ -1,4 +1,4 @@
-"""The base of every model that is validated once and then stays as it is, and numbers that no word is taken for."""
+"""The base of every model that is validated once and then immutable, and numbers that no string passes for."""
 
 from typing import Final
 
@@ -21,4 +21,4 @@ def _no_word(value: object) -> object:
 
 
 NO_WORD: Final = BeforeValidator(_no_word)
-"""The last of what a number's type is annotated with: limits behind it would be left out of the schema."""
+"""Stands last in the annotation of a number: limits after it would be missing from the schema."""

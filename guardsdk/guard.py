@@ -25,7 +25,7 @@ from guardsdk.parts.given import (
     text_or_none,
     texts_of,
 )
-from guardsdk.parts.lasting import Lasting
+from guardsdk.parts.lifecycle import Lifecycle
 from guardsdk.parts.loading import Loader
 from guardsdk.parts.messages import Conversations
 from guardsdk.parts.recording import Watching, log_of, monitor_of, observers_of, reviewer_of
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from guardsdk.verdict import ArtifactRef
 
 
-class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
+class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
     """Screens texts by a policy. Thread-safe; guards that use the same model share it.
 
     ``check`` says what is to follow and ``apply`` what may be used; ``check_messages`` is for conversations, ``stream``
@@ -298,7 +298,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
             return issue()
         token = text_of(token, "token")
         self._canaries.learn(token)
-        # What was remembered before it was known is no answer any more.
+        # Verdicts remembered from before may be wrong now: under new keys they are not found.
         self._loader.change(
             lambda parts: (replace(parts[0], keys=self._keys(parts[0].model, self.policy, self._lessons)), parts[1])
         )
@@ -325,5 +325,5 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lasting):
         return self._loader.get()[1].model.manifest.references
 
     def _keys(self, model: ArtifactRef, policy: Policy, lessons: tuple[Lesson, ...]) -> Keys:
-        # No options: the cache is this guard's own, and its options stay as they are.
+        # No options: the cache belongs to this guard, whose options never change.
         return Keys(model.digest, policy.digest, self._canaries.digest, " ".join(one.digest for one in lessons))

@@ -1,4 +1,4 @@
-"""How far a check has to go: until when, and until what is known."""
+"""When a check may stop before the end: at its deadline, or once its decision is settled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 _LEAST_LEFT_S = 1e-9
-"""What is left once a deadline has passed: a deadline of 0 seconds would be refused as none."""
+"""Seconds left once a deadline has passed: 0 would be refused, as no deadline at all."""
 _LONGEST = 1e9
 """Seconds that count as never: some thirty years. Locks cannot wait for much longer, nor for infinity."""
 
@@ -30,7 +30,7 @@ def default_seconds(texts: Sequence[str]) -> float | None:
 
 
 class Limits(NamedTuple):
-    """What lets a screen stop before it has seen a whole text. Without any it goes to the end."""
+    """When a screen may stop before it has read a whole text; without any limit it reads to the end."""
 
     ends_at: float | None = None
     """On the clock of ``time.monotonic``: past it no further piece of work is begun."""

@@ -84,9 +84,9 @@ class Limiter(Protocol):
 def limiting(
     limiter: Limiter | None, policy: Policy, actor: str, now_ns: int
 ) -> Callable[[Verdict, int], Verdict] | None:
-    """Return what becomes of the verdict on a text of some length by ``actor``; none where it stays as it is.
+    """Return what to make of a verdict on a text by ``actor``, given the text's length too; none where nothing changes.
 
-    A limiter that raises might have lowered the thresholds that hold the text back: then the check is not complete.
+    A limiter that raises might have lowered the thresholds that hold the text back: the check is not complete then.
     """
     try:
         rules = None if limiter is None else limiter.limits(actor, now_ns)
@@ -166,7 +166,7 @@ def written(
             told = [replace(record, checked_text=text) for record, text in zip(records, texts, strict=True)]
         recorder.record(told)
     except Exception as error:  # noqa: BLE001  whatever it is, the decision is not written down
-        message = f": {error}" if isinstance(error, GuardError) else ""  # a stranger's words may be anything
+        message = f": {error}" if isinstance(error, GuardError) else ""  # another library's message may quote the text
         if not message:
             _complain("recorder", recorder, error)
         if recorder.holds_back:

@@ -202,7 +202,7 @@ class Pipeline:
         except Exception as error:
             if isinstance(error, GuardError) and not isinstance(error, ModelError):
                 raise
-            message = f": {error}" if isinstance(error, ModelError) else ""  # a stranger's words may be anything
+            message = f": {error}" if isinstance(error, ModelError) else ""  # others may quote the text
             reason = f"{type(error).__qualname__}{message}"
             batch.judge(waiting, self._failed(stage, reason, "model"))
             return
@@ -215,10 +215,10 @@ class Pipeline:
             elif not self._remembered(batch, key, (place,)):
                 jobs[key] = _Job(key, batch.texts[place], beside, [place])
         waiting_jobs = list(jobs.values())
+        # Another thread's verdict is picked up from the cache; without one every thread scores for itself.
+        score = self._score if self._cache is None else self._score_once
         for start in range(0, len(waiting_jobs), _AT_ONCE):
-            part = waiting_jobs[start : start + _AT_ONCE]
-            score = self._score if self._cache is None else self._score_once  # without one nobody could hand it over
-            score(batch, part, assembly)
+            score(batch, waiting_jobs[start : start + _AT_ONCE], assembly)
 
     def _remembered(self, batch: _Batch, key: bytes, places: Sequence[int]) -> bool:
         """Put what the cache holds under ``key`` at ``places``; tell whether it held anything."""
@@ -297,7 +297,7 @@ class Pipeline:
             # A runtime that has to load again, in a forked child, may find that it cannot.
             try:  # noqa: SIM105  a context manager more at every check
                 about["provider_active"], about["provider_reason"] = assembly.runtime.provider
-            except Exception:  # noqa: BLE001, S110  the scores stand, and the fields say that nobody knows
+            except Exception:  # noqa: BLE001, S110  the scores stand; the fields stay empty
                 pass
         return about
 

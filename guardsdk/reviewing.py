@@ -95,7 +95,7 @@ class Reviewer:
                 self._given.put_nowait(item)
             return item._answer.result(min(timeout_s, threading.TIMEOUT_MAX))
         except Exception as error:  # noqa: BLE001  no answer, whatever the reason
-            _none(item, error)
+            _close(item, error)
             return None
         finally:
             item._answer.cancel()  # where the wait was broken off, nobody waits any more
@@ -114,7 +114,7 @@ class Reviewer:
                     self._in_thread(item)
                 return await asyncio.wrap_future(item._answer)
         except Exception as error:  # noqa: BLE001  no answer, whatever the reason
-            _none(item, error)
+            _close(item, error)
             return None
         finally:
             item._answer.cancel()  # a task that was cancelled waits no more
@@ -138,7 +138,7 @@ def _ask(reviewer: Callable[[ReviewItem], object], item: ReviewItem) -> None:
         try:
             item._answer.set_exception(error)
         except InvalidStateError:
-            _none(item, error)
+            _close(item, error)
 
 
 def _take(item: ReviewItem, answer: Any) -> None:  # noqa: ANN401  whatever a reviewer returns
@@ -150,7 +150,7 @@ def _take(item: ReviewItem, answer: Any) -> None:  # noqa: ANN401  whatever a re
         item.answer(answer)
 
 
-def _none(item: ReviewItem, error: BaseException) -> None:
+def _close(item: ReviewItem, error: BaseException) -> None:
     """Close ``item``; log what went wrong by class alone, since a message may quote the text."""
     item._answer.cancel()
     if isinstance(error, TimeoutError):

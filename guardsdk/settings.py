@@ -49,8 +49,8 @@ KNOWN = (*_VARIABLES.values(), _ENDPOINT_KEY)
 """Every variable of ours; docs/applications.md says what they are for."""
 
 
-def _tell_of_slips(source: Mapping[str, str]) -> None:
-    """Warn of a name that is nearly one of ours: whoever set it believes that it counts.
+def _warn_of_typos(source: Mapping[str, str]) -> None:
+    """Warn of a variable whose name is almost one of ours: whoever set it expects it to work.
 
     Any other is left alone: others may use the prefix, as Kubernetes does for a service that is called guardsdk.
     """
@@ -103,7 +103,7 @@ class Settings(Frozen):
         Raises ``InputError`` that names the variable when a value cannot be used.
         """
         source = os.environ if environment is None else environment
-        _tell_of_slips(source)
+        _warn_of_typos(source)
         given: dict[str, object] = {key: source[name] for key, name in _VARIABLES.items() if source.get(name)}
         given["latest_gen_ai"] = _LATEST_GEN_AI in {word.strip() for word in source.get(_STABILITY, "").split(",")}
         try:

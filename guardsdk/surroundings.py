@@ -42,7 +42,7 @@ class Surroundings:
         return NOWHERE if system is None else Surroundings(system=system)
 
     def beside(self, stage: Stage) -> str | None:
-        """Return the one that the model reads as the first half of a pair with a text of ``stage``."""
+        """Return the text that the model reads together with a text of ``stage``, as the first half of the pair."""
         return self.prompt if stage is Stage.OUTPUT else self.system if stage is Stage.INPUT else None
 
 

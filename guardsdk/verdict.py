@@ -19,7 +19,7 @@ _set_values, _set_given, _set_extra, _set_private = (
     vars(BaseModel)[slot].__set__
     for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 )
-"""Set what a frozen model lets nobody set; asked by name the object would look for each slot first."""
+"""Set the slots of a frozen model directly: ``object.__setattr__`` would look each of them up by name first."""
 
 
 class Stage(StrEnum):
@@ -196,7 +196,7 @@ class Verdict(_Computed):
     fired and ``evaluations`` all that were asked; ``status``, ``degraded_reasons`` and ``error`` say whether the text
     was looked at. ``docs/howto.md`` has a table.
 
-    A verdict knows its text again by a digest under a key of the process. That is no field: it is in no dump, pickle,
+    A verdict recognises its text by a digest under a key of the process. That is no field: it is in no dump, pickle,
     ``repr`` or comparison.
     """
 

@@ -1,4 +1,4 @@
-"""One ONNX Runtime session behind a small face; the only file that imports the runtime."""
+"""One ONNX Runtime session behind a small interface; the only file that imports the runtime."""
 
 from __future__ import annotations
 

@@ -93,6 +93,6 @@ def reading_of(screen: Screen) -> ReadWithin:
 
 
 def named(error: Exception) -> str:
-    """Name ``error``; a stranger's message is left out, because it may quote the text."""
+    """Name ``error``; the message of another library is left out: it may quote the text."""
     kind = type(error).__qualname__
     return f"{kind}: {error}" if isinstance(error, GuardError) else kind

@@ -1,4 +1,4 @@
-"""The part of a guard that says how long it lasts: until it is closed, and in the process that made it."""
+"""The lifecycle of a guard: it lasts until it is closed, and only in the process that made it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from guardsdk.parts.loading import Loader
 
 
-class Lasting:
-    """What is let go of in the end, for a class that holds these."""
+class Lifecycle:
+    """Closing, ``with`` and no pickling, for a class that holds these."""
 
     _closed: bool
     _loader: Loader[Any]
