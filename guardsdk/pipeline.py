@@ -83,7 +83,7 @@ class _Batch:
     embeddings: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     """Where an observer asks for them."""
 
-    def judge(self, places: Iterable[int], verdict: Verdict) -> None:
+    def put(self, places: Iterable[int], verdict: Verdict) -> None:
         """Put a copy of ``verdict`` at each of ``places``."""
         for place in places:
             self.judged[place] = verdict.copied()
@@ -187,7 +187,7 @@ class Pipeline:
         stage = batch.stage
         waiting = [place for place, text in enumerate(batch.texts) if text and not text.isspace()]
         if len(waiting) < len(batch.texts):
-            batch.judge(range(len(batch.texts)), nothing_to_check(self._policy, stage, self._about(None)))
+            batch.put(range(len(batch.texts)), nothing_to_check(self._policy, stage, self._about(None)))
         if not waiting:
             return
         if stage not in self._stages:
@@ -195,7 +195,7 @@ class Pipeline:
                 f"PolicyError: policy {self._policy.name!r} has no principle for stage {stage.value}: add one, or let "
                 f'the stage pass unchecked with on_error = {{{stage.value} = "allow"}}'
             )
-            batch.judge(waiting, self._failed(stage, reason, "policy"))
+            batch.put(waiting, self._failed(stage, reason, "policy"))
             return
         try:
             assembly = self._assemble()
@@ -204,7 +204,7 @@ class Pipeline:
                 raise
             message = f": {error}" if isinstance(error, ModelError) else ""  # others may quote the text
             reason = f"{type(error).__qualname__}{message}"
-            batch.judge(waiting, self._failed(stage, reason, "model"))
+            batch.put(waiting, self._failed(stage, reason, "model"))
             return
         jobs: dict[bytes, _Job] = {}
         for place in waiting:
@@ -225,7 +225,7 @@ class Pipeline:
         hit = None if self._cache is None else self._cache.get(key)
         if hit is None:
             return False
-        batch.judge(places, hit.verdict)
+        batch.put(places, hit.verdict)
         if hit.embedding is not None:
             batch.embeddings.update(dict.fromkeys(places, hit.embedding))
         return True
@@ -266,7 +266,7 @@ class Pipeline:
             first, *others = job.places
             batch.judged[first] = verdict
             if others:
-                batch.judge(others, verdict)
+                batch.put(others, verdict)
             if embedding is not None:
                 batch.embeddings.update(dict.fromkeys(job.places, embedding))
             if self._cache is not None and verdict.status is Status.COMPLETE:

@@ -22,7 +22,7 @@ from guardsdk.engine.tokenizer import TextEncoder
 from guardsdk.engine.turns import Capacity, Turns
 from guardsdk.forking import after_fork
 from guardsdk.limits import UNLIMITED, Limits
-from guardsdk.registry.lookup import KeptApart, verify_files
+from guardsdk.registry.lookup import ExternalWeights, verify_files
 from guardsdk.text.clean import legible
 from guardsdk.text.windows import windows
 from guardsdk.verdict import Stage
@@ -221,7 +221,7 @@ class Classifier:
                     with Beside(lambda: Runner(self.model, self._providers, threads, self._runtime)) as opening:
                         encoder = TextEncoder(self.model.path(self.model.manifest.tokenizer))
                     runner = opening.result()
-                    weights = KeptApart(self.model, verified)
+                    weights = ExternalWeights(self.model, verified)
                 cores = usable_cores() if runner.active.kind == "cpu" else 1
                 most = min(threads, cores)
 

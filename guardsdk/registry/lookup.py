@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from guardsdk.errors import ChecksumMismatchError, ModelError, ModelNotFoundError, first_problem
 from guardsdk.registry.external import external_files
-from guardsdk.registry.manifest import AS_EVER, CONFIG_FILE, Manifest, file_entry
+from guardsdk.registry.manifest import CONFIG_FILE, DEFAULT_CONTEXT_STAGES, Manifest, file_entry
 from guardsdk.verdict import ArtifactRef
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def load_manifest(directory: Path) -> LoadedModel:
         manifest, activation = _parse(path, _read(path)), "sigmoid"
         # Figures about a model are no part of what it is: measuring it must not make it another one.
         # Nor does a field that came later change what a manifest from before it describes.
-        plain = {"context_stages"} if manifest.context_stages == AS_EVER else set()
+        plain = {"context_stages"} if manifest.context_stages == DEFAULT_CONTEXT_STAGES else set()
         plain |= {name for name in ("aimed", "gloss_margins", "passages", "repeated") if not getattr(manifest, name)}
         content = manifest.model_copy(update={"evaluation": ()}).model_dump_json(exclude=plain).encode()
     digest = hashlib.sha256()
@@ -131,8 +131,8 @@ class Verified:
             raise ChecksumMismatchError(msg)
 
 
-class KeptApart:
-    """The weights that the graphs of a model keep in files of their own, while the model is in use.
+class ExternalWeights:
+    """The external data (ONNX's word) of a model in use: weights that its graphs keep in files of their own.
 
     The runtime maps such a file into memory and goes on reading it. Who puts another in its place leaves the one that
     is mapped alone; who writes over it changes the model that runs, and its scores may be anything.

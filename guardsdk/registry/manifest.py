@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.json"
 """What describes a model that was exported elsewhere; see ``registry.exported``."""
-AS_EVER = (Stage.OUTPUT,)
-"""Where manifests that say nothing of it mean a context to be read; they keep the digest they had."""
+DEFAULT_CONTEXT_STAGES = (Stage.OUTPUT,)
+"""What a manifest without ``context_stages`` means, as older ones are; left out of the digest, so that theirs stays."""
 _AT_ONCE = 1 << 22
 """Bytes hashed without the interpreter; after each of them other threads may make this one wait for it."""
 
@@ -199,7 +199,7 @@ class Manifest(Frozen):
     """Tokens that neighbouring windows share."""
     context_tokens: int = Field(ge=0)
     """Most tokens of a context that are shown beside a text; its head and tail are kept."""
-    context_stages: tuple[Stage, ...] = AS_EVER
+    context_stages: tuple[Stage, ...] = DEFAULT_CONTEXT_STAGES
     """Where the model was trained to read a text beside its context: ``output`` beside the prompt it answers, ``input``
     beside the instructions it is aimed at."""
     early_exit: EarlyExit | None = None

@@ -19,12 +19,12 @@ def plain(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> str:
-    """Return a table of cells that are Markdown already; columns ``numbers`` (from 0) are aligned to the right.
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of cells that are Markdown already.
 
     Raises ``ValueError`` where a row is not as long as the header.
     """
-    rules = ["---:" if column in numbers else "---" for column in range(len(header))]
+    rules = ["---"] * len(header)
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
             msg = f"row {number} of the table has {len(row)} cells, its header {len(header)}"

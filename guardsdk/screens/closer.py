@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.screens.viewed import less
+from guardsdk.screens.viewed import lowered
 from guardsdk.text.passages import passages
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _joint(whole: Reading, parts: Sequence[tuple[int, Scores]], margins: Mapping
     carriers: dict[str, tuple[int, Scores]] = {}
     for start, scores in parts:
         own = {label: scores.probabilities[label] for label in margins if label in scores.probabilities}
-        for label, score in less(own, margins).items():
+        for label, score in lowered(own, margins).items():
             # What is not a number loses against nothing, so it is taken over and found unusable like any other.
             if not score <= higher.get(label, whole.scores[label]):
                 higher[label] = score

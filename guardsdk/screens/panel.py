@@ -5,6 +5,7 @@ Nothing is taken over from a screen that a bug in it could make look like a harm
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -142,9 +143,9 @@ class Panel:
 
         On the stages of ``early_exit`` the lower layers of a model alone may clear a text.
         """
-        panel = Panel(self.screens)
+        panel = copy(self)
         panel.early_exit = early_exit
-        panel._asked = {stage: self._asked_on(stage, wanted) for stage in Stage}
+        panel._asked = {stage: self._asked_on(stage, wanted) for stage in Stage}  # noqa: SLF001  its own class
         return panel
 
     def read(

@@ -42,13 +42,13 @@ def usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str
     elif coverage < 1.0 and not reading.settled:
         when = " when the time was up" if reading.late else ""
         problems.append(f"only {coverage:.1%} of the characters were scored{when}")
-    beside: dict[str, Any] = {}
-    for name, fits, none, problem in _BESIDE:
+    others: dict[str, Any] = {}
+    for name, fits, none, problem in _OTHER_FIELDS:
         value = getattr(reading, name)
         if value is None or not fits(value):
-            beside[name] = none
+            others[name] = none
             problems += [] if value is None else [problem]
-    return replace(reading, scores=scores, coverage=coverage or 0.0, settled=bool(reading.settled), **beside), problems
+    return replace(reading, scores=scores, coverage=coverage or 0.0, settled=bool(reading.settled), **others), problems
 
 
 def flawless(reading: Reading, labels: Collection[str]) -> bool:
@@ -91,13 +91,13 @@ def _is_tier(tier: object) -> bool:
 
 
 _PAIR: Final = ("layer", "what went wrong")
-_BESIDE: tuple[tuple[str, Callable[[object], bool], object, str], ...] = (
+_OTHER_FIELDS: tuple[tuple[str, Callable[[object], bool], object, str], ...] = (
     ("views", _are_names, {}, "views that are no names"),
     ("problems", _are_pairs, (), f"problems that are no pairs of {' and '.join(_PAIR)}"),
     ("embedding", _is_vector, None, "an embedding that is no vector of floats"),
     ("tier", _is_tier, None, "a tier that there is not"),
 )
-"""Fields beside score and coverage: the name, whether what is there fits, what stands for it else, and the problem."""
+"""Fields besides scores and coverage: name, whether a value fits, what replaces one that does not, and the problem."""
 
 
 def _share(value: object) -> float | None:

@@ -78,7 +78,9 @@ class ViewedScreen(LimitedScreen):
             owners += [place] * (len(views) + 1)
         beside = [around[place] for place in owners]
         found = self._read(asked, stage, beside, _owned(limits, owners, glosses, margins))
-        answers = iter([_lowered(one, margins) if at in glosses else one for at, one in enumerate(found)])
+        for at in glosses:
+            found[at] = replace(found[at], scores=lowered(found[at].scores, margins))
+        answers = iter(found)
         return [
             _joint(next(answers), [(view, next(answers)) for view in views], problems) for views, problems in decoded
         ]
@@ -96,15 +98,11 @@ def _owned(limits: Limits, owners: Sequence[int], glosses: Collection[int], marg
     if settled is None:
         return limits
     return limits.until(
-        lambda place, scores: settled(owners[place], less(scores, margins) if place in glosses else scores)
+        lambda place, scores: settled(owners[place], lowered(scores, margins) if place in glosses else scores)
     )
 
 
-def _lowered(reading: Reading, margins: Mapping[str, float]) -> Reading:
-    return replace(reading, scores=less(reading.scores, margins))
-
-
-def less(scores: Mapping[str, float], margins: Mapping[str, float]) -> dict[str, float]:
+def lowered(scores: Mapping[str, float], margins: Mapping[str, float]) -> dict[str, float]:
     """Return ``scores`` with the log-odds of ``margins`` taken off; what is no probability stays, to be found so."""
     return {
         label: score / (score + (1.0 - score) * math.exp(margins.get(label, 0.0))) if 0.0 < score < 1.0 else score
