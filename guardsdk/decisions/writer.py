@@ -137,41 +137,51 @@ class Writer:
 
     def _recovered(self, descriptor: int, head_file: int) -> Tail:
         """Find out where the log stands, cut off what was torn, and write down what is wrong."""
-        notes: list[Entry] = []
         line, end = last_record(descriptor, self._place.path)
-        known = self._place.all_closed()
-        number = known[-1][0] if known else 0
-        newest = known[-1][1] if known and line is None else self._place.path
-        last = line or last_of(newest)
-        if last is not None:
-            self._require_key(last, newest)
-        size = os.fstat(descriptor).st_size
-        if end < size:
-            os.lseek(descriptor, end, os.SEEK_SET)
-            torn = os.read(descriptor, size - end)
-            notes.append(note("torn", bytes=size - end, sha256=hashlib.sha256(torn).hexdigest()))
-            os.ftruncate(descriptor, end)
-            self.repaired += 1
-        begun = opening(self._place.path) if line is not None else None
+        tail = self._found(line)
+        torn = self._cut_torn(descriptor, end)
+        tail, wrong = self._held_against_head(tail, head_file)
+        if line is None:
+            return self._begun(descriptor, tail, [*torn, *wrong])
+        tail = replace(tail, inode=os.fstat(descriptor).st_ino, size=end)
+        return self._write(descriptor, tail, [*torn, *wrong])
+
+    def _found(self, line: Line | None) -> Tail:
+        """Return where the log stands by its last record: ``line`` of the newest file, else one of a closed file."""
+        closed = self._place.all_closed()
+        number, path = closed[-1] if closed else (0, self._place.path)
         if line is not None:
-            file, opened = begun or (number + 1, line.time)
-            tail = Tail(file, line.sequence, line.digest, _seconds(opened))
-        else:
-            tail = Tail(number)
-            if last is not None:
-                tail = replace(tail, sequence=last.sequence, digest=last.digest)
+            self._require_key(line, self._place.path)
+            file, opened = opening(self._place.path) or (number + 1, line.time)
+            return Tail(file, line.sequence, line.digest, _seconds(opened))
+        last = last_of(path)
+        if last is None:
+            return Tail(number)
+        self._require_key(last, path)
+        return Tail(number, last.sequence, last.digest)
+
+    def _cut_torn(self, descriptor: int, end: int) -> list[Entry]:
+        """Cut off what stands behind the last whole line, which ends at ``end``; return what to write down of it."""
+        size = os.fstat(descriptor).st_size
+        if end >= size:
+            return []
+        os.lseek(descriptor, end, os.SEEK_SET)
+        torn = os.read(descriptor, size - end)
+        os.ftruncate(descriptor, end)
+        self.repaired += 1
+        return [note("torn", bytes=size - end, sha256=hashlib.sha256(torn).hexdigest())]
+
+    def _held_against_head(self, tail: Tail, head_file: int) -> tuple[Tail, list[Entry]]:
+        """Return ``tail``, behind any records that the head names and that are gone, and what to write down of it."""
         os.lseek(head_file, 0, os.SEEK_SET)
         raw = os.read(head_file, _HEAD_BYTES)
         head = read_head(raw, self._key)
-        if head is None and (tail.sequence or raw):
-            notes.append(note("headless", found=bool(raw)))
-        elif head is not None and head.sequence > tail.sequence:
-            notes.append(note("missing", first=tail.sequence + 1, last=head.sequence, hash=head.digest))
-            tail = replace(tail, sequence=head.sequence)
-        if line is None:
-            return self._begun(descriptor, tail, notes)
-        tail = replace(tail, inode=os.fstat(descriptor).st_ino, size=end)
-        return self._write(descriptor, tail, notes)
+        if head is None:
+            return tail, [note("headless", found=bool(raw))] if tail.sequence or raw else []
+        if head.sequence <= tail.sequence:
+            return tail, []
+        missing = note("missing", first=tail.sequence + 1, last=head.sequence, hash=head.digest)
+        return replace(tail, sequence=head.sequence), [missing]
 
     def _require_key(self, last: Line, file: Path) -> None:
         """Raise ``DecisionLogError`` where a file has another key: with this one its chain would break."""

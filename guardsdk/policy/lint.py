@@ -214,25 +214,29 @@ class _Lint:
             elif counts[fires] < ENOUGH:
                 message = f"has {counts[fires]} of {ENOUGH} examples of a text {what}"
                 yield self._of(number, "examples", Level.NOTE, "examples", message)
-        keyed = sorted(
-            (
-                (one.stage or principle.stages[0]).value,
-                one.context or "",
-                one.system or "",
-                one.text,
-                one.expect.value,
-                at,
-            )
-            for at, one in enumerate(principle.examples)
-        )
-        for before, after in pairwise(keyed):
-            if before[:4] == after[:4]:
-                same = before[4] == after[4]
-                message = f"examples[{before[5]}] and examples[{after[5]}] are the same text" + (
-                    "" if same else " and expect different things"
-                )
-                level, rule = (Level.NOTE, "examples") if same else (Level.ERROR, "contradiction")
-                yield self._of(number, "examples", level, rule, message, after[5])
+        yield from self._repeated_examples(number)
+
+    def _repeated_examples(self, number: int) -> Iterator[Problem]:
+        """Examples that are the same text in the same place."""
+        principle = self._policy.principles[number]
+
+        def case(at: int) -> tuple[str, str, str, str]:
+            one = principle.examples[at]
+            return (one.stage or principle.stages[0]).value, one.context or "", one.system or "", one.text
+
+        def expected(at: int) -> str:
+            return principle.examples[at].expect.value
+
+        order = sorted(range(len(principle.examples)), key=lambda at: (case(at), expected(at)))
+        for before, after in pairwise(order):
+            if case(before) != case(after):
+                continue
+            message = f"examples[{before}] and examples[{after}] are the same text"
+            if expected(before) == expected(after):
+                yield self._of(number, "examples", Level.NOTE, "examples", message, after)
+            else:
+                message += " and expect different things"
+                yield self._of(number, "examples", Level.ERROR, "contradiction", message, after)
 
     def _of(self, number: int, key: str, level: Level, rule: str, message: str, *below: int) -> Problem:
         place = self._policy.origin.at("principles", number, key, *below)
