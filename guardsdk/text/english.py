@@ -35,7 +35,10 @@ _FOREIGN = lazy_pattern("[\u00c0-\u024f\u0370-\u1fff\u2c00-\ud7ff\uf900-\ufdff\u
 """Letters that English does without but for a few words."""
 _TELLING = 4
 """Letters from which on a known word is hardly an accident, but for abbreviations in code."""
-_TWO = 2
+_FEWEST_TELLING = 2
+"""Such words in a text that reads as English."""
+_ANYWHERE = 2
+"""Letters of words that are looked for at every place of a text without spaces."""
 _UNKNOWN_COST = 4.0
 """Of a letter that belongs to no word, when a text without spaces is cut: more than any word costs."""
 _JOINING: Final = frozenset(
@@ -68,7 +71,7 @@ def reads_as_english(words: Sequence[str]) -> bool:
     """Whether most letters of ``words`` lie in known words, two longer ones among them."""
     if known_share(words) < _MOSTLY:
         return False
-    return len({word for word in words if len(word) >= _TELLING and word in FORMS}) >= _TWO
+    return len({word for word in words if len(word) >= _TELLING and word in FORMS}) >= _FEWEST_TELLING
 
 
 def built_as_sentence(words: Sequence[str]) -> bool:
@@ -112,10 +115,10 @@ def triples() -> frozenset[str]:
 
 @cache
 def _lengths() -> dict[str, tuple[int, ...]]:
-    """Return the lengths of the known words by their last letters, longest first; two may be a word after any other."""
+    """Return the lengths of the known words by their last letters, longest first, and that of words found anywhere."""
     found: dict[str, set[int]] = {}
     for word in FORMS:
-        found.setdefault(word[-_ENDING:], {_TWO}).add(len(word))
+        found.setdefault(word[-_ENDING:], {_ANYWHERE}).add(len(word))
     return {ending: tuple(sorted(lengths, reverse=True)) for ending, lengths in found.items()}
 
 
@@ -130,7 +133,7 @@ def segment(letters: str) -> list[str]:
     cuts = list(range(-1, size))
     for end in range(1, size + 1):
         least = costs[end - 1] + _UNKNOWN_COST
-        for length in lengths.get(letters[max(0, end - _ENDING) : end], (_TWO,)):
+        for length in lengths.get(letters[max(0, end - _ENDING) : end], (_ANYWHERE,)):
             start = end - length
             # One is added for every word, so that few long words beat many short ones.
             if start >= 0 and costs[start] + 1.0 < least and letters[start:end] in FORMS:

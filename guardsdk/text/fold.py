@@ -24,6 +24,10 @@ _FEW = 3
 """From how many look-alikes in one word, and marks piled on letters, it is no accident."""
 _MANY = 6
 """From how many styled letters it is none: full-width abbreviations and circled sizes are ordinary."""
+_SAMPLE = 2_000
+"""Characters that are enough to tell a language from a disguise."""
+_REMEMBERED = 8192
+"""Characters of which it is known what they stand for."""
 _MARKS = frozenset({"Mn", "Me"})
 _SOFT_HYPHEN = "\u00ad"
 """Web pages set it inside words for good reasons. It stays: tokenizers leave it out, and it may part two words."""
@@ -79,9 +83,6 @@ class _Table(dict[str, _Folded]):
             self.clear()
         found = self[character] = _fold(character) if not character.isascii() else _Folded(_SAME, character)
         return found
-
-
-_REMEMBERED = 8192
 
 
 def _fold(character: str) -> _Folded:
@@ -160,7 +161,7 @@ def unfolded(text: str) -> list[Undone]:
     strewn = _unstrewn(text)
     if strewn:
         edits = sorted({edit.start: edit for edit in (*_singly(strewn), *edits)}.values())
-    return list(_merged(secret, edits)) if secret else edits
+    return _merged(secret, edits) if secret else edits
 
 
 def _unstrewn(text: str) -> list[Undone]:
@@ -236,20 +237,13 @@ def _piled(word: str) -> int:
     return marks if 2 * marks >= len(composed) - marks else 0
 
 
-_SAMPLE = 2_000
-"""Characters that are enough to tell a language from a disguise."""
-
-
-def _merged(secret: list[Undone], edits: list[Undone]) -> Iterator[Undone]:
-    """Yield both in order; an edit inside a hidden passage, or around one, gives way to it."""
-    rest = iter([*secret, Undone(2**62, 2**62, "", "")])
-    passage = next(rest)
+def _merged(secret: list[Undone], edits: list[Undone]) -> list[Undone]:
+    """Return both in order; an edit inside a hidden passage, or around one, gives way to it."""
+    kept: list[Undone] = []
+    at = 0
     for edit in edits:
-        while passage.end <= edit.start:
-            yield passage
-            passage = next(rest)
-        if edit.end <= passage.start:
-            yield edit
-    while passage.start < 2**62:
-        yield passage
-        passage = next(rest)
+        while at < len(secret) and secret[at].end <= edit.start:
+            at += 1
+        if at == len(secret) or edit.end <= secret[at].start:
+            kept.append(edit)
+    return sorted([*secret, *kept])

@@ -43,7 +43,7 @@ _TIMES = lazy_pattern(
 _NUMBERS = lazy_pattern(
     r"(?<![0-9.,:/=+*<>(-])(?<![^A-Za-z][A-Za-z])[(\[#]?([0-9]{1,4})(?![0-9]|[-/.,:][0-9])[.):\],;]{0,2}"
 )
-"""Also a digit glued to a word; they must run on."""
+"""Numbers that count the words, also a digit glued to its word; see ``_running``."""
 _SYMBOLS = lazy_pattern(r"[\s\d-]{0,40}+[^\w\s.,:!?'\u2019-][\W\d_]{0,80}+(?=[^\W\d_])")
 """What stands between words without a letter; plain marks alone are none."""
 _ENCLOSED = lazy_pattern(
@@ -69,7 +69,7 @@ _SYMBOLIC: Final = frozenset('"#$%&()*+/;<=>@[\\]^`{|}~')
 _HALVES: Final = frozenset({'"', "`", "``", "*", "**", "~~", "||", "$", "\u201c", "\u201d"})
 """What opens and closes alike: prose has it around a word here and there."""
 _SIGNS: Final = {'"': 2, "'": 2, "`": 2, "](": 1, "][": 1, "{": 1}
-"""What encloses, and how often around a passage."""
+"""Signs of what ``_ENCLOSED`` finds, and how many of each stand around one passage."""
 
 
 class _Passage(NamedTuple):
@@ -85,7 +85,7 @@ class _Frames(NamedTuple):
     frame: Callable[[], re.Pattern[str]]
     """One frame; time is linear in the text."""
     same: Callable[[str, str], bool]
-    """Whether two frames that follow each other are of one make."""
+    """Whether two frames that follow each other are of the same kind."""
     wide: bool = True
     """Whether what has no letters belongs to the frame, as a number in the cell before."""
     edges: str | None = None

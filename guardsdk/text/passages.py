@@ -35,7 +35,8 @@ def _sentences(text: str, most: int) -> Iterator[tuple[int, int]]:
     for match in _SENTENCE().finditer(text):
         start, end = match.span()
         while end - start > _LONGEST * most:
-            cut = text.rfind(" ", start + 1, start + most)
-            yield start, (cut := cut if cut > 0 else start + most)
+            space = text.rfind(" ", start + 1, start + most)
+            cut = space if space > 0 else start + most
+            yield start, cut
             start = cut + text.startswith(" ", cut, end)
         yield start, end
