@@ -324,6 +324,9 @@ def test_an_option_that_cannot_be_used_is_an_error_that_names_it(options: dict[s
     ("options", "said"),
     [
         ({"cache": None}, "cache must be a whole number, not NoneType"),
+        ({"cache_ttl_s": "3600"}, "cache_ttl_s must be a number of seconds, not str"),
+        ({"cache_ttl_s": None}, "cache_ttl_s must be a number of seconds, not NoneType"),
+        ({"cache_ttl_s": True}, "cache_ttl_s must be a number of seconds, not bool"),
         ({"models": b"folder"}, "models must be the path of a model's folder, not bytes"),
     ],
 )

@@ -98,7 +98,9 @@ def require_options(  # noqa: PLR0917  those of a guard
         msg = "cache must be a whole number, not NoneType; 0 keeps no verdict"
         raise InputTypeError(msg)
     require_whole(cache=cache, max_chars=max_chars, threads=threads, max_waiting=max_waiting)
-    require(isinstance(cache_ttl_s, int | float), "cache_ttl_s must be a number of seconds")
+    if isinstance(cache_ttl_s, bool) or not isinstance(cache_ttl_s, int | float):
+        msg = f"cache_ttl_s must be a number of seconds, not {type(cache_ttl_s).__name__}"
+        raise InputTypeError(msg)
     forever = cache_ttl_s > sys.float_info.max and cache_ttl_s != math.inf  # a whole number that no float holds
     require(not forever, "cache_ttl_s is more seconds than a clock counts; math.inf keeps verdicts for good")
     require(cache >= 0, "cache must be 0 (off) or more verdicts")
