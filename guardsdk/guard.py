@@ -14,7 +14,7 @@ from guardsdk.parts.assembling import assemble, find_classifier
 from guardsdk.parts.given import (
     chosen_policy,
     parts_of,
-    require,
+    require_each,
     require_flags,
     require_options,
     require_seconds,
@@ -247,8 +247,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
         items, prompts = texts_of(texts, contexts)
         system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
-        for name, given in (("uncovered", uncovered), ("again", again)):
-            require(len(given) in (0, len(items)), f"{len(items)} texts and {len(given)} entries of {name}")
+        require_each(len(items), uncovered, again)
         around, at = [Surroundings(prompt, system) for prompt in prompts], stage_of(stage)
         return self._pipeline.run(items, at, around, actor, deadline_s=deadline_s, uncovered=uncovered, again=again)
 

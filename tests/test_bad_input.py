@@ -132,6 +132,13 @@ def test_contexts_must_be_as_many_as_texts(guard: Guard) -> None:
         guard.check_many(["a", "b"], contexts=[None, cast("str", 3)])
 
 
+def test_a_word_is_no_list_of_contexts_or_kinds(guard: Guard) -> None:
+    with pytest.raises(InputTypeError, match="contexts must be a list with one for each text, not one string"):
+        guard.check_many(["a", "b"], contexts="cd")
+    with pytest.raises(InputTypeError, match=r"uncovered\[1\] must be a list of kinds, .* not one string"):
+        guard.check_many(["a", "b"], uncovered=[[], "image"])
+
+
 @pytest.mark.parametrize("stage", ["", "INPUT ", "prompt", "ouput", None, 3, Status.FAILED])
 def test_a_stage_that_is_none_is_an_error_that_names_the_stages(guard: Guard, stage: Any) -> None:
     with pytest.raises(InputError, match="stages: input, tool, output"):

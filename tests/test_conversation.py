@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from types import SimpleNamespace as Thing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -164,6 +164,11 @@ def test_system_text_is_trusted_unless_it_is_asked_for(phrases: Phrases) -> None
     verdict = phrases.check_messages(messages, system=True)
     assert verdict.action is Action.BLOCK
     assert verdict.findings[0].places == (Place(message=0, part=None, start=0, end=11),)
+
+
+def test_a_system_text_does_not_ask_for_it(phrases: Phrases) -> None:
+    with pytest.raises(InputTypeError, match="system must be True or False, not str"):
+        phrases.check_messages([user("hello")], system=cast("bool", "You are a guide."))
 
 
 def test_a_hit_is_placed_in_its_message_and_part(phrases: Phrases) -> None:

@@ -10,7 +10,7 @@ from guardsdk.extract.together import items_together, turns_together, wholes_tog
 from guardsdk.extract.turns import turns_of
 from guardsdk.frozen import Frozen
 from guardsdk.limits import remaining
-from guardsdk.parts.given import require_seconds, text_or_none
+from guardsdk.parts.given import require_flags, require_seconds, text_or_none
 from guardsdk.verdict import Action, Finding, Stage, Status, Verdict
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def conversed(
     deadline_s: float | None,
 ) -> ConversationVerdict:
     """Check a list of messages with ``check_many``; see ``guard.check_messages``."""
+    require_flags(system=system)  # elsewhere ``system`` is the system text
     actor = text_or_none(actor, "actor")
     require_seconds(deadline_s, "deadline_s")
     left = remaining(deadline_s)

@@ -191,6 +191,22 @@ def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tup
     items = [text_of(text, f"texts[{place}]") for place, text in enumerate(texts)]
     if contexts is None:
         return items, [None] * len(items)
+    if isinstance(contexts, str):  # each character would be a context
+        msg = "contexts must be a list with one for each text, not one string"
+        raise InputTypeError(msg)
     surroundings = [text_or_none(context, f"contexts[{place}]") for place, context in enumerate(contexts)]
     require(len(surroundings) == len(items), f"{len(items)} texts and {len(surroundings)} contexts")
     return items, surroundings
+
+
+def require_each(count: int, uncovered: Sequence[Sequence[str]], again: Sequence[bool]) -> None:
+    """Raise ``InputError`` unless both have an entry for each of ``count`` texts, or none at all.
+
+    ``InputTypeError`` where what is uncovered of a text is no list: each letter of a word would be a kind.
+    """
+    for name, given in (("uncovered", uncovered), ("again", again)):
+        require(len(given) in (0, count), f"{count} texts and {len(given)} entries of {name}")
+    for place, kinds in enumerate(uncovered):
+        if isinstance(kinds, str):
+            msg = f"uncovered[{place}] must be a list of kinds, such as ['image'], not one string"
+            raise InputTypeError(msg)

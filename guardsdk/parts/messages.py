@@ -48,7 +48,8 @@ class Conversations:
             and the characters they lie in.
 
         Raises:
-            InputTypeError: ``messages`` is no such list, or a message has a role or a part of a kind nobody knows.
+            InputTypeError: ``messages`` is no such list, or a message has a role or a part of a kind nobody knows; or
+                ``system`` is a text: those of the messages are read, and here it says whether to screen them.
             InputError, PolicyError, GuardError: As ``check`` raises them.
         """
         from guardsdk.parts.conversation import conversed  # noqa: PLC0415  many guards see no messages

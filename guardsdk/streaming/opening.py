@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from guardsdk.errors import InputError, InputTypeError
-from guardsdk.parts.given import require, require_seconds, stage_of, text_or_none
+from guardsdk.parts.given import require, require_flags, require_seconds, stage_of, text_or_none
 from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ class Streaming:
             A generator, or an async one where ``chunks`` is async, with the verdict so far in ``verdict``.
 
         Raises:
-            InputTypeError: ``chunks`` is no iterable of chunks, or a chunk, when it comes, cannot be read or redacted.
+            InputTypeError: ``chunks`` is no iterable of chunks, ``pace`` no ``Pace`` or ``whole`` no truth value;
+                from the stream, when a chunk cannot be read or redacted.
             InputError: There is no such stage, ``pace`` cannot be used, or ``on_block``, ``on_replace`` or the guard's
                 reviewer is async and ``chunks`` is not. From the stream, when a chunk was changed after it came.
             Blocked: From the stream, when what follows is held back by a principle.
@@ -131,6 +132,7 @@ class Streaming:
         where = stage_of(stage)
         system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
+        require_flags(whole=whole)
         kind = _kind(chunks)
         with placed("prompt"):
             passages = [] if prompt is None or where is Stage.TOOL else prompt_passages(prompt)
@@ -166,10 +168,13 @@ class Streaming:
 
 
 def checked_pace(pace: Pace | None) -> Pace:
-    """Return the pace to use; ``InputError`` where it cannot be used."""
+    """Return the pace to use; ``InputError`` where it cannot be used, ``InputTypeError`` where it is none."""
     from guardsdk.text.segments import Pace
 
-    pace = pace or Pace()
+    pace = Pace() if pace is None else pace
+    if not isinstance(pace, Pace):
+        msg = f"pace must be a guardsdk.streaming.Pace, not {type(pace).__name__}"
+        raise InputTypeError(msg)
     if not (1 <= pace.shortest <= pace.longest and pace.left >= 0):
         msg = "pace needs 1 <= shortest <= longest and left >= 0, in characters"
         raise InputError(msg)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -227,6 +227,9 @@ def test_options_that_cannot_be_used_are_refused_at_once(patterns: PatternGuard)
         patterns.stream([], pace=Pace(shortest=5, longest=2))
     with pytest.raises(InputError, match="did you mean 'output'"):
         patterns.stream([], stage="outputs")
+    for options in ({"pace": 5}, {"whole": "no"}):
+        with pytest.raises(InputTypeError, match=f"{next(iter(options))} must be"):
+            patterns.stream([], **cast("dict[str, Any]", options))
 
 
 def test_a_chunk_that_cannot_be_read_ends_the_stream_and_closes_the_source(patterns: PatternGuard) -> None:
