@@ -24,7 +24,7 @@ _SLACK = 8
 _ONES = np.ones((1, 1024), dtype=np.int64)
 _ZEROS = np.zeros((1, 1024), dtype=np.int64)
 _ONES.flags.writeable = _ZEROS.flags.writeable = False
-"""Mask and token types of a row by itself are the start of these, if it is no longer."""
+"""Mask and token types of a single row are views of these, where it is no longer than they are."""
 
 
 class Row(NamedTuple):

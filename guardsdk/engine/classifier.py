@@ -46,7 +46,7 @@ would depend on the texts beside it; and from about 40 tokens on, two rows take 
 _TOKENS = 16_384
 """Tokens per run, padding included, which bounds memory on a GPU."""
 _LONG = 10_000
-"""Characters from which on somebody looks at the clock before a text is made ready, and while it is."""
+"""Characters from which on the deadline is looked at before a text is prepared, and meanwhile."""
 _NOTHING_READ = -40.0
 """Log-odds of every label where a window holds no word the model knows; the language screen reports such text."""
 
@@ -192,7 +192,7 @@ class Classifier:
                 odds = heads.beside(odds, outputs.embedding)
             for at, row in enumerate(members):
                 tally = tallies[row.owner]
-                # The windows of a text come in their order, so that where it stops is no matter of its neighbours.
+                # Windows of a text come in order, so where it stops does not depend on the texts beside it.
                 if not tally.settled:
                     read = odds[at] if loaded.encoder.legible(row.body) else [_NOTHING_READ] * len(odds[at])
                     for window in (row.window, *same.get((row.owner, row.window), ())):

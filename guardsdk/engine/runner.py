@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 COOL_DOWN_S: Final = 60.0
-"""From a failure of a GPU until it is tried again; each further failure doubles it."""
+"""Seconds from a failure of a GPU until it is tried again; each further failure doubles them."""
 LONGEST_COOL_DOWN_S: Final = 3600.0
 PAYS_FROM: Final = 50_000
 """Tokens that have to be missed before a session is opened to run side by side: those of two hundred windows. It takes
@@ -51,9 +51,9 @@ class Runner:
         self._lock = threading.Lock()
         self._trying = threading.Lock()
         self._single: Session | None = None
-        """What runs on one thread, once it was asked for."""
+        """The session that runs on one thread, once it was asked for."""
         self._missed = 0
-        """Tokens that could have run side by side, had it been open."""
+        """Tokens that could have run side by side, had that session been open."""
         self._clock = clock
         self._cool_down_s = COOL_DOWN_S
         self._again_at: float | None = None
@@ -93,7 +93,7 @@ class Runner:
         Raises ``ModelError`` when the model cannot be run on CPU, or gives anything but finite logits [B, L].
         """
         if self._again_at is not None and self._clock() >= self._again_at:
-            self._return()
+            self._retry_cuda()
         active, feed = self._active, tokens_fed(ids, mask, kinds)
         session = self._on_one_thread(active) if one_thread and active.kind == "cpu" else active.session
         try:
@@ -102,7 +102,7 @@ class Runner:
             with self._lock:
                 if self._active is active:  # else another thread has already replaced it
                     self._active = providers.replace(active, error, self._open_later)
-                    self._cool()
+                    self._begin_cool_down()
                 active, feed = self._active, tokens_fed(ids, mask, kinds)
         try:
             return self._checked(active.session, feed, exits)
@@ -124,12 +124,12 @@ class Runner:
                 self._trying.release()
         return self._single or active.session
 
-    def _cool(self) -> None:
-        """Set when CUDA is tried again; the lock is held."""
+    def _begin_cool_down(self) -> None:
+        """Set when CUDA is tried again, later after each failure; the lock is held."""
         self._again_at = self._clock() + self._cool_down_s
         self._cool_down_s = min(LONGEST_COOL_DOWN_S, 2 * self._cool_down_s)
 
-    def _return(self) -> None:
+    def _retry_cuda(self) -> None:
         """Try CUDA again and go back to it where it passes its probe run; in one thread at a time."""
         if not self._trying.acquire(blocking=False):
             return
@@ -137,7 +137,7 @@ class Runner:
             tried = providers.again(self._open_later, self._probe)
             with self._lock:
                 if tried is None:
-                    self._cool()
+                    self._begin_cool_down()
                 else:
                     # The cool-down keeps its length: a device that works for a while only is tried ever less often.
                     self._active, self._again_at = tried, None
@@ -153,7 +153,7 @@ class Runner:
         if not isinstance(session, Halves):
             msg = "the model has no early exit, or does not run on the CPU"
             raise ModelError(msg)
-        early, full = self._each(session, feed)
+        early, full = self._run_both_halves(session, feed)
         return early.logits, full.logits
 
     def _open_later(self, kind: Kind, *, one_thread: bool = False) -> Session:
@@ -176,18 +176,18 @@ class Runner:
         row = np.ones((1, 8), dtype=np.int64)
         feed = tokens_fed(row, row, np.zeros_like(row))
         if isinstance(session, Halves):
-            self._each(session, feed)
+            self._run_both_halves(session, feed)
         else:
             self._checked(session, feed)
 
-    def _each(self, session: Halves, feed: Feed) -> tuple[Outputs, Outputs]:
-        early = self._fit(session.lower.run(feed), feed)
-        return early, self._fit(session.go_on(feed, early), feed)
+    def _run_both_halves(self, session: Halves, feed: Feed) -> tuple[Outputs, Outputs]:
+        early = self._require_fit(session.lower.run(feed), feed)
+        return early, self._require_fit(session.go_on(feed, early), feed)
 
     def _checked(self, session: Session, feed: Feed, exits: Exits = ()) -> Outputs:
-        return self._fit(session.run(feed, exits) if isinstance(session, Halves) else session.run(feed), feed)
+        return self._require_fit(session.run(feed, exits) if isinstance(session, Halves) else session.run(feed), feed)
 
-    def _fit(self, outputs: Outputs, feed: Feed) -> Outputs:
+    def _require_fit(self, outputs: Outputs, feed: Feed) -> Outputs:
         """Return ``outputs`` if they are of the shapes that are due for ``feed``, the logits finite."""
         (rows, tokens), labels = feed["input_ids"].shape, len(self._model.manifest.labels)
         if outputs.logits.shape != (rows, labels):

@@ -37,7 +37,7 @@ _GAP: Final = 3
 _PLACES: Final = 8
 """Places of the instructions that one shingle is looked for at: a shingle that is everywhere says nothing."""
 _LOOK: Final = 128
-"""Words after which somebody looks at the clock; a tenth of a second at the most."""
+"""Words between two looks at the deadline: a tenth of a second at most."""
 _REMEMBERED: Final = 64
 """System texts remembered: an application has a few, and each answer comes with one of them."""
 _UNSPACED: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f"
