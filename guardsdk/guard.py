@@ -37,7 +37,7 @@ from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from guardsdk.decisions.log import DecisionLog
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from guardsdk.parts.info import GuardInfo
     from guardsdk.pipeline import Assembly
     from guardsdk.policy.model import Policy
+    from guardsdk.policy.recalibrating import Quantiles
     from guardsdk.screens.base import Screen
     from guardsdk.settings import Providers, Settings
     from guardsdk.teaching.lesson import Lesson
@@ -320,7 +321,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
         )
         return parts, classifier
 
-    def _references(self) -> Mapping[tuple[str, Stage], Sequence[float]]:
+    def _references(self) -> Quantiles:
         return self._loader.get()[1].model.manifest.references
 
     def _keys(self, model: ArtifactRef, policy: Policy, lessons: tuple[Lesson, ...]) -> Keys:

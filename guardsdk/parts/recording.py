@@ -17,16 +17,16 @@ from guardsdk.parts.unheard import Unheard, heard
 from guardsdk.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from guardsdk.decisions.log import DecisionLog
     from guardsdk.monitor.alerts import Alert
     from guardsdk.monitor.monitor import Monitor
     from guardsdk.observing import Observer
     from guardsdk.policy.model import Policy
+    from guardsdk.policy.recalibrating import Quantiles
     from guardsdk.reviewing import Reviewer
     from guardsdk.settings import Settings
-    from guardsdk.verdict import Stage
 
 _KEY_BYTES: Final = 32
 
@@ -108,7 +108,7 @@ def monitor_of(
     given: bool | Monitor,  # noqa: FBT001  what the user gave
     policy: Policy,
     log: DecisionLog | None,
-    references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]],
+    references: Callable[[], Quantiles],
 ) -> Monitor | None:
     """Return the monitor given, one by the policy's rules, or none where it is switched off.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from guardsdk.policy.model import Policy, Principle
-    from guardsdk.policy.recalibrating import Points, Recalibration
+    from guardsdk.policy.recalibrating import OperatingPoints, Recalibration
 
 _MOST_ODDS = 700.0
 """Log-odds beyond which the exponential overflows; a threshold lowered by as much is next to 0."""
@@ -79,7 +79,7 @@ class Decision:
     """Labels a principle asks for that had no usable score: those principles were not evaluated."""
 
 
-def bind(policy: Policy, operating_points: Points) -> BoundPolicy:
+def bind(policy: Policy, operating_points: OperatingPoints) -> BoundPolicy:
     """Resolve every threshold of ``policy`` on the thresholds the screens of a guard offer per label and stage.
 
     Where the policy recalibrates the scores of a label, the thresholds that a screen offers for it are converted to the
@@ -112,7 +112,7 @@ def bind(policy: Policy, operating_points: Points) -> BoundPolicy:
     return BoundPolicy(policy=policy, rules=rules, scales=scales)
 
 
-def _placed(policy: Policy, number: int, stage: Stage, points: Points) -> float:
+def _placed(policy: Policy, number: int, stage: Stage, points: OperatingPoints) -> float:
     principle = policy.principles[number]
     try:
         return threshold_of(principle, stage, points)
@@ -122,7 +122,7 @@ def _placed(policy: Policy, number: int, stage: Stage, points: Points) -> float:
         raise PolicyError(msg) from None
 
 
-def threshold_of(principle: Principle, stage: Stage, operating_points: Points) -> float:
+def threshold_of(principle: Principle, stage: Stage, operating_points: OperatingPoints) -> float:
     """Return the number the threshold of ``principle`` stands for on ``stage``. Raises ``PolicyError`` as ``bind``."""
     points = operating_points.get((principle.label, stage))
     if points is None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from guardsdk.policy.model import Policy, Principle
     from guardsdk.policy.origin import Place
-    from guardsdk.policy.recalibrating import Points
+    from guardsdk.policy.recalibrating import OperatingPoints
 
 ENOUGH: Final = 5
 """Examples of each kind that show where a line is; fewer are worth a note."""
@@ -64,14 +64,14 @@ class Problem:
         return f"{where}{self.level.value}: {whose}{self.message} [{self.rule}]"
 
 
-def lint(policy: Policy, points: Points) -> tuple[Problem, ...]:
+def lint(policy: Policy, points: OperatingPoints) -> tuple[Problem, ...]:
     """Return what is wrong with ``policy`` on screens that offer ``points``, in the policy's order."""
     found = _Lint(policy, points)
     return (*found.whole(), *(one for number in range(len(policy.principles)) for one in found.principle(number)))
 
 
 class _Lint:
-    def __init__(self, policy: Policy, points: Points) -> None:
+    def __init__(self, policy: Policy, points: OperatingPoints) -> None:
         self._policy = policy
         self._scored = points
         points = offered(policy.recalibrate, points)

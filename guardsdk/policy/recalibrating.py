@@ -16,8 +16,10 @@ from guardsdk.verdict import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    Points = Mapping[tuple[str, Stage], Mapping[str, float]]
+    OperatingPoints = Mapping[tuple[str, Stage], Mapping[str, float]]
     """The thresholds that screens offer per label and stage: ``"default"`` and false-positive rates (``"0.001"``)."""
+    Quantiles = Mapping[tuple[str, Stage], Sequence[float]]
+    """Evenly spaced quantiles of benign scores per label and stage, which drift is measured from."""
 
 MOST: Final = 64
 """Points of a curve, at most."""
@@ -130,7 +132,7 @@ def lines_of(given: Iterable[Recalibration]) -> Lines:
     return {(one.label, one.stage): one for one in given}
 
 
-def offered(given: Iterable[Recalibration], points: Points) -> Points:
+def offered(given: Iterable[Recalibration], points: OperatingPoints) -> OperatingPoints:
     """Return the thresholds that screens offer, ``points``, on the scale of scores recalibrated by ``given``."""
     lines = lines_of(given)
     if not lines:
@@ -141,9 +143,7 @@ def offered(given: Iterable[Recalibration], points: Points) -> Points:
     }
 
 
-def references(
-    given: Iterable[Recalibration], quantiles: Mapping[tuple[str, Stage], Sequence[float]]
-) -> Mapping[tuple[str, Stage], Sequence[float]]:
+def references(given: Iterable[Recalibration], quantiles: Quantiles) -> Quantiles:
     """Return ``quantiles`` of scores on the scale of scores recalibrated by ``given``."""
     lines = lines_of(given)
     return {
