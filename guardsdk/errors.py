@@ -5,7 +5,7 @@ No message ever carries checked text: exceptions end up in logs and trackers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Never, Self
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -23,6 +23,12 @@ class InputError(GuardError, ValueError):
 
 class InputTypeError(GuardError, TypeError):
     """An argument, prompt or return value is of a type the guard cannot screen."""
+
+
+def reject_type(name: str, due: str, given: object) -> Never:
+    """Raise ``InputTypeError`` for what was ``given`` as ``name`` and is not ``due``; it names the type, no value."""
+    msg = f"{name} must be {due}, not {type(given).__name__}"
+    raise InputTypeError(msg)
 
 
 class PolicyError(GuardError, ValueError):

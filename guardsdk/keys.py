@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardsdk.errors import InputError, InputTypeError
+from guardsdk.errors import InputError, reject_type
 
 
 def require_key(key: bytes, name: str) -> None:
@@ -11,8 +11,7 @@ def require_key(key: bytes, name: str) -> None:
     ``InputTypeError`` where it is not bytes, ``InputError`` where it has none: everybody knows that one.
     """
     if not isinstance(key, bytes):
-        msg = f"{name} must be bytes, not {type(key).__name__}"
-        raise InputTypeError(msg)
+        reject_type(name, "bytes", key)
     if not key:
         msg = f"{name} must have at least one byte"
         raise InputError(msg)

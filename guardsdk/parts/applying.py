@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.calling.steps import adrive, drive
-from guardsdk.errors import InputTypeError
+from guardsdk.errors import reject_type
 from guardsdk.parts.given import require, text_of
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Verdict
@@ -83,7 +83,6 @@ def _applied(guard: _Guard, text: str, verdict: Verdict, around: Surroundings, v
 
     text = text_of(text, "text")
     if not isinstance(verdict, Verdict):
-        msg = f"verdict must be the Verdict on the text, such as check returns, not {type(verdict).__name__}"
-        raise InputTypeError(msg)
+        reject_type("verdict", "the Verdict on the text, such as check returns", verdict)
     require(not verdict.is_of_another(text), "the verdict is of another text: give the one that was checked, unchanged")
     return applied(guard.policy, guard.reviewer, Plain(text, verdict.stage, around, guard.check), verdict, vault)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, TypeVar
 
-from guardsdk.errors import InputError, InputTypeError, PolicyError
+from guardsdk.errors import InputError, InputTypeError, PolicyError, reject_type
 from guardsdk.policy.load import default_policy, load_policy
 from guardsdk.policy.model import Policy
 from guardsdk.policy.reading import meant
@@ -36,8 +36,7 @@ def _read(given: Policy | str | Path | None, settings: Settings) -> Policy:
     if isinstance(given, Policy):
         return given
     if not isinstance(given, str | PathLike | None):
-        msg = f"policy must be a Policy, the path of a policy file or the name of a preset, not {type(given).__name__}"
-        raise InputTypeError(msg)
+        reject_type("policy", "a Policy, the path of a policy file or the name of a preset", given)
     require(given != "", "policy is an empty text; leave it out for the default policy")
     if given is not None:
         return load_policy(given)
@@ -55,8 +54,7 @@ def settings_of(given: object) -> Settings:
     if given is None:
         return Settings.from_environment()
     if not isinstance(given, Settings):
-        msg = f"settings must be guardsdk.settings.Settings, not {type(given).__name__}"
-        raise InputTypeError(msg)
+        reject_type("settings", "guardsdk.settings.Settings", given)
     return given
 
 
@@ -92,15 +90,13 @@ def require_options(  # noqa: PLR0917  those of a guard
     """Raise ``InputError``, or ``InputTypeError``, unless the options of a guard can be used."""
     require_seconds(deadline_s, "deadline_s")
     if models is not None and not isinstance(models, str | PathLike):
-        msg = f"models must be the path of a model's folder, not {type(models).__name__}"
-        raise InputTypeError(msg)
+        reject_type("models", "the path of a model's folder", models)
     if cache is None:  # of the other numbers none means no limit
         msg = "cache must be a whole number, not NoneType; 0 keeps no verdict"
         raise InputTypeError(msg)
     require_whole(cache=cache, max_chars=max_chars, threads=threads, max_waiting=max_waiting)
     if isinstance(cache_ttl_s, bool) or not isinstance(cache_ttl_s, int | float):
-        msg = f"cache_ttl_s must be a number of seconds, not {type(cache_ttl_s).__name__}"
-        raise InputTypeError(msg)
+        reject_type("cache_ttl_s", "a number of seconds", cache_ttl_s)
     forever = cache_ttl_s > sys.float_info.max and cache_ttl_s != math.inf  # a whole number that no float holds
     require(not forever, "cache_ttl_s is more seconds than a clock counts; math.inf keeps verdicts for good")
     require(cache >= 0, "cache must be 0 (off) or more verdicts")
@@ -133,10 +129,9 @@ def text_of(given: object, name: str) -> str:
     """Return the characters of ``given`` as a plain string; ``InputTypeError`` where it is none."""
     if type(given) is str:
         return given
-    if issubclass(type(given), str):  # not isinstance, which believes what an object says of itself
-        return exact(given)  # type: ignore[arg-type]  # just asked
-    msg = f"{name} must be a string, not {type(given).__name__}"
-    raise InputTypeError(msg)
+    if not issubclass(type(given), str):  # not isinstance, which believes what an object says of itself
+        reject_type(name, "a string", given)
+    return exact(given)  # type: ignore[arg-type]  # just asked
 
 
 def text_or_none(given: object, name: str) -> str | None:
@@ -148,16 +143,14 @@ def require_flags(**given: object) -> None:
     """Raise ``InputTypeError`` unless every one is true or false: the word "false" would count as true."""
     for name, one in given.items():
         if not isinstance(one, bool):
-            msg = f"{name} must be True or False, not {type(one).__name__}"
-            raise InputTypeError(msg)
+            reject_type(name, "True or False", one)
 
 
 def require_whole(**given: object) -> None:
     """Raise ``InputTypeError`` unless every one is none or a whole number."""
     for name, one in given.items():
         if one is not None and (isinstance(one, bool) or not hasattr(type(one), "__index__")):
-            msg = f"{name} must be a whole number, not {type(one).__name__}"
-            raise InputTypeError(msg)
+            reject_type(name, "a whole number", one)
 
 
 def require_seconds(given: object, name: str) -> None:
@@ -168,8 +161,7 @@ def require_seconds(given: object, name: str) -> None:
     if given is None:
         return
     if isinstance(given, bool) or not isinstance(given, int | float):
-        msg = f"{name} must be a number of seconds, or None, not {type(given).__name__}"
-        raise InputTypeError(msg)
+        reject_type(name, "a number of seconds, or None", given)
     require(given > 0, f"{name} must be more than 0 seconds, or None")
 
 

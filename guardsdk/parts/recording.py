@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.disk import located
-from guardsdk.errors import GuardError, InputError, InputTypeError
+from guardsdk.errors import GuardError, InputError, InputTypeError, reject_type
 from guardsdk.parts.given import parts_of
 from guardsdk.parts.unheard import Unheard, heard
 from guardsdk.pseudonyms import Pseudonyms
@@ -96,8 +96,7 @@ def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLo
         msg = f"policy {policy.name!r} has a table [decision_log] without a path; name one there, or as decision_log"
         raise InputError(msg)
     if not isinstance(path, str | Path):
-        msg = f"decision_log must be a path or a DecisionLog, not {type(path).__name__}"
-        raise InputTypeError(msg)
+        reject_type("decision_log", "a path or a DecisionLog", path)
     if located(path).is_dir():  # also the empty path; nothing could ever be written there
         msg = f"decision_log must name a file, and {str(Path(path))!r} is a directory"
         raise InputError(msg)
@@ -120,8 +119,7 @@ def monitor_of(
     from guardsdk.monitor.monitor import Monitor
 
     if not isinstance(given, Monitor | bool):
-        msg = f"monitor must be True, False or a Monitor, not {type(given).__name__}"
-        raise InputTypeError(msg)
+        reject_type("monitor", "True, False or a Monitor", given)
     if isinstance(given, Monitor):
         monitor = given
     else:

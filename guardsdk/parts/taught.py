@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from guardsdk.errors import InputError, InputTypeError, PolicyError
+from guardsdk.errors import InputError, InputTypeError, PolicyError, reject_type
 from guardsdk.parts.given import require, stage_of, text_of
 from guardsdk.parts.loading import Loader
 from guardsdk.policy.model import TAUGHT, Principle
@@ -142,8 +142,7 @@ def lessons_of(given: Iterable[Lesson | str | Path]) -> tuple[Lesson, ...]:
         msg = "taught must be a list of lessons or their paths, not one path"
         raise InputTypeError(msg)
     if not isinstance(given, Iterable):
-        msg = f"taught must be a list of lessons or their paths, not {type(given).__name__}"
-        raise InputTypeError(msg)
+        reject_type("taught", "a list of lessons or their paths", given)
     for one in given:
         from guardsdk.teaching.lesson import Lesson
 

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from guardsdk.errors import InputError, InputTypeError
+from guardsdk.errors import InputError, InputTypeError, reject_type
 from guardsdk.parts.given import require, require_flags, require_seconds, stage_of, text_or_none
 from guardsdk.verdict import Stage, Verdict
 
@@ -173,8 +173,7 @@ def checked_pace(pace: Pace | None) -> Pace:
 
     pace = Pace() if pace is None else pace
     if not isinstance(pace, Pace):
-        msg = f"pace must be a guardsdk.streaming.Pace, not {type(pace).__name__}"
-        raise InputTypeError(msg)
+        reject_type("pace", "a guardsdk.streaming.Pace", pace)
     if not (1 <= pace.shortest <= pace.longest and pace.left >= 0):
         msg = "pace needs 1 <= shortest <= longest and left >= 0, in characters"
         raise InputError(msg)

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING
 
-from guardsdk.errors import InputError, InputTypeError
+from guardsdk.errors import InputError, reject_type
 from guardsdk.settings import capture_word
 from guardsdk.telemetry import names
 from guardsdk.text.redact import redact
@@ -35,8 +35,7 @@ class Capture:
         Raises ``InputTypeError`` where ``key`` is not bytes, ``InputError`` where it has none or more than 64 of them.
         """
         if key is not None and not isinstance(key, bytes):
-            msg = f"capture_key must be bytes, not {type(key).__name__}"
-            raise InputTypeError(msg)
+            reject_type("capture_key", "bytes", key)
         if key is not None and not 0 < len(key) <= hashlib.blake2b.MAX_KEY_SIZE:
             msg = f"capture_key must have 1 to {hashlib.blake2b.MAX_KEY_SIZE} bytes, not {len(key)}"
             raise InputError(msg)
