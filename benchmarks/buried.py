@@ -85,8 +85,8 @@ def _percent(share: Share) -> str:
 def markdown(found: Sequence[Stopped], spent: Sequence[tuple[int, float, float]], told: str) -> str:
     """Return all figures as two tables."""
     lines = [
-        f"{told}. Stopped with so many characters of harmless prose around, in % with 95 % intervals: read as a whole,",
-        "and as guards come.",
+        f"{told}. Texts stopped, in % with 95 % intervals, by characters of harmless prose around the request:",
+        "read as a whole, and with the closer look that guards take by default.",
         "",
         "| set | rows | prose | texts | as a whole, % | closer, % |",
         "|---|---|---:|---:|---:|---:|",
@@ -96,7 +96,7 @@ def markdown(found: Sequence[Stopped], spent: Sequence[tuple[int, float, float]]
         f"| {_percent(one.whole)} | {_percent(one.closer)} |"
         for one in found
     ]
-    lines += ["", "| harmless prose alone | as a whole, ms | as guards come, ms |", "|---:|---:|---:|"]
+    lines += ["", "| harmless prose alone | as a whole, ms | closer, ms |", "|---:|---:|---:|"]
     lines += [f"| {characters:,} | {whole:.1f} | {closer:.1f} |" for characters, whole, closer in spent]
     return "\n".join(lines)
 
