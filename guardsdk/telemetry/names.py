@@ -49,18 +49,16 @@ ANCHOR: Final = "guardsdk.decision_log.anchor"
 
 STAGE: Final = Attribute("guardsdk.stage", "where the text was seen: `input`, `tool` or `output`")
 ACTION: Final = Attribute(
-    "guardsdk.action", "what follows: `allow`, `flag`, `redact`, `replace`, `revise`, `review` or `block`"
+    "guardsdk.action", "what happens to the text: `allow`, `flag`, `redact`, `replace`, `revise`, `review` or `block`"
 )
-WOULD_ACTION: Final = Attribute(
-    "guardsdk.would_action", "in shadow mode what would follow without it; absent elsewhere"
-)
-STATUS: Final = Attribute("guardsdk.status", "whether the text was looked at: `complete`, `degraded` or `failed`")
+WOULD_ACTION: Final = Attribute("guardsdk.would_action", "in shadow mode, the action without it; absent otherwise")
+STATUS: Final = Attribute("guardsdk.status", "how far the text was checked: `complete`, `degraded` or `failed`")
 ALLOWED: Final = Attribute("guardsdk.allowed", "whether the text may pass as it is", "boolean")
 PRINCIPLE: Final = Attribute("guardsdk.principle.id", "principle that decided; absent where none fired")
 FINDINGS: Final = Attribute("guardsdk.findings", "every principle that fired, the deciding one first", "string[]")
 VIEWS: Final = Attribute(
     "guardsdk.views",
-    "how the text had to be read for its findings, such as `base64`; absent where all stand in the open",
+    "how the text had to be read for its findings, such as `base64`; absent where all are in plain text",
     "string[]",
 )
 COVERAGE: Final = Attribute("guardsdk.coverage", "share of the text's characters that was scored", "double", "1")
@@ -75,7 +73,7 @@ DEGRADED_REASONS: Final = Attribute(
     "guardsdk.degraded_reasons", "what was missing from a degraded check; absent where nothing was", "string[]"
 )
 INCOMPLETE_LAYERS: Final = Attribute(
-    "guardsdk.incomplete_layers", "screens that failed or were late, or `model`; absent where none was", "string[]"
+    "guardsdk.incomplete_layers", "screens that failed or timed out, or `model`; absent where none did", "string[]"
 )
 TEXT_LENGTH: Final = Attribute("guardsdk.text.length", "length of the checked text", "int", "{character}")
 MODEL_NAME: Final = Attribute("guardsdk.model.name", "model that scored the text")
@@ -87,16 +85,16 @@ POLICY_DIGEST: Final = Attribute("guardsdk.policy.digest", "sha256 of its conten
 PROVIDER_REQUESTED: Final = Attribute("guardsdk.provider.requested", "`auto`, `cpu` or `cuda`")
 PROVIDER_ACTIVE: Final = Attribute("guardsdk.provider.active", "execution provider that computed the scores")
 PROVIDER_REASON: Final = Attribute(
-    "guardsdk.provider.reason", "why it is not the best one asked for; absent where it is"
+    "guardsdk.provider.reason", "why it is not the best one requested; absent where it is"
 )
 CACHED: Final = Attribute("guardsdk.cached", "whether the verdict came from the cache", "boolean")
 DURATION: Final = Attribute("guardsdk.check.duration", "wall time of the check", "double", "s")
 ERROR_TYPE: Final = Attribute("error.type", "class of the error of a failed check; absent elsewhere, on blocks too")
 TEXT: Final = Attribute(
-    "guardsdk.text", "the checked text, whole or with every finding cut out; only where capture is on"
+    "guardsdk.text", "the checked text, whole or with every finding cut out; only if text capture is on"
 )
 TEXT_HASH: Final = Attribute(
-    "guardsdk.text.hash", "keyed BLAKE2b of the checked text, in hexadecimal; only where capture is on"
+    "guardsdk.text.hash", "keyed BLAKE2b of the checked text, in hexadecimal; only if text capture is on"
 )
 
 LABEL_PLACE: Final = "<label>"
@@ -106,10 +104,10 @@ SCORE: Final = Attribute(
     f"guardsdk.score.{LABEL_PLACE}", "calibrated probability of the label, highest over all windows", "double", "1"
 )
 THRESHOLD: Final = Attribute(
-    f"guardsdk.threshold.{LABEL_PLACE}", "lowest threshold a principle holds the label against", "double", "1"
+    f"guardsdk.threshold.{LABEL_PLACE}", "lowest threshold of the principles that read the label", "double", "1"
 )
 MARGIN: Final = Attribute(
-    f"guardsdk.margin.{LABEL_PLACE}", "score minus that threshold: negative is below the line", "double", "1"
+    f"guardsdk.margin.{LABEL_PLACE}", "score minus that threshold; negative below it", "double", "1"
 )
 
 SPAN_ATTRIBUTES: Final = (
@@ -221,7 +219,7 @@ ALERT_ATTRIBUTES: Final = (
 
 LABEL: Final = Attribute("guardsdk.label", "label of the model")
 LAYER: Final = Attribute(
-    "guardsdk.layer", "screen that failed or was late, `model` or `policy`; absent where none is to blame"
+    "guardsdk.layer", "screen that failed or timed out, `model` or `policy`; absent where none did"
 )
 FIRED: Final = Attribute("guardsdk.fired", "whether the score reached the threshold", "boolean")
 OUTCOME: Final = Attribute("guardsdk.decision_log.outcome", "`written` or `lost`")
@@ -239,7 +237,7 @@ METRIC_DECISIONS: Final = Metric(
     "counter",
     "{check}",
     (STAGE, ACTION, WOULD_ACTION, STATUS, PRINCIPLE),
-    "checks by what followed and which principle decided",
+    "checks by action and deciding principle",
 )
 METRIC_ERRORS: Final = Metric(
     "guardsdk.check.errors",

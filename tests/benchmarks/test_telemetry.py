@@ -23,6 +23,6 @@ def test_the_table_has_a_row_for_everyone_who_is_told() -> None:
     one = {"told": "SDK", "p50_ms": 5.0, "ratio": 1.04, "ratio_quartiles": [1.02, 1.05], "record_us": 200.4}
     rows = table({"checks": [{"told": BASE, "p50_ms": 4.8}, one | {"record_share": 0.0417}]}).splitlines()[2:]
     assert rows == [
-        "| nobody told | 4.80 ms |  |  |  |",
+        "| none | 4.80 ms |  |  |  |",
         "| SDK | 5.00 ms | 1.040 (1.020 to 1.050) | 200 µs | 4.17% |",
     ]
