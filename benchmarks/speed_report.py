@@ -22,10 +22,12 @@ START_NAMES = {
     "peer_import": "import of the peer",
 }
 _LAYERS_LINE = (
-    "The texts are harmless; *all layers* is a check without [early exit](early-exit.md), as of a doubtful text. A "
-    "doubtful prompt of several passages takes as much again and more, for these are "
-    "[looked at](coverage.md#a-closer-look), too.\n"
+    "The texts are harmless; *all layers* is a check without [early exit](early-exit.md), as doubtful texts get it. A "
+    "doubtful prompt of several passages takes at least twice as long, because each passage gets "
+    "[a closer look](coverage.md#a-closer-look) too.\n"
 )
+_WAYS = {"as it comes": "by default", "nobody told": "without monitor and observers"}
+"""What the page calls the ways of telling that the figures name otherwise."""
 
 
 def checks_table(result: dict[str, Any]) -> str:
@@ -65,7 +67,8 @@ def starts_table(result: dict[str, Any]) -> str:
 def overhead_table(result: dict[str, Any]) -> str:
     """What a check costs besides the run of the model, by what is told."""
     ways = list(result["overhead"][0]["besides_us"])
-    head = ["tokens", "bare run, µs", *(f"besides, {way}, µs" for way in ways), f"{ways[-1]}, % of the run"]
+    names = [_WAYS.get(way, way) for way in ways]
+    head = ["tokens", "model alone, µs", *(f"overhead, {name}, µs" for name in names), f"{names[-1]}, % of the model"]
     rows = []
     for entry in result["overhead"]:
         besides = [entry["besides_us"][way] for way in ways]
@@ -76,8 +79,8 @@ def overhead_table(result: dict[str, Any]) -> str:
 
 def cached_line(result: dict[str, Any]) -> str:
     """What a remembered check costs."""
-    parts = ", ".join(f"{value:.1f} µs {way}" for way, value in result["cached_us"].items())
-    return f"A check that is remembered: {parts} (processor time, median of blocks of 64 checks).\n"
+    parts = ", ".join(f"{value:.1f} µs {_WAYS.get(way, way)}" for way, value in result["cached_us"].items())
+    return f"A cached verdict: {parts} (processor time, median of blocks of 64 checks).\n"
 
 
 def volume_table(result: dict[str, Any]) -> str:
@@ -96,11 +99,11 @@ def load_table(result: dict[str, Any]) -> str:
     found = result["load"]
     half = found["half_load"]
     kinds = {
-        "lone": "one caller, nobody else there",
+        "lone": "one caller, no other load",
         "measured": f"at half of that ({half['per_s']:.0f}/s, random arrivals)",
         "one_thread": "the same with `Guard(threads=1)`",
-        "one_line": "a line in order, each check as long as a lone caller's",
-        "line_per_core": "the same with a line's head on every core, none slowed by another",
+        "one_line": "computed: one queue, each check as long as a lone caller's",
+        "line_per_core": "computed: the same served by every core, none slowed by another",
     }
     rows = [
         ["one caller, p50", f"{found['lone_p50_ms']:.1f} ms"],
@@ -117,8 +120,8 @@ def load_table(result: dict[str, Any]) -> str:
     return f"""\
 {table(["what", "measured"], rows, 1)}
 Medians of rounds, each of everything that is compared. The last two rows are computed, for the same arrivals, from the
-times of a lone caller: chance alone makes callers wait.
-A lone caller's run takes all cores, and callers who come meanwhile get one each; `threads=1` gives a lone one no more.
+latencies of a lone caller: they show how long callers wait by chance alone.
+A lone caller's run uses all cores, and callers who arrive meanwhile get one each; with `threads=1` all get one each.
 
 {table(head, waits, 1)}"""
 
@@ -140,12 +143,12 @@ def costs_part(result: dict[str, Any]) -> str:
     resident = f"{result['rss_bytes'] / 2**20:.0f} MiB"
     lines = f"""\
 One check on one core takes {1e3 * fitted["fixed"]:.2f} ms + {each} + {pairs}, fitted to the checks above (largest error
-{100 * fitted["largest_error"]:.0f} %), with all layers run. Windows share tokens, so a long text runs more than it has.
+{100 * fitted["largest_error"]:.0f} %), with all layers run. Windows overlap, so a long text is run in more tokens.
 
 - Cores for {rate} checks a second: {rate} times the time of a check, over {busy}: a busier core makes checks wait.
-- Callers beyond the cores wait in line: with n callers and c cores each waits for about n / c checks.
+- More callers than cores queue: with n callers and c cores each waits for about n / c checks.
 - Memory: a process of {resident} for each core.
-- Checks per GPU have not been measured, no GPU was at hand: `python -m benchmarks.gpu` does it.
+- Throughput on a GPU has not been measured, as none was available: `python -m benchmarks.gpu` does it.
 """
     rows = [
         [str(one["tokens"]), f"{one['ms']:.1f}", f"{one['per_core_s']:.0f}", str(one["cores"]), f"{one['gib']:.1f}"]
@@ -184,8 +187,8 @@ def growth_line(found: dict[str, Any]) -> str:
     """Whether memory grows."""
     first, last = (found[name] / 2**20 for name in ("first_bytes", "last_bytes"))
     return (
-        f"Over {found['checks']:,} checks of distinct texts by {found['actors']:,} actors, cache and monitor as they "
-        f"come, one process went from {first:.0f} to {last:.0f} MiB; in the second half it grew by "
+        f"Over {found['checks']:,} checks of distinct texts by {found['actors']:,} actors, with the default cache and "
+        f"monitor, one process went from {first:.0f} to {last:.0f} MiB; in the second half it grew by "
         f"{found['slope']:.0f} bytes for each check.\n"
     )
 
@@ -196,7 +199,7 @@ def page(result: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     lines = [
         f"Measured {result['date']}, written by `{COMMAND}`; not edited by hand.",
-        "Another machine gives other times: the ratios carry over better.\n",
+        "Absolute times depend on the machine; the ratios carry over better.\n",
         f"- Machine: {about['processor']}, {about['cores']} cores ({', '.join(about['int8_instructions'])}).",
         f"- {about['system']}, Python {about['python']}, {versions}.",
         f"- Model `{model['name']}` {model['version']}, digest `{model['digest'][:16]}`.",
@@ -212,7 +215,7 @@ def page(result: dict[str, Any]) -> str:
         *([_peak_line(result["ceiling"])] if result["ceiling"] else []),
         f"![Time of one check by length]({PICTURE})\n",
         "## What a check costs besides the model\n",
-        "Processor time on one core of everything around the run of all layers, measured inside whole checks.\n",
+        "The overhead is processor time on one core outside the run of all layers, measured inside whole checks.\n",
         overhead_table(result),
         cached_line(result),
         "## Long texts\n",
@@ -226,7 +229,7 @@ def page(result: dict[str, Any]) -> str:
         "## What it takes\n",
         costs_part(result),
         "## A fresh process, medians\n",
-        "OWN and PEER hold guardsdk and the peer, no more: libraries look through what is installed as they start.\n",
+        "OWN and PEER contain only guardsdk or the peer: libraries scan the installed packages as they start.\n",
         starts_table(result),
         "## Memory after checks of every length\n",
         memory_table(result),

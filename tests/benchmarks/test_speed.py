@@ -115,7 +115,7 @@ def test_the_page_holds_every_section_with_its_figures(*, peer: bool, scanner: b
     found = page(result(peer=peer, scanner=scanner))
     wanted = (
         "240",
-        "19.5 µs nobody told",
+        "19.5 µs without monitor and observers",
         "7.5",
         "64 tasks",
         "91 %",
@@ -197,6 +197,6 @@ def test_a_line_at_half_load_waits_as_long_as_theory_says() -> None:
 
 def test_the_page_holds_each_kind_of_half_load_in_its_row() -> None:
     lines = page(result(peer=False, scanner=False)).splitlines()
-    for at, words in enumerate(("nobody else", "at half of that (50/s", "threads=1", "lone caller's", "every core")):
+    for at, words in enumerate(("no other load", "at half of that (50/s", "threads=1", "lone caller's", "every core")):
         [row] = [line for line in lines if words in line and line.startswith("|")]
         assert f"| {11.0 + at} | {33.0 + at} | {3.3 + at:.1f} |" in row
