@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--model", type=Path, help="model directory (default: the shipped one)")
     built.add_argument("--limit", type=int, default=100, help="at most this many rows of each set, stage and label")
     built.add_argument("--attacks", type=int, default=200, help="attacks that are adapted (default: %(default)s)")
-    built.add_argument("--budget", type=int, default=40, help="looks at the model for each (default: %(default)s)")
+    built.add_argument("--budget", type=int, default=40, help="queries for each attack (default: %(default)s)")
     built.add_argument("--seed", type=int, default=0)
     built.add_argument("--out", type=Path, help=f"write the figures as JSON, usually to {RESULTS}")
     built.add_argument("--markdown", type=Path, help=f"fill the marked part of this page, usually {PAGE}")
@@ -131,7 +131,7 @@ def body(result: Mapping[str, Any]) -> str:
     )
     parts = [
         opening,
-        "### Decisions\n\nIn % [95 %]. *Moved* are texts of the set and stage that are decided otherwise.\n\n"
+        "### Decisions\n\nIn % [95 %]. *Moved* counts texts of the set and stage with another decision.\n\n"
         + table(
             ["set", "stage", "label", "measure", "all layers", "early exit", "difference, points", "moved"],
             [
@@ -159,13 +159,13 @@ def body(result: Mapping[str, Any]) -> str:
             1,
         ),
         f"### An attacker who adapts\n\n{attack['texts']} attacks that the whole model blocks, "
-        f"{attack['budget']} looks at the model for each and each goal.\n\n"
+        f"{attack['budget']} queries to the model for each attack and goal.\n\n"
         + table(
             ["goal", "reached", "% [95 %]"],
             [[GOALS[goal], str(found["count"]), interval(found)] for goal, found in attack["reached"].items()],
             1,
         )
-        + f"\nThe last less the one before: {100 * attack['more']['value']:+.1f} points "
+        + f"\nDifference of the last two: {100 * attack['more']['value']:+.1f} points "
         f"[{100 * attack['more']['low']:+.1f}, {100 * attack['more']['high']:+.1f}], p = {attack['more']['p']:.2f}.",
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"

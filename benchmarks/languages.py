@@ -191,9 +191,9 @@ def _both(found: Iterable[Stopped], *, bad: bool) -> str:
 
 PAGE = """# Other languages and scripts
 
-The classifier was trained on English. What is written in one of the languages below is read once more as a gloss: word
-by word in English, with a lexicon, in the order of its words or, where a language puts last what English puts first,
-from behind. It is rough, and mostly enough.
+The classifier was trained on English. Text in one of the languages below is also read as a gloss: a word-by-word
+rendering in English from a lexicon. It keeps the order of the words, or reverses it if the language puts last what
+English puts first. A gloss is rough; the table below shows how much it finds, and how much it stops by mistake.
 
 ```python
 from guardsdk import Guard
@@ -206,21 +206,20 @@ with Guard() as guard:
     assert guard.check("Wie backe ich zu Hause einen Kuchen?").allowed
 ```
 
-- Languages: {languages}. Which of them a passage is in is told by its script, words and letters; a
-  passage in another language within an English text is glossed by itself. What reads as English is not glossed.
+- Languages: {languages}. The language of a passage is detected from its script, words and
+  letters. A passage in another language within an English text is glossed on its own. English is not glossed.
 - The gloss is one of the [views](obfuscation.md) of a text: scored beside it in the same batch, named in
-  `Finding.view`, with spans in the text as it was given; what was packed is unpacked first. `Guard(views=False)`
-  leaves it out.
-- Broken English looks worse than it is, so a gloss has to score higher than a text itself would, by margins set on
+  `Finding.view`, with spans in the original text. Encoded text is decoded first. `Guard(views=False)` turns it off.
+- Broken English looks worse than it is, so a gloss has to score higher than the text itself would, by margins set on
   harmless text in other languages (`gloss_margins` in the model's manifest, `python -m models.training.gloss_margins`).
-- Lexicons are text files of our own in `guardsdk/text/lexicons`, `gloss = form, form, ...` a line. `-` is the gloss of
-  what says nothing in English, `*` behind a form stands for any ending, a form may be a phrase; `@strip` lists
-  prefixes that a word may have, `@compounds` says that words are joined. Accents count only where they tell words
-  apart. The first text in a language reads its lexicon: up to some tenths of a second and 20 MiB, once.
-- Bengali, Hindi, Japanese, Korean, Persian, Turkish and Urdu are read from behind, clause by clause (`HEAD_FINAL` in
+- Lexicons are text files of our own in `guardsdk/text/lexicons`, with one `gloss = form, form, ...` per line. The gloss
+  `-` is for words without an English counterpart, `*` after a form stands for any ending, and a form may be a phrase.
+  `@strip` lists prefixes that a word may have; `@compounds` says that words are joined. Accents count only if they
+  distinguish words. The first text in a language loads its lexicon: up to some tenths of a second and 20 MiB, once.
+- Bengali, Hindi, Japanese, Korean, Persian, Turkish and Urdu are reversed clause by clause (`HEAD_FINAL` in
   `guardsdk/text/gloss.py`).
-- What is lost: the order of words, the right one of several senses, endings that tell who does what, and whatever the
-  lexicon does not have. It is no translation, and its scores are worth less than those of English.
+- A gloss loses word order, the right one of several senses, endings that say who does what, and every word the lexicon
+  lacks. It is not a translation, and its scores are less reliable than those of English.
 
 Measured {date} through the shipped pipeline on at most {most} rows of each set, language and kind, written by
 `python -m benchmarks.languages`: stopped without views and with them (of `{hate}`, flagged).
@@ -231,17 +230,17 @@ Intervals are Wilson's. No row was trained or tuned on.
 
 ## Out of range
 
-A screen of its own says where a text, or a passage of it, is in another language than English or in none: label
+A separate screen detects that a text, or a passage of it, is in a language other than English or in none: label
 `out_of_range`, principle `note-out-of-range`, action `flag` in the default policy. A low score of the classifier on
-such a text means that it could not be checked well. To act on it, give the principle `degrades = true` (the check is
-then `degraded`, and `on_error` says what follows) or `action = "block"`, in a policy that extends the default one:
-[policy.md](policy.md#out-of-range).
+such a text does not mean that it is harmless, because it could not be checked well. To act on it, give the principle
+`degrades = true` (the check is then `degraded`, and `on_error` decides) or `action = "block"`, in a policy that extends
+the default one: [policy.md](policy.md#out-of-range).
 
-- Letters of other scripts are told by the character; text in Latin letters is weighed word by word with a table of
-  n-grams ([range-ngram](../models/range-ngram)). The finding's span is the foreign passage.
+- Other scripts are recognised by their characters. Text in Latin letters is scored word by word with a table of n-grams
+  ([range-ngram](../models/range-ngram)). The finding's span is the foreign passage.
 - One German sentence inside an English mail is found; single foreign words and names are not.
-- Undecided, and so not flagged: a few Latin letters, and words glued to digits, paths or addresses.
-- Letters that form no words of English, such as a text in rot13, count as foreign.
+- A few Latin letters, and words attached to digits, paths or addresses, remain undecided and are not flagged.
+- Letters that form no English words, such as a text in rot13, count as foreign.
 
 Measured {date} on {rows}, not edited by hand.
 
@@ -251,7 +250,7 @@ Measured {date} on {rows}, not edited by hand.
 
 ### English: at most {english_goal:.0%} are to be flagged
 
-Sets whose language is not stated hold other languages too; how many flags are right was not counted.
+Sets whose language is not stated contain other languages too; how many of their flags are right was not counted.
 
 {english}
 

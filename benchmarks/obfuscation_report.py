@@ -93,7 +93,7 @@ def figures(result: dict[str, Any]) -> str:
     called = f"`{model['name']}` {model['version']} (digest `{model['digest'][:16]}`)"
     return f"""Model {called}, default policy, {result["date"]}.
 "Without" is `Guard(views=False)` and a policy without `no-hidden-text`.
-Intervals are 95 % (Wilson). None of the sets is in this repository; this measures again:
+Intervals are 95 % (Wilson). None of the sets is in this repository. To measure again:
 
 ```sh
 {COMMAND}
@@ -101,30 +101,30 @@ Intervals are 95 % (Wilson). None of the sets is in this repository; this measur
 
 ### Obfuscated attacks
 
-No decoder was fitted to this set. Of prompts, the model stops encoded text itself most of the time, having been trained
-on encoded attacks of other origin, so little is left to add here; documents are where decoding decides (next table).
+No decoder was fitted to this set. In prompts, the model stops most encoded text itself, because it was trained on
+encoded attacks from other sources, so decoding adds little here. In documents it decides, as the next table shows.
 
 {attacks_table(result)}
 
 ### Every disguise
 
-The examples of the default policy's principle on overriding instructions, attacks and harmless ones, in each disguise,
-as tool results. Hidden channels (tag characters, selectors, zero-width, direction) are stopped whatever they say.
+The examples of the default policy's principle on overriding instructions, attacks and harmless ones, as tool results in
+each disguise. Hidden channels (tag characters, selectors, zero-width, direction) are stopped whatever they say.
 
 {encoded_table(result)}
 
 ### Ordinary text
 
-All harmless rows of each set. A text without a view and without hidden characters is scored the same both ways, so
-what decoding adds can only come from those that have one: few of the English ones, and nearly all in other languages,
-which have a gloss; what that finds, and what it stops by mistake, is in [languages.md](languages.md).
+False positives on all harmless rows of each set. A text without a view and without hidden characters is scored the same
+both ways, so only texts with a view can be stopped in addition: few of the English ones, and nearly all in other
+languages, which have a gloss. [languages.md](languages.md) shows what glosses find, and what they stop by mistake.
 
 {ordinary_table(result)}
 
 ### Time
 
-Processor time of single checks, with and without in turn, on {machine["processor"]} while other work went on. "With"
-includes the principle `no-hidden-text`, and scoring the views of the texts that have one: in other languages, glosses.
+Processor time of single checks, with and without taking turns, on {machine["processor"]} beside other work. "With"
+includes the principle `no-hidden-text`, and scoring the views of texts that have one; other languages have glosses.
 
 {cost_table(result)}
 """

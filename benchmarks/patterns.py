@@ -105,7 +105,7 @@ def _seconds(guard: Guard, asked: Sequence[tuple[str, Screen, Surroundings]], te
 def page(result: dict[str, Any]) -> str:
     """Return the figures as a page of Markdown."""
     lines = [
-        "# Screens that work by rule, measured",
+        "# Rule-based screens, measured",
         "",
         f"Measured {result['date']} with `python -m benchmarks.patterns`.",
         "",
@@ -121,7 +121,7 @@ def page(result: dict[str, Any]) -> str:
     ]
     if result["sets"]:
         lines += [
-            "Harmless rows in which something was found, per 1,000. Not every one is a mistake: mails hold addresses.",
+            "Harmless rows in which something was found, per 1,000. Not all are false positives: mails hold addresses.",
             "",
             f"| set | rows | {' | '.join(f'`{label}`' for label in LABELS)} |",
             f"| --- | ---: |{' ---: |' * len(LABELS)}",

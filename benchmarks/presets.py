@@ -46,17 +46,17 @@ LIMIT: Final = 150
 PAGE_TEXT: Final = """\
 # Presets
 
-Policies of the package besides the default one, each a file in `guardsdk/policy/presets`. `guardsdk policy init
---preset NAME` begins a policy of your own with one; `Guard("NAME")` and `--policy NAME` use it as it is. How a policy
-extends another: [policy.md](policy.md).
+Presets are the policies of the package besides the default one, each a file in `guardsdk/policy/presets`.
+`guardsdk policy init --preset NAME` starts a policy of your own from one; `Guard("NAME")` and `--policy NAME` use it
+unchanged. [policy.md](policy.md#extending-another-policy) describes how a policy extends another.
 
 {purposes}
-Below: the share of texts held back, in %, with 95 % intervals (Wilson). {run}
+The tables show the share of texts held back, in %, with 95 % intervals (Wilson). {run}
 
-The calibration data is what thresholds were set on: these figures show what presets do beside each other, and flatter
-all of them. What the model does on data it never saw is in [quality.md](quality.md). Groups called *own* are small sets
-written by the project. A text counts as held back where its action is neither `allow` nor `flag`, so an answer with
-personal data cut out counts, and where it counts as not checked.
+The thresholds were set on this calibration data, so the figures compare presets with each other and flatter all of
+them. [quality.md](quality.md) shows what the model does on data it never saw. Groups called *own* are small sets
+written by the project. A text counts as held back if its action is neither `allow` nor `flag`, so an answer with
+personal data cut out counts, or if it counts as not checked.
 
 ## Harmless texts held back
 
@@ -64,10 +64,10 @@ personal data cut out counts, and where it counts as not checked.
 ## Attacks and harmful texts held back
 
 {harmful}
-## Examples that come out otherwise than written
+## Examples with another result than written
 
-Every principle's examples, tried with this model at the preset's thresholds, as `guardsdk policy test NAME` does. The
-number is that of the example within its principle, from 0; what it expects stands behind.
+Every principle's examples, run with this model at the preset's thresholds, as `guardsdk policy test NAME` does. The
+number is that of the example within its principle, from 0; the expected action follows in brackets.
 
 {examples}
 To measure again:

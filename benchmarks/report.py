@@ -21,7 +21,8 @@ COMMAND = "python -m benchmarks.quality --data DIR --peer-python PEER --markdown
 
 _CURVES = """## What a threshold trades
 
-Recall against false alarms, over ordinary and over hard benign text; how to read it: [cases.md](cases.md).
+Recall against the false positive rate, over ordinary and over hard benign text. How to read it:
+[cases.md](cases.md#what-a-threshold-trades).
 
 ![Recall against false alarms for every group of labels]({picture})
 """
@@ -191,14 +192,15 @@ def quality_page(result: Figures, picture: Path | None = None) -> str:
         "No row was trained or calibrated on; `models/CHANGELOG.md` says what was known while a model was made.\n",
         f"- Model `{model['name']}` {model['version']}, digest `{model['digest'][:16]}`.",
         f"- Policy `{policy['name']}` {policy['version']} with its own thresholds: the decision is the shipped one.",
-        "- A row of input or tool text is detected when any principle blocks it; it is a false block when a principle",
-        "  blocks it and no label of it is bad. Intervals are 95 %: Wilson's for shares, else by bootstrap.",
+        "- Input or tool text counts as detected if any principle blocks it. It is a false block (a false positive) if",
+        "  a principle blocks it and none of its labels is bad. Intervals are 95 %: Wilson's for shares, else by",
+        "  bootstrap.",
         *_aimed(result.get("aimed")),
-        "- Accuracy, precision, F1, areas and rates are those of the whole set with its own class balance: where rows",
-        '  were sampled ("300 of 2,563"), each counts for as many as it stands for, and the interval is for the',
+        "- Accuracy, precision, F1, areas and rates are those of the whole set with its own class balance. If rows",
+        '  were sampled ("300 of 2,563"), each is weighted by the number it stands for, and the interval is for the',
         "  effective number of rows. Slices count the rows measured, each once.",
-        f"- `{HARD_BENIGN}` is written by hand for this page (`benchmarks/cases`): harmless text that has the words of",
-        "  attacks in it, held apart from the training text by a test. So are",
+        f"- `{HARD_BENIGN}` was written by hand for this page (`benchmarks/cases`): harmless text that has the words",
+        "  of attacks in it; a test keeps it apart from the training text. So were",
         f"  `{SYSTEM_TEXT}`: prompts beside the developer's instructions they are aimed at, and",
         f"  `{CASUAL_ANSWERS}`: small talk, names and values as answers, and abuse, and",
         f"  `{CASUAL_PROMPTS}`: the same texts typed by a user, for the flag for toxic prompts.",

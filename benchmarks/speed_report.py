@@ -143,7 +143,7 @@ def costs_part(result: dict[str, Any]) -> str:
     resident = f"{result['rss_bytes'] / 2**20:.0f} MiB"
     lines = f"""\
 One check on one core takes {1e3 * fitted["fixed"]:.2f} ms + {each} + {pairs}, fitted to the checks above (largest error
-{100 * fitted["largest_error"]:.0f} %), with all layers run. Windows overlap, so a long text is run in more tokens.
+{100 * fitted["largest_error"]:.0f} %), with all layers run. Windows overlap: some tokens of a long text are run twice.
 
 - Cores for {rate} checks a second: {rate} times the time of a check, over {busy}: a busier core makes checks wait.
 - More callers than cores queue: with n callers and c cores each waits for about n / c checks.

@@ -238,7 +238,7 @@ def _decisions_table(found: Sequence[dict[str, Any]]) -> str:
         shares = [f"{100 * rate.rate:.1f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]" for rate in rates]
         label = "harmful" if entry["harmful"] else "harmless"
         rows.append([f"`{entry['set']}`", label, str(entry["rows"]), *shares, f"{100 * entry['let_out']:.0f}"])
-    return table(["set", "label", "rows", "`check`", "stream", "let out before, %"], rows, 2)
+    return table(["set", "label", "rows", "`check`", "stream", "released before, %"], rows, 2)
 
 
 def parser() -> argparse.ArgumentParser:

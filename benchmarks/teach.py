@@ -224,13 +224,13 @@ def page(result: dict[str, Any], cost: dict[str, Any] | None) -> str:
     lines = [
         "# Figures of taught screens",
         "",
-        f"Model `{model['name']}` {model['version']} (digest `{model['digest'][:16]}`), seed {result['seed']}: topics",
-        "drawn from sets that the screens were not taught on, new texts of the topic found where one in a hundred of",
-        "the texts of other topics is flagged. *Same set* counts those false positives on the other topics of the set",
-        "alone, which are the hard ones (another intent of the same bank, another hazard); *all sets* on those of all",
-        "sets together. The keyword list holds the words that speak most for the examples; nearest neighbour is the",
-        "cosine to the closest one. All were given the same violating and as many allowed examples. 95 % intervals",
-        "(Wilson).",
+        f"Model `{model['name']}` {model['version']} (digest `{model['digest'][:16]}`), seed {result['seed']}. The",
+        "table shows the share of new texts of a topic that are found, at a false positive rate of one in a hundred on",
+        "the texts of other topics. Topics were drawn from sets that the screens were not taught on. *Same set* counts",
+        "false positives on the other topics of the set alone, which are the hard ones (another intent of the same",
+        "bank, another hazard); *all* counts them on those of all sets together. *Keywords* is a list of the words",
+        "that speak most for the examples; *nearest* is the cosine to the closest example. All were given the same",
+        "violating and as many allowed examples. Intervals are 95 % (Wilson).",
         "",
         "| set | examples | topics | same set, taught, % | keywords | nearest | all, taught, % | keywords | nearest |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -244,9 +244,9 @@ def page(result: dict[str, Any], cost: dict[str, Any] | None) -> str:
         lines.append(f"| `{row['set']}` | {row['examples']} | {row['topics']} | {' | '.join(cells)} |")
     lines += [
         "",
-        "What a lesson does by its own threshold, set on the packaged bank for one in a hundred, where it was armed:",
+        "What a lesson does at its own threshold, set on the packaged bank for one in a hundred, unless refused:",
         "",
-        "| set | examples | armed | found, % | flagged of other topics, all sets, % |",
+        "| set | examples | accepted | found, % | flagged of other topics, all sets, % |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for row in result["rows"]:
@@ -263,15 +263,16 @@ def page(result: dict[str, Any], cost: dict[str, Any] | None) -> str:
 def _cost(cost: dict[str, Any]) -> list[str]:
     lines = [
         "",
-        f"What {cost['screens']} taught screens add to a check, in microseconds of processor time, by",
+        f"The overhead of {cost['screens']} taught screens in a check, in microseconds of processor time, measured by",
         f"`python -m benchmarks.teach_cost --data DIR`: {cost['texts']} texts of `{cost['set']}` on which none fires,",
-        f"the fastest of {cost['rounds']} checks each, with the screens and without in turns, the runs of the model",
-        "replayed, no cache:",
+        f"the fastest of {cost['rounds']} checks each, with and without the screens taking turns, with recorded runs",
+        "of the model and no cache:",
         "",
         "| guard | without | added, mean | median | middle half of the texts |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for name, found in cost["added"].items():
+    for way, found in cost["added"].items():
+        name = "default" if way == "as it comes" else way
         lines.append(
             f"| {name} | {found['without_us']:.0f} | {found['mean_us']:.1f} | {found['median_us']:.1f} "
             f"| {found['low_us']:.1f} to {found['high_us']:.1f} |"
