@@ -108,7 +108,7 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
         "--no-early-exit",
         dest="early_exit",
         action="store_false",
-        help="let every layer of the model see every text, on CPU too",
+        help="run all layers of the model on every text, on CPU too",
     )
 
 
@@ -138,7 +138,7 @@ def layout_options(parser: ArgumentParser, *, context: bool = True, system: bool
     parser.add_argument(
         "--format",
         choices=("jsonl", "csv", "txt"),
-        help="where the file's name does not say: JSON in each line, a table with names in its first line, or plain "
+        help="if the file's name does not tell: JSON in each line, a table with names in its first line, or plain "
         "text in each line",
     )
     parser.add_argument(
@@ -148,7 +148,7 @@ def layout_options(parser: ArgumentParser, *, context: bool = True, system: bool
         parser.add_argument(
             "--context-field",
             metavar="NAME",
-            help="field that holds what a text is read against: the prompt of an output, the instructions of an input",
+            help="field that holds what a text is read beside: the prompt of an output, the instructions of an input",
         )
     if system:
         parser.add_argument(
@@ -159,7 +159,7 @@ def layout_options(parser: ArgumentParser, *, context: bool = True, system: bool
 def progress_option(parser: ArgumentParser) -> None:
     """Add whether to show how far the work is."""
     parser.add_argument(
-        "--progress", action=BooleanOptionalAction, help="show progress (default: where standard error is a terminal)"
+        "--progress", action=BooleanOptionalAction, help="show progress (default: if standard error is a terminal)"
     )
 
 

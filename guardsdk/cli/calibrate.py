@@ -32,7 +32,7 @@ def calibrate_options(parser: ArgumentParser) -> None:
         "--benign", required=True, metavar="FILE", help="ordinary texts, one per line (.jsonl, .csv or .txt)"
     )
     parser.add_argument(
-        "--violations", metavar="FILE", help="texts that are to be found; thresholds are lowered only with them"
+        "--violations", metavar="FILE", help="texts that must be found; thresholds are lowered only with them"
     )
     parser.add_argument(
         "--fpr",
@@ -42,7 +42,11 @@ def calibrate_options(parser: ArgumentParser) -> None:
         help="share of ordinary text a principle may flag (default: 0.005)",
     )
     parser.add_argument(
-        "--confidence", type=_share, default=0.95, metavar="SHARE", help="how sure that rate is to be (default: 0.95)"
+        "--confidence",
+        type=_share,
+        default=0.95,
+        metavar="SHARE",
+        help="confidence of that rate (default: 0.95)",
     )
     stage_option(parser)
     parser.add_argument("--out", required=True, metavar="FILE.toml", help="policy to write, which extends POLICY")
@@ -52,7 +56,7 @@ def calibrate_options(parser: ArgumentParser) -> None:
         nargs="?",
         const="platt",
         choices=("platt", "isotonic"),
-        help="let the overlay turn scores into what they mean on these texts (platt where no way is named)",
+        help="let the policy rescale scores to what they mean on these texts (platt if none is named)",
     )
     parser.add_argument(
         "--meaning", choices=("platt", "isotonic"), help="say on the page and in JSON what a score means here"

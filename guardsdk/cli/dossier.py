@@ -52,7 +52,7 @@ def dossier_options(parser: ArgumentParser) -> None:
         help="the wrapped model's own specification or card; an address is only named",
     )
     parser.add_argument(
-        "--wrapped", nargs=3, metavar=("NAME", "VERSION", "PROVIDER"), help="the model the guard stands around"
+        "--wrapped", nargs=3, metavar=("NAME", "VERSION", "PROVIDER"), help="the model that the guard wraps"
     )
 
 

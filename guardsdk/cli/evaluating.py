@@ -51,11 +51,9 @@ _CACHE = 65_536
 def eval_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk eval`` to ``parser``."""
     commands = parser.add_subparsers(dest="eval_command", required=True, metavar="COMMAND")
-    _run_options(
-        command(commands, "run", "put a suite of cases to a model or a guard, and write a record", epilog=_RAN)
-    )
+    _run_options(command(commands, "run", "run a suite of cases against a model or a guard", epilog=_RAN))
     compare_options(
-        command(commands, "compare", "compare the records of two runs, and stop a release", epilog=COMPARED)
+        command(commands, "compare", "compare the records of two runs, as a gate for a release", epilog=COMPARED)
     )
 
 
@@ -65,11 +63,11 @@ def _run_options(parser: ArgumentParser) -> None:
         "--target",
         required=True,
         metavar="TARGET",
-        help="who is asked: module:function, the base URL of an OpenAI-compatible endpoint, a model directory or .gguf "
+        help="what to ask: module:function, the base URL of an OpenAI-compatible endpoint, a model directory or .gguf "
         "file, or the word guard for the guard alone",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="RUN.json", help="where the record goes")
-    parser.add_argument("--overwrite", action="store_true", help="replace a record that is there already")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing record")
     parser.add_argument("--suite", metavar="PATH", help=f"a file or directory of cases (default: {BUILTIN})")
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="at most N cases, spread over the slices (default: all)"
@@ -92,7 +90,7 @@ def _run_options(parser: ArgumentParser) -> None:
     asked.add_argument(
         "--timeout", type=above_zero, default=120.0, metavar="S", help="seconds a try may take (default: 120)"
     )
-    asked.add_argument("--cache", type=Path, metavar="FILE", help="keep answers, as text, and use them again")
+    asked.add_argument("--cache", type=Path, metavar="FILE", help="keep answers, as text, and reuse them")
     guarded = parser.add_argument_group("the guard around the target")
     guarded.add_argument(
         "--guard", choices=("none", "input", "output", "both"), help="which side it screens (default: none)"

@@ -35,7 +35,7 @@ _HARMS = ", ".join(harm.value for harm in Harm)
 def incident_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk incident`` to ``parser``."""
     commands = parser.add_subparsers(dest="incident_command", required=True, metavar="COMMAND")
-    opening = _common(command(commands, "open", "write down a new incident"), _open)
+    opening = _common(command(commands, "open", "record a new incident"), _open)
     for name, words in (
         ("title", "in a few words"),
         ("reporter", "who reports it"),
@@ -60,7 +60,7 @@ def incident_options(parser: ArgumentParser) -> None:
         "--role",
         choices=[role.value for role in Role],
         default=Role.DEPLOYER.value,
-        help=f"what you are to the system (default: {Role.DEPLOYER.value})",
+        help=f"your role for the system (default: {Role.DEPLOYER.value})",
     )
     _decisions(opening)
     noting = _common(command(commands, "note", "add what became known or was done"), _note)
@@ -72,7 +72,7 @@ def incident_options(parser: ArgumentParser) -> None:
         action="append",
         type=_harm,
         metavar="HARM",
-        help="takes the place of the harms so far; may be repeated",
+        help="replaces the harms so far; may be repeated",
     )
     noting.add_argument("--reported-to", choices=[one.value for one in Recipient], help="who got a report")
     noting.add_argument("--recipient", default="", metavar="TEXT", help="name of the authority or company")
@@ -88,7 +88,7 @@ def incident_options(parser: ArgumentParser) -> None:
     closing.add_argument("incident", metavar="ID", help="id of the incident")
     closing.add_argument("--author", required=True, metavar="TEXT", help="who says so")
     closing.add_argument("--resolution", required=True, metavar="TEXT", help="cause, and what was changed")
-    _common(command(commands, "list", "list every incident, and the clocks that run", _LISTED), _list)
+    _common(command(commands, "list", "list every incident, and the deadlines still running", _LISTED), _list)
     exporting = _common(command(commands, "export", "write incidents as Markdown or JSON", _EXPORTED), _export)
     exporting.add_argument("incident", nargs="*", metavar="ID", help="ids of incidents (default: all)")
     exporting.add_argument(

@@ -48,7 +48,7 @@ def log_options(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NUMBER:HASH",
-        help="number and hash of a record that telemetry was told of; may be repeated",
+        help="number and hash of a record, as sent to telemetry; may be repeated",
     )
     verifying.add_argument("--json", action="store_true", help="print it as JSON")
     querying = command(commands, "query", "find decisions, count them, or write them to a table", _QUERIED)
@@ -58,14 +58,14 @@ def log_options(parser: ArgumentParser) -> None:
     querying.add_argument("--action", choices=[one.value for one in Action], help="only decisions with this action")
     querying.add_argument("--status", choices=[one.value for one in Status], help="only checks with this status")
     querying.add_argument("--principle", metavar="ID", help="only where this principle decided")
-    querying.add_argument("--actor", metavar="PSEUDONYM", help="only this actor, as the log has it")
+    querying.add_argument("--actor", metavar="PSEUDONYM", help="only this actor, by the pseudonym in the log")
     querying.add_argument(
         "--actor-name", metavar="NAME", help="only this actor, as the guard was given it; needs the log's .key file"
     )
     querying.add_argument(
-        "--since", type=_time, metavar="TIME", help="from 2026-11-25 or 2026-11-25T14:30 on; UTC unless it says so"
+        "--since", type=_time, metavar="TIME", help="from 2026-11-25 or 2026-11-25T14:30 on; UTC unless stated"
     )
-    querying.add_argument("--until", type=_time, metavar="TIME", help="up to this time, which does not count any more")
+    querying.add_argument("--until", type=_time, metavar="TIME", help="before this time")
     querying.add_argument(
         "--by", type=_groups, metavar="A,B", help=f"count them by one or more of {', '.join(COUNTED)}"
     )

@@ -34,7 +34,7 @@ _LINTED = "exit status: 0 no errors (with --strict no warnings either), 1 not so
 def policy_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk policy`` to ``parser``."""
     commands = parser.add_subparsers(dest="policy_command", required=True, metavar="COMMAND")
-    beginning = command(commands, "init", "write a commented policy file to begin with")
+    beginning = command(commands, "init", "write a commented policy file to start from")
     beginning.set_defaults(run=_init, alone=True)
     beginning.add_argument(
         "path",
@@ -44,12 +44,12 @@ def policy_options(parser: ArgumentParser) -> None:
         help="file to write (default: policy.toml); - prints it",
     )
     beginning.add_argument(
-        "--preset", default="balanced", metavar="NAME", help="what to begin with (default: balanced)"
+        "--preset", default="balanced", metavar="NAME", help="the preset to start from (default: balanced)"
     )
-    beginning.add_argument("--full", action="store_true", help="write everything out in place of extending the preset")
-    beginning.add_argument("--force", action="store_true", help="write over a file that is there")
-    beginning.add_argument("--list", action="store_true", help="say what the presets are for, and write nothing")
-    showing = command(commands, "show", "show a policy with all that it inherits")
+    beginning.add_argument("--full", action="store_true", help="write everything out instead of extending the preset")
+    beginning.add_argument("--force", action="store_true", help="overwrite an existing file")
+    beginning.add_argument("--list", action="store_true", help="list the presets with their purpose, and write nothing")
+    showing = command(commands, "show", "show a policy with everything it inherits")
     showing.set_defaults(run=_show, alone=True)
     policy_argument(showing)
     showing.add_argument("--principle", metavar="ID", help="one principle in full, with its examples")
@@ -57,10 +57,10 @@ def policy_options(parser: ArgumentParser) -> None:
     forms.add_argument("--toml", action="store_true", help="as a policy file that extends nothing")
     forms.add_argument("--json", action="store_true", help="as JSON")
     forms.add_argument("--schema", action="store_true", help="the JSON Schema of policy files, for editors")
-    linting = command(commands, "lint", "find what is wrong before a text meets it", epilog=_LINTED)
+    linting = command(commands, "lint", "find mistakes in a policy without checking a text", epilog=_LINTED)
     linting.set_defaults(run=_lint, alone=True)
     policy_argument(linting)
-    linting.add_argument("--strict", action="store_true", help="let warnings count as errors do, such as missing refs")
+    linting.add_argument("--strict", action="store_true", help="count warnings as errors, such as missing refs")
     model_option(linting)
     linting.add_argument("--json", action="store_true", help="print it as JSON")
     run_options(commands)

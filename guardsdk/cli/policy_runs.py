@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from guardsdk.policy.model import Policy
     from guardsdk.trying import Compared, Tally, Tried
 
-_TRIED = "exit status: 0 every example comes out as written, 1 not so, 2 one could not be tried or bad usage"
+_TRIED = "exit status: 0 every example has the expected result, 1 not so, 2 one could not be tried or bad usage"
 _COMPARED = """example:
   guardsdk policy diff default mine.toml --on traffic.jsonl --stage input
 exit status: 0 nothing changes, 1 something does, 2 a text could not be checked or bad usage"""
@@ -56,9 +56,9 @@ def run_options(commands: _SubParsersAction[Any]) -> None:
     testing.add_argument(
         "--write-known", type=Path, metavar="FILE", help="write the misses to FILE, without their texts"
     )
-    testing.add_argument("--with-text", action="store_true", help="show the texts of examples that come out otherwise")
+    testing.add_argument("--with-text", action="store_true", help="show the texts of examples with another result")
     _common(testing)
-    comparing = command(commands, "diff", "say what changes from one policy to another", epilog=_COMPARED)
+    comparing = command(commands, "diff", "show what changes from one policy to another", epilog=_COMPARED)
     comparing.set_defaults(run=_diff, alone=True)
     comparing.add_argument("old", metavar="OLD", help=_POLICIES)
     comparing.add_argument("new", metavar="NEW", help=_POLICIES)

@@ -42,13 +42,13 @@ def teach_options(commands: _SubParsersAction[Any]) -> None:
     teaching.add_argument("--text", metavar="SENTENCE", help="the criterion in plain language")
     stages = [stage.value for stage in Stage]
     teaching.add_argument(
-        "--stage", action="append", choices=stages, help="where it is to look; may be repeated (default: input)"
+        "--stage", action="append", choices=stages, help="the stage it looks at; may be repeated (default: input)"
     )
     teaching.add_argument(
         "--action",
         choices=("flag", "review", "block"),
         default="block",
-        help="what follows where it fires (default: block)",
+        help="what happens when it fires (default: block)",
     )
     teaching.add_argument(
         "--fpr", type=float, default=0.01, metavar="SHARE", help="share of ordinary text it may flag (default: 0.01)"

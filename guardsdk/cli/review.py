@@ -39,10 +39,10 @@ _TEXT: Final = "guardsdk.text"
 def review_options(parser: ArgumentParser) -> None:
     """Add the commands of ``guardsdk review`` to ``parser``."""
     commands = parser.add_subparsers(dest="review_command", required=True, metavar="COMMAND")
-    marking = command(commands, "mark", "go through decisions and say of each whether it was right")
+    marking = command(commands, "mark", "go through decisions and mark each right or wrong")
     marking.set_defaults(run=_mark, alone=True)
     marking.add_argument("log", type=Path, metavar="LOG", help="the decision log")
-    marking.add_argument("--principle", metavar="ID", help="only decisions that this principle took")
+    marking.add_argument("--principle", metavar="ID", help="only decisions of this principle")
     marking.add_argument("--stage", choices=[stage.value for stage in Stage], help="only decisions on this stage")
     marking.add_argument(
         "--passed", action="store_true", help="decisions that let a text pass, not those that held one back"
@@ -52,7 +52,7 @@ def review_options(parser: ArgumentParser) -> None:
         type=positive,
         default=50,
         metavar="N",
-        help="at most so many, nearest to a threshold first (default: 50)",
+        help="how many at most, nearest to a threshold first (default: 50)",
     )
     marking.add_argument("--by", metavar="NAME", help="who says so, kept with the marks")
     marking.add_argument(
@@ -63,7 +63,7 @@ def review_options(parser: ArgumentParser) -> None:
         metavar="NUMBER=right|wrong",
         help="mark this decision without asking; may be repeated",
     )
-    suggesting = command(commands, "suggest", "say which threshold to move, and what it would have changed")
+    suggesting = command(commands, "suggest", "suggest which threshold to move, and what that would have changed")
     suggesting.set_defaults(run=_suggest, alone=True)
     suggesting.add_argument("log", type=Path, metavar="LOG", help="the decision log")
     suggesting.add_argument(
