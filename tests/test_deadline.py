@@ -92,7 +92,7 @@ def test_past_the_deadline_scoring_stops_and_the_verdict_says_how_far_it_came(ti
     assert 0.0 < verdict.coverage < 1.0
     assert verdict.incomplete_layers == ("classifier",)
     (reason,) = verdict.degraded_reasons
-    assert reason == f"classifier: only {verdict.coverage:.1%} of the characters were scored when the time was up"
+    assert reason == f"classifier: only {verdict.coverage:.1%} of the characters were scored when the deadline passed"
     assert not verdict.stopped_early
 
 
@@ -122,7 +122,7 @@ def test_of_many_texts_the_late_ones_are_failed_and_the_early_ones_complete(tiny
     assert [verdict.status for verdict in verdicts][:3] == [Status.COMPLETE] * 3
     late = verdicts[-1]
     assert (late.status, late.allowed, late.coverage, late.scores) == (Status.FAILED, False, 0.0, {})
-    assert late.error == "classifier: only 0.0% of the characters were scored when the time was up"
+    assert late.error == "classifier: only 0.0% of the characters were scored when the deadline passed"
 
 
 def test_a_deadline_that_is_never_reached_changes_nothing(tiny: Path) -> None:
@@ -150,7 +150,7 @@ def test_undoing_disguises_stops_and_the_verdict_says_so(tiny: Path, clock: Cloc
     verdict = slow_guard(tiny).check(base64.b64encode(b"attack the filler, please").decode(), deadline_s=6.0)
     assert (verdict.status, verdict.allowed) == (Status.FAILED, False)
     assert verdict.error is not None
-    assert "decode: ViewError: the time was up before all was undone" in verdict.error
+    assert "decode: ViewError: the deadline passed before everything was decoded" in verdict.error
     assert verdict.incomplete_layers == ("decode", "classifier")
 
 
@@ -207,7 +207,7 @@ def test_a_screen_whose_turn_comes_too_late_is_not_asked() -> None:
     (reading,) = Panel([first, second]).read(["so bad"], Stage.INPUT, [NOWHERE], Limits.within(0.01))
     assert reading.scores == {"bad": 0.5}
     assert second.asked == []
-    assert (reading.problems, reading.layers) == (["second: not asked, the time was up"], ["second"])
+    assert (reading.problems, reading.layers) == (["second: not run, the deadline had passed"], ["second"])
 
 
 @pytest.mark.parametrize(("policy", "allowed"), [(POLICY, False), (LENIENT, True)])
@@ -216,7 +216,7 @@ def test_nobody_asked_in_time_is_a_failed_check(policy: Policy, allowed: bool) -
     assert (verdict.status, verdict.allowed, verdict.error) == (
         Status.FAILED,
         allowed,
-        "words: not asked, the time was up",
+        "words: not run, the deadline had passed",
     )
 
 

@@ -153,7 +153,7 @@ def _open_target(
         return sys.stdout, beginning(record)
     path = Path(name)
     if path.exists() and _same_file(path, source):
-        msg = f"--out {name} is the file that is read; it would be emptied first"
+        msg = f"--out {name} is the input file, which would be emptied; choose another"
         raise InputError(msg)
     require_apart([name], [*policy.origin.files, *options.taught, *_log_files(policy)])
     if path.exists() and not path.is_file():  # a pipe or a device, which takes what it is given

@@ -111,7 +111,7 @@ def event_of(record: dict[str, Any]) -> Event:
     """Return the event a line of an incident log holds. Raises ``ValueError`` where it holds none."""
     kind = _KINDS.get(str(record.get("event")))
     if kind is None:
-        msg = "the line holds no event that is known"
+        msg = "the line holds no known event"
         raise ValueError(msg)
     return kind.model_validate({name: value for name, value in record.items() if name in kind.model_fields})
 

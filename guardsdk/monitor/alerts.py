@@ -110,7 +110,7 @@ class Alert(Frozen):
 def dated(seconds: float) -> float:
     """Return ``seconds`` since the epoch; ``ValueError`` where they cannot be told as a date."""
     if not _FIRST_S <= seconds < _END_S:
-        msg = "a point in time is none of a calendar"
+        msg = "a time is not a valid date"
         raise ValueError(msg)
     return seconds
 

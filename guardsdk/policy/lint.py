@@ -105,7 +105,7 @@ class _Lint:
             message = f"on {', '.join(allows)} a text that could not be checked passes"
             yield self._at(("on_error",), Level.NOTE, "on-error", message)
         if policy.decision_log is not None and policy.decision_log.path is None:
-            message = "names no path: it is of no use to a guard that is not given one as decision_log"
+            message = "names no path: it has an effect only in a guard that is given one as decision_log"
             yield self._at(("decision_log",), Level.NOTE, "decision-log", message)
         own = {principle.id for principle in policy.principles}
         if gone := [one for one in dict.fromkeys(policy.origin.removed) if one not in own]:

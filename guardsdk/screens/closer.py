@@ -100,7 +100,7 @@ def _joint(whole: Reading, parts: Sequence[tuple[int, Scores]], margins: Mapping
                 higher[label] = score
                 carriers[label] = start, scores
     unread = sum(scores.coverage < 1.0 for _, scores in parts)
-    problems = ((LAYER, f"{unread} of {len(parts)} passages were not read by themselves, the time was up"),)
+    problems = ((LAYER, f"{unread} of {len(parts)} passages were not read on their own, the deadline passed"),)
     return replace(
         whole,
         scores={**whole.scores, **higher},

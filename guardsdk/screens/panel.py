@@ -227,7 +227,7 @@ def _ask(
     A batch that fails is asked again text by text, so that one text nobody can score does not fail its neighbours.
     """
     if limits.ends_at is not None and limits.passed:
-        return [_Problem("not asked, the time was up")] * len(texts)
+        return [_Problem("not run, the deadline had passed")] * len(texts)
     try:
         readings = read([*texts], stage, [*around], limits)  # its own: what it does to a list, the next one would read
         if len(readings) == len(texts):

@@ -40,7 +40,7 @@ def usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str
     if coverage is None:
         problems.append("a coverage that is no share")
     elif coverage < 1.0 and not reading.settled:
-        when = " when the time was up" if reading.late else ""
+        when = " when the deadline passed" if reading.late else ""
         problems.append(f"only {coverage:.1%} of the characters were scored{when}")
     others: dict[str, Any] = {}
     for name, fits, none, problem in _OTHER_FIELDS:

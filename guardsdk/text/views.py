@@ -140,7 +140,7 @@ def _stepped(  # noqa: PLR0917  what a step changes, and what it must keep to
 ) -> tuple[str, tuple[Layer, ...]]:
     """Return what ``step`` makes of ``text`` and the layers with its own, and add its view to those ``found``."""
     if limits.ends_at is not None and limits.passed:
-        msg = "the time was up before all was undone"
+        msg = "the deadline passed before everything was decoded"
         raise ViewError(msg)
     edits = step(text)
     if not edits:

@@ -268,7 +268,7 @@ def test_what_was_not_read_in_time_is_told_and_what_was_found_before_stands(monk
     assert reading.coverage is not None
     assert 0.0 < reading.coverage < 0.5
     assert reading.problems == [
-        f"prompt_leak: only {reading.coverage:.1%} of the characters were scored when the time was up"
+        f"prompt_leak: only {reading.coverage:.1%} of the characters were scored when the deadline passed"
     ]
     (unread,) = LeakScreen().read_within([text], Stage.OUTPUT, around, Limits(ends_at=0.0))
     assert (unread.scores, unread.coverage, unread.late) == ({}, 0.0, True)

@@ -160,7 +160,7 @@ def test_a_step_that_makes_much_of_little_is_stopped() -> None:
 
 
 def test_no_step_is_begun_once_the_time_is_up() -> None:
-    with pytest.raises(ViewError, match="the time was up"):
+    with pytest.raises(ViewError, match="the deadline passed"):
         views_of(DISGUISES["base64"](PAYLOAD), Limits(ends_at=0.0), steps=[lambda text: [Undone(0, 9, text, "late")]])
 
 
