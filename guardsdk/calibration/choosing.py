@@ -97,7 +97,7 @@ def _choose(column: int, benign: Sample, violating: Sample | None, fpr: float, c
     before = line(rule.threshold)
     most = most_hits(benign.texts, fpr, confidence)
     if most is None:
-        why = f"{benign.texts} cannot show {fpr:g}: {needed(fpr, confidence)} without a hit would"
+        why = f"{benign.texts} texts cannot show {fpr:g}: it takes {needed(fpr, confidence)} without a hit"
         return Choice(rule, "refused", before, before, why)
     fitting = np.flatnonzero(benign.reaching(column) <= most)
     if not len(fitting):

@@ -104,7 +104,7 @@ def calibrate(options: Namespace) -> Exit:
     else:
         say_all(_told(tuning))
     if not tuning.shown:
-        complain(f"nothing written to {options.out}: the texts do not show what was asked for")
+        complain(f"nothing written to {options.out}: these texts do not show the requested rate")
         return Exit.NOT_SO
     known = {principle.id for principle in base.principles}
     added = [principle for principle in policy.principles if principle.id not in known]

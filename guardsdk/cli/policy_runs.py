@@ -292,6 +292,6 @@ def _changed(rows: Sequence[dict[str, Any]], summary: dict[str, int]) -> Iterato
         )
         yield ""
     yield (
-        f"{counted(summary['texts'], 'text')}: {summary['changed']} decided otherwise, "
+        f"{counted(summary['texts'], 'text')}: {summary['changed']} with another decision, "
         f"{summary['newly_held_back']} newly held back, {summary['newly_let_pass']} newly let pass"
     )

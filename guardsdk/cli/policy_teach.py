@@ -70,7 +70,7 @@ def _teach(options: Namespace) -> Exit:
     allowed = {} if options.allowed is None else _texts(options.allowed, options)
     if both := next((text for text in violates if text in allowed), None):
         places = f"{options.violates}:{violates[both]} and {options.allowed}:{allowed[both]}"
-        msg = f"{places} hold the same text: an example violates or is allowed; take out one of them"
+        msg = f"{places} hold the same text: an example either violates or is allowed; remove one of them"
         raise InputError(msg)
     background = None if options.background is None else _texts(options.background, options)
     with Guard(DEFAULT, models=options.model, providers="cpu", observers=()) as guard:

@@ -188,7 +188,7 @@ def test_texts_that_cannot_show_the_rate_write_nothing(run: Runner, files: Path)
     out = files / "tuned.toml"
     arguments: list[str | Path] = ["calibrate", "--benign", files / "benign.jsonl", "--field", "said", "--out", out]
     assert run(*arguments, "--policy", files / "policies" / "mine.toml", "--fpr", "0.001") == 1
-    assert "2995 without a hit would" in run.out
+    assert "it takes 2995 without a hit" in run.out
     assert not out.exists()
     assert "nothing written" in run.err
 

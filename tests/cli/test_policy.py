@@ -261,7 +261,7 @@ def test_diff_replays_texts_and_prints_none_unless_asked(run: Runner, rules: Pat
     options = ("--on", traffic, "--stage", "output")
     assert run("policy", "diff", rules, other, *options) == 1
     assert "2     block   flag   no-secrets" in run.out
-    assert "2 texts: 1 decided otherwise, 0 newly held back, 1 newly let pass" in run.out
+    assert "2 texts: 1 with another decision, 0 newly held back, 1 newly let pass" in run.out
     assert "orchid" not in run.out + run.err
     assert run("policy", "diff", rules, other, *options, "--with-text", "--json") == 1
     (row,) = json.loads(run.out)["decisions"]["changed"]
@@ -272,7 +272,7 @@ def test_diff_replays_texts_and_prints_none_unless_asked(run: Runner, rules: Pat
     assert run("policy", "diff", rules, rules, *options) == 0
     traffic.write_text('{"text": "The garden opens at nine."}\n{"text": " "}\n{"text": ""}\n')
     assert run("policy", "diff", rules, rules, *options) == 0
-    assert "1 text: 0 decided otherwise" in run.out
+    assert "1 text: 0 with another decision" in run.out
     traffic.write_text(traffic.read_text() + "no json\n")
     assert run("policy", "diff", rules, rules, *options) == 2
     assert run.err == f"guardsdk: {traffic}: 1 line holds no text: line 4: not valid JSON\n"
