@@ -48,18 +48,18 @@ def refusals(recall: Share, allowed: int, closer: float) -> tuple[str, ...]:
     found = []
     if recall.low <= LEAST_RECALL:
         found.append(
-            f"taught without them it finds {recall.hits} of {recall.total} violating examples, which may mean as few "
+            f"in cross-validation it finds {recall.hits} of {recall.total} violating examples, which may mean as few "
             f"as {recall.low:.0%} of all: the interval must lie above {LEAST_RECALL:.0%}"
         )
     if closer < LEAST_CLOSER:
         found.append(
-            "the violating examples do not hang together: on average each is closer to some ordinary text than to any "
-            "other of them, so it is no subject that was learned; give more on one subject, and teach others apart"
+            "the violating examples have no subject in common: on average each is closer to some ordinary text than to "
+            "any other of them; give more on one subject, and teach other subjects separately"
         )
     if allowed < FEWEST_ALLOWED:
         found.append(
-            f"{allowed} allowed examples are no contrast: whether it finds a subject, or everything that is written "
-            f"alike, shows only on texts that are allowed; give at least {FEWEST_ALLOWED}"
+            f"{allowed} allowed examples are too few: only allowed texts show whether it finds a subject or everything "
+            f"that is written alike; give at least {FEWEST_ALLOWED}"
         )
     return tuple(found)
 
