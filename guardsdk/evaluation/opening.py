@@ -44,7 +44,7 @@ def open_target(spec: str, options: Options) -> Target | None:
 
         _refuse("an endpoint", {"--batch": options.batch})
         if not options.name:
-            msg = "--model-name is missing: name the model to ask at the endpoint"
+            msg = "--model-name is missing: an endpoint needs to know which model to run"
             raise EvaluationError(msg)
         return EndpointTarget(
             spec,
