@@ -147,7 +147,7 @@ def require_apart(written: Iterable[str | Path | None], read: Iterable[str | Pat
 def require_name(out: str | Path) -> None:
     """Raise ``InputError`` where ``out`` names no file but a folder, or is ``-``, elsewhere standard output."""
     if str(out) == "-":
-        msg = "- (standard output) cannot be used here: name a file"
+        msg = "- stands for standard output, which cannot be used here: name a file"
         raise InputError(msg)
     if not Path(out).name:
         msg = f"{out} cannot be written: it is a folder"
