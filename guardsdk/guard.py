@@ -29,7 +29,7 @@ from guardsdk.parts.lifecycle import Lifecycle
 from guardsdk.parts.loading import Loader
 from guardsdk.parts.messages import Conversations
 from guardsdk.parts.recording import Watching, log_of, monitor_of, observers_of, reviewer_of
-from guardsdk.parts.taught import Teaching, asking_for, lessons_of
+from guardsdk.parts.taught import Teaching, lessons_of
 from guardsdk.pipeline import Pipeline
 from guardsdk.screens.canary import CanaryScreen, issue
 from guardsdk.streaming import Streaming
@@ -130,8 +130,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
         require_options(models, cache, cache_ttl_s, max_chars, threads, providers, max_waiting, deadline_s)
         require_flags(early_stop=early_stop, early_exit=early_exit, views=views, system_on_input=system_on_input)
         self._settings = settings_of(settings)
-        self._lessons = lessons_of(taught)
-        self.policy = asking_for(chosen_policy(policy, self._settings, shadow=shadow), self._lessons)
+        self._begin(chosen_policy(policy, self._settings, shadow=shadow), lessons_of(taught))
         self.reviewer = reviewer_of(reviewer)
         self._models = models
         self._providers: Providers = providers or self._settings.providers

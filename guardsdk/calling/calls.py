@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardsdk.calling.handling import Handling, Instead, Judged, leading
+from guardsdk.calling.redaction import Newest
 from guardsdk.calling.revising import with_turn
 from guardsdk.calling.steps import Invoke, ask, work
 from guardsdk.errors import InputError, InputTypeError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from guardsdk.calling.steps import Steps
     from guardsdk.calling.wrapping import Plan
     from guardsdk.extract.rewrite import Find
-    from guardsdk.policy.model import Policy
+    from guardsdk.guard import Guard
     from guardsdk.verdict import Verdict
 
 _INSIDE = ("system_instruction", "systemInstruction")
@@ -186,7 +187,7 @@ class Call:
         judged: Judged = yield work(subject.judge)
         used = 0
         while (lead := leading(judged)).action is Action.REVISE:
-            principle = self._policy.principle(str(lead.principle_id))
+            principle = self._guard.policy.principle(str(lead.principle_id))
             rules = principle.revise or Revise()
             again = (yield from self._revised(rules, lead, judged)) if used < rules.attempts else None
             if again is None:
@@ -209,12 +210,12 @@ class Call:
         around = self._prompt.around
         markers = Markers()
         rules = Rules(
-            policy=self._policy,
+            policy=Newest(self._guard),
             markers=markers,
             pace=Pace(),
             extract=self._plan.extract_response,
             vault=self.vault if len(self.vault) else None,
-            again=any(one.action_for(Stage.OUTPUT) is Action.REVISE for one in self._policy.principles),
+            again=any(one.action_for(Stage.OUTPUT) is Action.REVISE for one in self._guard.policy.principles),
         )
 
         def judge(texts: Sequence[str], _: Sequence[bool]) -> list[Verdict]:
@@ -225,14 +226,14 @@ class Call:
             call = yield from self._revised(rules, lead, [])
             return None if call is None else generator(*call.args, **call.kwargs)
 
-        following = follow(self._handling(markers), self._policy, around.prompt, again)
+        following = follow(self._handling(markers), rules.policy, around.prompt, again)
         return kind(generator(*self.args, **self.kwargs), rules, judge, following)
 
     def _revised(self, rules: Revise, lead: Verdict, judged: Judged) -> Steps[Invoke | None]:
         """End with the call that asks again, or with none where nobody knows how to add to the prompt."""
         findings = [one for verdict in (lead, *(other for _, other in judged)) for one in verdict.findings]
         broken = dict.fromkeys(one.principle_id for one in findings if one.action is Action.REVISE)
-        texts = " ".join(self._policy.principle(identifier).text for identifier in broken)
+        texts = " ".join(self._guard.policy.principle(identifier).text for identifier in broken)
         message = rules.message.replace("{principle}", texts)
         values, way = list(self._prompt.values), self._plan.means.revise_prompt
         for place in reversed(range(len(values))):
@@ -255,11 +256,11 @@ class Call:
         return rewrite(value, self.vault.values) if len(self.vault) else value
 
     def _handling(self, markers: Markers | None = None) -> Handling:
-        return Handling(self._policy, self._plan.means, self._actor, markers)
+        return Handling(Newest(self._guard), self._plan.means, self._actor, markers)
 
     @property
-    def _policy(self) -> Policy:
-        return self._plan.checker.guard.policy
+    def _guard(self) -> Guard:
+        return self._plan.checker.guard
 
 
 def _system_text(name: str, value: object, *, named: bool) -> list[Passage]:

@@ -17,8 +17,8 @@ from guardsdk.verdict import Action, Status, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from guardsdk.calling.redaction import Criteria
     from guardsdk.extract.rewrite import Find
-    from guardsdk.policy.model import Policy
     from guardsdk.reviewing import Answer, Reviewer
     from guardsdk.surroundings import Surroundings
     from guardsdk.vault import Vault
@@ -90,7 +90,7 @@ def weight(verdict: Verdict) -> tuple[int, bool, float]:
 class Handling:
     """Carries out what verdicts ask for, in one call; the next call gets another."""
 
-    def __init__(self, policy: Policy, means: Means, actor: str | None, markers: Markers | None = None) -> None:
+    def __init__(self, policy: Criteria, means: Means, actor: str | None, markers: Markers | None = None) -> None:
         """Cut values out into ``markers``; into numbers without a way back where there are none."""
         self._policy = policy
         self._means = means
@@ -208,7 +208,7 @@ class Plain:
 
 
 def applied(
-    policy: Policy, reviewer: Reviewer | None, subject: Plain, verdict: Verdict, vault: Vault | None
+    policy: Criteria, reviewer: Reviewer | None, subject: Plain, verdict: Verdict, vault: Vault | None
 ) -> Steps[str]:
     """Follow the verdict of one text, and end with the text that may be used; raise where there is none."""
     handling = Handling(policy, Means(reviewer=reviewer), None, vault)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from guardsdk.errors import InputError
 from guardsdk.text.json_strings import depths, spellings
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from guardsdk.policy.actions import RedactWith
-    from guardsdk.policy.model import Policy
+    from guardsdk.policy.model import Policy, Principle
     from guardsdk.text.redact import Edit
     from guardsdk.vault import Markers
     from guardsdk.verdict import Verdict
@@ -24,7 +24,32 @@ _SHORTEST_VALUE = 4
 """Characters. A shorter value is not looked for elsewhere: it would be found in words that have no part in it."""
 
 
-def edits_of(policy: Policy, verdict: Verdict, text: str, markers: Markers) -> list[Edit]:
+class Criteria(Protocol):
+    """Where the principle of a finding is looked up."""
+
+    def principle(self, identifier: str) -> Principle:
+        """Return the principle of that id; ``KeyError`` where there is none."""
+
+
+class Ruled(Protocol):
+    """A guard."""
+
+    policy: Policy
+
+
+class Newest:
+    """The criteria of a guard as they are when one is looked up: it may be taught between two checks of one text."""
+
+    def __init__(self, guard: Ruled) -> None:
+        """Look up in the policy of ``guard``."""
+        self._guard = guard
+
+    def principle(self, identifier: str) -> Principle:
+        """Return the principle of that id; ``KeyError`` where there is none."""
+        return self._guard.policy.principle(identifier)
+
+
+def edits_of(policy: Criteria, verdict: Verdict, text: str, markers: Markers) -> list[Edit]:
     """Return the changes that every finding with action ``redact`` asks for, in order and apart from each other.
 
     Passages that overlap become one, named after the first; it can be restored only where all of them could. Raises

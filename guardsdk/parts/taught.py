@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from functools import partial
 from os import PathLike
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from guardsdk.errors import InputError, InputTypeError, PolicyError, reject_type
+from guardsdk.forking import after_fork
 from guardsdk.parts.given import require, stage_of, text_of
 from guardsdk.parts.loading import Loader
 from guardsdk.policy.model import TAUGHT, Principle
@@ -32,14 +34,32 @@ if TYPE_CHECKING:
     Parts = tuple[Assembly, Classifier]
 
 
+class _Turn:
+    """Lets one thread at a time add to what a guard checks by; in a forked child it is free."""
+
+    def __init__(self) -> None:
+        self._renew()
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        self.lock = threading.Lock()
+
+
 class Teaching:
     """What a guard has to be taught with: ``teach`` learns a screen and the guard uses it from then on."""
 
     policy: Policy
+    _given: Policy
+    _turn: _Turn
     _lessons: tuple[Lesson, ...]
     _loader: Loader[Parts]
     _pipeline: Pipeline
     _monitor: Monitor | None
+
+    def _begin(self, policy: Policy, lessons: tuple[Lesson, ...]) -> None:
+        """Check by ``policy`` and what ``lessons`` add to it. Raises as ``asking_for`` does."""
+        self._given, self._lessons, self._turn = policy, lessons, _Turn()
+        self.policy = asking_for(policy, lessons)
 
     def teach(
         self,
@@ -56,11 +76,12 @@ class Teaching:
         """Learn a screen from examples and hold every text from now on against it as well.
 
         The model loads if it has not yet, and reads every example. Checks that are under way end by the policy they
-        began with.
+        began with, streams by the one of each check. What is taught once more takes the place of what was taught
+        before, its stages and its action too. Threads that teach at once both have an effect.
 
         Args:
             name: Id of the new principle, such as ``no-legal-advice``; its label is ``taught.`` and the name. Where the
-                policy already has a principle of that label it stays as it is, and gets a new lesson.
+                policy the guard was made with has a principle of that label it stays as it is, and gets a new lesson.
             violates: Texts it must find: five at least, better twenty, as different as they will come.
             allowed: Texts it must let pass, best on the same subject.
             text: The criterion in plain language; a sentence that says where it is from, when left out.
@@ -112,12 +133,18 @@ class Teaching:
             fpr=fpr,
         )
         lesson.require_armed()
-        self._follow((*(one for one in self._lessons if one.name != name), lesson))
+        self._add(lesson)
         return lesson
+
+    def _add(self, lesson: Lesson) -> None:
+        """Check by ``lesson`` as well from now on, in place of one of its name."""
+        with self._turn.lock:  # or of two threads that load at once the later one would leave out the other's
+            self._require_open()
+            self._follow((*(one for one in self._lessons if one.name != lesson.name), lesson))
 
     def _follow(self, lessons: tuple[Lesson, ...]) -> None:
         """Check by ``lessons`` from now on; where the parts for it cannot be had, everything stays as it was."""
-        policy = asking_for(self.policy, lessons)
+        policy = asking_for(self._given, lessons)
         loader: Loader[Parts] = Loader(partial(self._load, policy, lessons))
         loader.get(again=True)
         pipeline = self._pipeline.under(policy, lambda: loader.get()[0])

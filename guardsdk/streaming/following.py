@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from guardsdk.calling.handling import Handling, Instead
+    from guardsdk.calling.redaction import Criteria
     from guardsdk.calling.steps import Steps
-    from guardsdk.policy.model import Policy
     from guardsdk.verdict import Verdict
 
     AskAgain = Callable[[Revise, Verdict], Steps[Any]]
     """Ends with another source, or with none where nobody can be asked."""
 
 
-def follow(handling: Handling, policy: Policy, context: str | None, again: AskAgain | None = None) -> Follow:
+def follow(handling: Handling, policy: Criteria, context: str | None, again: AskAgain | None = None) -> Follow:
     """Return how a stream is ended by the means of ``handling``; ``again`` asks for another answer, where one can."""
     asked = 0
 

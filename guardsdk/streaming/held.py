@@ -28,7 +28,7 @@ from guardsdk.verdict import Action
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from guardsdk.policy.model import Policy
+    from guardsdk.calling.redaction import Criteria
     from guardsdk.text.redact import Edit
     from guardsdk.text.segments import Pace
     from guardsdk.vault import Vault
@@ -63,7 +63,7 @@ class _Entry:
 class Rules:
     """What a stream is screened by. Shared by nobody: ``markers`` belong to one call."""
 
-    policy: Policy
+    policy: Criteria
     markers: Markers
     pace: Pace
     whole: bool = True

@@ -122,6 +122,7 @@ class Streaming:
         """
         from guardsdk.calling.callables import needs_await
         from guardsdk.calling.handling import Handling, Means
+        from guardsdk.calling.redaction import Newest
         from guardsdk.extract import context_of, prompt_passages, system_of
         from guardsdk.extract.shapes import placed
         from guardsdk.streaming.following import follow
@@ -160,11 +161,9 @@ class Streaming:
                 again=parts,
             )
 
-        markers = Markers()
-        rules = Rules(
-            policy=self.policy, markers=markers, pace=checked_pace(pace), whole=whole, extract=extract_response
-        )
-        return kind(chunks, rules, judge, follow(Handling(self.policy, means, actor, markers), self.policy, context))
+        markers, policy = Markers(), Newest(self)
+        rules = Rules(policy=policy, markers=markers, pace=checked_pace(pace), whole=whole, extract=extract_response)
+        return kind(chunks, rules, judge, follow(Handling(policy, means, actor, markers), policy, context))
 
 
 def checked_pace(pace: Pace | None) -> Pace:

@@ -7,20 +7,24 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from guardsdk import Action, Guard, Policy, Status
-from guardsdk.errors import InputError, InputTypeError, PolicyError, TeachingError
+from guardsdk import Action, Guard, Policy, Stage, Status
+from guardsdk.errors import Blocked, InputError, InputTypeError, PolicyError, TeachingError
+from guardsdk.screens.base import Reading
 from guardsdk.teaching.lesson import Lesson
 from models.training.banks import bank
 from tests.teaching.examples import ALLOWED, LEGAL, UNRELATED, UNSEEN_ALLOWED, UNSEEN_LEGAL
 from tests.tiny import write_export
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from guardsdk.reviewing import ReviewItem
 
 LABEL = "taught.no-legal-advice"
 FILLER = "The quarterly figures were discussed at length and nobody had any question about them. " * 80
@@ -253,6 +257,75 @@ def test_a_model_of_ones_own_needs_a_background_and_its_lessons_stay_with_it(
         pytest.raises(TeachingError, match="was taught on an encoder of digest"),
     ):
         other.check("anything")
+
+
+class Slow:
+    """A screen that does something else, once, while a guard is put together."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    @property
+    def operating_points(self) -> dict[tuple[str, Stage], dict[str, float]]:
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return {("slow", Stage.INPUT): {"default": 0.5}}
+
+    def read(self, texts: Sequence[str], stage: object, around: object) -> list[Reading]:  # noqa: ARG002  as screens are
+        return [Reading(scores={"slow": 0.0}, coverage=1.0, spans=lambda _: ()) for _ in texts]
+
+
+def test_two_threads_that_teach_at_once_both_have_an_effect(lesson: Lesson, model_directory: Path) -> None:
+    screen = Slow()
+    lessons = [lesson.model_copy(update={"name": name}) for name in ("first", "second")]
+    with Guard(models=model_directory, providers="cpu", observers=(), screens=[screen]) as guard:
+        guard.warmup()
+        other = threading.Thread(target=guard._add, args=lessons[1:])
+
+        def meanwhile() -> None:
+            other.start()
+            other.join(2.0)  # where it need not wait it is done long before
+
+        screen.meanwhile = meanwhile
+        guard._add(lessons[0])
+        other.join()
+        verdict = guard.check(UNSEEN_LEGAL[0])
+        assert {one.principle_id for one in verdict.findings} >= {"first", "second"}
+        assert list(guard.info().taught) == ["first", "second"]
+
+
+def test_what_is_taught_once_more_is_looked_for_where_it_says_now(lesson: Lesson, model_directory: Path) -> None:
+    with Guard(models=model_directory, providers="cpu", observers=(), taught=[lesson]) as guard:
+        again = lesson.model_copy(update={"stages": (Stage.INPUT, Stage.TOOL), "action": Action.FLAG})
+        guard._add(again)
+        assert guard.policy.principle("no-legal-advice") == again.principle
+        for stage in ("input", "tool"):
+            found = [one for one in guard.check(UNSEEN_LEGAL[0], stage=stage).findings if one.label == LABEL]
+            assert [one.action for one in found] == [Action.FLAG]
+
+
+def test_a_stream_that_was_begun_before_asks_the_reviewer_of_what_was_taught_since(
+    lesson: Lesson, model_directory: Path
+) -> None:
+    asked: list[str | None] = []
+
+    def reviewer(item: ReviewItem) -> bool:
+        asked.append(item.verdict.principle_id)
+        return False
+
+    taught = lesson.model_copy(update={"action": Action.REVIEW})
+    guard = Guard(models=model_directory, providers="cpu", observers=(), reviewer=reviewer)
+
+    def chunks() -> Iterator[str]:
+        yield "The garden is green and there are many flowers in it today. "
+        guard._add(taught)
+        yield from (f"{text} " for text in LEGAL[:6])
+
+    with guard, pytest.raises(Blocked):
+        list(guard.stream(chunks(), stage="input"))
+    assert asked == ["no-legal-advice"]
 
 
 def test_a_model_that_tells_no_embedding_cannot_be_taught(tmp_path: Path) -> None:
