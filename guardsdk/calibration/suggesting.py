@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _PASSING: Final = ("allow", "flag")
 _FEWEST: Final = 2
 """Marked decisions that a move has to put right: one is an anecdote."""
+_DIGITS: Final = range(4, 17)
+"""Decimals that a suggested line may have: no more than tell it from the scores beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Suggestion:
     line: float
     """Where it is."""
     moved: float
-    """Where it would be better."""
+    """Where it would be better, in as few decimals as say it: what is shown is what to write."""
     put_right: int
     """Marked decisions that would have been right and were not."""
     put_wrong: int
@@ -52,7 +56,7 @@ class Suggestion:
         way = "raise" if self.moved > self.line else "lower"
         wrong = f" and {self.put_wrong} that were right wrong" if self.put_wrong else ""
         return (
-            f"{way} {self.principle_id} on {self.stage} from {self.line:.4f} to {self.moved:.4f}: it puts "
+            f"{way} {self.principle_id} on {self.stage} from {self.line:.4f} to {_written(self.moved)}: it puts "
             f"{self.put_right} marked decisions right{wrong}; it would have changed {self.changed} of the "
             f"{self.decisions} decisions in the log"
         )
@@ -101,7 +105,7 @@ def _suggestion(key: tuple[str, str], line: float, decisions: Sequence[Seen]) ->
     marked = [one for one in decisions if one.said is not None]
     # Half-way between two scores that were marked: as far from both as can be.
     values = sorted({one.value for one in marked} | {line, 1.0})
-    places = [values[0], *((low + high) / 2.0 for low, high in pairwise(values))]
+    places = [_below(values[0]), *(_between(low, high) for low, high in pairwise(values))]
     wrong, right = (_Turned([one for one in marked if one.said == said]) for said in ("wrong", "right"))
     best: tuple[int, float] | None = None
     for place in places:
@@ -114,6 +118,26 @@ def _suggestion(key: tuple[str, str], line: float, decisions: Sequence[Seen]) ->
         return None
     changed = _Turned(decisions).by(chosen)
     return Suggestion(key[0], key[1], line, chosen, wrong.by(chosen), right.by(chosen), changed, len(decisions))
+
+
+def _below(value: float) -> float:
+    """Return ``value``, or little less: a line that it reaches whatever its last digit."""
+    for digits in _DIGITS:
+        if (place := math.floor(value * 10.0**digits) / 10.0**digits) > 0.0:
+            return min(place, value)
+    return value
+
+
+def _between(low: float, high: float) -> float:
+    """Return the middle of two scores, in as few decimals as lie between them."""
+    middle = (low + high) / 2.0
+    return next((place for digits in _DIGITS if low < (place := round(middle, digits)) < high), middle)
+
+
+def _written(place: float) -> str:
+    """Return ``place`` with all its decimals, and four at least."""
+    exponent = Decimal(repr(place)).as_tuple().exponent
+    return f"{place:.{max(_DIGITS[0], -int(exponent))}f}"
 
 
 class _Turned:

@@ -47,6 +47,33 @@ def test_wrong_blocks_near_the_line_raise_it_past_them_and_the_log_says_what_tha
     assert "raise a on input from 0.5000" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ([0.99996, 0.999961, 0.999962], [0.999982, 0.999984]),
+        ([0.9999951, 0.9999952], [0.9999953, 0.9999954]),
+        ([0.52, 0.55], [0.8, 0.9]),
+        ([1.0 - 3e-16, 1.0 - 2e-16], []),
+    ],
+)
+def test_the_line_that_is_shown_is_the_line_that_was_tried(wrong: list[float], right: list[float]) -> None:
+    records = [decision(number, value) for number, value in enumerate([*wrong, *right])]
+    said: dict[int, Said] = {number: "wrong" if number < len(wrong) else "right" for number in range(len(records))}
+    (found,) = suggestions(records, said)
+    shown = float(str(found).split(" to ")[1].split(":")[0])
+    assert shown == found.moved
+    assert max(wrong) < shown <= min([*right, 1.0])
+
+
+def test_a_line_at_the_lowest_score_is_reached_by_it_whatever_the_last_digit() -> None:
+    line = 0.99560201517368
+    values = [0.9, 0.8 + 0.1, 0.3 * 3.0]
+    records = [decision(number, value, line=line) for number, value in enumerate(values)]
+    (found,) = suggestions(records, dict.fromkeys(range(3), "wrong"))
+    assert found.put_right == 3
+    assert 0.89 < found.moved <= min(values)
+
+
 @pytest.mark.parametrize("said", ["wrong", "right"])
 def test_what_was_stopped_at_a_lowered_threshold_of_its_actor_moves_no_line(said: Said) -> None:
     held: dict[str, Any] = {"action": "block", "principle": "a", "findings": ["a"]}  # as policy.judge.stricter has it
