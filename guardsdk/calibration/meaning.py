@@ -32,7 +32,7 @@ class _Kinds(NamedTuple):
     yes: NDArray[np.float64]
     """The same of the violating ones."""
     fewest: float
-    """Texts of the smaller sample."""
+    """Texts of the smaller sample, without copies."""
 
     @property
     def both(self) -> NDArray[np.float64]:
@@ -52,7 +52,8 @@ def _kinds(benign: Sample, violating: Sample, column: int) -> _Kinds | None:
     """Return how the scores by principle ``column`` lie; None where a kind has no texts."""
     counts = [sample.bins(column) for sample in (benign, violating)]
     totals = [float(one.sum()) for one in counts]
-    return _Kinds(counts[0] / totals[0], counts[1] / totals[1], min(totals)) if all(totals) else None
+    fewest = float(min(benign.different, violating.different))
+    return _Kinds(counts[0] / totals[0], counts[1] / totals[1], fewest) if all(totals) else None
 
 
 def platt_line(benign: Sample, violating: Sample, column: int) -> tuple[float, float] | None:

@@ -60,7 +60,7 @@ def overlay(
         f"# policy: {policy.name} {policy.version}, sha256 {policy.digest}",
         f"# model: {model.name} {model.version}, sha256 {model.digest}",
         *(f"# taught: {name}, sha256 {digest}" for name, digest in source.taught.items()),
-        f"# benign texts: {tuning.texts}, sha256 {source.benign_sha256}",
+        f"# benign texts: {told_apart(tuning)}, sha256 {source.benign_sha256}",
         f"# violating texts: {violating}",
         f"# asked for: each principle flags at most {tuning.fpr:g} of ordinary text, {tuning.confidence:.0%} sure",
         f"# by any principle: {told(tuning.flagged_before)} before, {told(tuning.flagged_after)} after",
@@ -99,6 +99,11 @@ def _principle(choice: Choice, scale: Recalibration | None, added: Principle | N
         f"threshold = {value!r}  # was {before.value!r}"
         + ("" if scale is None else f", now {after.value!r}, recalibrated"),
     ]
+
+
+def told_apart(tuning: Tuning) -> str:
+    """Return how many benign texts there are, and how many of them differ where there are copies."""
+    return f"{tuning.texts}" + (f" of which {tuning.different} differ" if tuning.different < tuning.texts else "")
 
 
 def told(share: Share) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from guardsdk.calibration.overlay import told
+from guardsdk.calibration.overlay import told, told_apart
 from guardsdk.calibration.sample import EDGES
 from guardsdk.render import Axis, Card, Section, Series, Spot, cards, figure, line_chart, page, paragraph, table
 
@@ -37,7 +37,12 @@ def as_json(
         "stage": source.stage.value,
         "policy": source.policy.model_dump(),
         "model": source.model.model_dump(),
-        "benign": {"texts": tuning.texts, "sha256": source.benign_sha256, "unchecked": tuning.unchecked},
+        "benign": {
+            "texts": tuning.texts,
+            "different": tuning.different,
+            "sha256": source.benign_sha256,
+            "unchecked": tuning.unchecked,
+        },
         "violating": {"texts": tuning.violations, "sha256": source.violating_sha256},
         "fpr": tuning.fpr,
         "confidence": tuning.confidence,
@@ -138,8 +143,8 @@ def _table(tuning: Tuning) -> Markup:
     ]
     found = f", found are of the {tuning.violations} violating ones" if tuning.violations else ""
     words = (
-        f"Flagged are of the {tuning.texts} benign texts{found}; at most that share of all ordinary text is flagged by "
-        f"the new line, {_percent(tuning.confidence)} sure."
+        f"Flagged are of the {told_apart(tuning)} benign texts{found}; at most that share of all ordinary text is "
+        f"flagged by the new line, {_percent(tuning.confidence)} sure."
     )
     reasons = [words, *(f"{choice.rule.principle_id}: {choice.why}" for choice in tuning.choices)]
     return table("Every principle of the stage", header, rows, notes=reasons)

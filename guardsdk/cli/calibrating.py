@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardsdk.calibration.choosing import tune
 from guardsdk.calibration.meaning import isotonic_points, meaning, platt_line
-from guardsdk.calibration.overlay import OVERLAY, Source, overlay, told
+from guardsdk.calibration.overlay import OVERLAY, Source, overlay, told, told_apart
 from guardsdk.calibration.report import as_json, as_page
-from guardsdk.calibration.sample import Sample
+from guardsdk.calibration.sample import Known, Sample
 from guardsdk.cli.lines import Unread, Unseen, batches, layout_of, open_source, read_lines, require_once, size_of
 from guardsdk.cli.outcome import Exit
 from guardsdk.cli.terminal import complain, counted, progress, say_all, say_json, table
@@ -201,12 +201,13 @@ def _sampled(guard: Guard, rules: list[RuleInfo], file: _File, options: Namespac
     Raises ``InputError`` where a field that is asked for is in no line: a policy is not tuned on texts read otherwise.
     """
     sample, unread, lines = Sample(rules), Unread(), _Digested(file.stream)
-    unseen = Unseen(file.layout)
+    unseen, known = Unseen(file.layout), Known()
     with progress(wanted=options.progress, total=size_of(file.stream)) as display:
         for batch in batches(unseen.watch(read_lines(lines, file.layout)), _BATCH):
             good = unread.sift(batch)
             texts, contexts = [line.text for line in good], [line.context for line in good]
-            sample.add(guard.check_many(texts, stage=options.stage, contexts=contexts))
+            again = [known.again(line.text, line.context) for line in good]
+            sample.add(guard.check_many(texts, stage=options.stage, contexts=contexts), again)
             display.advance(len(batch), sum(line.size for line in batch))
     if unread.count:
         complain(unread.told(file.name))
@@ -262,6 +263,8 @@ def _told(tuning: Tuning) -> Iterator[str]:
     ]
     yield from table([header, *rows])
     yield ""
+    if tuning.different < tuning.texts:
+        yield f"benign texts: {told_apart(tuning)}; a copy is no further evidence"
     yield f"by any principle: {told(tuning.flagged_before)} of benign texts before, {told(tuning.flagged_after)} after"
     if tuning.found_before is not None and tuning.found_after is not None:
         yield f"found by any: {told(tuning.found_before)} before, {told(tuning.found_after)} after"

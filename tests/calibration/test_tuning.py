@@ -9,8 +9,8 @@ import pytest
 
 from guardsdk.calibration.choosing import tune
 from guardsdk.calibration.meaning import isotonic, meaning, platt_line
-from guardsdk.calibration.sample import EDGES, KEPT, Sample
-from guardsdk.intervals import needed
+from guardsdk.calibration.sample import EDGES, KEPT, Known, Sample
+from guardsdk.intervals import needed, upper_bound
 from guardsdk.parts.info import RuleInfo
 from guardsdk.verdict import Action, Evaluation, Stage, Status, Verdict
 
@@ -144,6 +144,46 @@ def test_a_sample_that_cannot_show_the_rate_is_refused_and_told_what_would() -> 
     assert str(needed(0.01)) in tuning.choices[0].why
     assert tuning.choices[0].after.value == 0.5
     assert tune(sampled(drawn(rng, needed(0.01), shift=-20.0)), None, 0.01, 0.95).shown
+
+
+def test_copies_of_a_text_are_no_evidence_about_others() -> None:
+    benign, violating = Sample(RULES), sampled(np.full((30, 2), 0.4))
+    benign.add([verdict([0.01, 0.01])] * 3000, [False, *[True] * 2999])
+    tuning = tune(benign, violating, 0.01, 0.95)
+    assert (tuning.texts, tuning.different, tuning.shown) == (3000, 1, False)
+    why = "3000 texts of which 1 differ cannot show 0.01: 299 that differ without a hit would"
+    assert tuning.choices[0].why == why
+    benign.add([verdict([0.02, 0.02])] * needed(0.01))
+    lowered = tune(benign, violating, 0.01, 0.95).choices[0]
+    assert lowered.what == "lowered"
+    assert lowered.after.bound == upper_bound(0, needed(0.01) + 1)
+
+
+def test_a_text_that_comes_often_is_flagged_often() -> None:
+    rows = [verdict([0.6, 0.6])] * 50 + [verdict([0.01, 0.01])] * 950
+    again, once = Sample(RULES), Sample(RULES)
+    again.add(rows, [False, *[True] * 49, *[False] * 950])
+    once.add(rows)
+    for copies, alone in zip(*(tune(one, None, 0.01, 0.95).choices for one in (again, once)), strict=True):
+        assert copies.what == alone.what == "raised"
+        assert copies.why == alone.why == "50 flagged, at most 4 may be"
+        assert copies.after.value == alone.after.value
+
+
+def test_a_line_is_raised_for_those_that_differ_where_the_copies_hide_them() -> None:
+    rows = [verdict([0.6, 0.6])] * 6 + [verdict([0.01, 0.01])] * 3994
+    benign = Sample(RULES)
+    benign.add(rows, [*[False] * 6, *[False] * 394, *[True] * 3600])
+    choice = tune(benign, None, 0.01, 0.95).choices[0]
+    assert (choice.what, choice.why) == ("raised", "6 that differ are flagged, at most 0 may be")
+    assert choice.after.flagged.hits == 0
+
+
+def test_what_came_before_is_known_however_it_is_spaced() -> None:
+    known = Known()
+    said = [("a b", None), (" a\n b ", None), ("a b", "why?"), ("ab", None), ("a b", "why?"), ("\ud800", None)]
+    assert [known.again(*one) for one in said] == [False, True, False, False, True, False]
+    assert sum(known.again(f"text {number}", None) for number in range(10_000)) < 10
 
 
 def test_scores_as_high_as_they_can_be_leave_no_line() -> None:

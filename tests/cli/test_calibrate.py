@@ -233,6 +233,18 @@ def test_a_blank_text_is_no_evidence(run: Runner, files: Path) -> None:
     assert (benign["texts"], benign["unchecked"]) == (1, 0)
 
 
+def test_copies_of_a_text_are_no_evidence(run: Runner, files: Path) -> None:
+    (files / "copies.txt").write_text("Is the library open today?\n" * 30 + "Is  the library open today?\n")
+    arguments: list[str | Path] = ["calibrate", "--benign", files / "copies.txt", "--fpr", "0.2"]
+    arguments += ["--policy", files / "policies" / "mine.toml", "--out", files / "tuned.toml"]
+    assert run(*arguments) == 1
+    assert "31 texts of which 1 differ cannot show 0.2: 14 that differ without a hit would" in run.out
+    assert "benign texts: 31 of which 1 differ; a copy is no further evidence" in run.out
+    assert run(*arguments, "--json") == 1
+    assert json.loads(run.out)["benign"]["different"] == 1
+    assert not (files / "tuned.toml").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
