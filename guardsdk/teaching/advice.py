@@ -24,6 +24,8 @@ LEAST_RECALL: Final = 0.5
 """What the whole interval must lie above: a screen that may well miss more than it finds is no screen."""
 _NAMED: Final = 5
 """Confusing examples that the advice names; the lesson lists all."""
+_GROUPS: Final = 3
+"""Groups of examples that say nearly the same that the advice names, the largest first."""
 
 
 def confusing(caught: NDArray[np.float64], flagged: NDArray[np.float64], threshold: float) -> tuple[Confusing, ...]:
@@ -35,16 +37,20 @@ def confusing(caught: NDArray[np.float64], flagged: NDArray[np.float64], thresho
     return tuple(sorted(found, key=lambda one: -abs(one.score - threshold)))
 
 
-def refusals(recall: Share, allowed: int, closer: float) -> tuple[str, ...]:
+def refusals(recall: Share, differing: float, allowed: int, closer: float) -> tuple[str, ...]:
     """Return why a screen must not be armed; nothing where it may.
 
     Args:
         recall: Of its violating examples.
+        differing: As how many of them count, since those that say nearly the same are one piece of evidence.
         allowed: How many allowed examples it has.
         closer: How much closer violating examples are to each other than to ordinary text: a cosine less another.
     """
     if recall.total < FEWEST_VIOLATING:
         return (f"{recall.total} violating examples are too few to test it on: give at least {FEWEST_VIOLATING}",)
+    if differing < FEWEST_VIOLATING:
+        few = f"of {recall.total} violating examples many say nearly the same, so they count as {differing:.1f}"
+        return (f"{few}: give at least {FEWEST_VIOLATING} that differ",)
     found = []
     if recall.low <= LEAST_RECALL:
         found.append(
@@ -70,12 +76,19 @@ def advice(
     wrong: tuple[Confusing, ...],
     violates: NDArray[np.float64],
     near: NDArray[np.float64],
+    *,
+    alike: list[list[int]],
 ) -> tuple[str, ...]:
     """Return what to add, a sentence each.
 
-    ``violates`` [N, H] and ``near`` [M, H] are the features, of unit length, of violating and of allowed examples.
+    ``violates`` [N, H] and ``near`` [M, H] are the features, of unit length, of violating and of allowed examples;
+    ``alike`` are the places of violating ones, those that say nearly the same together.
     """
-    found: list[str] = []
+    found = [
+        f"{_places('violates', group)} say nearly the same and are left out together: add examples that differ"
+        for group in sorted(alike, key=len, reverse=True)[:_GROUPS]
+        if len(group) > 1
+    ]
     missed = [one.place for one in wrong if one.kind == "violates"]
     flagged = [one.place for one in wrong if one.kind == "allowed"]
     if missed:

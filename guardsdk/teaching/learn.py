@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ from guardsdk.teaching.space import Space
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from guardsdk.intervals import Share
     from guardsdk.teaching.bank import Bank
     from guardsdk.verdict import Action, Stage
 
@@ -109,7 +110,8 @@ def learn(
     caught, flagged, ordinary = held.split(chances)
     threshold = max(_above(ordinary, fpr), _above_like(flagged, SHARE_OF_ALLOWED))
     weights, bias = space.back(solution[None, :-1])[0], float(solution[-1])
-    recall = wilson(int((caught >= threshold).sum()), len(caught))
+    same, same_allowed = held.alike
+    recall = _share(caught >= threshold, same)
     wrong = confusing(caught, flagged, threshold)
     return Lesson(
         name=name,
@@ -129,11 +131,11 @@ def learn(
         thresholds_by_fpr={f"{rate:g}": _above(ordinary, rate) for rate in _RATES if needed(rate) <= len(benign)},
         fpr=fpr,
         recall=Estimate.of(recall),
-        flagged_allowed=Estimate.of(wilson(int((flagged >= threshold).sum()), len(flagged))),
+        flagged_allowed=Estimate.of(_share(flagged >= threshold, same_allowed)),
         flagged_benign=Estimate.of(wilson(int((ordinary >= threshold).sum()), len(ordinary))),
         confusing=wrong,
-        advice=advice(recall, len(flagged), wrong, *map(lengthless, seen)),
-        refusals=refusals(recall, len(flagged), hanging),
+        advice=advice(recall, len(flagged), wrong, *map(lengthless, seen), alike=same),
+        refusals=refusals(recall, effective(same), len(flagged), hanging),
     )
 
 
@@ -148,6 +150,8 @@ class _Held:
     stages: int
     violates: int
     allowed: int
+    alike: tuple[list[list[int]], list[list[int]]]
+    """Places of violating and of allowed examples, those that say nearly the same together."""
 
     @classmethod
     def of(cls, seen: tuple[Array, Array], benign: int, stages: int) -> _Held:
@@ -176,7 +180,11 @@ class _Held:
         start = positive + stages * allowed
         places = np.arange(start, start + benign)
         groups += [places[fold::_FOLDS] for fold in range(min(_FOLDS, benign))]
-        return cls(targets, weights, groups, stages, violates, allowed)
+        kinds = (
+            [one for cluster in alike if (one := [place for place in cluster if place < violates])],
+            [one for cluster in alike if (one := [place - violates for place in cluster if place >= violates])],
+        )
+        return cls(targets, weights, groups, stages, violates, allowed, kinds)
 
     def split(self, values: Array) -> tuple[Array, Array, Array]:
         """Return ``values`` of the rows as those of violating examples, allowed examples and the bank."""
@@ -209,6 +217,22 @@ def clusters(features: Array) -> list[list[int]]:
         left -= cluster
         found.append(sorted(cluster))
     return found
+
+
+def effective(alike: list[list[int]]) -> float:
+    """Return as how many independent examples N of them count, of which those in one group say the same (Kish 1965).
+
+    N where no two are alike, 1 where all are. 0 where there are none.
+    """
+    sizes = list(map(len, alike))
+    return sum(sizes) ** 2 / sum(size * size for size in sizes) if sizes else 0.0
+
+
+def _share(hits: NDArray[np.bool_], alike: list[list[int]]) -> Share:
+    """Return the share of ``hits`` [N], with the interval that so many independent examples would have."""
+    found, total = int(hits.sum()), len(hits)
+    weight = effective(alike) / max(total, 1)
+    return replace(wilson(found * weight, total * weight), hits=found, total=total)
 
 
 def _hanging(violates: Array, fellows: Array, ordinary: Array) -> float:

@@ -151,7 +151,7 @@ def test_copies_of_a_text_are_no_evidence_about_others() -> None:
     benign.add([verdict([0.01, 0.01])] * 3000, [False, *[True] * 2999])
     tuning = tune(benign, violating, 0.01, 0.95)
     assert (tuning.texts, tuning.different, tuning.shown) == (3000, 1, False)
-    why = "3000 texts of which 1 differ cannot show 0.01: 299 that differ without a hit would"
+    why = "3000 texts of which 1 differ cannot show 0.01: it takes 299 that differ without a hit"
     assert tuning.choices[0].why == why
     benign.add([verdict([0.02, 0.02])] * needed(0.01))
     lowered = tune(benign, violating, 0.01, 0.95).choices[0]

@@ -238,7 +238,7 @@ def test_copies_of_a_text_are_no_evidence(run: Runner, files: Path) -> None:
     arguments: list[str | Path] = ["calibrate", "--benign", files / "copies.txt", "--fpr", "0.2"]
     arguments += ["--policy", files / "policies" / "mine.toml", "--out", files / "tuned.toml"]
     assert run(*arguments) == 1
-    assert "31 texts of which 1 differ cannot show 0.2: 14 that differ without a hit would" in run.out
+    assert "31 texts of which 1 differ cannot show 0.2: it takes 14 that differ without a hit" in run.out
     assert "benign texts: 31 of which 1 differ; a copy is no further evidence" in run.out
     assert run(*arguments, "--json") == 1
     assert json.loads(run.out)["benign"]["different"] == 1

@@ -10,6 +10,7 @@ import pytest
 
 from guardsdk.engine.heads import Heads
 from guardsdk.errors import TeachingError
+from guardsdk.intervals import wilson
 from guardsdk.teaching import learn as learning
 from guardsdk.teaching.bank import Bank
 from guardsdk.teaching.learn import Examples, clusters, learn
@@ -95,6 +96,25 @@ def test_examples_that_only_repeat_each_other_do_not_vouch_for_each_other(bank: 
     lesson = taught(bank, said, texts(rng, 5))
     assert lesson.recall.hits == 0
     assert not lesson.armed
+
+
+def test_examples_that_say_nearly_the_same_are_no_more_evidence_than_one(bank: Bank) -> None:
+    rng = np.random.default_rng(12)
+    topics, allowed = texts(rng, 8, 2.0), texts(rng, 10)
+    said = unit(np.repeat(topics, 5, 0) + rng.normal(size=(40, WIDTH)) * 0.001)
+    assert [len(cluster) for cluster in clusters(said.astype(np.float64))] == [5] * 8
+    lesson, alone = taught(bank, said, allowed), taught(bank, topics, allowed)
+    assert lesson.armed
+    assert (lesson.recall.hits, lesson.recall.total) == (40, 40)
+    assert lesson.recall.low == pytest.approx(alone.recall.low) == pytest.approx(wilson(8, 8).low)
+    assert any("say nearly the same" in sentence for sentence in lesson.advice)
+    assert not any("say nearly the same" in sentence for sentence in alone.advice)
+    # Found without each other, but by what is one example and its copies.
+    few = taught(bank, np.concatenate([said[:5], said[5:6], said[10:11], said[15:16]]), allowed)
+    assert few.recall.hits == 8
+    assert few.refusals == (
+        "of 8 violating examples many say nearly the same, so they count as 2.3: give at least 5 that differ",
+    )
 
 
 def test_an_example_is_tested_by_what_would_have_been_learned_without_it(
