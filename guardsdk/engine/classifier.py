@@ -108,7 +108,12 @@ class Classifier:
         self.score([Request("a", Stage.INPUT), Request("a " * self.model.manifest.max_tokens, Stage.INPUT)])
 
     def score(
-        self, requests: Sequence[Request], limits: Limits = UNLIMITED, heads: Heads | None = None
+        self,
+        requests: Sequence[Request],
+        limits: Limits = UNLIMITED,
+        heads: Heads | None = None,
+        *,
+        apart: bool = False,
     ) -> list[Scores]:
         """Score texts of any length, in order: every window of every text, as far as ``limits`` let it.
 
@@ -116,10 +121,13 @@ class Classifier:
         and one text's never depend on another's. Safe to call from many threads. Memory is bounded by the texts
         themselves: windows run in batches of bounded size. ``heads`` add their labels to those of the model, in the
         same runs. Where ``limits`` say so and the model can, on CPU, windows are cleared by its lower layers alone.
+        With ``apart`` the embedding of every window is kept.
         Raises ``ModelError`` when the model cannot be run; there are no partial results then.
         """
         loaded = self._loaded()
         rows, tallies = self._laid_out(loaded, requests, limits, heads)
+        for tally in tallies if apart else ():
+            tally.apart = []
         self._run(loaded, rows, tallies, limits, heads=heads)
         return list(map(Tally.scores, tallies))
 

@@ -102,6 +102,8 @@ class Tally:
         self.settled = False
         self._doubtful: list[tuple[int, int]] = []
         self._embedding: NDArray[np.floating] | None = None
+        self.apart: list[NDArray[np.float32]] | None = None
+        """The embeddings of the windows, kept where somebody puts a list here."""
 
     def add(self, window: int, odds: list[float], outputs: Outputs, row: int, head: int) -> None:
         """Take in one window: its log-odds [L] and row ``row`` of ``outputs``, whose text starts at token ``head``."""
@@ -120,6 +122,8 @@ class Tally:
             self.peaks.update(dict.fromkeys(risen, Peak(first, end, _row_of(outputs.attention, row), head)))
         if outputs.embedding is not None:
             vector = outputs.embedding[row]
+            if self.apart is not None:
+                self.apart.append(vector)
             # Single precision until there is something to add to; the usual text has one window.
             self._embedding = vector if self._embedding is None else self._embedding.astype(np.float64) + vector
 
@@ -153,6 +157,7 @@ class Tally:
             tier=None if not self._done else "full" if self._doubtful else "early",
             embedding=self._mean_embedding(),
             _tally=self,
+            apart=self.apart or (),
         )
 
     def _mean_embedding(self) -> NDArray[np.float32] | None:

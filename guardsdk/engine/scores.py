@@ -67,6 +67,8 @@ class Scores:
     """[H], unit length: the mean over the windows; None where the model gives none."""
     _tally: Tally = field(repr=False)
     """What they were collected from."""
+    apart: Sequence[NDArray[np.float32]] = field(default=(), repr=False)
+    """The embeddings of the windows, [H] each, where they were asked for."""
 
     @property
     def doubtful(self) -> Sequence[tuple[int, int]]:

@@ -85,7 +85,7 @@ def assemble(
     if any(principle.label.startswith(TAUGHT) for principle in policy.principles):
         from guardsdk.teaching.heads import taught_for
 
-        taught = taught_for(policy, lessons, classifier)
+        taught = taught_for(policy, lessons, classifier, views=views)
     panel = Panel(arranged(classifier, canaries, own, views=views, taught=taught, aimed=aimed))
     bound = bind(policy, panel.operating_points)
     clearing: frozenset[Stage] = frozenset()

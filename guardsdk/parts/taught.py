@@ -55,6 +55,7 @@ class Teaching:
     _loader: Loader[Parts]
     _pipeline: Pipeline
     _monitor: Monitor | None
+    _views: bool
 
     def _begin(self, policy: Policy, lessons: tuple[Lesson, ...]) -> None:
         """Check by ``policy`` and what ``lessons`` add to it. Raises as ``asking_for`` does."""
@@ -125,7 +126,7 @@ class Teaching:
         ordinary = None if background is None else _texts(background, "background")
         lesson = learn(
             name,
-            examples_of(classifier, given, wanted, plain),
+            examples_of(classifier, given, wanted, plain, views=self._views),
             bank_for(classifier, wanted, ordinary),
             text=words,
             stages=wanted,

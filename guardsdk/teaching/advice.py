@@ -78,13 +78,19 @@ def advice(
     near: NDArray[np.float64],
     *,
     alike: list[list[int]],
+    torn: list[tuple[int, int]],
 ) -> tuple[str, ...]:
     """Return what to add, a sentence each.
 
     ``violates`` [N, H] and ``near`` [M, H] are the features, of unit length, of violating and of allowed examples;
-    ``alike`` are the places of violating ones, those that say nearly the same together.
+    ``alike`` are the places of violating ones, those that say nearly the same together, ``torn`` pairs of a violating
+    and an allowed one that do.
     """
     found = [
+        f"violates[{one}] and allowed[{other}] say nearly the same, and nothing learned tells them apart: take out one"
+        for one, other in torn[:_GROUPS]
+    ]
+    found += [
         f"{_places('violates', group)} say nearly the same and are left out together: add examples that differ"
         for group in sorted(alike, key=len, reverse=True)[:_GROUPS]
         if len(group) > 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from guardsdk.engine.classifier import Request
 from guardsdk.engine.heads import encoder_digest
 from guardsdk.errors import TeachingError
 from guardsdk.teaching.bank import Bank, packaged_bank
+from guardsdk.text.clean import clean
+from guardsdk.text.views import views_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,6 +35,51 @@ def embeddings(classifier: Classifier, requests: Iterable[Request]) -> NDArray[n
             raise TeachingError(msg)
         rows.append(scores.embedding)
     return np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+
+
+class Readings(NamedTuple):
+    """Texts as a check reads them."""
+
+    wholes: NDArray[np.float32]
+    """[N, H], each text in one."""
+    parts: NDArray[np.float32]
+    """[P, H]: the windows of the texts that have several, and those of their views."""
+    owners: NDArray[np.intp]
+    """[P]: whose each part is, as a place among the texts."""
+
+
+def readings(classifier: Classifier, requests: Sequence[Request], *, views: bool) -> Readings:
+    """Return how a check reads each of ``requests``: window by window, and with ``views`` as what it says as well.
+
+    Raises as ``embeddings`` does.
+    """
+    cleaned = [replace(request, text=clean(request.text)) for request in requests]
+    asked = list(enumerate(cleaned))
+    for at, request in enumerate(cleaned) if views else ():
+        asked += [(at, replace(request, text=text)) for text in _views(request.text)]
+    wholes: list[NDArray[np.float32]] = []
+    parts: list[NDArray[np.float32]] = []
+    owners: list[int] = []
+    found = classifier.score([request for _, request in asked], apart=True)
+    for number, ((at, _), scores) in enumerate(zip(asked, found, strict=True)):
+        if scores.embedding is None:
+            msg = f"model {classifier.model.ref.name} gives no embedding, so nothing can be taught on it"
+            raise TeachingError(msg)
+        if number < len(cleaned):
+            wholes.append(scores.embedding)
+        if number >= len(cleaned) or len(scores.apart) > 1:
+            parts += scores.apart
+            owners += [at] * len(scores.apart)
+    width = len(wholes[0]) if wholes else 0
+    rows = [np.array(some, dtype=np.float32).reshape(len(some), width) for some in (wholes, parts)]
+    return Readings(rows[0], rows[1], np.array(owners, dtype=np.intp))
+
+
+def _views(text: str) -> list[str]:
+    try:
+        return [view.text for view in views_of(text)]
+    except Exception:  # noqa: BLE001  as in a check: what cannot be decoded is read as it stands
+        return []
 
 
 def bank_for(classifier: Classifier, stages: Sequence[Stage], background: Sequence[str] | None = None) -> Bank:

@@ -12,7 +12,7 @@ from guardsdk.engine.heads import Heads, encoder_digest
 from guardsdk.errors import PolicyError, TeachingError
 from guardsdk.policy.model import TAUGHT
 from guardsdk.screens.classifier import Taught
-from guardsdk.teaching.embedding import bank_for, embeddings
+from guardsdk.teaching.embedding import bank_for, readings
 from guardsdk.teaching.learn import FPR, Examples, learn
 from guardsdk.verdict import Action, Stage
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def taught_for(policy: Policy, lessons: Sequence[Lesson], classifier: Classifier) -> Taught:
+def taught_for(policy: Policy, lessons: Sequence[Lesson], classifier: Classifier, *, views: bool = True) -> Taught:
     """Return the heads for every label of ``policy`` that was or can be taught.
 
     A label ``taught.x`` is that of the lesson ``x`` among ``lessons``; where there is none, it is learned now from the
-    examples of its principle. Raises ``TeachingError`` where a lesson is of another encoder, and ``PolicyError`` where
-    examples do not support their threshold.
+    examples of its principle, which with ``views`` are judged by what they say as well. Raises ``TeachingError`` where
+    a lesson is of another encoder, and ``PolicyError`` where examples do not support their threshold.
     """
     known = {lesson.label: lesson for lesson in lessons}
     encoder = encoder_digest(classifier.model)
@@ -40,7 +40,7 @@ def taught_for(policy: Policy, lessons: Sequence[Lesson], classifier: Classifier
     for principle in policy.principles:
         if not principle.label.startswith(TAUGHT) or principle.label in chosen:
             continue
-        lesson = known.get(principle.label) or _from_examples(principle, classifier)
+        lesson = known.get(principle.label) or _from_examples(principle, classifier, views=views)
         lesson.require_encoder(encoder)
         chosen[principle.label] = lesson
     by_stage = {stage: [one for one in chosen.values() if stage in one.stages] for stage in Stage}
@@ -64,7 +64,7 @@ def _heads(lessons: Sequence[Lesson]) -> Heads:
     return Heads(found)
 
 
-def _from_examples(principle: Principle, classifier: Classifier) -> Lesson:
+def _from_examples(principle: Principle, classifier: Classifier, *, views: bool) -> Lesson:
     """Return what the examples of ``principle`` teach: those that are to fire, and those it must let pass."""
     name = principle.label.removeprefix(TAUGHT)
     violates = [one for one in principle.examples if one.expect is not Action.ALLOW]
@@ -79,7 +79,7 @@ def _from_examples(principle: Principle, classifier: Classifier) -> Lesson:
     try:
         lesson = learn(
             name,
-            examples_of(classifier, (violates, allowed), principle.stages, _asked),
+            examples_of(classifier, (violates, allowed), principle.stages, _asked, views=views),
             bank_for(classifier, principle.stages),
             text=principle.text,
             stages=principle.stages,
@@ -107,9 +107,20 @@ def examples_of(
     given: tuple[Sequence[T], Sequence[T]],
     stages: Sequence[Stage],
     asked: Callable[[T, Stage], Request],
+    *,
+    views: bool,
 ) -> Examples:
     """Return the embeddings of the violating and the allowed examples ``given``, as seen at each of ``stages``."""
-    parts = [[embeddings(classifier, (asked(one, stage) for one in kind)) for stage in stages] for kind in given]
-    width = max((part.shape[1] for kind in parts for part in kind), default=0)
-    found = [np.stack([part.reshape(-1, width) for part in kind]) for kind in parts]
-    return Examples(violates=found[0], allowed=found[1])
+    read = [
+        [readings(classifier, [asked(one, stage) for one in kind], views=views) for stage in stages] for kind in given
+    ]
+    seen = [part for kind in read for part in kind]
+    width = max((part.wholes.shape[1] for part in seen), default=0)
+    violates, allowed = (np.stack([part.wholes.reshape(-1, width) for part in kind]) for kind in read)
+    before = np.cumsum([0, *(len(part.wholes) for part in seen)])
+    return Examples(
+        violates=violates,
+        allowed=allowed,
+        parts=np.concatenate([part.parts.reshape(-1, width) for part in seen]),
+        owners=np.concatenate([part.owners + start for part, start in zip(seen, before[:-1], strict=True)]),
+    )

@@ -59,6 +59,10 @@ class Examples:
 
     violates: Vectors
     allowed: Vectors
+    parts: Vectors | None = None
+    """[P, H]: what a check reads of them one by one, windows and views, where that is more than each as a whole."""
+    owners: NDArray[np.intp] | None = None
+    """[P]: whose each part is, as a place among the rows of ``violates`` and behind them those of ``allowed``."""
 
 
 def learn(
@@ -68,8 +72,9 @@ def learn(
 
     Violating examples together count as much as everything allowed together, that is allowed examples and bank, which
     share it as ``ALLOWED`` says. An example is judged by a head that saw neither it nor the examples like it, the bank
-    by heads that did not see the part in question. The threshold is the lowest at which no more than ``fpr`` of the
-    bank is flagged, and of texts like the allowed examples no more than ``SHARE_OF_ALLOWED``.
+    by heads that did not see the part in question. It is fitted on an example as a whole, and judged as a check would
+    judge it: by the highest score of its windows and views. The threshold is the lowest at which no more than ``fpr``
+    of the bank is flagged, and of texts like the allowed examples no more than ``SHARE_OF_ALLOWED``.
 
     Raises ``TeachingError`` where there is nothing to learn from, or the bank is too small for ``fpr``.
     """
@@ -85,25 +90,30 @@ def learn(
         raise TeachingError(msg)
     space = Space(list(bank.vectors.values()), benign)
     width = benign.shape[1]
-    rows = np.concatenate([examples.violates.reshape(-1, width), examples.allowed.reshape(-1, width), benign])
-    features = space.features(rows)
+    rows = [examples.violates.reshape(-1, width), examples.allowed.reshape(-1, width), benign]
+    wholes, owners = sum(map(len, rows)), np.zeros(0, dtype=np.intp)
+    if examples.parts is not None and examples.owners is not None:
+        rows, owners = [*rows, examples.parts], examples.owners
+    features = space.features(np.concatenate(rows))
     violates, allowed = examples.violates.shape[1], examples.allowed.shape[1]
     first = len(stages) * violates
     seen = features[:violates], features[first : first + allowed]  # as seen at the first stage
-    held = _Held.of(seen, len(benign), len(stages))
+    held = _Held.of(seen, len(benign), len(stages), owners)
     problem = Problem(features, held.targets, held.weights, RIDGE)
     solution = fit(problem)
     kept = _spread(first, KEPT)
     known = lengthless(features[kept])
-    scores, closest = np.empty(len(rows)), features @ known.T
+    scores, closest = np.empty(len(features)), features @ known.T
     for group, found in zip(held.groups, without(problem, solution, held.groups), strict=True):
         scores[group] = found
         closest[np.ix_(group, np.isin(kept, group))] = -1.0  # nor does it see itself among the examples
-    others = features[-len(benign) :][: len(bank.vectors[stages[0]])]
+    others = features[wholes - len(benign) : wholes][: len(bank.vectors[stages[0]])]
     hanging = _hanging(seen[0], closest[:violates], others[_spread(len(others), _CHANCES)])
-    gate = float(np.quantile(scores[-len(benign) :], 1.0 - _NEAR))
+    gate = float(np.quantile(scores[wholes - len(benign) : wholes], 1.0 - _NEAR))
     scores += np.where(scores >= gate, ALIKE * np.maximum(closest.max(axis=1) - FAR, 0.0), 0.0)
-    slope, intercept = platt(scores, held.targets, held.weights)
+    np.maximum.at(scores, owners, scores[wholes:])
+    scores = scores[:wholes]
+    slope, intercept = platt(scores, held.targets[:wholes], held.weights[:wholes])
     calibration = Calibration(slope=max(slope, 1e-6), intercept=intercept)
     chances = 1.0 / (1.0 + np.exp(-np.clip(calibration.slope * scores + intercept, -500.0, 500.0)))
     # An example counts once, by the stage that is hardest for it.
@@ -134,14 +144,14 @@ def learn(
         flagged_allowed=Estimate.of(_share(flagged >= threshold, same_allowed)),
         flagged_benign=Estimate.of(wilson(int((ordinary >= threshold).sum()), len(ordinary))),
         confusing=wrong,
-        advice=advice(recall, len(flagged), wrong, *map(lengthless, seen), alike=same),
+        advice=advice(recall, len(flagged), wrong, *map(lengthless, seen), alike=same, torn=held.torn),
         refusals=refusals(recall, effective(same), len(flagged), hanging),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Held:
-    """The rows of a fit: S stages of violating examples, S of allowed ones, then the bank."""
+    """The rows of a fit: S stages of violating examples, S of allowed ones, the bank, then parts, of no weight."""
 
     targets: Array
     weights: Array
@@ -152,12 +162,14 @@ class _Held:
     allowed: int
     alike: tuple[list[list[int]], list[list[int]]]
     """Places of violating and of allowed examples, those that say nearly the same together."""
+    torn: list[tuple[int, int]]
+    """A violating and an allowed example of each group that has both."""
 
     @classmethod
-    def of(cls, seen: tuple[Array, Array], benign: int, stages: int) -> _Held:
+    def of(cls, seen: tuple[Array, Array], benign: int, stages: int, owners: NDArray[np.intp]) -> _Held:
         violates, allowed = map(len, seen)
         positive, negative = stages * violates, stages * allowed + benign
-        targets = np.concatenate([np.ones(positive), np.zeros(negative)])
+        targets = np.concatenate([np.ones(positive), np.zeros(negative + len(owners))])
         # In sum each side counts as many rows as there are examples: more examples, more trust in them. Allowed
         # examples say most about where the line is: each half as much as a violating one, half of their side at most.
         near = ALLOWED * violates * min(1.0, allowed / violates)
@@ -166,6 +178,7 @@ class _Held:
                 np.full(positive, 1.0 / stages),
                 np.full(stages * allowed, near / max(stages * allowed, 1)),
                 np.full(benign, (violates - near) / benign),
+                np.zeros(len(owners)),
             ]
         )
         alike = clusters(np.concatenate(seen))
@@ -176,7 +189,8 @@ class _Held:
                 for one in cluster
                 for at in range(stages)
             ]
-            groups.append(np.array(own, dtype=np.intp))
+            parts = positive + negative + np.flatnonzero(np.isin(owners, own))
+            groups.append(np.concatenate([np.array(own, dtype=np.intp), parts]))
         start = positive + stages * allowed
         places = np.arange(start, start + benign)
         groups += [places[fold::_FOLDS] for fold in range(min(_FOLDS, benign))]
@@ -184,7 +198,8 @@ class _Held:
             [one for cluster in alike if (one := [place for place in cluster if place < violates])],
             [one for cluster in alike if (one := [place - violates for place in cluster if place >= violates])],
         )
-        return cls(targets, weights, groups, stages, violates, allowed, kinds)
+        torn = [(one[0], one[-1] - violates) for one in alike if one[0] < violates <= one[-1]]
+        return cls(targets, weights, groups, stages, violates, allowed, kinds, torn)
 
     def split(self, values: Array) -> tuple[Array, Array, Array]:
         """Return ``values`` of the rows as those of violating examples, allowed examples and the bank."""

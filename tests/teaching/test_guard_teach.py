@@ -10,11 +10,17 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from guardsdk import Action, Guard, Policy, Stage, Status
+from guardsdk.engine.classifier import Request
+from guardsdk.engine.heads import Heads
+from guardsdk.engine.pool import classifier
 from guardsdk.errors import Blocked, InputError, InputTypeError, PolicyError, TeachingError
+from guardsdk.registry.lookup import load_manifest
 from guardsdk.screens.base import Reading
+from guardsdk.teaching.embedding import embeddings, readings
 from guardsdk.teaching.lesson import Lesson
 from models.training.banks import bank
 from tests.teaching.examples import ALLOWED, LEGAL, UNRELATED, UNSEEN_ALLOWED, UNSEEN_LEGAL
@@ -326,6 +332,23 @@ def test_a_stream_that_was_begun_before_asks_the_reviewer_of_what_was_taught_sin
     with guard, pytest.raises(Blocked):
         list(guard.stream(chunks(), stage="input"))
     assert asked == ["no-legal-advice"]
+
+
+def test_examples_are_read_window_by_window_and_as_what_they_say(model_directory: Path, taught: Guard) -> None:
+    packed = base64.b64encode(LEGAL[4].encode()).decode()
+    requests = [
+        Request(text, Stage.INPUT) for text in (LEGAL[0], FILLER, f"Please decode {packed}", "Bitte warten Sie.")
+    ]
+    reader = classifier(load_manifest(model_directory), "cpu", None)
+    found = readings(reader, requests, views=True)
+    windows = reader.score(requests[1:2])[0].windows
+    assert windows > 1
+    assert found.owners.tolist() == [1] * windows + [2, 3]
+    assert readings(reader, requests, views=False).owners.tolist() == [1] * windows
+    assert np.array_equal(found.wholes, embeddings(reader, requests))
+    head = taught._lessons[0].head
+    values = np.array(Heads([head]).beside([[] for _ in found.parts], found.parts))[:, 0]
+    assert values[windows] > values[:windows].max() + 1.0  # what the base64 says is legal, the filler is not
 
 
 def test_a_model_that_tells_no_embedding_cannot_be_taught(tmp_path: Path) -> None:

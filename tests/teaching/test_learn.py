@@ -140,6 +140,29 @@ def test_an_example_is_tested_by_what_would_have_been_learned_without_it(
         assert min(abs(tested[0][one] - heard), abs(tested[0][one] - never)) < 0.3
 
 
+def test_an_example_that_is_given_as_both_is_named(bank: Bank) -> None:
+    rng = np.random.default_rng(14)
+    violates, allowed = texts(rng, 10, 2.0), texts(rng, 6)
+    allowed[4] = unit(violates[7:8] + rng.normal(size=(1, WIDTH)) * 0.001)
+    said = [one for one in taught(bank, violates, allowed).advice if "take out one" in one]
+    assert [one.partition(" say")[0] for one in said] == ["violates[7] and allowed[4]"]
+
+
+def test_an_example_is_judged_by_the_highest_of_its_parts_as_a_check_does(bank: Bank) -> None:
+    rng = np.random.default_rng(13)
+    violates, allowed, parts = texts(rng, 20, 2.0), texts(rng, 10), texts(rng, 2, 2.5)
+    violates[19], allowed[9] = texts(rng, 2)  # as a whole these are about something else
+    whole = taught(bank, violates, allowed)
+    examples = Examples(violates[None], allowed[None], parts, np.array([19, 29]))
+    lesson = learn("no-topic", examples, bank, text="No.", stages=(Stage.INPUT,), action=Action.BLOCK, fpr=0.01)
+    assert lesson.weights == whole.weights  # what is learned is learned of the wholes
+    assert whole.flagged_allowed.hits == 0
+    assert ("violates", 19) in {(one.kind, one.place) for one in whole.confusing}
+    named = {(one.kind, one.place) for one in lesson.confusing}
+    assert ("violates", 19) not in named
+    assert ("allowed", 9) in named or lesson.threshold > whole.threshold
+
+
 def test_the_odd_one_out_is_named_by_its_place(bank: Bank) -> None:
     rng = np.random.default_rng(4)
     violates = np.concatenate([texts(rng, 19, 2.0), texts(rng, 1)])
