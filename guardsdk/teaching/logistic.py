@@ -33,15 +33,14 @@ class Problem(NamedTuple):
     targets: Array
     """[N], 0 to 1."""
     weights: Array
-    """[N], how much a row counts."""
+    """[N], how much a row counts; one that counts nothing is judged by what is fitted to the others."""
     ridge: float
     """Penalty on half the squared length of the weights."""
 
 
 def fit(problem: Problem) -> Array:
     """Return the solution [D + 1] of ``problem``, by Newton's method."""
-    _, targets, weights, ridge = problem
-    design = _design(problem.features)
+    design, targets, weights, ridge = _counting(problem)
     solution = np.zeros(design.shape[1])
     for _ in range(_STEPS):
         step = np.linalg.solve(
@@ -66,22 +65,22 @@ def without(problem: Problem, solution: Array, groups: Sequence[NDArray[np.intp]
     Every refit starts at ``solution``, that of all rows, and goes on with its curvature: less rows bend less, so each
     step is too short rather than too long, and many refits share one factorisation.
     """
-    _, targets, weights, ridge = problem
-    design = _design(problem.features)
+    design, targets, weights, ridge = _counting(problem)
     inverse = np.linalg.inv(_curvature(design, solution, weights, ridge))
     found: list[Array] = []
     for start in range(0, len(groups), _AT_ONCE):
         chosen = groups[start : start + _AT_ONCE]
-        counted = np.repeat(weights[:, None], len(chosen), axis=1)
+        counted = np.repeat(problem.weights[:, None], len(chosen), axis=1)
         for column, group in enumerate(chosen):
             counted[group, column] = 0.0
+        counted = counted[problem.weights > 0.0]
         fitted = np.repeat(solution[:, None], len(chosen), axis=1)
         for _ in range(_STEPS * 4):
             step = inverse @ _slope(design, fitted, targets[:, None], counted, ridge)
             fitted -= step
             if float(np.abs(step).max()) < _CLOSE:
                 break
-        found += [design[group] @ fitted[:, column] for column, group in enumerate(chosen)]
+        found += [log_odds(problem.features[group], fitted[:, column]) for column, group in enumerate(chosen)]
     return found
 
 
@@ -97,6 +96,12 @@ def platt(scores: Array, targets: Array, weights: Array) -> tuple[float, float]:
     spread = float(scores.std()) or 1.0
     slope, intercept = fit(Problem(scores[:, None] / spread, smoothed, weights, 1e-3))
     return float(slope) / spread, float(intercept)
+
+
+def _counting(problem: Problem) -> tuple[Array, Array, Array, float]:
+    """Return the design [M, D + 1], the targets [M] and the weights [M] of the rows that count, and the ridge."""
+    kept = problem.weights > 0.0
+    return _design(problem.features[kept]), problem.targets[kept], problem.weights[kept], problem.ridge
 
 
 def _design(features: Array) -> Array:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from guardsdk.teaching import logistic
 from guardsdk.teaching.logistic import Problem, fit, log_odds, platt, without
 
 
@@ -39,6 +42,35 @@ def test_what_is_said_of_rows_left_out_is_what_a_fit_without_them_says(ridge: fl
         rest = np.setdiff1d(np.arange(len(given.targets)), group)
         alone = fit(Problem(given.features[rest], given.targets[rest], given.weights[rest], ridge))
         assert found == pytest.approx(log_odds(given.features[group], alone), abs=1e-3)
+
+
+def test_rows_that_count_nothing_are_judged_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = problem()
+    more = np.random.default_rng(6).normal(size=(40, 20))
+    both = Problem(
+        np.concatenate([given.features, more]),
+        np.concatenate([given.targets, np.zeros(40)]),
+        np.concatenate([given.weights, np.zeros(40)]),
+        given.ridge,
+    )
+    rows: set[int] = set()
+
+    def slope(design: np.ndarray, *rest: Any) -> np.ndarray:
+        rows.add(len(design))
+        return whole(design, *rest)
+
+    whole = logistic._slope
+    monkeypatch.setattr(logistic, "_slope", slope)
+    assert fit(both).tolist() == fit(given).tolist()
+    (found,), (alone,) = (
+        without(one, fit(given), [group])
+        for one, group in ((both, np.array([3, 4, 121, 159])), (given, np.array([3, 4])))
+    )
+    assert found[:2] == pytest.approx(alone)
+    rest = np.setdiff1d(np.arange(120), [3, 4])
+    refit = fit(Problem(given.features[rest], given.targets[rest], given.weights[rest], given.ridge))
+    assert found[2:] == pytest.approx(log_odds(more[[1, 39]], refit), abs=1e-3)
+    assert rows == {120, 118}  # none of the work is about the others
 
 
 def test_a_perfect_separation_stays_finite() -> None:
