@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
+_LONGEST_ASKED_FOR_S: Final = 600.0
+"""What a target may ask for: the limits of a minute are common, and one of a day is no pause."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,6 +121,6 @@ class Asker:
     def _wait_s(self, attempt: int, error: Exception) -> float:
         """Twice as long each time, spread by up to half, unless the target says how long."""
         if isinstance(error, TargetError) and error.after_s is not None:
-            return min(error.after_s, _LONGEST_PAUSE_S)
+            return min(error.after_s, _LONGEST_ASKED_FOR_S)
         full = min(_FIRST_PAUSE_S * 2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
         return full * (1.0 - 0.5 * self._pause.random())

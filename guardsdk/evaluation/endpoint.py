@@ -10,6 +10,7 @@ import http.client
 import json
 import ssl
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -56,8 +57,11 @@ class EndpointTarget:
             host, port = parts.hostname, parts.port
         except ValueError:
             parts, host, port = urlsplit(""), None, None
-        if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
-            msg = "--target: not a base URL such as http://127.0.0.1:8080/v1"
+        more = parts.query or parts.fragment or parts.username
+        if parts.scheme not in {"http", "https"} or not host or more or not _sendable(parts.path):
+            msg = (
+                "--target: not a base URL such as http://127.0.0.1:8080/v1, with %20 and the like for other characters"
+            )
             raise EvaluationError(msg)
         if key is not None and not (key.isascii() and key.isprintable()):
             msg = "GUARDSDK_ENDPOINT_KEY: a key is one line of ASCII characters"
@@ -110,6 +114,11 @@ class EndpointTarget:
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=self._secure)
 
 
+def _sendable(path: str) -> bool:
+    """Whether ``path`` can stand in a request: else each would fail, in words that say nothing of it."""
+    return path.isascii() and "".join(path.split()) == path
+
+
 def _answer(body: bytes) -> str:
     """Return what the first choice says. A refusal that comes in its own field is an answer like any other."""
     try:
@@ -123,8 +132,26 @@ def _answer(body: bytes) -> str:
         content = "".join(text for text in texts if isinstance(text, str))
     said = [text for text in (content, refusal) if isinstance(text, str)]
     # A call is what the model wants done: as much of an answer as words are.
-    said += [json.dumps(call.get("function")) for call in calls or () if isinstance(call, dict)]
+    if isinstance(calls, list):
+        said += [_called(call.get("function")) for call in calls if isinstance(call, dict)]
     return "\n".join(said)
+
+
+def _called(function: object) -> str:
+    """Return a call as it reads: its arguments are JSON in a string, in which quotes and letters may be escaped."""
+    if isinstance(function, dict) and isinstance(arguments := function.get("arguments"), str):
+        with suppress(ValueError, RecursionError):  # what is no JSON stands as it is
+            function = {**function, "arguments": json.loads(arguments, object_pairs_hook=_whole)}
+    return json.dumps(function, ensure_ascii=False)
+
+
+def _whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return fields by name. Raises ``ValueError`` where one comes twice: what the first holds would not be read."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        msg = "a field twice"
+        raise ValueError(msg)
+    return found
 
 
 def _seconds(given: str | None) -> float | None:

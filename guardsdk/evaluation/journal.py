@@ -7,7 +7,7 @@ again. What a process wrote survives the process; after a power cut the last lin
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -17,10 +17,11 @@ from guardsdk.errors import DecisionLogError, EvaluationError
 from guardsdk.evaluation.record import FORMAT, CaseResult, RunHead, dumped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from guardsdk.evaluation.cases import Case
+    from guardsdk.evaluation.suites import Suite
 
 _WAIT_S = 0.2
 _OPENING = b'{"format":"%b"' % FORMAT.encode()
@@ -62,16 +63,25 @@ class Journal:
         """Write ``result`` and hand it to the system."""
         self._places[_key(result.id)] = self._append(dumped(result).encode())
 
-    def results(self, cases: Iterable[Case]) -> Iterator[CaseResult]:
-        """Yield what is written, in the order of ``cases``, whatever order it came in."""
-        for case in cases:
-            self._stream.seek(self._places[_key(case.id)])
+    def results(self, suite: Suite) -> Iterator[CaseResult]:
+        """Yield what is written, in the order of the cases of ``suite``, whatever order it came in.
+
+        Raises ``EvaluationError`` where it is not the suite the run began with any more.
+        """
+        for case in suite.read_again(self.head.suite):
+            place = self._places.get(_key(case.id))
+            if place is None:
+                raise suite.changed()
+            self._stream.seek(place)
             yield CaseResult.model_validate_json(self._stream.readline())
 
     def _append(self, line: bytes) -> int:
-        place = self._stream.seek(0, 2)
-        self._stream.write(line + b"\n")
-        self._stream.flush()
+        try:
+            place = self._stream.seek(0, 2)
+            self._stream.write(line + b"\n")
+            self._stream.flush()
+        except OSError as error:  # a full disk names no file
+            raise OSError(error.errno, error.strerror, str(self._path)) from None
         return place
 
     def _same(self, line: bytes, head: RunHead) -> RunHead:
@@ -118,8 +128,13 @@ def opened(path: Path, head: RunHead) -> Iterator[Journal]:
     before its last line, and ``OSError`` where it cannot be opened.
     """
     try:
-        with locked(path.resolve(), _WAIT_S) as descriptor, open(descriptor, "r+b", closefd=False) as stream:
-            yield Journal(stream, path, head)
+        with locked(path.resolve(), _WAIT_S) as descriptor:
+            stream = open(descriptor, "r+b", closefd=False)  # noqa: SIM115  closed below
+            try:
+                yield Journal(stream, path, head)
+            finally:
+                with suppress(OSError):  # what is left to write is what could not be written, which was said then
+                    stream.close()
     except DecisionLogError:
         msg = f"{path}: another process is at this run: wait for it, or give another --out"
         raise EvaluationError(msg) from None

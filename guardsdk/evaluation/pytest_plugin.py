@@ -125,9 +125,11 @@ class _Session:
         from guardsdk.evaluation.opening import Options, open_target
         from guardsdk.evaluation.record import OPENING
         from guardsdk.evaluation.running import Plan, evaluate
+        from guardsdk.evaluation.suites import require_outside
 
         require_apart([self.option("record")], [self.option("suite"), self.option("policy"), *self.option("taught")])
         require_own(self.option("record"), OPENING, "--guardsdk-record")
+        require_outside(self.option("suite"), [Path(self.option("record"))] if self.option("record") else [])
         target = open_target(self.option("target"), Options())
         sides: GuardedSides = "both" if target is None else self.option("around")
         plan = Plan(

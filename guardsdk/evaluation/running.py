@@ -75,8 +75,8 @@ def evaluate(
         on_case: Told of every result when it is written.
 
     Raises:
-        EvaluationError: The suite cannot be read, ``out`` is there already, its journal is of another run or in use, or
-            the target stopped answering at all. What was done is kept.
+        EvaluationError: The suite cannot be read or was changed meanwhile, ``out`` is there already, its journal is of
+            another run or in use, or the target stopped answering at all. What was done is kept.
         OSError: A file cannot be read or written.
     """
     head = _head(plan)
@@ -153,7 +153,7 @@ class _Running:
 
     async def run(self) -> None:
         plan = self._plan
-        cases = iter(plan.suite)
+        cases = plan.suite.read_again(self._journal.head.suite)
         batch = 1 if plan.target is None else plan.target.batch
         # Enough to keep the target busy while the answers before are judged.
         workers = plan.settings.concurrency * batch + (0 if plan.target is None else _LOOKED_AT)

@@ -68,12 +68,34 @@ class Suite:
                 msg = f"suite {self.name}: two cases have the id {case.id!r}: give each its own, or drop one"
                 raise EvaluationError(msg)
             ids.add(case.id)
-            digest.update(case.canonical + b"\n")
+            digest.update(_line(case))
         if not ids:
             whole = "; cases that hold the answer are for a guard alone" if self.answered else ""
             msg = f"suite {self.name} holds no case that this target can be asked{whole}"
             raise EvaluationError(msg)
         return SuiteRef(name=self.name, digest=digest.hexdigest(), cases=len(ids), limit=self.limit)
+
+    def read_again(self, ref: SuiteRef) -> Iterator[Case]:
+        """Yield the cases of which ``ref`` was made.
+
+        Raises ``EvaluationError`` where the files hold others by now, in place of one too many or after the last.
+        """
+        digest, left = hashlib.sha256(), ref.cases
+        for case in self:
+            if not left:
+                raise self.changed()
+            left -= 1
+            digest.update(_line(case))
+            yield case
+        if digest.hexdigest() != ref.digest:
+            raise self.changed()
+
+    def changed(self) -> EvaluationError:
+        """Return the error that says that the files are no longer what they were when the run began."""
+        return EvaluationError(
+            f"suite {self.name} was changed while its cases were asked, and a record is of one suite: put it back as "
+            "it was and give the same command again to go on, or move the journal of the run away to begin anew"
+        )
 
     def _every(self) -> Iterator[Case]:
         cases = builtin_cases() if self.source is None else cases_in(self.source)
@@ -193,6 +215,11 @@ def _parsed(text: bytes, source: str) -> object:
         raise EvaluationError(msg) from None
 
 
+def _line(case: Case) -> bytes:
+    """Return what stands for a case in the digest of a suite."""
+    return case.canonical + b"\n"
+
+
 def _stratum(case: Case) -> tuple[str, bool]:
     return case.slice, case.expectation.benign
 
@@ -200,10 +227,10 @@ def _stratum(case: Case) -> tuple[str, bool]:
 def _shares(sizes: Counter[tuple[str, bool]], limit: int) -> dict[tuple[str, bool], int]:
     """Deal ``limit`` places out in turn, one to each stratum that still has cases, in the order of their names."""
     shares = dict.fromkeys(sorted(sizes), 0)
-    left = min(limit, sizes.total())
+    left, having = min(limit, sizes.total()), list(shares)
     while left:
-        for stratum in shares:
-            if left and shares[stratum] < sizes[stratum]:
-                shares[stratum] += 1
-                left -= 1
+        for stratum in having[:left]:
+            shares[stratum] += 1
+        left -= min(left, len(having))
+        having = [stratum for stratum in having if shares[stratum] < sizes[stratum]]
     return shares

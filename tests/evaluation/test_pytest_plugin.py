@@ -169,6 +169,15 @@ def test_an_option_that_cannot_be_used_is_one_line_for_each_case(
     assert (tmp_path / "cases.jsonl").read_bytes() == before
 
 
+def test_a_record_is_not_put_where_the_next_run_reads_it_as_cases(run: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "cases.jsonl").rename(tmp_path / "suite" / "cases.jsonl")
+    done = run("--guardsdk-suite", "suite", "--guardsdk-record", "suite/after.json")
+    assert "3 failed" in done.stdout
+    assert "file in suite is read as cases; write to another folder" in done.stdout
+    assert [one.name for one in (tmp_path / "suite").iterdir()] == ["cases.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

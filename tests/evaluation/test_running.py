@@ -17,11 +17,12 @@ from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.answers import Answers
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import RunSettings, TargetRef, read_run
-from guardsdk.evaluation.running import Plan, evaluate
+from guardsdk.evaluation.running import Plan, evaluate, journal_of
 from guardsdk.evaluation.suites import open_suite
 from guardsdk.evaluation.targets import CallableTarget, TargetError
 from tests.evaluation.conftest import WordJudge
 from tests.places import environment
+from tests.test_disk import room_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +38,14 @@ class Counting:
     ref = TargetRef(kind="callable", model="counting")
 
     def __init__(
-        self, *, batch: int = 1, fail: int = 0, again: bool = True, pause_s: float = 0.0, origin: str = ""
+        self,
+        *,
+        batch: int = 1,
+        fail: int = 0,
+        again: bool = True,
+        after_s: float = 0.0,
+        pause_s: float = 0.0,
+        origin: str = "",
     ) -> None:
         self.batch = batch
         self.origin = origin
@@ -46,6 +54,7 @@ class Counting:
         self.busy = self.busiest = 0
         self._fail = fail
         self._again = again
+        self._after_s = after_s
         self._pause_s = pause_s
 
     async def ask(self, questions: Sequence[Question]) -> list[str]:
@@ -58,7 +67,7 @@ class Counting:
             if self._fail:
                 self._fail -= 1
                 reason = "not now"
-                raise TargetError(reason, again=self._again, after_s=0.0)
+                raise TargetError(reason, again=self._again, after_s=self._after_s)
         finally:
             self.busy -= 1
         return ["no" if int(question.text.split()[-1]) % 2 else "yes" for question in questions]
@@ -140,6 +149,29 @@ def test_what_fails_for_a_while_is_tried_again_and_what_fails_for_good_is_an_err
     assert failed[0].error == "target: not now"
     assert failed[0].passed is None
     assert failed[0].attempts == 1
+
+
+@pytest.mark.parametrize(("asked_for", "waited"), [(61.0, 61.0), (86_400.0, 600.0)])
+def test_a_target_that_says_when_to_come_back_is_given_the_time(
+    suite_file: Callable[[int], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked_for: float,
+    waited: float,
+) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    target = Counting(fail=1, after_s=asked_for)
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "sleep", noted)
+        evaluate(plan(suite_file(1), target), tmp_path / "run.json")
+    assert [pause for pause in pauses if pause] == [waited]
+    assert results(tmp_path / "run.json")[0].passed
 
 
 def test_a_try_has_its_time(suite_file: Callable[[int], Path], tmp_path: Path) -> None:
@@ -277,6 +309,49 @@ def test_a_journal_of_another_run_is_not_gone_on_with(suite_file: Callable[[int]
     journal.write_bytes(b"something else\n" + whole)
     with pytest.raises(EvaluationError, match="not the journal"):
         evaluate(plan(suite_file(10), Counting()), out)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"id": "case-9"', '"id": "another"'),
+        ('"question 9"', '"question 9?"'),
+        ('{"id": "case-9"', '{"id": "more", "prompt": "question 11", "expectation": "comply"}\n{"id": "case-9"'),
+        ('{"id": "case-8", "slice": "even", "prompt": "question 8", "expectation": "comply"}\n', ""),
+    ],
+)
+@pytest.mark.parametrize("at", [1, 10])
+def test_a_suite_that_is_changed_meanwhile_gives_no_record(
+    suite_file: Callable[[int], Path], tmp_path: Path, old: str, new: str, at: int
+) -> None:
+    suite, out = suite_file(10), tmp_path / "run.json"
+    whole, told = suite.read_text(encoding="utf-8"), []
+    assert old in whole
+
+    def change(_: CaseResult) -> None:
+        told.append(1)
+        if len(told) == at:
+            suite.write_text(whole.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(EvaluationError, match="was changed while its cases were asked"):
+        evaluate(plan(suite, Counting(), concurrency=1), out, on_case=change)
+    assert not out.exists()
+    suite.write_text(whole, encoding="utf-8")
+    evaluate(plan(suite, second := Counting()), out)
+    assert len(results(out)) == 10
+    assert len(second.asked) <= 10 - at
+
+
+def test_a_full_disk_is_said_of_the_file_it_is_full_for_and_leaves_what_was_done(
+    suite_file: Callable[[int], Path], tmp_path: Path
+) -> None:
+    suite, out = suite_file(60), tmp_path / "run.json"
+    with room_for(4000), pytest.raises(OSError, match="too large") as caught:
+        evaluate(plan(suite, Counting()), out)
+    assert str(caught.value.filename) == str(journal_of(out))
+    evaluate(plan(suite, second := Counting()), out)
+    assert len(results(out)) == 60
+    assert 0 < len(second.asked) < 60
 
 
 def test_a_run_without_someone_to_ask_or_to_judge_is_refused(suite_file: Callable[[int], Path], tmp_path: Path) -> None:

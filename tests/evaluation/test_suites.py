@@ -11,7 +11,7 @@ import pytest
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.cases import Case, case_of
 from guardsdk.evaluation.outcomes import Expectation
-from guardsdk.evaluation.suites import cases_in, open_suite
+from guardsdk.evaluation.suites import _shares, cases_in, open_suite
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -121,8 +121,27 @@ def test_our_own_layout_as_lines_and_as_a_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "GR\u00dcNER PAPAGEI",
+        "gru\u0308ner papagei",
+        "gr\u00fcner\u00a0Pa\u00adpagei",
+        "g\u200br\u200b\u00fc\u200bner papagei",
+        "\uff47\uff52\u00fcner papagei",
+    ],
+)
+def test_a_forbidden_text_is_found_however_its_letters_are_written(written: str) -> None:
+    said = f"Das Wort ist {written}."
+    for sign in ("gr\u00fcner Papagei", "gru\u0308ner Papagei"):
+        case = Case.model_validate({"prompt": "x", "expectation": "block", "forbidden": [sign]})
+        assert case.holds_forbidden(said)
+        assert not case.holds_forbidden("Das Wort ist gruner Papagei.")
+
+
+@pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
+        ("a.jsonl", '{"prompt": "x", "expectation": "comply", "forbidden": ["\\u200b"]}', "every answer"),
         ("a.jsonl", '{"prompt": "x", "expectation": "comply"}\n{"prompt": ', "a.jsonl:2: not JSON"),
         ("a.jsonl", "[" * 200_000, "a.jsonl:1: not JSON"),
         ("a.jsonl", '{"prompt": "x", "expectation": "maybe"}', "a.jsonl:1: no case: expectation"),
@@ -178,6 +197,24 @@ def test_a_limit_takes_from_every_slice_and_both_sides_and_always_the_same() -> 
     sizes = Counter((case.slice, case.expectation.benign) for case in cases)
     assert set(sizes.values()) <= {2, 3}
     assert [case.id for case in open_suite(None, limit=10**6)] == [case.id for case in open_suite(None)]
+
+
+class Looks(Counter[tuple[str, bool]]):
+    """Sizes that count how often one is looked up."""
+
+    looks = 0
+
+    def __getitem__(self, key: tuple[str, bool]) -> int:
+        self.looks += 1
+        return super().__getitem__(key)
+
+
+def test_a_large_slice_beside_many_small_ones_is_shared_out_in_steps_as_many_as_the_cases() -> None:
+    sizes = Looks({(f"small {at}", True): 1 for at in range(500)} | {("large", True): 5000, ("large", False): 3})
+    shares = _shares(sizes, 4000)
+    assert sum(shares.values()) == 4000
+    assert shares["large", True] == 4000 - 503
+    assert sizes.looks <= 4000
 
 
 @pytest.mark.parametrize("limit", [0, -1])

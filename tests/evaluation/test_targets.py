@@ -240,8 +240,21 @@ async def test_an_endpoint_is_asked_as_openai_has_it() -> None:
         ({"content": [{"type": "text", "text": "one"}, {"type": "reasoning", "text": None}]}, "one"),
         (
             {"content": None, "tool_calls": [{"function": {"name": "pay", "arguments": "{}"}}]},
-            '{"name": "pay", "arguments": "{}"}',
+            '{"name": "pay", "arguments": {}}',
         ),
+        (
+            {"content": "", "tool_calls": [{"function": {"name": "do", "arguments": '{"a": "\\u00fcber \\"b\\""}'}}]},
+            '\n{"name": "do", "arguments": {"a": "\u00fcber \\"b\\""}}',
+        ),
+        (
+            {"content": None, "tool_calls": [{"function": {"name": "tell", "arguments": '{"a": "one", "a": "two"}'}}]},
+            '{"name": "tell", "arguments": "{\\"a\\": \\"one\\", \\"a\\": \\"two\\"}"}',
+        ),
+        (
+            {"content": None, "tool_calls": [{"function": {"name": "tell", "arguments": "\u00fcber"}}]},
+            '{"name": "tell", "arguments": "\u00fcber"}',
+        ),
+        ({"content": "one", "tool_calls": 5}, "one"),
         ({"content": None}, ""),
     ],
 )
@@ -286,7 +299,11 @@ async def test_an_endpoint_nobody_listens_at_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "base", ["http://:80/x", "http://h:port/v1", "https://u:p@h/v1", "http://h/v1?key=1", "http://h/#x"]
+    "base",
+    [
+        *("http://:80/x", "http://h:port/v1", "https://u:p@h/v1", "http://h/v1?key=1", "http://h/#x"),
+        *("http://h/v1 ", "http://h/a b", "http://h/p\u00e4th"),
+    ],
 )
 def test_an_address_that_is_none_is_refused_without_being_repeated(base: str) -> None:
     with pytest.raises(EvaluationError, match="not a base URL") as caught:
