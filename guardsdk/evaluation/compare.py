@@ -138,8 +138,15 @@ class Latency:
 
     def change(self, share: float, confidence: float = CONFIDENCE) -> Interval:
         """Return how far a percentile moved, in seconds."""
-        times = max(_LEAST_DRAWS, min(1000, _DRAWN_VALUES // max(1, len(self.before))))
-        return percentile_change(self.before, self.after, share, times=times, confidence=confidence)
+        return percentile_change(self.before, self.after, share, times=self._draws, confidence=confidence)
+
+    def reached(self, share: float, confidence: float = CONFIDENCE) -> Interval:
+        """Return a percentile of the run after, in seconds: the cases are a sample, whatever the run before says."""
+        return percentile_change(np.zeros(len(self.after)), self.after, share, times=self._draws, confidence=confidence)
+
+    @property
+    def _draws(self) -> int:
+        return max(_LEAST_DRAWS, min(1000, _DRAWN_VALUES // max(1, len(self.before))))
 
 
 @dataclass(frozen=True)

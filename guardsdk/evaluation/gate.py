@@ -267,10 +267,10 @@ def _rate(limit: Limit, change: Change, confidence: float) -> Interval:
 
 def _time(limit: Limit, times: Latency, confidence: float) -> Interval:
     share = float(limit.metric.rsplit("p", 1)[1])
-    moved, before = times.change(share, confidence), times.at(share, after=False)
     if not limit.change:
-        return Interval(moved.value + before, moved.low + before, moved.high + before)
-    scale = before if limit.relative else 1.0
+        return times.reached(share, confidence)
+    moved = times.change(share, confidence)
+    scale = times.at(share, after=False) if limit.relative else 1.0
     if scale <= 0.0:
         return NO_INTERVAL
     return Interval(moved.value / scale, moved.low / scale, moved.high / scale)

@@ -146,7 +146,9 @@ _JUDGED: Final = (
     "Answers were judged by a classifier; rates without its error follow Rogan and Gladen (1978).",
     "They assume that it errs on these answers as often as on the labelled texts it was measured on.",
 )
-_TIMED: Final = ("Differences of times have bootstrap intervals over cases; other load on the machine is in them.",)
+_TIMED: Final = (
+    "Times and their differences have bootstrap intervals over cases; other load on the machine is in them.",
+)
 
 
 def method(comparison: Comparison) -> tuple[str, ...]:
