@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from guardsdk.dossier.facts import State
@@ -32,10 +32,13 @@ class DeltaLine:
 
 
 def delta_facts(facts: Facts, files: Sequence[Path]) -> list[DeltaLine]:
-    """Compare the newest two runs that hold together, add what they show, and return it rate by rate."""
-    runs = sorted(((condensed(file), file) for file in files), key=lambda one: one[0].head.created)
+    """Compare the newest two runs that hold together, add what they show, and return it rate by rate.
+
+    The newest run that any earlier one holds together with, and the newest of those: runs of two suites take turns.
+    """
+    runs = sorted(((condensed(file), file) for file in files), key=lambda one: one[0].head.created, reverse=True)
     reason = ""
-    for (before, first), (after, second) in reversed(list(pairwise(runs))):
+    for (after, second), (before, first) in combinations(runs, 2):
         try:
             comparison = compare(before, after)
         except EvaluationError as error:

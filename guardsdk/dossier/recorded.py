@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 RECENT: Final = timedelta(days=90)
 """How long a run counts as a recent one; a choice of ours."""
 
+_CLOCKS_APART: Final = timedelta(days=1)
+"""How far the clocks of two machines may be apart."""
 _GIVE_INCIDENTS: Final = "give the file that guardsdk incident wrote"
 
 
@@ -115,6 +117,8 @@ def _recent(facts: Facts, run: Run, name: str, ours: GuardRef, now: datetime) ->
         )
     if age > RECENT:
         problems.append(f"the newest run is {age.days} days old")
+    if age < -_CLOCKS_APART:
+        problems.append("the newest run is of a day that is yet to come")
     says = "; ".join(problems) or f"the newest run is {age.days} days old, with this policy and classifier"
     facts.add("evaluation.recent", State.PARTLY if problems else State.SHOWN, says, name, run.head.created)
 

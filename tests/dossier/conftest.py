@@ -68,6 +68,7 @@ class House:
         days_old: int = 1,
         ours: bool = True,
         taught: dict[str, str] | None = None,
+        suite: str = "ab",
     ) -> Path:
         with self.guard() as guard:
             model = guard.info().model
@@ -85,7 +86,7 @@ class House:
         head = RunHead(
             created=f"{NOW - timedelta(days=days_old):%Y-%m-%dT%H:%M:%SZ}",
             finished=f"{NOW:%Y-%m-%dT%H:%M:%SZ}",
-            suite=SuiteRef(name="builtin", digest="ab" * 32, cases=len(results)),
+            suite=SuiteRef(name="builtin", digest=suite * 32, cases=len(results)),
             target=TargetRef(kind="callable", model="bot:answer"),
             guard=GuardRef(sides="both", model=model, policy=self.policy.ref, taught=taught or {})
             if ours

@@ -95,6 +95,25 @@ def test_one_run_given_twice_is_not_held_against_itself(house: House) -> None:
     assert "(other.json, run.json, " in row_of(document, "MS-2.7-008")[3]
 
 
+def test_of_runs_of_two_suites_in_turn_the_newest_two_of_one_are_compared(house: House) -> None:
+    runs = [
+        house.run(f"{suite}-{days}.json", [GOOD] * 30 if days > 2 else [BAD] * 30, days_old=days, suite=suite)
+        for suite, days in (("aa", 1), ("bb", 2), ("aa", 3), ("bb", 4), ("aa", 5))
+    ]
+    evidence = row_of(house.document(evaluations=runs), "MS-2.7-008")[3]
+    assert "clearly worse: harm.delivered" in evidence
+    assert "(aa-3.json, aa-1.json, " in evidence
+    document = house.document(evaluations=[runs[1], *runs[2::2]])  # none of the suite of the newest but one
+    assert "(aa-5.json, aa-3.json, " in row_of(document, "MS-2.7-008")[3]
+    apart = house.document(evaluations=runs[:2])
+    assert "no two of the runs can be held together" in missing(apart)["evaluation.delta"]
+
+
+def test_a_run_of_a_day_that_is_yet_to_come_is_no_recent_one(house: House) -> None:
+    document = house.document(evaluations=[house.run("run.json", [GOOD], days_old=-3)])
+    assert "partly: the newest run is of a day that is yet to come" in row_of(document, "Art. 72")[3]
+
+
 def test_a_run_with_another_lesson_is_not_one_with_these_taught_screens(house: House) -> None:
     for taught, words in ({}, "days old, with this policy"), ({"no-cooking": "ab" * 32}, "other taught screens"):
         run = house.run("run.json", [GOOD], taught=taught)
