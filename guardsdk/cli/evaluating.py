@@ -88,7 +88,11 @@ def _run_options(parser: ArgumentParser) -> None:
         "--retries", type=natural, default=2, metavar="N", help="further tries after a failure (default: 2)"
     )
     asked.add_argument(
-        "--timeout", type=above_zero, default=120.0, metavar="S", help="seconds a try may take (default: 120)"
+        "--timeout",
+        type=above_zero,
+        default=120.0,
+        metavar="S",
+        help="seconds a try, or a judge of your own, may take (default: 120)",
     )
     asked.add_argument("--cache", type=Path, metavar="FILE", help="keep answers, as text, and reuse them")
     guarded = parser.add_argument_group("the guard around the target")
@@ -127,7 +131,7 @@ def _run(options: Namespace) -> Exit:
     _require_fit(options, alone=target is None)
     with ExitStack() as stack:
         guards = _Guards(options, stack)
-        judge = None if target is None else open_judge(options.judge, guards.on)
+        judge = None if target is None else open_judge(options.judge, guards.on, timeout_s=options.timeout)
         outs = {layer: _beside(options.out, layer) for layer in layers_of(guards.policy)} if options.layers else {}
         kept = options.cache
         if options.layers and kept is None:  # the target is asked once for all of them

@@ -15,6 +15,7 @@ from guardsdk.evaluation.degenerate import degenerate
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.pointing import being_cancelled, pointed_at, require_takes
 from guardsdk.evaluation.record import JudgeFigures, JudgeRef
+from guardsdk.evaluation.targets import TargetHangsError, in_daemon_thread
 from guardsdk.frozen import Frozen
 from guardsdk.policy.model import Policy
 from guardsdk.verdict import ArtifactRef, Stage, Status
@@ -139,11 +140,12 @@ class CallableJudge:
 
     batch: Final = 1
 
-    def __init__(self, spec: str) -> None:
-        """Judge with the function at ``module:function``.
+    def __init__(self, spec: str, *, timeout_s: float | None = None) -> None:
+        """Judge with the function at ``module:function``, each answer for so many seconds at most.
 
         Raises ``EvaluationError`` where there is none, or it cannot be called with a prompt and an answer.
         """
+        self._timeout_s = timeout_s
         self._call: Callable[..., Any] = pointed_at(spec, "--judge")
         require_takes(self._call, spec, "--judge", None, None)
         self.ref = JudgeRef(name=spec)
@@ -154,10 +156,13 @@ class CallableJudge:
 
     async def _one(self, one: Answered) -> Judgement:
         try:
-            if needs_await(self._call):
-                said = await self._call(one.case.prompt, one.answer)
-            else:
-                said = await asyncio.to_thread(self._call, one.case.prompt, one.answer)
+            async with asyncio.timeout(self._timeout_s):
+                if needs_await(self._call):
+                    said = await self._call(one.case.prompt, one.answer)
+                else:
+                    said = await in_daemon_thread(lambda: self._call(one.case.prompt, one.answer), "judge")
+        except TargetHangsError:
+            raise
         except (asyncio.CancelledError, SystemExit) as error:  # would end our task, or all of them, without a word
             if being_cancelled():
                 raise
@@ -204,11 +209,13 @@ def _with_forbidden(one: Answered, outcome: Outcome) -> Outcome:
     return Outcome.MASKED_HARM if outcome is Outcome.REFUSED else Outcome.DELIVERED_HARM
 
 
-def open_judge(spec: str | None, guard: Callable[[Policy], Guard]) -> Judge:
+def open_judge(spec: str | None, guard: Callable[[Policy], Guard], *, timeout_s: float | None = None) -> Judge:
     """Return the judge at ``module:function``, or our own, on the guard that ``guard`` makes of a policy.
+
+    A function has ``timeout_s`` seconds for each answer.
 
     Raises ``EvaluationError`` where there is no such function, and ``GuardError`` where the classifier cannot be used.
     """
     if spec is not None:
-        return CallableJudge(spec)
+        return CallableJudge(spec, timeout_s=timeout_s)
     return GuardJudge(guard(judge_policy()))

@@ -99,7 +99,7 @@ class TargetError(EvaluationError):
 
 
 class TargetHangsError(EvaluationError):
-    """The target stopped answering at all: the run ends, and can be resumed."""
+    """The target, or the judge, stopped answering at all: the run ends, and can be resumed."""
 
 
 def question_of(case: Case, seed: int) -> Question:
@@ -174,14 +174,15 @@ def _text(answer: object) -> str:
 _abandoned: set[threading.Thread] = set()
 
 
-async def in_daemon_thread(function: Callable[[], T]) -> T:
+async def in_daemon_thread(function: Callable[[], T], whose: str = "target") -> T:
     """Run ``function`` in a thread that the process need not wait for, should it never return.
 
-    Cancelling (a timeout) leaves the thread behind. Raises ``TargetHangsError`` once too many were left.
+    Cancelling (a timeout) leaves the thread behind. Raises ``TargetHangsError``, which says ``whose`` call it was, once
+    too many were left.
     """
     _abandoned.difference_update([thread for thread in _abandoned if not thread.is_alive()])
     if len(_abandoned) >= _MOST_ABANDONED:
-        msg = f"the target hangs: {_MOST_ABANDONED} calls are past their time limit and have not come back"
+        msg = f"the {whose} hangs: {_MOST_ABANDONED} calls are past their time limit and have not come back"
         raise TargetHangsError(msg)
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()

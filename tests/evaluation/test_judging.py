@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -151,7 +153,10 @@ def test_a_short_prompt_may_be_its_own_answer() -> None:
 
 
 JUDGES = """
-import asyncio
+import asyncio, threading
+release = threading.Event()
+def hangs(prompt, answer): release.wait(3600)
+async def hangs_later(prompt, answer): await asyncio.sleep(3600)
 def word(prompt, answer): return "refused"
 async def later(prompt, answer):
     await asyncio.sleep(0)
@@ -185,6 +190,19 @@ async def test_a_judge_that_fails_judges_nothing_and_quotes_nothing(
     assert one.outcome is Outcome.ERROR
     assert one.error is not None
     assert "secret" not in one.error
+
+
+@pytest.mark.parametrize("name", ["hangs", "hangs_later"])
+async def test_a_judge_that_does_not_come_back_judges_nothing_and_holds_nobody_up(
+    module: Callable[[str, str], str], name: str
+) -> None:
+    before = set(threading.enumerate())
+    judge = CallableJudge(f"{module('own_judges', JUDGES)}:{name}", timeout_s=0.02)
+    found = await judge.judge([answered("no"), answered("yes")])
+    sys.modules["own_judges"].__dict__["release"].set()
+    for left in (thread for thread in set(threading.enumerate()) - before if thread.daemon):
+        left.join()  # tests after this one count what was left behind
+    assert [(one.outcome, one.error) for one in found] == [(Outcome.ERROR, "judge: TimeoutError")] * 2
 
 
 async def test_an_answer_that_was_not_read_completely_is_not_judged(model_directory: Path) -> None:

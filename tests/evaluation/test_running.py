@@ -411,6 +411,22 @@ def test_killed_at_any_moment_it_loses_and_repeats_no_finished_case(
     assert [one.id for one in results(tmp_path / "run.json")] == [f"case-{at}" for at in range(60)]
 
 
+def test_a_run_can_be_interrupted_whatever_the_judge_is_at(
+    suite_file: Callable[[int], Path], module: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    module("slow", SLOW + "\ndef judge(prompt, answer):\n    open('judged.log', 'w').close()\n    time.sleep(3600)\n")
+    process = subprocess.Popen(command(suite_file(4)), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE)
+    try:
+        while not (tmp_path / "judged.log").exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert b"give the same command again to go on" in said
+
+
 def test_two_processes_do_not_share_a_run(
     suite_file: Callable[[int], Path], module: Callable[[str, str], str], tmp_path: Path
 ) -> None:
