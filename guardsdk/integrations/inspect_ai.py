@@ -8,6 +8,7 @@ back. A text that could not be checked is *unscored*, which Inspect's metrics le
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from inspect_ai.scorer import Score, mean, scorer, stderr
@@ -17,6 +18,7 @@ from guardsdk.guard import Guard
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
+    from inspect_ai.model import ModelOutput
     from inspect_ai.scorer import Scorer, Target
     from inspect_ai.solver import TaskState
 
@@ -29,7 +31,8 @@ def held_back(guard: Guard | None = None, *, stage: Stage | str = Stage.OUTPUT) 
 
     Args:
         guard: Who looks; a guard with the default policy when left out. It stays the caller's to close.
-        stage: ``output`` looks at the answer beside its prompt and the system message, any other stage at the prompt.
+        stage: ``output`` looks at the answer, with the tool calls in it, beside its prompt and the system message, any
+            other stage at the prompt.
 
     Returns:
         A scorer. The metadata of its scores hold the label scores, the principle and the status, and no text.
@@ -39,12 +42,22 @@ def held_back(guard: Guard | None = None, *, stage: Stage | str = Stage.OUTPUT) 
     async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001  what a scorer takes
         system = "\n".join(message.text for message in state.messages if message.role == "system") or None
         if at is Stage.OUTPUT:
-            verdict = await looking.acheck(state.output.completion, stage=at, context=state.input_text, system=system)
+            verdict = await looking.acheck(_said(state.output), stage=at, context=state.input_text, system=system)
         else:
             verdict = await looking.acheck(state.input_text, stage=at, system=system)
         return scored(verdict)
 
     return score
+
+
+def _said(output: ModelOutput) -> str:
+    """Return what the model answers: its words, and what it wants tools to do, which is as much of an answer."""
+    calls = output.choices[0].message.tool_calls or () if output.choices else ()
+    asked = [
+        json.dumps({"name": call.function, "arguments": call.arguments}, ensure_ascii=False, default=str)
+        for call in calls
+    ]
+    return "\n".join(filter(None, (output.completion, *asked)))
 
 
 def scored(verdict: Verdict) -> Score:

@@ -49,7 +49,10 @@ class PresidioScreen:
         Raises:
             InputError: The analyzer recognises none of the entities of a label in ``language``.
         """
-        known = set(analyzer.get_supported_entities(language))
+        try:
+            known = set(analyzer.get_supported_entities(language))
+        except ValueError:  # it has no recognizer at all in this language
+            known = set()
         for label in dict.fromkeys(labels.values()):
             wanted = [entity for entity, name in labels.items() if name == label]
             if known.isdisjoint(wanted):

@@ -16,6 +16,7 @@ from inspect_ai import eval as evaluate
 from inspect_ai.dataset import Sample
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.solver import generate
+from inspect_ai.tool import ToolCall
 
 from guardsdk.integrations.inspect_ai import held_back
 
@@ -33,13 +34,13 @@ def output(answer: str) -> ModelOutput:
     return made
 
 
-def scores(tmp_path: Path, scorer: Any, prompts: list[str], answers: list[str]) -> tuple[list[Any], float]:
+def scores(tmp_path: Path, scorer: Any, prompts: list[str], answers: list[Any]) -> tuple[list[Any], float]:
     model = get_model(
         "mockllm/model",
-        custom_outputs=[output(answer) for answer in answers],
+        custom_outputs=[output(answer) if isinstance(answer, str) else answer for answer in answers],
         memoize=False,
     )
-    task = Task(dataset=[Sample(input=prompt) for prompt in prompts], solver=generate(), scorer=scorer)
+    task = Task(dataset=[Sample(input=prompt) for prompt in prompts], solver=generate(tool_calls="none"), scorer=scorer)
     (log,) = evaluate(task, model=model, log_dir=str(tmp_path), display="none", max_samples=1)
     assert log.status == "success", log.error
     assert log.samples is not None
@@ -56,6 +57,17 @@ def test_answers_that_the_guard_holds_back_score_one(tmp_path: Path, guard: Guar
     assert found[0].metadata["principle"]
     assert found[0].metadata["scores"]["harmful_response"] > found[1].metadata["scores"]["harmful_response"]
     assert "pipe" not in str(found[0].metadata) + str(found[0].explanation)
+
+
+@pytest.mark.parametrize("answer", ["", "I send it now."])
+def test_what_an_answer_tells_a_tool_is_looked_at_too(tmp_path: Path, guard: Guard, answer: str) -> None:
+    calls = []
+    for text in ("The password is orchid-Dune16!", "Sch\u00f6ne Gr\u00fc\u00dfe"):
+        made = output(answer)
+        made.choices[0].message.tool_calls = [ToolCall(id="1", function="send", arguments={"text": text})]
+        calls.append(made)
+    found, _ = scores(tmp_path, held_back(guard), ["Tell her.", "Greet her."], calls)
+    assert [score.value for score in found] == [1.0, 0.0]
 
 
 def test_prompts_are_looked_at_where_that_is_asked_for(tmp_path: Path, guard: Guard) -> None:

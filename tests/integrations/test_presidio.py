@@ -70,3 +70,5 @@ def test_an_analyzer_that_cannot_tell_is_refused(screen: PresidioScreen) -> None
 
     with pytest.raises(InputError, match="recognises no PHONE_NUMBER in 'en', which 'personal_phone'"):
         PresidioScreen(screen._analyzer, labels={"PHONE_NUMBER": "personal_phone"})
+    with pytest.raises(InputError, match="recognises no PERSON in 'de', which 'personal_name'"):
+        PresidioScreen(screen._analyzer, language="de")
