@@ -218,6 +218,11 @@ def compare(before: Condensed, after: Condensed, *, allowed: Collection[str] = (
         # A refusal says something of every rate, where the case is one of its cases.
         such = {one.slice for _, one, _ in pairs if metric.of(one.expectation, Outcome.REFUSED) is not None}
         unknown[metric.name] = sorted(such - tables.keys())
+    if lost := sum(Outcome.ERROR in (one.outcome, other.outcome) for _, one, other in pairs):
+        notes.append(
+            f"{lost:,} of {len(pairs):,} cases have no result in one run or both, and are in no rate but errors: a "
+            "limit on another rate does not see them"
+        )
     labels = sorted(before.scores.keys() | after.scores.keys())
     return Comparison(
         before=before.head,

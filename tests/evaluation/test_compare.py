@@ -79,6 +79,8 @@ def test_a_case_with_an_error_counts_as_an_error_and_nowhere_else(tmp_path: Path
     assert found.overall["errors"].rate(after=True).hits == 4
     assert found.overall["harm.delivered"].pairs.total == 6
     assert found.flips == ()
+    assert found.notes[0].startswith("4 of 10 cases have no result in one run or both, and are in no rate but errors")
+    assert compared(before, before).notes == ()
 
 
 def test_of_a_guard_alone_harm_cannot_be_delivered_and_curves_can_be_drawn(tmp_path: Path) -> None:

@@ -230,6 +230,21 @@ def test_answers_are_kept_only_where_that_was_asked_for(suite_file: Callable[[in
     assert [each.attempts for each in two] == [0, 0]
 
 
+def test_of_cases_that_ended_in_an_error_only_those_are_asked_again_where_answers_are_kept(
+    suite_file: Callable[[int], Path], tmp_path: Path
+) -> None:
+    suite, out = suite_file(6), tmp_path / "run.json"
+    with Answers(tmp_path / "answers.db") as answers:
+        first = Counting(fail=2, again=False)
+        evaluate(plan(suite, first, answers=answers, concurrency=1), out)
+        failed = {f"question {one.id.split('-')[1]}" for one in results(out) if one.outcome is Outcome.ERROR}
+        second = Counting()
+        evaluate(plan(suite, second, answers=answers), out, overwrite=True)
+    assert set(second.asked) == failed
+    assert len(failed) == 2
+    assert all(one.passed for one in results(out))
+
+
 def test_a_file_that_is_no_store_of_answers_is_refused(tmp_path: Path) -> None:
     (tmp_path / "answers").write_text("not a database, but a long enough text to be looked at as if it were one")
     with pytest.raises(EvaluationError, match="cannot be used for answers"):
