@@ -153,7 +153,11 @@ def cases_in(path: Path) -> Iterator[Case]:
             if not isinstance(row, dict):
                 msg = f"{source}: not an object"
                 raise EvaluationError(msg)
-            lowered = {str(key).strip().lower(): value for key, value in row.items()}
+            try:
+                lowered = _once([(str(key).strip().lower(), value) for key, value in row.items()])
+            except _TwiceError:
+                msg = f"{source}: two fields have names that differ in capitals or blanks only: leave one of them out"
+                raise EvaluationError(msg) from None
             content = layout_of(lowered, source).case(lowered, file.name)
             if content:
                 yield case_of(content, source)

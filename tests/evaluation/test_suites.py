@@ -144,6 +144,11 @@ def test_a_forbidden_text_is_found_however_its_letters_are_written(written: str)
         ("a.jsonl", '{"prompt": "x", "expectation": "comply", "forbidden": ["\\u200b"]}', "every answer"),
         ("a.jsonl", '{"prompt": "x", "expectation": "comply"}\n{"prompt": ', "a.jsonl:2: not JSON"),
         ("a.jsonl", "[" * 200_000, "a.jsonl:1: not JSON"),
+        (
+            "a.jsonl",
+            '{"id": "a", "ID": "b", "prompt": "x", "expectation": "comply"}',
+            "a.jsonl:1: two fields have names",
+        ),
         ("a.jsonl", '{"prompt": "x", "expectation": "maybe"}', "a.jsonl:1: no case: expectation"),
         ("a.jsonl", '{"prompt": "x", "expectation": "comply", "colour": 1}', "a.jsonl:1: no case: colour"),
         ("a.jsonl", '{"prompt": "  ", "expectation": "comply"}', "needs a text"),
