@@ -5,7 +5,6 @@ No input or output and no model: whoever drives it gives it chunks and verdicts,
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from guardsdk.calling.handling import held_back, weight
 from guardsdk.calling.redaction import edits_of
 from guardsdk.errors import InputTypeError
-from guardsdk.extract.chunks import read, still
 from guardsdk.streaming.channel import Channel, Window
 from guardsdk.streaming.combined import Seen, combined
+from guardsdk.streaming.repeating import Repeating
 from guardsdk.streaming.texts import Part, Texts
 from guardsdk.streaming.together import TogetherChannel
 from guardsdk.streaming.writing import Writing
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from guardsdk.calling.redaction import Criteria
+    from guardsdk.streaming.repeating import Read
     from guardsdk.text.redact import Edit
     from guardsdk.text.segments import Pace
     from guardsdk.vault import Vault
@@ -82,6 +82,7 @@ class Held:
         """Hold nothing yet."""
         self._rules = rules
         self._texts = Texts(rules.pace)
+        self._repeating = Repeating()
         self._writing = Writing(rules.extract, rules.vault)
         self._queue: deque[_Entry] = deque()
         self._first: _Entry | None = None
@@ -111,29 +112,27 @@ class Held:
 
     def take(self, chunk: object) -> None:
         """Take in the next chunk. Raises ``InputTypeError`` where it cannot be read as text."""
-        self._queue.append(entry := self._entry(chunk))
-        if self._first is None and any(part.text and not part.channel.unread for part in entry.parts):
-            self._first = entry
+        self._queued(self._repeating.take(self._writing.read(chunk)))
 
     def finish(self, returned: object = None) -> None:
         """Take note that the source has ended; what it returned is screened too.
 
         As a text of its own: it may say the whole once more, or something else.
         """
+        self._queued(self._repeating.rest())
         if returned is not None:
-            self._returned = self._entry(returned, "returned")
+            self._returned = self._entry(self._writing.read(returned, data=True), "returned")
         self._ended = True
 
-    def _entry(self, chunk: object, *where: str) -> _Entry:
-        try:
-            chunk = still(chunk)
-            response = read(chunk, self._rules.extract, data=bool(where))
-        except InputTypeError:
-            if inspect.iscoroutine(chunk):
-                chunk.close()  # refused here, so nobody will await it
-            raise
-        parts = tuple(self._texts.take(piece, where) for piece in response.pieces)
-        return _Entry(chunk, parts, self._texts.together(parts, where) if response.listed else None)
+    def _queued(self, chunks: Sequence[Read]) -> None:
+        for one in chunks:
+            self._queue.append(entry := self._entry(one))
+            if self._first is None and any(part.text and not part.channel.unread for part in entry.parts):
+                self._first = entry
+
+    def _entry(self, chunk: Read, *where: str) -> _Entry:
+        parts = tuple(self._texts.take(piece, where) for piece in chunk[1])
+        return _Entry(chunk[0], parts, self._texts.together(parts, where) if chunk[2] else None)
 
     def due(self) -> list[Window]:
         """Return what has to be checked before anything else can go on; nothing where the next chunk is needed."""

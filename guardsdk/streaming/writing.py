@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from guardsdk.calling.redaction import Changes
-from guardsdk.errors import InputError
-from guardsdk.extract.chunks import read, with_texts, without
+from guardsdk.errors import InputError, InputTypeError
+from guardsdk.extract.chunks import read, still, with_texts, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from guardsdk.streaming.repeating import Read
     from guardsdk.streaming.texts import Part
     from guardsdk.text.redact import Edit
     from guardsdk.vault import Vault
@@ -24,6 +26,17 @@ class Writing:
         self._extract = extract
         self._vault = vault
         self._cut = Changes()
+
+    def read(self, chunk: Any, *, data: bool = False) -> Read:  # noqa: ANN401  whatever a source gives
+        """Return ``chunk`` as it is now, with its strings. Raises ``InputTypeError`` where it cannot be read."""
+        try:
+            chunk = still(chunk)
+            response = read(chunk, self._extract, data=data)
+        except InputTypeError:
+            if inspect.iscoroutine(chunk):
+                chunk.close()  # refused here, so nobody will await it
+            raise
+        return chunk, response.pieces, response.listed
 
     def cut(self, text: str, edits: Iterable[Edit]) -> None:
         """Take note of what is cut out of ``text``."""
