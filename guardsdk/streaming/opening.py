@@ -110,7 +110,8 @@ class Streaming:
                 out, so that whatever ``check`` would hold back is not completed here.
 
         Returns:
-            A generator, or an async one where ``chunks`` is async, with the verdict so far in ``verdict``.
+            A generator, or an async one where ``chunks`` is async, with the verdict so far in ``verdict``; where
+            ``chunks`` can be read both ways, an iterator that can be, too.
 
         Raises:
             InputTypeError: ``chunks`` is no iterable of chunks, ``pace`` no ``Pace`` or ``whole`` no truth value;
@@ -127,28 +128,19 @@ class Streaming:
         from guardsdk.extract.shapes import placed
         from guardsdk.streaming.following import follow
         from guardsdk.streaming.held import Rules
-        from guardsdk.streaming.streams import AsyncGuardedStream
+        from guardsdk.streaming.streams import AsyncGuardedStream, EitherStream
         from guardsdk.vault import Markers
 
         where = stage_of(stage)
         system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
         require_flags(whole=whole)
-        kind = _kind(chunks)
+        kinds = _kinds(chunks)
         with placed("prompt"):
             passages = [] if prompt is None or where is Stage.TOOL else prompt_passages(prompt)
         context = context_of(passages) if where is Stage.OUTPUT else None
         instructions = system_of(passages) if system is None else system
         means = Means(on_block=on_block, on_replace=on_replace, reviewer=self.reviewer)
-        require(
-            kind is AsyncGuardedStream or self.reviewer is None or not self.reviewer.needs_loop,
-            "the reviewer is async and chunks is not; give chunks from an async iterable",
-        )
-        for name, way in (("on_block", on_block), ("on_replace", on_replace)):
-            require(
-                kind is AsyncGuardedStream or not needs_await(way),
-                f"{name} is async and chunks is not; give a plain function, or chunks from an async iterable",
-            )
 
         def judge(texts: Sequence[str], parts: Sequence[bool]) -> list[Verdict]:
             return self.check_many(
@@ -163,7 +155,22 @@ class Streaming:
 
         markers, policy = Markers(), Newest(self)
         rules = Rules(policy=policy, markers=markers, pace=checked_pace(pace), whole=whole, extract=extract_response)
-        return kind(chunks, rules, judge, follow(Handling(policy, means, actor, markers), policy, context))
+        following = follow(Handling(policy, means, actor, markers), policy, context)
+
+        def begin(kind: type[GuardedStream[Any] | AsyncGuardedStream[Any]]) -> Any:  # noqa: ANN401  of that kind
+            if kind is not AsyncGuardedStream:
+                require(
+                    self.reviewer is None or not self.reviewer.needs_loop,
+                    "the reviewer is async and chunks is not; give chunks from an async iterable",
+                )
+                for name, way in (("on_block", on_block), ("on_replace", on_replace)):
+                    require(
+                        not needs_await(way),
+                        f"{name} is async and chunks is not; give a plain function, or chunks from an async iterable",
+                    )
+            return kind(chunks, rules, judge, following)
+
+        return begin(kinds[0]) if len(kinds) == 1 else EitherStream(begin)
 
 
 def checked_pace(pace: Pace | None) -> Pace:
@@ -179,14 +186,15 @@ def checked_pace(pace: Pace | None) -> Pace:
     return pace
 
 
-def _kind(chunks: object) -> type[GuardedStream[Any] | AsyncGuardedStream[Any]]:
-    """Return the kind of stream for ``chunks``; ``InputTypeError`` where there is none."""
+def _kinds(chunks: object) -> list[type[GuardedStream[Any] | AsyncGuardedStream[Any]]]:
+    """Return the kinds of stream that ``chunks`` can be read as; ``InputTypeError`` where there is none."""
     from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream
 
-    if isinstance(chunks, AsyncIterable):
-        return AsyncGuardedStream
-    if isinstance(chunks, Iterable) and not isinstance(chunks, str | bytes | bytearray):
-        return GuardedStream
+    plain = isinstance(chunks, Iterable) and not isinstance(chunks, str | bytes | bytearray)
+    kinds: list[type[GuardedStream[Any] | AsyncGuardedStream[Any]]] = [GuardedStream] if plain else []
+    kinds += [AsyncGuardedStream] if isinstance(chunks, AsyncIterable) else []
+    if kinds:
+        return kinds
     hint = "await it first" if inspect.isawaitable(chunks) else "give an iterable of chunks"
     msg = f"chunks cannot be {type(chunks).__module__}.{type(chunks).__qualname__}; {hint}"
     raise InputTypeError(msg)

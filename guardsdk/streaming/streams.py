@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+import contextvars
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from guardsdk.errors import InputError
 from guardsdk.streaming.flow import AsyncFlow, Flow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guardsdk.streaming.flow import Follow, Judge
     from guardsdk.streaming.held import Rules
     from guardsdk.verdict import Verdict
 
 T = TypeVar("T")
+S = TypeVar("S", bound="GuardedStream[Any] | AsyncGuardedStream[Any]")
 
 
 class _Stream:
@@ -89,3 +94,49 @@ class AsyncGuardedStream(_Stream, AsyncGenerator[T, Any]):
         """End the stream and close the source; what was held back is dropped."""
         await self._chunks.aclose()
         await self._flow.close()
+
+
+class EitherStream(Iterator[T], AsyncIterator[T]):
+    """The chunks of a source that can be read with ``for`` and with ``async for``, read as the reader reads this."""
+
+    def __init__(self, begin: Callable[[type[Any]], Any]) -> None:
+        """Wait for the reader: ``begin`` makes the stream of the kind it is given, and raises where it cannot be."""
+        self._begin = begin
+        self._context = contextvars.copy_context()  # checks belong to whoever opened the stream
+        self._begun: GuardedStream[T] | AsyncGuardedStream[T] | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """All checks so far as one verdict, as the two kinds of stream have it."""
+        return None if self._begun is None else self._begun.verdict
+
+    @property
+    def checks(self) -> int:
+        """How many texts were checked so far."""
+        return 0 if self._begun is None else self._begun.checks
+
+    def __next__(self) -> T:
+        """Return the next chunk. Raises ``InputError`` where the stream is read with ``async for``."""
+        chunk: T = next(self._as(GuardedStream))
+        return chunk
+
+    async def __anext__(self) -> T:
+        """Return the next chunk. Raises ``InputError`` where the stream is read with ``for``."""
+        chunk: T = await anext(self._as(AsyncGuardedStream))
+        return chunk
+
+    def close(self) -> None:
+        """End the stream and close the source, as who reads it with ``for``."""
+        self._as(GuardedStream).close()
+
+    async def aclose(self) -> None:
+        """End the stream and close the source, as who reads it with ``async for``."""
+        await self._as(AsyncGuardedStream).aclose()
+
+    def _as(self, kind: type[S]) -> S:
+        if self._begun is None:
+            self._begun = self._context.run(self._begin, kind)
+        if not isinstance(self._begun, kind):
+            msg = "this stream was begun with for or with async for; go on in the same way"
+            raise InputError(msg)
+        return self._begun
