@@ -4,8 +4,12 @@ import asyncio
 import functools
 import inspect
 import types
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import anthropic
+import numpy as np
+import openai
 import pytest
 
 from guardsdk.decorator import guarded
@@ -106,6 +110,27 @@ def test_a_prompt_that_was_not_given_has_nothing_to_screen() -> None:
     assert chat("hello", ["hi", "ho"]) == "hello ['hi', 'ho']"
     assert guard.texts(Stage.INPUT) == ["hello", "hello", "hi", "ho", "hello\nhi\nho"]
     assert [one.context for one in guard.seen if one.stage is Stage.OUTPUT] == ["hello", "ho"]
+
+
+@pytest.mark.parametrize("absent", [None, openai.omit, openai.NOT_GIVEN, anthropic.omit, anthropic.NOT_GIVEN])
+def test_a_clients_word_for_what_was_not_given_is_no_prompt_and_stays_as_it_is(absent: Any) -> None:
+    guard = StageGuard()
+    called: list[object] = []
+
+    @guarded(guard=guard, prompt=("input", "messages"), output=False)
+    def create(input: Any = absent, messages: Any = absent) -> None:  # noqa: A002  as a client has it
+        called.extend((input, messages))
+
+    create()
+    create("hello")
+    assert called == [absent, absent, "hello", absent]
+    assert guard.texts(Stage.INPUT) == ["", "hello"]
+
+
+@pytest.mark.parametrize("value", [0, False, [None], [openai.omit], SimpleNamespace(), np.zeros(2)])
+def test_what_was_given_and_cannot_be_read_is_no_absent_prompt(value: object) -> None:
+    with pytest.raises(InputTypeError, match="extract_prompt="):
+        guarded(guard=StageGuard(), output=False)(lambda prompt: prompt)(value)
 
 
 def test_where_no_prompt_was_given_at_all_an_empty_one_is_screened() -> None:
@@ -239,7 +264,8 @@ def test_of_many_parameters_the_error_names_those_that_could_be_the_prompt() -> 
     def create(*, background: bool, conversation: str, input: str, model: str) -> None: ...  # noqa: A002  as a client has it
 
     with pytest.raises(
-        DecorationError, match=r"^conversation, input could each be the prompt of .*create \(parameters:"
+        DecorationError,
+        match=r"^conversation, input could each be the prompt of .*create \(parameters:.*or the one",
     ):
         guarded(create)
 

@@ -313,7 +313,8 @@ def _obvious(parameters: list[Parameter], function: object, others: Container[st
     why = f"{', '.join(likely)} could each be" if likely else "no parameter is obviously"
     candidates = ", ".join(p.name for p in parameters) or "none"
     example = (named or texts or ["name"])[0]
-    msg = f"{why} the prompt of {name_of(function)} (parameters: {candidates}); say @guarded(prompt={example!r})"
+    way = f"@guarded(prompt={example!r}){', or the one it is; a list for several' if likely else ''}"
+    msg = f"{why} the prompt of {name_of(function)} (parameters: {candidates}); say {way}"
     raise DecorationError(msg)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from guardsdk.calling.handling import refusal
 from guardsdk.errors import CheckFailedError, DecorationError
 from guardsdk.extract import Passage, prompt_passages, system_of
+from guardsdk.extract.shapes import is_absent
 from guardsdk.extract.together import items_together, turns_together, wholes_together
 from guardsdk.forking import after_fork
 from guardsdk.guard import Guard
@@ -90,9 +91,10 @@ class Checker:
     def passages(self, prompt: object) -> list[Passage]:
         """Return what has to be screened of ``prompt``; ``InputTypeError`` where that cannot be told.
 
-        Of an argument that was not given, ``None``, that is nothing, or what an extractor of the host's makes of it.
+        Of an argument that was not given, ``None`` or what a client's package has for that, it is nothing, or what an
+        extractor of the host's makes of it.
         """
-        if prompt is None and not self.extracts:
+        if not (self.extracts or isinstance(prompt, str)) and is_absent(prompt):
             return []
         return prompt_passages(prompt, self._extract_prompt)
 

@@ -7,6 +7,7 @@ import re
 from collections import UserString
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Number
 from typing import Any, Self, TypeGuard
 
 from guardsdk.errors import InputTypeError
@@ -189,6 +190,20 @@ def role_of(value: object) -> str | None:
     role = field(value, "role")
     role = role if isinstance(role, str) else field(value, "type")
     return role.lower().removesuffix("messagechunk") if isinstance(role, str) else None
+
+
+def is_absent(value: object) -> bool:
+    """Whether ``value`` stands for an argument that nobody gave: ``None``, or what the clients' packages have for that.
+
+    Theirs is an object that is false and holds nothing. A number is a value, be it zero.
+    """
+    kind = type(value)
+    if value is None:
+        return True
+    if isinstance(value, Number) or hasattr(kind, "__len__") or not hasattr(kind, "__bool__"):
+        return False
+    held = [name for name in fields_of(value) if not str(name).startswith("__")]  # a package may note where it is from
+    return not (held or value)
 
 
 def index_of(value: object, position: object) -> object:
