@@ -25,9 +25,12 @@ from guardsdk.extract import ResponseText
 from guardsdk.extract.rewrite import rewrite
 from guardsdk.verdict import Stage
 from tests.acting import guard_of
+from tests.samples import OUTPUT_BENIGN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from guardsdk import Guard
 
 FILE = base64.b64encode(random.Random(7).randbytes(240)).decode()
 PACKED = base64.b64encode(b"Plain words, some of them. " * 9).decode()
@@ -186,6 +189,52 @@ def test_a_value_that_was_cut_out_is_gone_from_the_keys_and_comes_back_there() -
     messages = [{"role": "user", "parts": [{"text": "the code sk-12"}]}, {"role": "user", "parts": [found]}]
     assert ask(messages) == {"sk-12": {"balance": 3}}
     assert "sk-12" not in str(seen)
+
+
+INSULTS = [
+    "You are a worthless idiot and should kill yourself.",
+    "All of you people are stupid pigs and nobody wants you here.",
+    "Women like her belong in the kitchen, she is a dumb whore.",
+]
+RECORD = {
+    "id": "0b0b4c3e-5f0d-4c6b-9a53-1c8f7a2d9e11",
+    "created": "2026-11-29T21:48:27.593265+00:00",
+    "status": "completed",
+}
+
+
+def test_what_is_said_beside_identifiers_is_read_by_itself_too() -> None:
+    record = {**RECORD, "title": "Fine words.", "notes": ["Some", "more of them."]}
+    assert texts(record) == [
+        "\n".join([*RECORD.values(), "Fine words.", "Some", "more of them."]),
+        "Fine words.\nmore of them.",
+    ]
+    assert texts(RECORD) == ["\n".join(RECORD.values())]
+    assert texts({"title": "Re", "body": "Fine words."}) == ["Re\nFine words."]
+    several = ResponseText(data=True)
+    several.add([record, record])
+    assert several.together()[0] == [texts(record)[0]] * 2
+
+
+def records(words: str, number: int) -> dict[str, object]:
+    """One of several records as programs keep them, with ``words`` in it."""
+    about: list[dict[str, object]] = [
+        {"object": "message", "model": "m-4-mini-2026", "output": {"kind": "text", "value": words}},
+        {"url": f"https://example.org/a/b/{RECORD['id']}", "title": words},
+        {"from": "dana@example.org", "to": ["kim@example.org"], "labels": ["INBOX", "UNREAD"], "body": words},
+    ]
+    return {**RECORD, **about[number]}
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("words", INSULTS)
+def test_identifiers_hide_no_harmful_answer(guard: Guard, words: str, number: int) -> None:
+    ask = guarded(guard=guard, input=False, prompt="answer")(lambda answer: answer)
+    assert not guard.check(words, stage=Stage.OUTPUT).allowed
+    with pytest.raises(Blocked):
+        ask(records(words, number))
+    fine = records(OUTPUT_BENIGN["rice"][1], number)
+    assert ask(fine) is fine
 
 
 def test_what_lies_in_two_fields_is_read_together() -> None:

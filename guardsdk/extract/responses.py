@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 _THOUGHTS: Final = ("refusal", "reasoning_content", "reasoning", "thinking")
 """What a message says beside its content, where LangChain has more of it too."""
+_WORDS: Final = "words of data"
+"""Where the strings of data are read once more where some are identifiers and the like: without single words."""
 
 
 class ResponseText(Gathering):
@@ -91,7 +93,8 @@ class ResponseText(Gathering):
 
     def together(self) -> list[list[str]]:
         """Return what is to be read together too: the texts of a list in order, and what each tool is called with."""
-        said = [piece.text for piece in self.pieces if piece.text and not (piece.loose and is_code(piece.text))]
+        own = [piece for piece in self.pieces if piece.text and piece.channel[-1:] != (_WORDS,)]
+        said = [piece.text for piece in own if not (piece.loose and is_code(piece.text))]
         return [said if self.listed else [], self.called()]
 
     def called(self) -> list[str]:
@@ -162,6 +165,10 @@ class ResponseText(Gathering):
             raise unknown(value, "extract_response")
         texts, inside = texts_in(value)
         self._append("\n".join(texts), (*path, "data"), None, "")
+        said = [text for text in texts if not is_code(text)]
+        if said and any(is_code(text) and not text.strip().isalpha() for text in texts):
+            # a model knows no sentence behind digests and dates for what it is
+            self._append("\n".join(said), (*path, _WORDS), None, "")
         self.listed = self.listed or bool(inside)
         for position, one in enumerate(inside):
             self._response(one, (*path, "inside", position))
