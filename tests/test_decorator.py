@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from guardsdk.decorator import guarded
-from guardsdk.errors import Blocked, CheckFailedError, InputError, InputTypeError
+from guardsdk.errors import Blocked, CheckFailedError, GuardError, InputError, InputTypeError
 from guardsdk.verdict import Stage, Status
 from tests.blocking import Seen, StageGuard
 from tests.decorated import aask, ask, astream, calls, every_kind, run, stream
@@ -275,3 +275,10 @@ async def test_messages_that_change_while_they_are_checked_never_reach_the_funct
 def test_messages_that_stay_as_they_are_reach_the_function() -> None:
     history = [{"role": "user", "content": ["hello", {"type": "text", "text": "again"}]}]
     assert guarded(guard=StageGuard())(lambda messages: messages[0]["role"])(history) == "user"
+
+
+def test_in_another_loop_than_asyncios_it_is_said_what_to_do() -> None:
+    guard = StageGuard()
+    for coroutine in (guarded(guard=guard)(aask)("hello"), guard.acheck("hello")):
+        with pytest.raises(GuardError, match=r"loop of asyncio, .* in a thread"):
+            coroutine.send(None)  # as whoever drives it without one

@@ -140,6 +140,9 @@ def test_a_prompt_that_cannot_be_read_is_refused_with_its_type_and_the_way_out(v
             [("tool", "t", ()), ("input", "", ("document",))],
         ),
         (user("hello", images=["AAAA"]), [("input", "hello", ("images",))]),
+        (user(["hello", {"type": "document_url", "document_url": "x"}]), [("input", "hello", ("document_url",))]),
+        ([{"type": "text", "text": "hello"}, PICTURE, "there"], [("input", "hello\nthere", ("image_url",))]),
+        ([PICTURE], [("input", "", ("image_url",))]),
         ([{"role": "tool", "content": [PICTURE]}], [("tool", "", ("image_url",))]),
         (
             user([{"type": "tool_result", "content": [PICTURE, {"type": "text", "text": "found"}]}, "hello"]),

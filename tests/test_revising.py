@@ -87,6 +87,14 @@ CASES = {
         ],
     ),
     "parts of Google's": ([{"text": "hello"}], [{"text": "hello"}, {"text": "Again."}]),
+    "the content of one message": (
+        [{"type": "input_text", "text": "hello"}, {"type": "input_image", "image_url": "x"}],
+        [
+            {"type": "input_text", "text": "hello"},
+            {"type": "input_image", "image_url": "x"},
+            {"type": "input_text", "text": "Again."},
+        ],
+    ),
     "part objects of Google's": ([types.Part(text="hello")], [types.Part(text="hello"), types.Part(text="Again.")]),
     "dataclasses that cannot be changed": (
         [Frozen("user", "hello")],

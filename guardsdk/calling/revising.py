@@ -10,7 +10,8 @@ from dataclasses import is_dataclass, replace
 from typing import Any
 
 from guardsdk.extract import gemini
-from guardsdk.extract.shapes import PAIR, role_of
+from guardsdk.extract.prompts import is_content_part
+from guardsdk.extract.shapes import PAIR, TEXT_PARTS, field, role_of
 
 _USERS = ("user", "human")
 
@@ -44,8 +45,8 @@ def _turn(turns: Sequence[object], message: str) -> object:
         return message
     if isinstance(like, tuple) and len(like) == PAIR:
         return (like[0] if theirs else "user", message)
-    if gemini.is_content(like) or gemini.is_part(like):
-        return _googles_like(like, message)
+    if is_content_part(like) or gemini.is_content(like) or gemini.is_part(like):
+        return _part_like(turns, message) if is_content_part(like) else _googles_like(like, message)
     if isinstance(like, Mapping):
         said = {name: like[name] for name in ("role", "type") if name in like} if theirs else {"role": "user"}
         return {**said, "content": _content_like(like.get("content"), message)}
@@ -63,6 +64,13 @@ def _content_like(content: object, message: str) -> object:
         if isinstance(part, Mapping) and isinstance(part.get("text"), str):
             return [{name: part[name] for name in ("type", "text") if name in part} | {"text": message}]
     return message
+
+
+def _part_like(parts: Sequence[object], message: str) -> object:
+    """Return one more text part for the content of a message; none where no mapping shows what one is like."""
+    kinds = [field(part, "type") for part in parts if isinstance(part, Mapping)]
+    kind = next((one for one in reversed(kinds) if one in TEXT_PARTS), None)
+    return None if kind is None else {"type": kind, "text": message}
 
 
 def _googles_like(turn: object, message: str) -> object:

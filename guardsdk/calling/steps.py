@@ -8,6 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from guardsdk.errors import GuardError
+
 T = TypeVar("T")
 
 
@@ -33,9 +35,20 @@ Steps = Generator[Step | Invoke, Any, T]
 
 
 async def in_thread(run: Callable[[], T]) -> T:
-    """Run in a worker thread that sees the caller's context variables, without holding up the loop."""
+    """Run in a worker thread that sees the caller's context variables, without holding up the loop.
+
+    Raises ``GuardError`` where the loop is not one of asyncio's.
+    """
     import asyncio  # noqa: PLC0415  slow to import, and whoever gets here has it
 
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        msg = (
+            "async checks need a running loop of asyncio, and this is none; in another, such as trio's, check in a "
+            "thread: trio.to_thread.run_sync(guard.check, text)"
+        )
+        raise GuardError(msg) from None
     return await asyncio.to_thread(run)
 
 

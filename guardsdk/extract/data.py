@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _SCALARS: Final = (Number, Enum, date, time, timedelta, UUID, PurePath)
 """Values whose ``str`` says all there is to them."""
-_OPAQUE: Final = (MEDIA_PARTS - {PLAIN_FILE}) | {"image_generation_call"}
+_OPAQUE: Final = (MEDIA_PARTS - {PLAIN_FILE, "document_url"}) | {"image_generation_call"}
 _FILES: Final = ("b64_json", "inline_data", "inlineData")
 """Fields in which libraries give pictures and sounds."""
 _PACKED: Final = re.compile(r"(?:[A-Za-z0-9+/_-]{57,}\r?\n)*[A-Za-z0-9+/_-]+={0,2}\s*")

@@ -155,7 +155,8 @@ def _part(event: object, part: object, at: object) -> Piece | Inside:
 def _shell_output(event: object, channel: Channel) -> list[Piece | Inside]:
     """Return what a command gave that the provider ran itself."""
     if not has(event, "delta"):
-        return [Piece(channel, "\n".join(leaves(get(event, "output"))), None, "", whole=True)]
+        found = Piece(channel, "\n".join(leaves(get(event, "output"))), None, "", whole=True)
+        return [found, *_beside(event, "output")]
     delta = get(event, "delta")
     names = [name for name in ("stdout", "stderr") if isinstance(get(delta, name), str)]
     return [

@@ -82,12 +82,12 @@ def prompt_passages(value: object, extractor: Callable[[Any], object] | None = N
 
     The developer's instructions are among them, as passages without a stage.
 
-    Understood: a string; a message; a sequence of strings, messages and ``(role, text)`` pairs; LangChain prompt
-    values; contents and parts of Google's package; messages of Amazon Bedrock. A message is a mapping or object with
-    ``role`` (or ``type``) and ``content``, a string or a list of parts. User messages are ``input``; tool messages,
-    tool results and text documents inside a user message are ``tool``. System and developer messages are trusted,
-    assistant messages were screened as output when they were made: a host that takes those from its caller has to
-    screen them itself. Of system messages only the text parts are returned.
+    Understood: a string; a message; a sequence of strings, messages and ``(role, text)`` pairs; the content of a user's
+    message, as a list of parts; LangChain prompt values; contents and parts of Google's package; messages of Amazon
+    Bedrock. A message is a mapping or object with ``role`` (or ``type``) and ``content``, a string or a list of parts.
+    User messages are ``input``; tool messages, tool results and text documents inside a user message are ``tool``.
+    System and developer messages are trusted, assistant messages were screened as output when they were made: a host
+    that takes those from its caller has to screen them itself. Of system messages only the text parts are returned.
 
     Images, audio and files are named by the passage they came with. Raises ``InputTypeError`` for any other type, an
     unknown role, parts of a kind nobody knows, and lists without an end.
@@ -137,6 +137,12 @@ def tool_passages(value: object) -> list[Passage]:
     return [Passage("\n".join(leaves(value)), Stage.TOOL)]
 
 
+def is_content_part(item: object) -> bool:
+    """Whether ``item`` says itself that it is a text or a file in the content of a message."""
+    kind = field(item, "type")
+    return isinstance(kind, str) and kind in TEXT_PARTS | MEDIA_PARTS and field(item, "role") is None
+
+
 def _instructions(item: object) -> list[str]:
     if isinstance(item, str):
         return [item]
@@ -154,7 +160,11 @@ def _prompt(value: object, walk: Walk) -> Iterator[Passage]:
             raise unknown(value, "extract_prompt")
         yield from _prompt(messages, walk)
     elif is_list(value):
-        for item in walk.into(value):
+        items = walk.into(value)
+        if any(map(is_content_part, items)) and all(isinstance(one, str) or is_content_part(one) for one in items):
+            yield from content_passages(items, Stage.INPUT)  # of one message of the user's
+            return
+        for item in items:
             if isinstance(item, tuple) and len(item) == PAIR and item[0] in _SPEAKERS:
                 yield from message_passages({"role": item[0], "content": item[1]})
             else:

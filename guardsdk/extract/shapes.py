@@ -78,6 +78,7 @@ MEDIA_PARTS = frozenset(
         "audio",
         "computer_screenshot",
         "document",  # but for one that is text, as of a file of plain text
+        "document_url",
         "file",
         "image",
         "image_url",

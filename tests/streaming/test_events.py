@@ -214,7 +214,8 @@ def test_refusals_and_errors_are_read(patterns: PatternGuard) -> None:
     refusal = [{"type": "response.refusal.delta", "delta": piece, **where} for piece in BAD]
     error = {"type": "error", "code": "server_error", "message": "a forbidden thing", "param": None}
     overloaded = {"type": "error", "error": {"type": "overloaded_error", "message": "a forbidden thing"}}
-    for events in (refusal, [error], [overloaded]):
+    shell = {"type": "response.shell_call_output_content.done", "output_index": 0, "command_index": 0, "output": []}
+    for events in (refusal, [error], [overloaded], [{**shell, "note": "a forbidden thing"}]):
         with pytest.raises(Blocked):
             list(patterns.stream(events))
     for fine in (error | {"message": "Too many requests."}, overloaded | {"error": {"message": "Overloaded, sorry"}}):
