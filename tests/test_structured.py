@@ -6,6 +6,7 @@ import base64
 import copy
 import datetime as dt
 import enum
+import json
 import random
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -235,6 +236,28 @@ def test_identifiers_hide_no_harmful_answer(guard: Guard, words: str, number: in
         ask(records(words, number))
     fine = records(OUTPUT_BENIGN["rice"][1], number)
     assert ask(fine) is fine
+
+
+@pytest.mark.parametrize("words", INSULTS)
+def test_nor_do_they_in_what_a_tool_is_called_with(guard: Guard, words: str) -> None:
+    ask = guarded(guard=guard, input=False, prompt="answer")(lambda answer: answer)
+
+    def calls(said: str) -> list[object]:
+        asked = {**RECORD, "to": ["kim@example.org"], "body": said}
+        call = {"id": "1", "type": "function", "function": {"name": "post", "arguments": json.dumps(asked)}}
+        block = {"type": "tool_use", "id": "1", "name": "post", "input": asked}
+        part = {"functionCall": {"name": "post", "args": asked}}
+        return [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "assistant", "content": [block]},
+            {"candidates": [{"content": {"role": "model", "parts": [part]}}]},
+        ]
+
+    for one in calls(words):
+        with pytest.raises(Blocked):
+            ask(one)
+    for one in calls(OUTPUT_BENIGN["rice"][1]):
+        assert ask(one) is one
 
 
 def test_what_lies_in_two_fields_is_read_together() -> None:

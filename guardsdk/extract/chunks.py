@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.errors import InputTypeError
+from guardsdk.extract.pieces import WORDS
 from guardsdk.extract.responses import ResponseText
 from guardsdk.extract.rewrite import rewrite
 from guardsdk.extract.shapes import field, fields_of, has, is_list
@@ -162,8 +163,9 @@ def _lines(said: Sequence[tuple[Piece, str]], find: Find) -> dict[Channel, set[s
 
 def _reads_as(pieces: Sequence[Piece], wanted: Sequence[str], lines: Mapping[Channel, set[str]]) -> bool:
     """Whether ``pieces`` are the strings ``wanted``, and those put together from several of no other ``lines``."""
+    others = [piece for piece in pieces if piece.holder is None and piece.channel[-1:] != (WORDS,)]  # read twice
     return [piece.text for piece in pieces if piece.holder is not None] == wanted and all(
-        lines.get(piece.channel, set()).issuperset(piece.text.split("\n")) for piece in pieces if piece.holder is None
+        lines.get(piece.channel, set()).issuperset(piece.text.split("\n")) for piece in others
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from guardsdk.extract.data import is_file
 from guardsdk.extract.kinds import CALL_ARGUMENTS, CALL_RESULTS
-from guardsdk.extract.pieces import BESIDE, Channel, Piece, aside
+from guardsdk.extract.pieces import BESIDE, WORDS, Channel, Piece, aside, words_alone
 from guardsdk.extract.shapes import field, holds_fields, index_of, is_list
 from guardsdk.extract.words import leaves, parsed, parsed_beside, spoken
 from guardsdk.parts.given import text_of
@@ -87,8 +87,10 @@ class Gathering:
                 text = text_of(arguments, "arguments")
                 self.pieces.append(Piece(path, text, call, name, arguments=True, call=True))
             elif arguments:
-                text = text_of("\n".join(leaves(arguments)), "arguments")
+                text = text_of("\n".join(texts := leaves(arguments)), "arguments")
                 self.pieces.append(Piece(path, text, None, "", call=True, place=name, between="\n"))
+                if words := words_alone(texts):
+                    self._append(words, (*path, name, WORDS), None, "")
         for name in CALL_RESULTS:
             if has_words(result := field(call, name)):
                 self._append("\n".join(leaves(result)), (*path, name), None, "")

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.extract.data import refuse_files
-from guardsdk.extract.pieces import BESIDE, Channel, Inside, Piece, aside
+from guardsdk.extract.pieces import BESIDE, WORDS, Channel, Inside, Piece, aside, words_alone
 from guardsdk.extract.shapes import UnreadableError, field, has, holds_fields, index_of, is_list
 from guardsdk.extract.words import beside, is_code, leaves
 from guardsdk.parts.given import text_of
@@ -209,9 +209,11 @@ def _done(part: object, position: int, channel: Channel) -> Iterator[Piece]:
     for name in _CALLS:
         if (call := _own(part, name)) is not None:
             where = (*channel, "call", position)
-            if words := "\n".join(leaves(_own(call, "args"))):
+            if words := "\n".join(texts := leaves(_own(call, "args"))):
                 # What comes whole goes on in no other call, though that may be of the same name.
                 yield Piece(where, words, None, "", call=True, place=object(), between="\n")
+                if alone := words_alone(texts):
+                    yield Piece((*where, WORDS), alone, None, "", place=object(), between="\n")
             yield from _stretches(_own(call, "partial_args"), where)
             yield from _around((*where, "about"), call, "args", "partial_args")
     for name in _GIVEN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.extract.words import is_code, spoken, strings_beside
+from guardsdk.extract.words import is_code, leaves, parsed, spoken, strings_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +14,8 @@ Channel = tuple[object, ...]
 """Where a text belongs in a response: pieces of one channel are parts of one text."""
 BESIDE = "beside"
 """In a channel: what follows leads to a string in fields that nobody knows."""
+WORDS = "words of data"
+"""In a channel: where the strings of data are read once more, without those that are identifiers and the like."""
 _LEADING = ("reasoning", "thinking", "result", "search")
 
 
@@ -88,6 +90,16 @@ def around(channel: Channel) -> Channel | None:
     return (BESIDE, channel[: channel.index(BESIDE)]) if BESIDE in channel else None
 
 
+def words_alone(texts: Sequence[str]) -> str:
+    """Return the strings of data without codes and single words, where some are identifiers, dates or addresses.
+
+    Else nothing. A model knows no sentence behind digests and dates for what it is.
+    """
+    said = [text for text in texts if not is_code(text)]
+    among = said and any(is_code(text) and text and not text.strip().isalpha() for text in texts)
+    return "\n".join(said) if among else ""
+
+
 def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
     """Return the texts that ``channels`` make, in order; what stands beside a value is one text, a line each."""
     texts: dict[object, list[str]] = {}
@@ -96,16 +108,23 @@ def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
         for words in words_of(pieces):
             if not (pieces[0].loose and is_code(words)):
                 texts.setdefault(together or len(texts), []).append(words)
+        for text in _texts(pieces) if pieces[0].arguments else ():
+            if alone := words_alone(leaves(parsed(text))):
+                texts[len(texts)] = [alone]
     return ["\n".join(one) for one in texts.values()]
 
 
 def words_of(pieces: Sequence[Piece]) -> Iterator[str]:
     """Yield the words of the text that ``pieces`` of one channel make, and those that say more than it."""
+    yield from (spoken(text) if pieces[0].arguments else text for text in _texts(pieces))
+
+
+def _texts(pieces: Sequence[Piece]) -> list[str]:
     texts = [_said(piece for piece in pieces if not piece.whole)]
     for piece in sorted((one for one in pieces if one.whole), key=lambda one: -len(one.text)):
         if not any(piece.text in text for text in texts):
             texts.append(piece.text)
-    yield from (spoken(one) if pieces[0].arguments else one for one in texts)
+    return texts
 
 
 def joined(pieces: Sequence[Piece]) -> list[Piece]:

@@ -21,7 +21,7 @@ from guardsdk.extract.kinds import (
     SEARCH_PARTS,
     WORDLESS_PARTS,
 )
-from guardsdk.extract.pieces import Channel, Inside, Piece, channels_of, texts_of, words_of
+from guardsdk.extract.pieces import WORDS, Channel, Inside, Piece, channels_of, texts_of, words_alone, words_of
 from guardsdk.extract.results import GIVEN, SEARCHED, echoed, given, searched
 from guardsdk.extract.shapes import (
     PLAIN_FILE,
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 
 _THOUGHTS: Final = ("refusal", "reasoning_content", "reasoning", "thinking")
 """What a message says beside its content, where LangChain has more of it too."""
-_WORDS: Final = "words of data"
-"""Where the strings of data are read once more where some are identifiers and the like: without single words."""
 
 
 class ResponseText(Gathering):
@@ -93,7 +91,7 @@ class ResponseText(Gathering):
 
     def together(self) -> list[list[str]]:
         """Return what is to be read together too: the texts of a list in order, and what each tool is called with."""
-        own = [piece for piece in self.pieces if piece.text and piece.channel[-1:] != (_WORDS,)]
+        own = [piece for piece in self.pieces if piece.text and piece.channel[-1:] != (WORDS,)]
         said = [piece.text for piece in own if not (piece.loose and is_code(piece.text))]
         return [said if self.listed else [], self.called()]
 
@@ -165,10 +163,8 @@ class ResponseText(Gathering):
             raise unknown(value, "extract_response")
         texts, inside = texts_in(value)
         self._append("\n".join(texts), (*path, "data"), None, "")
-        said = [text for text in texts if not is_code(text)]
-        if said and any(is_code(text) and not text.strip().isalpha() for text in texts):
-            # a model knows no sentence behind digests and dates for what it is
-            self._append("\n".join(said), (*path, _WORDS), None, "")
+        if words := words_alone(texts):
+            self._append(words, (*path, WORDS), None, "")
         self.listed = self.listed or bool(inside)
         for position, one in enumerate(inside):
             self._response(one, (*path, "inside", position))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from guardsdk.extract.words import is_code, spoken
+from guardsdk.extract.pieces import words_alone
+from guardsdk.extract.words import is_code, leaves, parsed, spoken
 from guardsdk.text.segments import LONGEST_VALUE, Segmenter, left_of, release_point
 
 if TYPE_CHECKING:
@@ -88,6 +89,11 @@ class Channel:
     def words(self) -> str:
         """What there is to check of it when it has ended."""
         return spoken(self.text) if self._written else self.text
+
+    @property
+    def words_alone(self) -> str:
+        """Of JSON with identifiers and the like in it, what is said beside them; else nothing."""
+        return words_alone(leaves(parsed(self.text))) if self._written else ""
 
     def due(self) -> Window | None:
         """Return the next segment that is complete, with all that was not released yet and something before it.

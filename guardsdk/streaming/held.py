@@ -153,7 +153,8 @@ class Held:
         """Return what has to be checked of a text that has ended."""
         if channel.late:
             settled = 0 < channel.length == channel.released
-            return [] if settled else [Window(channel, 0, channel.length, channel.words, last=True)]
+            texts = [] if settled else [channel.words, *filter(None, [channel.words_alone])]
+            return [Window(channel, 0, channel.length, text, last=True) for text in texts]
         rest = channel.rest()
         if rest is None or rest.start == 0 or not self._rules.whole:
             return [] if rest is None else [rest]

@@ -161,6 +161,19 @@ def test_a_value_in_a_call_that_is_told_as_data_is_cut_out_of_it(patterns: Patte
     assert "def123" not in words(out)
 
 
+@pytest.mark.parametrize("make", CALLS.values(), ids=CALLS)
+def test_what_is_said_beside_identifiers_in_a_call_is_read_by_itself_too(
+    patterns: PatternGuard, make: Callable[[list[str]], list[Any]]
+) -> None:
+    about = '{"id": "0b0b4c3e-5f0d-4c6b", "day": "2026-11-29", "body": '
+    out = list(patterns.stream(make([f'{about}"The key is sk-abc', 'def123 here."}'])))
+    assert "The key is sk-abcdef123 here." in patterns.texts
+    assert "sk-abc" not in words(out)
+    assert "[VALUE_1]" in words(out)
+    fine = make([f'{about}"Nothing of ', 'note."}'])
+    assert [id(one) for one in patterns.stream(fine)] == [id(one) for one in fine]
+
+
 def test_token_probabilities_do_not_tell_what_was_cut_out(patterns: PatternGuard) -> None:
     events = STREAMS["responses"](KEY)
     for part in (events[-2].item.content[0], events[-1].response.output[0].content[0]):
