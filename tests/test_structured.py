@@ -243,7 +243,7 @@ def test_nor_do_they_in_what_a_tool_is_called_with(guard: Guard, words: str) -> 
     ask = guarded(guard=guard, input=False, prompt="answer")(lambda answer: answer)
 
     def calls(said: str) -> list[object]:
-        asked = {**RECORD, "to": ["kim@example.org"], "body": said}
+        asked = records(said, 2)
         call = {"id": "1", "type": "function", "function": {"name": "post", "arguments": json.dumps(asked)}}
         block = {"type": "tool_use", "id": "1", "name": "post", "input": asked}
         part = {"functionCall": {"name": "post", "args": asked}}
