@@ -7,7 +7,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.errors import ModelError
+from guardsdk.errors import ChecksumMismatchError, ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,17 +22,22 @@ _SEVEN_BITS: Final = 7
 def external_files(directory: Path, graph: str) -> list[str]:
     """Return what the graph file ``graph`` of ``directory`` opens, sorted, by names relative to ``directory``.
 
-    Raises ``ModelError`` for a name that leads out of the folder of the graph, or that is none.
+    Raises ``ModelError`` for a name that leads out of the folder of the graph, or that is none, and
+    ``ChecksumMismatchError`` for a file that is emptied meanwhile.
     """
     path = directory / graph
     if not path.stat().st_size:
         return []
     found = set()
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for match in _LOCATION.finditer(content):
-            low, *high = match[1]
-            length = (low & 0x7F) | ((high[0] << _SEVEN_BITS) if high else 0)
-            found.add(content[match.end() : match.end() + length])
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            for match in _LOCATION.finditer(content):
+                low, *high = match[1]
+                length = (low & 0x7F) | ((high[0] << _SEVEN_BITS) if high else 0)
+                found.add(content[match.end() : match.end() + length])
+    except ValueError as error:  # an empty file cannot be mapped
+        msg = f"model file {path} was emptied while it was read: the model is refused"
+        raise ChecksumMismatchError(msg) from error
     names = []
     for raw in found:
         name = raw.decode("utf-8", "replace")

@@ -53,7 +53,7 @@ def test_every_slice_has_enough_of_what_is_harmful_and_of_what_only_looks_it() -
 def test_the_page_says_how_large_it_is() -> None:
     languages = {case.language for case in builtin_cases()} - {"mul"}  # several mixed
     page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
-    assert f"{len(builtin_cases())} cases in {len(languages)} languages over twelve slices" in page
+    assert f"{len(builtin_cases())} cases in {len(languages)} languages in twelve slices" in page
     assert len(SLICES) == 12
 
 
