@@ -53,7 +53,7 @@ def pairing_directory(model_directory: Path, tmp_path_factory: pytest.TempPathFa
     shutil.copytree(model_directory, directory)
     manifest = json.loads((directory / MANIFEST_FILE).read_text(encoding="utf-8"))
     manifest["context_stages"] = ["input", "output"]
-    manifest["aimed"] = manifest["repeated"] = None
+    manifest["aimed"] = None
     (directory / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
     return directory
 

@@ -92,7 +92,7 @@ def load_manifest(directory: Path) -> LoadedModel:
         # Figures about a model are no part of what it is: measuring it must not make it another one.
         # Nor does a field that came later change what a manifest from before it describes.
         plain = {"context_stages"} if manifest.context_stages == DEFAULT_CONTEXT_STAGES else set()
-        plain |= {name for name in ("aimed", "gloss_margins", "passages", "repeated") if not getattr(manifest, name)}
+        plain |= {name for name in ("aimed", "gloss_margins", "passages") if not getattr(manifest, name)}
         content = manifest.model_copy(update={"evaluation": ()}).model_dump_json(exclude=plain).encode()
     digest = hashlib.sha256()
     for name, entry in sorted(manifest.files.items()):

@@ -160,23 +160,6 @@ class Passages(Frozen):
     of them. What has none is looked at."""
 
 
-class Repeated(Frozen):
-    """What becomes of short texts that the lower layers did not clear: they are read once more, said twice in a row.
-
-    A word then has all of the text before it, and where both readings agree the model is right more often. The mean of
-    both log-odds counts.
-    """
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    characters: int = Field(ge=1)
-    """The longest text that is read so: twice as much, with what is around it, has to fit into one window."""
-    added: dict[Stage, dict[str, float]]
-    """Stage to the labels whose score the mean may raise, and the log-odds that are added to it."""
-    floors: dict[Stage, dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]] = Field(default_factory=dict)
-    """As those of ``Passages``."""
-
-
 class Manifest(Frozen):
     """Everything the engine needs to know of a model, and the evidence of where it came from."""
 
@@ -213,8 +196,6 @@ class Manifest(Frozen):
     than it is. Nothing is taken off where nothing is named."""
     passages: Passages | None = None
     """How doubtful text is read passage by passage; null for models that read every text as a whole."""
-    repeated: Repeated | None = None
-    """How doubtful short text is read twice over; null for models that read every text once."""
     stage_tokens: dict[Stage, int] = Field(default_factory=dict)
     """Stage to the id of the token that stands first after ``[CLS]``; empty for models without stage tokens."""
     languages: tuple[str, ...] = ()
@@ -275,8 +256,6 @@ class Manifest(Frozen):
         named = [(f"gloss_margins.{stage}", stage, margins) for stage, margins in self.gloss_margins.items()]
         for stage, margins in self.passages.margins.items() if self.passages is not None else ():
             named.append((f"passages.margins.{stage}", stage, margins))
-        for stage, added in self.repeated.added.items() if self.repeated is not None else ():
-            named.append((f"repeated.added.{stage}", stage, added))
         for name, stage, margins in named:
             if not margins.keys() <= read[stage]:
                 unread = min(margins.keys() - read[stage])

@@ -37,7 +37,7 @@ class ClassifierScreen(LimitedScreen):
     """Scores every label of a model in one forward pass per window.
 
     What a user wrote is read once more beside the instructions it is aimed at, where those are given and the model can,
-    and what was not plainly harmless once more passage by passage, or twice over where it is short.
+    and what was not plainly harmless once more passage by passage.
     """
 
     name: Final = "classifier"
@@ -53,13 +53,12 @@ class ClassifierScreen(LimitedScreen):
         """Screen with ``classifier``, which may be shared with other guards, and with what this guard was taught.
 
         ``aimed`` gives what reads prompts beside instructions; asked when the first of these comes. With ``closer``
-        what is doubtful is read passage by passage and twice over, too, where the model was made for it.
+        what is doubtful is read passage by passage, too, where the model was made for it.
         """
         self._classifier = classifier
         self._taught = taught or Taught()
         self._aimed = aimed
-        manifest = classifier.model.manifest
-        self._passages, self._repeated = (manifest.passages, manifest.repeated) if closer else (None, None)
+        self._passages = classifier.model.manifest.passages if closer else None
 
     @property
     def operating_points(self) -> OperatingPoints:
@@ -95,15 +94,11 @@ class ClassifierScreen(LimitedScreen):
         self, requests: Sequence[Request], seen: Sequence[Scores], readings: list[Reading], limits: Limits
     ) -> list[Reading]:
         """Return the ``readings`` of what was ``seen``, after a closer look where the model asks for it."""
-        if self._repeated is not None:
-            from guardsdk.screens.repeated import read_twice  # noqa: PLC0415  most texts are plainly harmless
+        if self._passages is None:
+            return readings
+        from guardsdk.screens.closer import looked_closer  # noqa: PLC0415  most texts are plainly harmless
 
-            readings = read_twice(self._classifier, requests, seen, readings, rules=self._repeated, limits=limits)
-        if self._passages is not None:
-            from guardsdk.screens.closer import looked_closer  # noqa: PLC0415  as above
-
-            readings = looked_closer(self._classifier, requests, seen, readings, rules=self._passages, limits=limits)
-        return readings
+        return looked_closer(self._classifier, requests, seen, readings, rules=self._passages, limits=limits)
 
     def _read_aimed(self, requests: Sequence[Request], limits: Limits, heads: Heads | None) -> list[Reading]:
         """Read what users wrote, of which some is aimed at instructions."""

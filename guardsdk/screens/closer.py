@@ -44,8 +44,12 @@ def looked_closer(
     margins = rules.margins.get(stage)
     if not margins:
         return list(readings)
-    places = in_doubt(classifier, seen, rules.floors.get(stage, {}), limits)
-    parts = {at: list(_doubtful(requests[at].text, seen[at], rules.characters)) for at in places}
+    cleared = limits.early_exit and classifier.has_early_exit
+    floors = {} if cleared else rules.floors.get(stage, {})
+    parts: dict[int, list[tuple[int, int]]] = {}
+    for place, (request, scores) in enumerate(zip(requests, seen, strict=True)):
+        if scores.tier == "full" and not scores.settled and _reaches(scores, floors):
+            parts[place] = list(_doubtful(request.text, scores, rules.characters))
     asked = [replace(requests[at], text=requests[at].text[a:b]) for at, found in parts.items() for a, b in found]
     read = iter(classifier.score(asked, limits._replace(settled=None)) if asked else ())
     looked = list(readings)
@@ -57,21 +61,9 @@ def looked_closer(
     return looked
 
 
-def in_doubt(
-    classifier: Classifier, seen: Sequence[Scores], floors: Mapping[str, float], limits: Limits
-) -> Iterator[int]:
-    """Yield the places of what was ``seen`` and is not plainly harmless, nor settled already.
-
-    That is what the lower layers did not clear, or where these have no say what reaches one of ``floors``, if any.
-    """
-    cleared = limits.early_exit and classifier.has_early_exit
-    for place, scores in enumerate(seen):
-        if scores.tier == "full" and not scores.settled and (cleared or not floors or _reaches(scores, floors)):
-            yield place
-
-
 def _reaches(scores: Scores, floors: Mapping[str, float]) -> bool:
-    return not all(scores.probabilities.get(label, 0.0) < floor for label, floor in floors.items())
+    """Tell whether ``scores`` reach one of ``floors``, where there are any."""
+    return not floors or not all(scores.probabilities.get(label, 0.0) < floor for label, floor in floors.items())
 
 
 def _doubtful(text: str, scores: Scores, most: int) -> Iterator[tuple[int, int]]:

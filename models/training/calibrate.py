@@ -28,7 +28,6 @@ from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.gloss_margins import with_gloss_margins
 from models.training.passage_margins import with_passages
 from models.training.pools import Pool, buried, held_out_pools, pools
-from models.training.repeated import with_repeated
 from models.training.rows import LABELS, STAGES, STAGES_OF, columns_of
 from models.training.scored import Scored, benign_scores, negative_scores, without_declining, without_doubtful
 from models.training.thresholds import TARGETS, joint_thresholds, mean_rate, platt, spread, threshold_at
@@ -142,9 +141,7 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Pa
     if data is not None:
         final = with_passages(model, data, out)
         (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
-        final = with_repeated(model, data, out)
-        (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
-        final = with_gloss_margins(model, data)  # glosses are looked at more closely, too
+        final = with_gloss_margins(model, data)  # glosses have passages, too
         (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     write_float_twin(out, final)
     report = _report(final, scored) | {

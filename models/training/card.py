@@ -189,7 +189,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
         evaluation=table(("set", "stage", "measure", "rows", "value", "95 % interval, %"), evaluation),
         sample="All rows" if limit is None else f"A seeded sample of at most {limit} rows of each set, stage and label",
         aimed="" if manifest.aimed is None else _AIMED.format(one=manifest.aimed),
-        glosses=glosses_line(manifest) + passages_line(manifest) + repeated_line(manifest),
+        glosses=glosses_line(manifest) + passages_line(manifest),
         teacher=_TEACHER if any(leg.get("taught") for leg in legs) else "",
         legs="one step" if len(legs) == 1 else f"{len(legs)} steps",
         recipe="\n".join(
@@ -223,21 +223,6 @@ def passages_line(manifest: Manifest) -> str:
     return (
         f"- What the lower layers do not clear is read once more in passages of about {rules.characters} characters, "
         f"which count less, by log-odds: {told}.\n"
-    )
-
-
-def repeated_line(manifest: Manifest) -> str:
-    """Return the line of the card on what is read twice in a row; nothing where nothing is."""
-    rules = manifest.repeated
-    if rules is None:
-        return ""
-    told = "; ".join(
-        f"{stage.value} {', '.join(f'`{label}` {more:g}' for label, more in added.items())}"
-        for stage, added in rules.added.items()
-    )
-    return (
-        f"- What they do not clear of at most {rules.characters} characters is read again, twice in a row; the mean "
-        f"of both readings counts where it is higher with so much added, by log-odds: {told}.\n"
     )
 
 

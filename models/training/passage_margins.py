@@ -98,7 +98,7 @@ def margins(model: Path, manifest: Manifest, known: Sequence[Pool]) -> tuple[dic
                     wholes[label].append(scores[label])
     late = dict.fromkeys(RAISED, 0.0)
     for (label, own), each in kinds.items():
-        late[label] = max(late[label], line(each, RATES[own]) - logit(manifest.thresholds[label, Stage.INPUT]))
+        late[label] = max(late[label], _line(each, RATES[own]) - logit(manifest.thresholds[label, Stage.INPUT]))
     floors = {label: round(threshold_at(LOOKED_AT, scores), 4) for label, scores in wholes.items() if scores}
     return {label: math.ceil(10.0 * margin) / 10.0 for label, margin in late.items()}, floors
 
@@ -108,7 +108,7 @@ def harmless(data: Path, run: Path) -> list[Pool]:
     texts = {pool.source: pool.texts for pool in pools(data, SEED) if pool.label is None and pool.stage == Stage.INPUT}
     own: dict[str, tuple[str, str | None]] = {}
     with (run / HELD_OUT_FILE).open(encoding="utf-8") as lines:
-        for row in (Row(**json.loads(text)) for text in lines):
+        for row in (Row(**json.loads(line)) for line in lines):
             known = all(row.labels.get(label) == 0 for label in RAISED) and not any(row.labels.values())
             if row.stage == Stage.INPUT and row.source.startswith(OWN) and known:
                 own.setdefault(row.group, (row.text, None))
@@ -129,7 +129,7 @@ def _stopped(model: Path, manifest: Manifest, pool: Pool) -> tuple[Stops, Wholes
     classifier, limits = classifier_of(model), UNLIMITED._replace(early_exit=True)
     requests = [Request(text, Stage.INPUT) for text, _ in pool.texts]
     whole = classifier.score(requests, limits)
-    readings = looked_closer(classifier, requests, whole, list(map(reading, whole)), rules=rules, limits=limits)
+    readings = looked_closer(classifier, requests, whole, list(map(_reading, whole)), rules=rules, limits=limits)
     full = classifier.score(requests, UNLIMITED)
     scored = {label: np.array([scores.probabilities[label] for scores in full]) for label in RAISED}
     found = {}
@@ -145,12 +145,11 @@ def _stopped(model: Path, manifest: Manifest, pool: Pool) -> tuple[Stops, Wholes
     return found, scored
 
 
-def reading(scores: Scores) -> Reading:
-    """Return the reading of a text that has no more to tell than its scores."""
+def _reading(scores: Scores) -> Reading:
     return Reading(scores.probabilities, scores.coverage, lambda _: ((0, 1),))
 
 
-def line(found: Sequence[NDArray[np.float64]], rate: float) -> float:
+def _line(found: Sequence[NDArray[np.float64]], rate: float) -> float:
     """Return the highest score that more than ``rate`` of the texts reach, as the mean over sources."""
     scores = np.unique(np.concatenate([odds[np.isfinite(odds)] for odds in found]))
     rates = np.mean([(odds[:, None] >= scores[None, :]).mean(axis=0) for odds in found], axis=0)
