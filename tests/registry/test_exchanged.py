@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.engine.session import OnnxRuntime, runtime
 from guardsdk.errors import ChecksumMismatchError, ModelError
 from guardsdk.parts.assembling import find_classifier
+from guardsdk.registry.external import external_files
 from guardsdk.registry.lookup import load_manifest, verify_files
 from guardsdk.registry.manifest import file_entry
 from guardsdk.settings import Settings
@@ -21,7 +24,6 @@ from tests.engine.test_providers import Clock
 from tests.tiny import WEAK, write_graph, write_manifest, write_model
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import ModuleType
 
     from guardsdk.engine.session import Kind, Session
@@ -136,3 +138,18 @@ def test_a_calibration_that_is_no_number_is_refused(directory: Path, key: str, w
         load_manifest(directory)
     verdict = Guard(models=directory, observers=()).check("attack")
     assert (verdict.status, verdict.allowed) == (Status.FAILED, False)
+
+
+def test_a_graph_that_is_emptied_while_it_is_looked_through_is_refused(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, opened = directory / "model.onnx", Path.open
+
+    def emptied_first(path: Path, *given: Any, **named: Any) -> Any:
+        if path == graph:
+            os.truncate(graph, 0)
+        return opened(path, *given, **named)
+
+    monkeypatch.setattr(Path, "open", emptied_first)
+    with pytest.raises(ChecksumMismatchError, match=r"model\.onnx was emptied while it was read"):
+        external_files(directory, graph.name)
