@@ -430,7 +430,12 @@ def test_a_run_can_be_interrupted_whatever_the_judge_is_at(
     suite_file: Callable[[int], Path], module: Callable[[str, str], str], tmp_path: Path
 ) -> None:
     module("slow", SLOW + "\ndef judge(prompt, answer):\n    open('judged.log', 'w').close()\n    time.sleep(3600)\n")
-    process = subprocess.Popen(command(suite_file(4)), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE)
+    # A shell makes what it runs in the background deaf to Ctrl-C, the tests perhaps, and their children with them.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command(suite_file(4)), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         while not (tmp_path / "judged.log").exists() and process.poll() is None:
             time.sleep(0.01)
