@@ -1,7 +1,7 @@
-"""What reads a prompt beside the instructions it is aimed at: a small network on top of the layers as they are shipped.
+"""The graph that reads a prompt beside the instructions it is aimed at: a small network on the layers of a model.
 
-The layers never saw such pairs, but what they make of both halves lets attacks be told from proper use: this network
-learns to, and they stay as they are. Shapes: B pairs, T tokens, H hidden units.
+The lower layers are those of the shipped graph, stored once for both; the upper ones were trained on such pairs and are
+its own. Shapes: B pairs, T tokens, H hidden units.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.encoder import EncoderConfig
 from models.training.graph import Graph
 from models.training.network import FUSED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 UNITS: Final = 96
 """Of each token, for either half of the pair."""
@@ -28,6 +32,11 @@ TOGETHER: Final = 32
 _DROPPED: Final = 0.4
 """Share of what is read of the tokens that is hidden while it learns: there are few instructions to learn from."""
 _FAR = 1e4
+_STEPS = 63
+"""Integers on either side of zero that a weight is rounded to, as in the shipped graphs (``encoder._as_int8``)."""
+_CONFIG = EncoderConfig()
+WIDTH: Final = 2 * _CONFIG.hidden
+"""Numbers of a token that the network is given: the states after the early layers and after all."""
 
 
 class Aimed(nn.Module):
@@ -52,27 +61,19 @@ class Aimed(nn.Module):
         return logit[:, 0]
 
 
-def states_graph(whole: Path, early: int, layers: int) -> tuple[tuple[str, str], onnx.ModelProto]:
-    """Return the graph at ``whole`` without its heads: ids in, the states after ``early`` and after all ``layers`` out.
+def aimed_graph(whole: Path, network: Aimed, upper: Mapping[str, Tensor]) -> onnx.ModelProto:
+    """Return the graph at ``whole`` with ``network`` on its layers in place of its heads: ``logits`` [B, 1] out.
 
-    The names of both come first. Weights that ``whole`` keeps in a file of their own are loaded.
+    It is for rows one at a time, without a mask. ``upper`` are the weights, by their names in the encoder, that it has
+    in place of those of ``whole``: matrices are rounded to integers as those are.
     """
     proto = onnx.load(whole)
-    names = f"layers.{early - 1}.norm_output", f"layers.{layers - 1}.norm_output"
+    names = [f"layers.{last - 1}.norm_output" for last in (_CONFIG.early, _CONFIG.layers)]
     kept = _below(proto, names)
     del proto.graph.node[:], proto.graph.output[:]
     proto.graph.node.extend(kept)
-    proto.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
     _drop_unused(proto)
-    return names, proto
-
-
-def aimed_graph(whole: Path, network: Aimed, early: int, layers: int) -> onnx.ModelProto:
-    """Return the graph at ``whole`` with ``network`` on its layers in place of its heads: ``logits`` [B, 1] out.
-
-    It is for rows by themselves, without a mask.
-    """
-    names, proto = states_graph(whole, early, layers)
+    _replace(proto, upper)
     graph, weights = Graph(), {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
 
     def linear(name: str, given: str) -> str:
@@ -86,7 +87,7 @@ def aimed_graph(whole: Path, network: Aimed, early: int, layers: int) -> onnx.Mo
     graph.constant("aimed.axis", np.array([1], np.int64))
     graph.constant("aimed.one", np.array(1.0, np.float32))
     graph.constant("aimed.far", np.array(_FAR, np.float32))
-    both = graph.op("Concat", list(names), "aimed.states", axis=-1)
+    both = graph.op("Concat", names, "aimed.states", axis=-1)
     units = graph.op("Gelu", [linear("tokens", both)], "aimed.units", domain=FUSED)
     halves = ["aimed.instructions", "aimed.prompt"]
     graph.split(units, halves, axis=-1)
@@ -106,14 +107,13 @@ def aimed_graph(whole: Path, network: Aimed, early: int, layers: int) -> onnx.Mo
     joint = linear("joint", graph.op("Concat", read, "aimed.read", axis=-1))
     made = linear("logit", graph.op("Gelu", [joint], "aimed.together", domain=FUSED))
     graph.hand_out(made, "logits")
-    del proto.graph.output[:]
     proto.graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 1]))
     proto.graph.node.extend(graph.nodes)
     proto.graph.initializer.extend(graph.initializers)
     return proto
 
 
-def _below(proto: onnx.ModelProto, outputs: tuple[str, ...]) -> list[onnx.NodeProto]:
+def _below(proto: onnx.ModelProto, outputs: Sequence[str]) -> list[onnx.NodeProto]:
     """Return the nodes that ``outputs`` are made by, in their order."""
     wanted, kept = set(outputs), []
     for node in reversed(proto.graph.node):
@@ -128,3 +128,25 @@ def _drop_unused(proto: onnx.ModelProto) -> None:
     kept = [tensor for tensor in proto.graph.initializer if tensor.name in used]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)
+
+
+def _replace(proto: onnx.ModelProto, upper: Mapping[str, Tensor]) -> None:
+    """Give ``proto`` the weights ``upper`` in place of its own, under names that say whose they are."""
+    new: dict[str, NDArray[np.generic]] = {}
+    for name, tensor in upper.items():
+        value = tensor.detach().numpy()
+        if value.ndim > 1:
+            new[f"{name}_quantized"], new[f"{name}_scale"] = _rounded(value.T)
+        else:
+            new[name] = np.array(value)
+    stored = {tensor.name: tensor for tensor in proto.graph.initializer}
+    for name, value in new.items():
+        stored[name].CopyFrom(numpy_helper.from_array(value, f"aimed.{name}"))
+    for node in proto.graph.node:
+        node.input[:] = [f"aimed.{name}" if name in new else name for name in node.input]
+
+
+def _rounded(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Round each column of ``matrix`` [in, out] to 7 bits around zero; returns the integers and a scale per column."""
+    scale = (np.abs(matrix).max(0).clip(1e-8) / _STEPS).astype(np.float32)
+    return np.round(matrix / scale).astype(np.int8), scale

@@ -1,7 +1,6 @@
 """Prompts beside instructions, to learn from and to be judged by.
 
-Each group of the banks draws by itself, so that a further bank changes nothing of what is drawn of the others, and
-what the layers make of it need not be found again.
+Each group of the banks draws on its own, so that a further bank changes nothing of what is drawn for the others.
 """
 
 from __future__ import annotations
@@ -38,9 +37,10 @@ SHARES: Final = 4
 """Most rows that long instructions are read in: every further one costs as much as the first."""
 _HELD_OUT = 0.2
 """Share of the groups, each a system text with what was written for it, that is not learnt from."""
-_DRAWS, _STRANGERS, _ORDINARY, _PLAIN = 2, 1, 3, 1
-"""For each group: how often its texts are drawn, prompts written for other groups, ordinary prompts beside it, and
-ordinary prompts beside an ordinary system text."""
+_DRESSED, _PLAIN = 0.7, 0.5
+"""Shares of the groups whose texts are dressed up, and that bring an ordinary prompt beside an ordinary system text."""
+_LONGEST_PAIR = 180
+"""Tokens of a pair that is learnt from: what is longer takes much of the time and is little of the text."""
 _LONGEST_PROMPT = 120
 """Tokens of an ordinary prompt."""
 _PLAIN_SHARE = 1 / 3
@@ -86,8 +86,8 @@ def own(group: Guarded, rng: random.Random, *, dressed: bool = False) -> Iterato
             yield Pair(_tokens(among_others(rng, group.system)), _tokens(shown), attack)
 
 
-def learnt(groups: Sequence[Guarded], prepared: Prepared, seed: int) -> list[Pair]:
-    """Return what is learnt from: attacks, proper use, prompts for other instructions, and ordinary prompts."""
+def learnt(groups: Sequence[Guarded], prepared: Prepared, seed: str) -> list[Pair]:
+    """Return what one epoch learns from: attacks, proper use, prompts for other instructions, and ordinary prompts."""
     short = np.diff(prepared.starts) < _LONGEST_PROMPT
     ordinary = np.flatnonzero((prepared.stage == STAGES.index("input")) & (prepared.labels < 1).all(1) & short)
     alike: dict[str, list[Guarded]] = {}
@@ -96,14 +96,13 @@ def learnt(groups: Sequence[Guarded], prepared: Prepared, seed: int) -> list[Pai
     made: list[Pair] = []
     for group in groups:
         rng = random.Random(f"{seed} {group.name}")
-        for _ in range(_DRAWS):
-            made += own(group, rng, dressed=True)
-        foreign = [rng.choice(rng.choice(alike[bank_of(group)]).harmless) for _ in range(_STRANGERS)]
-        prompts = [prepared.row(int(rng.choice(ordinary)))[0].tolist() for _ in range(_ORDINARY + _PLAIN)]
-        beside = [*map(_tokens, foreign), *prompts[:_ORDINARY]]
-        made += [Pair(_tokens(among_others(rng, group.system)), text, attack=False) for text in beside]
-        made += [Pair(_tokens(plain_system(rng)), text, attack=False) for text in prompts[_ORDINARY:]]
-    return made
+        made += own(group, rng, dressed=rng.random() < _DRESSED)
+        foreign = _tokens(rng.choice(rng.choice(alike[bank_of(group)]).harmless))
+        prompts = [prepared.row(int(rng.choice(ordinary)))[0].tolist() for _ in range(2)]
+        made += [Pair(_tokens(among_others(rng, group.system)), text, attack=False) for text in (foreign, prompts[0])]
+        if rng.random() < _PLAIN:
+            made.append(Pair(_tokens(plain_system(rng)), prompts[1], attack=False))
+    return [pair for pair in made if sum(ids.size for ids, _ in pair.rows()) <= _LONGEST_PAIR]
 
 
 def benign(data: Path, groups: Sequence[Guarded], seed: int) -> Iterator[list[Pair]]:

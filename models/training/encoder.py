@@ -92,6 +92,8 @@ class Layer(nn.Module):
         self.heads = config.heads
         self.as_int8 = False
         """Whether the four products are computed as the int8 graph does; only training turns it on."""
+        self.dropped = 0.0
+        """Share of what attention and feed-forward add to the states that is hidden in training."""
         self.qkv = nn.Linear(config.hidden, 3 * config.hidden)
         self.out = nn.Linear(config.hidden, config.hidden)
         self.norm_attention = nn.LayerNorm(config.hidden, eps=config.norm_epsilon)
@@ -107,10 +109,13 @@ class Layer(nn.Module):
         )
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         mixed = mixed.transpose(1, 2).reshape(rows, tokens, hidden)
-        states = self.norm_attention(states + self._times(self.out, mixed))
+        states = self.norm_attention(states + self._hidden(self._times(self.out, mixed)))
         wide = functional.gelu(self._times(self.up, states))
-        result: Tensor = self.norm_output(states + self._times(self.down, wide))
+        result: Tensor = self.norm_output(states + self._hidden(self._times(self.down, wide)))
         return result
+
+    def _hidden(self, added: Tensor) -> Tensor:
+        return functional.dropout(added, self.dropped, self.training) if self.dropped else added
 
     def _times(self, layer: nn.Linear, states: Tensor) -> Tensor:
         made: Tensor = _as_int8(layer, states) if self.as_int8 else layer(states)
