@@ -123,7 +123,7 @@ class ClassifierScreen(LimitedScreen):
         return self._after(alone, own, higher, limits)
 
     def _beside(self, requests: Sequence[Request], reader: Classifier, limits: Limits) -> list[Scores]:
-        """Return what ``reader`` makes of each text beside the share of its instructions where it scores highest."""
+        """Return each text's scores by ``reader``, read with that part of its instructions where it scores highest."""
         aimed = self._classifier.model.manifest.aimed
         most = 1 if aimed is None else aimed.shares
         shares = [reader.shares(request.context or "", most) for request in requests]

@@ -157,8 +157,8 @@ class Channel:
             self._dropped += keep
 
     def is_cut(self, start: int, end: int) -> bool:
-        """in order and not overlapping, so only the last before it"""
-        at = bisect_left(self.edits, end, key=_START)  # apart and in order, so only the last that begins before it
+        """Return whether any of these characters is redacted."""
+        at = bisect_left(self.edits, end, key=_START)  # in order and not overlapping, so only the last before it
         return at > 0 and start < self.edits[at - 1][1]
 
     def is_late(self, span: Span, window: Window) -> bool:
