@@ -118,10 +118,10 @@ class Series:
 
     @staticmethod
     def take_in(numbers: Iterable[tuple[Series, int]], chance: float, limit: float = _MOST) -> list[Series]:
-        """Take in one number of each of several series, given by its bin, and return those with evidence of ``limit``.
+        """Add one number to each of several series, given as its bin; return those whose evidence reaches ``limit``.
 
-        ``chance``, uniform on (0, 1) and anew for every call, decides among equals in all of them: each series by
-        itself is as if it had a chance of its own. A limit above 1e100 is taken for that.
+        ``chance``, uniform on (0, 1) and new for every call, breaks ties in all of them; for each single series this is
+        equivalent to a chance of its own. A limit above 1e100 is treated as 1e100.
         """
         # A single loop without calls, as it runs a dozen times per check.
         reached = []

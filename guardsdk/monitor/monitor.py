@@ -315,7 +315,7 @@ class Monitor:
         return self._pseudonym(actor)
 
     def _renew(self) -> None:
-        """In a forked child: begin with nothing counted; a thread of the parent may have been at it, lock in hand."""
+        """In a forked child: start without counts; a thread of the parent may have held the lock."""
         self._lock, self._waiting, self._fresh = threading.Lock(), Waiting(), deque()
         self._chance = random.Random().random  # noqa: S311  as above; a copy of the parent's would repeat its numbers
         parent, self._memory = self._memory, self._blank()

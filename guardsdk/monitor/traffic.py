@@ -33,8 +33,7 @@ _NOTHING: Final = [0.0] * len(_PLACES)
 _PRIOR_HITS, _PRIOR_CHECKS = 1.0, 50.0
 """Prior counts of a share, before anything was seen."""
 _ENOUGH, _OFTEN, _SELDOM = 256, 1 / 4, 1 / 64
-"""Texts that are compared often, to learn the share of variants quickly; then the rate of comparison before and
-after."""
+"""Texts compared at the first rate, to learn the share of variants quickly; then the rates before and after."""
 
 
 class Glance(NamedTuple):
@@ -146,7 +145,7 @@ class Traffic:
         self.slots: dict[int, Counter[str]] = {}
         """Point in time to counts, by ``stage/what``: checks, actions, statuses and rates."""
         self.variants = [0.0, 0.0]
-        """Sampled texts of actors on stage input: how many are variants of the actor's last ones, and how many in all."""
+        """Sampled texts of actors on stage input: how many are variants of the actor's last ones, and the total."""
         self.principles: Counter[str] = Counter()
         """The number of texts that each principle decided, by ``stage/principle``."""
         self.thresholds: dict[str, float] = {}
