@@ -108,9 +108,9 @@ def require_options(  # noqa: PLR0917  the options of a guard
 
 
 def parts_of(given: Iterable[T], name: str, *parts: str) -> tuple[T, ...]:
-    """Return all items of ``given`` as a tuple, as an iterator could not be read a second time.
+    """Return all of ``given``, which is gone through once: of an iterator nothing would be left to use.
 
-    Raises ``InputTypeError`` if it is not iterable, or, naming the position, if an item lacks one of ``parts``.
+    Raises ``InputTypeError`` where it is no list, or that names the place of the first that lacks one of ``parts``.
     """
     if not isinstance(given, Iterable):
         msg = f"{name} must be a list of them, not one {type(given).__name__}"

@@ -108,8 +108,8 @@ class Panel:
     def __init__(self, screens: Sequence[Screen]) -> None:
         """Take the screens in the order in which they run, fast ones first.
 
-        Raises ``GuardError`` if two screens share a name or score the same label on the same stage, as one result would
-        overwrite the other depending on their order; also for a stage that does not exist.
+        Raises ``GuardError`` where two share a name or score the same label on the same stage: one result would
+        overwrite the other, and which one would depend on their order. So does a stage that is none.
         """
         self.screens = tuple(screens)
         self.early_exit: frozenset[Stage] = frozenset()
@@ -180,7 +180,7 @@ class Panel:
 
 
 def _points_of(screen: Screen) -> OperatingPoints:
-    """Return what ``screen`` scores, with stages by name (``"input"``) converted. Raises ``GuardError`` if invalid."""
+    """Return what ``screen`` scores. A stage may be given by its name, ``"input"``; ``GuardError`` where it is none."""
     try:
         return {(label, Stage(at)): dict(points) for (label, at), points in dict(screen.operating_points).items()}
     except (TypeError, ValueError):

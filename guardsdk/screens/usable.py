@@ -31,7 +31,7 @@ def usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str
         raise TypeError(msg)
     scores = {label: number for label in labels if (number := _share(reading.scores.get(label))) is not None}
     coverage = _share(reading.coverage)
-    # A reading that ran out of time before it began has no scores on purpose.
+    # A reading that was cut off before it began has no scores on purpose.
     unbegun = reading.late and not reading.scores and coverage != 1.0
     if lost := () if unbegun else sorted(set(labels) - scores.keys()):
         problems.append(f"no usable score for {', '.join(lost)}")
@@ -101,7 +101,7 @@ _OTHER_FIELDS: tuple[tuple[str, Callable[[object], bool], object, str], ...] = (
 
 
 def _share(value: object) -> float | None:
-    """Return ``value`` as a number from 0 to 1, or ``None`` if it is not one."""
+    """Return ``value`` as a number from 0 to 1, or none where it is not one."""
     if isinstance(value, bool | str | bytes):
         return None
     try:
