@@ -241,8 +241,8 @@ and the stage it was seen at. It is one layer of a defence, not a boundary: it m
 - Base: {m.base_model}, Apache-2.0, 6 layers, 384 hidden units, 22.7 M parameters, uncased English word pieces.
 - Heads: one per label, an attention pool over the tokens plus their mean; the attention shows which passage carried a
   score.
-{aimed}- Text is split into windows of {m.max_tokens} tokens that overlap by {m.overlap_tokens}; the highest score of all
-  windows counts.
+{aimed}- Text is split into windows of {m.max_tokens} tokens that overlap by {m.overlap_tokens}; the highest score
+  of all windows counts.
 - Size: {size} MB of files. Licence of the weights: {m.licence}.{teacher}
 - Languages evaluated: English. The training data has other languages in small amounts only; the word pieces hardly
   cover them, and both misses and false alarms are more frequent there.
