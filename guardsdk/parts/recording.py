@@ -111,8 +111,8 @@ def monitor_of(
 ) -> Monitor | None:
     """Return the monitor given, a new one under the policy's rules, or ``None`` if it is switched off.
 
-    A new monitor uses the pseudonyms of ``log`` for actors, once the log can be written. Raises ``InputTypeError`` if
-    ``given`` has another type.
+    The one made here calls actors what ``log`` calls them, as soon as it can be written. Raises ``InputTypeError``
+    where ``given`` is none of these.
     """
     if given is False:
         return None
@@ -160,7 +160,7 @@ class _Names:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes alerts to a decision log, once, however many guards share the log and the monitor."""
+    """Writes alerts to a decision log: once, however many guards share the log and the monitor."""
 
     log: DecisionLog
 
