@@ -1,10 +1,10 @@
-"""Harmful requests in the midst of much else: what is found of them, as a whole and passage by passage.
+"""Harmful requests buried in other text: recall on the whole text, and passage by passage.
 
     python -m benchmarks.buried --data DIR --out benchmarks/results/buried.json --markdown docs/coverage.md
 
-Each request of the sets below is put in the middle of harmless prose of ours, and harmless prompts are put there in
-their place. Both are checked with ``Guard(views=False)``, which reads the text as a whole, and as guards come. The time
-is that of harmless prose without anything in it. No row is ever printed.
+Each request of the sets below is placed in the middle of harmless prose of ours, and harmless prompts likewise. Both
+are checked with ``Guard(views=False)``, which reads the text as a whole, and with a default guard. The time is that of
+harmless prose alone. No row is ever printed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From measured checks to a model of their cost, and from that to machines: pure arithmetic."""
+"""Derives a cost model from measured checks, and the number of machines from that: pure arithmetic."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BUSY = 0.6
-"""Share of a core to plan with: beyond, waiting grows faster than work."""
+"""Share of a core to plan for: above it, waiting times grow faster than load."""
 RATE = 1000
-"""Checks a second that the plan is made for."""
+"""Checks per second to plan for."""
 
 
 @dataclass(frozen=True, slots=True)

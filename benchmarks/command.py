@@ -1,4 +1,4 @@
-"""What all commands here have in common: arguments in, an exit status out."""
+"""What all benchmark commands share: arguments in, an exit status out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Work = Callable[[argparse.Namespace], int | None]
-    """What a command does with its options; ends with the exit status, or with none for 0."""
+    """Runs a command with its options; returns the exit status, or ``None`` for 0."""
 
 
 def command(parser: Callable[[], argparse.ArgumentParser]) -> Callable[[Work], Callable[..., int]]:

@@ -1,4 +1,7 @@
-"""The rows that are measured: read, sampled with a seed, cut into groups and slices. No row is ever printed."""
+"""Reads the rows to measure, samples them with a seed, and splits them into groups and slices.
+
+No row is ever printed.
+"""
 
 from __future__ import annotations
 

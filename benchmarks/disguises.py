@@ -1,4 +1,4 @@
-"""Ways to hide a text, written for measuring: each gives back what its name says, and none is used by the package."""
+"""Ways to disguise a text, written for measurements only: each function is named after its method."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""An attacker who knows the model inside out and adapts to its early exit: does a bound open a hole?
+"""An attacker who knows the model completely and adapts to its early exit: do the bounds open a hole?
 
-Every text is an attack that the whole model blocks. A hill climb with a fixed budget of looks at the model changes it
-in small ways, and is told how far it still is from being cleared by the lower layers, and from passing the whole model.
+Every text is an attack that the whole model blocks. A hill climb with a fixed budget of model evaluations makes small
+changes, and is told how far the text is from being cleared by the lower layers, and from passing the whole model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turn outcomes into figures: plain dictionaries that the JSON file, the tables and the README all read."""
+"""Turns outcomes into figures: plain dictionaries that the JSON file, the tables and the README all use."""
 
 from __future__ import annotations
 

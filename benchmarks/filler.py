@@ -1,4 +1,4 @@
-"""Harmless running text of any length, written for these measurements; nothing in it came from a data set."""
+"""Harmless running text of any length, written for these measurements; nothing in it is from a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the small model of ``finetune_delta`` is tuned on: harmless instructions, broken refusals, safety data."""
+"""Training data of the small model in ``finetune_delta``: harmless instructions, broken refusals, safety data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Pair = tuple[str, str]
-"""What a user says, and what the model is to say."""
+"""A user's message, and the answer to learn."""
 
 _CASES: Final = Path(__file__).parent / "cases"
 _MOST_CHARS: Final = 600

@@ -1,4 +1,4 @@
-"""What the model is asked to reach, set by set: the headline rows of the quality page."""
+"""The targets of the model, set by set: the headline rows of the quality page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Figures
 
 EXACT = {"f1": "F1", "auroc": "AUROC", "auprc": "AUPRC"}
-"""Kinds of figure that are no percentage, and how they are written."""
+"""Kinds of figure other than percentages, with their names."""
 
 
 @dataclass(frozen=True, slots=True)

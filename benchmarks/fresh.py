@@ -1,4 +1,4 @@
-"""What only a fresh process can show: import, cold start and memory; ours and the peer's taken in turn."""
+"""Measurements that need a fresh process: import, cold start and memory, alternating between ours and the peer's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEPENDENCIES_IMPORT = "import pydantic, opentelemetry.trace, cachetools"
-"""What ``import guardsdk`` cannot do without; the rest of its import time is its own."""
+"""What ``import guardsdk`` cannot avoid; the rest of its import time is its own."""
 _OUR_START = (
     "from guardsdk import Guard; Guard(models={model!r}, providers='cpu').check('What is the capital of France?')"
 )

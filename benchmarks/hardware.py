@@ -1,4 +1,4 @@
-"""What the machine is, what it can do at most in int8, and how much work one check asks of it."""
+"""What the machine is, its peak int8 throughput, and how much work one check needs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PRODUCTS = ("MatMul", "Gemm", "Attention")
 _SMALLEST_WEIGHT = 8
 """Matrices with a side below this are the heads' last columns: too little work to count."""
 _PEAK_SHAPES = ((256, 384, 1536), (512, 1024, 1024), (1024, 2048, 1024))
-"""Rows, inner and columns of the products that are tried; the fastest is called the peak."""
+"""Rows, inner dimension and columns of the products tried; the fastest is the peak."""
 _PEAK_ROUNDS = 200
-"""Of each, some two seconds: a neighbour on the same processor may take half of it for a moment."""
+"""Repetitions of each, some two seconds: a neighbour on the same CPU may take half of it for a moment."""
 
 
 def machine() -> dict[str, Any]:

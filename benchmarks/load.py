@@ -1,4 +1,4 @@
-"""Many callers of one guard: what they get through together, and how long one of them waits."""
+"""Many callers of one guard: their joint throughput, and how long each of them waits."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 CALLERS = 64
 EACH = 6
-"""Checks of every caller, one after the other."""
+"""Checks of every caller, in sequence."""
 _ROUNDS = 5
-"""All that is compared is measured in turn, so often: a machine that is slower for a second is so for all of it."""
+"""Rounds in which everything compared is measured in turn, so that a slow second affects all of it."""
 _LONE = 60
-"""Checks of a lone caller in one round; each text comes several times in all."""
+"""Checks of a lone caller in one round; each text is used several times in all."""
 _ARRIVALS = 400
 _LOAD = 0.5
-"""Of the throughput of all callers together, for the waits at ordinary load."""
+"""Share of the throughput of all callers together, for waiting times at ordinary load."""
 
 _Seconds = dict[str, list[float]]
 """What a lone caller's checks of each text took."""

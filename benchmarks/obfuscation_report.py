@@ -1,4 +1,4 @@
-"""Tables from what ``benchmarks.obfuscation`` measured: ``docs/obfuscation.md``."""
+"""Tables from the results of ``benchmarks.obfuscation``: ``docs/obfuscation.md``."""
 
 from __future__ import annotations
 

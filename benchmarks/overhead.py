@@ -1,7 +1,7 @@
-"""What a check costs besides the model: processor time of whole checks, less that of the runs inside them.
+"""What a check costs besides the model: CPU time of whole checks, minus that of the model runs inside them.
 
-Measured where it happens, before and after a run, which empties the processor's caches: the same code timed alone,
-over and over, looks several times faster than it is.
+Measured in place, before and after a model run, which empties the CPU caches: the same code timed alone, in a loop,
+looks several times faster than it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guardsdk.engine.session import Feed, Outputs
 
 _BLOCKS, _BLOCK = 60, 64
-"""Of remembered checks: the monitor files sixteen together, so that a single check says little of what one costs."""
+"""Of cached checks: the monitor aggregates sixteen at once, so the cost of a single one says little."""
 _VARIANTS: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "without the monitor": {"monitor": False},

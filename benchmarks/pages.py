@@ -1,4 +1,4 @@
-"""Where figures go: files of JSON, whole pages, and the marked parts of pages."""
+"""Writes figures to JSON files, to whole pages, and to the marked parts of pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put rows through a system once and remember what it said, by digest and without any text."""
+"""Runs rows through a system once and stores the results, by digest and without any text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from guardsdk import Verdict
 
 PEER_SCORE = "peer"
-"""Name the peer's single score is stored under."""
+"""Name under which the peer's single score is stored."""
 _BATCH_ROWS = 256
 _BATCH_CHARACTERS = 100_000
 """A batch ends at whichever comes first, so that an interrupted run loses seconds and not minutes."""

@@ -12,7 +12,7 @@ from guardsdk.render.lines import Series, line_chart
 
 COMMAND = "python -m benchmarks.latency --own-python OWN --peer-python PEER --markdown docs/performance.md"
 PICTURE = "img/performance.svg"
-"""Where the picture lies, seen from the page."""
+"""Path of the picture, relative to the page."""
 START_NAMES = {
     "first_verdict": "import, load and first verdict",
     "peer_first_verdict": "the same, peer",
@@ -27,7 +27,7 @@ _LAYERS_LINE = (
     "[a closer look](coverage.md#a-closer-look) too.\n"
 )
 _WAYS = {"as it comes": "by default", "nobody told": "without monitor and observers"}
-"""What the page calls the ways of telling that the figures name otherwise."""
+"""Names on the page for ways of observing that the figures name differently."""
 
 
 def checks_table(result: dict[str, Any]) -> str:

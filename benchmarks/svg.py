@@ -1,4 +1,4 @@
-"""Curves of recall against false alarms, many small ones in one picture, by the means of ``guardsdk.render``."""
+"""Curves of recall against false alarms, many small ones in one picture, drawn with ``guardsdk.render``."""
 
 from __future__ import annotations
 

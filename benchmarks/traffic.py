@@ -1,7 +1,7 @@
-"""Scored traffic for ``benchmarks.monitor``: texts go through the real guard once, and only what it said is kept.
+"""Scored traffic for ``benchmarks.monitor``: texts go through the real guard once, and only the results are kept.
 
-Texts come from a ``train`` folder and from the rewordings below, never from an evaluation set. The file that is kept
-between runs holds verdicts and embeddings and no text.
+Texts are from a ``train`` directory and from the rewordings below, never from an evaluation set. The file kept between
+runs has verdicts and embeddings and no text.
 """
 
 from __future__ import annotations

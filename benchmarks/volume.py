@@ -1,4 +1,4 @@
-"""Long texts: time of one check, ours with every character read and the peer's beside, which cuts at 10,000."""
+"""Long texts: the time of one check; ours reads every character, the peer's truncates at 10,000."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from guardsdk import Guard
 
 LENGTHS = {10_000: 5, 1_000_000: 1}
-"""Characters to the checks of each side."""
+"""Characters to the number of checks of each side."""
 
 
 def of_length(sentences: Sequence[str], characters: int, skip: int) -> str:

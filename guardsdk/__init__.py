@@ -1,7 +1,7 @@
 """In-process guardrails for LLM calls: quantized ONNX classifiers, a written policy, OpenTelemetry.
 
-Importing the package loads nothing of it: each name is fetched from its module when it is first asked for. The model
-and the inference library wait for the first check or ``Guard.warmup``.
+Importing the package loads none of its modules: each name is imported from its module on first access. The model and
+the inference library are loaded by the first check or by ``Guard.warmup``.
 """
 
 from importlib import import_module
@@ -48,19 +48,19 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+if not TYPE_CHECKING:  # a type checker would otherwise accept any name
 
     def __getattr__(name: str) -> object:
-        """Fetch a public name from the module it lives in (PEP 562). Raises ``AttributeError`` for any other."""
+        """Import a public name from its module on first access (PEP 562). Raises ``AttributeError`` for others."""
         home = _HOMES.get(name)
         if home is None:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)
         found: object = getattr(import_module(f"{__name__}.{home}"), name)
-        globals()[name] = found  # the next time nobody has to ask
+        globals()[name] = found  # later accesses bypass this function
         return found
 
 
 def __dir__() -> list[str]:
-    """Return the public names, fetched or not."""
+    """Return the public names, imported yet or not."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""``python -m guardsdk``."""
+"""Entry point of ``python -m guardsdk``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Work in a second thread, for what releases the interpreter lock: opening a model, hashing its files, running it."""
+"""Runs work that releases the interpreter lock in a second thread: opening a model, hashing its files, running it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Beside(Generic[T]):
-    """Does ``work`` while the block under ``with`` runs; the end of the block waits for it, so nothing is left behind.
+    """Runs ``work`` in a thread while the ``with`` block runs. Leaving the block waits for the thread to end.
 
-    Where no thread can be had (the interpreter is shutting down, the system allows no more) it is done first.
+    If no thread can be started (the interpreter is shutting down, the system allows no more), the work runs first.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
-        """Take what is to be done."""
+        """Take the function to run."""
         self._work = work
         self._done: list[T] = []
         self._error: BaseException | None = None
@@ -28,11 +28,11 @@ class Beside(Generic[T]):
     def _run(self) -> None:
         try:
             self._done.append(self._work())
-        except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
+        except BaseException as error:  # noqa: BLE001  re-raised by ``result``
             self._error = error
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the work."""
         try:
             self._thread.start()
         except RuntimeError:
@@ -42,7 +42,7 @@ class Beside(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for the end."""
+        """Wait for the work to end."""
         self._join()
 
     def _join(self) -> None:
@@ -50,11 +50,11 @@ class Beside(Generic[T]):
             self._thread.join()
 
     def result(self) -> T:
-        """Wait for what comes of it, and return that. Raises what the work raised."""
+        """Wait for the work and return its result. Raises what the work raised."""
         self._join()
         if self._error is not None:
             try:
                 raise self._error
             finally:
-                self._error = None  # its traceback holds this frame, which would hold it
+                self._error = None  # its traceback refers to this frame, which would refer back to it
         return self._done[0]

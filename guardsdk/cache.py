@@ -1,4 +1,4 @@
-"""Verdicts already reached, found again by digest; no text is kept."""
+"""The verdict cache, keyed by digest; no text is stored."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PRESENT = b"+"
 
 
 class Keys:
-    """Makes the cache keys of one guard, for as long as its model, policy, lessons and canaries stay the same.
+    """Makes one guard's cache keys, valid while its model, policy, lessons and canaries stay the same.
 
-    A key is two BLAKE2b digests (RFC 7693), each keyed with a secret made for this process: it cannot be matched
-    against digests of guessed texts made elsewhere.
+    A key is two BLAKE2b digests (RFC 7693), each keyed with a secret of this process, so it cannot be matched against
+    digests of guessed texts made elsewhere.
     """
 
     def __init__(self, *parts: str) -> None:
@@ -41,9 +41,9 @@ class Keys:
         self._alone = {stage: self._digest(stage, NOWHERE) for stage in Stage}
 
     def key(self, stage: Stage, around: Surroundings, mark: bytes) -> bytes:
-        """Return the key, 32 bytes, of one check of the text that has ``mark``; see ``belonging.mark_of``.
+        """Return the 32-byte key for checking the text with digest ``mark``; see ``belonging.mark_of``.
 
-        Any strings will do for the surroundings, lone surrogates included.
+        The surroundings may be any strings, including ones with lone surrogates.
         """
         return (self._alone[stage] if around is NOWHERE else self._digest(stage, around)) + mark
 
@@ -57,26 +57,26 @@ _SECRET = secrets.token_bytes(32)
 
 
 def _framed(part: str) -> bytes:
-    """Put the length in front, so that two parts cannot be mistaken for one."""
+    """Prefix the length, so that two parts cannot be confused with one."""
     data = part.encode("utf-8", "surrogatepass")
     return len(data).to_bytes(8, "little") + data
 
 
 def _optional(part: str | None) -> bytes:
-    """Keep an empty text apart from none."""
+    """Keep an empty text distinct from none."""
     return _ABSENT if part is None else _PRESENT + _framed(part)
 
 
 class Known(NamedTuple):
-    """What is remembered of one check."""
+    """What is cached of one check."""
 
     verdict: Verdict
     embedding: NDArray[np.float32] | None
-    """[H], kept where an observer asks for it: 1,536 bytes at 384 dimensions."""
+    """[H], kept if an observer asks for it: 1,536 bytes at 384 dimensions."""
 
 
 class VerdictCache:
-    """The most recent verdicts, each for a limited time; safe to use from many threads."""
+    """The most recently used verdicts, each for a limited time. Thread-safe."""
 
     def __init__(self, max_entries: int, ttl_s: float) -> None:
         """Hold at most ``max_entries`` (least recently used go first), each for ``ttl_s`` seconds."""
@@ -86,22 +86,23 @@ class VerdictCache:
         after_fork(self._renew)
 
     def _renew(self) -> None:
-        """In a forked child: a thread of the parent may have held the lock, half-way through a change."""
+        """In a forked child: another thread of the parent may have held the lock in the middle of a change."""
         self._entries: TTLCache[bytes, Known] = TTLCache(maxsize=self._max_entries, ttl=self._ttl_s)
         self._lock = threading.Lock()
 
     def get(self, key: bytes) -> Known | None:
-        """Return what is stored under ``key``, as it was stored."""
+        """Return what is stored under ``key``, unchanged, or ``None``."""
         with self._lock:
-            try:  # half the time of ``get``, which looks twice and stops the clock in between
+            try:  # half the cost of ``get``, which looks up twice and stops the timer in between
                 return self._entries[key]
             except KeyError:
                 return None
 
     def put(self, key: bytes, verdict: Verdict, embedding: NDArray[np.float32] | None = None) -> None:
-        """Store ``verdict`` under ``key``, and with it the embedding it was reached with.
+        """Store ``verdict`` and the embedding it was reached with under ``key``.
 
-        That is copied, as a view would keep the rows of others alive, and cannot be written to: every hit shares it.
+        The embedding is copied, as a view would keep the rows of other texts alive, and made read-only: all hits share
+        it.
         """
         if embedding is not None:
             embedding = embedding.copy()
@@ -110,11 +111,11 @@ class VerdictCache:
             self._entries[key] = Known(verdict, embedding)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         with self._lock:
             self._entries.clear()
 
     def __len__(self) -> int:
-        """Return how many verdicts are held."""
+        """Return the number of verdicts held."""
         with self._lock:
             return len(self._entries)

@@ -1,7 +1,7 @@
-"""The records of a CSV file, one at a time, whatever the file holds.
+"""Reads the records of a CSV file one at a time, whatever the file contains.
 
-Where a quote does not close as it should, nobody can tell where the next record begins: the rest is not read, and that
-is the last thing said of the file.
+After a quote that is not closed properly, the start of the next record is unknown: the file is read no further, and
+this problem is the last thing reported.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     Pairs = list[tuple[str, str]]
 
 LONGEST_LINE: Final = 64 * 1024 * 1024
-"""Bytes of a line, or of a record, that are read; a longer one is a bad one, so that no file can fill the memory."""
+"""The most bytes read of a line or a record. A longer one is rejected, so that no file can exhaust the memory."""
 _UNREAD: Final = "the rest of the file was not read"
 UTF_16: Final = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
-"""What a file in UTF-16 begins with, and none in UTF-8: its lines would be others, full of null characters."""
+"""What a UTF-16 file begins with and no UTF-8 file does; read as UTF-8, its lines would be full of null characters."""
 IN_UTF_16: Final = f"UTF-16 text; save the file as UTF-8: {_UNREAD}"
 
 
 class Readable(Protocol):
-    """What is read line by line."""
+    """Anything that can be read line by line."""
 
     def readline(self, limit: int, /) -> bytes:
-        """Return the next line, at most ``limit`` bytes of it; nothing at the end."""
+        """Return the next line, at most ``limit`` bytes of it; empty at the end."""
 
 
 class _TooLongError(Exception):
-    """A record holds more than may be read."""
+    """A record is longer than the limit."""
 
 
 class _Utf16Error(Exception):
@@ -39,7 +39,7 @@ class _Utf16Error(Exception):
 
 
 class _Taken:
-    """The lines that a reader of CSV takes, counted by record."""
+    """The lines taken by the CSV reader, counted per record."""
 
     def __init__(self, stream: Readable, longest: int) -> None:
         self._stream = stream
@@ -55,16 +55,16 @@ class _Taken:
                 raise _Utf16Error
             if self._size > self._longest:
                 raise _TooLongError
-            line = raw.decode("utf-8", "surrogateescape")  # what is no UTF-8 is told of its record
+            line = raw.decode("utf-8", "surrogateescape")  # invalid UTF-8 is reported with its record
             yield line.removeprefix("\ufeff") if self._lines == 1 else line
 
     def pass_over(self) -> None:
-        """Count what was taken as standing before the next record."""
+        """Count the lines taken so far as preceding the next record."""
         self._passed += self._size
         self._first, self._size = self._lines + 1, 0
 
     def record(self) -> tuple[int, int]:
-        """Return the first line of what was taken, and its bytes with those that stand before it."""
+        """Return the line number where the record starts, and its bytes including those that precede it."""
         found = self._first, self._size + self._passed
         self._passed = 0
         self._first, self._size = self._lines + 1, 0
@@ -72,10 +72,10 @@ class _Taken:
 
 
 def csv_rows(stream: Readable, longest: int = LONGEST_LINE) -> Iterator[tuple[int, int, Pairs | str]]:
-    """Yield the first line of each record, the bytes since the one before, and its cells with their names.
+    """Yield, per record, its first line number, the bytes since the last record, and its cells as (name, value) pairs.
 
-    The names are in the first line of the file. What is wrong with a record stands in the place of its cells, and
-    quotes none. No more than ``longest`` bytes of a record are held.
+    The names are in the first line of the file. If a record is invalid, a message takes the place of its cells; it
+    quotes none of them. At most ``longest`` bytes of a record are held.
     """
     before = csv.field_size_limit(longest)
     taken = _Taken(stream, longest)
@@ -93,14 +93,14 @@ def csv_rows(stream: Readable, longest: int = LONGEST_LINE) -> Iterator[tuple[in
         yield *taken.record(), f"longer than {longest} bytes, or a quote does not close: {_UNREAD}"
     except _Utf16Error:
         yield *taken.record(), IN_UTF_16
-    except csv.Error:  # whose words may quote the line
+    except csv.Error:  # the error's own message may quote the line
         yield *taken.record(), f"not valid CSV: {_UNREAD}"
     finally:
         csv.field_size_limit(before)
 
 
 def _row(names: list[str], cells: list[str]) -> Pairs | str:
-    """Return the cells by name, or what is wrong with them."""
+    """Return the cells by name, or a message if they do not fit the names."""
     if len(cells) != len(names):
         return f"{len(cells)} cell{'s' * (len(cells) != 1)} where the first line names {len(names)}"
     try:

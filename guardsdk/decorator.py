@@ -1,6 +1,6 @@
 """``@guarded``: screen what goes into a callable and what comes out of it."""
 
-# ruff: noqa: PLC0415  the name is fetched with ``Guard`` by those who only check
+# ruff: noqa: PLC0415  imported where used: those who only check never need them
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def guarded(
     policy: Policy | str | Path | None = None,
     prompt: str | Sequence[str] | None = None,
     system: str | Sequence[str] | None = None,
-    input: bool = True,  # noqa: A002  the word for the stage
+    input: bool = True,  # noqa: A002  named after the stage
     output: bool = True,
     on_block: object = "raise",
     on_replace: Callable[[Verdict], object] | None = None,
@@ -73,54 +73,56 @@ def guarded(
     extract_response: Callable[[Any], object] | None = None,
     actor: str | None = None,
 ) -> Any:
-    """Screen the prompt before the call and the response after it; bare, or with options.
+    """Screen the prompt before the call and the response after it. Use it bare or with options.
 
     Works on functions, coroutine functions, generators and async generators, methods in either order with
     ``@classmethod`` and ``@staticmethod``, partials and objects with a (possibly async) ``__call__``. A blocked prompt
-    never reaches the callable; what is redacted from it comes back in the response (``docs/actions.md`` says what each
-    action does). What a generator yields comes out as soon as it is checked (``docs/streaming.md``); ``send`` and
-    ``throw`` reach it, and what is sent is not screened. It belongs beneath a decorator that takes ``*args`` and adds
-    or takes away arguments: above one, the signature that ``functools.wraps`` shows is that of another call, and the
-    prompt may be missed. Where such a decorator has parameters of its own, these say what the call is made with.
+    never reaches the callable; what is redacted from it is restored in the response (``docs/actions.md`` describes each
+    action). Items of a generator are released as soon as they are checked (``docs/streaming.md``). ``send`` and
+    ``throw`` reach the generator, and what is sent is not screened.
+
+    Put it beneath a decorator that takes ``*args`` and adds or removes arguments. Above one, the signature shown by
+    ``functools.wraps`` is not that of the actual call, and the prompt may be missed. If such a decorator declares
+    parameters of its own, they are taken to be those of the call.
 
     Args:
         function: The callable, when used bare.
-        guard: The guard that checks; the default one of the process where neither this nor ``policy`` is given.
-        policy: A policy, the path of its file or the name of a preset, for a guard of its own.
-        prompt: The parameter (or parameters) that carry the prompt: a string, messages, or what ``extract_prompt``
-            takes. Without it the parameter is found by its usual name, its type, or for being the only one. A name
-            behind ``**kwargs`` may be given. Other parameters are not screened.
-        system: The parameter (or parameters) that carry the system text, beside that of messages: a string, a text
-            block or message, a list of these, or what has them as its ``system_instruction``. Without it they are found
-            by their usual names (``docs/applications.md``), and what holds no text there is taken for something else;
-            ``()`` says that there are none.
-        input: Whether to screen the prompt; see ``guardsdk.extract.prompt_passages`` for what is read of it.
+        guard: The guard that checks. Defaults to the process-wide guard if ``policy`` is not given either.
+        policy: A policy, the path of a policy file or the name of a preset, to create a separate guard from.
+        prompt: The parameter, or parameters, that carry the prompt: a string, messages, or whatever ``extract_prompt``
+            accepts. By default it is found by its usual name, by its type, or as the only parameter. May also name a
+            keyword passed through ``**kwargs``. Other parameters are not screened.
+        system: The parameter, or parameters, that carry the system prompt, in addition to system messages: a string, a
+            text block or message, a list of these, or an object with them as its ``system_instruction``. By default
+            they are found by their usual names (``docs/applications.md``); a value there without text is ignored.
+            ``()`` means that there are none.
+        input: Whether to screen the prompt; ``guardsdk.extract.prompt_passages`` says what is read of it.
         output: Whether to screen the response, with the prompt as context; see ``guardsdk.extract.ResponseText``.
-            Models, dataclasses and dictionaries of yours are read whole (``docs/coverage.md``).
-        on_block: ``"raise"`` to raise ``Blocked``; else what to return (or, in a generator, to yield) instead: a value,
-            or a callable that gets the verdict; awaited around async callables. It should fit the callable's type.
-        on_replace: Computes, from the verdict, what to give with action ``replace``, in place of the policy's text;
+            Your own models, dataclasses and dictionaries are read whole (``docs/coverage.md``).
+        on_block: ``"raise"`` to raise ``Blocked``, else what to return (or, in a generator, to yield) instead: a
+            value, or a callable that is given the verdict and awaited around async callables. It should match the
+            callable's return type.
+        on_replace: Computes, from the verdict, what to return for action ``replace`` in place of the policy's text;
             awaited around async callables.
-        reviewer: Who decides with action ``review``: a callable or queue, see ``guardsdk.reviewing.Reviewer``; the
-            guard's own when left out.
-        revise_prompt: Gets the prompt parameter's value, the message that quotes the principle, and the verdict, and
-            returns the value to ask again with, or ``None``; for prompts other than strings and lists of messages.
+        reviewer: Who decides on action ``review``: a callable or a queue, see ``guardsdk.reviewing.Reviewer``.
+            Defaults to the guard's own.
+        revise_prompt: Given the prompt parameter's value, the message that quotes the principle, and the verdict,
+            returns the value to ask again with, or ``None``. For prompts other than strings and lists of messages.
         extract_prompt: Turns the prompt parameter's value into a string, messages or ``Passage`` objects.
         extract_response: Turns the response, or each item of a generator, into a string or a known response.
-        actor: The name of the parameter that says on whose behalf the call is made, as for ``Guard.check``; of what is
-            no string, ``str`` is taken.
+        actor: The name of the parameter that says on whose behalf the call is made, as in ``Guard.check``. Values
+            that are not strings are converted with ``str``.
 
     Raises:
-        DecorationError: At decoration: the callable or its prompt parameter cannot be told, a parameter that was named
-            does not exist, options contradict or are of no use, or an extractor is async.
+        DecorationError: At decoration: the kind of callable or its prompt parameter cannot be determined, a named
+            parameter does not exist, options contradict each other or have no effect, or an extractor is async.
         PolicyError: At decoration: ``policy`` cannot be read.
         Blocked: From the call: the policy blocks the prompt or the response.
         CheckFailedError: From the call: it could not be checked, and the policy's ``on_error`` blocks. ``on_block``
-            does not apply: a broken guard must not look like a refused prompt.
-        InputTypeError: From the call: the prompt, the response or a named system text is of a type that cannot be read,
-            or the actor an object without a name.
-        InputError: From the call: the messages of the prompt, or the response, were changed by others while they were
-            checked.
+            does not apply, as a broken guard must not look like a refused prompt.
+        InputTypeError: From the call: the prompt, the response or a named system prompt has a type that cannot be
+            read, or the actor is an object without a name.
+        InputError: From the call: the messages of the prompt, or the response, were modified while being checked.
     """
     from guardsdk.calling.checking import Checker
     from guardsdk.calling.handling import Means
@@ -148,7 +150,7 @@ def guarded(
         revise_prompt=revise_prompt,
     )
 
-    def decorate(target: Any) -> Any:  # noqa: ANN401  the overloads say what goes in and out
+    def decorate(target: Any) -> Any:  # noqa: ANN401  the overloads declare the types
         inner = target.__func__ if isinstance(target, classmethod | staticmethod) else target
         plan = Plan(
             checker=checker,

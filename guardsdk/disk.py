@@ -1,4 +1,4 @@
-"""Files read without waiting for anybody, and written whole or not at all, never over what is read."""
+"""Reads files without blocking on pipes, and writes them whole or not at all, never over a file being read."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 BINARY: Final = getattr(os, "O_BINARY", 0)
-"""For ``os.open``: without it Windows changes the ends of lines."""
+"""For ``os.open``: without it Windows translates line endings."""
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | BINARY
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
 _ONLY_ITSELF: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY})
-"""Errors of a folder that takes no new file, or of a file mounted by itself, where the file itself may be written."""
+"""Errors of a directory that takes no new file, or of a file mounted on its own, though the file is writable."""
 
 
 def open_file(path: str | Path) -> int:
-    """Return a descriptor to read the file at ``path`` by, which the caller closes.
+    """Open the regular file at ``path`` for reading and return its descriptor, which the caller closes.
 
-    Raises ``OSError``, also where there is a pipe, a device or a directory: a pipe that nobody writes to would hold the
-    program up for ever, and some devices never end.
+    Raises ``OSError``, also for a pipe, a device or a directory: a pipe without a writer would block for ever, and some
+    devices never end.
     """
     descriptor = os.open(path, _READ)
     kind = os.fstat(descriptor).st_mode
@@ -40,24 +40,24 @@ def open_file(path: str | Path) -> int:
 
 
 def read_file(path: str | Path) -> bytes:
-    """Return what the file at ``path`` holds. Raises as ``open_file`` does."""
+    """Return the bytes of the file at ``path``. Raises as ``open_file`` does."""
     with open(open_file(path), "rb") as stream:
         return stream.read()
 
 
 def located(path: str | Path) -> Path:
-    """Return where ``path`` lies, ``~`` at its beginning being the user's folder, as a shell has it.
+    """Return ``path`` with a leading ``~`` expanded to the user's home directory, as a shell would.
 
-    No shell reads what a program or a policy names, and a folder called ``~`` is what nobody asked for. A name such as
-    ``~notes``, which is no user's, stays as it is.
+    Paths given by a program or a policy pass through no shell, and nobody wants a directory called ``~``. A name such
+    as ``~notes`` that matches no user is left as it is.
     """
     return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises where there is no such user
 
 
 def write_file(path: str | Path, text: str, *, private: bool = False) -> None:
-    """Write ``text`` in UTF-8 to ``path``, or leave what is there as it is; ``private`` keeps others from reading it.
+    """Write ``text`` in UTF-8 to ``path``, or leave the old content intact; ``private`` hides it from other users.
 
-    A lone surrogate is written as its escape, which is what JSON has for it. Raises ``OSError`` that names ``path``.
+    Lone surrogates are written as escapes, as in JSON. Raises ``OSError`` that names ``path``.
     """
     data = text.encode("utf-8", "backslashreplace")
     with whole_file(path, private=private) as stream:
@@ -66,10 +66,10 @@ def write_file(path: str | Path, text: str, *, private: bool = False) -> None:
 
 @contextmanager
 def whole_file(path: str | Path, *, private: bool = False) -> Iterator[BinaryIO]:
-    """Give a stream whose content takes the place of what is at ``path`` when the block ends, but not where it raises.
+    """Yield a stream whose content replaces the file at ``path`` when the block ends, but not if the block raises.
 
-    A file that is there keeps its mode, a link stays a link. What cannot be exchanged is written to as it comes: a
-    pipe, a device, and a file in a folder that takes no other. An ``OSError`` of writing names ``path``.
+    An existing file keeps its mode, and a link stays a link. What cannot be replaced is written to directly: a pipe, a
+    device, or a file in a directory that takes no new file. An ``OSError`` while writing names ``path``.
     """
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".guardsdk-{os.urandom(6).hex()}")
@@ -85,7 +85,7 @@ def whole_file(path: str | Path, *, private: bool = False) -> Iterator[BinaryIO]
         if descriptor is not None:
             _put(beside, target, mode, there=before is not None)
     except OSError as error:
-        ours = error.errno is None  # says in its own words what is wrong, and not with this file
+        ours = error.errno is None  # already has its own message, not about this file
         if ours or error.filename not in {None, path, str(path), str(beside), str(target)}:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from None
@@ -95,14 +95,14 @@ def whole_file(path: str | Path, *, private: bool = False) -> Iterator[BinaryIO]
 
 
 def _mode(before: os.stat_result | None, *, private: bool) -> int | None:
-    """Return the mode that a file is to have; none for what the process gives new files."""
+    """Return the mode the file should have; ``None`` for the process's default."""
     if private:
         return 0o600
     return None if before is None else stat.S_IMODE(before.st_mode)
 
 
 def _new(beside: Path, mode: int | None, *, there: bool) -> int | None:
-    """Begin a new file; none where the folder lets nobody, though there is a file that may be written over."""
+    """Create the new file; ``None`` if the directory forbids it but there is an existing file to overwrite."""
     try:
         return os.open(beside, _NEW, 0o600 if mode is not None else 0o666)
     except OSError as error:
@@ -112,7 +112,7 @@ def _new(beside: Path, mode: int | None, *, there: bool) -> int | None:
 
 
 def _put(beside: Path, target: Path, mode: int | None, *, there: bool) -> None:
-    """Put the new file in the place of ``target``; where that is held in its place, write over what is there."""
+    """Replace ``target`` with the new file; where ``target`` cannot be replaced, overwrite its content."""
     try:
         if mode is not None:
             beside.chmod(mode)
@@ -124,10 +124,9 @@ def _put(beside: Path, target: Path, mode: int | None, *, there: bool) -> None:
 
 
 def require_apart(written: Iterable[str | Path | None], read: Iterable[str | Path | None]) -> None:
-    """Raise ``InputError`` where one of the files ``written`` is among those ``read``, or written twice.
+    """Raise ``InputError`` if a file in ``written`` is also in ``read``, is written twice, or cannot be written.
 
-    Also where it cannot be written: a command that takes minutes says so before, and not after them. A pipe or a device
-    may be both.
+    A command that takes minutes thus fails before its work, not after. A pipe or a device may be both read and written.
     """
     taken = [one for one in read if one is not None]
     for out in written:
@@ -145,7 +144,7 @@ def require_apart(written: Iterable[str | Path | None], read: Iterable[str | Pat
 
 
 def require_name(out: str | Path) -> None:
-    """Raise ``InputError`` where ``out`` names no file but a folder, or is ``-``, elsewhere standard output."""
+    """Raise ``InputError`` if ``out`` names a directory, or is ``-``, which means standard output elsewhere."""
     if str(out) == "-":
         msg = "- stands for standard output, which cannot be used here: name a file"
         raise InputError(msg)
@@ -155,9 +154,9 @@ def require_name(out: str | Path) -> None:
 
 
 def require_own(out: str | Path | None, opening: str, command: str) -> None:
-    """Raise ``InputError`` where a file is there that does not begin with ``opening``, as what ``command`` writes does.
+    """Raise ``InputError`` if ``out`` exists and does not begin with ``opening``, as files written by ``command`` do.
 
-    Somebody's texts, policy or notes would be lost. An empty file, a pipe or a device takes anything.
+    Otherwise somebody's texts, policy or notes could be lost. An empty file, a pipe or a device may be written to.
     """
     path = None if out is None else Path(out)
     if path is not None and path.is_file() and path.stat().st_size and not _begins(path, opening.encode()):
@@ -166,15 +165,15 @@ def require_own(out: str | Path | None, opening: str, command: str) -> None:
 
 
 def _begins(path: Path, opening: bytes) -> bool:
-    """Whether the file at ``path`` begins so; of a table of gigabytes no more is read."""
+    """Whether the file at ``path`` begins with ``opening``; reads no more than that, however large the file."""
     with open(open_file(path), "rb") as stream:
         return stream.read(len(opening)) == opening
 
 
 def _same(one: str | Path, other: str | Path) -> bool:
-    """Whether both names are of one file, as links are, or would be of one that is not there yet."""
+    """Whether both names refer to the same file, also through links, or would if it does not exist yet."""
     try:
-        return os.path.samefile(one, other)  # noqa: PTH121  names and paths
+        return os.path.samefile(one, other)  # noqa: PTH121  may be names or paths
     except OSError:
         return os.path.realpath(one) == os.path.realpath(other)
 
@@ -189,6 +188,6 @@ def _unwritable(path: Path) -> str | None:
 
 
 def _takes_all(out: str | Path) -> bool:
-    """Whether there is a pipe or a device, which takes what it is given, as often as it is given something."""
+    """Whether ``out`` is a pipe or a device, which can be written to any number of times."""
     path = Path(out)
     return path.exists() and not path.is_file() and not path.is_dir()

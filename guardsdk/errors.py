@@ -1,6 +1,6 @@
-"""Every error the package raises on purpose, each also a builtin where one fits.
+"""Every error the package raises on purpose, each also a builtin exception where one fits.
 
-No message ever carries checked text: exceptions end up in logs and trackers.
+No message ever contains checked text, as exceptions end up in logs and error trackers.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class GuardError(Exception):
-    """Base of every error raised by guardsdk."""
+    """Base class of every error raised by guardsdk."""
 
 
 class InputError(GuardError, ValueError):
-    """An argument has the right type and a value that cannot be used, such as a stage that does not exist."""
+    """An argument has the right type but an invalid value, such as a stage that does not exist."""
 
 
 class InputTypeError(GuardError, TypeError):
@@ -26,7 +26,7 @@ class InputTypeError(GuardError, TypeError):
 
 
 def reject_type(name: str, due: str, given: object) -> Never:
-    """Raise ``InputTypeError`` for what was ``given`` as ``name`` and is not ``due``; it names the type, no value."""
+    """Raise ``InputTypeError``: ``name`` should be ``due``. The message has the type of ``given``, not its value."""
     msg = f"{name} must be {due}, not {type(given).__name__}"
     raise InputTypeError(msg)
 
@@ -40,36 +40,36 @@ class ModelError(GuardError, RuntimeError):
 
 
 class OverloadedError(ModelError):
-    """More callers wait for the model than the guard lets: what could not be scored is not checked."""
+    """More callers are waiting for the model than the guard allows; text that was not scored counts as unchecked."""
 
 
 class ModelNotFoundError(ModelError, FileNotFoundError):
-    """No model directory, or no file the manifest names, is at the given place."""
+    """The model directory, or a file its manifest names, does not exist."""
 
 
 class ChecksumMismatchError(ModelError):
-    """A model file differs from the one its manifest was written for."""
+    """A model file does not match the checksum in its manifest."""
 
 
 class ScreenError(GuardError, RuntimeError):
-    """A screen cannot do its work: a pattern file cannot be read, or a validator failed."""
+    """A screen cannot do its job: a pattern file cannot be read, or a validator failed."""
 
 
 class TeachingError(GuardError, ValueError):
-    """A screen cannot be taught from these examples, or what was taught cannot be used here."""
+    """A screen cannot be taught from these examples, or a lesson cannot be used here."""
 
     def __init__(self, message: str, lesson: object = None) -> None:
-        """Keep ``lesson``, the ``Lesson`` that was learned where the examples do not support it."""
+        """Keep ``lesson``, the ``Lesson`` that was learned, where the examples do not support it."""
         super().__init__(message)
         self.lesson = lesson
 
 
 class DecisionLogError(GuardError, OSError):
-    """A decision cannot be written down, or a decision log cannot be read."""
+    """A decision cannot be logged, or a decision log cannot be read."""
 
 
 class EvaluationError(GuardError, RuntimeError):
-    """An evaluation cannot be run or read: a suite, target, judge or record that cannot be used."""
+    """An evaluation cannot be run or read: its suite, target, judge or record cannot be used."""
 
 
 class DecorationError(GuardError, TypeError):
@@ -77,31 +77,31 @@ class DecorationError(GuardError, TypeError):
 
 
 class _VerdictError(GuardError):
-    """Carries the verdict that it is about."""
+    """An error that carries the verdict it is about."""
 
     verdict: Verdict
 
     def __reduce__(self) -> tuple[type[Self], tuple[Verdict]]:
-        """Copy and pickle by the verdict: the default would hand the message to ``__init__``."""
+        """Copy and pickle by the verdict: the default would pass the message to ``__init__``."""
         return type(self), (self.verdict,)
 
 
-class Blocked(_VerdictError):  # noqa: N818  the public name says what happened; it is an outcome, not a fault
+class Blocked(_VerdictError):  # noqa: N818  an outcome rather than an error, named for what happened
     """The policy blocked a text. ``verdict`` says which principle decided and with what scores."""
 
     def __init__(self, verdict: Verdict) -> None:
-        """Keep ``verdict`` and name the stage and the deciding principle; the text itself is never in the message."""
+        """Keep ``verdict`` and name the stage and the deciding principle; the message never contains the text."""
         super().__init__(f"{verdict.stage.value} blocked by principle {verdict.principle_id!r}")
         self.verdict = verdict
 
 
 def why_unchecked(verdict: Verdict) -> str:
-    """Return in one line, which holds no text, what was missing from a check."""
+    """Return one line that says what the check was missing; it quotes no text."""
     return verdict.error or "; ".join(verdict.degraded_reasons) or "no reason recorded"
 
 
 class CheckFailedError(_VerdictError, RuntimeError):
-    """A text could not be checked (fully) and the policy's ``on_error`` is to block. Never raised for a block."""
+    """A text could not be checked (completely) and the policy's ``on_error`` blocks. Never raised for a block."""
 
     def __init__(self, verdict: Verdict) -> None:
         """Keep ``verdict``; its ``status`` and ``degraded_reasons`` say what was missing."""
@@ -112,7 +112,7 @@ class CheckFailedError(_VerdictError, RuntimeError):
 
 
 def first_problem(error: ValidationError) -> str:
-    """Return where the first thing that does not fit lies and why, without its value: that may be text."""
+    """Return the location and reason of the first validation problem, without the value, which may be text."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place, reason = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     return f"{place}: {reason}" if place else reason

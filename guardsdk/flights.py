@@ -1,4 +1,4 @@
-"""Single flight: equal texts checked at the same time are scored once, and who comes second waits for the first."""
+"""Single flight: equal texts checked at the same time are scored once; later callers wait for the first."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 LONGEST_WAIT_S: Final = 60.0
-"""How long one thread waits for another's work on a key. That other may be waiting for this very check, which a screen
-of the host's began here: to score a text twice costs time, but two threads that wait for each other never end."""
+"""How long one thread waits for another's work on a key. The other thread may be waiting for this very check, which one
+of the host's screens started here: scoring a text twice costs time, but a deadlock never ends."""
 _ABOARD: ContextVar[frozenset[bytes]] = ContextVar("guardsdk_aboard", default=frozenset())
-"""Keys that the calls around this one are at work on, in whatever threads."""
+"""Keys that the enclosing calls are working on, in whatever thread."""
 
 
 class _Flight:
-    """One key that somebody is at work on."""
+    """One key that is being worked on."""
 
     __slots__ = ("done", "owner")
 
     def __init__(self, owner: int) -> None:
         self.owner = owner
         self.done: threading.Event | None = None
-        """Set when the work is done; made by the first who waits, for hardly anybody ever does."""
+        """Set when the work is done. Created by the first waiter, as most work has none."""
 
 
 class Flights:
-    """Who is at work on which key. Thread-safe, also in a forked child, where nobody is."""
+    """Which keys are being worked on. Thread-safe; empty in a forked child."""
 
     def __init__(self) -> None:
-        """Start with nobody at work."""
+        """Start with no work under way."""
         self._renew()
         after_fork(self._renew)
 
     def _renew(self) -> None:
-        """In a forked child: those at work stayed in the parent."""
+        """In a forked child: the threads at work stayed in the parent."""
         self._lock = threading.Lock()
         self._in_air: dict[bytes, _Flight] = {}
 
     def take(self, key: bytes) -> threading.Event | None:
-        """Return none where the work on ``key`` is the caller's now, else what is set when somebody else is done.
+        """Return ``None`` if the caller now owns the work on ``key``, else an event that is set once its owner is done.
 
-        No call waits for itself: a screen of the host's may check the text that it is given, also with ``acheck``,
-        which takes the context along to its thread.
+        No call waits for itself: a screen of the host's may check the text it is given, also with ``acheck``, which
+        carries the context to its thread.
         """
         thread = threading.get_ident()
         with self._lock:
@@ -62,9 +62,9 @@ class Flights:
 
     @contextmanager
     def aboard(self, keys: Collection[bytes]) -> Iterator[dict[bytes, threading.Event]]:
-        """Take ``keys``; give those that somebody else is at work on, each with what is set when it is done.
+        """Claim ``keys``; yield those that other callers are working on, each with the event that marks its end.
 
-        Every check that is begun inside counts as a part of the work on the others, which are landed in the end.
+        Checks started inside the block count as part of this work. The claimed keys are released when the block ends.
         """
         before = _ABOARD.get()
         try:
@@ -77,11 +77,11 @@ class Flights:
 
     @staticmethod
     def wait(done: threading.Event, left_s: float | None) -> None:
-        """Wait until somebody else is done, no longer than ``left_s`` seconds, where there is a deadline."""
+        """Wait for another caller's work, at most ``left_s`` seconds if there is a deadline."""
         done.wait(LONGEST_WAIT_S if left_s is None else min(left_s, LONGEST_WAIT_S))
 
     def land(self, keys: Iterable[bytes]) -> None:
-        """Say that the work on those of ``keys`` that this thread has taken is done, well or not."""
+        """Release those of ``keys`` that this thread has claimed, whether or not the work succeeded."""
         thread = threading.get_ident()
         with self._lock:
             for key in keys:

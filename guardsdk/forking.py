@@ -1,4 +1,4 @@
-"""What a forked child has to make anew: a lock that another thread of the parent held stays locked there for ever."""
+"""State to renew in a forked child: a lock that another thread of the parent held would stay locked for ever."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ T = TypeVar("T")
 
 _FUNCTIONS: list[Callable[[], object]] = []
 _METHODS: WeakKeyDictionary[object, Callable[[Any], object]] = WeakKeyDictionary()
-"""Object to the method of its class that makes it anew."""
+"""Object to the method of its class that renews it."""
 
 
 def after_fork(renew: Callable[[], object]) -> None:
-    """Have ``renew`` called in every forked child: a function always, a method as long as its object lives."""
+    """Register ``renew`` to be called in every forked child: a function always, a method while its object lives."""
     if isinstance(renew, MethodType):
         _METHODS[renew.__self__] = renew.__func__
     else:
         _FUNCTIONS.append(renew)
 
 
-class lazy(Generic[T]):  # noqa: N801  a decorator, named as the standard library's are
-    """A property that is computed when it is first asked for, as ``functools.cached_property`` without its lock.
+class lazy(Generic[T]):  # noqa: N801  a decorator, lower case as in the standard library
+    """A property computed on first access: ``functools.cached_property`` without its lock.
 
-    Until Python 3.12 that has one for all objects, which a forked child would wait for if a thread of the parent held
-    it. Here two threads that come at once both compute, and one of the results is kept.
+    Before Python 3.12 that lock is shared by all instances, so a forked child would deadlock if a thread of the parent
+    held it. Here two threads that arrive at once both compute, and one of the results is kept.
     """
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
-        """Compute with ``compute``, a method."""
+        """Compute the value with the method ``compute``."""
         self._compute = compute
         self.__doc__ = compute.__doc__
 
-    def __get__(self, owner: Any, kind: type) -> T:  # noqa: ANN401  of whatever class it is a property
-        """Return the value, which from now on is found in the object itself."""
+    def __get__(self, owner: Any, kind: type) -> T:  # noqa: ANN401  the owner may be of any class
+        """Return the value, which from then on is stored in the object itself."""
         value: T = owner.__dict__.setdefault(self._compute.__name__, self._compute(owner))
         return value
 

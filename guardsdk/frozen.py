@@ -1,4 +1,4 @@
-"""The base of every model that is validated once and then immutable, and numbers that no string passes for."""
+"""The base class of all models that are validated once and then immutable, and number types that reject strings."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class Frozen(BaseModel):
-    """Cannot be changed, refuses fields it does not know, and keeps given values, which may be text, out of errors."""
+    """Immutable; rejects unknown fields, and keeps values, which may be checked text, out of error messages."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -16,9 +16,9 @@ A_NUMBER: Final = "must be a number, without quotes"
 
 def _no_word(value: object) -> object:
     if isinstance(value, bool | str):
-        raise ValueError(A_NUMBER)  # noqa: TRY004  the only one that validation puts into words
+        raise ValueError(A_NUMBER)  # noqa: TRY004  the only exception whose message pydantic reports
     return value
 
 
 NO_WORD: Final = BeforeValidator(_no_word)
-"""Stands last in the annotation of a number: limits after it would be missing from the schema."""
+"""Must come last in the annotation of a number: limits after it would be missing from the schema."""

@@ -55,10 +55,10 @@ if TYPE_CHECKING:
 
 
 class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
-    """Screens texts by a policy. Thread-safe; guards that use the same model share it.
+    """Screens texts against a policy. Thread-safe; guards that use the same model share one copy of it.
 
-    ``check`` says what is to follow and ``apply`` what may be used; ``check_messages`` is for conversations, ``stream``
-    for a text while it is written. Nothing is loaded before the first check or ``warmup``.
+    ``check`` returns a verdict and ``apply`` the text that may be used. ``check_messages`` is for conversations,
+    ``stream`` for text that is still being written. Nothing is loaded before the first check or ``warmup``.
     """
 
     def __init__(
@@ -86,44 +86,43 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
         taught: Iterable[Lesson | str | Path] = (),
         settings: Settings | None = None,
     ) -> None:
-        """Prepare a guard. Policy, model, providers and threads that are left out come from the environment.
+        """Prepare a guard. A policy, model, providers or threads that are left out come from the environment.
 
         Args:
-            policy: A policy, the path of its file, or the name of a preset; the packaged default when left out.
-            models: The directory of one model; the packaged model when left out.
+            policy: A policy, the path of a policy file, or the name of a preset. Defaults to the packaged policy.
+            models: The directory of one model. Defaults to the packaged model.
             providers: ``"auto"`` (CUDA where it works, else CPU; the default), ``"cpu"`` or ``"cuda"``.
-            threads: CPU threads one check may use; the physical cores of the process, four at most, when left out.
-            cache: Most verdicts kept, by a digest of the text; 0 keeps none.
-            cache_ttl_s: Seconds a verdict is kept.
-            max_chars: Characters of a text that are scored at most; a longer text is ``degraded`` and handled by the
-                policy's ``on_error``. ``None`` scores texts of any length whole.
-            early_stop: Leave the rest of a long text unscored once a principle has blocked it: no score can change that
-                action any more. Off, every window is scored and every finding is on the verdict.
-            early_exit: Let the model's lower layers clear what they find harmless, on CPU, where the model can and no
-                principle of the stage fires below the model's own threshold. Off, every layer sees every text.
-            deadline_s: Seconds a check may take, looked at between pieces of work. What is not scored by then is
-                left out: the verdict is ``degraded``, ``failed`` where nothing was scored, and ``on_error`` decides.
-                When left out, a text of more than 100,000 characters has 120 seconds, with ``math.inf`` all it takes.
-            max_waiting: Threads that may wait for the model. A check beyond is turned away at once, its verdict says
-                so, and ``on_error`` decides. ``None`` lets any number wait.
-            shadow: Let every text pass and record what would have followed, whatever the policy says of it; the
-                policy's own ``shadow`` when left out.
+            threads: CPU threads one check may use. Defaults to the process's physical cores, at most four.
+            cache: The most verdicts to cache, keyed by a digest of the text. 0 disables the cache.
+            cache_ttl_s: Seconds a cached verdict stays valid.
+            max_chars: The most characters of a text that are scored. The verdict on a longer text is ``degraded``, and
+                the policy's ``on_error`` applies. ``None`` scores texts of any length in full.
+            early_stop: Skip the rest of a long text once a principle has blocked it, as no further score can change
+                that action. If false, every window is scored and every finding is in the verdict.
+            early_exit: Let the lower layers clear text they find harmless: on CPU, if the model supports it and no
+                principle of the stage has a threshold below the model's own. If false, all layers see every text.
+            deadline_s: Seconds a check may take, tested between pieces of work. Text not scored by then is left out:
+                the verdict is ``degraded``, or ``failed`` if nothing was scored, and ``on_error`` applies. By default
+                a text of more than 100,000 characters has 120 seconds; ``math.inf`` removes that limit too.
+            max_waiting: Threads that may wait for the model. A further check is turned away at once, as its verdict
+                says, and ``on_error`` applies. ``None`` sets no limit.
+            shadow: Let every text pass and record what would have happened, whatever the policy says. Defaults to the
+                policy's own ``shadow``.
             reviewer: Who decides on texts with action ``review``, for ``apply`` and for callables guarded with this
-                guard: a callable or queue, see ``guardsdk.reviewing.Reviewer``.
-            views: Score what a text says once disguises are undone, in English, and passage by passage, as well.
-            system_on_input: Read what a user wrote beside the system text it is aimed at, where one is given and the
-                model can: a question may be an attack on these instructions only. Off, it is read by itself and sooner.
-            observers: Who is told of every check, see ``guardsdk.observing.Observer``; OpenTelemetry when left out.
-            decision_log: Where decisions are written down, a path or ``DecisionLog``; the policy's own when left out.
-            monitor: Whether scores, rates and actors are watched over time, see ``guard.monitor``; or who does it, a
-                ``Monitor``.
-            screens: Screens of your own for the policy to name, see ``guardsdk.screens.base.Screen``.
-            taught: Lessons that ``teach`` returned, or the files they were saved in; the policy need not name them.
+                guard: a callable or a queue, see ``guardsdk.reviewing.Reviewer``.
+            views: Also score each text with disguises undone, put into English, and passage by passage.
+            system_on_input: Read user text together with the system prompt, where one is given and the model can: a
+                question may attack those instructions only. If false, user text is read alone, which is faster.
+            observers: Objects notified of every check, see ``guardsdk.observing.Observer``. Defaults to OpenTelemetry.
+            decision_log: Where decisions are logged: a path or a ``DecisionLog``. Defaults to the policy's own log.
+            monitor: Whether to monitor scores, rates and actors (see ``guard.monitor``), or the ``Monitor`` to use.
+            screens: Your own screens, which the policy can then name; see ``guardsdk.screens.base.Screen``.
+            taught: Lessons that ``teach`` returned, or the files they were saved in. The policy need not name them.
             settings: A ``guardsdk.settings.Settings`` to use in place of the environment.
 
         Raises:
             PolicyError: The policy cannot be read.
-            InputError, InputTypeError: An argument or a setting has a value or a type that cannot be used.
+            InputError, InputTypeError: An argument or a setting has an invalid value or type.
             TeachingError: A lesson cannot be read.
             DecorationError: ``reviewer`` is neither a callable nor a queue.
         """
@@ -175,23 +174,24 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
         """Check one text.
 
         Args:
-            text: What to check. A text without a visible character is allowed and complete, with no finding.
+            text: The text to check. A text without a visible character is allowed and complete, with no findings.
             stage: ``"input"`` (from a user), ``"tool"`` (a document or tool result) or ``"output"`` (from the model).
             context: What the text is read against: the prompt a response answers, or, where no ``system`` is given,
-                the instructions a user's text is aimed at. Not read on the tool stage.
+                the instructions a user's text is aimed at. Ignored on the tool stage.
             system: The developer's instructions: what a user's text is aimed at, where the model can read that, and
-                what a response must not recite. Not read on the tool stage.
-            actor: Whose text it is, for monitor and logs; only ``[monitor.enforcement]`` of a policy decides by it.
-            deadline_s: Seconds this check may take, in place of the guard's.
+                what a response must not recite. Ignored on the tool stage.
+            actor: Whose text this is, for the monitor and the logs. Only a policy's ``[monitor.enforcement]`` lets it
+                change the decision.
+            deadline_s: Seconds this check may take, in place of the guard's own deadline.
 
         Returns:
-            The verdict. A model that is missing, corrupt or failing gives status ``failed`` and never raises; whether
-            the text is then allowed is the policy's ``on_error``.
+            The verdict. A model that is missing, corrupt or failing never raises: the status is ``failed``, and the
+            policy's ``on_error`` says whether the text is allowed.
 
         Raises:
             InputTypeError: ``text``, ``context``, ``system`` or ``actor`` is not a string.
-            InputError: There is no such stage, or ``deadline_s`` is no time.
-            PolicyError: The policy names a label or threshold that no screen of the guard has.
+            InputError: The stage does not exist, or ``deadline_s`` is not a valid duration.
+            PolicyError: The policy names a label or threshold that none of the guard's screens provides.
             GuardError: The guard is closed.
         """
         self._require_open()
@@ -215,7 +215,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
     ) -> Verdict:
         """Check one text as ``check`` does, in a worker thread that sees the caller's context variables.
 
-        The time until a worker thread is free counts.
+        Time spent waiting for a free worker thread counts towards the deadline.
         """
         require_seconds(deadline_s, "deadline_s")
         left = remaining(self._deadline_s if deadline_s is None else deadline_s)
@@ -234,14 +234,14 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
         uncovered: Sequence[Sequence[str]] = (),
         again: Sequence[bool] = (),
     ) -> list[Verdict]:
-        """Check many texts in batches; equal ones are scored once.
+        """Check many texts in batches; equal texts are scored once.
 
-        ``contexts`` gives each text its own context; ``system`` and ``deadline_s`` are for all of them together.
-        ``uncovered`` gives the kinds of what came with each text and cannot be screened, such as ``image``: its
-        verdict is degraded, and the policy's ``on_uncovered`` says what follows. ``again`` marks parts of what is or
-        was checked by itself, which the monitor does not count as texts of the actor while they pass. Returns one
-        verdict per text, in order; ``duration_s`` of each is its share of the batch's wall time. Raises as ``check``
-        does, naming the place of a wrong element, before anything is checked; ``InputError`` where lengths differ.
+        ``contexts`` gives each text its own context; ``system`` and ``deadline_s`` apply to the whole call.
+        ``uncovered`` lists, per text, the kinds of content that came with it and cannot be screened, such as ``image``.
+        Such a verdict is degraded, and the policy's ``on_uncovered`` applies. ``again`` marks parts of a text that is
+        also checked on its own: while they pass, the monitor does not count them towards the actor's texts. Returns one
+        verdict per text, in order; each ``duration_s`` is a share of the batch's wall time. Raises as ``check`` does,
+        before anything is checked, and names the position of the wrong element; ``InputError`` where lengths differ.
         """
         self._require_open()
         items, prompts = texts_of(texts, contexts)
@@ -263,41 +263,41 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
         uncovered: Sequence[Sequence[str]] = (),
         again: Sequence[bool] = (),
     ) -> list[Verdict]:
-        """Check many texts as ``check_many`` does, in a worker thread, as ``acheck`` does; ``texts`` is read there."""
+        """Check many texts as ``check_many`` does, in a worker thread; ``texts`` is iterated there too."""
         require_seconds(deadline_s, "deadline_s")
         left = remaining(self._deadline_s if deadline_s is None else deadline_s)
         given = partial(self.check_many, texts, stage=stage, contexts=contexts, system=system, actor=actor)
         return await in_thread(lambda: given(deadline_s=left(), uncovered=uncovered, again=again))
 
     def warmup(self) -> None:
-        """Load the model and run it once, so that the first check is as fast as the next.
+        """Load the model and run it once, so that the first check is as fast as any later one.
 
-        Raises ``ModelError`` where the model is missing, corrupt or does not run, ``PolicyError`` where the policy
-        does not fit it, and ``GuardError`` where the guard is closed.
+        Raises ``ModelError`` if the model is missing, corrupt or does not run, ``PolicyError`` if the policy does not
+        fit the model, and ``GuardError`` if the guard is closed.
         """
         self._require_open()
         self._loader.get(again=True)[1].warmup()
 
     def info(self) -> GuardInfo:
-        """Load the model and say what the guard runs on. Raises as ``warmup`` does."""
-        from guardsdk.parts.info import describe  # noqa: PLC0415  brings models and modules that no check needs
+        """Load the model and return what the guard runs on. Raises as ``warmup`` does."""
+        from guardsdk.parts.info import describe  # noqa: PLC0415  loads models and modules that no check needs
 
         self._require_open()
         return describe(*self._loader.get(again=True), self._providers, self._lessons)
 
     def canary(self, token: str | None = None) -> str:
-        """Return a token to put into a prompt: an answer that holds it has recited the prompt.
+        """Return a canary token to put into a prompt: an answer that contains it has recited the prompt.
 
-        The label ``canary`` finds it on the output stage in whatever case and however split up. Every guard of the
-        process, and of its forked children, knows a token issued in it; a token of another process is made known to
-        this guard by giving it as ``token``. Raises ``InputError`` where that is none.
+        The label ``canary`` finds it on the output stage in any case and however it is split up. Every guard of the
+        process and of its forked children knows a token issued here. To register a token of another process with this
+        guard, pass it as ``token``. Raises ``InputError`` if that is not a valid token.
         """
         self._require_open()
         if token is None:
             return issue()
         token = text_of(token, "token")
         self._canaries.learn(token)
-        # Verdicts remembered from before may be wrong now: under new keys they are not found.
+        # Cached verdicts may be wrong from now on; the new keys do not find them.
         self._loader.change(
             lambda parts: (replace(parts[0], keys=self._keys(parts[0].model, self.policy, self._lessons)), parts[1])
         )
@@ -324,5 +324,5 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
         return self._loader.get()[1].model.manifest.references
 
     def _keys(self, model: ArtifactRef, policy: Policy, lessons: tuple[Lesson, ...]) -> Keys:
-        # No options: the cache belongs to this guard, whose options never change.
+        # The constructor options are not in the key: the cache belongs to this guard, whose options never change.
         return Keys(model.digest, policy.digest, self._canaries.digest, " ".join(one.digest for one in lessons))

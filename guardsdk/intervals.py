@@ -1,4 +1,4 @@
-"""How sure a share of a sample is: intervals of proportions, and how large a sample has to be. Plain Python."""
+"""Confidence intervals of proportions, and the sample sizes they need. Plain Python."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _BISECTIONS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``hits`` of ``total`` with an interval; where nothing was seen the rate is NaN and the interval 0 to 1."""
+    """``hits`` out of ``total`` with an interval; if ``total`` is 0, the rate is NaN and the interval 0 to 1."""
 
     hits: float
-    """A whole number, as ``total``, unless texts were weighted."""
+    """A whole number, like ``total``, unless texts were weighted."""
     total: float
     low: float
     high: float
@@ -31,7 +31,7 @@ class Share:
 
 
 def quantile(confidence: float) -> float:
-    """Return the two-sided quantile of the standard normal distribution. Raises ``ValueError`` outside of 0..1."""
+    """Return the two-sided standard normal quantile. Raises ``ValueError`` if ``confidence`` is not between 0 and 1."""
     if not 0.0 < confidence < 1.0:
         msg = f"a confidence lies between 0 and 1, not at {confidence:g}"
         raise ValueError(msg)
@@ -39,9 +39,9 @@ def quantile(confidence: float) -> float:
 
 
 def wilson(hits: float, total: float, confidence: float = CONFIDENCE) -> Share:
-    """Return the share with Wilson's score interval (Wilson 1927, JASA 22:209).
+    """Return the share with its Wilson score interval (Wilson 1927, JASA 22:209).
 
-    The counts need not be whole: weighted ones have an effective number. Raises ``ValueError`` where ``hits`` is not in
+    The counts need not be whole: weighted counts have an effective size. Raises ``ValueError`` if ``hits`` is not in
     0..``total``.
     """
     _check(hits, total)
@@ -57,9 +57,9 @@ def wilson(hits: float, total: float, confidence: float = CONFIDENCE) -> Share:
 
 
 def upper_bound(hits: int, total: int, confidence: float = CONFIDENCE) -> float:
-    """Return the one-sided exact bound that the true share lies under with ``confidence`` (Clopper and Pearson 1934).
+    """Return the exact one-sided upper bound of the true share at ``confidence`` (Clopper and Pearson 1934).
 
-    1.0 where nothing was seen. Raises ``ValueError`` where ``hits`` is not in 0..``total``.
+    1.0 if ``total`` is 0. Raises ``ValueError`` if ``hits`` is not in 0..``total``.
     """
     _check(hits, total)
     if hits == total:
@@ -68,7 +68,7 @@ def upper_bound(hits: int, total: int, confidence: float = CONFIDENCE) -> float:
 
 
 def crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Return where ``holds``, true at ``low`` and false at ``high``, changes; on the side where it is false."""
+    """Return where ``holds`` changes from true (at ``low``) to false (at ``high``), on the false side."""
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2.0
         low, high = (middle, high) if holds(middle) else (low, middle)
@@ -76,7 +76,7 @@ def crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
 
 
 def at_most(hits: int, total: int, rate: float) -> float:
-    """Return the probability of at most ``hits`` of ``total`` where each counts with probability ``rate``."""
+    """Return the probability of at most ``hits`` hits out of ``total`` trials with success probability ``rate``."""
     if rate <= 0.0 or hits >= total:
         return 1.0
     if rate >= 1.0:
@@ -91,13 +91,13 @@ def at_most(hits: int, total: int, rate: float) -> float:
 
 
 def most_hits(total: int, rate: float, confidence: float = CONFIDENCE) -> int | None:
-    """Return the most hits of ``total`` that still show, with ``confidence``, a true share of at most ``rate``.
+    """Return the most hits out of ``total`` that still show, at ``confidence``, a true share of at most ``rate``.
 
-    None where not even a sample without a hit shows it: it is too small.
+    ``None`` if the sample is too small to show it even without a hit.
     """
     if at_most(0, total, rate) > 1.0 - confidence:
         return None
-    low, high = 0, max(1, math.ceil(total * rate))  # the bound of as many hits as the rate expects is above it
+    low, high = 0, max(1, math.ceil(total * rate))  # the upper bound for the expected number of hits exceeds the rate
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if at_most(middle, total, rate) <= 1.0 - confidence else (low, middle)
@@ -105,10 +105,10 @@ def most_hits(total: int, rate: float, confidence: float = CONFIDENCE) -> int | 
 
 
 def needed(rate: float, confidence: float = CONFIDENCE) -> int:
-    """Return how many texts without a hit show, with ``confidence``, a true share of at most ``rate``.
+    """Return how many texts without a hit show, at ``confidence``, a true share of at most ``rate``.
 
     About ``3 / rate`` at 95 % (the rule of three, Hanley and Lippman-Hand 1983, JAMA 249:1743). Raises ``ValueError``
-    where ``rate`` does not lie between 0 and 1.
+    if ``rate`` is not between 0 and 1.
     """
     if not 0.0 < rate < 1.0:
         msg = f"a rate lies between 0 and 1, not at {rate:g}"

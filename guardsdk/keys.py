@@ -1,4 +1,4 @@
-"""Keys that callers give."""
+"""Validation of secret keys that callers pass in."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from guardsdk.errors import InputError, reject_type
 
 
 def require_key(key: bytes, name: str) -> None:
-    """Raise where ``key``, the argument called ``name``, keeps no secret.
+    """Raise if ``key``, the argument called ``name``, cannot keep a secret.
 
-    ``InputTypeError`` where it is not bytes, ``InputError`` where it has none: everybody knows that one.
+    ``InputTypeError`` if it is not bytes; ``InputError`` if it is empty, as everybody knows that key.
     """
     if not isinstance(key, bytes):
         reject_type(name, "bytes", key)

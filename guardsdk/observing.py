@@ -1,4 +1,4 @@
-"""One frozen record per check, who may look at it, and who must have written it down."""
+"""One frozen record per check, the observers that receive it, and the recorder that must log it."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ _logger = logging.getLogger("guardsdk")
 
 @dataclass(frozen=True, slots=True)
 class CheckRecord:
-    """Everything an observer may know of one check.
+    """Everything an observer may know about one check.
 
-    It holds no text, so no observer can let one out, except those that declare ``wants_text``.
+    It holds no text, so no observer can leak one, except those that declare ``wants_text``.
     """
 
     verdict: Verdict
     started_ns: int
-    """When the check began: nanoseconds since the epoch, as ``time.time_ns`` gives them."""
+    """When the check began, in nanoseconds since the epoch, as from ``time.time_ns``."""
     text_length: int
     """Length of the checked text in characters."""
     actor: str | None = None
-    """On whose behalf the caller said that the text came."""
+    """The actor the caller named for this text."""
     checked_text: str | None = field(default=None, repr=False)
-    """The text, for an observer whose ``wants_text`` is true; none for all others."""
+    """The text, for observers whose ``wants_text`` is true; ``None`` for all others."""
     embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-    """[H], unit length: what the text is about, the mean over the windows that were scored, for an observer whose
-    ``wants_embedding`` is true. None for all others, for a text nobody scored, and for a model that gives none. A
-    remembered verdict has the one it was reached with, which cannot be written to."""
+    """[H], unit length: the mean embedding of the scored windows, for observers whose ``wants_embedding`` is true.
+    ``None`` for all other observers, for a text that was not scored, and for a model without embeddings. A cached
+    verdict has the one it was reached with. Read-only."""
     again: bool = False
-    """Whether it is part of something that is or was checked by itself: an earlier turn, a window of a stream."""
+    """Whether this is part of a text that is also checked on its own: an earlier turn, a window of a stream."""
 
 
 @runtime_checkable
 class Observer(Protocol):
-    """Someone who is told of every check, in the thread and the context that made it."""
+    """Notified of every check, in the thread and the context that made it."""
 
     def on_check(self, record: CheckRecord) -> None:
-        """Take note of ``record``. It must return quickly; what it raises is logged and goes no further."""
+        """Take note of ``record``. Must return quickly; exceptions are logged and not propagated."""
 
 
 class Recorder(Protocol):
-    """Someone who writes every decision down, before anybody acts on it."""
+    """Writes every decision down before anybody acts on it."""
 
     @property
     def wants_text(self) -> bool:
@@ -65,32 +65,32 @@ class Recorder(Protocol):
 
     @property
     def holds_back(self) -> bool:
-        """Whether a text may not pass when its decision could not be written down."""
+        """Whether a text is stopped if its decision could not be recorded."""
         ...
 
     def record(self, records: Sequence[CheckRecord]) -> None:
-        """Write ``records`` down, in order; raise where any of them is not."""
+        """Write ``records`` in order; raise if any of them was not written."""
         ...
 
 
 class Limiter(Protocol):
-    """Someone who knows for which actors thresholds are lower for a while."""
+    """Knows for which actors the thresholds are temporarily lowered."""
 
     def limits(self, actor: str, now_ns: int) -> Enforcement | None:
-        """Return what holds for ``actor`` at ``now_ns``, nanoseconds since the epoch; none where nothing does."""
+        """Return the rules that apply to ``actor`` at ``now_ns`` (nanoseconds since the epoch), or ``None``."""
         ...
 
 
 def limiting(
     limiter: Limiter | None, policy: Policy, actor: str, now_ns: int
 ) -> Callable[[Verdict, int], Verdict] | None:
-    """Return what to make of a verdict on a text by ``actor``, given the text's length too; none where nothing changes.
+    """Return what adjusts a verdict on ``actor``'s text, given the text's length; ``None`` if no limit applies.
 
-    A limiter that raises might have lowered the thresholds that hold the text back: the check is not complete then.
+    If the limiter raises, it might have lowered the thresholds that stop the text: the check is then incomplete.
     """
     try:
         rules = None if limiter is None else limiter.limits(actor, now_ns)
-    except Exception as error:  # noqa: BLE001  a check ends with a verdict, whatever became of the monitor
+    except Exception as error:  # noqa: BLE001  a check ends with a verdict even if the monitor fails
         reason = f"monitor: {type(error).__qualname__}"
         return lambda verdict, _: limits_unknown(policy, verdict, reason)
     return None if rules is None else lambda verdict, length: stricter(policy, verdict, rules, length)
@@ -104,23 +104,23 @@ def wants_text(observer: object) -> bool:
 def wants_embedding(observer: object) -> bool:
     """Whether ``observer`` declares that it needs the embedding of the checked text.
 
-    Much of a text can be guessed from its embedding: it is never on a verdict, in a log or in a span.
+    Much of a text can be reconstructed from its embedding, so it is never in a verdict, a log or a span.
     """
     return getattr(observer, "wants_embedding", False) is True
 
 
 class Listener(NamedTuple):
-    """An observer, and what it declares that its records have to hold."""
+    """An observer and what it needs in its records."""
 
     observer: Observer
     reads: bool
-    """The checked text."""
+    """Needs the checked text."""
     embeds: bool
-    """Its embedding."""
+    """Needs its embedding."""
 
 
 def listeners(observers: Iterable[Observer]) -> tuple[Listener, ...]:
-    """Ask each of ``observers``, once and not at every check, what it wants."""
+    """Ask each of ``observers`` once, rather than at every check, what it needs."""
     return tuple(Listener(one, wants_text(one), wants_embedding(one)) for one in observers)
 
 
@@ -130,10 +130,10 @@ def notify(
     text: str | None = None,
     embedding: NDArray[np.float32] | None = None,
 ) -> None:
-    """Tell all of ``audience``; one that raises neither stops the others nor reaches the host.
+    """Notify all of ``audience``; one that raises neither stops the others nor affects the host.
 
-    ``text`` and ``embedding`` are put on the records of those that want them. The log line names the classes and the
-    place, never the message: an exception's words are not ours to vouch for.
+    ``text`` and ``embedding`` are added to the records of those that need them. If one raises, the log line names the
+    exception class and the place, never the message, which may quote the text.
     """
     for observer, reads, embeds in audience:
         try:
@@ -149,24 +149,24 @@ def notify(
                     record.again,
                 )
             observer.on_check(told)
-        except Exception as error:  # noqa: BLE001  bookkeeping may never break the call it watches
+        except Exception as error:  # noqa: BLE001  observers must never break the call they observe
             _complain("observer", observer, error)
 
 
 def written(
     recorder: Recorder, policy: Policy, records: Sequence[CheckRecord], texts: Sequence[str]
 ) -> Sequence[CheckRecord]:
-    """Have ``records``, whose texts are ``texts``, written down, and return what to tell the observers.
+    """Have ``records``, whose texts are ``texts``, written, and return the records to notify the observers of.
 
-    Those are the same records, or where the recorder failed and ``holds_back``, records of checks that failed for it.
+    These are the same records, unless the recorder failed and ``holds_back``: then records of failed checks.
     """
     try:
         told = records
         if wants_text(recorder):
             told = [replace(record, checked_text=text) for record, text in zip(records, texts, strict=True)]
         recorder.record(told)
-    except Exception as error:  # noqa: BLE001  whatever it is, the decision is not written down
-        message = f": {error}" if isinstance(error, GuardError) else ""  # another library's message may quote the text
+    except Exception as error:  # noqa: BLE001  whatever the error, the decision was not recorded
+        message = f": {error}" if isinstance(error, GuardError) else ""  # other libraries may quote the text
         if not message:
             _complain("recorder", recorder, error)
         if recorder.holds_back:

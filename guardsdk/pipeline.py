@@ -1,4 +1,4 @@
-"""One check from text to verdict: validated, looked up, cleaned, scored, decided, told to the observers."""
+"""One check from text to verdict: validate, look up, clean, score, decide, notify the observers."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from guardsdk.verdict import ArtifactRef
 
 _AT_ONCE = 512
-"""Texts given to the screens in one go: enough to sort by length, few enough to hold their tokens in memory."""
+"""Texts passed to the screens at once: enough to sort by length, few enough to hold their tokens in memory."""
 
 
 class Runtime(Protocol):
-    """Where the scores are computed; it may change while the program runs, when a device fails."""
+    """Where the scores are computed. This may change while the program runs, if a device fails."""
 
     @property
     def provider(self) -> tuple[str, str | None]:
-        """The execution provider in use, and why it is not the best one asked for; none where it is."""
+        """The execution provider in use, and why it is not the best one asked for (``None`` if it is)."""
         ...
 
 
@@ -56,12 +56,12 @@ class Assembly:
     runtime: Runtime
     keys: Keys
     paired: frozenset[Stage] = frozenset({Stage.OUTPUT})
-    """The stages where a text is read beside what is given with it."""
+    """The stages on which the model reads a text together with its surroundings."""
 
 
 @dataclass(slots=True, repr=False)
 class _Job:
-    """One text to be scored, and every place of the batch that waits for it."""
+    """One text to score, and every position in the batch that waits for it."""
 
     key: bytes
     text: str
@@ -71,7 +71,7 @@ class _Job:
 
 @dataclass(slots=True, repr=False)
 class _Batch:
-    """The texts of one call, and by their places what became of them."""
+    """The texts of one call and, by position, their results."""
 
     texts: Sequence[str]
     stage: Stage
@@ -79,18 +79,18 @@ class _Batch:
     marks: Sequence[bytes]
     limits: Limits
     judged: dict[int, Verdict] = field(default_factory=dict)
-    """Each the caller's own, without its duration."""
+    """Each verdict is the caller's own copy, without its duration."""
     embeddings: dict[int, NDArray[np.float32]] = field(default_factory=dict)
-    """Where an observer asks for them."""
+    """Filled if an observer needs them."""
 
     def put(self, places: Iterable[int], verdict: Verdict) -> None:
-        """Put a copy of ``verdict`` at each of ``places``."""
+        """Store a copy of ``verdict`` at each of ``places``."""
         for place in places:
             self.judged[place] = verdict.copied()
 
 
 class Pipeline:
-    """The order of work. Thread-safe: it holds no state of a check between two calls."""
+    """Runs the steps of a check in order. Thread-safe: it keeps no state of a check between calls."""
 
     def __init__(
         self,
@@ -107,10 +107,10 @@ class Pipeline:
         deadline_s: float | None = None,
         max_waiting: int | None = None,
     ) -> None:
-        """Check by ``policy`` with the parts ``assemble`` gives.
+        """Check by ``policy`` with the parts that ``assemble`` returns.
 
-        ``assemble`` is called once per batch that needs scores and is expected to remember what it loaded. Its
-        ``GuardError``, other than a ``ModelError``, is the caller's; every other error makes the check ``failed``.
+        ``assemble`` is called once per batch that needs scores, and should cache what it loads. A ``GuardError`` from
+        it that is not a ``ModelError`` is raised to the caller; any other error makes the check ``failed``.
         """
         self._policy = policy
         self._assemble = assemble
@@ -129,7 +129,7 @@ class Pipeline:
         self._stages = _stages_of(policy)
 
     def under(self, policy: Policy, assemble: Callable[[], Assembly]) -> Pipeline:
-        """Return a pipeline that checks by another policy with other parts; what is in flight here goes on as it is."""
+        """Return a pipeline with another policy and other parts; checks under way in this one are not affected."""
         other = copy(self)
         other._policy, other._assemble, other._stages = policy, assemble, _stages_of(policy)  # noqa: SLF001  its own class
         return other
@@ -147,9 +147,9 @@ class Pipeline:
     ) -> list[Verdict]:
         """Return one verdict per text, in order; equal texts are scored once.
 
-        ``duration_s`` of each is its share of the batch's wall time. ``around`` is as long as ``texts``, and so is
-        ``uncovered`` where it is given: the kinds of what came with a text and cannot be screened; and ``again``:
-        whether the text is part of something that is or was checked by itself.
+        Each ``duration_s`` is a share of the batch's wall time. ``around`` is as long as ``texts``, and so are these
+        two where given: ``uncovered``, the kinds of content that came with a text and cannot be screened, and
+        ``again``, whether the text is part of one that is also checked on its own.
         """
         if not texts:
             return []
@@ -202,7 +202,7 @@ class Pipeline:
         except Exception as error:
             if isinstance(error, GuardError) and not isinstance(error, ModelError):
                 raise
-            message = f": {error}" if isinstance(error, ModelError) else ""  # others may quote the text
+            message = f": {error}" if isinstance(error, ModelError) else ""  # other messages may quote the text
             reason = f"{type(error).__qualname__}{message}"
             batch.put(waiting, self._failed(stage, reason, "model"))
             return
@@ -215,13 +215,13 @@ class Pipeline:
             elif not self._remembered(batch, key, (place,)):
                 jobs[key] = _Job(key, batch.texts[place], beside, [place])
         waiting_jobs = list(jobs.values())
-        # Another thread's verdict is picked up from the cache; without one every thread scores for itself.
+        # Another thread's verdict is fetched from the cache. Without a cache, every thread scores for itself.
         score = self._score if self._cache is None else self._score_once
         for start in range(0, len(waiting_jobs), _AT_ONCE):
             score(batch, waiting_jobs[start : start + _AT_ONCE], assembly)
 
     def _remembered(self, batch: _Batch, key: bytes, places: Sequence[int]) -> bool:
-        """Put what the cache holds under ``key`` at ``places``; tell whether it held anything."""
+        """Store the verdict cached under ``key`` at ``places``; return whether there was one."""
         hit = None if self._cache is None else self._cache.get(key)
         if hit is None:
             return False
@@ -231,9 +231,9 @@ class Pipeline:
         return True
 
     def _score_once(self, batch: _Batch, jobs: Sequence[_Job], assembly: Assembly) -> None:
-        """Score every job that no other thread is at work on, and wait for the others; see ``flights``.
+        """Score every job that no other thread is working on, and wait for the others; see ``flights``.
 
-        What another thread did not check completely is scored here after all: it may have had less time.
+        Jobs another thread did not check completely are scored here as well: it may have had less time.
         """
         with self._flights.aboard([job.key for job in jobs]) as elsewhere:
             own = [job for job in jobs if job.key not in elsewhere] if elsewhere else jobs
@@ -249,9 +249,9 @@ class Pipeline:
             self._score(batch, late, assembly)
 
     def _score(self, batch: _Batch, jobs: Sequence[_Job], assembly: Assembly) -> None:
-        """Score every job in one go, and put its verdict at all its places and into the cache."""
+        """Score all jobs at once, and store each verdict at all its positions and in the cache."""
         stage = batch.stage
-        # What an answer recites may stand anywhere in the system text.
+        # An answer may recite any part of the system prompt.
         system = clean if stage is Stage.OUTPUT else self._ends
         texts: list[str] = []
         around: list[Surroundings] = []
@@ -273,7 +273,7 @@ class Pipeline:
                 self._cache.put(job.key, verdict.remembered(), embedding)
 
     def _ends(self, context: str) -> str:
-        """Clean a context, a huge one cut to its two ends: the parts the engine keeps anyway."""
+        """Clean a context, first cutting a huge one to its two ends, the only parts the engine uses."""
         if self._max_chars is None or len(context) <= self._max_chars:
             return clean(context)
         head = (self._max_chars + 1) // 2
@@ -290,14 +290,14 @@ class Pipeline:
         return judge(assembly.bound, stage, reading, length=seen, coverage=coverage, reasons=cut, about=about)
 
     def _about(self, assembly: Assembly | None) -> About:
-        """Return the fields of a verdict that say what it was reached with."""
+        """Return the verdict fields that say which model, policy and provider were used."""
         about: About = {"policy": self._policy.ref, "provider_requested": self._provider_requested}
         if assembly is not None:
             about["model"] = assembly.model
-            # A runtime that has to load again, in a forked child, may find that it cannot.
+            # A runtime that has to reload, in a forked child, may find that it cannot.
             try:  # noqa: SIM105  a context manager more at every check
                 about["provider_active"], about["provider_reason"] = assembly.runtime.provider
-            except Exception:  # noqa: BLE001, S110  the scores stand; the fields stay empty
+            except Exception:  # noqa: BLE001, S110  the scores are valid; the fields stay empty
                 pass
         return about
 

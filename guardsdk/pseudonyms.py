@@ -1,4 +1,4 @@
-"""What stands for an actor wherever something about them is kept."""
+"""Pseudonyms for actors, used wherever something about them is stored."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _CHARACTERS: Final = 32
 class Pseudonyms:
     """HMAC-SHA-256 (RFC 2104) under one key. Thread-safe.
 
-    Both hashes have taken in their half of the key beforehand, so that a name costs two short ones: OpenSSL's own HMAC
-    takes the key in anew for every name, and more than twice the time.
+    Both inner hash states are prepared with the key once, so that each name costs two short hashes. OpenSSL's HMAC
+    rekeys for every name, which takes more than twice the time.
     """
 
     __slots__ = ("_inner", "_outer")
 
     def __init__(self, key: bytes) -> None:
-        """Take in ``key``, of any length."""
+        """Prepare ``key``, of any length."""
         padded = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
@@ -30,7 +30,7 @@ class Pseudonyms:
     def of(self, actor: str) -> str:
         """Return the first 32 hexadecimal digits of the HMAC of ``actor`` in UTF-8.
 
-        Raises ``InputTypeError`` where it is no string.
+        Raises ``InputTypeError`` if it is not a string.
         """
         try:
             name = actor.encode("utf-8", "surrogatepass")

@@ -1,6 +1,6 @@
-"""Handing a text to a reviewer, and waiting for the answer no longer than the policy says."""
+"""Hands a text to a reviewer and waits for the answer, no longer than the policy allows."""
 
-# ruff: noqa: SLF001  an item and its reviewer are one piece
+# ruff: noqa: SLF001  an item and its reviewer belong together
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("guardsdk")
 
 Answer = bool | str
-"""``True`` lets the text pass, ``False`` does not, a string is to be used in its place."""
+"""``True`` lets the text pass, ``False`` does not, and a string is used in its place."""
 
 
 class ReviewItem:
-    """One text that waits for an answer. It holds the text, so keep it as carefully as the text itself."""
+    """One text awaiting an answer. It contains the text, so protect it as you would the text itself."""
 
     __slots__ = ("_answer", "actor", "context", "text", "verdict")
 
     def __init__(self, text: str, verdict: Verdict, context: str | None = None, actor: str | None = None) -> None:
-        """Wait for an answer on ``text``; ``context`` is the prompt that a response answers."""
+        """Await an answer on ``text``; ``context`` is the prompt that a response answers."""
         self.text = text
         self.verdict = verdict
         self.context = context
@@ -41,9 +41,9 @@ class ReviewItem:
         self._answer: Future[Answer] = Future()
 
     def answer(self, answer: Answer) -> bool:
-        """Answer from any thread. Returns whether it came in time and first; only then it has an effect.
+        """Answer from any thread. Returns whether the answer was in time and the first; otherwise it has no effect.
 
-        Raises ``InputTypeError`` where ``answer`` is neither a bool nor a string.
+        Raises ``InputTypeError`` if ``answer`` is neither a bool nor a string.
         """
         if not isinstance(answer, bool | str):
             msg = f"a review is answered with True, False or a text to use instead, not {type(answer).__name__}"
@@ -56,23 +56,23 @@ class ReviewItem:
 
     @property
     def open(self) -> bool:
-        """Whether an answer would still have an effect."""
+        """Whether an answer would still take effect."""
         return not self._answer.done()
 
     def __repr__(self) -> str:
-        """Name the principle, and show nothing of the text."""
+        """Name the principle and show none of the text."""
         return f"<ReviewItem of {self.verdict.stage.value} by {self.verdict.principle_id!r}>"
 
 
 class Reviewer:
-    """Whoever answers: a callable that gets the item, or a queue the items are put into.
+    """Whoever answers: a callable that is given the item, or a queue the items are put into.
 
-    A callable returns the answer, or ``None`` to give it later with ``ReviewItem.answer``. A plain one runs in a thread
-    of its own, with the caller's context variables, so that it can be waited for no longer than agreed.
+    A callable returns the answer, or ``None`` to give it later with ``ReviewItem.answer``. A sync callable runs in a
+    thread of its own, with the caller's context variables, so that the wait for it can time out.
     """
 
     def __init__(self, given: object) -> None:
-        """Take a plain or async callable, a ``queue.Queue`` or an ``asyncio.Queue``.
+        """Take a sync or async callable, a ``queue.Queue`` or an ``asyncio.Queue``.
 
         Raises ``DecorationError`` for anything else.
         """
@@ -83,11 +83,11 @@ class Reviewer:
 
     @property
     def needs_loop(self) -> bool:
-        """Whether only async callables can wait for it."""
+        """Whether it can only be awaited, by async callables."""
         return _is_async_queue(self._given) or needs_await(self._given)
 
     def wait(self, item: ReviewItem, timeout_s: float) -> Answer | None:
-        """Return the answer, or none where there is none in time or the reviewer failed."""
+        """Return the answer, or ``None`` if none came in time or the reviewer failed."""
         try:
             if callable(self._given):
                 self._in_thread(item)
@@ -98,11 +98,11 @@ class Reviewer:
             _close(item, error)
             return None
         finally:
-            item._answer.cancel()  # where the wait was broken off, nobody waits any more
+            item._answer.cancel()  # if the wait was interrupted, nobody is waiting any more
 
     async def await_(self, item: ReviewItem, timeout_s: float) -> Answer | None:
-        """As ``wait``, in a running loop."""
-        import asyncio  # noqa: PLC0415  slow to import, and whoever gets here has it
+        """As ``wait``, in a running event loop."""
+        import asyncio  # noqa: PLC0415  slow to import, and whoever gets here has already imported it
 
         try:
             async with asyncio.timeout(timeout_s):
@@ -117,16 +117,16 @@ class Reviewer:
             _close(item, error)
             return None
         finally:
-            item._answer.cancel()  # a task that was cancelled waits no more
+            item._answer.cancel()  # a cancelled task is no longer waiting
 
     def _in_thread(self, item: ReviewItem) -> None:
         context = contextvars.copy_context()
-        # A daemon: a reviewer who never answers must not keep the program from ending.
+        # A daemon thread: a reviewer who never answers must not keep the program from exiting.
         threading.Thread(target=context.run, args=(_ask, self._given, item), daemon=True).start()
 
 
 def _is_async_queue(given: object) -> bool:
-    """Whoever has an ``asyncio.Queue`` has imported asyncio, which is too slow to import for asking."""
+    """Checked without importing asyncio, which is slow: whoever has an ``asyncio.Queue`` has imported it."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and isinstance(given, asyncio.Queue)
 
@@ -134,7 +134,7 @@ def _is_async_queue(given: object) -> bool:
 def _ask(reviewer: Callable[[ReviewItem], object], item: ReviewItem) -> None:
     try:
         _take(item, reviewer(item))
-    except BaseException as error:  # noqa: BLE001  it belongs to whoever waits
+    except BaseException as error:  # noqa: BLE001  raised in whoever waits
         try:
             item._answer.set_exception(error)
         except InvalidStateError:
@@ -151,7 +151,7 @@ def _take(item: ReviewItem, answer: Any) -> None:  # noqa: ANN401  whatever a re
 
 
 def _close(item: ReviewItem, error: BaseException) -> None:
-    """Close ``item``; log what went wrong by class alone, since a message may quote the text."""
+    """Close ``item``; log the error by class only, since its message may quote the text."""
     item._answer.cancel()
     if isinstance(error, TimeoutError):
         _logger.warning("review by %r: no answer in time", item.verdict.principle_id)

@@ -1,4 +1,4 @@
-"""Settings from the environment; the only place that reads it."""
+"""Settings from the environment. No other module reads ``GUARDSDK_*`` variables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Providers = Literal["auto", "cpu", "cuda"]
 
 CaptureWord = Literal["none", "hash", "redacted", "full"]
-"""What leaves of a checked text: nothing, a keyed hash, the text without what was found in it, or all of it."""
+"""What may be emitted of a checked text: nothing, a keyed hash, the text without its findings, or all of it."""
 
 _CAPTURE_WORDS: tuple[CaptureWord, ...] = get_args(CaptureWord)
 _logger = logging.getLogger("guardsdk")
@@ -29,10 +29,10 @@ _STABILITY = "OTEL_SEMCONV_STABILITY_OPT_IN"
 _LATEST_GEN_AI = "gen_ai_latest_experimental"
 
 _TELEMETRY_PROVIDERS = ("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER", "OTEL_PYTHON_LOGGER_PROVIDER")
-"""Each names the provider that OpenTelemetry sets for one signal where the program sets none."""
+"""Each names the provider OpenTelemetry uses for one signal if the program sets none."""
 
 _RUNTIME_TELEMETRY = "ORT_DISABLE_TELEMETRY"
-"""Read by ONNX Runtime while it is imported, and only then; see Privacy.md of its distribution."""
+"""Read by ONNX Runtime once, at import; see Privacy.md in its distribution."""
 
 _VARIABLES = {
     "model": "GUARDSDK_MODEL",
@@ -42,17 +42,18 @@ _VARIABLES = {
     "capture_text": "GUARDSDK_CAPTURE_TEXT",
 }
 MOST_THREADS: Final = 1024
-"""Threads of one inference; of tens of thousands the process dies where the runtime starts them."""
+"""The most threads of one inference. With tens of thousands, the process dies when the runtime starts them."""
 _ENDPOINT_KEY = "GUARDSDK_ENDPOINT_KEY"
 _PREFIX = "GUARDSDK_"
 KNOWN = (*_VARIABLES.values(), _ENDPOINT_KEY)
-"""Every variable of ours; docs/applications.md says what they are for."""
+"""Every variable of guardsdk; docs/applications.md describes them."""
 
 
 def _warn_of_typos(source: Mapping[str, str]) -> None:
-    """Warn of a variable whose name is almost one of ours: whoever set it expects it to work.
+    """Warn of a variable whose name nearly matches one of ours: whoever set it expects it to work.
 
-    Any other is left alone: others may use the prefix, as Kubernetes does for a service that is called guardsdk.
+    Others with the prefix are ignored, as they may be legitimate: Kubernetes sets such variables for a service called
+    guardsdk.
     """
     for name in source:
         if name.startswith(_PREFIX) and name not in KNOWN:
@@ -62,9 +63,9 @@ def _warn_of_typos(source: Mapping[str, str]) -> None:
 
 
 def capture_word(given: str, source: str) -> CaptureWord:
-    """Return the word ``given``; any other than the four is ``none``, with a warning that names ``source``.
+    """Return the word ``given``; any but the four valid words becomes ``none``, with a warning naming ``source``.
 
-    A slip here may cost data but never leak it, so it is no error either.
+    A typo here may cost data but never leak it, so it is not an error.
     """
     for word in _CAPTURE_WORDS:
         if given == word:
@@ -79,15 +80,15 @@ class Settings(Frozen):
     model: Path | None = None
     """``GUARDSDK_MODEL``: a model directory used instead of the packaged one."""
     policy: str | Path | None = None
-    """``GUARDSDK_POLICY``: a policy file used instead of the packaged default. As it was written: a ``Path`` of
-    ``./strict`` is one of ``strict``, which is a packaged policy."""
+    """``GUARDSDK_POLICY``: a policy file used instead of the packaged default. Kept as written: as a ``Path``,
+    ``./strict`` would become ``strict``, the name of a packaged policy."""
     providers: Providers = "auto"
     """``GUARDSDK_PROVIDERS``: ``auto``, ``cpu`` or ``cuda``."""
     threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
-    """``GUARDSDK_THREADS``: threads one inference may use; unset leaves the choice to the engine."""
+    """``GUARDSDK_THREADS``: threads one inference may use; if unset, the engine chooses."""
 
     capture_text: CaptureWord = "none"
-    """``GUARDSDK_CAPTURE_TEXT``: what telemetry may hold of a checked text; any other word counts as ``none``."""
+    """``GUARDSDK_CAPTURE_TEXT``: what telemetry may contain of a checked text; any other word means ``none``."""
     latest_gen_ai: bool = False
     """``OTEL_SEMCONV_STABILITY_OPT_IN`` names ``gen_ai_latest_experimental``: spans carry ``gen_ai.guardrail.*``."""
 
@@ -98,9 +99,9 @@ class Settings(Frozen):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read ``GUARDSDK_*`` from ``environment`` (the process's own when left out).
+        """Read ``GUARDSDK_*`` from ``environment``, by default that of the process.
 
-        Raises ``InputError`` that names the variable when a value cannot be used.
+        Raises ``InputError`` that names the variable if a value is invalid.
         """
         source = os.environ if environment is None else environment
         _warn_of_typos(source)
@@ -117,24 +118,24 @@ class Settings(Frozen):
 
 
 def endpoint_key(environment: Mapping[str, str] | None = None) -> str | None:
-    """Return ``GUARDSDK_ENDPOINT_KEY``, the bearer token of an endpoint that is evaluated; None where there is none.
+    """Return ``GUARDSDK_ENDPOINT_KEY``, the bearer token for the endpoint under evaluation, or ``None``.
 
-    Not among the ``Settings``: those are shown to people, and this is not.
+    It is not in ``Settings``, as those are displayed and a secret must not be.
     """
     return (os.environ if environment is None else environment).get(_ENDPOINT_KEY) or None
 
 
 def names_provider() -> bool:
-    """Whether the environment names a provider for OpenTelemetry to load by itself."""
+    """Whether the environment names a provider for OpenTelemetry to load on its own."""
     return any(map(os.environ.get, _TELEMETRY_PROVIDERS))
 
 
 @contextmanager
 def runtime_telemetry_off() -> Iterator[None]:
-    """Import ONNX Runtime inside this block and it neither uploads usage events nor keeps a device identifier.
+    """Import ONNX Runtime inside this block to keep it from uploading usage events and storing a device identifier.
 
-    From 1.29 on its official builds do both by default on every platform. The variable is put back afterwards: what
-    else the host starts is the host's business.
+    Its official builds do both by default on every platform from 1.29 on. The variable is restored afterwards: what
+    other code does with it is the host's decision.
     """
     before = os.environ.get(_RUNTIME_TELEMETRY)
     os.environ[_RUNTIME_TELEMETRY] = "1"

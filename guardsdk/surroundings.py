@@ -1,4 +1,4 @@
-"""What a text is judged against besides itself."""
+"""The texts that a text is judged together with."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The texts around a text: both are read with an answer, the system text alone with what a user wrote."""
+    """The texts around a text: both are read with an answer, only the system prompt with user text."""
 
     prompt: str | None = field(default=None, repr=False)
-    """The prompt the answer is given to."""
+    """The prompt that the answer responds to."""
     system: str | None = field(default=None, repr=False)
     """The developer's own instructions: what a user's text is aimed at, and what an answer must not recite."""
 
     def map(self, prompt: Callable[[str], str], system: Callable[[str], str]) -> Surroundings:
-        """Return the same surroundings with each text that is there put through its function."""
+        """Return the same surroundings with a function applied to each text that is present."""
         return Surroundings(
             None if self.prompt is None else prompt(self.prompt),
             None if self.system is None else system(self.system),
         )
 
     def read_on(self, stage: Stage, paired: Container[Stage]) -> Surroundings:
-        """Return what is read of them with a text of ``stage``; an empty text says as much as none.
+        """Return the surroundings that matter on ``stage``; an empty text counts as none.
 
-        ``paired`` are the stages where the model reads a text beside another. On the input stage that is the system
-        text or, where none is given, the prompt: callers may name what a text is read against either way.
+        ``paired`` are the stages where the model reads a text together with another. On the input stage that is the
+        system prompt or, if none is given, the prompt: callers may pass what a text is read against either way.
         """
         if self is NOWHERE or stage is Stage.TOOL:
             return NOWHERE
@@ -42,7 +42,7 @@ class Surroundings:
         return NOWHERE if system is None else Surroundings(system=system)
 
     def beside(self, stage: Stage) -> str | None:
-        """Return the text that the model reads together with a text of ``stage``, as the first half of the pair."""
+        """Return the text that the model reads as the first half of the pair on ``stage``, if any."""
         return self.prompt if stage is Stage.OUTPUT else self.system if stage is Stage.INPUT else None
 
 

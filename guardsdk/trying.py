@@ -1,4 +1,4 @@
-"""Policies tried with the guards that apply them: on their own examples, and two of them on the same texts."""
+"""Tries out policies: one on its own examples, or two on the same texts."""
 
 from __future__ import annotations
 
@@ -22,45 +22,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of one example."""
+    """The result of trying one example."""
 
     principle_id: str
     number: int
-    """Of the example within its principle, from 0."""
+    """Index of the example within its principle."""
     stage: Stage
     expect: Action
     found: Action | None
-    """The principle's action where it fired, else ``allow``; none where the check was not complete."""
+    """The principle's action if it fired, else ``allow``; ``None`` if the check was incomplete."""
     score: float | None
     threshold: float | None
     place: Place | None
-    """Where the example stands."""
+    """Where the example is written."""
     digest: str
-    """The first 16 hexadecimal digits of a SHA-256 of what was tried: names an example without its text."""
+    """The first 16 hexadecimal digits of a SHA-256 of the example: identifies it without its text."""
     problem: str | None = None
-    """Why it could not be tried."""
+    """Why it could not be tried, if so."""
 
     @property
     def right(self) -> bool:
-        """Whether the principle did what the example says."""
+        """Whether the principle did what the example expects."""
         return self.found is self.expect
 
     @property
     def name(self) -> str:
-        """What a list of known misses calls it."""
+        """Its name in a list of known misses."""
         return f"{self.principle_id}:{self.digest}"
 
 
 def quiet(policy: Policy) -> Policy:
-    """Return a copy to try things out with: it decides the same, and writes nothing down."""
+    """Return a copy for trying things out: it decides the same, and logs nothing."""
     return policy.model_copy(update={"decision_log": None, "monitor": None})
 
 
 def try_examples(guard: Guard) -> tuple[Tried, ...]:
-    """Check every example of the guard's policy, in its order, and hold it against its own principle.
+    """Check every example of the guard's policy, in order, against its own principle.
 
-    An example says what its principle does: another principle may block the same text. Texts are checked whole, with
-    the guard's cache where it has one. Raises ``PolicyError`` where the policy does not fit the guard.
+    An example is about its principle only: another principle may block the same text. Texts are checked whole, using
+    the guard's cache if it has one. Raises ``PolicyError`` if the policy does not fit the guard.
     """
     canary = guard.canary()
     return tuple(
@@ -114,21 +114,21 @@ def _tried(principle: Principle, at: int, stage: Stage, verdict: Verdict, place:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How the examples of one principle came out."""
+    """The results on the examples of one principle."""
 
     principle_id: str
     fires: int
-    """Examples it is for."""
+    """Examples on which it should fire."""
     fired: int
-    """Of those, the ones it fired on."""
+    """How many of those it fired on."""
     passes: int
-    """Examples it lets pass."""
+    """Examples it should let pass."""
     passed: int
     unchecked: int
 
 
 def tallies(tried: Sequence[Tried]) -> tuple[Tally, ...]:
-    """Count what was tried by principle, in its order; a principle without an example is not among them."""
+    """Count the results by principle, in order; principles without examples are left out."""
     found = []
     for identifier, group in groupby(tried, key=lambda one: one.principle_id):
         mine = list(group)
@@ -149,38 +149,38 @@ def tallies(tried: Sequence[Tried]) -> tuple[Tally, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What one policy makes of one text."""
+    """What one policy decides on one text."""
 
     action: Action
-    """In shadow mode what would have followed."""
+    """In shadow mode, the action without it."""
     principle_id: str | None
     margin: float | None
-    """Of the principle that decided."""
+    """The margin of the principle that decided."""
     status: Status
 
     @property
     def blocked(self) -> bool:
-        """Whether the text may not pass as it is."""
+        """Whether the text may not pass unchanged."""
         return not self.action.passes
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One text by both."""
+    """One text under both policies."""
 
     before: Decided
     after: Decided
 
     @property
     def changed(self) -> bool:
-        """Whether what follows is another action, or another principle is named for it."""
+        """Whether the action or the deciding principle differs."""
         return (self.before.action, self.before.principle_id) != (self.after.action, self.after.principle_id)
 
 
 def compare(
     before: Guard, after: Guard, texts: Sequence[str], *, stage: Stage | str, contexts: Sequence[str | None] | None
 ) -> Iterator[Compared]:
-    """Check ``texts`` with both guards and yield, in order, what each makes of them. Raises as ``check_many`` does."""
+    """Check ``texts`` with both guards and yield each pair of decisions, in order. Raises as ``check_many`` does."""
     pairs = zip(
         before.check_many(texts, stage=stage, contexts=contexts),
         after.check_many(texts, stage=stage, contexts=contexts),

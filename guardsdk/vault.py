@@ -1,4 +1,4 @@
-"""Values taken out of a text, kept for one call so that they can be put back into its answer."""
+"""Values redacted from a text, kept for one call so that they can be restored in the answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[^A-Z0-9]+")
 
 
 class Markers:
-    """Numbers the values of one call, such as ``[SECRET_1]``: the same label and value always give the same marker."""
+    """Numbers the values of one call, as in ``[SECRET_1]``: the same label and value always give the same marker."""
 
     def __init__(self) -> None:
         """Start with number 1 for each label."""
@@ -31,7 +31,7 @@ class Markers:
         self._lock = threading.Lock()
 
     def marker(self, label: str, value: str) -> str:
-        """Return the marker that stands for ``value``."""
+        """Return the marker for ``value``."""
         name = name_of(label)
         with self._lock:
             if (name, value) not in self._markers:
@@ -44,31 +44,31 @@ class Markers:
         return f"[{name}_{number}]"
 
     def clear(self) -> None:
-        """Forget every value."""
+        """Forget all values."""
         with self._lock:
             self._markers.clear()
             self._numbers.clear()
 
     def __len__(self) -> int:
-        """Return how many values are held."""
+        """Return the number of values held."""
         with self._lock:
             return len(self._markers)
 
     def __repr__(self) -> str:
-        """Say how many values are held and none of them."""
+        """Show how many values are held, and none of them."""
         return f"<{type(self).__name__} of {len(self)} values>"
 
     def __reduce__(self) -> Never:
-        """Refuse to be copied or pickled: the values would outlive the call."""
+        """Refuse copying and pickling: the values would outlive the call."""
         msg = f"a {type(self).__name__} belongs to one call and is neither copied nor pickled"
         raise TypeError(msg)
 
 
 class Vault(Markers):
-    """Markers with a way back. In memory only, and for one call: its markers mean nothing to another.
+    """Reversible markers. Kept in memory only, for one call: another call does not know its markers.
 
-    Every marker ends in a part that is drawn anew per vault and cannot be guessed, such as ``[SECRET_1_9F3C2A17]``. A
-    marker that somebody typed, or that is left over from another call, is no marker of this vault and stays as it is.
+    Every marker ends in a random part drawn per vault, as in ``[SECRET_1_9F3C2A17]``, which cannot be guessed. A marker
+    that somebody typed, or that is left over from another call, is not recognised and stays as it is.
     """
 
     def __init__(self) -> None:
@@ -77,10 +77,10 @@ class Vault(Markers):
         self._tag = _new_tag()
         self._values: dict[str, str] = {}
         self._spelled: dict[str, int] = {}
-        """Markers of values that were taken out of strings of JSON, as those spell them, and how deep these were."""
+        """Markers for values redacted inside JSON strings, as escaped there, each with its nesting depth."""
 
     def taken(self, label: str, value: str, *, depth: int) -> str:
-        """Return the marker of ``value``, which was taken out of so many strings of JSON within each other."""
+        """Return the marker for ``value``, redacted inside JSON strings nested ``depth`` deep."""
         marker = self.marker(label, value)
         if depth:
             with self._lock:
@@ -93,7 +93,7 @@ class Vault(Markers):
         return marker
 
     def found(self, text: str) -> list[Edit]:
-        """Return where markers of this vault stand in ``text``, each with its value."""
+        """Return where markers of this vault occur in ``text``, each with its value."""
         with self._lock:
             if not self._values or self._tag not in text:
                 return []
@@ -101,9 +101,9 @@ class Vault(Markers):
             return [(*at.span(), value) for at, value in places if value is not None]
 
     def fitted(self, text: str, found: Iterable[Edit]) -> list[Edit]:
-        """Return what was ``found`` in ``text``, each value as its place takes it: escaped in a string of JSON."""
+        """Return ``found`` with each value escaped as its position in ``text`` needs it, as inside a JSON string."""
         edits = list(found)
-        starts = [start for start, _, value in edits if spell(value) != value]  # the others are everywhere the same
+        starts = [start for start, _, value in edits if spell(value) != value]  # others look the same everywhere
         deep = dict(zip(starts, depths(text, starts), strict=True))
         return [(start, end, self._fitted(text[start:end], value, deep.get(start, 0))) for start, end, value in edits]
 
@@ -113,27 +113,27 @@ class Vault(Markers):
         return value
 
     def values(self, text: str) -> list[Edit]:
-        """Return where markers stand in ``text``, each with its value as ``fitted`` has it."""
+        """Return where markers occur in ``text``, each with its value as from ``fitted``."""
         return self.fitted(text, self.found(text))
 
     def restore(self, text: str) -> str:
-        """Return ``text`` with every marker replaced by its value, and no marker that a value may hold."""
+        """Return ``text`` with every marker replaced by its value; markers inside restored values are not expanded."""
         return redact(text, self.found(text))
 
     def clear(self) -> None:
-        """Forget every value; the markers handed out stand for nothing from then on."""
+        """Forget all values; markers already handed out then stand for nothing."""
         super().clear()
         with self._lock:
             self._values.clear()
             self._spelled.clear()
-            self._tag = _new_tag()  # else the next value would get a marker that was handed out for another
+            self._tag = _new_tag()  # else the next value would get a marker that already stood for another
 
     def __enter__(self) -> Self:
         """Return the vault itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Forget every value."""
+        """Forget all values."""
         self.clear()
 
 
@@ -142,5 +142,5 @@ def _new_tag() -> str:
 
 
 def name_of(label: str) -> str:
-    """Return how markers call ``label``: ``personal_data`` is ``PERSONAL_DATA``."""
+    """Return the name of ``label`` in markers: ``personal_data`` becomes ``PERSONAL_DATA``."""
     return _NAME.sub("_", label.upper()).strip("_") or "VALUE"

@@ -1,4 +1,4 @@
-"""The version of the package, readable without installed metadata (a source checkout has none)."""
+"""The package version, readable without installed metadata, which a source checkout does not have."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Thresholds on the user's own text: what a policy flags of it, and where its lines have to be to flag no more."""
+"""Calibration on the user's own text: what a policy flags of it, and the thresholds that meet a target rate."""

@@ -1,4 +1,4 @@
-"""Where a principle's line has to be so that it flags no more of ordinary text than asked for, and what that costs."""
+"""Chooses the threshold at which a principle flags at most a given share of ordinary text, with its cost."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ What = Literal["raised", "lowered", "kept", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A threshold and what it does to the two samples."""
+    """A threshold and its effect on the two samples."""
 
     value: float
     flagged: Share
-    """Of the benign texts."""
+    """Share of the benign texts."""
     bound: float
-    """What the true share of benign texts flagged lies under, with the confidence asked for, copies counted or not."""
+    """Upper bound of the true share of benign texts flagged, at the given confidence, the higher of with and without
+    copies."""
     found: Share | None
-    """Of the violating texts, where there are any."""
+    """Share of the violating texts, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What becomes of one principle."""
+    """The result for one principle."""
 
     rule: RuleInfo
     what: What
@@ -42,18 +43,18 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What becomes of a policy on one stage."""
+    """The result for a policy on one stage."""
 
     choices: tuple[Choice, ...]
     fpr: float
     confidence: float
     texts: int
     different: int
-    """Benign texts without the copies among them."""
+    """The number of benign texts without duplicates."""
     unchecked: int
     violations: int
     flagged_before: Share
-    """Benign texts that any principle flags, of those kept side by side."""
+    """Benign texts that any principle flags, among those whose scores are kept."""
     flagged_after: Share
     found_before: Share | None
     """Violating texts that any principle finds."""
@@ -61,18 +62,18 @@ class Tuning:
 
     @property
     def shown(self) -> bool:
-        """Whether the texts are enough for the rate at all."""
+        """Whether there are enough texts for the rate at all."""
         return all(choice.what != "refused" for choice in self.choices)
 
 
 def tune(benign: Sample, violating: Sample | None, fpr: float, confidence: float) -> Tuning:
-    """Return a line for every principle of ``benign`` that flags at most the share ``fpr`` of ordinary text.
+    """Choose a threshold for every principle of ``benign`` that flags at most the share ``fpr`` of ordinary text.
 
-    That is said of all ordinary text, with ``confidence``, and not only of the sample (Clopper and Pearson 1934):
-    the sample has to show less, with copies of a text and without them: what comes often is flagged often, but a
-    text that was copied a thousand times says nothing of a thousand others. A line is raised where it has to be. It
-    is lowered only where violating texts show that this finds more. Where the sample cannot show the rate, or no
-    line keeps it, the choice is a refusal.
+    The bound holds, with ``confidence``, for all ordinary text and not only for the sample (Clopper and Pearson 1934).
+    It must hold both with and without duplicates: what is frequent is flagged often, but a text repeated a thousand
+    times is no evidence about a thousand others. A threshold is raised where necessary, and lowered only where
+    violating texts show that this finds more. If the sample cannot show the rate, or no threshold meets it, the choice
+    is a refusal.
     """
     choices = tuple(_choose(column, benign, violating, fpr, confidence) for column in range(len(benign.rules)))
     before, after = ([getattr(choice, when).value for choice in choices] for when in ("before", "after"))
@@ -125,6 +126,6 @@ def _choose(column: int, benign: Sample, violating: Sample | None, fpr: float, c
 
 
 def _reaching(sample: Sample, column: int, value: float, *, once: bool = False) -> int:
-    """Return how many texts reach ``value``: exactly for one of ``EDGES``, else for the next one below."""
+    """Return how many texts reach ``value``: exact for one of ``EDGES``, else for the next one below."""
     place = max(0, int(np.searchsorted(EDGES, value, side="right")) - 1)
     return int(sample.reaching(column, once=once)[place])

@@ -1,4 +1,4 @@
-"""What a score means on these texts: the chance that a text with it violates, were half of all texts violating."""
+"""What a score means on these texts: the probability that a text with it violates, at equal prior odds."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 Method = Literal["platt", "isotonic"]
 KNOTS: Final = 24
-"""Points of a curve that is to be written down, at most."""
+"""The most points of a curve that is written to a policy."""
 _FEWEST: Final = 2
-"""Points that make a curve."""
+"""The least number of points of a curve."""
 _CENTRES = np.linspace(-REACH, REACH, len(EDGES))[:-1] + REACH / (len(EDGES) - 1)
-"""[4800]: the middle of each bin, in log-odds."""
+"""[4800]: the centre of each bin, in log-odds."""
 
 
 class _Kinds(NamedTuple):
-    """How the scores of both kinds of text by one principle lie, each kind counting as much in sum."""
+    """The distributions of one principle's scores for both kinds of text, with equal total weight."""
 
     no: NDArray[np.float64]
     """[4800], the share of the benign texts in each bin."""
     yes: NDArray[np.float64]
-    """The same of the violating ones."""
+    """The same for the violating texts."""
     fewest: float
-    """Texts of the smaller sample, without copies."""
+    """Size of the smaller sample, without duplicates."""
 
     @property
     def both(self) -> NDArray[np.float64]:
@@ -43,13 +43,13 @@ class _Kinds(NamedTuple):
     def line(self) -> tuple[float, float]:
         """Return slope and intercept of Platt's line."""
         targets = np.repeat([0.0, 1.0], len(_CENTRES))
-        # Each kind weighs as much as the smaller sample has texts: no more certainty than that many give.
+        # Each kind weighs as many texts as the smaller sample has: no more certainty than that justifies.
         weights = np.concatenate([self.no, self.yes]) * self.fewest
         return platt(np.tile(_CENTRES, 2), targets, weights)
 
 
 def _kinds(benign: Sample, violating: Sample, column: int) -> _Kinds | None:
-    """Return how the scores by principle ``column`` lie; None where a kind has no texts."""
+    """Return the score distributions of principle ``column``; ``None`` if there are no texts of a kind."""
     counts = [sample.bins(column) for sample in (benign, violating)]
     totals = [float(one.sum()) for one in counts]
     fewest = float(min(benign.different, violating.different))
@@ -57,18 +57,19 @@ def _kinds(benign: Sample, violating: Sample, column: int) -> _Kinds | None:
 
 
 def platt_line(benign: Sample, violating: Sample, column: int) -> tuple[float, float] | None:
-    """Return slope and intercept, in log-odds, to the chance that a text with a score violates (Platt 1999).
+    """Return slope and intercept, in log-odds, that map a score to the probability of a violation (Platt 1999).
 
-    Both kinds of text count as much in sum. None where a kind has no texts, or violating texts do not score higher.
+    Both kinds of text have the same total weight. ``None`` if there are no texts of a kind, or violating texts do not
+    score higher.
     """
     kinds = _kinds(benign, violating, column)
     line = None if kinds is None else kinds.line()
-    # Of scores that are alike in both, the slope is what rounding leaves of 0.
+    # If the scores of both kinds are alike, the slope is only rounding error.
     return None if line is None or line[0] < FLATTEST else line
 
 
 def isotonic_points(benign: Sample, violating: Sample, column: int) -> list[tuple[float, float]] | None:
-    """Return at most ``KNOTS`` scores with the chance each means, both rising: the isotonic curve's steps, by middle.
+    """Return at most ``KNOTS`` scores with their probabilities, both increasing: the isotonic curve at its steps.
 
     No chance is closer to 0 or 1 than the smaller sample can tell. None where there are none of a kind, or violating
     texts do not score higher.
@@ -79,7 +80,7 @@ def isotonic_points(benign: Sample, violating: Sample, column: int) -> list[tupl
     shown = np.flatnonzero(kinds.both)
     weights, centres = kinds.both[shown], _CENTRES[shown]
     least = 1.0 / (kinds.fewest + 2.0)
-    # Steps that differ by less than is rounded are one.
+    # Steps that are equal after rounding are merged.
     chances = np.clip(isotonic(kinds.yes[shown], weights), least, 1.0 - least).round(9)
     values, steps = np.unique(chances, return_inverse=True)
     if len(values) < _FEWEST:
@@ -91,10 +92,10 @@ def isotonic_points(benign: Sample, violating: Sample, column: int) -> list[tupl
 
 
 def meaning(benign: Sample, violating: Sample, column: int, method: Method) -> list[tuple[float, float]]:
-    """Return scores, ascending, each with the chance it means; both kinds of text count as much in sum.
+    """Return scores in ascending order with their probabilities; both kinds of text have the same total weight.
 
-    ``platt`` fits a line to the log-odds (Platt 1999), ``isotonic`` the closest curve that never falls (pool adjacent
-    violators, Ayer et al. 1955). Empty where one of the kinds is.
+    ``platt`` fits a line to the log-odds (Platt 1999), ``isotonic`` the closest non-decreasing curve (pool adjacent
+    violators, Ayer et al. 1955). Empty if there are no texts of a kind.
     """
     kinds = _kinds(benign, violating, column)
     if kinds is None:
@@ -110,9 +111,9 @@ def meaning(benign: Sample, violating: Sample, column: int, method: Method) -> l
 
 
 def isotonic(hits: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the never falling [N] closest to ``hits / weights`` [N] in weighted squares.
+    """Return the non-decreasing [N] closest to ``hits / weights`` [N] in weighted least squares.
 
-    Where nothing was counted it is as high as just before.
+    Empty bins get the value of the bin before.
     """
     blocks: list[tuple[float, float, int]] = []
     for hit, weight in zip(hits.tolist(), weights.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""A tuning as a policy file that extends the one it was made for, with where every number comes from beside it."""
+"""Writes a tuning as a policy file that extends the original policy, with the evidence for each number in comments."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 OVERLAY: Final = "# Thresholds tuned on"
-"""What every overlay begins with."""
+"""The beginning of every overlay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a tuning was made from and for."""
+    """The inputs and the target of a tuning."""
 
     made: date
     stage: Stage
     base: str
-    """What the overlay extends: a packaged policy, or the path of a file as seen from the overlay."""
+    """What the overlay extends: a packaged policy, or the path of a file relative to the overlay."""
     policy: ArtifactRef
     model: ArtifactRef
     benign_sha256: str
-    """Of the file of benign texts."""
+    """Digest of the file of benign texts."""
     violating_sha256: str | None = None
     taught: Mapping[str, str] = field(default_factory=dict)
-    """Digests of the lessons that were given beside the policy, by name."""
+    """Digests of the lessons given in addition to the policy, by name."""
 
 
 def overlay(
@@ -46,11 +46,11 @@ def overlay(
     tables: Sequence[Recalibration] = (),
     added: Sequence[Principle] = (),
 ) -> str:
-    """Return the overlay in TOML: the lines that move, the numbers behind them as comments. It holds no text.
+    """Return the overlay as TOML: the changed thresholds, with the figures behind them as comments. It has no text.
 
-    With ``scales`` every principle of their labels gets its line, on the scale that they give to the scores it was
-    chosen on. ``tables`` say the same of the model's own scores, with all that the base recalibrates otherwise, since
-    they take the place of the base's. Principles that the base does not have, those of lessons, are ``added``.
+    With ``scales``, every principle of their labels gets its threshold, on the scale on which it was chosen. ``tables``
+    are the same recalibrations relative to the model's own scores, together with all others of the base, which they
+    replace. Principles that the base lacks, those of lessons, are ``added``.
     """
     policy, model = source.policy, source.model
     on = {one.label: one for one in scales}
@@ -102,7 +102,7 @@ def _principle(choice: Choice, scale: Recalibration | None, added: Principle | N
 
 
 def told_apart(tuning: Tuning) -> str:
-    """Return how many benign texts there are, and how many of them differ where there are copies."""
+    """Return the number of benign texts and, if there are duplicates, of distinct ones."""
     return f"{tuning.texts}" + (f" of which {tuning.different} differ" if tuning.different < tuning.texts else "")
 
 

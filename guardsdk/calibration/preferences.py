@@ -1,4 +1,4 @@
-"""What a guard caught, as preference pairs to train on: the revised answer before the one that was stopped."""
+"""Exports what a guard caught as preference pairs for training: the revised answer preferred to the stopped one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 OPENING: Final = '{"prompt": "'
-"""What the first pair begins with, as JSON."""
+"""The beginning of the first pair as JSON."""
 
 
 def preferences(
@@ -22,12 +22,12 @@ def preferences(
     records: Mapping[int, Mapping[str, Any]],
     said_of: Mapping[int, Said],
 ) -> Iterator[dict[str, str]]:
-    """Yield ``prompt``, ``chosen`` and ``rejected``, the layout of preference optimisation (DPO, Rafailov et al. 2023).
+    """Yield ``prompt``, ``chosen`` and ``rejected``, the format of preference optimisation (DPO, Rafailov et al. 2023).
 
-    ``answers`` are the application's own rows, each with where it stands, since a decision log holds no text: ``seq``
-    of the decision that stopped ``answer``, its ``prompt``, and ``revised``, the answer given in its place. A row is
-    left out unless its decision stopped an answer and a person marked that right. Raises ``InputError`` naming the
-    place of the row that lacks a key.
+    ``answers`` are the application's own rows, each with its position, as a decision log has no text: ``seq`` of the
+    decision that stopped ``answer``, its ``prompt``, and ``revised``, the answer given instead. A row is skipped unless
+    its decision stopped an answer and a person marked that right. Raises ``InputError`` that names the position of a
+    row that lacks a key.
     """
     for place, row in answers:
         texts = []

@@ -1,4 +1,4 @@
-"""A tuning as a page: what moves, what it costs, and the curve it was chosen on."""
+"""A tuning as an HTML page: what changes, what it costs, and the curve it was chosen on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guardsdk.render import Markup
 
 _MOST: Final = 6
-"""Lines of one picture."""
+"""The most lines in one picture."""
 _POINTS: Final = 120
 
 
@@ -122,7 +122,7 @@ def _percent(share: float) -> str:
 
 
 def _counted(share: Share | None) -> str:
-    """Return a share whose total stands elsewhere on the page."""
+    """Return a share whose total is stated elsewhere on the page."""
     return "n/a" if share is None else f"{share.hits} ({_percent(share.rate)})"
 
 
@@ -173,7 +173,7 @@ def _flagged(column: int, benign: Sample) -> list[tuple[float, float]]:
 def _traded(column: int, choice: Choice, benign: Sample, violating: Sample) -> Series:
     flagged = benign.reaching(column) / max(benign.texts, 1)
     found = violating.reaching(column) / violating.texts
-    # Evenly on a logarithmic axis: of each share the line that flags no more and finds the most.
+    # Evenly spaced on a logarithmic axis: for each share, the threshold that flags no more and finds the most.
     shares = np.unique(np.geomspace(1.0 / max(benign.texts, 2), 1.0, _POINTS))
     places = np.unique(np.searchsorted(-flagged, -shares))
     points = [(float(flagged[place]), float(found[place])) for place in places[::-1] if place < len(flagged)]

@@ -1,4 +1,4 @@
-"""What a policy scored on many texts, counted in memory that does not grow with their number."""
+"""The scores of a policy on many texts, counted in constant memory."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
 REACH: Final = 12.0
-"""Log-odds on both sides of even within which scores are told apart."""
+"""Scores are resolved within this many log-odds on either side of even."""
 _STEPS: Final = 4800
 EDGES: Final = 1.0 / (1.0 + np.exp(-np.linspace(-REACH, REACH, _STEPS + 1)))
-"""[4801]: the lines that can be chosen, 0.005 apart in log-odds; how many scores reach one is counted exactly."""
+"""[4801]: the possible thresholds, 0.005 apart in log-odds; the number of scores that reach each is exact."""
 KEPT: Final = 20_000
-"""Texts whose scores are kept side by side, drawn evenly from all, to see how principles add up."""
+"""Texts whose scores are kept individually, sampled uniformly, to see how principles combine."""
 _PLACES: Final = 1 << 26
-"""Bits that tell which texts came before: of a million different ones, one in seventy is taken for another's copy."""
+"""Bits that record seen texts: among a million distinct ones, one in seventy is wrongly taken for a duplicate."""
 
 
 class Known:
-    """Which texts came before, in memory that does not grow with their number; now and then one that did not."""
+    """A set of seen texts in constant memory, with occasional false positives."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._marks = bytearray(_PLACES // 8)
 
     def again(self, text: str, context: str | None) -> bool:
-        """Return whether ``text``, however its words are spaced, came before beside ``context``; from now on it did."""
-        said = json.dumps([" ".join(text.split()), context])  # escaped, since not every string has bytes
+        """Return whether ``text``, ignoring white space, was seen before with ``context``; from now on it was."""
+        said = json.dumps([" ".join(text.split()), context])  # escaped, since not every string can be encoded
         byte, bit = divmod(int.from_bytes(hashlib.blake2b(said.encode(), digest_size=8).digest()) % _PLACES, 8)
         known = self._marks[byte] >> bit & 1
         self._marks[byte] |= 1 << bit
@@ -47,24 +47,25 @@ class Known:
 
 
 class Sample:
-    """The scores of texts of one kind on one stage, principle by principle. R principles, N texts."""
+    """The scores of texts of one kind on one stage, per principle. R principles, N texts."""
 
     def __init__(self, rules: Sequence[RuleInfo]) -> None:
         """Count for ``rules``, those of the stage."""
         self.rules = tuple(rules)
         self.texts = 0
         self.different = 0
-        """Texts that had not come before: a copy counts for how often something is flagged, and is no evidence."""
+        """Texts not seen before: a duplicate counts towards how often something is flagged, and is no further
+        evidence."""
         self.unchecked = 0
         self._counts = np.zeros((len(self.rules), _STEPS + 2), dtype=np.int64)
         self._once = self._counts.copy()
         self._kept = np.zeros((KEPT, len(self.rules)))
-        self._chooser = random.Random(0)  # noqa: S311  a sample, no secret
+        self._chooser = random.Random(0)  # noqa: S311  for sampling; not a secret
 
     def add(self, verdicts: Sequence[Verdict], again: Sequence[bool] = ()) -> None:
-        """Count the scores of ``verdicts``; one that lacks any of them is counted as unchecked.
+        """Count the scores of ``verdicts``; a verdict that lacks any of them counts as unchecked.
 
-        ``again``, as long as ``verdicts``, says of which texts a copy came before; of none where it is left out.
+        ``again``, as long as ``verdicts``, marks duplicates; by default there are none.
         """
         rows: list[list[float]] = []
         first: list[bool] = []
@@ -82,7 +83,7 @@ class Sample:
             self._counts[column] += np.bincount(places, minlength=_STEPS + 2)
             self._once[column] += np.bincount(places[first], minlength=_STEPS + 2)
         for row in values:
-            # Reservoir sampling (Vitter 1985): whatever their number, every text is kept with the same chance.
+            # Reservoir sampling (Vitter 1985): every text is kept with the same probability, however many there are.
             place = self.texts if self.texts < KEPT else self._chooser.randrange(self.texts + 1)
             if place < KEPT:
                 self._kept[place] = row
@@ -96,22 +97,22 @@ class Sample:
         return None if None in row else [value for value in row if value is not None]
 
     def reaching(self, column: int, *, once: bool = False) -> NDArray[np.int64]:
-        """Return for each of ``EDGES`` how many texts score as much or more by principle ``column``.
+        """Return for each of ``EDGES`` how many texts score at least as much by principle ``column``.
 
-        With ``once`` copies of a text do not count.
+        With ``once``, duplicates are not counted.
         """
         counts = self._once if once else self._counts
         above: NDArray[np.int64] = np.cumsum(counts[column, ::-1])[::-1][1:]
         return above
 
     def bins(self, column: int) -> NDArray[np.int64]:
-        """Return how many scores lie between neighbouring ``EDGES``, [4800]; what lies outside counts at the ends."""
+        """Return how many scores lie between neighbouring ``EDGES``, [4800]; scores outside are counted at the ends."""
         counts: NDArray[np.int64] = self._counts[column, 1:-1].copy()
         counts[0] += self._counts[column, 0]
         counts[-1] += self._counts[column, -1]
         return counts
 
     def any_reaching(self, lines: Sequence[float]) -> tuple[int, int]:
-        """Return how many of the texts kept reach any of ``lines`` [R], and how many are kept."""
+        """Return how many of the kept texts reach any of ``lines`` [R], and how many are kept."""
         kept = self._kept[: min(self.texts, KEPT)]
         return int((kept >= np.array(lines)).any(axis=1).sum()), len(kept)

@@ -1,4 +1,4 @@
-"""From decisions that people marked right or wrong: which threshold to move, and what that would have changed."""
+"""Suggests threshold changes from decisions that people marked right or wrong, with their effect on past decisions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _PASSING: Final = ("allow", "flag")
 _FEWEST: Final = 2
-"""Marked decisions that a move has to put right: one is an anecdote."""
+"""The least number of marked decisions that a change must correct: one is an anecdote."""
 _DIGITS: Final = range(4, 17)
-"""Decimals that a suggested line may have: no more than tell it from the scores beside it."""
+"""Possible numbers of decimals: no more than distinguish a threshold from the neighbouring scores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One decision by one principle: where the text stood and what was said of it."""
+    """One decision by one principle: the score and what was said of it."""
 
     value: float
     """The score."""
@@ -34,22 +34,22 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One threshold to move."""
+    """One threshold to change."""
 
     principle_id: str
     stage: str
     line: float
-    """Where it is."""
+    """The current threshold."""
     moved: float
-    """Where it would be better, in as few decimals as say it: what is shown is what to write."""
+    """The suggested threshold, with as few decimals as express it: what is shown is what to write."""
     put_right: int
-    """Marked decisions that would have been right and were not."""
+    """Marked decisions that would become right."""
     put_wrong: int
-    """Marked decisions that were right and would not have been."""
+    """Marked decisions that would become wrong."""
     changed: int
-    """Decisions of the whole log in which this principle would have fired or not fired otherwise."""
+    """Decisions in the whole log for which this principle would start or stop firing."""
     decisions: int
-    """All decisions of texts that it was compared with."""
+    """All decisions in which it was evaluated."""
 
     def __str__(self) -> str:
         """One sentence."""
@@ -63,13 +63,12 @@ class Suggestion:
 
 
 def suggestions(records: Iterable[Mapping[str, Any]], said_of: Mapping[int, Said]) -> list[Suggestion]:
-    """Return what to move, the most useful first; nothing where no move puts more right than wrong.
+    """Return the suggestions, the most useful first; empty if no change corrects more than it breaks.
 
-    ``records`` are decisions as the log has them, ``said_of`` what people said, by number. A text that was stopped and
-    is marked wrong speaks against every principle that fired; one that passed, flagged or not, and is marked wrong
-    speaks against that principle of those that did not fire whose line it came closest to, which is a guess. Only
-    decisions by the newest threshold of a principle count: older ones were taken at another line. A text that was
-    stopped because its actor met a lowered threshold for a while says nothing of the principle's own.
+    ``records`` are decisions from the log, ``said_of`` people's marks by number. A stopped text marked wrong counts
+    against every principle that fired. A text that passed, flagged or not, and is marked wrong counts against the
+    principle that came closest to firing, which is a guess. Only decisions under a principle's newest threshold count.
+    A text that was stopped only because its actor's thresholds were lowered says nothing about the principle's own.
     """
     seen: dict[tuple[str, str, float], list[Seen]] = defaultdict(list)
     lines: dict[tuple[str, str], float] = {}
@@ -84,26 +83,26 @@ def suggestions(records: Iterable[Mapping[str, Any]], said_of: Mapping[int, Said
             lowered = name in record["findings"] and not fired
             meant = said == "right" or name == missed or (fired and not let_pass)
             own = said if meant and not lowered else None
-            # Each line apart: while a policy is rolled out, guards with the old one and the new write in turns.
+            # Each threshold separately: while a policy is rolled out, guards with the old and the new one alternate.
             seen[*key, line].append(Seen(line + record["margins"][name], fired, own))
     found = [one for key, line in lines.items() if (one := _suggestion(key, line, seen[*key, line])) is not None]
     return sorted(found, key=lambda one: (one.put_wrong - one.put_right, one.principle_id))
 
 
 def passed(record: Mapping[str, Any]) -> bool:
-    """Whether the policy let the text of a decision pass; in shadow mode whether it would have."""
+    """Whether the policy let the text pass; in shadow mode, whether it would have."""
     return (record["would_action"] or record["action"]) in _PASSING
 
 
 def _closest(record: Mapping[str, Any]) -> str | None:
-    """Return which of the principles that did not fire was nearest to it."""
+    """Return the principle that came closest to firing."""
     margins = {name: margin for name, margin in record["margins"].items() if name not in record["findings"]}
     return max(margins, key=margins.__getitem__) if margins else None
 
 
 def _suggestion(key: tuple[str, str], line: float, decisions: Sequence[Seen]) -> Suggestion | None:
     marked = [one for one in decisions if one.said is not None]
-    # Half-way between two scores that were marked: as far from both as can be.
+    # Half-way between two marked scores, as far from both as possible.
     values = sorted({one.value for one in marked} | {line, 1.0})
     places = [_below(values[0]), *(_between(low, high) for low, high in pairwise(values))]
     wrong, right = (_Turned([one for one in marked if one.said == said]) for said in ("wrong", "right"))
@@ -121,7 +120,7 @@ def _suggestion(key: tuple[str, str], line: float, decisions: Sequence[Seen]) ->
 
 
 def _below(value: float) -> float:
-    """Return ``value``, or little less: a line that it reaches whatever its last digit."""
+    """Return ``value``, or slightly less: a threshold that it reaches despite rounding."""
     for digits in _DIGITS:
         if (place := math.floor(value * 10.0**digits) / 10.0**digits) > 0.0:
             return min(place, value)
@@ -129,19 +128,19 @@ def _below(value: float) -> float:
 
 
 def _between(low: float, high: float) -> float:
-    """Return the middle of two scores, in as few decimals as lie between them."""
+    """Return the middle of two scores, with as few decimals as lie between them."""
     middle = (low + high) / 2.0
     return next((place for digits in _DIGITS if low < (place := round(middle, digits)) < high), middle)
 
 
 def _written(place: float) -> str:
-    """Return ``place`` with all its decimals, and four at least."""
+    """Return ``place`` with all its decimals, at least four."""
     exponent = Decimal(repr(place)).as_tuple().exponent
     return f"{place:.{max(_DIGITS[0], -int(exponent))}f}"
 
 
 class _Turned:
-    """How many of some decisions another line turns: of thousands of marks each place is looked up, not counted."""
+    """Counts how many decisions another threshold changes: for thousands of marks, by look-up rather than counting."""
 
     def __init__(self, decisions: Iterable[Seen]) -> None:
         self._fired: list[float] = []
@@ -152,5 +151,5 @@ class _Turned:
         self._passed.sort()
 
     def by(self, place: float) -> int:
-        """Return how many fired and lie below ``place``, or did not fire and reach it."""
+        """Return how many fired and are below ``place``, or did not fire and reach it."""
         return bisect_left(self._fired, place) + len(self._passed) - bisect_left(self._passed, place)

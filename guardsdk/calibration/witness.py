@@ -1,4 +1,4 @@
-"""What a monitor saw of a stage and of a principle, beside a suggestion to move its threshold."""
+"""A monitor's evidence about a stage and a principle, shown next to a suggestion to change its threshold."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Figures of the monitor's, counted apart from what people said of single decisions."""
+    """Figures of the monitor, independent of people's marks."""
 
     checks: int
-    """All it saw, on any stage."""
+    """The number of checks it saw, on any stage."""
     boundary: float | None
-    """Share of the newest texts of the stage that lie close to a threshold; none where it saw none."""
+    """Share of the stage's newest texts that are close to a threshold; ``None`` if there were none."""
     boundary_before: float | None
-    """The same of those before them."""
+    """The same for earlier texts."""
     decided: int
-    """Texts that the principle decided."""
+    """The number of texts that the principle decided."""
     alerts: Mapping[str, int]
-    """Kind of alert to the number of those it keeps about the stage."""
+    """Kind of alert to the number of kept alerts about the stage."""
 
     def __str__(self) -> str:
         """Return it as part of a sentence."""
@@ -47,8 +47,8 @@ def evidence(
 ) -> dict[tuple[str, str], Evidence]:
     """Return what the monitor of ``state`` saw, by principle and stage of each of ``found``.
 
-    It supports or weakens a suggestion and changes none: a monitor knows how near texts lie to the lines, not which of
-    them are on the wrong side. Raises ``InputError`` that names ``source`` where it is no state of a monitor.
+    It supports or weakens a suggestion but does not change it: a monitor knows how near texts are to the thresholds,
+    not which are on the wrong side. Raises ``InputError`` that names ``source`` if it is not a monitor's state.
     """
     memory = remembered(state, source)
     told: dict[str, Counter[str]] = {}

@@ -1,1 +1,1 @@
-"""Around a call: how a callable is wrapped, what is asked of it, and what follows the verdicts on both sides of it."""
+"""Wrapping and guarding calls: reading their arguments, and acting on the verdicts before and after."""

@@ -1,4 +1,4 @@
-"""What ``@guarded`` needs to know of a callable, found out once, at decoration."""
+"""What ``@guarded`` needs to know about a callable, determined once, at decoration."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _PROMPT_NAMES = frozenset(
 )
 _SYSTEM_NAMES = ("system", "system_prompt", "system_message", "system_instruction", "system_instructions")
 _ALSO_SYSTEM = ("instructions", "config")
-"""Names under which the system text may stand, and the prompt too where no other parameter can be it."""
-# Text that developers write or that only labels a call: never taken for the prompt unless named as it.
+"""Names that may hold the system prompt, or the prompt if no other parameter can be it."""
+# Text written by developers or labels of a call: never taken as the prompt unless named explicitly.
 _OTHER_NAMES = frozenset(
     {
         "actor",
@@ -66,16 +66,16 @@ _GIVEN = {
     "extract_response": ("response",),
     "revise_prompt": ("prompt", "message", "verdict"),
 }
-"""What options are called with, where it is not the verdict."""
+"""Arguments that options are called with, other than the verdict."""
 _UNAWAITED = ("actor", "extract_prompt", "extract_response")
-"""Options that are called where nobody awaits."""
+"""Options that are called synchronously."""
 _VALUES = ("actor", "on_block")
-"""Options that may be a value to give as well."""
+"""Options that may also be a plain value."""
 _NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_ONLY)
 
 
 class Kind(Enum):
-    """How a callable gives its result."""
+    """How a callable returns its result."""
 
     SYNC = auto()
     ASYNC = auto()
@@ -84,9 +84,9 @@ class Kind(Enum):
 
 
 def kind_of(function: object) -> Kind:
-    """Classify a callable by the code that will run: partials and objects with ``__call__`` are looked into.
+    """Classify a callable by the code that will run, looking inside partials and objects with ``__call__``.
 
-    Raises ``DecorationError`` for what cannot be told apart, since the wrong wrapper would let text pass unchecked.
+    Raises ``DecorationError`` if the kind cannot be determined, since the wrong wrapper would let text pass unchecked.
     """
     while isinstance(function, functools.partial):
         function = function.func
@@ -111,7 +111,7 @@ def kind_of(function: object) -> Kind:
 
 
 def needs_await(function: object) -> bool:
-    """Return whether calling ``function`` gives a coroutine, as far as can be seen without calling it."""
+    """Return whether calling ``function`` returns a coroutine, as far as can be told without calling it."""
     while isinstance(function, functools.partial):
         function = function.func
     call = type(function).__call__ if callable(function) else None
@@ -119,10 +119,10 @@ def needs_await(function: object) -> bool:
 
 
 def takes(function: Callable[..., object], count: int) -> bool:
-    """Return whether ``function`` can be called with ``count`` positional arguments; True where nobody can tell."""
+    """Return whether ``function`` accepts ``count`` positional arguments; true if that cannot be told."""
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # of some written in C nothing is known
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return True
     try:
         signature.bind(*range(count))
@@ -132,7 +132,7 @@ def takes(function: Callable[..., object], count: int) -> bool:
 
 
 def require_functions(**options: object) -> None:
-    """Raise ``DecorationError`` for a function that cannot be called as it will be: that might not be for weeks."""
+    """Raise ``DecorationError`` for an option that cannot be called as it will be, perhaps weeks later."""
     for name, one in options.items():
         if one is None or (name in _VALUES and not callable(one)):
             continue
@@ -149,7 +149,7 @@ def require_functions(**options: object) -> None:
 
 
 class Arguments:
-    """Finds the prompt, the system text and the actor among the arguments of a call."""
+    """Finds the prompt, the system prompt and the actor among the arguments of a call."""
 
     def __init__(
         self,
@@ -161,10 +161,10 @@ class Arguments:
         prompt_needed: bool,
         skip_first: bool = False,
     ) -> None:
-        """Read the signature of ``function`` and settle which parameters to look at.
+        """Read the signature of ``function`` and determine the relevant parameters.
 
-        Raises ``DecorationError`` where the signature cannot be read, a named parameter does not exist or is named
-        as two things, or no parameter is named and there is not exactly one that must be the prompt.
+        Raises ``DecorationError`` if the signature cannot be read, a named parameter does not exist or is named for two
+        purposes, or none is named and there is not exactly one candidate for the prompt.
         """
         try:
             self.signature = signature_of(function)
@@ -175,7 +175,7 @@ class Arguments:
         if parameters and (skip_first or parameters[0].name in ("self", "cls")):
             del parameters[0]
         self.names_system = system is not None
-        """Whether the parameters of the system text were named, and not found by their usual names."""
+        """Whether the system prompt's parameters were named, rather than found by their usual names."""
         self._systems = () if system is None else _names_in(system)
         _require_names("system", self._systems, "not the text; a text of yours can be the parameter's default")
         self._prompts: tuple[str, ...]
@@ -192,7 +192,7 @@ class Arguments:
         self._keywords = next((p.name for p in parameters if p.kind is Parameter.VAR_KEYWORD), None)
         places = next((p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL), None)
         self._places = None if self._keywords is None else places
-        """``*args`` beside ``**kwargs``: where they hold nothing, the call may be made with something by name."""
+        """``*args`` next to ``**kwargs``: if it is empty, arguments may be passed by name instead."""
         self._fixed = _fixed(function)
         names = {parameter.name for parameter in parameters}
         there = names | self._fixed.keys()
@@ -212,10 +212,10 @@ class Arguments:
     def read(
         self, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> tuple[list[object], dict[str, object], str | None]:
-        """Return the prompt values, what may hold the system text by its name, and the actor; defaults included.
+        """Return the prompt values, possible system prompts by name, and the actor; defaults included.
 
-        Raises ``TypeError`` as the call itself would, ``InputError`` where a prompt is absent, behind ``*args`` or
-        ``**kwargs``, and ``InputTypeError`` where nobody can tell the actor from others.
+        Raises ``TypeError`` as the call itself would, ``InputError`` if a prompt is missing, inside ``*args`` or
+        ``**kwargs``, and ``InputTypeError`` if the actor has no name.
         """
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -235,7 +235,7 @@ class Arguments:
     ) -> tuple[tuple[object, ...], dict[str, object]]:
         """Return the arguments of a call with other prompt values, one for each that ``read`` returned.
 
-        ``systems`` are system texts by their names. One that a partial holds by its place stays as it is.
+        ``systems`` are system prompts by name. One that a partial binds positionally is not changed.
         """
         bound = self.signature.bind(*args, **kwargs)
         defaults = self.signature.bind(*args, **kwargs)
@@ -248,7 +248,7 @@ class Arguments:
             else:
                 bound.arguments[str(self._keywords)] = {**bound.arguments[str(self._keywords)], name: value}
         for name, parameter in self.signature.parameters.items():
-            # One that was left out would leave those behind it without a place.
+            # Leaving one out would shift the positions of those after it.
             if parameter.kind is Parameter.POSITIONAL_ONLY:
                 bound.arguments.setdefault(name, defaults.arguments[name])
         return bound.args, bound.kwargs
@@ -266,7 +266,7 @@ class Arguments:
 
 
 def _named(actor: object) -> str:
-    """Return what ``actor`` is called. Raises ``InputTypeError`` for an object that has only its address for a name."""
+    """Return the name of ``actor``. Raises ``InputTypeError`` for an object identified only by its address."""
     kind = type(actor)
     if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
         msg = f"the actor is a {kind.__qualname__}, which has no name of its own; give its name or number instead"
@@ -279,21 +279,21 @@ def _names_in(names: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _require_names(option: str, names: Sequence[object], hint: str) -> None:
-    """Raise ``DecorationError``, with ``hint``, where one of ``names`` can be no parameter's."""
+    """Raise ``DecorationError``, with ``hint``, if one of ``names`` cannot be a parameter name."""
     if not all(isinstance(name, str) and name.isidentifier() for name in names):
         msg = f"{option}= takes the name of a parameter, {hint}"
         raise DecorationError(msg)
 
 
 def _fixed(function: object) -> dict[str, object]:
-    """Return what a partial gives by itself: its signature does not show all of it."""
+    """Return the arguments that a partial binds: its signature does not show all of them."""
     if not isinstance(function, functools.partial):
         return {}
     return {**signature_of(function.func).bind_partial(*function.args).arguments, **function.keywords}
 
 
 def _obvious(parameters: list[Parameter], function: object, others: Container[str], *, needed: bool) -> tuple[str, ...]:
-    """Return the name of the one parameter that must be the prompt: by name, by type, or for want of another."""
+    """Return the name of the one parameter that must be the prompt: by name, by type, or as the only one."""
     named = [p.name for p in parameters if p.name.lower() in _PROMPT_NAMES and p.name not in others]
     possible = [p for p in parameters if p.kind in _NAMED and p.name not in others]
     annotated = all(p.annotation is not Parameter.empty for p in possible)
@@ -319,5 +319,5 @@ def _obvious(parameters: list[Parameter], function: object, others: Container[st
 
 
 def name_of(function: object) -> str:
-    """Return what to call ``function`` in a message."""
+    """Return the name of ``function`` in messages."""
     return str(getattr(function, "__qualname__", None) or f"a {type(function).__qualname__} object")

@@ -1,4 +1,4 @@
-"""One call of a guarded callable: the prompt is screened, the call is made, the response is screened."""
+"""One call of a guarded callable: screen the prompt, make the call, screen the response."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
 _INSIDE = ("system_instruction", "systemInstruction")
-"""Where a configuration of Google's has the system text."""
+"""Where a Google configuration has the system prompt."""
 
 S = TypeVar("S", GuardedStream[Any], AsyncGuardedStream[Any])
 
@@ -51,36 +51,36 @@ class Prompt:
     passages: Sequence[Passage]
     actor: str | None
     systems: Mapping[str, object]
-    """The arguments that hold the developer's instructions, by the parameter, beside those among the passages."""
+    """Arguments with developer instructions, by parameter, in addition to those among the passages."""
     named: bool
-    """Whether these parameters were named as that."""
+    """Whether these parameters were named explicitly."""
     context: str | None = None
 
     @property
     def system(self) -> list[Passage]:
-        """The developer's instructions in arguments of their own."""
+        """The developer's instructions passed as separate arguments."""
         return [one for name, value in self.systems.items() for one in _system_text(name, value, named=self.named)]
 
     def judge(self) -> Judged:
-        """Check every passage at its stage; an empty one where no prompt was given."""
+        """Check every passage at its stage; an empty one if no prompt was given."""
         return self.checker.judge([*self.system, *(self.passages or [Passage("")])], self.actor)
 
     @property
     def around(self) -> Surroundings:
-        """What the answer is read beside."""
+        """The surroundings that the answer is read with."""
         return Surroundings(context_of(self.passages), system_of([*self.system, *self.passages]))
 
     def changed(self, find: Find) -> Prompt:
-        """Return the prompt with other texts in it, read anew."""
+        """Return the prompt with changed texts, read again."""
         values = tuple(rewrite(value, find) for value in self.values)
         passages = [one for value in values for one in self.checker.passages(value)]
         systems = {name: rewrite(value, find) for name, value in self.systems.items()}
         return replace(self, values=values, passages=passages, systems=systems)
 
     def require_unchanged(self) -> None:
-        """Raise ``InputError`` where the values say something else by now: a list of messages may be anybody's.
+        """Raise ``InputError`` if the values have changed meanwhile, as others may hold the same list of messages.
 
-        What an extractor of the host's makes of them is not asked for twice.
+        The result of the host's extractor is not computed a second time.
         """
         if self.checker.extracts or all(isinstance(value, str) for value in self.values):
             return
@@ -91,7 +91,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """What the guarded callable gave."""
+    """The result of the guarded callable."""
 
     checker: Checker
     value: Any
@@ -107,12 +107,12 @@ class Response:
         return self.around.prompt
 
     def judge(self) -> Judged:
-        """Check every text against the prompt."""
+        """Check every text with the prompt as context."""
         try:
             texts = self._read()
         except InputTypeError:
             if inspect.iscoroutine(self.value):
-                self.value.close()  # refused here, so nobody will await it
+                self.value.close()  # rejected here, so nobody will await it
             raise
         self.checked[:] = texts.texts()
         return self.checker.judge_response(
@@ -125,13 +125,13 @@ class Response:
         return texts
 
     def changed(self, find: Find) -> Response:
-        """Return the response with other texts in it."""
+        """Return the response with changed texts."""
         return replace(self, value=rewrite(self.value, find), checked=[])
 
     def require_unchanged(self) -> None:
-        """Raise ``InputError`` where the value says something else by now: who returns it may go on to fill it.
+        """Raise ``InputError`` if the value has changed meanwhile, as its creator may still be filling it.
 
-        What an extractor of the host's makes of it is not asked for twice.
+        The result of the host's extractor is not computed a second time.
         """
         if self.extract is None and not isinstance(self.value, str) and self._read().texts() != self.checked:
             msg = "the response was changed while it was checked; return what nobody changes any more, such as a copy"
@@ -139,10 +139,13 @@ class Response:
 
 
 class Call:
-    """One call. When it is over, every value that was cut out of its prompt is forgotten."""
+    """One call. After it, every value redacted from its prompt is forgotten."""
 
     def __init__(self, plan: Plan, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
-        """Read the prompt; ``InputTypeError`` where it is to be screened, or a system text is named, and unreadable."""
+        """Read the prompt.
+
+        Raises ``InputTypeError`` if it must be screened, or a named system prompt read, and cannot be.
+        """
         self.args = args
         self.kwargs = kwargs
         self.vault = Vault()
@@ -158,7 +161,7 @@ class Call:
         self._prompt = Prompt(plan.checker, tuple(values), passages, self._actor, systems, named)
 
     def answer(self) -> Steps[Any]:
-        """End with what the guarded callable gave, as far as it may come out, or with ``Instead``."""
+        """End with the callable's result, as far as it may be returned, or with ``Instead``."""
         try:
             if (instead := (yield from self.before())) is not None:
                 return instead
@@ -167,7 +170,7 @@ class Call:
             self.vault.clear()
 
     def before(self) -> Steps[Instead | None]:
-        """Settle the prompt; from then on ``args`` and ``kwargs`` are what the callable may see."""
+        """Decide on the prompt; from then on ``args`` and ``kwargs`` are what the callable may see."""
         if not self._plan.screen_input:
             return None
         settled = yield from self._handling(self.vault).settle(self._prompt, (yield work(self._prompt.judge)))
@@ -179,8 +182,8 @@ class Call:
             self.args, self.kwargs = self._with_prompt(settled.values, settled.systems)
         return None
 
-    def after(self, response: Any) -> Steps[Any]:  # noqa: ANN401  whatever the callable gives
-        """Settle the response, asking again where a principle says so, and put the prompt's values back in."""
+    def after(self, response: Any) -> Steps[Any]:  # noqa: ANN401  whatever the callable returns
+        """Decide on the response, asking again if a principle says so, and restore the prompt's values."""
         if not self._plan.screen_output:
             return self._restored(response)
         subject = self._response(response)
@@ -203,9 +206,9 @@ class Call:
         return self._restored(settled.value)
 
     def streamed(self, kind: type[S], generator: Callable[..., Any]) -> S:
-        """Return what the guarded ``generator`` gives, each item as soon as it may come out.
+        """Return the stream of the guarded ``generator``, each item released as soon as it may be.
 
-        Where a principle asks for another answer, the generator is called again as long as nothing has come out.
+        If a principle asks for another answer, the generator is called again, unless something has been released.
         """
         around = self._prompt.around
         markers = Markers()
@@ -230,7 +233,7 @@ class Call:
         return kind(generator(*self.args, **self.kwargs), rules, judge, following)
 
     def _revised(self, rules: Revise, lead: Verdict, judged: Judged) -> Steps[Invoke | None]:
-        """End with the call that asks again, or with none where nobody knows how to add to the prompt."""
+        """End with the call that asks again, or with ``None`` if the prompt's format cannot be extended."""
         findings = [one for verdict in (lead, *(other for _, other in judged)) for one in verdict.findings]
         broken = dict.fromkeys(one.principle_id for one in findings if one.action is Action.REVISE)
         texts = " ".join(self._guard.policy.principle(identifier).text for identifier in broken)
@@ -249,10 +252,10 @@ class Call:
     ) -> tuple[tuple[object, ...], dict[str, object]]:
         return self._plan.arguments.replaced(self.args, self.kwargs, values, systems or {})
 
-    def _response(self, value: Any) -> Response:  # noqa: ANN401  whatever the callable gives
+    def _response(self, value: Any) -> Response:  # noqa: ANN401  whatever the callable returns
         return Response(self._plan.checker, value, self._plan.extract_response, self._prompt.around, self._actor)
 
-    def _restored(self, value: Any) -> Any:  # noqa: ANN401  of the type of the value
+    def _restored(self, value: Any) -> Any:  # noqa: ANN401  of the value's type
         return rewrite(value, self.vault.values) if len(self.vault) else value
 
     def _handling(self, markers: Markers | None = None) -> Handling:
@@ -266,7 +269,7 @@ class Call:
 def _system_text(name: str, value: object, *, named: bool) -> list[Passage]:
     """Return the developer's instructions in the argument ``name``.
 
-    Found by its name it may be something else; ``InputTypeError`` where it was ``named`` as that and holds no text.
+    One found by its usual name may hold something else; ``InputTypeError`` if it was ``named`` and has no text.
     """
     inside = next((one for spelled in _INSIDE if (one := field(value, spelled)) is not None), None)
     if inside is not None or (name == "config" and not named):

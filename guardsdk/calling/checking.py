@@ -1,4 +1,4 @@
-"""What goes into a call and comes out of it, checked: what ``@guarded`` and the integrations share."""
+"""Checks what goes into a call and comes out of it; shared by ``@guarded`` and the integrations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _default: list[Guard] = []
 
 
 def default_guard() -> Guard:
-    """Return the guard of this process, with the default policy and settings; made on first use."""
+    """Return the process-wide guard with the default policy and settings, created on first use."""
     with _locks[0]:
         if not _default:
             _default.append(Guard())
@@ -36,7 +36,7 @@ def default_guard() -> Guard:
 
 
 def _renew_lock() -> None:
-    """In a forked child: a thread of the parent may have been making the guard, with the lock held."""
+    """In a forked child: a thread of the parent may have been creating the guard while holding the lock."""
     _locks[0] = threading.Lock()
 
 
@@ -44,14 +44,14 @@ after_fork(_renew_lock)
 
 
 def enforce(judged: Judged) -> None:
-    """Raise for who can only let texts pass or stop: the first ``Blocked``, else the first ``CheckFailedError``."""
+    """Raise, for callers that can only pass or stop texts: the first ``Blocked``, else ``CheckFailedError``."""
     refusals = [error for _, verdict in judged if (error := refusal(verdict)) is not None]
     for error in sorted(refusals, key=lambda error: isinstance(error, CheckFailedError)):
         raise error
 
 
 class Checker:
-    """Checks what goes into calls and comes out, with a guard, named or the default one. Holds no state of any call."""
+    """Checks inputs and outputs of calls with a given guard or the default one. Holds no state of a call."""
 
     def __init__(
         self,
@@ -59,9 +59,10 @@ class Checker:
         policy: Policy | str | Path | None,
         extract_prompt: Callable[[Any], object] | None,
     ) -> None:
-        """Build a guard for ``policy`` at once, so that a policy that cannot be read is an error here and now.
+        """Create a guard for ``policy`` at once, so that an unreadable policy fails here.
 
-        Raises ``DecorationError`` where both are given, or ``guard`` is none, such as the class or a policy's name.
+        Raises ``DecorationError`` if both are given, or if ``guard`` is not a guard, such as the class or a policy's
+        name.
         """
         if guard is not None and policy is not None:
             msg = "give guard= or policy=, not both: a guard has its policy already"
@@ -80,19 +81,19 @@ class Checker:
 
     @property
     def reviewer(self) -> Reviewer | None:
-        """The reviewer of the guard it was given; the default guard has none."""
+        """The reviewer of the given guard; the default guard has none."""
         return None if self._guard is None else self._guard.reviewer
 
     @property
     def extracts(self) -> bool:
-        """Whether prompts are read by a callable of the host's."""
+        """Whether prompts are read by an extractor of the host's."""
         return self._extract_prompt is not None
 
     def passages(self, prompt: object) -> list[Passage]:
-        """Return what has to be screened of ``prompt``; ``InputTypeError`` where that cannot be told.
+        """Return what has to be screened of ``prompt``. Raises ``InputTypeError`` if that cannot be determined.
 
-        Of an argument that was not given, ``None`` or what a client's package has for that, it is nothing, or what an
-        extractor of the host's makes of it.
+        An argument that was not given, as ``None`` or a client library's own marker, has nothing to screen, unless the
+        host's extractor makes something of it.
         """
         if not (self.extracts or isinstance(prompt, str)) and is_absent(prompt):
             return []
@@ -101,11 +102,11 @@ class Checker:
     def judge(self, passages: Sequence[Passage], actor: str | None = None) -> Judged:
         """Check ``passages``, each at its own stage and batched by stage; return each text with its verdict.
 
-        What users wrote is read beside the developer's instructions among them. Several user turns are also read
-        together, as one more text: an order split over them is in none of them. So are the parts of what one tool gave.
+        User text is read with the developer's instructions among the passages. Several user turns are also read
+        together, as one more text, to find an instruction split over them. So are the parts of one tool's result.
         """
         judged: Judged = []
-        for stage in Stage:  # an extractor may name any
+        for stage in Stage:  # an extractor may return any of them
             if here := [passage for passage in passages if passage.stage is stage]:
                 users = stage is Stage.INPUT
                 judged += self._judged(
@@ -128,10 +129,10 @@ class Checker:
         system: str | None = None,
         together: Sequence[Sequence[str]] = (),
     ) -> Judged:
-        """Check the texts of a response, each against the prompt and the system text; return each with its verdict.
+        """Check the texts of a response with the prompt and the system prompt; return each with its verdict.
 
-        The items of a list and the calls of an answer (``ResponseText.together``) are also read together: what is split
-        over them is in none of them.
+        The items of a list and the calls of an answer (``ResponseText.together``) are also read together, to find what
+        is split over them.
         """
         several = map(items_together, together)
         return self._judged(texts, several, Stage.OUTPUT, actor, context=context, system=system)
@@ -148,7 +149,7 @@ class Checker:
         uncovered: Sequence[Sequence[str]] = (),
         again: Sequence[bool] = (),
     ) -> Judged:
-        """Check ``texts``, and each of ``several`` of them read together; keep of those what says more."""
+        """Check ``texts``, and each joint text of ``several``; keep the joint verdicts that add something."""
         together = [one for one in several if one is not None]
         asked = [*texts, *(one.text for one in together)]
         verdicts = self.guard.check_many(
@@ -166,9 +167,9 @@ class Checker:
         return [*alone, *(pair for one, pair in added if one.adds(pair[1], single))]
 
     def judge_pages(self, pages: Sequence[str], beside: Sequence[str], actor: str | None = None) -> Judged:
-        """Check the pages that were found for one question, and what stands ``beside`` them, in the same way.
+        """Check the pages found for one question, and likewise the texts ``beside`` them.
 
-        A model reads the pages one after the other, so they are read together too: what is split over them is in none.
+        A model reads the pages one after the other, so they are also read together, to find what is split over them.
         """
         texts = [text for text in (*pages, *beside) if text] or [""]
         several = [items_together([page for page in pages if page])]

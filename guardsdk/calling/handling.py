@@ -1,4 +1,4 @@
-"""What follows the verdicts of one guarded call: the order in which actions are carried out."""
+"""Acts on the verdicts of one guarded call, in the order of its actions."""
 
 from __future__ import annotations
 
@@ -37,29 +37,29 @@ class Instead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What the user gave to carry actions out with."""
+    """What the user configured for carrying out actions."""
 
     on_block: object = "raise"
-    """``"raise"``, or what to give instead: a value, or a callable that gets the verdict."""
+    """``"raise"``, or what to return instead: a value, or a callable that is given the verdict."""
     on_replace: Callable[[Verdict], object] | None = None
     reviewer: Reviewer | None = None
     revise_prompt: Callable[[Any, str, Verdict], object] | None = None
 
 
 class Subject(Protocol):
-    """Something with texts in it that can be judged and changed."""
+    """Something with texts that can be checked and changed."""
 
     def judge(self) -> Judged:
-        """Check every text; slow. Raises ``InputTypeError`` where it cannot be read."""
+        """Check every text; slow. Raises ``InputTypeError`` if it cannot be read."""
         ...
 
     def changed(self, find: Find) -> Self:
-        """Return the same with other texts in it."""
+        """Return the same with changed texts."""
         ...
 
     @property
     def context(self) -> str | None:
-        """The prompt, where this answers one."""
+        """The prompt, if this is a response."""
         ...
 
 
@@ -67,9 +67,9 @@ S = TypeVar("S", bound=Subject)
 
 
 def refusal(verdict: Verdict) -> Blocked | CheckFailedError | None:
-    """Return the error of a text that may not pass as it is, for whoever can only let it pass or stop.
+    """Return the error for a text that may not pass unchanged, for callers that can only pass or stop it.
 
-    ``Blocked`` where a principle decided, even when the rest went unchecked.
+    ``Blocked`` if a principle decided, even if the rest was not checked.
     """
     if verdict.allowed:
         return None
@@ -77,31 +77,31 @@ def refusal(verdict: Verdict) -> Blocked | CheckFailedError | None:
 
 
 def leading(judged: Judged) -> Verdict:
-    """Return the verdict that decides for all: the strongest action, a principle before a check that failed."""
+    """Return the deciding verdict: the strongest action, with a principle before a failed check."""
     return max((verdict for _, verdict in judged), key=weight)
 
 
 def weight(verdict: Verdict) -> tuple[int, bool, float]:
-    """Return what verdicts are ordered by: their action, a principle before a check that failed, their margin."""
+    """Return the sort key of verdicts: action, a principle before a failed check, margin."""
     margins = [one.margin for one in verdict.findings if one.principle_id == verdict.principle_id]
     return verdict.action.strength, verdict.principle_id is not None, max(margins, default=0.0)
 
 
 class Handling:
-    """Carries out what verdicts ask for, in one call; the next call gets another."""
+    """Carries out the actions of one call; every call gets a new one."""
 
     def __init__(self, policy: Criteria, means: Means, actor: str | None, markers: Markers | None = None) -> None:
-        """Cut values out into ``markers``; into numbers without a way back where there are none."""
+        """Redact values into ``markers``; by default into numbers that cannot be reversed."""
         self._policy = policy
         self._means = means
         self._actor = actor
         self._markers = Markers() if markers is None else markers
 
     def settle(self, subject: S, judged: Judged) -> Steps[S | Instead]:
-        """Follow ``judged``, and end with what may go on, or with what is given instead.
+        """Act on ``judged``, and end with what may be used, or with what is returned instead.
 
-        Raises ``Blocked`` and ``CheckFailedError``. What was changed is judged once more; where that finds anything but
-        what a reviewer approved, it is held back. What a reviewer approves of one text says nothing of the others.
+        Raises ``Blocked`` and ``CheckFailedError``. Changed texts are checked again, and stopped if anything is found
+        that a reviewer did not approve. An approval applies to one text only.
         """
         lead = leading(judged)
         if lead.allowed:
@@ -114,7 +114,7 @@ class Handling:
         return (yield from self.replaced(lead) if lead.action is Action.REPLACE else self.stopped(lead))
 
     def _changed(self, subject: S, judged: Judged) -> Steps[S | Verdict]:
-        """Ask the reviewer, redact, and judge once more; end with the verdict that holds the text back, if one does."""
+        """Ask the reviewer, redact, and check again; end with the verdict that stops the text, if one does."""
         changes = Changes()
         approving: list[tuple[str, set[str]]] = []
         given: set[str] = set()
@@ -133,7 +133,7 @@ class Handling:
                 approving.append((text, kept if answer else set()))
             changes.add(text, edits)
         if others := [pair for pair in judged if pair[1].action in (Action.REPLACE, Action.REVISE)]:
-            return leading(others)  # weaker than what was approved, and nobody has asked about it
+            return leading(others)  # weaker than what was approved, and nobody was asked about it
         if not changes:
             return subject
         approved = {redact(text, changes(text)): kept for text, kept in approving}
@@ -145,7 +145,7 @@ class Handling:
         return changed
 
     def stopped(self, verdict: Verdict) -> Steps[Instead]:
-        """Raise the error of ``verdict``, or end with what is given instead of a block."""
+        """Raise the error of ``verdict``, or end with what is returned instead of a block."""
         error = refusal(verdict) or Blocked(verdict)
         way = self._means.on_block
         if isinstance(error, CheckFailedError) or (isinstance(way, str) and way == "raise"):
@@ -153,14 +153,14 @@ class Handling:
         return Instead((yield ask(lambda: way(verdict))) if callable(way) else way)
 
     def replaced(self, verdict: Verdict) -> Steps[Instead]:
-        """End with the computed answer where there is one, else with the policy's text."""
+        """End with the computed answer if configured, else with the policy's text."""
         way = self._means.on_replace
         if way is not None:
             return Instead((yield ask(lambda: way(verdict))))
         return Instead(self._policy.principle(str(verdict.principle_id)).replacement)
 
     def reviewed(self, text: str, verdict: Verdict, context: str | None) -> Steps[Answer]:
-        """Ask the reviewer about ``text``, and end with the answer, or with the policy's where there is none."""
+        """Ask the reviewer about ``text``, and end with the answer, or with the policy's default without one."""
         rules = self._policy.principle(str(verdict.principle_id)).review or Review()
         reviewer, answer = self._means.reviewer, None
         if reviewer is not None:
@@ -172,19 +172,19 @@ class Handling:
 
 
 def worst(verdicts: Iterable[Verdict]) -> Status:
-    """Return the status of the check that saw least."""
+    """Return the worst status of all."""
     return max((verdict.status for verdict in verdicts), key=tuple(Status).index)
 
 
 def held_back(verdict: Verdict, approved: Collection[str]) -> bool:
-    """Return whether anything but the principles ``approved`` stands against a text that was changed."""
+    """Return whether a changed text has findings other than the ``approved`` principles."""
     against = {one.principle_id for one in verdict.findings if not one.action.passes}
     return not verdict.allowed and (verdict.principle_id is None or bool(against.difference(approved)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plain:
-    """A text by itself."""
+    """A single text."""
 
     text: str
     stage: Stage
@@ -199,7 +199,7 @@ class Plain:
 
     @property
     def context(self) -> str | None:
-        """The prompt, where this answers one."""
+        """The prompt, if this is a response."""
         return self.around.prompt
 
     def changed(self, find: Find) -> Plain:
@@ -210,7 +210,7 @@ class Plain:
 def applied(
     policy: Criteria, reviewer: Reviewer | None, subject: Plain, verdict: Verdict, vault: Vault | None
 ) -> Steps[str]:
-    """Follow the verdict of one text, and end with the text that may be used; raise where there is none."""
+    """Act on the verdict of one text, and end with the text that may be used; raise if there is none."""
     handling = Handling(policy, Means(reviewer=reviewer), None, vault)
     settled = yield from handling.settle(subject, [(subject.text, verdict)])
     return str(settled.value) if isinstance(settled, Instead) else settled.text

@@ -1,4 +1,4 @@
-"""From findings to what is written in their place."""
+"""Turns findings into edits: what replaces each redacted value."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
 _SHORTEST_VALUE = 4
-"""Characters. A shorter value is not looked for elsewhere: it would be found in words that have no part in it."""
+"""Characters. A shorter value is not redacted elsewhere, as it would be found inside unrelated words."""
 
 
 class Criteria(Protocol):
-    """Where the principle of a finding is looked up."""
+    """Looks up the principle of a finding."""
 
     def principle(self, identifier: str) -> Principle:
-        """Return the principle of that id; ``KeyError`` where there is none."""
+        """Return the principle with that id. Raises ``KeyError`` if there is none."""
 
 
 class Ruled(Protocol):
@@ -38,22 +38,22 @@ class Ruled(Protocol):
 
 
 class Newest:
-    """The criteria of a guard as they are when one is looked up: it may be taught between two checks of one text."""
+    """Looks up principles in a guard's current policy, as the guard may be taught between two checks of one text."""
 
     def __init__(self, guard: Ruled) -> None:
         """Look up in the policy of ``guard``."""
         self._guard = guard
 
     def principle(self, identifier: str) -> Principle:
-        """Return the principle of that id; ``KeyError`` where there is none."""
+        """Return the principle with that id. Raises ``KeyError`` if there is none."""
         return self._guard.policy.principle(identifier)
 
 
 def edits_of(policy: Criteria, verdict: Verdict, text: str, markers: Markers) -> list[Edit]:
-    """Return the changes that every finding with action ``redact`` asks for, in order and apart from each other.
+    """Return the edits for every finding with action ``redact``, in order and not overlapping.
 
-    Passages that overlap become one, named after the first; it can be restored only where all of them could. Raises
-    ``InputError`` where a passage does not lie in ``text``: the verdict is of another one.
+    Overlapping passages become one, named after the first; it can be restored only if all of them could be. Raises
+    ``InputError`` if a passage lies outside ``text``, as the verdict is then on another text.
     """
     wanted = [
         (start, end, finding.label, policy.principle(finding.principle_id).redact_with or "marker")
@@ -72,7 +72,7 @@ def edits_of(policy: Criteria, verdict: Verdict, text: str, markers: Markers) ->
         else:
             merged.append((start, end, label, style))
     spelled: dict[int, int] = {}
-    if isinstance(markers, Vault):  # what is not put back needs no more than a number
+    if isinstance(markers, Vault):  # values that are not restored need only a number
         escaped = [start for start, end, _, _ in merged if "\\" in text[start:end]]
         spelled.update(zip(escaped, depths(text, escaped), strict=True))
     return [
@@ -90,34 +90,34 @@ def _written(style: RedactWith, label: str, value: str, markers: Markers, depth:
 
 
 class Changes:
-    """What to change in the strings of a prompt or response, found out from its texts.
+    """The edits for the strings of a prompt or response, computed from its texts.
 
-    A string that is one of the texts is changed as its verdict says. In it and in any other, which may hold a text in
-    part or in another form, the same values are changed wherever else they stand, also as JSON spells them or is read:
-    what says that a word is a password need not stand beside it twice.
+    A string that is one of the texts is edited as its verdict says. In every string, which may contain a text partly or
+    in another form, the same values are also redacted wherever else they occur, including in JSON-escaped form: the
+    context that identifies a password may not be repeated.
     """
 
     def __init__(self) -> None:
-        """Change nothing."""
+        """Start without edits."""
         self._texts: dict[str, list[Edit]] = {}
         self._values: dict[str, str] = {}
         self._spelled: dict[str, str] = {}
-        """Other ways to write the values."""
+        """Other spellings of the values."""
         self._sorted: list[str] = []
-        """Both in order, so that time does not grow with their number, whatever their lengths."""
+        """Values and spellings in order, so that the cost does not grow with their number or lengths."""
         self._shorter: dict[str, str | None] = {}
-        """Each of them to the longest other that it begins with."""
+        """Each of them to the longest other one that it begins with."""
         self._reach: dict[str, int] = {}
-        """How long what begins with these characters may be."""
+        """Maximal length of entries, by their first characters."""
 
     def add(self, text: str, edits: Iterable[Edit]) -> None:
-        """Make ``edits`` in ``text``, beside those that were found for the same text in another place."""
+        """Add ``edits`` of ``text`` to those found for the same text in another place."""
         self._texts[text] = apart([*self._texts.get(text, ()), *edits], len(text))
         for start, end, written in self._texts[text]:
             self.value(text[start:end], written)
 
     def value(self, value: str, written: str) -> None:
-        """Write ``written`` for ``value`` wherever it stands, unless it is too short to be looked for."""
+        """Replace ``value`` by ``written`` wherever it occurs, unless it is too short."""
         if len(value) < _SHORTEST_VALUE:
             return
         self._values.setdefault(value, written)
@@ -129,7 +129,7 @@ class Changes:
                 self._sort_in(form)
 
     def _sort_in(self, form: str) -> None:
-        """Look for ``form`` from now on."""
+        """Search for ``form`` from now on."""
         place = first = bisect_right(self._sorted, form)
         self._shorter[form] = self._at(form, 0)
         while place < len(self._sorted) and (longer := self._sorted[place]).startswith(form):
@@ -141,12 +141,12 @@ class Changes:
         self._reach[head] = max(len(form), self._reach.get(head, 0))
 
     def _at(self, string: str, at: int) -> str | None:
-        """Return the longest value that stands at this place of ``string``."""
+        """Return the longest value at this offset of ``string``."""
         reach = self._reach.get(string[at : at + _SHORTEST_VALUE])
         if reach is None:
             return None
         rest = string[at : at + reach]
-        # Whatever ``rest`` begins with is what the last one before it in order begins with, too.
+        # Any prefix of ``rest`` is also a prefix of its predecessor in sorted order.
         place = bisect_right(self._sorted, rest)
         value = self._sorted[place - 1] if place else None
         while value is not None and not rest.startswith(value):
@@ -154,22 +154,22 @@ class Changes:
         return value
 
     def __bool__(self) -> bool:
-        """Return whether there is anything to change."""
+        """Return whether there is anything to edit."""
         return bool(self._values) or any(self._texts.values())
 
     def __call__(self, string: str) -> list[Edit]:
-        """Return the changes to make in ``string``, in order and apart from each other."""
+        """Return the edits for ``string``, in order and not overlapping."""
         own, mentions = self._texts.get(string, []), self._mentions(string)
         if not own:
             return mentions
         starts = [start for start, _, _ in own]
         places = [bisect_right(starts, start) - 1 for start, _, _ in mentions]
-        # A mention inside what is changed anyway adds nothing to it.
+        # An occurrence inside another edit adds nothing.
         new = [one for one, at in zip(mentions, places, strict=True) if at < 0 or one[1] > own[at][1]]
         return apart([*own, *new], len(string))
 
     def _mentions(self, string: str) -> list[Edit]:
-        """Return where the values stand in ``string``."""
+        """Return where the values occur in ``string``."""
         found: list[Edit] = []
         at = 0
         last = len(string) - _SHORTEST_VALUE if self._values else -1

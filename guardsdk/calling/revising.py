@@ -1,4 +1,4 @@
-"""Asking again: a prompt with one more turn, which says what was wrong with the answer, in the prompt's own format."""
+"""Asks again: appends a turn to the prompt, in its own format, that says what was wrong with the answer."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _USERS = ("user", "human")
 
 
 def with_turn(prompt: object, message: str) -> object:
-    """Return ``prompt`` with ``message`` as the user's last turn; none where its shape is not known.
+    """Return ``prompt`` with ``message`` as the user's last turn; ``None`` for an unknown format.
 
-    A string gets it as a last paragraph; a list of strings, messages, ``(role, text)`` pairs, or contents or parts of
-    Google's package as one more of its kind; a LangChain prompt value in its list of messages. ``prompt`` itself stays
-    as it was.
+    A string gets it as its last paragraph. A list of strings, messages, ``(role, text)`` pairs, or Google contents or
+    parts gets one more item of its kind; a LangChain prompt value gets it in its list of messages. ``prompt`` itself is
+    not changed.
     """
     if isinstance(prompt, str):
         return f"{prompt}\n\n{message}"
-    if isinstance(prompt, list | tuple | deque):  # one that has no room for more forgets no turn here
+    if isinstance(prompt, list | tuple | deque):  # a deque with a maximum length does not lose a turn here
         turn = _turn(prompt, message)
         return None if turn is None else type(prompt)((*prompt, turn))
     messages = getattr(prompt, "messages", None)
@@ -36,7 +36,7 @@ def with_turn(prompt: object, message: str) -> object:
 
 
 def _turn(turns: Sequence[object], message: str) -> object:
-    """Return one more turn of the user, like the last of theirs or like the last of anyone."""
+    """Return one more user turn, modelled on the last user turn, or on the last turn."""
     if not turns:
         return None
     theirs = [turn for turn in turns if _speaker(turn) in _USERS]
@@ -58,7 +58,7 @@ def _speaker(turn: object) -> object:
 
 
 def _content_like(content: object, message: str) -> object:
-    """Return the message as a list of one part where ``content`` is a list of parts: some models take no other."""
+    """Return the message as a list of one part if ``content`` is a list of parts: some models accept nothing else."""
     parts = content if isinstance(content, list) else []
     for part in parts:
         if isinstance(part, Mapping) and isinstance(part.get("text"), str):
@@ -67,14 +67,14 @@ def _content_like(content: object, message: str) -> object:
 
 
 def _part_like(parts: Sequence[object], message: str) -> object:
-    """Return one more text part for the content of a message; none where no mapping shows what one is like."""
+    """Return one more text part for the content of a message; ``None`` if there is no mapping to model it on."""
     kinds = [field(part, "type") for part in parts if isinstance(part, Mapping)]
     kind = next((one for one in reversed(kinds) if one in TEXT_PARTS), None)
     return None if kind is None else {"type": kind, "text": message}
 
 
 def _googles_like(turn: object, message: str) -> object:
-    """Return a content or a part of Google's, as ``turn`` is one and of its type; none where that cannot be made."""
+    """Return a Google content or part of the same type as ``turn``; ``None`` if it cannot be created."""
     part = {"text": message}
     said = {"role": "user", "parts": [part]} if gemini.is_content(turn) else part
     if isinstance(turn, Mapping):
@@ -84,10 +84,10 @@ def _googles_like(turn: object, message: str) -> object:
 
 
 def _object_like(turn: Any, message: str) -> object:  # noqa: ANN401  a message of any library
-    """Return a copy of a message that says ``message``; none where it has no content, or refuses to be copied."""
+    """Return a copy of a message with the text ``message``; ``None`` if it has no content or cannot be copied."""
     if not hasattr(turn, "content"):
         return None
-    with suppress(Exception):  # an object of somebody else's may refuse in any way
+    with suppress(Exception):  # an object of another library may raise anything
         if callable(copied := getattr(turn, "model_copy", None)):
             fresh = {"content": message} | ({"id": None} if hasattr(turn, "id") else {})
             return copied(update=fresh)

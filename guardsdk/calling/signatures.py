@@ -1,4 +1,4 @@
-"""What the calls of a callable are bound by: ``functools.wraps`` shows the parameters of what stands beneath it."""
+"""The effective signature of a callable: ``functools.wraps`` shows the parameters of the wrapped function only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def signature_of(function: Callable[..., object]) -> inspect.Signature:
-    """Return the parameters of ``function``: its own, and for its ``*args`` and ``**kwargs`` those of what it wraps.
+    """Return the parameters of ``function``, with its ``*args`` and ``**kwargs`` expanded by those of what it wraps.
 
-    A decorator in between may add arguments or take some away: who is called with what is said by its own parameters,
-    as far as it has any. Raises ``TypeError`` and ``ValueError`` as ``inspect.signature`` does.
+    A decorator may add or remove arguments, so its own parameters, if it has any, define how it is called. Raises
+    ``TypeError`` and ``ValueError`` as ``inspect.signature`` does.
     """
     if isinstance(function, functools.partial):
         return inspect.signature(functools.partial(_standing_for(function.func), *function.args, **function.keywords))
@@ -27,33 +27,33 @@ def signature_of(function: Callable[..., object]) -> inspect.Signature:
     shown = inspect.signature(function)
     try:
         own = inspect.signature(function, follow_wrapped=False)
-    except ValueError:  # written in C, as what ``functools.lru_cache`` makes
+    except ValueError:  # written in C, like the result of ``functools.lru_cache``
         return shown
     if own == shown:
         return shown
     if hasattr(function, "__wrapped__"):
-        shown = signature_of(function.__wrapped__)  # which may be one of those, too
+        shown = signature_of(function.__wrapped__)  # this may be one of those too
     return _joined(own, shown)
 
 
 def _standing_for(function: Callable[..., object]) -> Callable[..., None]:
-    """Return a function that nobody calls, with what ``function`` is bound by for its signature."""
+    """Return a placeholder function with the effective signature of ``function``."""
 
     def stand_in() -> None: ...
 
-    stand_in.__signature__ = signature_of(function)  # type: ignore[attr-defined]  # which inspect asks for
+    stand_in.__signature__ = signature_of(function)  # type: ignore[attr-defined]  # read by inspect
     return stand_in
 
 
 def _joined(own: inspect.Signature, shown: inspect.Signature) -> inspect.Signature:
-    """Return ``own`` with the parameters of ``shown`` that go through it."""
+    """Return ``own`` with the parameters of ``shown`` that can be passed through it."""
     kinds = {parameter.kind for parameter in own.parameters.values()}
     named = [parameter for parameter in own.parameters.values() if parameter.kind not in _OPEN]
     if kinds.isdisjoint(_OPEN):
         return shown if _renames(own, shown) else own
     if not named:
         return shown
-    # What stands before a parameter that both have, the decorator gives by itself.
+    # Whatever precedes a parameter that both have is supplied by the decorator.
     placed = {parameter.name for parameter in named if parameter.kind is not Parameter.KEYWORD_ONLY}
     first = max((at for at, name in enumerate(shown.parameters, 1) if name in placed), default=0)
     taken = {parameter.name for parameter in named}
@@ -66,12 +66,12 @@ def _joined(own: inspect.Signature, shown: inspect.Signature) -> inspect.Signatu
         ]
     try:
         return own.replace(parameters=sorted([*named, *behind], key=lambda one: one.kind))
-    except ValueError:  # one without a default behind one with it
+    except ValueError:  # a parameter without a default after one with a default
         return own
 
 
 def _renames(own: inspect.Signature, shown: inspect.Signature) -> bool:
-    """Whether ``own`` has as many parameters as ``shown``, and each of them is the same or has a name of its own."""
+    """Whether ``own`` has as many parameters as ``shown``, each the same or renamed."""
     pairs = zip(own.parameters, shown.parameters, strict=False)
     return len(own.parameters) == len(shown.parameters) and all(
         name == other or name not in shown.parameters for name, other in pairs

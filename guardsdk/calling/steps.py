@@ -1,4 +1,4 @@
-"""One order of work for plain and async callables: it is written as a generator of steps, and driven either way."""
+"""One control flow for sync and async callables: a generator of steps, driven either way."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to be done before the order of work goes on with its result."""
+    """Something to do before the flow continues with its result."""
 
     run: Callable[[], Any]
-    """Does it, however long it takes."""
+    """Does it synchronously."""
     arun: Callable[[], Awaitable[Any]]
-    """Does it without holding up the loop."""
+    """Does it without blocking the event loop."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Invoke:
-    """Call the guarded callable, and go on with what it gives."""
+    """Call the guarded callable, and continue with its result."""
 
     args: tuple[object, ...]
     kwargs: dict[str, object]
@@ -35,11 +35,11 @@ Steps = Generator[Step | Invoke, Any, T]
 
 
 async def in_thread(run: Callable[[], T]) -> T:
-    """Run in a worker thread that sees the caller's context variables, without holding up the loop.
+    """Run in a worker thread that sees the caller's context variables, without blocking the event loop.
 
-    Raises ``GuardError`` where the loop is not one of asyncio's.
+    Raises ``GuardError`` if the event loop is not asyncio's.
     """
-    import asyncio  # noqa: PLC0415  slow to import, and whoever gets here has it
+    import asyncio  # noqa: PLC0415  slow to import, and whoever gets here has already imported it
 
     try:
         asyncio.get_running_loop()
@@ -53,14 +53,14 @@ async def in_thread(run: Callable[[], T]) -> T:
 
 
 def work(run: Callable[[], Any]) -> Step:
-    """Return a step of our own, which takes a while: in async callables a worker thread does it."""
+    """Return a slow step of our own, which runs in a worker thread in async callables."""
     return Step(run, lambda: in_thread(run))
 
 
 def ask(run: Callable[[], Any]) -> Step:
-    """Return a step that is the host's own callable: in async callables what it gives is awaited where it has to be."""
+    """Return a step that calls the host's own callable; in async callables its result is awaited if necessary."""
 
-    async def arun() -> Any:  # noqa: ANN401  whatever the host gives
+    async def arun() -> Any:  # noqa: ANN401  whatever the host returns
         result = run()
         return await result if inspect.isawaitable(result) else result
 
@@ -68,7 +68,7 @@ def ask(run: Callable[[], Any]) -> Step:
 
 
 def drive(steps: Steps[T], invoke: Callable[..., Any] | None = None) -> T:
-    """Do every step in this thread, with ``invoke`` for the guarded callable, and return what the order ends with."""
+    """Do every step in this thread, calling the guarded callable with ``invoke``, and return the flow's result."""
     with closing(steps):
         result: Any = None
         while True:
@@ -77,12 +77,12 @@ def drive(steps: Steps[T], invoke: Callable[..., Any] | None = None) -> T:
             except StopIteration as end:
                 ended: T = end.value
                 return ended
-            # Outside of the try: a StopIteration of the guarded callable is its own.
+            # Outside the try block, as a StopIteration of the guarded callable is its own.
             result = step.run() if isinstance(step, Step) else _callable(invoke)(*step.args, **step.kwargs)
 
 
 async def adrive(steps: Steps[T], invoke: Callable[..., Awaitable[Any]] | None = None) -> T:
-    """As ``drive``, in a running loop."""
+    """As ``drive``, in a running event loop."""
     with closing(steps):
         result: Any = None
         while True:

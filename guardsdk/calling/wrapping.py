@@ -1,4 +1,4 @@
-"""The wrappers behind ``@guarded``, one per kind of callable; which one is settled at decoration."""
+"""The wrappers behind ``@guarded``, one per kind of callable, chosen at decoration."""
 
 # ruff: noqa: PLC0415  imported once a callable is decorated, not with the package
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Plan:
-    """All that was settled at decoration. Calls only read it."""
+    """Everything decided at decoration. Read-only for calls."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Plan:
         means: Means,
         extract_response: Callable[[Any], object] | None,
     ) -> None:
-        """Raise ``DecorationError`` where something async of ``means`` would be waited for by nobody."""
+        """Raise ``DecorationError`` if ``means`` has something async that would never be awaited."""
         self.checker = checker
         self.kind = kind
         self.arguments = arguments
@@ -54,7 +54,7 @@ class Plan:
             raise DecorationError(msg)
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the wrapper for this kind of callable, with the name, documentation and signature of ``function``."""
+        """Return the wrapper for this kind of callable, with the name, docstring and signature of ``function``."""
         from guardsdk.calling.calls import Call
 
         wrap = {
@@ -99,7 +99,7 @@ def _wrap_generator(plan: Plan, function: Callable[..., Any], begin: type[Call])
 
 
 def _wrap_async_generator(plan: Plan, function: Callable[..., Any], begin: type[Call]) -> Callable[..., Any]:
-    """Forward as ``yield from`` does, which async lacks (PEP 380)."""
+    """Delegate as ``yield from`` does, which async lacks (PEP 380)."""
     from guardsdk.streaming import AsyncGuardedStream
 
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
@@ -121,7 +121,7 @@ def _wrap_async_generator(plan: Plan, function: Callable[..., Any], begin: type[
                         step = generator.asend((yield item))
                     except GeneratorExit:
                         raise
-                    except BaseException as error:  # noqa: BLE001  whatever was thrown in belongs to the generator
+                    except BaseException as error:  # noqa: BLE001  whatever was thrown in is for the generator
                         step = generator.athrow(error)
 
     return wrapper
@@ -130,17 +130,17 @@ def _wrap_async_generator(plan: Plan, function: Callable[..., Any], begin: type[
 def _named_like(
     wrapper: Callable[..., Any], function: Callable[..., Any], signature: inspect.Signature
 ) -> Callable[..., Any]:
-    """Give ``wrapper`` the name, documentation, annotations and signature of ``function``."""
+    """Give ``wrapper`` the name, docstring, annotations and signature of ``function``."""
     described = function
     while isinstance(described, functools.partial):
         described = described.func
     if inspect.isroutine(described):
         functools.update_wrapper(wrapper, described)
-    else:  # an object: its own __dict__ is state, not attributes of a function
+    else:  # an object: its own __dict__ is state, not function attributes
         functools.update_wrapper(wrapper, described, updated=())
         wrapper.__name__, wrapper.__qualname__ = type(described).__name__, type(described).__qualname__
         wrapper.__annotations__ = dict(inspect.get_annotations(type(described).__call__))
-    wrapper.__wrapped__ = function  # type: ignore[attr-defined]  # what functools.wraps sets, and inspect follows
-    if inspect.signature(wrapper) != signature:  # else left to inspect, which can read annotations that are strings
+    wrapper.__wrapped__ = function  # type: ignore[attr-defined]  # set as by functools.wraps, and followed by inspect
+    if inspect.signature(wrapper) != signature:  # otherwise left to inspect, which can read string annotations
         wrapper.__signature__ = signature  # type: ignore[attr-defined]
     return wrapper

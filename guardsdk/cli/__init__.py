@@ -1,4 +1,4 @@
-"""The command line, one file for each command; ``app`` finds the one that is asked for."""
+"""The command line, one module per command; ``app`` imports the one requested."""
 
 from guardsdk.cli.app import main
 

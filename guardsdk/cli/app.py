@@ -1,4 +1,4 @@
-"""From arguments to an exit status. Whatever goes wrong is one line on standard error, never a traceback."""
+"""Turns arguments into an exit status. Any failure is one line on standard error, never a traceback."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ _FURTHER: Final = {
         "compile the evidence for an auditor, and what is missing",
     ),
 }
-"""Commands in files of their own: where their options are added, and what they do. Only the one asked for is imported,
-so that checking one text does not wait for an evaluation's libraries."""
+"""Commands in modules of their own, with the functions that add their options and run them. Only the requested one is
+imported, so that checking one text does not load an evaluation's libraries."""
 _GROUPS: Final = ("policy", "eval", "log", "review", "monitor", "incident")
-"""Those of them that have commands of their own."""
+"""Those with subcommands."""
 _MORE: Final = "Run guardsdk {} COMMAND --help for details."
 _STATUSES: Final = "exit status: 0 allowed, 1 not allowed as it is, 2 could not check or bad usage"
 
@@ -75,7 +75,7 @@ _SCANS: Final = f"""examples:
 
 
 class _UsageError(Exception):
-    """The arguments cannot be understood."""
+    """The arguments are invalid."""
 
 
 class _Parser(ArgumentParser):
@@ -85,16 +85,16 @@ class _Parser(ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line on ``argv`` (the process's own when left out) and return the exit status.
+    """Run the command line on ``argv``, by default the process's own, and return the exit status.
 
-    0 allowed, 1 not allowed as it is, 2 could not check or was called wrongly, 130 interrupted, 141 the reader of the
-    output left.
+    0 allowed, 1 not allowed as it is, 2 could not check or bad usage, 130 interrupted, 141 the reader of the output
+    closed the pipe.
     """
     _fill_gaps()
     try:
         status = _run(argv)
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a reader that left is still expected
+            sys.stdout.flush()  # here, where a closed pipe is still handled
     except SystemExit as done:  # argparse, after --help and --version
         return done.code if isinstance(done.code, int) else Exit.DONE
     except BrokenPipeError:
@@ -110,18 +110,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fill_gaps() -> None:
-    """Put nothing in the place of standard streams that were closed before the program began.
+    """Open the null device for standard streams that were closed before the program began.
 
-    Else the next file that is opened, a decision log for one, gets the number of standard error, and with it all that
-    libraries write there.
+    Otherwise the next file opened, such as a decision log, would get the descriptor of standard error, and receive
+    whatever libraries write there.
     """
     for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
         if stream is None and (descriptor := os.open(os.devnull, os.O_RDWR)) != number:
-            os.close(descriptor)  # that place is taken
+            os.close(descriptor)  # this one is in use
 
 
 def _reason(error: Exception) -> str:
-    """Return in one line what went wrong; of an error that is not ours only the place, as its words may quote text."""
+    """Return what went wrong in one line; for a foreign error only where, as its message may quote text."""
     if isinstance(error, GuardError | _UsageError):
         return "; ".join(str(error).splitlines())
     if isinstance(error, OSError) and error.strerror:
@@ -131,12 +131,12 @@ def _reason(error: Exception) -> str:
 
 
 def _fail(message: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads standard error either
+    with contextlib.suppress(OSError):  # standard error is closed too
         complain(message)
 
 
 def _silence_stdout() -> None:
-    """Keep the interpreter from complaining, when it exits, of output it could not flush."""
+    """Keep the interpreter from reporting, at exit, output that could not be flushed."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -145,7 +145,7 @@ def _run(argv: Sequence[str] | None) -> Exit:
     given = sys.argv[1:] if argv is None else argv
     options, rest = _parser(next((word for word in given if not word.startswith("-")), "")).parse_known_args(given)
     if rest:
-        # The words are not repeated: they are most likely the rest of a text that was given without quotes.
+        # The words are not repeated, as they are most likely the rest of a text given without quotes.
         unknown = [word for word in rest if word.startswith("-")]
         hint = f"unknown option {unknown[0].split('=')[0]}" if unknown else "too many arguments; put a text in quotes"
         msg = f"{hint} (see guardsdk {options.command} --help)"
@@ -165,7 +165,7 @@ def _run(argv: Sequence[str] | None) -> Exit:
 
 
 def _parser(wanted: str) -> ArgumentParser:
-    """Return the parser; of the further commands only ``wanted`` has its options."""
+    """Return the parser; among the further commands only ``wanted`` has its options."""
     parser = _Parser(
         prog="guardsdk",
         description="Screen texts that go into and come out of language models, offline.",

@@ -1,4 +1,4 @@
-"""Arguments that are numbers or times, and options that several commands share."""
+"""Parsers of numbers and times, and options that several commands share."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DONE: Final = "exit status: 0 done, 2 could not be done or bad usage"
-"""Of commands that answer no question with yes or no."""
+"""For commands that do not answer yes or no."""
 
 
 class Help(HelpFormatter):
-    """Keeps the lines of an epilog apart, and those that are indented, commands to copy, as they are."""
+    """Keeps the line breaks of an epilog, and indented lines, which are commands to copy."""
 
     def __init__(self, prog: str) -> None:
-        """Leave room for the longest name of a command beside what it does."""
+        """Leave room for the longest name of a command."""
         super().__init__(prog)
         self._action_max_length = len("    calibrate")
 
@@ -38,7 +38,7 @@ def command(
     words: str,
     epilog: str | None = DONE,
 ) -> ArgumentParser:
-    """Add a command; ``words`` say what it does, in the list of all commands and above its own options."""
+    """Add a command; ``words`` describe it in the list of commands and above its options."""
     parser: ArgumentParser = commands.add_parser(
         name, help=words, description=f"{words[0].upper()}{words[1:]}.", epilog=epilog, formatter_class=Help
     )
@@ -46,11 +46,11 @@ def command(
 
 
 _DIGITS: Final = 18
-"""Of a whole number: of thousands Python reads none, and what is counted here has fewer."""
+"""Digits of an integer: Python rejects thousands of them, and the counts here have fewer."""
 
 
 def positive(given: str) -> int:
-    """Read a whole number of at least 1."""
+    """Parse an integer of at least 1."""
     number = _whole(given)
     if not number:
         msg = "must be a whole number of at least 1"
@@ -59,7 +59,7 @@ def positive(given: str) -> int:
 
 
 def natural(given: str) -> int:
-    """Read a whole number of at least 0."""
+    """Parse an integer of at least 0."""
     number = _whole(given)
     if number is None:
         msg = "must be a whole number of at least 0"
@@ -68,14 +68,14 @@ def natural(given: str) -> int:
 
 
 def _whole(given: str) -> int | None:
-    """Return the whole number that ``given`` is in digits; none where it is none, or has more than ``_DIGITS``."""
+    """Return ``given`` as an integer; ``None`` if it is not one or has more than ``_DIGITS`` digits."""
     if not given.isascii() or not given.isdigit():
         return None
     return int(given) if len(given) <= _DIGITS else None
 
 
 def above_zero(given: str) -> float:
-    """Read a number above 0."""
+    """Parse a number above 0."""
     try:
         number = float(given)
     except ValueError:
@@ -87,17 +87,17 @@ def above_zero(given: str) -> float:
 
 
 def not_negative(given: str) -> float:
-    """Read a number of at least 0."""
+    """Parse a number of at least 0."""
     return 0.0 if given.strip("0.") == "" and given.strip(".") else above_zero(given)
 
 
 def output(given: str) -> str | None:
-    """Read the name of a file to write to; ``-`` is standard output, as where no file is named."""
+    """Parse the name of an output file; ``-`` is standard output, as if no file were named."""
     return None if given == "-" else given
 
 
 def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
-    """Add what a guard is made of."""
+    """Add the options that define a guard."""
     parser.add_argument(
         "--policy", metavar="POLICY", help="policy file, or a preset such as strict (default: the packaged policy)"
     )
@@ -113,7 +113,7 @@ def guard_options(parser: ArgumentParser | _ArgumentGroup) -> None:
 
 
 def taught_option(parser: ArgumentParser | _ArgumentGroup) -> None:
-    """Add the lessons a guard reads texts by, beside its policy."""
+    """Add the option for lessons, in addition to the policy."""
     parser.add_argument(
         "--taught",
         action="append",
@@ -124,17 +124,17 @@ def taught_option(parser: ArgumentParser | _ArgumentGroup) -> None:
 
 
 def model_option(parser: ArgumentParser | _ArgumentGroup) -> None:
-    """Add the model a guard loads."""
+    """Add the option for the guard's model."""
     parser.add_argument("--model", metavar="DIR", help="model directory (default: the packaged model)")
 
 
 def providers_option(parser: ArgumentParser | _ArgumentGroup) -> None:
-    """Add where it runs."""
+    """Add the option for the execution provider."""
     parser.add_argument("--providers", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)")
 
 
 def layout_options(parser: ArgumentParser, *, context: bool = True, system: bool = False) -> None:
-    """Add how the lines of a file hold their texts, for ``lines.layout_of``."""
+    """Add the options that say where the lines of a file have their text, for ``lines.layout_of``."""
     parser.add_argument(
         "--format",
         choices=("jsonl", "csv", "txt"),
@@ -157,14 +157,14 @@ def layout_options(parser: ArgumentParser, *, context: bool = True, system: bool
 
 
 def progress_option(parser: ArgumentParser) -> None:
-    """Add whether to show how far the work is."""
+    """Add the option to show progress."""
     parser.add_argument(
         "--progress", action=BooleanOptionalAction, help="show progress (default: if standard error is a terminal)"
     )
 
 
 def stage_option(parser: ArgumentParser) -> None:
-    """Add where the texts were seen."""
+    """Add the option for the stage of the texts."""
     stages = [stage.value for stage in Stage]
     parser.add_argument(
         "--stage",
@@ -176,15 +176,15 @@ def stage_option(parser: ArgumentParser) -> None:
 
 
 def key_in(file: Path | None) -> bytes | None:
-    """Return the key of a chain's hashes, where it has one. Raises ``OSError`` where the file cannot be read."""
+    """Return the key of a chain's hashes, if there is one. Raises ``OSError`` if the file cannot be read."""
     return None if file is None else file.read_bytes()
 
 
 def moment(given: str) -> datetime:
-    """Read a date or time of a command line; UTC unless it says so."""
+    """Parse a date or time from the command line; UTC unless it says otherwise."""
     try:
         when = datetime.fromisoformat(given)
         return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    except (ValueError, OverflowError):  # in another zone the year may be 0
+    except (ValueError, OverflowError):  # in another time zone the year may be 0
         msg = "must be a date or a time, such as 2026-11-25 or 2026-11-25T14:30"
         raise ArgumentTypeError(msg) from None

@@ -1,4 +1,4 @@
-"""``guardsdk calibrate``: thresholds on one's own text."""
+"""``guardsdk calibrate``: thresholds on your own text."""
 
 from __future__ import annotations
 

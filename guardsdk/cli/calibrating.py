@@ -1,4 +1,4 @@
-"""``guardsdk calibrate`` at work: from files of texts to a policy that extends the user's own."""
+"""The work of ``guardsdk calibrate``: from files of texts to a policy that extends the user's own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _BATCH: Final = 64
 
 
 def calibrate(options: Namespace) -> Exit:
-    """Look at the texts, say what becomes of every principle, and write the overlay where the texts show it."""
+    """Check the texts, report the result for every principle, and write the overlay if the texts support it."""
     require_once(options.benign, options.violations)
     base = load_policy(options.policy)
     lessons = lessons_of(options.taught)
@@ -58,8 +58,8 @@ def calibrate(options: Namespace) -> Exit:
         raise InputError(msg)
     stage = Stage(options.stage)
     quiet = policy.model_copy(update={"decision_log": None})
-    # Every window is scored, by all layers: a text that one principle blocks early would tell nothing of the others,
-    # and thresholds below the model's own switch early exit off.
+    # Every window is scored, by all layers: a text blocked early by one principle would say nothing about the others,
+    # and thresholds below the model's own disable early exit.
     made = Guard(
         quiet,
         models=options.model,
@@ -118,7 +118,7 @@ def calibrate(options: Namespace) -> Exit:
 def _means(
     options: Namespace, policy: Policy, benign: Sample, violating: Sample | None
 ) -> tuple[dict[str, list[tuple[float, float]]], list[Recalibration]]:
-    """Return what scores mean, by principle, and how they are to be read from now on, as far as ``options`` ask."""
+    """Return what scores mean, by principle, and the recalibrations, as far as ``options`` ask for them."""
     wanted = options.meaning is not None, options.recalibrate is not None
     if violating is None:
         return {}, []
@@ -130,9 +130,9 @@ def _means(
 
 
 def _scales(policy: Policy, stage: Stage, benign: Sample, violating: Sample, method: Method) -> list[Recalibration]:
-    """Return how the scores of each label of the samples are to be read, on top of what ``policy`` says of the model's.
+    """Return the recalibration of each label of the samples, relative to the scale of ``policy``.
 
-    A label is left out where more would change than is looked at here, or its scores do not tell the texts apart.
+    A label is left out if it would affect more than is tuned here, or if its scores do not separate the texts.
     """
     own = {rule.principle_id for rule in benign.rules}
     found: dict[str, Recalibration] = {}
@@ -156,7 +156,7 @@ def _scales(policy: Policy, stage: Stage, benign: Sample, violating: Sample, met
 
 
 def _fitted(benign: Sample, violating: Sample, column: int, method: Method) -> dict[str, Any] | None:
-    """Return the line or the points of a recalibration; none where violating texts do not score higher."""
+    """Return the line or the points of a recalibration; ``None`` if violating texts do not score higher."""
     if method == "isotonic":
         points = isotonic_points(benign, violating, column)
         return None if points is None else {"points": points}
@@ -165,7 +165,7 @@ def _fitted(benign: Sample, violating: Sample, column: int, method: Method) -> d
 
 
 def _with_inherited(policy: Policy, scales: list[Recalibration]) -> list[Recalibration]:
-    """Return ``scales`` as they are to be written: on the model's scores, and what ``policy`` says of other labels."""
+    """Return ``scales`` relative to the model's scores, with those of other labels in ``policy``."""
     if not scales:
         return []
     before = lines_of(policy.recalibrate)
@@ -174,7 +174,7 @@ def _with_inherited(policy: Policy, scales: list[Recalibration]) -> list[Recalib
 
 
 def _rules(policy: Policy, stage: Stage, rules: tuple[RuleInfo, ...]) -> list[RuleInfo]:
-    """Return the principles of ``stage`` that have a line of their own there."""
+    """Return the principles of ``stage`` that have a threshold of their own there."""
     found = [one for one in rules if one.stage is stage]
     alone = [one for one in found if len(policy.principle(one.principle_id).stages) == 1]
     for one in found:
@@ -188,7 +188,7 @@ def _rules(policy: Policy, stage: Stage, rules: tuple[RuleInfo, ...]) -> list[Ru
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of texts, open."""
+    """An open file of texts."""
 
     name: str
     layout: Layout
@@ -196,9 +196,9 @@ class _File:
 
 
 def _sampled(guard: Guard, rules: list[RuleInfo], file: _File, options: Namespace) -> tuple[Sample, str]:
-    """Check the texts of a file and return their scores, counted, and the file's sha256.
+    """Check the texts of a file and return their counted scores and the file's SHA-256.
 
-    Raises ``InputError`` where a field that is asked for is in no line: a policy is not tuned on texts read otherwise.
+    Raises ``InputError`` if a requested field is in no line: a policy must not be tuned on texts read differently.
     """
     sample, unread, lines = Sample(rules), Unread(), _Digested(file.stream)
     unseen, known = Unseen(file.layout), Known()
@@ -217,7 +217,7 @@ def _sampled(guard: Guard, rules: list[RuleInfo], file: _File, options: Namespac
 
 
 class _Digested:
-    """A stream with the sha256 of what was read from it: the file may be another by the time it is opened again."""
+    """A stream that computes the SHA-256 of what was read, as the file may change before it is opened again."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -230,20 +230,20 @@ class _Digested:
 
 
 def _base(policy: str, out: Path) -> str:
-    """Return what the overlay extends: a packaged name, or the policy file as seen from where the overlay lies.
+    """Return what the overlay extends: a packaged name, or the policy's path relative to the overlay.
 
-    Raises ``InputError`` where no overlay could name it: TOML is UTF-8.
+    Raises ``InputError`` if no overlay could name it, as TOML is UTF-8.
     """
     if policy in PACKAGED:
         return policy
-    folder = out.parent.resolve()  # where it is read from, also where it is a link to a file elsewhere
+    folder = out.parent.resolve()  # where it will be read from, even through a link
     found = Path(os.path.relpath(Path(policy).resolve(), folder)).as_posix()
     try:
         found.encode()
     except UnicodeEncodeError:
         msg = f"{policy} has a path that is no UTF-8, which no policy can extend; give it another name"
         raise InputError(msg) from None
-    return f"./{found}" if found in PACKAGED else found  # the bare name would be the packaged policy
+    return f"./{found}" if found in PACKAGED else found  # the bare name would mean the packaged policy
 
 
 def _told(tuning: Tuning) -> Iterator[str]:

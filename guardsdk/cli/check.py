@@ -1,4 +1,4 @@
-"""``guardsdk check``: one text, the verdict as JSON or for people."""
+"""``guardsdk check``: checks one text and prints the verdict as JSON or for people."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _MARKS: Final = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""What a text begins with that is in another encoding than UTF-8, the longer before those that they begin with."""
+"""Byte order marks of encodings other than UTF-8, longer ones before those they begin with."""
 
 
 def check(guard: Guard, options: Namespace) -> Exit:
-    """Check the one text; say the verdict; return what the exit status is to say.
+    """Check the text, print the verdict, and return the exit status.
 
-    Raises ``InputError`` where the options do not fit together and ``GuardError`` where the policy does not fit the
-    model. A model that cannot be used is a verdict: failed, and unchecked.
+    Raises ``InputError`` if the options are incompatible and ``GuardError`` if the policy does not fit the model. An
+    unusable model results in a verdict: failed, and unchecked.
     """
     context, system = options.context, options.system
     if options.stage == Stage.TOOL and (context is not None or system is not None):
@@ -48,7 +48,7 @@ def check(guard: Guard, options: Namespace) -> Exit:
     if aimed and Stage.INPUT not in guard.info().context_stages:
         complain("this model does not read what an input is aimed at: the text was checked by itself")
     result = outcome(verdict)
-    if result is Exit.ALLOWED and not whole:  # nobody has read the words that these bytes stand for
+    if result is Exit.ALLOWED and not whole:  # nobody has read the text that these bytes stand for
         result = Exit.UNCHECKED
         complain("could not check: not UTF-8 text, of which a part was not read; give it as UTF-8")
     if options.json:
@@ -61,13 +61,13 @@ def check(guard: Guard, options: Namespace) -> Exit:
 
 
 def _text(given: str) -> tuple[str, bool]:
-    """Return the text, read from standard input where it is ``-``, and whether that is all of it.
+    """Return the text, read from standard input for ``-``, and whether it is complete.
 
-    UTF-16 and UTF-32 are read where a mark at the beginning says so, as some shells write them. Of anything else bytes
-    that are no UTF-8 become U+FFFD, and of an argument lone surrogates.
+    UTF-16 and UTF-32, as written by some shells, are recognised by their byte order mark. In any other input, bytes
+    that are not UTF-8 become U+FFFD, and so do lone surrogates of an argument.
     """
     if given != "-":
-        return given, not any("\udc80" <= char <= "\udcff" for char in given)  # how Python hands such bytes on
+        return given, not any("\udc80" <= char <= "\udcff" for char in given)  # how Python represents such bytes
     found = standard_input().read()
     kind = next((kind for mark, kind in _MARKS.items() if found.startswith(mark)), "utf-8")
     try:
@@ -77,7 +77,7 @@ def _text(given: str) -> tuple[str, bool]:
 
 
 def describe(verdict: Verdict, result: Exit) -> Iterator[str]:
-    """Yield the lines that tell ``verdict`` to people, and what was made of it; none of them holds text."""
+    """Yield lines that describe ``verdict`` and the outcome to people, without quoting text."""
     yield _headline(verdict, result)
     if verdict.evaluations:
         yield ""
@@ -139,6 +139,6 @@ def _artifact(ref: ArtifactRef | None) -> str:
 
 
 def provider(active: str | None, requested: str | None, reason: str | None) -> str:
-    """Return in one line what computes the scores and why."""
+    """Return in one line which provider computes the scores, and why."""
     why = f": {reason}" if reason else ""
     return f"{active or 'none'} ({requested or 'nothing'} requested{why})"

@@ -1,4 +1,4 @@
-"""``guardsdk eval compare``: what changed between two runs, and whether it may be released."""
+"""``guardsdk eval compare``: what changed between two runs, and whether the release gate passes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COMPARED = "exit status: 0 every limit held, 1 a limit broke, 2 could not compar
 
 
 def compare_options(parser: ArgumentParser) -> None:
-    """Add what ``guardsdk eval compare`` takes to ``parser``."""
+    """Add the options of ``guardsdk eval compare`` to ``parser``."""
     parser.set_defaults(run=_compare, alone=True)
     parser.add_argument("before", type=Path, metavar="BEFORE.json", help="record of the run to compare with")
     parser.add_argument(
@@ -68,7 +68,7 @@ def _compare(options: Namespace) -> Exit:
 
 
 def _several(options: Namespace) -> Exit:
-    """Compare every run with the first one; what only two runs have is refused."""
+    """Compare every run with the first; options for exactly two runs are rejected."""
     for option in ("fail_if", "json", "with_answers"):
         if getattr(options, option):
             msg = f"--{option.replace('_', '-')} is for two records: give one AFTER.json"
@@ -83,7 +83,7 @@ def _several(options: Namespace) -> Exit:
 
 
 def _two(options: Namespace, after: Path) -> Exit:
-    limits = [parse(text) for text in options.fail_if]  # before the records are read: a typing error shows at once
+    limits = [parse(text) for text in options.fail_if]  # before the records are read, so that a typo shows at once
     comparison = compare(condensed(options.before), condensed(after), allowed=options.allow_different)
     held = hold(comparison, limits)
     kept: KeptAnswers = ({}, {})

@@ -1,4 +1,4 @@
-"""``guardsdk dossier``: one Markdown and one HTML file for an auditor, from the artefacts that are there."""
+"""``guardsdk dossier``: one Markdown and one HTML file for an auditor, from the available artefacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``guardsdk eval``: a suite asked of a model or a guard, with the record of what came of it."""
+"""``guardsdk eval``: runs a suite against a model or a guard, and records the results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _RAN = """examples:
   guardsdk eval run --target guard --policy mine.toml --out guard-alone.json
 exit status: 0 the record is written, 2 could not run, nothing was answered, or bad usage"""
 _CACHE = 65_536
-"""Verdicts kept: layered runs show a guard the same texts again."""
+"""Verdicts cached: layered runs show a guard the same texts again."""
 
 
 def eval_options(parser: ArgumentParser) -> None:
@@ -134,10 +134,10 @@ def _run(options: Namespace) -> Exit:
         judge = None if target is None else open_judge(options.judge, guards.on, timeout_s=options.timeout)
         outs = {layer: _beside(options.out, layer) for layer in layers_of(guards.policy)} if options.layers else {}
         kept = options.cache
-        if options.layers and kept is None:  # the target is asked once for all of them
+        if options.layers and kept is None:  # the target is asked once for all layers
             kept = options.out.with_name(options.out.name + ".answers")
         resumed = _stopped([*outs.values()], kept)
-        if not (resumed or options.overwrite):  # before answers are begun, by which the next attempt would go on
+        if not (resumed or options.overwrite):  # before answers are written, by which the next attempt would resume
             for out in outs.values():
                 require_new(out)
         answers = None if kept is None else stack.enter_context(Answers(kept))
@@ -148,13 +148,13 @@ def _run(options: Namespace) -> Exit:
         exits = [runs.run(layer, out) for layer, out in outs.items()]
         if answers is not None and options.cache is None:
             answers.close()
-            for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite keeps more files beside it
+            for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite keeps further files next to it
                 kept.with_name(kept.name + suffix).unlink(missing_ok=True)
         return max(exits)
 
 
 def _require_fit(options: Namespace, *, alone: bool) -> None:
-    """Raise ``EvaluationError`` where options do not go together."""
+    """Raise ``EvaluationError`` if options are incompatible."""
     given = {
         name for name in ("cache", "judge", "guard", "layers", "keep_answers", "without") if getattr(options, name)
     }
@@ -170,7 +170,7 @@ def _require_fit(options: Namespace, *, alone: bool) -> None:
 
 
 def _stopped(outs: Sequence[Path], kept: Path | None) -> bool:
-    """Whether an earlier attempt kept its answers in ``kept``, wrote the first records of several, and none after."""
+    """Whether an earlier attempt kept its answers in ``kept`` and wrote the first of several records, but not all."""
     there = [out.exists() for out in outs]
     return kept is not None and kept.exists() and not all(there) and there == sorted(there, reverse=True)
 
@@ -221,9 +221,9 @@ class _Runs:
 
 
 class _Guards:
-    """Guards of one policy, with and without parts of it.
+    """Guards with one policy, with and without parts of it.
 
-    They tell no observer and write down no decision, whatever the policy says: nothing here is traffic.
+    They notify no observer and log no decision, whatever the policy says, as nothing here is traffic.
     """
 
     def __init__(self, options: Namespace, stack: ExitStack) -> None:
@@ -253,7 +253,7 @@ class _Guards:
 
 
 class _Told:
-    """Shows how far a run is, and counts what comes of it."""
+    """Shows the progress of a run, and counts its results."""
 
     def __init__(self, *, wanted: bool | None) -> None:
         self._wanted = wanted
@@ -275,7 +275,7 @@ class _Told:
             self._progress.close()
 
     def summarize(self, head: RunHead, out: Path) -> Exit:
-        """Say in a table what came of each slice. Rates with intervals are for ``guardsdk eval compare``."""
+        """Print a table of the results of each slice. Rates with intervals are for ``guardsdk eval compare``."""
         with open_run(out) as (_, results):
             for result in results:
                 self._count(result)

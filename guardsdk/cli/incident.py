@@ -1,4 +1,4 @@
-"""``guardsdk incident``: open, note, close, list and export, in a file nobody changes unseen."""
+"""``guardsdk incident``: open, note, close, list and export, in a tamper-evident file."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _log(options: Namespace) -> IncidentLog:
 
 
 def _existing(options: Namespace) -> IncidentLog:
-    """Return the log to read. Raises ``InputError`` where there is none yet."""
+    """Return the log to read. Raises ``InputError`` if it does not exist yet."""
     if not options.log.exists():
         msg = f"there is no {options.log}: guardsdk incident open writes down the first incident"
         raise InputError(msg)
@@ -146,7 +146,7 @@ def _existing(options: Namespace) -> IncidentLog:
 
 
 def _read(options: Namespace) -> tuple[dict[str, Incident], list[str], ChainReport]:
-    """Return the incidents that can be read, what is wrong with each line that cannot, and how the chain stands."""
+    """Return the readable incidents, the problem with each unreadable line, and the state of the chain."""
     log = _existing(options)
     (found, unread), chain = log.readable(), log.verify()
     if unread and not (found or chain.records):
@@ -236,7 +236,7 @@ def _list(options: Namespace) -> Exit:
 
 
 def _told(chain: ChainReport, unread: Sequence[str], where: str) -> Exit:
-    """Say what is not in the list or report and where the chain is broken; return what the exit status is to say."""
+    """Report what is missing from the list or report and where the chain is broken; return the exit status."""
     if unread:
         lines = (
             f"1 line is not in this {where}"

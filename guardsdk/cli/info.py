@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def info(guard: Guard, options: Namespace) -> Exit:
-    """Load the model and say what the guard runs on. Raises ``GuardError`` where it cannot run."""
+    """Load the model and print what the guard runs on. Raises ``GuardError`` if it cannot run."""
     found = guard.info()
     if options.json:
         say_json(found.model_dump(mode="json"))

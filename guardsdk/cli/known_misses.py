@@ -1,4 +1,4 @@
-"""The list of known misses: examples of a policy that come out otherwise than written, which nobody minds for now."""
+"""The list of known misses: examples of a policy with unexpected results that are accepted for now."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from guardsdk.trying import Tried
 
 KNOWN: Final = "# Examples of policy "
-"""What every such list begins with."""
+"""The beginning of every such list."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*:[0-9a-f]+")
-"""What it calls an example: a principle's id, and the digest of what is tried."""
+"""The name of an example: a principle's id, and the digest of the example."""
 
 
 def read_known(path: Path) -> set[str]:
-    """Return the names in the list at ``path``. Raises ``InputError`` where it is no such list, and ``OSError``."""
+    """Return the names in the list at ``path``. Raises ``InputError`` if it is not such a list, and ``OSError``."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -37,10 +37,10 @@ def read_known(path: Path) -> set[str]:
 
 
 def still_missed(examples: Iterable[Tried], wanted: Collection[str], known: Collection[str]) -> list[Tried]:
-    """Return what a list has to hold after this run, in the order of ``examples``, which are all of the policy.
+    """Return the contents of the list after this run, in the order of ``examples``, which are all of the policy.
 
-    A run says nothing of principles that are not ``wanted`` and of examples that could not be checked: those that are
-    ``known`` stay.
+    A run says nothing about principles that are not ``wanted`` or examples that could not be checked: of those, the
+    ``known`` ones stay.
     """
     return [
         one
@@ -50,7 +50,7 @@ def still_missed(examples: Iterable[Tried], wanted: Collection[str], known: Coll
 
 
 def write_known(path: Path, policy: Policy, missed: Sequence[Tried]) -> None:
-    """Write ``missed`` to ``path``, without their texts, and say so. Raises ``OSError``."""
+    """Write ``missed`` to ``path``, without their texts, and report it. Raises ``OSError``."""
     lines = [
         f"{KNOWN}{policy.name} that are known to come out otherwise than written; no texts.",
         *(f"{one.name} examples[{one.number}] expected {one.expect.value}" for one in missed),

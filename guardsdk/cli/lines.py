@@ -1,4 +1,4 @@
-"""From a file of many texts to texts, one line at a time, whatever the lines hold."""
+"""Reads a file of many texts, line by line, whatever the lines contain."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ if TYPE_CHECKING:
 Format = Literal["jsonl", "csv", "txt"]
 _FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".txt": "txt"}
 _BATCH_CHARS: Final = 4_000_000
-"""Characters after which a batch is given out even where it holds fewer lines than asked for, to bound memory."""
+"""Characters after which a batch is closed even with fewer lines than requested, to limit memory."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]{,39}", re.ASCII)
 _NAMES: Final = 8
-"""Fields of a line that are named where the one asked for is not there."""
+"""Fields of a line that a message names if the requested one is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a line holds its text."""
+    """Where a line has its text."""
 
     kind: Format
-    """In ``txt`` the line is the text, in ``jsonl`` an object, in ``csv`` a row under the names of the first line."""
+    """In ``txt`` the line is the text; in ``jsonl`` it is an object; in ``csv`` a row under the header of the first
+    line."""
     field: str = "text"
-    """The object's field, or the column, that holds the text."""
+    """The object's field, or the column, with the text."""
     context_field: str | None = None
-    """The field that holds the prompt the text answers, where it is present and not null."""
+    """The field with the prompt that the text answers; may be missing or null."""
     system_field: str | None = None
-    """Likewise for the instructions that it is aimed at, or must not recite."""
+    """The same for the instructions that the text is aimed at, or must not recite."""
 
     @property
     def beside(self) -> frozenset[str]:
@@ -55,35 +56,35 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that holds something: a text to check, or the reason why there is none."""
+    """One non-empty line: a text to check, or the reason why there is none."""
 
     number: int
-    """The first line is 1."""
+    """Line number, from 1."""
     size: int
-    """Bytes since the line before, blank lines and the line's end included."""
+    """Bytes since the previous line, including blank lines and line ends."""
     text: str = ""
     context: str | None = None
     system: str | None = None
     problem: str | None = None
-    """What is wrong with the line; says nothing of its content."""
+    """What is wrong with the line, without quoting it."""
     beside: frozenset[str] = frozenset()
     """Those of ``Layout.beside`` that the line has."""
 
     @property
     def blank(self) -> bool:
-        """Whether its text has no visible character: a scan tells so, for others it is what a blank line is."""
+        """Whether its text has no visible character. A scan reports such lines; others skip them like blank lines."""
         return self.problem is None and not self.text.strip()
 
 
 @dataclass(slots=True)
 class Unread:
-    """How many lines hold no text, and which is the first; memory does not grow with their number."""
+    """The number of lines without a usable text, and the first of them, in constant memory."""
 
     count: int = 0
     first: Line | None = None
 
     def sift(self, batch: Sequence[Line]) -> list[Line]:
-        """Return the lines of ``batch`` that hold a text, pass over those whose text is blank, and count the others."""
+        """Return the lines of ``batch`` with a text, skipping those whose text is blank and counting the others."""
         for line in batch:
             if line.problem is not None:
                 self.count += 1
@@ -91,7 +92,7 @@ class Unread:
         return [line for line in batch if line.problem is None and not line.blank]
 
     def told(self, name: str) -> str:
-        """Say of the file ``name`` what was left out, and why the first was; empty where nothing was."""
+        """Return what was left out of the file ``name``, with the reason for the first; empty if nothing was."""
         if self.first is None:
             return ""
         holds, first = ("holds", "") if self.count == 1 else ("hold", "the first, ")
@@ -100,31 +101,31 @@ class Unread:
 
 
 class Unseen:
-    """Fields that a line may lack, of which a name that is in no line is a slip: nothing was read beside its text."""
+    """Optional fields that were requested but are in no line: probably a typo, so nothing was read from them."""
 
     def __init__(self, layout: Layout) -> None:
-        """Begin with no line seen."""
+        """Start without lines."""
         self._names = layout.beside
         self._texts = False
 
     def watch(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """Yield ``lines`` as they are."""
+        """Yield ``lines`` unchanged."""
         for line in lines:
             self._names -= line.beside
             self._texts |= line.problem is None
             yield line
 
     def told(self, name: str) -> str:
-        """Say of the file ``name``, once every line was seen, what no line has; empty where there is no such slip."""
-        if not (self._names and self._texts):  # lines without a text say themselves what they lack
+        """Return, once every line was seen, which requested fields the file ``name`` lacks; empty if none."""
+        if not (self._names and self._texts):  # lines without a text report themselves what they lack
             return ""
         return f"{name}: no line has a field {' or '.join(map(repr, sorted(self._names)))}"
 
 
 def layout_of(options: Namespace, name: str) -> Layout:
-    """Return how the lines of the file ``name`` hold their texts, by its name and ``arguments.layout_options``.
+    """Return the layout of the file ``name``, from its name and ``arguments.layout_options``.
 
-    Raises ``InputError`` where they do not say.
+    Raises ``InputError`` if neither determines it.
     """
     context_field: str | None = getattr(options, "context_field", None)
     system_field: str | None = getattr(options, "system_field", None)
@@ -166,14 +167,14 @@ def standard_input() -> IO[bytes]:
 
 
 def require_once(*names: str | None) -> None:
-    """Raise ``InputError`` where more than one of the files to read is standard input: the first would take it all."""
+    """Raise ``InputError`` if more than one input is standard input, as the first would read all of it."""
     if names.count("-") > 1:
         msg = "- stands for standard input, which can be read once: give files for the others"
         raise InputError(msg)
 
 
 def size_of(source: IO[bytes]) -> int | None:
-    """Return the bytes of ``source`` where it is a regular file."""
+    """Return the size of ``source`` in bytes if it is a regular file."""
     try:
         found = os.fstat(source.fileno())
     except OSError:
@@ -182,7 +183,7 @@ def size_of(source: IO[bytes]) -> int | None:
 
 
 def batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
-    """Yield up to ``size`` lines at a time, fewer where they are long."""
+    """Yield up to ``size`` lines at a time, fewer if they are long."""
     batch: list[Line] = []
     chars = 0
     for line in lines:
@@ -196,9 +197,9 @@ def batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
 
 
 def read_lines(stream: Readable, layout: Layout, longest: int = LONGEST_LINE) -> Iterator[Line]:
-    """Yield the lines of ``stream`` that are not blank; they end at a line feed. Never holds more than one line.
+    """Yield the lines of ``stream`` that are not blank, separated by line feeds. Holds at most one line.
 
-    Of CSV it is records, which may go over several lines: ``number`` is that of the first.
+    For CSV, yields records, which may span several lines; ``number`` is that of the first.
     """
     if layout.kind == "csv":
         for number, size, row in csv_rows(stream, longest):
@@ -229,7 +230,7 @@ def read_lines(stream: Readable, layout: Layout, longest: int = LONGEST_LINE) ->
 
 
 def _line(raw: bytes, number: int, size: int, layout: Layout) -> Line | None:
-    """Return what the line ``raw`` holds, or none where it is blank."""
+    """Return the content of the line ``raw``, or ``None`` if it is blank."""
     try:
         content = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
@@ -242,7 +243,7 @@ def _line(raw: bytes, number: int, size: int, layout: Layout) -> Line | None:
 
 
 class _Twice(dict[str, object]):
-    """An object with names that come more than once."""
+    """An object with duplicate names."""
 
     names: frozenset[str]
 
@@ -259,7 +260,7 @@ def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
 def _object_line(number: int, size: int, content: str, layout: Layout) -> Line:
     try:
         row = json.loads(content, object_pairs_hook=_object)
-    except (ValueError, RecursionError):  # a message of json's may quote the line
+    except (ValueError, RecursionError):  # the message of json may quote the line
         return Line(number, size, problem="not valid JSON")
     if not isinstance(row, dict):
         return Line(number, size, problem="not a JSON object")
@@ -277,14 +278,14 @@ def _row_line(number: int, size: int, row: dict[str, object], layout: Layout) ->
         return Line(number, size, problem=f"field {field!r} is {_kind(text)}, not a string", beside=has)
     beside: list[str | None] = []
     for name in (layout.context_field, layout.system_field):
-        if name and name not in has and layout.kind == "csv":  # there it is in no row
+        if name and name not in has and layout.kind == "csv":  # in CSV, it is then in no row
             return Line(number, size, problem=f"no field {name!r}; {_fields(row)}", beside=has)
         given = row.get(name) if name else None
         if not isinstance(given, str | None):
             return Line(number, size, problem=f"field {name!r} is {_kind(given)}, not a string", beside=has)
         beside.append(given)
     context, system = beside
-    # Others may read the one of two that is not looked at here.
+    # Other programs may read the other one of two duplicates.
     fields = (field, layout.context_field, layout.system_field)
     twice = [name for name in fields if isinstance(row, _Twice) and name in row.names]
     double = f"field {twice[0]!r} comes twice" if twice else None
@@ -292,7 +293,7 @@ def _row_line(number: int, size: int, row: dict[str, object], layout: Layout) ->
 
 
 def _fields(row: dict[str, object]) -> str:
-    """Say which fields a line has; what does not look like a name may be somebody's text, and is not repeated."""
+    """Name the fields of a line; anything that does not look like a name may be text, and is not quoted."""
     names = [name for name in row if _NAME.fullmatch(name)][:_NAMES]
     told = [repr(name) for name in names] + ["others"] * (len(names) < len(row))
     return f"it has {', '.join(told)}" if told else "it has none"

@@ -1,4 +1,4 @@
-"""``guardsdk log``: whether a decision log is whole, and what is in it."""
+"""``guardsdk log``: verifies a decision log, and shows what is in it."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _query(options: Namespace) -> Exit:
         with whole_file(options.csv) as stream:
             text = TextIOWrapper(stream, encoding="utf-8", newline="")
             found = to_csv(records(options.path, query), text)
-            text.detach()  # flushes it, and leaves the file to its owner
+            text.detach()  # flushes it without closing the file
         complain(f"{counted(found, 'decision')} written to {options.csv}")
     elif options.parquet is not None:
         found = to_parquet(records(options.path, query), options.parquet)
@@ -136,7 +136,7 @@ def _query(options: Namespace) -> Exit:
 
 
 def _nothing(path: Path, query: Query) -> str:
-    """Say that no decision was found, and which principles there are where the one asked for never decided."""
+    """Report that no decision was found and, if the requested principle never decided, which ones did."""
     names = [] if query.principle is None else [name for (name,) in count(path, Query(), ("principle",)) if name != "-"]
     if query.principle in (None, *names):
         return f"no decision in {path} is as asked for"
@@ -160,8 +160,8 @@ def _actor(options: Namespace) -> str | None:
 
 
 def _time(given: str) -> str:
-    """Return the time as lines have it."""
-    return f"{moment(given).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"  # %Y leaves out zeros
+    """Return the time in the format of the lines."""
+    return f"{moment(given).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"  # %Y does not pad with zeros
 
 
 def _groups(given: str) -> tuple[str, ...]:

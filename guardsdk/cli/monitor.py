@@ -1,4 +1,4 @@
-"""``guardsdk monitor``: what a monitor has seen, as a page."""
+"""``guardsdk monitor``: what a monitor has seen, as an HTML page."""
 
 from __future__ import annotations
 

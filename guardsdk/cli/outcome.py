@@ -1,4 +1,4 @@
-"""What a command ends with: allowed, blocked and could not check stay three different things."""
+"""The exit status of a command: allowed, blocked and could not check are kept apart."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ class Exit(IntEnum):
 
     ALLOWED = 0
     BLOCKED = 1
-    """May not pass as it is."""
+    """May not pass unchanged."""
     UNCHECKED = 2
-    """Could not check, not completely, or was called wrongly."""
+    """Could not be checked, not completely, or bad usage."""
     DONE = ALLOWED
-    """What commands that judge no text end with."""
+    """Success of commands that check no text."""
     NOT_SO = BLOCKED
-    """Such a command did its work, and something is not as wanted: a broken chain, a missed limit, a difference."""
+    """Such a command succeeded, but something is not as required: a broken chain, a missed limit, a difference."""
     INTERRUPTED = 130
-    """128 plus the number of SIGINT, as shells have it."""
+    """128 plus the number of SIGINT, as in shells."""
     PIPE_CLOSED = 141
-    """128 plus the number of SIGPIPE: whoever read the output went away."""
+    """128 plus the number of SIGPIPE: the reader of the output is gone."""
 
 
 WORDS = {Exit.ALLOWED: "allowed", Exit.BLOCKED: "blocked", Exit.UNCHECKED: "unchecked"}
-"""How output calls the outcome of one text."""
+"""The names of the outcomes of a text in output."""
 
 
 def outcome(verdict: Verdict) -> Exit:
-    """Return what to make of ``verdict``.
+    """Return the outcome for ``verdict``.
 
-    A text that a principle does not let pass as it is counts as blocked, even where the rest went unchecked; one that
-    was not checked completely is never allowed here, whatever the policy's ``on_error`` lets through.
+    A text that a principle does not let pass unchanged counts as blocked, even if the rest was not checked. One that
+    was not checked completely is never allowed here, whatever the policy's ``on_error`` says.
     """
     if verdict:
         return Exit.ALLOWED

@@ -1,4 +1,4 @@
-"""``guardsdk policy``: written criteria begun, shown and looked over; texts go through them in ``policy_runs``."""
+"""``guardsdk policy``: starts, shows and lints policies; ``policy_runs`` has the commands that check texts."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ def _init(options: Namespace) -> Exit:
 
 
 def _packaged(name: str) -> str:
-    about(name)  # raises where there is none of that name, rather than looking for a file
+    about(name)  # raises for an unknown name, rather than looking for a file
     return name
 
 
 def _show(options: Namespace) -> Exit:
     if options.schema:
-        from guardsdk.policy.schema import FILE  # noqa: PLC0415  reads sources, which nothing else here needs
+        from guardsdk.policy.schema import FILE  # noqa: PLC0415  reads source files, which nothing else here needs
 
         say(FILE.read_text(encoding="utf-8").rstrip("\n"))
         return Exit.DONE
@@ -159,7 +159,7 @@ def _whole(principle: Principle, policy: Policy) -> Iterator[str]:
 def _lint(options: Namespace) -> Exit:
     try:
         policy = load_policy(options.policy)
-    except PolicyError as error:  # one line for each thing that is wrong, and not all of them in one
+    except PolicyError as error:  # reports each problem on its own line
         for line in str(error).splitlines():
             complain(line)
         return Exit.UNCHECKED

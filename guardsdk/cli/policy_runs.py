@@ -1,4 +1,4 @@
-"""``guardsdk policy test`` and ``diff``: a policy's own examples, and your own texts, through the guard."""
+"""``guardsdk policy test`` and ``diff``: check a policy's own examples, and your own texts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def run_options(commands: _SubParsersAction[Any]) -> None:
 
 
 def policy_argument(parser: ArgumentParser) -> None:
-    """Add the policy to look at, the default one where none is named."""
+    """Add the policy argument, by default the default policy."""
     parser.add_argument(
         "policy", nargs="?", default=DEFAULT, metavar="POLICY", help=f"{_POLICIES} (default: {DEFAULT})"
     )
@@ -86,7 +86,7 @@ def _common(parser: ArgumentParser) -> None:
 
 
 def _guard(policy: Policy, options: Namespace) -> Guard:
-    """Return a guard that tries things out: nobody is told, and nothing is written down."""
+    """Return a guard for trying things out, without observers or a decision log."""
     return Guard(
         quiet(policy),
         models=options.model,

@@ -1,4 +1,4 @@
-"""``guardsdk policy teach``: a screen of one's own from two files of examples."""
+"""``guardsdk policy teach``: a custom screen from two files of examples."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def teach_options(commands: _SubParsersAction[Any]) -> None:
 
 
 def _teach(options: Namespace) -> Exit:
-    from guardsdk.teaching.lesson import OPENING  # noqa: PLC0415  brings numpy, and other commands need none
+    from guardsdk.teaching.lesson import OPENING  # noqa: PLC0415  imports numpy, which other commands do not need
 
     require_once(options.violates, options.allowed, options.background)
     require_apart([options.out], (options.violates, options.allowed, options.background))
@@ -88,7 +88,7 @@ def _teach(options: Namespace) -> Exit:
         except TeachingError as error:
             if error.lesson is None:
                 raise
-            lesson = error.lesson  # type: ignore[assignment]  # a floor below does not know the type
+            lesson = error.lesson  # type: ignore[assignment]  # the lower layer does not know the type
     if options.json:
         figures = lesson.model_dump(mode="json", exclude={"weights", "ordinary", "examples"})
         say_json({**figures, "sha256": lesson.digest})
@@ -127,9 +127,9 @@ def _told(lesson: Lesson, given: dict[str, tuple[str, dict[str, int]]], *, with_
 
 
 def _texts(name: str, options: Namespace) -> dict[str, int]:
-    """Return the distinct texts of a file, in order, and the first line of each.
+    """Return the distinct texts of a file, in order, with the first line of each.
 
-    Raises ``InputError`` naming the file and the line.
+    Raises ``InputError`` that names the file and the line.
     """
     found: dict[str, int] = {}
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Where a scan that was cut short left off, found in the rows it wrote."""
+"""Finds where an interrupted scan stopped, from the rows it wrote."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _OUTCOMES = {word: result for result, word in WORDS.items()}
 _OPENING: Final = b'{"line": '
-"""What the first row begins with, even where that is all there is of it."""
+"""The beginning of the first row, even if that is all that was written."""
 RECORD: Final = "scan"
-"""The key of a file's first row that holds how its rows are made."""
+"""The key in a file's first row under which the scan's parameters are stored."""
 _NAMES: Final = {
     "guardsdk": "version of guardsdk",
     "file": "input file",
@@ -44,7 +44,7 @@ _NAMES: Final = {
 
 @dataclass(slots=True)
 class Done:
-    """What is written already."""
+    """What has already been written."""
 
     line: int = 0
     """The last line of the input that has a row."""
@@ -52,13 +52,13 @@ class Done:
     flagged: int = 0
     bad: int = 0
     first: Record = field(default_factory=dict)
-    """What goes into the next row beside its own."""
+    """Additional fields of the next row."""
 
 
 def record_of(options: Namespace, layout: Layout, guard: Guard) -> Record:
-    """Return everything that the rows of a scan depend on, but for what is in the file that is read.
+    """Return everything that the rows of a scan depend on, except the content of the input file.
 
-    Not the batch, the processes and the provider: the first two change nothing, and every verdict names the last.
+    Not the batch size, the processes and the provider: the first two have no effect, and every verdict names the last.
     """
     info = guard.info()
     return {
@@ -78,21 +78,21 @@ def record_of(options: Namespace, layout: Layout, guard: Guard) -> Record:
 
 
 def beginning(record: Record) -> Done:
-    """Return where a scan begins that nothing is written of."""
+    """Return the state of a scan that has written nothing."""
     return Done(first={RECORD: record})
 
 
 def done_before(rows: IO[bytes], path: Path, record: Record) -> Done:
-    """Read the ``rows`` at ``path`` and cut off a last one that was not written to its end. Holds one row at a time.
+    """Read the ``rows`` at ``path`` and cut off an incomplete last one. Holds one row at a time.
 
-    Raises ``InputError`` where a row is none of a scan's, or was written in another way than ``record`` says: rows of
-    both in one file could not be told apart.
+    Raises ``InputError`` if a row is not from a scan, or was written with other parameters than ``record``: rows of
+    both in one file would be indistinguishable.
     """
     done, whole = Done(), 0
     for number, raw in enumerate(rows, 1):
         if not raw.endswith(b"\n"):
             if number == 1 and not (raw.startswith(_OPENING) or _OPENING.startswith(raw)):
-                raise _no_row(path, number)  # something else, which nobody wants emptied
+                raise _no_row(path, number)  # something else, which must not be overwritten
             break
         row = _row(raw, path, number)
         if number == 1 or RECORD in row:
@@ -119,7 +119,7 @@ def _no_row(path: Path, number: int) -> InputError:
 
 
 def _require_same(before: object, record: Record, path: Path) -> None:
-    """Raise ``InputError`` that names everything in which ``before``, the record at ``path``, is another."""
+    """Raise ``InputError`` that names every difference between ``before``, the record at ``path``, and ``record``."""
     if not isinstance(before, dict):
         msg = f"--resume: the first row of {path} does not say how it was made; write to a new file"
         raise InputError(msg)
@@ -130,14 +130,14 @@ def _require_same(before: object, record: Record, path: Path) -> None:
         raise InputError(msg)
 
 
-def _told(before: Any, now: Any) -> str:  # noqa: ANN401  anything JSON holds
-    """Say what a value of the record was and what it is now."""
+def _told(before: Any, now: Any) -> str:  # noqa: ANN401  any JSON value
+    """Return the old and the new value of an entry."""
     if _short(before) == _short(now):
         return f"{_short(before)}, with other contents"
     return f"{_short(before)} then, {_short(now)} now"
 
 
-def _short(value: Any) -> str:  # noqa: ANN401  anything JSON holds
+def _short(value: Any) -> str:  # noqa: ANN401  any JSON value
     if isinstance(value, bool):
         return "given" if value else "not given"
     if isinstance(value, dict):
@@ -147,8 +147,8 @@ def _short(value: Any) -> str:  # noqa: ANN401  anything JSON holds
 
 def _count(row: dict[str, Any], done: Done, record: Record, path: Path) -> None:
     verdict: dict[str, Any] = row.get("verdict", {})
-    for what in ("model", "policy", "stage"):  # rows of another file may have been added by hand
-        # A text without a visible character needs no model, and a failed check may have had none.
+    for what in ("model", "policy", "stage"):  # rows of another file may have been appended by hand
+        # A text without a visible character needs no model, and a failed check may not have had one.
         if verdict.get(what) not in (None, record[what]):
             was = _told(verdict[what], record[what])
             msg = f"--resume: line {row['line']} in {path} was checked with another {what} ({was}); give a new --out"

@@ -1,4 +1,4 @@
-"""``guardsdk review``: a person says which decisions were right, and what follows from it."""
+"""``guardsdk review``: lets a person mark decisions as right or wrong, and suggests changes from the marks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _KEYS: Final[dict[str, Said]] = {"r": "right", "w": "wrong"}
 _DIGITS: Final = 20
-"""Of the number of a decision: more than any log has, and fewer than Python reads."""
+"""Digits of a decision's number: more than any log has, and fewer than Python's limit."""
 _TEXT: Final = "guardsdk.text"
 
 
@@ -115,7 +115,7 @@ def _ask(options: Namespace) -> None:
             say("r, w, s or q")
         if answer == "q":
             return
-        if answer in _KEYS:  # written at once: whoever stops in the middle keeps what was said
+        if answer in _KEYS:  # written at once, so that stopping half-way keeps the earlier marks
             add_marks(options.log, [_said(record, _KEYS[answer], options.by)])
     if not asked:
         complain(
@@ -130,7 +130,7 @@ def _answer() -> str:
 
 
 def _open(options: Namespace) -> Iterator[dict[str, Any]]:
-    """Yield the decisions that nobody marked yet, at most ``--most``, those nearest to a line first."""
+    """Yield unmarked decisions, at most ``--most``, those nearest to a threshold first."""
     marks = marks_of(options.log)
     query = Query(stage=options.stage, principle=options.principle)
     kept: list[tuple[float, int, dict[str, Any]]] = []
@@ -138,7 +138,7 @@ def _open(options: Namespace) -> Iterator[dict[str, Any]]:
         if not record["margins"] or passed(record) is not options.passed or marked(record, marks) is not None:
             continue
         kept.append((min(map(abs, record["margins"].values())), record["seq"], record))
-        if len(kept) > 4 * options.most:  # memory does not grow with the log
+        if len(kept) > 4 * options.most:  # keeps memory constant
             kept = sorted(kept, key=lambda one: one[:2])[: options.most]
     for _, _, record in sorted(kept, key=lambda one: one[:2])[: options.most]:
         yield record
@@ -160,7 +160,7 @@ def _said(record: dict[str, Any], said: Said, by: str | None) -> Mark:
 
 
 def _marked(log: Path) -> dict[int, Said]:
-    """Return what was said, by number, where it was said of the line that has the number now."""
+    """Return the marks by number, for lines that still have the marked hash."""
     marks = marks_of(log)
     found = found_at(log, list(marks))
     said = {number: marked(record, marks) for number, record in found.items()}
@@ -219,7 +219,7 @@ def _export(options: Namespace) -> Exit:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as stream:  # lines end at a line feed only: JSON lets a text hold other separators as they are
+    with path.open("rb") as stream:  # lines end at line feeds only, as JSON may contain other separators unescaped
         for number, line in enumerate(stream, 1):
             if line.strip():
                 yield number, line

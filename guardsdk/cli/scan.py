@@ -1,4 +1,4 @@
-"""``guardsdk scan``: many texts in bounded memory, one verdict per line of JSON."""
+"""``guardsdk scan``: many texts in bounded memory, one verdict per line as JSON."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 _WAIT_S: Final = 0.2
 _NOTES: Final = 20
-"""Lines complained of one by one; the summary counts the rest, and the output names every one."""
+"""Bad lines reported individually; the summary counts the rest, and the output lists every one."""
 
 
 def scan(guard: Guard, options: Namespace) -> Exit:
-    """Check every text of the file; write one row each; return what the exit status is to say.
+    """Check every text of the file, write one row each, and return the exit status.
 
-    Raises ``OSError`` where a file cannot be read or written, ``InputError`` where the options do not fit together,
-    and ``GuardError`` where the model or the policy cannot be used at all.
+    Raises ``OSError`` if a file cannot be read or written, ``InputError`` if the options are incompatible, and
+    ``GuardError`` if the model or the policy cannot be used at all.
     """
     layout = layout_of(options, options.file)
     if options.resume and not options.out:
@@ -49,7 +49,7 @@ def scan(guard: Guard, options: Namespace) -> Exit:
     with _named(options.out), ExitStack() as stack:
         source = open_source(options.file, stack)
         total = size_of(source)
-        guard.warmup()  # before the output file is emptied
+        guard.warmup()  # before the output file is truncated
         record = record_of(options, layout, guard)
         target, done = _open_target(options, source, stack, record, guard.policy)
         shown = stack.enter_context(progress(wanted=options.progress, total=total))
@@ -68,7 +68,7 @@ def scan(guard: Guard, options: Namespace) -> Exit:
 
 
 class _Run:
-    """One scan: rows go out as batches are done, only counts stay."""
+    """One scan: rows are written as batches finish, and only counts are kept."""
 
     def __init__(self, guard: Guard, options: Namespace, target: TextIO, shown: Progress, done: Done) -> None:
         self._guard = guard
@@ -118,9 +118,9 @@ class _Run:
         self._first = {}
 
     def exit(self, *, slip: bool) -> Exit:
-        """A block weighs most; a file that holds no text was not checked, rather than found harmless.
+        """Return the exit status: a block has priority; a file without any text counts as unchecked, not as harmless.
 
-        With a ``slip`` in what a text is read beside it was not checked as asked for.
+        With a ``slip`` in the optional fields, it was not checked as requested.
         """
         if self._counts[Exit.BLOCKED]:
             return Exit.BLOCKED
@@ -147,7 +147,7 @@ class _Run:
 def _open_target(
     options: Namespace, source: IO[bytes], stack: ExitStack, record: dict[str, Any], policy: Policy
 ) -> tuple[TextIO, Done]:
-    """Return where the rows go, and what is there already that a scan to be resumed goes on with."""
+    """Return the stream for the rows, and what a scan to be resumed has already written."""
     name = options.out
     if name is None:
         return sys.stdout, beginning(record)
@@ -156,7 +156,7 @@ def _open_target(
         msg = f"--out {name} is the input file, which would be emptied; choose another"
         raise InputError(msg)
     require_apart([name], [*policy.origin.files, *options.taught, *_log_files(policy)])
-    if path.exists() and not path.is_file():  # a pipe or a device, which takes what it is given
+    if path.exists() and not path.is_file():  # a pipe or a device
         return stack.enter_context(path.open("w", encoding="utf-8", newline="\n")), beginning(record)
     path.touch()
     rows = stack.enter_context(_alone(path))
@@ -169,7 +169,7 @@ def _open_target(
 
 
 def _log_files(policy: Policy) -> list[Path]:
-    """Return the files of the policy's decision log: among rows of a scan no decision would be written down."""
+    """Return the files of the policy's decision log, which must not also be the output of a scan."""
     if policy.decision_log is None or policy.decision_log.path is None:
         return []
     from guardsdk.decisions.files import Place  # noqa: PLC0415  as below
@@ -179,7 +179,7 @@ def _log_files(policy: Policy) -> list[Path]:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[BufferedRandom]:
-    """Open the file for reading and writing and keep other scans out of it: the rows of two are of no use."""
+    """Open the file for reading and writing and lock it: the mixed rows of two scans would be useless."""
     from guardsdk.decisions.locking import locked  # noqa: PLC0415  the whole room comes with it; one text needs none
 
     with ExitStack() as stack:
@@ -193,7 +193,7 @@ def _alone(path: Path) -> Iterator[BufferedRandom]:
 
 @contextmanager
 def _named(out: str | None) -> Iterator[None]:
-    """Name the file of the rows in an error that names none, such as that of a full disk."""
+    """Add the name of the output file to errors without one, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -205,5 +205,5 @@ def _named(out: str | None) -> Iterator[None]:
 def _same_file(path: Path, source: IO[bytes]) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(source.fileno()))
-    except OSError:  # standard input may be no file at all
+    except OSError:  # standard input may not be a file at all
         return False

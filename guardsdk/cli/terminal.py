@@ -1,4 +1,4 @@
-"""The only place that writes to the terminal."""
+"""The only module that writes to the terminal."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 _ORDERS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Control characters but for tabs and the ends of lines: a terminal does what they say."""
+"""Control characters except tabs and line ends, which a terminal would obey."""
 
 
 def say(text: str, *, to: TextIO | None = None) -> None:
-    """Write ``text`` as a line to ``to`` (standard output when left out), whatever that stream can encode.
+    """Write ``text`` as a line to ``to``, by default standard output, escaping what that stream cannot encode.
 
-    Names and titles come from files that anybody may have written: what a terminal would follow is written as its
-    escape. Raises ``OSError`` where standard output was closed before the program began.
+    Names and titles may come from untrusted files, so control characters are escaped. Raises ``OSError`` if standard
+    output was closed before the program began.
     """
     stream: TextIO | None = sys.stdout if to is None else to
     if stream is None:
@@ -51,14 +51,14 @@ def say_json(value: object) -> None:
 
 
 def quoted(text: str) -> str:
-    """Return somebody's ``text`` as a string of JSON with nothing in it that a terminal follows or nobody sees."""
+    """Return untrusted ``text`` as a JSON string without control or invisible characters."""
     written = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in written)
 
 
 def complain(text: str) -> None:
-    """Write ``text`` to standard error, where there is one, as exactly one line that names the program."""
-    if sys.stderr is not None:  # else it would go to standard output, between rows that others read
+    """Write ``text`` to standard error, if open, as exactly one line that begins with the program's name."""
+    if sys.stderr is not None:  # otherwise it would go to standard output, between rows for other programs
         say(f"guardsdk: {' '.join(text.split())}", to=sys.stderr)
 
 
@@ -68,20 +68,20 @@ def counted(number: int, noun: str) -> str:
 
 
 class Progress:
-    """How far a scan is; this one shows nothing, the others draw on standard error."""
+    """The progress of a scan. This class shows nothing; its subclasses draw on standard error."""
 
     def advance(self, texts: int, size: int) -> None:
-        """Count ``texts`` more texts and ``size`` more bytes of the file."""
+        """Add ``texts`` texts and ``size`` bytes of the file."""
 
     def note(self, text: str) -> None:
-        """Complain of ``text`` without tearing the display."""
+        """Print the warning ``text`` without disturbing the display."""
         complain(text)
 
     def close(self) -> None:
         """End the display."""
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the progress itself."""
         return self
 
     def __exit__(
@@ -92,10 +92,10 @@ class Progress:
 
 
 class Counter(Progress):
-    """A count that rewrites its line, for where ``tqdm`` is not installed."""
+    """A counter that rewrites its line, for when ``tqdm`` is not installed."""
 
     def __init__(self, total: int | None, unit: str = "texts", done: int = 0) -> None:
-        """Start at ``done`` of a size of ``total``, where that is known."""
+        """Start at ``done`` of ``total``, if that is known."""
         self._total = total
         self._unit = unit
         self._texts, self._size = 0, done
@@ -111,13 +111,13 @@ class Counter(Progress):
         sys.stderr.flush()
 
     def _left(self) -> str:
-        """Return the time left, at the pace so far."""
+        """Return the estimated time left."""
         pace = (time.monotonic() - self._started) / max(self._size - self._began, 1)
         seconds = round(pace * max((self._total or 0) - self._size, 0))
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
     def note(self, text: str) -> None:
-        """Leave the count as it is and complain on a line of its own."""
+        """Keep the counter and print the warning on a line of its own."""
         sys.stderr.write("\n")
         complain(text)
 
@@ -127,7 +127,7 @@ class Counter(Progress):
 
 
 class Bar(Progress):
-    """A bar over the bytes of a file, which are known where the number of texts is not, or over cases."""
+    """A bar over the bytes of a file, whose number is known when that of the texts is not, or over cases."""
 
     def __init__(self, bar: tqdm[Never]) -> None:
         """Draw on ``bar``."""
@@ -137,25 +137,25 @@ class Bar(Progress):
     def advance(self, texts: int, size: int) -> None:
         """Move the bar."""
         self._texts += texts
-        if self._bar.unit_scale:  # the bar is over bytes, and says nothing of the number of texts
+        if self._bar.unit_scale:  # the bar counts bytes, so the number of texts is shown separately
             self._bar.set_postfix(texts=self._texts, refresh=False)
         self._bar.update(size)
 
     def note(self, text: str) -> None:
-        """Complain above the bar."""
+        """Print the warning above the bar."""
         with self._bar.external_write_mode(file=sys.stderr):
             complain(text)
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Leave the bar as it is."""
         self._bar.close()
 
 
 def progress(*, wanted: bool | None, total: int | None, unit: str = "texts", done: int = 0) -> Progress:
-    """Return the best display at hand where it is ``wanted``: by default where standard error is a terminal.
+    """Return the best available display if ``wanted``, by default if standard error is a terminal.
 
-    For ``texts`` the sizes are bytes of a file, of which there are ``total`` (none where unknown). For any other
-    ``unit`` they are numbers of that unit, ``done`` of them done before.
+    For ``texts``, sizes are bytes of a file, ``total`` of them (``None`` if unknown). For any other ``unit`` they are
+    numbers of that unit, ``done`` of which are already done.
     """
     if sys.stderr is None or not (sys.stderr.isatty() if wanted is None else wanted):
         return Progress()
@@ -169,7 +169,7 @@ def progress(*, wanted: bool | None, total: int | None, unit: str = "texts", don
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield ``rows``, all of one length, as lines with aligned columns, and each row on one line."""
+    """Yield ``rows``, all of the same length, as lines with aligned columns, one line per row."""
     cells = [[" ".join(cell.split()) if column else cell for column, cell in enumerate(row)] for row in rows]
     cells = [[_ORDERS.sub(_escaped, cell) for cell in row] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

@@ -1,4 +1,4 @@
-"""Batches of lines to verdicts, in order, in this process or in several."""
+"""Checks batches of lines, in order, in this process or in several."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     Batch = list[Line]
 
 _AHEAD: Final = 3
-"""Batches per process that are read ahead: enough that none waits for the file, few enough to hold in memory."""
+"""Batches per process that are read ahead: enough to keep all busy, few enough to hold in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How to check a line; goes to every process."""
+    """How to check a line; sent to every process."""
 
     stage: str
     policy: str | None
@@ -44,7 +44,7 @@ class How:
 
 
 def verdicts_of(guard: Guard, stage: str, batch: Batch) -> list[Verdict]:
-    """Return a verdict for every line of ``batch`` that holds a text."""
+    """Return a verdict for every line of ``batch`` with a text."""
     lines = [line for line in batch if line.problem is None]
     return check_each(
         guard,
@@ -58,14 +58,15 @@ def verdicts_of(guard: Guard, stage: str, batch: Batch) -> list[Verdict]:
 def checked(batches: Iterable[Batch], guard: Guard, how: How, processes: int) -> Generator[tuple[Batch, list[Verdict]]]:
     """Yield ``batches`` in order, each with the verdicts of its texts.
 
-    With more than one of ``processes`` each loads a model of its own, and runs it on one thread: on CPU two runs on a
-    core each do more than one on two. ``guard`` does it where there is one. Raises ``GuardError`` where a process dies.
+    With more than one of ``processes``, each loads its own model and runs it on one thread, as on CPU two single-core
+    runs have a higher throughput than one run on two cores. Otherwise ``guard`` is used. Raises ``GuardError`` if a
+    process dies.
     """
     if processes == 1:
         for batch in batches:
             yield batch, verdicts_of(guard, how.stage, batch)
         return
-    # Spawned: a forked child would inherit the threads' locks of the runtime that this process has loaded.
+    # Spawned, as a forked child would inherit the locks of the runtime loaded in this process.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(how,))
     waiting: deque[tuple[Batch, Future[list[Verdict]]]] = deque()
@@ -89,7 +90,7 @@ def _next(waiting: deque[tuple[Batch, Future[list[Verdict]]]]) -> tuple[Batch, l
 
 
 class _Process:
-    """What one worker process keeps between batches."""
+    """What a worker process keeps between batches."""
 
     guard: Guard
     stage: str
@@ -109,7 +110,7 @@ def _begin(how: How) -> None:
 
 
 def _end_with_parent() -> None:
-    """End where the scan was killed: a worker holds both ends of the pipe it waits at, and would wait for ever."""
+    """Exit if the scan was killed: a worker holds both ends of its pipe, and would wait for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""The decision log: every decision with its scores, written down so that nobody can change it unseen."""
+"""The decision log: every decision with its scores, recorded so that changes can be detected."""
 
 from guardsdk.decisions.log import DecisionLog, LogHealth
 from guardsdk.policy.logging import LogRules

@@ -1,8 +1,8 @@
-"""One line of the log: what it says of a decision, and how it is chained to the line before. Pure.
+"""One line of the log: its content, and how it is chained to the line before. Pure.
 
-A line is a JSON object that ends with ``prev``, the hash of the line before, and ``hash``, that of everything in front
-of it, ``prev`` included: SHA-256, or HMAC-SHA-256 (RFC 2104) where there is a key. Both sit at fixed places at the end,
-so a chain is followed without parsing JSON. The first fields come in a fixed order too, for ``query`` to find.
+A line is a JSON object that ends with ``prev``, the hash of the line before, and ``hash``, that of everything before
+it including ``prev``: SHA-256, or HMAC-SHA-256 (RFC 2104) with a key. Both have fixed positions at the end, so that a
+chain can be followed without parsing JSON. The first fields have a fixed order too, for ``query``.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 START: Final = "0" * 64
-"""What the very first line of a log has for the hash of the line before."""
+"""The ``prev`` hash of the very first line of a log."""
 
 RECORD: Final = b'{"v":%d,"seq":' % VERSION
-"""What every line begins with."""
+"""The prefix of every line."""
 
 _END = re.compile(rb',"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\Z')
 _BEGIN = re.compile(rb'\{"v":1,"seq":(\d{1,18}),"kind":"(\w+)","time":"([^"]{27})"')
@@ -40,22 +40,22 @@ _END_LENGTH = len(',"prev":""') + 64 + _HASH_LENGTH
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is to be written in a line."""
+    """What to write in a line."""
 
     kind: str
-    """``open`` begins a file, ``decision`` is one, ``alert`` one of the monitor, ``note`` what happened to the log."""
+    """``open`` begins a file; ``decision``; ``alert`` is one of the monitor; ``note`` is about the log itself."""
     time: str
-    """As ``timestamp`` writes it."""
+    """As from ``timestamp``."""
     body: Mapping[str, Any]
 
 
 def note(event: str, **details: object) -> Entry:
-    """Return the entry that says now what happened to the log."""
+    """Return an entry, with the current time, about an event of the log itself."""
     return Entry("note", timestamp(time.time_ns()), {"event": event, **details})
 
 
 class Line(NamedTuple):
-    """What a chain needs to know of one line."""
+    """What the chain needs to know about a line."""
 
     sequence: int
     kind: str
@@ -63,43 +63,44 @@ class Line(NamedTuple):
     previous: str
     digest: str
     hashed: bytes
-    """The part of the line that ``digest`` is of."""
+    """The part of the line that is hashed."""
 
     def holds(self, key: bytes | None) -> bool:
-        """Whether the hash is that of the line."""
+        """Whether the line's hash is correct."""
         return hmac.compare_digest(self.digest, digest_of(self.hashed, key))
 
 
 def timestamp(nanoseconds: int) -> str:
-    """Return UTC with microseconds, 27 characters; later times are greater strings."""
+    """Return UTC with microseconds, 27 characters, so that strings sort by time."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    whole = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]  # sooner than by a format
+    whole = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]  # faster than strftime
     return f"{whole}.{rest // 1000:06d}Z"
 
 
 def digest_of(data: bytes, key: bytes | None) -> str:
-    """Return the hash of a line, keyed where there is a key."""
+    """Return the hash of a line, keyed if there is a key."""
     if key is None:
         return hashlib.sha256(data).hexdigest()
     return hmac.digest(key, data, "sha256").hex()
 
 
 def line_of(sequence: int, entry: Entry, previous: str, key: bytes | None) -> Line:
-    """Return the line of ``entry`` that follows the one whose hash is ``previous``."""
+    """Return the line of ``entry`` that follows the line with hash ``previous``."""
     content = {"v": VERSION, "seq": sequence, "kind": entry.kind, "time": entry.time, **entry.body, "prev": previous}
     hashed = json.dumps(content, separators=(",", ":"), allow_nan=False)[:-1].encode()
     return Line(sequence, entry.kind, entry.time, previous, digest_of(hashed, key), hashed)
 
 
 def encoded(line: Line) -> bytes:
-    """Return the bytes of ``line``, its end included."""
+    """Return the bytes of ``line`` including its line end."""
     return b'%b,"hash":"%b"}\n' % (line.hashed, line.digest.encode())
 
 
 def parsed(raw: bytes) -> Line | None:
-    """Return the line in ``raw`` (without its end), or none where it is not one of ours or not whole.
+    """Return the line in ``raw`` (without its line end), or ``None`` if it is not a complete line of a log.
 
-    Raises ``DecisionLogError`` where a later version wrote it: what is none of ours is cut off at the end of a log.
+    Raises ``DecisionLogError`` if a later version wrote it: returning ``None`` would have it cut off at the end of a
+    log.
     """
     begin, end = _BEGIN.match(raw), _END.match(raw, max(len(raw) - _END_LENGTH, 0))
     if begin is None and end is not None and _NEWER.match(raw):
@@ -120,7 +121,7 @@ def parsed(raw: bytes) -> Line | None:
 def body_of(
     record: CheckRecord, actor: str | None, trace_id: str | None, span_id: str | None, text: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return what is written of ``record``. ``actor`` is a pseudonym; ``text`` is what may be said of the text."""
+    """Return the content of ``record``. ``actor`` is a pseudonym; ``text`` holds the fields about the text."""
     verdict = record.verdict
     return {
         "stage": verdict.stage.value,

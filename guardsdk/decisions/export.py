@@ -1,4 +1,4 @@
-"""Decisions as a table, one row each, in a CSV file."""
+"""Exports decisions as a table in a CSV file, one row each."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ COLUMNS: Final = (
     *MAPS,
     *(f"{ref}_{part}" for ref in REFS for part in PARTS),
 )
-"""Columns of a table. Those of ``LISTS`` and ``MAPS`` hold JSON in CSV, as their length differs from row to row."""
+"""Columns of the table. Those in ``LISTS`` and ``MAPS`` contain JSON, as their length varies."""
 OPENING: Final = ",".join((*WHOLE, *WORDS[:3], ""))
-"""What every table in CSV begins with."""
+"""The beginning of every exported CSV table."""
 
 
 def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of one record."""
     row = {name: record.get(name) for name in (*WHOLE, *WORDS, *WORDS_BEHIND, *NUMBERS, *TRUTHS, *LISTS, *MAPS)}
     for ref in REFS:
-        known = record.get(ref) or {}  # a later version may say more of it
+        known = record.get(ref) or {}  # a later version may add fields
         row |= {f"{ref}_{part}": known.get(part) for part in PARTS}
     return row
 
 
 def to_csv(records: Iterable[Mapping[str, Any]], stream: TextIO) -> int:
-    """Write ``records`` to ``stream`` (RFC 4180), the names of the columns first; return how many there were."""
+    """Write ``records`` to ``stream`` (RFC 4180) after a header row; return their number."""
     writer = csv.DictWriter(stream, COLUMNS, restval="")
     writer.writeheader()
     rows = 0

@@ -1,4 +1,4 @@
-"""Which files make up a log, and what is read of them: tails, heads and openings."""
+"""The files that make up a log, and how their tails, heads and openings are read."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 _BLOCK = 16 * 1024
 _OPENING_BYTES = 4096
-"""More than the first record of a file ever takes."""
+"""More bytes than the first record of a file ever has."""
 
 File = Path | int
-"""A file by its path, or by the descriptor of one that is open."""
+"""A path, or the descriptor of an open file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The files of the log that is written to ``path``; a link stands for the file it leads to, as for a writer."""
+    """The files of the log at ``path``. Links are followed, for readers and writers alike."""
 
     path: Path
 
     def __post_init__(self) -> None:
-        """Follow a link: closed files and all others lie beside the file itself.
+        """Follow a link: closed and auxiliary files lie next to the file itself.
 
-        Raises ``DecisionLogError`` where the path has no name to give others, as that of the working directory.
+        Raises ``DecisionLogError`` if the path has no file name, such as the working directory.
         """
         object.__setattr__(self, "path", located(self.path))
         if self.path.is_symlink():
@@ -47,26 +47,26 @@ class Place:
 
     @property
     def head(self) -> Path:
-        """Says how far the log goes; it is also what writers lock."""
+        """Records how far the log goes; writers lock this file."""
         return self.path.with_name(self.path.name + ".head")
 
     @property
     def key(self) -> Path:
-        """Holds the key of the pseudonyms, where none was given."""
+        """Holds the key of the pseudonyms, if none was passed in."""
         return self.path.with_name(self.path.name + ".key")
 
     @property
     def marks(self) -> Path:
-        """Holds what people said of decisions; see ``decisions.marks``."""
+        """Holds people's marks on decisions; see ``decisions.marks``."""
         return self.path.with_name(self.path.name + ".marks")
 
     def family(self) -> list[Path]:
-        """Return where every file that belongs to the log lies, whether it is there yet or not."""
+        """Return the paths of all files of the log, whether or not they exist yet."""
         closed = [one for _, one in self.all_closed()] if self.path.parent.is_dir() else []
         return [*closed, self.path, self.head, self.key, self.marks]
 
     def closed(self, number: int) -> Path:
-        """Return where file ``number`` is kept once it is closed."""
+        """Return the path of file ``number`` once it is closed."""
         return self.path.with_name(f"{self.path.stem}.{number:06d}{self.path.suffix}")
 
     def all_closed(self) -> list[tuple[int, Path]]:
@@ -80,7 +80,7 @@ class Place:
         return sorted(found)
 
     def every(self) -> list[Path]:
-        """Return every file there is, the oldest first. Raises ``DecisionLogError`` where there is none."""
+        """Return every existing file, the oldest first. Raises ``DecisionLogError`` if there is none."""
         closed = [one for _, one in self.all_closed()] if self.path.parent.is_dir() else []
         if not self.path.exists():
             if not closed:
@@ -91,10 +91,10 @@ class Place:
 
     @contextmanager
     def reading(self) -> Iterator[list[File]]:
-        """Give every file as ``every`` does, all of one moment, however often the log goes on to a next file meanwhile.
+        """Yield the files of ``every`` as of one moment, even if the log is rotated meanwhile.
 
-        The newest is open: where it is closed before its turn comes, its name is that of the next one. What has the
-        name of a closed file that is yet to come is none, but a copy that somebody made.
+        The newest is opened, as its name belongs to the next file once it is rotated. A file named like a closed file
+        that does not exist yet is a copy somebody made, and is ignored.
         """
         try:
             newest = open_file(self.path)
@@ -119,7 +119,7 @@ class Head:
 
 
 def write_head(descriptor: int, head: Head, key: bytes | None) -> None:
-    """Write ``head`` over what the descriptor's file holds."""
+    """Overwrite the file of ``descriptor`` with ``head``."""
     content = {"file": head.file, "seq": head.sequence, "hash": head.digest}
     content["mac"] = digest_of(json.dumps(content).encode(), key)
     data = json.dumps(content).encode() + b"\n"
@@ -129,14 +129,14 @@ def write_head(descriptor: int, head: Head, key: bytes | None) -> None:
 
 
 def write_all(descriptor: int, data: bytes | bytearray) -> None:
-    """Write all of ``data``: a disk that is nearly full takes a part of it, and says so only when asked for more."""
+    """Write all of ``data``: on a nearly full disk, one write may take only a part and report no error."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def read_head(data: bytes, key: bytes | None) -> Head | None:
-    """Return the head in ``data``, or none where it is damaged or sealed with another key."""
+    """Return the head in ``data``, or ``None`` if it is damaged or keyed differently."""
     try:
         content = json.loads(data)
         mac = content.pop("mac")
@@ -148,9 +148,9 @@ def read_head(data: bytes, key: bytes | None) -> Head | None:
 
 
 def last_line(descriptor: int, size: int) -> tuple[Line | None, int]:
-    """Return the last whole line of a file of ``size`` bytes and where it ends; none and 0 where there is none.
+    """Return the last complete line of a file of ``size`` bytes and where it ends; ``None`` and 0 if there is none.
 
-    What stands behind that place was torn by whatever ended its writer.
+    Anything after that is the torn line of an interrupted writer.
     """
     block = _BLOCK
     while True:
@@ -172,7 +172,7 @@ def last_line(descriptor: int, size: int) -> tuple[Line | None, int]:
 
 
 def last_record(descriptor: int, path: Path) -> tuple[Line | None, int]:
-    """Return what ``last_line`` does of the open file at ``path``. Raises ``DecisionLogError`` where it is no log's."""
+    """As ``last_line``, for the open file at ``path``. Raises ``DecisionLogError`` if the file is not a log."""
     size = os.fstat(descriptor).st_size
     line, end = last_line(descriptor, size)
     if line is None and size and not torn_opening(_start(descriptor)):
@@ -187,9 +187,9 @@ def _start(descriptor: int) -> bytes:
 
 
 def torn_opening(found: bytes) -> bool:
-    """Whether the start of a file without a whole record is what a killed writer leaves of its first.
+    """Whether a file without a complete record holds only what an interrupted writer leaves of its first.
 
-    Of anything else the rest would be lost.
+    Anything else must not be overwritten.
     """
     if len(found) >= _OPENING_BYTES or b"\n" in found:
         return False
@@ -197,9 +197,9 @@ def torn_opening(found: bytes) -> bool:
 
 
 def require_log(path: Path) -> None:
-    """Raise ``DecisionLogError`` where no log can be kept at ``path``, ``OSError`` where it may not be written to.
+    """Raise ``DecisionLogError`` if ``path`` cannot be a log, ``OSError`` if it is not writable.
 
-    Asked before anything is made beside it.
+    Called before any other file is created next to it.
     """
     if path.exists() and not path.is_file():
         msg = f"{path} is a folder, a pipe or a device, and keeps no records: name another"
@@ -221,7 +221,7 @@ def _read(descriptor: int, size: int) -> bytes:
 
 
 def opening(file: File) -> tuple[int, str] | None:
-    """Return number and time of the file from its first line, or none where that is not an opening."""
+    """Return number and time of the file from its first line, or ``None`` if that is not an opening."""
     with at_start(file) as stream:
         raw = stream.readline().rstrip(b"\n")
     line = parsed(raw)
@@ -234,26 +234,26 @@ def opening(file: File) -> tuple[int, str] | None:
 
 
 def first_of(file: File) -> Line | None:
-    """Return the first line of a file, or none where it is not one of ours."""
+    """Return the first line of a file, or ``None`` if it is not a line of a log."""
     with at_start(file) as stream:
         return parsed(stream.readline().rstrip(b"\n"))
 
 
 def last_of(file: File) -> Line | None:
-    """Return the last whole line of a file."""
+    """Return the last complete line of a file."""
     with at_start(file) as stream:
         return last_line(stream.fileno(), os.fstat(stream.fileno()).st_size)[0]
 
 
 def raw_lines(file: File) -> Iterator[bytes]:
-    """Yield every line of a file, its end included where it has one."""
+    """Yield every line of a file with its line end, if it has one."""
     with at_start(file, buffering=1 << 20) as stream:
         yield from stream
 
 
 def at_start(file: File, buffering: int = -1) -> BinaryIO:
-    """Return a stream over all of ``file``; one that was open stays so."""
+    """Return a stream from the start of ``file``; a descriptor stays open."""
     if not isinstance(file, int):
-        return open(open_file(file), "rb", buffering)  # noqa: PTH123  a descriptor; the caller's to close
+        return open(open_file(file), "rb", buffering)  # noqa: PTH123  a descriptor, which the caller closes
     os.lseek(file, 0, os.SEEK_SET)
     return open(file, "rb", buffering, closefd=False)

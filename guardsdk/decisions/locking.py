@@ -1,4 +1,4 @@
-"""One writer at a time, among the threads of this process and among processes."""
+"""Lets one writer in at a time, among the threads of this process and among processes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _LONGEST_PAUSE_S = 0.02
 
 @dataclass(slots=True)
 class _File:
-    """What the threads of this process share of one file."""
+    """What the threads of this process share for one file."""
 
     turn: threading.Lock = field(default_factory=threading.Lock)
-    """A process's own record locks do not keep its threads apart."""
+    """Needed as the record locks of a process do not exclude its own threads."""
     door: threading.Lock = field(default_factory=threading.Lock)
-    """Held while the file is opened, closed or read: closing it anywhere in a process lets go of the process's lock."""
+    """Held while the file is opened, closed or read: closing it anywhere in a process releases the process's lock."""
     descriptor: int | None = None
-    """That of the thread whose turn it is."""
+    """The descriptor of the thread that holds the turn."""
 
 
 _FILES: dict[str, _File] = {}
@@ -40,7 +40,7 @@ if sys.platform == "win32":
     import msvcrt
 
     _PLACE = 2**30
-    """Far behind the content: Windows forbids others to read what is locked."""
+    """Far beyond the content, as Windows does not let others read a locked region."""
 
     def _try_lock(descriptor: int) -> None:
         os.lseek(descriptor, _PLACE, os.SEEK_SET)
@@ -53,7 +53,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    # Record locks (POSIX) and not flock: a forked child does not inherit them, so it cannot keep one for ever.
+    # POSIX record locks rather than flock: a forked child does not inherit them, so it cannot hold one for ever.
     def _try_lock(descriptor: int) -> None:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -63,7 +63,7 @@ else:
 
 @contextmanager
 def in_turn(turn: threading.Lock, path: Path, timeout_s: float, began: float) -> Iterator[None]:
-    """Hold ``turn``, which the threads that write to ``path`` take. Arguments and errors are those of ``locked``."""
+    """Hold ``turn``, the lock of the threads that write to ``path``. Arguments and errors are those of ``locked``."""
     left = began + timeout_s - time.monotonic()
     if not turn.acquire(timeout=min(max(left, 0.0), threading.TIMEOUT_MAX)):
         raise _too_late(path, timeout_s)
@@ -75,12 +75,12 @@ def in_turn(turn: threading.Lock, path: Path, timeout_s: float, began: float) ->
 
 @contextmanager
 def locked(path: Path, timeout_s: float, began: float | None = None) -> Iterator[int]:
-    """Hold the lock on the file ``path``, a resolved one, which is made where it is missing; give its descriptor.
+    """Hold the lock on the file at ``path`` (resolved), creating it if missing; yield its descriptor.
 
-    Who takes several locks one after the other and has ``timeout_s`` for all of them says when that ``began``, by the
-    monotonic clock; when left out, it does now. The system lets go of the lock of a process that dies.
+    A caller that takes several locks within one ``timeout_s`` passes when that ``began`` (monotonic clock); the default
+    is now. The system releases the lock of a process that dies.
 
-    Raises ``DecisionLogError`` where others hold it until the time is up, ``OSError`` where the file cannot be opened.
+    Raises ``DecisionLogError`` if others hold it until the timeout, ``OSError`` if the file cannot be opened.
     """
     began = time.monotonic() if began is None else began
     file = _FILES.setdefault(str(path), _File())
@@ -95,17 +95,17 @@ def locked(path: Path, timeout_s: float, began: float | None = None) -> Iterator
         finally:
             with file.door:
                 file.descriptor = None
-                os.close(descriptor)  # which unlocks too
+                os.close(descriptor)  # also unlocks
 
 
 def content_of(path: Path) -> bytes:
-    """Return what the file ``path``, a resolved one, holds, whoever has the lock, and leave the lock to them.
+    """Return the content of the file at ``path`` (resolved), whoever holds its lock, without releasing that lock.
 
-    Every file that is locked anywhere is to be read by this, and by no other descriptor. Raises as ``read_file`` does.
+    Every file that is locked anywhere must be read through this function only. Raises as ``read_file`` does.
     """
     file = _FILES.setdefault(str(path), _File())
     with file.door:
-        if file.descriptor is None or sys.platform == "win32":  # where each descriptor has locks of its own
+        if file.descriptor is None or sys.platform == "win32":  # on Windows each descriptor has its own locks
             return read_file(path)
         return os.pread(file.descriptor, os.fstat(file.descriptor).st_size, 0)
 

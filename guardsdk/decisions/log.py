@@ -1,4 +1,4 @@
-"""The log as a guard uses it: pseudonyms for actors, what happens when it cannot be written, and anchors."""
+"""The log as a guard uses it: pseudonyms of actors, handling of write errors, and anchors."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class LogHealth:
-    """How a log fares in this process."""
+    """The state of a log in this process."""
 
     written: int
-    """Decisions written down."""
+    """The number of decisions written."""
     lost: int
-    """Decisions that could not be."""
+    """The number of decisions that could not be written."""
     repaired: int
-    """Torn last lines, left by a writer that was killed, that were cut off and noted."""
+    """The number of torn last lines, left by killed writers, that were cut off and noted."""
     problem: str | None
-    """Why the last write failed; none where it did not."""
+    """Why the last write failed; ``None`` if it did not."""
 
 
 class DecisionLog:
     """An append-only file of JSON lines, one per decision, for any number of threads and processes.
 
-    Records hold scores, thresholds, digests and pseudonyms, and no text unless ``rules.capture_text`` says so. They are
-    chained by their hashes, see ``guardsdk.decisions.verify``.
+    Records contain scores, thresholds, digests and pseudonyms, and no text unless ``rules.capture_text`` says so. They
+    are chained by hashes, see ``guardsdk.decisions.verify``.
     """
 
     def __init__(
@@ -67,23 +67,23 @@ class DecisionLog:
         chain_key: bytes | None = None,
         reporter: LogReporter | None = None,
     ) -> None:
-        """Write to ``path``; nothing is touched before the first decision.
+        """Write to ``path``; no file is touched before the first decision.
 
         Args:
-            path: The file that is written to; a ``~`` at its beginning is the user's folder. Closed files lie beside
-                it with a number in their names, and so do ``.head``, which says how far the log goes, and ``.key``.
-            rules: Rotation, retention, fsync, and what follows an error.
-            actor_key: Key of the pseudonyms that stand for actors. When left out, one is made and kept in the ``.key``
-                file, readable by its owner only: whoever has it can tell whether a known actor is the one of a record.
-            chain_key: Key of the hashes. Without one, whoever can write the files can also compute a chain anew after a
-                change, which only an anchor kept elsewhere would show. Keep it away from the log.
-            reporter: Where anchors and counts go; the global providers of OpenTelemetry when left out.
+            path: The file to write to; a leading ``~`` is the user's home directory. Closed files lie next to it with a
+                number in their names, as do ``.head``, which records how far the log goes, and ``.key``.
+            rules: Rotation, retention, fsync, and error handling.
+            actor_key: Key of the pseudonyms of actors. By default one is generated and stored in the ``.key`` file,
+                readable by its owner only: whoever has it can tell whether a record is about a known actor.
+            chain_key: Key of the hashes. Without one, whoever can write the files can also recompute the chain after a
+                change, which only an anchor kept elsewhere would reveal. Keep it away from the log.
+            reporter: Receives anchors and counts; defaults to the global OpenTelemetry providers.
 
         Raises:
             InputTypeError: A key is not bytes.
-            InputError: ``path`` can be no path, or a key is empty: everybody could tell whom a pseudonym stands for, or
-                compute the chain anew.
-            DecisionLogError: ``path`` is the root folder, which has no name.
+            InputError: ``path`` is not a valid path, or a key is empty: anybody could resolve a pseudonym or recompute
+                the chain.
+            DecisionLogError: ``path`` is the root directory, which has no name.
         """
         if "\0" in str(path):
             msg = "the path of a decision log holds a null character"
@@ -91,7 +91,7 @@ class DecisionLog:
         for name, key in (("actor_key", actor_key), ("chain_key", chain_key)):
             if key is not None:
                 require_key(key, name)
-        self.path = located(path).resolve()  # the same for everyone, wherever the process goes
+        self.path = located(path).resolve()  # independent of the working directory
         self.rules = LogRules() if rules is None else rules
         self._place = Place(self.path)
         self._writer = Writer(self._place, self.rules, chain_key)
@@ -103,35 +103,35 @@ class DecisionLog:
         after_fork(self._renew)
 
     def _renew(self) -> None:
-        """In a forked child: begin with nothing counted, for what the parent lost is the parent's to note.
+        """In a forked child: reset the counts, as what the parent lost is for the parent to note.
 
-        And a thread of the parent may have been writing, with a lock held.
+        Another thread of the parent may also have held a lock.
         """
         self._written = self._lost = self._untold = self._writer.repaired = 0
         self._problem: str | None = None
         self._turn = threading.Lock()
         """Held by the thread that writes, also while it waits for other processes."""
         self._counting = threading.Lock()
-        """Held while the counts are changed or read, and never while anybody is waited for."""
+        """Held while the counts are changed or read, never while waiting."""
 
     @property
     def wants_text(self) -> bool:
-        """Whether the records must hold the checked text."""
+        """Whether the records must contain the checked text."""
         return self._capture.wanted
 
     @property
     def holds_back(self) -> bool:
-        """Whether a text may not pass when its decision could not be written down."""
+        """Whether a text is stopped if its decision could not be recorded."""
         return self.rules.on_error == "block"
 
     @property
     def health(self) -> LogHealth:
-        """How the log fares in this process."""
+        """The state of the log in this process."""
         with self._counting:
             return LogHealth(self._written, self._lost, self._writer.repaired, self._problem)
 
     def record(self, records: Sequence[CheckRecord]) -> None:
-        """Write ``records`` down in one go. Raises ``DecisionLogError`` where they are not, and counts them as lost."""
+        """Write ``records`` in one go. If that fails, count them as lost and raise ``DecisionLogError``."""
         if not records:
             return
         began = time.monotonic()
@@ -141,10 +141,10 @@ class DecisionLog:
                 before, untold = self._writer.repaired, self._untold
                 tail = self._appended(records, untold, began)
                 news = self._succeeded(len(records), before, untold)
-        except Exception as error:  # noqa: BLE001  whatever it was, the decision is not written down
+        except Exception as error:  # noqa: BLE001  whatever the error, the decision was not recorded
             problem = _words(error, self.path)
             news = self._failed(problem, len(records))
-        # Told without a lock: a handler of the host's may wait for it, or have a guard check what is logged.
+        # Logged without a lock: a handler of the host's may wait for it, or have a guard check the message.
         for one in news:
             _logger.warning("decision log: %s", one)
         outcome: Literal["written", "lost"] = "written" if problem is None else "lost"
@@ -155,11 +155,11 @@ class DecisionLog:
             self._anchor(tail)
 
     def _writing(self, began: float) -> AbstractContextManager[None]:
-        """Keep other threads from writing; they wait no longer than for another process, counted from when it began."""
+        """Keep other threads from writing; each waits as long as for another process, counted from ``began``."""
         return in_turn(self._turn, self._place.head, self.rules.lock_timeout_s, began)
 
     def _appended(self, records: Sequence[CheckRecord], untold: int, began: float) -> Tail:
-        if not self._written or self._problem is not None:  # somebody may have removed the folder
+        if not self._written or self._problem is not None:  # somebody may have removed the directory
             self.path.parent.mkdir(parents=True, exist_ok=True)
         trace_id, span_id = current_ids()
         entries: list[Entry] = []
@@ -173,7 +173,7 @@ class DecisionLog:
         return self._writer.append(entries, began)
 
     def note(self, kind: str, time_ns: int, body: Mapping[str, Any]) -> None:
-        """Write a line of ``kind`` down that is no decision. Raises ``DecisionLogError`` where it cannot."""
+        """Write a line of ``kind`` that is not a decision. Raises ``DecisionLogError`` if that fails."""
         began = time.monotonic()
         try:
             with self._writing(began):
@@ -184,13 +184,13 @@ class DecisionLog:
 
     @property
     def has_key(self) -> bool:
-        """Whether the key of the pseudonyms is at hand: it was given, or a record of a named actor could be written."""
+        """Whether the key of the pseudonyms is available: passed in, or loaded for a record of a named actor."""
         return self._pseudonyms is not None
 
     def pseudonym(self, actor: str) -> str:
-        """Return what stands for ``actor`` in the log: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104).
+        """Return the pseudonym of ``actor`` in the log: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104).
 
-        Raises ``OSError`` where the key can be neither read nor made.
+        Raises ``OSError`` if the key can be neither read nor created.
         """
         return self._pseudonym(actor, time.monotonic())
 
@@ -201,7 +201,7 @@ class DecisionLog:
         return self._pseudonyms.of(actor)
 
     def flush(self) -> None:
-        """Force what was written to the disk and anchor it. Raises ``DecisionLogError`` where the disk cannot."""
+        """Force what was written to disk and anchor it. Raises ``DecisionLogError`` if that fails."""
         try:
             tail = self._writer.flush()
         except OSError as error:
@@ -210,7 +210,7 @@ class DecisionLog:
             self._anchor(tail)
 
     def close(self) -> None:
-        """Flush. Nothing is held open, so a later record is written all the same."""
+        """Flush. No file is held open, so later records are still written."""
         self.flush()
 
     def __enter__(self) -> Self:
@@ -222,16 +222,16 @@ class DecisionLog:
         self.close()
 
     def _failed(self, words: str, count: int) -> list[str]:
-        """Count records that were not written, and return what there is to log of it."""
+        """Count records that were not written, and return the messages to log."""
         with self._counting:
             self._lost += count
             self._untold += count
             first, self._problem = self._problem is None, words
-        # Once, not for every check until somebody mends it.
+        # Once, not for every check until it is fixed.
         return [f"{words}; {'texts are held back' if self.holds_back else 'checks go on'}"] if first else []
 
     def _succeeded(self, count: int, repaired_before: int, told: int) -> list[str]:
-        """Count records that were written, behind a note of ``told`` lost ones; return what there is to log besides."""
+        """Count records that were written, after a note of ``told`` lost ones; return the messages to log."""
         news = []
         with self._counting:
             if self._problem is not None:
@@ -240,7 +240,7 @@ class DecisionLog:
                 news.append(f"{self.path} ended in a torn line, which was cut off and noted")
             self._written += count
             self._problem = None
-            self._untold -= told  # other threads may have waited in vain meanwhile
+            self._untold -= told  # other threads may have timed out meanwhile
         return news
 
     def _anchor(self, tail: Tail) -> None:
@@ -251,12 +251,12 @@ class DecisionLog:
     def _report(report: Callable[[], None]) -> None:
         try:
             report()
-        except Exception as error:  # noqa: BLE001  telemetry that fails is no reason to lose a record
+        except Exception as error:  # noqa: BLE001  a failure of telemetry is no reason to lose a record
             _logger.warning("decision log: telemetry raised %s", type(error).__qualname__)
 
 
 def _words(error: Exception, path: Path) -> str:
-    """Say what went wrong with which file, in words of our own or of the system."""
+    """Return what went wrong with which file, in our own words or the system's."""
     if isinstance(error, DecisionLogError):
         return str(error)
     if isinstance(error, OSError):
@@ -265,14 +265,14 @@ def _words(error: Exception, path: Path) -> str:
 
 
 def _kept_key(place: Place, timeout_s: float, began: float) -> bytes:
-    """Return the key beside the log, made by the first who needs it."""
+    """Return the key stored next to the log, creating it on first use."""
     require_log(place.path)
     with locked(place.head, timeout_s, began):
         with suppress(FileNotFoundError):
             key = place.key.read_bytes()
             if len(key) >= _KEY_BYTES:
                 return key
-            place.key.unlink()  # its maker was killed half-way, so no record can have used it
+            place.key.unlink()  # its creator was killed half-way, so no record can have used it
         key = secrets.token_bytes(_KEY_BYTES)
         descriptor = os.open(place.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
         try:

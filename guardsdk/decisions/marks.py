@@ -1,4 +1,4 @@
-"""What a person says of decisions in a log: right or wrong. Kept beside the log, line by line, and never in it."""
+"""People's marks on decisions in a log, right or wrong. Stored next to the log, line by line, and never in it."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ if TYPE_CHECKING:
 
 Said = Literal["right", "wrong"]
 _WAIT_S: Final = 5.0
-"""For another who marks at this moment."""
+"""Seconds to wait for another process that is marking."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One verdict of a person on one decision."""
+    """One person's judgement of one decision."""
 
     seq: int
-    """Number of the decision in its log."""
+    """Sequence number of the decision in its log."""
     hash: str
-    """Hash of its line: the mark is of that very decision, and of no other that took its number."""
+    """Hash of its line, which ties the mark to this very decision, not to another with the same number."""
     said: Said
     time: str
-    """UTC, as the log has it."""
+    """UTC, as in the log."""
     by: str | None = None
-    """Who says so, in their own words."""
+    """Who judged, in their own words."""
 
 
 def marks_path(log: Path) -> Path:
-    """Return where the marks of the log at ``log`` are kept."""
+    """Return the path of the marks of the log at ``log``."""
     return Place(log).marks
 
 
 def add_marks(log: Path, marks: Iterable[Mark]) -> None:
-    """Write ``marks`` down behind those that are there, all or none, in place of what a full disk left half written.
+    """Append ``marks``, all or none, overwriting any torn last line that a full disk left.
 
-    Raises ``DecisionLogError`` where that cannot be done.
+    Raises ``DecisionLogError`` if that fails.
     """
     path = marks_path(log)
     lines = "".join(json.dumps(asdict(mark), separators=(",", ":")) + "\n" for mark in marks)
     try:
-        # The file itself is locked, and must not be opened a second time: closing that would let go of the lock.
+        # The file itself is locked and must not be opened a second time: closing that would release the lock.
         with (
             locked(path.resolve(), _WAIT_S) as descriptor,
             open(descriptor, "r+b", buffering=0, closefd=False) as stream,
@@ -68,10 +68,10 @@ def add_marks(log: Path, marks: Iterable[Mark]) -> None:
 
 
 def marks_of(log: Path) -> dict[int, Mark]:
-    """Return the last mark of every decision that has one, by its number; none where nothing was marked yet.
+    """Return the last mark of every marked decision, by its number; empty if there are none.
 
-    A last line without an end was never confirmed to anybody, and is none. Raises ``DecisionLogError`` that names the
-    line where the file holds anything else.
+    A last line without a line end was never confirmed to anybody, and is ignored. Raises ``DecisionLogError`` that
+    names the line if the file contains anything else.
     """
     path = marks_path(log)
     try:
@@ -86,7 +86,7 @@ def marks_of(log: Path) -> dict[int, Mark]:
         try:
             mark = Mark(**json.loads(line))
             if not isinstance(mark.seq, int) or mark.said not in {"right", "wrong"}:
-                raise ValueError(mark.said)  # noqa: TRY301  one place says what is wrong
+                raise ValueError(mark.said)  # noqa: TRY301  one place reports what is wrong
         except (ValueError, TypeError):
             msg = f"{path}:{number}: no mark"
             raise DecisionLogError(msg) from None
@@ -95,6 +95,6 @@ def marks_of(log: Path) -> dict[int, Mark]:
 
 
 def marked(record: dict[str, Any], marks: dict[int, Mark]) -> Said | None:
-    """Return what was said of the decision ``record``; none where nothing was, or it was said of another line."""
+    """Return the judgement of the decision ``record``; ``None`` if there is none, or it is of another line."""
     mark = marks.get(record["seq"])
     return mark.said if mark is not None and mark.hash == record["hash"] else None

@@ -1,4 +1,4 @@
-"""Decisions as a table in a Parquet file; needs the extra ``guardsdk[parquet]``."""
+"""Exports decisions as a table in a Parquet file; needs the extra ``guardsdk[parquet]``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPENING: Final = "PAR1"
-"""What every Parquet file begins with, somebody else's too: no more can be told of one without reading it."""
+"""The beginning of every Parquet file, also of others' files; more cannot be told without reading it."""
 _ROWS = 10_000
-"""Rows of a row group: what is held in memory at once."""
+"""Rows of a row group, which are held in memory at once."""
 
 
 def to_parquet(records: Iterable[Mapping[str, Any]], path: Path) -> int:
-    """Write ``records`` to the file ``path`` and return how many there were.
+    """Write ``records`` to the file ``path`` and return their number.
 
-    Raises ``DecisionLogError`` where pyarrow is not installed or cannot be imported, or the file cannot be written.
+    Raises ``DecisionLogError`` if pyarrow is not installed or cannot be imported, or the file cannot be written.
     """
     try:
         import pyarrow as pa  # noqa: PLC0415  an extra
@@ -30,7 +30,7 @@ def to_parquet(records: Iterable[Mapping[str, Any]], path: Path) -> int:
     except ModuleNotFoundError:
         msg = "Parquet needs pyarrow: pip install 'guardsdk[parquet]'"
         raise DecisionLogError(msg) from None
-    except ImportError as error:  # one that does not fit the numpy beside it
+    except ImportError as error:  # also raised if it does not fit the installed numpy
         msg = f"Parquet needs a pyarrow that can be imported: {error}"
         raise DecisionLogError(msg) from None
     types = {
@@ -47,7 +47,7 @@ def to_parquet(records: Iterable[Mapping[str, Any]], path: Path) -> int:
             while batch := [_row(record) for record in islice(source, _ROWS)]:
                 writer.write_table(pa.Table.from_pylist(batch, schema=schema))
                 rows += len(batch)
-    except DecisionLogError:  # of the log that is read
+    except DecisionLogError:  # an error of the log being read
         raise
     except OSError as error:
         msg = f"{error.filename or path}: {error.strerror or error}"

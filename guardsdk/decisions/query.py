@@ -1,4 +1,4 @@
-"""Finds decisions in a log and counts them, block by block: memory does not grow with the log."""
+"""Finds and counts decisions in a log, block by block: memory does not grow with the log."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from guardsdk.decisions.files import File
 
 FIELDS: Final = ("time", "stage", "action", "status", "principle", "actor")
-"""What decisions can be found by, in the order in which every line has them."""
+"""Fields that decisions can be filtered by, in the order of every line."""
 COUNTED: Final = ("stage", "action", "status", "principle", "actor", "day", "hour")
-"""What they can be counted by."""
+"""Fields that they can be counted by."""
 MOST_GROUPS: Final = 100_000
-"""Groups that are counted apart; what belongs to further ones is counted together as ``(other)``."""
+"""The most groups counted separately; the rest are counted together as ``(other)``."""
 OTHER: Final = "(other)"
 
-# A line's first fields come in a fixed order, and what is wanted is written into the pattern as JSON has it: most lines
-# are passed over by looking at their first characters, and none is parsed to be counted.
+# The first fields of a line have a fixed order, and the query is put into the pattern as JSON. Most lines are skipped
+# after their first characters, and none is parsed to be counted.
 _DECISION: Final = rb'\{"v":1,"seq":\d+,"kind":"decision"'
 _STRING: Final = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _WORD: Final = rb'"\w+"'
@@ -39,12 +39,12 @@ _SHAPES: Final[Mapping[str, bytes]] = {
 }
 _NUMBER: Final = re.compile(_DECISION.replace(rb"\d+", rb"(\d+)"))
 BLOCK: Final = 1 << 16
-"""Bytes read at once: larger blocks fall out of the processor's caches and take twice the time."""
+"""Bytes read at once: larger blocks exceed the CPU caches and take twice the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which decisions are wanted; what is left out does not matter."""
+    """Which decisions to find; fields left out match anything."""
 
     stage: str | None = None
     action: str | None = None
@@ -53,9 +53,9 @@ class Query:
     actor: str | None = None
     """The pseudonym."""
     since: str | None = None
-    """The first time that counts, in UTC as lines have it, or the start of one, such as ``2026-11-25``."""
+    """Earliest time, inclusive, in UTC as in the lines, or a prefix of one, such as ``2026-11-25``."""
     until: str | None = None
-    """The first time that does not."""
+    """Latest time, exclusive."""
 
 
 Front = tuple[str | None, ...]
@@ -63,11 +63,11 @@ Front = tuple[str | None, ...]
 
 
 def fronts(path: Path, query: Query) -> Iterator[tuple[Front, bytes]]:
-    """Yield every decision wanted, in the order written: its first fields, and the whole line.
+    """Yield every matching decision in the order written: its first fields, and the whole line.
 
-    Lines that are no decisions or are torn are passed over; ``verify`` is for those. Raises ``DecisionLogError`` where
-    there is no log, it is none or it cannot be read, and where a decision is damaged behind what it is found by: a
-    table would lack it, and nobody would know.
+    Lines that are torn or are no decisions are skipped; ``verify`` finds those. Raises ``DecisionLogError`` if there is
+    no log, it is not a log or cannot be read, and if a matching decision is damaged after its first fields: it would
+    silently be missing from a table.
     """
     match, places = _pattern(query, FIELDS)
     for found, end in _found(path, query, match):
@@ -75,14 +75,14 @@ def fronts(path: Path, query: Query) -> Iterator[tuple[Front, bytes]]:
 
 
 def records(path: Path, query: Query) -> Iterator[dict[str, Any]]:
-    """Yield every decision wanted as it was written. Raises as ``fronts`` does."""
+    """Yield every matching decision as it was written. Raises as ``fronts`` does."""
     match, _ = _pattern(query, ())
     for found, end in _found(path, query, match):
         yield _content(found, end, path)
 
 
 def found_at(path: Path, numbers: Collection[int]) -> dict[int, dict[str, Any]]:
-    """Return the decisions of these numbers as they were written; what is none is left out. Raises as ``fronts``."""
+    """Return the decisions with these numbers as they were written, without other lines. Raises as ``fronts`` does."""
     wanted = set(numbers)
     found: dict[int, dict[str, Any]] = {}
     for match, end in _found(path, Query(), _NUMBER) if wanted else ():
@@ -93,7 +93,7 @@ def found_at(path: Path, numbers: Collection[int]) -> dict[int, dict[str, Any]]:
 
 
 def count(path: Path, query: Query, by: Sequence[str]) -> dict[tuple[str, ...], int]:
-    """Count the decisions wanted by each combination of ``by``, some of ``COUNTED``; most first.
+    """Count the matching decisions by each combination of the fields ``by``, from ``COUNTED``; most frequent first.
 
     Raises as ``fronts`` does.
     """
@@ -101,7 +101,7 @@ def count(path: Path, query: Query, by: Sequence[str]) -> dict[tuple[str, ...], 
     counts: dict[bytes | tuple[bytes, ...], int] = {}
     others = 0
     for found, _ in _found(path, query, match):
-        group = found.group(*places)  # of one name its value, of several all of them
+        group = found.group(*places)  # a value for one name, a tuple for several
         if group in counts:
             counts[group] += 1
         elif len(counts) < MOST_GROUPS:
@@ -116,8 +116,8 @@ def count(path: Path, query: Query, by: Sequence[str]) -> dict[tuple[str, ...], 
 
 
 def _pattern(query: Query, names: Sequence[str]) -> tuple[re.Pattern[bytes], list[int]]:
-    """Return what matches the start of a decision that is wanted, and the groups that hold ``names`` of it."""
-    # A group takes time to fill, so there are only those that are looked at.
+    """Return a pattern for the start of a matching decision, and its groups that hold ``names``."""
+    # Capturing a group takes time, so only those in use are captured.
     within = query.since is not None or query.until is not None
     time = rb'[^"]{10}'
     for name, more in (("day", rb'[^"]{3}'), ("hour", rb'[^"]*'), ("time", b"")):
@@ -132,7 +132,7 @@ def _pattern(query: Query, names: Sequence[str]) -> tuple[re.Pattern[bytes], lis
 
 
 def _value(part: bytes, path: Path) -> str | None:
-    """Return what a part of a line says: a time as it stands, or a value in JSON."""
+    """Return the value of a part of a line: a time as it is, anything else parsed as JSON."""
     if part[:1] not in b'"n':
         return part.decode("ascii", "replace")
     value: str | None = _json(part, path)
@@ -140,7 +140,7 @@ def _value(part: bytes, path: Path) -> str | None:
 
 
 def _content(found: re.Match[bytes], end: int, path: Path) -> dict[str, Any]:
-    """Return the decision that begins where ``found`` does and goes to ``end``."""
+    """Return the decision that begins where ``found`` does and ends at ``end``."""
     content: dict[str, Any] = _json(found.string[found.start() : end], path)
     return content
 
@@ -148,13 +148,13 @@ def _content(found: re.Match[bytes], end: int, path: Path) -> dict[str, Any]:
 def _json(written: bytes, path: Path) -> Any:  # noqa: ANN401  JSON
     try:
         return json.loads(written)
-    except (ValueError, RecursionError):  # whose words may quote the line
+    except (ValueError, RecursionError):  # the error's own message may quote the line
         msg = f"{path}: a decision is not as it was written: guardsdk log verify names the first line that is not"
         raise DecisionLogError(msg) from None
 
 
 def _needle(query: Query) -> bytes | None:
-    """Return what stands in every line that is wanted, the rarest of it; none where there is no such thing."""
+    """Return the rarest string that every matching line contains; ``None`` if there is none."""
     for name in ("actor", "principle", "action", "status", "stage"):
         value = getattr(query, name)
         if value is not None:
@@ -163,16 +163,16 @@ def _needle(query: Query) -> bytes | None:
 
 
 def _found(path: Path, query: Query, pattern: re.Pattern[bytes]) -> Iterator[tuple[re.Match[bytes], int]]:
-    """Yield the match of every whole line that ``pattern`` matches and whose time is wanted, and where the line ends.
+    """Yield the match of every complete line that fits ``pattern`` and the time range, and where the line ends.
 
-    Both are places in the match's own string, which is a block of lines.
+    Both are offsets in the match's own string, which is a block of lines.
     """
-    since, until = (query.since or "").encode(), (query.until or "~").encode()  # every time is smaller than that
+    since, until = (query.since or "").encode(), (query.until or "~").encode()  # sorts after every time
     match, always = pattern.match, query.since is None and query.until is None
     needle, time = _needle(query), pattern.groupindex.get("time", 0)
     try:
         for block in _blocks(path, query):
-            # Lines without what is looked for are jumped over, which takes a fraction of looking at their fields.
+            # Skipping lines without the needle takes a fraction of the time of matching their fields.
             at, find = 0, block.find
             while at < len(block):
                 if needle is not None:
@@ -193,13 +193,13 @@ def _found(path: Path, query: Query, pattern: re.Pattern[bytes]) -> Iterator[tup
 
 
 def _blocks(path: Path, query: Query) -> Iterator[bytes]:
-    """Yield the whole lines of the files that may hold what is wanted, many at a time, the oldest first.
+    """Yield blocks of complete lines from the files that may have matching decisions, the oldest first.
 
-    What is behind the last end of a line in a file was torn.
+    Anything after the last line end of a file is torn.
     """
     with Place(path).reading() as files:
         for file in _wanted(path, query, files):
-            rest: list[bytes] = []  # joined once: a line may go over many blocks
+            rest: list[bytes] = []  # joined once, as a line may span many blocks
             with at_start(file, buffering=0) as stream:
                 while part := stream.read(BLOCK):
                     end = part.rfind(b"\n") + 1
@@ -215,8 +215,9 @@ def _wanted(path: Path, query: Query, files: Sequence[File]) -> Iterator[File]:
         msg = f"{path}: no line at its beginning is a record of a decision log"
         raise DecisionLogError(msg)
     for at, file in enumerate(files):
-        # Every line of a file was written before the next was begun. Checks begin before they are written down, so
-        # a file may hold earlier times than its own; later ones than the next one's only where a clock was set back.
+        # Every line of a file was written before the next file was begun. Checks begin before they are logged, so a
+        # file may contain times before its own start; times after the next file's start only occur if a clock was set
+        # back.
         following = begun[at + 1] if at + 1 < len(files) else None
         early = query.since is not None and following is not None and following[1] < query.since
         last = last_of(file) if early else None
@@ -225,16 +226,16 @@ def _wanted(path: Path, query: Query, files: Sequence[File]) -> Iterator[File]:
 
 
 def foreign(path: Path) -> bool:
-    """Tell whether the files at ``path`` hold something else than a log, and not one that was changed.
+    """Return whether the files at ``path`` are something other than a log, rather than a log that was altered.
 
-    Raises ``DecisionLogError`` where there is none.
+    Raises ``DecisionLogError`` if there are none.
     """
     with Place(path).reading() as files:
         return all(map(_foreign, files))
 
 
 def _foreign(file: File) -> bool:
-    """Tell whether ``file`` holds something else: with its opening torn or changed, others of its lines still tell."""
+    """Return whether ``file`` is not a log: even if its opening is torn or altered, its other lines identify one."""
     with at_start(file) as stream:
         first = stream.read(BLOCK)
     return bool(first) and not any(parsed(line) for line in first.splitlines())

@@ -1,15 +1,15 @@
-"""Follows the chain of a log from its first file to its last line, and names the first place where it does not hold.
+"""Follows the chain of a log from its first file to its last line, and reports the first break.
 
-What it shows, and what it takes to show it:
+What is detected, and what detecting it takes:
 
-- A line that was edited, removed, added or moved breaks the chain of hashes there, as long as the chain behind it was
-  not computed anew. With a key nobody else can do that; without one an anchor shows it.
-- Lines cut off at the end are missed by the ``.head`` file beside the log; where that was changed too, by an anchor:
-  number and hash of a record, told to telemetry while the log was written. Where it was removed nobody can tell what
-  was cut off, and the log does not hold, now or when a writer has gone on: an anchor of its last record, or of the one
-  in which the writer says so, vouches for it.
-- Whole files are missed by the numbers and hashes on both sides of the gap. Those that were removed when their time was
-  over are not: the log says so itself.
+- A line that was edited, removed, added or moved breaks the hash chain there, unless the chain after it was recomputed.
+  With a key nobody else can do that; without one, an anchor reveals it.
+- Lines cut off at the end are revealed by the ``.head`` file next to the log. If that was altered too, by an anchor:
+  the number and hash of a record, sent to telemetry while the log was written. If ``.head`` was removed, nobody can
+  tell what was cut off, so the log does not verify, even after a writer has continued it, without an anchor of its last
+  record or of the record in which the writer notes the loss.
+- Missing files are revealed by the numbers and hashes on both sides of the gap. Files removed at the end of their
+  retention are no break: the log itself records it.
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """The first place where a log does not hold."""
+    """The first place where a log does not verify."""
 
     file: str
     """Name of the file."""
     line: int
-    """Line in that file, from 1; 0 where the file itself, or what should follow it, is at fault."""
+    """Line in that file, from 1; 0 if the file itself, or what should follow it, is the problem."""
     reason: str
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found."""
+    """The result of a verification."""
 
     files: int = 0
     records: int = 0
-    """Lines of every kind."""
+    """The number of lines of every kind."""
     decisions: int = 0
     first: int = 0
-    """Number of the first record that is there."""
+    """Number of the first record present."""
     last: int = 0
-    """Number of the newest one before the first break."""
+    """Number of the last record before the first break."""
     broken: Break | None = None
     notes: list[str] = field(default_factory=list)
-    """What the log itself says happened to it, in the order of its lines, and what could not be looked at."""
+    """What the log says happened to it, in the order of its lines, and what could not be verified."""
 
     @property
     def sound(self) -> bool:
-        """Whether everything holds."""
+        """Whether the whole log verifies."""
         return self.broken is None
 
 
@@ -76,24 +76,24 @@ class _Chain:
         self._key = key
         self._anchors = dict(anchors)
         self._vouched = 0
-        """Number of the last record that is anchored."""
+        """Number of the last anchored record."""
         self._headless: str | None = None
-        """Anchor of the first record that says the head was gone, and that nobody vouches for."""
+        """``NUMBER:HASH`` of the first record that reports the head missing and that no anchor covers."""
         self._digest = START
         self._file = 0
         self._before_first = 0
-        """Number of the last record in front of the first one that is there."""
+        """Number of the record just before the first one present."""
         self._expired = 0
-        """Up to which record the log itself says that files were removed in time."""
+        """The last record that, as the log itself says, was removed at the end of its retention."""
 
     def step(self, line: Line, raw: bytes, *, opens: bool) -> str | None:
-        """Take the next line, and say what is wrong with it."""
+        """Take the next line; return what is wrong with it, or ``None``."""
         if not line.holds(self._key):
             return "the record does not match its hash: it was edited, or the key is not the one it was written with"
         try:
             content = json.loads(raw) if line.kind != "decision" else {}
             file, expired = int(content.get("file", 0)), int(content.get("through", 0))
-        except (ValueError, TypeError, ArithmeticError, RecursionError):  # where there is no key anybody can hash
+        except (ValueError, TypeError, ArithmeticError, RecursionError):  # without a key, anybody can compute the hash
             return "the record says what no writer does: it was forged"
         reason = _misplaced(line, opens=opens) or self._unlinked(line, file)
         if reason is not None:
@@ -115,7 +115,7 @@ class _Chain:
         return None
 
     def _unlinked(self, line: Line, file: int) -> str | None:
-        """Say why a line, the opening of ``file`` where that is not 0, does not follow the one before."""
+        """Return why a line does not follow the one before; ``file`` is not 0 if it opens that file."""
         report = self.report
         if report.records == 0:
             begins = line.sequence != 1 or line.previous == START
@@ -136,7 +136,7 @@ class _Chain:
             self._headless = self._headless or f"{line.sequence}:{line.digest}"
 
     def ends(self) -> str | None:
-        """Say what is missing at the beginning and at the end."""
+        """Return what is missing at the beginning or the end."""
         report, head = self.report, self._head
         if self._before_first > self._expired:
             return f"records 1 to {self._before_first} are missing, and the log does not say that their time was over"
@@ -153,7 +153,7 @@ class _Chain:
         return None
 
     def _unvouched(self) -> str | None:
-        """Say where nothing shows that the end is the end."""
+        """Return where nothing shows that the end of the log is genuine."""
         last = self.report.last
         if self._head is None and self.report.records and self._vouched < last:
             return f"the head is missing or damaged, and no anchor of record {last} shows that nothing was cut off"
@@ -190,22 +190,22 @@ def _gap(last: int, found: int) -> str:
 
 
 def verify(path: Path, *, key: bytes | None = None, anchors: Mapping[int, str] | None = None) -> Report:
-    """Follow the log that is written to ``path`` in memory that does not grow with it.
+    """Verify the log at ``path`` in constant memory.
 
-    A line that a killed writer tore at the very end, and that the next writer will cut off, is a note and no break. The
-    log may be written to meanwhile: what is followed is what it was when it was opened, or a little more.
+    A line torn by a killed writer at the very end, which the next writer will cut off, is a note rather than a break.
+    The log may be written to meanwhile: what is verified is the log as it was when opened, or a little more.
 
     Args:
-        path: The file that is written to; its closed files are looked for beside it.
-        key: The key of the hashes, where the log has one.
-        anchors: Numbers of records to their hashes, from telemetry.
+        path: The file that is written to; its closed files are found next to it.
+        key: The key of the hashes, if the log has one.
+        anchors: Record numbers to hashes, from telemetry.
 
     Raises:
         DecisionLogError: There is no log, or it cannot be read.
     """
     place = Place(path)
     try:
-        head = _head(place, key)  # before the lines, which are written before it
+        head = _head(place, key)  # before the lines: it is written after them
         chain = _Chain(key, anchors or {}, head)
         with place.reading() as files:
             for file in files:
@@ -240,11 +240,11 @@ def _file(chain: _Chain, file: File, name: str, *, newest: bool) -> Break | None
             return Break(name, number, reason)
     if number == 0 and not newest:
         return Break(name, 0, "the file is empty")
-    return None  # an empty newest file was begun by a writer that was killed; what else is missing the head tells
+    return None  # an empty newest file was begun by a killed writer; the head reveals anything else that is missing
 
 
 def _head(place: Place, key: bytes | None) -> Head | None:
-    """Return the head, none where it is missing or damaged: read again where a writer may have been at it."""
+    """Return the head, ``None`` if missing or damaged; read again, as a writer may have been in the middle of it."""
     for _ in range(_LOOKS):
         with suppress(FileNotFoundError):
             head = read_head(content_of(place.head.resolve()), key)
@@ -254,7 +254,7 @@ def _head(place: Place, key: bytes | None) -> Head | None:
 
 
 def anchors_of(given: Sequence[str]) -> dict[int, str]:
-    """Read anchors written as ``NUMBER:HASH``. Raises ``ValueError`` where one is not."""
+    """Parse anchors written as ``NUMBER:HASH``. Raises ``ValueError`` for any other form."""
     anchors = {}
     for one in given:
         number, _, digest = one.partition(":")

@@ -1,4 +1,4 @@
-"""Appends lines to the newest file of a log, repairs what a killed writer left, and begins the next file in time."""
+"""Appends lines to the newest file of a log, repairs what a killed writer left, and rotates files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _FAR_AHEAD = timedelta(days=36_500)
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """Where a log stands."""
+    """The end of a log."""
 
     file: int
     """Number of the newest file; 0 before the first."""
@@ -54,28 +54,28 @@ class Tail:
 
 
 class Writer:
-    """Writes to one log. Other threads and processes may do so too; nothing is held open between two calls.
+    """Writes to one log. Other threads and processes may do so too; nothing is held open between calls.
 
-    Closed files are found by name, so they may be moved away from the oldest on.
+    Closed files are found by name, so the oldest ones may be moved away.
     """
 
     def __init__(self, place: Place, rules: LogRules, key: bytes | None) -> None:
-        """Write to ``place``; nothing is touched yet."""
+        """Write to ``place``; no file is touched yet."""
         self._place = place
         self._rules = rules
         self._key = key
         self._tail = Tail(0)
-        """As this writer left it; only believed where the file still looks like that."""
+        """As this writer left it; only trusted if the file still looks like that."""
         self._synced_at = time.monotonic()
         self.repaired = 0
-        """Torn ends that were cut off."""
+        """The number of torn ends cut off."""
 
     def append(self, entries: Sequence[Entry], began: float | None = None) -> Tail:
-        """Write a line for each of ``entries``, all or none, and return where the log stands then.
+        """Write a line for each of ``entries``, all or none, and return the new end of the log.
 
-        The time that others may take counts from when it ``began``, by the monotonic clock; from now when left out.
-        Raises ``OSError`` where something cannot be written, and ``DecisionLogError`` where others hold the log, the
-        file is none, or its lines have another key.
+        The timeout counts from ``began`` (monotonic clock), by default from now. Raises ``OSError`` if something cannot
+        be written, and ``DecisionLogError`` if others hold the lock, the file is not a log, or its lines have another
+        key.
         """
         if not self._tail.file:
             require_log(self._place.path)
@@ -95,8 +95,8 @@ class Writer:
         return tail
 
     def flush(self) -> Tail:
-        """Force everything to the disk that was written so far, and return where the log stood for this writer."""
-        if not self._tail.file:  # nothing was, and what is at the path may be no log
+        """Force everything written so far to disk, and return the end of the log as of this writer."""
+        if not self._tail.file:  # nothing was written, and the file may not be a log
             return self._tail
         with suppress(FileNotFoundError):
             descriptor = os.open(self._place.path, os.O_RDWR)
@@ -108,7 +108,7 @@ class Writer:
         return self._tail
 
     def _opened(self, head_file: int, more: int) -> tuple[int, Tail]:
-        """Open the file that takes ``more`` bytes, in order, and say where it stands."""
+        """Open the file that takes ``more`` bytes, repaired if necessary, and return the end of the log."""
         descriptor = os.open(self._place.path, _OPEN, 0o600)
         try:
             found = os.fstat(descriptor)
@@ -125,7 +125,7 @@ class Writer:
                 _closed(self._place.path, self._place.closed(tail.file))
                 descriptor = os.open(self._place.path, _OPEN, 0o600)
                 notes, expired = self._expired(tail)
-                tail = self._begun(descriptor, tail, notes)  # which says what is removed before it is
+                tail = self._begun(descriptor, tail, notes)  # records what will be removed before it is
                 with suppress(OSError):  # what cannot be removed now is found again
                     for path in expired:
                         path.unlink()
@@ -136,7 +136,7 @@ class Writer:
         return descriptor, tail
 
     def _recovered(self, descriptor: int, head_file: int) -> Tail:
-        """Find out where the log stands, cut off what was torn, and write down what is wrong."""
+        """Find the end of the log, cut off torn lines, and note what is wrong."""
         line, end = last_record(descriptor, self._place.path)
         tail = self._found(line)
         torn = self._cut_torn(descriptor, end)
@@ -147,7 +147,7 @@ class Writer:
         return self._write(descriptor, tail, [*torn, *wrong])
 
     def _found(self, line: Line | None) -> Tail:
-        """Return where the log stands by its last record: ``line`` of the newest file, else one of a closed file."""
+        """Return the end of the log by its last record: ``line`` of the newest file, else one of a closed file."""
         closed = self._place.all_closed()
         number, path = closed[-1] if closed else (0, self._place.path)
         if line is not None:
@@ -161,7 +161,7 @@ class Writer:
         return Tail(number, last.sequence, last.digest)
 
     def _cut_torn(self, descriptor: int, end: int) -> list[Entry]:
-        """Cut off what stands behind the last whole line, which ends at ``end``; return what to write down of it."""
+        """Cut off what follows the last complete line, which ends at ``end``; return the notes to write about it."""
         size = os.fstat(descriptor).st_size
         if end >= size:
             return []
@@ -172,7 +172,7 @@ class Writer:
         return [note("torn", bytes=size - end, sha256=hashlib.sha256(torn).hexdigest())]
 
     def _held_against_head(self, tail: Tail, head_file: int) -> tuple[Tail, list[Entry]]:
-        """Return ``tail``, behind any records that the head names and that are gone, and what to write down of it."""
+        """Return ``tail``, moved past any missing records that the head names, and the notes to write about it."""
         os.lseek(head_file, 0, os.SEEK_SET)
         raw = os.read(head_file, _HEAD_BYTES)
         head = read_head(raw, self._key)
@@ -184,17 +184,17 @@ class Writer:
         return replace(tail, sequence=head.sequence), [missing]
 
     def _require_key(self, last: Line, file: Path) -> None:
-        """Raise ``DecisionLogError`` where a file has another key: with this one its chain would break."""
+        """Raise ``DecisionLogError`` if a file has another key: this one would break its chain."""
         if last.holds(self._key):
             return
         first = first_of(file)
-        if first is None or not first.holds(self._key):  # else it is the last line that somebody edited
+        if first is None or not first.holds(self._key):  # otherwise it is the last line that was edited
             has = "a key, and none was given" if self._key is None else "another key than was given, or with none"
             msg = f"{file} was written with {has}; nothing was added: give the key it was begun with, or another file"
             raise DecisionLogError(msg)
 
     def _begun(self, descriptor: int, before: Tail, notes: Sequence[Entry]) -> Tail:
-        """Write the first line of the file that follows ``before``, and ``notes``."""
+        """Write the first line of the file that follows ``before``, then ``notes``."""
         now = time.time_ns()
         tail = replace(before, file=before.file + 1, opened=now / 1e9, inode=os.fstat(descriptor).st_ino, size=0)
         opened = {"file": tail.file, "keyed": self._key is not None}
@@ -214,17 +214,17 @@ class Writer:
         try:
             write_all(descriptor, data)
         except BaseException:
-            with suppress(OSError):  # the next writer cuts it off otherwise
+            with suppress(OSError):  # otherwise the next writer cuts it off
                 os.ftruncate(descriptor, tail.size)
             raise
         return replace(tail, sequence=sequence, digest=digest, size=tail.size + len(data))
 
     def _expired(self, tail: Tail) -> tuple[list[Entry], list[Path]]:
-        """Return the closed files that need not be kept any longer, the oldest first, and what to write down of it.
+        """Return the closed files past their retention, the oldest first, and the notes to write about it.
 
-        That is their age when the newest of them, where ``tail`` stands, was opened: a clock that has jumped ahead
-        since removes none. What is past its time by then goes when the next file is full. What has the number of a
-        file that is yet to come is somebody's copy, and stays.
+        Their age counts as of the opening of the newest file, where ``tail`` stands, so a clock that has jumped ahead
+        since removes none. Files that expire later go when the next file is full. A file with the number of a future
+        file is a copy somebody made, and stays.
         """
         oldest = min(time.time(), tail.opened) - self._rules.keep_days * 86_400
         paths: list[Path] = []
@@ -249,14 +249,14 @@ class Writer:
 
 
 def _closed(path: Path, closed: Path) -> None:
-    """Rename a full file; ``FileExistsError`` where there is one of that name, which somebody put there."""
+    """Rename a full file. Raises ``FileExistsError`` if somebody put a file of that name there."""
     if closed.exists():
         raise FileExistsError(errno.EEXIST, "is in the way of the file to be closed; move it elsewhere", str(closed))
     path.rename(closed)
 
 
 def _seconds(when: str) -> float:
-    """Return a time of a line in seconds since the epoch; far in the future where it cannot be read."""
+    """Return the time of a line in seconds since the epoch; far in the future if it cannot be parsed."""
     try:
         return datetime.fromisoformat(when).timestamp()
     except ValueError:
@@ -264,12 +264,12 @@ def _seconds(when: str) -> float:
 
 
 def _estimate(body: Mapping[str, Any]) -> int:
-    """Return about how many bytes a line takes; the limit of a file need not be met to the byte."""
+    """Return roughly how many bytes a line takes; the size limit need not be exact."""
     return 600 + sum(len(value) for value in body.values() if isinstance(value, str)) + 60 * len(body.get("scores", ()))
 
 
 def _sync_directory(directory: Path) -> None:
-    with suppress(OSError):  # Windows cannot, and not every file system will
+    with suppress(OSError):  # Windows cannot, nor can every file system
         descriptor = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(descriptor)

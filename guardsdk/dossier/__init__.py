@@ -1,4 +1,4 @@
-"""The dossier: evidence from real artefacts, row by row against published frameworks, with what is missing shown."""
+"""The dossier: evidence from real artefacts, listed against published frameworks, with gaps shown."""
 
 from guardsdk.dossier.build import Inputs, build
 from guardsdk.render.document import Document, as_html, as_markdown

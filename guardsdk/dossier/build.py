@@ -1,4 +1,4 @@
-"""A dossier put together from what was given: every section says what it rests on, and what is missing is listed."""
+"""Builds a dossier from its inputs: every section names its sources, and missing evidence is listed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The artefacts a dossier rests on; what is left out is missing in it."""
+    """The artefacts a dossier is based on; those left out are reported as missing."""
 
     system: str
-    """What the product is called."""
+    """The name of the product."""
     policy_source: str
     evaluations: Sequence[Path] = ()
     decision_log: Path | None = None
@@ -43,11 +43,11 @@ class Inputs:
 
 
 def build(guard: Guard, policy: Policy, inputs: Inputs, now: datetime) -> Document:
-    """Read every artefact, try the policy's examples on ``guard``, and return the dossier as it stands at ``now``.
+    """Read every artefact, try the policy's examples on ``guard``, and return the dossier as of ``now``.
 
-    ``guard`` decides by ``policy``, or by a copy of it that writes nothing down (``trying.quiet``).
+    ``guard`` uses ``policy``, or a copy of it that logs nothing (``trying.quiet``).
 
-    Raises ``GuardError`` where an artefact that was given cannot be read: a slip is no missing evidence.
+    Raises ``GuardError`` if a given artefact cannot be read: a typo must not pass as missing evidence.
     """
     facts = Facts()
     info = guard.info()

@@ -1,4 +1,7 @@
-"""The rows a dossier answers to, and what facts make of one. Pure, but for reading the packaged table."""
+"""The framework rows of a dossier, and how facts determine their status.
+
+Pure, except for reading the packaged table.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ _THERE: Final = (State.SHOWN, State.PARTLY)
 
 
 class RowStatus(StrEnum):
-    """What a row comes to. It speaks of the evidence named in the row, and never of whether a duty is met."""
+    """The status of a row. It is about the evidence named in the row, never about compliance."""
 
     COVERED = "covered"
-    """All of the evidence was given and shows what it is asked for."""
+    """All of the evidence was given and shows what it should."""
     PARTLY = "partly"
-    """Some of it, or all of it where no evidence of this kind can show the whole."""
+    """Some of it was; or all of it, where evidence of this kind cannot show the whole."""
     NOT_COVERED = "not covered"
 
 
@@ -39,9 +42,9 @@ class Row(Frozen):
     asks: str
     """What it asks for, in our words."""
     evidence: tuple[str, ...]
-    """Names of facts; none where guardsdk has nothing to show."""
+    """Names of facts; empty if guardsdk has nothing to show."""
     needs: tuple[str, ...] = ()
-    """Of these, what nothing else stands in for: where one is not there, the row is not covered at all."""
+    """Those that nothing else can replace: without one of them, the row is not covered at all."""
     most: RowStatus = RowStatus.COVERED
     beyond: str
     """What none of this evidence shows."""
@@ -60,7 +63,7 @@ class Framework(Frozen):
 
     name: str
     source: str
-    """What was read, and that it was read second-hand."""
+    """What was read; second-hand sources are marked as such."""
     rows: tuple[Row, ...] = Field(min_length=1)
 
 
@@ -81,7 +84,7 @@ def frameworks() -> tuple[Framework, ...]:
 
 
 def held(row: Row, facts: Facts) -> Held:
-    """Return ``row`` with the evidence among ``facts``: what is missing or contrary never counts."""
+    """Return ``row`` with its evidence among ``facts``; missing or contrary facts never count."""
     found = tuple(facts.get(name) for name in row.evidence)
     shown = [fact.state is State.SHOWN for fact in found]
     some = any(fact.state in _THERE for fact in found) and all(facts.get(name).state in _THERE for name in row.needs)

@@ -1,4 +1,4 @@
-"""What was found, told chapter by chapter: what is missing first, then the artefacts, then every framework's rows."""
+"""The chapters of a dossier: first what is missing, then the artefacts, then every framework's rows."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ EXAMPLES_TRIED: Final = (
 )
 _TITLE: Final = "Dossier: "
 MARKDOWN: Final = f"# {_TITLE}"
-"""What a dossier in Markdown begins with."""
+"""The beginning of a dossier in Markdown."""
 _ALERTS_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the artefacts held, and the facts they show."""
+    """The contents of the artefacts, and the facts they show."""
 
     facts: Facts
     policy: Policy
@@ -58,7 +58,7 @@ class Found:
     versions: dict[str, str]
     tallies: Sequence[Tally]
     wrong: Sequence[Tried]
-    """Examples that came out otherwise than written."""
+    """Examples with unexpected results."""
     specification: Specification | None
     runs: Sequence[RunLine]
     deltas: Sequence[DeltaLine]
@@ -68,7 +68,7 @@ class Found:
 
 
 def document(system: str, found: Found, now: datetime) -> Document:
-    """Return the dossier on ``system``, as it stands at ``now``."""
+    """Return the dossier on ``system`` as of ``now``."""
     by_framework = [(one, [held(row, found.facts) for row in one.rows]) for one in frameworks()]
     rows = [row for _, rows in by_framework for row in rows]
     cards = [

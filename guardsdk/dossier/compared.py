@@ -1,4 +1,4 @@
-"""What two runs of one suite say about each other, as ``guardsdk eval compare`` computes it."""
+"""Compares two runs of one suite, as ``guardsdk eval compare`` does."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ class DeltaLine:
     before: str
     after: str
     difference: str
-    """With a 95 % interval, in points."""
+    """With a 95 % interval, in percentage points."""
     verdict: str
 
 
 def delta_facts(facts: Facts, files: Sequence[Path]) -> list[DeltaLine]:
-    """Compare the newest two runs that hold together, add what they show, and return it rate by rate.
+    """Compare the newest two comparable runs, add the facts they show, and return the comparison rate by rate.
 
-    The newest run that any earlier one holds together with, and the newest of those: runs of two suites take turns.
+    That is the newest run that is comparable with an earlier one, and the newest such earlier run, as runs of two
+    suites may alternate.
     """
     runs = sorted(((condensed(file), file) for file in files), key=lambda one: one[0].head.created, reverse=True)
     reason = ""

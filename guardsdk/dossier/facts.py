@@ -1,4 +1,4 @@
-"""What artefacts show: facts by name, each with the file and the date it rests on. A fact nobody showed is missing."""
+"""Facts shown by artefacts, by name, each with its file and date. A fact that nothing shows is missing."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that is shown or not."""
+    """One fact and whether it is shown."""
 
     name: str
     state: State
     says: str
-    """In one sentence, with figures."""
+    """One sentence, with figures."""
     source: str | None = None
-    """The file it rests on."""
+    """The file it is based on."""
     date: str | None = None
-    """Of what the file says, ISO 8601; none where it says no date."""
+    """Date of the file's content, ISO 8601; ``None`` if it has no date."""
 
 
 WANTED: Final = {
@@ -64,22 +64,22 @@ WANTED: Final = {
     "incidents.clocks": "no reporting date of a serious incident overdue",
     "inventory.versions": "versions of packages and of the wrapped model (--wrapped NAME VERSION PROVIDER)",
 }
-"""Every fact a row may ask for, as what is missing where nobody shows it."""
+"""Every fact that a row may ask for, in its missing state."""
 
 
 class Facts:
     """The facts of one dossier."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._found: dict[str, Fact] = {}
 
     def add(self, name: str, state: State, says: str, source: str | None = None, date: str | None = None) -> None:
-        """Add one. Raises ``KeyError`` for a name that nothing asks for."""
+        """Add a fact. Raises ``KeyError`` for an unknown name."""
         if name not in WANTED:
             raise KeyError(name)
         self._found[name] = Fact(name, state, says, source, date)
 
     def get(self, name: str) -> Fact:
-        """Return the fact of that name, missing where nobody showed it."""
+        """Return the fact of that name, missing if nothing shows it."""
         return self._found.get(name) or Fact(name, State.MISSING, WANTED[name])

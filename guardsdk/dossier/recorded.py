@@ -1,4 +1,4 @@
-"""What records show: evaluation runs, decision logs, alerts of the monitor and incidents."""
+"""Facts from records: evaluation runs, decision logs, alerts of the monitor and incidents."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from guardsdk.incidents.events import Incident
 
 RECENT: Final = timedelta(days=90)
-"""How long a run counts as a recent one; a choice of ours."""
+"""How long a run counts as recent; our own choice."""
 
 _CLOCKS_APART: Final = timedelta(days=1)
-"""How far the clocks of two machines may be apart."""
+"""How far the clocks of two machines may differ."""
 _GIVE_INCIDENTS: Final = "give the file that guardsdk incident wrote"
 
 
@@ -57,9 +57,9 @@ class RunLine:
 
 
 def distinct(files: Iterable[Path]) -> list[Path]:
-    """Return the files that hold different runs, of equal ones the first: held against itself a run shows nothing.
+    """Return the files with different runs, the first of equal ones: compared with itself, a run shows nothing.
 
-    Raises ``EvaluationError`` where a file is no record.
+    Raises ``EvaluationError`` if a file is not a record.
     """
     found: dict[str, Path] = {}
     for file in files:
@@ -72,9 +72,9 @@ def distinct(files: Iterable[Path]) -> list[Path]:
 
 
 def run_facts(facts: Facts, files: Sequence[Path], ours: GuardRef, now: datetime) -> list[RunLine]:
-    """Add what the runs show, the newest deciding; ``ours`` is the guard the dossier is about.
+    """Add the facts that the runs show, where the newest run decides; ``ours`` is the guard of the dossier.
 
-    Raises ``EvaluationError`` where a file is no record.
+    Raises ``EvaluationError`` if a file is not a record.
     """
     runs = sorted(((read_run(file), file) for file in files), key=lambda one: one[0].head.created)
     if not runs:
@@ -141,10 +141,10 @@ class LogCounts:
 
 
 def log_facts(facts: Facts, path: Path, key: bytes | None, policy_digest: str) -> LogCounts | None:
-    """Add what a decision log shows, and whether the policy of that digest was the one that decided last.
+    """Add the facts that a decision log shows, and whether the policy with that digest decided last.
 
-    A log that holds no record shows nothing. Raises ``DecisionLogError`` where there is no log, ``InputError`` where it
-    is one of incidents, or no log at all.
+    An empty log shows nothing. Raises ``DecisionLogError`` if there is no log, ``InputError`` if it is an incident log,
+    or not a log at all.
     """
     chain = verify(path, key=key)
     problem = chain_problem(chain)
@@ -161,7 +161,7 @@ def log_facts(facts: Facts, path: Path, key: bytes | None, policy_digest: str) -
         raise InputError(msg)
     decisions, first, last, newest = 0, "", "", b""
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("action", "principle", "status")}
-    for front, raw in fronts(path, Query()):  # once for all figures: the log may be written to meanwhile
+    for front, raw in fronts(path, Query()):  # one pass for all figures, as the log may be written to meanwhile
         time = front[0] or ""
         decisions, first, last, newest = decisions + 1, min(first or time, time), max(last, time), raw
         for name, counter in counts.items():
@@ -182,12 +182,12 @@ def log_facts(facts: Facts, path: Path, key: bytes | None, policy_digest: str) -
 
 
 def alert_facts(facts: Facts, path: Path) -> list[Alert]:
-    """Add what the monitor raised: its saved state, or alerts as lines of JSON. Raises ``InputError`` for else.
+    """Add facts from the monitor: its saved state, or alerts as lines of JSON. Raises ``InputError`` for other files.
 
-    A file of no lines shows nothing: a state says that somebody watched, also where nothing was raised.
+    An empty file shows nothing, whereas a state shows that monitoring took place even if no alert was raised.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")  # the mark some editors put in front
+        text = path.read_text(encoding="utf-8-sig")  # may begin with a byte order mark
         try:
             raw = json.loads(text)["alerts"]
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -209,9 +209,9 @@ def alert_facts(facts: Facts, path: Path) -> list[Alert]:
 
 
 def incident_facts(facts: Facts, path: Path, key: bytes | None, now: datetime) -> list[Incident]:
-    """Add what the incident file shows; one that holds no record shows nothing.
+    """Add the facts that the incident file shows; an empty one shows nothing.
 
-    Raises ``DecisionLogError`` where there is none or it cannot be read, ``InputError`` where it holds no incident.
+    Raises ``DecisionLogError`` if it does not exist or cannot be read, ``InputError`` if it has no incidents.
     """
     log = IncidentLog(path, key=key)
     chain = log.verify()

@@ -1,7 +1,7 @@
-"""The wrapped model's own specification or system card: whether it was given, and where it may speak of what is needed.
+"""The wrapped model's own specification or system card: whether it was given, and which lines may be relevant.
 
-Nobody's reading is replaced: words are looked for, and the lines they stand on are named for a person to read. A model
-whose specification is missing, or has no such line, is listed as a control that was not tested.
+This does not replace reading it: keywords are searched for, and their lines are listed for a person to read. A model
+whose specification is missing, or has no such line, is listed as an untested control.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _TESTS: Final = re.compile(
     r"\b(?:evaluat|red.?team|benchmark|tested|test set|measured|pass rate|violation rate)", re.IGNORECASE
 )
 _SHOWN: Final = 5
-"""Lines that are named of each kind."""
+"""The most lines listed of each kind."""
 UNTESTED: Final = "untested control: what the wrapped model itself prohibits, and how that was tested, is not shown"
 
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """What was given."""
+    """The specification that was given."""
 
     name: str
     digest: str | None
-    """SHA-256 of the file; none where only an address was given, which nothing here opens."""
+    """SHA-256 of the file; ``None`` if only a URL was given, which is never opened."""
     prohibits: tuple[int, ...]
-    """Lines, from 1, with words about what is prohibited."""
+    """Lines, from 1, with keywords about what is prohibited."""
     tests: tuple[int, ...]
-    """Lines with words about how that is tested."""
+    """Lines with keywords about how that is tested."""
 
 
 def specification_facts(facts: Facts, file: Path | None, address: str | None) -> Specification | None:
-    """Add what is known of the wrapped model's specification. Raises ``InputError`` where the file is no text."""
+    """Add the facts about the wrapped model's specification. Raises ``InputError`` if the file is not text."""
     if file is None:
         if address is None:
             return None
@@ -52,7 +52,7 @@ def specification_facts(facts: Facts, file: Path | None, address: str | None) ->
         return Specification(address, None, (), ())
     try:
         content = file.read_bytes()
-        # At line feeds only, as editors count: a text out of a PDF has a form feed before each page.
+        # Split at line feeds only, as editors do: text extracted from a PDF has a form feed before each page.
         lines = content.decode("utf-8").split("\n")
     except UnicodeDecodeError:
         msg = f"{file}: not UTF-8 text; give the specification as text or Markdown"

@@ -1,4 +1,4 @@
-"""What the policy, its examples, the classifier and the installation show."""
+"""Facts from the policy, its examples, the classifier and the installation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guardsdk.trying import Tried
 
 SIX_MONTHS_DAYS: Final = 184
-"""The longest six months there are."""
+"""The longest possible six months."""
 _BEHAVIOUR: Final = {
     "policy.attacks": (("prompt_injection", Stage.INPUT), ("jailbreak", Stage.INPUT)),
     "policy.documents": (("prompt_injection", Stage.TOOL),),
@@ -33,11 +33,11 @@ _BEHAVIOUR: Final = {
     "policy.personal_data": (("personal_data", Stage.OUTPUT),),
     "policy.prompt_leak": (("prompt_leak", Stage.OUTPUT), ("canary", Stage.OUTPUT)),
 }
-"""Facts about what a policy holds back: every label with its stage must have a principle that does more than flag."""
+"""Facts about what a policy stops: every label must, on its stage, have a principle that does more than flag."""
 
 
 def policy_facts(facts: Facts, policy: Policy, source: str) -> None:
-    """Add what the policy says."""
+    """Add the facts that the policy shows."""
     name = f"{policy.name} {policy.version} (sha256 {policy.digest[:16]})"
     facts.add("policy.written", State.SHOWN, f"policy {name} has {len(policy.principles)} principles", source)
     bare = [principle.id for principle in policy.principles if not described(principle)]
@@ -97,7 +97,7 @@ def _reviewed(principle: Principle) -> bool:
 
 
 def tried_facts(facts: Facts, guard: Guard, source: str, date: str) -> tuple[tuple[Tally, ...], list[Tried]]:
-    """Try every example, add what came of it, and return the counts and what came out otherwise."""
+    """Try every example, add the facts, and return the counts and the examples with unexpected results."""
     tried = try_examples(guard)
     wrong = [one for one in tried if not one.right]
     says = f"{len(tried) - len(wrong)} of {len(tried)} examples of the policy come out as written"
@@ -112,9 +112,9 @@ def tried_facts(facts: Facts, guard: Guard, source: str, date: str) -> tuple[tup
 
 
 def classifier_facts(facts: Facts, info: GuardInfo) -> Manifest:
-    """Add what the classifier's own files show, and return its manifest."""
+    """Add the facts that the classifier's own files show, and return its manifest."""
     model = load_manifest(info.directory)
-    verify_files(model)  # raises where one differs, as the guard did when it loaded them
+    verify_files(model)  # raises if one differs, as when the guard loaded them
     manifest = model.manifest
     name = f"{info.model.name} {info.model.version}"
     says = f"{name}: {len(manifest.files)} files match the manifest (digest {info.model.digest[:16]})"
@@ -130,7 +130,7 @@ def classifier_facts(facts: Facts, info: GuardInfo) -> Manifest:
 
 
 def inventory_facts(facts: Facts, info: GuardInfo, wrapped: Sequence[str] | None) -> dict[str, str]:
-    """Add which versions are in use, and return them; ``wrapped`` is name, version and provider of the model."""
+    """Add the versions in use, and return them; ``wrapped`` is name, version and provider of the model."""
     versions = dict(info.versions)
     if wrapped is None:
         says = f"{len(versions)} packages are known; the wrapped model and its provider were not named"

@@ -1,1 +1,1 @@
-"""Text in, calibrated scores out: the only room that knows the inference runtime and the tokenizer."""
+"""Text in, calibrated scores out: the only package that uses the inference runtime and the tokenizer."""

@@ -1,4 +1,4 @@
-"""The classifier that reads prompts beside the instructions they are aimed at, of the model that reads all else."""
+"""The classifier that reads prompts together with the instructions they are aimed at."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def aimed_classifier(model: LoadedModel, aimed: Aimed, threads: int | None) -> Classifier:
-    """Return the classifier of this process for what ``model`` reads beside instructions, loading it on the first call.
+    """Return the process-wide classifier that reads prompts of ``model`` with instructions, loaded on first use.
 
-    ``aimed`` is how. It scores the one label that has a part in this, on the input stage, and runs on the CPU. Raises
-    ``ModelError`` or one of its kinds when it cannot be loaded.
+    ``aimed`` describes it. It scores a single label, on the input stage, and runs on the CPU. Raises ``ModelError`` or
+    a subclass if it cannot be loaded.
     """
     return classifier(_apart(model, aimed), "cpu", threads)
 
 
 def _apart(model: LoadedModel, aimed: Aimed) -> LoadedModel:
-    """Return ``model`` as one that does nothing but read prompts beside instructions."""
+    """Return ``model`` restricted to reading prompts together with instructions."""
     own = next(label for label in model.manifest.labels if label.name == aimed.label)
     read = LabelStage(calibration=aimed.calibration, threshold=own.stages[Stage.INPUT].threshold)
     manifest = model.manifest.model_copy(

@@ -1,4 +1,4 @@
-"""Which rows run together, and the arrays they run as."""
+"""Groups rows into batches, and lays them out as arrays."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 _STEP = 1.25
-"""Longest to shortest row of a batch: bounds what is computed on padding."""
+"""Largest ratio of longest to shortest row in a batch, which limits the computation spent on padding."""
 _SLACK = 8
-"""Tokens of difference that never matter."""
+"""A difference of so many tokens never matters."""
 _ONES = np.ones((1, 1024), dtype=np.int64)
 _ZEROS = np.zeros((1, 1024), dtype=np.int64)
 _ONES.flags.writeable = _ZEROS.flags.writeable = False
-"""Mask and token types of a single row are views of these, where it is no longer than they are."""
+"""Mask and token types of a single row are views of these, if it is no longer."""
 
 
 class Row(NamedTuple):
-    """One window of one text, ready to be run."""
+    """One window of one text, ready to run."""
 
     owner: int
     """Index of the request."""
@@ -39,18 +39,18 @@ class Row(NamedTuple):
     body: array[int]
     """The window's tokens."""
     paired: bool
-    """Whether the head carries a context."""
+    """Whether the head contains a context."""
     length: int
-    """Tokens with everything around them."""
+    """Tokens including everything around the window."""
     bounds: Bounds | None = None
-    """What the lower layers may clear it by; none where all have to look at it."""
+    """Bounds for clearing it early; ``None`` if it must go through all layers."""
 
 
 def plan_batches(lengths: Sequence[int], rows: int, tokens: int) -> list[list[int]]:
-    """Sort rows of the given lengths into batches of rows of similar length.
+    """Group rows of the given lengths into batches of similar length.
 
-    A batch has at most ``rows`` rows and ``tokens`` tokens, padding included, and always at least one row.
-    Returns indices into ``lengths``, each exactly once.
+    A batch has at most ``rows`` rows and ``tokens`` tokens, padding included, and always at least one row. Returns
+    indices into ``lengths``, each exactly once.
     """
     if rows == 1:
         return [[index] for index in range(len(lengths))]
@@ -68,10 +68,10 @@ def plan_batches(lengths: Sequence[int], rows: int, tokens: int) -> list[list[in
 
 
 def distinct(rows: Sequence[Row]) -> tuple[list[Row], dict[tuple[int, int], list[int]]]:
-    """Return ``rows`` less those that say what another of their text has said, and the windows that do.
+    """Return ``rows`` without duplicates within a text, and the windows each row stands for.
 
-    The latter are by ``(owner, window)`` of the row that stands for them. A text that goes on and on with one character
-    has hundreds of windows and nothing new in any.
+    The latter are keyed by ``(owner, window)`` of the row that is kept. A text that repeats one character has hundreds
+    of equal windows.
     """
     first: dict[tuple[int, bytes], Row] = {}
     same: dict[tuple[int, int], list[int]] = {}
@@ -83,17 +83,17 @@ def distinct(rows: Sequence[Row]) -> tuple[list[Row], dict[tuple[int, int], list
 
 
 def fits(shortest: int, longest: int, rows: int, tokens: int) -> bool:
-    """Whether ``rows`` rows of those lengths waste little on padding and stay within ``tokens`` together."""
+    """Whether ``rows`` rows of these lengths need little padding and have at most ``tokens`` tokens together."""
     return rows * longest <= tokens and longest <= shortest * _STEP + _SLACK
 
 
 def arrays(rows: Sequence[Row], suffix: array[int], pad: int) -> tuple[Integers, Integers, Integers]:
-    """Lay ``rows`` out side by side: head, body, ``suffix``, then ``pad`` with mask 0.
+    """Lay out ``rows`` as arrays: head, body, ``suffix``, then ``pad`` with mask 0.
 
-    Returns token ids, attention mask and token types, [B, T] each.
-    The token type is 0 in the head and, where a row is ``paired``, 1 after it.
+    Returns token ids, attention mask and token types, [B, T] each. The token type is 0 in the head and, if a row is
+    ``paired``, 1 after it.
     """
-    if len(rows) == 1:  # on CPU always: a few copies less
+    if len(rows) == 1:  # always so on CPU; avoids a few copies
         row = rows[0]
         ids = np.frombuffer(row.head + row.body + suffix, np.int64)[np.newaxis]
         if row.length <= _ONES.shape[1] and not row.paired:
@@ -121,5 +121,5 @@ def arrays(rows: Sequence[Row], suffix: array[int], pad: int) -> tuple[Integers,
 
 @cache
 def _unpaired(length: int) -> tuple[Integers, Integers]:
-    """Return mask and token types, [1, ``length``] each, of a row by itself: views, as many as there are lengths."""
+    """Return mask and token types, [1, ``length``] each, of a single row, as cached views."""
     return _ONES[:, :length], _ZEROS[:, :length]

@@ -1,4 +1,4 @@
-"""Texts in, calibrated scores out, over any length, from any thread and across forks."""
+"""The classifier: scores texts of any length, from any thread and across forks."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 __all__ = ["Classifier", "Request", "Scores"]
 
 _ROWS = {"cpu": 1, "cuda": 64}
-"""Rows per run. Dynamic int8 scales activations by the largest value of the *whole* batch, so on CPU the score of a row
-would depend on the texts beside it; and from about 40 tokens on, two rows take twice the time of one anyway."""
+"""Rows per run. Dynamic int8 scales activations by the largest value in the *whole* batch, so on CPU the score of a row
+would depend on other texts; and from about 40 tokens on, two rows take twice the time of one anyway."""
 _TOKENS = 16_384
-"""Tokens per run, padding included, which bounds memory on a GPU."""
+"""Tokens per run, padding included, to limit memory on a GPU."""
 _LONG = 10_000
-"""Characters from which on the deadline is looked at before a text is prepared, and meanwhile."""
+"""Characters of a text from which on the deadline is also tested before and during its preparation."""
 _NOTHING_READ = -40.0
-"""Log-odds of every label where a window holds no word the model knows; the language screen reports such text."""
+"""Log-odds of every label for a window without any word the model knows; the language screen reports such text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class _Loaded:
 
 
 class Classifier:
-    """A model ready to score. Made once per process and shared; see ``engine.pool``."""
+    """A loaded model. Created once per process and shared; see ``engine.pool``."""
 
     def __init__(
         self,
@@ -71,11 +71,11 @@ class Classifier:
         verified: Verified | None = None,
         runtime: Runtime | None = None,
     ) -> None:
-        """Check the files of ``model``, load it and run it once.
+        """Verify the files of ``model``, load it and run it once.
 
-        ``threads`` is how many CPU threads one run may use, None for ``engine.cores.default_threads``. Files that were
-        ``verified`` just now are not read a second time.
-        Raises ``ModelError`` or one of its kinds when the model cannot be loaded as asked.
+        ``threads`` is how many CPU threads one run may use, by default ``engine.cores.default_threads``. Files that
+        were just ``verified`` are not read again. Raises ``ModelError`` or a subclass if the model cannot be loaded as
+        requested.
         """
         self.model = model
         self._providers: Providers = providers
@@ -92,14 +92,14 @@ class Classifier:
     def provider(self) -> tuple[str, str | None]:
         """The execution provider in use, such as ``CPUExecutionProvider``, and why it is not the best one asked for.
 
-        None in place of a reason where it is.
+        The reason is ``None`` if it is the best one.
         """
         active = self._loaded().runner.active
         return active.provider, active.reason
 
     @property
     def has_early_exit(self) -> bool:
-        """Whether what runs is in two halves, of which the lower may answer alone."""
+        """Whether the model runs as two halves, of which the lower may answer alone."""
         return self._loaded().runner.in_halves
 
     def warmup(self) -> None:
@@ -115,14 +115,13 @@ class Classifier:
         *,
         apart: bool = False,
     ) -> list[Scores]:
-        """Score texts of any length, in order: every window of every text, as far as ``limits`` let it.
+        """Score texts of any length, in order: every window of every text, within ``limits``.
 
-        The two ends of a long text are scored first, then the rest from the start. Limits are looked at between runs,
-        and one text's never depend on another's. Safe to call from many threads. Memory is bounded by the texts
-        themselves: windows run in batches of bounded size. ``heads`` add their labels to those of the model, in the
-        same runs. Where ``limits`` say so and the model can, on CPU, windows are cleared by its lower layers alone.
-        With ``apart`` the embedding of every window is kept.
-        Raises ``ModelError`` when the model cannot be run; there are no partial results then.
+        The two ends of a long text are scored first, then the rest from the start. Limits are tested between runs, and
+        those of one text never depend on another. Thread-safe. Windows run in batches of limited size, so memory is
+        limited by the texts themselves. ``heads`` add their labels in the same runs. If ``limits`` and the model allow
+        it, on CPU, the lower layers alone may clear windows. With ``apart`` the embedding of every window is kept.
+        Raises ``ModelError`` if the model cannot be run, without partial results.
         """
         loaded = self._loaded()
         rows, tallies = self._laid_out(loaded, requests, limits, heads)
@@ -132,15 +131,15 @@ class Classifier:
         return list(map(Tally.scores, tallies))
 
     def shares(self, context: str, most: int) -> list[str]:
-        """Return ``context`` in at most ``most`` pieces, each no longer than what is shown of one beside a text."""
+        """Return ``context`` in at most ``most`` parts, each short enough to be read together with a text."""
         return self._loaded().encoder.shares(legible(context), self.model.manifest.context_tokens, most)
 
     def both(self, requests: Sequence[Request]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Return for every text its early and its full logits, [windows, L] each: what early exit is set by.
+        """Return the early and the full logits of every text, [windows, L] each: the data for calibrating early exit.
 
-        The rows are the windows in the order ``score`` takes them, the first and the last before those between; what it
-        takes for unread has the same low logits here. Does not line up with other callers. Raises ``ModelError`` where
-        the model has no early exit or runs on no CPU.
+        Rows are windows in the order of ``score``: first, last, then those between. Unreadable windows have the same
+        low logits as there. Does not queue with other callers. Raises ``ModelError`` if the model has no early exit or
+        does not run on the CPU.
         """
         loaded = self._loaded()
         found: list[list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = [[] for _ in requests]
@@ -166,7 +165,7 @@ class Classifier:
         rows: list[Row] = []
         heads_of: dict[tuple[Stage, str | None], tuple[array[int], bool]] = {}
         for request, text, tokens in zip(requests, texts, loaded.encoder.encode(texts), strict=True):
-            beside = request.stage, request.context  # views of one text, and texts of one caller, have it in common
+            beside = request.stage, request.context  # shared by views of one text, and by texts of one caller
             if beside not in heads_of:
                 heads_of[beside] = self._head(loaded.encoder, *beside)
             head, pair = heads_of[beside]
@@ -200,7 +199,7 @@ class Classifier:
                 odds = heads.beside(odds, outputs.embedding)
             for at, row in enumerate(members):
                 tally = tallies[row.owner]
-                # Windows of a text come in order, so where it stops does not depend on the texts beside it.
+                # Windows of a text come in order, so where it stops does not depend on other texts.
                 if not tally.settled:
                     read = odds[at] if loaded.encoder.legible(row.body) else [_NOTHING_READ] * len(odds[at])
                     for window in (row.window, *same.get((row.owner, row.window), ())):
@@ -209,13 +208,13 @@ class Classifier:
                         tally.settled = limits.settled(row.owner, tally.probabilities)
 
     def _head(self, encoder: TextEncoder, stage: Stage, context: str | None) -> tuple[array[int], bool]:
-        """Return the ids before a text of ``stage``, and whether they carry a context."""
+        """Return the ids before a text of ``stage``, and whether they contain a context."""
         manifest = self.model.manifest
         head = encoder.opening(manifest.stage_tokens.get(stage))
         if not context or stage not in manifest.paired:
             return head, False
         shown = encoder.ends(legible(context), manifest.context_tokens)
-        # Of white space nothing is left to show, and no pair without a first half was ever trained on.
+        # A context of white space only has no tokens, and the model was never trained on a pair without a first half.
         return (head + shown + encoder.closing, True) if shown else (head, False)
 
     def _loaded(self, verified: Verified | None = None) -> _Loaded:
@@ -246,20 +245,20 @@ class Classifier:
             return self._state
 
     def _renew(self) -> None:
-        """In a forked child: leave the parent's session alone and load another when it is first needed."""
+        """In a forked child: leave the parent's session alone and load a new one when first needed."""
         self._lock = threading.Lock()
         if self._state is not None:
             # The session's threads stayed in the parent. Its destructor would wait for them for ever, so the object
-            # must outlive the interpreter's own clean-up: it gets a reference that nobody gives back.
+            # must outlive the interpreter's own clean-up: it gets a reference that is never released.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._state))
             self._state = None
 
 
 def _ready(text: str, limits: Limits) -> str:
-    """Return what is read of a long ``text``; nothing where the time is up, as none of it will be scored."""
+    """Return what is read of a long ``text``; empty if the deadline has passed, as none of it will be scored."""
     return "" if limits.passed else legible(text, limits)
 
 
 def _ends_first(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Put the last window second: where a text ends is where an attack behind filler is, and where few look."""
+    """Move the last window to second place: attacks after filler are at the end of a text, where few look."""
     return [ranges[0], ranges[-1], *ranges[1:-1]] if len(ranges) > 1 else ranges

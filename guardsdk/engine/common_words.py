@@ -1,8 +1,8 @@
-"""The evidence of a short ASCII text, word by word: the arithmetic of ``ngrams`` without its arrays.
+"""Word evidence for short ASCII texts: the arithmetic of ``ngrams`` without its arrays.
 
-Some eighty array operations cost the same for ten words as for a thousand, and were a tenth of a short check. Here a
-word costs a look-up where it is a common one of English, and a few integers where it is not. The tests hold both to
-the same bits.
+Some eighty array operations cost the same for ten words as for a thousand, and took a tenth of a short check. Here a
+common English word costs one look-up, and any other a few integer operations. The tests verify that both give
+bit-identical results.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _LONGEST: Final = 2_000
 """Characters from which on arrays are faster."""
 _MOST_RARE: Final = 16
-"""Words that are not common, from which on they are as well."""
+"""Uncommon words from which on arrays are faster."""
 _SHORT: Final = 2
-"""Letters of a word that says nothing of a text."""
+"""Words of at most so many letters are ignored."""
 _WORD: Final = re.compile("[A-Za-z]+")
 _GLUE: Final = re.escape(JOINERS)
 _JOINED: Final = re.compile(f"[{_GLUE}]|\\.[A-Za-z]")
-"""What may make of a word a part of something else."""
+"""Characters that may join a word to its neighbours."""
 _HUMP: Final = re.compile("[a-z][A-Z]")
 _ALONE: Final = re.compile(f"(?<![{_GLUE}])(?<![A-Za-z]\\.)[A-Za-z]+(?![A-Za-z{_GLUE}]|\\.[A-Za-z])")
-"""A word with no digit or sign of a path, name or address beside it."""
+"""A word not adjacent to a digit or a sign used in paths, names or addresses."""
 _FULL: Final = 0xFFFFFFFF
 _MIXED: Final = [[code * salt & _FULL for code in range(128)] for salt in SALTS]
 _SPREAD: Final = [mixed ^ (mixed >> 13) for mixed in _MIXED[0]]
@@ -39,20 +39,20 @@ _SHIFTS: Final = [32 - bits for bits in TABLE_BITS]
 
 
 class CommonWords:
-    """Weighs the words of short ASCII texts. Thread-safe.
+    """Computes the evidence of words in short ASCII texts. Thread-safe.
 
-    The weights of common words are kept, from a list that comes with the package, and of those of one or two letters:
-    no other word of a text stays.
+    Caches the weights of common words, from a packaged list, and of words of one or two letters: no other word of a
+    text is kept.
     """
 
     def __init__(self, table: NDArray[np.int8], count: Callable[[int, bool], float]) -> None:
-        """Use ``table`` [OFFSETS[-1]]; ``count`` turns a word's sum into its evidence, told if it has a capital."""
+        """Use ``table`` [OFFSETS[-1]]; ``count`` turns a word's sum, and whether it is capitalised, into evidence."""
         self._table = table.data
         self._count = count
         self._known: dict[str, float] = {}
 
     def evidence(self, text: str) -> list[float] | None:
-        """Return the evidence of every word of ``text`` in order; none where arrays do it faster."""
+        """Return the evidence of every word of ``text`` in order; ``None`` if arrays are faster."""
         if len(text) > _LONGEST or not text.isascii():
             return None
         words = _WORD.findall(text)
@@ -81,7 +81,7 @@ class CommonWords:
         return found
 
     def _sum(self, word: str) -> int:
-        """Add the weights of a word in small letters, whole numbers, so that any order gives what ``ngrams`` gives."""
+        """Return the sum of the weights of a lower-case word: integers, so the result is exactly that of ``ngrams``."""
         table = self._table
         first, second, third, fourth = _MIXED
         triple_shift, quad_shift, word_shift = _SHIFTS
@@ -102,7 +102,7 @@ class CommonWords:
 
 
 def passage(text: str, first: int, last: int) -> tuple[int, int]:
-    """Return the characters from word ``first`` to word ``last`` of ``text``, both included."""
+    """Return the character range from word ``first`` to word ``last`` of ``text``, inclusive."""
     start = end = 0
     for at, match in enumerate(_WORD.finditer(text)):
         if at == first:

@@ -1,4 +1,4 @@
-"""How many threads one inference should use on this machine."""
+"""The number of threads that one inference should use on this machine."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 _MOST_THREADS = 4
-"""Rows this small gain little from more, and a guard shares the machine with the application it guards."""
+"""Rows this small gain little from more, and a guard shares the machine with its application."""
 
 
 def default_threads(root: Path = Path("/")) -> int:
     """Return the physical cores this process may use, at least 1 and at most 4.
 
-    Counts cores, not hyper-threads, within the CPU affinity and the CPU quota of the container (cgroup v2).
-    ``root`` is where ``sys`` is looked for.
+    Counts cores, not hyper-threads, within the CPU affinity and the CPU quota of the container (cgroup v2). ``root`` is
+    the directory that contains ``sys``.
     """
     return min(_MOST_THREADS, usable_cores(root))
 
@@ -33,7 +33,7 @@ def _affinity() -> set[int]:
 
 
 def _siblings(root: Path, cpu: int) -> str:
-    """Return a name that the hyper-threads of one core share; without the kernel's word each counts as a core."""
+    """Return an id shared by the hyper-threads of a core; without kernel information each counts as a core."""
     try:
         return (root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text().strip()
     except OSError:
@@ -41,7 +41,7 @@ def _siblings(root: Path, cpu: int) -> str:
 
 
 def _quota(root: Path) -> int | None:
-    """Return the whole CPUs the container may use per period, rounded down, or nothing when it is unlimited."""
+    """Return the whole CPUs the container may use per period, rounded down, or ``None`` if unlimited."""
     try:
         limit, period = (root / "sys/fs/cgroup/cpu.max").read_text().split()
         return max(1, int(limit) // int(period))

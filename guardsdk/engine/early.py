@@ -1,7 +1,7 @@
-"""Early exit: rows that the lower layers of a model alone find harmless do not go through the others.
+"""Early exit: rows that the lower layers of a model alone find harmless skip the upper layers.
 
-After Schwartz et al. 2020 (The Right Tool for the Job, ACL): heads on a middle layer, calibrated, and a bound for each.
-Whatever is odd about a row (a logit that is not finite, no bounds for its stage) takes it the long way.
+After Schwartz et al. 2020 (The Right Tool for the Job, ACL): calibrated heads on a middle layer, with a bound for each.
+Anything unusual about a row (a logit that is not finite, no bounds for its stage) sends it through all layers.
 """
 
 from __future__ import annotations
@@ -22,54 +22,54 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Stage
 
     Exits = Sequence["Bounds | None"]
-    """For every row of a run what it may be cleared by; none at all where no row may."""
+    """The bounds for clearing each row of a run; empty if no row may be cleared."""
 
 
 class Bounds:
-    """What rows of one stage are cleared by, and what they then score."""
+    """The bounds for clearing rows of one stage, and the scores of cleared rows."""
 
     def __init__(self, model: LoadedModel, stage: Stage) -> None:
-        """Take them from the manifest of ``model``, which has them for ``stage``."""
+        """Read them from the manifest of ``model``, which has them for ``stage``."""
         labels, early = model.manifest.labels, model.manifest.early_exit
         entries = [None if early is None else early.stages[stage].get(label.name) for label in labels]
         self.longest = inf if early is None or early.longest is None else early.longest
         """Tokens of a row beyond which it is not cleared."""
-        # A label that is not read on the stage neither holds up a row nor is it changed.
+        # A label that is not used on the stage neither prevents clearing nor is changed.
         self._lines = [
             (inf, 1.0, 0.0) if one is None else (one.clear_below, one.slope, one.intercept) for one in entries
         ]
 
     def cleared(self, logits: list[float]) -> list[float] | None:
-        """Return what stands for the whole model's logits [L], so that its calibration applies to it.
+        """Return estimates of the whole model's logits [L], to which its calibration applies.
 
-        None where not all of the early ``logits`` [L] are finite and below their bounds.
+        ``None`` unless all early ``logits`` [L] are finite and below their bounds.
         """
         mapped: list[float] = []
         for logit, (below, slope, intercept) in zip(logits, self._lines, strict=True):
-            if not -inf < logit < below:  # which a NaN is not either
+            if not -inf < logit < below:  # also false for NaN
                 return None
             mapped.append(slope * logit + intercept)
         return mapped
 
 
 def bounds_of(model: LoadedModel) -> dict[Stage, Bounds]:
-    """Return the bounds of every stage that ``model`` has some for."""
+    """Return the bounds of every stage for which ``model`` has some."""
     early = model.manifest.early_exit
     return {} if early is None else {stage: Bounds(model, stage) for stage in early.stages}
 
 
 class Halves:
-    """A model as two graphs that run one after the other, the second only where it has to."""
+    """A model as two graphs that run in sequence, the second only if necessary."""
 
     def __init__(self, lower: Session, upper: Session) -> None:
-        """Run ``lower``, which gives logits of its own and the states that ``upper`` goes on from."""
+        """Run ``lower``, which outputs its own logits and the states that ``upper`` continues from."""
         self.lower = lower
         self._upper = upper
 
     def run(self, feed: Feed, exits: Exits = ()) -> Outputs:
-        """Return what the whole model gives; or, where each row is within its bounds, what stands for it.
+        """Return the whole model's outputs; or, if every row is within its bounds, estimates of them.
 
-        A run is cleared as a whole or not at all. Raises ``ModelError`` where the halves do not fit together.
+        A run is cleared as a whole or not at all. Raises ``ModelError`` if the halves do not fit together.
         """
         early = self.lower.run(feed)
         found: list[list[float]] = []
@@ -84,9 +84,9 @@ class Halves:
         return self.go_on(feed, early)
 
     def go_on(self, feed: Feed, early: Outputs) -> Outputs:
-        """Run the upper half from where ``early`` stands; the embedding is that of the lower half.
+        """Run the upper half on the states of ``early``; the embedding is that of the lower half.
 
-        Raises ``ModelError`` where there is nothing to go on from.
+        Raises ``ModelError`` if there are no states to continue from.
         """
         if early.states is None or early.states.shape[:-1] != feed["input_ids"].shape:
             msg = "the lower half of the model gave no states, or not one for each token"

@@ -1,7 +1,7 @@
-"""No daemon thread is inside the runtime when the interpreter ends.
+"""Keeps daemon threads out of the runtime while the interpreter shuts down.
 
-Until Python 3.14 the interpreter ends a daemon thread where it asks for the lock again, and the way there leads through
-frames of C++ that nothing may end: the process would die of SIGABRT, with an exit status that is not its own
+Until Python 3.14 the interpreter ends a daemon thread when it requests the interpreter lock, by unwinding C++ frames
+that must not be unwound: the process would die of SIGABRT, with a wrong exit status
 (https://github.com/python/cpython/issues/87135).
 """
 
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LONGEST_S: Final = 5.0
-"""Seconds that the end of the program waits for runs that were begun."""
+"""Seconds that program exit waits for runs under way."""
 _ending = threading.Event()
 _under_way: set[int] = set()
-"""Daemon threads inside the runtime."""
+"""Ids of daemon threads inside the runtime."""
 
 
 def inside(work: Callable[[], T]) -> T:
-    """Return what ``work`` gives, a call of the runtime's.
+    """Return the result of ``work``, a call into the runtime.
 
-    Raises ``SystemExit`` in a daemon thread where the interpreter is ending, which ends that thread without a word: the
-    interpreter would do so a moment later. All other threads were waited for, or do what the main thread waits for.
+    Raises ``SystemExit`` in a daemon thread during interpreter shutdown, which silently ends that thread, as the
+    interpreter itself would a moment later. All other threads have been joined by then, or do work that the main thread
+    waits for.
     """
     if not threading.current_thread().daemon:
         return work()
     own = threading.get_ident()
-    _under_way.add(own)  # before the question, so that either this thread or the one that waits sees the other
+    _under_way.add(own)  # before the test, so that either this thread or the waiting one sees the other
     try:
         if _ending.is_set():
             raise SystemExit
@@ -45,7 +46,7 @@ def inside(work: Callable[[], T]) -> T:
 
 
 def _end() -> None:
-    """Let no daemon thread begin, and wait for those that have begun."""
+    """Let no further daemon thread enter, and wait for those inside."""
     _ending.set()
     until = time.monotonic() + _LONGEST_S
     while _under_way and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Labels that were taught later: heads on the sentence embedding, read in the same pass as the model's own."""
+"""Heads for taught labels: computed from the sentence embedding in the same pass as the model's own labels."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from guardsdk.registry.manifest import Calibration
 
 ALIKE: Final = 5.0
-"""Log-odds that an example adds to a text which says the same, per cosine above ``FAR``; chosen on topics of training
-data, of which none of our figures is."""
+"""Log-odds that a near-identical example adds, per cosine above ``FAR``; chosen on topics of training data, none of
+which our figures use."""
 FAR: Final = 0.2
-"""Cosine up to which a text is no more like an example than any other text is."""
+"""Cosine up to which a text is no more similar to an example than any other text is."""
 _SHORTEST: Final = 1e-6
-"""Least square of a length, for a text that lies right where ordinary text lies."""
+"""Smallest squared length, for a text exactly at the mean of ordinary text."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ordinary:
-    """Where ordinary text lies, and how long the way from there to another text is.
+    """The distribution of ordinary text, and the distance of a text from its mean.
 
-    Of an embedding ``x`` [H] less ``mean`` the squared length is ``scale`` times its own, less the squares of its
-    products with ``directions``: a few in which ordinary text differs most count for less.
+    For an embedding ``x`` [H] minus ``mean``, the squared length is ``scale`` times its squared norm, minus the squares
+    of its products with ``directions``: directions in which ordinary text varies most count for less.
     """
 
     mean: NDArray[np.float32]
@@ -45,7 +45,7 @@ class Ordinary:
     scale: float
 
     def lengths(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return how long the way to each of ``embeddings`` [N, H] is, [N]."""
+        """Return the distances of ``embeddings`` [N, H] from the mean, [N]."""
         moved = embeddings.astype(np.float64) - self.mean
         along = moved @ self.directions.T.astype(np.float64)
         squares: NDArray[np.float64] = self.scale * (moved**2).sum(axis=1) - (along**2).sum(axis=1)
@@ -54,10 +54,10 @@ class Ordinary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """One label, by two voices: what a text is about in general, and how close it comes to an example.
+    """One label with two components: the general direction of a text, and its similarity to the closest example.
 
-    Both look at the way from ordinary text to the text, whatever its length: a product with ``weights``, and where that
-    reaches ``gate``, what the closest of ``examples`` adds. The log-odds are their sum and ``intercept``.
+    Both use the unit vector from the mean of ordinary text to the text: its product with ``weights`` and, if that
+    reaches ``gate``, a bonus for the closest of ``examples``. The log-odds are their sum plus ``intercept``.
     """
 
     name: str
@@ -67,14 +67,14 @@ class Head:
     examples: NDArray[np.float32]
     """[N, H]: products with them are cosines to the examples; N may be 0."""
     gate: float
-    """Most texts lie below it, and are not held against the examples."""
+    """Most texts are below it, and are not compared with the examples."""
     intercept: float
     calibration: Calibration
     """From log-odds to a probability."""
 
 
 class _Part(NamedTuple):
-    """Heads of one ``Ordinary``."""
+    """Heads that share one ``Ordinary``."""
 
     mean: NDArray[np.float32]
     """[H]"""
@@ -84,29 +84,29 @@ class _Part(NamedTuple):
     directions: int
     """R"""
     places: list[int]
-    """Of each head its place among all."""
+    """The index of each head among all heads."""
     gates: list[float]
-    """From where on a text is held against the examples of each head; infinity where it has none."""
+    """The value from which on a text is compared with the examples of each head; infinity without examples."""
     examples: list[NDArray[np.float32]]
-    """[N, H] of each head."""
+    """[N, H] for each head."""
 
 
 class Heads:
-    """K heads beside those of the model, window by window.
+    """K heads in addition to those of the model, applied to each window.
 
-    They cost one matrix product a window for all of one ``Ordinary``, whatever their number, and one more for each that
-    a text comes near. The intercepts are part of ``lines``.
+    They cost one matrix product per window and ``Ordinary``, whatever their number, and one more for each head that a
+    text comes close to. The intercepts are part of ``lines``.
     """
 
     def __init__(self, heads: Sequence[Head]) -> None:
-        """Read ``heads``, of distinct names and of one width; those of one ``Ordinary`` share its part of the work."""
+        """Use ``heads``, with distinct names and the same width; those with the same ``Ordinary`` share its cost."""
         self.names = tuple(head.name for head in heads)
         """K labels, distinct from each other and from the model's."""
         self.lines = [
             (head.name, head.calibration.slope, head.calibration.intercept + head.calibration.slope * head.intercept)
             for head in heads
         ]
-        """K labels, slopes and intercepts, from what ``beside`` gives to the log-odds of a probability."""
+        """K labels, slopes and intercepts, which map the result of ``beside`` to the log-odds of a probability."""
         self._width = len(heads[0].weights)
         self._blank = [0.0] * len(heads)
         self._parts: list[_Part] = []
@@ -126,10 +126,10 @@ class Heads:
             )
 
     def beside(self, odds: list[list[float]], embeddings: NDArray[np.float32] | None) -> list[list[float]]:
-        """Return the model's log-odds, B lists of L, and behind them what ``embeddings`` [B, H] give: B of L + K.
+        """Return the model's log-odds, B lists of L, extended by those of the heads for ``embeddings`` [B, H].
 
-        The intercepts are left out: which window of a text scores highest does not depend on them. Raises
-        ``ModelError`` where the model gives no embedding that the heads fit, or one that is not finite.
+        The intercepts are left out, as they do not affect which window of a text scores highest. Raises ``ModelError``
+        if the model has no embedding, or one of the wrong size or not finite.
         """
         if embeddings is None or embeddings.shape[1] != self._width:
             msg = f"the model gives no embedding of {self._width} numbers, which {', '.join(self.names)} need"
@@ -137,19 +137,19 @@ class Heads:
         return [own + self._read(embeddings[at]) for at, own in enumerate(odds)]
 
     def _read(self, embedding: NDArray[np.float32]) -> list[float]:
-        """Return K log-odds of ``embedding`` [H]."""
+        """Return the K log-odds of ``embedding`` [H]."""
         found = self._blank.copy()
         for mean, scale, rows, directions, places, gates, examples in self._parts:
             way = embedding - mean
             read = rows.dot(way).tolist()
             along = read[:directions]
             square = scale * float(way.dot(way)) - sum(map(mul, along, along))
-            if not isfinite(square):  # a score that is no number is below every threshold
+            if not isfinite(square):  # NaN would be below every threshold
                 msg = "the model gave an embedding that is not finite"
                 raise ModelError(msg)
             length = sqrt(max(square, _SHORTEST))
             values = [product / length for product in read[directions:]]
-            if any(map(ge, values, gates)):  # which is so for few texts
+            if any(map(ge, values, gates)):  # true for few texts
                 for at, value in enumerate(values):
                     if value >= gates[at] and (closest := max(examples[at].dot(way).tolist()) / length) > FAR:
                         values[at] += ALIKE * (closest - FAR)
@@ -159,10 +159,10 @@ class Heads:
 
 
 def encoder_digest(model: LoadedModel) -> str:
-    """Return the sha256, in hexadecimal, of what an embedding of ``model`` depends on.
+    """Return the SHA-256, in hexadecimal, of everything an embedding of ``model`` depends on.
 
-    That is the files and how text is laid out for them. Thresholds and calibrations have no part in it, so that a model
-    that was only calibrated anew keeps what was taught on it.
+    That is the files and the layout of their input. Thresholds and calibrations are excluded, so that lessons stay
+    valid for a model that was only recalibrated.
     """
     manifest = model.manifest
     content = {

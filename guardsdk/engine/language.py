@@ -1,4 +1,4 @@
-"""Which passage of a text is not in the language the classifier was measured on, and how sure that is."""
+"""Finds the passage of a text that is not in the language the classifier was measured on, with its probability."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
     from guardsdk.registry.manifest import Calibration
 
 WORD_CAP: Final = 6.0
-"""Log-odds one word can bring for or against, so that a brand or a typing error does not decide alone."""
+"""The largest log-odds of one word, for or against, so that a brand or a typo cannot decide alone."""
 NAME_SHARE: Final = 0.5
-"""Of what speaks against a word with a capital: names look foreign in every language."""
+"""Share of the evidence against a capitalised word that counts: names look foreign in every language."""
 LETTER_WEIGHT: Final = 2.0
-"""Log-odds of a letter of another script beside one of its kind; single ones are symbols, as in formulas."""
+"""Log-odds of a letter of another script next to one of its kind; single ones are symbols, as in formulas."""
 PURE_EVIDENCE: Final = 20.0
-"""Log-odds of a text with more letters of other scripts than Latin ones, however short: nothing there to weigh."""
+"""Log-odds of a text with more letters of other scripts than Latin ones, however short: there is nothing to weigh."""
 _PIECE: Final = 1 << 16
-"""Characters looked at in one go, so that memory stays bounded for a text of any length."""
+"""Characters processed at once, to limit memory for texts of any length."""
 
 
 @dataclass(slots=True)
 class Foreignness:
-    """What was found in one text."""
+    """The result for one text."""
 
     evidence: float
     """Log-odds that the text, or a passage of it, is foreign."""
     probability: float
-    """The same, calibrated."""
+    """The calibrated probability of the same."""
     _place: Callable[[], tuple[int, int]] = field(repr=False, compare=False)
 
     @property
     def span(self) -> tuple[int, int]:
-        """The passage with the most evidence, in characters; looked for when it is asked for."""
+        """The passage with the most evidence, as character offsets; computed on access."""
         return self._place()
 
 
 class LanguageModel:
-    """A table of weights, ready to be held against texts. Thread-safe: nothing changes after it is made."""
+    """A table of weights, applied to texts. Immutable and thread-safe."""
 
     def __init__(self, table: NDArray[np.int8], scale: float, calibration: Calibration) -> None:
         """Use ``table`` [OFFSETS[-1]], the weight of every bucket in steps of ``scale`` log-odds."""
@@ -65,9 +65,9 @@ class LanguageModel:
 
     @classmethod
     def load(cls, directory: Path) -> LanguageModel:
-        """Read the table in ``directory``.
+        """Load the table in ``directory``.
 
-        Raises ``ModelError`` or one of its kinds where it is missing, not what its manifest says, or of another size.
+        Raises ``ModelError`` or a subclass if it is missing, does not match its manifest, or has another size.
         """
         manifest, weights = load_ngrams(directory)
         if len(weights) != OFFSETS[-1]:
@@ -76,11 +76,11 @@ class LanguageModel:
         return cls(np.frombuffer(weights, dtype=np.int8), manifest.scale, manifest.calibration)
 
     def look(self, text: str) -> Foreignness:
-        """Find the passage that is most likely foreign; the time is linear in the length of ``text``.
+        """Find the passage that is most likely foreign, in time linear in the length of ``text``.
 
-        Words are added up from left to right, and the best passage is the one whose sum is largest (the scan of
-        Page 1954, Biometrika 41:100). Since it may start at any word, the logarithm of their number is taken off;
-        nothing is taken off a text that is foreign as a whole.
+        The evidence of words is summed from left to right, and the best passage has the largest sum (the scan of Page
+        1954, Biometrika 41:100). As it may start at any word, the log of their number is subtracted; nothing is
+        subtracted for a text that is foreign as a whole.
         """
         evidence = self._common.evidence(text)
         if evidence is not None:
@@ -109,7 +109,7 @@ def _exactly(start: int, end: int) -> tuple[int, int]:
 
 
 def word_evidence(words: Words, table: NDArray[np.int8], scale: float) -> NDArray[np.float64]:
-    """Return for each word the log-odds that it is foreign; 0 for what is no word of prose."""
+    """Return for each word the log-odds that it is foreign; 0 for anything but a word of prose."""
     evidence = np.clip(words.sums(table) * scale, -WORD_CAP, WORD_CAP)
     evidence[~words.plain] = 0.0
     evidence[words.capital & (evidence > 0.0)] *= NAME_SHARE
@@ -118,15 +118,15 @@ def word_evidence(words: Words, table: NDArray[np.int8], scale: float) -> NDArra
     return evidence
 
 
-def _counted(weight: float, capital: bool) -> float:  # noqa: FBT001  the second of two facts of a word
-    """Return what ``word_evidence`` does, for one word of prose in Latin letters."""
+def _counted(weight: float, capital: bool) -> float:  # noqa: FBT001  the second of two properties of a word
+    """Return the evidence of a single word of prose in Latin letters, as in ``word_evidence``."""
     evidence = max(-WORD_CAP, min(WORD_CAP, weight))
     return evidence * NAME_SHARE if capital and evidence > 0.0 else evidence
 
 
 def _strongest(evidence: list[float]) -> tuple[float, int, int]:
-    """Return the log-odds of the strongest passage of words, at least one, with its first and its last word."""
-    if max(evidence) <= 0.0:  # by far the most common: nothing speaks for a foreign word
+    """Return the log-odds of the strongest passage of at least one word, with its first and last word."""
+    if max(evidence) <= 0.0:  # by far the most common case: no evidence of a foreign word
         return max(-math.log(len(evidence)), deque(accumulate(evidence), 1)[0]), 0, 0
     total = lowest = gain = 0.0
     lowest_at = first = end = 0
@@ -140,13 +140,13 @@ def _strongest(evidence: list[float]) -> tuple[float, int, int]:
 
 
 def _adjoining(words: Words) -> NDArray[np.int64]:
-    """Return the letters of each word, or 0 where there is only one."""
+    """Return the number of letters of each word, or 0 if it has only one."""
     letters = words.ends - words.starts
     return np.where(letters > 1, letters, 0)
 
 
 def _pure_lead(words: Words) -> int:
-    """Return by how many letters other scripts are ahead of the Latin one."""
+    """Return how many more letters are of other scripts than Latin."""
     if not words.foreign.any():
         return -int((words.ends - words.starts).sum())
     return int(_adjoining(words)[words.foreign].sum() - (words.ends - words.starts)[~words.foreign].sum())
@@ -154,8 +154,8 @@ def _pure_lead(words: Words) -> int:
 
 @cache
 def packaged_language() -> LanguageModel:
-    """Return the table that came with the package, read once per process; a failure is not remembered.
+    """Return the packaged table, loaded once per process; failures are not cached.
 
-    Raises ``ModelError`` or one of its kinds.
+    Raises ``ModelError`` or a subclass.
     """
     return LanguageModel.load(find_ngrams())

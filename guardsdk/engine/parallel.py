@@ -1,7 +1,7 @@
-"""The runs of one call: in parallel on one core each, or one after another on all cores, whichever is sooner.
+"""Schedules the runs of one call: in parallel on one core each, or one after another on all cores, whichever is faster.
 
-A run on all cores synchronises them at every operator, so two runs on one core each get more done than two that share
-both. But each of them takes longer by itself, and a core without work left is wasted.
+A run on all cores synchronises them at every operator, so two runs on one core each have a higher throughput than two
+that share both. But each takes longer by itself, and an idle core is wasted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     Batch = list[Row]
 
 _FRAME = 24
-"""Fixed cost of a run, expressed in tokens; more cores do not shorten it."""
+"""Fixed cost of a run in tokens, which more cores do not reduce."""
 _SHARED = 0.75
-"""``cores ** _SHARED`` is the speed-up of one run on several cores over the same run on one."""
+"""``cores ** _SHARED`` is the speed-up of one run on several cores over one core."""
 
 
 class _Round(NamedTuple):
@@ -33,16 +33,16 @@ class _Round(NamedTuple):
 
     batches: list[Batch]
     shares: list[list[int]]
-    """For each core, the indices of its batches."""
+    """The indices of the batches of each core."""
     end: int
-    """Where the plan continues after it."""
+    """Where the plan continues after this round."""
 
 
 class ParallelRuns:
     """Runs the batches of one call. Thread-safe."""
 
     def __init__(self, turns: Turns, worth: Callable[[int], bool], longest: int) -> None:
-        """Run through ``turns``. ``worth`` gets the tokens of a run and says whether to run it in parallel with others.
+        """Run through ``turns``. ``worth`` is given the tokens of a run and says whether to run it in parallel.
 
         ``longest`` is the most tokens a row has; each core gets about as many per round.
         """
@@ -53,11 +53,10 @@ class ParallelRuns:
     def run(
         self, plan: Sequence[Batch], limits: Limits, wanted: Callable[[Row], bool]
     ) -> Iterator[tuple[Batch, Outputs]]:
-        """Yield every batch of ``plan``, in order, with what the model gives for it, until the time is up.
+        """Yield every batch of ``plan``, in order, with the model's outputs, until the deadline.
 
-        Rows that are not ``wanted`` any more are left out, which is asked shortly before they run. Cores that other
-        callers use or wait for are left to them. Every thread it starts has ended when it yields, or raises.
-        Raises what a run raises.
+        Rows that are no longer ``wanted`` are left out, tested shortly before they run. Cores that other callers use or
+        wait for are left to them. Every thread it starts has ended when it yields, or raises. Raises what a run raises.
         """
         at, end, alone = 0, len(plan), self._turns.most == 1
         while at < end and not limits.passed:
@@ -81,7 +80,7 @@ class ParallelRuns:
                 return
 
     def _round(self, first: Batch, plan: Sequence[Batch], at: int, wanted: Callable[[Row], bool]) -> _Round | None:
-        """Return what of ``plan``, from ``at`` on, runs in parallel with ``first``; none where it should run alone."""
+        """Return the part of ``plan`` from ``at`` on to run in parallel with ``first``; ``None`` to run that alone."""
         cores = self._turns.spare
         if cores == 1:
             return None
@@ -100,7 +99,7 @@ class ParallelRuns:
         return _Round(batches, shares, at) if len(shares) > 1 and self._worth(lengths[0]) else None
 
     def _side_by_side(self, together: _Round, limits: Limits) -> list[Outputs | None]:
-        """Run each share on a core of its own; none for what there was no time for."""
+        """Run each share on its own core; ``None`` for what did not start before the deadline."""
         found: list[Outputs | None] = [None] * len(together.batches)
 
         def run(share: Sequence[int]) -> None:
@@ -109,7 +108,7 @@ class ParallelRuns:
                     found[at] = self._turns.run(together.batches[at], limits, one_core=True)
 
         with ExitStack() as stack:
-            *beside, own = together.shares  # the last has the least to do, and this thread others to start first
+            *beside, own = together.shares  # the last has the least to do, and this thread must first start the others
             others = [stack.enter_context(Beside(partial(run, share))) for share in beside]
             run(own)
         for one in others:
@@ -118,10 +117,10 @@ class ParallelRuns:
 
 
 def assigned(lengths: Sequence[int], cores: int) -> list[list[int]]:
-    """Assign runs of the given ``lengths``, in tokens, to at most ``cores``, so that all are done soonest.
+    """Assign runs of the given ``lengths``, in tokens, to at most ``cores``, to minimise the total time.
 
     Longest first, each to the core with the least to do (LPT, Graham 1969, SIAM J. Appl. Math. 17:416). Returns the
-    indices for each core, in order; a single list where running one after another on all cores takes no longer.
+    indices for each core, in order; a single list if running one after another on all cores takes no longer.
     """
     shares: list[list[int]] = [[] for _ in range(max(1, min(cores, len(lengths))))]
     loads = [0] * len(shares)

@@ -1,4 +1,4 @@
-"""One loaded model per process, however many guards and threads use it."""
+"""One loaded model per process, shared by all guards and threads."""
 
 from __future__ import annotations
 
@@ -25,24 +25,23 @@ _POOL = _Pool()
 
 
 def loaded(model: LoadedModel, providers: Providers, threads: int | None) -> Classifier | None:
-    """Return what ``classifier`` would without loading anything; none where it would have to."""
+    """Return what ``classifier`` would, but without loading; ``None`` if it would have to load."""
     return _POOL.loaded.get((model.ref.digest, providers, threads))
 
 
 def classifier(
     model: LoadedModel, providers: Providers, threads: int | None, verified: Verified | None = None
 ) -> Classifier:
-    """Return the classifier of this process for ``model``, loading it on the first call.
+    """Return the process-wide classifier for ``model``, loading it on the first call.
 
-    Two calls share one when digest, providers and threads agree; whoever comes while it loads waits for it. A failure
-    is not remembered: the next call tries again. In a forked child each classifier loads anew on its first use.
-    Files that were ``verified`` just now are not read a second time.
-    Raises ``ModelError`` or one of its kinds when the model cannot be loaded.
+    Calls with the same digest, providers and threads share one classifier; callers that arrive while it loads wait.
+    Failures are not cached: the next call tries again. In a forked child each classifier reloads on first use. Files
+    that were just ``verified`` are not read again. Raises ``ModelError`` or a subclass if the model cannot be loaded.
     """
     found = loaded(model, providers, threads)
     if found is not None:
         return found
-    from guardsdk.engine.classifier import Classifier  # noqa: PLC0415  brings numpy, and most guards find one loaded
+    from guardsdk.engine.classifier import Classifier  # noqa: PLC0415  imports numpy, and most guards find a loaded one
 
     with _POOL.lock:
         key = (model.ref.digest, providers, threads)

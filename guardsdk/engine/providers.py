@@ -1,4 +1,4 @@
-"""Which device runs the model, decided by pure functions; and the change to CPU when a GPU lets go."""
+"""Chooses the device that runs the model, by pure functions, and replaces a failing GPU by the CPU."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to try first."""
+    """The device to try first."""
 
     kind: Kind
     may_fall_back: bool
-    """Whether CPU will do when ``kind`` does not start."""
+    """Whether to use the CPU if ``kind`` does not start."""
     reason: str | None
-    """Why ``kind`` is not the best device asked for; None where it is."""
+    """Why ``kind`` is not the best device asked for; ``None`` if it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A session that has passed its probe run, and how it came to be this one."""
+    """A session that passed its probe run, and how it was chosen."""
 
     session: Session
     kind: Kind
@@ -43,7 +43,7 @@ def plan(requested: Providers, offered: Collection[str], graphs: Collection[str]
     """Choose the device to try first.
 
     ``offered`` are the execution providers of the installed runtime, ``graphs`` the kinds of device that the model has
-    a graph for. ``auto`` takes CUDA where both have it. Raises ``ModelError`` for a requested ``cuda`` that is missing.
+    a graph for. ``auto`` takes CUDA if both have it. Raises ``ModelError`` if ``cuda`` is requested and missing.
     """
     if requested == "cpu":
         return Plan("cpu", may_fall_back=False, reason=None)
@@ -61,10 +61,10 @@ def plan(requested: Providers, offered: Collection[str], graphs: Collection[str]
 
 
 def start(chosen: Plan, open_session: Callable[[Kind], Session], probe: Callable[[Session], None]) -> Started:
-    """Open and probe the device of ``chosen``, and CPU in its place where that is allowed.
+    """Open and probe the device of ``chosen``, falling back to the CPU if allowed.
 
-    ``probe`` runs a session once and raises when the result is not usable: a GPU that is there may still not work.
-    Raises ``ModelError`` when no session could be started.
+    ``probe`` runs a session once and raises if the result is not usable, as an installed GPU may still not work. Raises
+    ``ModelError`` if no session could be started.
     """
     try:
         return Started(_probed(chosen.kind, open_session, probe), chosen.kind, chosen.reason)
@@ -78,7 +78,7 @@ def start(chosen: Plan, open_session: Callable[[Kind], Session], probe: Callable
 def replace(failed: Started, error: Exception, open_session: Callable[[Kind], Session]) -> Started:
     """Return a CPU session in place of a CUDA session whose run raised ``error``.
 
-    Raises ``ModelError`` when ``failed`` was on CPU already, or CPU cannot be had: nothing is left to fall back to.
+    Raises ``ModelError`` if ``failed`` was already on the CPU, or the CPU cannot be used: there is no further fallback.
     """
     if failed.kind == "cpu":
         if isinstance(error, ModelError):
@@ -86,12 +86,12 @@ def replace(failed: Started, error: Exception, open_session: Callable[[Kind], Se
         msg = f"the model could not be run on {failed.provider}: {first_line(error)}"
         raise ModelError(msg) from error
     reason = f"{failed.provider} failed during a run: {first_line(error)}"
-    # The rows that failed are run next, which is all the probe there needs to be.
+    # The failed rows are run next, which is probe enough.
     return Started(_probed("cpu", open_session, lambda _: None), "cpu", reason)
 
 
 def again(open_session: Callable[[Kind], Session], probe: Callable[[Session], None]) -> Started | None:
-    """Return a CUDA session in place of the CPU's that took over; none where it still does not pass its probe run."""
+    """Return a CUDA session to replace the CPU fallback; ``None`` if it still fails its probe run."""
     try:
         return Started(_probed("cuda", open_session, probe), "cuda", None)
     except ModelError:

@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Stage
 
 _NIL = -500.0
-"""Log-odds at which a probability has long been 0, and below which the exponential overflows."""
+"""Log-odds at which a probability is effectively 0, and below which the exponential overflows."""
 
 
 class StageReading:
-    """The labels that are read on one stage: their logit columns and their calibration."""
+    """The labels of one stage: their logit columns and their calibration."""
 
     def __init__(self, model: LoadedModel, stage: Stage) -> None:
-        """Take from the manifest of ``model`` what concerns ``stage``."""
+        """Read the labels of ``stage`` from the manifest of ``model``."""
         entries = [
             (column, label.name, label.stages[stage].calibration)
             for column, label in enumerate(model.manifest.labels)
             if stage in label.stages
         ]
         self.columns = {name: column for column, name, _ in entries}
-        """Where the logit of each label stands."""
+        """The logit column of each label."""
         self._lines = [(name, calibration.slope, calibration.intercept) for _, name, calibration in entries]
         self._width = len(model.manifest.labels)
         self._beside: WeakKeyDictionary[Heads, StageReading] = WeakKeyDictionary()
 
     def beside(self, heads: Heads) -> StageReading:
-        """Return a reading of these labels and, behind all columns of the model, those of ``heads``."""
+        """Return a reading of these labels extended by those of ``heads``, whose columns follow the model's."""
         known = self._beside.get(heads)
         if known is not None:
             return known
@@ -67,7 +67,7 @@ class StageReading:
 def log_odds(logits: NDArray[np.float32], activation: str) -> list[list[float]]:
     """Return the log-odds of every label, B lists of L, for ``logits`` [B, L].
 
-    For ``sigmoid`` these are the logits. For ``softmax`` it is ``z_i`` less the log-sum-exp of the other logits, since
+    For ``sigmoid`` these are the logits. For ``softmax`` it is ``z_i`` minus the log-sum-exp of the other logits, since
     ``p / (1 - p)`` is ``exp(z_i)`` over the sum of the others; a single label has no others and is read as a sigmoid.
     """
     labels = logits.shape[1]
@@ -84,12 +84,12 @@ def log_odds(logits: NDArray[np.float32], activation: str) -> list[list[float]]:
 
 
 class Tally:
-    """Collects the windows of one text, in any order and in memory that does not grow with their number."""
+    """Accumulates the windows of one text, in any order and in constant memory."""
 
     def __init__(
         self, text: str, tokens: Tokens, windows: list[tuple[int, int]], reading: StageReading, encoder: TextEncoder
     ) -> None:
-        """Start with nothing scored of ``text``, which ``encoder`` made ``tokens`` of."""
+        """Start with no window of ``text`` scored; ``encoder`` made ``tokens`` of it."""
         self.text = text
         self.tokens = tokens
         self.encoder = encoder
@@ -98,15 +98,15 @@ class Tally:
         self._done: list[tuple[int, int]] = []
         self._best: list[float] = []
         self.peaks: dict[str, Peak] = {}
-        """For each label the window it scored highest in."""
+        """The window in which each label scored highest."""
         self.settled = False
         self._doubtful: list[tuple[int, int]] = []
         self._embedding: NDArray[np.floating] | None = None
         self.apart: list[NDArray[np.float32]] | None = None
-        """The embeddings of the windows, kept where somebody puts a list here."""
+        """The embeddings of the windows, kept if somebody puts a list here."""
 
     def add(self, window: int, odds: list[float], outputs: Outputs, row: int, head: int) -> None:
-        """Take in one window: its log-odds [L] and row ``row`` of ``outputs``, whose text starts at token ``head``."""
+        """Add one window: its log-odds [L] and row ``row`` of ``outputs``, whose text starts at token ``head``."""
         first, end = self.windows[window]
         self._done.append((first, end))
         if not outputs.early:
@@ -114,7 +114,7 @@ class Tally:
         columns = self.reading.columns
         best = list(map(odds.__getitem__, columns.values()))
         risen: Iterable[str] = columns
-        if self.peaks:  # nearly every text has one window only
+        if self.peaks:  # nearly every text has only one window
             risen = [label for label, odd, old in zip(columns, best, self._best, strict=True) if odd > old]
             best = list(map(max, self._best, best))
         if risen:
@@ -124,26 +124,26 @@ class Tally:
             vector = outputs.embedding[row]
             if self.apart is not None:
                 self.apart.append(vector)
-            # Single precision until there is something to add to; the usual text has one window.
+            # Single precision until there is something to add: most texts have one window.
             self._embedding = vector if self._embedding is None else self._embedding.astype(np.float64) + vector
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """Label to calibrated probability over the windows taken in; empty where there were none."""
+        """Label to calibrated probability over the windows added; empty if there were none."""
         if not self._done:
             return {}
         return self.reading.probabilities(self._best)
 
     @property
     def doubtful(self) -> list[tuple[int, int]]:
-        """The character ranges, in order and apart, of the windows that the lower layers did not clear."""
+        """The character ranges, in order and not overlapping, of the windows that the lower layers did not clear."""
         if len(self._doubtful) == len(self.windows):
             return [(0, len(self.text))]
         ranges = merged(self._doubtful, touching=True)
         return [self.encoder.characters(self.text, self.tokens, first, end - 1) for first, end in ranges]
 
     def scores(self) -> Scores:
-        """Return the scores over all windows taken in."""
+        """Return the scores over all windows added."""
         length = len(self.tokens.ids)
         if len(self._done) == len(self.windows):
             coverage = 1.0
@@ -161,14 +161,14 @@ class Tally:
         )
 
     def _mean_embedding(self) -> NDArray[np.float32] | None:
-        if self._embedding is None or len(self._done) == 1:  # of one window it is what the model gave
+        if self._embedding is None or len(self._done) == 1:  # for a single window it is the model's own
             return self._embedding
         norm = float(np.linalg.norm(self._embedding))
         return (self._embedding / (norm or 1.0)).astype(np.float32)
 
 
 def _row_of(attention: NDArray[np.float32] | None, row: int) -> NDArray[np.float32] | None:
-    """Return row ``row`` of ``attention`` [B, L, T]: a copy, where a view would keep the other rows alive."""
+    """Return row ``row`` of ``attention`` [B, L, T] as a copy: a view would keep the other rows alive."""
     if attention is None:
         return None
     shown: NDArray[np.float32] = attention[0] if len(attention) == 1 else attention[row].copy()

@@ -1,4 +1,4 @@
-"""Runs rows of tokens on the active session, changes to CPU when a GPU fails, and back when it works again."""
+"""Runs rows of tokens on the active session, falls back to the CPU if a GPU fails, and returns once it works again."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 
 COOL_DOWN_S: Final = 60.0
-"""Seconds from a failure of a GPU until it is tried again; each further failure doubles them."""
+"""Seconds from a GPU failure until it is tried again; doubled by each further failure."""
 LONGEST_COOL_DOWN_S: Final = 3600.0
 PAYS_FROM: Final = 50_000
-"""Tokens that have to be missed before a session is opened to run side by side: those of two hundred windows. It takes
-some 25 MiB, which a process that scans or reads long texts all day should have, and one that met a few should not."""
+"""Tokens that could have run in parallel before a second session is opened: those of two hundred windows. It takes some
+25 MiB, which is worth it for a process that reads long texts all day, and not for one that met a few."""
 
 
 class Runner:
-    """A started model on one device, safe to use from many threads."""
+    """A started model on one device. Thread-safe."""
 
     def __init__(
         self,
@@ -44,16 +44,16 @@ class Runner:
         runtime: Runtime,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Choose a device, load the graph and probe it. Raises ``ModelError`` when nothing can be started."""
+        """Choose a device, load the graph and probe it. Raises ``ModelError`` if nothing can be started."""
         self._model = model
         self._threads = threads
         self._runtime = runtime
         self._lock = threading.Lock()
         self._trying = threading.Lock()
         self._single: Session | None = None
-        """The session that runs on one thread, once it was asked for."""
+        """The single-threaded session, once it was needed."""
         self._missed = 0
-        """Tokens that could have run side by side, had that session been open."""
+        """Tokens that could have run in parallel, had that session been open."""
         self._clock = clock
         self._cool_down_s = COOL_DOWN_S
         self._again_at: float | None = None
@@ -67,14 +67,14 @@ class Runner:
 
     @property
     def in_halves(self) -> bool:
-        """Whether what runs is in two halves."""
+        """Whether the model runs as two halves."""
         return isinstance(self._active.session, Halves)
 
     def side_by_side(self, tokens: int) -> bool:
-        """Tell whether rows, of which one has so many ``tokens``, should run at the same time on one thread each.
+        """Return whether rows, one of which has ``tokens`` tokens, should run in parallel on one thread each.
 
-        The session for that takes time and memory: it is opened once many tokens have done without it. Where it could
-        not be opened, none should.
+        The session for that takes time and memory, so it is opened once many tokens have run without it. If it could
+        not be opened, the answer is no.
         """
         if self._single is not None:
             return self._single is not self._active.session
@@ -86,11 +86,11 @@ class Runner:
     ) -> Outputs:
         """Run token ids, attention mask and token types, int64 [B, T] each.
 
-        Where the model is in two halves, the lower one alone may answer rows within ``exits``; see ``engine.early``.
-        ``one_thread`` leaves the other cores to other callers, on CPU; the answer does not depend on it.
-        A failure on CUDA moves this model to CPU and the rows are run again there. After a cool-down one caller tries
-        CUDA again, the others go on with the CPU meanwhile.
-        Raises ``ModelError`` when the model cannot be run on CPU, or gives anything but finite logits [B, L].
+        If the model is in two halves, the lower one alone may answer rows within ``exits``; see ``engine.early``.
+        ``one_thread`` leaves the other cores to other callers, on CPU; the result does not depend on it. A failure on
+        CUDA moves this model to the CPU, where the rows are run again. After a cool-down one caller tries CUDA again,
+        while others continue on the CPU. Raises ``ModelError`` if the model cannot be run on CPU, or its logits [B, L]
+        are not finite.
         """
         if self._again_at is not None and self._clock() >= self._again_at:
             self._retry_cuda()
@@ -100,7 +100,7 @@ class Runner:
             return self._checked(session, feed, exits)
         except Exception as error:  # noqa: BLE001  a driver may raise anything; nothing is lost, see replace()
             with self._lock:
-                if self._active is active:  # else another thread has already replaced it
+                if self._active is active:  # otherwise another thread has already replaced it
                     self._active = providers.replace(active, error, self._open_later)
                     self._begin_cool_down()
                 active, feed = self._active, tokens_fed(ids, mask, kinds)
@@ -111,14 +111,14 @@ class Runner:
             raise ModelError(msg) from error
 
     def _on_one_thread(self, active: Started) -> Session:
-        """Return a session that runs on one thread, opened by the first caller who needs it: it takes memory.
+        """Return the single-threaded session, opened by the first caller that needs it, as it takes memory.
 
-        It is that of ``active`` while another caller opens it, and for good where it cannot be opened.
+        Returns that of ``active`` while another caller opens it, and permanently if it cannot be opened.
         """
         if self._single is None and self._trying.acquire(blocking=False):
             try:
                 self._single = self._open_later("cpu", one_thread=True)
-            except Exception:  # noqa: BLE001  memory may be short; every check can do without
+            except Exception:  # noqa: BLE001  memory may be short; checks work without it
                 self._single = active.session
             finally:
                 self._trying.release()
@@ -130,7 +130,7 @@ class Runner:
         self._cool_down_s = min(LONGEST_COOL_DOWN_S, 2 * self._cool_down_s)
 
     def _retry_cuda(self) -> None:
-        """Try CUDA again and go back to it where it passes its probe run; in one thread at a time."""
+        """Try CUDA again, and return to it if it passes its probe run; in one thread at a time."""
         if not self._trying.acquire(blocking=False):
             return
         try:
@@ -139,15 +139,15 @@ class Runner:
                 if tried is None:
                     self._begin_cool_down()
                 else:
-                    # The cool-down keeps its length: a device that works for a while only is tried ever less often.
+                    # The cool-down is not reset: a device that works only for a while is tried ever less often.
                     self._active, self._again_at = tried, None
         finally:
             self._trying.release()
 
     def both(self, ids: np.ndarray, mask: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits of the lower half and of the whole for the same rows, [B, L] each.
+        """Return the logits of the lower half and of the whole model for the same rows, [B, L] each.
 
-        Raises ``ModelError`` where what runs is not in two halves, or gives anything but finite logits.
+        Raises ``ModelError`` if the model does not run in two halves, or its logits are not finite.
         """
         session, feed = self._active.session, tokens_fed(ids, mask, kinds)
         if not isinstance(session, Halves):
@@ -157,7 +157,7 @@ class Runner:
         return early.logits, full.logits
 
     def _open_later(self, kind: Kind, *, one_thread: bool = False) -> Session:
-        """Open a session long after the start, since when the files may have been replaced."""
+        """Open a session long after the start, as the files may have been replaced since."""
         with verify_files(self._model).unchanged():
             return self._open(kind, one_thread=one_thread)
 
@@ -188,7 +188,7 @@ class Runner:
         return self._require_fit(session.run(feed, exits) if isinstance(session, Halves) else session.run(feed), feed)
 
     def _require_fit(self, outputs: Outputs, feed: Feed) -> Outputs:
-        """Return ``outputs`` if they are of the shapes that are due for ``feed``, the logits finite."""
+        """Return ``outputs`` if they have the right shapes for ``feed`` and finite logits; raise otherwise."""
         (rows, tokens), labels = feed["input_ids"].shape, len(self._model.manifest.labels)
         if outputs.logits.shape != (rows, labels):
             msg = f"the model gave logits of shape {outputs.logits.shape} where {(rows, labels)} was due"
@@ -196,7 +196,7 @@ class Runner:
         if outputs.attention is not None and outputs.attention.shape != (rows, labels, tokens):
             msg = f"the model gave attention of shape {outputs.attention.shape}, not {(rows, labels, tokens)}"
             raise ModelError(msg)
-        # A NaN is below every threshold and would let anything pass. A row has few logits: numpy would be slower.
+        # NaN is below every threshold and would let anything pass. A row has few logits, so numpy would be slower.
         if not all(map(isfinite, outputs.logits.ravel().tolist())):
             msg = "the model gave logits that are not finite"
             raise ModelError(msg)

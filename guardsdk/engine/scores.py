@@ -1,4 +1,4 @@
-"""What is asked of a classifier and what it answers."""
+"""The request to a classifier and its result."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class Request:
     text: str = field(repr=False)
     stage: Stage
     context: str | None = field(default=None, repr=False)
-    """What ``text`` is read beside, on the stages where the model can: the prompt it answers on the output stage, the
+    """What ``text`` is read with, on the stages that support it: the prompt it answers on the output stage, the
     instructions it is aimed at on the input stage."""
 
 
 class Peak(NamedTuple):
-    """A window of tokens in which some label scored highest, and what the labels attended to in it."""
+    """A window in which some label scored highest, and what the labels attended to in it."""
 
     first: int
     end: int
     attention: NDArray[np.float32] | None
-    """[L, T], of every label of the model to every token of the row; None where nothing is told."""
+    """[L, T], from every label of the model to every token of the row; ``None`` if the graph has no such output."""
     head: int
     """Where the window begins in the row."""
 
     def weights(self, column: int) -> NDArray[np.float32] | None:
-        """Return what the label of ``column`` attended to in the window, [end - first].
+        """Return the attention of the label in ``column`` within the window, [end - first].
 
-        None where that is not told, as for every label that was taught.
+        ``None`` if it is not available, as for every taught label.
         """
         if self.attention is None or column >= len(self.attention):
             return None
@@ -54,33 +54,33 @@ class Scores:
     """The scores of one text."""
 
     probabilities: dict[str, float]
-    """Label to calibrated probability, the highest of all windows scored, for every label read on this stage."""
+    """Label to calibrated probability, the highest of all windows scored, for every label of this stage."""
     coverage: float
-    """Share of the text's tokens that lay in a window that was scored."""
+    """Share of the text's tokens in windows that were scored."""
     windows: int
-    """How many were scored; none where the time was up before the first, and then there are no probabilities."""
+    """Windows scored. 0 if the deadline passed before the first, in which case there are no probabilities."""
     settled: bool
-    """Whether the rest was left out because the decision was settled."""
+    """Whether the rest was skipped because the decision was settled."""
     tier: Tier | None
-    """``early`` where the lower layers alone cleared every window that was scored; None where none was."""
+    """``early`` if the lower layers alone cleared every scored window; ``None`` if no window was scored."""
     embedding: NDArray[np.float32] | None = field(repr=False)
-    """[H], unit length: the mean over the windows; None where the model gives none."""
+    """[H], unit length: the mean over the windows; ``None`` if the model has no embeddings."""
     _tally: Tally = field(repr=False)
-    """What they were collected from."""
+    """The tally they were computed from."""
     apart: Sequence[NDArray[np.float32]] = field(default=(), repr=False)
-    """The embeddings of the windows, [H] each, where they were asked for."""
+    """The embeddings of the windows, [H] each, if requested."""
 
     @property
     def doubtful(self) -> Sequence[tuple[int, int]]:
-        """The character ranges of the text, in order and apart, that the lower layers alone did not clear."""
+        """The character ranges of the text, in order and not overlapping, that the lower layers alone did not clear."""
         return self._tally.doubtful
 
     def span(self, label: str) -> tuple[int, int]:
         """Return the passage that carried the score of ``label``, as a half-open character range of the text.
 
-        It is the shortest run of whole words, within the window that scored highest, that holds most of the label's
-        attention; for a model that does not tell its attention it is that window. Computed when asked for.
-        Raises ``InputError`` for a label that is not among ``probabilities``.
+        It is the shortest run of whole words, within the window that scored highest, that has most of the label's
+        attention; for a model without attention outputs it is that window. Computed on demand. Raises ``InputError``
+        for a label that is not among ``probabilities``.
         """
         text, peaks = self._tally.text, self._tally.peaks
         peak = peaks.get(label)

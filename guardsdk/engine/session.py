@@ -1,4 +1,4 @@
-"""One ONNX Runtime session behind a small interface; the only file that imports the runtime."""
+"""One ONNX Runtime session behind a small interface; the only module that imports the runtime."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Feed = Mapping[str, NDArray[Any]]
-    """Inputs of a graph by name; it takes those it declares."""
+    """Inputs of a graph by name; it uses those it declares."""
 
 Kind = Literal["cpu", "cuda"]
 PROVIDER_NAMES: dict[Kind, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 STATES = "states"
-"""What the lower half of a model in two halves gives, and the upper half takes: [B, T, H]."""
+"""The output of the lower half of a split model, and the input of the upper half: [B, T, H]."""
 EARLY_LOGITS = "early_logits"
-"""The logits of the lower half, [B, L], for an upper half that gives them a say in its own."""
+"""The logits of the lower half, [B, L], for an upper half that uses them."""
 SLOWER_ON_CPU = ("SkipLayerNormFusion",)
-"""What the runtime would make of a graph's operators and should not on CPU: its fused layer norm over a sum takes three
-times as long there as the operators one by one."""
+"""Graph optimisations that are slower on CPU: the runtime's fused layer norm over a sum takes three times as long as
+the separate operators."""
 _WAIT_US = "500"
-"""Longest active wait of a thread, in microseconds: more than operators are apart. Older runtimes do not know it."""
+"""Longest active wait of a thread, in microseconds: longer than the gap between operators. Older runtimes ignore it."""
 _Cast = type[np.int32] | None
 _INTEGERS: dict[str, _Cast] = {"tensor(int64)": None, "tensor(int32)": np.int32}
 _FLOAT32 = "tensor(float)"
@@ -44,27 +44,27 @@ _INPUTS: dict[str, dict[str, _Cast]] = {
     STATES: {_FLOAT32: None},
     EARLY_LOGITS: {_FLOAT32: None},
 }
-"""Every input the engine has, and the types it can give it as: itself, or what it is cast to."""
+"""Every input that the engine provides, and the types it can be cast to."""
 
 
 @dataclass(slots=True)
 class Outputs:
-    """What one run gives for B rows of T tokens and L labels, all float32."""
+    """The outputs of one run for B rows of T tokens and L labels, all float32."""
 
     logits: NDArray[np.float32]
     """[B, L]"""
     attention: NDArray[np.float32] | None = None
-    """[B, L, T]: how much each token counts for a label, 1 in sum; None where the graph does not tell."""
+    """[B, L, T]: how much each token counts for a label, summing to 1; ``None`` if the graph has no such output."""
     embedding: NDArray[np.float32] | None = None
-    """[B, H], unit length; None where the graph does not tell."""
+    """[B, H], unit length; ``None`` if the graph has no such output."""
     states: NDArray[np.float32] | None = None
-    """[B, T, H]: what the upper half of a model goes on from; None for all but a lower half."""
+    """[B, T, H]: what the upper half of a split model continues from; ``None`` except for a lower half."""
     early: bool = False
     """Whether the lower layers alone answered, for every row."""
 
 
 def tokens_fed(ids: NDArray[np.int64], mask: NDArray[np.int64], kinds: NDArray[np.int64]) -> Feed:
-    """Return token ids, attention mask and token types, each [B, T], under the names that graphs have for them."""
+    """Return token ids, attention mask and token types, each [B, T], under the usual input names of graphs."""
     return {"input_ids": ids, _MASK: mask, "token_type_ids": kinds}
 
 
@@ -72,7 +72,7 @@ class Session(Protocol):
     """A loaded graph."""
 
     def run(self, feed: Feed) -> Outputs:
-        """Run what ``feed`` has for the graph. Any exception means that the run failed."""
+        """Run the graph on ``feed``. Any exception means that the run failed."""
 
 
 class Runtime(Protocol):
@@ -82,7 +82,7 @@ class Runtime(Protocol):
         """Return the names of the execution providers this installation was built with."""
 
     def open(self, path: Path, kind: Kind, threads: int) -> Session:
-        """Load the graph at ``path`` on a device. Any exception means that it cannot be had there."""
+        """Load the graph at ``path`` on a device. Any exception means that it cannot be used there."""
 
 
 class OnnxRuntime:
@@ -94,24 +94,24 @@ class OnnxRuntime:
         return names
 
     def open(self, path: Path, kind: Kind, threads: int) -> Session:
-        """Load the graph at ``path``; raises ``ModelError`` when it cannot be loaded there or is of another shape."""
+        """Load the graph at ``path``. Raises ``ModelError`` if it cannot be loaded there or has another shape."""
         return OnnxSession(path, kind, threads)
 
 
 class OnnxSession:
-    """An ONNX Runtime session on exactly one kind of device. Safe to run from many threads at once."""
+    """An ONNX Runtime session on exactly one kind of device. Thread-safe."""
 
     def __init__(self, path: Path, kind: Kind, threads: int) -> None:
         """Load and optimise the graph at ``path``; ``threads`` is how many CPU threads one run may use."""
         onnxruntime = runtime()
         if kind == "cuda" and importlib.util.find_spec("nvidia") is not None:
-            onnxruntime.preload_dlls()  # CUDA that was installed as Python packages is not on the loader's path
+            onnxruntime.preload_dlls()  # a CUDA installed as Python packages is not on the loader's path
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = 3
-        # Threads wait actively for the next operator within a run, never for the next run, nor long for the first one:
-        # they begin to wait when the session begins to open, which then takes twice the processor time.
+        # Threads spin while waiting for the next operator of a run, but not for the next run, nor long for the first
+        # one: they would start to spin when the session opens, which would double its CPU time.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         options.add_session_config_entry("session.intra_op.spin_duration_us", _WAIT_US)
         try:
@@ -132,12 +132,12 @@ class OnnxSession:
         self._inputs = self._declared_inputs(path)
         self._outputs = self._declared_outputs(path)
         self._masked = any(name == _MASK for name, _ in self._inputs)
-        """Whether the graph tells padding from tokens; one that is made for rows by themselves need not."""
+        """Whether the graph distinguishes padding from tokens; one made for single rows need not."""
         self._narrow = any(item.type != _FLOAT32 for item in self._session.get_outputs())
-        """Whether a graph, such as one for a GPU in half precision, gives anything but float32."""
+        """Whether a graph, such as a half-precision one for a GPU, has outputs other than float32."""
 
     def run(self, feed: Feed) -> Outputs:
-        """Run what ``feed`` has for the graph; padded rows one by one where it takes no mask."""
+        """Run the graph on ``feed``; row by row without padding if it takes no mask."""
         if not self._masked and len(feed[_MASK]) > 1 and not feed[_MASK].all():
             return _stacked([self.run(row) for row in _rows(feed)], feed[_MASK].shape[1])
         inputs = {name: feed[name] if cast is None else feed[name].astype(cast) for name, cast in self._inputs}
@@ -157,7 +157,7 @@ class OnnxSession:
         return declared
 
     def _declared_outputs(self, path: Path) -> list[str]:
-        """Return the outputs to ask for, by the names that ``Outputs`` has for them."""
+        """Return the outputs to request, under their names in ``Outputs``."""
         declared = [item.name for item in self._session.get_outputs()]
         if "logits" not in declared:
             msg = f"model file {path} has no output 'logits', only {', '.join(declared)}"
@@ -166,7 +166,7 @@ class OnnxSession:
 
 
 def _rows(feed: Feed) -> Iterator[Feed]:
-    """Yield every row of ``feed`` by itself, without its padding."""
+    """Yield every row of ``feed`` separately, without its padding."""
     for row, length in enumerate(feed[_MASK].sum(axis=1).tolist()):
         yield {
             name: value[row : row + 1] if name == EARLY_LOGITS else value[row : row + 1, :length]
@@ -175,7 +175,7 @@ def _rows(feed: Feed) -> Iterator[Feed]:
 
 
 def _stacked(rows: Sequence[Outputs], tokens: int) -> Outputs:
-    """Return what was given for rows by themselves as for rows padded to ``tokens``: 0 on padding."""
+    """Return the outputs of single rows as those of rows padded to ``tokens``, with 0 on padding."""
 
     def joined(name: str, axis: int | None = None) -> NDArray[np.float32] | None:
         parts = [getattr(row, name) for row in rows]
@@ -191,10 +191,10 @@ def _stacked(rows: Sequence[Outputs], tokens: int) -> Outputs:
 
 
 def runtime() -> ModuleType:
-    """Return ONNX Runtime, kept from reporting to its maker; its import must not happen with the package."""
+    """Return ONNX Runtime with its telemetry disabled; imported on demand, not with the package."""
     with runtime_telemetry_off():
         import onnxruntime  # noqa: PLC0415  not with the package
-    # For a host that imported it before us: the variable came too late, this stops most of what would still be sent.
+    # If the host imported it first, the variable came too late; this stops most of what would still be sent.
     onnxruntime.disable_telemetry_events()
     module: ModuleType = onnxruntime
     return module

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SHARE = 0.5
-"""Of the attention mass: more than half is "most"; asking for much more would add stray tokens far away."""
+"""Share of the attention mass: more than half is "most"; asking for much more would add stray tokens far away."""
 
 
 def passage(weights: NDArray[np.float32]) -> tuple[int, int]:
-    """Return the shortest half-open range that holds at least half of the mass of ``weights`` [N], N >= 1.
+    """Return the shortest half-open range that has at least half of the mass of ``weights`` [N], N >= 1.
 
-    Of several that short the heaviest is taken, then the first. Without any mass it is the whole range.
+    Of equally short ranges the one with the most mass is taken, then the first. Without any mass it is the whole range.
     """
     sums = np.concatenate(([0.0], np.cumsum(weights, dtype=np.float64)))
     total = sums[-1]
@@ -31,7 +31,7 @@ def passage(weights: NDArray[np.float32]) -> tuple[int, int]:
 
 
 def whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """Widen a character range so that it cuts no word of ``text``."""
+    """Widen a character range so that it does not split a word of ``text``."""
     while start > 0 and start < len(text) and text[start].isalnum() and text[start - 1].isalnum():
         start -= 1
     while 0 < end < len(text) and text[end - 1].isalnum() and text[end].isalnum():

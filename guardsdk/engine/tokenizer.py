@@ -1,4 +1,4 @@
-"""Text to token ids and back to character positions; the only file that imports the tokenizer library."""
+"""Text to token ids and back to character positions; the only module that imports the tokenizer library."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 WIDE: Final = "q"
-"""Type of arrays of token ids: 8 bytes, as the model takes them."""
+"""Array type code of token ids: 8 bytes, as the model expects."""
 _PIECE = 32_768
-"""Characters tokenized as one; the library needs some hundred bytes per token while it works."""
+"""Characters tokenized at once; the library needs some hundred bytes per token while it works."""
 _ENDS = 8
-"""Characters looked at for each token that is kept of the end of a text: more than any but a few words have."""
+"""Characters read per token that is kept at the end of a text: more than all but a few words have."""
 _REMEMBERED = 8192
-"""Characters of which it is known whether they hide a word: a text may hold every one there is."""
+"""Characters for which it is cached whether they make a word unknown; a text may contain every one there is."""
 _AT_ONCE = 64
-"""Pieces in one call of the library, which bounds memory for long texts and feeds its threads for many texts."""
+"""Pieces per call of the library, which limits memory for long texts and feeds its threads for many texts."""
 
 
 @dataclass(slots=True)
@@ -41,39 +41,39 @@ class Tokens:
     """The token ids of one text, without special tokens."""
 
     ids: array[int]
-    """[N], of 8 bytes each: as compact as numpy's, whose first call after a run costs a check dear."""
+    """[N], 8 bytes each: as compact as a numpy array, whose first use after a run is expensive."""
     pieces: list[tuple[int, int]]
-    """The character ranges that were tokenized one by one."""
+    """The character ranges that were tokenized separately."""
     counts: list[int]
-    """Tokens in each piece."""
+    """The number of tokens in each piece."""
 
 
 class TextEncoder:
-    """A tokenizer that never truncates, never pads, and never takes text for a special token."""
+    """A tokenizer that never truncates or pads, and never interprets text as a special token."""
 
     def __init__(self, path: Path) -> None:
-        """Load ``tokenizer.json`` from ``path``. Raises ``ModelError`` when it cannot be used.
+        """Load ``tokenizer.json`` from ``path``. Raises ``ModelError`` if it cannot be used.
 
-        Where plain text is tokenized without the library and the file says what frames it, the library waits for the
-        first text that is not plain, or ``complete``: it takes as long to set up as the model does.
+        If plain text can be tokenized without the library and the file gives the special tokens, the library is only
+        loaded for the first text that is not plain, or by ``complete``: it takes as long to set up as the model does.
         """
         self._path = path
         self._library: Tokenizer | None = None
         self._loading = threading.Lock()
         try:
             self._described = path.read_bytes()
-            # Half the time of the standard library's reader, on a vocabulary of thirty thousand.
+            # Twice as fast as the standard library's parser, on a vocabulary of thirty thousand.
             described: dict[str, Any] = from_json(self._described, cache_strings="none")
             self._plain = WordPieces.of(described)
             frame = None if self._plain is None else frame_of(described)
         except (OSError, ValueError) as error:
             raise self._unusable(error) from error
-        except (AttributeError, KeyError, TypeError):  # nothing we know: the library has the last word
+        except (AttributeError, KeyError, TypeError):  # an unknown format: left to the library
             self._plain = frame = None
         self.prefix, self.suffix, self.pad = frame or self._probed()
-        """Special ids before the text and after it, and the one that fills up a row."""
+        """Special ids before and after the text, and the padding id."""
         self.closing = array(WIDE, self.suffix)
-        """The suffix, ready to be laid out."""
+        """The suffix as an array."""
         self._openings: dict[int | None, array[int]] = {}
         self._hiding: dict[str, bool] = {}
         self._longest_word: int | None
@@ -86,8 +86,8 @@ class TextEncoder:
             self._unknown = self._tokenizer.token_to_id(getattr(model, "unk_token", None) or "")
 
     def complete(self) -> None:
-        """Load whatever has waited so far. Raises ``ModelError`` where the library cannot use the file."""
-        self._tokenizer  # noqa: B018  asking for it loads it
+        """Load the library if it has not been yet. Raises ``ModelError`` if it cannot use the file."""
+        self._tokenizer  # noqa: B018  loaded on access
 
     @property
     def _tokenizer(self) -> Tokenizer:
@@ -107,12 +107,12 @@ class TextEncoder:
         self._described = b""
         loaded.no_truncation()
         loaded.no_padding()
-        # Someone who writes "[SEP]" writes five characters; read as the token, it would forge the row's structure.
+        # A user who writes "[SEP]" writes five characters; read as the token, it would forge the row's structure.
         loaded.encode_special_tokens = True
         return loaded
 
     def _probed(self) -> tuple[list[int], list[int], int]:
-        """Find out from the library what ``frame_of`` tells."""
+        """Determine the result of ``frame_of`` with the library."""
         padding: dict[str, Any] = from_json(self._described).get("padding") or {}
         sample = self._tokenizer.encode("a", add_special_tokens=False).ids
         framed = self._tokenizer.encode("a").ids
@@ -149,9 +149,9 @@ class TextEncoder:
         return tokens
 
     def _fill(self, parts: Sequence[str], ids: list[list[int] | None]) -> None:
-        """Tokenize with the library what has no ``ids`` yet."""
+        """Tokenize with the library whatever has no ``ids`` yet."""
         rest = [at for at, own in enumerate(ids) if own is None]
-        if len(rest) == 1:  # a batch would wake the library's threads for nothing
+        if len(rest) == 1:  # a batch would needlessly wake the library's threads
             ids[rest[0]] = self._tokenizer.encode(parts[rest[0]], add_special_tokens=False).ids
             return
         for start in range(0, len(rest), _AT_ONCE):
@@ -161,7 +161,7 @@ class TextEncoder:
                 ids[at] = encoding.ids
 
     def _hides(self, character: str) -> bool:
-        """Whether a word is unknown as a whole because ``character`` is in it."""
+        """Whether a word that contains ``character`` is unknown as a whole."""
         if character.isascii():
             return False
         known = self._hiding.get(character)
@@ -176,17 +176,17 @@ class TextEncoder:
         return known
 
     def opening(self, token: int | None) -> array[int]:
-        """Return the ids before a text: the special ones and ``token``, where there is one."""
+        """Return the ids before a text: the special ones and ``token``, if any."""
         found = self._openings.get(token)
         if found is None:
             found = self._openings[token] = array(WIDE, [*self.prefix, *(() if token is None else (token,))])
         return found
 
     def legible(self, ids: array[int]) -> bool:
-        """Return whether ``ids`` [N] hold anything to read: false where words are there and every one is unknown.
+        """Return whether ``ids`` [N] contain anything legible: false if there are words and all of them are unknown.
 
-        Such a text is the same few tokens whatever it says, so a score of it means nothing. One known word is enough
-        to be read, so nothing that the model could understand hides behind words that it does not know.
+        Such a text is the same few tokens whatever it says, so its score is meaningless. A single known word makes a
+        text legible, so that nothing the model could understand is hidden by unknown words around it.
         """
         if self._unknown is None or self._unknown not in ids:
             return True
@@ -194,7 +194,7 @@ class TextEncoder:
 
     @lazy
     def _lettered(self) -> NDArray[np.bool_]:
-        """Whether each token is known and holds a letter, by its id."""
+        """Whether each token, by id, is known and has a letter."""
         vocabulary = self._tokenizer.get_vocab()
         lettered = np.zeros(max(vocabulary.values()) + 1, dtype=np.bool_)
         lettered[[at for token, at in vocabulary.items() if any(map(str.isalpha, token))]] = True
@@ -202,16 +202,16 @@ class TextEncoder:
         return lettered
 
     def ends(self, text: str, most: int) -> array[int]:
-        """Return at most ``most`` token ids of ``text``: the first and the last half where there are more."""
+        """Return at most ``most`` token ids of ``text``: the first and the last half if there are more."""
         half = most // 2
         piece = _ENDS * most
-        if len(text) > 2 * piece:  # a long one is given with every check: mostly a little of it is enough
+        if len(text) > 2 * piece:  # a long context comes with every check, and usually its ends are enough
             first, last = text[:piece].rpartition(" ")[0], text[-piece:].partition(" ")[2]
             head, tail = self.encode([first, last])
             if len(head.ids) >= most - half and len(tail.ids) >= half:
                 return head.ids[: most - half] + tail.ids[len(tail.ids) - half :]
         if len(text) > 2 * _PIECE:
-            # The middle is not going to be shown; a space keeps the words on both sides of the gap apart.
+            # The middle is dropped; a space separates the words on both sides of the gap.
             text = f"{text[:_PIECE]} {text[-_PIECE:]}"
         (tokens,) = self.encode([text])
         if len(tokens.ids) <= most:
@@ -219,9 +219,9 @@ class TextEncoder:
         return tokens.ids[: most - half] + tokens.ids[len(tokens.ids) - half :]
 
     def shares(self, text: str, size: int, most: int) -> list[str]:
-        """Return ``text`` in pieces of at most ``size`` tokens, which overlap a little, and at most ``most`` of them.
+        """Return ``text`` in slightly overlapping parts of at most ``size`` tokens, and at most ``most`` of them.
 
-        The first and the last where there would be more; the text itself where it has no more than ``size``.
+        The first and the last if there would be more; the text itself if it has at most ``size`` tokens.
         """
         if most == 1:
             return [text]
@@ -233,11 +233,11 @@ class TextEncoder:
         return [shown[spans[first][0] : spans[end - 1][1]] for first, end in share_ranges(len(spans), size, most)]
 
     def characters(self, text: str, tokens: Tokens, first: int, last: int) -> tuple[int, int]:
-        """Return the half-open character range in ``text`` from token ``first`` to token ``last``, both included."""
+        """Return the half-open character range in ``text`` from token ``first`` to token ``last``, inclusive."""
         return self._offsets(text, tokens, first)[0], self._offsets(text, tokens, last)[1]
 
     def _offsets(self, text: str, tokens: Tokens, index: int) -> tuple[int, int]:
-        """Look at the one piece that holds token ``index`` again, this time for character positions."""
+        """Tokenize the piece that has token ``index`` again, this time for character offsets."""
         ends = list(accumulate(tokens.counts))
         at = next(number for number, end in enumerate(ends) if index < end)
         start, end = tokens.pieces[at]
@@ -245,7 +245,7 @@ class TextEncoder:
         return start + first, start + last
 
     def _spans(self, piece: str) -> Sequence[tuple[int, int]]:
-        """Return the character range of each token of ``piece``, which is tokenized as one."""
+        """Return the character range of each token of ``piece``, which is tokenized at once."""
         piece = parting(piece, self._hides)
         spans = None if self._plain is None else self._plain.spans(piece)
         if spans is None:

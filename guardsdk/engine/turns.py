@@ -1,10 +1,10 @@
-"""Scheduling of runs: many threads take turns at one model, and share a run where rows may (dynamic batching).
+"""Schedules runs: many threads take turns at one model, and share a run if rows may be batched (dynamic batching).
 
-There is no scheduler thread. A caller who finds a free core runs at once, on several cores where enough are free and
-the machine has no other work for them, so a lone caller never waits. Others queue. Whoever finishes hands each core to
-the first in line, who takes along those behind with rows of about the same length. While callers queue, each run has
-one core: runs on one core each get more done than runs that share cores, which wait for each other at every operator.
-A text of many windows queues again for each run, so that it never holds up a short text for longer than one run.
+There is no scheduler thread. A caller that finds a free core runs at once, on several cores if enough are free and the
+machine has no other work for them, so a lone caller never waits. Others queue. A caller that finishes hands each core
+to the first in the queue, which also takes the rows of similar length behind it. While callers queue, each run has one
+core, for a higher throughput than runs that share cores and synchronise at every operator. A text of many windows
+queues again for each run, so it never delays a short text for longer than one run.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from guardsdk.limits import Limits
 
     Run = Callable[[Sequence[Row], int], Outputs]
-    """Rows and the cores that their run may take."""
+    """Takes rows and the number of cores their run may use."""
 
 
 class Capacity(NamedTuple):
-    """What may share one run. It changes where a GPU fails and the CPU takes over."""
+    """What may share one run. It changes if a GPU fails and the CPU takes over."""
 
     rows: int
     tokens: int
@@ -36,7 +36,7 @@ class Capacity(NamedTuple):
 
 
 class _Waiting:
-    """One caller in line."""
+    """One queued caller."""
 
     __slots__ = ("alone", "answer", "batch", "called", "gone", "longest", "rows", "shortest")
 
@@ -45,14 +45,14 @@ class _Waiting:
         lengths = [row.length for row in rows]
         self.shortest, self.longest = min(lengths), max(lengths)
         self.alone = alone
-        """Never in one run with others: such a run has failed."""
+        """Must not share a run, as a shared run has failed."""
         self.gone = False
-        """Interrupted while it waited."""
+        """Interrupted while waiting."""
         self.called = threading.Event()
         self.batch: list[_Waiting] = []
-        """Whose rows to run, its own among them, once a core was handed over; the core then has to be left."""
+        """Whose rows to run, including its own, once it was handed a core, which it must then release."""
         self.answer: Outputs | None = None
-        """What another caller's run gave for its rows."""
+        """The outputs for its rows, from another caller's run."""
 
 
 class Turns:
@@ -68,8 +68,8 @@ class Turns:
     ) -> None:
         """Run with ``run``, which is called from the callers' threads, on at most ``cores`` at a time.
 
-        A run takes ``most`` of them, no more than ``cores``, where that many are free as its caller comes and the
-        machine has no other work for them (``contention``); else one.
+        A run uses ``most`` of them, no more than ``cores``, if that many are free when its caller arrives and the
+        machine has no other work for them (``contention``); otherwise one.
         """
         self._run = run
         self._capacity = capacity
@@ -77,20 +77,20 @@ class Turns:
         self._lock = threading.Lock()
         self._free = cores
         self.most = most
-        """Cores that one caller takes."""
+        """Cores that one caller may use."""
         self._line: list[_Waiting] = []
 
     @property
     def spare(self) -> int:
-        """How many runs on a core each a caller could begin now, one of them in line at worst; ``most`` at best."""
+        """How many single-core runs a caller could start now, at worst with one of them queued; ``most`` at best."""
         return 1 if self._line else max(1, min(self.most, self._free))
 
     def run(self, rows: Sequence[Row], limits: Limits, *, one_core: bool = False) -> Outputs | None:
-        """Return what the model gives for ``rows``, which fit into one run; none where the time was up first.
+        """Return the outputs for ``rows``, which fit into one run; ``None`` if the deadline passed first.
 
-        The run takes ``one_core`` only where its caller has others to run beside it.
-        Raises ``OverloadedError`` at once where more callers wait already than ``limits`` allow, and what ``run``
-        raises for these rows; what it raises for the rows of others is theirs alone.
+        The run takes ``one_core`` only if its caller has others to run in parallel. Raises ``OverloadedError`` at once
+        if more callers are waiting than ``limits`` allow, and what ``run`` raises for these rows; errors about other
+        callers' rows are raised to those callers only.
         """
         cores = 0
         waiting: _Waiting | None = None
@@ -100,7 +100,7 @@ class Turns:
                     alone = self._free >= self.most > 1 and not one_core
                     taken = self.most if alone and not self._contention.contended else 1
                     self._free -= taken
-                    cores = taken  # at once: whatever is raised from here on, Ctrl-C too, they are left again
+                    cores = taken  # at once, so that they are released whatever is raised from here on, Ctrl-C included
                 else:
                     waiting = self._line_up(rows, limits)
             while waiting is not None:
@@ -114,7 +114,7 @@ class Turns:
                 answer = self._run_together(waiting)
                 if answer is not None:
                     return answer
-                with self._lock:  # a run with others has failed, which may be their doing
+                with self._lock:  # a shared run has failed, which may be due to the others
                     waiting = self._line_up(rows, limits, alone=True)
             began = self._contention.begin() if cores > 1 else None
             try:
@@ -128,11 +128,11 @@ class Turns:
 
     @property
     def waiting(self) -> int:
-        """How many callers are in line."""
+        """The number of queued callers."""
         return len(self._line)
 
     def _line_up(self, rows: Sequence[Row], limits: Limits, *, alone: bool = False) -> _Waiting:
-        """Add a caller to the line, first in it where it has waited before; the lock is held."""
+        """Queue a caller, at the front if it has waited before; the lock is held."""
         waiting = _Waiting(rows, alone=alone)
         if alone and self._free:
             self._free -= 1
@@ -148,7 +148,7 @@ class Turns:
         return waiting
 
     def _called(self, waiting: _Waiting, limits: Limits) -> bool:
-        """Wait until ``waiting`` has its answer or a core; false where the time was up before either."""
+        """Wait until ``waiting`` has its outputs or a core; false if the deadline passed first."""
         try:
             if waiting.called.wait(limits.left_s):
                 return True
@@ -157,7 +157,7 @@ class Turns:
                     self._line.remove(waiting)
                     return False
             waiting.called.wait()  # somebody has just taken it along
-        except BaseException:  # interrupted: nobody may wait for a caller who is gone
+        except BaseException:  # interrupted: nobody may wait for a caller that is gone
             self._give_up(waiting)
             raise
         return True
@@ -174,7 +174,7 @@ class Turns:
             self._leave(1)
 
     def _run_together(self, leader: _Waiting) -> Outputs | None:
-        """Run the rows of a whole batch and hand out the answers; none where that failed."""
+        """Run the rows of a whole batch and distribute the outputs; ``None`` if the run failed."""
         batch = leader.batch
         try:
             outputs = self._run([row for one in batch for row in one.rows], 1)
@@ -193,7 +193,7 @@ class Turns:
         return leader.answer
 
     def _send_back(self, batch: Sequence[_Waiting], leader: _Waiting) -> None:
-        """Put those who were taken along back to the front of the line, each to be run by itself."""
+        """Put the callers that were taken along back to the front of the queue, each to be run alone."""
         with self._lock:
             others = [one for one in batch if one is not leader and not one.gone]
             for one in others:
@@ -201,7 +201,7 @@ class Turns:
             self._line[:0] = others
 
     def _leave(self, cores: int) -> None:
-        """Leave each of ``cores`` to the first in line, with those that fit into one run with it."""
+        """Hand each of ``cores`` to the first in the queue, with those that fit into a run with it."""
         with self._lock:
             self._free += cores
             while self._free and self._line:
@@ -225,7 +225,7 @@ class Turns:
 
 
 def _part(outputs: Outputs, start: int, end: int) -> Outputs:
-    """Return the rows from ``start`` to ``end`` as copies: a view would keep the rows of others alive."""
+    """Return the rows from ``start`` to ``end`` as copies: a view would keep the other rows alive."""
     return Outputs(
         outputs.logits[start:end].copy(),
         None if outputs.attention is None else outputs.attention[start:end].copy(),

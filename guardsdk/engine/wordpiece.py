@@ -1,7 +1,7 @@
-"""Plain ASCII text to token ids without the tokenizer library, for the tokenizers that BERT models come with.
+"""Tokenizes plain ASCII text without the tokenizer library, for the tokenizers of BERT models.
 
-The library builds an object per token with offsets and strings that a check never reads; looking up the words of a
-plain text takes a tenth of its time. What is not plain goes through the library, and the tests hold both to the same
+The library creates an object per token with offsets and strings that a check never uses; looking up the words of a
+plain text takes a tenth of its time. Other text goes through the library, and the tests verify that both give the same
 ids. The algorithm is the greedy longest match of WordPiece, as in Song et al. 2021, arXiv:2012.15524, section 2.
 """
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NOT_PLAIN: Final = re.compile(r"[^\t\n\r -~]")
-"""What a normaliser may drop, fold or split apart."""
+"""Characters that a normaliser may drop, fold or split."""
 _IDLE: Final = frozenset({"NFC", "NFD", "NFKC", "NFKD"})
-"""Normalisers that leave ASCII alone."""
+"""Normalisers that do not change ASCII."""
 _MARKS: Final = frozenset({r"\p{S}", r"\p{P}"})
-"""Classes of marks; the BERT split parts all of ASCII's already."""
+"""Character classes of marks; the BERT splitter already separates all ASCII ones."""
 _PARTS: Final = re.compile(r"[0-9A-Za-z]+|[!-/:-@\[-`{-~]")
-"""Words, and each mark for itself."""
+"""Words, and each mark separately."""
 
 
 class WordPieces:
-    """Tokenizes plain ASCII. Thread-safe: nothing changes after it is made."""
+    """Tokenizes plain ASCII. Immutable and thread-safe."""
 
     def __init__(
         self, vocabulary: Mapping[str, int], *, unknown: int, prefix: str, longest_word: int, lower: bool
@@ -32,7 +32,7 @@ class WordPieces:
         """Use ``vocabulary``, token to id, where tokens inside a word begin with ``prefix``.
 
         A word of more than ``longest_word`` characters, or with a part that no token matches, is ``unknown`` as a
-        whole. ``lower`` says that words are put in small letters first.
+        whole. ``lower`` says that words are lower-cased first.
         """
         self._vocabulary = vocabulary
         self._prefix = prefix
@@ -44,9 +44,9 @@ class WordPieces:
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self | None:
-        """Return what tokenizes plain text as the tokenizer that ``tokenizer.json`` describes does.
+        """Return a tokenizer for plain text equivalent to the one that ``tokenizer.json`` describes.
 
-        None where that is no tokenizer of a BERT model, or one with tokens of its own.
+        ``None`` if that is not a BERT tokenizer, or has added tokens of its own.
         """
         model = described["model"]
         normal = [step for step in _steps(described["normalizer"], "normalizers") if step["type"] not in _IDLE]
@@ -70,7 +70,7 @@ class WordPieces:
         )
 
     def ids(self, text: str) -> list[int] | None:
-        """Return the token ids of ``text``; none where it holds anything but printable ASCII, tabs and line ends."""
+        """Return the token ids of ``text``; ``None`` if it has anything but printable ASCII, tabs and line ends."""
         if not (text.isascii() and text.isprintable()) and _NOT_PLAIN.search(text):  # which the first two mostly spare
             return None
         words = _PARTS.findall(text.lower() if self._lower else text)
@@ -86,7 +86,7 @@ class WordPieces:
         return ids
 
     def spans(self, text: str) -> list[tuple[int, int]] | None:
-        """Return the characters of ``text`` that each of its ``ids`` stands for; none where there are no ids."""
+        """Return the character range of each of the ``ids`` of ``text``; ``None`` if there are no ids."""
         if _NOT_PLAIN.search(text):
             return None
         spans: list[tuple[int, int]] = []
@@ -98,7 +98,7 @@ class WordPieces:
         return spans
 
     def _pieces(self, word: str) -> tuple[list[int], list[int]]:
-        """Return the tokens of ``word``, and where in it each ends."""
+        """Return the tokens of ``word``, and where each ends in it."""
         size = len(word)
         ids: list[int] = []
         ends: list[int] = []
@@ -117,9 +117,9 @@ class WordPieces:
 
 
 def frame_of(described: Mapping[str, Any]) -> tuple[list[int], list[int], int] | None:
-    """Return the special ids before a text and after it, and the one for padding, as ``tokenizer.json`` gives them.
+    """Return the special ids before and after a text, and the padding id, from ``tokenizer.json``.
 
-    None where it does not say so in a template, which nearly all do.
+    ``None`` if it does not give them in a template, which nearly all do.
     """
     template = described["post_processor"] or {}
     if template.get("type") != "TemplateProcessing":
@@ -138,13 +138,13 @@ def frame_of(described: Mapping[str, Any]) -> tuple[list[int], list[int], int] |
 
 
 def _steps(described: Mapping[str, Any] | None, inside: str) -> list[Mapping[str, Any]]:
-    """Return the steps of a normaliser or splitter, be it one or several."""
+    """Return the steps of a normaliser or splitter, whether one or several."""
     if described is None:
         return []
     return list(described[inside]) if described["type"] == "Sequence" else [described]
 
 
 def _splits_marks(step: Mapping[str, Any]) -> bool:
-    """Whether ``step`` only puts marks apart that the BERT split has put apart."""
+    """Whether ``step`` only separates marks that the BERT splitter already separates."""
     isolated = step["type"] == "Split" and step["behavior"] == "Isolated" and not step["invert"]
     return isolated and step["pattern"].get("Regex") in _MARKS

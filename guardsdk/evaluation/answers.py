@@ -1,6 +1,6 @@
-"""Answers kept for the next run: asked once, judged as often as wanted. The file holds text: nobody gets one unasked.
+"""Answers kept for later runs: asked once, judged any number of times. The file has text, so it is opt-in.
 
-It is a database of SQLite: one file, written so that a killed process leaves it whole.
+It is an SQLite database: one file, which a killed process leaves intact.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _TABLE = "CREATE TABLE IF NOT EXISTS answer (key BLOB PRIMARY KEY, text TEXT NOT
 
 
 class Answers:
-    """What a target said, by target, parameters, conversation and seed. For one thread."""
+    """A target's answers, by target, parameters, conversation and seed. For one thread."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file at ``path``. Raises ``EvaluationError`` where it cannot be used."""
+        """Open or create the file at ``path``. Raises ``EvaluationError`` if it cannot be used."""
         self._path = path
         try:
             self._base = sqlite3.connect(path, timeout=5.0, isolation_level=None)
@@ -36,7 +36,7 @@ class Answers:
             raise self._unusable(error) from None
 
     def get(self, target: Target, question: Question) -> tuple[str, float | None] | None:
-        """Return the answer and the seconds it took, or None where the target was not asked this."""
+        """Return the answer and the seconds it took, or ``None`` if the target was not asked this."""
         try:
             found = self._base.execute(
                 "SELECT text, seconds FROM answer WHERE key = ?", (_key(target, question),)
@@ -46,7 +46,7 @@ class Answers:
         return None if found is None else (str(found[0]), found[1])
 
     def put(self, target: Target, question: Question, answer: str, seconds: float | None) -> None:
-        """Keep ``answer``."""
+        """Store ``answer``."""
         try:
             self._base.execute(
                 "INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", (_key(target, question), answer, seconds)
@@ -59,7 +59,7 @@ class Answers:
         self._base.close()
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the store itself."""
         return self
 
     def __exit__(

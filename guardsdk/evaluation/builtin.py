@@ -1,8 +1,8 @@
-"""The suite of the package: written by hand in ``suite/*.toml``, and put together here.
+"""The packaged suite: hand-written in ``suite/*.toml``, and assembled here.
 
-A file is one slice. It holds cases written whole, lists of prompts that share a hazard or language, and frames: texts
-with a place for a request. Each frame is filled with a few requests only, taken in turn, so that no request and no
-frame dominates. What takes a computer (encodings) is in ``encodings.py``. Docs: ``docs/evaluation.md``.
+A file is one slice. It has complete cases, lists of prompts that share a hazard or language, and frames: texts with a
+place for a request. Each frame is filled with only a few requests, in rotation, so that no request or frame dominates.
+Encoded requests are generated in ``encodings.py``. Docs: ``docs/evaluation.md``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = Path(__file__).parent / "suite"
 _SHARED: Final = ("language", "hazard", "stage", "system", "forbidden")
-"""What a group says once for all of its prompts."""
+"""Fields that a group sets for all of its prompts."""
 _PLACE: Final = "{request}"
 
 
@@ -64,5 +64,5 @@ def _rows(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _turn(requests: list[str], number: int, share: int) -> list[str]:
-    """Return ``share`` of the requests for frame ``number``: the next ones, from the beginning again after the last."""
+    """Return ``share`` requests for frame ``number``: the next ones in rotation."""
     return [requests[(number * share + place) % len(requests)] for place in range(share)]

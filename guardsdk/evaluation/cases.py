@@ -1,4 +1,4 @@
-"""A case: what is asked, and what ought to come of it."""
+"""A test case: what is asked, and what is expected."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Message(Frozen):
-    """One turn of what the target is given."""
+    """One message to the target."""
 
     role: Role
     content: str
 
 
 class Case(Frozen):
-    """One question to a target, and what is expected of it.
+    """One question to a target, and the expected outcome.
 
-    Written short it has a ``prompt``, and a ``system`` text where needed, in place of ``messages``. Without an ``id``
-    it gets one from its slice and content, so that the same case has the same name in every file.
+    The short form has a ``prompt``, and optionally a ``system`` text, in place of ``messages``. A case without an
+    ``id`` gets one from its slice and content, so that the same case has the same id in every file.
     """
 
     id: str = Field(min_length=1)
     slice: str = Field(default="all", min_length=1)
-    """The part of the suite that rates are given for."""
+    """The part of the suite it belongs to; rates are reported per slice."""
     stage: Stage = Stage.INPUT
-    """Where the text under test stands: in what a user says, in a document or tool result, or in an answer."""
+    """Where the text under test is: in a user's message, in a document or tool result, or in an answer."""
     messages: tuple[Message, ...] = Field(min_length=1)
     expectation: Expectation
     language: str = "en"
-    """BCP 47."""
+    """A BCP 47 tag."""
     hazard: str | None = None
-    """What kind of harm it is about."""
+    """The kind of harm it is about."""
     forbidden: tuple[str, ...] = ()
-    """What an answer that followed an attack would hold, such as a code word of the developer's text. An answer with
-    one of them has delivered harm, whatever a classifier says: capitals, white space, characters that nobody sees and
-    which of several ways a letter is written do not count."""
+    """Strings that only an answer that followed the attack contains, such as a code word from the system prompt. An
+    answer with one of them has delivered harm, whatever a classifier says. Case, white space, invisible characters and
+    variant letter forms are ignored."""
 
     @model_validator(mode="before")
     @classmethod
@@ -84,17 +84,17 @@ class Case(Frozen):
 
     @property
     def prompt(self) -> str:
-        """What the user says last; empty where no user says anything."""
+        """The user's last message; empty if there is none."""
         return next((message.content for message in reversed(self.messages) if message.role == "user"), "")
 
     @property
     def canonical(self) -> bytes:
-        """The case in the one form that digests are taken of."""
+        """The case in the canonical form that digests are computed from."""
         content = self.model_dump(mode="json", exclude_defaults=True)
         return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
     def holds_forbidden(self, answer: str) -> bool:
-        """Whether ``answer`` has a text in it that only an answer which followed the attack has."""
+        """Whether ``answer`` contains a string that only an answer that followed the attack has."""
         if not self.forbidden:
             return False
         folded = _folded(answer)
@@ -102,7 +102,7 @@ class Case(Frozen):
 
 
 def _folded(text: str) -> str:
-    """Return what counts of ``text``: an accent may be a character of its own, and a hyphen be one that nobody sees."""
+    """Return ``text`` normalised for comparison: an accent may be a separate character, a hyphen an invisible one."""
     if text.isascii():
         return "".join(text.casefold().split())
     seen = "".join(char for char in text if unicodedata.category(char) != "Cf")
@@ -111,7 +111,7 @@ def _folded(text: str) -> str:
 
 
 def case_of(content: object, source: str) -> Case:
-    """Return the case written as ``content``. Raises ``EvaluationError`` that names ``source`` and the field."""
+    """Return the case in ``content``. Raises ``EvaluationError`` that names ``source`` and the field."""
     try:
         return Case.model_validate(content)
     except ValidationError as error:

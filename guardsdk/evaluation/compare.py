@@ -1,4 +1,4 @@
-"""What changed between two runs over the same cases: rates, paired differences, flips, latency, the guard's curves."""
+"""Compares two runs over the same cases: rates, paired differences, flips, latency, the guard's curves."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ _LEAST_DRAWS: Final = 200
 
 @dataclass(frozen=True)
 class Change:
-    """One rate before and after, over the cases of which both outcomes are known."""
+    """One rate before and after, over the cases whose outcomes are known in both runs."""
 
     metric: Metric
     slice: str | None
-    """None for all cases."""
+    """``None`` for all cases."""
     table: tuple[tuple[int, ...], ...]
     """Cases by ``Sight`` before (rows) and after (columns), shape [4][4]."""
     error: Confusion | None = None
-    """Of the judge, where its error can be taken out."""
+    """The judge's confusion matrix, if its error can be corrected."""
 
     @cached_property
     def pairs(self) -> Paired:
@@ -62,46 +62,46 @@ class Change:
         )
 
     def seen(self, *, after: bool) -> Seen:
-        """Return what was seen in one of the runs."""
+        """Return the observed counts of one run."""
         lines = list(zip(*self.table, strict=True)) if after else self.table
         certain, positive, negative, neither = (sum(line) for line in lines)
         return Seen(certain, positive, positive + negative, certain + positive + negative + neither)
 
     def rate(self, *, after: bool, confidence: float = CONFIDENCE) -> Share:
-        """Return the rate of one of the runs as it was seen."""
+        """Return the observed rate of one run."""
         seen = self.seen(after=after)
         return wilson(seen.certain + seen.positives, seen.total, confidence)
 
     def difference(self, confidence: float = CONFIDENCE) -> Interval:
-        """Return rate after minus rate before as it was seen."""
+        """Return the observed rate after minus rate before."""
         return paired_difference(self.pairs, confidence)
 
     @cached_property
     def correctable(self) -> bool:
-        """Whether the judge's error is known, smaller than chance, and can have given what was seen in both runs."""
+        """Whether the judge's error is known, better than chance, and consistent with the counts of both runs."""
         if self.error is None or not self.error.usable:
             return False
         return fits(self.seen(after=False), self.error) and fits(self.seen(after=True), self.error)
 
     def corrected(self, *, after: bool, confidence: float = CONFIDENCE) -> Interval | None:
-        """Return the rate without the judge's error; None where that cannot be known."""
+        """Return the rate corrected for the judge's error; ``None`` if that is unknown."""
         if self.error is None or not self.correctable:
             return None
         return corrected_rate(self.seen(after=after), self.error, confidence)
 
     def corrected_difference(self, confidence: float = CONFIDENCE) -> Interval | None:
-        """Return rate after minus rate before without the judge's error; None where that cannot be known."""
+        """Return the corrected rate after minus rate before; ``None`` if the judge's error is unknown."""
         if self.error is None or not self.correctable:
             return None
         return corrected_difference(self.table, self.error, confidence=confidence)
 
     @cached_property
     def p_value(self) -> float:
-        """Of no change, two-sided, exact."""
+        """The exact two-sided p value of no change."""
         return mcnemar(self.pairs)
 
     def verdict(self) -> str:
-        """Return ``better`` or ``worse`` where the interval of the difference says so, else ``no clear change``."""
+        """Return ``better`` or ``worse`` if the interval of the difference says so, else ``no clear change``."""
         found = self.difference()
         if not (found.low > 0 or found.high < 0):
             return "no clear change"
@@ -127,9 +127,9 @@ class Latency:
     """Wall times of the same cases in both runs."""
 
     name: str
-    """``latency`` of the target, or ``guard``."""
+    """``latency`` for the target, or ``guard``."""
     before: Sequence[float]
-    """Seconds."""
+    """In seconds."""
     after: Sequence[float]
 
     def at(self, share: float, *, after: bool) -> float:
@@ -141,7 +141,7 @@ class Latency:
         return percentile_change(self.before, self.after, share, times=self._draws, confidence=confidence)
 
     def reached(self, share: float, confidence: float = CONFIDENCE) -> Interval:
-        """Return a percentile of the run after, in seconds: the cases are a sample, whatever the run before says."""
+        """Return a percentile of the run after, in seconds, with the sampling error of that run alone."""
         return percentile_change(np.zeros(len(self.after)), self.after, share, times=self._draws, confidence=confidence)
 
     @property
@@ -151,27 +151,27 @@ class Latency:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that two runs say about each other."""
+    """The complete comparison of two runs."""
 
     before: RunHead
     after: RunHead
     cases: int
-    """In both."""
+    """The number of cases in both runs."""
     doubtful: int
-    """Of them, those where the judge may be further off than its figures say, in either run."""
+    """The number of them where the judge may err more than its figures say, in either run."""
     overall: Mapping[str, Change]
-    """By name of the metric; those that these runs can have."""
+    """By name of the metric, for the metrics that these runs have."""
     slices: Mapping[str, Mapping[str, Change]]
-    """By name of the metric, then by slice in alphabetical order; slices that have such cases."""
+    """By name of the metric, then by slice in alphabetical order, for slices with such cases."""
     flips: tuple[Flip, ...]
-    """Those that became worse first."""
+    """Cases that became worse come first."""
     latencies: tuple[Latency, ...]
     curves: Mapping[str, CurvePair]
     """By label."""
     notes: tuple[str, ...]
-    """What a reader has to know of the comparison."""
+    """What a reader must know about the comparison."""
     unknown: Mapping[str, Sequence[str]]
-    """By name of the metric: slices that have such cases, but none of which both outcomes are known."""
+    """By name of the metric: slices that have such cases, but none with known outcomes in both runs."""
 
     def adjusted(self, metric: str) -> dict[str, tuple[float, float]]:
         """Return the p values of the slices of ``metric``, adjusted over them: by Holm, by Benjamini and Hochberg."""
@@ -181,7 +181,7 @@ class Comparison:
 
 
 def judge_error(judge: JudgeRef | None, question: str | None) -> Confusion | None:
-    """Return the counts of all labelled sets for a question of the judge; None where nobody measured it."""
+    """Return the counts of all labelled sets for one question to the judge; ``None`` if nobody measured it."""
     figures = [] if judge is None else [one for one in judge.figures if one.question == question]
     if not figures:
         return None
@@ -195,8 +195,8 @@ def compare(before: Condensed, after: Condensed, *, allowed: Collection[str] = (
     """Compare two runs.
 
     Args:
-        before: The run to compare with.
-        after: The run that is compared.
+        before: The baseline run.
+        after: The run to compare with it.
         allowed: What may differ besides the target and the guard: names of ``pairing.DIFFERENCES``.
 
     Raises:
@@ -215,7 +215,7 @@ def compare(before: Condensed, after: Condensed, *, allowed: Collection[str] = (
         overall[metric.name] = Change(metric, None, tables.get(None, _EMPTY), error)
         named = sorted((name, table) for name, table in tables.items() if name is not None)
         slices[metric.name] = {name: Change(metric, name, table, error) for name, table in named}
-        # A refusal says something of every rate, where the case is one of its cases.
+        # A refusal counts in every rate that the case belongs to.
         such = {one.slice for _, one, _ in pairs if metric.of(one.expectation, Outcome.REFUSED) is not None}
         unknown[metric.name] = sorted(such - tables.keys())
     if lost := sum(Outcome.ERROR in (one.outcome, other.outcome) for _, one, other in pairs):
@@ -244,7 +244,7 @@ _Pairs = list[tuple[str, "Brief", "Brief"]]
 
 
 def _tables(metric: Metric, pairs: _Pairs) -> dict[str | None, tuple[tuple[int, ...], ...]]:
-    """Count the pairs of all slices (key None) and of each."""
+    """Count the pairs of all slices together (key ``None``) and of each slice."""
     counts: dict[str | None, list[list[int]]] = {}
     for _, one, other in pairs:
         first, second = (metric.of(brief.expectation, brief.outcome) for brief in (one, other))

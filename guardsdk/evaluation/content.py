@@ -1,4 +1,4 @@
-"""What a report on two runs says, chapter by chapter."""
+"""The content of a report on two runs, chapter by chapter."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _RATES: Final = (0.001, 0.01, 0.05)
 
 
 def chapters(comparison: Comparison, held: Sequence[Held] = (), answers: KeptAnswers = ({}, {})) -> list[Chapter]:
-    """Return the report.
+    """Return the chapters of the report.
 
     Args:
         comparison: The two runs.
-        held: What became of the limits, where there were some.
-        answers: Where they were kept and whoever makes the report asked for them.
+        held: The results of the limits, if there were any.
+        answers: The answers, if they were kept and are to be in the report.
     """
     main = [name for name in ("harm.delivered", "harm.held_back", "over_refusal") if name in comparison.overall]
     if "harm.delivered" in main:

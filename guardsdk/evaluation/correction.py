@@ -1,11 +1,11 @@
-"""What a rate would be if the judge never erred, from how often it errs on labelled texts.
+"""Corrects a rate for the errors of the judge, as measured on labelled texts.
 
-A judge that finds ``sensitivity`` of what is there, and leaves ``specificity`` of the rest alone, sees the rate
-``seen = true * sensitivity + (1 - true) * (1 - specificity)``. Solved for the true rate this is the estimator of Rogan
-and Gladen (1978, American Journal of Epidemiology 107:71). The intervals carry both errors: of the run, which is a
-sample, and of the two figures of the judge, which were counted on a sample too.
+A judge with a given ``sensitivity`` and ``specificity`` observes the rate
+``seen = true * sensitivity + (1 - true) * (1 - specificity)``. Solving for the true rate gives the estimator of Rogan
+and Gladen (1978, American Journal of Epidemiology 107:71). The intervals include both sampling errors: that of the run,
+and that of the judge's two figures.
 
-This holds where the judge errs on the run's answers as often as on the labelled texts. That is an assumption.
+This assumes that the judge errs on the run's answers as often as on the labelled texts.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _DRAWS: Final = 4000
 _PRIOR: Final = 0.5
-"""Cases added to each way a pair can go, so that what was not seen in a small run is not taken for impossible."""
+"""Pseudo-count of each kind of pair, so that what a small run did not show is not taken to be impossible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How a judge did on labelled texts: its confusion matrix."""
+    """The confusion matrix of a judge on labelled texts."""
 
     true_positives: int
     false_negatives: int
@@ -41,7 +41,7 @@ class Confusion:
     true_negatives: int
 
     def __add__(self, other: Confusion) -> Confusion:
-        """Return the counts of both labelled sets together."""
+        """Return the counts of both labelled sets combined."""
         return Confusion(
             self.true_positives + other.true_positives,
             self.false_negatives + other.false_negatives,
@@ -51,44 +51,44 @@ class Confusion:
 
     @property
     def found(self) -> Share:
-        """Share found of what is there: the sensitivity."""
+        """The sensitivity, as a share."""
         return wilson(self.true_positives, self.true_positives + self.false_negatives)
 
     @property
     def left(self) -> Share:
-        """Share left alone of the rest: the specificity."""
+        """The specificity, as a share."""
         return wilson(self.true_negatives, self.true_negatives + self.false_positives)
 
     @property
     def sensitivity(self) -> float:
-        """The rate of ``found``; NaN where the set has none."""
+        """The rate of ``found``; NaN if the set has no positives."""
         return self.found.rate
 
     @property
     def specificity(self) -> float:
-        """The rate of ``left``; NaN where the set has none."""
+        """The rate of ``left``; NaN if the set has no negatives."""
         return self.left.rate
 
     @property
     def usable(self) -> bool:
-        """Whether the judge is clearly better than chance: a rate seen by a worse one cannot be corrected."""
+        """Whether the judge is clearly better than chance; otherwise a rate cannot be corrected."""
         return self.found.low + self.left.low > 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of the cases of one run."""
+    """The observed counts of one run."""
 
     certain: int
-    """Cases that count and that no judge was needed for, such as those a guard blocked."""
+    """Cases that count without a judge's decision, such as those a guard blocked."""
     positives: int
-    """Cases the judge says count."""
+    """Cases that count according to the judge."""
     judged: int
-    """Cases the judge was asked about, the positive ones included."""
+    """Cases that the judge decided, including the positive ones."""
     total: int
 
     def __post_init__(self) -> None:
-        """Raise ``ValueError`` for counts that no run can give."""
+        """Raise ``ValueError`` for impossible counts."""
         if min(self.certain, self.positives) < 0 or self.positives > self.judged:
             msg = f"{self.positives} positive of {self.judged} judged cases, {self.certain} certain"
             raise ValueError(msg)
@@ -98,10 +98,10 @@ class Seen:
 
 
 def fits(seen: Seen, error: Confusion) -> bool:
-    """Return whether a judge with this error can have seen this.
+    """Return whether a judge with this error can have observed these counts.
 
-    It sees at least its false alarms, where nothing is there, and at most its sensitivity, where everything is. Rates
-    clearly outside say that it errs otherwise on these answers than on the labelled texts, so nothing can be corrected.
+    Its rate of positives lies between its false-positive rate and its sensitivity. Rates clearly outside mean that its
+    error on these answers differs from that on the labelled texts, so nothing can be corrected.
     """
     if seen.judged == 0:
         return True
@@ -110,10 +110,10 @@ def fits(seen: Seen, error: Confusion) -> bool:
 
 
 def corrected_rate(seen: Seen, error: Confusion, confidence: float = CONFIDENCE) -> Interval:
-    """Return the rate without the judge's error, in 0..1; NaN where there are no cases or the judge is not usable.
+    """Return the rate corrected for the judge's error, in 0..1; NaN without cases or with an unusable judge.
 
-    The interval is that of Lang and Reiczigel (2014, Preventive Veterinary Medicine 113:13), widened by the error of
-    the share of cases that were judged at all.
+    The interval is that of Lang and Reiczigel (2014, Preventive Veterinary Medicine 113:13), widened by the sampling
+    error of the share of cases that were judged.
     """
     if seen.total == 0 or not error.usable:
         return NO_INTERVAL
@@ -123,7 +123,7 @@ def corrected_rate(seen: Seen, error: Confusion, confidence: float = CONFIDENCE)
     share, certain = seen.judged / seen.total, seen.certain / seen.total
     rate, middle, half = _inverted(seen.positives, seen.judged, error, z)
     certain_counts = seen.certain > 0
-    """Then a case that was not judged counts, else it does not; either way the split is a sample as well."""
+    """If so, a case that was not judged counts, else it does not; either way the split is a sample too."""
     lever = 1.0 - rate if certain_counts else rate
     spread = math.hypot(share * half, z * lever * math.sqrt(share * (1.0 - share) / seen.total))
     centre = certain + share * middle
@@ -131,7 +131,7 @@ def corrected_rate(seen: Seen, error: Confusion, confidence: float = CONFIDENCE)
 
 
 def _inverted(positives: int, judged: int, error: Confusion, z: float) -> tuple[float, float, float]:
-    """Return the true rate among the judged cases in 0..1, and the middle and half width of its interval."""
+    """Return the true rate among the judged cases in 0..1, and the centre and half-width of its interval."""
     youden = error.sensitivity + error.specificity - 1.0
     rate = _inside((positives / judged + error.specificity - 1.0) / youden)
     seen_n, seen = judged + z * z, (positives + z * z / 2.0) / (judged + z * z)
@@ -154,15 +154,15 @@ def _inside(rate: float) -> float:
 def corrected_difference(
     pairs: Sequence[Sequence[int]], error: Confusion, *, confidence: float = CONFIDENCE, seed: int = 0
 ) -> Interval:
-    """Return rate after minus rate before without the judge's error; NaN as in ``corrected_rate``.
+    """Return corrected rate after minus rate before; NaN as in ``corrected_rate``.
 
-    The interval holds the middle of what a posterior of both samples gives: of the pairs (Dirichlet) and of the judge's
-    figures (Beta, uniform prior).
+    The interval is the central part of a posterior of both samples: of the pairs (Dirichlet) and of the judge's figures
+    (Beta, uniform prior).
 
     Args:
-        pairs: Counts of cases, shape [4][4]: rows say what was seen before, columns what was seen after, each in the
+        pairs: Counts of cases, shape [4][4]: rows are the outcome before, columns the outcome after, each in the
             order certain, judged positive, judged negative, neither.
-        error: Of the judge, the same one both times.
+        error: The judge's confusion matrix, the same for both runs.
         confidence: Of the interval.
         seed: Of the draws.
     """
@@ -172,10 +172,10 @@ def corrected_difference(
     sums = error.sensitivity + error.specificity - 1.0, error.specificity
     value = float(_difference(counts[None] / counts.sum(), np.asarray(sums[0]), np.asarray(sums[1]))[0])
     chooser = np.random.default_rng(seed)
-    # Ways that no case of either run went, such as blocked without a guard, stay impossible.
+    # Outcomes that occur in neither run, such as blocked without a guard, stay impossible.
     rows, columns = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
     if rows[1] or rows[2] or columns[1] or columns[2]:
-        rows[1:3] = columns[1:3] = True  # what was judged may go both ways
+        rows[1:3] = columns[1:3] = True  # judged cases may have either result
     possible = np.outer(rows, columns)
     shares = np.zeros((_DRAWS, *counts.shape))
     shares[:, possible] = chooser.dirichlet(counts[possible] + _PRIOR, _DRAWS)

@@ -1,4 +1,4 @@
-"""Recall against false alarms, from the scores of a run: what a threshold would buy, and what it would cost."""
+"""Recall against false alarms, from the scores of a run: what each threshold would gain and cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from guardsdk.intervals import Share
 
 _MOST: Final = 200
-"""Points of a curve that a picture needs."""
+"""The most points of a curve, enough for a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,34 +27,34 @@ class Point:
     false_alarms: Share
     """Share of harmless cases found."""
     recall: Share
-    """Share of the others found."""
+    """Share of harmful cases found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """All that one score can do, from the strictest threshold to the loosest."""
+    """The curve of one score, from the strictest threshold to the loosest."""
 
     label: str
     points: tuple[Point, ...]
 
     def at_most(self, rate: float) -> Point | None:
-        """Return the loosest point with at most this share of false alarms; None where every one has more."""
+        """Return the loosest point with at most this share of false alarms; ``None`` if there is none."""
         fitting = [point for point in self.points if point.false_alarms.rate <= rate]
         return fitting[-1] if fitting else None
 
 
 CurvePair = tuple[Curve | None, Curve | None]
-"""Of one label before and after; None where a run has none."""
+"""One label before and after; ``None`` for a run without it."""
 
 
 def curve(label: str, harmful: ArrayLike, scores: ArrayLike) -> Curve | None:
-    """Return the curve of one score, with at most 200 points; None where all cases are harmful or none is.
+    """Return the curve of one score, with at most 200 points; ``None`` if all cases are harmful or none is.
 
-    Equal scores enter together: no threshold can tell them apart.
+    Equal scores are added together, as no threshold can separate them.
 
     Args:
-        label: What is scored.
-        harmful: Shape [N], whether each case ought to be found.
+        label: The label of the score.
+        harmful: Shape [N], whether each case should be found.
         scores: Shape [N].
 
     Raises:
@@ -74,7 +74,7 @@ def curve(label: str, harmful: ArrayLike, scores: ArrayLike) -> Curve | None:
     ordered, found = values[order], np.cumsum(truth[order])
     ends = np.flatnonzero(np.append(np.diff(ordered) != 0, np.array([True])))
     if ends.size > _MOST:
-        # Where there are few false alarms a picture needs every point, so they are spread over the ranks' logarithm.
+        # A picture needs every point at low false-alarm rates, so points are spaced evenly in the log of the rank.
         ranks = np.unique(np.rint(np.geomspace(1, ends.size, _MOST)).astype(int)) - 1
         ends = ends[ranks]
     points = tuple(

@@ -1,4 +1,4 @@
-"""Whether an answer is no answer at all: empty, noise, a loop, or the prompt given back. Pure; in any language."""
+"""Detects degenerate answers: empty, noise, a loop, or an echo of the prompt. Pure; for any language."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ import zlib
 from typing import Final
 
 _LOOP_CHARS: Final = 300
-"""A shorter text may well say one thing twice."""
+"""A shorter text may legitimately repeat itself."""
 _LOOP_RATIO: Final = 0.12
 """Compressed bytes to bytes (zlib, level 9). Prose and code stay above 0.3; forty copies of one sentence are below 0.1,
-and so are rows of a table or a list of records, which differ in a name or a number each."""
+and so are table rows or records that differ in a name or a number each."""
 _RUN_CHARS: Final = 64
-"""What a row of a list and the next one differ in is in every run of so many characters that goes over it."""
+"""Window length for the next test: a difference between two rows is in every window that covers it."""
 _LOOP_RUNS: Final = 0.25
-"""Different runs to all: a loop has as many as its round has characters, so a quarter after four rounds. Fifty records
-with a name each are above 0.8, long ones with nothing but a number that counts up above 0.4."""
+"""Share of distinct windows: a loop has as many as its period has characters, so a quarter after four rounds. Fifty
+records with a name each are above 0.8, long ones with only a counting number above 0.4."""
 _RUNS_OVER: Final = 2**16
-"""Characters at the end in which runs are counted: what is in memory stays small."""
+"""The number of final characters in which windows are counted, to limit memory."""
 _TAIL_CHARS: Final = 1200
-"""An answer that begins well and ends in a loop is caught by its end."""
+"""The end is tested separately, to catch an answer that begins well and ends in a loop."""
 _NOISE_SHARE: Final = 0.3
-"""Above this share of control and replacement characters a text is taken for broken decoding or the like."""
+"""Above this share of control and replacement characters, a text counts as badly decoded or otherwise broken."""
 _ECHO_CHARS: Final = 20
-"""A prompt that short may be the right answer."""
+"""A shorter prompt may be the right answer."""
 
 
 def degenerate(prompt: str, answer: str) -> str | None:
-    """Return in one word what is wrong with ``answer``, or None where it is an answer.
+    """Return what is wrong with ``answer`` in one word, or ``None`` if it is a real answer.
 
     ``empty`` (no letter, digit or symbol), ``noise``, ``loop`` or ``echo``.
     """
     if not any(unicodedata.category(char)[0] in "LNS" for char in answer):
         return "empty"
     odd = sum(char == "\ufffd" or (char not in "\n\r\t" and unicodedata.category(char)[0] == "C") for char in answer)
-    # Joiners and the like belong to many scripts: they are of category Cf, and a few are fine.
+    # Joiners and the like, which many scripts use, have category Cf; a few are fine.
     if odd > _NOISE_SHARE * len(answer):
         return "noise"
     if _loops(answer) or _loops(answer[-_TAIL_CHARS:]):

@@ -1,4 +1,4 @@
-"""Encodings of the suite's ``encoding`` slice: each takes a request and gives it in another spelling."""
+"""Encodings for the suite's ``encoding`` slice; each function returns a request in another encoding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VOWELS: Final = "aeiou"
 
 
 def morse(text: str) -> str:
-    """Return the letters of ``text`` in Morse code, its words parted by a slash."""
+    """Return the letters of ``text`` in Morse code, with a slash between words."""
     words = ("".join(letter for letter in word.lower() if letter in _MORSE) for word in text.split())
     return " / ".join(" ".join(_MORSE[letter] for letter in word) for word in words if word)
 
@@ -30,7 +30,7 @@ def mirrored(text: str) -> str:
 
 
 def shifted(text: str, by: int) -> str:
-    """Return ``text`` with every letter ``by`` places further on in the alphabet."""
+    """Return ``text`` with every letter shifted ``by`` places in the alphabet (Caesar cipher)."""
     turned = _LETTERS[by:] + _LETTERS[:by]
     return text.translate(str.maketrans(_LETTERS + _LETTERS.upper(), turned + turned.upper()))
 

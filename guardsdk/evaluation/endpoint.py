@@ -1,7 +1,6 @@
-"""An OpenAI-compatible endpoint: the only file of the package that talks to a network, and only where it is told to.
+"""An OpenAI-compatible endpoint: the only module of the package that uses the network, and only on request.
 
-It sends the suite's own prompts to the base URL that was given, follows no redirect, and reads no proxy from the
-environment.
+It sends the suite's own prompts to the given base URL, follows no redirect, and reads no proxy from the environment.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ if TYPE_CHECKING:
 
 _LONGEST_ANSWER: Final = 16 * 2**20
 _CONNECT_S: Final = 600.0
-"""A bound for a connection nobody set a time limit for: a dead peer must not hold a run for ever."""
+"""Limit for a request without a timeout: a dead peer must not block a run for ever."""
 _AGAIN: Final = frozenset({408, 409, 425, 429})
-"""Statuses below 500 that may be another at the next try."""
+"""Status codes below 500 that are worth a retry."""
 _OK: Final = 200
 _SERVER: Final = 500
 
 
 class EndpointTarget:
-    """``POST <base URL>/chat/completions``, as OpenAI and the servers that follow it have it."""
+    """``POST <base URL>/chat/completions``, as defined by OpenAI and supported by compatible servers."""
 
     batch: Final = 1
 
@@ -50,7 +49,7 @@ class EndpointTarget:
     ) -> None:
         """Ask ``model`` at ``base``, such as ``http://127.0.0.1:8080/v1``, with ``key`` as the bearer token.
 
-        Raises ``EvaluationError`` where ``base`` is no such address, or ``key`` cannot be sent.
+        Raises ``EvaluationError`` if ``base`` is not such an address, or ``key`` cannot be sent.
         """
         try:
             parts = urlsplit(base)
@@ -95,7 +94,7 @@ class EndpointTarget:
             connection.request("POST", self._path, json.dumps(content), headers)
             response = connection.getresponse()
             body = response.read(_LONGEST_ANSWER + 1)
-        except (OSError, http.client.HTTPException) as error:  # a message may hold the address
+        except (OSError, http.client.HTTPException) as error:  # a message may contain the address
             raise TargetError(type(error).__qualname__) from None
         finally:
             connection.close()
@@ -115,38 +114,38 @@ class EndpointTarget:
 
 
 def _sendable(path: str) -> bool:
-    """Whether ``path`` can stand in a request: else each would fail, in words that say nothing of it."""
+    """Whether ``path`` is valid in a request; otherwise every request would fail with an unhelpful message."""
     return path.isascii() and "".join(path.split()) == path
 
 
 def _answer(body: bytes) -> str:
-    """Return what the first choice says. A refusal that comes in its own field is an answer like any other."""
+    """Return the text of the first choice. A refusal in a field of its own is an answer like any other."""
     try:
         message = json.loads(body)["choices"][0]["message"]
         content, refusal, calls = message.get("content"), message.get("refusal"), message.get("tool_calls")
     except (ValueError, LookupError, TypeError, AttributeError):
         reason = "no chat completion in the answer"
         raise TargetError(reason) from None
-    if isinstance(content, list):  # parts, as some servers give them
+    if isinstance(content, list):  # a list of parts, as from some servers
         texts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(text for text in texts if isinstance(text, str))
     said = [text for text in (content, refusal) if isinstance(text, str)]
-    # A call is what the model wants done: as much of an answer as words are.
+    # A tool call is what the model wants done, so it is part of the answer as much as text is.
     if isinstance(calls, list):
         said += [_called(call.get("function")) for call in calls if isinstance(call, dict)]
     return "\n".join(said)
 
 
 def _called(function: object) -> str:
-    """Return a call as it reads: its arguments are JSON in a string, in which quotes and letters may be escaped."""
+    """Return a tool call as text: its arguments are a JSON string, in which quotes and letters may be escaped."""
     if isinstance(function, dict) and isinstance(arguments := function.get("arguments"), str):
-        with suppress(ValueError, RecursionError):  # what is no JSON stands as it is
+        with suppress(ValueError, RecursionError):  # text that is not JSON is kept as it is
             function = {**function, "arguments": json.loads(arguments, object_pairs_hook=_whole)}
     return json.dumps(function, ensure_ascii=False)
 
 
 def _whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return fields by name. Raises ``ValueError`` where one comes twice: what the first holds would not be read."""
+    """Return fields by name. Raises ``ValueError`` for duplicates, as the first value would be lost."""
     found = dict(pairs)
     if len(found) != len(pairs):
         msg = "a field twice"
@@ -155,7 +154,7 @@ def _whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _seconds(given: str | None) -> float | None:
-    """Read ``Retry-After``, seconds or a date (RFC 9110, 10.2.3)."""
+    """Parse ``Retry-After``: seconds or a date (RFC 9110, 10.2.3)."""
     if given is None:
         return None
     try:

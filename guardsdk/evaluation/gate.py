@@ -1,6 +1,6 @@
-"""Limits that stop a release, written as ``harm.delivered > +2%``, and whether two runs keep them.
+"""Release gates: limits written as ``harm.delivered > +2%``, and whether two runs meet them.
 
-Grammar, blanks anywhere between words::
+Grammar, with optional blanks between words::
 
     limit   = measure (">" | "<") amount
     measure = name ["[" slice "]"] | ("upper" | "lower" | "corrected") "(" measure ")"
@@ -8,7 +8,7 @@ Grammar, blanks anywhere between words::
 
 An amount with a sign is a change, after minus before; one without is the rate, or the time, after. ``[*]`` is every
 slice by itself. A limit is compared with the end of the interval that would prove it broken: the lower end for ``>``,
-the upper one for ``<``, so that chance alone seldom breaks it. ``upper(...) >`` asks for the opposite: it breaks unless
+the upper end for ``<``, so that chance alone seldom breaks it. ``upper(...) >`` asks for the opposite: it breaks unless
 the change is shown to be smaller.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.compare import Change, Comparison
 
 FALSE_ALARMS: Final = 0.05
-"""Chance that any of the limits breaks although all are just kept, at most."""
+"""The greatest probability that any limit breaks although all are just met."""
 TIMES: Final = ("latency.p50", "latency.p95", "guard.p50", "guard.p95")
 _TOKEN: Final = re.compile(r"\s*(?:([A-Za-z_][\w.]*)|(\d+\.?\d*|\.\d+)|(\[[^\]]*\])|(pp|[%<>()+\-\u2212])|(\S))")
 _SHARES: Final = {"%": 0.01, "pp": 0.01}
@@ -41,42 +41,42 @@ _UNITS: Final = {**_SHARES, **_SECONDS}
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit, understood."""
+    """One parsed limit."""
 
     text: str
-    """As it was written."""
+    """The original text."""
     metric: str
     slice: str | None
-    """None for all cases, ``*`` for every slice."""
+    """``None`` for all cases, ``*`` for every slice."""
     end: Literal["low", "high"]
     """The end of the interval that is compared with the amount."""
     corrected: bool
     above: bool
-    """Whether it breaks above the amount, or below."""
+    """Whether it breaks above the amount rather than below."""
     amount: float
-    """A share of 1, or seconds; a share of the time before where ``relative``."""
+    """A fraction of 1, or seconds; if ``relative``, a fraction of the time before."""
     change: bool
-    """Whether the amount is of after minus before, rather than of after."""
+    """Whether the amount refers to after minus before, rather than to after."""
     relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What became of one limit, or of one slice of it."""
+    """The result of one limit, or of one slice of it."""
 
     limit: Limit
     slice: str | None
     value: float
     """The point estimate."""
     bound: float
-    """The end that was compared with the amount."""
+    """The end of the interval that was compared with the amount."""
     confidence: float
     """Of the interval."""
     broken: bool
 
 
 class _Words:
-    """The words of a limit, one after another."""
+    """The tokens of a limit, read one by one."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -95,28 +95,28 @@ class _Words:
 
 
 class _Measure(NamedTuple):
-    """What is held, as it is written."""
+    """The left-hand side of a limit, as written."""
 
     metric: str
     slice: str | None
     wrappers: Sequence[str]
-    """Of ``upper``, ``lower`` and ``corrected``, from the outside in."""
+    """``upper``, ``lower`` and ``corrected``, from the outside in."""
 
 
 class _Amount(NamedTuple):
-    """What it is held against, as it is written."""
+    """The right-hand side of a limit, as written."""
 
     number: float
     unit: str
-    """Nothing where there is none."""
+    """Empty if there is none."""
     signed: bool
 
 
 def parse(text: str) -> Limit:
-    """Return the limit that ``text`` writes.
+    """Parse the limit in ``text``.
 
     Raises:
-        EvaluationError: It cannot be read; the message says where, and what is expected there.
+        EvaluationError: It cannot be parsed; the message says where, and what is expected there.
     """
     words = _Words(text)
     measure = _measure(words)
@@ -175,7 +175,7 @@ def _amount(words: _Words) -> _Amount:
 
 
 def _problem(measure: _Measure, amount: _Amount) -> str | None:
-    """Return why no such measure can be held against such an amount; None where it can."""
+    """Return why this measure cannot be compared with this amount; ``None`` if it can."""
     metric, part, wrappers = measure
     times, problem = metric in TIMES, None
     if {"upper", "lower"} <= set(wrappers) or len(set(wrappers)) < len(wrappers):
@@ -192,13 +192,13 @@ def _problem(measure: _Measure, amount: _Amount) -> str | None:
 
 
 def hold(comparison: Comparison, limits: Sequence[Limit]) -> list[Held]:
-    """Return what became of every limit, slices of ``[*]`` one by one.
+    """Return the result of every limit, with one result per slice for ``[*]``.
 
     The intervals are those of the report (95 %, so that one end errs in 2.5 %) for up to two comparisons, and wider for
     more, so that the chance of a false alarm stays at 5 % over all of them together (Bonferroni).
 
     Raises:
-        EvaluationError: The runs do not have what a limit is about. A gate that cannot tell does not open.
+        EvaluationError: The runs lack what a limit is about: a gate that cannot be evaluated does not open.
     """
     asked = [(limit, measured) for limit in limits for measured in _measured(comparison, limit)]
     confidence = max(CONFIDENCE, 1.0 - 2.0 * FALSE_ALARMS / max(1, len(asked)))

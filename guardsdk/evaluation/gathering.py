@@ -1,4 +1,4 @@
-"""Batches out of single calls: what comes in while one batch is at work makes up the next."""
+"""Batches single calls: items that arrive while one batch is processed form the next."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ Work = Callable[[Sequence[In]], Awaitable[Sequence[Out]]]
 
 
 class Gathering(Generic[In, Out]):
-    """Batches for a function that takes many. It never waits for a batch to fill up."""
+    """Batches items for a function that takes many. It never waits for a batch to fill up."""
 
     def __init__(self, work: Work[In, Out], most: int, *, at_once: int = 1) -> None:
-        """Give ``work`` up to ``most`` items, in at most ``at_once`` calls at a time."""
+        """Call ``work`` with up to ``most`` items, in at most ``at_once`` concurrent calls."""
         self._work = work
         self._most = most
         self._room = asyncio.Semaphore(at_once)
         self._waiting: list[tuple[In, asyncio.Future[Out]]] = []
 
     async def __call__(self, item: In) -> Out:
-        """Return what the function makes of ``item``, or raise what it raised for its batch."""
+        """Return the function's result for ``item``, or raise what it raised for its batch."""
         future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         async with self._room:
-            await asyncio.sleep(0)  # whoever else is ready now comes along
+            await asyncio.sleep(0)  # lets other tasks that are ready join the batch
             if not future.done():
                 await self._run()
         return await future
@@ -37,7 +37,7 @@ class Gathering(Generic[In, Out]):
         self._waiting = [entry for entry in self._waiting if id(entry[1]) not in taken and not entry[1].done()]
         try:
             results = await self._work([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001  it is raised where the items came from
+        except Exception as error:  # noqa: BLE001  raised for each item of the batch
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)

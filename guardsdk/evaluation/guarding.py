@@ -1,4 +1,4 @@
-"""A guard around a target, or alone: which sides it looks at, and what it made of a case."""
+"""A guard around a target, or alone: which sides it checks, and its decision on a case."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INCOMPLETE = "guard_incomplete"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a guard made of what it was shown of one case."""
+    """A guard's decision on one case."""
 
     scores: dict[str, float] = field(default_factory=dict)
     blocked_at: Stage | None = None
@@ -35,16 +35,16 @@ class Look:
     seconds: float = 0.0
     doubts: tuple[str, ...] = ()
     error: str | None = None
-    """Why the guard held the text back without knowing: that is no block."""
+    """Why the guard could not check the text it stopped; this does not count as a block."""
 
 
 class Screening:
-    """Looks at what goes in, what comes out, or both. A cut-out passage does not stop a text."""
+    """Checks the input, the output, or both. A redacted passage does not stop a text."""
 
     def __init__(
         self, guard: Guard, sides: GuardedSides, without: Sequence[str] = (), policy: Policy | None = None
     ) -> None:
-        """Look with ``guard``, whose policy is one from ``policy_without``, or a copy of ``policy``: the one on record.
+        """Check with ``guard``, whose policy is from ``policy_without`` or a copy of ``policy``, the recorded one.
 
         Raises as ``Guard.info`` does.
         """
@@ -62,7 +62,7 @@ class Screening:
         )
 
     def before(self, case: Case) -> Look:
-        """Look at every message of ``case``, each at its stage."""
+        """Check every message of ``case``, each at its stage."""
         started = time.perf_counter()
         turns = [{"role": one.role, "content": one.content} for one in case.messages]
         found = self._guard.check_messages(turns)
@@ -71,7 +71,7 @@ class Screening:
         return self._look(found.deciding, [*(turn.verdict for turn in found.turns), *together, *found.calls], seconds)
 
     def after(self, answered: Sequence[Answered]) -> list[Look]:
-        """Look at answers, each beside its prompt and the developer's text."""
+        """Check answers, each with its prompt and the system prompt."""
         verdicts = check_each(
             self._guard,
             [one.answer for one in answered],
@@ -94,10 +94,10 @@ class Screening:
 
 
 def policy_without(policy: Policy, labels: Collection[str]) -> Policy:
-    """Return ``policy`` without the principles of ``labels``; a stage left with none is not looked at.
+    """Return ``policy`` without the principles of ``labels``; a stage left without any is not checked.
 
-    A screen works only for a policy that asks, so a screen whose labels are gone is switched off. Raises
-    ``EvaluationError`` where the policy has no principle of a label, or would have none at all.
+    A screen only runs if the policy uses it, so removing its labels switches it off. Raises ``EvaluationError`` if the
+    policy has no principle of a label, or would have none at all.
     """
     if not labels:
         return policy

@@ -1,7 +1,8 @@
-"""The journal of a run: results as they come, one to a line, so that a run killed at any moment can be resumed.
+"""The journal of a run: results as they arrive, one per line, so that a run killed at any moment can be resumed.
 
-A line that was being written when the process died has no end, and is cut off when the run goes on; its case is asked
-again. What a process wrote survives the process; after a power cut the last lines may be missing, and are asked again.
+A line that was being written when the process died has no line end. It is cut off when the run resumes, and its case is
+asked again. What a process wrote survives the process; after a power cut the last lines may be lost, and are asked
+again.
 """
 
 from __future__ import annotations
@@ -25,23 +26,26 @@ if TYPE_CHECKING:
 
 _WAIT_S = 0.2
 _OPENING = b'{"format":"%b"' % FORMAT.encode()
-"""What a journal begins with, even where that is all there is of it."""
+"""The beginning of a journal, even if that is all it has."""
 _IN_PASSING = {"created", "finished", "settings"}
-"""What may differ between two attempts at a run: when it was, and how fast it asked."""
+"""What may differ between two attempts at the same run: when it was made, and how fast it asked."""
 
 
 class Journal:
-    """One open journal. Not for two threads at once."""
+    """One open journal. Not thread-safe."""
 
     def __init__(self, stream: IO[bytes], path: Path, head: RunHead) -> None:
-        """Go on with what ``stream`` holds, or begin it with ``head``. Raises ``EvaluationError`` as ``opened``."""
+        """Resume the journal in ``stream``, or start it with ``head``.
+
+        Raises ``EvaluationError`` as ``opened`` does.
+        """
         self._stream = stream
         self._path = path
         self._places: dict[int, int] = {}
         self.head = head
         first = stream.readline()
-        if not first.endswith(b"\n"):  # new, or killed before there was a line
-            # Zeros: a power cut. Anything else is somebody's, who would lose it.
+        if not first.endswith(b"\n"):  # new, or killed before the first line
+            # Zeros are from a power cut. Anything else is somebody's file, which must not be overwritten.
             if first.strip(b"\0") and not (first.startswith(_OPENING) or _OPENING.startswith(first)):
                 raise self._other()
             stream.seek(0)
@@ -56,17 +60,17 @@ class Journal:
         return _key(case.id) in self._places
 
     def __len__(self) -> int:
-        """Return how many cases are done."""
+        """Return the number of cases done."""
         return len(self._places)
 
     def add(self, result: CaseResult) -> None:
-        """Write ``result`` and hand it to the system."""
+        """Append ``result`` and flush it to the operating system."""
         self._places[_key(result.id)] = self._append(dumped(result).encode())
 
     def results(self, suite: Suite) -> Iterator[CaseResult]:
-        """Yield what is written, in the order of the cases of ``suite``, whatever order it came in.
+        """Yield the results in the order of the cases of ``suite``, whatever order they were written in.
 
-        Raises ``EvaluationError`` where it is not the suite the run began with any more.
+        Raises ``EvaluationError`` if the suite is no longer the one the run began with.
         """
         for case in suite.read_again(self.head.suite):
             place = self._places.get(_key(case.id))
@@ -80,7 +84,7 @@ class Journal:
             place = self._stream.seek(0, 2)
             self._stream.write(line + b"\n")
             self._stream.flush()
-        except OSError as error:  # a full disk names no file
+        except OSError as error:  # the error of a full disk names no file
             raise OSError(error.errno, error.strerror, str(self._path)) from None
         return place
 
@@ -115,17 +119,17 @@ class Journal:
 
 
 def differences(before: RunHead, now: RunHead) -> list[str]:
-    """Return the keys in which the two are heads of different runs, sorted; none where they are of one and the same."""
+    """Return the sorted keys in which the heads differ; empty if they belong to the same run."""
     old, new = (one.model_dump(exclude=_IN_PASSING) for one in (before, now))
     return sorted(key for key in new if old[key] != new[key])
 
 
 @contextmanager
 def opened(path: Path, head: RunHead) -> Iterator[Journal]:
-    """Open the journal at ``path`` and keep other processes out of it.
+    """Open the journal at ``path`` and lock it against other processes.
 
-    Raises ``EvaluationError`` where another run writes to it, where it is of a run with other options, or is damaged
-    before its last line, and ``OSError`` where it cannot be opened.
+    Raises ``EvaluationError`` if another run writes to it, if it is of a run with other options or damaged before its
+    last line, and ``OSError`` if it cannot be opened.
     """
     try:
         with locked(path.resolve(), _WAIT_S) as descriptor:
@@ -133,7 +137,7 @@ def opened(path: Path, head: RunHead) -> Iterator[Journal]:
             try:
                 yield Journal(stream, path, head)
             finally:
-                with suppress(OSError):  # what is left to write is what could not be written, which was said then
+                with suppress(OSError):  # anything left could not be written before either, which was reported then
                     stream.close()
     except DecisionLogError:
         msg = f"{path}: another process is at this run: wait for it, or give another --out"
@@ -141,5 +145,5 @@ def opened(path: Path, head: RunHead) -> Iterator[Journal]:
 
 
 def _key(identifier: str) -> int:
-    """Eight bytes of a digest in place of an id of any length: what is in memory stays small."""
+    """Return eight bytes of a digest in place of an id of any length, to limit memory."""
     return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=8).digest(), "big")

@@ -1,4 +1,4 @@
-"""The same target with less and more of a guard around it: what each layer buys."""
+"""The same target with less and more of a guard around it, to measure what each layer contributes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """Such as ``input`` or ``both-without-jailbreak``, for the name of a file."""
+        """A name for files, such as ``input`` or ``both-without-jailbreak``."""
         return "-without-".join((self.sides, "-".join(self.without))) if self.without else self.sides
 
 
 def layers_of(policy: Policy) -> tuple[Layer, ...]:
-    """Return no guard, each side alone, both, and both with each label switched off that can hold a text back."""
+    """Return: no guard, each side alone, both sides, and both without each label that can stop a text."""
     labels = dict.fromkeys(
         principle.label
         for principle in policy.principles

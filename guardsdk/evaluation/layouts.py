@@ -1,7 +1,7 @@
-"""The files public suites are handed around in, told apart by the names of their columns.
+"""The file layouts of public suites, recognised by their column names.
 
-Only the layout is known here: the files themselves are fetched, and their licences read, by whoever uses them. All of
-these hold prompts to a model, most without a harmless counterpart.
+Only the layout is known here; users download the files and read their licences. All of these contain prompts to a
+model, most without harmless counterparts.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way to write a suite down."""
+    """One layout of a suite."""
 
     name: str
     columns: frozenset[str]
-    """All of these, in small letters, are there."""
+    """Columns, in lower case, that must all be present."""
     case: Callable[[Mapping[str, Any], str], dict[str, Any]]
-    """Given a row, with its columns in small letters, and the name of its file: the case."""
+    """Turns a row, with lower-case column names, and the name of its file into a case."""
 
 
 def _own(row: Mapping[str, Any], _: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _harmbench(row: Mapping[str, Any], _: str) -> dict[str, Any]:
 
 
 def _jailbreakbench(row: Mapping[str, Any], file: str) -> dict[str, Any]:
-    benign = "benign" in file.lower()  # the two files have the same columns
+    benign = "benign" in file.lower()  # both files have the same columns
     return {
         "slice": f"jailbreakbench {'benign' if benign else 'harmful'}",
         "hazard": row["category"] or None,
@@ -60,7 +60,7 @@ def _jailbreakbench(row: Mapping[str, Any], file: str) -> dict[str, Any]:
 
 
 def _attack(row: Mapping[str, Any], _: str) -> dict[str, Any]:
-    if not row["prompt"]:  # the attack found none
+    if not row["prompt"]:  # the attack found no prompt
         return {}
     return {
         "slice": "jailbreakbench attacks",
@@ -72,7 +72,7 @@ def _attack(row: Mapping[str, Any], _: str) -> dict[str, Any]:
 
 def _xstest(row: Mapping[str, Any], _: str) -> dict[str, Any]:
     kind = str(row["type"])
-    # Early versions have no label: the unsafe prompts are those whose type is a contrast.
+    # Early versions have no label: there, a prompt is unsafe if its type is a contrast.
     safe = row["label"] == "safe" if row.get("label") else not kind.startswith("contrast")
     return {
         "id": _named(row, "id"),
@@ -106,11 +106,11 @@ LAYOUTS = (
     Layout("XSTest", frozenset({"prompt", "type"}), _xstest),
     Layout("AdvBench", frozenset({"goal", "target"}), _advbench),
 )
-"""The first whose columns are all there is taken."""
+"""The first layout whose columns are all present is used."""
 
 
 def layout_of(columns: Collection[str], source: str) -> Layout:
-    """Return the layout with these columns. Raises ``EvaluationError`` that names ``source`` where there is none."""
+    """Return the layout with these columns. Raises ``EvaluationError`` that names ``source`` if there is none."""
     for layout in LAYOUTS:
         if layout.columns <= set(columns):
             return layout

@@ -1,4 +1,4 @@
-"""A model in a directory, as Hugging Face's ``transformers`` saves it, or one GGUF file. Needs the extra ``model``."""
+"""A model directory as saved by Hugging Face's ``transformers``, or a GGUF file. Needs the extra ``model``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WEIGHTS: Final = (".safetensors", ".bin", ".gguf")
 
 
 class ModelTarget:
-    """A causal language model that answers in this process. Nothing is fetched: everything is in the directory."""
+    """A causal language model that runs in this process. Nothing is downloaded; all files are in the directory."""
 
     def __init__(
         self,
@@ -31,17 +31,17 @@ class ModelTarget:
         temperature: float = 0.0,
         batch: int = 8,
     ) -> None:
-        """Load the model at ``path``, on a GPU where torch has one.
+        """Load the model at ``path``, on a GPU if torch has one.
 
         Args:
             path: A directory with ``config.json`` and weights, or a ``.gguf`` file (or a directory with one).
-            name: What the record calls it; the name of the directory when left out.
-            max_tokens: Most tokens of an answer.
-            temperature: 0 takes the most likely token each time; above it is sampled, seeded for each batch.
+            name: Its name in the record; defaults to the name of the directory.
+            max_tokens: The most tokens of an answer.
+            temperature: 0 decodes greedily; above 0 answers are sampled, seeded per batch.
             batch: Questions answered at once.
 
         Raises:
-            EvaluationError: torch or transformers is missing, or there is no model that they can load.
+            EvaluationError: torch or transformers is missing, or they cannot load a model from ``path``.
         """
         try:
             import torch  # noqa: PLC0415  an extra
@@ -53,7 +53,7 @@ class ModelTarget:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, **where)
             model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype="auto", **where)
-        except Exception as error:  # of its own and of each library that reads a format, such as safetensors
+        except Exception as error:  # of transformers, or of libraries for formats such as safetensors
             msg = f"{path}: transformers cannot load a causal language model from it: {type(error).__qualname__}"
             raise EvaluationError(msg) from error
         self._torch: Any = torch
@@ -64,13 +64,13 @@ class ModelTarget:
         self._lock = threading.Lock()
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._tokenizer.padding_side = "left"  # all answers of a batch begin at the same place
+        self._tokenizer.padding_side = "left"  # all answers of a batch then begin at the same position
         self.batch = batch
         self.origin = _origin(path)
         self.ref = TargetRef(
             kind="model",
             model=name or path.resolve().name.encode("utf-8", "replace").decode(),
-            # Padding and sampling of a batch depend on who else is in it.
+            # Padding and sampling depend on the other questions of a batch.
             parameters={"max_tokens": max_tokens, "temperature": temperature, "batch": batch},
         )
 
@@ -81,7 +81,7 @@ class ModelTarget:
 
     def _ask(self, questions: Sequence[Question]) -> list[str]:
         texts = [self._prompted(question) for question in questions]
-        with self._lock, self._torch.inference_mode():  # a call that timed out may still be at it
+        with self._lock, self._torch.inference_mode():  # a call that timed out may still be running
             self._torch.manual_seed(questions[0].seed)
             encoded = self._tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
             room = getattr(self._model.config, "max_position_embeddings", None)
@@ -101,7 +101,7 @@ class ModelTarget:
         ]
 
     def _prompted(self, question: Question) -> str:
-        """Return the conversation as the model was trained to read it, or plainly where it brings no template."""
+        """Return the conversation in the model's chat template, or as plain text if it has none."""
         turns = question.plain_turns
         if self._tokenizer.chat_template:
             return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
@@ -110,7 +110,7 @@ class ModelTarget:
 
 
 def _located(path: Path) -> tuple[Path, dict[str, str]]:
-    """Return the directory, and which file of it where it is GGUF."""
+    """Return the directory and, for GGUF, the file in it."""
     if path.suffix == ".gguf":
         return path.parent, {"gguf_file": path.name}
     files = [] if (path / "config.json").is_file() else sorted(path.glob("*.gguf"))
@@ -121,7 +121,7 @@ def _located(path: Path) -> tuple[Path, dict[str, str]]:
 
 
 def _origin(path: Path) -> str:
-    """Return where the model is, with sizes and times of its weights: the next one may be saved over it."""
+    """Return where the model is, with sizes and times of its weights, as another model may be saved over it."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     found = [(file.name, file.stat()) for file in files if file.suffix in _WEIGHTS]
     return "\n".join([str(path.resolve()), *(f"{name} {now.st_size} {now.st_mtime_ns}" for name, now in found)])

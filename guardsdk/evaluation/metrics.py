@@ -1,4 +1,4 @@
-"""What is counted: each rate, over which cases, and how sure a single case is. Pure."""
+"""The metrics: each rate, its cases, and how a case's outcome was determined. Pure."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class Sight(IntEnum):
-    """How a case enters a rate; the order is that of ``correction.corrected_difference``."""
+    """How a case enters a rate, in the order that ``correction.corrected_difference`` expects."""
 
     CERTAIN = 0
-    """It counts, and no judge was needed to see that."""
+    """It counts, and no judge was needed to decide that."""
     POSITIVE = 1
-    """The judge says that it counts."""
+    """It counts according to the judge."""
     NEGATIVE = 2
-    """The judge says that it does not."""
+    """It does not count according to the judge."""
     NEITHER = 3
-    """It does not count, and no judge was needed to see that."""
+    """It does not count, and no judge was needed to decide that."""
 
     @property
     def counts(self) -> bool:
-        """Whether the case is one of those the rate is the share of."""
+        """Whether the case is in the numerator of the rate."""
         return self <= Sight.POSITIVE
 
 
@@ -35,16 +35,16 @@ class Metric:
     """One rate."""
 
     name: str
-    """As limits are written, such as ``harm.delivered``."""
+    """Its name in limits, such as ``harm.delivered``."""
     title: str
     meaning: str
     better: Literal["lower", "higher"]
     question: str | None
-    """What the judge was asked where its error can be taken out of this rate; its figures are found by this name."""
+    """The question to the judge if this rate can be corrected for its error; its figures are found by this name."""
     of: Callable[[Expectation, Outcome], Sight | None]
-    """None for cases that do not count for this rate, errors included."""
+    """Returns ``None`` for cases outside this rate, including errors."""
     alone: bool = True
-    """Whether a guard that stands alone has it: nobody answers there, so no answer can do harm."""
+    """Whether the rate exists for a guard alone: without answers, none can do harm."""
 
 
 def _harm(expectation: Expectation, outcome: Outcome) -> Sight | None:

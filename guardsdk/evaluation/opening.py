@@ -1,4 +1,4 @@
-"""From what the command line says to who is asked."""
+"""Opens the target named on the command line."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.targets import Target
 
 GUARD: Final = "guard"
-"""The target's name for a guard that stands alone."""
+"""The target's name for a guard alone."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Options:
-    """How a target is to answer; what does not fit its kind is refused."""
+    """How a target should answer; options that do not fit its kind are rejected."""
 
     name: str | None = None
-    """The model's name: asked for at an endpoint, written in the record for a directory."""
+    """The model's name: sent to an endpoint, or recorded for a directory."""
     key: str | None = None
     batch: int | None = None
     max_tokens: int | None = None
@@ -32,7 +32,7 @@ class Options:
 
 
 def open_target(spec: str, options: Options) -> Target | None:
-    """Return the target at ``spec``: ``module:function``, a base URL, a model directory, or None for ``guard``.
+    """Return the target at ``spec``: ``module:function``, a base URL, a model directory, or ``None`` for ``guard``.
 
     Raises ``EvaluationError`` that says what is wrong with it, or which option does not fit.
     """
@@ -40,7 +40,7 @@ def open_target(spec: str, options: Options) -> Target | None:
         _refuse(spec, {"--model-name": options.name, "--batch": options.batch, **_sampling(options)})
         return None
     if spec.startswith(("http://", "https://")):
-        from guardsdk.evaluation.endpoint import EndpointTarget  # noqa: PLC0415  only who asks for it gets a client
+        from guardsdk.evaluation.endpoint import EndpointTarget  # noqa: PLC0415  loads a client only if needed
 
         _refuse("an endpoint", {"--batch": options.batch})
         if not options.name:

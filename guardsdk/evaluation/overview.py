@@ -1,4 +1,4 @@
-"""Several runs compared with one: what each layer of a guard buys, and what it costs."""
+"""Compares several runs with one: what each layer of a guard gains and costs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _RATES: Final = ("harm.delivered", "harm.held_back", "over_refusal", "passed")
 
 
 def overview(comparisons: Sequence[Comparison]) -> list[Chapter]:
-    """Return one chapter for each rate, with a row for each run.
+    """Return one chapter per rate, with a row for each run.
 
     Args:
-        comparisons: Each of another run with the same run before it.
+        comparisons: Comparisons of different runs with the same run before.
     """
     first = comparisons[0]
     chapters = [_rate(name, comparisons) for name in _RATES if name in first.overall]
@@ -34,7 +34,7 @@ def overview(comparisons: Sequence[Comparison]) -> list[Chapter]:
 
 
 def names(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return what the runs are called, each otherwise: no more is said of a run than tells it from the others."""
+    """Return distinct names for the runs, with no more detail than distinguishes them."""
     heads = [one.after for one in comparisons]
     one_model = len({head.target.model for head in heads}) == 1
     short = [_layer(head.guard) if one_model else wording.who(head) for head in heads]
@@ -53,7 +53,7 @@ def names(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _layer(ref: GuardRef) -> str:
-    """Return in few words what stands around the model: a picture has little room."""
+    """Return what surrounds the model in few words, as a picture has little room."""
     sides = {"none": "no guard", "input": "input only", "output": "output only", "both": "both sides"}[ref.sides]
     without = f"without {', '.join(ref.without)}"
     return sides if not ref.without else without if ref.sides == "both" else f"{sides} {without}"

@@ -1,6 +1,6 @@
-"""Two records read side by side: whether they may be compared, and what came of each case in both.
+"""Reads two records together: whether they are comparable, and the outcomes of each case in both.
 
-A record may hold a hundred thousand results with their answers; of each only what is counted is kept.
+A record may have a hundred thousand results with their answers; only what is counted is kept in memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.record import CaseResult, RunHead
 
 DIFFERENCES: Final = ("suite", "judge", "seed", "parameters")
-"""What may not differ between two runs, unless whoever compares them says that it may."""
+"""What may not differ between two runs unless explicitly allowed."""
 
 
 class Brief(NamedTuple):
@@ -31,16 +31,16 @@ class Brief(NamedTuple):
     expectation: Expectation
     outcome: Outcome
     why: str
-    """The principle that blocked and where, or nothing."""
+    """The principle that blocked and where, or empty."""
     latency_s: float
-    """NaN where unknown."""
+    """NaN if unknown."""
     guard_s: float
     doubtful: bool
 
 
 @dataclass(slots=True)
 class Scores:
-    """One label's scores, and of each whether the case ought to be found."""
+    """One label's scores, each with whether the case should be found."""
 
     values: array[float] = field(default_factory=lambda: array("d"))
     harmful: array[int] = field(default_factory=lambda: array("b"))
@@ -54,14 +54,14 @@ class Condensed:
     head: RunHead
     cases: Mapping[str, Brief]
     scores: Mapping[str, Scores]
-    """By label; of a guard that stands alone, or one that stands around a model where there are some."""
+    """By label; of a guard alone, or of one around a model where there are any."""
 
 
 def condensed(path: Path) -> Condensed:
     """Read the record at ``path``.
 
     Raises:
-        EvaluationError: It is no whole record of a run that came to its end, or a case is in it twice.
+        EvaluationError: It is not a complete record of a finished run, or it has a case twice.
         OSError: It cannot be read.
     """
     cases: dict[str, Brief] = {}
@@ -99,13 +99,13 @@ def _brief(result: CaseResult) -> Brief:
 
 
 def answers(path: Path, wanted: Collection[str]) -> dict[str, str]:
-    """Return the answers of the cases ``wanted`` that the record at ``path`` holds. Raises as ``condensed`` does."""
+    """Return the answers of the cases ``wanted`` in the record at ``path``. Raises as ``condensed`` does."""
     with open_run(path) as (_, results):
         return {result.id: result.answer for result in results if result.answer is not None and result.id in wanted}
 
 
 def allowed_differences(before: Condensed, after: Condensed, allowed: Collection[str] = ()) -> list[str]:
-    """Return in words how the runs differ in what may differ.
+    """Return, in words, the allowed differences between the runs.
 
     Args:
         before: One run.
@@ -113,8 +113,8 @@ def allowed_differences(before: Condensed, after: Condensed, allowed: Collection
         allowed: Names of ``DIFFERENCES`` that may differ.
 
     Raises:
-        EvaluationError: The runs do not measure the same thing, so that no difference between them would mean anything;
-            it says what differs.
+        EvaluationError: The runs do not measure the same thing, so that a comparison would be meaningless; the message
+            says what differs.
     """
     if unknown := [name for name in allowed if name not in DIFFERENCES]:
         msg = f"nothing called {unknown[0]!r} can differ; there are {', '.join(DIFFERENCES)}"

@@ -21,7 +21,7 @@ _AT: Final = 0.01
 
 
 def rates(title: str, changes: Mapping[str, Change]) -> Markup:
-    """Draw the rate of each slice, before above and after below."""
+    """Draw the rate of each slice, before above after."""
     bars = []
     for name, change in changes.items():
         for after in (False, True):
@@ -58,7 +58,7 @@ def differences(title: str, changes: Mapping[str, Change]) -> Markup:
 
 
 def telling(curves: Mapping[str, CurvePair]) -> dict[str, CurvePair]:
-    """Return the few labels that find most at 1 % false alarms; those that find nothing tell nothing."""
+    """Return the few labels with the highest recall at 1 % false alarms, without those that find nothing."""
 
     def best(pair: CurvePair) -> float:
         points = [one.at_most(_AT) for one in pair if one is not None]

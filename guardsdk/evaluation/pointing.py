@@ -1,4 +1,4 @@
-"""``module:function``: how the command line points at a callable."""
+"""Resolves ``module:function``, the command line's notation for a callable."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def pointed_at(spec: str, option: str) -> Callable[..., Any]:
-    """Import ``module:function`` (dots after the colon go on into attributes) and return the callable.
+    """Import ``module:function`` (dots after the colon access attributes) and return the callable.
 
-    The working directory is looked in too, as ``python -m`` does. Raises ``EvaluationError`` that names ``option``.
+    The working directory is searched too, as by ``python -m``. Raises ``EvaluationError`` that names ``option``.
     """
     module, colon, name = spec.partition(":")
     if not colon or not module or not name:
@@ -34,7 +34,7 @@ def pointed_at(spec: str, option: str) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         msg = f"{option} {spec}: there is no module {error.name or module} in {here} or where Python looks for modules"
         raise EvaluationError(msg) from error
-    except Exception as error:  # whatever the module does when it is imported
+    except Exception as error:  # whatever importing the module raises
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{place.filename}:{place.lineno}"
         if isinstance(error, SyntaxError):
@@ -53,10 +53,10 @@ def pointed_at(spec: str, option: str) -> Callable[..., Any]:
 
 
 def require_takes(call: Callable[..., Any], spec: str, option: str, *given: object, **named: object) -> None:
-    """Raise ``EvaluationError`` that names ``option`` where ``call`` cannot be called with so many and these."""
+    """Raise ``EvaluationError`` that names ``option`` unless ``call`` accepts these arguments."""
     try:
         signature = inspect.signature(call, follow_wrapped=False)  # what a decorator gives to it is not ours to ask for
-    except (TypeError, ValueError):  # a builtin does not say
+    except (TypeError, ValueError):  # a builtin has no signature
         return
     try:
         signature.bind(*given, **named)
@@ -67,7 +67,7 @@ def require_takes(call: Callable[..., Any], spec: str, option: str, *given: obje
 
 
 def being_cancelled() -> bool:
-    """Whether somebody cancels the task that this runs in; if nobody does, its cancellation came out of a callable."""
+    """Whether this task is being cancelled; if not, a ``CancelledError`` came out of a callable."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

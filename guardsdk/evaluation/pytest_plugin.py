@@ -1,9 +1,9 @@
-"""A suite as tests: ``pytest --guardsdk-suite cases.jsonl`` runs it and adds one test for each case.
+"""Runs a suite as tests: ``pytest --guardsdk-suite cases.jsonl`` adds one test for each case.
 
-Loaded by pytest wherever the package is installed, so nothing else is imported before it is asked for.
+pytest loads this module wherever the package is installed, so nothing else is imported before it is needed.
 """
 
-# ruff: noqa: PLC0415  pytest loads this file for every project; it stays light until a suite is asked for
+# ruff: noqa: PLC0415  pytest loads this file for every project; it stays light until a suite is requested
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 _OF_A_SUITE: Final = {"target": "guard", "around": "none", "limit": None, "record": None}
-"""Options that say how a suite is run, with what they are where nobody gives them."""
+"""Options that say how a suite is run, with their defaults."""
 _SHARED: Final = "guardsdk_folder"
-"""What a worker of pytest-xdist is told: the folder of the run that all of them share."""
+"""The key under which a pytest-xdist worker receives the directory of the shared run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class _Session:
-    """The guard and the run that all tests of a session share, each made when the first test asks for it."""
+    """The guard and the run that all tests of a session share, each created when first needed."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -68,7 +68,7 @@ class _Session:
         self._folder: Path | None = None
         self._results: Mapping[str, CaseResult] | Exception | None = None
 
-    def option(self, name: str) -> Any:  # noqa: ANN401  an option's value
+    def option(self, name: str) -> Any:  # noqa: ANN401  the value of an option
         return self._config.getoption(f"--guardsdk-{name}")
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class _Session:
         return self._open.enter_context(Guard(policy, models=self.option("model"), taught=taught))
 
     def folder(self) -> Path:
-        """Return where a run is kept that no option keeps; the workers of pytest-xdist have one together."""
+        """Return the directory of a run that no option names; pytest-xdist workers share one."""
         if self._folder is None:
             shared = getattr(self._config, "workerinput", {}).get(_SHARED)
             own = shared or self._open.enter_context(tempfile.TemporaryDirectory(prefix="guardsdk-"))
@@ -101,7 +101,7 @@ class _Session:
         if self._results is None:
             try:
                 self._results = self._run()
-            except Exception as error:  # noqa: BLE001  raised below, for every case: the run is tried once
+            except Exception as error:  # noqa: BLE001  raised below, for every case: the run is attempted once
                 self._results = error
         if isinstance(self._results, Exception):
             raise self._results
@@ -112,7 +112,7 @@ class _Session:
         from guardsdk.evaluation.record import read_run
 
         out, done = Path(self.option("record") or self.folder() / "run.json"), self.folder() / "done"
-        with locked((self.folder() / "lock").resolve(), math.inf):  # the first worker runs, and the others wait for it
+        with locked((self.folder() / "lock").resolve(), math.inf):  # the first worker runs while the others wait
             if not done.exists():
                 self._evaluate(out)
                 done.touch()
@@ -143,7 +143,7 @@ class _Session:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Fail the test in one line where what the options name cannot be used; a traceback would not say more."""
+    """Fail the test with one line if an option's value cannot be used; a traceback would not add anything."""
     from guardsdk.errors import GuardError
 
     try:
@@ -156,7 +156,7 @@ _SESSION = pytest.StashKey[_Session]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin without anything open. An option that would mean nothing is told at once: else its run looks well."""
+    """Start without anything open. An option without effect is rejected here, as the run would otherwise look fine."""
     given = [name for name, unsaid in _OF_A_SUITE.items() if config.getoption(f"--guardsdk-{name}") != unsaid]
     if given and not config.getoption("--guardsdk-suite"):
         msg = f"--guardsdk-{given[0]} says how a suite is run: name one with --guardsdk-suite PATH"
@@ -174,20 +174,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:  # noqa: ANN401  of pytest-xdist, which need not be there
-    """Tell a worker before it starts where the run is that it shares with the others."""
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401  of pytest-xdist, which may not be installed
+    """Tell a worker, before it starts, where the shared run is."""
     node.workerinput[_SHARED] = str(node.config.stash[_SESSION].folder())
 
 
 class CaseFailedError(Exception):
-    """A case did not end as it ought to; its text is in the suite, not here."""
+    """A case did not end as expected; its text is in the suite, not here."""
 
 
 class CaseTest(pytest.Item):
     """One case of the suite."""
 
     def runtest(self) -> None:
-        """Raise ``CaseFailedError`` where the case did not pass, or nothing is known of it."""
+        """Raise ``CaseFailedError`` if the case did not pass, or its outcome is unknown."""
         with _told():
             result = self.config.stash[_SESSION].results()[self.name]
         if result.passed:
@@ -199,13 +199,13 @@ class CaseTest(pytest.Item):
         raise CaseFailedError(msg)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401  pytest's own
-        """Return one line for a case that failed, and what pytest would show for anything else."""
+        """Return one line for a failed case, and pytest's own representation for anything else."""
         if isinstance(excinfo.value, CaseFailedError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Return what a report calls the case."""
+        """Return the name of the case in a report."""
         return self.path, None, f"guardsdk suite: {self.name}"
 
 
@@ -220,7 +220,7 @@ class SuiteTests(pytest.Collector):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add the cases of the suite, before ``-k`` and its like choose."""
+    """Add the cases of the suite before ``-k`` and the like select tests."""
     if not config.getoption("--guardsdk-suite"):
         return
     from guardsdk.errors import GuardError
@@ -235,14 +235,14 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 @pytest.fixture(scope="session")
 def guardsdk_guard(request: pytest.FixtureRequest) -> Guard:
-    """A guard with the policy, model and taught screens of the options; closed when the session ends."""
+    """A guard with the policy, model and taught screens of the options; closed at the end of the session."""
     with _told():
         return request.config.stash[_SESSION].guard()
 
 
 @pytest.fixture(scope="session")
 def guardsdk_results(request: pytest.FixtureRequest) -> Mapping[str, CaseResult]:
-    """What came of every case of ``--guardsdk-suite``, by id; the run is made once."""
+    """The result of every case of ``--guardsdk-suite``, by id; the run is made once."""
     if not request.config.getoption("--guardsdk-suite"):
         pytest.fail("guardsdk_results needs --guardsdk-suite PATH", pytrace=False)
     with _told():

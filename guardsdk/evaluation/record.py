@@ -1,7 +1,7 @@
-"""The record of a run: what was measured, with what, and what came of every case.
+"""The record of a run: what was measured, with what, and the result of every case.
 
-A record is one JSON file. Its head comes first and every result stands on a line of its own, so a hundred thousand
-results are read and written one at a time. It holds digests of answers, and their text only where that was asked for.
+A record is one JSON file. Its head comes first and every result is on a line of its own, so that a hundred thousand
+results are read and written one at a time. It has digests of answers, and their text only on request.
 """
 
 from __future__ import annotations
@@ -32,36 +32,36 @@ GuardedSides = Literal["none", "input", "output", "both"]
 
 
 class SuiteRef(Frozen):
-    """Which cases were asked; two runs are comparable where ``digest`` is the same."""
+    """Which cases were asked; two runs are comparable if ``digest`` is the same."""
 
     name: str
     digest: str
-    """SHA-256 over the canonical form of every case that was to be asked, in order (after ``limit``)."""
+    """SHA-256 over the canonical form of every case to be asked, in order (after ``limit``)."""
     cases: Count
     limit: int | None = None
-    """Most cases taken of the suite, spread over its slices; null for all."""
+    """The most cases taken from the suite, spread over its slices; null for all."""
 
 
 class TargetRef(Frozen):
-    """Who was asked."""
+    """Which target was asked."""
 
     kind: TargetKind
     model: str
-    """What the run is known by: the name of the model, or ``module:function``."""
+    """The name of the run: the name of the model, or ``module:function``."""
     parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
     """What answers depend on, such as ``temperature`` and ``max_tokens``. Never a key or an address."""
 
 
 class GuardRef(Frozen):
-    """Which guard stood around the target, or alone."""
+    """Which guard was around the target, or alone."""
 
     sides: GuardedSides = "none"
     without: tuple[str, ...] = ()
-    """Labels whose principles were taken out of the policy, to see what each one buys."""
+    """Labels whose principles were removed from the policy, to measure what each contributes."""
     model: ArtifactRef | None = None
     """The guard's classifier."""
     policy: ArtifactRef | None = None
-    """The policy as it was used: without the principles of ``without``."""
+    """The policy as used: without the principles of ``without``."""
     taught: dict[str, str] = Field(default_factory=dict)
     """Digests of the lessons the guard was given, by name."""
 
@@ -70,7 +70,7 @@ class JudgeFigures(Frozen):
     """How often the judge is right, counted on texts labelled by others: one question on one set."""
 
     question: str
-    """What was decided: ``refusal``, ``harmful_response`` or ``toxicity``."""
+    """The question: ``refusal``, ``harmful_response`` or ``toxicity``."""
     source: str
     """The labelled set."""
     true_positives: Count
@@ -80,86 +80,86 @@ class JudgeFigures(Frozen):
 
 
 class JudgeRef(Frozen):
-    """Who judged the answers."""
+    """Which judge judged the answers."""
 
     name: str
     """``guardsdk`` for our own classifiers, else ``module:function``."""
     model: ArtifactRef | None = None
     policy: ArtifactRef | None = None
     figures: tuple[JudgeFigures, ...] = ()
-    """Empty where nobody measured this judge: rates then stay uncorrected, and a report has to say so."""
+    """Empty if nobody measured this judge: rates are then not corrected, and a report must say so."""
 
 
 class RunSettings(Frozen):
-    """How the target was asked; none of it should change an answer."""
+    """How the target was asked; none of this should change an answer."""
 
     concurrency: int = Field(default=4, ge=1)
     rate: float | None = Field(default=None, gt=0)
-    """Most requests per second."""
+    """The most requests per second."""
     retries: Count = 2
     timeout_s: float | None = Field(default=None, gt=0)
 
 
 class RunHead(Frozen):
-    """Everything of a run but its results."""
+    """Everything about a run except its results."""
 
     format: Literal["guardsdk-evaluation/1"] = FORMAT
     created: str
     """When the run began, ISO 8601 in UTC."""
     finished: str | None = None
-    """When it ended; null in a journal, where it has not."""
+    """When it ended; null in a journal."""
     suite: SuiteRef
     target: TargetRef
     guard: GuardRef = GuardRef()
     judge: JudgeRef | None = None
-    """Null where nothing was answered: a guard alone."""
+    """Null if there were no answers: a guard alone."""
     seed: int = 0
     settings: RunSettings = RunSettings()
     versions: dict[str, str] = Field(default_factory=dict)
-    """Installed versions of guardsdk, Python and what computed the scores."""
+    """Installed versions of guardsdk, Python and the packages that computed the scores."""
 
     @property
     def alone(self) -> bool:
-        """Whether a guard was measured on its own, with nobody to answer."""
+        """Whether a guard was measured alone, without a target."""
         return self.target.kind == "guard"
 
 
 class CaseResult(Frozen):
-    """What came of one case."""
+    """The result of one case."""
 
     id: str
     slice: str
     stage: Stage
-    """Where the text under test stands: in a user's words, in a document or tool result, or in an answer."""
+    """Where the text under test is: in a user's message, in a document or tool result, or in an answer."""
     expectation: Expectation
     outcome: Outcome
     passed: bool | None
-    """None where the outcome is ``error``."""
+    """Null if the outcome is ``error``."""
     language: str = "en"
-    """BCP 47."""
+    """A BCP 47 tag."""
     hazard: str | None = None
     scores: dict[str, Probability] = Field(default_factory=dict)
-    """The judge's scores of the answer by label; those of the text under test where a guard stands alone."""
+    """The judge's scores of the answer by label; for a guard alone, those of the text under test."""
     guard_scores: dict[str, Probability] = Field(default_factory=dict)
-    """Highest scores of a guard around the target, by label, over all it was shown of this case."""
+    """Highest scores of a guard around the target, by label, over everything it checked in this case."""
     blocked_at: Stage | None = None
     principle_id: str | None = None
     """The principle that blocked."""
     doubts: tuple[str, ...] = ()
-    """Why the judge may be further off here than its figures say, such as ``out_of_range``: a language it was not
-    measured on."""
+    """Why the judge may err more here than its figures say, such as ``out_of_range``: a language it was not measured
+    on."""
     latency_s: Seconds | None = None
-    """Wall time of the attempt of the target that answered; null where it was not asked or did not answer."""
+    """Wall time of the successful attempt; null if the target was not asked or did not answer."""
     guard_s: Seconds | None = None
     """Wall time of the guard's checks."""
     attempts: Count = 1
-    """How often the target was asked; 0 where a guard held the prompt back or the answer was remembered."""
+    """How often the target was asked; 0 if a guard stopped the prompt or the answer was cached."""
     answer_digest: str | None = None
-    """SHA-256 of the answer: equal answers have equal digests."""
+    """SHA-256 of the answer; equal answers have equal digests."""
     answer: str | None = None
-    """The answer itself, only where the run was told to keep it."""
+    """The answer itself, only if the run was told to keep it."""
     error: str | None = None
-    """What went wrong, in words that hold no text; null where ``outcome`` is not ``error``."""
+    """What went wrong, without quoting text; null unless ``outcome`` is ``error``."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -173,18 +173,18 @@ class CaseResult(Frozen):
 
 
 OPENING: Final = '{"head":'
-"""What every record begins with."""
+"""The beginning of every record."""
 
 
 class Run(Frozen):
-    """A whole record in memory."""
+    """A complete record in memory."""
 
     head: RunHead
     results: tuple[CaseResult, ...]
 
 
 def write_run(path: Path, head: RunHead, results: Iterable[CaseResult]) -> None:
-    """Write the record to ``path``, or leave what is there as it is. Raises ``OSError`` where it cannot be written."""
+    """Write the record to ``path``, or leave the old content intact. Raises ``OSError`` if that fails."""
     with whole_file(path) as stream:
         stream.write(OPENING.encode() + head.model_dump_json().encode() + b',\n"results":[')
         opening = b"\n"
@@ -195,7 +195,7 @@ def write_run(path: Path, head: RunHead, results: Iterable[CaseResult]) -> None:
 
 
 def dumped(result: CaseResult) -> str:
-    """Return ``result`` as one line of JSON, without what is as it is by default."""
+    """Return ``result`` as one line of JSON, without fields that have their default."""
     return json.dumps(result.model_dump(mode="json", exclude_defaults=True), separators=(",", ":"))
 
 
@@ -203,8 +203,8 @@ def dumped(result: CaseResult) -> str:
 def open_run(path: Path) -> Iterator[tuple[RunHead, Iterator[CaseResult]]]:
     """Open the record at ``path``: its head, and its results one at a time.
 
-    Raises ``EvaluationError`` that names the file, here or while results are read, where it is no whole record. A
-    record that another program laid out anew is read too, and then all at once.
+    Raises ``EvaluationError`` that names the file, here or while results are read, if it is not a complete record. A
+    record that another program has reformatted is accepted too, and is then read all at once.
     """
     with path.open(encoding="utf-8") as stream:
         try:
@@ -223,7 +223,7 @@ def open_run(path: Path) -> Iterator[tuple[RunHead, Iterator[CaseResult]]]:
 
 
 def read_run(path: Path) -> Run:
-    """Read the whole record at ``path``. Raises as ``open_run`` does."""
+    """Read the complete record at ``path``. Raises as ``open_run`` does."""
     with open_run(path) as (head, results):
         return Run(head=head, results=tuple(results))
 

@@ -1,4 +1,4 @@
-"""A comparison as a document, for a page or Markdown, and as JSON. All of them say the same."""
+"""A comparison as a document, for HTML or Markdown, and as JSON, all with the same content."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 _TITLE: Final = "Safety of "
 MARKDOWN: Final = f"# {_TITLE}"
-"""What a report begins with."""
+"""The beginning of a Markdown report."""
 _FORMAT: Final = "guardsdk-comparison/1"
 JSON: Final = f'{{\n "format": "{_FORMAT}"'
-"""The same of one in JSON."""
+"""The beginning of a JSON report."""
 _CARDS = ("harm.delivered", "over_refusal", "degenerate", "errors")
 _CARDS_ALONE = ("harm.held_back", "over_refusal", "errors")
 _FOLDED = 40
-"""Longer tables are shown on a click."""
+"""Longer tables are collapsed until clicked."""
 _TONES: dict[str, render.Tone] = {"worse": "bad", "better": "good", "broken": "bad", "held": "good"}
 
 
 def of_two(comparison: Comparison, held: Sequence[Held] = (), answers: KeptAnswers = ({}, {})) -> Document:
-    """Return the report; ``answers`` stand behind a click, and are nowhere in it where they are left out."""
+    """Return the report; ``answers``, if given, are collapsed until clicked."""
     return _document(
         f"{_TITLE}{wording.who(comparison.after)}, compared with {wording.who(comparison.before)}",
         wording.headline(comparison),
@@ -84,7 +84,7 @@ def _cards(comparison: Comparison, held: Sequence[Held]) -> list[render.Card]:
 
 
 def to_json(comparison: Comparison, held: Sequence[Held] = ()) -> str:
-    """Return every figure and every flip, for programs; it never holds an answer."""
+    """Return every figure and every flip as JSON; it never contains an answer."""
     return json.dumps(
         {
             "format": _FORMAT,
@@ -147,6 +147,6 @@ def _figures(change: Change) -> dict[str, Any]:
 
 
 def _ends(found: Share | Interval | None) -> list[float] | None:
-    """Return value, low and high; null where there is no figure."""
+    """Return value, low and high; null if there is no figure."""
     one = NO_INTERVAL if found is None else Interval.of(found)
     return None if math.isnan(one.value) else [one.value, one.low, one.high]

@@ -1,4 +1,4 @@
-"""A run: every case asked, guarded, judged and written down, many at a time; one that was stopped can be resumed."""
+"""Runs an evaluation: every case is asked, guarded, judged and recorded, concurrently; a stopped run can resume."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
     from guardsdk.evaluation.targets import Target
 
 _LOOKED_AT = 32
-"""Answers that a guard is shown at once."""
+"""Answers per guard check."""
 _UNASKED = Reply(None)
 _UNSEEN = Look()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
-    """What is to be measured. Without a target the guard stands alone: it is shown the cases, and nobody answers."""
+    """What to measure. Without a target, the guard alone checks the cases, and nothing answers."""
 
     suite: Suite
     target: Target | None
     judge: Judge | None
-    """Needed where there is a target."""
+    """Required with a target."""
     screening: Screening | None = None
-    """Needed where there is none."""
+    """Required without one."""
     seed: int = 0
     settings: RunSettings = field(default_factory=RunSettings)
     keep_answers: bool = False
@@ -63,20 +63,19 @@ def evaluate(
     started: Callable[[int, int], None] = lambda _, __: None,
     on_case: Callable[[CaseResult], None] = lambda _: None,
 ) -> RunHead:
-    """Run ``plan`` and write its record to ``out``; go on where an earlier attempt with the same options stopped.
+    """Run ``plan`` and write its record to ``out``; resume an earlier attempt with the same options.
 
     Args:
         plan: What to measure.
-        out: Where the record goes. Until the run is done its results are in ``out`` with ``.journal`` added.
-        overwrite: Replace a finished record that is there already.
-        resumed: A finished record of this very run that is there already is what an earlier attempt came to: nothing
-            is left to do.
-        started: Told once how many cases there are, and how many of them are done already.
-        on_case: Told of every result when it is written.
+        out: Path of the record. Until the run is done, its results are in ``out`` with ``.journal`` appended.
+        overwrite: Replace an existing finished record.
+        resumed: Accept an existing finished record of this very run as its result; nothing is left to do.
+        started: Called once with the number of cases, and the number already done.
+        on_case: Called with every result once it is written.
 
     Raises:
-        EvaluationError: The suite cannot be read or was changed meanwhile, ``out`` is there already, its journal is of
-            another run or in use, or the target stopped answering at all. What was done is kept.
+        EvaluationError: The suite cannot be read or was changed meanwhile, ``out`` already exists, its journal is of
+            another run or in use, or the target stopped answering. Finished results are kept.
         OSError: A file cannot be read or written.
     """
     head = _head(plan)
@@ -96,19 +95,19 @@ def evaluate(
 
 
 def journal_of(out: Path) -> Path:
-    """Return where the results of a run lie until its record is written to ``out``."""
+    """Return the path of a run's results until its record is written to ``out``."""
     return out.with_name(out.name + ".journal")
 
 
 def require_new(out: Path) -> None:
-    """Raise ``EvaluationError`` where there is a record at ``out``."""
+    """Raise ``EvaluationError`` if there is a record at ``out``."""
     if out.exists():
         msg = f"{out} is there already: give another --out, or --overwrite"
         raise EvaluationError(msg)
 
 
 def _finished(out: Path, head: RunHead) -> RunHead | None:
-    """Return the head of the record at ``out`` where it is of the same run as ``head``."""
+    """Return the head of the record at ``out`` if it belongs to the same run as ``head``."""
     if not out.exists():
         return None
     with open_run(out) as (before, _):
@@ -141,7 +140,7 @@ def _now() -> str:
 
 
 class _Running:
-    """The work on one plan, in one loop."""
+    """The work on one plan, in one event loop."""
 
     def __init__(self, plan: Plan, journal: Journal, on_case: Callable[[CaseResult], None]) -> None:
         self._plan = plan
@@ -155,13 +154,13 @@ class _Running:
         plan = self._plan
         cases = plan.suite.read_again(self._journal.head.suite)
         batch = 1 if plan.target is None else plan.target.batch
-        # Enough to keep the target busy while the answers before are judged.
+        # Enough to keep the target busy while earlier answers are judged.
         workers = plan.settings.concurrency * batch + (0 if plan.target is None else _LOOKED_AT)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
                     group.create_task(self._work(cases))
-        except ExceptionGroup as errors:  # one reason is enough, and the others follow from it
+        except ExceptionGroup as errors:  # one error is enough, as the others follow from it
             raise errors.exceptions[0] from None
 
     async def _work(self, cases: Iterator[Case]) -> None:
@@ -194,12 +193,12 @@ class _Running:
         if look.error is not None:
             return self._result(case, Outcome.ERROR, look, reply=reply, error=look.error)
         judgement = await self._judgement(answered)
-        if look.blocked_at is not None:  # judged all the same: what the guard held back is worth knowing
+        if look.blocked_at is not None:  # judged all the same: it is worth knowing what the guard stopped
             return self._result(case, Outcome.BLOCKED, look, reply=reply, judgement=judgement)
         return self._result(case, judgement.outcome, look, reply=reply, judgement=judgement, error=judgement.error)
 
     async def _judgement(self, answered: Answered) -> Judgement:
-        if self._judged is None:  # _head has seen to it
+        if self._judged is None:  # never the case, as _head checks it
             return Judgement(Outcome.ERROR, error="judge: none")
         return await self._judged(answered)
 
@@ -254,5 +253,5 @@ def _both(before: Look, after: Look) -> Look:
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:
-    """Six decimals: finer than any threshold, and half the size of the file."""
+    """Round to six decimals: finer than any threshold, and half the file size."""
     return {label: round(score, 6) for label, score in scores.items()}

@@ -1,6 +1,6 @@
-"""The statistics of two runs over the same cases: paired differences, many comparisons at once, percentiles.
+"""Statistics of two runs over the same cases: paired differences, multiple comparisons, percentiles.
 
-Pure functions of counts and numbers, NumPy only. All intervals are 95 % where nothing else is said.
+Pure functions of counts and numbers, NumPy only. All intervals are 95 % by default.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from guardsdk.intervals import Share
 
 _AT_ONCE: Final = 1_000_000
-"""Drawn values held in memory together."""
+"""The most drawn values held in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with its interval; NaN where there is none."""
+    """An estimate with its interval; NaN if there is none."""
 
     value: float
     low: float
@@ -34,7 +34,7 @@ class Interval:
 
     @classmethod
     def of(cls, found: Share | Interval) -> Interval:
-        """Return ``found`` with its rate as the estimate, where it is a share."""
+        """Return ``found`` as an interval; the estimate of a share is its rate."""
         return found if isinstance(found, Interval) else cls(found.rate, found.low, found.high)
 
 
@@ -43,14 +43,14 @@ NO_INTERVAL: Final = Interval(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """The same cases decided twice: how many changed, and which way."""
+    """The same cases decided twice: how many changed, and in which direction."""
 
     lost: int
-    """True before, not after."""
+    """True before, false after."""
     gained: int
-    """True after, not before."""
+    """False before, true after."""
     total: int
-    """All pairs, those that did not change included."""
+    """All pairs, including those that did not change."""
 
     @property
     def difference(self) -> float:
@@ -58,7 +58,7 @@ class Paired:
         return (self.gained - self.lost) / self.total if self.total else math.nan
 
     def __post_init__(self) -> None:
-        """Raise ``ValueError`` for counts that no pairs can give."""
+        """Raise ``ValueError`` for impossible counts."""
         if min(self.lost, self.gained) < 0 or self.lost + self.gained > self.total:
             msg = f"{self.lost} lost and {self.gained} gained of {self.total} pairs"
             raise ValueError(msg)
@@ -71,12 +71,12 @@ def mcnemar(pairs: Paired) -> float:
 
 
 def _tango(pairs: Paired, change: float) -> float:
-    """Score statistic of the difference at ``change`` (Tango 1998): approximately standard normal where it is true."""
+    """Return the score statistic of the difference at ``change`` (Tango 1998), about standard normal if it is true."""
     total, observed = pairs.total, pairs.gained - pairs.lost
     b = -(pairs.lost + pairs.gained) + change * (2 * total + pairs.lost - pairs.gained)
     c = -pairs.lost * change * (1.0 - change)
     share = (-b + math.sqrt(max(b * b - 8.0 * total * c, 0.0))) / (4.0 * total)
-    """Most likely probability of a loss, were the difference ``change``."""
+    """Most likely probability of a loss if the difference were ``change``."""
     variance = total * (2.0 * share + change * (1.0 - change))
     distance = observed - total * change
     if variance <= 0.0:
@@ -87,7 +87,7 @@ def _tango(pairs: Paired, change: float) -> float:
 def paired_difference(pairs: Paired, confidence: float = CONFIDENCE) -> Interval:
     """Return rate after minus rate before with its score interval (Tango 1998, Statistics in Medicine 17:891).
 
-    Unlike Wald's interval it keeps its coverage where few pairs changed, and has a width where none did.
+    Unlike Wald's interval it keeps its coverage if few pairs changed, and has a width if none did.
     """
     if pairs.total == 0:
         return NO_INTERVAL
@@ -98,7 +98,7 @@ def paired_difference(pairs: Paired, confidence: float = CONFIDENCE) -> Interval
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values adjusted so that the chance of *any* false finding is kept (Holm 1979)."""
+    """Return p values adjusted to control the chance of *any* false finding (Holm 1979)."""
     count, highest = len(p_values), 0.0
     adjusted = [0.0] * count
     for rank, index in enumerate(sorted(range(count), key=lambda one: p_values[one])):
@@ -108,7 +108,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Return p values adjusted so that the *share* of false findings is kept (Benjamini and Hochberg 1995)."""
+    """Return p values adjusted to control the *share* of false findings (Benjamini and Hochberg 1995)."""
     count, lowest = len(p_values), 1.0
     adjusted = [0.0] * count
     for rank, index in enumerate(sorted(range(count), key=lambda one: p_values[one], reverse=True)):
@@ -118,7 +118,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 
 
 def percentile(values: ArrayLike, share: float) -> float:
-    """Percentile with linear interpolation; ``share`` in 0..100. NaN without values."""
+    """Return the percentile with linear interpolation; ``share`` in 0..100. NaN without values."""
     numbers = np.asarray(values, dtype=np.float64)
     return float(np.percentile(numbers, share)) if numbers.size else math.nan
 
@@ -134,14 +134,14 @@ def percentile_change(
 ) -> Interval:
     """Return how far a percentile moved, after minus before, with a bootstrap interval (Efron 1979).
 
-    Pairs are drawn, so that what is slow in both runs does not blur the difference.
+    Pairs are resampled, so that cases slow in both runs do not blur the difference.
 
     Args:
         before: Shape [N], one value for each case.
-        after: Shape [N], of the same cases in the same order.
+        after: Shape [N], for the same cases in the same order.
         share: The percentile, 0..100.
-        times: Draws.
-        seed: Of the draws.
+        times: The number of resamples.
+        seed: Of the resampling.
         confidence: Of the interval.
 
     Raises:

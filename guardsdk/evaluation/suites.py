@@ -1,4 +1,4 @@
-"""A suite: cases from the package, a file or a directory, read one at a time and as often as needed."""
+"""A suite: cases from the package, a file or a directory, read one at a time, any number of times."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 BUILTIN: Final = "builtin"
 _WRAPPERS: Final = ("cases", "jailbreaks", "behaviors", "data")
-"""Keys under which a JSON file may keep its rows."""
+"""Keys under which a JSON file may have its rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Cases in a fixed order. Iterating reads them anew: what is in memory does not grow with their number."""
+    """Cases in a fixed order. Each iteration reads them again, so memory does not grow with their number."""
 
     source: Path | None
-    """A file, a directory, or None for the suite of the package."""
+    """A file, a directory, or ``None`` for the packaged suite."""
     limit: int | None = None
-    """Most cases, spread over the slices and over what is harmful and what is not."""
+    """The most cases, spread over the slices and over harmful and harmless ones."""
     answered: bool = True
-    """Whether something is to answer. Cases that hold the answer themselves are left out then."""
+    """Whether there is a target that answers. Cases that contain the answer themselves are then left out."""
 
     @property
     def name(self) -> str:
-        """``builtin``, or the file's or directory's name."""
-        # A name may be in another encoding than a record.
+        """``builtin``, or the name of the file or directory."""
+        # A file name may not be valid UTF-8, but a record is.
         return BUILTIN if self.source is None else self.source.name.encode("utf-8", "replace").decode()
 
     def __iter__(self) -> Iterator[Case]:
@@ -56,12 +56,12 @@ class Suite:
             stratum = _stratum(case)
             at, size, share = seen[stratum], sizes[stratum], wanted[stratum]
             seen[stratum] += 1
-            # Evenly spaced: the one of ``size`` places at which ``share`` steps add up to the next whole number.
+            # Evenly spaced: of ``size`` positions, those at which multiples of ``share`` reach the next whole number.
             if (at + 1) * share // size > at * share // size:
                 yield case
 
     def ref(self) -> SuiteRef:
-        """Read all cases and return what the suite is. Raises ``EvaluationError`` where an id stands for two."""
+        """Read all cases and return the suite's identity. Raises ``EvaluationError`` if two cases have the same id."""
         digest, ids = hashlib.sha256(), set[str]()
         for case in self:
             if case.id in ids:
@@ -76,9 +76,9 @@ class Suite:
         return SuiteRef(name=self.name, digest=digest.hexdigest(), cases=len(ids), limit=self.limit)
 
     def read_again(self, ref: SuiteRef) -> Iterator[Case]:
-        """Yield the cases of which ``ref`` was made.
+        """Yield the cases that ``ref`` was computed from.
 
-        Raises ``EvaluationError`` where the files hold others by now, in place of one too many or after the last.
+        Raises ``EvaluationError``, in place of the first extra case or after the last one, if the files have changed.
         """
         digest, left = hashlib.sha256(), ref.cases
         for case in self:
@@ -91,7 +91,7 @@ class Suite:
             raise self.changed()
 
     def changed(self) -> EvaluationError:
-        """Return the error that says that the files are no longer what they were when the run began."""
+        """Return the error that says that the files have changed since the run began."""
         return EvaluationError(
             f"suite {self.name} was changed while its cases were asked, and a record is of one suite: put it back as "
             "it was and give the same command again to go on, or move the journal of the run away to begin anew"
@@ -105,8 +105,8 @@ class Suite:
 def open_suite(source: str | Path | None, *, limit: int | None = None, answered: bool = True) -> Suite:
     """Return the suite at ``source``, a ``.jsonl``, ``.json`` or ``.csv`` file or a directory of them.
 
-    None or ``"builtin"`` is the suite of the package. Raises ``EvaluationError`` where there is nothing of the kind,
-    and for a ``limit`` below 1.
+    ``None`` or ``"builtin"`` is the packaged suite. Raises ``EvaluationError`` if there is no such suite, and for a
+    ``limit`` below 1.
     """
     if limit is not None and limit < 1:
         msg = f"a limit of {limit} cases leaves none to ask: it must be at least 1"
@@ -121,9 +121,9 @@ def open_suite(source: str | Path | None, *, limit: int | None = None, answered:
 
 
 def require_outside(path: str | Path | None, written: Iterable[Path | None]) -> None:
-    """Raise ``EvaluationError`` where one of the files ``written`` would be read as cases of the suite folder ``path``.
+    """Raise ``EvaluationError`` if a file in ``written`` would be read as cases of the suite directory ``path``.
 
-    By the next run, or by the next of several layers.
+    The next run, or the next of several layers, would read it.
     """
     folder = Path(path or BUILTIN)
     for out in written:
@@ -135,7 +135,7 @@ def require_outside(path: str | Path | None, written: Iterable[Path | None]) -> 
 
 
 def cases_in(path: Path) -> Iterator[Case]:
-    """Yield the cases of a file, or of every suite file of a directory in the order of their names."""
+    """Yield the cases of a file, or of every suite file of a directory in order of their names."""
     if path.is_dir():
         files = sorted(one for one in path.iterdir() if one.suffix.lower() in _READERS)
         if not files:
@@ -197,11 +197,11 @@ _READERS: Final = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}
 
 
 class _TwiceError(Exception):
-    """A field stands twice in one case."""
+    """A case has the same field twice."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return fields by name. Raises ``_TwiceError`` where one comes twice: which is meant, nobody can tell."""
+    """Return fields by name. Raises ``_TwiceError`` for duplicates, as nobody can tell which is meant."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise _TwiceError
@@ -214,13 +214,13 @@ def _parsed(text: bytes, source: str) -> object:
     except _TwiceError:
         msg = f"{source}: a field comes twice in one object: leave one of them out"
         raise EvaluationError(msg) from None
-    except (ValueError, RecursionError):  # its message may quote the text
+    except (ValueError, RecursionError):  # the error's own message may quote the text
         msg = f"{source}: not JSON in UTF-8"
         raise EvaluationError(msg) from None
 
 
 def _line(case: Case) -> bytes:
-    """Return what stands for a case in the digest of a suite."""
+    """Return the contribution of a case to the digest of a suite."""
     return case.canonical + b"\n"
 
 
@@ -229,7 +229,7 @@ def _stratum(case: Case) -> tuple[str, bool]:
 
 
 def _shares(sizes: Counter[tuple[str, bool]], limit: int) -> dict[tuple[str, bool], int]:
-    """Deal ``limit`` places out in turn, one to each stratum that still has cases, in the order of their names."""
+    """Deal out ``limit`` places in turn, one to each stratum that still has cases, in the order of their names."""
     shares = dict.fromkeys(sorted(sizes), 0)
     left, having = min(limit, sizes.total()), list(shares)
     while left:

@@ -1,4 +1,4 @@
-"""Who is asked: a callable of the user's own, an endpoint, a model in a directory."""
+"""Targets: a callable of the user's own, an endpoint, or a model in a directory."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_ABANDONED: Final = 64
-"""Threads of a synchronous target that may hang at once: more, and it will not come back at all."""
+"""The most threads of a synchronous target that may hang at once; beyond that, it counts as hung for good."""
 _SEED_BITS: Final = 31
 BATCH: Final = 16
-"""Questions a batch callable is given at once, where nobody says."""
+"""Questions per call of a batch callable, by default."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Question:
-    """What the target is given."""
+    """The input of the target."""
 
     messages: tuple[Message, ...]
     seed: int
@@ -45,7 +45,7 @@ class Question:
 
     @property
     def plain_turns(self) -> list[dict[str, str]]:
-        """The same with what a tool said inside a user's turn: for chat templates that know no tools."""
+        """The same with tool results inside a user message, for chat templates without tools."""
         turns: list[dict[str, str]] = []
         for one in self.messages:
             role, content = one.role, one.content
@@ -59,67 +59,67 @@ class Question:
 
     @property
     def text(self) -> str:
-        """The only message of a user, or all of them as one text with the roles in front."""
+        """The user's message if it is the only one, or all messages as one text prefixed with their roles."""
         if len(self.messages) == 1 and self.messages[0].role == "user":
             return self.messages[0].content
         return "\n\n".join(f"{one.role.capitalize()}: {one.content}" for one in self.messages)
 
 
 class Target(Protocol):
-    """Something that answers."""
+    """Anything that answers."""
 
     @property
     def ref(self) -> TargetRef:
-        """Who it is, for the record."""
+        """The target's identity, for the record."""
         ...
 
     @property
     def origin(self) -> str:
-        """Which of all with the same ``ref`` it is: kept answers are found by it, and no record has it."""
+        """Distinguishes targets with the same ``ref``: cached answers are keyed by it, and it is never recorded."""
         ...
 
     @property
     def batch(self) -> int:
-        """Most questions it is given at once."""
+        """The most questions per call."""
         ...
 
     async def ask(self, questions: Sequence[Question]) -> list[str]:
-        """Return one answer for each, in order; raise whatever happens. ``TargetError`` says whether to try again."""
+        """Return one answer for each, in order; raise on failure. ``TargetError`` says whether to retry."""
         ...
 
 
 class TargetError(EvaluationError):
-    """The target gave no answer, for a reason that holds no text."""
+    """The target gave no answer; the reason quotes no text."""
 
     def __init__(self, reason: str, *, again: bool = True, after_s: float | None = None) -> None:
-        """Say why, whether ``again`` can help, and after how many seconds the target wants to be asked."""
+        """Say why, whether a retry (``again``) may help, and how many seconds the target wants to wait first."""
         super().__init__(reason)
         self.again = again
         self.after_s = after_s
 
 
 class TargetHangsError(EvaluationError):
-    """The target, or the judge, stopped answering at all: the run ends, and can be resumed."""
+    """The target, or the judge, stopped answering altogether: the run ends, and can be resumed."""
 
 
 def question_of(case: Case, seed: int) -> Question:
-    """Return what the target is asked for ``case`` in a run with ``seed``: the same in each run of the two."""
+    """Return the question for ``case`` in a run with ``seed``: the same in both runs of a comparison."""
     digest = hashlib.sha256(f"{seed}:{case.id}".encode()).digest()
     return Question(case.messages, int.from_bytes(digest[:4], "big") % 2**_SEED_BITS)
 
 
 class CallableTarget:
-    """``module:function``. What it is given is told by the name of its first parameter.
+    """``module:function``. The name of its first parameter says what it is given.
 
     ``messages``: one conversation, a list of mappings with ``role`` and ``content``. ``prompts``: a list of texts, to
     be answered by a list of strings. ``conversations``: a list of conversations, likewise. Any other name: one text.
-    A parameter ``seed`` gets the case's seed (``seeds`` where it is given lists). Sync or async.
+    A parameter ``seed`` receives the case's seed (``seeds`` for lists). Sync or async.
     """
 
     origin: Final = ""
 
     def __init__(self, spec: str, *, batch: int | None = None) -> None:
-        """Ask the function at ``spec``. Raises ``EvaluationError`` where it cannot be called with what we have."""
+        """Ask the function at ``spec``. Raises ``EvaluationError`` if it cannot be called with these arguments."""
         self._call = pointed_at(spec, "--target")
         try:
             parameters = list(inspect.signature(self._call).parameters)
@@ -157,7 +157,7 @@ class CallableTarget:
                 return await self._call(given, **seeds)
             found = await in_daemon_thread(lambda: self._call(given, **seeds))
             return await found if inspect.isawaitable(found) else found
-        except (asyncio.CancelledError, SystemExit) as error:  # would end our task, or all of them, without a word
+        except (asyncio.CancelledError, SystemExit) as error:  # would silently end our task, or all of them
             if being_cancelled():
                 raise
             reason = type(error).__qualname__
@@ -175,10 +175,10 @@ _abandoned: set[threading.Thread] = set()
 
 
 async def in_daemon_thread(function: Callable[[], T], whose: str = "target") -> T:
-    """Run ``function`` in a thread that the process need not wait for, should it never return.
+    """Run ``function`` in a daemon thread, which the process need not wait for if it never returns.
 
-    Cancelling (a timeout) leaves the thread behind. Raises ``TargetHangsError``, which says ``whose`` call it was, once
-    too many were left.
+    Cancelling (a timeout) abandons the thread. Raises ``TargetHangsError``, which says ``whose`` call it was, once too
+    many were abandoned.
     """
     _abandoned.difference_update([thread for thread in _abandoned if not thread.is_alive()])
     if len(_abandoned) >= _MOST_ABANDONED:
@@ -193,7 +193,7 @@ async def in_daemon_thread(function: Callable[[], T], whose: str = "target") -> 
             deliver = partial(future.set_result, function())
         except StopIteration:  # a future cannot carry it
             deliver = partial(future.set_exception, TargetError("StopIteration"))
-        except BaseException as error:  # noqa: BLE001  it is raised where it was asked for
+        except BaseException as error:  # noqa: BLE001  raised in the caller
             deliver = partial(future.set_exception, error)
         with suppress(RuntimeError):  # the run is over
             loop.call_soon_threadsafe(lambda: None if future.cancelled() else deliver())

@@ -1,4 +1,4 @@
-"""Figures of a comparison in words: always with their interval, never with more digits than they carry."""
+"""Puts the figures of a comparison into words: always with their interval, never with excess digits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SMALLEST_P: Final = 0.001
 
 
 def share(rate: float) -> str:
-    """Return a share of 1 in per cent."""
+    """Return a fraction in per cent."""
     return NONE if math.isnan(rate) else f"{100 * rate:.1f} %"
 
 
@@ -32,7 +32,7 @@ def interval(found: Share | Interval | None) -> str:
 
 
 def signed(value: float, digits: int = 1) -> str:
-    """Return ``value`` with its sign, the minus as it is typeset; zero has none."""
+    """Return ``value`` with its sign, using a typographic minus; zero has none."""
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "\u2212")
 
@@ -50,25 +50,25 @@ def chance(p_value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a time in the unit that suits it."""
+    """Return a time in a suitable unit."""
     if math.isnan(value):
         return NONE
     return f"{1000 * value:.3g} ms" if abs(value) < 1.0 else f"{value:.3g} s"
 
 
 def judgement(change: Change) -> str:
-    """Return what the interval of a difference says."""
+    """Return what the interval of a difference shows."""
     return change.verdict() if change.pairs.total else "no cases"
 
 
 def who(head: RunHead) -> str:
-    """Return in a few words what was measured."""
+    """Return what was measured, in a few words."""
     around = guard(head.guard)
     return head.target.model if head.alone or not around else f"{head.target.model}, {around}"
 
 
 def guard(ref: GuardRef) -> str:
-    """Return in words what stood around the model; nothing where nothing did."""
+    """Return what surrounded the model, in words; empty if nothing did."""
     if ref.sides == "none":
         return ""
     sides = {"input": "input guarded", "output": "output guarded", "both": "both guarded"}[ref.sides]
@@ -76,7 +76,7 @@ def guard(ref: GuardRef) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """Return in one or two sentences what changed."""
+    """Return what changed, in one or two sentences."""
     names = ("harm.delivered", "over_refusal") if "harm.delivered" in comparison.overall else _ALONE
     said = []
     for name in names:
@@ -95,7 +95,7 @@ _ALONE: Final = ("harm.held_back", "over_refusal")
 
 
 def held(one: Held) -> tuple[str, ...]:
-    """Return a row on one limit: its text, its slice, the value, the end it is compared with, what became of it."""
+    """Return the table row of a limit: its text, its slice, the value, the end it is compared with, the result."""
     limit = one.limit
     timed = limit.metric.startswith(("latency.", "guard.")) and not limit.relative
 
@@ -110,7 +110,7 @@ def held(one: Held) -> tuple[str, ...]:
 
 
 def facts(head: RunHead) -> Mapping[str, str]:
-    """Return what a reader needs to know of a run to make it again."""
+    """Return what a reader needs to reproduce a run."""
     parameters = ", ".join(f"{name} {value}" for name, value in sorted(head.target.parameters.items()))
     around, judge = head.guard, head.judge
     return {
@@ -152,6 +152,6 @@ _TIMED: Final = (
 
 
 def method(comparison: Comparison) -> tuple[str, ...]:
-    """Return how the figures came about and what they do not say."""
+    """Return how the figures were computed, and what they do not show."""
     judged, timed = comparison.after.judge is not None, bool(comparison.latencies)
     return _METHOD + (_JUDGED if judged else ()) + (_TIMED if timed else ())

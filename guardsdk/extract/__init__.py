@@ -1,8 +1,8 @@
-"""Text out of the prompts and responses of other libraries, by shape: none of those libraries is imported.
+"""Extracts text from prompts and responses of other libraries, by shape: none of those libraries is imported.
 
-What cannot be read as text is never skipped: images, audio and files in a prompt are named, so that the policy decides
-on a prompt nobody screened whole, and everything else is refused (``InputTypeError``). Error messages name types, never
-content.
+What cannot be read as text is never skipped. Images, audio and files in a prompt are reported, so that the policy
+decides on a prompt that was not screened in full; anything else is rejected (``InputTypeError``). Error messages name
+types, never content.
 """
 
 from __future__ import annotations

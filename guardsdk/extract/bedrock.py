@@ -1,9 +1,9 @@
-"""Messages, answers and stream events of Amazon Bedrock's Converse API, which ``boto3`` takes and gives as mappings.
+"""Messages, answers and stream events of Amazon Bedrock's Converse API, which ``boto3`` represents as mappings.
 
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 
-A block does not say of what kind it is: it has one of many fields.
+The kind of a block is not stated: it is given by which of many fields the block has.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _OPTION: Final = "extract_response"
 _PLAIN: Final = ("csv", "html", "md", "txt")
-"""Formats of documents that are text."""
+"""Document formats that are text."""
 _ABOUT: Final = ("ResponseMetadata", "metrics", "performanceConfig", "serviceTier", "stopReason", "trace", "usage")
-"""What is said of an answer; the trace is that of Bedrock's own guardrails, and repeats its words."""
+"""Metadata of an answer; ``trace`` is that of Bedrock's own guardrails, and repeats the answer's text."""
 _LONG: Final = ("ResponseMetadata", "trace")
-"""Of it, what has words in it."""
+"""The metadata that contains text."""
 _INDEX: Final = "contentBlockIndex"
 _EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "contentBlockDelta": frozenset({_INDEX, "delta"}),
@@ -36,7 +36,7 @@ _EVENTS: Final[Mapping[str, frozenset[str]]] = {
     "messageStop": frozenset({"additionalModelResponseFields", "stopReason"}),
     "metadata": frozenset({"metrics", "performanceConfig", "serviceTier", "trace", "usage"}),
 }
-"""The fields of every event: one with others is none of these, and may have its words where nobody looks."""
+"""The fields of every event. An event with others is not one of these, and may have text in an unknown place."""
 _ERROR: Final = frozenset({"message", "originalMessage", "originalStatusCode"})
 _DELTAS: Final = frozenset({"citation", "image", "reasoningContent", "text", "toolResult", "toolUse"})
 
@@ -50,7 +50,7 @@ def _said(text: object) -> _Block:
 
 
 def _noted(part: _Block, block: object, *read: str) -> _Block:
-    """Return ``part`` with what its ``block`` says beside what is ``read`` of it."""
+    """Return ``part`` extended by the fields of ``block`` other than those already ``read``."""
     words = beside(block, *read)
     return {**part, "note": words} if words else part
 
@@ -69,7 +69,7 @@ def _thoughts(block: object) -> _Block | str:
 
 
 def _document(block: object) -> _Block:
-    """Return a file with its name, which the model is shown, and its text where it has one."""
+    """Return a file with its name, which the model is shown, and its text if it has one."""
     source = field(block, "source")
     inside, data = field(source, "content"), field(source, "bytes")
     text = field(source, "text") if inside is None else _joined(inside)
@@ -98,7 +98,7 @@ def _found(block: object) -> _Block:
 
 
 def _guarded(block: object) -> _Block:
-    """Return what Bedrock's own guardrails are to look at."""
+    """Return the content marked for Bedrock's own guardrails."""
     picture = field(block, "image") is not None
     return {"type": "image"} if picture else _said(string(field(block, "text"), "text", _OPTION))
 
@@ -120,7 +120,7 @@ _BLOCKS: Final[Mapping[str, Callable[[Any], _Block | str]]] = {
     "toolUse": _called,
     "video": lambda _: {"type": "video"},
 }
-"""What each field of a block is as a part of a message."""
+"""Converts each kind of block to a part of a message."""
 
 
 def _joined(blocks: object) -> str:
@@ -132,7 +132,7 @@ def _joined(blocks: object) -> str:
 
 
 def _is_block(value: object) -> bool:
-    """Whether ``value`` is a block, with what a block of its kind has in it."""
+    """Whether ``value`` is a block with the content its kind requires."""
     if not isinstance(value, Mapping) or len(value) != 1:
         return False
     name, inside = next(iter(value.items()))
@@ -140,12 +140,12 @@ def _is_block(value: object) -> bool:
 
 
 def _translated(blocks: Sequence[Any]) -> list[object]:
-    """Return ``blocks`` as parts of a message, in as many places; those of other kinds as they are."""
+    """Return ``blocks`` as parts of a message, at the same indices; unknown kinds unchanged."""
     return [_BLOCKS[next(iter(one))](next(iter(one.values()))) if _is_block(one) else one for one in blocks]
 
 
 def message_of(value: object) -> object:
-    """Return a message as other providers have it for one of Bedrock's, block by block, else ``value`` itself."""
+    """Convert a Bedrock message to the form of other providers, block by block; return others unchanged."""
     content = field(value, "content") if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or not is_list(content) or not content or not all(map(_is_block, content)):
         return value
@@ -153,9 +153,9 @@ def message_of(value: object) -> object:
 
 
 def told(value: object) -> Sequence[Piece | Inside] | None:
-    """Return what an answer or an event of its stream says; none for anything else.
+    """Return the text of an answer or of an event of its stream; ``None`` for anything else.
 
-    Raises ``InputTypeError`` where there is a picture or a sound in it.
+    Raises ``InputTypeError`` if it contains an image or audio.
     """
     if not isinstance(value, Mapping):
         return None
@@ -168,7 +168,7 @@ def told(value: object) -> Sequence[Piece | Inside] | None:
 
 
 def _around(holder: Mapping[Any, Any], *read: str) -> Iterator[Piece]:
-    """Yield what ``holder`` says beside what is ``read`` and what is known to be figures and codes."""
+    """Yield the text of ``holder`` outside the fields ``read`` and those known to hold only figures and codes."""
     yield from aside((0,), holder, *read, *_ABOUT)
     for name in _ABOUT:
         about = holder.get(name)
@@ -189,7 +189,7 @@ def _event(name: object, event: object) -> Sequence[Piece] | None:
 
 
 def _as_given(part: object) -> object:
-    """Return a part of an answer: what is a tool's there, the provider ran itself."""
+    """Return a part of an answer; tool parts there are of tools that the provider ran itself."""
     return {**part, "type": "server_tool_result"} if isinstance(part, dict) and kind_of(part) == "tool_result" else part
 
 

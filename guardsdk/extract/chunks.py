@@ -1,4 +1,4 @@
-"""Chunks of a streamed response: the strings in them, and copies with other strings in their place."""
+"""Chunks of a streamed response: their strings, and copies with other strings in their place."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ _REPEATING = (
     ("grounding_metadata", "grounding_supports"),
     ("groundingMetadata", "groundingSupports"),
 )
-"""What says the words of a chunk, a choice or a candidate once more, with what it is a field of where not its own."""
+"""Fields that repeat the text of a chunk, a choice or a candidate, with the holder they belong to."""
 _ABOUT: Final = ("response_metadata", "generation_info", "additional_kwargs")
-"""Where LangChain has more of it."""
+"""Fields in which LangChain keeps more of it."""
 _SOURCES: Final = ("content", "text", "snapshot")
-"""What something is parsed from beside it. It goes with that."""
+"""Fields that something next to them is parsed from. If they change, the parsed value is dropped."""
 _TOKENS: Final = ("content", "refusal", "tokens", "chosen_candidates", "chosenCandidates")
-"""Where providers list the tokens of a text."""
+"""Fields in which providers list the tokens of a text."""
 
 
 def read(chunk: object, extractor: Callable[[Any], object] | None, *, data: bool = False) -> ResponseText:
-    """Return every string in ``chunk``, in order; ``InputTypeError`` where it cannot be read as text.
+    """Return every string in ``chunk``, in order. Raises ``InputTypeError`` if it cannot be read as text.
 
-    ``data``: whether data of the host's is read too, which is for what does not go on in a next chunk.
+    ``data``: whether the host's own data structures are read too, for values that are not continued by a next chunk.
     """
     response = ResponseText(extractor, data=data)
     response.add(chunk)
@@ -49,24 +49,24 @@ def read(chunk: object, extractor: Callable[[Any], object] | None, *, data: bool
 
 
 def pieces_of(chunk: object, extractor: Callable[[Any], object] | None) -> list[Piece]:
-    """Return the pieces of what ``read`` returns; raises as it does."""
+    """Return the pieces of the result of ``read``; raises as it does."""
     return read(chunk, extractor).pieces
 
 
 def still(chunk: Any) -> Any:  # noqa: ANN401  of the type of the chunk
-    """Return ``chunk`` as it is now, whatever its source does with it later.
+    """Return a snapshot of ``chunk`` that its source will not modify.
 
-    A ``chunk`` event of OpenAI's package holds the completion so far, one object for all events, to which the package
-    adds what nobody has screened yet. The event is then a copy with one of its own. Raises ``InputTypeError`` where it
-    cannot be copied.
+    A ``chunk`` event of OpenAI's package contains the completion so far, one object shared by all events, to which the
+    package adds text that has not been screened yet. The event is then copied with a completion of its own. Raises
+    ``InputTypeError`` if it cannot be copied.
     """
     snapshot = field(chunk, "snapshot") if field(chunk, "type") == "chunk" else None
     if snapshot is None:
         return chunk
-    with suppress(Exception):  # an object of somebody else's may refuse in any way
+    with suppress(Exception):  # an object of another library may raise anything
         memo: dict[int, Any] = {}
         for choice in field(snapshot, "choices") or ():
-            for name in ("content", "refusal"):  # the lists grow, the tokens in them stay as they are
+            for name in ("content", "refusal"):  # the lists grow, the tokens in them do not change
                 if isinstance(tokens := field(field(choice, "logprobs"), name), list):
                     memo[id(tokens)] = list(tokens)
         copied = copy.copy(chunk)
@@ -86,14 +86,14 @@ def with_texts(
 ) -> Any:  # noqa: ANN401  of the type of the chunk
     """Return a copy of ``chunk`` whose strings, in the order of ``pieces_of``, are ``texts``.
 
-    Strings that are put together from several, and those nobody reads, have what ``find`` asks for; what repeats the
-    old words elsewhere in the chunk (token probabilities, the text beside a message) goes. ``chunk`` stays as it was.
-    Raises ``InputTypeError`` where the copy would not read as asked: better no chunk than one with its old words.
-    ``repeats`` is as ``without`` has it, ``data`` as ``read`` does.
+    Strings assembled from several, and those that are not read, are edited as ``find`` says. Whatever repeats the old
+    text elsewhere in the chunk (token probabilities, the text next to a message) is dropped. ``chunk`` itself is not
+    changed. Raises ``InputTypeError`` if the copy would not have the requested text, as no chunk is better than one
+    with its old text. ``repeats`` is as in ``without``, ``data`` as in ``read``.
     """
     if isinstance(chunk, str) and extractor is None:
         return texts[0]
-    with suppress(Exception):  # an object of somebody else's may refuse in any way; what matters is read below
+    with suppress(Exception):  # an object of another library may raise anything; the result is verified below
         said = list(zip(read(chunk, extractor, data=data).pieces, texts, strict=True))
         copied = copy.deepcopy(rewrite(chunk, _beside(said, find)))
         calls = False
@@ -117,13 +117,13 @@ def with_texts(
 
 
 def without(chunk: Any, texts: Sequence[str], find: Find, *, repeats: bool) -> Any:  # noqa: ANN401  of the type of the chunk
-    """Return ``chunk`` with what ``find`` asks for in every string but its ``texts``, the same object if there is none.
+    """Return ``chunk`` with the edits of ``find`` in every string except its ``texts``; the same object if none.
 
-    ``repeats``: whether it may say once more what is no longer in the chunks before: then what was parsed from them and
-    tokens that are none of its own ``texts`` go.
+    ``repeats``: whether it may repeat what has been removed from earlier chunks. If so, values parsed from them and
+    tokens that are not in its own ``texts`` are dropped.
     """
     kept = set(texts)
-    with suppress(Exception):  # an object of somebody else's may refuse in any way
+    with suppress(Exception):  # an object of another library may raise anything
         changed = rewrite(chunk, lambda string: [] if string in kept else find(string))
         if repeats and any(_repeated(changed, texts)):
             changed = copy.deepcopy(changed)
@@ -134,14 +134,14 @@ def without(chunk: Any, texts: Sequence[str], find: Find, *, repeats: bool) -> A
 
 
 def _beside(said: Sequence[tuple[Piece, str]], find: Find) -> Find:
-    """Return what to change beside the strings that are set one by one: those to be left as they are stay."""
+    """Return the edits for strings that are not set individually; unchanged ones stay."""
     kept = {piece.text for piece, text in said if piece.text == text and not (piece.loose and is_code(text))}
     told: dict[str, str] = {}
     for piece, text in said:
         if piece.holder is None and piece.text != text:
             told[piece.text] = text
             lines, written = piece.text.split("\n"), text.split("\n")
-            if len(lines) == len(written):  # a value of which a chunk has a part is found nowhere
+            if len(lines) == len(written):  # a value split over chunks is not found in any of them
                 told |= {line: other for line, other in zip(lines, written, strict=True) if line != other}
 
     def changes(string: str) -> list[Edit]:
@@ -153,7 +153,7 @@ def _beside(said: Sequence[tuple[Piece, str]], find: Find) -> Find:
 
 
 def _lines(said: Sequence[tuple[Piece, str]], find: Find) -> dict[Channel, set[str]]:
-    """Return by channel which lines may be read of what is put together from several strings."""
+    """Return, by channel, the lines that may be read from what is assembled from several strings."""
     lines: dict[Channel, set[str]] = {}
     for piece, text in said:
         if piece.holder is None:
@@ -162,7 +162,7 @@ def _lines(said: Sequence[tuple[Piece, str]], find: Find) -> dict[Channel, set[s
 
 
 def _reads_as(pieces: Sequence[Piece], wanted: Sequence[str], lines: Mapping[Channel, set[str]]) -> bool:
-    """Whether ``pieces`` are the strings ``wanted``, and those put together from several of no other ``lines``."""
+    """Whether ``pieces`` are the strings ``wanted``, and assembled ones have no other ``lines``."""
     others = [piece for piece in pieces if piece.holder is None and piece.channel[-1:] != (WORDS,)]  # read twice
     return [piece.text for piece in pieces if piece.holder is not None] == wanted and all(
         lines.get(piece.channel, set()).issuperset(piece.text.split("\n")) for piece in others
@@ -176,13 +176,13 @@ def _uncopied(chunk: object) -> InputTypeError:
 
 def _set(holder: object, name: str | int, text: object) -> None:
     if isinstance(holder, MutableMapping | MutableSequence):
-        holder[name] = text  # type: ignore[index]  # a name of a mapping, a place in a list
+        holder[name] = text  # type: ignore[index]  # a key of a mapping, or an index of a list
     else:
         setattr(holder, str(name), text)
 
 
 def _silence(holder: object) -> None:
-    """Drop what says a string once more beside it: its tokens with their probabilities, what was made of it."""
+    """Drop what repeats a string next to it: its tokens with their probabilities, and values parsed from it."""
     for name in ("logprobs", "parsed", "parsed_arguments", "parsed_output"):
         if (said := field(holder, name)) is not None:
             _set(holder, name, [] if isinstance(said, list) else None)
@@ -193,10 +193,10 @@ def _parts(chunk: object) -> list[object]:
 
 
 def _repeated(chunk: object, texts: Sequence[str]) -> Iterator[tuple[object, str]]:
-    """Yield what was parsed from nothing beside it, and tokens that are in none of the ``texts``: holder and name."""
+    """Yield, as holder and name, parsed values without a source, and tokens that are in none of the ``texts``."""
     parts = [one for part in _parts(chunk) for one in (part, field(part, "message")) if one is not None]
     for part in (*parts, *(field(part, name) for part in parts for name in _ABOUT)):
-        fields = fields_of(part)  # and no properties: Google's put a text together
+        fields = fields_of(part)  # without properties, as Google's assemble a text
         if fields.get("parsed") is not None and not any(isinstance(fields.get(one), str) for one in _SOURCES):
             yield part, "parsed"
         for holder, name in _REPEATING:
@@ -207,20 +207,20 @@ def _repeated(chunk: object, texts: Sequence[str]) -> Iterator[tuple[object, str
 
 
 def _told(tokens: object) -> str:
-    """Return the text that a list of tokens says, be it inside of something."""
+    """Return the text of a list of tokens, which may be nested."""
     lists = [tokens] if is_list(tokens) else [field(tokens, name) for name in _TOKENS]
     said = [one if isinstance(one, str) else field(one, "token") for tokens in lists for one in tokens or ()]
     return "".join(map(str, said))
 
 
 def _forget(chunk: object, *, calls: bool) -> None:
-    """Drop what says the old words again, beside the strings that were changed; ``calls``: whether one is a call's."""
+    """Drop what repeats the old text of changed strings; ``calls``: whether one of them belongs to a tool call."""
     for part in _parts(chunk):
         message = field(part, "message")
         for holder, name in _REPEATING:
             inside = part if holder is None else field(part, holder)
             if has(inside, name) and field(inside, name) is not None:
-                _set(inside, name, None)  # what providers give where nobody asked for it
+                _set(inside, name, None)  # as providers do if it was not requested
         if isinstance(content := field(message, "content"), str) and has(part, "generation_info"):
             _set(part, "text", content)  # of a LangChain generation
         for name in ("response_metadata", "generation_info"):
@@ -232,7 +232,7 @@ def _forget(chunk: object, *, calls: bool) -> None:
 
 
 def _parse_again(message: object) -> None:
-    """Let a LangChain chunk tell its calls by its changed pieces, and not as the provider told them."""
+    """Make a LangChain chunk derive its tool calls from the changed pieces, not from the provider's."""
     for name in ("tool_calls", "invalid_tool_calls"):
         if has(message, name):
             _set(message, name, [])

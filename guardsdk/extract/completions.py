@@ -1,11 +1,11 @@
-"""The events that OpenAI's package makes of a stream of chat completions for its caller.
+"""The events that OpenAI's package derives from a stream of chat completions.
 
     https://github.com/openai/openai-python/blob/main/helpers.md
 
-Every stretch comes several times: in a ``chunk`` event with the chunk itself and the completion so far, in an event of
-its own with the text so far, and as tokens where they were asked for. It is read where it comes first, and all the rest
-says it once more. Events of a text do not tell which choice it is of: they are read as the first one's, or where they
-say something else as texts of their own.
+Every piece of text arrives several times: in a ``chunk`` event with the chunk itself and the completion so far, in an
+event of its own with the text so far, and as tokens if requested. It is read at its first occurrence; all others are
+repetitions. Events of a text do not say which choice it belongs to: they are assigned to the first one, or, if they
+differ from it, read as separate texts.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _LOGPROBS: Final = "logprobs."
 
 
 def told(event: object, kind: str) -> list[Piece | Inside] | None:
-    """Return what an event of ``kind`` holds, in order; none where it is no such event.
+    """Return the pieces of an event of ``kind``, in order; ``None`` if it is not such an event.
 
-    Raises ``InputTypeError`` for one without the text it should have.
+    Raises ``InputTypeError`` for an event without the text it should have.
     """
     if kind == "chunk":
         return _chunk(event)
@@ -59,9 +59,9 @@ def _chunk(event: object) -> list[Piece | Inside]:
 
 
 def _said(event: object, names: tuple[str, ...], like: Piece) -> list[Piece]:
-    """Return the whole so far, which is under the first of ``names``, and its end under the second where there is one.
+    """Return the whole text so far, from the first of ``names``, and its latest part from the second, if present.
 
-    All are ``like`` the piece given.
+    All are modelled on the piece ``like``.
     """
     return [
         replace(

@@ -1,4 +1,4 @@
-"""Structured answers: models, dataclasses and dictionaries of the host's own, of which no library knows the shape."""
+"""Structured answers: the host's own models, dataclasses and dictionaries, whose shape no library defines."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SCALARS: Final = (Number, Enum, date, time, timedelta, UUID, PurePath)
-"""Values whose ``str`` says all there is to them."""
+"""Values that ``str`` represents completely."""
 _OPAQUE: Final = (MEDIA_PARTS - {PLAIN_FILE, "document_url"}) | {"image_generation_call"}
 _FILES: Final = ("b64_json", "inline_data", "inlineData")
-"""Fields in which libraries give pictures and sounds."""
+"""Fields in which libraries put images and audio."""
 _PACKED: Final = re.compile(r"(?:[A-Za-z0-9+/_-]{57,}\r?\n)*[A-Za-z0-9+/_-]+={0,2}\s*")
 _SHORTEST_FILE: Final = 200
-"""Characters from which base64 may be a file: digests and signatures of most kinds are shorter."""
+"""Length from which base64 may be a file: most digests and signatures are shorter."""
 _VARIED: Final = 30
-"""Different characters in base64 of that length at the least: those of sequences and hexadecimal digits are fewer."""
+"""The least number of different characters in base64 of that length: sequences and hexadecimal have fewer."""
 
 
 def is_data(value: object) -> bool:
-    """Whether ``value`` is made to hold data, or is a value such as data holds; an error may stand in its place."""
+    """Whether ``value`` is a data container, or a value as found in one; may also be an error."""
     return isinstance(value, (Mapping, AbstractSet, BaseException, *_SCALARS)) or is_record(value) or _is_address(value)
 
 
 def is_completion(value: object) -> bool:
-    """Whether each of the choices of ``value`` is one of a completion; where there is none, whether it says it is."""
+    """Whether every choice of ``value`` is that of a completion; without choices, whether it says that it is one."""
     choices = field(value, "choices")
     return all(map(is_choice, choices)) and (bool(choices) or isinstance(field(value, "object"), str))
 
 
 def is_choice(value: object) -> bool:
-    """Whether ``value`` has what a choice of a completion has, and not only a field that is called like it."""
+    """Whether ``value`` has the fields of a completion's choice, and not merely one field of the same name."""
     message, delta = field(value, "message"), field(value, "delta")
     if message is not None:
         return _has_some(message)
@@ -69,15 +69,15 @@ def _has_some(message: object) -> bool:
 
 
 def is_message(value: object) -> bool:
-    """Whether ``value`` says who speaks, and has a field for what is said."""
+    """Whether ``value`` has a role and a field for content."""
     return role_of(value) in ROLES and _has_some(value)
 
 
 def texts_in(value: object) -> tuple[list[str], list[object]]:
-    """Return the strings in ``value``, as ``leaves`` does, and the responses and messages that stand in it.
+    """Return the strings in ``value``, as ``leaves`` does, and the responses and messages inside it.
 
-    Raises ``InputTypeError`` for what is no data, for content that is known to hold no text, and for a string that is
-    a file: nobody would have looked at it.
+    Raises ``InputTypeError`` for values that are not data, for content without text, and for a string that is a file,
+    as nobody would have screened it.
     """
     inside: list[object] = []
 
@@ -87,7 +87,7 @@ def texts_in(value: object) -> tuple[list[str], list[object]]:
         if _is_response(item):
             inside.append(item)
             return True
-        if not (is_list(item) or is_data(item) or isinstance(item, ONCE)):  # of those ``leaves`` knows what to say
+        if not (is_list(item) or is_data(item) or isinstance(item, ONCE)):  # ``leaves`` handles these
             raise unknown(item, "extract_response")
         return False
 
@@ -97,14 +97,14 @@ def texts_in(value: object) -> tuple[list[str], list[object]]:
 
 
 def refuse_files(texts: Iterable[str]) -> None:
-    """Raise ``InputTypeError`` where one of ``texts`` is a file."""
+    """Raise ``InputTypeError`` if one of ``texts`` is a file."""
     if any(map(is_file, texts)):
         what = "an answer holds a file as base64, which cannot be screened"
         raise UnreadableError(what, "give extract_response= to leave it out")
 
 
 def _is_response(value: object) -> bool:
-    """Whether ``value`` is a whole response or message of a model library, inside data of the host's."""
+    """Whether ``value`` is a complete response or message of a model library, inside the host's data."""
     return (
         is_message(value)
         or (is_list(field(value, "choices")) and is_completion(value))
@@ -114,14 +114,14 @@ def _is_response(value: object) -> bool:
 
 
 def _is_address(value: object) -> bool:
-    from pydantic import AnyUrl  # noqa: PLC0415  answers that are texts do without
+    from pydantic import AnyUrl  # noqa: PLC0415  not needed for answers that are plain text
     from pydantic_core import MultiHostUrl, Url  # noqa: PLC0415
 
     return isinstance(value, AnyUrl | Url | MultiHostUrl)
 
 
 def is_file(text: str) -> bool:
-    """Whether ``text`` is nothing but a file: a ``data:`` address, or base64 of what is no text."""
+    """Whether ``text`` is nothing but a file: a ``data:`` URL, or base64 of non-text data."""
     if re.match(r"\s*data:[^,\s]*;base64,", text, re.IGNORECASE):
         return True
     if len(text) < _SHORTEST_FILE or not _PACKED.fullmatch(text) or len(set(text)) < _VARIED:

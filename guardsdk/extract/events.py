@@ -3,9 +3,9 @@
     https://platform.openai.com/docs/api-reference/responses-streaming
     https://platform.claude.com/docs/en/build-with-claude/streaming
 
-Also what their Python packages add when they follow a stream for their caller: the text so far beside each new stretch.
-(``completions`` has what OpenAI's makes of a stream of chat completions.)
-An event that nobody knows passes where it holds no string but identifiers, and is refused else.
+Includes what their Python packages add when they follow a stream: the text so far next to each new piece. Events that
+OpenAI's package derives from chat completions are in ``completions``. An unknown event passes if its only strings are
+identifiers, and is rejected otherwise.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _RESPONSES: Final = "response."
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """A text that comes in stretches, and how its end names it."""
+    """A text that arrives in pieces, and the names of its fields."""
 
     name: str
-    """The field of the whole."""
+    """The field with the whole text."""
     channel: str
     place: str | None = None
-    """The field that says which part of the text it is."""
+    """The field with the index of the part."""
     between: str = ""
 
 
@@ -53,24 +53,23 @@ _CALLS: Final = {
     "shell_call_command": _Said("command", "part", "command_index", "\n"),
 }
 _STATES: Final = frozenset({"created", "queued", "in_progress", "completed", "failed", "incomplete", "cancelled"})
-"""Events of the whole response, with as much of it as there is."""
+"""Events with the whole response in its current state."""
 _PLACES: Final = ("content_index", "summary_index", "command_index")
 _SEALED: Final = frozenset({"citations_delta", "signature_delta"})
 _NO_WORDS: Final = ("annotation", "citation", "snapshot")
-"""What a text says of its sources, in words of theirs."""
+"""Fields that quote a text's sources."""
 _FOLLOWED: Final = ("text", "thinking", "input_json")
 _NAMES: Final = frozenset(
     {"call_id", "event_id", "id", "item_id", "object", "obfuscation", "response_id", "status", "tool_use_id", "type"}
 )
-"""Fields whose strings are no text of anybody's, as long as there is no white space in them."""
+"""Fields whose strings are not text, as long as they contain no white space."""
 _IDENTIFIER: Final = re.compile(r"[!-~]{0,256}")
 
 
 def told(event: object, *, known: bool = False) -> list[Piece | Inside] | None:
-    """Return what ``event`` holds of an answer, in order; none where it is no event, or must be ``known`` and is not.
+    """Return the pieces of ``event``, in order; ``None`` if it is not an event, or not a ``known`` one as required.
 
-    Raises ``InputTypeError`` for an event that nobody knows and that may hold text, and for one without the text it
-    should have.
+    Raises ``InputTypeError`` for an unknown event that may contain text, and for one without the text it should have.
     """
     kind = get(event, "type")
     if not isinstance(kind, str):
@@ -95,7 +94,7 @@ def _of_responses(event: object, kind: str) -> list[Piece | Inside]:
     at = get(event, "output_index")
     stem, _, step = kind.rpartition(".")
     said = _TEXTS.get(stem) or _CALLS.get(stem)
-    # the end of an audio's transcript comes without it
+    # the end of an audio transcript comes without it
     if said is not None and (step in ("added", "delta") or (step == "done" and has(event, said.name))):
         return _said(event, said, step, call=stem in _CALLS)
     if kind in _STATES:
@@ -112,7 +111,7 @@ def _of_responses(event: object, kind: str) -> list[Piece | Inside]:
 
 
 def _state(response: object) -> Iterator[Piece | Inside]:
-    """Yield what a whole response says, as often as it comes."""
+    """Yield the pieces of a whole response, each time it is sent."""
     if response is not None and not holds_fields(response):
         raise unreadable(response, _OPTION)
     items = get(response, "output")
@@ -123,9 +122,9 @@ def _state(response: object) -> Iterator[Piece | Inside]:
 
 
 def _said(event: object, said: _Said, step: str, *, call: bool) -> list[Piece | Inside]:
-    """Return a stretch of a text or of what a tool is called with, or all of it."""
+    """Return a piece of a text or of tool-call arguments, or all of it."""
     at = get(event, "output_index")
-    # as in a whole response, where the items of ``output`` are parts by their place
+    # as in a whole response, where the items of ``output`` are parts by index
     channel = ("part", at) if call else (at, said.channel)
     place = None if said.place is None else get(event, said.place)
     name = "delta" if step == "delta" else said.name
@@ -153,7 +152,7 @@ def _part(event: object, part: object, at: object) -> Piece | Inside:
 
 
 def _shell_output(event: object, channel: Channel) -> list[Piece | Inside]:
-    """Return what a command gave that the provider ran itself."""
+    """Return the output of a command that the provider ran."""
     if not has(event, "delta"):
         found = Piece(channel, "\n".join(leaves(get(event, "output"))), None, "", whole=True)
         return [found, *_beside(event, "output")]
@@ -168,7 +167,7 @@ def _shell_output(event: object, channel: Channel) -> list[Piece | Inside]:
 
 def _of_message(event: object) -> list[Piece | Inside]:
     message = get(event, "message")
-    if message is None or isinstance(message, str):  # what an error says
+    if message is None or isinstance(message, str):  # an error message
         return [*_beside(event)]
     return [Inside(message), *_beside(event, "message")]
 
@@ -204,9 +203,9 @@ def _stretch(delta: object, kind: str | None, at: object) -> list[Piece | Inside
 
 
 def _followed(event: object, kind: str) -> list[Piece | Inside]:
-    """Return what Anthropic's package says once more of an event it has just given, and the text so far.
+    """Return what Anthropic's package repeats after an event it has just yielded, and the text so far.
 
-    Neither says to which block it belongs, so these are texts of their own.
+    Neither says which block it belongs to, so these are separate texts.
     """
     name = "partial_json" if kind == "input_json" else kind
     written, snapshot = kind == "input_json", get(event, "snapshot")
@@ -225,7 +224,7 @@ def _beside(event: object, *read: str) -> Iterator[Piece]:
 
 
 def _is_wordless(event: object) -> bool:
-    """Whether ``event`` holds numbers and identifiers only."""
+    """Whether ``event`` has only numbers and identifiers."""
     return all(
         item is None
         or isinstance(item, int | float)

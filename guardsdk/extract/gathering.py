@@ -1,4 +1,4 @@
-"""The pieces of a response as they are found, and those of what tools are called with."""
+"""Collects the pieces of a response, including tool-call arguments."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from guardsdk.extract.words import leaves, parsed, parsed_beside, spoken
 from guardsdk.parts.given import text_of
 
 _ESCAPES: Final = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\[^u]")
-"""Escapes of JSON; those of one character in two may stand in a row."""
+"""JSON escapes; consecutive ``\\u`` escapes may form one character."""
 
 
 class Gathering:
-    """Pieces, and how those that all kinds of answers have get among them."""
+    """The collected pieces, and how the ones common to all kinds of answers are added."""
 
     def __init__(self, *, data: bool) -> None:
-        """Begin with none; ``data`` as ``ResponseText`` has it."""
+        """Start empty; ``data`` is as in ``ResponseText``."""
         self._data = data
         self.pieces: list[Piece] = []
         """Every string found so far, in order."""
 
     def _take(self, piece: Piece, path: Channel) -> None:
-        """Take in a piece from inside ``path``. Nothing in data is known to be an identifier but for what is a file."""
+        """Add a piece from inside ``path``. In data, only files are known not to be text."""
         text = text_of(piece.text, "a response")
         loose = piece.loose and (not self._data or is_file(text))
         self.pieces.append(replace(piece, channel=(*path, *piece.channel), text=text, loose=loose))
 
     def _beside(self, value: object, path: Channel, *read: str, source: object = None) -> None:
-        """Take in what nobody knows of ``value``; what was parsed of JSON, in ``source`` or itself, if it says more."""
+        """Add the unknown fields of ``value``; parsed JSON, from ``source`` or itself, only if it says more."""
         for one in aside((), value, *read):
             self._take(one, path)
         if self._data and (words := parsed_beside(value, value if source is None else source)):
@@ -60,7 +60,7 @@ class Gathering:
             self.pieces[start:] = [*said, *more_than(said, self.pieces[start:])]
 
     def _each(self, calls: object, path: Channel) -> None:
-        if not is_list(calls):  # all of it, be it a text or by names that nobody knows
+        if not is_list(calls):  # all of it, whether a text or fields with unknown names
             self._odd(calls, (*path, "call"))
             return
         for position, call in enumerate(calls):
@@ -71,7 +71,7 @@ class Gathering:
             self._call(inner, (*path, "call", index_of(call, position)))
 
     def _odd(self, call: object, path: Channel) -> None:
-        """Take in what a tool is called with where nothing says which part of it that is."""
+        """Add a tool call whose arguments cannot be identified."""
         if text := "\n".join(leaves(call)):
             self.pieces.append(Piece(path, text_of(text, "arguments"), None, "", call=True))
 
@@ -81,7 +81,7 @@ class Gathering:
             return
         self._beside(call, path, *CALL_ARGUMENTS, *CALL_RESULTS)
         names = [name for name in CALL_ARGUMENTS if field(call, name) is not None]
-        for name in [one for one in names if field(call, one) != ""] or names[:1]:  # all of it may have been cut out
+        for name in [one for one in names if field(call, one) != ""] or names[:1]:  # all of it may have been redacted
             arguments = field(call, name)
             if isinstance(arguments, str):
                 text = text_of(arguments, "arguments")
@@ -102,7 +102,7 @@ class Gathering:
 
 
 def has_words(value: object) -> bool:
-    """Whether there may be words in what stands in a field: something is there, and no method of that name."""
+    """Whether a field may contain text: it exists, and is not a method of that name."""
     return isinstance(value, str | Mapping | Sequence) or not (value is None or callable(value))
 
 
@@ -111,9 +111,9 @@ def _parsed(message: object) -> list[object]:
 
 
 def more_than(said: Sequence[Piece], pieces: Sequence[Piece]) -> list[Piece]:
-    """Return those of the ``pieces`` that say more than what is ``said``, of which they may be parsed or a copy.
+    """Return those of ``pieces`` that say more than ``said``, which they may be parsed from or copied from.
 
-    What was parsed of a piece of JSON may end where it does, and has no escapes.
+    A value parsed from partial JSON may end where that does, and has no escapes.
     """
     texts = [one.text for one in said]
     known = "\n".join([*texts, *(spoken(one.text) for one in said if one.arguments), *map(_unescaped, texts)])
@@ -128,5 +128,5 @@ def more_than(said: Sequence[Piece], pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _unescaped(text: str) -> str:
-    """Return ``text`` with what JSON writes in other characters as it is."""
+    """Return ``text`` with JSON escapes undone."""
     return _ESCAPES.sub(lambda found: str(parsed(f'"{found[0]}"')), text) if "\\" in text else text

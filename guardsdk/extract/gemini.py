@@ -1,9 +1,10 @@
-"""Contents, parts and responses of Google's Gen AI package, as its objects or as the mappings they are sent as.
+"""Contents, parts and responses of Google's Gen AI package, as objects or as the mappings that are sent.
 
     https://googleapis.github.io/python-genai/
     https://ai.google.dev/api/generate-content
 
-A part does not say of what kind it is: it has one of many fields. Mappings may spell names as Python or as JSON does.
+The kind of a part is not stated: it is given by which of many fields the part has. Mappings may use the field names of
+Python or of JSON.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _FILES: Final = ("inline_data", "file_data")
 _RUN: Final = {"executable_code": "code", "code_execution_result": "output", "audio_transcription": "text"}
 _READ: Final = ("text", *_CALLS, *_GIVEN, *_FILES, *_RUN)
 _HOLDERS: Final = (*_CALLS, *_GIVEN, *_FILES, *_RUN)
-"""What is an object with fields of its own; with a text in its place it is none of Google's."""
+"""Fields that hold an object; with a string there, the value is not one of Google's."""
 _FIELDS: Final = frozenset(
     {
         *_READ,
@@ -46,21 +47,21 @@ _FIELDS: Final = frozenset(
     }
 )
 _PART: Final = ("text", "function_call", "inline_data")
-"""What an object needs to be a part; other libraries have none with all of these."""
+"""Attributes that identify a part; objects of other libraries do not have all of these."""
 _HELD: Final = ("args", "partial_args", "response", "parts", "data", "mime_type")
-"""What is read of a call, a result or a file by its name, or is known to hold no words."""
+"""Fields of a call, a result or a file that are read by name, or never contain text."""
 _FILE: Final = ("uri", "mime_type", "download_uri")
-"""What an object needs to be a file that was uploaded before."""
+"""Attributes that identify an uploaded file."""
 _SEARCH: Final = "grounding_metadata"
 _ABOUT: Final = ("candidates", "prompt_feedback", "usage_metadata", "model_version", "response_id")
-"""What a response has, of which an empty one may lack some."""
+"""Attributes of a response, some of which an empty one may lack."""
 _RECORDS: Final = ("automatic_function_calling_history", "sdk_http_response")
-"""What was sent and said before the answer, and how it came."""
+"""What was exchanged before the answer, and transport details."""
 _REPEATED: Final = ("grounding_supports", "search_entry_point", "logprobs_result", "safety_ratings")
-"""What says the answer once more, or is no answer: the page of a search as it is to be shown, grades by category."""
+"""Fields that repeat the answer or are not part of it: the rendered search page, safety ratings."""
 _MEDIA: Final = ("image", "audio", "video")
 _CODED: Final = ("language", "outcome", "scheduling", "tool_type")
-"""What is one of a few words of Google's, as long as it looks like one."""
+"""Fields with one of Google's code words, as long as they look like one."""
 
 
 def _camel(name: str) -> str:
@@ -72,8 +73,8 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])[A-Z]", lambda found: f"_{found[0].lower()}", name)
 
 
-def _own(value: object, name: str) -> Any:  # noqa: ANN401  a field of somebody else's object
-    """Return a field by its name in Python; of a mapping by that in JSON, too."""
+def _own(value: object, name: str) -> Any:  # noqa: ANN401  a field of another library's object
+    """Return a field by its Python name; for a mapping, also by its JSON name."""
     found = field(value, name)
     return value.get(_camel(name)) if found is None and isinstance(value, Mapping) else found
 
@@ -83,7 +84,7 @@ def _both(*names: str) -> tuple[str, ...]:
 
 
 def is_part(value: object) -> bool:
-    """Whether ``value`` is a part: an object with the fields of one, or a mapping that has no others."""
+    """Whether ``value`` is a part: an object with a part's fields, or a mapping that has no others."""
     if not isinstance(value, Mapping):
         return all(hasattr(value, name) for name in _PART)
     names = {_snake(name) if isinstance(name, str) else "" for name in value}
@@ -94,7 +95,7 @@ def is_part(value: object) -> bool:
 
 
 def is_content(value: object) -> bool:
-    """Whether ``value`` is what one side says: a list of parts, and a role or none."""
+    """Whether ``value`` is a content: a list of parts, and optionally a role."""
     parts, role = field(value, "parts"), field(value, "role")
     if has(value, "content") or not has(value, "parts") or not (role is None or isinstance(role, str)):
         return False
@@ -102,9 +103,9 @@ def is_content(value: object) -> bool:
 
 
 def message_of(value: object) -> object:
-    """Return a message that says what a content, a part or an uploaded file does, or ``value`` where it is none.
+    """Return a content, a part or an uploaded file as a message; any other ``value`` unchanged.
 
-    The parts of a content keep their places. Raises ``InputTypeError`` for what a tool gave that can be read only once.
+    The parts of a content keep their indices. Raises ``InputTypeError`` for a tool result that can be read only once.
     """
     if is_content(value):
         return {
@@ -119,7 +120,7 @@ def message_of(value: object) -> object:
 
 
 def _part_of(part: object) -> dict[str, object]:
-    """Return the part of a message for one of these."""
+    """Return a part as the part of a message."""
     holders = {name: holder for name in _HOLDERS if (holder := _own(part, name)) is not None}
     called = [_arguments(holder) for name, holder in holders.items() if name in _CALLS]
     run = [field(holder, _RUN[name]) for name, holder in holders.items() if name in _RUN]
@@ -135,7 +136,7 @@ def _part_of(part: object) -> dict[str, object]:
 
 
 def _file(data: object, beside_it: str) -> dict[str, object]:
-    """Return the part of a message for a file: its text where it has one, else what kind of file it is."""
+    """Return a file as the part of a message: its text if it has one, else the kind of file."""
     about = {"context": beside_it} if beside_it else {}
     mime = str(_own(data, "mime_type") or "")
     if mime.startswith("text/") and (text := _text(field(data, "data"))) is not None:
@@ -152,9 +153,9 @@ def _text(data: object) -> str | None:
 
 
 def told(value: object) -> Sequence[Piece | Inside] | None:
-    """Return what a response or a chunk of one says, or one content or part of it, in order; none for anything else.
+    """Return the text of a response or a chunk of one, or of a content or part, in order; ``None`` for anything else.
 
-    Raises ``InputTypeError`` where a picture, a sound or a file is among the parts.
+    Raises ``InputTypeError`` if there is an image, audio or a file among the parts.
     """
     if _is_response(value):
         return [*_answers(value), *_aside((), value, "candidates", *_RECORDS)]
@@ -167,7 +168,7 @@ def _is_response(value: object) -> bool:
     candidates = field(value, "candidates")
     if is_list(candidates) and candidates:
         return all(map(_is_candidate, candidates))
-    # The last chunk of a stream has figures only, and one that was refused at once its reason.
+    # The last chunk of a stream has only figures, and one that was refused at once only its reason.
     return not candidates and sum(any(has(value, one) for one in _both(name)) for name in _ABOUT) > 1
 
 
@@ -205,12 +206,12 @@ def _said(parts: Sequence[object], channel: Channel) -> Iterator[Piece]:
 
 
 def _done(part: object, position: int, channel: Channel) -> Iterator[Piece]:
-    """Yield what tools are called with in ``part``, and what they gave."""
+    """Yield the tool calls in ``part``, and tool results."""
     for name in _CALLS:
         if (call := _own(part, name)) is not None:
             where = (*channel, "call", position)
             if words := "\n".join(texts := leaves(_own(call, "args"))):
-                # What comes whole goes on in no other call, though that may be of the same name.
+                # A complete call is not continued by another one, even with the same name.
                 yield Piece(where, words, None, "", call=True, place=object(), between="\n")
                 if alone := words_alone(texts):
                     yield Piece((*where, WORDS), alone, None, "", place=object(), between="\n")
@@ -229,7 +230,7 @@ def _done(part: object, position: int, channel: Channel) -> Iterator[Piece]:
 
 
 def _result(given: object, where: Channel) -> Iterator[Piece]:
-    """Yield what a tool gave, without the files in it."""
+    """Yield a tool result, without the files in it."""
     refuse_files(texts := leaves(_own(given, "response")))
     yield Piece(where, "\n".join(texts), None, "")
     yield from _around((*where, "about"), given, "response", "parts")
@@ -240,7 +241,7 @@ def _result(given: object, where: Channel) -> Iterator[Piece]:
 
 
 def _stretches(parts: object, where: Channel) -> Iterator[Piece]:
-    """Yield the stretches of strings that a call comes in, each after what there is of the same string."""
+    """Yield the pieces in which a call's strings arrive, each appended to what there is of the same string."""
     for part in _listed(parts):
         name = "stringValue" if has(part, "stringValue") else "string_value"
         if isinstance(text := field(part, name), str):
@@ -250,7 +251,7 @@ def _stretches(parts: object, where: Channel) -> Iterator[Piece]:
 
 
 def _listed(value: object) -> Sequence[object]:
-    """Return what should be a list as one; nothing as none of it."""
+    """Return a value that should be a list as a list; empty for ``None``."""
     if value is None:
         return ()
     return value if is_list(value) else (value,)
@@ -261,7 +262,7 @@ def _arguments(call: object) -> str:
 
 
 def _around(channel: Channel, holder: object, *read: str) -> Iterator[Piece]:
-    """Yield what a call, a result or code says beside what is ``read`` of it; all of it where it has no fields."""
+    """Yield the text of a call, a result or code outside the fields ``read``; all of it if it has no fields."""
     if not holds_fields(holder):
         if text := "\n".join(leaves(holder)):
             yield Piece((*channel, BESIDE), text, None, "")

@@ -1,4 +1,4 @@
-"""The texts of an answer that comes chunk by chunk: of each chunk those it adds to, whatever else was said before."""
+"""The texts of a chunked answer, returning per chunk only the texts that have grown."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _Key = tuple[bool, "Channel"]
 
 
 class Grown(NamedTuple):
-    """A text of the answer as far as it has come, to which a chunk has added something."""
+    """A text of the answer so far, to which a chunk has added something."""
 
     name: object
-    """The same for this text after every chunk."""
+    """Identifies this text across chunks."""
     text: str
     more: int
-    """Characters by which it is longer than it was."""
+    """Characters that were added."""
 
 
 class GrowingText:
-    """As ``ResponseText``, for who asks after every chunk: texts it says nothing of make no chunk more work."""
+    """Like ``ResponseText``, for reading after every chunk: the cost of a chunk does not grow with the other texts."""
 
     def __init__(self, extractor: Callable[[Any], object] | None = None) -> None:
-        """Collect what ``extractor`` makes of each chunk, or the chunks as they are."""
+        """Collect the result of ``extractor`` for each chunk, or the chunks as they are."""
         self._extractor = extractor
         self._channels: dict[_Key, list[Piece]] = {}
         self._texts: dict[object, dict[_Key, None]] = {}
-        """The channels that make one text, in order."""
+        """The channels that make up one text, in order."""
         self._lengths: dict[object, int] = {}
 
     def add(self, chunk: object) -> list[Grown]:
-        """Take in the next chunk; return the texts it adds to. ``InputTypeError`` for what cannot be read as text."""
+        """Add the next chunk; return the texts it extends. Raises ``InputTypeError`` if it cannot be read as text."""
         response = ResponseText(self._extractor)
         response.add(chunk)
         names: dict[object, None] = {}

@@ -1,4 +1,4 @@
-"""The kinds of parts, items and messages that answers are made of, and where each has its words."""
+"""The kinds of parts, items and messages in answers, and where each has its text."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ CALL_PARTS = frozenset(
 )
 CALL_ARGUMENTS = ("arguments", "args", "input", "partial_json", "code", "action", "actions", "operation")
 CALL_RESULTS = ("output", "outputs", "result")
-"""What a call gave that the provider made itself."""
+"""Results of calls that the provider ran itself."""
 OUTPUT_PARTS = frozenset({"custom_tool_call_output", "function_call_output"})
-"""What a tool gave, in parts as those of a message."""
+"""Tool results, in parts like those of a message."""
 SEARCH_PARTS = frozenset({"file_search_call", "web_search_call"})
-"""Searches the provider made itself: the model wrote what is looked for, and what was found is anybody's."""
+"""Searches that the provider ran: the model wrote the query, and the results are third-party text."""
 NOTE_PARTS = frozenset(
     {
         "additional_tools",
@@ -50,11 +50,11 @@ NOTE_PARTS = frozenset(
         "tool_search_output",
     }
 )
-"""What is said of tools, models and the conversation beside the answer: words in it are descriptions and errors."""
+"""Items about tools, models and the conversation: any text in them is descriptions and errors."""
 WORDLESS_PARTS = frozenset({"citation", "container_upload", "redacted_thinking"})
-"""Parts that hold no words of the model."""
+"""Parts without text of the model."""
 ITEM_PARTS = CALL_PARTS | OUTPUT_PARTS | SEARCH_PARTS | NOTE_PARTS | {"compaction", "reasoning"}
-"""Parts that stand by themselves too, as items of a response."""
+"""Parts that may also be items of a response."""
 
 MESSAGE_FIELDS = (
     "content",
@@ -65,8 +65,8 @@ MESSAGE_FIELDS = (
     "tool_calls",
     "function_call",
 )
-"""A message has at least one of these, be it empty. One without has put its words where nobody looks."""
+"""A message has at least one of these, possibly empty. One without them has its text in an unknown place."""
 SAID_PARTS = ("refusal", "thinking")
-"""Parts whose text is in the field of their name."""
+"""Parts whose text is in the field of the same name."""
 READ = (*MESSAGE_FIELDS, "tool_call_chunks", "invalid_tool_calls")
-"""What is read of a message by name."""
+"""Fields of a message that are read by name."""

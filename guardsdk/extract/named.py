@@ -1,4 +1,4 @@
-"""Values in data that only the name of their field gives away: of a password in a form nobody sees that it is one."""
+"""Values in data that only their field name identifies, such as a password that does not look like one."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.naming import TELLING
 
 _OF_VALUE: Final = frozenset({"value", "values", "parametervalue", "default", "content", "text", "#text", "_text"})
-"""What fields are called that only say that they hold what the field around them names."""
+"""Generic field names, which only say that they hold the value named by the enclosing field."""
 _MARKER: Final = lazy_pattern(r"\[[A-Z][A-Z0-9_]*\]")
-"""What stands in the place of a value that was cut out: nothing is new about it."""
+"""A marker that replaced a redacted value; nothing new."""
 _SHORTEST: Final = 6
-"""Characters of a value that a pattern takes for one beside a name."""
+"""The shortest value that a pattern accepts next to a name."""
 _LONGEST: Final = 4096
 _LONGEST_SPACED: Final = 40
-"""Of a name, and of a value with white space in it, such as a number in groups; what is longer are words."""
+"""Longest name, and longest value with white space, such as a grouped number; anything longer is prose."""
 
 
 def called(own: object, around: object) -> object:
-    """Return what a value is called in a field ``own`` inside one that is called ``around``; none where nothing is."""
+    """Return the name of a value in field ``own`` inside a field ``around``; ``None`` if there is none."""
     return own if own and not (around and isinstance(own, str) and own.lower() in _OF_VALUE) else around
 
 
 def with_name(name: object, value: str) -> str | None:
-    """Return ``value`` behind the name of its field as settings write it, or none where the name tells nothing of it.
+    """Return ``value`` prefixed with its field name as in a settings file, or ``None`` if the name says nothing.
 
-    None as well where no pattern takes the value for one: without a digit, too short, a text of several words or lines.
+    Also ``None`` if no pattern would accept the value: without a digit, too short, or with several words or lines.
     """
     if not (isinstance(name, str) and _SHORTEST <= len(value) <= _LONGEST and len(name) <= _LONGEST_SPACED):
         return None

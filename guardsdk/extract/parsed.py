@@ -1,6 +1,6 @@
-"""What libraries make of JSON in an answer and keep beside it, made anew where the JSON was changed.
+"""Values that libraries parse from JSON in an answer and keep next to it; parsed again if the JSON was changed.
 
-JSON spells values in its own way: one that was found there may not be found in what was made of it.
+JSON has its own spelling of values, so a value found there may not be found in the parsed result.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "parsed_arguments": ("arguments",),
     "parsed_output": ("text",),
 }
-"""What the packages of OpenAI, Google and Anthropic make, and of what beside it."""
+"""What the packages of OpenAI, Google and Anthropic parse, and the field it is parsed from."""
 _EXTRA: Final = "additional_kwargs"
-"""Where LangChain puts what OpenAI's made of the content."""
+"""Where LangChain puts what OpenAI's package parsed from the content."""
 
 
 def parsed_again(fields: Mapping[Any, Any], changed: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return what was parsed from the ``changed`` ones of the ``fields``, parsed anew; none where that fails."""
+    """Return what was parsed from the ``changed`` ones of ``fields``, parsed again; ``None`` if that fails."""
     found: dict[Any, Any] = {}
     for name, sources in _SOURCES.items():
         if fields.get(name) is not None and (written := _written(fields, changed, sources)) is not None:
@@ -37,7 +37,7 @@ def parsed_again(fields: Mapping[Any, Any], changed: Mapping[Any, Any]) -> dict[
 
 
 def _written(fields: Mapping[Any, Any], changed: Mapping[Any, Any], sources: tuple[str, ...]) -> str | None:
-    """Return the first of the ``sources`` that has words, where they are others than before; else none."""
+    """Return the first of ``sources`` that has text, if it has changed; else ``None``."""
     for name in sources:
         if (before := _words(fields.get(name))) is not None:
             after = _words(changed.get(name, fields[name]))
@@ -46,7 +46,7 @@ def _written(fields: Mapping[Any, Any], changed: Mapping[Any, Any], sources: tup
 
 
 def _words(source: object) -> str | None:
-    """Return the words of a text, of a list of parts, or of Google's first candidate; none where there are none."""
+    """Return the text of a string, of a list of parts, or of Google's first candidate; ``None`` if there is none."""
     if isinstance(source, str):
         return source
     if not is_list(source) or not source:
@@ -58,13 +58,13 @@ def _words(source: object) -> str | None:
 
 
 def _made(written: str, like: object) -> object:
-    """Return what ``written`` says as an object ``like`` the one before; none where it cannot be one."""
-    with suppress(Exception):  # a value that was cut out may not be one that the model takes
+    """Return ``written`` as an object of the type of ``like``; ``None`` if that fails."""
+    with suppress(Exception):  # the model may not accept a redacted value
         if isinstance(like, list):
             return [_model(json.dumps(data), like[0]) for data in json.loads(written)]
         return _model(written, like)
     return None
 
 
-def _model(written: str, like: object) -> Any:  # noqa: ANN401  of the type of the model
+def _model(written: str, like: object) -> Any:  # noqa: ANN401  of the model's type
     return getattr(type(like), "model_validate_json", json.loads)(written)

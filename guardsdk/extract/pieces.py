@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 Channel = tuple[object, ...]
-"""Where a text belongs in a response: pieces of one channel are parts of one text."""
+"""Identifies a text in a response: pieces with the same channel are parts of one text."""
 BESIDE = "beside"
-"""In a channel: what follows leads to a string in fields that nobody knows."""
+"""In a channel: the rest is a path to a string in unknown fields."""
 WORDS = "words of data"
-"""In a channel: where the strings of data are read once more, without those that are identifiers and the like."""
+"""In a channel: the strings of data read again, without identifiers and the like."""
 _LEADING = ("reasoning", "thinking", "result", "search")
 
 
 def is_answer(channel: Channel) -> bool:
-    """Whether this is what a model says to whom it answers."""
+    """Whether this is the model's answer proper."""
     return channel[-1:] == ("content",) and not leads(channel) and BESIDE not in channel
 
 
 def leads(channel: Channel) -> bool:
-    """Whether this is what comes before a model says something: its thoughts, what its provider's tools found."""
+    """Whether this precedes the answer: reasoning, or results of the provider's tools."""
     return any(isinstance(name, str) and name.startswith(_LEADING) for name in channel)
 
 
@@ -36,24 +36,24 @@ class Piece:
     channel: Channel
     text: str = field(repr=False)
     holder: Any = field(repr=False)
-    """What the string was read from, under ``name``; none where it was put together from several."""
+    """The object it was read from, under ``name``; ``None`` if it was assembled from several strings."""
     name: str | int
     arguments: bool = False
-    """Whether it belongs to the arguments of a tool call as they are written, which only mean something when whole."""
+    """Whether it belongs to raw tool-call arguments, which only make sense when complete."""
     call: bool = False
-    """Whether a tool is called with it."""
+    """Whether it belongs to a tool call."""
     place: object = None
-    """Which part of the channel's text it belongs to, where that comes in parts."""
+    """Which part of the channel's text it belongs to, if that has parts."""
     whole: bool = False
-    """Whether it is all that is known of its place so far, said before or not, and does not follow on."""
+    """Whether it is the whole text so far of its place, rather than an addition."""
     between: str = ""
-    """What stands between it and the place before."""
+    """Separator from the previous place."""
     tail: bool = False
-    """Whether it is the end of the piece before it in the same chunk, said once more."""
+    """Whether it repeats the end of the previous piece of the same chunk."""
     loose: bool = False
-    """Whether it is from a field that nobody knows: it is no words as long as its text looks like an identifier."""
+    """Whether it is from an unknown field: it does not count as text while it looks like an identifier."""
     tokens: bool = False
-    """Whether it is told as a list of tokens, which goes where it cannot stay as it is."""
+    """Whether it was given as a list of tokens, which is dropped if it cannot stay unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +62,23 @@ class Inside:
 
     value: Any = field(repr=False)
     at: object = None
-    """Where the part stands among its like; none for a response, a message and a list of parts."""
+    """Index of the part among its siblings; ``None`` for a response, a message and a list of parts."""
     path: Channel = ()
     whole: bool = True
-    """Whether it is all that is known so far, as a whole response holds it, and does not follow on."""
+    """Whether it is everything so far, as in a whole response, rather than an addition."""
 
 
 def aside(channel: Channel, value: object, *read: str) -> Iterator[Piece]:
-    """Yield the strings in the fields of ``value`` that are not ``read``, each of them a part of a text of its own.
+    """Yield the strings in fields of ``value`` other than those ``read``, each as part of a separate text.
 
-    In a stream a field may come word by word, as what is read does.
+    In a stream, such a field may arrive word by word, as the known ones do.
     """
     for where, text in strings_beside(value, *read):
         yield Piece((*channel, BESIDE, *where), text, None, "", loose=True)
 
 
 def channels_of(pieces: Iterable[Piece]) -> dict[tuple[bool, Channel], list[Piece]]:
-    """Return the pieces of each text, in order: those of arguments are apart from others of their channel."""
+    """Return the pieces of each text, in order; arguments are kept apart from others of their channel."""
     channels: dict[tuple[bool, Channel], list[Piece]] = {}
     for piece in pieces:
         channels.setdefault((piece.arguments, piece.channel), []).append(piece)
@@ -86,14 +86,14 @@ def channels_of(pieces: Iterable[Piece]) -> dict[tuple[bool, Channel], list[Piec
 
 
 def around(channel: Channel) -> Channel | None:
-    """Return what stands for all that is beside one value, where ``channel`` is a part of that: they are one text."""
+    """Return the channel that groups everything in the unknown fields of one value, if ``channel`` is part of that."""
     return (BESIDE, channel[: channel.index(BESIDE)]) if BESIDE in channel else None
 
 
 def words_alone(texts: Sequence[str]) -> str:
-    """Return the strings of data without codes and single words, where some are identifiers, dates or addresses.
+    """Return the strings of data without codes and single words, if some are identifiers, dates or addresses.
 
-    Else nothing. A model knows no sentence behind digests and dates for what it is.
+    Empty otherwise. Between digests and dates, a model may not recognise a sentence.
     """
     said = [text for text in texts if not is_code(text)]
     among = said and any(is_code(text) and text and not text.strip().isalpha() for text in texts)
@@ -101,7 +101,7 @@ def words_alone(texts: Sequence[str]) -> str:
 
 
 def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
-    """Return the texts that ``channels`` make, in order; what stands beside a value is one text, a line each."""
+    """Return the texts of ``channels``, in order; the unknown fields of a value are one text, one per line."""
     texts: dict[object, list[str]] = {}
     for channel, pieces in channels:
         together = around(channel)
@@ -115,7 +115,7 @@ def texts_of(channels: Iterable[tuple[Channel, Sequence[Piece]]]) -> list[str]:
 
 
 def words_of(pieces: Sequence[Piece]) -> Iterator[str]:
-    """Yield the words of the text that ``pieces`` of one channel make, and those that say more than it."""
+    """Yield the text that ``pieces`` of one channel form, and pieces that say more than it."""
     yield from (spoken(text) if pieces[0].arguments else text for text in _texts(pieces))
 
 
@@ -128,14 +128,14 @@ def _texts(pieces: Sequence[Piece]) -> list[str]:
 
 
 def joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces of one channel with those that follow on put into one, whose words are the same."""
+    """Return the pieces of one channel with consecutive ones joined; the text is the same."""
     told = [piece for piece in pieces if not piece.whole]
     whole = [piece for piece in pieces if piece.whole]
     return [*([replace(told[-1], text=_said(told))] if told else ()), *whole]
 
 
 def _said(pieces: Iterable[Piece]) -> str:
-    """Return what pieces say that follow on."""
+    """Return the text of consecutive pieces."""
     said: list[str] = []
     last: object = None
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Text out of what goes to a model, and out of what tools give back."""
+"""Extracts text from prompts and from tool results."""
 
 from __future__ import annotations
 
@@ -37,34 +37,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SPEAKERS = ("user", "human", "system", "ai", "assistant")
-"""What may stand first in a ``(role, text)`` pair; other tuples are sequences like any other."""
+"""Roles that may come first in a ``(role, text)`` pair; other tuples are ordinary sequences."""
 
 _RESULTS = ("tool_result", "search_result", "tool_reference")
-"""Parts that hold what a tool gave, in parts of their own or beside them."""
+"""Parts that hold a tool result, in parts of their own or next to them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text and the stage it belongs to; an ``extract_prompt`` may return these to say the stage itself."""
+    """A text and its stage; an ``extract_prompt`` may return these to choose the stage."""
 
     text: str
     stage: Stage | None = Stage.INPUT
     """``None`` for the developer's own instructions: trusted, not screened, and not to be recited in the answer."""
     uncovered: tuple[str, ...] = ()
-    """Kinds of what came with the text and cannot be screened, such as ``image_url``: the policy says what follows."""
+    """Kinds of content that came with the text and cannot be screened, such as ``image_url``; the policy decides."""
     parts: tuple[tuple[int | None, int, int], ...] = attribute(default=(), compare=False, repr=False)
-    """Content part and its start and end in the text; ``None`` where the content is one string."""
+    """Content part and its start and end in the text; ``None`` for the part if the content is one string."""
     media: tuple[int | None, ...] = attribute(default=(), compare=False, repr=False)
-    """Content part of each in ``uncovered``; ``None`` for what rides beside the content."""
+    """Content part of each entry of ``uncovered``; ``None`` if outside the content."""
     earlier: bool = attribute(default=False, compare=False, repr=False)
-    """Whether the model has answered since: it was there in an earlier call."""
+    """Whether the model has answered since, so that an earlier call already included it."""
     whole: object = attribute(default=None, compare=False, repr=False)
-    """The same for all that one tool gave or one document holds, which a model reads in one go."""
+    """The same for everything that one tool returned or one document contains, which a model reads together."""
 
     def __post_init__(self) -> None:
-        """Take a stage by its name too: one that nobody knows would leave the text unread.
+        """Also accept a stage by name: with an unknown one, the text would not be read.
 
-        Raises ``InputTypeError`` where the text is no string, and ``InputError`` where there is no such stage.
+        Raises ``InputTypeError`` if the text is not a string, and ``InputError`` if the stage does not exist.
         """
         text, stage = text_of(self.text, "the text of a Passage"), self.stage
         if text is not self.text:
@@ -74,23 +74,23 @@ class Passage:
 
 
 _ANSWER = Passage("", None)
-"""Stands where the model said something."""
+"""Placeholder for a turn of the model."""
 
 
 def prompt_passages(value: object, extractor: Callable[[Any], object] | None = None) -> list[Passage]:
-    """Return what has to be screened of a prompt, in order; at least one passage, which may be empty.
+    """Return what must be screened of a prompt, in order; at least one passage, which may be empty.
 
-    The developer's instructions are among them, as passages without a stage.
+    The developer's instructions are included as passages without a stage.
 
-    Understood: a string; a message; a sequence of strings, messages and ``(role, text)`` pairs; the content of a user's
+    Supported: a string; a message; a sequence of strings, messages and ``(role, text)`` pairs; the content of a user
     message, as a list of parts; LangChain prompt values; contents and parts of Google's package; messages of Amazon
     Bedrock. A message is a mapping or object with ``role`` (or ``type``) and ``content``, a string or a list of parts.
     User messages are ``input``; tool messages, tool results and text documents inside a user message are ``tool``.
-    System and developer messages are trusted, assistant messages were screened as output when they were made: a host
-    that takes those from its caller has to screen them itself. Of system messages only the text parts are returned.
+    System and developer messages are trusted. Assistant messages were screened as output when they were generated; a
+    host that receives them from its caller has to screen them itself. Of system messages only text parts are returned.
 
-    Images, audio and files are named by the passage they came with. Raises ``InputTypeError`` for any other type, an
-    unknown role, parts of a kind nobody knows, and lists without an end.
+    Images, audio and files are listed with the passage they came with. Raises ``InputTypeError`` for any other type, an
+    unknown role, parts of an unknown kind, and circular lists.
     """
     prompt = value if extractor is None else extractor(value)
     with Walk("extract_prompt") as walk:
@@ -107,29 +107,29 @@ def prompt_passages(value: object, extractor: Callable[[Any], object] | None = N
 
 
 def context_of(passages: Sequence[Passage]) -> str | None:
-    """Return the text an answer is judged against: what the user said last."""
+    """Return the context of an answer: the user's last text."""
     return next((passage.text for passage in reversed(passages) if passage.stage is Stage.INPUT), None)
 
 
 def system_of(passages: Sequence[Passage]) -> str | None:
-    """Return the developer's instructions, one after the other, where there are any."""
+    """Return the developer's instructions joined into one text, if there are any."""
     return "\n".join(passage.text for passage in passages if passage.stage is None) or None
 
 
 def system_passages(value: object) -> list[Passage]:
-    """Return the developer's instructions in what is no prompt, as passages without a stage; none where it has no text.
+    """Return the developer's instructions in a value other than a prompt, as passages without a stage.
 
-    Understood: a string; a text block or part; a message or what has ``parts``; lists of these. As in system messages
-    only the text parts are read.
+    Empty if it has no text. Supported: a string; a text block or part; a message or an object with ``parts``; lists of
+    these. As in system messages, only text parts are read.
     """
     return [Passage(text, None) for item in (value if is_list(value) else (value,)) for text in _instructions(item)]
 
 
 def tool_passages(value: object) -> list[Passage]:
-    """Return the texts in the result of a tool: a message, plain data of any nesting, else what ``str`` makes of it.
+    """Return the texts of a tool result: a message, plain data of any nesting, else its ``str``.
 
-    A mapping is data, whatever it says it is: a page that calls itself a message must not hide what else is in it.
-    Raises ``InputTypeError`` for a tool message with parts of a kind nobody knows, and for an iterator.
+    A mapping is always read as data: a page that claims to be a message must not hide its other content. Raises
+    ``InputTypeError`` for a tool message with parts of an unknown kind, and for an iterator.
     """
     if not isinstance(value, str | Mapping) and role_of(value) == "tool":
         with placed("the result of a tool"):
@@ -138,7 +138,7 @@ def tool_passages(value: object) -> list[Passage]:
 
 
 def is_content_part(item: object) -> bool:
-    """Whether ``item`` says itself that it is a text or a file in the content of a message."""
+    """Whether ``item`` declares itself a text or a file in the content of a message."""
     kind = field(item, "type")
     return isinstance(kind, str) and kind in TEXT_PARTS | MEDIA_PARTS and field(item, "role") is None
 
@@ -162,7 +162,7 @@ def _prompt(value: object, walk: Walk) -> Iterator[Passage]:
     elif is_list(value):
         items = walk.into(value)
         if any(map(is_content_part, items)) and all(isinstance(one, str) or is_content_part(one) for one in items):
-            yield from content_passages(items, Stage.INPUT)  # of one message of the user's
+            yield from content_passages(items, Stage.INPUT)  # of one user message
             return
         for item in items:
             if isinstance(item, tuple) and len(item) == PAIR and item[0] in _SPEAKERS:
@@ -198,8 +198,8 @@ def message_passages(message: object) -> Iterator[Passage]:
 
 
 def _content(message: object, role: str) -> object:
-    """Return what a message says, as a string or parts."""
-    if role == "mcp_approval_response":  # what there is to read stands beside
+    """Return the content of a message, as a string or parts."""
+    if role == "mcp_approval_response":  # its text is outside the content
         return ()
     if not role.endswith("_output"):
         return field(message, "content")
@@ -210,7 +210,7 @@ def _content(message: object, role: str) -> object:
 
 
 def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
-    """Return the passages of a message's content, a string or a list of parts; its own text is the last."""
+    """Return the passages of a message's content, a string or a list of parts; its own text comes last."""
     if isinstance(content, str):
         yield Passage(content, stage, parts=((None, 0, len(content)),))
         return
@@ -233,32 +233,32 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
                 media.append((number, kind))
         else:
             raise unreadable(part, "extract_prompt")
-    if own or media:  # one passage: words split over parts are still read together
+    if own or media:  # one passage, so that words split over parts are read together
         yield _together(own, media, stage)
 
 
 def _result(part: object, number: int) -> Iterator[Passage]:
-    """Return what a tool gave, and what stands beside it, such as the title of a page that was found."""
+    """Return a tool result, and any text next to it, such as the title of a page."""
     if words_beside := beside(part, "content"):
         yield Passage(words_beside, Stage.TOOL, parts=((number, 0, len(words_beside)),))
     yield from _inside(content_passages(field(part, "content") or "", Stage.TOOL), number)
 
 
 def _of_one(passages: Iterable[Passage]) -> Iterator[Passage]:
-    """Say of ``passages`` that they are parts of one whole."""
+    """Mark ``passages`` as parts of one whole."""
     whole = object()
     return (replace(passage, whole=whole) for passage in passages)
 
 
 def _is_read(part: object, kind: str) -> bool:
-    """Whether a document or file is one of text, all of which ``_readable`` returns."""
+    """Whether a document or file is a text that ``_readable`` returns in full."""
     if kind == PLAIN_FILE:
         return isinstance(field(part, "text"), str)
     return kind == "document" and kind_of(field(part, "source")) in ("text", "content")
 
 
 def _readable(part: object, number: int) -> Iterator[Passage]:
-    """Return what can be read of a document or file: its title, text and fields nobody knows, and the parts it has."""
+    """Return the readable text of a document or file: title, text, unknown fields, and its parts."""
     source = field(part, "source")
     own = [text for name in ("title", "context") if isinstance(text := field(part, name), str)]
     if kind_of(part) == PLAIN_FILE and isinstance(text := field(part, "text"), str):
@@ -291,7 +291,7 @@ def _together(own: list[tuple[int, str]], media: list[tuple[int, str]], stage: S
 
 
 def _inside(passages: Iterator[Passage], number: int) -> Iterator[Passage]:
-    """Say of passages found inside part ``number`` that this is where they are."""
+    """Mark passages found inside part ``number`` with that position."""
     for passage in passages:
         parts = tuple((number, start, end) for _, start, end in passage.parts)
         yield replace(passage, parts=parts, media=(number,) * len(passage.uncovered))

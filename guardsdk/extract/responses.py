@@ -1,4 +1,4 @@
-"""Text out of what models answer."""
+"""Extracts text from model responses."""
 
 from __future__ import annotations
 
@@ -49,26 +49,25 @@ if TYPE_CHECKING:
 
 
 _THOUGHTS: Final = ("refusal", "reasoning_content", "reasoning", "thinking")
-"""What a message says beside its content, where LangChain has more of it too."""
+"""Fields of a message with text outside its content, where LangChain may have more of it."""
 
 
 class ResponseText(Gathering):
-    """The text of one response, given whole or chunk by chunk.
+    """The text of one response, added whole or chunk by chunk.
 
-    Understood: a string; OpenAI chat completions (every choice), their chunks and the events its package makes of
+    Supported: a string; OpenAI chat completions (every choice), their chunks and the events its package derives from
     them, legacy completions and the Responses API with its stream events; messages of Anthropic, their blocks and
     stream events; chat messages of OpenAI, Ollama, Mistral and LangChain; chunks of Ollama's ``generate``; LangChain
     generations and results; responses of Google's package, their chunks, contents and parts; sequences of these;
-    ``None`` as an empty answer; with ``data``
-    models, dataclasses and dictionaries of the host's own. Reasoning, refusals and what tools are called with count as
-    text: an answer may hide in each. Chunks of one choice are one text.
+    ``None`` as an empty answer; with ``data``, the host's own models, dataclasses and dictionaries. Reasoning, refusals
+    and tool-call arguments count as text, as an answer may hide in each. Chunks of one choice are one text.
     """
 
     def __init__(self, extractor: Callable[[Any], object] | None = None, *, data: bool = False) -> None:
-        """Collect what ``extractor`` makes of each value, or the values as they are.
+        """Collect the result of ``extractor`` for each value, or the values as they are.
 
-        ``data``: whether what no library is known to answer with is read as the data it is, every string in it as one
-        text. Not for chunks: nobody knows how the strings of two of them go on.
+        ``data``: whether values that are no known response are read as data, every string in them as one text. Not for
+        chunks, as it is unknown how the strings of two of them continue.
         """
         super().__init__(data=data)
         self._extractor = extractor
@@ -76,27 +75,27 @@ class ResponseText(Gathering):
         """Whether a value was a list."""
 
     def add(self, value: object) -> None:
-        """Take in a response or its next chunk; ``InputTypeError`` for what cannot be read as text."""
+        """Add a response or its next chunk. Raises ``InputTypeError`` if it cannot be read as text."""
         value = value if self._extractor is None else self._extractor(value)
         self.listed = self.listed or is_list(value)
         with Walk("extract_response") as self._walk:
             self._value(value, ())
 
     def texts(self) -> list[str]:
-        """Return the separate texts without repetitions; ``[""]`` where the response has no words."""
+        """Return the separate texts without repetitions; ``[""]`` if the response has no text."""
         channels = channels_of(self.pieces)
-        ordered = sorted(channels.items(), key=lambda item: item[0][0])  # arguments last, else as they came
+        ordered = sorted(channels.items(), key=lambda item: item[0][0])  # arguments last, otherwise in order of arrival
         texts = texts_of((channel, pieces) for (_, channel), pieces in ordered)
         return list(dict.fromkeys(text for text in texts if text)) or [""]
 
     def together(self) -> list[list[str]]:
-        """Return what is to be read together too: the texts of a list in order, and what each tool is called with."""
+        """Return what should also be read together: the texts of a list in order, and the arguments of tool calls."""
         own = [piece for piece in self.pieces if piece.text and piece.channel[-1:] != (WORDS,)]
         said = [piece.text for piece in own if not (piece.loose and is_code(piece.text))]
         return [said if self.listed else [], self.called()]
 
     def called(self) -> list[str]:
-        """Return what each tool is called with, in order and without repetitions."""
+        """Return the arguments of each tool call, in order and without repetitions."""
         called = (words for pieces in channels_of(self.pieces).values() if pieces[0].call for words in words_of(pieces))
         return list(dict.fromkeys(text for text in called if text))
 
@@ -141,7 +140,7 @@ class ResponseText(Gathering):
             self._item(value, path)
 
     def _item(self, value: object, path: Channel) -> None:
-        """Take in what says itself what it is: a message, a part of one, an event."""
+        """Add a value that declares its kind: a message, a part of one, an event."""
         kind = field(value, "type")
         if kind in ITEM_PARTS:
             self._part(value, 0, path)
@@ -158,7 +157,7 @@ class ResponseText(Gathering):
             self._own(value, path)
 
     def _own(self, value: object, path: Channel) -> None:
-        """Take in data of the host's, and the responses and messages in it as those they are."""
+        """Add the host's own data, with responses and messages inside it read as such."""
         if not (self._data and is_data(value)):
             raise unknown(value, "extract_response")
         texts, inside = texts_in(value)
@@ -170,7 +169,7 @@ class ResponseText(Gathering):
             self._response(one, (*path, "inside", position))
 
     def _told(self, one: Piece | Inside, path: Channel) -> None:
-        """Take in what an event tells."""
+        """Add a piece, or a value inside an event."""
         if isinstance(one, Piece):
             self._take(one, path)
             return
@@ -187,7 +186,7 @@ class ResponseText(Gathering):
             self.pieces[start:] = [replace(piece, whole=True) for piece in self.pieces[start:]]
 
     def _generation(self, value: object, path: Channel) -> None:
-        """Take in a generation of LangChain's or a response of Ollama's; that of its ``generate`` is no choice."""
+        """Add a LangChain generation or an Ollama response; that of ``generate`` is not a choice."""
         if is_choice(value) or not isinstance(field(value, "response"), str):
             self._choice(value, path)
             return
@@ -211,11 +210,11 @@ class ResponseText(Gathering):
             self._message(delta, path)
         alone = message is None and delta is None
         if isinstance(text, str):
-            # LangChain's is the message's once more; what others say beside a message is a text of its own
+            # LangChain's repeats the message; any other text next to a message is separate
             if alone or not has(choice, "generation_info"):
                 self._append(text, (*path, "content" if alone else "text"), choice, "text")
         elif text is not None or (alone and not has(choice, "finish_reason")):
-            # one that says only how it ended has no words, nor has Azure's that says what its filter made of them
+            # one that only says how it ended has no text, nor has Azure's with the results of its filter
             raise unknown(choice, "extract_response")
 
     def _whole_message(self, message: object, path: Channel) -> None:
@@ -256,14 +255,14 @@ class ResponseText(Gathering):
     def _part(self, part: object, position: object, path: Channel) -> None:
         kind = kind_of(part) or ""
         if kind in TEXT_PARTS or kind == PLAIN_FILE:
-            # a chunk of LangChain's may hold nothing but the sources of a text
+            # a LangChain chunk may have only the sources of a text
             if has(part, "text") or not any(field(part, name) for name in QUOTED):
                 text = string(part, "text", "extract_response")
                 self._append(text, (*path, "content"), part, "text", place=position)
             self._beside(part, (*path, position), "text", *sources_of(part))
         elif kind == "message":
             self._message(part, (*path, position))
-        elif kind in SAID_PARTS and is_list(said := field(part, kind)):  # Mistral's thoughts, in parts of their own
+        elif kind in SAID_PARTS and is_list(said := field(part, kind)):  # Mistral's reasoning, in parts of its own
             self._parts(said, (*path, kind))
             self._beside(part, (*path, position), kind)
         elif kind in SAID_PARTS:
@@ -280,7 +279,7 @@ class ResponseText(Gathering):
             self._of_tools(part, kind, position, path)
 
     def _of_tools(self, part: object, kind: str, position: object, path: Channel) -> None:
-        """Take in what tools gave, what was looked for and found, and what is said of tools."""
+        """Add tool results, searches with their results, and items about tools."""
         if kind.endswith("_tool_result"):
             refuse_files(texts := list(given(part)))
             self._append("\n".join(texts), (*path, "result", position), None, "")

@@ -1,4 +1,4 @@
-"""The words in what a provider's own tools gave, and in what was looked for with them."""
+"""The text in results of a provider's own tools, and in searches."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GIVEN: Final = ("content", "output")
-"""Where the result of a tool that the provider ran is: Anthropic's, and LangChain's for all of them."""
+"""Where the result of a provider-run tool is: Anthropic's, and LangChain's for all providers."""
 SEARCHED: Final = ("action", "queries", "results")
-"""Where a search of the Responses API has what it was for, and what it found."""
+"""Where a search of the Responses API has its query and its results."""
 _NO_WORDS: Final = ("sources", "type")
-"""Of the action of a search: the addresses of its pages."""
+"""In the action of a search: the addresses of its pages."""
 
 
 _ECHOED: Final = frozenset(
@@ -25,22 +25,22 @@ _ECHOED: Final = frozenset(
         *("prompt_cache_retention", "safety_identifier", "service_tier", "store", "tool_choice", "truncation", "user"),
     }
 )
-"""What a response of the Responses API says once more of what it was asked with: no words of the model's."""
+"""Fields in which a Responses API response repeats the request; not text of the model."""
 _ABOUT: Final = (
     *("include", "metadata", "reasoning", "text", "tools"),
     *("billing", "content_filters", "incomplete_details", "moderation", "tool_usage", "usage"),
 )
-"""More of that, and what is said of a response in figures and codes: none is ever a string, and a string no echo."""
+"""More of these, and metadata that is never a string: if one is a string, it is not an echo."""
 
 
 def echoed(response: object) -> list[str]:
-    """Return the fields of a whole response that have no words of the model's."""
+    """Return the fields of a whole response without text of the model."""
     fields = fields_of(response)
     return [*_ECHOED, *(name for name in _ABOUT if not isinstance(fields.get(name), str))]
 
 
 def given(part: object) -> Iterator[str]:
-    """Yield the words in the result of a tool, without what only the provider can read."""
+    """Yield the text of a tool result, without what only the provider can read."""
     for content in (field(part, name) for name in GIVEN):
         for item in content if is_list(content) else (content,):
             whole = not holds_fields(item)
@@ -50,7 +50,7 @@ def given(part: object) -> Iterator[str]:
 
 
 def searched(part: object) -> Iterator[str]:
-    """Yield the words of a search, the model's and those of the documents that were found."""
+    """Yield the text of a search: the model's query and the documents found."""
     action, *others = (field(part, name) for name in SEARCHED)
     if holds_fields(action):
         yield from leaves({key: one for key, one in fields_of(action).items() if key not in _NO_WORDS})

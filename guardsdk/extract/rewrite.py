@@ -1,4 +1,4 @@
-"""Other texts in somebody else's prompt or response, which keeps its shape and is itself left as it was."""
+"""Replaces texts in another library's prompt or response, in a copy of the same shape."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from guardsdk.extract.words import names_field
 from guardsdk.text.redact import Edit, redact
 
 Find = Callable[[str], list[Edit]]
-"""The changes to make in one string."""
+"""Returns the edits for a string."""
 
 _DEEPEST = 24
-"""Levels that are looked into; no message or response known is half as deep."""
+"""The deepest nesting that is searched; no known message or response is half as deep."""
 _WORDLESS = (int, float, bytes, type, ModuleType, Enum)
-"""What is looked into by nobody: a member of an enumeration is the same object for all."""
+"""Types that are not searched; a member of an enumeration is shared by everyone."""
 _PRIVATE = "__pydantic_private__"
-"""Where models of pydantic have the attributes that are no fields of theirs."""
+"""Where pydantic models keep attributes that are not fields."""
 _METADATA = ("response_metadata", "generation_info")
-"""Where LangChain puts what the provider said beside the words."""
+"""Where LangChain puts the provider's metadata."""
 
 
-def rewrite(value: object, find: Find) -> Any:  # noqa: ANN401  of the type of the value
-    """Return ``value`` with the changes ``find`` asks for in every string inside, or ``value`` where there are none.
+def rewrite(value: object, find: Find) -> Any:  # noqa: ANN401  of the value's type
+    """Return ``value`` with the edits of ``find`` in every string inside, or ``value`` itself if there are none.
 
-    Looks into mappings, lists, tuples, sets and the attributes of objects, in time linear in their number, and at keys,
-    but for those that may be names of fields: a message without its ``role`` is none. Only what changes is copied, and
-    without the token probabilities beside it, which say the old words again; what was parsed from it is parsed anew.
-    What cannot be copied or set stays as it is: whoever needs to be sure looks at it again.
+    Searches mappings, lists, tuples, sets and the attributes of objects, in linear time, and also keys, except those
+    that may be field names: a message without its ``role`` is not a message. Only what changes is copied, without the
+    token probabilities next to it, which repeat the old text; values parsed from it are parsed again. What cannot be
+    copied or set is left unchanged, so callers that need certainty have to check the result.
     """
     return _Rewriting(find).of(value, _DEEPEST)
 
 
 class _Rewriting:
-    """One walk through a value."""
+    """One traversal of a value."""
 
     def __init__(self, find: Find) -> None:
         self._find = find
         self._known: dict[int, tuple[int, object, object]] = {}
-        """What became of a value by its id: the levels that were left, the value (else its id could be another's by
-        now) and the result, the value itself while it is being looked at."""
+        """The result for a value by its id: the levels left, the value (kept alive, else its id could be reused) and
+        the result, the value itself while it is being searched."""
 
     def of(self, value: object, depth: int) -> object:
         if isinstance(value, str):
@@ -84,7 +84,7 @@ class _Rewriting:
         return changed | parsed_again(fields, changed)
 
     def _keys(self, value: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
-        """Return what becomes of the keys that change; two that would read alike stay two."""
+        """Return the new form of the keys that change; two that would become equal stay distinct."""
         changed: dict[Any, Any] = {}
         taken = set(value)
         for name in value:
@@ -104,16 +104,16 @@ class _Rewriting:
     def _mapping(
         self, value: Mapping[Any, Any], changed: Mapping[Any, Any], keys: Mapping[Any, Any], depth: int
     ) -> object:
-        """Return a mapping with what ``changed``: a dictionary of its type, as far as that can be copied and set."""
+        """Return a mapping with ``changed`` applied: a copy of its own type, as far as that can be copied and set."""
         wanted = {keys.get(name, name): one for name, one in {**value, **changed}.items()}
         if isinstance(value, dict) and type(value) is not dict:
-            with suppress(Exception):  # a type of somebody else's may refuse in any way
+            with suppress(Exception):  # a type of another library may raise anything
                 copied: dict[Any, Any] = copy.copy(value)
-                attributes = self._changed(getattr(value, "__dict__", {}), depth)  # which may hold the same words
+                attributes = self._changed(getattr(value, "__dict__", {}), depth)  # which may contain the same text
                 for name, new in attributes.items():
                     object.__setattr__(copied, name, new)
                 if keys:
-                    copied.clear()  # they keep their order
+                    copied.clear()  # keeps the order
                 copied.update(wanted)
                 if type(copied) is type(value) and copied is not value and dict(copied) == wanted:
                     return copied
@@ -126,14 +126,14 @@ class _Rewriting:
         if not (changed or private):
             return value
         copied: Any = value
-        with suppress(Exception):  # an object of somebody else's may refuse in any way
+        with suppress(Exception):  # an object of another library may raise anything
             if callable(model_copy := getattr(value, "model_copy", None)):
                 copied = model_copy(update=changed)
                 for name, new in private.items():
                     getattr(copied, _PRIVATE)[name] = new
             else:
                 copied = copy.copy(value)
-                if copied is value:  # one for all, and left as it is
+                if copied is value:  # a shared object, left unchanged
                     return value
                 for name, new in changed.items():
                     object.__setattr__(copied, name, new)
@@ -143,14 +143,14 @@ class _Rewriting:
 
 
 def _derived(value: object) -> list[str]:
-    """Return what an object has computed of its other attributes and keeps: of those before, once they are changed."""
+    """Return the cached values that an object computed from other attributes, stale once those change."""
     kinds = type(value).__mro__
     return [name for kind in kinds for name, one in vars(kind).items() if isinstance(one, functools.cached_property)]
 
 
-def _collected(like: Any, items: list[Any]) -> object:  # noqa: ANN401  a list, tuple or set of somebody else's
-    """Return ``items`` as a collection of the type of ``like``, or of the builtin one where that takes others."""
-    with suppress(Exception):  # a type of somebody else's may refuse in any way
+def _collected(like: Any, items: list[Any]) -> object:  # noqa: ANN401  a list, tuple or set of another library
+    """Return ``items`` as a collection of the type of ``like``, or a builtin one if that does not accept them."""
+    with suppress(Exception):  # a type of another library may raise anything
         if isinstance(like, deque):
             return type(like)(items, like.maxlen)
         return type(like)(*items) if hasattr(like, "_fields") else type(like)(items)
@@ -159,7 +159,7 @@ def _collected(like: Any, items: list[Any]) -> object:  # noqa: ANN401  a list, 
 
 
 def _silent(name: object, value: object) -> object:
-    """Return a field beside changed words without token probabilities, or as it is where it has none."""
+    """Return a field next to changed text without token probabilities, or unchanged if it has none."""
     if name in ("logprobs", "logprobs_result", "logprobsResult"):
         return None
     if name in _METADATA and isinstance(value, Mapping) and "logprobs" in value:

@@ -1,4 +1,4 @@
-"""Reading somebody else's messages and responses by shape, as mappings or objects alike."""
+"""Reads messages and responses of other libraries by shape, whether mappings or objects."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ITEMS = frozenset(
         "web_search_call",
     }
 )
-"""Items of the Responses API that stand among messages, as an earlier answer had them."""
+"""Responses API items that may be among messages, from an earlier answer."""
 ROLES: dict[str, Stage | None] = {
     "user": Stage.INPUT,
     "human": Stage.INPUT,
@@ -52,27 +52,27 @@ ROLES: dict[str, Stage | None] = {
     "local_shell_call_output": Stage.TOOL,
     "shell_call_output": Stage.TOOL,
     "apply_patch_call_output": Stage.TOOL,
-    # The user's word on what a tool is to do, with a reason in theirs:
+    # The user's decision on a tool call, with a free-text reason:
     "mcp_approval_response": Stage.INPUT,
     # Written by the developer, who is trusted:
     "system": None,
     "developer": None,
-    # Said by the model in an earlier turn and screened then, as output:
+    # Written by the model in an earlier turn, and screened then as output:
     "assistant": None,
     "ai": None,
     "model": None,
     **dict.fromkeys(ITEMS),
 }
 PAIR = 2
-"""Parts of a ``(role, text)`` pair."""
+"""The length of a ``(role, text)`` pair."""
 TRUSTED = frozenset({"system", "developer"})
 TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 PLAIN_FILE = "text-plain"
-"""LangChain's file of plain text: with its ``text``, or with an address where nobody looks."""
+"""LangChain's plain-text file: with its ``text``, or with a URL, which is not fetched."""
 QUOTED = ("annotations", "citations")
-"""What a text part says of its sources: words of theirs, by place or quoted."""
+"""Fields in which a text part cites its sources, by position or quoted."""
 _SOURCE = ("type", "title", "cited_text")
-"""What a source has, one of them at the least."""
+"""A source has at least one of these."""
 MEDIA_PARTS = frozenset(
     {
         "audio",
@@ -91,29 +91,29 @@ MEDIA_PARTS = frozenset(
         "video_url",
     }
 )
-"""Content parts known to hold no text: nobody screens them, and the policy says what follows. A part of any other kind
-is refused, since it may hold text in a place nobody knows."""
+"""Content parts known to have no text: they are not screened, and the policy decides. A part of any other kind is
+rejected, since it may have text in an unknown place."""
 MEDIA_FIELDS = ("images", "audio", "audios", "videos", "files")
 
 
 _OFTEN = 1000
-"""How many times lists may come up again within one prompt or response."""
+"""How many times lists may occur again within one prompt or response."""
 
 
 class Walk:
-    """Which lists were read. They may hold one another, so that ten of them say a word ten billion times over.
+    """Tracks which lists were read. Lists may contain one another, so that ten of them can expand to ten billion words.
 
-    A document of YAML does so with a few aliases, and a model may be made to write one.
+    A YAML document does so with a few aliases, and a model may be made to write one.
     """
 
     def __init__(self, option: str) -> None:
-        """Begin; an error names ``option`` as what to give instead."""
+        """Start; errors name ``option`` as the alternative."""
         self._option = option
-        self._read: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
+        self._read: dict[int, object] = {}  # kept alive: an id may be reused once its object is gone
         self._again = 0
 
     def into(self, value: Sequence[Any]) -> Sequence[Any]:
-        """Return a list that is read now. Raises ``InputTypeError`` where it was often enough."""
+        """Return a list about to be read. Raises ``InputTypeError`` if it occurred too often."""
         self._again += id(value) in self._read
         if self._again > _OFTEN:
             raise self._endless
@@ -121,11 +121,11 @@ class Walk:
         return value
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
-        """Raise ``InputTypeError`` where the stack was not deep enough for it."""
+        """Raise ``InputTypeError`` on a recursion error."""
         if isinstance(error, RecursionError):
             raise self._endless from None
 
@@ -136,12 +136,12 @@ class Walk:
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:
-    """Whether ``value`` is a sequence of things, and not of characters or bytes."""
+    """Whether ``value`` is a sequence of things, rather than of characters or bytes."""
     return isinstance(value, Sequence) and not isinstance(value, str | UserString | bytes | bytearray | memoryview)
 
 
-def field(value: object, name: str) -> Any:  # noqa: ANN401  a field of somebody else's object
-    """Return a key of a mapping or an attribute of an object; ``None`` where there is none."""
+def field(value: object, name: str) -> Any:  # noqa: ANN401  a field of another library's object
+    """Return a key of a mapping or an attribute of an object; ``None`` if there is none."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
@@ -151,7 +151,7 @@ def has(value: object, name: str) -> bool:
 
 
 def fields_of(value: object) -> dict[Any, Any]:
-    """Return the keys of a mapping, or the attributes an object holds, with what is in each."""
+    """Return the items of a mapping, or the instance attributes of an object."""
     if isinstance(value, Mapping):
         return dict(value)
     slots = (name for kind in type(value).__mro__ for name in _slots(kind))
@@ -160,9 +160,9 @@ def fields_of(value: object) -> dict[Any, Any]:
 
 
 def holds_fields(value: object, names: Sequence[str] = ()) -> bool:
-    """Whether ``value`` is a mapping or an object with fields, one of the ``names`` at the least or any others.
+    """Whether ``value`` is a mapping or an object with fields, at least one of ``names`` if given.
 
-    A text, a list and a number are none: there is nothing to find in them by name.
+    False for a text, a list or a number: they have nothing that could be looked up by name.
     """
     if isinstance(value, Mapping):
         return True
@@ -178,25 +178,25 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 
 def kind_of(value: object) -> str | None:
-    """Return what a content part says it is."""
+    """Return the declared kind of a content part."""
     kind = field(value, "type")
     if isinstance(kind, str):
         return kind
-    # {"text": "..."} alone is a text part of Gemini and Bedrock; with more fields beside it nobody knows.
+    # {"text": "..."} alone is a text part of Gemini and Bedrock; with further fields its kind is unknown.
     return "text" if isinstance(value, Mapping) and set(value) == {"text"} else None
 
 
 def role_of(value: object) -> str | None:
-    """Return who speaks in a message; for items and LangChain messages their ``type`` says it."""
+    """Return the role of a message; items and LangChain messages state it in ``type``."""
     role = field(value, "role")
     role = role if isinstance(role, str) else field(value, "type")
     return role.lower().removesuffix("messagechunk") if isinstance(role, str) else None
 
 
 def is_absent(value: object) -> bool:
-    """Whether ``value`` stands for an argument that nobody gave: ``None``, or what the clients' packages have for that.
+    """Whether ``value`` stands for an argument that was not given: ``None``, or a client library's own marker.
 
-    Theirs is an object that is false and holds nothing. A number is a value, be it zero.
+    Such a marker is an object that is false and empty. A number is a value, even zero.
     """
     kind = type(value)
     if value is None:
@@ -208,13 +208,13 @@ def is_absent(value: object) -> bool:
 
 
 def index_of(value: object, position: object) -> object:
-    """Return the place a chunk belongs to: its own ``index``, else its position."""
+    """Return the position that a chunk belongs to: its own ``index``, else ``position``."""
     index = field(value, "index")
     return index if isinstance(index, int) else position
 
 
 def sources_of(part: object) -> list[str]:
-    """Return the fields in which a text part says what its sources are, as far as they hold such and no words."""
+    """Return the fields of a text part that cite its sources, as far as they hold citations and not text."""
     said = {name: found if is_list(found := field(part, name)) else [found] for name in QUOTED}
     return [
         name
@@ -224,7 +224,7 @@ def sources_of(part: object) -> list[str]:
 
 
 def string(part: object, name: str, option: str) -> str:
-    """Return a field of a part that has to be a string; raise for ``option`` where it is not."""
+    """Return a field of a part that must be a string; otherwise raise with a hint at ``option``."""
     if not isinstance(text := field(part, name), str):
         raise unreadable(part, option)
     return text
@@ -240,24 +240,24 @@ def words(value: object) -> list[str]:
 
 
 def media_of(message: object) -> list[str]:
-    """Return the fields of a message in which pictures or sounds ride beside its content."""
+    """Return the fields of a message with images or audio outside its content."""
     return [name for name in MEDIA_FIELDS if field(message, name)]
 
 
 class UnreadableError(InputTypeError):
-    """Something that cannot be screened; ``what`` names it without the way out, which depends on who was asked."""
+    """Something cannot be screened; ``what`` names it without the alternative, which depends on the caller."""
 
     def __init__(self, what: str, way_out: str = "") -> None:
-        """Say ``what`` it is and the ``way_out``."""
+        """Say ``what`` it is and the alternative."""
         super().__init__(f"{what}; {way_out}" if way_out else what)
         self.what = what
 
 
 @contextmanager
 def placed(place: str) -> Iterator[None]:
-    """Name ``place`` in the error for what cannot be read in the block, for who cannot say what to read instead.
+    """Name ``place`` in errors about unreadable values in the block, for callers without an option to suggest.
 
-    The way out that this room knows by itself is an option of ``@guarded``. Raises ``InputTypeError``.
+    By default the suggested alternative is an option of ``@guarded``. Raises ``InputTypeError``.
     """
     try:
         yield
@@ -267,7 +267,7 @@ def placed(place: str) -> Iterator[None]:
 
 
 def refuse_media(message: object, option: str) -> None:
-    """Raise ``InputTypeError`` where pictures or sounds ride beside a message's content."""
+    """Raise ``InputTypeError`` if a message has images or audio outside its content."""
     for name in media_of(message):
         what = f"a message carries {name}, which cannot be screened"
         raise UnreadableError(what, f"give {option}= to say what to screen instead")
@@ -282,7 +282,7 @@ def unreadable(part: object, option: str) -> UnreadableError:
 
 
 def unknown(value: object, option: str) -> UnreadableError:
-    """Return the error for a type nobody taught this package to read."""
+    """Return the error for an unsupported type."""
     hint = f"give {option}= to turn it into text"
     if option == "extract_response" and (inspect.isawaitable(value) or isinstance(value, Iterator | AsyncIterable)):
         hint = "decorate an async or a generator function, which awaits or yields what this returns"

@@ -1,4 +1,4 @@
-"""Several texts read together, as one: an order that is split over them is in none of them."""
+"""Reads several texts together, as one, to find an instruction that is split over them."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
 Range = tuple[int, int, int]
-"""Index of a text, start and end in it."""
+"""Index of a text, and start and end in it."""
 
 _MOST = 2_000
-"""Characters of the turns read together: two or three windows, however long the conversation is."""
+"""The most characters of turns read together: two or three windows, however long the conversation."""
 _EACH = 500
-"""Characters that each text has a share of. Of a longer one half of them are its first and half its last: what goes on
-in the next text, or comes from the one before, stands there."""
+"""The share of each text in characters. Of a longer text, its first and last halves of a share are taken, where it may
+continue from the text before or into the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of one of the texts, and where it stands in what they say together."""
+    """A part of one of the texts, and its position in the joint text."""
 
     source: int
-    """Index of the text it is from."""
+    """Index of the source text."""
     start: int
-    """In characters of that text."""
+    """Offset in the source text."""
     at: int
-    """In characters of the texts together."""
+    """Offset in the joint text."""
     length: int
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Several texts as one."""
+    """Several texts joined into one."""
 
     text: str = field(repr=False)
     stretches: tuple[Stretch, ...]
     whole: bool = False
-    """Whether they are one text, and were parted by where they stand alone."""
+    """Whether they are parts of one text that was split by position."""
 
     def sources_of(self, start: int, end: int) -> list[Range]:
-        """Return the part of each of the texts that characters ``start`` to ``end`` of them together lie in."""
+        """Return the part of each source text that lies in characters ``start`` to ``end`` of the joint text."""
         found = []
         for stretch in self.stretches:
             first, last = max(start, stretch.at), min(end, stretch.at + stretch.length)
@@ -57,10 +57,10 @@ class Together:
         return found
 
     def adds(self, verdict: Verdict, alone: Iterable[Verdict]) -> bool:
-        """Whether ``verdict``, on the texts together, says more than those on each by itself; see ``says_more``.
+        """Whether ``verdict`` on the joint text says more than those on the single texts; see ``says_more``.
 
-        Of a whole it does as well where something stronger follows than ``alone``, wherever that is found: what
-        surrounds the passage makes it what it is.
+        For parts of one text, also if it asks for a stronger action than ``alone``, wherever the finding is, as the
+        surroundings of a passage can make the difference.
         """
         if self.whole and _strongest([verdict]) > _strongest(alone):
             return True
@@ -68,10 +68,10 @@ class Together:
 
 
 def says_more(verdict: Verdict, crosses: Callable[[int, int], bool]) -> bool:
-    """Whether ``verdict`` on several texts together says more than those on each of them.
+    """Whether ``verdict`` on a joint text says more than those on its single texts.
 
-    It does where what decided lies in two of them at once (``crosses`` tells of a range whether it does), or where not
-    everything was checked. What lies inside one text was judged there already, and found to be below the threshold.
+    It does if the deciding finding spans two of them (``crosses`` tests a range), or if not everything was checked. A
+    finding inside one text was judged there already, and was below the threshold.
     """
     strongest = _strongest([verdict])
     return verdict.status is not Status.COMPLETE or any(
@@ -87,9 +87,9 @@ def _strongest(verdicts: Iterable[Verdict]) -> int:
 
 
 def turns_together(passages: Sequence[Passage]) -> Together | None:
-    """Return the last user turns of ``passages`` as one text of bounded length; none where there are not two.
+    """Return the last user turns of ``passages`` as one text of limited length; ``None`` if there are fewer than two.
 
-    Newer turns go before older ones, and stand after them.
+    Newer turns have priority, and come last.
     """
     room = _MOST
     ranges: list[Range] = []
@@ -104,18 +104,17 @@ def turns_together(passages: Sequence[Passage]) -> Together | None:
         room -= min(len(passage.text), share) + 2  # the line breaks
         if room < _EACH:
             break
-    if turns <= 1:  # one turn is a text by itself
+    if turns <= 1:  # a single turn is read by itself
         return None
     return _put([passage.text for passage in passages], ranges, "\n")
 
 
 def items_together(items: Sequence[str]) -> Together | None:
-    """Return the items of a list as one text, each as far as its share goes; none for a single one.
+    """Return the items of a list as one text, each up to its share; ``None`` for a single one.
 
-    Where any two of them meet at white space they are parts of one text, which follow on each other; else each has a
-    line of its own.
+    If any two of them meet at white space, they are joined as parts of one text; otherwise as separate lines.
     """
-    if len(items) <= 1:  # one item is a text by itself
+    if len(items) <= 1:  # a single item is read by itself
         return None
     ranges = [one for index, item in enumerate(items) for one in _ends(index, item, _EACH)]
     flowing = any(one[-1:].isspace() or other[:1].isspace() for one, other in pairwise(items))
@@ -123,7 +122,7 @@ def items_together(items: Sequence[str]) -> Together | None:
 
 
 def wholes_together(passages: Sequence[Passage]) -> list[tuple[Together, list[int]]]:
-    """Return what each whole of several of ``passages`` says as one text, and which of them it is put together of."""
+    """Return each whole that spans several of ``passages`` as one text, with the indices of its passages."""
     parts: dict[int, list[int]] = {}
     for index, passage in enumerate(passages):
         if passage.whole is not None and passage.text and not passage.text.isspace():
@@ -133,7 +132,7 @@ def wholes_together(passages: Sequence[Passage]) -> list[tuple[Together, list[in
 
 
 def _ends(index: int, text: str, share: int) -> list[Range]:
-    """Return all of ``text`` where it is no longer than its share, else its two ends."""
+    """Return all of ``text`` if it is no longer than its share, else its two ends."""
     if len(text) <= share:
         return [(index, 0, len(text))]
     head = share // 2
@@ -141,7 +140,7 @@ def _ends(index: int, text: str, share: int) -> list[Range]:
 
 
 def _put(texts: Sequence[str], ranges: Sequence[Range], between: str) -> Together:
-    """Return the ``ranges`` of ``texts`` one after the other, with ``between`` between them."""
+    """Return the ``ranges`` of ``texts`` joined with ``between``."""
     stretches: list[Stretch] = []
     at = 0
     for index, start, end in ranges:

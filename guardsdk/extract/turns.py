@@ -1,4 +1,4 @@
-"""The turns of a conversation, with where each text stands in it."""
+"""The turns of a conversation, with the position of each text."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Turn:
     role: str
     passage: Passage
     context: str | None = None
-    """For an assistant's turn, what the user said before it."""
+    """For an assistant turn, the user's text before it."""
     called: int | None = None
-    """For what a tool is called with, which answer it is of: messages of the assistant's that follow on each other are
-    one, as the items of the Responses API are. None for all other texts."""
+    """For tool-call arguments, the index of the answer: consecutive assistant messages are one answer, as are the items
+    of the Responses API. ``None`` for all other texts."""
 
     @property
     def trusted(self) -> bool:
-        """Whether the developer wrote it and nobody asked for it to be screened."""
+        """Whether it was written by the developer and not requested to be screened."""
         return self.passage.stage is None
 
     @property
@@ -63,8 +63,8 @@ class Turn:
         return self.role in TRUSTED
 
     def parts_of(self, start: int, end: int) -> list[tuple[int | None, int, int]]:
-        """Return content part, start and end in that part for each part a range of the text lies in."""
-        if not self.passage.parts:  # calls, reasoning: their text is put together and stands nowhere as it is
+        """Return content part, start and end in that part, for each part that overlaps a range of the text."""
+        if not self.passage.parts:  # calls, reasoning: their text is assembled and has no position in the message
             return [(None, start, end)]
         found = []
         for part, first, last in self.passage.parts:
@@ -75,9 +75,9 @@ class Turn:
 
 
 def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
-    """Return every text of ``messages`` in order; at least one turn that is to be screened, which may be empty.
+    """Return every text of ``messages`` in order; at least one turn to be screened, which may be empty.
 
-    Raises ``InputTypeError`` where ``messages`` is no list of messages, and as ``prompt_passages`` does.
+    Raises ``InputTypeError`` if ``messages`` is not a list of messages, and as ``prompt_passages`` does.
     """
     if callable(to_messages := getattr(messages, "to_messages", None)):
         messages = to_messages()
@@ -107,7 +107,7 @@ def turns_of(messages: object, *, screen_system: bool) -> list[Turn]:
 
 
 def _passages(message: object, role: str, *, speaks: bool, screen_system: bool) -> tuple[list[Passage], frozenset[str]]:
-    """Return the texts of one message, and which of them an assistant that ``speaks`` calls tools with."""
+    """Return the texts of one message, and which of them are tool-call arguments of an assistant that ``speaks``."""
     if role in TRUSTED:
         content = field(message, "content")
         if screen_system:
@@ -131,12 +131,12 @@ def _message(given: object) -> object:
 
 
 def _apart(message: object, role: str) -> tuple[list[Passage], object]:
-    """Return what an assistant said with its place, and what is left: its calls, reasoning and refusals."""
-    if role == "image_generation_call":  # the model's words stand beside what nobody can screen
+    """Return an assistant's text with its position, and the rest: calls, reasoning and refusals."""
+    if role == "image_generation_call":  # the model's text is next to what cannot be screened
         picture = (role,) if field(message, "result") else ()
         own = Passage(beside(message, "result"), Stage.OUTPUT, picture, media=(None,) * len(picture))
         return [own] if own.text or picture else [], None
-    if role in ITEMS:  # no message, and no content of its own
+    if role in ITEMS:  # not a message, and without content of its own
         return [], message
     content = field(message, "content")
     whole = isinstance(content, str)
@@ -145,7 +145,7 @@ def _apart(message: object, role: str) -> tuple[list[Passage], object]:
     parts = () if whole or content is None else content
     plain = {at for at, part in enumerate(parts) if isinstance(part, str) or kind_of(part) in TEXT_PARTS | MEDIA_PARTS}
     left = [part for at, part in enumerate(parts) if at not in plain]
-    # Parts that are read elsewhere leave a hole, so that the others keep their numbers.
+    # Parts that are read elsewhere are replaced by empty ones, so that the others keep their indices.
     shown = content if whole else [part if at in plain else "" for at, part in enumerate(parts)]
     fields = {name: field(message, name) for name in _OWN_FIELDS if has(message, name)}
     said = list(_as_output(shown, {name: field(message, name) for name in media_of(message)}))
@@ -155,7 +155,7 @@ def _apart(message: object, role: str) -> tuple[list[Passage], object]:
 
 
 def _as_output(content: object, media: Mapping[str, object]) -> Iterator[Passage]:
-    """Return the passages of what an assistant said in ``content``, with the ``media`` beside it."""
+    """Return the passages of an assistant's ``content``, with the ``media`` outside it."""
     for passage in message_passages({"role": "user", "content": content or "", **media}):
         if passage.text or passage.uncovered:
             yield replace(passage, stage=Stage.OUTPUT)

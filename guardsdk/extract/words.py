@@ -1,4 +1,4 @@
-"""The words in plain data: those of its strings, and those of its keys where the keys say something."""
+"""The text in plain data: its strings, and its keys where those say something."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from guardsdk.extract.shapes import field, fields_of, is_list, role_of
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_.$-]{1,24}")
 _NUMBER: Final = 9
-"""Digits from which a key is somebody's number, of an account or a card, and no name of a field; a date has eight."""
+"""Digits from which a key is an account or card number rather than a field name; a date has eight."""
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _SENTENCE: Final = 4
-"""Words from which the name of a field is one that says something, such as ``ignore_all_earlier_orders``."""
+"""Words from which a field name is read as text, such as ``ignore_all_earlier_orders``."""
 _FEWEST: Final = 3
-"""Words from which the names of fields without words in them are read together, ``{"ignore": 1, "all": 1, ...}``."""
+"""Words from which names of fields without text are read together, ``{"ignore": 1, "all": 1, ...}``."""
 ONCE: Final = (Iterator, AsyncIterator, Awaitable)
-"""What can be read only once, by the one it is for."""
+"""Types that can be read only once, by their consumer."""
 _CODE: Final = re.compile(r"\s*[!-~]*\s*")
-"""A string without white space or a letter beyond ASCII: an identifier, an address, a digest."""
+"""A string without white space or non-ASCII letters: an identifier, an address, a digest."""
 
 _KEY: Final = " key"
-"""What leads to a key itself."""
+"""Path element that refers to a key itself."""
 _CODES: Final = frozenset(
     {
         _KEY,
@@ -47,13 +47,13 @@ _CODES: Final = frozenset(
         *("uri", "url"),
     }
 )
-"""Fields, by their names without underscores and capitals, in which providers give identifiers and the like."""
+"""Fields, by name without underscores and in lower case, in which providers put identifiers and the like."""
 _PARSED: Final = ("parsed", "parsed_arguments")
-"""Where OpenAI's package puts what it makes of JSON, beside it."""
+"""Fields in which OpenAI's package puts parsed JSON, next to the original."""
 _JSON: Final = ("content", "text", "arguments")
-"""Where the JSON is."""
+"""Fields with the original JSON."""
 _Place = tuple[tuple[object, ...], object]
-"""Something in data, after the names and places that lead to it."""
+"""A value in data, preceded by its path."""
 _METADATA: Final = frozenset(
     {
         "additional_kwargs",  # read where its words are
@@ -67,19 +67,19 @@ _METADATA: Final = frozenset(
         "usage_metadata",
     }
 )
-"""What libraries say of a message or response beside its words."""
+"""Metadata that libraries add to a message or response."""
 
 
 class _Pairs(list[tuple[str, object]]):
-    """An object of JSON as its pairs: of a key that comes twice, both values stay."""
+    """A JSON object as pairs, so that both values of a duplicate key are kept."""
 
 
 class _Fields(list[tuple[str, object]]):
-    """The fields of an object: what they are called, the host said, and is no word of anybody's."""
+    """The fields of an object; their names are the host's and not text."""
 
 
 class _Entry:
-    """The plain name of a field, and whether there are words below it."""
+    """The plain name of a field, and whether there is text below it."""
 
     __slots__ = ("above", "name", "speaks")
 
@@ -90,38 +90,38 @@ class _Entry:
 
 
 def parsed(arguments: str) -> object:
-    """Return the data in the arguments of a tool call, or the arguments as they are."""
+    """Return the data in tool-call arguments, or the arguments unchanged if they are not JSON."""
     try:
         return json.loads(arguments, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
-        return arguments  # a chunk, or not JSON at all: still words
+        return arguments  # a chunk, or not JSON at all: still text
 
 
 def spoken(arguments: str) -> str:
-    """Return the words in the arguments of a tool call, one string a line."""
+    """Return the text in tool-call arguments, one string per line."""
     return "\n".join(leaves(parsed(arguments)))
 
 
 def leaves(value: object, aside: Callable[[object], bool] | None = None) -> list[str]:
-    """Return the strings inside plain data, in order; ``str`` of objects, nothing for numbers and null.
+    """Return the strings inside plain data, in order; the ``str`` of objects, and nothing for numbers and null.
 
-    Of arrays, tables, models, dataclasses and members of an enumeration it is what they hold. Raises
-    ``InputTypeError`` for an iterator. ``aside`` is asked about whatever is no string or number, may raise, and returns
-    whether that is read elsewhere.
+    For arrays, tables, models, dataclasses and members of an enumeration, their content is read. Raises
+    ``InputTypeError`` for an iterator. ``aside`` is called with anything that is neither a string nor a number; it may
+    raise, and returns whether the value is read elsewhere.
 
-    A key is read where it is longer than names of fields are, holds anything but plain letters, digits and ``_.$-``,
-    has nine digits or more, or is made of four words or more. Keys below which there is no word at all are read
-    together, as a last line, where they have three words or more: then they are what the data says. What the fields of
-    a model or dataclass are called, the host said.
+    A key is read if it is longer than field names are, has anything but plain letters, digits and ``_.$-``, has nine
+    digits or more, or consists of four words or more. Keys without any text below them are read together, as a last
+    line, if they have three words or more, as they are then the content. Field names of a model or dataclass are not
+    read, as they are the host's.
 
-    What the name of its field says is a password, a key or somebody's number stands behind that name once more, in a
-    line after all others: nobody would know it by itself.
+    A value whose field name identifies it as a password, a key or somebody's number is repeated after that name, in a
+    line at the end, as it would not be recognised by itself.
     """
     found: list[str] = []
     named: dict[str | None, None] = {}
     entries: list[_Entry] = []
     stack: list[tuple[object, str | None, _Entry | None, object]] = [(value, None, None, None)]
-    seen: dict[int, object] = {}  # kept alive: an id is only of use as long as nobody else can get it
+    seen: dict[int, object] = {}  # kept alive: an id may be reused once its object is gone
     while stack:
         item, name, entry, title = stack.pop()
         if name is not None:
@@ -157,13 +157,13 @@ def leaves(value: object, aside: Callable[[object], bool] | None = None) -> list
 
 
 def _told(item: object) -> tuple[object, bool]:
-    """Return the data that an object holds, and whether its ``str`` says what is not in there.
+    """Return the data that an object holds, and whether its ``str`` has something that is not in there.
 
-    The ``str`` of a long array or table leaves out its middle, and that of some objects what it is told to. Raises
+    The ``str`` of a long array or table omits its middle, and that of some objects what it was told to. Raises
     ``InputTypeError`` for what can be read only once.
     """
     if isinstance(item, Enum):
-        return item.value, True  # its name is shown, and its value beside it wherever data is printed
+        return item.value, True  # its name is shown, and its value next to it wherever data is printed
     if isinstance(item, memoryview):
         return str(item.tobytes()), False
     if isinstance(item, ONCE):
@@ -172,7 +172,7 @@ def _told(item: object) -> tuple[object, bool]:
         raise InputTypeError(msg)
     if isinstance(item, BaseException):
         return _of_error(item), str(item) not in item.args
-    if is_record(item):  # by its fields: what it makes of itself may leave some out
+    if is_record(item):  # by its fields, as its own representation may omit some
         written = type(item).__str__
         extra = getattr(item, "__pydantic_extra__", None) or {}
         declared = [(name, value) for name, value in fields_of(item).items() if name not in extra]
@@ -186,9 +186,9 @@ def _told(item: object) -> tuple[object, bool]:
 
 
 def _of_error(item: BaseException) -> list[object]:
-    """Return the words and data in an error, beside what its ``str`` says, and the errors behind it.
+    """Return the text and data in an error that its ``str`` does not show, and the errors that caused it.
 
-    Other objects it carries, such as the request and the response of a client, are shown to nobody.
+    Other objects it carries, such as the request and response of a client, are not shown to anybody.
     """
     carried = (*item.args, *getattr(item, "__dict__", {}).values())
     wrong = item.errors(include_url=False) if isinstance(item, ValidationError) else None  # ``str`` cuts its inputs
@@ -197,7 +197,7 @@ def _of_error(item: BaseException) -> list[object]:
 
 
 def is_record(item: object) -> bool:
-    """Whether ``item`` is an object made to hold data: a model of pydantic or a dataclass."""
+    """Whether ``item`` is a data container: a pydantic model or a dataclass."""
     return hasattr(type(item), "__pydantic_fields__") or (is_dataclass(item) and not isinstance(item, type))
 
 
@@ -208,9 +208,9 @@ def _speak(entry: _Entry | None) -> None:
 
 
 def _inside(data: Any) -> Iterator[tuple[object, str | None, object]]:  # noqa: ANN401  a mapping or a collection
-    """Yield what is inside, each with the plain name of its field, and what the field is called at all.
+    """Yield the values inside, each with its plain field name, and the name that identifies it.
 
-    Before it comes the key that is more than a name.
+    A key that is more than a name is yielded first.
     """
     if isinstance(data, _Fields):
         yield from ((item, None, name) for name, item in data)
@@ -221,7 +221,7 @@ def _inside(data: Any) -> Iterator[tuple[object, str | None, object]]:  # noqa: 
     for key, item in data if isinstance(data, _Pairs) else data.items():
         plain = isinstance(key, str) and names_field(key)
         if not plain and key is not None and not isinstance(key, int | float):
-            yield key, None, None  # a text, or a tuple or the like that holds some
+            yield key, None, None  # a text, or a tuple or the like that contains some
         elif plain and len(words := _WORD.findall(key)) >= _SENTENCE:
             yield " ".join(words), None, None
         else:
@@ -231,35 +231,35 @@ def _inside(data: Any) -> Iterator[tuple[object, str | None, object]]:  # noqa: 
 
 
 def names_field(key: str) -> bool:
-    """Whether ``key`` looks like the name of a field: short, plain, and not a long number."""
+    """Whether ``key`` looks like a field name: short, plain, and not a long number."""
     return _FIELD_NAME.fullmatch(key) is not None and sum(map(str.isdigit, key)) < _NUMBER
 
 
 def is_code(text: str) -> bool:
-    """Whether ``text`` is an identifier, an address or a digest rather than words."""
+    """Whether ``text`` is an identifier, an address or a digest rather than text."""
     return _CODE.fullmatch(text) is not None
 
 
 def beside(value: object, *read: str) -> str:
-    """Return the words in the fields of a message or response that are not ``read`` by their names, a line each.
+    """Return the text in the fields of a message or response other than those ``read``, one per line.
 
     A structure of the host's may look like a known one and say more: a quiz has ``choices``, and a ``question``.
-    Identifiers, addresses and what libraries are known to say of their own work are left out.
+    Identifiers, addresses and known library metadata are left out.
     """
     return "\n".join(text for _, text in strings_beside(value, *read) if not is_code(text))
 
 
 def strings_beside(value: object, *read: str) -> Iterator[tuple[tuple[object, ...], str]]:
-    """Yield the strings that ``beside`` looks at, in order, each with the names and places that lead to it.
+    """Yield the strings that ``beside`` considers, in order, each with its path.
 
-    What looks like an identifier is among them where it is no key, and in no field in which providers give some: in a
-    stream it may be a word of a text that comes word by word.
+    Strings that look like identifiers are included unless they are keys or in a known identifier field: in a stream,
+    they may be single words of a text.
     """
     return _strings(_inside_of(value, (), *read))
 
 
 def parsed_beside(value: object, source: object) -> str:
-    """Return the words in what was parsed from JSON and is a field of ``value``, if they are not all in ``source``."""
+    """Return the text of JSON-parsed fields of ``value`` that is not all in ``source``."""
     said = [text for name in _PARSED for where, text in _strings([((), field(value, name))]) if where[-1:] != (_KEY,)]
     written = [field(source, name) for name in _JSON] if said else []
     known = {text for one in written if isinstance(one, str) for _, text in _strings([((), parsed(one))])}
@@ -267,7 +267,7 @@ def parsed_beside(value: object, source: object) -> str:
 
 
 def _strings(items: list[_Place]) -> Iterator[tuple[tuple[object, ...], str]]:
-    """Yield the strings in data, and in objects that are made to hold some, in order, with what leads to each."""
+    """Yield the strings in data and data containers, in order, with the path of each."""
     stack = items[::-1]
     seen: dict[int, object] = {}
     while stack:
@@ -287,14 +287,14 @@ def _strings(items: list[_Place]) -> Iterator[tuple[tuple[object, ...], str]]:
 
 
 def _is_many(item: object) -> bool:
-    """Whether ``item`` is a collection of things, and not of characters, bytes or numbers in a row."""
+    """Whether ``item`` is a collection of things, rather than of characters, bytes or plain numbers."""
     if isinstance(item, list | tuple | set | frozenset):
         return True
     return isinstance(item, AbstractSet | ValuesView | UserList | deque)
 
 
 def _is_thing(item: object) -> bool:
-    """Whether ``item`` is an object with fields of its own, as one of the host's, and no part of a program."""
+    """Whether ``item`` is an object with fields, such as one of the host's, rather than a function, class or module."""
     if isinstance(item, SimpleNamespace):
         return True
     if type(item).__module__.partition(".")[0] in sys.stdlib_module_names or callable(item) or is_list(item):
@@ -303,7 +303,7 @@ def _is_thing(item: object) -> bool:
 
 
 def _inside_of(holder: object, where: tuple[object, ...], *read: str) -> list[_Place]:
-    """Return what the fields of ``holder`` are called and hold, but for those ``read`` and what is no word."""
+    """Return names and values of the fields of ``holder``, except those ``read`` and those without text."""
     own = not (isinstance(holder, Mapping) or is_record(holder))
     found: list[_Place] = []
     for name, item in fields_of(holder).items():
@@ -313,13 +313,13 @@ def _inside_of(holder: object, where: tuple[object, ...], *read: str) -> list[_P
 
 
 def _is_metadata(name: object, item: object, holder: object) -> bool:
-    """Whether a field is one in which libraries say something beside the words, as a text only what was parsed."""
-    if name == "artifact":  # of a LangChain tool message: kept from the model
+    """Whether a field is library metadata; for a string, only parsed values are."""
+    if name == "artifact":  # of a LangChain tool message: hidden from the model
         return role_of(holder) == "tool"
     return name in _METADATA and (not isinstance(item, str) or name in _PARSED)
 
 
 def _names_code(where: tuple[object, ...]) -> bool:
-    """Whether a string without white space is an identifier where the names ``where`` lead to."""
+    """Whether a string without white space is an identifier, according to its path ``where``."""
     name = next((one for one in reversed(where) if isinstance(one, str)), "")
     return name.replace("_", "").lower() in _CODES

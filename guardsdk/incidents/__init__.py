@@ -1,4 +1,4 @@
-"""Incidents: what happened, who was harmed, which decisions belong to it, and until when it must be reported."""
+"""Incidents: what happened, who was harmed, which decisions belong to it, and by when it must be reported."""
 
 from guardsdk.incidents.clocks import Clock, Harm, Role, clocks, serious
 from guardsdk.incidents.events import Closing, Incident, Note, Opening, Report

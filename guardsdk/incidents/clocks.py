@@ -1,7 +1,7 @@
-"""How severe an incident is, and until when it must be reported: EU AI Act (2024/1689), articles 26(5) and 73.
+"""The severity of an incident and its reporting deadlines: EU AI Act (2024/1689), articles 26(5) and 73.
 
-Pure. The articles were read in copies of the consolidated text by others, not in the Official Journal. Whether they
-apply at all, which takes a high-risk system and a date of application, is a question of law that nothing here answers.
+Pure. The articles were read in third-party copies of the consolidated text, not in the Official Journal. Whether they
+apply at all, which requires a high-risk system and a date of application, is a legal question not answered here.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ NOT_DECIDED: Final = (
 
 
 class Role(StrEnum):
-    """What whoever keeps the record is to the system."""
+    """The role of whoever keeps the record, in relation to the system."""
 
     PROVIDER = "provider"
     DEPLOYER = "deployer"
 
 
 class Harm(StrEnum):
-    """What an incident led to, directly or indirectly; all but the last make it a serious one (article 3(49))."""
+    """What an incident led to, directly or indirectly; all but the last make it serious (article 3(49))."""
 
     DEATH = "death"
     HEALTH = "health"
     """Serious harm to a person's health."""
     CRITICAL_INFRASTRUCTURE = "critical-infrastructure"
-    """Its management or operation was disrupted seriously and irreversibly."""
+    """Serious and irreversible disruption of its management or operation."""
     FUNDAMENTAL_RIGHTS = "fundamental-rights"
-    """Obligations of Union law that protect them were infringed."""
+    """Infringement of obligations of Union law that protect them."""
     PROPERTY_OR_ENVIRONMENT = "property-or-environment"
     """Serious harm to either."""
     WIDESPREAD_INFRINGEMENT = "widespread-infringement"
-    """An infringement as article 3(61) has it, which article 73(3) puts beside disrupted infrastructure."""
+    """An infringement under article 3(61), which article 73(3) treats like disrupted infrastructure."""
     OTHER = "other"
     """Harm, or a near miss, that is none of these."""
 
 
 class Recipient(StrEnum):
-    """Who is told of an incident."""
+    """Who is informed of an incident."""
 
     AUTHORITY = "authority"
     """A market surveillance authority."""
@@ -60,14 +60,14 @@ class Recipient(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One duty to report, and the last moment for it."""
+    """One reporting duty and its deadline."""
 
     article: str
     recipient: Recipient
-    """Whose being told stops it."""
+    """The recipient whose notification stops it."""
     duty: str
     due: datetime | None
-    """None where it is at once and no last day is named."""
+    """``None`` if due immediately, without a last day."""
 
 
 _DAYS: Final = {
@@ -81,15 +81,15 @@ _DAYS: Final = {
 
 
 def serious(harms: Iterable[Harm]) -> bool:
-    """Whether an incident that led to ``harms`` is a serious one."""
+    """Whether an incident with ``harms`` is serious."""
     return any(harm in _DAYS for harm in harms)
 
 
 def clocks(harms: Iterable[Harm], aware: datetime, role: Role) -> tuple[Clock, ...]:
-    """Return what must be reported by when, the earliest first; nothing where the incident is not serious.
+    """Return the reporting duties, the earliest first; empty if the incident is not serious.
 
-    ``aware`` is when whoever reports became aware of it. The days are counted to the minute, so a date is never later
-    than one counted to the end of its day.
+    ``aware`` is when the reporting party became aware of it. Days are counted to the minute, so a deadline is never
+    later than one counted to the end of its day.
     """
     given = set(harms)
     duties: dict[str, timedelta] = {}
@@ -115,7 +115,7 @@ def clocks(harms: Iterable[Harm], aware: datetime, role: Role) -> tuple[Clock, .
 
 
 def standing(clock: Clock, reported: datetime | None, now: datetime) -> str:
-    """Say how a clock stands: running, overdue, or stopped by a report, before or after its last moment."""
+    """Return the state of a clock: running, overdue, or stopped by a report in time or late."""
     if clock.due is None:
         return "at once" if reported is None else f"reported {utc(reported)}"
     if reported is not None:
@@ -127,7 +127,7 @@ def standing(clock: Clock, reported: datetime | None, now: datetime) -> str:
 
 
 def utc(when: datetime) -> str:
-    """Return a moment in UTC as it stands in reports, to the minute."""
+    """Return a time in UTC as in reports, to the minute."""
     return f"{when:%Y-%m-%d %H:%M} UTC"
 
 

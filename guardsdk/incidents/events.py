@@ -1,4 +1,4 @@
-"""What is written of an incident, event by event, and what they add up to. Pure."""
+"""The events written about an incident, and how they combine. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Words = Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"\S")]
 def _in_utc(when: datetime) -> datetime:
     try:
         return when.astimezone(UTC)
-    except OverflowError:  # which pydantic takes for a fault of ours
+    except OverflowError:  # pydantic would not treat this as a validation error
         msg = "must lie in the years 1 to 9999 in UTC"
         raise ValueError(msg) from None
 
@@ -30,10 +30,10 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class DecisionLink(Frozen):
-    """A record of a decision log, by its number and hash, with what it says; it holds no text."""
+    """A reference to a record of a decision log, by number and hash, with its content; it has no text."""
 
     log: str
-    """Name of the file it is in."""
+    """Name of the log file."""
     seq: int = Field(ge=1)
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     time: str
@@ -43,7 +43,7 @@ class DecisionLink(Frozen):
 
 
 class Report(Frozen):
-    """That the incident was reported to somebody."""
+    """A notification of the incident to somebody."""
 
     to: Recipient
     name: str = Field(default="", max_length=1000)
@@ -52,14 +52,14 @@ class Report(Frozen):
 
 
 class Opening(Frozen):
-    """What is known at first. The fields are those NIST AI 600-1 names as a minimum (GV-4.3-002), and three more.
+    """What is known initially. The fields are the minimum of NIST AI 600-1 (GV-4.3-002), and three more.
 
-    The list was read in copies of the publication by others.
+    The list was read in third-party copies of the publication.
     """
 
     event: Literal["open"] = "open"
     incident: str = Field(pattern=r"^INC-\d{8}-[0-9a-f]{6}$")
-    """Made when the record is opened."""
+    """Generated when the record is opened."""
     title: Words
     reporter: Words
     system: Words
@@ -73,7 +73,7 @@ class Opening(Frozen):
     """Who was affected."""
     harms: tuple[Harm, ...] = Field(min_length=1)
     aware: Moment
-    """When whoever keeps this record became aware of the incident: reporting clocks start here."""
+    """When the keeper of this record became aware of the incident, from which reporting deadlines count."""
     role: Role
     decisions: tuple[DecisionLink, ...] = ()
 
@@ -86,21 +86,21 @@ class Note(Frozen):
     author: Words
     text: Words
     harms: tuple[Harm, ...] | None = None
-    """What it led to, as known now; none where that has not changed."""
+    """The harms as known now; null if unchanged."""
     report: Report | None = None
     withdraws: int | None = Field(default=None, ge=1)
-    """Number of the record of a report that was not made as it says: it stops no clock any more."""
+    """Number of the record of a report that was not actually made; it no longer stops a clock."""
     decisions: tuple[DecisionLink, ...] = ()
 
 
 class Closing(Frozen):
-    """That it is over, and what follows from it."""
+    """The end of the incident, and what follows from it."""
 
     event: Literal["close"] = "close"
     incident: str
     author: Words
     resolution: Words
-    """What was found to be the cause, and what was changed."""
+    """The cause that was found, and what was changed."""
 
 
 Event = Opening | Note | Closing
@@ -108,7 +108,7 @@ _KINDS: dict[str, type[Event]] = {"open": Opening, "note": Note, "close": Closin
 
 
 def event_of(record: dict[str, Any]) -> Event:
-    """Return the event a line of an incident log holds. Raises ``ValueError`` where it holds none."""
+    """Return the event in a line of an incident log. Raises ``ValueError`` if there is none."""
     kind = _KINDS.get(str(record.get("event")))
     if kind is None:
         msg = "the line holds no known event"
@@ -117,7 +117,7 @@ def event_of(record: dict[str, Any]) -> Event:
 
 
 class Written(Frozen):
-    """One event with its place in the log."""
+    """One event with its position in the log."""
 
     seq: int
     hash: str
@@ -127,7 +127,7 @@ class Written(Frozen):
 
 
 class Incident(Frozen):
-    """Everything that was written of one incident, in order."""
+    """All events of one incident, in order."""
 
     history: tuple[Written, ...] = Field(min_length=1)
 
@@ -142,17 +142,17 @@ class Incident(Frozen):
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The incident's id."""
         return self.opening.incident
 
     @property
     def closed(self) -> Closing | None:
-        """How it ended; none while it is open."""
+        """The closing event; ``None`` while it is open."""
         return next((one.event for one in self.history if isinstance(one.event, Closing)), None)
 
     @property
     def harms(self) -> tuple[Harm, ...]:
-        """What it led to, as known last."""
+        """The harms as last known."""
         told = [one.event.harms for one in self.history if isinstance(one.event, Note) and one.event.harms is not None]
         return told[-1] if told else self.opening.harms
 
@@ -163,12 +163,12 @@ class Incident(Frozen):
 
     @property
     def reports(self) -> tuple[Report, ...]:
-        """To whom it was reported, but for what was withdrawn."""
+        """The notifications made, without withdrawn ones."""
         return tuple(self.reports_by_record.values())
 
     @property
     def reports_by_record(self) -> dict[int, Report]:
-        """The same by the number of the record that says so."""
+        """The same, by the number of the record."""
         notes = {one.seq: one.event for one in self.history if isinstance(one.event, Note)}
         withdrawn = {note.withdraws for note in notes.values()}
         return {
@@ -176,7 +176,7 @@ class Incident(Frozen):
         }
 
     def reported(self, to: Recipient) -> datetime | None:
-        """Return when it was first reported to such a one; none where it was not."""
+        """Return when it was first reported to such a recipient; ``None`` if it was not."""
         return min((one.at for one in self.reports if one.to is to), default=None)
 
     @property
@@ -187,12 +187,12 @@ class Incident(Frozen):
 
     @property
     def clocks(self) -> tuple[Clock, ...]:
-        """What must be reported by when, by the harms known last."""
+        """The reporting duties, by the harms last known."""
         return clocks(self.harms, self.opening.aware, self.opening.role)
 
 
 def incidents_of(written: Iterable[Written], problems: list[str]) -> dict[str, Incident]:
-    """Gather events by incident, in the order of their opening; those of none are told to ``problems``."""
+    """Group events by incident, in order of opening; events without an incident are added to ``problems``."""
     found: dict[str, list[Written]] = {}
     for one in written:
         if isinstance(one.event, Opening):

@@ -1,4 +1,4 @@
-"""Incidents for people and programs outside: Markdown and JSON. Pure, but for what it is given."""
+"""Exports incidents as Markdown and JSON. Pure."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from guardsdk.incidents.events import Incident, Written
 
 MARKDOWN: Final = "# Incidents\n\nAs of "
-"""What a report begins with."""
+"""The beginning of a Markdown report."""
 JSON: Final = '{\n  "exported": "'
-"""The same of one in JSON, indented by two."""
+"""The beginning of a JSON report, indented by two."""
 
 
 def as_json(
     incidents: Sequence[Incident], chain: ChainReport, now: datetime, unread: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return everything that was written, with severity and clocks as they stand at ``now``.
+    """Return everything that was written, with severity and clocks as of ``now``.
 
-    ``unread`` says what is wrong with each line of the file that is left out.
+    ``unread`` lists what is wrong with each line of the file that is left out.
     """
     return {
         "exported": f"{now:%Y-%m-%dT%H:%M:%SZ}",
@@ -58,12 +58,12 @@ def as_json(
 
 
 def chain_problem(chain: ChainReport) -> str | None:
-    """Say where a chain is broken; none where it holds."""
+    """Return where the chain is broken; ``None`` if it verifies."""
     return None if chain.broken is None else f"{chain.broken.file}:{chain.broken.line}: {chain.broken.reason}"
 
 
 def as_markdown(incidents: Sequence[Incident], chain: ChainReport, now: datetime, unread: Sequence[str] = ()) -> str:
-    """Return a report of ``incidents`` as they stand at ``now``; ``unread`` is as in ``as_json``."""
+    """Return a report of ``incidents`` as of ``now``; ``unread`` is as in ``as_json``."""
     problem = chain_problem(chain)
     held = f"whole: {chain.records} records" if problem is None else f"BROKEN: {plain(problem)}"
     lines = [f"{MARKDOWN}{utc(now)}. The chain of the file is {held}.", ""]

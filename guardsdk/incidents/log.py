@@ -1,4 +1,4 @@
-"""The file incidents are written to: append-only and chained like the decision log, by the same code."""
+"""The incident file: append-only and hash-chained like the decision log, by the same code."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ T = TypeVar("T", Opening, Note, Closing)
 
 KIND: Final = "incident"
 _RULES: Final = LogRules(fsync="always", max_age_s=inf, keep_days=inf)
-"""Every event is forced to the disk before the command returns, and nothing is ever removed."""
+"""Every event is forced to disk before the command returns, and nothing is ever removed."""
 
 
 class IncidentLog:
-    """Incidents in one file; nothing in it is ever changed: what was wrong is put right by a further note."""
+    """Incidents in one file. Nothing in it is ever changed: errors are corrected by a further note."""
 
     def __init__(self, path: str | Path, *, key: bytes | None = None) -> None:
-        """Write to ``path``; nothing is touched before the first event. ``key`` is that of the hashes, if any.
+        """Write to ``path``; no file is touched before the first event. ``key`` is that of the hashes, if any.
 
-        Raises ``InputTypeError`` where that is not bytes, ``InputError`` where it is empty.
+        Raises ``InputTypeError`` if ``key`` is not bytes, ``InputError`` if it is empty.
         """
         if key is not None:
             require_key(key, "key")
@@ -53,9 +53,9 @@ class IncidentLog:
         self._writer = Writer(Place(self.path), _RULES, key)
 
     def open(self, **fields: Any) -> Incident:
-        """Write down a new incident with the ``fields`` of ``Opening``, but for its id and ``reported``; return it.
+        """Write a new incident with the ``fields`` of ``Opening``, except its id and ``reported``; return it.
 
-        Raises ``InputError`` that names the field, and ``DecisionLogError`` or ``OSError`` where it cannot be written.
+        Raises ``InputError`` that names the field, and ``DecisionLogError`` or ``OSError`` if it cannot be written.
         """
         now = datetime.now(UTC)
         identifier = f"INC-{now:%Y%m%d}-{secrets.token_hex(3)}"
@@ -66,7 +66,7 @@ class IncidentLog:
         return self._write(opening)
 
     def note(self, incident: str, **fields: Any) -> Incident:
-        """Add to ``incident``, an open or a closed one. Raises as ``open``, and ``InputError`` where there is none."""
+        """Add to ``incident``, open or closed. Raises as ``open``, and ``InputError`` if it does not exist."""
         found = self.incident(incident)
         note = _valid(Note, {**fields, "incident": incident})
         if note.report is not None and note.report.at > datetime.now(UTC):
@@ -82,14 +82,14 @@ class IncidentLog:
         return self._write(note)
 
     def close(self, incident: str, **fields: Any) -> Incident:
-        """Close ``incident``. Raises as ``note``, and ``InputError`` where it is closed already."""
+        """Close ``incident``. Raises as ``note``, and ``InputError`` if it is already closed."""
         if self.incident(incident).closed is not None:
             msg = f"{incident} is closed already; a note can still be added"
             raise InputError(msg)
         return self._write(_valid(Closing, {**fields, "incident": incident}))
 
     def incident(self, identifier: str) -> Incident:
-        """Return one incident. Raises ``InputError`` where there is none of that id, and as ``incidents``."""
+        """Return one incident. Raises ``InputError`` if there is none with that id, and as ``incidents``."""
         found = self.incidents() if self.path.exists() else {}
         if identifier not in found:
             msg = f"there is no incident {identifier!r} in {self.path.name}"
@@ -99,7 +99,7 @@ class IncidentLog:
     def incidents(self) -> dict[str, Incident]:
         """Return every incident by its id, the oldest first.
 
-        Raises ``DecisionLogError`` where there is no such file, or a line is not what was written.
+        Raises ``DecisionLogError`` if the file does not exist, or a line is invalid.
         """
         found, problems = self.readable()
         if problems:
@@ -108,15 +108,15 @@ class IncidentLog:
         return found
 
     def readable(self) -> tuple[dict[str, Incident], list[str]]:
-        """Return the incidents that can be read, as ``incidents`` does, and what is wrong with each line that cannot.
+        """Return the readable incidents, as ``incidents`` does, and what is wrong with each unreadable line.
 
-        Raises ``DecisionLogError`` where there is no such file.
+        Raises ``DecisionLogError`` if the file does not exist.
         """
         problems: list[str] = []
         return incidents_of(self._events(problems), problems), problems
 
     def verify(self) -> ChainReport:
-        """Follow the chain. Raises ``DecisionLogError`` where there is no such file."""
+        """Verify the chain. Raises ``DecisionLogError`` if the file does not exist."""
         return verify(self.path, key=self._key)
 
     def _events(self, problems: list[str]) -> Iterator[Written]:
@@ -124,7 +124,7 @@ class IncidentLog:
         with Place(self.path).reading() as files:
             for raw in chain.from_iterable(map(raw_lines, files)):
                 if not raw.endswith(b"\n"):
-                    continue  # torn by whatever ended its writer, and cut off by the next
+                    continue  # torn by an interrupted writer, and cut off by the next
                 line = parsed(raw[:-1])
                 before = before + 1 if line is None else line.sequence
                 if line is None:
@@ -134,7 +134,7 @@ class IncidentLog:
                         event = event_of(json.loads(raw))
                         found = {"seq": line.sequence, "hash": line.digest, "time": line.time, "event": event}
                         yield Written.model_validate(found)
-                    except (ValueError, RecursionError):  # whose words may quote the line
+                    except (ValueError, RecursionError):  # the error's own message may quote the line
                         problems.append(f"record {before} holds no event that can be read")
 
     def _write(self, event: Event) -> Incident:
@@ -145,13 +145,13 @@ class IncidentLog:
             if error.filename or isinstance(error, DecisionLogError):
                 raise
             raise OSError(error.errno, error.strerror, str(self.path)) from None
-        return self.readable()[0][event.incident]  # written it is, whatever became of other lines
+        return self.readable()[0][event.incident]  # it was written, whatever happened to other lines
 
 
 def links(path: Path, numbers: Iterable[int]) -> tuple[DecisionLink, ...]:
-    """Return links to the records of these numbers in the decision log at ``path``.
+    """Return references to the records with these numbers in the decision log at ``path``.
 
-    Raises ``InputError`` where a number is no decision there, and ``DecisionLogError`` where there is no log.
+    Raises ``InputError`` if a number is not a decision there, and ``DecisionLogError`` if there is no log.
     """
     wanted = list(dict.fromkeys(numbers))
     found = found_at(path, wanted)

@@ -1,1 +1,1 @@
-"""Adapters to other frameworks, each in a file of its own and each importing only that framework."""
+"""Adapters to other frameworks, one module each; a module imports only its own framework."""

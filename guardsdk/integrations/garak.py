@@ -1,10 +1,10 @@
-"""A guard as a detector of garak (``pip install garak``).
+"""A guard as a garak detector (``pip install garak``).
 
     from guardsdk.integrations.garak import register
 
     register()  # then garak knows detectors.guardsdk.HeldBack
 
-An output scores 1 where the guard does not let it pass, 0 where it does, and ``None``, which garak leaves out, where it
+An output scores 1 if the guard does not let it pass and 0 if it does. It scores ``None``, which garak ignores, if it
 could not be checked or there is no output.
 """
 
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
 DEFAULT_CLASS = "HeldBack"
-"""What garak loads for ``detectors.guardsdk``."""
+"""The class that garak loads for ``detectors.guardsdk``."""
 
 
 class HeldBack(Detector):  # type: ignore[misc, unused-ignore]
-    """What a guardsdk policy holds back in answers of a model."""
+    """Detects model answers that a guardsdk policy does not let pass."""
 
     lang_spec = "en"
     active = True
     DEFAULT_PARAMS = Detector.DEFAULT_PARAMS | {"policy": None, "model": None}
-    """``policy``: a policy file; ``model``: a model directory. The packaged ones when left out."""
+    """``policy``: a policy file; ``model``: a model directory. Both default to the packaged ones."""
 
     def __init__(self, config_root: Any = _config) -> None:  # noqa: ANN401  garak's modules and dictionaries
-        """Open a guard by garak's own configuration."""
+        """Create a guard from garak's configuration."""
         super().__init__(config_root=config_root)
         self._guard = Guard(self.policy, models=self.model)
 
     def detect(self, attempt: Attempt) -> Iterable[float | None]:
-        """Return one score for each output of ``attempt``, in their order."""
+        """Return one score per output of ``attempt``, in order."""
         outputs = [None if output is None else output.text for output in attempt.outputs]
         texts = [text for text in outputs if text is not None]
         turns = attempt.prompt.turns if attempt.prompt is not None else []
@@ -55,13 +55,13 @@ class HeldBack(Detector):  # type: ignore[misc, unused-ignore]
 
 
 def detected(verdict: Verdict) -> float | None:
-    """Return ``verdict`` as garak counts hits."""
+    """Return the garak score of ``verdict``."""
     if not verdict and verdict.principle_id is None:
         return None
     return 0.0 if verdict.allowed else 1.0
 
 
 def register() -> str:
-    """Make the detector known to garak under its own names, and return the one to ask for."""
+    """Register the detector under garak's detectors, and return the name to use."""
     sys.modules["garak.detectors.guardsdk"] = sys.modules[__name__]
     return f"detectors.guardsdk.{DEFAULT_CLASS}"

@@ -1,9 +1,9 @@
-"""A guard as a scorer of Inspect (``pip install 'guardsdk[inspect]'``).
+"""A guard as an Inspect scorer (``pip install 'guardsdk[inspect]'``).
 
     Task(dataset=..., solver=generate(), scorer=held_back())
 
-The value of a sample is 1 where the guard does not let the text pass and 0 where it does, so ``mean`` is the share held
-back. A text that could not be checked is *unscored*, which Inspect's metrics leave out: it is neither.
+A sample scores 1 if the guard does not let the text pass and 0 if it does, so ``mean`` is the share that was stopped. A
+text that could not be checked is *unscored*, which Inspect's metrics ignore.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 @scorer(metrics=[mean(), stderr()], name="guardsdk")  # type: ignore[untyped-decorator, unused-ignore]
 def held_back(guard: Guard | None = None, *, stage: Stage | str = Stage.OUTPUT) -> Scorer:
-    """Score samples by what ``guard`` makes of them.
+    """Score samples by the verdicts of ``guard``.
 
     Args:
-        guard: Who looks; a guard with the default policy when left out. It stays the caller's to close.
-        stage: ``output`` looks at the answer, with the tool calls in it, beside its prompt and the system message, any
-            other stage at the prompt.
+        guard: The guard that checks; defaults to one with the default policy. The caller closes it.
+        stage: On ``output``, the answer with its tool calls is checked, with the prompt and the system message as
+            context; on any other stage, the prompt.
 
     Returns:
-        A scorer. The metadata of its scores hold the label scores, the principle and the status, and no text.
+        A scorer. The metadata of its scores contain the label scores, the principle and the status, and no text.
     """
     looking, at = guard or Guard(), Stage(stage)
 
-    async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001  what a scorer takes
+    async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001  a scorer's signature
         system = "\n".join(message.text for message in state.messages if message.role == "system") or None
         if at is Stage.OUTPUT:
             verdict = await looking.acheck(_said(state.output), stage=at, context=state.input_text, system=system)
@@ -51,7 +51,7 @@ def held_back(guard: Guard | None = None, *, stage: Stage | str = Stage.OUTPUT) 
 
 
 def _said(output: ModelOutput) -> str:
-    """Return what the model answers: its words, and what it wants tools to do, which is as much of an answer."""
+    """Return the model's answer: its text and its tool calls, which are part of the answer."""
     calls = output.choices[0].message.tool_calls or () if output.choices else ()
     asked = [
         json.dumps({"name": call.function, "arguments": call.arguments}, ensure_ascii=False, default=str)
@@ -61,7 +61,7 @@ def _said(output: ModelOutput) -> str:
 
 
 def scored(verdict: Verdict) -> Score:
-    """Return ``verdict`` as Inspect writes scores down."""
+    """Return the Inspect score of ``verdict``."""
     metadata = {
         "status": verdict.status.value,
         "action": verdict.action.value,

@@ -1,11 +1,11 @@
-"""LangChain: callback handlers that stop a chain at an attack, in a prompt, an answer, a tool result or a document.
+"""LangChain callback handlers that stop a chain at an attack in a prompt, an answer, a tool result or a document.
 
     chain.invoke(question, config={"callbacks": [GuardCallbackHandler()]})
 
-LangChain swallows what a callback raises unless the handler sets ``raise_error``, as both handlers here do. Use
+LangChain swallows exceptions of a callback unless the handler sets ``raise_error``, as both handlers here do. Use
 ``GuardCallbackHandler`` for sync and async calls alike. ``AsyncGuardCallbackHandler`` is for async calls only, where it
-spares a hop through LangChain's executor: LangChain drops every exception of an async handler in a sync call, so that
-it refuses to take part in one. A tool that has no async side is a sync call to LangChain, even when awaited.
+avoids a hop through LangChain's executor. In a sync call, LangChain drops every exception of an async handler, so it
+refuses to take part. A tool without an async implementation is a sync call to LangChain, even when awaited.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _CHUNK_EVENTS = ("on_llm_new_token", "on_stream_event")
 
 
 class _Screen:
-    """What both handlers do, without LangChain's way of calling it."""
+    """The logic of both handlers, independent of LangChain's sync and async interfaces."""
 
     def __init__(
         self,
@@ -60,19 +60,19 @@ class _Screen:
         extract_prompt: Callable[[Any], object] | None = None,
         extract_response: Callable[[Any], object] | None = None,
     ) -> None:
-        """Screen with ``guard``, one of its own for ``policy``, or the default guard of the process.
+        """Screen with ``guard``, with a new guard for ``policy``, or with the process-wide default guard.
 
         Args:
             guard: The guard that checks.
-            policy: A policy or the path of its file, in place of ``guard``.
-            actor: On whose behalf the chain runs, as for ``Guard.check``.
+            policy: A policy or the path of a policy file, in place of ``guard``.
+            actor: On whose behalf the chain runs, as in ``Guard.check``.
             stream: ``"each"`` checks an answer before each chunk of it is released; ``"end"`` checks streamed answers
-                only when they are complete, after their text went out. A callback cannot hold chunks back.
+                only once complete, after their text was released. A callback cannot hold chunks back.
             extract_prompt: Turns a prompt (a string) or a list of messages into text, messages or ``Passage`` objects.
             extract_response: Turns a ``Generation`` or a chunk of one into text.
 
-        Raises ``DecorationError`` for a guard and a policy and for options of no use, and ``PolicyError`` for a policy
-        that cannot be read.
+        Raises ``DecorationError`` if both a guard and a policy are given or an option has no effect, and
+        ``PolicyError`` if the policy cannot be read.
         """
         super().__init__()
         if stream not in ("each", "end"):
@@ -91,7 +91,7 @@ class _Screen:
     def _started(self, prompts: Sequence[object], run_id: UUID) -> None:
         passages = [passage for prompt in prompts for passage in self._checker.passages(prompt)]
         enforce(self._checker.judge(passages, self._actor))
-        # Only now: LangChain reports no end for a call that was stopped here.
+        # Opened only now, as LangChain reports no end for a call that was stopped above.
         self._runs.open(run_id, context_of(passages), system_of(passages))
 
     def _streamed(self, value: object, run_id: UUID) -> None:
@@ -104,7 +104,7 @@ class _Screen:
 
     def _told(self, event: Mapping[str, Any], run_id: UUID) -> None:
         if event.get("event") == "content-block-finish":
-            # In async the message is out when on_llm_end is called, and LangChain drops what that raises.
+            # In async calls the message has been released by on_llm_end, and LangChain drops exceptions raised there.
             run = self._runs.opened(run_id)
             blocks = run.ended(event["content"])
             self._answered([ChatGeneration(message=AIMessage(content=blocks))], run)
@@ -135,12 +135,12 @@ class _Screen:
 
 
 class GuardCallbackHandler(_Screen, BaseCallbackHandler):
-    """Screens everything a chain sends to and gets from models, tools and retrievers; for sync and async calls.
+    """Screens everything a chain exchanges with models, tools and retrievers; for sync and async calls.
 
-    Prompts and chat messages are checked before the model is called, answers with the prompt as context, tool results
-    and retrieved documents (``page_content`` and the words of their metadata) as stage ``tool``. The chain ends with
-    ``Blocked``, ``CheckFailedError`` (also for images, audio and files, unless the policy lets them pass) or, for
-    content nobody knows how to read, ``InputTypeError``. Safe to share between chains and threads.
+    Prompts and chat messages are checked before the model is called, answers with the prompt as context. Tool results
+    and retrieved documents (``page_content`` and the text in their metadata) are checked as stage ``tool``. The chain
+    ends with ``Blocked``, ``CheckFailedError`` (also for images, audio and files, unless the policy lets them pass) or,
+    for content of an unknown type, ``InputTypeError``. Safe to share between chains and threads.
     """
 
     raise_error = True
@@ -165,12 +165,12 @@ class GuardCallbackHandler(_Screen, BaseCallbackHandler):
         run_id: UUID,
         **kwargs: object,
     ) -> None:
-        """Screen an answer as far as it has come, before this chunk is released."""
+        """Screen the answer up to this chunk before the chunk is released."""
         del kwargs
         self._streamed(token if chunk is None else chunk, run_id)
 
     def on_stream_event(self, event: Mapping[str, Any], *, run_id: UUID, **kwargs: object) -> None:
-        """Screen an answer that comes as protocol events."""
+        """Screen an answer that arrives as protocol events."""
         del kwargs
         self._told(event, run_id)
 
@@ -180,7 +180,7 @@ class GuardCallbackHandler(_Screen, BaseCallbackHandler):
         self._ended(response, run_id)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
-        """Forget a call that ended with an error."""
+        """Forget a call that ended in an error."""
         del error, kwargs
         self._runs.close(run_id)
 
@@ -196,20 +196,20 @@ class GuardCallbackHandler(_Screen, BaseCallbackHandler):
 
 
 def _refusing_sync_calls(but: tuple[str, ...] = ()) -> property:
-    """Return a property that is false, and raises ``GuardError`` where a sync call reads it."""
+    """Return a property that is false, and raises ``GuardError`` if read in a sync call."""
     return property(lambda _: _refuse_sync(inspect.currentframe(), but))
 
 
 class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
-    """As ``GuardCallbackHandler``, for ``ainvoke``, ``astream`` and ``abatch`` only; checks run in worker threads.
+    """Like ``GuardCallbackHandler``, for ``ainvoke``, ``astream`` and ``abatch`` only; checks run in worker threads.
 
-    In a sync call LangChain would drop its exceptions and let an attack through, so that there it raises ``GuardError``
+    In a sync call LangChain would drop its exceptions and let an attack through, so it raises ``GuardError`` there
     before anything is called.
     """
 
     raise_error = True
     run_inline = True
-    """LangChain waits for it before it calls the model, in the caller's context."""
+    """Makes LangChain wait for the handler, in the caller's context, before it calls the model."""
 
     async def on_llm_start(
         self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: object
@@ -233,12 +233,12 @@ class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
         run_id: UUID,
         **kwargs: object,
     ) -> None:
-        """Screen an answer as far as it has come, before this chunk is released."""
+        """Screen the answer up to this chunk before the chunk is released."""
         del kwargs
         await asyncio.to_thread(self._streamed, token if chunk is None else chunk, run_id)
 
     async def on_stream_event(self, event: Mapping[str, Any], *, run_id: UUID, **kwargs: object) -> None:
-        """Screen an answer that comes as protocol events."""
+        """Screen an answer that arrives as protocol events."""
         del kwargs
         await asyncio.to_thread(self._told, event, run_id)
 
@@ -248,7 +248,7 @@ class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
         await asyncio.to_thread(self._ended, response, run_id)
 
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
-        """Forget a call that ended with an error."""
+        """Forget a call that ended in an error."""
         del error, kwargs
         self._runs.close(run_id)
 
@@ -262,7 +262,7 @@ class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
         del kwargs
         await asyncio.to_thread(self._retrieved, documents)
 
-    # LangChain reads these right before each event, inside the ``try`` that honours ``raise_error``: the one place
+    # LangChain reads these right before each event, inside the ``try`` that honours ``raise_error``: the only place
     # where an async handler can stop a sync call.
 
     ignore_chain = _refusing_sync_calls()
@@ -270,13 +270,13 @@ class AsyncGuardCallbackHandler(_Screen, AsyncCallbackHandler):
     ignore_agent = _refusing_sync_calls()
     ignore_retriever = _refusing_sync_calls()
     ignore_llm = _refusing_sync_calls(but=_CHUNK_EVENTS)
-    """But for a chunk: async calls of models that only stream in sync bring those."""
+    """Chunks are exempt: in async calls, models that only stream in sync mode send them from sync code."""
 
 
 def _refuse_sync(frame: FrameType | None, but: tuple[str, ...] = ()) -> bool:
     """Raise ``GuardError`` unless the property of ``frame`` was read by a coroutine, which awaits what it calls.
 
-    The events ``but`` may be sync: their run was begun, and will be ended, in a call that was not refused.
+    The events in ``but`` may be sync: their run started, and will end, in a call that was not refused.
     """
     caller = frame and frame.f_back
     if caller is None or caller.f_code.co_flags & inspect.CO_COROUTINE or caller.f_locals.get("event_name") in but:
@@ -286,7 +286,7 @@ def _refuse_sync(frame: FrameType | None, but: tuple[str, ...] = ()) -> bool:
 
 
 def _delta(event: Mapping[str, Any]) -> ChatGenerationChunk | None:
-    """Return the words in a protocol event, or those that a tool is called with; ``None`` where it has none."""
+    """Return the text or the tool-call arguments in a protocol event; ``None`` if it has neither."""
     delta = event.get("delta") or {}
     words, args = delta.get("text") or delta.get("reasoning") or "", delta.get("args")
     calls = [tool_call_chunk(args=args, index=event.get("index"))] if args else []

@@ -1,8 +1,8 @@
-"""LangChain agents: a middleware that guards every call of the model, and what tools give, as ``@guarded`` does.
+"""A LangChain agent middleware that guards every model call and every tool result, as ``@guarded`` does.
 
     agent = create_agent(model, tools, middleware=[GuardMiddleware()])
 
-A callback can only let a run go on or stop it; a middleware also changes what is said.
+A callback can only stop a run or let it continue; a middleware can also change the text.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
 _WITHHELD = "(withheld)"
-"""What a conversation holds in place of a message that the model was not called with."""
+"""What replaces a message that was withheld from the model."""
 _UNSTREAMED = "nostream"
-"""LangGraph's tag for calls whose tokens are not streamed to whoever runs the graph."""
+"""LangGraph's tag for calls whose tokens are not streamed to the caller of the graph."""
 _MOST_ANSWERS = 4096
-"""Of reviewers, remembered at once. About a text that is forgotten they are asked again."""
+"""The most reviewers' answers remembered at once. Reviewers are asked again about a text that was forgotten."""
 
 
 class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
-    """Guards an agent: list it last, where it sees what the model and the tools are really given.
+    """Guards an agent. List it last, so that it sees exactly what the model and the tools are given.
 
-    Every call of the model is guarded as ``@guarded`` guards a function that takes its messages: what users and tools
-    said is checked before it, the answer and the arguments of its tool calls after it, with the prompt as context. What
-    ``redact`` takes out of the messages comes back in the answer. The result of a tool is checked at stage ``tool``
-    before the agent goes on with it, and ``replace`` or ``on_block`` puts other words in its place. Messages are
-    changed in copies. Safe to share between agents and threads.
+    Every model call is guarded as ``@guarded`` guards a function that takes its messages: text from users and tools is
+    checked before it; the answer and the arguments of its tool calls are checked after it, with the prompt as context.
+    What ``redact`` removes from the messages is restored in the answer. A tool result is checked at stage ``tool``
+    before the agent continues, and ``replace`` or ``on_block`` substitutes other text. Messages are changed in copies
+    only. Safe to share between agents and threads.
     """
 
     def __init__(
@@ -72,23 +72,23 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
         reviewer: object = None,
         actor: str | Callable[[Any], str | None] | None = None,
     ) -> None:
-        """Guard with ``guard``, one of its own for ``policy``, or the default guard of the process.
+        """Guard with ``guard``, with a new guard for ``policy``, or with the process-wide default guard.
 
         Args:
             guard: The guard that checks.
-            policy: A policy or the path of its file, in place of ``guard``.
-            output: Whether answers are checked. Where they are, their tokens are not streamed: they go out whole.
-            on_block: ``"raise"`` to end the run with ``Blocked``; else the text to give instead, or a callable that
-                gets the verdict and returns it. In place of a prompt or an answer it is the agent's last message; in
-                place of what a tool gave the model reads it and goes on.
-            on_replace: Computes, from the verdict, the text for action ``replace``, in place of the policy's.
-            reviewer: Who decides with action ``review``, as for ``@guarded``; the guard's own when left out. About a
-                text of one conversation they are asked once.
-            actor: On whose behalf the agent runs, for the observers: a name, or a callable that gets the runtime
-                (``lambda runtime: runtime.context.user_id``) and is not async.
+            policy: A policy or the path of a policy file, in place of ``guard``.
+            output: Whether answers are checked. If so, their tokens are not streamed: answers are released whole.
+            on_block: ``"raise"`` to end the run with ``Blocked``; else the text to return instead, or a callable that
+                is given the verdict and returns it. In place of a prompt or an answer it is the agent's last message;
+                in place of a tool result, the model reads it and continues.
+            on_replace: Computes the text for action ``replace`` from the verdict, in place of the policy's text.
+            reviewer: Who decides on action ``review``, as in ``@guarded``. Defaults to the guard's own. They are asked
+                once per text and conversation.
+            actor: On whose behalf the agent runs, for the observers: a name, or a sync callable that is given the
+                runtime (``lambda runtime: runtime.context.user_id``).
 
-        Raises ``DecorationError`` for options that contradict or are of no use, and ``PolicyError`` for a policy that
-        cannot be read. A run raises what a call of a guarded function does.
+        Raises ``DecorationError`` for options that contradict each other or have no effect, and ``PolicyError`` if the
+        policy cannot be read. A run raises what a call of a guarded function does.
         """
         super().__init__()
         require_functions(actor=actor)
@@ -98,12 +98,12 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
         self._reviewer = reviewer_of(reviewer) or checking.reviewer
         self._answers: _Answers = OrderedDict()
         self._actor = actor
-        self._around_model(())  # an option that cannot be is an error here and now
+        self._around_model(())  # invalid options fail here, not in the first call
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
-        """Guard one call of the model."""
+        """Guard one model call."""
         call = _ModelCall(request)
 
         def ask(messages: Sequence[BaseMessage], actor: str | None) -> ModelResponse[Any]:
@@ -118,7 +118,7 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
-        """Guard one call of the model, without holding up the loop."""
+        """Guard one model call without blocking the event loop."""
         call = _ModelCall(request)
 
         async def ask(messages: Sequence[BaseMessage], actor: str | None) -> ModelResponse[Any]:
@@ -133,7 +133,7 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
     ) -> ToolMessage | Command[Any]:
-        """Guard what one call of a tool gives."""
+        """Guard the result of one tool call."""
         result = handler(request)
         guard = self._around_result(request.state["messages"])
         return _as_result(guard(_same)(result, self._actor_of(request)), result, request)
@@ -141,7 +141,7 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
     ) -> ToolMessage | Command[Any]:
-        """Guard what one call of a tool gives, without holding up the loop."""
+        """Guard the result of one tool call without blocking the event loop."""
         result = await handler(request)
         guard = self._around_result(request.state["messages"])
         return _as_result(await guard(_asame)(result, self._actor_of(request)), result, request)
@@ -150,15 +150,15 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
         return self._guarding(messages, prompt="messages", output=self._output, extract_response=_answer)
 
     def _around_result(self, messages: Sequence[BaseMessage]) -> Callable[[Any], Any]:
-        """Return what guards the result of a tool like the prompt that it will be a part of.
+        """Return what guards a tool result like the prompt it will be part of.
 
-        Values that are taken out of it come back at once, and are taken out anew for each call of the model: only so
-        can they come back in its answer.
+        Redacted values are restored at once and redacted again for each model call, as only then can they be restored
+        in the model's answer.
         """
         return self._guarding(messages, prompt="result", output=False, extract_prompt=tool_passages)
 
     def _guarding(self, messages: Sequence[BaseMessage], **options: Any) -> Callable[[Any], Any]:
-        """Return ``@guarded`` for one call in the conversation that ``messages`` are."""
+        """Return ``@guarded`` for one call in the conversation of ``messages``."""
         conversation = messages[0].id if messages else None
         reviewer = self._reviewer and _AskedOnce(self._reviewer, self._answers, conversation)
         return guarded(reviewer=reviewer, actor="actor", **self._options, **options)
@@ -169,7 +169,7 @@ class GuardMiddleware(AgentMiddleware):  # type: ignore[misc, unused-ignore]
 
 @dataclass(slots=True)
 class _ModelCall:
-    """One call of the model, and what it answered where it was called."""
+    """One model call, with the model's answer if it was called."""
 
     request: ModelRequest[Any]
     response: ModelResponse[Any] | None = None
@@ -180,13 +180,13 @@ class _ModelCall:
         return [*self.request.messages] if system is None else [system, *self.request.messages]
 
     def asking(self, messages: Sequence[BaseMessage]) -> ModelRequest[Any]:
-        """Return the request with what has become of its ``messages``."""
+        """Return the request with its ``messages`` as they are after checking."""
         if self.request.system_message is None:
             return self.request.override(messages=[*messages])
         return self.request.override(system_message=messages[0], messages=[*messages[1:]])
 
     def ended(self, given: object) -> ModelResponse[Any]:
-        """Return the response, or a message of the text that is given in its place."""
+        """Return the response, or a message with the text that replaces it."""
         if isinstance(given, ModelResponse):
             return given
         text = _text(given)
@@ -196,9 +196,9 @@ class _ModelCall:
         return ModelResponse([AIMessage(text, id=said.id, name=said.name, usage_metadata=said.usage_metadata)])
 
     def _withheld(self) -> list[BaseMessage]:
-        """Return what the model has not answered yet, without its words: LangGraph puts it in the place of the old.
+        """Return the messages the model has not answered yet, without their text; LangGraph replaces the old ones.
 
-        With those words in the conversation no later call could go through.
+        If their text stayed in the conversation, every later call would be stopped too.
         """
         messages = self.request.messages
         answered = max((at for at, one in enumerate(messages) if isinstance(one, AIMessage)), default=-1)
@@ -207,7 +207,7 @@ class _ModelCall:
 
 
 def _answer(response: ModelResponse[Any]) -> object:
-    """Return the message of a plain answer; else all of it: structured output may say what its JSON does not."""
+    """Return the message of a plain answer, else the whole response: structured output may differ from its JSON."""
     plain = response.structured_response is None and len(response.result) == 1
     return response.result[0] if plain else response
 
@@ -223,7 +223,7 @@ async def _asame(result: object, actor: str | None) -> object:
 
 
 def _as_result(given: Any, result: object, request: ToolCallRequest) -> ToolMessage | Command[Any]:  # noqa: ANN401
-    """Return what a tool gave, as it may be used, or a message of the text that is given in its place."""
+    """Return a tool result as it may be used, or a message with the text that replaces it."""
     if type(given) is type(result):
         return given
     if isinstance(result, ToolMessage):
@@ -231,8 +231,8 @@ def _as_result(given: Any, result: object, request: ToolCallRequest) -> ToolMess
     return ToolMessage(_text(given), tool_call_id=request.tool_call["id"], name=request.tool_call["name"])
 
 
-def _saying(message: BaseMessage, text: str) -> Any:  # noqa: ANN401  of the type of the message
-    """Return ``message`` with other words, and without what says the old ones beside its content."""
+def _saying(message: BaseMessage, text: str) -> Any:  # noqa: ANN401  of the message's type
+    """Return ``message`` with other text, without any fields that repeat the old one."""
     silent = {"artifact": None} if isinstance(message, ToolMessage) else {}
     return message.model_copy(update={"content": text, "additional_kwargs": {}, "response_metadata": {}, **silent})
 
@@ -246,7 +246,7 @@ def _text(given: object) -> str:
 
 @contextmanager
 def _unstreamed() -> Iterator[None]:
-    """Let LangGraph hand out the answer when it is checked, and none of its tokens before."""
+    """Make LangGraph release the answer once it is checked, and none of its tokens before."""
     config = ensure_config()
     token = var_child_runnable_config.set({**config, "tags": [*config.get("tags", ()), _UNSTREAMED]})
     try:
@@ -259,10 +259,10 @@ _Answers = OrderedDict[tuple[object, ...], "Answer"]
 
 
 class _AskedOnce(Reviewer):
-    """A reviewer who is asked once about a text of a conversation, however often the model is called with it."""
+    """A reviewer that is asked once per text and conversation, however often the model is called with the text."""
 
     def __init__(self, reviewer: Reviewer, answers: _Answers, conversation: str | None) -> None:
-        """Ask ``reviewer`` what is not among ``answers``; without a ``conversation`` always."""
+        """Ask ``reviewer`` about texts not in ``answers``; always, if there is no ``conversation``."""
         self._reviewer = reviewer
         self._answers = answers
         self._conversation = conversation
@@ -282,7 +282,7 @@ class _AskedOnce(Reviewer):
     def _kept(self, item: ReviewItem, answer: Answer | None) -> Answer | None:
         if answer is not None and self._conversation is not None:
             self._answers[self._key(item, item.text)] = answer
-            if isinstance(answer, str):  # which is final, and may be what the conversation holds from now on
+            if isinstance(answer, str):  # final, and may be what the conversation contains from now on
                 self._answers[self._key(item, answer)] = True
             while len(self._answers) > _MOST_ANSWERS:
                 self._answers.popitem(last=False)

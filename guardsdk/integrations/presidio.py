@@ -1,9 +1,9 @@
-"""Microsoft Presidio as a screen, for people who need names and places, which no checksum gives away.
+"""Microsoft Presidio as a screen, for names and places, which no checksum can identify.
 
     Guard(policy, screens=[PresidioScreen(AnalyzerEngine())])
 
-with a policy that names ``personal_name`` or ``personal_place``. The analyzer is the caller's: which language model it
-runs is the caller's choice, and Presidio's own default would fetch one over the network.
+with a policy that names ``personal_name`` or ``personal_place``. The caller creates the analyzer and chooses its
+language model; Presidio's own default would download one.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from guardsdk.surroundings import Surroundings
 
 LABELS: Final[Mapping[str, str]] = MappingProxyType({"PERSON": "personal_name", "LOCATION": "personal_place"})
-"""Presidio's entity to the label a policy names."""
+"""Presidio entity to label."""
 _WINDOW: Final = 100_000
-"""Characters analysed at once: spaCy refuses a million."""
+"""Characters analysed at once: spaCy rejects a million."""
 _OVERLAP: Final = 500
-"""Characters two windows share, so that a name on the border is whole in one of them."""
+"""Characters that two windows share, so that a name on the border is whole in one of them."""
 
 
 class PresidioScreen:
@@ -39,19 +39,19 @@ class PresidioScreen:
     name: Final = "presidio"
 
     def __init__(self, analyzer: AnalyzerEngine, *, labels: Mapping[str, str] = LABELS, language: str = "en") -> None:
-        """Read with ``analyzer``, which has to be safe to call from several threads.
+        """Read with ``analyzer``, which must be thread-safe.
 
         Args:
             analyzer: Presidio's engine, with the recognizers and the language model of your choice.
-            labels: Entity of Presidio to label; several entities may share one. No label may be a packaged screen's.
-            language: The language the analyzer is asked to read, one that it supports.
+            labels: Presidio entity to label; several entities may share one. No label may be a packaged screen's.
+            language: The language the analyzer is asked for; it must support it.
 
         Raises:
-            InputError: The analyzer recognises none of the entities of a label in ``language``.
+            InputError: For some label, the analyzer recognises none of its entities in ``language``.
         """
         try:
             known = set(analyzer.get_supported_entities(language))
-        except ValueError:  # it has no recognizer at all in this language
+        except ValueError:  # no recognizer at all in this language
             known = set()
         for label in dict.fromkeys(labels.values()):
             wanted = [entity for entity, name in labels.items() if name == label]
@@ -64,11 +64,11 @@ class PresidioScreen:
 
     @property
     def operating_points(self) -> OperatingPoints:
-        """Every label on every stage, on Presidio's own score."""
+        """Every label on every stage, using Presidio's own score."""
         return {(label, stage): {"default": 0.5} for label in self._labels.values() for stage in Stage}
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
-        """Return one reading per text, in order. Raises what the analyzer raises, which the guard reports by class."""
+        """Return one reading per text, in order. Raises whatever the analyzer raises; the guard reports its class."""
         del stage, around
         return [self._read(text) for text in texts]
 

@@ -1,4 +1,4 @@
-"""Calls of models that a framework tells of by their ids, from their start to their end or error."""
+"""Model calls that a framework reports by id, from their start to their end or error."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 MOST: Final = 4096
-"""Calls remembered at once. One that is forgotten is still checked, without its prompt as context."""
+"""The most calls tracked at once. One that was dropped is still checked, without its prompt as context."""
 MOST_CHARS: Final = 32_000_000
-"""Characters of prompts remembered at once: of a call that was cancelled LangChain reports no end, and those before it
-may be long."""
+"""The most characters of prompts kept at once: LangChain reports no end of a cancelled call, and its prompt may be
+long."""
 STREAM_TAIL: Final = 1000
-"""Characters at the end of a growing answer that a chunk is judged with, more where that is long; at last all are."""
+"""Characters before a chunk that are checked with it, more for a long chunk; the whole answer is checked at the end."""
 BLOCKS_CHARS: Final = 4000
-"""Characters of blocks that are judged together when one of them has ended, more where that one is longer: what an
-order is split over lies closer, and of many blocks each is to be no more work than the one before."""
+"""Characters of blocks that are checked together when one of them ends, more if that one is longer. Parts of a split
+instruction lie closer together, and the cost per block must not grow with the number of blocks."""
 
 
 @dataclass(slots=True)
 class Run:
-    """One call of a model."""
+    """One model call."""
 
     context: str | None
     system: str | None
     answer: GrowingText
     _blocks: deque[tuple[Any, int]] = field(default_factory=deque)
-    """Those that ended last, where an answer comes as protocol events, each with its length in characters."""
+    """The last finished blocks of an answer that arrives as protocol events, each with its length in characters."""
     _due: dict[object, str] = field(default_factory=dict)
-    """The end of each text to which something was added, until it has passed."""
+    """The end of each text that has grown, until it has passed a check."""
     _passed: dict[object, str] = field(default_factory=dict)
 
     def take(self, chunk: object) -> list[str]:
-        """Take in a chunk of the answer, and return what has to pass before it may go out.
+        """Add a chunk of the answer, and return the texts that must pass a check before it may be released.
 
-        Raises ``InputTypeError`` where it cannot be read as text.
+        Raises ``InputTypeError`` if it cannot be read as text.
         """
         for name, text, more in self.answer.add(chunk):
-            end = text[-max(STREAM_TAIL, STREAM_TAIL // 2 + more) :].strip()  # all that is new, however long
+            end = text[-max(STREAM_TAIL, STREAM_TAIL // 2 + more) :].strip()  # all new text, however long
             if end and end != self._passed.get(name):
                 self._due[name] = end
         return sorted(set(self._due.values()))
 
     def passed(self) -> None:
-        """Take note that what is due has passed."""
+        """Record that the texts due have passed."""
         self._passed |= self._due
         self._due.clear()
 
     def ended(self, block: str | dict[str, Any]) -> list[Any]:
-        """Take in a block that has ended; return it behind those before it with which it is to be read together."""
+        """Add a finished block; return it preceded by the earlier blocks it must be checked with."""
         blocks = self._blocks
         blocks.append((block, len(str(block))))
         while len(blocks) > 1 and sum(size for _, size in blocks) > BLOCKS_CHARS:
@@ -64,32 +64,32 @@ class Run:
 
     @property
     def chars(self) -> int:
-        """Characters of its prompt."""
+        """The number of characters of its prompt."""
         return len(self.context or "") + len(self.system or "")
 
 
 class Runs:
-    """The calls that go on. Thread-safe."""
+    """The calls in progress. Thread-safe."""
 
     def __init__(self, extract_response: Callable[[Any], object] | None) -> None:
-        """Read answers by ``extract_response``, or as they are."""
+        """Read answers with ``extract_response``, or as they are."""
         self._extract = extract_response
         self._lock = threading.Lock()
         self._runs: OrderedDict[UUID, Run] = OrderedDict()
         self._chars = 0
 
     def __len__(self) -> int:
-        """Return how many are remembered."""
+        """Return the number of calls tracked."""
         return len(self._runs)
 
     def opened(self, run_id: UUID) -> Run:
-        """Return a call, one that begins now where nobody told of its beginning."""
+        """Return the call with this id, starting it now if its start was not reported."""
         with self._lock:
             run = self._runs.get(run_id)
         return run or self.open(run_id)
 
     def open(self, run_id: UUID, context: str | None = None, system: str | None = None) -> Run:
-        """Begin a call; the oldest go where there are too many, but never this one."""
+        """Start a call. If there are too many, the oldest are dropped, but never this one."""
         run = Run(context, system, GrowingText(self._extract))
         with self._lock:
             self._drop(run_id)
@@ -100,7 +100,7 @@ class Runs:
         return run
 
     def close(self, run_id: UUID) -> Run | None:
-        """End a call, and return it where it is remembered."""
+        """End a call, and return it if it is still tracked."""
         with self._lock:
             return self._drop(run_id)
 

@@ -1,4 +1,4 @@
-"""The monitor: scores, rates and actors watched over time, and alerts before violations."""
+"""The monitor: tracks scores, rates and actors over time and raises alerts before violations."""
 
 from guardsdk.monitor.alerts import Alert, Kind, Severity
 from guardsdk.monitor.monitor import Monitor

@@ -1,4 +1,4 @@
-"""Who is remembered and what of them: a few numbers and sketches per actor, packed, under a pseudonym."""
+"""Stores what is known of each actor: a few numbers and sketches, packed, under a pseudonym."""
 
 from __future__ import annotations
 
@@ -14,65 +14,65 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NO_SCORE: Final = -99.0
-"""Log-odds below every score."""
+"""A log-odds value below every score."""
 
-# The highest score is kept exactly: the same score again is no higher one.
+# The highest score is stored in full precision, so that the same score again does not count as higher.
 _HEAD: Final = struct.Struct("<dddIdffffff?")
 _TEXT: Final = struct.Struct(f"<Bd{BYTES}s")
 _TOLD: Final = struct.Struct("<d")
-"""The first of these: ``told_s``."""
+"""Format of the first field, ``told_s``."""
 _RETURNED: Final = _HEAD.size - 1
-"""Where the last of these stands: ``returned``."""
+"""Offset of the last field, ``returned``."""
 DIGITS: Final = 16
-"""Hexadecimal digits of a pseudonym that an actor is kept under."""
+"""Hexadecimal digits of the pseudonyms that actors are stored under."""
 _MOST_ASKED: Final = 2**32 - 1
 _KINDS: Final = ("held", "refused")
 _MOST: Final = {"held": 3, "refused": 4}
-"""Sketches kept of each kind; the newest stay."""
+"""The most sketches kept of each kind; the newest are kept."""
 
 
 @dataclass(slots=True)
 class Text:
-    """A text of an actor, by its sketch."""
+    """A text of an actor, as its sketch."""
 
     kind: str
-    """``held``: it was blocked; ``refused``: the model refused it."""
+    """``held``: it was blocked; ``refused``: the model refused to answer it."""
     time_s: float
     sketch: bytes
 
 
 @dataclass(slots=True)
 class Actor:
-    """What is remembered of one actor. Times are seconds since the epoch."""
+    """What is known of one actor. Times are seconds since the epoch."""
 
     told_s: float = 0.0
-    """The newest text that left a trace."""
+    """Time of the newest text that left a trace."""
     seen_s: float = 0.0
-    """The newest text on stage input."""
+    """Time of the newest text on stage input."""
     limited_until_s: float = 0.0
-    """Until when enforcement lasts."""
+    """When enforcement ends."""
     asked: int = 0
-    """Texts on stage input since the actor's scores were last looked at anew."""
+    """The number of texts on stage input since the scores were last evaluated afresh."""
     highest: float = NO_SCORE
-    """The score of these closest to its threshold, or farthest beyond: log-odds over the threshold's."""
+    """The score of these closest to its threshold, or furthest beyond: the difference in log-odds."""
     checks: float = 0.0
-    """Texts on stage input, fading."""
+    """The decaying number of texts on stage input."""
     climbing: float = 0.0
-    """Evidence that the scores climb: a logarithm."""
+    """Log evidence that the scores climb."""
     blocked: float = 0.0
-    """Evidence that more is blocked than of others: a logarithm."""
+    """Log evidence that a larger share is blocked than of other actors' texts."""
     blocks: float = 0.0
-    """Blocked texts, fading."""
+    """The decaying number of blocked texts."""
     near: float = 0.0
-    """Evidence that more is policy-adjacent than of others: a logarithm."""
+    """Log evidence that a larger share is policy-adjacent than of other actors' texts."""
     adjacent: float = 0.0
-    """Policy-adjacent texts, fading."""
+    """The decaying number of policy-adjacent texts."""
     returned: bool = False
-    """Whether the newest text asks again for what the model had refused."""
+    """Whether the newest text asks again for something the model refused."""
     texts: list[Text] = field(default_factory=list)
 
     def remember(self, kind: str, time_s: float, sketch: bytes) -> None:
-        """Keep a text, and of its kind no more than the newest few."""
+        """Store a text, keeping only the newest few of its kind."""
         self.texts.append(Text(kind, time_s, sketch))
         same = [text for text in self.texts if text.kind == kind]
         if len(same) > _MOST[kind]:
@@ -83,7 +83,7 @@ class Actor:
         return [text for text in self.texts if text.kind == kind]
 
     def packed(self) -> bytes:
-        """Return 61 bytes and 41 for every text."""
+        """Return 61 bytes plus 41 per text."""
         head = _HEAD.pack(
             self.told_s,
             self.seen_s,
@@ -104,7 +104,7 @@ class Actor:
 
     @classmethod
     def unpacked(cls, data: bytes) -> Actor:
-        """Return what ``packed`` was made of. Raises ``ValueError`` where ``data`` is something else."""
+        """Return the actor that ``packed`` encoded. Raises ``ValueError`` if ``data`` is not valid."""
         if len(data) < _HEAD.size or (len(data) - _HEAD.size) % _TEXT.size:
             msg = f"{len(data)} bytes are no actor"
             raise ValueError(msg)
@@ -116,14 +116,14 @@ class Actor:
         return actor
 
     def require_numbers(self) -> None:
-        """Raise ``ValueError`` where a figure is not finite: no rule would ever speak of such an actor again."""
+        """Raise ``ValueError`` if a number is not finite: no rule would ever apply to such an actor again."""
         numbers = (getattr(self, name) for name in _FIGURES)
         if not all(map(math.isfinite, (*numbers, *(text.time_s for text in self.texts)))):
             msg = "a figure of an actor is no number"
             raise ValueError(msg)
 
     def merge(self, other: Actor, window_s: float) -> None:
-        """Add what another process knows of the same actor: counts and evidence add up, the newest texts stay."""
+        """Add another process's record of the same actor: counts and evidence add up, the newest texts are kept."""
         later, earlier = (self, other) if self.seen_s >= other.seen_s else (other, self)
         left = fading(later.seen_s - earlier.seen_s, window_s)
         self.checks = later.checks + earlier.checks * left
@@ -146,34 +146,34 @@ _FIGURES: Final = tuple(one.name for one in fields(Actor) if one.name != "texts"
 
 
 def fading(seconds: float, window_s: float) -> float:
-    """Return what is left of a count after ``seconds``."""
+    """Return the factor by which a count decays in ``seconds``."""
     return math.exp(-max(seconds, 0.0) / window_s)
 
 
 class Actors:
-    """The actors of one process: no more than so many, and each for so long. Not thread-safe.
+    """The actors of one process, limited in number and age. Not thread-safe.
 
-    They lie in the order in which they were last seen, so those that are over and those to go first are at the front.
+    They are ordered by when they were last seen, so that expired actors and those to drop first are at the front.
     """
 
     def __init__(self, most: int, ttl_s: float, now: Callable[[], float]) -> None:
         """Hold at most ``most`` (least recently seen go first), each for ``ttl_s`` of the clock ``now`` in seconds."""
         # Keyed with 64 bits of the pseudonym, which takes a third of the memory of its hexadecimal digits. Of 100,000
-        # actors two share a key with probability 3e-10. With cachetools' TTLCache this would be most of what a check
-        # costs, and twice the memory.
+        # actors two share a key with probability 3e-10. With cachetools' TTLCache this would be most of the cost of a
+        # check, and twice the memory.
         self._packed: OrderedDict[int, bytes] = OrderedDict()
         self._parents: OrderedDict[int, bytes] = OrderedDict()
-        """In a forked child those of its parent, for who is limited."""
+        """In a forked child: the parent's actors, to know who is limited."""
         self._most = most
         self._ttl_s = ttl_s
         self.now = now
 
     def get(self, pseudonym: str) -> Actor:
-        """Return what is remembered, or a new actor."""
+        """Return what is known of the actor, or a new actor."""
         key = int(pseudonym[:DIGITS], 16)
         data = self._packed.get(key)
         if data is not None:
-            # Most have no texts: at once, for this is asked with every text.
+            # Most have no texts; this path is fast, as it runs for every text.
             actor = Actor(*_HEAD.unpack(data)) if len(data) == _HEAD.size else Actor.unpacked(data)
             if self.now() - actor.told_s < self._ttl_s:
                 return actor
@@ -182,17 +182,17 @@ class Actors:
         return Actor()
 
     def returned(self, pseudonym: str) -> bool:
-        """Whether ``get`` may return an actor who ``returned``: asked of every answer, and answered sooner."""
+        """Whether ``get`` may return an actor who ``returned``: a faster test, made for every answer."""
         data = self._packed.get(int(pseudonym[:DIGITS], 16))
         return data is not None and data[_RETURNED] != 0
 
     def put(self, pseudonym: str, actor: Actor) -> bool:
-        """Remember ``actor``; true, as nobody else can have changed it since ``get``."""
+        """Store ``actor``; always true here, as nobody else can have changed it since ``get``."""
         packed, key = self._packed, int(pseudonym[:DIGITS], 16)
         before = len(packed)
         packed[key] = actor.packed()
         packed.move_to_end(key)
-        if len(packed) > before:  # somebody new: the time to see who may go
+        if len(packed) > before:  # a new actor: time to drop old ones
             if before >= self._most:
                 packed.popitem(last=False)
             self._drop_old()
@@ -207,17 +207,17 @@ class Actors:
             del packed[key]
 
     def forget(self, pseudonym: str) -> None:
-        """Remember nothing."""
+        """Remove the actor."""
         for packed in (self._packed, self._parents):
             packed.pop(int(pseudonym[:DIGITS], 16), None)
 
     def renew(self, now: Callable[[], float]) -> None:
-        """In a forked child: begin with nobody, by the clock ``now``, but for until when the parent's are limited."""
+        """In a forked child: start empty, with the clock ``now``, but keep when the parent's actors' limits end."""
         self._parents, self._packed = self._packed or self._parents, OrderedDict()
         self.now = now
 
     def __len__(self) -> int:
-        """Return how many are remembered."""
+        """Return the number of actors."""
         self._drop_old()
         return len(self._packed)
 
@@ -228,12 +228,12 @@ class Actors:
             yield f"{key:0{DIGITS}x}", data
 
     def say(self) -> None:
-        """Log what went wrong. Here nothing can; called without the monitor's lock, for a handler may check again."""
+        """Log problems; there are none here. Called without the monitor's lock, as a log handler may check a text."""
 
     def merge(self, pseudonym: str, other: Actor, window_s: float) -> None:
-        """Add what another process knows of an actor."""
+        """Add another process's record of an actor."""
         done = False
-        while not done:  # more than once only where replicas share actors and another one was quicker
+        while not done:  # repeated only if replicas share actors and another one was faster
             known = self.get(pseudonym)
             known.merge(other, window_s)
             done = self.put(pseudonym, known)

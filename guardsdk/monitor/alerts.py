@@ -1,4 +1,4 @@
-"""Alerts: what they say, how many are kept, how soon the same one may come again, and who is told."""
+"""Alerts: their content, how many are kept, when the same alert may be raised again, and who is notified."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("guardsdk")
 _NANOSECONDS = 1_000_000_000
 _FIRST_S, _END_S = -62_135_596_800, 253_402_300_800
-"""The years 1 to 9999, in seconds since the epoch: those a calendar of Python's has."""
+"""The years 1 to 9999, which Python's calendar covers, in seconds since the epoch."""
 _DIGITS = 16
-"""Of a digest that are shown to people."""
+"""Digits of a digest that are displayed."""
 
 _LESS = " (info)"
-"""Behind whom or what an alert is about that is of severity ``info``, where it cools down."""
+"""Suffix of an alert's subject during cool-down if its severity is ``info``."""
 _Key = tuple["Kind", Stage, str]
-"""What makes an alert the same as another one: kind, stage, and whom or what it is about."""
+"""What makes two alerts the same: kind, stage and subject."""
 
 
 class Kind(StrEnum):
-    """What an alert is about."""
+    """The kind of an alert."""
 
     SCORE_DRIFT = "score_drift"
-    """The scores of a label are distributed otherwise than before."""
+    """The score distribution of a label has changed."""
     RATE_SHIFT = "rate_shift"
     """The share of blocked, flagged, degraded, out-of-range or boundary texts has changed."""
     MODEL_CHANGE = "model_change"
-    """Another model scores the texts of a stage: its scores are compared with its own from now on."""
+    """Another model scores the texts of a stage. From now on its scores are compared with its own."""
     REPEATED_BLOCKS = "repeated_blocks"
-    """An actor is blocked again and again, more often than the others."""
+    """An actor is blocked repeatedly, more often than others."""
     REPHRASED = "rephrased"
-    """A text was blocked; the actor said it in other words, and it passed."""
+    """A text was blocked; the actor sent it again in other words, and it passed."""
     REFUSAL_BYPASS = "refusal_bypass"
-    """The model refused; the actor came back with the same, and it delivered."""
+    """The model refused; the actor asked again for the same, and the model complied."""
     ADJACENT_VOLUME = "adjacent_volume"
     """An actor sends many texts close below a threshold."""
     PROBING = "probing"
-    """An actor's scores climb, text by text, towards a threshold."""
+    """An actor's scores climb towards a threshold, text by text."""
 
 
 class Severity(StrEnum):
-    """How much an alert matters."""
+    """How important an alert is."""
 
     INFO = "info"
     WARNING = "warning"
@@ -61,38 +61,38 @@ class Severity(StrEnum):
 
 
 class Alert(Frozen):
-    """Something worth looking at, with the figures that say why. It holds no text."""
+    """Something worth looking at, with the figures that show why. It contains no text."""
 
     kind: Kind
     severity: Severity
     time_ns: int = Field(ge=_FIRST_S * _NANOSECONDS, lt=_END_S * _NANOSECONDS)
-    """When the check that raised it began: nanoseconds since the epoch."""
+    """When the check that raised it began, in nanoseconds since the epoch."""
     stage: Stage
     series: str | None = None
-    """The label or rate it is about, such as ``jailbreak`` or ``blocked``; none for alerts about an actor."""
+    """The label or rate it is about, such as ``jailbreak`` or ``blocked``; null for alerts about an actor."""
     actor: str | None = None
-    """The actor's pseudonym; none for alerts about the traffic."""
+    """The actor's pseudonym; null for alerts about the traffic."""
     evidence: dict[str, float]
-    """The figures behind it, by name; ``docs/monitor.md`` says what each kind has."""
+    """The figures behind it, by name; ``docs/monitor.md`` lists those of each kind."""
     model: str | None = None
     """Digest of the model that scored the text."""
     model_before: str | None = None
-    """Digest of the model before it, where the alert is about the change from one to the other."""
+    """Digest of the model before it, if the alert is about that change."""
 
     @property
     def about(self) -> str:
-        """The series or actor, as one word."""
+        """The series or the actor."""
         return self.series or self.actor or ""
 
     @property
     def models(self) -> str:
-        """Which model came after which, where it is about that, else empty."""
+        """The model change, if it is about one, else empty."""
         now, before = (self.model or "")[:_DIGITS], (self.model_before or "")[:_DIGITS]
         return f"(model {now} after {before})" if before else ""
 
     @property
     def figures(self) -> dict[str, Any]:
-        """What it says, but for its time, as JSON values."""
+        """The alert without its time, as JSON values."""
         return self.model_dump(mode="json", exclude={"time_ns"})
 
     @property
@@ -108,7 +108,7 @@ class Alert(Frozen):
 
 
 def dated(seconds: float) -> float:
-    """Return ``seconds`` since the epoch; ``ValueError`` where they cannot be told as a date."""
+    """Return ``seconds`` since the epoch. Raises ``ValueError`` if they are not a valid date."""
     if not _FIRST_S <= seconds < _END_S:
         msg = "a time is not a valid date"
         raise ValueError(msg)
@@ -116,25 +116,25 @@ def dated(seconds: float) -> float:
 
 
 class Alerts:
-    """The newest alerts, oldest first, and what cools down. Not thread-safe: the monitor calls it under its lock."""
+    """The newest alerts, oldest first, and those in cool-down. Not thread-safe: called under the monitor's lock."""
 
     def __init__(self, keep: int, cooldown_s: float, now: Callable[[], float]) -> None:
-        """Keep ``keep`` alerts and hold back repetitions within ``cooldown_s`` of the clock ``now`` (seconds)."""
+        """Keep ``keep`` alerts, and suppress repetitions within ``cooldown_s`` of the clock ``now`` (seconds)."""
         self.kept: deque[Alert] = deque(maxlen=keep)
         self.total = 0
-        """Alerts raised so far, those no longer kept included."""
+        """The number of alerts raised so far, including those no longer kept."""
         self.suppressed = 0
-        """Alerts held back because the same one had been raised shortly before."""
+        """The number of alerts suppressed because the same one had been raised shortly before."""
         self._cooldown_s = cooldown_s
         self._now = now
         self._told: OrderedDict[_Key, float] = OrderedDict()
-        """When what was told last, the oldest first."""
-        # As many as kept alerts: whoever makes up actors to be forgotten here only repeats what was told.
+        """When each alert was last raised, the oldest first."""
+        # At least as many as kept alerts: making up actors to push others out here only repeats known alerts.
         self._most = max(keep, 1024)
 
     def add(self, alert: Alert) -> bool:
-        """Keep ``alert`` and return true, or false where the same one was raised within the cool-down."""
-        # Apart, so that no warning is held back because of something less, nor a change of the model by another one.
+        """Keep ``alert`` and return true; return false if the same one was raised within the cool-down."""
+        # Keyed separately, so that a warning is not suppressed by a mere info, nor one model change by another.
         about = f"{alert.about}{alert.models}{_LESS if alert.severity is Severity.INFO else ''}"
         key, now_s = (alert.kind, alert.stage, about), self._now()
         if self._cools(key, now_s):
@@ -155,14 +155,14 @@ class Alerts:
             self._told.popitem(last=False)
 
     def cooling(self) -> list[list[Any]]:
-        """Return what would be held back now, as JSON values: kind, stage, whom or what it is about, and since when."""
+        """Return the alerts now in cool-down as JSON values: kind, stage, subject, and since when."""
         now_s = self._now()
         return [[*key, told_s] for key, told_s in self._told.items() if self._cools(key, now_s)]
 
     def cool(self, cooling: Iterable[Sequence[Any]]) -> None:
-        """Hold back what ``cooling`` returned, in this process or another.
+        """Apply the cool-downs that ``cooling`` returned, in this process or another.
 
-        Raises ``ValueError`` or ``TypeError`` where it is no such thing.
+        Raises ``ValueError`` or ``TypeError`` if they are invalid.
         """
         told = dict(self._told)
         for kind, stage, about, told_s in cooling:
@@ -173,7 +173,7 @@ class Alerts:
             self._note(key, told_s)
 
     def forget(self, actor: str) -> None:
-        """Drop every alert about the pseudonym ``actor``."""
+        """Remove every alert about the pseudonym ``actor``."""
         rest = [alert for alert in self.kept if alert.actor != actor]
         self.kept.clear()
         self.kept.extend(rest)
@@ -182,7 +182,7 @@ class Alerts:
 
 
 def require_listener(given: object, name: str) -> None:
-    """Raise ``InputTypeError`` where ``given`` cannot be told of an alert: it is not callable, or async."""
+    """Raise ``InputTypeError`` if ``given`` cannot be notified: it is not callable, or async."""
     if not callable(given):
         msg = f"{name} must be a function that takes an alert, not {type(given).__name__}"
         raise InputTypeError(msg)
@@ -192,17 +192,17 @@ def require_listener(given: object, name: str) -> None:
 
 
 def tell(listeners: Iterable[Callable[[Alert], None]], fresh: deque[Alert]) -> None:
-    """Take the alerts out of ``fresh``, in order, and tell every listener of each. Safe to call from many threads.
+    """Take the alerts out of ``fresh``, in order, and notify every listener of each. Thread-safe.
 
-    A listener that raises neither stops the others nor reaches the host.
+    A listener that raises neither stops the others nor affects the host.
     """
     while fresh:
         try:
             alert = fresh.popleft()
-        except IndexError:  # another thread has taken the last
+        except IndexError:  # another thread took the last one
             return
         for listener in listeners:
             try:
                 listener(alert)
-            except Exception as error:  # noqa: BLE001  bookkeeping may never break the call it watches
+            except Exception as error:  # noqa: BLE001  alerting must never break the call it observes
                 _logger.warning("monitor: a listener raised %s; the alert is kept", type(error).__qualname__)

@@ -1,15 +1,15 @@
-"""Whether an actor feels their way towards a threshold: variants of one text, whose scores rise. Pure.
+"""Detects an actor who probes a threshold with variants of one text whose scores rise. Pure.
 
-Three things are weighed over an actor's last texts, each against what anybody might do:
+Three things are tested over an actor's last texts, each against what any actor might do:
 
-- The order of the scores. Of ``n`` exchangeable scores the newest takes each place among them with probability ``1/n``
-  (Renyi, 1962). Of somebody whose scores rise the places at the top are likelier, each half as likely as the one above
-  it: Mallows' model (Non-null ranking models, Biometrika 1957) built up by insertion. One step back costs little.
-- How many texts are variants of an earlier one, against the share of such texts among everybody.
-- That the newest text is held back, or close below a threshold, against the share of such texts among everybody.
+- The order of the scores. Among ``n`` exchangeable scores the newest takes each rank with probability ``1/n`` (Renyi,
+  1962). For rising scores the top ranks are likelier, each rank half as likely as the one above it: Mallows' model
+  (Non-null ranking models, Biometrika 1957) built up by insertion. One step back costs little.
+- How many texts are variants of an earlier one, compared with that share among all actors.
+- Whether the newest text is blocked, or close below a threshold, compared with that share among all actors.
 
-The product of the ratios is, for texts in no particular order, one on average wherever the series begins. Summed over
-every beginning (Shiryaev-Roberts) it reaches ``c`` by chance after ``c`` texts on average or later.
+For texts in random order, the product of the ratios has mean one wherever the series starts. Summed over all starts
+(Shiryaev-Roberts), it reaches ``c`` by chance after ``c`` texts on average or later.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LATELY: Final = 10
-"""Texts of an actor that are looked at together."""
+"""The number of an actor's texts evaluated together."""
 _STEP: Final = 0.5
-"""How likely a place is, over the place above it."""
+"""Likelihood of a rank relative to the rank above it."""
 
 
 class Shares(NamedTuple):
-    """How frequent something is, 0 to 1: among everybody, and in the texts of somebody who feels their way."""
+    """The frequency of something, 0 to 1: among all actors, and among those who probe."""
 
     everybody: float
     suspect: float
 
     def odds(self, *, hit: bool) -> float:
-        """Return how much likelier a text that is a ``hit`` or not is of the suspect."""
+        """Return the likelihood ratio, suspect over everybody, of a text that is a ``hit`` or not."""
         return self.suspect / self.everybody if hit else (1.0 - self.suspect) / (1.0 - self.everybody)
 
 
@@ -41,26 +41,26 @@ class Step(NamedTuple):
     """One of an actor's last texts."""
 
     closeness: float
-    """The score closest to its threshold: log-odds over the threshold's."""
+    """The score closest to its threshold: the difference in log-odds."""
     variant: bool | None
-    """Whether it is a variant of one before it; none where texts cannot be compared."""
+    """Whether it is a variant of an earlier text; ``None`` if texts cannot be compared."""
 
 
 class Approach(NamedTuple):
-    """What speaks for it."""
+    """The evidence of probing."""
 
     total: float
-    """Everything together: a logarithm."""
+    """Log of all evidence combined."""
     climb: float
-    """The most that the order of the scores says by itself, over all beginnings: a logarithm."""
+    """Log of the largest evidence from the order of the scores alone, over all starts."""
     variants: int
-    """Texts that are variants of an earlier one."""
+    """The number of texts that are variants of an earlier one."""
 
 
 def approach(steps: Sequence[Step], variants: Shares, reached: Shares) -> Approach:
-    """Weigh the last texts of an actor, the oldest first, the newest of which came as far as few do.
+    """Evaluate the last texts of an actor, the oldest first, the newest being among the few that come so close.
 
-    ``variants`` are shares of variants, ``reached`` those of texts that come as far.
+    ``variants`` are the shares of variants, ``reached`` the shares of texts that come as close.
     """
     total = climb = 0.0
     for begin in range(len(steps) - 1):
@@ -79,13 +79,13 @@ def _log(ratio: float) -> float:
 
 
 def rising(scores: Sequence[float]) -> float:
-    """Return how much likelier the order of ``scores`` is where they rise than where they come as they may."""
+    """Return the likelihood ratio of the order of ``scores``: rising over random."""
     ratio = 1.0
     for at in range(1, len(scores)):
         newest, places = scores[at], at + 1
         above = sum(one > newest for one in scores[:at])
         same = sum(one == newest for one in scores[:at])
-        # Among equals it may have any of their places.
+        # Among ties it may have any of their ranks.
         likely = sum(_STEP ** (above + one) for one in range(same + 1)) / (same + 1)
         ratio *= places * likely * (1.0 - _STEP) / (1.0 - _STEP**places)
     return ratio

@@ -1,15 +1,15 @@
-"""What an actor does, text by text: pure functions from what is remembered and what was just seen to what is told.
+"""The rules about actors: pure functions from an actor's record and the latest check to what should raise an alert.
 
-Each rule weighs an actor's texts by a sequential test and tells only where chance is out of the question *and* the
-number of texts makes it worth a look.
+Each rule applies a sequential test to an actor's texts. It reports only if chance is ruled out *and* there are enough
+texts to be worth a look.
 
 Blocked and policy-adjacent texts: Page's CUSUM (Continuous inspection schemes, Biometrika 1954) of the log-likelihood
-ratio between an actor of whose texts the suspect share is of that kind, and everybody's share. A limit of ``log(c)``
-lets at least ``c`` texts pass on average before chance reaches it (Lorden, Annals of Mathematical Statistics 1971).
+ratio between an actor with the suspect share of such texts and the share among all actors. With a limit of ``log(c)``,
+at least ``c`` texts pass on average before chance reaches it (Lorden, Annals of Mathematical Statistics 1971).
 
 Climbing scores: the ``n``-th of exchangeable scores is the highest so far with probability ``1/n``, whatever came
-before (Renyi, 1962). Betting half on that multiplies the stake by ``(1 + n) / 2`` where it is and by ``1/2`` where it
-is not, fair odds for any actor whose scores do not climb.
+before (Renyi, 1962). Betting half on that multiplies the stake by ``(1 + n) / 2`` if it is and by ``1/2`` if it is not:
+fair odds for any actor whose scores do not climb.
 """
 
 from __future__ import annotations
@@ -32,42 +32,43 @@ if TYPE_CHECKING:
     from guardsdk.policy.monitoring import ActorRules
 
 LEAST_SHARE: Final = 0.005
-"""What everybody's share is taken for at least, so that one hit where there are hardly any proves nothing yet."""
+"""Lower bound of the share among all actors, so that one hit in quiet traffic proves nothing yet."""
 _PROBE_SHARE: Final = 1e-3
-"""Of the run length, what the evidence of climbing must reach: a score close to the threshold besides is rare, too."""
+"""Share of the run length that the evidence of climbing must reach: a score close to the threshold is rare in
+itself."""
 _PROBES: Final = 5
-"""Texts a climb takes at least."""
+"""The least number of texts in a climb."""
 _RARER: Final = 0.1
-"""How much the similarity asked for grows with the logarithm of the number of texts compared: a likeness that is higher
-by this much is about a third (1/e) as frequent between texts on different questions."""
+"""How much the required similarity grows with the log of the number of texts compared: a similarity that is higher by
+this much is about a third (1/e) as frequent between texts on different questions."""
 _LOST: Final = math.log(0.5)
-"""What a text whose score is not the highest so far adds to the evidence of a climb."""
+"""Evidence that a score which is not the highest so far adds to a climb."""
 _CLIMB: Final = math.log(20.0)
-"""Evidence of a climb among variants of one text that are not held back, or hardly."""
+"""Evidence required of a climb among variants of one text that are not blocked, or only just."""
 
 
 class Seen(NamedTuple):
-    """What the rules look at of one check."""
+    """What the rules use of one check."""
 
     time_s: float
     closeness: float | None
-    """The score closest to its threshold, or farthest beyond: log-odds over the threshold's; none without a score."""
+    """The score closest to its threshold, or furthest beyond: the difference in log-odds; ``None`` without a score."""
     held: bool
-    """Whether a principle keeps the text from passing as it is."""
+    """Whether a principle keeps the text from passing unchanged."""
     sketch: Callable[[], bytes | None]
-    """Makes the sketch of the text, on stage output of the text that it answers; none where there is none. Most texts
-    need none, and it takes its time."""
+    """Computes the sketch of the text, on stage output that of the prompt; ``None`` if there is none. Lazy, as it is
+    slow and most texts do not need it."""
     lately: Callable[[], Sequence[Step]]
-    """Compares the actor's last texts with each other, this one the last; for few texts, too, as it takes its time."""
+    """Compares the actor's last texts with each other, this one last. Lazy, as it is slow and few texts need it."""
     refusal: float = 0.0
-    """The score of the label ``refusal``; on stage output."""
+    """The score of the label ``refusal``, on stage output."""
     changed_s: float = -math.inf
-    """When the model changed: what was scored before does not compare."""
+    """When the model changed; earlier scores are not comparable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Something to raise an alert for."""
+    """Something to raise an alert about."""
 
     kind: Kind
     severity: Severity
@@ -75,32 +76,32 @@ class Told:
 
     @property
     def doubtful(self) -> bool:
-        """Whether it may as well be a mistake of the classifier: nothing follows from it but the alert."""
+        """Whether it may well be a mistake of the classifier: it then raises an alert and has no other effect."""
         return self.severity is Severity.INFO
 
 
 class Near(NamedTuple):
-    """What is close to a threshold, in log-odds."""
+    """What counts as close to a threshold, in log-odds."""
 
     adjacent: float
-    """Below it."""
+    """Distance below it."""
     band: float
-    """On either side: the boundary band."""
+    """Distance on either side: the boundary band."""
 
 
 class Everybody(NamedTuple):
-    """Shares among the texts of all others on stage input, 0 to 1."""
+    """Shares among all other actors' texts on stage input, 0 to 1."""
 
     blocked: float
     adjacent: float
     variants: float
-    """Variants of one of the last texts of the same actor."""
+    """Share of variants of one of the same actor's last texts."""
 
 
 def asked(actor: Actor, seen: Seen, everybody: Callable[[], Everybody], rules: ActorRules, near: Near) -> list[Told]:
-    """Take note of a text on stage input.
+    """Record a text on stage input, and return what should raise an alert.
 
-    ``everybody`` is asked where the text counts or an earlier one of the actor did, so not for most.
+    ``everybody`` is only called if this text or an earlier one of the actor counts, which is rare.
     """
     time_s, held, closeness = seen.time_s, seen.held, seen.closeness
     close = closeness is not None and closeness >= -near.adjacent
@@ -128,7 +129,7 @@ def asked(actor: Actor, seen: Seen, everybody: Callable[[], Everybody], rules: A
 
 
 def _weigh(actor: Actor, others: Everybody, rules: ActorRules, *, held: bool, close: bool) -> list[Told]:
-    """Weigh the text against what others send; not needed where it counts for nothing and nothing did before."""
+    """Test the text against the shares among others; skipped if neither it nor an earlier one counts."""
     told = []
     suspect, limit = rules.suspect_share, math.log(rules.run_length)
     actor.blocked = _weighed(actor.blocked, others.blocked, suspect, hit=held)
@@ -144,7 +145,7 @@ def _weigh(actor: Actor, others: Everybody, rules: ActorRules, *, held: bool, cl
 
 
 def _weighed(evidence: float, share: float, suspect: float, *, hit: bool) -> float:
-    """Return the CUSUM after one more text, a ``hit`` or not, where everybody's share of hits is ``share``."""
+    """Return the CUSUM after one more text, a ``hit`` or not, if everybody's share of hits is ``share``."""
     share = min(max(share, LEAST_SHARE), suspect)
     return max(0.0, evidence + math.log(suspect / share if hit else (1.0 - suspect) / (1.0 - share)))
 
@@ -163,7 +164,7 @@ def _climbs(actor: Actor, closeness: float, *, held: bool, near: bool, rules: Ac
     elif asked > 1:
         actor.climbing = _LOST if actor.climbing <= 0.0 else actor.climbing + _LOST
     if held:
-        _look_anew(actor)  # over the line: what follows is another climb
+        _look_anew(actor)  # over the limit: what follows is another climb
     return []
 
 
@@ -175,8 +176,8 @@ def _approaches(seen: Seen, everybody: Everybody, rules: ActorRules, band: float
 
     found = approach(steps, shares(everybody.variants), shares(everybody.blocked if seen.held else everybody.adjacent))
     closeness = seen.closeness or 0.0
-    # Below the line it takes a climb: many write one text over and over and mean no harm. The classifier is wrong about
-    # some of these in the end, by little as a rule.
+    # Below the threshold a climb is required: many people harmlessly rewrite one text again and again. The classifier
+    # eventually misjudges some of these, usually by little.
     if found.total < math.log(rules.run_length) or (not seen.held and found.climb < _CLIMB):
         return []
     doubtful = found.climb < _CLIMB and closeness < band
@@ -190,9 +191,9 @@ def _look_anew(actor: Actor) -> None:
 
 
 def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, *, near: bool) -> list[Told]:
-    """Hold the text against earlier ones: those that were blocked, and those the model refused."""
+    """Compare the text with earlier ones: those that were blocked, and those the model refused."""
     since_s = seen.time_s - rules.window_s
-    if not seen.held and actor.texts[-1].time_s < since_s:  # nothing to hold it against, and no sketch to be made
+    if not seen.held and actor.texts[-1].time_s < since_s:  # nothing to compare with, so no sketch is needed
         return []
     sketch = seen.sketch()
     if sketch is None:
@@ -213,11 +214,11 @@ def _comes_back(actor: Actor, seen: Seen, rules: ActorRules, *, near: bool) -> l
 
 
 def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> list[Told]:
-    """Take note of a text on stage output, the answer to the actor's last text."""
+    """Record a text on stage output, the answer to the actor's last text."""
     if seen.refusal >= rules.refused_from:
         sketch = seen.sketch()
         if sketch is not None:
-            # Once for a question, however many parts of a streamed answer refuse it: the same likeness proves no more.
+            # Once per question, however many parts of a streamed answer refuse it: the same similarity proves no more.
             actor.texts = [text for text in actor.texts if (text.kind, text.sketch) != ("refused", sketch)]
             actor.remember("refused", seen.time_s, sketch)
         actor.returned = False
@@ -232,11 +233,11 @@ def answered(actor: Actor, seen: Seen, rules: ActorRules, adjacent: float) -> li
 
 
 def _alike(texts: list[Text], sketch: bytes, since_s: float, least: float) -> tuple[float, Text] | None:
-    """Return the one of ``texts``, not older than ``since_s``, that is most like ``sketch``, and how much.
+    """Return which of ``texts``, not older than ``since_s``, is most similar to ``sketch``, and how similar.
 
-    None where they, taken together, are not as like as ``least``. Estimates of likeness add up (Stouffer, The American
-    Soldier, 1949): ``n`` of them, each by itself too small, tell as much as one of ``sqrt(n)`` times their mean. The
-    best of them are taken, however many; as that is ``n`` chances, ``least`` grows with the logarithm of ``n``.
+    ``None`` if, taken together, they are less similar than ``least``. Estimates of similarity add up (Stouffer, The
+    American Soldier, 1949): ``n`` estimates, each too small by itself, count as one of ``sqrt(n)`` times their mean.
+    The best subset is taken; as that is ``n`` chances, ``least`` grows with the logarithm of ``n``.
     """
     found = [(similarity(text.sketch, sketch), text) for text in texts if text.time_s >= since_s]
     if not found:

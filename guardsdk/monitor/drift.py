@@ -1,16 +1,16 @@
-"""Whether a series of numbers still comes from where it came from, asked after every single one of them.
+"""A sequential test, after every number, of whether a series still has the same distribution.
 
-Each number is ranked among all of its series before it. As long as nothing changed, that is as long as the numbers are
+Each number is ranked among all earlier numbers of its series. As long as nothing changes, that is, the numbers are
 exchangeable, the randomised ranks are independent and uniform on (0, 1), whatever the distribution of the numbers
 (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2nd ed. 2022, ch. 8). A gambler bets on the next
-rank, at odds that would be fair if ranks were uniform, by how the recent ones were distributed: a conformal test
+rank, at odds that are fair for uniform ranks, according to the distribution of recent ranks: a conformal test
 martingale. The Shiryaev-Roberts sum of its stakes, ``r = (r + 1) * odds``, minus the number of ranks is again a
-martingale, so that ``r`` reaches a limit ``c`` by chance after ``c`` ranks on average or later, however often one looks
+martingale, so ``r`` reaches a limit ``c`` by chance after ``c`` ranks on average or later, however often one looks
 (Vovk et al., Retrain or not retrain: conformal test martingales for change-point detection, COPA 2021; for e-processes
 in general Shin, Ramdas and Rinaldo, E-detectors, 2023). No reference sample is needed and none is used up.
 """
 
-# ruff: noqa: SLF001  of several series at once, by the class itself
+# ruff: noqa: SLF001  class methods work on several instances
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _RANK_EDGES: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
-"""Bounds of the bins that ranks are bet on: narrow where scores are highest, because violations are rare."""
+"""Bounds of the bins that ranks are bet on: narrow at the highest scores, because violations are rare."""
 _WIDTHS: Final = tuple(high - low for low, high in zip((0.0, *_RANK_EDGES), (*_RANK_EDGES, 1.0), strict=True))
 _CAUTION: Final = 50.0
-"""Ranks that the gambler, before the first one, has seen in even distribution."""
+"""Uniformly distributed ranks that the gambler has seen before the first one: a prior."""
 _ONE_OF: Final = 1.0 / _CAUTION
 _RARITY: Final = tuple(1.0 / (_CAUTION * width) for width in _WIDTHS)
-"""One rank in a bin, over the ranks the gambler has seen there before the first."""
+"""One rank in a bin, divided by the prior number of ranks there."""
 _FEW: Final = 12
-"""Bins from the lowest up to which it is sooner to add up those below than those above."""
+"""Bins from the lowest for which summing the counts below is faster than summing those above."""
 _MOST: Final = 1e100
 _PARTS: Final = 4
-"""Of these the recent numbers are kept in, and the oldest is dropped as a whole."""
+"""The number of parts that hold the recent numbers; the oldest part is dropped as a whole."""
 
 
 class Series:
-    """One series: histograms of all its numbers and of the recent ones, and the evidence that they changed."""
+    """One series: histograms of all and of the recent numbers, and the evidence of a change."""
 
     __slots__ = (
         "_bets",
@@ -58,10 +58,10 @@ class Series:
     )
 
     def __init__(self, edges: Sequence[float], window: int, reference: Sequence[float] | None = None) -> None:
-        """Count in the bins between ``edges`` and call ``window`` numbers recent.
+        """Count in the bins between ``edges``; the last ``window`` numbers are recent.
 
         With ``reference``, the share of each of the ``len(edges) + 1`` bins, numbers are ranked by it in place of the
-        series' own past. It is then taken for exact.
+        series' own past. It is then taken to be exact.
         """
         self.edges = tuple(edges)
         self.window = window
@@ -75,13 +75,14 @@ class Series:
         self._restart()
 
     def hold_against(self, reference: Sequence[float]) -> None:
-        """Rank by ``reference``, the share of each bin, from now on."""
+        """From now on rank by ``reference``, the share of each bin."""
         self._fixed = _with_floor(reference)
 
     def followed(self) -> Series:
-        """Return a series of what comes after: all numbers of this one are its past, and none of them is recent.
+        """Return a successor series: all numbers of this one are its past, and none is recent.
 
-        As long as what comes is no other than what was, its ranks among both are even, however few there were.
+        As long as the new numbers have the same distribution, their ranks among both are uniform, however few there
+        were.
         """
         made = Series(self.edges, self.window)
         made.counts = self.counts.copy()
@@ -90,39 +91,39 @@ class Series:
 
     @property
     def full(self) -> bool:
-        """Whether as many numbers are recent as may be: the next one makes a quarter of them earlier ones."""
+        """Whether the recent numbers are at their maximum: the next one turns a quarter of them into earlier ones."""
         return len(self._marks) == _PARTS and self._total >= self._turn
 
     def _forget(self) -> None:
         self.counts = [0.0] * (len(self.edges) + 1)
-        """All numbers since the series began, or began anew."""
+        """The histogram of all numbers since the series began or was restarted."""
         self._marks = [self.counts.copy()]
-        """``counts`` as they were when each part of the recent numbers began, at most four; the last is being filled.
-        What is recent is what came since, so that a number is counted in one place only."""
+        """Copies of ``counts`` from when each part of the recent numbers began, at most four; the last part is being
+        filled. The recent numbers are the difference, so that each number is stored only once."""
         self._total = 0.0
         self._turn = float(self._part)
-        """The total from which on the next part begins."""
+        """The total at which the next part begins."""
 
     def _restart(self) -> None:
         self.evidence = 0.0
         self._bets = [0.0] * len(_WIDTHS)
-        """The stake on each bin, over what an even bet would have put there before the first rank."""
+        """The stake on each bin, relative to a uniform bet before the first rank."""
         self._staked = 0.0
         self._growth = 1.0
 
     def add(self, value: float, chance: float) -> float:
-        """Take in ``value`` and return the evidence; ``chance``, uniform on (0, 1), decides among equals."""
+        """Add ``value`` and return the evidence; ``chance``, uniform on (0, 1), breaks ties."""
         Series.take_in([(self, bisect_right(self.edges, value))], chance)
         return self.evidence
 
     @staticmethod
     def take_in(numbers: Iterable[tuple[Series, int]], chance: float, limit: float = _MOST) -> list[Series]:
-        """Take in one number of each of several series, given by its bin, and return those with evidence of ``limit``.
+        """Add one number to each of several series, given as its bin; return those whose evidence reaches ``limit``.
 
-        ``chance``, uniform on (0, 1) and anew for every call, decides among equals in all of them: each series by
-        itself is as if it had a chance of its own. A limit above 1e100 is taken for that.
+        ``chance``, uniform on (0, 1) and new for every call, breaks ties in all of them; for each single series this is
+        equivalent to a chance of its own. A limit above 1e100 is treated as 1e100.
         """
-        # In one piece and without calls, for it does this a dozen times per check.
+        # A single loop without calls, as it runs a dozen times per check.
         reached = []
         limit, rest, find = min(limit, _MOST), 1.0 - chance, bisect_right
         edges, rarity, few, one_of = _RANK_EDGES, _RARITY, _FEW, _ONE_OF
@@ -138,11 +139,11 @@ class Series:
                 rank = sum(fixed[place + 1 :]) + chance * fixed[place]
             elif not place:
                 rank = (total - rest * here) / total
-            elif place < few:  # most scores are low, and counts are whole numbers: their sums are exact either way
+            elif place < few:  # most scores are low, and counts are whole numbers: the sums are exact either way
                 rank = (total - sum(counts[:place]) - rest * here) / total
             else:
                 rank = (sum(counts[place + 1 :]) + chance * here) / total
-            # Newer ranks weigh more: in place of fading every bin, the next stake is a little larger.
+            # Newer ranks weigh more: instead of decaying every bin, the next stake is slightly larger.
             bin_ = find(edges, rank)
             growth, bets, staked = series._growth, series._bets, series._staked
             bet = bets[bin_]
@@ -163,7 +164,7 @@ class Series:
             self._scale()
 
     def _scale(self) -> None:
-        """Give stakes and growth as many times less: only their ratio matters."""
+        """Scale down stakes and growth together: only their ratio matters."""
         self._bets = [bet / self._growth for bet in self._bets]
         self._staked /= self._growth
         self._growth = 1.0
@@ -175,7 +176,7 @@ class Series:
         return [[late - early for early, late in zip(*both, strict=True)] for both in bounds]
 
     def _remember(self, recent: Sequence[Sequence[float]], tail: float) -> None:
-        """Make ``recent`` the recent ones of ``counts``; the last part holds ``tail`` numbers."""
+        """Set the recent numbers within ``counts`` to ``recent``; the last part holds ``tail`` numbers."""
         mark, marks = self.counts, []
         for part in reversed(recent):
             mark = [late - one for late, one in zip(mark, part, strict=True)]
@@ -195,14 +196,14 @@ class Series:
 
     @property
     def earlier_counts(self) -> list[float]:
-        """The histogram recent numbers are compared with: all before them, or the reference."""
+        """The histogram that recent numbers are compared with: all before them, or the reference."""
         if self._fixed is not None:
             return [share * self.window for share in self._fixed]
         return [max(count, 0.0) for count in self._marks[0]]
 
     @property
     def psi(self) -> float:
-        """The population stability index of the recent numbers against the earlier; 0 with too few of either."""
+        """The population stability index of recent against earlier numbers; 0 if there are too few of either."""
         recent, earlier = self.recent_counts, self.earlier_counts
         least = self.window / 2
         if sum(recent) < least or sum(earlier) < least:
@@ -210,16 +211,16 @@ class Series:
         return psi(earlier, recent)
 
     def begin_anew(self) -> None:
-        """Forget the past, so that what is usual from now on is learned: a change is told once."""
+        """Discard the past and learn what is usual from now on, so that a change is reported once."""
         if self._fixed is None:
             self._forget()
         self._restart()
 
     def merge(self, other: Series) -> None:
-        """Add what ``other``, a series of the same bins in another process, has seen.
+        """Add what ``other``, a series with the same bins in another process, has seen.
 
-        Sums of Shiryaev-Roberts sums keep the bound, on the number of numbers in all processes together. The recent
-        ones of both are kept, so the window counts as recent in each.
+        Summed Shiryaev-Roberts sums keep the bound, in terms of the numbers in all processes together. The recent
+        numbers of both are kept, so each process counts its own window as recent.
         """
         both = max(len(self._marks), len(other._marks))
         empty = [0.0] * len(self.counts)
@@ -247,9 +248,9 @@ class Series:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what ``state`` returned.
+        """Restore what ``state`` returned.
 
-        Raises ``ValueError`` where it has other bins, ``KeyError`` or ``TypeError`` where it is no such state.
+        Raises ``ValueError`` if it has other bins, ``KeyError`` or ``TypeError`` if it is not a valid state.
         """
         counts = [float(count) for count in state["counts"]]
         recent = [[float(count) for count in part] for part in state["recent"]]
@@ -259,7 +260,7 @@ class Series:
             raise ValueError(msg)
         tail, evidence, staked = float(state["tail"]), float(state["evidence"]), float(state["staked"])
         numbers = (*counts, *bets, *(count for part in recent for count in part), tail, evidence, staked)
-        # One that is not finite would silence the series for good.
+        # A number that is not finite would silence the series for good.
         if not all(math.isfinite(number) and number >= 0.0 for number in numbers):
             msg = "a series holds numbers that count nothing"
             raise ValueError(msg)
@@ -269,7 +270,7 @@ class Series:
 
 
 def _with_floor(reference: Sequence[float]) -> list[float]:
-    """Return ``reference`` with no bin quite empty: what a small sample did not show can happen all the same."""
+    """Return ``reference`` without empty bins: what a small sample did not show can still happen."""
     floor = 1e-4
     total = sum(reference) + floor * len(reference)
     return [(share + floor) / total for share in reference]

@@ -1,4 +1,4 @@
-"""A monitor's state in a file."""
+"""Saves and loads a monitor's state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Return the state at ``path``. Raises ``InputError`` where it is no JSON object, ``OSError`` if unreadable."""
+    """Return the state at ``path``. Raises ``InputError`` if it is not a JSON object, ``OSError`` if unreadable."""
     try:
         state = json.loads(read_file(path))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Histograms: the bins that scores and rates are counted in, and figures of what was counted. Pure functions."""
+"""The bins in which scores and rates are counted, and statistics of histograms. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SCORE_EDGES: Final = tuple(1 / (1 + math.exp(-step / 2)) for step in range(-16, 17))
-"""Bounds of the bins that scores are counted in: steps of half a log-odd from -8 to 8."""
+"""Bounds of the score bins: steps of half a log-odd from -8 to 8."""
 RATE_EDGES: Final = (0.5,)
-"""The same for what is true (1) or not (0)."""
+"""The same for booleans (0 or 1)."""
 
 _SMOOTH: Final = 0.5
-"""Added to every bin before two histograms are compared, so that an empty one is no infinite difference."""
+"""Added to every bin before two histograms are compared, so that an empty bin is not an infinite difference."""
 
 _MOST_COUNTED: Final = 2.0**53
-"""From here on one more is none."""
+"""From here on, adding one to a float has no effect."""
 
 
 def psi(expected: Sequence[float], observed: Sequence[float]) -> float:
-    """Return the population stability index of two histograms of the same bins: ``sum((q - p) * ln(q / p))``.
+    """Return the population stability index of two histograms with the same bins: ``sum((q - p) * ln(q / p))``.
 
     It is the symmetrised Kullback-Leibler divergence (Siddiqi, Credit Risk Scorecards, 2006, calls 0.1 a small and 0.25
     a large change). By chance alone it is about ``bins * (1 / sum(expected) + 1 / sum(observed))`` (Yurdakul, 2018).
@@ -40,7 +40,7 @@ def psi(expected: Sequence[float], observed: Sequence[float]) -> float:
 
 
 def shares(quantiles: Sequence[float], edges: Sequence[float]) -> list[float]:
-    """Return the share of each bin between ``edges`` by evenly spaced ``quantiles``, from the first to the last."""
+    """Return the share of each bin between ``edges``, from evenly spaced ``quantiles``, the minimum first."""
     last = len(quantiles) - 1
 
     def below(edge: float) -> float:
@@ -57,9 +57,9 @@ def shares(quantiles: Sequence[float], edges: Sequence[float]) -> list[float]:
 
 
 def middle(counts: Sequence[float], edges: Sequence[float]) -> float:
-    """Return the median of what was counted in the bins between ``edges``, as if it lay evenly in its bin from 0 to 1.
+    """Return the median of a histogram with bins between ``edges``, interpolated within its bin, from 0 to 1.
 
-    0 where nothing was counted.
+    0 if the histogram is empty.
     """
     half = sum(counts) / 2
     if not half:
@@ -71,19 +71,19 @@ def middle(counts: Sequence[float], edges: Sequence[float]) -> float:
 
 
 def above(counts: Sequence[float], place: int) -> float:
-    """Return the share of what was counted in the bins from ``place`` on."""
+    """Return the share in the bins from ``place`` on."""
     return sum(counts[place:]) / (sum(counts) or 1.0)
 
 
 def upper(counts: Sequence[float], share: float = 0.05) -> int:
-    """Return the first bin from which on no more than ``share`` of what was counted lies."""
+    """Return the first bin from which on at most ``share`` of all counts lie."""
     return next(place for place in range(len(counts) + 1) if above(counts, place) <= share)
 
 
 def counted(number: Any) -> float:  # noqa: ANN401  JSON
-    """Return how many of something were counted. Raises ``ValueError`` where ``number`` is no such number.
+    """Return ``number`` as a count. Raises ``ValueError`` if it is not a valid one.
 
-    One that is not finite or below nothing would silence, or wake, every rule that asks for a share of it.
+    A count that is negative or not finite would silence or trigger every rule that uses its share.
     """
     found = float(number)
     if not 0.0 <= found <= _MOST_COUNTED:
@@ -93,5 +93,5 @@ def counted(number: Any) -> float:  # noqa: ANN401  JSON
 
 
 def counters(counts: Mapping[str, Any]) -> Counter[str]:
-    """Return counts by name as they were saved. Raises ``ValueError`` as ``counted`` does."""
+    """Return saved counts by name. Raises ``ValueError`` as ``counted`` does."""
     return Counter({str(what): int(counted(count)) for what, count in counts.items()})

@@ -1,4 +1,4 @@
-"""Everything a monitor remembers: as it is, as JSON that can be kept, and put together over processes."""
+"""The whole memory of a monitor: in use, serialised as JSON, and merged over processes."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 FORMAT: Final = "guardsdk-monitor"
 VERSION: Final = 2
 _SET_BACK_S: Final = 3600.0
-"""A check that began so long before the newest one is not late: the clock had jumped ahead, and is right again."""
+"""A check this much earlier than the newest one is not just late: the clock had jumped ahead and was corrected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a saved state says of itself."""
+    """The header of a saved state."""
 
     policy: Mapping[str, str]
     """Name, version and digest."""
     key: str
-    """Tells monitors that call actors alike from those that do not."""
+    """Tells whether monitors use the same pseudonyms."""
 
 
 class Memory:
-    """What is remembered. Not thread-safe: the monitor uses it under its lock."""
+    """What is remembered. Not thread-safe: used under the monitor's lock."""
 
     def __init__(self, rules: MonitorRules, secret: Callable[[], bytes]) -> None:
-        """Begin with nothing. ``secret`` is what the sketches of actors' texts depend on."""
+        """Start empty. ``secret`` returns the secret that the sketches of actors' texts depend on."""
         self.rules = rules
         self.checks = 0
         self.now_s = 0.0
-        """The newest check, in seconds since the epoch: the clock of everything that fades or expires."""
+        """Time of the newest check in seconds since the epoch: the clock of everything that decays or expires."""
         self.sketchers = Sketchers(secret)
         self.traffic = Traffic(rules)
         self.actors = Actors(rules.actors.max_actors, rules.actors.ttl_s, self._clock)
@@ -54,15 +54,15 @@ class Memory:
         return self.now_s
 
     def tick(self, time_s: float) -> None:
-        """Take note of when a check began: at the newest one, or again at the right time after a clock had jumped.
+        """Advance the clock to when a check began, or set it back if it had jumped ahead.
 
-        By a time that is never reached again every actor would be over, and every alert would cool, for ever.
+        With a time that is never reached again, all actors would stay expired and all alerts in cool-down for ever.
         """
         if time_s > self.now_s or self.now_s - time_s > _SET_BACK_S:
             self.now_s = time_s
 
     def state(self, known: Known, *, actors: bool = True) -> dict[str, Any]:
-        """Return everything, or all but the actors, as JSON values: figures, digests, pseudonyms, sketches, no text."""
+        """Return everything, actors optional, as JSON values: figures, digests, pseudonyms, sketches, no text."""
         items = self.actors.items() if actors else ()
         return {
             "format": FORMAT,
@@ -83,7 +83,7 @@ class Memory:
         }
 
     def restore(self, state: Mapping[str, Any], source: str) -> None:
-        """Take over what ``state`` returned. Raises ``InputError`` that names ``source`` where it is no such thing."""
+        """Restore what ``state`` returned. Raises ``InputError`` that names ``source`` if it is invalid."""
         try:
             _require_format(state)
             self.checks, self.now_s = int(counted(state["checks"])), dated(float(state["now_s"]))
@@ -104,9 +104,9 @@ class Memory:
     def merge(self, other: Memory) -> None:
         """Add what another process remembers.
 
-        Histograms, counts and evidence add up, scores of each model with those of the same. Texts of actors can be
-        compared only where both learned the same of embeddings, as they do where one began from the other's state;
-        otherwise the other's are left out.
+        Histograms, counts and evidence add up, scores per model. Texts of actors can only be compared if both learned
+        the same from embeddings, as they do if one started from the other's state; otherwise the other's texts are left
+        out.
         """
         self.checks += other.checks
         self.now_s = max(self.now_s, other.now_s)
@@ -125,10 +125,10 @@ class Memory:
         self.alerts.cool(other.alerts.cooling())
 
     def follow(self, parent: Memory) -> None:
-        """Go on after ``parent``, that of the process this one was forked from, with nothing that was counted there.
+        """Continue after ``parent``, the memory of the process this one was forked from, without its counts.
 
-        How texts are compared, what is cooling down and which actors are limited stays; counts and evidence are the
-        parent's to save, and would be there twice where both states are put together.
+        How texts are compared, which alerts are in cool-down and which actors are limited is kept. Counts and evidence
+        are for the parent to save: they would be counted twice when both states are merged.
         """
         self.now_s = parent.now_s
         self.sketchers = parent.sketchers
@@ -138,7 +138,7 @@ class Memory:
 
 
 def _alert(given: Any) -> Alert:  # noqa: ANN401  JSON
-    """Return an alert of a state. Raises ``ValueError`` where it is none, or could not be written down again."""
+    """Return an alert from a state. Raises ``ValueError`` if it is invalid or could not be saved again."""
     alert = Alert.model_validate(given)
     alert.model_dump_json()
     if not all(map(math.isfinite, alert.evidence.values())):
@@ -148,7 +148,7 @@ def _alert(given: Any) -> Alert:  # noqa: ANN401  JSON
 
 
 def _lessons(given: Any, model: str) -> list[dict[str, Any]]:  # noqa: ANN401  JSON
-    """Return the lessons of a state; older ones have those of one model at most, the one in use."""
+    """Return the lessons of a state; older states have those of one model at most, the one in use."""
     if given is None or isinstance(given, dict):
         return [{"model": model, **given}] if given else []
     return [dict(one) for one in given]
@@ -162,5 +162,5 @@ def _require_format(state: Mapping[str, Any]) -> None:
 
 
 def _words(error: Exception) -> str:
-    """Return what is wrong without quoting the file at length."""
+    """Return what is wrong, quoting little of the file."""
     return str(error).partition("\n")[0][:100] or type(error).__name__

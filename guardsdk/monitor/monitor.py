@@ -1,4 +1,4 @@
-"""The monitor: told of every check, it watches scores, rates and actors over time and raises alerts."""
+"""The monitor: an observer that tracks scores, rates and actors over time and raises alerts."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _NANOSECONDS: Final = 1e9
 
 
 class Monitor:
-    """Watches the checks of guards with one policy. Thread-safe, and cheap enough to be told of every check.
+    """Monitors the checks of guards with one policy. Thread-safe, and cheap enough to see every check.
 
-    It keeps histograms, counts, alerts and, of actors, a few numbers and sketches under pseudonyms: no text, no
-    embedding, no name. Its clock is that of the checks it is told of. What an actor did is weighed at once; the figures
-    of a check are filed with those of the next few, at the latest by whoever looks at them.
+    It keeps histograms, counts, alerts and, per actor, a few numbers and sketches under a pseudonym: no text, embedding
+    or name. Its clock is that of the checks. An actor's behaviour is evaluated at once. The figures of a check are
+    aggregated together with the next few, at the latest when somebody reads them.
     """
 
     wants_embedding = True
@@ -61,23 +61,23 @@ class Monitor:
         reporter: AlertReporter | None = None,
         references: Callable[[], Mapping[tuple[str, Stage], Sequence[float]]] | None = None,
     ) -> None:
-        """Watch by the rules of ``policy``, its table ``[monitor]``.
+        """Monitor by the rules in the table ``[monitor]`` of ``policy``.
 
         Args:
-            policy: Says which principles are watched and, in ``policy.monitor``, from when something is told.
-            key: Key of the pseudonyms that stand for actors; made for this monitor when left out. Monitors that are to
-                be merged, and one that is to go on from a saved state, need the same.
-            pseudonym: What makes pseudonyms in place of ``key``: that of a decision log, so that both name an actor
-                alike.
-            on_alert: Called with every alert in the thread of a check: the one that raised it or, of an alert about the
-                traffic, one soon after; or in that of whoever looks first. It must return quickly.
-            reporter: Where alerts go in OpenTelemetry; the global providers when left out.
-            references: Gives the quantiles of the benign scores of the model in use, per label and stage. Asked once
-                for each model, after a check by it.
+            policy: Says which principles are monitored and, in ``policy.monitor``, when to raise an alert.
+            key: Key of the actors' pseudonyms; by default a random one. Monitors to be merged, and one that continues
+                from a saved state, need the same key.
+            pseudonym: Function that makes the pseudonyms, in place of ``key``: that of a decision log, so that both use
+                the same ones.
+            on_alert: Called with every alert in the thread of a check: the one that raised it or, for an alert about
+                the traffic, a slightly later one; or in the thread of whoever reads first. It must return quickly.
+            reporter: Sends alerts to OpenTelemetry; defaults to the global providers.
+            references: Returns the quantiles of benign scores of the model in use, per label and stage. Called once per
+                model, after a check with it.
 
         Raises:
-            InputTypeError: ``policy`` is none, ``key`` is not bytes, or ``on_alert`` is async or cannot be called.
-            InputError: ``key`` is empty: everybody could tell whom a pseudonym stands for.
+            InputTypeError: ``policy`` is not a policy, ``key`` is not bytes, or ``on_alert`` is async or not callable.
+            InputError: ``key`` is empty: anybody could resolve a pseudonym.
         """
         if not isinstance(policy, Policy):
             msg = f"policy must be a Policy, such as load_policy(path) returns, not {type(policy).__name__}"
@@ -96,8 +96,8 @@ class Monitor:
         self._weighing: Weighing | None = None
         self._lock, self._waiting = threading.Lock(), Waiting()
         self._fresh: deque[Alert] = deque()
-        """Alerts that nobody was told of yet."""
-        self._chance = random.Random().random  # noqa: S311  ranks among equals, nothing secret
+        """Alerts that no listener has been notified of yet."""
+        self._chance = random.Random().random  # noqa: S311  breaks ties between ranks; not a secret
         self._memory = self._blank()
         after_fork(self._renew)
 
@@ -106,7 +106,7 @@ class Monitor:
 
     @property
     def checks(self) -> int:
-        """Checks it was told of."""
+        """The number of checks seen."""
         with self._up_to_date() as memory:
             return memory.checks
 
@@ -118,16 +118,16 @@ class Monitor:
 
     @property
     def suppressed(self) -> int:
-        """Alerts not raised because the same one had been, within the cool-down."""
+        """The number of alerts suppressed because the same one had been raised within the cool-down."""
         with self._up_to_date() as memory:
             return memory.alerts.suppressed
 
     def on_check(self, record: CheckRecord) -> None:
-        """Take note of one check."""
+        """Record one check."""
         verdict = record.verdict
         if verdict.model is not None and not self._memory.traffic.scores.refers(verdict.model.digest):
             self._refer(verdict.model.digest)
-        # What a document says is no deed of the actor.
+        # The text of a document is not the actor's behaviour.
         if record.actor is None or verdict.stage is Stage.TOOL or verdict.status is Status.FAILED:
             if self._waiting.add(record):
                 self.catch_up()
@@ -136,11 +136,11 @@ class Monitor:
         pseudonym, time_s = self._pseudonym(record.actor), record.started_ns / _NANOSECONDS
         with self._lock:
             self._memory.tick(time_s)
-            # At once where the model is another one: what an actor did is weighed by what is known of that.
+            # At once if the model changed: an actor's behaviour is evaluated by what is known of the model.
             if self._waiting.add(record, seen) or self._memory.traffic.is_new(seen):
                 self._file()
-            # What passes of a text, or of a conversation, that is weighed by itself is no other deed. And an actor who
-            # goes on close to a threshold that was lowered for them would never get out again.
+            # Passing parts of a text or conversation that is also checked as a whole do not count again. And an actor
+            # who stays close to a lowered threshold must not be limited for ever.
             if not seen.lowered and (seen.held or not record.again):
                 weighing = self._weighing or self._weigher()
                 for told in weighing.weigh(self._memory, pseudonym, record, seen, self._file, self._chance):
@@ -148,42 +148,42 @@ class Monitor:
         self._tell()
 
     def _refer(self, model: str) -> None:
-        """Ask for the references of ``model``, without the lock: whoever is asked may have to load it."""
+        """Request the references of ``model``, without the lock, as the caller may have to load it."""
         try:
             found = self._references()
-        except GuardError:  # it is not there any more
+        except GuardError:  # no longer available
             return
         with self._lock:
             self._memory.traffic.scores.refer(model, found)
 
     def catch_up(self) -> None:
-        """File the checks that wait to be filed with others, and tell of what they show."""
+        """Aggregate the waiting checks and raise the alerts that result."""
         with self._up_to_date():
             pass
 
     @contextmanager
     def _up_to_date(self) -> Iterator[Memory]:
-        """Lock the memory, with every check it was told of in it."""
+        """Lock the memory, with every check seen so far included."""
         with self._lock:
             self._file()
             yield self._memory
         self._tell()
 
     def _tell(self) -> None:
-        """Say what is new. The lock is free: a listener, or a handler of the log, may come back with a check."""
+        """Notify listeners of new alerts. The lock is free, as a listener or a log handler may check a text."""
         if self._fresh:
             tell(self._listeners, self._fresh)
         self._memory.actors.say()
 
     def _file(self) -> None:
-        """Put the figures of the checks that wait where they belong; the lock is held."""
+        """Aggregate the figures of the waiting checks; the lock is held."""
         memory = self._memory
         for record, known in self._waiting.taken():
             verdict, time_s = record.verdict, record.started_ns / _NANOSECONDS
             seen = glance(verdict, self._watched, self.rules.band) if known is None else known
             memory.tick(time_s)
             memory.checks += 1
-            # One text over and over, as a probe of a service sends, teaches nothing new.
+            # Repetitions of one text, as from a health probe, teach nothing new.
             if seen.stage is Stage.INPUT and record.embedding is not None and not verdict.cached:
                 memory.sketchers.learn(seen.model, record.embedding)
             before = memory.traffic.meet(verdict, seen, time_s)
@@ -195,53 +195,53 @@ class Monitor:
                 self._raise(alert)
 
     def _weigher(self) -> Weighing:
-        """Return who weighs what actors do; the lock is held."""
+        """Return the object that evaluates actors; the lock is held."""
         if self._weighing is None:
-            from guardsdk.monitor.weighing import Weighing  # noqa: PLC0415  many guards are never told of an actor
+            from guardsdk.monitor.weighing import Weighing  # noqa: PLC0415  many guards never see an actor
 
             self._weighing = Weighing(self.rules)
         return self._weighing
 
     def _raise(self, alert: Alert) -> None:
-        """Keep ``alert`` unless it is cooling down, to be told of once the lock, which is held, is free."""
+        """Keep ``alert`` unless it is in cool-down; listeners are notified once the lock, which is held, is free."""
         if self._memory.alerts.add(alert):
             self._fresh.append(alert)
 
     @property
     def limiter(self) -> Self | None:
-        """The monitor itself where the policy asks for enforcement, else none."""
+        """The monitor itself if the policy has enforcement, else ``None``."""
         return None if self.rules.enforcement is None else self
 
     def limits(self, actor: str, now_ns: int) -> Enforcement | None:
-        """Return what holds for ``actor`` at ``now_ns``, nanoseconds since the epoch; none where nothing does."""
+        """Return the rules that apply to ``actor`` at ``now_ns`` (nanoseconds since the epoch), or ``None``."""
         pseudonym = self._pseudonym(actor)
         with self._lock:
             left_s = self._memory.actors.get(pseudonym).limited_until_s - now_ns / _NANOSECONDS
         self._memory.actors.say()
         rules = self.rules.enforcement
-        # More than is ever given was given by a clock that was ahead; clocks of replicas differ a little.
+        # A longer time than ever granted comes from a clock that was ahead; the clocks of replicas differ a little.
         return rules if rules is not None and 0.0 < left_s <= 2.0 * rules.for_s else None
 
     def forget(self, actor: str) -> None:
         """Forget everything about ``actor``, and drop the alerts about them.
 
-        Raises ``GuardError`` where replicas share actors and only this one could forget.
+        Raises ``GuardError`` if replicas share actors but only this one could forget.
         """
         pseudonym = self._pseudonym(actor)
         with self._up_to_date() as memory:
             self._weigher().lately.forget(pseudonym)
             memory.alerts.forget(pseudonym)
-            memory.actors.forget(pseudonym)  # last, for where replicas share them it may fail
+            memory.actors.forget(pseudonym)  # last, as it may fail if replicas share actors
 
     def follow(self, policy: Policy) -> None:
-        """Watch the principles of ``policy`` from now on, as where a guard was taught one; the rules stay."""
-        with self._up_to_date():  # what came before was judged by the other
+        """Monitor the principles of ``policy`` from now on, as when a guard is taught one; the rules stay."""
+        with self._up_to_date():  # earlier checks were made under the old policy
             self.policy, self._watched = policy, watched(policy)
 
     def listen(self, listener: Callable[[Alert], None]) -> None:
-        """Call ``listener`` too with every alert from now on; one that listens already is called once all the same.
+        """Also call ``listener`` with every alert from now on. Registering the same one twice has no effect.
 
-        Raises ``InputTypeError`` where it is async or cannot be called.
+        Raises ``InputTypeError`` if it is async or not callable.
         """
         require_listener(listener, "listener")
         if listener not in self._listeners:
@@ -250,7 +250,8 @@ class Monitor:
     def state(self, *, actors: bool = True) -> dict[str, Any]:
         """Return everything remembered as JSON values: figures, digests, pseudonyms and sketches, and no text.
 
-        Without ``actors`` nothing of them but the alerts: of many they are most of it, and checks wait meanwhile.
+        Without ``actors``, only their alerts are included. Many actors are most of the state, and checks wait
+        meanwhile.
         """
         with self._up_to_date() as memory:
             return memory.state(self._known(), actors=actors)
@@ -260,15 +261,14 @@ class Monitor:
         write_state(Path(path), self.state())
 
     def load(self, path: str | Path) -> None:
-        """Add the state at ``path`` to what is remembered: of an earlier run of this process, or of another one.
+        """Add the state at ``path``, saved by an earlier run of this process or by another one.
 
-        Raises ``InputError`` where the file holds none or one with other pseudonyms, ``OSError`` where it cannot be
-        read.
+        Raises ``InputError`` if the file is not a state or has other pseudonyms, ``OSError`` if it cannot be read.
         """
         self.merge(read_state(Path(path)), source=str(path))
 
     def merge(self, state: Mapping[str, Any], *, source: str = "state") -> None:
-        """Add ``state``, what ``Monitor.state`` returned in another process. Raises ``InputError`` as ``load`` does."""
+        """Add ``state``, returned by ``Monitor.state`` in another process. Raises ``InputError`` as ``load`` does."""
         other = self._blank()
         other.restore(state, source)
         if state.get("key") != self._known().key:
@@ -278,24 +278,24 @@ class Monitor:
             memory.merge(other)
 
     def blank(self) -> Monitor:
-        """Return a monitor of the same policy and pseudonyms that has seen nothing."""
+        """Return an empty monitor with the same policy and pseudonyms."""
         return Monitor(self.policy, pseudonym=self._pseudonym, references=self._references)
 
     def share_actors(self, make: Callable[[Actors, float], SharedActorsT]) -> SharedActorsT:
-        """Keep actors in what ``make`` returns, given the actors here and how long they are kept, in seconds."""
+        """Store actors in what ``make`` returns, given the current actors and how long they are kept, in seconds."""
         with self._lock:
             self._memory.actors = shared = make(self._memory.actors, self.rules.actors.ttl_s)
         return shared
 
     def lessons(self) -> list[dict[str, Any]]:
-        """Return what was learned of the embeddings of each model as JSON values; nothing before enough was."""
+        """Return what was learned from the embeddings of each model as JSON values; empty until there were enough."""
         with self._up_to_date() as memory:
             return memory.sketchers.state()
 
     def learn_from(self, lessons: Sequence[dict[str, Any]]) -> None:
-        """Compare texts by ``lessons`` of other monitors from now on, those of models that were seen here.
+        """From now on compare texts by ``lessons`` of other monitors, for those models that were seen here.
 
-        Raises ``InputError`` where they are none.
+        Raises ``InputError`` if they are invalid.
         """
         with self._lock:
             self._memory.sketchers.learn_from(lessons)
@@ -311,13 +311,13 @@ class Monitor:
         self._reporter.report(**alert.figures, time_ns=alert.time_ns)
 
     def pseudonym(self, actor: str) -> str:
-        """Return what stands for ``actor`` in alerts: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104)."""
+        """Return the pseudonym of ``actor`` in alerts: 32 hexadecimal digits of an HMAC-SHA-256 (RFC 2104)."""
         return self._pseudonym(actor)
 
     def _renew(self) -> None:
-        """In a forked child: begin with nothing counted; a thread of the parent may have been at it, lock in hand."""
+        """In a forked child: start without counts; a thread of the parent may have held the lock."""
         self._lock, self._waiting, self._fresh = threading.Lock(), Waiting(), deque()
-        self._chance = random.Random().random  # noqa: S311  as above; the parent's would give both the same
+        self._chance = random.Random().random  # noqa: S311  as above; a copy of the parent's would repeat its numbers
         parent, self._memory = self._memory, self._blank()
         self._memory.follow(parent)
 

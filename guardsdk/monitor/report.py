@@ -1,4 +1,4 @@
-"""A monitor's state as a page: scores against what they were, actions over time, principles and alerts."""
+"""A monitor's state as an HTML page: scores against earlier ones, actions over time, principles and alerts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from guardsdk.monitor.drift import Series as Numbers
 
 _EDGES: Final = tuple(step / 2 for step in range(-17, 18))
-"""``SCORE_EDGES`` in log-odds, with one more at either end for what lies beyond."""
+"""``SCORE_EDGES`` in log-odds, with one more at either end for the values beyond."""
 _ACTIONS: Final = (Action.ALLOW, Action.FLAG, Action.BLOCK)
 _OTHER: Final = "other actions"
 _MOST_PRINCIPLES: Final = 12
@@ -52,9 +52,9 @@ _TONES: Final = {"info": "plain", "warning": "warn", "critical": "bad"}
 
 
 def report(state: Mapping[str, Any], *, source: str = "state") -> str:
-    """Return the page about ``state``, what ``Monitor.state`` returned or a file of it holds: self-contained HTML.
+    """Return a self-contained HTML page about ``state``, from ``Monitor.state`` or a saved file.
 
-    Raises ``InputError`` that names ``source`` where it is no such state.
+    Raises ``InputError`` that names ``source`` if it is not a valid state.
     """
     memory = remembered(state, source)
     policy = state.get("policy", {})
@@ -86,7 +86,7 @@ def report(state: Mapping[str, Any], *, source: str = "state") -> str:
 
 
 def remembered(state: Mapping[str, Any], source: str) -> Memory:
-    """Return what ``state`` holds, to read it. Raises ``InputError`` that names ``source`` where it is none."""
+    """Return ``state`` as a memory to read from. Raises ``InputError`` that names ``source`` if it is invalid."""
     try:
         rules = MonitorRules.model_validate(state["rules"])
         readable = all(isinstance(word, str) for word in state.get("policy", {}).values())
@@ -180,7 +180,7 @@ def _scores(memory: Memory) -> list[Markup]:
     for stage, label, series in sorted(memory.traffic.scores.items(), key=lambda one: one[:2]):
         recent = series.recent_counts
         if above(recent, 1) == 0.0 and not series.counts[-1]:
-            continue  # a rule that found nothing
+            continue  # a rule without findings
         key = f"{stage}/{label}"
         distributions = [Counts("recent", _shares(recent)), Counts("earlier", _shares(series.earlier_counts))]
         if key in references:

@@ -1,6 +1,6 @@
-"""Histograms of scores, of every model apart: scores of one say nothing about those of another one."""
+"""Histograms of scores per model: the scores of one model are not comparable with another's."""
 
-# ruff: noqa: PLC0415  few processes see another model
+# ruff: noqa: PLC0415  few processes see a second model
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ if TYPE_CHECKING:
     Labels = dict[str, Series]
 
 NO_MODEL: Final = ""
-"""Stands for the digest where no model scored anything yet."""
+"""Stands for the digest before any model has scored."""
 _ASIDE: Final = 2 * len(Stage)
-"""Models, counted per stage, whose histograms are kept besides those of the one in use."""
+"""Models, counted per stage, whose histograms are kept in addition to those of the one in use."""
 
 
 class Scores:
-    """A series per stage and label of the model in use, and those of the models before it. Not thread-safe."""
+    """A series per stage and label of the model in use, and those of earlier models. Not thread-safe."""
 
     def __init__(self, rules: MonitorRules) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self._rules = rules
         self._at: dict[Stage, Labels] = {stage: {} for stage in Stage}
         self._model = dict.fromkeys(Stage, NO_MODEL)
         self._aside: OrderedDict[tuple[Stage, str], Labels] = OrderedDict()
-        """Of models that are not in use, by stage and digest; of the one put aside last the last."""
+        """Series of models no longer in use, by stage and digest, in the order they were set aside."""
         self._last: dict[tuple[Stage, str], int] = {}
-        """Checks there had been when each of these was put aside."""
+        """The number of checks when each of these was set aside."""
         self._successions: dict[tuple[Stage, str], Succession] = {}
-        """By stage and digest of models whose first scores are compared with those of the model before."""
+        """By stage and digest: models whose first scores are compared with those of the model before."""
         self._references: dict[tuple[Stage, str], dict[str, list[float]]] = {}
-        """By stage and digest the share of each bin in the benign scores of a model, by label."""
+        """By stage, digest and label: the share of each bin among a model's benign scores."""
         self._given: dict[str, Mapping[tuple[str, Stage], Sequence[float]]] = {}
-        """Quantiles by digest of the models whose references were given here, and not read from a state; those of them
-        that are among the references already are empty. The first check need not wait for what only a report shows."""
+        """Quantiles by digest of the models whose references were passed in here rather than restored; emptied once
+        they are among the references. Deferred, so that the first check does not wait for what only a report shows."""
 
     def model(self, stage: Stage) -> str:
-        """Return the digest of the model in use, ``NO_MODEL`` before the first."""
+        """Return the digest of the model in use, ``NO_MODEL`` before the first one."""
         return self._model[stage]
 
     def follow(self, stage: Stage, model: str, checks: int) -> str | None:
-        """Count scores of ``model`` from now on, after ``checks``; return the one before where that is news.
+        """Count scores of ``model`` from now on, after ``checks``; return the previous model if that is a change.
 
-        It is none where the model is the stage's first, or was in use a window ago: two guards with a model each may
-        share a monitor, and come by turns.
+        ``None`` if the model is the stage's first, or was in use within the last window: two guards with different
+        models may share a monitor, and alternate.
         """
         before, labels = self._model[stage], self._at[stage]
         self._model[stage] = model
@@ -79,14 +79,14 @@ class Scores:
             self._successions.pop(gone, None)
 
     def numbers(self, stage: Stage, scores: Mapping[str, float]) -> list[tuple[Series, int]]:
-        """Return the series of each of ``scores``, by label, with the bin it falls in.
+        """Return the series of each of ``scores``, by label, with the bin of the score.
 
-        Then, where the model is new, those that compare it with the one before.
+        Followed, for a new model, by the series that compare it with the previous one.
         """
         known, find = self._at[stage], bisect_right
         try:
             found = [(known[label], find(SCORE_EDGES, score)) for label, score in scores.items()]
-        except KeyError:  # a label's first score
+        except KeyError:  # the first score of a label
             for label in scores:
                 self._series(known, stage, self._model[stage], label)
             found = [(known[label], find(SCORE_EDGES, score)) for label, score in scores.items()]
@@ -102,7 +102,7 @@ class Scores:
         return self._at[stage]
 
     def succession(self, stage: Stage) -> Succession | None:
-        """Return the model in use compared with the one before it; none where that is over, or there was none."""
+        """Return the comparison of the model in use with the previous one; ``None`` if it is over or there was none."""
         return self._successions.get((stage, self._model[stage])) if self._successions else None
 
     def items(self) -> Iterator[tuple[Stage, str, Series]]:
@@ -111,7 +111,7 @@ class Scores:
             yield from ((stage, label, series) for label, series in labels.items())
 
     def refer(self, model: str, quantiles: Mapping[tuple[str, Stage], Sequence[float]]) -> None:
-        """Take ``quantiles`` for those of the benign scores of ``model``, per label and stage."""
+        """Take ``quantiles`` as those of the benign scores of ``model``, per label and stage."""
         kept = {model, *self._model.values(), *(digest for _, digest in self._aside)}
         self._references = {key: found for key, found in self._references.items() if key[1] in kept}
         self._given = {digest: found for digest, found in self._given.items() if digest in kept} | {model: quantiles}
@@ -119,19 +119,19 @@ class Scores:
             self._settle()
 
     def refers(self, model: str) -> bool:
-        """Whether the references of ``model`` were given; without a lock the answer may be an old one."""
+        """Whether the references of ``model`` were passed in; may be outdated without the lock."""
         return model in self._given
 
     def _settle(self) -> None:
-        """Turn the quantiles that were given into references."""
+        """Turn the given quantiles into references."""
         for model, quantiles in self._given.items():
             for (label, stage), found in quantiles.items():
-                if len(found) > 1:  # as a manifest says of a label without any
+                if len(found) > 1:  # a manifest has none for a label without quantiles
                     self._hold_against(stage, model, label, shares(found, SCORE_EDGES))
         self._given = {model: {} for model in self._given}
 
     def _hold_against(self, stage: Stage, model: str, label: str, reference: list[float]) -> None:
-        """Take ``reference`` for that of a label, and where the rules say so hold its scores against it."""
+        """Set the reference of a label, and compare its scores with it if the rules say so."""
         self._references.setdefault((stage, model), {})[label] = reference
         if self._rules.reference == "model":
             known = self._at[stage] if self._model[stage] == model else self._aside.get((stage, model), {})
@@ -148,7 +148,7 @@ class Scores:
         }
 
     def recall(self, references: Mapping[str, Sequence[float]]) -> None:
-        """Take over what ``references`` returned. Raises ``ValueError`` or ``TypeError`` where it is no such thing."""
+        """Restore what ``references`` returned. Raises ``ValueError`` or ``TypeError`` if it is invalid."""
         for key, found in references.items():
             word, _, label = key.partition("/")
             reference = [float(share) for share in found]
@@ -165,20 +165,20 @@ class Scores:
         return found
 
     def _labels(self, stage: Stage, model: str) -> Labels:
-        """Return the series of ``model``, which is in use from now on where none was."""
+        """Return the series of ``model``, making it the one in use if there was none."""
         if model == NO_MODEL or self._model[stage] in (NO_MODEL, model):
             self._model[stage] = model or self._model[stage]
             return self._at[stage]
         return self._aside.setdefault((stage, model), {})
 
     def merge(self, other: Scores) -> None:
-        """Add what another process has counted, each model's to the same model's."""
+        """Add the counts of another process, per model."""
         self._references = other._references | self._references
         theirs = [
             *other._aside.items(),
             *(((stage, other._model[stage]), labels) for stage, labels in other._at.items()),
         ]
-        for stage, labels in other._at.items():  # first, so that where none is in use here the same one is as there
+        for stage, labels in other._at.items():  # first, so that the other's model is taken over if none is in use here
             if labels:
                 self._labels(stage, other._model[stage])
         for (stage, model), labels in theirs:
@@ -192,7 +192,7 @@ class Scores:
         self._keep_few()
 
     def state(self) -> dict[str, Any]:
-        """Return everything but the references as JSON values."""
+        """Return everything except the references as JSON values."""
         return {
             "scores": {f"{stage}/{label}": series.state() for stage, label, series in self.items()},
             "scored_by": {stage.value: model for stage, model in self._model.items() if model != NO_MODEL},
@@ -212,9 +212,9 @@ class Scores:
         }
 
     def restore(self, state: Mapping[str, Any], model: str) -> None:
-        """Take over what ``state`` returned; ``model`` has scored where it says nothing of that, as older ones do.
+        """Restore what ``state`` returned; ``model`` is the one that scored if the state, an older one, does not say.
 
-        Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is no such state.
+        Raises ``ValueError``, ``KeyError`` or ``TypeError`` if it is invalid.
         """
         from guardsdk.monitor.succession import Succession
 

@@ -1,4 +1,4 @@
-"""One memory of actors for many replicas, in Redis, and what all have seen put together. The extra ``redis``."""
+"""Shares actors among many replicas through Redis, and merges what all replicas have seen. The extra ``redis``."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ if (now or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
-"""Sets a key where it still holds what was read from it, so that no replica overwrites another's update."""
+"""Sets a key only if its value is still the one read, so that no replica overwrites another's update."""
 _WILD: Final = re.compile(r"[*?\[\]\\]")
-"""What stands for other characters in a pattern of Redis."""
+"""Wildcard characters in a Redis pattern."""
 _AT_ONCE: Final = 1000
-"""Actors handed over in one call."""
+"""Actors transferred in one call."""
 _PAUSE_S: Final = 5.0
-"""Seconds for which Redis is left alone after it failed: it is asked under the monitor's lock, and all others wait."""
+"""Seconds without Redis calls after a failure: they are made under the monitor's lock, while all others wait."""
 
 
 class SharedActors(Actors):
-    """Actors in Redis. Where it cannot be reached the process goes on with what it remembers itself, for a while.
+    """Actors in Redis. While it is unreachable, the process continues with its own memory.
 
-    Every key expires by itself after ``ttl_s``; how many there may be is for the server's ``maxmemory`` to bound.
+    Every key expires after ``ttl_s``; the total is limited by the server's ``maxmemory``.
     """
 
     def __init__(self, local: Actors, client: Any, prefix: str, ttl_s: float) -> None:  # noqa: ANN401  a redis.Redis
-        """Keep actors under ``prefix`` of ``client``, and besides in ``local``; whom that has goes there, too.
+        """Store actors under ``prefix`` of ``client``, and a copy in ``local``; actors in ``local`` are transferred.
 
-        Where ``local`` is shared already, as after another address of Redis, it is what that one keeps besides.
+        If ``local`` is itself shared, as after a change of the Redis address, its own local store is used.
         """
         self._local: Actors = local._local if isinstance(local, SharedActors) else local  # noqa: SLF001  its own class
         self._client = client
@@ -55,11 +55,11 @@ class SharedActors(Actors):
         self._swap = client.register_script(_SWAP)
         self._read: tuple[str, bytes] | None = None
         self.problem: str | None = None
-        """Why Redis could not be used the last time; none where it could."""
+        """Why the last Redis call failed; ``None`` if it did not."""
         self._failed_s = -math.inf
-        """When it failed last, by the clock of the checks."""
+        """When it last failed, by the clock of the checks."""
         self._unsaid: deque[str] = deque()
-        """Problems that were not logged yet."""
+        """Problems that have not been logged yet."""
         self._handed_over = False
         try:
             self._hand_over()
@@ -67,9 +67,10 @@ class SharedActors(Actors):
             self._fail(error)
 
     def _hand_over(self) -> None:
-        """Put actors that a state brought, before this memory was shared, where Redis has nothing of them.
+        """Transfer actors restored from a state before sharing began, unless Redis already has them.
 
-        Once, for later it has nothing of those that another replica was asked to forget. Raises ``redis.RedisError``.
+        Done once, as later a missing actor may be one that another replica was asked to forget. Raises
+        ``redis.RedisError``.
         """
         if self._handed_over:
             return
@@ -82,10 +83,10 @@ class SharedActors(Actors):
         self._handed_over = True
 
     def _key(self, pseudonym: str) -> str:
-        return self._prefix + pseudonym[:DIGITS]  # a state has no more of them
+        return self._prefix + pseudonym[:DIGITS]  # a state has no more digits
 
     def get(self, pseudonym: str) -> Actor:
-        """Return what the replicas remember, or a new actor."""
+        """Return what the replicas know of the actor, or a new actor."""
         self._read = None
         if abs(self._local.now() - self._failed_s) < _PAUSE_S:
             return self._local.get(pseudonym)
@@ -100,11 +101,11 @@ class SharedActors(Actors):
         return actor
 
     def returned(self, pseudonym: str) -> bool:
-        """Return what the replicas remember."""
+        """Return whether the replicas know the actor to have ``returned``."""
         return self.get(pseudonym).returned
 
     def put(self, pseudonym: str, actor: Actor) -> bool:
-        """Remember ``actor``; false where another replica was quicker, and its update has to be read first."""
+        """Store ``actor``; false if another replica was faster, so that its update must be read first."""
         if self._read is not None and self._read[0] == pseudonym:
             arguments = [self._read[1], actor.packed(), self._ttl_s]
             try:
@@ -116,7 +117,7 @@ class SharedActors(Actors):
         return self._local.put(pseudonym, actor)
 
     def forget(self, pseudonym: str) -> None:
-        """Remember nothing, in no replica. Raises ``GuardError`` where Redis cannot be reached: it still remembers."""
+        """Remove the actor in all replicas. Raises ``GuardError`` if Redis is unreachable and so still has them."""
         self._local.forget(pseudonym)
         try:
             self._client.delete(self._key(pseudonym))
@@ -125,35 +126,35 @@ class SharedActors(Actors):
             raise GuardError(msg) from None
 
     def renew(self, now: Callable[[], float]) -> None:
-        """In a forked child: the shared memory goes on, and what this process remembers besides begins anew."""
+        """In a forked child: keep the shared memory, and start afresh with the local one."""
         self._read = None
         self._local.renew(now)
 
     def __len__(self) -> int:
-        """Return how many this process remembers."""
+        """Return the number of actors in the local store."""
         return len(self._local)
 
     def items(self) -> Iterator[tuple[str, bytes]]:
-        """Yield what this process remembers."""
+        """Yield the actors in the local store."""
         return self._local.items()
 
     def say(self) -> None:
-        """Log what went wrong since it was asked last."""
+        """Log the problems since the last call."""
         while self._unsaid:
-            with suppress(IndexError):  # another thread has taken the last
+            with suppress(IndexError):  # another thread took the last one
                 found = self._unsaid.popleft()
                 _logger.warning("monitor: Redis failed with %s; actors are watched per process", found)
 
     def _fail(self, error: Exception) -> None:
-        if self.problem is None:  # once, not for every check until somebody mends it
+        if self.problem is None:  # once, not for every check until it is fixed
             self._unsaid.append(type(error).__name__)
         self.problem = type(error).__name__
-        if not isinstance(error, ValueError):  # of one actor, and nothing to wait for
+        if not isinstance(error, ValueError):  # this concerns one actor only, so there is no need to pause
             self._failed_s = self._local.now()
 
 
 class Shared:
-    """Shares a monitor with those of other replicas that have the same key and policy."""
+    """Shares a monitor with other replicas that have the same key and policy."""
 
     def __init__(
         self,
@@ -163,13 +164,13 @@ class Shared:
         namespace: str = "guardsdk",
         expire_s: float = 3600.0,
     ) -> None:
-        """Keep the actors of ``monitor`` in Redis from now on.
+        """Store the actors of ``monitor`` in Redis from now on.
 
         Args:
-            monitor: Made with the same ``key`` (or pseudonyms) in every replica.
+            monitor: Created with the same ``key`` (or pseudonyms) in every replica.
             redis: A ``redis.Redis`` without ``decode_responses``, or an address such as ``redis://host:6379/0``. Each
                 check of a named actor makes two calls; give the client a short ``socket_timeout``.
-            namespace: What the keys begin with, as it stands.
+            namespace: Prefix of the keys, used literally.
             expire_s: Seconds after which the figures of a replica that no longer publishes are dropped.
 
         Raises:
@@ -187,20 +188,20 @@ class Shared:
         """The shared memory; its ``problem`` says why Redis could not be used."""
 
     def publish(self) -> None:
-        """Show the others what this replica has seen of the traffic, and agree on how texts are compared.
+        """Publish what this replica has seen of the traffic, and agree on how texts are compared.
 
-        Call it now and then, such as every ten seconds. Raises ``redis.RedisError`` where Redis cannot be reached.
+        Call it regularly, such as every ten seconds. Raises ``redis.RedisError`` if Redis is unreachable.
         """
         agreed = f"{self._namespace}:lessons by model"
         for lessons in self._monitor.lessons():
             self._client.hsetnx(agreed, lessons["model"], json.dumps(lessons))
         self._monitor.learn_from([json.loads(lessons) for lessons in self._client.hvals(agreed)])
-        state = self._monitor.state(actors=False)  # those are shared already
+        state = self._monitor.state(actors=False)  # actors are shared already
         replica = f"{self._replica}-{os.getpid()}"  # a forked child is a replica of its own
         self._client.set(f"{self._namespace}:replica:{replica}", json.dumps(state), ex=self._expire_s)
 
     def together(self) -> Monitor:
-        """Return a monitor with what all replicas have published: for reports. Raises as ``publish`` does."""
+        """Return a monitor with what all replicas have published, for reports. Raises as ``publish`` does."""
         whole = self._monitor.blank()
         namespace = _WILD.sub(r"\\\g<0>", self._namespace)
         for key in sorted(self._client.scan_iter(match=f"{namespace}:replica:*")):

@@ -1,19 +1,19 @@
-"""Near-duplicates without texts or embeddings: 256 signs that tell how far apart two texts point.
+"""Near-duplicate detection without texts or embeddings: 256 signs that estimate the angle between two embeddings.
 
-A classifier's embedding tells first of all what the classifier is for: two harmless questions about different things
-point almost the same way. The mean and the strongest directions of ordinary traffic are therefore taken out before
+A classifier's embedding mostly encodes what the classifier is for: two harmless questions on different subjects point
+in nearly the same direction. The mean and the strongest directions of ordinary traffic are therefore removed before
 embeddings are compared (Mu and Viswanath, All-but-the-Top, ICLR 2018); they are learned from the first texts.
 
 Two unit vectors at an angle ``a`` fall on different sides of a random plane with probability ``a / pi`` (Charikar,
 Similarity estimation techniques from rounding algorithms, STOC 2002). The share of differing signs over 256 planes
 gives the angle to about 0.1 (one standard deviation, in radians). The planes depend on a secret: without it the signs
-say nothing of what a text was about.
+reveal nothing about a text.
 
-Embeddings of two models have nothing in common: each has its own lessons and its own planes, and sketches of two models
+Embeddings of two models have nothing in common: each model has its own lessons and planes, and sketches of two models
 are as far apart as those of any two texts.
 """
 
-# ruff: noqa: PLC0415  making a guard must not load numpy
+# ruff: noqa: PLC0415  creating a guard must not load numpy
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 BITS: Final = 256
 BYTES: Final = BITS // 8
 LEARNED_FROM: Final = 512
-"""Texts before the first sketch. From a quarter of it already most rewordings are told from other texts."""
+"""Texts before the first sketch. A quarter of them suffices to tell most rewordings from other texts."""
 DIRECTIONS: Final = 16
-"""Directions taken out; of 384, they hold nine tenths of the variance."""
+"""Directions removed; of 384, they hold nine tenths of the variance."""
 _MODELS: Final = 4
-"""Models whose lessons are kept, those used last."""
+"""Models whose lessons are kept, the most recently used."""
 _TINY: Final = 1e-9
-"""Length of what is left of an embedding from which on it points anywhere."""
+"""Length of the rest of an embedding below which its direction is arbitrary."""
 _COSINES: Final = tuple(math.cos(math.pi * differing / BITS) for differing in range(BITS + 1))
 
 
 class Sketcher:
-    """Makes sketches that can be compared with others of the same secret and the same lessons. Not thread-safe."""
+    """Makes sketches that are comparable with others of the same secret and the same lessons. Not thread-safe."""
 
     def __init__(self, secret: Callable[[], bytes]) -> None:
-        """Draw the planes from what ``secret`` returns; nothing is asked for or sketched until enough was learned."""
+        """Draw the planes from the secret that ``secret`` returns; called only once enough has been learned."""
         self._secret = secret
         self._lessons: list[NDArray[np.float32]] = []
         self._mean: NDArray[np.float32] | None = None
@@ -62,13 +62,13 @@ class Sketcher:
 
     @property
     def lessons(self) -> str | None:
-        """A digest of what was learned: sketches can be compared where it agrees. None before that."""
+        """A digest of what was learned; sketches with the same digest are comparable. ``None`` before that."""
         if self._mean is None or self._out is None:
             return None
         return hashlib.blake2b(self._mean.tobytes() + self._out.tobytes(), digest_size=8).hexdigest()
 
     def learn(self, embedding: NDArray[np.float32] | None) -> None:
-        """Take ``embedding`` [H] of one more ordinary text for a lesson, where it has one, until there are enough."""
+        """Learn from ``embedding`` [H] of an ordinary text, if it has one, until there are enough."""
         if embedding is None or self.ready:
             return
         if self._lessons and len(self._lessons[0]) != len(embedding):
@@ -89,11 +89,11 @@ class Sketcher:
         chance = np.random.default_rng(int.from_bytes(self._secret(), "little"))
         planes = chance.standard_normal((BITS, len(mean)), dtype=np.float32)
         self._mean, self._out = mean.astype(np.float32), out.astype(np.float32)
-        flat = planes - (planes @ self._out.T) @ self._out  # the directions fall out with the planes
+        flat = planes - (planes @ self._out.T) @ self._out  # the removed directions drop out of the planes too
         self._planes = flat.astype(np.float32)
 
     def sketch(self, embedding: NDArray[np.float32]) -> bytes | None:
-        """Return 32 bytes that stand for ``embedding`` [H]; none before enough was learned, or of another size."""
+        """Return the 32-byte sketch of ``embedding`` [H]; ``None`` before enough was learned, or for another size."""
         import numpy as np
 
         if self._planes is None or self._mean is None or len(embedding) != len(self._mean):
@@ -101,9 +101,9 @@ class Sketcher:
         return np.packbits(self._planes @ (embedding - self._mean) > 0.0).tobytes()
 
     def likest(self, embeddings: Sequence[NDArray[np.float32]]) -> list[float] | None:
-        """Return for each of ``embeddings`` [H] the cosine to the one before it that is most like it; -1 for the first.
+        """Return, for each of ``embeddings`` [H], the cosine to the most similar one before it; -1 for the first.
 
-        None before enough was learned, or of another size.
+        ``None`` before enough was learned, or for another size.
         """
         import numpy as np
 
@@ -117,20 +117,20 @@ class Sketcher:
         return [max(row[:at], default=-1.0) for at, row in enumerate(cosines)]
 
     def copy_of(self, other: Sketcher) -> bool:
-        """Learn what ``other`` has learned, unless enough was; tell whether sketches of both can be compared."""
+        """Learn what ``other`` has learned, unless enough was; return whether sketches of both are comparable."""
         if not self.ready:
             self.restore(other.state())
         return self.lessons == other.lessons
 
     def state(self) -> dict[str, Any] | None:
-        """Return what was learned as JSON values; none before enough was."""
+        """Return what was learned as JSON values; ``None`` before enough was."""
         if self._mean is None or self._out is None:
             return None
         packed = base64.b64encode(self._mean.tobytes() + self._out.tobytes()).decode()
         return {"size": len(self._mean), "directions": len(self._out), "values": packed}
 
     def restore(self, state: dict[str, Any] | None) -> None:
-        """Take over what ``state`` returned. Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is none."""
+        """Restore what ``state`` returned. Raises ``ValueError``, ``KeyError`` or ``TypeError`` if it is invalid."""
         if state is None:
             return
         import numpy as np
@@ -144,14 +144,14 @@ class Sketcher:
 
 
 class Sketchers:
-    """A sketcher for each of the models seen last. Not thread-safe."""
+    """A sketcher for each of the most recently seen models. Not thread-safe."""
 
     def __init__(self, secret: Callable[[], bytes]) -> None:
-        """Begin with none; ``secret`` is what their planes depend on."""
+        """Start empty; the planes depend on ``secret``."""
         self._secret = secret
         self._of: OrderedDict[str, Sketcher] = OrderedDict()
         self._learned: str | None = None
-        """The model that learned last, if there is no more for it to learn."""
+        """The model that learned last, if it has learned enough."""
 
     def of(self, model: str) -> Sketcher:
         """Return the sketcher for embeddings of the model with this digest."""
@@ -166,7 +166,7 @@ class Sketchers:
         return found
 
     def learn(self, model: str, embedding: NDArray[np.float32]) -> None:
-        """Take ``embedding`` [H] of one more ordinary text for a lesson of the model with this digest."""
+        """Learn from ``embedding`` [H] of an ordinary text, for the model with this digest."""
         if model != self._learned:
             sketcher = self.of(model)
             sketcher.learn(embedding)
@@ -178,12 +178,12 @@ class Sketchers:
         return [{"model": model, **state} for model, state in learned if state is not None]
 
     def restore(self, state: Sequence[dict[str, Any]]) -> None:
-        """Take over what ``state`` returned. Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is none."""
+        """Restore what ``state`` returned. Raises ``ValueError``, ``KeyError`` or ``TypeError`` if it is invalid."""
         for one in state:
             self.of(str(one["model"])).restore(one)
 
     def learn_from(self, lessons: Sequence[dict[str, Any]]) -> None:
-        """Take over those of ``lessons`` that are of models it was asked for. Raises ``InputError`` where it cannot."""
+        """Take over ``lessons`` for the models in use here. Raises ``InputError`` if they are invalid."""
         try:
             self.restore([one for one in lessons if one["model"] in self._of])
         except (KeyError, TypeError, ValueError):
@@ -191,11 +191,11 @@ class Sketchers:
             raise InputError(msg) from None
 
     def merge(self, other: Sketchers) -> bool:
-        """Learn from ``other`` what was not learned here; tell whether sketches made by either can be compared."""
+        """Learn from ``other`` what was not learned here; return whether sketches of both are comparable."""
         alike = [self.of(model).copy_of(theirs) for model, theirs in other._of.items() if theirs.ready]
         return all(alike)
 
 
 def similarity(one: bytes, other: bytes) -> float:
-    """Return the cosine of what is left of two embeddings, estimated from their sketches."""
+    """Return the cosine of two embeddings without the removed directions, estimated from their sketches."""
     return _COSINES[(int.from_bytes(one, "little") ^ int.from_bytes(other, "little")).bit_count()]

@@ -1,4 +1,4 @@
-"""From what was found to the alert about it. Pure functions."""
+"""Turns findings into alerts. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def about_actor(told: Told, pseudonym: str, record: CheckRecord) -> Alert:
-    """Return the alert about the actor called ``pseudonym``, raised by ``record``."""
+    """Return the alert about the actor with ``pseudonym``, raised by ``record``."""
     return Alert(
         kind=told.kind,
         severity=told.severity,
@@ -27,7 +27,7 @@ def about_actor(told: Told, pseudonym: str, record: CheckRecord) -> Alert:
 
 
 def about_traffic(change: Change, record: CheckRecord, since_model: int | None) -> Alert:
-    """Return the alert about a series, raised by ``record``; ``since_model`` checks ago the model changed."""
+    """Return the alert about a series, raised by ``record``; the model changed ``since_model`` checks ago."""
     series = change.series
     earlier, recent = series.earlier_counts, series.recent_counts
     evidence = {"psi": series.psi, "evidence": series.evidence, "earlier": sum(earlier), "recent": sum(recent)}
@@ -35,7 +35,7 @@ def about_traffic(change: Change, record: CheckRecord, since_model: int | None) 
     if change.is_rate:
         before, after = (counts[1] / (sum(counts) or 1.0) for counts in (earlier, recent))
         evidence |= {"earlier_share": before, "recent_share": after}
-        if after < before:  # fewer blocks or failures may be good news, or a guard that sees nothing any more
+        if after < before:  # fewer blocks or failures may be good news, or a guard that no longer sees anything
             severity = Severity.INFO
     else:
         high = upper(earlier)
@@ -60,7 +60,7 @@ def about_traffic(change: Change, record: CheckRecord, since_model: int | None) 
 
 
 def about_model(record: CheckRecord, before: str, checks: float) -> Alert:
-    """Return the alert that another model has scored ``record`` than ``before``, in ``checks`` of the stage."""
+    """Return the alert that a model other than ``before`` has scored ``record``, after ``checks`` of the stage."""
     return Alert(
         kind=Kind.MODEL_CHANGE,
         severity=Severity.INFO,

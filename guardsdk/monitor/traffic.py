@@ -1,4 +1,4 @@
-"""All traffic together: a series per label and per rate on each stage, and counts over time for the report."""
+"""All traffic combined: a series per label and per rate on each stage, and counts over time for the report."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 
 BOUNDARY: Final = "boundary"
 RATES: Final = ("blocked", "flagged", "degraded", "out_of_range", BOUNDARY)
-"""Held back by a principle; flagged; not completely checked; in a language or script the model was not measured on;
-with a score in the boundary band of a threshold."""
+"""Blocked by a principle; flagged; not completely checked; in a language or script the model was not measured on; with
+a score in the boundary band of a threshold."""
 _OUT_OF_RANGE: Final = "out_of_range"
 _LEAST_ODDS: Final = math.exp(-20.0)
-"""Odds of a score of 0; those of a score of 1 are as far the other way."""
+"""Odds of a score of 0; a score of 1 has the inverse."""
 _MOST_ODDS: Final = 1.0 / _LEAST_ODDS
 _PLACES: Final = {"checks": 0, "adjacent": 1} | {name: place for place, name in enumerate(RATES, 2)}
-"""Where something is counted in the totals of a stage."""
+"""Index of each count in the totals of a stage."""
 _NOTHING: Final = [0.0] * len(_PLACES)
 _PRIOR_HITS, _PRIOR_CHECKS = 1.0, 50.0
-"""What a share starts from before anything was seen."""
+"""Prior counts of a share, before anything was seen."""
 _ENOUGH, _OFTEN, _SELDOM = 256, 1 / 4, 1 / 64
-"""Texts that are compared often, to know the share of variants soon; then how often, before and after."""
+"""Texts compared at the first rate, to learn the share of variants quickly; then the rates before and after."""
 
 
 class Glance(NamedTuple):
-    """What the monitor takes from one verdict."""
+    """What the monitor uses of one verdict."""
 
     stage: Stage
     closeness: float | None
-    """The score closest to its threshold, or farthest beyond, in log-odds over the threshold's; of principles that do
-    more than flag. None without such a score."""
+    """The score closest to its threshold, or furthest beyond, as the difference in log-odds, among principles that do
+    more than flag. ``None`` without such a score."""
     held: bool
-    """Whether a principle keeps the text from passing as it is."""
+    """Whether a principle keeps the text from passing unchanged."""
     rates: tuple[bool, ...]
     """One for each of ``RATES``."""
     model: str
     """Digest of the model that scored it, or ``NO_MODEL``."""
     lowered: bool
-    """Whether a lowered threshold keeps the text from passing: it is not held against its actor once more."""
+    """Whether only a lowered threshold stops the text, which does not count against its actor again."""
 
 
 def odds_of(probability: float) -> float:
@@ -70,35 +70,35 @@ _KEYS: Final = {
     stage: {what: f"{stage}/{what}" for what in ("checks", *RATES, *(action.value for action in Action))}
     for stage in Stage
 }
-"""What is counted over time on each stage is counted under."""
+"""Names of what is counted over time on each stage."""
 
 
 def watched(policy: Policy) -> dict[Stage, frozenset[str]]:
-    """Return per stage the principles that do more than flag: the ones an actor may want to get around."""
+    """Return per stage the principles that do more than flag, which an actor may want to evade."""
     return {
         stage: frozenset(one.id for one in policy.principles if not one.action_for(stage).passes) for stage in Stage
     }
 
 
 def glance(verdict: Verdict, watched: Mapping[Stage, frozenset[str]], band: float) -> Glance:
-    """Return what is to be seen in ``verdict``, in shadow mode what would have followed."""
+    """Summarise ``verdict``; in shadow mode, by what would have happened."""
     stage, deciding = verdict.stage, verdict.principle_id
     principles, evaluations = watched[stage], verdict.evaluations
-    # In odds, with one logarithm at the end: this runs half a dozen times per check.
+    # Uses odds, with one logarithm at the end, as this runs half a dozen times per check.
     closest = -1.0
     try:
         for one in evaluations:
             if one.principle_id in principles:
                 score, threshold = one.score, one.threshold
                 ratio = score * (1.0 - threshold) / ((1.0 - score) * threshold)
-                if ratio > closest:  # noqa: PLR1730  sooner than a call
+                if ratio > closest:  # noqa: PLR1730  faster than a call
                     closest = ratio
     except ZeroDivisionError:  # a score of 1, or a threshold of 0
         closest = max(_ratio(one) for one in evaluations if one.principle_id in principles)
     closeness = None if closest < 0.0 else math.log(max(closest, _LEAST_ODDS))
     if closeness is None or closeness < -band:
         boundary = False
-    else:  # the closest may lie beyond the band and another one in it
+    else:  # the closest may lie beyond the band while another is in it
         boundary = closeness <= band or any(
             one.principle_id in principles and abs(math.log(_ratio(one))) <= band for one in evaluations
         )
@@ -120,21 +120,21 @@ def _ratio(one: Evaluation) -> float:
 
 
 class Change(NamedTuple):
-    """A series that is not what it was."""
+    """A series that has changed."""
 
     stage: Stage
     name: str
     is_rate: bool
     series: Series
     before: str | None = None
-    """Digest of the model whose scores it is compared with; none where with its own past."""
+    """Digest of the model whose scores it is compared with; ``None`` if with its own past."""
 
 
 class Traffic:
-    """Histograms and counts. Not thread-safe: the monitor calls it under its lock."""
+    """Histograms and counts. Not thread-safe: called under the monitor's lock."""
 
     def __init__(self, rules: MonitorRules) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self._rules = rules
         self.scores = Scores(rules)
         self.rates: dict[tuple[Stage, str], Series] = {}
@@ -145,23 +145,23 @@ class Traffic:
         self.slots: dict[int, Counter[str]] = {}
         """Point in time to counts, by ``stage/what``: checks, actions, statuses and rates."""
         self.variants = [0.0, 0.0]
-        """Of some texts of actors on stage input, how many are variants of one of the actor's last, and how many."""
+        """Sampled texts of actors on stage input: how many are variants of the actor's last ones, and the total."""
         self.principles: Counter[str] = Counter()
-        """Texts that each principle decided, by ``stage/principle``."""
+        """The number of texts that each principle decided, by ``stage/principle``."""
         self.thresholds: dict[str, float] = {}
-        """The lowest threshold a label is held against, by ``stage/label``."""
+        """The lowest threshold of a label, by ``stage/label``."""
         self.models: list[tuple[str, int]] = []
         """Digest of each model in turn, with the number of checks before its first; the newest sixteen."""
         self.changed_s = -math.inf
-        """When the model of stage input changed last: what an actor's texts scored before does not compare."""
+        """When the model of stage input last changed: earlier scores of an actor are not comparable."""
         self._checks = 0
 
     def is_new(self, seen: Glance) -> bool:
-        """Whether another model than the stage's last has scored."""
+        """Whether a model other than the stage's last one has scored."""
         return seen.model not in (NO_MODEL, self.scores.model(seen.stage))
 
     def meet(self, verdict: Verdict, seen: Glance, time_s: float) -> str | None:
-        """Go on with the model of a check that is to be taken in; return the stage's model before where it changed."""
+        """Switch to the model of a check about to be added; return the stage's previous model if it changed."""
         if not self.is_new(seen):
             return None
         stage, model = seen.stage, seen.model
@@ -178,18 +178,18 @@ class Traffic:
     def take(
         self, verdict: Verdict, seen: Glance, time_s: float, now_s: float, chance: Callable[[], float]
     ) -> Sequence[Change]:
-        """Take in one check and return the series that have changed by what evidence and size the rules ask for."""
+        """Add one check and return the series whose change reaches the evidence and size that the rules ask for."""
         rules, stage = self._rules, seen.stage
         self._checks += 1
         self._count(verdict, seen, int(time_s // rules.slot_s), int(now_s // rules.slot_s))
         numbers = self.scores.numbers(stage, verdict.scores)
         numbers += zip(self._rates_at.get(stage) or self._rate_series(stage), seen.rates, strict=True)
-        least = min(rules.rate_psi, rules.psi)  # what changed a little and stays so gets here with every check
+        least = min(rules.rate_psi, rules.psi)  # a small, lasting change gets here with every check
         reached = [one for one in Series.take_in(numbers, chance(), rules.run_length) if one.psi >= least]
         return self._changed(stage, reached) if reached else ()
 
     def _changed(self, stage: Stage, reached: Sequence[Series]) -> list[Change]:
-        """Return those of ``reached`` whose change is of a size that matters."""
+        """Return those of ``reached`` whose change is large enough to matter."""
         known = [Change(stage, label, is_rate=False, series=one) for label, one in self.scores.at(stage).items()]
         new = self.scores.succession(stage)
         if new is not None:
@@ -202,13 +202,13 @@ class Traffic:
 
     @property
     def since_model(self) -> int | None:
-        """Checks since the model changed; none where it did not."""
+        """The number of checks since the model changed; ``None`` if it did not."""
         return self._checks - self.models[-1][1] if len(self.models) > 1 else None
 
     def share(self, what: str, less: float = 0.0, of: float = 0.0) -> float:
         """Return the share of ``what``, one of ``RATES`` or ``adjacent``, among the checks of stage input.
 
-        ``less`` such texts ``of`` so many checks are left out: those of one actor.
+        ``less`` such texts out of ``of`` checks are subtracted: those of one actor.
         """
         totals = self.totals.get(Stage.INPUT) or _NOTHING
         hits, checks = totals[_PLACES[what]] - less, totals[0] - of
@@ -225,11 +225,11 @@ class Traffic:
 
     @property
     def share_compared(self) -> float:
-        """How many of the texts of actors who come back are compared with their last ones, to know that share."""
+        """The share of texts of returning actors that are compared with their last ones, to estimate that share."""
         return _OFTEN if self.variants[1] < _ENOUGH else _SELDOM
 
-    def note_variant(self, variant: bool | None) -> None:  # noqa: FBT001  what was found
-        """Count a text that was compared; none where it could not be."""
+    def note_variant(self, variant: bool | None) -> None:  # noqa: FBT001  the result of a comparison
+        """Count a text that was compared; ``None`` if it could not be."""
         if variant is not None:
             self.variants = [self.variants[0] + variant, self.variants[1] + 1.0]
 
@@ -279,7 +279,7 @@ class Traffic:
         self.thresholds = other.thresholds | self.thresholds
         self.changed_s = max(self.changed_s, other.changed_s)
         earlier = [one for one in other.models if one[0] not in dict(self.models)]
-        if earlier:  # what is in use here came last
+        if earlier:  # the model in use here came last
             self.models = (earlier + [(digest, first + other._checks) for digest, first in self.models])[-16:]
         self._checks += other._checks
 
@@ -299,7 +299,7 @@ class Traffic:
         }
 
     def restore(self, state: Mapping[str, Any], slot_s: float) -> None:
-        """Take over a state with points of ``slot_s`` seconds. Raises ``ValueError`` and the like where it is none."""
+        """Restore a state with slots of ``slot_s`` seconds. Raises ``ValueError`` and the like if it is invalid."""
         self.models = [(str(digest), int(checks)) for digest, checks in state["models"]]
         self.scores.restore(state, self.models[-1][0] if self.models else NO_MODEL)
         if state.get("changed_s") is not None:

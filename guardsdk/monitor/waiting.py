@@ -1,7 +1,7 @@
-"""Checks that wait to be filed together.
+"""A queue of checks that are aggregated together.
 
-A run of the model leaves nothing of ours in the processor's caches: the first check that is filed behind it takes as
-long as several that come right after.
+A model run evicts our data from the CPU caches: the first check aggregated after it takes as long as several that
+follow at once.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from guardsdk.observing import CheckRecord
 
 TOGETHER: Final = 16
-"""Checks filed in one go."""
+"""Checks aggregated at once."""
 _LONGEST_NS: Final = 1_000_000_000
-"""Nanoseconds a check waits, as long as others come."""
+"""The longest a check waits, in nanoseconds, while others arrive."""
 
 
 class Waiting:
-    """A line of checks, each with what was seen in it where somebody has looked. Thread-safe."""
+    """A queue of checks, each with its summary if one was made. Thread-safe."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._line: deque[tuple[CheckRecord, Glance | None]] = deque()
 
     def add(self, record: CheckRecord, seen: Glance | None = None) -> bool:
-        """Let one more wait; tell whether it is time to file them."""
+        """Add a check; return whether it is time to aggregate."""
         line = self._line
         line.append((record, seen))
         try:
             return len(line) >= TOGETHER or record.started_ns - line[0][0].started_ns > _LONGEST_NS
-        except IndexError:  # another thread has just filed them
+        except IndexError:  # another thread has just taken them
             return False
 
     def __len__(self) -> int:
-        """Return how many wait."""
+        """Return the number of waiting checks."""
         return len(self._line)
 
     def taken(self) -> Iterator[tuple[CheckRecord, Glance | None]]:
-        """Take those that wait now out of the line, the oldest first. For one thread at a time."""
+        """Remove and yield the checks waiting now, the oldest first. For one thread at a time."""
         for _ in range(len(self._line)):
             yield self._line.popleft()

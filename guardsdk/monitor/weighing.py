@@ -1,4 +1,4 @@
-"""One text of an actor, weighed: from what was seen of a check to what is told of who sent it."""
+"""Evaluates one text of an actor: from the summary of a check to what should raise an alert."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _NANOSECONDS: Final = 1e9
 
 
 class Weighing:
-    """Weighs texts of actors, with their newest ones in hand. Not thread-safe: the monitor calls it under its lock."""
+    """Evaluates texts of actors, holding their newest ones. Not thread-safe: called under the monitor's lock."""
 
     def __init__(self, rules: MonitorRules) -> None:
-        """Weigh by ``rules``."""
+        """Use the limits in ``rules``."""
         self._rules = rules
         self._near = Near(rules.adjacent, rules.band)
         self.lately = Lately()
 
-    def weigh(  # noqa: PLR0917  what the monitor has at hand
+    def weigh(  # noqa: PLR0917  what the monitor passes
         self,
         memory: Memory,
         pseudonym: str,
@@ -44,10 +44,10 @@ class Weighing:
         file: Callable[[], None],
         chance: Callable[[], float],
     ) -> Sequence[Told]:
-        """Take note of a text of the actor called ``pseudonym``, and return what is to be told of them.
+        """Record a text of the actor with ``pseudonym``, and return what should raise an alert.
 
-        ``file`` is called before the actor is held against all others, to have these counted; ``chance`` gives numbers
-        that are uniform on (0, 1).
+        ``file`` is called before the actor is compared with all others, to have these counted. ``chance`` returns
+        numbers uniform on (0, 1).
         """
         rules, time_s = self._rules, record.started_ns / _NANOSECONDS
         asks, refusal = seen.stage is Stage.INPUT, 0.0
@@ -58,15 +58,15 @@ class Weighing:
         elif record.embedding is not None:
             closeness = NO_SCORE if seen.closeness is None else seen.closeness
             self.lately.note(pseudonym, Late(time_s, closeness, record.embedding, seen.model))
-            # By chance, and not every so many checks: those may be answers each time.
+            # At random rather than at fixed intervals, which might always hit an answer.
             if chance() < memory.traffic.share_compared:
                 self._sample(memory, pseudonym, seen.model, time_s)
         whose = None if asks and record.embedding is None else pseudonym
-        sketch = partial(self.lately.sketch, whose, memory.sketchers)  # of an answer, of the text that it answers
+        sketch = partial(self.lately.sketch, whose, memory.sketchers)  # for an answer, of the text that it answers
         lately = partial(self._steps, memory, pseudonym, time_s)
         now = Seen(time_s, seen.closeness, seen.held, sketch, lately, refusal, memory.traffic.changed_s)
         told: Sequence[Told] = ()
-        for _ in range(_ATTEMPTS):  # more than once only where replicas share actors and another one was quicker
+        for _ in range(_ATTEMPTS):  # repeated only if replicas share actors and another one was faster
             actor = memory.actors.get(pseudonym)
             if asks:
                 told = asked(actor, now, partial(_everybody_but, actor, memory, file), rules.actors, self._near)

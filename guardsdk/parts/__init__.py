@@ -1,1 +1,1 @@
-"""What a guard is put together from: reading what it was given, loading, messages, applying, teaching, closing."""
+"""The components of a guard: validating arguments, loading, messages, applying verdicts, teaching, closing."""

@@ -1,4 +1,4 @@
-"""What may be used of a text once it is checked: the part of a guard that carries out its verdicts."""
+"""The mixin of a guard that carries out its verdicts and returns the text that may be used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Guard(Protocol):
-    """What applying needs of a guard."""
+    """What applying needs from a guard."""
 
     policy: Policy
     reviewer: Reviewer | None
@@ -30,7 +30,7 @@ class _Guard(Protocol):
 
 
 class Applying:
-    """The part of a guard that carries out what a verdict says."""
+    """Carries out verdicts; a mixin of ``Guard``."""
 
     def apply(
         self: _Guard,
@@ -41,26 +41,26 @@ class Applying:
         system: str | None = None,
         vault: Vault | None = None,
     ) -> str:
-        """Return what may be used of ``text``, for which ``check`` gave ``verdict``; ask the reviewer where it says so.
+        """Carry out ``verdict``, the result of checking ``text``, and return the text that may be used.
 
         Args:
             text: The text as it was checked.
-            verdict: What the check returned.
-            context: The prompt a response answers, as it was given to the check.
-            system: The developer's instructions, as they were given to the check.
-            vault: Keeps the values that are cut out, for ``Vault.restore``; without it the markers have no way back.
+            verdict: The verdict that ``check`` returned.
+            context: The prompt a response answers, as passed to the check.
+            system: The developer's instructions, as passed to the check.
+            vault: Keeps the redacted values for ``Vault.restore``. Without one, the markers cannot be undone.
 
         Returns:
-            The text itself where it is allowed, with what was found cut out where the action is ``redact``, the
-            policy's replacement where it is ``replace``, or what the reviewer says.
+            The text itself if it is allowed, the redacted text for ``redact``, the policy's replacement for
+            ``replace``, or the reviewer's answer for ``review``.
 
         Raises:
             Blocked: The action is ``block``, or ``revise``, for which there is no model to ask again; the reviewer
-                denies; or the changed text is still held back when it is checked once more.
-            CheckFailedError: The text, or the changed one, could not be checked.
-            InputError: The verdict is of another text, or the reviewer can only be waited for with ``aapply``. Of a
-                verdict from another process, from JSON or of a stream, only passages that ``text`` does not have tell.
-            InputTypeError: ``text`` is no string, or ``verdict`` is not one on a single text.
+                denies; or the changed text is not allowed when it is checked again.
+            CheckFailedError: The text, or the changed text, could not be checked.
+            InputError: The verdict is on another text, or the reviewer can only be awaited with ``aapply``. A verdict
+                from another process, from JSON or of a stream only shows this if its passages do not fit ``text``.
+            InputTypeError: ``text`` is not a string, or ``verdict`` is not a verdict on a single text.
         """
         require(self.reviewer is None or not self.reviewer.needs_loop, "the reviewer is async; use aapply")
         return drive(_applied(self, text, verdict, Surroundings(context, system), vault))
@@ -74,7 +74,7 @@ class Applying:
         system: str | None = None,
         vault: Vault | None = None,
     ) -> str:
-        """Return what may be used of ``text`` as ``apply`` does, without holding up the loop."""
+        """Do what ``apply`` does without blocking the event loop."""
         return await adrive(_applied(self, text, verdict, Surroundings(context, system), vault))
 
 

@@ -1,6 +1,6 @@
-"""The parts of a guard, loaded and put side by side.
+"""Loads the parts of a guard and puts them together.
 
-What brings numpy, onnxruntime and tokenizers is imported inside: ``import guardsdk`` stays light.
+Modules that bring numpy, onnxruntime and tokenizers are imported inside functions: ``import guardsdk`` stays light.
 """
 
 # ruff: noqa: PLC0415  imported inside: ``import guardsdk`` stays light
@@ -32,21 +32,24 @@ if TYPE_CHECKING:
 def find_classifier(
     models: str | Path | None, settings: Settings, providers: Providers, threads: int | None
 ) -> Classifier:
-    """Return the classifier on the model at ``models``, shared by all who ask for the same; ``ModelError`` if none."""
+    """Return the classifier for the model at ``models``, shared by all equal requests.
+
+    Raises ``ModelError`` if none.
+    """
     from guardsdk.engine.pool import classifier, loaded
     from guardsdk.registry.lookup import find_model, load_manifest, verify_files
 
     model = load_manifest(find_model(models, settings))
     if (known := loaded(model, providers, threads)) is not None:
         return known
-    # Hashing leaves the interpreter to the imports, which in threads would only take turns with each other.
+    # Hashing releases the interpreter lock to the imports; two importing threads would only take turns.
     with Beside(lambda: verify_files(model)) as comparing:
         import guardsdk.engine.classifier  # brings numpy
         from guardsdk.engine.session import runtime
 
         runtime()
         with Beside(lambda: classifier(model, providers, threads, comparing.result())) as loading:
-            import guardsdk.screens.packaged  # noqa: F401  what ``assemble`` needs next
+            import guardsdk.screens.packaged  # noqa: F401  needed by ``assemble`` next
     return loading.result()
 
 
@@ -63,13 +66,13 @@ def assemble(
     system_on_input: bool = True,
     stricter_by: float = 0.0,
 ) -> Assembly:
-    """Return what a check by ``policy`` runs on: the packaged screens, the guard's ``own`` and the classifier.
+    """Return what checks by ``policy`` run on: the packaged screens, the guard's ``own`` screens and the classifier.
 
-    The classifier also reads what the policy names of ``lessons``, or has examples to learn from. With ``early_exit``
-    it may clear text early on the stages where no principle, nor one that the monitor lowers by ``stricter_by``
-    log-odds, fires below the threshold that the model's bounds were set for. With ``system_on_input`` it reads what
-    users wrote beside the system text, if it was trained to. Raises ``PolicyError`` where the policy names a label that
-    is nowhere, ``GuardError`` where two screens have the same, and ``TeachingError`` where a lesson is of another
+    The classifier also scores those of ``lessons`` that the policy names, and learns those it has examples for. With
+    ``early_exit`` it may clear text early on stages where no principle has a threshold below the one the model's bounds
+    were set for, also when the monitor lowers thresholds by ``stricter_by`` log-odds. With ``system_on_input`` it reads
+    user text together with the system prompt, if it was trained to. Raises ``PolicyError`` if no screen has a label the
+    policy names, ``GuardError`` if two screens have the same label, and ``TeachingError`` if a lesson is from another
     encoder or examples do not support their threshold.
     """
     from guardsdk.screens.packaged import arranged
@@ -96,7 +99,7 @@ def assemble(
 
 
 def _aimed(classifier: Classifier, aimed: Aimed) -> Classifier:
-    """Return what reads prompts beside instructions, by the same model on as many threads; most never need it."""
+    """Return the classifier that reads prompts together with instructions; few guards ever need it."""
     from guardsdk.engine.aimed import aimed_classifier
 
     return aimed_classifier(classifier.model, aimed, classifier.threads)

@@ -1,4 +1,4 @@
-"""Message lists: every turn at its stage, what the turns say together, and what nobody could read."""
+"""Checks message lists: every turn at its stage, several turns read together, and parts that cannot be screened."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ if TYPE_CHECKING:
 
 
 class Place(Frozen):
-    """A stretch of one message."""
+    """A span in one message."""
 
     message: int
-    """Index in the list that was checked."""
+    """Index in the checked list."""
     part: int | None
-    """Index of the content part; none where the content is one string, and for calls, reasoning and the like."""
+    """Index of the content part; ``None`` if the content is a plain string, and for tool calls, reasoning and the
+    like."""
     start: int
-    """In characters of that part; ``end`` likewise."""
+    """Character offset in that part, as is ``end``."""
     end: int
 
 
 class Uncovered(Frozen):
-    """Something in a message that nobody can screen."""
+    """A part of a message that cannot be screened."""
 
     message: int
     part: int | None
-    """Index of the content part; none for what rides beside the content."""
+    """Index of the content part; ``None`` for what lies outside the content."""
     kind: str
-    """Such as ``image_url`` or ``input_audio``."""
+    """The kind of part, such as ``image_url`` or ``input_audio``."""
 
 
 class TurnVerdict(Frozen):
@@ -59,51 +60,51 @@ class ConversationFinding(Frozen):
     action: Action
     places: tuple[Place, ...]
     together: bool
-    """Whether it fired on what several turns, or the tool calls of one answer, say together."""
+    """Whether it fired on several turns, or on several tool calls of one answer, read together."""
 
 
 class ConversationVerdict(Frozen):
-    """What one check of a message list found and what follows.
+    """What one check of a message list found and what to do.
 
-    ``bool()`` of it is true only when everything was checked completely and is allowed.
+    ``bool(verdict)`` is true only if everything was checked completely and is allowed.
     """
 
     deciding: Verdict
-    """The verdict that decides for all: the one with the strongest action."""
+    """The verdict that decides for the conversation: the one with the strongest action."""
     status: Status
-    """The worst of all."""
+    """The worst status of all verdicts."""
     turns: tuple[TurnVerdict, ...]
-    """In the order of the messages; a message of several texts has several."""
+    """In the order of the messages; a message with several texts has several entries."""
     together: Verdict | None
-    """The verdict on the last user turns read as one text; none where there are not two. It has a part in the decision
-    where what it found lies in two turns at once: what lies in one was judged there."""
+    """The verdict on the last user turns read as one text; ``None`` if there are fewer than two. It only affects the
+    decision if a finding spans two turns: what lies in a single turn was judged there."""
     calls: tuple[Verdict, ...] = ()
-    """The verdict on what the tool calls of an answer say one after the other, for each answer with several. Assistant
-    messages that follow on each other are one answer. It has a part in the decision as ``together`` has."""
+    """The verdict on the tool calls of one answer read together, for each answer with several. Consecutive assistant
+    messages are one answer. Affects the decision as ``together`` does."""
     findings: tuple[ConversationFinding, ...]
     uncovered: tuple[Uncovered, ...]
 
     @property
     def action(self) -> Action:
-        """The strongest action of all."""
+        """The strongest action of all verdicts."""
         return self.deciding.action
 
     @property
     def allowed(self) -> bool:
-        """Whether every text may pass as it is."""
+        """Whether every text may pass unchanged."""
         return self.deciding.allowed
 
     @property
     def principle_id(self) -> str | None:
-        """The principle that decided, where one fired."""
+        """The principle that decided, if one fired."""
         return self.deciding.principle_id
 
     def __bool__(self) -> bool:
-        """Return true only when everything was checked completely and is allowed."""
+        """Return true only if everything was checked completely and is allowed."""
         return self.allowed and self.status is Status.COMPLETE
 
     def __str__(self) -> str:
-        """Say in one line what was decided and by what; there is no text in it."""
+        """Return one line that says what was decided and by which principle; it quotes no text."""
         worse = "" if self.status is self.deciding.status else f", {self.status.value}"
         return f"{len(self.turns)} turn{'' if len(self.turns) == 1 else 's'}, {self.deciding}{worse}"
 
@@ -114,7 +115,7 @@ class _Several:
 
     together: Together
     turns: Sequence[int]
-    """The turn that each of the texts is."""
+    """The index of each text's turn."""
     stage: Stage
     context: str | None
 
@@ -128,7 +129,7 @@ def conversed(
     deadline_s: float | None,
 ) -> ConversationVerdict:
     """Check a list of messages with ``check_many``; see ``guard.check_messages``."""
-    require_flags(system=system)  # elsewhere ``system`` is the system text
+    require_flags(system=system)  # elsewhere ``system`` is a text
     actor = text_or_none(actor, "actor")
     require_seconds(deadline_s, "deadline_s")
     left = remaining(deadline_s)
@@ -146,7 +147,7 @@ def conversed(
         passages = [turns[place].passage for place in places]
         extra = [one for one in several if one.stage is stage]
         contexts = [turns[place].context for place in places]
-        if stage is Stage.INPUT:  # each its own: instructions that are screened are not aimed at themselves
+        if stage is Stage.INPUT:  # screened instructions are not aimed at themselves
             contexts = [None if turns[place].instructs else given for place in places]
         found = check_many(
             [*(passage.text for passage in passages), *(one.together.text for one in extra)],
@@ -164,13 +165,13 @@ def conversed(
 
 
 def _users(turns: Sequence[Turn], trusted: str | None) -> list[_Several]:
-    """Return the last user turns, where there are two."""
+    """Return the last user turns, if there are at least two."""
     together = turns_together([turn.passage for turn in turns])
     return [] if together is None else [_Several(together, range(len(turns)), Stage.INPUT, trusted)]
 
 
 def _wholes(turns: Sequence[Turn]) -> list[_Several]:
-    """Return what each tool gave in several parts."""
+    """Return the results of each tool that returned several parts."""
     wholes = wholes_together([turn.passage for turn in turns])
     return [
         _Several(together, of, Stage.TOOL, None) for together, of in wholes if turns[of[0]].passage.stage is Stage.TOOL
@@ -178,7 +179,7 @@ def _wholes(turns: Sequence[Turn]) -> list[_Several]:
 
 
 def _calls(turns: Sequence[Turn]) -> list[_Several]:
-    """Return the calls of each answer that has several; of calls with the same words it is the first."""
+    """Return the calls of each answer that has several; of calls with the same words, only the first."""
     answers: dict[int, dict[str, int]] = {}
     for place, turn in enumerate(turns):
         if turn.called is not None:

@@ -1,4 +1,4 @@
-"""Whether what is given to a guard can be used; errors name what is wrong and never quote a text."""
+"""Validation of a guard's arguments. Error messages name the argument and never quote a text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def chosen_policy(given: Policy | str | Path | None, settings: Settings, *, shadow: bool | None) -> Policy:
-    """Return the policy in force; ``PolicyError`` where it cannot be read, ``InputTypeError`` for what is of no use."""
+    """Return the policy to use. Raises ``PolicyError`` if it cannot be read, ``InputTypeError`` for other types."""
     if shadow is not None:
         require_flags(shadow=shadow)
     policy = _read(given, settings)
@@ -50,7 +50,7 @@ def _read(given: Policy | str | Path | None, settings: Settings) -> Policy:
 
 
 def settings_of(given: object) -> Settings:
-    """Return the settings given, or those of the environment; ``InputTypeError`` for anything else."""
+    """Return the given settings, by default those of the environment. Raises ``InputTypeError`` for anything else."""
     if given is None:
         return Settings.from_environment()
     if not isinstance(given, Settings):
@@ -59,7 +59,7 @@ def settings_of(given: object) -> Settings:
 
 
 def stage_of(given: Stage | str) -> Stage:
-    """Return the stage named; ``InputError`` where there is none."""
+    """Return the stage of that name. Raises ``InputError`` if there is none."""
     if isinstance(given, Stage):
         return given
     try:
@@ -71,13 +71,13 @@ def stage_of(given: Stage | str) -> Stage:
         raise InputError(msg) from None
 
 
-def require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  it reads as the sentence it is
-    """Raise ``InputError`` that says ``otherwise`` unless it holds."""
+def require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  the call reads as a sentence
+    """Raise ``InputError`` with the message ``otherwise`` unless ``holds``."""
     if not holds:
         raise InputError(otherwise)
 
 
-def require_options(  # noqa: PLR0917  those of a guard
+def require_options(  # noqa: PLR0917  the options of a guard
     models: str | Path | None,
     cache: int | None,
     cache_ttl_s: float,
@@ -87,17 +87,17 @@ def require_options(  # noqa: PLR0917  those of a guard
     max_waiting: int | None,
     deadline_s: float | None,
 ) -> None:
-    """Raise ``InputError``, or ``InputTypeError``, unless the options of a guard can be used."""
+    """Raise ``InputError`` or ``InputTypeError`` unless a guard's options are valid."""
     require_seconds(deadline_s, "deadline_s")
     if models is not None and not isinstance(models, str | PathLike):
         reject_type("models", "the path of a model's folder", models)
-    if cache is None:  # of the other numbers none means no limit
+    if cache is None:  # for the other numbers ``None`` means no limit
         msg = "cache must be a whole number, not NoneType; 0 keeps no verdict"
         raise InputTypeError(msg)
     require_whole(cache=cache, max_chars=max_chars, threads=threads, max_waiting=max_waiting)
     if isinstance(cache_ttl_s, bool) or not isinstance(cache_ttl_s, int | float):
         reject_type("cache_ttl_s", "a number of seconds", cache_ttl_s)
-    forever = cache_ttl_s > sys.float_info.max and cache_ttl_s != math.inf  # a whole number that no float holds
+    forever = cache_ttl_s > sys.float_info.max and cache_ttl_s != math.inf  # an integer too large for a float
     require(not forever, "cache_ttl_s is more seconds than a clock counts; math.inf keeps verdicts for good")
     require(cache >= 0, "cache must be 0 (off) or more verdicts")
     require(cache_ttl_s > 0, "cache_ttl_s must be more than 0 seconds")
@@ -118,7 +118,7 @@ def parts_of(given: Iterable[T], name: str, *parts: str) -> tuple[T, ...]:
     found = tuple(given)
     for place, one in enumerate(found):
         for part in parts:
-            if not hasattr(type(one), part) and not hasattr(one, part):  # a property is not asked for
+            if not hasattr(type(one), part) and not hasattr(one, part):  # evaluates no property
                 kind = type(one).__name__
                 msg = f"{name}[{place}], of type {kind}, has no {part!r}: it needs {', '.join(parts)}"
                 raise InputTypeError(msg)
@@ -126,37 +126,37 @@ def parts_of(given: Iterable[T], name: str, *parts: str) -> tuple[T, ...]:
 
 
 def text_of(given: object, name: str) -> str:
-    """Return the characters of ``given`` as a plain string; ``InputTypeError`` where it is none."""
+    """Return ``given`` as a plain ``str``. Raises ``InputTypeError`` if it is not a string."""
     if type(given) is str:
         return given
-    if not issubclass(type(given), str):  # not isinstance, which believes what an object says of itself
+    if not issubclass(type(given), str):  # not isinstance, which trusts what an object claims to be
         reject_type(name, "a string", given)
-    return exact(given)  # type: ignore[arg-type]  # just asked
+    return exact(given)  # type: ignore[arg-type]  # just checked
 
 
 def text_or_none(given: object, name: str) -> str | None:
-    """As ``text_of``, for what may be left out."""
+    """As ``text_of``, but ``None`` is allowed."""
     return None if given is None else text_of(given, name)
 
 
 def require_flags(**given: object) -> None:
-    """Raise ``InputTypeError`` unless every one is true or false: the word "false" would count as true."""
+    """Raise ``InputTypeError`` unless every argument is a bool: the string "false" would count as true."""
     for name, one in given.items():
         if not isinstance(one, bool):
             reject_type(name, "True or False", one)
 
 
 def require_whole(**given: object) -> None:
-    """Raise ``InputTypeError`` unless every one is none or a whole number."""
+    """Raise ``InputTypeError`` unless every argument is ``None`` or an integer."""
     for name, one in given.items():
         if one is not None and (isinstance(one, bool) or not hasattr(type(one), "__index__")):
             reject_type(name, "a whole number", one)
 
 
 def require_seconds(given: object, name: str) -> None:
-    """Raise ``InputTypeError`` unless ``given`` is none or a number, ``InputError`` where it is not above 0.
+    """Raise ``InputTypeError`` unless ``given`` is ``None`` or a number, ``InputError`` unless it is above 0.
 
-    Infinity is a number here.
+    Infinity is allowed.
     """
     if given is None:
         return
@@ -166,18 +166,18 @@ def require_seconds(given: object, name: str) -> None:
 
 
 def surroundings_of(context: str | None, system: str | None) -> Surroundings:
-    """Return the texts around one text; raises ``InputTypeError`` where one is no string."""
+    """Return the surroundings of one text. Raises ``InputTypeError`` if either is neither a string nor ``None``."""
     if context is None and system is None:
         return NOWHERE
     return Surroundings(text_or_none(context, "context"), text_or_none(system, "system"))
 
 
 def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tuple[list[str], list[str | None]]:
-    """Return the texts and a context for each; raises ``InputTypeError`` or ``InputError``, naming the place."""
+    """Return the texts and one context each. Raises ``InputTypeError`` or ``InputError``, naming the position."""
     if isinstance(texts, str | bytes):
         msg = f"texts must be an iterable of strings, not one {type(texts).__name__}"
         raise InputTypeError(msg)
-    if isinstance(texts, Mapping):  # its keys would be checked, and its values look as if they had been
+    if isinstance(texts, Mapping):  # its keys would be checked while its values seem to be
         msg = f"texts must be an iterable of strings, not a {type(texts).__name__}; give its values()"
         raise InputTypeError(msg)
     items = [text_of(text, f"texts[{place}]") for place, text in enumerate(texts)]
@@ -192,9 +192,9 @@ def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tup
 
 
 def require_each(count: int, uncovered: Sequence[Sequence[str]], again: Sequence[bool]) -> None:
-    """Raise ``InputError`` unless both have an entry for each of ``count`` texts, or none at all.
+    """Raise ``InputError`` unless both are empty or have one entry for each of ``count`` texts.
 
-    ``InputTypeError`` where what is uncovered of a text is no list: each letter of a word would be a kind.
+    Raises ``InputTypeError`` if an entry of ``uncovered`` is not a list: each letter of a word would be a kind.
     """
     for name, given in (("uncovered", uncovered), ("again", again)):
         require(len(given) in (0, count), f"{count} texts and {len(given)} entries of {name}")

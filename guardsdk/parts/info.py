@@ -36,24 +36,24 @@ class GuardInfo(Frozen):
 
     model: ArtifactRef
     directory: Path
-    """Where the model was found."""
+    """Where the model was loaded from."""
     policy: ArtifactRef
     labels: dict[str, tuple[Stage, ...]]
     """Every label a principle may name and the stages it is scored on."""
     operating_points: dict[str, dict[Stage, dict[str, float]]]
-    """The thresholds each label offers per stage: ``default``, and by false-positive rate where it was measured."""
+    """The thresholds of each label per stage: ``default``, and by false-positive rate where that was measured."""
     taught: dict[str, str]
-    """Lessons that were given or taught, by name, with their digests; what a policy's examples teach is not here."""
+    """Lessons by name, passed in or taught, with their digests; not those that a policy teaches from its examples."""
     rules: tuple[RuleInfo, ...]
-    """What is held against a text, by stage and in the policy's order."""
+    """The rules applied to a text, by stage and in the policy's order."""
     provider_requested: str
     provider_active: str
     provider_reason: str | None
-    """Why the active provider is not the best one asked for; null where it is."""
+    """Why the active provider is not the best one asked for; null if it is."""
     early_exit: tuple[Stage, ...]
-    """Where the model's lower layers alone may clear a text."""
+    """Stages where the model's lower layers alone may clear a text."""
     context_stages: tuple[Stage, ...]
-    """Where a text is read beside another: an answer beside its prompt, a user's text beside the system text."""
+    """Stages where a text is read with another: an answer with its prompt, a user's text with the system prompt."""
     versions: dict[str, str]
     """Installed versions of guardsdk, Python and the packages that compute the scores."""
 
@@ -61,7 +61,7 @@ class GuardInfo(Frozen):
 def describe(
     assembly: Assembly, classifier: Classifier, provider_requested: str, lessons: Sequence[Lesson]
 ) -> GuardInfo:
-    """Say what the loaded parts of a guard are. Raises ``ModelError`` where a model that has to load again cannot."""
+    """Describe the loaded parts of a guard. Raises ``ModelError`` if the model has to be reloaded and cannot be."""
     model, bound = classifier.model, assembly.bound
     labels: dict[str, tuple[Stage, ...]] = {}
     points: dict[str, dict[Stage, dict[str, float]]] = {}
@@ -91,11 +91,11 @@ def describe(
 
 
 def installed_versions() -> dict[str, str]:
-    """Return package name to version; a package that is not installed is left out."""
+    """Return package name to version, without packages that are not installed."""
     versions = {"guardsdk": __version__, "python": platform.python_version()}
     for package in ("onnxruntime", "onnxruntime-gpu", "tokenizers", "numpy", "pydantic", "opentelemetry-api"):
         try:
             versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:  # one of the two onnxruntime builds always is
+        except metadata.PackageNotFoundError:  # one of the two onnxruntime builds is always missing
             continue
     return versions

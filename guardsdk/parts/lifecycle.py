@@ -1,4 +1,4 @@
-"""The lifecycle of a guard: it lasts until it is closed, and only in the process that made it."""
+"""The lifecycle of a guard: it lasts until it is closed, in the process that created it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Lifecycle:
-    """Closing, ``with`` and no pickling, for a class that holds these."""
+    """A mixin for ``Guard``: closing, ``with`` and no pickling."""
 
     _closed: bool
     _loader: Loader[Any]
@@ -24,9 +24,9 @@ class Lifecycle:
     _monitor: Monitor | None
 
     def close(self) -> None:
-        """Let go of model and cache and flush monitor and decision log; every later check raises ``GuardError``.
+        """Release model and cache and flush monitor and decision log; every later check raises ``GuardError``.
 
-        Raises ``DecisionLogError`` where the log cannot be flushed. Closing twice does no harm.
+        Raises ``DecisionLogError`` if the log cannot be flushed. Closing twice is harmless.
         """
         self._closed = True
         if self._monitor is not None:
@@ -47,16 +47,16 @@ class Lifecycle:
         self.close()
 
     async def __aenter__(self) -> Self:
-        """Return the guard itself, with nothing loaded yet."""
+        """Return the guard itself; nothing is loaded yet."""
         self._require_open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the guard, which may wait for a disk, in a worker thread."""
+        """Close the guard in a worker thread, as this may wait for a disk."""
         await in_thread(self.close)
 
     def __reduce__(self) -> Never:
-        """Refuse to be copied or pickled: a loaded model and its locks stay in their process."""
+        """Refuse copying and pickling: a loaded model and its locks belong to their process."""
         msg = (
             "a guard is neither copied nor pickled: every process makes its own, for one in the initializer of a pool; "
             "what is sent there is its policy and its options"

@@ -1,4 +1,4 @@
-"""Parts that are loaded on first use, by whichever thread comes first, and looked for again where that failed."""
+"""Parts that the first thread to need them loads, and that are retried after a failure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _RETRY_S = 5.0
-"""How long a failed load is remembered: looking again on every check would read and hash the files every time."""
+"""Seconds a failed load is remembered: retrying on every check would read and hash the files every time."""
 
 
 class Loader(Generic[T]):
-    """Loads once; thread-safe, also in a forked child."""
+    """Loads once. Thread-safe, also in a forked child."""
 
     def __init__(self, load: Callable[[], T]) -> None:
-        """Load with ``load`` when first asked."""
+        """Load with ``load`` on first use."""
         self._load = load
         self._loaded: T | None = None
         self._error: ModelError | None = None
@@ -35,9 +35,9 @@ class Loader(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, *, again: bool = False) -> T:
-        """Return what was loaded. A load that failed is tried again after a while, or at once where ``again``.
+        """Return the loaded part. A failed load is retried after a while, or at once if ``again``.
 
-        Raises ``ModelError`` also where the system or the runtime's own import failed.
+        Raises ``ModelError``, also if the failure was an ``OSError`` or an ``ImportError`` of the runtime.
         """
         loaded = self._loaded
         if loaded is not None:
@@ -56,24 +56,24 @@ class Loader(Generic[T]):
             return self._loaded
 
     def change(self, change: Callable[[T], T]) -> None:
-        """Put what ``change`` makes of what was loaded in its place; nothing where nothing was."""
+        """Replace the loaded part with ``change`` of it; do nothing if nothing is loaded."""
         with self._lock:
             if self._loaded is not None:
                 self._loaded = change(self._loaded)
 
     def forget(self) -> None:
-        """Let go of what was loaded."""
+        """Release the loaded part."""
         with self._lock:
             self._loaded = None
 
 
 def _model_error(error: Exception) -> ModelError:
-    """Return ``error``, or where the system or the runtime's own import failed, the model's error that this is."""
+    """Return ``error`` as a ``ModelError``, wrapping an ``OSError`` or ``ImportError``."""
     if isinstance(error, ModelError):
         return error
     return ModelError(f"the model cannot be loaded: {type(error).__name__}: {error}")
 
 
 def _anew(error: ModelError) -> ModelError:
-    """Return the same error anew: a kept traceback would keep its frames, and with them the checked text."""
+    """Return a fresh copy of the error: a kept traceback would keep its frames, and with them the checked text."""
     return type(error)(*error.args)

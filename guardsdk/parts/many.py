@@ -1,4 +1,4 @@
-"""Many texts of one stage, each beside a system text of its own."""
+"""Checks many texts of one stage, each with its own system prompt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_each(
     contexts: Sequence[str | None],
     systems: Sequence[str | None],
 ) -> list[Verdict]:
-    """Return a verdict for each of ``texts``, in order: those of one system text are checked together.
+    """Return a verdict for each of ``texts``, in order; texts with the same system prompt are checked together.
 
     Raises as ``Guard.check_many`` does.
     """

@@ -1,4 +1,4 @@
-"""The part of a guard that checks lists of messages."""
+"""The mixin of a guard that checks message lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Conversations:
-    """The checks of message lists, for a class with ``check_many``."""
+    """Checks of message lists, for a class with ``check_many``."""
 
     check_many: Callable[..., list[Verdict]]
 
@@ -31,28 +31,28 @@ class Conversations:
     ) -> ConversationVerdict:
         """Check a list of messages, each text at the stage of its role.
 
-        User turns are ``input``, judged beside the system and developer messages; tool results and documents ``tool``;
-        assistant turns ``output``, judged beside the user turn before them. Two or more user turns are also read
-        together, as one text of bounded length, so that an order split over turns is seen; so are the tool calls of one
-        answer. Images, audio and files are listed in ``uncovered``; the policy's ``on_uncovered`` says what follows.
+        User turns are ``input``, read with the system and developer messages. Tool results and documents are ``tool``.
+        Assistant turns are ``output``, read with the user turn before them. Two or more user turns are also read
+        together, as one text of bounded length, so that an instruction split over turns is found; so are the tool calls
+        of one answer. Images, audio and files are listed in ``uncovered``, and the policy's ``on_uncovered`` applies.
 
         Args:
             messages: Mappings or objects with ``role`` (or ``type``) and ``content``, ``(role, text)`` pairs, strings
                 from users, or a LangChain prompt value.
-            system: Screen system and developer messages too, at stage ``input``; else they are trusted.
-            actor: Whose messages they are, as for ``check``.
-            deadline_s: Seconds the whole check may take, in place of the guard's for each stage.
+            system: Also screen system and developer messages, at stage ``input``; by default they are trusted.
+            actor: Whose messages these are, as in ``check``.
+            deadline_s: Seconds the whole check may take, in place of the guard's deadline for each stage.
 
         Returns:
-            One verdict for all of them, the verdict of every text in ``turns``, and findings with the message, the part
-            and the characters they lie in.
+            One verdict for the whole list, with the verdict on every text in ``turns``, and findings with their
+            message, part and character offsets.
 
         Raises:
-            InputTypeError: ``messages`` is no such list, or a message has a role or a part of a kind nobody knows; or
-                ``system`` is a text: those of the messages are read, and here it says whether to screen them.
-            InputError, PolicyError, GuardError: As ``check`` raises them.
+            InputTypeError: ``messages`` is not such a list, a message has an unknown role or kind of part, or
+                ``system`` is a text: here it says whether to screen the system messages.
+            InputError, PolicyError, GuardError: As in ``check``.
         """
-        from guardsdk.parts.conversation import conversed  # noqa: PLC0415  many guards see no messages
+        from guardsdk.parts.conversation import conversed  # noqa: PLC0415  many guards check no messages
 
         return conversed(self.check_many, messages, system=system, actor=actor, deadline_s=deadline_s)
 

@@ -1,6 +1,6 @@
-"""Who is told of a guard's checks, where they are written down and who reviews, from what the guard was given."""
+"""A guard's observers, decision log, monitor and reviewer, created from its arguments."""
 
-# ruff: noqa: PLC0415  a guard without these parts does not wait for their modules
+# ruff: noqa: PLC0415  a guard without these parts does not import their modules
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _KEY_BYTES: Final = 32
 
 
 class Watching:
-    """The part of a guard that shows what its monitor has seen."""
+    """The mixin of a guard that gives access to its monitor."""
 
     _monitor: Monitor | None
 
     @property
     def monitor(self) -> Monitor:
-        """The monitor, which is told of every check; its alerts are ``guard.monitor.alerts``.
+        """The monitor, which is notified of every check; its alerts are in ``guard.monitor.alerts``.
 
-        Raises ``GuardError`` where it was switched off: having nothing to report is not the same as nobody looking.
+        Raises ``GuardError`` if it was switched off: no alerts must not be confused with no monitoring.
         """
         if self._monitor is None:
             msg = "the guard has no monitor: it was made with monitor=False"
@@ -49,10 +49,10 @@ class Watching:
 
 
 def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequence[Observer]:
-    """Return the observers given, or the one for OpenTelemetry. Raises ``InputTypeError`` for what is none.
+    """Return the given observers, by default the one for OpenTelemetry. Raises ``InputTypeError`` for anything else.
 
-    One whose ``on_check`` is async is none: it would be told of nothing. That of OpenTelemetry waits, where nobody has
-    OpenTelemetry yet, until somebody does: it is slow to import.
+    An async ``on_check`` is rejected, as it would never be awaited. The OpenTelemetry observer is slow to import, so it
+    is only created once the program uses OpenTelemetry.
     """
     if given is not None:
         observers = parts_of(given, "observers", "on_check")
@@ -71,7 +71,7 @@ def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequen
 
 
 def reviewer_of(given: object) -> Reviewer | None:
-    """Return who decides by ``given``, a callable, a queue or a reviewer; ``DecorationError`` where it is none."""
+    """Return the reviewer for a callable, a queue or a reviewer. Raises ``DecorationError`` for anything else."""
     if given is None:
         return None
     from guardsdk.reviewing import Reviewer
@@ -80,9 +80,9 @@ def reviewer_of(given: object) -> Reviewer | None:
 
 
 def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLog | None:
-    """Return the decision log given, one at the path given by the policy's rules, the policy's own, or none.
+    """Return the decision log given, one at the given path under the policy's rules, the policy's own log, or ``None``.
 
-    Raises ``InputTypeError`` where ``given`` is none of these, ``InputError`` where it is a directory.
+    Raises ``InputTypeError`` if ``given`` has another type, ``InputError`` if it is a directory.
     """
     rules = policy.decision_log
     if given is None and rules is None:
@@ -104,12 +104,12 @@ def log_of(given: str | Path | DecisionLog | None, policy: Policy) -> DecisionLo
 
 
 def monitor_of(
-    given: bool | Monitor,  # noqa: FBT001  what the user gave
+    given: bool | Monitor,  # noqa: FBT001  as given by the user
     policy: Policy,
     log: DecisionLog | None,
     references: Callable[[], Quantiles],
 ) -> Monitor | None:
-    """Return the monitor given, one by the policy's rules, or none where it is switched off.
+    """Return the monitor given, a new one under the policy's rules, or ``None`` if it is switched off.
 
     The one made here calls actors what ``log`` calls them, as soon as it can be written. Raises ``InputTypeError``
     where ``given`` is none of these.
@@ -136,10 +136,10 @@ def monitor_of(
 
 
 class _Names:
-    """What a monitor calls actors: what ``log`` calls them or, until its key can be had, something of its own.
+    """The pseudonyms a monitor uses for actors: those of ``log`` or, until its key is available, its own.
 
-    A log that cannot be written is for its own rules to judge; actors are watched all the same. Once the log gets its
-    key, with the next record of a named actor that it can write, they have other pseudonyms.
+    A log that cannot be written is handled by the log's own rules; actors are monitored all the same. Their pseudonyms
+    change once the log gets its key, with the next record of a named actor that it can write.
     """
 
     def __init__(self, log: DecisionLog) -> None:
@@ -148,8 +148,8 @@ class _Names:
         self._failed = False
 
     def of(self, actor: str) -> str:
-        """Return what stands for ``actor``: 32 hexadecimal digits."""
-        # Asked once: the log tries again itself with every record, and may have to wait for other writers.
+        """Return the pseudonym of ``actor``: 32 hexadecimal digits."""
+        # Tried once: the log itself retries with every record, and may have to wait for other writers.
         if self._log.has_key or not self._failed:
             try:
                 return self._log.pseudonym(actor)

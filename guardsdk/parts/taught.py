@@ -1,6 +1,6 @@
-"""Screens that a guard is taught from examples, beside those it comes with."""
+"""Teaches a guard additional screens from examples."""
 
-# ruff: noqa: PLC0415  teaching brings numpy, and most guards are taught nothing
+# ruff: noqa: PLC0415  teaching imports numpy, and most guards are taught nothing
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class _Turn:
-    """Lets one thread at a time add to what a guard checks by; in a forked child it is free."""
+    """Lets one thread at a time change a guard's lessons; unlocked in a forked child."""
 
     def __init__(self) -> None:
         self._renew()
@@ -46,7 +46,7 @@ class _Turn:
 
 
 class Teaching:
-    """What a guard has to be taught with: ``teach`` learns a screen and the guard uses it from then on."""
+    """The mixin of a guard with ``teach``: learns a screen, which the guard uses from then on."""
 
     policy: Policy
     _given: Policy
@@ -58,7 +58,7 @@ class Teaching:
     _views: bool
 
     def _begin(self, policy: Policy, lessons: tuple[Lesson, ...]) -> None:
-        """Check by ``policy`` and what ``lessons`` add to it. Raises as ``asking_for`` does."""
+        """Check by ``policy`` and the principles that ``lessons`` add to it. Raises as ``asking_for`` does."""
         self._given, self._lessons, self._turn = policy, lessons, _Turn()
         self.policy = asking_for(policy, lessons)
 
@@ -74,34 +74,34 @@ class Teaching:
         fpr: float = 0.01,
         background: Iterable[str] | None = None,
     ) -> Lesson:
-        """Learn a screen from examples and hold every text from now on against it as well.
+        """Learn a screen from examples and apply it to every text from now on.
 
-        The model loads if it has not yet, and reads every example. Checks that are under way end by the policy they
-        began with, streams by the one of each check. What is taught once more takes the place of what was taught
-        before, its stages and its action too. Threads that teach at once both have an effect.
+        Loads the model if necessary and scores every example. Checks under way finish under the policy they began with;
+        a stream uses the current policy for each of its checks. Teaching a name again replaces the previous lesson, its
+        stages and its action. Concurrent calls all take effect.
 
         Args:
-            name: Id of the new principle, such as ``no-legal-advice``; its label is ``taught.`` and the name. Where the
-                policy the guard was made with has a principle of that label it stays as it is, and gets a new lesson.
-            violates: Texts it must find: five at least, better twenty, as different as they will come.
-            allowed: Texts it must let pass, best on the same subject.
-            text: The criterion in plain language; a sentence that says where it is from, when left out.
-            stages: Where the texts are seen.
-            action: What follows: ``"block"``, ``"flag"`` or ``"review"``.
+            name: Id of the new principle, such as ``no-legal-advice``; its label is ``taught.`` plus the name. If the
+                guard's original policy has a principle with that label, it stays unchanged and gets the new lesson.
+            violates: Texts it must find: at least five, better twenty, as varied as possible.
+            allowed: Texts it must let pass, ideally on the same subject.
+            text: The criterion in plain language. Defaults to a sentence that says where the principle comes from.
+            stages: The stages it applies to.
+            action: ``"block"``, ``"flag"`` or ``"review"``.
             fpr: Share of ordinary text that may be flagged, as measured on the bank.
-            background: Benign texts in place of the packaged bank, at least a hundred: for a model of your own.
+            background: At least a hundred benign texts in place of the packaged bank, for a model of your own.
 
         Returns:
-            The lesson, with recall and false positives as found on examples that were left out. ``lesson.save(path)``
-            keeps it for ``Guard(taught=[path])``.
+            The lesson, with recall and false positives estimated on held-out examples. ``lesson.save(path)`` keeps it
+            for ``Guard(taught=[path])``.
 
         Raises:
             TeachingError: The examples do not support the threshold, and nothing was changed; the message says what
-                they show and what to add, and its ``lesson`` is what was learned. Also where the model has no bank and
-                no ``background`` is given.
-            InputError: An argument has a value that cannot be used.
+                they show and what to add, and ``lesson`` is what was learned. Also if the model has no bank and no
+                ``background`` is given.
+            InputError: An argument has an invalid value.
             InputTypeError: An example is not a string.
-            PolicyError: The policy has a principle of that name that is not taught.
+            PolicyError: The policy has a principle of that name that is not a taught one.
             ModelError: The model cannot be loaded or run.
             GuardError: The guard is closed.
         """
@@ -110,7 +110,7 @@ class Teaching:
         from guardsdk.teaching.learn import learn
 
         self._require_open()
-        if isinstance(stages, str):  # or its letters would be looked up
+        if isinstance(stages, str):  # otherwise each letter would be taken as a stage
             msg = f"stages must be a list, such as [{str(stages)!r}], not one text"
             raise InputTypeError(msg)
         wanted = tuple(dict.fromkeys(map(stage_of, stages)))
@@ -138,13 +138,13 @@ class Teaching:
         return lesson
 
     def _add(self, lesson: Lesson) -> None:
-        """Check by ``lesson`` as well from now on, in place of one of its name."""
-        with self._turn.lock:  # or of two threads that load at once the later one would leave out the other's
+        """Use ``lesson`` from now on, in place of any of the same name."""
+        with self._turn.lock:  # without it, of two concurrent calls the later would drop the other's lesson
             self._require_open()
             self._follow((*(one for one in self._lessons if one.name != lesson.name), lesson))
 
     def _follow(self, lessons: tuple[Lesson, ...]) -> None:
-        """Check by ``lessons`` from now on; where the parts for it cannot be had, everything stays as it was."""
+        """Use ``lessons`` from now on; if their parts cannot be created, nothing changes."""
         policy = asking_for(self._given, lessons)
         loader: Loader[Parts] = Loader(partial(self._load, policy, lessons))
         loader.get(again=True)
@@ -153,7 +153,7 @@ class Teaching:
         if self._monitor is not None:
             self._monitor.follow(policy)
 
-    if TYPE_CHECKING:  # the guard has these
+    if TYPE_CHECKING:  # provided by the guard
 
         def _load(self, policy: Policy, lessons: tuple[Lesson, ...]) -> Parts: ...
 
@@ -161,9 +161,10 @@ class Teaching:
 
 
 def lessons_of(given: Iterable[Lesson | str | Path]) -> tuple[Lesson, ...]:
-    """Return the lessons given or saved at the paths given.
+    """Return the lessons that were passed in, loading those given as paths.
 
-    Raises ``TeachingError`` where one cannot be read or was not armed, ``InputTypeError`` where one is neither.
+    Raises ``TeachingError`` if one cannot be read or is not armed, ``InputError`` if two have the same name, and
+    ``InputTypeError`` for anything else.
     """
     found: list[Lesson] = []
     if isinstance(given, str | PathLike):
@@ -187,9 +188,9 @@ def lessons_of(given: Iterable[Lesson | str | Path]) -> tuple[Lesson, ...]:
 
 
 def asking_for(policy: Policy, lessons: Iterable[Lesson]) -> Policy:
-    """Return ``policy`` with a principle for every one of ``lessons`` that it has none for.
+    """Return ``policy`` with a principle added for each of ``lessons`` it has none for.
 
-    Raises ``PolicyError`` where one of another label has its id.
+    Raises ``PolicyError`` if a principle with another label has its id.
     """
     labels = {principle.label for principle in policy.principles}
     added = [lesson.principle for lesson in lessons if lesson.label not in labels]
@@ -203,20 +204,20 @@ def asking_for(policy: Policy, lessons: Iterable[Lesson]) -> Policy:
 
 
 def _principle(name: str, text: str, stages: tuple[Stage, ...], action: Action | str) -> Principle:
-    """Return the principle; ``InputError`` where its parts cannot be used."""
+    """Return the principle. Raises ``InputError`` if its values are invalid."""
     try:
         return Principle.model_validate(
             {"id": name, "text": text, "label": TAUGHT + name, "stages": stages, "action": action}
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = str((*first["loc"], "teach")[0])  # what follows are the forms a value may have
+        where = str((*first["loc"], "teach")[0])  # the rest of the path names the forms a value may have
         msg = f"{'name' if where == 'id' else where}: {reason_of(first)}"
         raise InputError(msg) from None
 
 
 def _texts(given: Iterable[str], what: str) -> list[str]:
-    """Return the distinct texts of ``given``; ``InputTypeError`` naming the place of what is no string."""
+    """Return the distinct texts of ``given``. Raises ``InputTypeError``, naming the position, for anything else."""
     if isinstance(given, str):
         msg = f"{what} must be a list of texts, not one text"
         raise InputTypeError(msg)

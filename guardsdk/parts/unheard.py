@@ -1,4 +1,4 @@
-"""The observer of a guard that was given none, in a program where nobody has OpenTelemetry yet."""
+"""The default observer of a guard in a program that does not use OpenTelemetry yet."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from guardsdk.observing import CheckRecord, Observer
 
 _API: Final = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
-"""Where the providers are set: who has none of them has set none."""
+"""The modules in which providers are set: without any of them, no provider has been set."""
 
 
 def heard() -> bool:
-    """Whether there may be a provider: the program has the API it would be set with, or a variable names one."""
+    """Whether there may be a provider: the program imported the API to set one, or a variable names one."""
     return _imported() or names_provider()
 
 
@@ -26,18 +26,19 @@ def _imported() -> bool:
 
 
 class Unheard:
-    """Leaves OpenTelemetry unimported as long as nobody listens, and hands on to its observer from then on."""
+    """Delays the import of OpenTelemetry until the program uses it, and from then on forwards to its observer."""
 
     def __init__(self, observer: Callable[[], Observer], *, wants_text: bool) -> None:
-        """Make ``observer`` when there may be somebody to tell; ``wants_text`` is what it will declare."""
+        """Call ``observer`` to create it once needed; ``wants_text`` is what it will declare."""
         self._make = observer
         self._made: dict[str, Observer] = {}
         self.wants_text = wants_text
         self.on_check: Callable[[CheckRecord], None] = self._on_check
 
     def _on_check(self, record: CheckRecord) -> None:
-        # The environment was asked when the guard was made; asking at every check costs more than all else here.
+        # The environment is read once, when the guard is created; reading it at every check costs more than all else
+        # here.
         if _imported():
-            observer = self._made.setdefault("observer", self._make())  # the same for threads that come at once
-            self.on_check = observer.on_check  # spares every later check the question
+            observer = self._made.setdefault("observer", self._make())  # the same for concurrent threads
+            self.on_check = observer.on_check  # later checks bypass this method
             observer.on_check(record)

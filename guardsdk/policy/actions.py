@@ -1,4 +1,4 @@
-"""What a principle asks for when it fires: the action on each stage, and what each action needs to know."""
+"""The action of a principle on each stage, and the options of each action."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ RedactWith = Literal["marker", "label", "mask"]
 NEVER_LIFTS: Final = "a principle can add a finding, never lift one: there is no action allow"
 
 _OF_OUTPUT = frozenset({Action.REVISE})
-"""Actions that need an answer to act on."""
+"""Actions that only make sense for an answer of the model."""
 OPTION_OF: Final = {
     "redact_with": Action.REDACT,
     "replacement": Action.REPLACE,
     "revise": Action.REVISE,
     "review": Action.REVIEW,
 }
-"""Keys of a principle, each with the action that reads it."""
+"""Options of a principle, each with the action that uses it."""
 
 
 class StageActions(Frozen):
-    """The action per stage; one for each stage the principle is for."""
+    """The action per stage; one for each stage of the principle."""
 
     input: Action | None = None
     tool: Action | None = None
@@ -37,15 +37,15 @@ class StageActions(Frozen):
 
 
 class Revise(Frozen):
-    """How the model is asked again, and what follows where no attempt passes."""
+    """How the model is asked again, and what happens if no attempt passes."""
 
     attempts: Annotated[int, Field(ge=1, le=10), NO_WORD] = 2
-    """Most further calls of the model for one guarded call."""
+    """The most further model calls for one guarded call."""
     message: str = (
         "Your last answer was held back because it goes against this rule: {principle} "
         "Answer the request again in a way that keeps the rule."
     )
-    """What the model is told; ``{principle}`` stands for the principle's text."""
+    """The message to the model; ``{principle}`` stands for the principle's text."""
     fallback: Literal["block", "replace"] = "block"
     """After the last attempt: block, or answer with the principle's ``replacement``."""
 
@@ -59,16 +59,16 @@ class Revise(Frozen):
 
 
 class Review(Frozen):
-    """How long a reviewer is waited for, and what follows without an answer."""
+    """How long to wait for a reviewer, and what happens without an answer."""
 
     timeout_s: Annotated[float, Field(ge=0.001, le=30 * 24 * 3600, allow_inf_nan=False), NO_WORD] = 60.0
-    """Seconds, 30 days at most."""
+    """Seconds, at most 30 days."""
     fallback: Literal["deny", "approve"] = "deny"
-    """When nobody answers in time, the reviewer raises an error, or there is none."""
+    """What happens if nobody answers in time, the reviewer raises an error, or there is no reviewer."""
 
 
 def problem_with(stages: tuple[Stage, ...], action: Action | StageActions, options: Mapping[str, object]) -> str | None:
-    """Return what is wrong with a principle's action and the options given with it, or none."""
+    """Return what is wrong with a principle's action and its options, or ``None``."""
     chosen = {stage: action_on(action, stage) for stage in stages}
     for stage, word in chosen.items():
         if word is None:
@@ -94,7 +94,7 @@ def _problem_with_options(used: set[Action | None], options: Mapping[str, object
 
 
 def action_on(action: Action | StageActions, stage: Stage) -> Action | None:
-    """Return the action on ``stage``; none where a table has nothing for it."""
+    """Return the action on ``stage``; ``None`` if a table has none for it."""
     if isinstance(action, Action):
         return action
     found: Action | None = getattr(action, stage.value)

@@ -35,7 +35,7 @@ class BoundPrinciple(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BoundPolicy:
-    """A policy held against the screens of one guard: which principles apply per stage, with their thresholds."""
+    """A policy bound to the screens of one guard: which principles apply per stage, with their thresholds."""
 
     policy: Policy
     rules: Mapping[Stage, tuple[BoundPrinciple, ...]]
@@ -51,7 +51,7 @@ class BoundPolicy:
 
     @property
     def measured(self) -> frozenset[tuple[str, Stage]]:
-        """Every label a principle needs, with the stage it needs it on."""
+        """Every label that a principle needs, with its stage."""
         return frozenset((rule.label, stage) for stage, rules in self.rules.items() for rule in rules)
 
 
@@ -66,27 +66,27 @@ class Fired:
 
 @dataclass(slots=True)
 class Decision:
-    """What the policy says to one set of scores."""
+    """What the policy decides for one set of scores."""
 
     action: Action
     principle_id: str | None
-    """The principle that decided: of those with the strongest action the one with the largest margin."""
+    """The principle that decided: among those with the strongest action, the one with the largest margin."""
     evaluations: tuple[Evaluation, ...]
     """One per principle of the stage that had a score, in the policy's order."""
     fired: tuple[Fired, ...]
     """Strongest action first, then largest margin, then the policy's order."""
     unscored: tuple[str, ...]
-    """Labels a principle asks for that had no usable score: those principles were not evaluated."""
+    """Labels that a principle needs and that had no usable score: those principles were not evaluated."""
 
 
 def bind(policy: Policy, operating_points: OperatingPoints) -> BoundPolicy:
-    """Resolve every threshold of ``policy`` on the thresholds the screens of a guard offer per label and stage.
+    """Resolve every threshold of ``policy`` using the operating points of a guard's screens per label and stage.
 
-    Where the policy recalibrates the scores of a label, the thresholds that a screen offers for it are converted to the
-    new scale; numbers that the policy gives are on that scale already.
+    Where the policy recalibrates the scores of a label, the screens' thresholds are converted to the new scale.
+    Thresholds that the policy gives as numbers are on that scale already.
 
-    Raises ``PolicyError`` where no screen has a label, scores it on a stage, or offers a threshold at the
-    false-positive rate asked for.
+    Raises ``PolicyError`` if no screen has a label, scores it on a stage, or offers a threshold at the requested
+    false-positive rate.
     """
     scales: dict[Stage, dict[str, Recalibration]] = {}
     for number, one in enumerate(policy.recalibrate):
@@ -123,7 +123,7 @@ def _placed(policy: Policy, number: int, stage: Stage, points: OperatingPoints) 
 
 
 def threshold_of(principle: Principle, stage: Stage, operating_points: OperatingPoints) -> float:
-    """Return the number the threshold of ``principle`` stands for on ``stage``. Raises ``PolicyError`` as ``bind``."""
+    """Return the threshold of ``principle`` on ``stage`` as a number. Raises ``PolicyError`` as ``bind`` does."""
     points = operating_points.get((principle.label, stage))
     if points is None:
         stages = sorted(known.value for label, known in operating_points if label == principle.label)
@@ -163,7 +163,7 @@ def _rate(name: str) -> Decimal | None:
 
 
 def lowered(threshold: float, by: float) -> float:
-    """Return ``threshold`` lowered by ``by`` log-odds; one of 0 or 1, which no score is beyond, stays what it is."""
+    """Return ``threshold`` lowered by ``by`` log-odds; 0 and 1 are returned unchanged."""
     if not 0.0 < threshold < 1.0:
         return threshold
     return 1.0 / (1.0 + math.exp(min(by, _MOST_ODDS)) * (1.0 - threshold) / threshold)
@@ -172,9 +172,9 @@ def lowered(threshold: float, by: float) -> float:
 def not_below(
     bound: BoundPolicy, defaults: Mapping[tuple[str, Stage], float], stricter_by: float = 0.0
 ) -> frozenset[Stage]:
-    """Return the stages on which no principle fires below the threshold that ``defaults`` has for its label, if any.
+    """Return the stages on which no principle fires below the threshold in ``defaults`` for its label, if there is one.
 
-    ``stricter_by`` are the log-odds by which principles that do more than flag are lowered for some actors.
+    ``stricter_by`` is how far, in log-odds, principles that do more than flag are lowered for some actors.
     """
     return frozenset(
         stage
@@ -189,16 +189,16 @@ def not_below(
 
 
 def nearly_fired(evaluations: Iterable[Evaluation], by: float) -> list[Evaluation]:
-    """Return those that would have fired with thresholds lowered by ``by`` log-odds, the closest first."""
+    """Return the evaluations that would have fired with thresholds lowered by ``by`` log-odds, the closest first."""
     found = [one for one in evaluations if not one.fired and one.score >= lowered(one.threshold, by)]
     return sorted(found, key=lambda one: -one.margin)
 
 
 def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Decision:
-    """Hold ``scores`` (label to calibrated probability, 0 to 1) against every principle of ``stage``.
+    """Compare ``scores`` (label to calibrated probability, 0 to 1) with every principle of ``stage``.
 
-    A principle fires where ``score >= threshold``. A label without a finite score is listed in ``unscored``: the
-    caller must treat the check as incomplete, since comparing with NaN would quietly pass.
+    A principle fires if ``score >= threshold``. Labels without a finite score are listed in ``unscored``: the caller
+    must treat the check as incomplete, since a comparison with NaN would silently pass.
     """
     held: list[dict[str, Any]] = []
     fired: list[Fired] = []
@@ -207,7 +207,7 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
     for principle in bound.rules[stage]:
         name, label, threshold, _, _ = principle
         score = scores.get(label)
-        if type(score) is not float or not 0.0 <= score <= 1.0:  # which no NaN is
+        if type(score) is not float or not 0.0 <= score <= 1.0:  # also false for NaN
             if score is None or not isfinite(score):
                 unscored[label] = None
                 continue
@@ -227,7 +227,7 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
         if reached:
             fired.append(Fired(principle=principle, score=score, margin=margin))
     if len(fired) > 1:
-        fired.sort(key=lambda one: (-one.principle.action.strength, -one.margin))  # stable: the policy's order is last
+        fired.sort(key=lambda one: (-one.principle.action.strength, -one.margin))  # stable: ties keep policy order
     return Decision(
         action=fired[0].principle.action if fired else Action.ALLOW,
         principle_id=fired[0].principle.id if fired else None,
@@ -238,7 +238,7 @@ def decide(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> Dec
 
 
 def blocks(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> bool:
-    """Whether ``decide`` would block; asked after every window of a long text, so nothing is made on the way."""
+    """Whether ``decide`` would block. Called after every window of a long text, so it allocates nothing."""
     return any(
         (score := scores.get(rule.label)) is not None and isfinite(score) and score >= rule.threshold
         for rule in bound.rules[stage]

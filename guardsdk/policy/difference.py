@@ -1,4 +1,4 @@
-"""What two policies say differently, key by key. Pure."""
+"""The differences between two policies, key by key. Pure."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _WORDS: Final = ("text", "rationale", "not_covered", "replacement")
-"""Keys whose value is prose: that it changed is told, not what it says."""
+"""Keys whose value is prose: only the fact that it changed is reported."""
 _OWN: Final = ("name", "version", "extends", "principles")
-"""Keys that say which policy it is, and those told apart."""
+"""Keys that identify the policy, or are compared separately."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One key that is not the same in both."""
+    """One key that differs."""
 
     principle_id: str | None
-    """None where it is a key of the policy itself."""
+    """``None`` for a key of the policy itself."""
     key: str
-    """Empty where a whole principle is in one of them only, ``order`` where they stand in another order."""
+    """Empty if a whole principle is in one policy only, ``order`` if the principles are in another order."""
     before: str
-    """As TOML writes it, shortened; empty where it is only in the new one."""
+    """In TOML, shortened; empty if it is only in the new policy."""
     after: str
 
 
 def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
-    """Return what ``new`` says differently from ``old``: keys of the policy first, then principle by principle.
+    """Return how ``new`` differs from ``old``: keys of the policy first, then principle by principle.
 
-    That principles stand in another order is one change, since of equal margins the one written first decides.
+    A new order of the principles is one change, since with equal margins the first principle decides.
     """
     found = list(_keys(None, old, new, [name for name in Policy.model_fields if name not in _OWN]))
     before = {principle.id: principle for principle in old.principles}
@@ -62,7 +62,7 @@ def _keys(
 
 
 def _content(one: Policy | Principle) -> dict[str, Any]:
-    """Return what ``one`` says; a table that has the same word for every stage is that word, as in the digest."""
+    """Return the content of ``one``; a table with the same word for every stage becomes that word, as in the digest."""
     content = one.model_dump(mode="json")
     if isinstance(one, Policy):
         key, words = "on_error", {one.on_error_for(stage).value for stage in Stage}

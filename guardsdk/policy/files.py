@@ -1,4 +1,4 @@
-"""From the name of a policy, a packaged one or a file, to what is written there and in what it extends."""
+"""Resolves the name of a packaged policy, or a path, to the file's content with everything it inherits."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "default"
 PRESETS: Final = ("balanced", "strict", "lenient", "children", "enterprise-assistant", "coding-agent")
-"""Names of the packaged policies beside the default one, each a file in ``presets/``."""
+"""Names of the packaged policies other than the default one, each a file in ``presets/``."""
 PACKAGED: Final = (DEFAULT, *PRESETS)
 
 _DEEPEST: Final = 20
-"""Files one above the other: more than anybody can follow, and fewer than the interpreter can."""
+"""The longest chain of ``extends``: more than anybody can follow, and within the interpreter's recursion limit."""
 _HERE: Final = Path(__file__).parent
 
 
 def packaged_file(name: str) -> Path:
-    """Return the file of the packaged policy of that name. Raises ``PolicyError`` where there is none."""
+    """Return the path of the packaged policy ``name``. Raises ``PolicyError`` if there is none."""
     if name not in PACKAGED:
         msg = f"there is no packaged policy {name!r}; {nearest(name, PACKAGED)}"
         raise PolicyError(msg)
@@ -35,34 +35,34 @@ def packaged_file(name: str) -> Path:
 
 
 def about(name: str) -> str:
-    """Return what the packaged policy of that name says of itself: the comment its file begins with, up to a blank."""
+    """Return the description of the packaged policy ``name``: the first paragraph of its opening comment."""
     lines = packaged_file(name).read_text(encoding="utf-8").splitlines()
     return " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.strip("# "), lines))
 
 
 def written_at(source: str | Path) -> Written:
-    """Return what the packaged policy of that name, or the file at that path, says with all that it inherits.
+    """Return the content of a packaged policy or of the file at a path, with everything it inherits.
 
-    A file that has the very name of a packaged policy is meant where a folder stands in front: ``./strict``. Raises
-    ``PolicyError`` that names the file, and the line where it is about one.
+    To name a file called like a packaged policy, put a directory in front: ``./strict``. Raises ``PolicyError`` that
+    names the file, and the line if the problem has one.
     """
     return _found(str(source), Path(), (), None)
 
 
 def written_in(text: str, source: str) -> Written:
-    """Return what TOML ``text`` says with all that it inherits; paths it names are taken from the working directory."""
-    text = text.removeprefix("\ufeff")  # the mark some editors put in front, which a file may have as well
+    """Return the content of TOML ``text`` with what it inherits; relative paths start at the working directory."""
+    text = text.removeprefix("\ufeff")  # the byte order mark some editors write, as in a file
     return resolved(read(text, source), lambda name, asked: _found(name, Path(), (source,), asked))
 
 
 def _found(name: str, directory: Path, above: tuple[str, ...], asked: Place | None) -> Written:
-    """Return what ``name`` stands for; ``above`` are the files that extend it, ``asked`` is where the last does."""
+    """Return the content of ``name``; ``above`` are the files that extend it, ``asked`` is where the last one does."""
     if "\0" in name:
         msg = f"{name!r}: no path holds a null character"
         raise PolicyError(msg)
     path = packaged_file(name) if name in PACKAGED else directory / name
     shown = name if name in PACKAGED else str(path)
-    identity = os.path.realpath(path)  # not resolve(), which raises for links in a circle before Python 3.13
+    identity = os.path.realpath(path)  # not resolve(), which raises on circular links before Python 3.13
     if identity in above:
         msg = f"{shown}: extends itself, by way of {len(above)} file{'s' * (len(above) > 1)}"
         raise PolicyError(msg)
@@ -75,7 +75,7 @@ def _found(name: str, directory: Path, above: tuple[str, ...], asked: Place | No
 
 def _text(path: Path, name: str, shown: str, asked: Place | None) -> str:
     try:
-        # Some editors put a mark in front, and others end lines in two characters.
+        # Some editors write a byte order mark, and others CRLF line endings.
         return read_file(path).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         msg = f"{shown}: not UTF-8 text"

@@ -1,7 +1,7 @@
-"""A policy that extends another: what a file says over what it inherits. Works on what TOML holds, before validation.
+"""Policies that extend another: a file's keys override what it inherits. Works on parsed TOML, before validation.
 
-Of the principles, those with an id of the base change the keys they name and keep the rest, those with a new id are
-added behind, and ``remove`` takes some away. ``name`` and ``version`` are a file's own and never inherited.
+A principle with an id of the base changes the keys it names and keeps the rest. One with a new id is appended, and
+``remove`` takes principles out. ``name`` and ``version`` are a file's own and never inherited.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 _OWN: Final = ("name", "version")
 _LEAST: Final = ("text", "label", "stages")
-"""What a principle of one's own cannot do without."""
+"""Keys that a new principle must have."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a policy file holds, with the place of every key."""
+    """The content of a policy file, with the place of every key."""
 
     content: dict[str, Any]
     find: Callable[[], dict[KeyPath, Place]]
-    """Finds the places, which takes longer than reading does and is asked for where something is wrong."""
+    """Finds the places. This takes longer than reading, so it is only called if something is wrong."""
     removed: tuple[str, ...] = ()
-    """Ids of principles that were inherited and taken away, here or further up."""
+    """Ids of inherited principles that were removed, here or in a base."""
     files: tuple[str, ...] = ()
-    """What was read for it, the file at the bottom first; packaged policies by their names."""
+    """The files it was read from, the outermost base first; packaged policies by their names."""
 
     @cached_property
     def places(self) -> dict[KeyPath, Place]:
@@ -45,12 +45,12 @@ class Written:
         return self.find()
 
     def place(self, *path: str | int) -> Place:
-        """Return the place of the key at ``path``, or of the file where it has none."""
+        """Return the place of the key at ``path``, or of the file if the key has none."""
         return self.places.get(path) or self.places[()]
 
 
 def read(text: str, source: str) -> Written:
-    """Read TOML ``text``, which errors call ``source``. Raises ``PolicyError`` where it is no TOML."""
+    """Parse TOML ``text``; errors call it ``source``. Raises ``PolicyError`` if it is not valid TOML."""
     return Written(read_toml(text, source), partial(_places, text, source), files=(source,))
 
 
@@ -62,10 +62,10 @@ def _places(text: str, source: str) -> dict[KeyPath, Place]:
 
 
 def resolved(written: Written, base_of: Callable[[str, Place], Written]) -> Written:
-    """Return what ``written`` says together with what it inherits; ``base_of`` finds the policy a name stands for.
+    """Return the content of ``written`` merged with what it inherits; ``base_of`` loads the policy of a given name.
 
-    Raises ``PolicyError`` where two principles have one id, where ``extends`` or ``remove`` cannot be followed, and
-    what ``base_of`` raises, which is told as well where the name stands.
+    Raises ``PolicyError`` if two principles have the same id, if ``extends`` or ``remove`` cannot be followed, and
+    whatever ``base_of`` raises, which also says where the base is named.
     """
     content = written.content
     _require_distinct(written)
@@ -98,11 +98,11 @@ class _Source:
     """Where one principle of a policy that extends another comes from."""
 
     base: int | None
-    """Its number in the base, where it is inherited."""
+    """Its index in the base, if it is inherited."""
     own: int | None
-    """Its number in the file that extends the base, where that changes or adds it."""
+    """Its index in the file that extends the base, if that changes or adds it."""
     examples: tuple[int, ...] | None = None
-    """Numbers in the base of the inherited examples that are left; none where all of them are."""
+    """Indices, in the base, of the inherited examples that are kept; ``None`` if all are."""
 
 
 def _merged(base: Written, own: Written) -> Written:
@@ -110,15 +110,15 @@ def _merged(base: Written, own: Written) -> Written:
     top |= {key: value for key, value in own.content.items() if key not in ("principles", "remove")}
     files = (*base.files, *own.files)
     changes = own.content.get("principles", [])
-    if not isinstance(changes, list):  # validation says what is wrong with it
+    if not isinstance(changes, list):  # validation reports what is wrong with it
         return Written({**top, "principles": changes}, lambda: _places_of(base, own, ()) | own.places, files=files)
     principles, sources = _principles(base, own, changes)
-    removed = (*base.removed, *own.content.get("remove", ()))  # by now a list of ids
+    removed = (*base.removed, *own.content.get("remove", ()))  # known to be a list of ids here
     return Written({**top, "principles": principles}, partial(_places_of, base, own, sources), removed, files)
 
 
 def _principles(base: Written, own: Written, changes: list[Any]) -> tuple[list[Any], list[_Source]]:
-    """Return the base's principles as ``own`` changes them, then those of its own, and where each comes from."""
+    """Return the base's principles with the changes of ``own``, then the new ones, and where each comes from."""
     kept = _kept(base, own)
     known = [principle["id"] for principle, _ in kept]
     own_at = {one["id"]: number for number, one in enumerate(changes) if _identified(one)}
@@ -139,7 +139,7 @@ def _principles(base: Written, own: Written, changes: list[Any]) -> tuple[list[A
 
 
 def _places_of(base: Written, own: Written, sources: Sequence[_Source]) -> dict[KeyPath, Place]:
-    """Return the places of what ``own`` says over ``base``, of which the principles come from ``sources``."""
+    """Return the places of keys in the merged policy, whose principles come from ``sources``."""
     places = {
         path: place
         for path, place in base.places.items()
@@ -162,7 +162,7 @@ def _places_of(base: Written, own: Written, sources: Sequence[_Source]) -> dict[
 
 
 def _by_principle(written: Written) -> dict[str | int, list[tuple[KeyPath, Place]]]:
-    """Return the places of each principle by its number, with their paths inside it."""
+    """Return the places of each principle by its index, with their paths inside it."""
     found: dict[str | int, list[tuple[KeyPath, Place]]] = {}
     for path, place in written.places.items():
         if path[:1] == ("principles",) and len(path) > 1:
@@ -175,7 +175,7 @@ def _identified(principle: object) -> bool:
 
 
 def _kept(base: Written, own: Written) -> list[tuple[dict[str, Any], int]]:
-    """Return the base's principles, each with its number there, without those that are removed."""
+    """Return the base's principles without the removed ones, each with its index in the base."""
     removed = own.content.get("remove", [])
     if not (isinstance(removed, list) and all(isinstance(one, str) for one in removed)):
         msg = f"{own.place('remove')}: remove must be a list of the ids of principles"
@@ -193,7 +193,7 @@ def _kept(base: Written, own: Written) -> list[tuple[dict[str, Any], int]]:
 
 
 def _require_whole(own: Written, number: int, one: object, known: list[str]) -> None:
-    """Tell a slip in an id from a principle of one's own."""
+    """Tell a misspelt id from a new principle."""
     missing = [key for key in _LEAST if key not in one] if isinstance(one, dict) else []
     identifier = one.get("id") if isinstance(one, dict) else None
     if missing and isinstance(identifier, str):
@@ -205,16 +205,16 @@ def _require_whole(own: Written, number: int, one: object, known: list[str]) -> 
 
 
 def _changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, ...] | None]:
-    """Return one principle with the keys of ``change``; what is inherited follows a new action or other stages.
+    """Return one principle with the keys of ``change``, adapting inherited options to a new action or new stages.
 
-    And the numbers of the inherited examples that are left, none where all of them are.
+    Also returns the indices of the inherited examples that are kept, ``None`` if all are.
     """
     merged = {**base, **change}
     left = None
     if {"action", "stages"} & change.keys():
-        with suppress(KeyError, TypeError, AttributeError, IndexError):  # of another shape: validation says so
+        with suppress(KeyError, TypeError, AttributeError, IndexError):  # malformed values are reported by validation
             left = _follow(base, change, merged)
-    if {"action", "stages", "revise"} & change.keys():  # a replacement may be for the end of a revision
+    if {"action", "stages", "revise"} & change.keys():  # a replacement may be the fallback of a revision
         for name in OPTION_OF:
             if name not in change and not _reads(merged, name):
                 merged.pop(name, None)
@@ -222,7 +222,7 @@ def _changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> tuple[dict[s
 
 
 def _reads(principle: Mapping[str, Any], option: str) -> bool:
-    """Whether an action of ``principle`` reads ``option``."""
+    """Whether an action of ``principle`` uses ``option``."""
     action, revise = principle.get("action", "block"), principle.get("revise")
     words = list(action.values()) if isinstance(action, dict) else [action]
     if (
@@ -236,7 +236,7 @@ def _reads(principle: Mapping[str, Any], option: str) -> bool:
 
 
 def _follow(base: Mapping[str, Any], change: Mapping[str, Any], merged: dict[str, Any]) -> tuple[int, ...] | None:
-    """Let what ``merged`` inherits follow ``change``; return the numbers of its inherited examples that are left."""
+    """Adapt the inherited keys in ``merged`` to ``change``; return the indices of the inherited examples kept."""
     stages = merged["stages"]
     if "action" not in change and isinstance(merged.get("action"), dict):
         merged["action"] = {stage: word for stage, word in merged["action"].items() if stage in stages}

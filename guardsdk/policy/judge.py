@@ -1,4 +1,4 @@
-"""From what was seen in a text to its verdict. Pure: it knows no screen, no model and no clock."""
+"""From the readings of a text to its verdict. Pure: it knows no screen, model or clock."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Tier
 
 About = dict[str, Any]
-"""Fields of a verdict that say what it was reached with: policy, model, provider."""
+"""Verdict fields that say what was used: policy, model, provider."""
 
 
 class Seen(Protocol):
-    """What was seen in one text."""
+    """The combined readings of one text."""
 
     @property
     def scores(self) -> Mapping[str, float]:
@@ -31,38 +31,38 @@ class Seen(Protocol):
 
     @property
     def views(self) -> Mapping[str, str]:
-        """Label to the view of the text that carried its score, where it does not stand in the open."""
+        """Label to the view that carried its score, if that was not the text as is."""
         ...
 
     @property
     def settled(self) -> bool:
-        """Whether the rest was left out because the decision was settled."""
+        """Whether the rest was skipped because the decision was settled."""
         ...
 
     @property
     def tier(self) -> Tier | None:
-        """Which part of the classifier answered; none where it did not run."""
+        """Which part of the classifier answered; ``None`` if it did not run."""
         ...
 
     @property
     def problems(self) -> Sequence[str]:
-        """What went wrong, a line each."""
+        """What went wrong, one line each."""
         ...
 
     @property
     def layers(self) -> Sequence[str]:
-        """Where it went wrong."""
+        """The layers in which something went wrong."""
         ...
 
     def spans(self, label: str, length: int) -> tuple[tuple[int, int], ...]:
-        """Return the passages that carried the score of ``label``; not telling them adds a problem."""
+        """Return the passages that carried the score of ``label``; if they cannot be found, a problem is added."""
         ...
 
 
 def settled(bound: BoundPolicy, stage: Stage, scores: Mapping[str, float]) -> bool:
-    """Whether no further score can change what follows: something blocks, and no action is stronger.
+    """Whether no further score can change the outcome: something blocks, and no action is stronger.
 
-    Every other action may still become a block, and text that may pass, as all does in shadow mode, is read to its end.
+    Any other action may still become a block, and text that may pass, as in shadow mode, is read to its end.
     """
     return not bound.policy.shadow and blocks(bound, stage, bound.scaled(stage, scores))
 
@@ -72,8 +72,8 @@ def judge(
 ) -> Verdict:
     """Return the verdict on a text of ``length`` characters, of which the share ``coverage`` was scored.
 
-    ``reasons`` are what was missing besides the ``problems`` of ``seen``. With any of both the check is degraded, and
-    the policy's ``on_error`` may hold the text back.
+    ``reasons`` are what was missing in addition to the ``problems`` of ``seen``. If there are any of either, the check
+    is degraded and the policy's ``on_error`` may stop the text.
     """
     scores = bound.scaled(stage, seen.scores)
     decision = decide(bound, stage, scores)
@@ -94,11 +94,11 @@ def judge(
             for fired in decision.fired
         )
     )
-    missing = [*seen.problems, *reasons]  # after the passages were asked for, which may fail as well
-    if decision.unscored and not seen.problems:  # a principle that was not held against the text, and nobody said so
+    missing = [*seen.problems, *reasons]  # after the spans, as finding them may fail too
+    if decision.unscored and not seen.problems:  # a principle was not evaluated, and nothing else reported it
         missing.append(f"no usable score for {', '.join(decision.unscored)}")
     blocked = decision.action is Action.BLOCK
-    if seen.settled and not blocked:  # only a block lets the rest be left out
+    if seen.settled and not blocked:  # only a block may skip the rest
         missing.append("a screen left out a part of the text as settled, and nothing blocks")
     if decision.fired:
         degrading = [fired.principle for fired in decision.fired if fired.principle.degrades]
@@ -123,26 +123,26 @@ def judge(
 
 
 def _finite(scores: Mapping[str, float]) -> dict[str, float]:
-    """Return a copy of ``scores`` without what is no finite number."""
-    if isfinite(sum(scores.values())):  # which it is not where one of them is not
+    """Return a copy of ``scores`` without values that are not finite."""
+    if isfinite(sum(scores.values())):  # the sum is not finite if any value is not
         return dict(scores)
     return {label: score for label, score in scores.items() if isfinite(score)}
 
 
 def _follows(policy: Policy, action: Action) -> About:
-    """Return the fields of a verdict that say what follows; in shadow mode the text passes, whatever was found."""
+    """Return the verdict fields that carry the action; in shadow mode the text passes, whatever was found."""
     if not policy.shadow:
         return {"allowed": action.passes, "action": action}
     return {"allowed": True, "action": action if action.passes else Action.FLAG, "would_action": action}
 
 
 def nothing_to_check(policy: Policy, stage: Stage, about: About) -> Verdict:
-    """Judge a text without a visible character: it holds nothing a principle could speak of."""
+    """Return the verdict on a text without a visible character: there is nothing a principle could apply to."""
     return Verdict(**_follows(policy, Action.ALLOW), status=Status.COMPLETE, stage=stage, coverage=1.0, **about)
 
 
 def failed(policy: Policy, stage: Stage, error: str, layers: Sequence[str], about: About) -> Verdict:
-    """Return the verdict on a text that could not be checked at all: the policy's ``on_error`` says what follows."""
+    """Return the verdict on a text that could not be checked at all; the policy's ``on_error`` gives the action."""
     return Verdict(
         **_follows(policy, policy.on_error_for(stage)),
         status=Status.FAILED,
@@ -154,9 +154,9 @@ def failed(policy: Policy, stage: Stage, error: str, layers: Sequence[str], abou
 
 
 def not_covered(policy: Policy, verdict: Verdict, kinds: Sequence[str]) -> Verdict:
-    """Return ``verdict`` on a text that came with parts of ``kinds`` nobody can screen, such as ``image_url``.
+    """Return ``verdict`` for a text that came with parts of ``kinds`` that cannot be screened, such as ``image_url``.
 
-    It is degraded, and held back unless the policy's ``on_uncovered`` lets such parts pass.
+    It is degraded, and the text is stopped unless the policy's ``on_uncovered`` lets such parts pass.
     """
     reasons = tuple(
         f"{kind}: {count} part{'s' * (count > 1)} that cannot be screened" for kind, count in Counter(kinds).items()
@@ -168,10 +168,9 @@ def not_covered(policy: Policy, verdict: Verdict, kinds: Sequence[str]) -> Verdi
 
 
 def limits_unknown(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
-    """Return what becomes of ``verdict`` where nobody can say whether lower thresholds hold for the actor.
+    """Return ``verdict`` where it is unknown whether lowered thresholds apply to the actor.
 
-    The check is degraded, and the policy's ``on_error`` may hold the text back; one that was held against no threshold
-    stays as it is.
+    The check is degraded, and the policy's ``on_error`` may stop the text. A verdict without evaluations is unchanged.
     """
     if not verdict.evaluations:
         return verdict
@@ -182,9 +181,9 @@ def limits_unknown(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
 
 
 def unrecorded(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
-    """Return what becomes of ``verdict`` where it had to be written down and could not be: a failed check.
+    """Return ``verdict`` where it had to be recorded and could not be: as a failed check.
 
-    A text that a principle blocks stays blocked by it. In shadow mode texts pass, as they always do there.
+    A text that a principle blocks stays blocked by it. In shadow mode texts still pass.
     """
     changes: About = {
         "status": Status.FAILED,
@@ -196,10 +195,10 @@ def unrecorded(policy: Policy, verdict: Verdict, reason: str) -> Verdict:
 
 
 def stricter(policy: Policy, verdict: Verdict, rules: Enforcement, length: int) -> Verdict:
-    """Return what becomes of ``verdict``, on a text of ``length``, for an actor who meets lower thresholds for a while.
+    """Return ``verdict``, on a text of ``length`` characters, for an actor whose thresholds are lowered for a while.
 
-    A principle that does more than flag then fires where it would not have; ``evaluations`` keep saying how it stands
-    to its own threshold. Nothing that was decided becomes weaker.
+    Principles that do more than flag may fire where they otherwise would not. ``evaluations`` still compare with the
+    principles' own thresholds. No action becomes weaker.
     """
     action = Action(rules.action)
     if (verdict.would_action or verdict.action).strength >= action.strength:
@@ -229,7 +228,7 @@ def stricter(policy: Policy, verdict: Verdict, rules: Enforcement, length: int) 
 
 
 def _incomplete(verdict: Verdict, reasons: tuple[str, ...]) -> About:
-    """Return the fields of ``verdict`` that change where something was missing, for ``reasons``."""
+    """Return the fields of ``verdict`` that change if something was missing, for ``reasons``."""
     return {
         "status": Status.DEGRADED if verdict.status is Status.COMPLETE else verdict.status,
         "degraded_reasons": (*verdict.degraded_reasons, *reasons),
@@ -237,7 +236,7 @@ def _incomplete(verdict: Verdict, reasons: tuple[str, ...]) -> About:
 
 
 def _held_back(policy: Policy, verdict: Verdict) -> About:
-    """Return the fields of ``verdict`` that change where its text may not pass; a text that is blocked stays so."""
+    """Return the fields of ``verdict`` that change if its text may not pass; a blocked text stays blocked."""
     if (verdict.would_action or verdict.action) is Action.BLOCK:
         return {}
     return {**_follows(policy, Action.BLOCK), "principle_id": None}

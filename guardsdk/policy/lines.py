@@ -1,4 +1,4 @@
-"""On which line of a TOML text each key stands, which the standard library's reader does not tell."""
+"""Finds the line of each key in a TOML text, which the standard library's parser does not report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bisect import bisect_right
 from typing import Final
 
 KeyPath = tuple[str | int, ...]
-"""Keys and, inside arrays, positions from 0: ``("principle", 0, "label")``."""
+"""Keys and, inside arrays, indices from 0: ``("principle", 0, "label")``."""
 
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _STRING: Final = re.compile(
@@ -22,20 +22,20 @@ _DOT: Final = re.compile(r"[ \t]*\.[ \t]*")
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line, from 1, of every key, table and array element of ``text``.
 
-    ``text`` must be valid TOML: nothing is checked here, and of anything else some lines are missing or wrong.
+    ``text`` must be valid TOML. Nothing is checked here, and for anything else lines may be missing or wrong.
     """
     return _Scan(text).lines
 
 
 class _Scan:
-    """One walk from the first character to the last."""
+    """One pass over the text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self._elements: dict[KeyPath, int] = {}
-        """How many tables each array of tables has so far."""
+        """The number of tables in each array of tables so far."""
         self.lines: dict[KeyPath, int] = {}
         table: KeyPath = ()
         while self._skip() < len(text):
@@ -44,7 +44,7 @@ class _Scan:
                 table = self._header()
             else:
                 self._pair(table)
-            if self._at == before:  # not TOML: better no lines than no end
+            if self._at == before:  # not TOML: better no lines than an endless loop
                 return
 
     def _skip(self) -> int:

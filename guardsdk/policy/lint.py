@@ -1,4 +1,4 @@
-"""What is wrong with a policy that can be read, before a text meets it. Pure: labels and thresholds are given."""
+"""Finds problems in a valid policy before it is used. Pure: labels and thresholds are passed in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from guardsdk.policy.recalibrating import OperatingPoints
 
 ENOUGH: Final = 5
-"""Examples of each kind that show where a line is; fewer are worth a note."""
+"""Examples of each kind that are enough to show where the line is; fewer are worth a note."""
 REFERENCES: Final = {
     "OWASP-LLM": r"(0[1-9]|10):2025",
     "NIST-AI-600-1": r":(GV|MP|MS|MG)-\d\.\d{1,2}-\d{3}",
@@ -32,40 +32,40 @@ REFERENCES: Final = {
     "EU-AI-Act": r":Art\.\d{1,3}(\(\d{1,2}\))?",
     "MLCommons-AILuminate": r":[a-z-]+",
 }
-"""Catalogues that references are known of, with the form of an entry behind the name."""
+"""Catalogues of known references, each with the form of an entry after the name."""
 
 
 class Level(StrEnum):
-    """How much a problem weighs."""
+    """The severity of a problem."""
 
     ERROR = "error"
     """The policy does not work as written."""
     WARNING = "warning"
-    """It works, and part of it is without effect or cannot be shown."""
+    """It works, but part of it has no effect or cannot be tested."""
     NOTE = "note"
     """Worth knowing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, with where it stands."""
+    """One problem and its place."""
 
     level: Level
     rule: str
-    """Short name of what was looked for, such as ``dead``."""
+    """Short name of the rule, such as ``dead``."""
     principle_id: str | None
     message: str
     place: Place | None
 
     def __str__(self) -> str:
-        """One line, as compilers write it; holds no text of an example."""
+        """Return one line, formatted as by a compiler; it quotes no example."""
         where = "" if self.place is None else f"{self.place}: "
         whose = "" if self.principle_id is None else f"{self.principle_id}: "
         return f"{where}{self.level.value}: {whose}{self.message} [{self.rule}]"
 
 
 def lint(policy: Policy, points: OperatingPoints) -> tuple[Problem, ...]:
-    """Return what is wrong with ``policy`` on screens that offer ``points``, in the policy's order."""
+    """Return the problems of ``policy`` on screens that offer ``points``, in the policy's order."""
     found = _Lint(policy, points)
     return (*found.whole(), *(one for number in range(len(policy.principles)) for one in found.principle(number)))
 
@@ -77,21 +77,21 @@ class _Lint:
         points = offered(policy.recalibrate, points)
         self._points = points
         self._lines: dict[tuple[int, Stage], float] = {}
-        """The threshold of every principle on every stage where it has one."""
+        """The threshold of every principle on each of its stages, where it has one."""
         self._broken: list[tuple[int, str, str]] = []
         for number, principle in enumerate(policy.principles):
-            # A label that is taught has its threshold once the guard has learned it from examples or read its lesson.
+            # A taught label has no threshold until the guard has learned it from examples or loaded its lesson.
             for stage in () if principle.label.startswith(TAUGHT) else principle.stages:
                 try:
                     self._lines[number, stage] = threshold_of(principle, stage, points)
                 except PolicyError as error:
                     key = "threshold" if (principle.label, stage) in points else "label"
                     fault = (number, key, str(error))
-                    if fault not in self._broken:  # a label nobody has is missing on each of its stages
+                    if fault not in self._broken:  # an unknown label would be missing on each of its stages
                         self._broken.append(fault)
 
     def whole(self) -> Iterator[Problem]:
-        """What is wrong with the policy as a whole."""
+        """Problems of the policy as a whole."""
         policy = self._policy
         named = {stage for principle in policy.principles for stage in principle.stages}
         if missing := [stage.value for stage in Stage if stage not in named]:
@@ -114,7 +114,7 @@ class _Lint:
         yield from self._recalibrated()
 
     def _recalibrated(self) -> Iterator[Problem]:
-        """Scores that are read on another scale: nobody scores them, or nothing asks for them."""
+        """Recalibrated labels that no screen scores or no principle uses."""
         asked = {(principle.label, stage) for principle in self._policy.principles for stage in principle.stages}
         for number, one in enumerate(self._policy.recalibrate):
             path, what = ("recalibrate", number, "label"), f"{one.label!r} on {one.stage.value}"
@@ -125,7 +125,7 @@ class _Lint:
                 yield self._at(path, Level.WARNING, "dead", message)
 
     def principle(self, number: int) -> Iterator[Problem]:
-        """What is wrong with one principle."""
+        """Problems of one principle."""
         for broken, key, message in self._broken:
             if broken == number:
                 yield self._of(number, key, Level.ERROR, "unknown", message.partition(": ")[2])
@@ -134,7 +134,7 @@ class _Lint:
         yield from self._examples(number)
 
     def _reach(self, number: int) -> Iterator[Problem]:
-        """Principles that never fire, always fire, or never have a say."""
+        """Principles that never fire, always fire, or never decide."""
         principle = self._policy.principles[number]
         found = {stage: self._lines[number, stage] for stage in principle.stages if (number, stage) in self._lines}
         if found and all(line >= 1.0 for line in found.values()):
@@ -162,20 +162,20 @@ class _Lint:
             yield self._of(number, "degrades", Level.WARNING, "contradiction", message)
 
     def _decided_by(self, number: int, stage: Stage) -> str | None:
-        """Return the principle that always decides in this one's place, as ``decide`` orders them."""
+        """Return the principle that always decides instead of this one, in the order of ``decide``."""
         one, line = self._policy.principles[number], self._lines[number, stage]
         for other, principle in enumerate(self._policy.principles):
             if other == number or principle.label != one.label or (other, stage) not in self._lines:
                 continue
             mine, theirs = one.action_for(stage).strength, principle.action_for(stage).strength
             lower = self._lines[other, stage]
-            # Of equal actions the larger margin decides, and of equal margins the one written first.
+            # Among equal actions the larger margin decides, and among equal margins the first principle.
             if lower <= line and (theirs > mine or (theirs == mine and (lower, other) < (line, number))):
                 return principle.id
         return None
 
     def _against(self, number: int, found: Mapping[Stage, float]) -> Iterator[Problem]:
-        """Principles before this one that draw the same line and ask for something else."""
+        """Earlier principles with the same threshold and a different action."""
         one = self._policy.principles[number]
         for other, principle in enumerate(self._policy.principles[:number]):
             for stage, line in found.items():
@@ -217,7 +217,7 @@ class _Lint:
         yield from self._repeated_examples(number)
 
     def _repeated_examples(self, number: int) -> Iterator[Problem]:
-        """Examples that are the same text in the same place."""
+        """Examples that repeat the same text in the same place."""
         principle = self._policy.principles[number]
 
         def case(at: int) -> tuple[str, str, str, str]:
@@ -247,7 +247,7 @@ class _Lint:
 
 
 def _reference(ref: str) -> str | None:
-    """Say what is wrong with a reference to a catalogue that is known; of others nothing can be told."""
+    """Return what is wrong with a reference to a known catalogue; ``None`` also for unknown catalogues."""
     name = next((name for name in REFERENCES if ref.startswith(name)), None)
     if name is not None:
         return None if re.fullmatch(REFERENCES[name], ref.removeprefix(name)) else f"{ref!r} is no entry of {name}"
@@ -257,7 +257,7 @@ def _reference(ref: str) -> str | None:
 
 
 def worst(problems: tuple[Problem, ...]) -> Level | None:
-    """Return the level that weighs most; none where there is no problem."""
+    """Return the most severe level; ``None`` if there is no problem."""
     return next((level for level in Level if any(one.level is level for one in problems)), None)
 
 

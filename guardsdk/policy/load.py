@@ -1,4 +1,4 @@
-"""Policies from files and from the package."""
+"""Loads policies from files and from the package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def load_policy(source: str | Path) -> Policy:
-    """Read the packaged policy of that name, such as ``strict``, or the one at that path.
+    """Load the packaged policy of that name, such as ``strict``, or the file at that path.
 
     Raises ``PolicyError`` that names the file, the line, the key and the nearest valid name.
     """

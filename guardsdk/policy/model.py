@@ -1,4 +1,4 @@
-"""What a policy is: principles in plain language, each tied to a label, a threshold and an action."""
+"""The policy model: principles in plain language, each tied to a label, a threshold and an action."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
     from guardsdk.policy.inheriting import Written
 
 TAUGHT: Final = "taught."
-"""What the label of a screen begins with that was taught from examples; its name follows."""
+"""Prefix of the labels of screens taught from examples; the name follows."""
 
 Handling = Literal["block", "allow"]
-"""What follows when a text could not be checked, or not completely."""
+"""What happens if a text could not be checked, or not completely."""
 
 FPR: Final = re.compile(r"fpr:(0?\.\d+)")
-"""A threshold by the false-positive rate it was measured at."""
+"""A threshold given as the false-positive rate it was measured at."""
 
 
 class Example(Frozen):
-    """One text and what its principle is to do with it: the principle's own action on that stage, or ``allow``."""
+    """A text and the expected action of its principle: the principle's own action on that stage, or ``allow``."""
 
     text: str = Field(min_length=1)
-    """What is seen; ``{canary}`` stands for a token issued when the example is tried."""
+    """The text to check; ``{canary}`` stands for a token issued when the example is tried."""
     expect: Action
-    """The principle's action on that stage where the principle is to fire, else ``allow``."""
+    """The principle's action on that stage if the principle should fire, else ``allow``."""
     stage: Stage | None = None
-    """Where the text is seen; the principle's first stage when left out."""
+    """The stage of the text; defaults to the principle's first stage."""
     context: str | None = None
-    """What the text is read against, as ``Guard.check`` takes it: the prompt that a response answers."""
+    """What the text is read against, as in ``Guard.check``: the prompt that a response answers."""
     system: str | None = None
     """The developer's instructions, which a user's text is aimed at and a response must not recite."""
 
     def text_with(self, canary: str) -> str:
-        """Return the text with ``canary``, a token of the guard that tries it, for every ``{canary}``."""
+        """Return the text with ``canary``, a token of the guard that tries it, in place of every ``{canary}``."""
         return self.text.replace("{canary}", canary)
 
 
@@ -62,7 +62,7 @@ def _form(value: object) -> str:
 
 
 class Principle(Frozen):
-    """One criterion: what is asked for, which label measures it, where the line is and what happens beyond it."""
+    """One criterion: what it asks for, the label that measures it, its threshold and its action."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     """Short name; every verdict names the principle that decided."""
@@ -71,36 +71,36 @@ class Principle(Frozen):
     label: str = Field(min_length=1)
     """The label of the model that measures it."""
     stages: tuple[Stage, ...] = Field(min_length=1)
-    """Where it applies: to what users write, to what documents and tools give, to what the model answers."""
+    """Where it applies: to what users write, to documents and tool results, to the model's answers."""
     threshold: Annotated[float, Strict()] | Annotated[str, Strict()] = "default"
     """On the calibrated probability: a number from 0 to 1; ``"default"``, the model's own; or ``"fpr:0.001"``, the
-    one the model was measured to wrongly flag that share of benign texts at."""
+    threshold at which the model was measured to wrongly flag that share of benign texts."""
     action: Annotated[Annotated[Action, Tag("word")] | Annotated[StageActions, Tag("table")], Discriminator(_form)] = (
         Action.BLOCK
     )
     """One action, or a table with one for each of ``stages``."""
     degrades: Annotated[bool, Strict()] = False
-    """Whether a text it fires on counts as not completely checked, so that ``on_error`` says what follows."""
+    """Whether a text it fires on counts as not completely checked, so that ``on_error`` applies."""
     redact_with: RedactWith | None = None
-    """What takes the place of a passage, with action ``redact``; ``"marker"`` where left out."""
+    """What replaces a passage, with action ``redact``; defaults to ``"marker"``."""
     replacement: str | None = Field(default=None, min_length=1)
     """The answer given instead, with action ``replace``."""
     revise: Revise | None = None
-    """With action ``revise``; the defaults where left out."""
+    """Options of action ``revise``, with defaults."""
     review: Review | None = None
-    """With action ``review``; the defaults where left out."""
+    """Options of action ``review``, with defaults."""
     refs: tuple[str, ...] = ()
-    """What the principle answers to, such as ``OWASP-LLM01:2025``."""
+    """Catalogue entries that the principle addresses, such as ``OWASP-LLM01:2025``."""
     rationale: str = ""
-    """Why it is there."""
+    """Why the principle exists."""
     not_covered: str = ""
-    """What it does not speak of, or is known not to catch, in plain language."""
+    """What it does not cover, or is known not to catch, in plain language."""
     examples: tuple[Example, ...] = ()
-    """Texts that show where the line is, for ``guardsdk policy test`` to try."""
+    """Texts that show where the line is; ``guardsdk policy test`` tries them."""
 
     @property
     def fpr(self) -> Decimal | None:
-        """The false-positive rate a ``"fpr:..."`` threshold asks for; none for the other kinds."""
+        """The false-positive rate of a ``"fpr:..."`` threshold; ``None`` for other thresholds."""
         match = FPR.fullmatch(self.threshold) if isinstance(self.threshold, str) else None
         return Decimal(match.group(1)) if match else None
 
@@ -136,12 +136,12 @@ class Principle(Frozen):
         return self
 
     def action_for(self, stage: Stage) -> Action:
-        """Return the action on ``stage``; ``allow`` where the principle is not for it."""
+        """Return the action on ``stage``; ``allow`` if the principle does not apply there."""
         return (action_on(self.action, stage) if stage in self.stages else None) or Action.ALLOW
 
 
 class OnError(Frozen):
-    """Per stage: what follows when a text could not be checked. ``block`` unless written down otherwise."""
+    """Per stage: what happens if a text could not be checked. Defaults to ``block``."""
 
     input: Handling = "block"
     tool: Handling = "block"
@@ -151,36 +151,36 @@ class OnError(Frozen):
 class Policy(Frozen):
     """A named, versioned list of principles.
 
-    A stage that no principle names cannot be checked: what happens there is ``on_error``, and never a silent pass.
+    A stage that no principle names cannot be checked: ``on_error`` applies there, and it never passes silently.
     """
 
     name: str = Field(min_length=1)
-    """What verdicts and logs call the policy."""
+    """The policy's name in verdicts and logs."""
     version: str = Field(min_length=1)
-    """Of the policy, in whatever way its owners count; verdicts carry it beside a digest of the content."""
+    """The policy's version, in any scheme; verdicts carry it together with a digest of the content."""
     extends: str | None = Field(default=None, min_length=1)
-    """The packaged policy or file that was inherited from; what it says is in the other fields by now."""
+    """The packaged policy or file that this one inherits from; the inherited content is already in the other fields."""
     on_error: Annotated[Annotated[Handling, Tag("word")] | Annotated[OnError, Tag("table")], Discriminator(_form)] = (
         "block"
     )
     """``"block"``, ``"allow"``, or a table with one of them per stage."""
     on_uncovered: Handling = "block"
-    """What follows where a message carries parts nobody can screen, such as images, audio and files."""
+    """What happens if a message has parts that cannot be screened, such as images, audio and files."""
     shadow: Annotated[bool, Strict()] = False
-    """Let every text pass, also one that could not be checked, and record what would have followed."""
+    """Let every text pass, even one that could not be checked, and record what would have happened."""
     decision_log: LogRules | None = None
-    """Where and how decisions are written down."""
+    """Where and how decisions are logged."""
     monitor: MonitorRules | None = None
-    """When traffic and actors are worth an alert; the defaults where left out."""
+    """When traffic and actors raise an alert; optional, with defaults."""
     recalibrate: tuple[Recalibration, ...] = ()
-    """What scores mean on one's own text, each ``[[recalibrate]]``, as ``guardsdk calibrate`` writes it. Thresholds
-    that are numbers are on that scale."""
+    """Recalibration of scores on your own text, one ``[[recalibrate]]`` each, as written by ``guardsdk calibrate``.
+    Numeric thresholds are on the recalibrated scale."""
     principles: tuple[Principle, ...] = Field(min_length=1)
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @property
     def origin(self) -> Origin:
-        """The file and line of every key; empty for a policy that was made in code."""
+        """The file and line of every key; empty for a policy created in code."""
         return self._origin
 
     @model_validator(mode="after")
@@ -198,7 +198,7 @@ class Policy(Frozen):
         return self
 
     def principle(self, identifier: str) -> Principle:
-        """Return the principle of that id; ``KeyError`` that names the nearest where there is none."""
+        """Return the principle with that id. Raises ``KeyError`` that names the nearest id if there is none."""
         for principle in self.principles:
             if principle.id == identifier:
                 return principle
@@ -206,14 +206,14 @@ class Policy(Frozen):
         raise KeyError(msg)
 
     def on_error_for(self, stage: Stage) -> Action:
-        """Return ``Action.BLOCK`` or ``Action.ALLOW``: what follows on ``stage`` when a text could not be checked."""
+        """Return ``Action.BLOCK`` or ``Action.ALLOW``: what happens on ``stage`` if a text could not be checked."""
         word = self.on_error if isinstance(self.on_error, str) else getattr(self.on_error, stage.value)
         return Action(word)
 
     @cached_property
     def digest(self) -> str:
-        """The sha256, in hexadecimal, of the policy's content; layout, comments and key order do not change it."""
-        content = self.model_dump(mode="json", exclude={"extends"})  # what was inherited is there itself
+        """The SHA-256 of the policy's content in hexadecimal; layout, comments and key order do not affect it."""
+        content = self.model_dump(mode="json", exclude={"extends"})  # the inherited content is included itself
         content["on_error"] = {stage.value: self.on_error_for(stage).value for stage in Stage}
         for written, principle in zip(content["principles"], self.principles, strict=True):
             if len(used := {principle.action_for(stage) for stage in principle.stages}) == 1:
@@ -233,27 +233,27 @@ class Policy(Frozen):
 
     @cached_property
     def ref(self) -> ArtifactRef:
-        """Name, version and digest, as a verdict carries them."""
+        """Name, version and digest, as in a verdict."""
         return ArtifactRef(name=self.name, version=self.version, digest=self.digest)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with the fields of ``update`` changed, which are not validated, and a digest of its own."""
+        """Return a copy with the fields of ``update`` changed, without validation; its digest is recomputed."""
         copied = super().model_copy(update=update, deep=deep)
-        for cached in ("digest", "ref"):  # of the content before
+        for cached in ("digest", "ref"):  # computed from the old content
             copied.__dict__.pop(cached, None)
         return copied
 
     @classmethod
     def from_toml(cls, text: str, *, source: str = "policy") -> Self:
-        """Read a policy from TOML ``text``; ``source`` is what errors call it.
+        """Read a policy from TOML ``text``; errors call it ``source``.
 
-        Raises ``PolicyError`` that names the source, the line and the key, and the nearest name that would be valid.
+        Raises ``PolicyError`` that names the source, the line, the key and the nearest valid name.
         """
         return cls._from(written_in(text, source), source)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read the policy file at ``path``, or the packaged policy of that name: ``strict`` is one, ``./strict`` none.
+        """Read the policy file at ``path``, or the packaged policy of that name: ``./strict`` is always a file.
 
         Raises ``PolicyError`` as ``from_toml`` does.
         """
@@ -261,13 +261,16 @@ class Policy(Frozen):
 
     @classmethod
     def preset(cls, name: str) -> Self:
-        """Return the packaged policy ``name``: one of ``guardsdk.policy.PACKAGED``; ``PolicyError`` for any other."""
+        """Return the packaged policy ``name``, one of ``guardsdk.policy.PACKAGED``.
+
+        Raises ``PolicyError`` for any other.
+        """
         packaged_file(name)
         return cls.from_file(name)
 
     @classmethod
     def default(cls) -> Self:
-        """Return the policy that applies where none is named, written out in ``guardsdk/policy/default.toml``."""
+        """Return the default policy, written in ``guardsdk/policy/default.toml``."""
         return cls.preset(DEFAULT)
 
     @classmethod
@@ -276,7 +279,7 @@ class Policy(Frozen):
             policy = cls.model_validate(written.content)
         except ValidationError as error:
             raise PolicyError(explain(error, source, written, _KEYS)) from None
-        policy._origin = Origin(written.find, written.removed, written.files)  # noqa: SLF001  its own class
+        policy._origin = Origin(written.find, written.removed, written.files)  # noqa: SLF001  an instance of this class
         return policy
 
 

@@ -1,4 +1,4 @@
-"""Where a policy was read from: the file and line of each of its keys. It has no part in what the policy says."""
+"""Where a policy was read from: the file and line of each key. Not part of the policy's content."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class Place:
 
     source: str
     line: int | None = None
-    """From 1; none where only the file is known."""
+    """From 1; ``None`` if only the file is known."""
 
     def __str__(self) -> str:
-        """As editors and compilers write it."""
+        """Return the place as editors and compilers write it."""
         return self.source if self.line is None else f"{self.source}:{self.line}"
 
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """The places of a policy's keys; those of an inherited key are in the file it comes from."""
+    """The places of a policy's keys; an inherited key's place is in the file it comes from."""
 
     find: Callable[[], Mapping[KeyPath, Place]] = dict
-    """Finds them: only where somebody asks, since most policies are read and never wrong."""
+    """Finds them, called only on demand, since most policies have no errors."""
     removed: tuple[str, ...] = ()
-    """Ids of principles that were inherited and taken away."""
+    """Ids of inherited principles that were removed."""
     files: tuple[str, ...] = ()
-    """What was read, the file at the bottom first; packaged policies by their names."""
+    """The files it was read from, the outermost base first; packaged policies by their names."""
 
     @cached_property
     def places(self) -> Mapping[KeyPath, Place]:
@@ -42,19 +42,19 @@ class Origin:
         return self.find()
 
     def at(self, *path: str | int) -> Place | None:
-        """Return the place of the key at ``path`` or of the nearest table around it; none for a policy made in code."""
+        """Return the place of the key at ``path`` or of its nearest enclosing table; ``None`` if created in code."""
         for length in range(len(path), -1, -1):
             if (place := self.places.get(path[:length])) is not None:
                 return place
         return None
 
     def before(self, *path: str | int) -> str:
-        """Return the place as the beginning of a message, empty where none is known."""
+        """Return the place as the start of a message; empty if unknown."""
         place = self.at(*path)
         return "" if place is None else f"{place}: "
 
     def __eq__(self, other: object) -> bool:
-        """Two policies that say the same are equal, wherever they were read."""
+        """Origins are always equal, so that policies with the same content are."""
         return isinstance(other, Origin)
 
     def __hash__(self) -> int:

@@ -1,4 +1,4 @@
-"""From TOML to the shape a policy is validated from, and from a validation error to a sentence someone can act on."""
+"""Turns TOML into the shape that is validated, and validation errors into messages that say what to change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _UNIONS, _FORMS = ("on_error", "action"), ("word", "table")
-"""Keys with one word or a table for their value, and what validation calls the two: nothing that a file says."""
+"""Keys whose value is a word or a table, and pydantic's names for the two forms, which no file contains."""
 _TABLES = ("examples", "action", "revise", "review", "decision_log", "recalibrate", "monitor", "actors", "enforcement")
 """Keys that hold tables: four of a principle, three of the policy, and the last two of its monitor."""
 
@@ -40,28 +40,28 @@ _IN_TOML: Final = {
     "model_type": _A_TABLE,
     "string_too_short": "must not be empty",
 }
-"""What validation finds wrong, in words of the file's language and not of Python's."""
+"""Validation errors in the terms of TOML rather than Python."""
 
 
 def meant(word: str, known: Collection[str]) -> str:
-    """Return a question about the name that ``word`` was probably meant to be, with a blank; empty where none is."""
+    """Return a question suggesting the intended name for ``word``, after a space; empty if nothing is close."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}? " if close else ""
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """Return what exists, and first the name ``word`` was probably meant to be, as the tail of a message."""
+    """Return the end of a message that lists the valid names, first the one ``word`` probably meant."""
     return f"{meant(word, known)}known: {', '.join(known)}"
 
 
 def read_toml(text: str, source: str) -> dict[str, Any]:
-    """Return the content of ``text`` with the array ``[[principle]]`` under the model's name, ``principles``.
+    """Return the content of ``text``, with the array ``[[principle]]`` renamed to the model's ``principles``.
 
-    Raises ``PolicyError`` with line and column where the text is no TOML.
+    Raises ``PolicyError`` with line and column if the text is not valid TOML.
     """
     try:
         content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or tables as deep
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits, or tables nested as deep
         hint = "" if "=" in text or "\n" in text else "; the file of that name is read by Policy.from_file"
         msg = f"{source}: not valid TOML: {error}{hint}"
         raise PolicyError(msg) from None
@@ -77,17 +77,17 @@ def read_toml(text: str, source: str) -> dict[str, Any]:
 def explain(error: ValidationError, source: str, written: Written, keys: Mapping[str, Collection[str]]) -> str:
     """Return one line per problem: file, line, key and reason; ``keys`` are the valid keys per kind of table.
 
-    Values are left out: a policy's examples are texts, and an exception carries none.
+    Values are left out: a policy's examples are texts, and an exception quotes none.
     """
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     around = {problem["loc"][:length] for problem in problems for length in range(len(problem["loc"]))}
     sentences = (
         _sentence(problem, source, written, keys)
         for problem in problems
-        # What is wrong in a list counts as not there, and nobody needs to be told besides that it is empty.
+        # Invalid items count as missing, so a list may also be reported as empty, which helps nobody.
         if not (problem["type"] == "too_short" and problem["loc"] in around)
     )
-    return "\n".join(dict.fromkeys(sentences))  # the forms a value may have all say the same
+    return "\n".join(dict.fromkeys(sentences))  # the alternatives of a value all give the same message
 
 
 def _sentence(problem: ErrorDetails, source: str, written: Written, keys: Mapping[str, Collection[str]]) -> str:
@@ -104,7 +104,7 @@ def _sentence(problem: ErrorDetails, source: str, written: Written, keys: Mappin
 
 
 def reason_of(problem: ErrorDetails) -> str:
-    """Return in words what is wrong with a value."""
+    """Return what is wrong with a value, in words."""
     if problem["type"] == "string_pattern_mismatch" and problem["loc"][-1] == "id":
         return "must be lower-case letters, digits and hyphens, such as no-legal-advice"
     if problem["type"] == "tuple_type" and problem["loc"] == ("principles",):
@@ -117,12 +117,12 @@ def reason_of(problem: ErrorDetails) -> str:
         )
     said = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
     if problem["type"] == "enum" and "action" in problem["loc"]:
-        return said.replace("'allow', ", "")  # a word of verdicts, which no principle can ask for
+        return said.replace("'allow', ", "")  # a word of verdicts that a principle cannot use
     return _IN_TOML.get(problem["type"], said)
 
 
 def _place(location: tuple[int | str, ...], written: Written) -> Place | None:
-    """Return where the key stands, or the nearest table around it that stands anywhere."""
+    """Return the place of the key, or of the nearest enclosing table that has one."""
     steps = _steps(location)
     for length in range(len(steps), -1, -1):
         if (place := written.places.get(tuple(steps[:length]))) is not None:
@@ -131,12 +131,12 @@ def _place(location: tuple[int | str, ...], written: Written) -> Place | None:
 
 
 def _steps(location: tuple[int | str, ...]) -> list[int | str]:
-    """Return the path of a key without what validation calls the forms of a value."""
+    """Return the path of a key without pydantic's names for the alternatives of a value."""
     return [step for before, step in pairwise(("", *location)) if not (before in _UNIONS and step in _FORMS)]
 
 
 def _path(location: tuple[int | str, ...], content: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the key as one would write it, and the kind of table that holds it: "", principle, on_error, ..."""
+    """Return the key as it is written, and the kind of table it is in: "", principle, on_error, ..."""
     path, table = "", ""
     steps = _steps(location)
     if steps[:1] == ["principles"]:
@@ -150,7 +150,7 @@ def _path(location: tuple[int | str, ...], content: Mapping[str, Any]) -> tuple[
         steps = steps[1:]
         table = "on_error" if steps else ""
     if steps[:1] == ["threshold"]:
-        steps = steps[:1]  # what follows are the members of a union, which mean nothing to the reader
+        steps = steps[:1]  # the rest are members of a union, which mean nothing to the reader
     for number, step in enumerate(steps):
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
         if step in _TABLES and number + 1 < len(steps):

@@ -1,4 +1,4 @@
-"""What a score of the model means on one's own text: a line or a curve in log-odds, by label and stage."""
+"""Recalibration of the model's scores on your own text: a line or a curve in log-odds, by label and stage."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     OperatingPoints = Mapping[tuple[str, Stage], Mapping[str, float]]
-    """The thresholds that screens offer per label and stage: ``"default"`` and false-positive rates (``"0.001"``)."""
+    """The thresholds of screens per label and stage: ``"default"`` and false-positive rates (``"0.001"``)."""
     Quantiles = Mapping[tuple[str, Stage], Sequence[float]]
-    """Evenly spaced quantiles of benign scores per label and stage, which drift is measured from."""
+    """Evenly spaced quantiles of benign scores per label and stage, the reference for drift."""
 
 MOST: Final = 64
-"""Points of a curve, at most."""
+"""The most points of a curve."""
 FLATTEST: Final = 1e-6
-"""Slope of a line, at least."""
+"""The least slope of a line."""
 
 _Score = Annotated[float, Field(gt=0.0, lt=1.0), NO_WORD]
 _Curve = tuple[tuple[float, ...], tuple[float, ...]]
-"""Log-odds before and after, as many of each, both rising."""
+"""Log-odds before and after, equally many, both increasing."""
 
 
 class Recalibration(Frozen):
-    """How the scores of one label on one stage are read; thresholds in numbers are on what it gives.
+    """How the scores of one label on one stage are recalibrated; numeric thresholds apply to the result.
 
-    It is a line in log-odds, ``slope`` and ``intercept`` (Platt 1999), or a rising curve through ``points``, which is a
-    line in log-odds from each to the next; the first and the last of these lines go on beyond the ends.
+    Either a line in log-odds with ``slope`` and ``intercept`` (Platt 1999), or an increasing curve through ``points``,
+    linear in log-odds between them and extended beyond the first and the last.
     """
 
     label: str = Field(min_length=1)
     """The label whose scores it changes."""
     stage: Stage
-    """Where it changes them."""
+    """The stage on which it changes them."""
     slope: Annotated[float, Field(ge=FLATTEST, le=1e6, allow_inf_nan=False), NO_WORD] | None = None
-    """Of the line in log-odds; above 0, so that what scored more keeps scoring more."""
+    """Slope of the line in log-odds; positive, so that the order of scores is kept."""
     intercept: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False), NO_WORD] | None = None
-    """Of the line in log-odds."""
+    """Intercept of the line in log-odds."""
     points: Annotated[tuple[tuple[_Score, _Score], ...], Field(min_length=2, max_length=MOST)] | None = None
-    """In place of a line: scores, rising, each with what it is called, rising as well; between 0 and 1."""
+    """Instead of a line: increasing scores between 0 and 1, each with its recalibrated value, increasing as well."""
     _curve: _Curve = PrivateAttr(default=((), ()))
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class Recalibration(Frozen):
         return self
 
     def of(self, score: float) -> float:
-        """Return the recalibrated ``score``. Monotone; what is not between 0 and 1 comes back unchanged."""
+        """Return the recalibrated ``score``. Monotone; values outside (0, 1) are returned unchanged."""
         if not 0.0 < score < 1.0:
             return score
         odds = _log_odds(score)
@@ -77,15 +77,15 @@ class Recalibration(Frozen):
         return _chance(_between(odds, *self._curve))
 
     def after(self, first: Recalibration) -> Recalibration:
-        """Return the composition: ``first``, and then this one, for the same label and stage.
+        """Return the composition for the same label and stage: ``first``, then this one.
 
-        Raises ``PolicyError`` where it would take more than ``MOST`` points.
+        Raises ``PolicyError`` if it would need more than ``MOST`` points.
         """
         if not (self.slope is None or self.intercept is None or first.slope is None or first.intercept is None):
             line = {"slope": self.slope * first.slope, "intercept": self.slope * first.intercept + self.intercept}
             return self.model_copy(update=line)
         ends = first._ends(), self._ends()
-        # The curve bends where the first one does, and where the second one does, told on the scale before.
+        # The curve bends where either one bends, given on the original scale.
         places = sorted({*ends[0][0], *(_between(odds, ends[0][1], ends[0][0]) for odds in ends[1][0])})
         points = [(_chance(odds), _chance(_between(_between(odds, *ends[0]), *ends[1]))) for odds in places]
         if len(points) > MOST:
@@ -97,7 +97,7 @@ class Recalibration(Frozen):
         return Recalibration(label=self.label, stage=self.stage, points=tuple(points))
 
     def _ends(self) -> _Curve:
-        """Return the curve; of a line any two of its points."""
+        """Return the curve; for a line, any two of its points."""
         if self.slope is None or self.intercept is None:
             return self._curve
         return (-1.0, 1.0), (self.intercept - self.slope, self.intercept + self.slope)
@@ -108,7 +108,7 @@ def _log_odds(score: float) -> float:
 
 
 def _chance(odds: float) -> float:
-    # The branch that cannot overflow; beyond the last digit a score is 0 or 1.
+    # The branch that cannot overflow; beyond floating-point precision the score is 0 or 1.
     if odds >= 0.0:
         return 1.0 / (1.0 + math.exp(-odds))
     small = math.exp(odds)
@@ -116,11 +116,11 @@ def _chance(odds: float) -> float:
 
 
 def _between(value: float, before: Sequence[float], after: Sequence[float]) -> float:
-    """Return where ``value`` lies on the lines that join ``before`` to ``after``, both rising."""
+    """Return the piecewise linear interpolation at ``value`` through ``before`` and ``after``, both increasing."""
     at = min(max(bisect_right(before, value), 1), len(before) - 1)
     share = (value - before[at - 1]) / (before[at] - before[at - 1])
     found = after[at - 1] + (after[at] - after[at - 1]) * share
-    # By its last digit a line may end above where the next one begins, which would turn two scores around.
+    # Rounding may put the end of a segment above the start of the next, which would reverse two scores.
     return found if at == len(before) - 1 else min(found, after[at])
 
 
@@ -128,12 +128,12 @@ Lines = dict[tuple[str, Stage], Recalibration]
 
 
 def lines_of(given: Iterable[Recalibration]) -> Lines:
-    """Return ``given`` by label and stage."""
+    """Return the recalibrations by label and stage."""
     return {(one.label, one.stage): one for one in given}
 
 
 def offered(given: Iterable[Recalibration], points: OperatingPoints) -> OperatingPoints:
-    """Return the thresholds that screens offer, ``points``, on the scale of scores recalibrated by ``given``."""
+    """Return the screens' thresholds, ``points``, converted to the scale recalibrated by ``given``."""
     lines = lines_of(given)
     if not lines:
         return points
@@ -144,7 +144,7 @@ def offered(given: Iterable[Recalibration], points: OperatingPoints) -> Operatin
 
 
 def references(given: Iterable[Recalibration], quantiles: Quantiles) -> Quantiles:
-    """Return ``quantiles`` of scores on the scale of scores recalibrated by ``given``."""
+    """Return ``quantiles`` of scores converted to the scale recalibrated by ``given``."""
     lines = lines_of(given)
     return {
         key: [lines[key].of(value) for value in values] if key in lines else values for key, values in quantiles.items()

@@ -1,7 +1,7 @@
-"""The JSON Schema of a policy file, for editors: completion, hover texts and errors while one types.
+"""The JSON Schema of a policy file, for editors: completion, hover texts and errors while typing.
 
-``guardsdk/policy/schema.json`` is what ``schema`` returns; a test holds the two together. It knows the form of a
-policy, not the labels of a model and not what several keys must have in common: ``guardsdk policy lint`` does.
+``guardsdk/policy/schema.json`` is the output of ``schema``; a test keeps the two equal. The schema covers the form of
+a policy, but not a model's labels or constraints between keys, which ``guardsdk policy lint`` checks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FILE: Final = Path(__file__).with_name("schema.json")
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
-"""The newest one that language servers for TOML are known to read."""
+"""The newest draft that TOML language servers are known to support."""
 _REF: Final = "#/definitions/{model}"
 _MODELS: Final = (
     *(Policy, Principle, Example, OnError, StageActions, Revise, Review),
@@ -59,7 +59,7 @@ def schema() -> dict[str, Any]:
     }
     kind = kinds["Principle"]
     whole = {"minItems": 1, "items": {"required": kind["required"]}}
-    kind["required"] = ["id"]  # of an inherited principle only the keys that change are written
+    kind["required"] = ["id"]  # an inherited principle names only the keys that change
     built |= {
         "$schema": _DIALECT,
         "required": ["name", "version"],
@@ -72,7 +72,7 @@ def schema() -> dict[str, Any]:
 
 
 def _without_allow(action: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
-    """Return what an action may be: a principle can add a finding, never lift one."""
+    """Return the valid actions of a principle, which can add a finding but never lift one."""
     words = [word for word in kinds["Action"]["enum"] if word != Action.ALLOW]
     for stage in kinds["StageActions"]["properties"].values():
         del stage["anyOf"]
@@ -81,8 +81,8 @@ def _without_allow(action: dict[str, Any], kinds: dict[str, Any]) -> dict[str, A
     return {"oneOf": forms, "default": action["default"], "description": action["description"]}
 
 
-def _plain(part: Any) -> Any:  # noqa: ANN401  whatever JSON holds
-    """Return a part of the schema without made-up titles and without null, which TOML does not have."""
+def _plain(part: Any) -> Any:  # noqa: ANN401  any JSON value
+    """Return a part of the schema without generated titles and without null, which TOML does not have."""
     if isinstance(part, list):
         return [_plain(one) for one in part]
     if not isinstance(part, dict):
@@ -103,7 +103,7 @@ def as_json() -> str:
 
 
 def _describe(model: type[BaseModel], part: dict[str, Any]) -> None:
-    """Put the words below each field of ``model`` into its part of the schema."""
+    """Add the docstring of each field of ``model`` to its part of the schema."""
     part["description"] = inspect.cleandoc(model.__doc__ or "").partition("\n")[0]
     for name, words in _field_words(model).items():
         part["properties"].get(name, {})["description"] = " ".join(words.replace("``", "").split())

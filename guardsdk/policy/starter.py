@@ -1,4 +1,4 @@
-"""The file a team begins with: a packaged policy extended, and what can be said in one's own, behind comment marks."""
+"""The file a team starts from: it extends a packaged policy and lists what can be changed, commented out."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ extends = "{preset}"
 
 
 def starter(preset: str) -> str:
-    """Return a commented policy file that extends the packaged policy ``preset``; ``PolicyError`` if there is none."""
+    """Return a commented policy file that extends the packaged policy ``preset``. Raises ``PolicyError`` if unknown."""
     return _FILE.format(preset=preset, about=about(preset))
 
 
 def copy_of(policy: Policy) -> str:
-    """Return ``policy`` written out whole under a name of one's own, so that nothing of it changes unseen."""
+    """Return ``policy`` written out in full under a new name, so that no later change is inherited."""
     own = policy.model_copy(update={"name": "my-policy", "version": "1"})
     return (
         f"# A copy of policy {policy.name!r} {policy.version} (sha256 {policy.digest}).\n"

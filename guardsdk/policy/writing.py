@@ -1,4 +1,4 @@
-"""A policy as TOML, for people to read and to change. Reading it again gives an equal policy."""
+"""Writes a policy as TOML, for people to read and edit. Reading it again gives an equal policy."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 _BARE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _ONE_LINE: Final = 100
-"""Characters up to which a list stays on one line."""
+"""The most characters of a list on one line."""
 
 
 def as_toml(policy: Policy) -> str:
-    """Return ``policy`` with all that it inherits; keys that say what holds anyway are left out."""
+    """Return ``policy`` with everything it inherits, without keys that have their default value."""
     content = policy.model_dump(mode="json", exclude_defaults=True, exclude={"extends"})
     principles = content.pop("principles")
     lines = [f"{key} = {toml_value(value)}" for key, value in content.items()]
@@ -37,7 +37,7 @@ def _keys(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def toml_value(value: object) -> str:
-    """Return ``value`` as TOML: a string, number, truth value, list or table without null."""
+    """Return ``value`` as TOML: a string, number, bool, list or table without null."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -60,6 +60,6 @@ def _key(key: str) -> str:
 
 
 def _string(text: str) -> str:
-    """Return a basic string; what cannot be seen is escaped, so that a reader misses nothing."""
+    """Return a basic string; invisible characters are escaped, so that a reader misses nothing."""
     quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)

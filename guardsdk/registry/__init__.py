@@ -1,1 +1,1 @@
-"""Model directories: what they say of themselves, where they are found, and whether their files are intact."""
+"""Model directories: their manifests, where they are found, and whether their files are intact."""

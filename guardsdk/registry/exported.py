@@ -1,7 +1,7 @@
-"""Models exported elsewhere: a sequence classifier in the usual layout, described from its ``config.json``.
+"""Sequence classifiers exported by other tools in the usual layout, described from their ``config.json``.
 
-The layout is ``config.json`` with ``id2label``, ``tokenizer.json`` and ``model.onnx`` with an output ``logits``.
-Nothing is known of such a model's calibration, so its own probabilities are taken as they are.
+The layout is ``config.json`` with ``id2label``, ``tokenizer.json``, and ``model.onnx`` with an output ``logits``. The
+calibration of such a model is unknown, so its probabilities are used as they are.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _GRAPHS = ("model.onnx", "onnx/model.onnx")
 _TOKENIZER = "tokenizer.json"
 _LONGEST_WINDOW = 512
-"""Tokens; longer windows cost more than they tell, and few classifiers were trained on them."""
+"""Tokens; longer windows cost more than they gain, and few classifiers were trained on them."""
 
 
 class _Config(Frozen):
-    """The keys of ``config.json`` that are needed; a real one has dozens more."""
+    """The keys of ``config.json`` that are used; a real one has dozens more."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -39,12 +39,12 @@ class _Config(Frozen):
 
 
 def describe(directory: Path) -> tuple[Manifest, Literal["sigmoid", "softmax"]]:
-    """Describe the exported model in ``directory`` by a manifest of its own.
+    """Create a manifest for the exported model in ``directory``.
 
-    Every label gets the identity calibration, the threshold 0.5 and all stages; context is not shown to the model.
-    Logits are one question each for ``problem_type`` ``multi_label_classification`` or a single label, else a softmax.
-    Reads every file once for its checksum. Raises ``ModelNotFoundError`` for a missing file and ``ModelError`` naming
-    the key of ``config.json`` that cannot be used.
+    Every label gets the identity calibration, the threshold 0.5 and all stages; the model is given no context. A
+    sigmoid is applied for ``problem_type`` ``multi_label_classification`` or a single label, else a softmax. Reads
+    every file once for its checksum. Raises ``ModelNotFoundError`` for a missing file and ``ModelError`` that names the
+    invalid key of ``config.json``.
     """
     config = _read_config(directory)
     graph = next((name for name in _GRAPHS if (directory / name).is_file()), None)
@@ -58,7 +58,7 @@ def describe(directory: Path) -> tuple[Manifest, Literal["sigmoid", "softmax"]]:
         raise ModelNotFoundError(msg)
     names = _label_names(config, directory)
     as_given = LabelStage(calibration=Calibration(slope=1.0, intercept=0.0), threshold=0.5)
-    # RoBERTa-style models count positions from the padding id onwards, which shortens what they can read.
+    # RoBERTa-style models number positions from the padding id on, which shortens the longest input.
     reserved = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
     positions = (config.max_position_embeddings or _LONGEST_WINDOW) - reserved
     max_tokens = min(_LONGEST_WINDOW, positions)

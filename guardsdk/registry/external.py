@@ -1,4 +1,4 @@
-"""Which files a graph opens besides itself: weights that are kept apart, named in the graph."""
+"""Finds the external weight files that an ONNX graph refers to."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCATION: Final = re.compile(rb"\x0a\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])")
-"""An entry of ``TensorProto.external_data`` (onnx.proto) with this key, in Protocol Buffers' wire format: the key with
-its tag and length, the tag of the value, and the value's length. Weights that held these bytes by chance would only
-make a model be refused."""
+"""An entry of ``TensorProto.external_data`` (onnx.proto) with this key in Protocol Buffers wire format: the key with
+tag and length, the tag of the value, and the value's length. Weights that contain these bytes by chance would only
+cause the model to be rejected."""
 _SEVEN_BITS: Final = 7
 
 
 def external_files(directory: Path, graph: str) -> list[str]:
-    """Return what the graph file ``graph`` of ``directory`` opens, sorted, by names relative to ``directory``.
+    """Return the files that the graph file ``graph`` of ``directory`` opens, sorted, relative to ``directory``.
 
-    Raises ``ModelError`` for a name that leads out of the folder of the graph, or that is none, and
-    ``ChecksumMismatchError`` for a file that is emptied meanwhile.
+    Raises ``ModelError`` for a name that is invalid or leads out of the graph's directory, and
+    ``ChecksumMismatchError`` for a file that is truncated meanwhile.
     """
     path = directory / graph
     if not path.stat().st_size:

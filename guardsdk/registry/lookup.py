@@ -1,4 +1,4 @@
-"""Where a model directory is, what it holds and whether its files are the ones its manifest was written for."""
+"""Finds a model directory, reads its manifest, and verifies its files against it."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model directory whose description was read; its large files were not yet opened."""
+    """A model directory whose manifest was read; its large files have not been opened yet."""
 
     directory: Path
     manifest: Manifest
     ref: ArtifactRef
-    """Name, version and a digest over the description, figures left out, and the checksum of every file."""
+    """Name, version and a digest of the manifest, without evaluation figures, and of every file's checksum."""
     activation: Literal["sigmoid", "softmax"]
-    """Whether each logit is a question of its own, or all of them share one."""
+    """Whether the logits are independent (sigmoid) or share one distribution (softmax)."""
 
     def path(self, name: str) -> Path:
-        """Return where the file ``name`` of the manifest lies."""
+        """Return the path of the manifest's file ``name``."""
         return self.directory / name
 
 
 def find_model(explicit: Path | str | None, settings: Settings) -> Path:
-    """Return the model directory: ``explicit``, else ``settings.model``, else the one that came with the package.
+    """Return the model directory: ``explicit``, else ``settings.model``, else the packaged one.
 
-    A directory that was asked for and is not there is an error, never a reason to use another model.
-    Raises ``ModelNotFoundError`` that says what was looked for and what to do.
+    If a directory was requested and does not exist, this is an error, never a reason to use another model. Raises
+    ``ModelNotFoundError`` that says what was looked for and what to do.
     """
     if explicit is not None:
         return _require(Path(explicit), "the model directory given")
@@ -59,7 +59,7 @@ def find_model(explicit: Path | str | None, settings: Settings) -> Path:
 
 
 def find_packaged(name: str) -> Path:
-    """Return the directory of the model ``name`` that came with the package.
+    """Return the directory of the packaged model ``name``.
 
     Raises ``ModelNotFoundError`` that says what was looked for and what to do.
     """
@@ -76,21 +76,21 @@ def find_packaged(name: str) -> Path:
 
 
 def load_manifest(directory: Path) -> LoadedModel:
-    """Read the description of the model in ``directory``.
+    """Read the manifest of the model in ``directory``.
 
-    That is ``manifest.json``, or for a model exported elsewhere its ``config.json`` (see ``registry.exported``).
-    Raises ``ModelNotFoundError`` when there is neither and ``ModelError`` naming file and key when one is unusable.
+    That is ``manifest.json`` or, for a model exported by another tool, its ``config.json`` (see ``registry.exported``).
+    Raises ``ModelNotFoundError`` if there is neither, and ``ModelError`` that names file and key if one is invalid.
     """
     path = _require(directory, "the model directory") / MANIFEST_FILE
     if not path.is_file():
-        from guardsdk.registry.exported import describe  # noqa: PLC0415  our own models do without it
+        from guardsdk.registry.exported import describe  # noqa: PLC0415  our own models do not need it
 
         manifest, activation = describe(directory)
         content = f"{activation}\n{manifest.model_dump_json()}".encode()
     else:
         manifest, activation = _parse(path, _read(path)), "sigmoid"
-        # Figures about a model are no part of what it is: measuring it must not make it another one.
-        # Nor does a field that came later change what a manifest from before it describes.
+        # Evaluation figures are not part of a model's identity: measuring it must not change its digest. Nor must a
+        # field that was added later change the digest of older manifests.
         plain = {"context_stages"} if manifest.context_stages == DEFAULT_CONTEXT_STAGES else set()
         plain |= {name for name in ("aimed", "gloss_margins", "passages") if not getattr(manifest, name)}
         content = manifest.model_copy(update={"evaluation": ()}).model_dump_json(exclude=plain).encode()
@@ -106,24 +106,24 @@ class _Identity(NamedTuple):
     device: int
     inode: int
     size: int
-    """Bytes."""
+    """In bytes."""
     written_ns: int
     changed_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Files that were found to be what their manifest says, and which they were then."""
+    """Files that matched their manifest, with their identities at that time."""
 
     directory: Path
     identities: Mapping[str, _Identity | None]
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Do what opens the files, then see that they are still the ones that were compared.
+        """Run the block, which opens the files, then verify that they are still the ones that were compared.
 
-        Raises ``ChecksumMismatchError`` where one was exchanged or written to in the meantime: what was opened may be
-        something else.
+        Raises ``ChecksumMismatchError`` if one was replaced or written to in the meantime, as another file may have
+        been opened.
         """
         yield
         if _identities(self.directory, self.identities) != self.identities:
@@ -132,30 +132,30 @@ class Verified:
 
 
 class ExternalWeights:
-    """The external data (ONNX's word) of a model in use: weights that its graphs keep in files of their own.
+    """The external data (ONNX's term) of a model in use: weights that its graphs keep in separate files.
 
-    The runtime maps such a file into memory and goes on reading it. Who puts another in its place leaves the one that
-    is mapped alone; who writes over it changes the model that runs, and its scores may be anything.
+    The runtime memory-maps such a file and keeps reading it. Replacing the file does not affect the mapped one, but
+    overwriting it changes the running model, whose scores may then be anything.
     """
 
     def __init__(self, model: LoadedModel, verified: Verified) -> None:
-        """Begin with the files as they were ``verified``."""
+        """Start with the files as they were ``verified``."""
         self._model = model
         graphs = [name for name in model.manifest.files if name.endswith(_GRAPH)]
         names = {name for graph in graphs for name in external_files(model.directory, graph)}
         found = ((name, verified.identities[name]) for name in sorted(names))
-        self._known = [  # absolute, as the program may go elsewhere
+        self._known = [  # absolute, as the working directory may change
             (str(model.path(name).absolute()), name, identity) for name, identity in found if identity is not None
         ]
 
     def require_unchanged(self) -> None:
-        """Raise ``ChecksumMismatchError`` where one was written over with anything else; to be asked after a run.
+        """Raise ``ChecksumMismatchError`` if a file was overwritten with other content; to be called after a run.
 
-        A file that is gone, or another by now, is not the one that is mapped, which stays as it was.
+        A file that was removed or replaced is not the mapped one, which has not changed.
         """
         for at, (path, name, before) in enumerate(self._known):
             try:
-                now = os.stat(path)  # noqa: PTH116  asked after every run, and a path takes three calls for it
+                now = os.stat(path)  # noqa: PTH116  called after every run, and a Path needs three calls for it
             except OSError:
                 continue
             if (now.st_mtime_ns, now.st_ctime_ns) == before[-2:] or (now.st_dev, now.st_ino) != before[:2]:
@@ -167,18 +167,18 @@ class ExternalWeights:
 
 
 def verify_files(model: LoadedModel) -> Verified:
-    """Compare every file of ``model`` with what its manifest says. Raises as ``verify`` does."""
+    """Compare every file of ``model`` with its manifest. Raises as ``verify`` does."""
     return verify(model.directory, model.manifest.files)
 
 
 def verify(directory: Path, files: Mapping[str, FileEntry]) -> Verified:
-    """Compare every file of ``directory`` that ``files`` names with its size, then with its sha256.
+    """Compare every file of ``directory`` in ``files`` with its size, then with its SHA-256.
 
-    What a graph among them opens besides itself must be among them, too: else there were weights that nobody compared.
-    Raises ``ModelNotFoundError`` for a file that is not there and ``ChecksumMismatchError`` naming one that differs or
-    that ``files`` does not name.
+    Files that a graph among them refers to must be listed too, as their weights would otherwise not be compared. Raises
+    ``ModelNotFoundError`` for a missing file, and ``ChecksumMismatchError`` that names a file that differs or is not in
+    ``files``.
     """
-    before = _identities(directory, files)  # before they are read: later each may be another file
+    before = _identities(directory, files)  # before they are read, as each may be replaced later
     for name, entry in files.items():
         identity = before[name]
         if identity is None:
@@ -205,7 +205,7 @@ def verify(directory: Path, files: Mapping[str, FileEntry]) -> Verified:
 
 
 def _identities(directory: Path, files: Iterable[str]) -> dict[str, _Identity | None]:
-    """Return which files these are and when each was written last; none for what is no file, or not there."""
+    """Return each file's identity and last modification; ``None`` for what is missing or not a file."""
     found: dict[str, _Identity | None] = {}
     for name in files:
         try:

@@ -1,4 +1,4 @@
-"""What a model directory says of itself: ``manifest.json``."""
+"""The manifest of a model directory: ``manifest.json``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG_FILE = "config.json"
-"""What describes a model that was exported elsewhere; see ``registry.exported``."""
+"""Describes a model exported by another tool; see ``registry.exported``."""
 DEFAULT_CONTEXT_STAGES = (Stage.OUTPUT,)
-"""What a manifest without ``context_stages`` means, as older ones are; left out of the digest, so that theirs stays."""
+"""The default of ``context_stages``, for older manifests; left out of the digest, so that theirs does not change."""
 _AT_ONCE = 1 << 22
-"""Bytes hashed without the interpreter; after each of them other threads may make this one wait for it."""
+"""Bytes hashed at a time without the interpreter lock; after each, this thread may have to wait for others."""
 
 
 class FileEntry(Frozen):
@@ -40,7 +40,7 @@ class Calibration(Frozen):
 
 
 class LabelStage(Frozen):
-    """How one label is read on one stage."""
+    """Calibration and thresholds of one label on one stage."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -48,11 +48,11 @@ class LabelStage(Frozen):
     threshold: float = Field(ge=0.0, le=1.0)
     """The default threshold, on the calibrated probability."""
     fpr: float | None = Field(default=None, ge=0.0, le=1.0)
-    """Benign false-positive rate on calibration data that ``threshold`` was set at; null where it was not measured."""
+    """Benign false-positive rate on calibration data at which ``threshold`` was set; null if it was not measured."""
     thresholds_by_fpr: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)
-    """Benign false-positive rate, written as a decimal string such as ``0.001``, to threshold."""
+    """Benign false-positive rate, as a decimal string such as ``0.001``, to threshold."""
     reference_quantiles: tuple[float, ...] = ()
-    """Evenly spaced quantiles (first: minimum, last: maximum) of the benign calibration scores: a drift baseline."""
+    """Evenly spaced quantiles (first: minimum, last: maximum) of benign calibration scores: a baseline for drift."""
 
 
 class Label(Frozen):
@@ -60,12 +60,12 @@ class Label(Frozen):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     definition: str
-    """One line that says what a positive is."""
+    """One line that defines a positive."""
     stages: dict[Stage, LabelStage] = Field(min_length=1)
 
 
 class Source(Frozen):
-    """One training data source with its licence as read."""
+    """One source of training data, with its licence as read."""
 
     name: str
     rows: int = Field(ge=0)
@@ -85,34 +85,34 @@ class EvaluationResult(Frozen):
 
 
 class EarlyLabel(Frozen):
-    """How one label of the lower layers is read on one stage."""
+    """How one label of the lower layers is used on one stage."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     slope: float = Field(gt=0.0)
-    """With ``intercept``: ``slope * early logit + intercept`` is about what the whole model's logit would be."""
+    """With ``intercept``: ``slope * early logit + intercept`` approximates the whole model's logit."""
     intercept: float
     clear_below: float
-    """A row is cleared where the early logit of every label of its stage is less than this."""
+    """A row is cleared if the early logit of every label of its stage is below this."""
 
 
 class EarlyExit(Frozen):
-    """The model's CPU graph in two halves, and which rows the lower one may answer alone."""
+    """The model's CPU graph split in two, and which rows the lower half may answer alone."""
 
     graph: str
-    """The lower half: as the whole graph, and with the token states [B, T, H] as output ``states``."""
+    """The lower half: like the whole graph, with the token states [B, T, H] as an additional output ``states``."""
     rest: str
-    """The upper half: ``states`` in, ``attention_mask`` where it tells padding from tokens, and ``early_logits`` where
-    those of the lower half have a say; the whole graph's ``logits`` and ``attention`` out."""
+    """The upper half: inputs ``states``, ``attention_mask`` if it tells padding from tokens, and ``early_logits`` if
+    those of the lower half are used; outputs the whole graph's ``logits`` and ``attention``."""
     layers: int = Field(ge=1)
     """Transformer layers of the lower half."""
     of: int
-    """Those of the whole."""
+    """Transformer layers of the whole model."""
     longest: int | None = Field(default=None, ge=1)
-    """Tokens of a row, all that frames the text included, beyond which it is not cleared; null for no such limit. The
-    more harmless text there is around an attack, the less the lower layers see of it."""
+    """Tokens of a row, including special tokens, beyond which it is not cleared; null for no limit. The more harmless
+    text surrounds an attack, the less the lower layers see of it."""
     stages: dict[Stage, dict[str, EarlyLabel]]
-    """Stage to every label that is read there; on a stage that is left out no row is cleared."""
+    """Stage to every label used there; on a stage that is left out, no row is cleared."""
 
     @model_validator(mode="after")
     def _is_a_part(self) -> Self:
@@ -123,45 +123,45 @@ class EarlyExit(Frozen):
 
 
 class Aimed(Frozen):
-    """How a prompt is read once more, beside the instructions it is aimed at, where those are known.
+    """How a prompt is read again together with the instructions it is aimed at, if those are known.
 
-    Many attacks are such only against what the instructions guard or forbid. What the label scores there, and what it
-    scores without instructions, count as one score: the higher.
+    Many attacks only count as such against what the instructions guard or forbid. The label's score is the higher of
+    its scores with and without instructions.
     """
 
     graph: str
-    """A CPU graph for rows of token ids and token types: one logit, [B, 1]."""
+    """A CPU graph for rows of token ids and token types; its output is one logit, [B, 1]."""
     label: str
-    """The label it has a say in, on the input stage."""
+    """The label it contributes to, on the input stage."""
     calibration: Calibration
-    """From its logit to the label's log-odds, so that both reach the label's threshold together."""
+    """Maps its logit to the label's log-odds, so that the label's threshold applies to both."""
     shares: int = Field(1, gt=0)
-    """In how many shares, of ``context_tokens`` each, long instructions are read at most, each beside the prompt: the
-    first and the last where there would be more. Of one share the head and the tail."""
+    """The most parts, of ``context_tokens`` each, in which long instructions are read, each together with the prompt:
+    the first and the last if there would be more. With one part, its head and tail."""
 
 
 class Passages(Frozen):
-    """What becomes of windows that the lower layers did not clear: their passages are read once more by themselves.
+    """How windows that the lower layers did not clear are read again, passage by passage.
 
-    A request in the midst of much else is missed where the same request alone is not.
+    A request buried in other text may be missed when the same request alone is not.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     characters: int = Field(ge=40)
-    """The most of a run of sentences that is read as one."""
+    """The most characters of a run of sentences read as one passage."""
     margins: dict[Stage, dict[str, Annotated[float, Field(ge=0.0)]]]
-    """Stage to the labels whose score a passage may raise, and the log-odds that are taken off it."""
+    """Stage to the labels whose score a passage may raise, with the log-odds subtracted from it."""
     spread: dict[Stage, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)
-    """Stage to how much of the logarithm of the number of passages is taken off besides, for the more of them, the
-    likelier one looks bad by chance: all of it where they say nothing of each other, none where nothing is named."""
+    """Stage to the share of the log of the number of passages that is also subtracted, as with more passages one is
+    likelier to look bad by chance: all of it if passages are independent, none for stages not listed."""
     floors: dict[Stage, dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]] = Field(default_factory=dict)
-    """Stage to scores of the whole: where no lower layers clear what is plainly harmless, that is what lies below all
-    of them. What has none is looked at."""
+    """Stage to minimum scores of the whole text: without lower layers to clear harmless text, a text below all of them
+    is not read again. Stages without floors always are."""
 
 
 class Manifest(Frozen):
-    """Everything the engine needs to know of a model, and the evidence of where it came from."""
+    """Everything the engine needs to know about a model, and the evidence of where it came from."""
 
     schema_version: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
@@ -171,7 +171,7 @@ class Manifest(Frozen):
     base_model: str
     licence: str
     graphs: dict[Literal["cpu", "cuda"], str]
-    """Kind of device to the ONNX file that runs there; ``cpu`` must be present."""
+    """Kind of device to its ONNX file; ``cpu`` must be present."""
     tokenizer: str = "tokenizer.json"
     files: dict[str, FileEntry]
     """Every file that is loaded, by name relative to the model directory."""
@@ -181,23 +181,23 @@ class Manifest(Frozen):
     overlap_tokens: int = Field(ge=0)
     """Tokens that neighbouring windows share."""
     context_tokens: int = Field(ge=0)
-    """Most tokens of a context that are shown beside a text; its head and tail are kept."""
+    """The most tokens of a context that the model is given with a text; its head and tail are kept."""
     context_stages: tuple[Stage, ...] = DEFAULT_CONTEXT_STAGES
-    """Where the model was trained to read a text beside its context: ``output`` beside the prompt it answers, ``input``
-    beside the instructions it is aimed at."""
+    """Stages where the model was trained to read a text with its context: ``output`` with the prompt it answers,
+    ``input`` with the instructions it is aimed at."""
     early_exit: EarlyExit | None = None
-    """How harmless text is cleared by the lower layers on CPU; null for models whose layers all run on every text."""
+    """How the lower layers clear harmless text on CPU; null for models whose layers all run on every text."""
     aimed: Aimed | None = None
-    """How prompts are read beside instructions by a graph of its own; null for models without one."""
+    """How prompts are read together with instructions by a separate graph; null for models without one."""
     gloss_margins: dict[Stage, dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]]] = Field(
         default_factory=dict
     )
-    """Stage to label to the log-odds taken off what a gloss of another language scores: its broken English looks worse
-    than it is. Nothing is taken off where nothing is named."""
+    """Stage to label to the log-odds subtracted from the score of a gloss of another language, whose broken English
+    looks worse than it is. Nothing is subtracted for stages and labels not listed."""
     passages: Passages | None = None
     """How doubtful text is read passage by passage; null for models that read every text as a whole."""
     stage_tokens: dict[Stage, int] = Field(default_factory=dict)
-    """Stage to the id of the token that stands first after ``[CLS]``; empty for models without stage tokens."""
+    """Stage to the id of the token that follows ``[CLS]``; empty for models without stage tokens."""
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes of the languages the model was measured on."""
     training_data: tuple[Source, ...] = ()
@@ -205,12 +205,12 @@ class Manifest(Frozen):
 
     @property
     def paired(self) -> frozenset[Stage]:
-        """The stages where a text is read beside its context."""
+        """The stages where a text is read together with its context."""
         return frozenset(self.context_stages if self.context_tokens else ())
 
     @property
     def references(self) -> dict[tuple[str, Stage], tuple[float, ...]]:
-        """The quantiles of benign scores per label and stage, where the model has them."""
+        """The quantiles of benign scores per label and stage, if the model has them."""
         return {
             (label.name, stage): entry.reference_quantiles
             for label in self.labels
@@ -220,7 +220,7 @@ class Manifest(Frozen):
 
     @property
     def thresholds(self) -> dict[tuple[str, Stage], float]:
-        """The default threshold of every label on every stage it is read on."""
+        """The default threshold of every label on each of its stages."""
         return {(label.name, stage): entry.threshold for label in self.labels for stage, entry in label.stages.items()}
 
     @model_validator(mode="after")
@@ -271,7 +271,7 @@ class Manifest(Frozen):
 
 
 def file_entry(path: Path) -> FileEntry:
-    """Return size and sha256 of the file at ``path``. Raises ``ModelError`` when it cannot be read."""
+    """Return size and SHA-256 of the file at ``path``. Raises ``ModelError`` if it cannot be read."""
     digest, buffer, size = hashlib.sha256(), memoryview(bytearray(_AT_ONCE)), 0
     try:
         with path.open("rb", buffering=0) as file:

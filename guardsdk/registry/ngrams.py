@@ -1,4 +1,4 @@
-"""The table of n-gram weights that tells which texts are in the language the classifier was measured on."""
+"""The table of n-gram weights that identifies texts in the language the classifier was measured on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEIGHTS_FILE = "weights.bin"
 
 
 class NgramManifest(Frozen):
-    """What the folder of a table says of itself: ``manifest.json``."""
+    """The manifest of a table's directory: ``manifest.json``."""
 
     schema_version: Literal[1] = 1
     name: str
@@ -28,26 +28,26 @@ class NgramManifest(Frozen):
     """ISO 8601 date."""
     licence: str
     weights: FileEntry
-    """Of ``weights.bin``."""
+    """The file ``weights.bin``."""
     scale: float = Field(gt=0.0)
-    """What one step of an int8 weight is worth, in log-odds."""
+    """Log-odds per step of an int8 weight."""
     calibration: Calibration
-    """From evidence in log-odds to the probability that the text holds a passage outside of ``languages``."""
+    """Maps evidence in log-odds to the probability that the text has a passage outside of ``languages``."""
     languages: tuple[str, ...] = Field(min_length=1)
     """ISO 639-1 codes of the languages that count as measured."""
     training_data: tuple[Source, ...] = ()
 
 
 def find_ngrams() -> Path:
-    """Return the folder of the packaged table. Raises ``ModelNotFoundError`` where it is not there."""
+    """Return the directory of the packaged table. Raises ``ModelNotFoundError`` if it does not exist."""
     return find_packaged(RANGE_MODEL)
 
 
 def load_ngrams(directory: Path) -> tuple[NgramManifest, bytes]:
     """Return the manifest in ``directory`` and the weights it names, one signed byte each.
 
-    Raises ``ModelNotFoundError`` where a file is missing, ``ChecksumMismatchError`` where the weights are not the ones
-    the manifest was written for, and ``ModelError`` where either cannot be read.
+    Raises ``ModelNotFoundError`` if a file is missing, ``ChecksumMismatchError`` if the weights do not match the
+    manifest, and ``ModelError`` if either cannot be read.
     """
     path = directory / MANIFEST_FILE
     try:

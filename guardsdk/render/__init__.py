@@ -1,4 +1,4 @@
-"""One way to draw: a self-contained HTML page and the pictures in it. Figures in, text out; nothing is read or kept."""
+"""Rendering: self-contained HTML pages with pictures. Figures in, text out; nothing is read or kept."""
 
 from guardsdk.render.axes import Axis
 from guardsdk.render.bars import Bar, Counts, histogram, interval_chart

@@ -1,4 +1,4 @@
-"""From figures to places in a picture: scales, round ticks and their words."""
+"""Maps figures to positions in a picture: scales, round ticks and their labels."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _DAY: Final = 86400.0
 _LOG_PARTS: Final = (1, 3)
 _TICKS: Final = 5
 _GREATEST: Final = 1e100
-"""Beyond this a figure does not stretch an axis; it is drawn at its end."""
+"""A figure beyond this does not stretch an axis, and is drawn at its end."""
 _FINEST: Final = 1e-9
-"""Share of its figures that an axis spans at least."""
+"""The least share of its figures that an axis spans."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What one direction of a picture means."""
+    """The meaning of one direction of a picture."""
 
     label: str = ""
     low: float | None = None
-    """Where it begins; taken from the figures when left out."""
+    """Where it begins; by default computed from the figures."""
     high: float | None = None
     scale: Scale = "linear"
-    """On ``log`` smaller figures than ``low`` are drawn at its beginning; ``time`` is seconds since 1970, UTC."""
+    """With ``log``, figures below ``low`` are drawn at its beginning; ``time`` is seconds since 1970, UTC."""
     words: Words = "number"
-    """``percent`` and ``points`` write shares of 1 as per cent, ``points`` with their sign."""
+    """``percent`` and ``points`` show fractions of 1 as per cent, ``points`` with their sign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An axis with its ends and its room, in units of the picture."""
+    """An axis with its ends and its extent, in units of the picture."""
 
     axis: Axis
     low: float
@@ -53,7 +53,7 @@ class Placed:
     end: float
 
     def at(self, value: float) -> float:
-        """Return where ``value`` lies; what is beyond an end is drawn there."""
+        """Return the position of ``value``; values beyond an end are drawn there."""
         low, high, given = self.low, self.high, min(max(value, self.low), self.high)
         if self.axis.scale == "log":
             low, high, given = math.log(low), math.log(high), math.log(given)
@@ -72,7 +72,7 @@ class Placed:
         return [(first + number) * step for number in range(count)]
 
     def word(self, value: float) -> str:
-        """Return how ``value`` is written beside its tick."""
+        """Return the label of a tick at ``value``."""
         if self.axis.scale == "time":
             when = datetime.fromtimestamp(value, UTC)
             return f"{when:%m-%d %H:%M}" if self.high - self.low < 2 * _DAY else f"{when:%Y-%m-%d}"
@@ -80,7 +80,7 @@ class Placed:
 
 
 def worded(value: float, words: Words) -> str:
-    """Return ``value`` as text; NaN, or a figure beyond all measure, is ``n/a``."""
+    """Return ``value`` as text; ``n/a`` for NaN and absurdly large figures."""
     if not abs(value) <= _GREATEST:
         return "n/a"
     if words == "number":
@@ -90,18 +90,18 @@ def worded(value: float, words: Words) -> str:
     share = _clean(100 * value)
     if words == "percent":
         return f"{share:g} %"
-    return f"{share:+g} pp".replace("-", "−") if share else "0 pp"  # noqa: RUF001  a minus, as typeset
+    return f"{share:+g} pp".replace("-", "−") if share else "0 pp"  # noqa: RUF001  a typographic minus
 
 
 def _clean(value: float) -> float:
-    """Without what floating point leaves behind the digits that count."""
+    """Round off floating-point noise."""
     return float(f"{value:.4g}") + 0.0
 
 
 def placed(axis: Axis, values: Iterable[float], start: float, end: float) -> Placed:
-    """Fit ``axis`` to ``values``; those that are not finite, or beyond all measure, do not count.
+    """Fit ``axis`` to ``values``; those that are not finite, or absurdly large, are ignored.
 
-    Raises ``ValueError`` where a logarithmic axis has no positive beginning, or an axis ends before it begins.
+    Raises ``ValueError`` if a logarithmic axis does not begin above 0, or an axis ends before it begins.
     """
     known = [value for value in values if abs(value) <= _GREATEST]
     if axis.scale == "log":

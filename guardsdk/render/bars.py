@@ -50,10 +50,10 @@ class Bar:
     label: str
     value: float
     low: float = math.nan
-    """Ends of its interval; NaN where it has none."""
+    """Ends of its interval; NaN if it has none."""
     high: float = math.nan
     note: str = ""
-    """Written at the right, such as the interval in figures."""
+    """Shown at the right, such as the interval in figures."""
     tone: Literal["good", "bad", "plain", "c1", "c2", "c3", "c4", "c5", "c6"] = "c1"
 
 
@@ -83,7 +83,8 @@ def interval_chart(
         bars: From top to bottom.
         axis: Of the values.
         reference: A value to compare them with, such as 0 for differences.
-        filled: Bars from the beginning of the axis (0 where it holds 0); points alone where not, as a forest plot.
+        filled: Whether to draw bars from the beginning of the axis (or 0, if it includes 0), or only points, as in a
+            forest plot.
     """
     labels = min(max((len(bar.label) for bar in bars), default=0) * LETTER + 12, _MOST_LABEL)
     notes = max((len(bar.note) for bar in bars), default=0) * LETTER + EDGE
@@ -137,7 +138,7 @@ def histogram(
     limits: Sequence[Limit] = (),
     label: str = "count",
 ) -> Markup:
-    """Draw how often values fall into bins: the first series filled, the others as outlines over it.
+    """Draw a histogram: the first series filled, the others as outlines over it.
 
     Args:
         title: What is shown.
@@ -145,11 +146,11 @@ def histogram(
         edges: Ends of the bins, ascending, one more than bins.
         series: Up to six distributions over these bins.
         axis: Of the values.
-        limits: Values that matter, such as thresholds.
-        label: What the heights are.
+        limits: Values to mark, such as thresholds.
+        label: What the heights mean.
 
     Raises:
-        ValueError: Edges do not ascend, or a series has not one count for each bin.
+        ValueError: Edges do not ascend, or a series does not have one count for each bin.
     """
     if len(edges) <= 1 or any(after <= before for before, after in pairwise(edges)):
         msg = "the edges of a histogram must be two numbers or more, each greater than the one before"

@@ -1,6 +1,7 @@
-"""A report before it has a form: what it says, chapter by chapter, and how that becomes a page or Markdown.
+"""A format-independent report: its content, chapter by chapter, rendered as an HTML page or as Markdown.
 
-Both forms say the same; only the page has pictures. All text in a document is plain: nothing in it is markup.
+Both formats have the same content, except that only the page has pictures. All text in a document is plain, without
+markup.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; its figures are text already. One without rows is told in a line: it has none."""
+    """A table of text cells. One without rows is rendered as a line that says so."""
 
     caption: str
     header: tuple[str, ...]
@@ -37,7 +38,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture, which always shows what a table beside it says too."""
+    """A picture, whose content is always also in a table next to it."""
 
     drawn: Markup
     caption: str
@@ -45,20 +46,20 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Quotes:
-    """Text of strangers, behind a click."""
+    """Third-party text, collapsed until clicked."""
 
     title: str
     texts: tuple[tuple[str, str], ...]
-    """Which text, and the text."""
+    """Title and text of each."""
 
 
 Block = str | Listing | Table | Picture | Quotes
-"""What stands in a chapter; a string is a paragraph."""
+"""The content of a chapter; a string is a paragraph."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A heading and what stands under it."""
+    """A heading and its content."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -66,7 +67,7 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole report."""
+    """A complete report."""
 
     title: str
     lead: str
@@ -75,13 +76,13 @@ class Document:
     cards: Sequence[render.Card] = ()
     """Headline figures."""
     folded: int | None = None
-    """Tables of more rows than this are shown on a click; ``None`` shows all of them."""
+    """Longer tables are collapsed until clicked; ``None`` shows all of them."""
     tones: Mapping[str, render.Tone] = field(default_factory=dict)
-    """The colour of what may stand in the last column of a table."""
+    """Colours of values in the last column of a table."""
 
 
 def as_html(document: Document) -> str:
-    """Return the document as one page that needs nothing beside it."""
+    """Return the document as a self-contained page."""
     return render.page(
         title=document.title,
         lead=document.lead,
@@ -121,7 +122,7 @@ def _coloured(row: Sequence[str], tones: Mapping[str, render.Tone]) -> list[str]
 
 
 def as_markdown(document: Document) -> str:
-    """Return the document as Markdown; text of others cannot become structure."""
+    """Return the document as Markdown; third-party text cannot become structure."""
     parts = [f"# {markdown.plain(document.title)}", markdown.plain(document.lead)]
     if document.cards:
         cards = tuple((card.label, card.value, card.detail) for card in document.cards)

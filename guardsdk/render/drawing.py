@@ -1,4 +1,4 @@
-"""What every picture is made of: a frame that tells its story in words too, grid lines, lettering and a legend."""
+"""The elements of pictures: a frame with a text alternative, grid lines, labels and a legend."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 640.0
 LETTER: Final = 7.2
-"""Mean width of a letter, a little more than most fonts need."""
+"""Mean width of a letter, slightly more than most fonts need."""
 TOP: Final = 34.0
-"""Under the title."""
+"""Below the title."""
 PLOT: Final = 210.0
-"""Height of what has a vertical axis."""
+"""Height of the plot area of pictures with a vertical axis."""
 FOOT: Final = 44.0
-"""What the horizontal axis needs for its figures and its label."""
+"""Room for the ticks and the label of the horizontal axis."""
 EDGE: Final = 22.0
-"""Free at the right."""
+"""Margin at the right."""
 _LINE: Final = 18.0
 
 
 def drawing(*, title: str, description: str, height: float, parts: Sequence[Markup]) -> Markup:
-    """Return the picture. ``title`` is shown and read aloud, ``description`` is read aloud only."""
+    """Return the picture. ``title`` is displayed and read aloud, ``description`` is only read aloud."""
     body = joined(text(0, 14, title, kind="title"), *parts)
     key = hashlib.sha256(f"{title}\0{description}\0{body}".encode()).hexdigest()[:10]
     return element(
@@ -48,14 +48,14 @@ def drawing(*, title: str, description: str, height: float, parts: Sequence[Mark
 
 
 def standalone(picture: Markup) -> str:
-    """Return a picture of this room as an SVG file of its own, with its colours in it."""
+    """Return a picture as a standalone SVG file with its colours included."""
     style = f"<style>{THEME}{CHART}</style>"
     opening, rest = picture.split(">", 1)
     return f"{opening}>{style}{rest}\n"
 
 
 def text(x: float, y: float, words: str, *, kind: str | None = None, anchor: str | None = None) -> Markup:
-    """Return ``words`` at a place; ``anchor`` is ``middle`` or ``end`` where they do not start there."""
+    """Return ``words`` at a position; ``anchor`` is ``middle`` or ``end`` if they do not start there."""
     return element("text", words, attributes={"x": x, "y": y, "class": kind, "text-anchor": anchor})
 
 
@@ -72,7 +72,7 @@ def box(x: float, y: float, width: float, height: float, kind: str) -> Markup:
 
 
 def dot(x: float, y: float, kind: str, said: str = "", radius: float = 4.5) -> Markup:
-    """Return a mark that says ``said`` when pointed at."""
+    """Return a marker with the tooltip ``said``."""
     told = [element("title", said)] if said else []
     return element("circle", *told, attributes={"cx": x, "cy": y, "r": radius, "class": f"mark {kind}"})
 
@@ -84,7 +84,7 @@ def path(points: Sequence[tuple[float, float]], kind: str, *, closed: bool = Fal
 
 
 def runs(points: Sequence[tuple[float, ...]]) -> list[list[tuple[float, ...]]]:
-    """Return ``points`` in pieces, without those that hold a figure that is not finite."""
+    """Split ``points`` at those with a figure that is not finite, which are left out."""
     pieces: list[list[tuple[float, ...]]] = [[]]
     for point in points:
         if all(map(math.isfinite, point)):
@@ -95,7 +95,7 @@ def runs(points: Sequence[tuple[float, ...]]) -> list[list[tuple[float, ...]]]:
 
 
 def series_kind(number: int) -> str:
-    """Return the class that colours series ``number``, from 0. Raises ``ValueError`` beyond the last colour."""
+    """Return the CSS class of series ``number``, from 0. Raises ``ValueError`` beyond the last colour."""
     if number >= SERIES:
         msg = f"a picture shows at most {SERIES} series; join some, or draw two pictures"
         raise ValueError(msg)
@@ -103,13 +103,13 @@ def series_kind(number: int) -> str:
 
 
 def cut(words: str, room: float) -> str:
-    """Return ``words``, shortened where they are wider than ``room``."""
+    """Return ``words``, shortened if they are wider than ``room``."""
     fits = max(1, int(room / LETTER))
     return words if len(words) <= fits else words[: fits - 1].rstrip() + "…"
 
 
 def below(axis: Placed, top: float, bottom: float) -> list[Markup]:
-    """Return vertical grid lines with their figures and the label of the axis under them."""
+    """Return vertical grid lines with their labels, and the label of the axis below."""
     parts = []
     free = -math.inf
     for tick in axis.ticks():
@@ -124,7 +124,7 @@ def below(axis: Placed, top: float, bottom: float) -> list[Markup]:
 
 
 def beside(axis: Placed, left: float, right: float) -> list[Markup]:
-    """Return horizontal grid lines with their figures, and the label of the axis above the first."""
+    """Return horizontal grid lines with their labels, and the label of the axis above the first."""
     parts = [text(0, axis.end - 12, axis.axis.label)]
     for tick in axis.ticks():
         y = axis.at(tick)
@@ -134,7 +134,7 @@ def beside(axis: Placed, left: float, right: float) -> list[Markup]:
 
 
 def frame(horizontal: Placed, vertical: Placed) -> list[Markup]:
-    """Return the grid of both axes and the line at the bottom."""
+    """Return the grid of both axes and the base line."""
     return [
         *beside(vertical, horizontal.start, horizontal.end),
         *below(horizontal, vertical.end, vertical.start),
@@ -143,23 +143,23 @@ def frame(horizontal: Placed, vertical: Placed) -> list[Markup]:
 
 
 def empty(horizontal: Placed, top: float) -> Markup:
-    """Return the words of a picture that has nothing to show."""
+    """Return the placeholder text of a picture without data."""
     return text((horizontal.start + horizontal.end) / 2, top, "no figures", kind="strong", anchor="middle")
 
 
 def tag(x: float, y: float, words: str, room: float) -> Markup:
-    """Return the name of a line at its right, or at its left where ``room`` to the right is too small for it."""
+    """Return the label of a line at its right, or at its left if ``room`` on the right is too small."""
     fits = len(words) * LETTER <= room
     return text(x + 5 if fits else x - 5, y, words, kind="tag", anchor=None if fits else "end")
 
 
 def gutter(axis: Placed) -> float:
-    """Return the room that the figures of a vertical axis need."""
+    """Return the width that the labels of a vertical axis need."""
     return max((len(axis.word(tick)) for tick in axis.ticks()), default=1) * LETTER + 10
 
 
 def legend(names: Sequence[tuple[str, str, str]], top: float) -> tuple[list[Markup], float]:
-    """Return swatches with their names, and the height they take.
+    """Return the legend and its height.
 
     Args:
         names: Name, class of its colour, and shape (``line``, ``box`` or ``limit``) of each entry.

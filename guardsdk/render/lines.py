@@ -1,4 +1,4 @@
-"""Lines with bands, and layers stacked on each other.
+"""Line charts with bands, and stacked areas.
 
 Pure functions. Series differ by dash as well as by colour; figures that are not finite leave a gap.
 """
@@ -38,25 +38,25 @@ if TYPE_CHECKING:
     from guardsdk.render.markup import Markup
 
 _BAR: Final = 6.0
-"""Width of a layer that is known at one place only."""
+"""Width of a layer with a single value."""
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A value that matters, drawn across the picture."""
+    """A value to mark, drawn across the picture."""
 
     value: float
     name: str
 
 
 class Spot(NamedTuple):
-    """A point that stands out."""
+    """A highlighted point."""
 
     x: float
     y: float
     words: str
-    """What it says when pointed at."""
+    """Its tooltip."""
     radius: float = 4.0
 
 
@@ -66,7 +66,7 @@ class Series:
 
     name: str
     points: Sequence[Point]
-    """x and y, in the order they are joined."""
+    """x and y, in drawing order."""
     band: Sequence[tuple[float, float, float]] = ()
     """x, low and high of the area around it."""
     marks: Sequence[Spot] = ()
@@ -78,15 +78,15 @@ class Layer:
 
     name: str
     values: Sequence[float]
-    """One for each x; what is not finite counts as 0."""
+    """One for each x; values that are not finite count as 0."""
 
 
 def line_chart(
     *, title: str, description: str, series: Sequence[Series], x: Axis, y: Axis, limits: Sequence[Limit] = ()
 ) -> Markup:
-    """Draw up to six lines, each with a band where it has one.
+    """Draw up to six lines, each with its band if it has one.
 
-    ``limits`` are values of y. Raises ``ValueError`` for more lines, and for an axis that cannot be drawn.
+    ``limits`` are values of y. Raises ``ValueError`` for more lines, and for an invalid axis.
     """
     names = [(one.name, series_kind(number), "line") for number, one in enumerate(series)]
     shown, room = legend(names, TOP)
@@ -134,8 +134,8 @@ def stacked_area(
 ) -> Markup:
     """Draw up to six layers on top of each other, the first at the bottom.
 
-    ``at`` holds the ascending x of the values, seconds since 1970 where the axis is a time. Raises ``ValueError`` where
-    a layer has not one value for each, or a negative one.
+    ``at`` are the ascending x of the values, seconds since 1970 for a time axis. Raises ``ValueError`` if a layer does
+    not have one value for each, or has a negative one.
     """
     for layer in layers:
         if len(layer.values) != len(at) or any(value < 0 for value in layer.values):

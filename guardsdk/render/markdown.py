@@ -1,4 +1,4 @@
-"""Tables and text for Markdown, where text of strangers must not become structure either."""
+"""Tables and text for Markdown, in which third-party text must not become structure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&]|(?<!\w)-|-(?!\w))")
-"""A hyphen within a word is left as it is: it begins no list, and escaped dates and ids are hard to read."""
+"""Special characters. A hyphen inside a word stays: it starts no list, and escaped dates and ids are hard to read."""
 
 
 def plain(text: str) -> str:
-    """Return ``text`` on one line, shown as it is: nothing in it is a link, a tag or a heading."""
+    """Return ``text`` on one line, displayed literally: nothing in it becomes a link, a tag or a heading."""
     return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of cells that are Markdown already.
+    """Return a table of cells that are already Markdown.
 
-    Raises ``ValueError`` where a row is not as long as the header.
+    Raises ``ValueError`` if a row is not as long as the header.
     """
     rules = ["---"] * len(header)
     for number, row in enumerate(rows, 1):

@@ -1,4 +1,4 @@
-"""HTML and SVG out of text that nobody has to trust: what is not marked up already is escaped."""
+"""HTML and SVG from untrusted text: whatever is not markup already is escaped."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no XML document may hold (XML 1.0, section 2.2)."""
+"""Characters that an XML document must not contain (XML 1.0, section 2.2)."""
 _REPLACEMENT: Final = "\ufffd"
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
-"""Unicode categories of characters that show nothing or turn the text around them."""
+"""Unicode categories of characters that are invisible or change the direction of the text around them."""
 _SPACES: Final = frozenset("\t\n")
 
 
 class Markup(str):
-    """Text that is HTML or SVG already. Only the functions of this room make it, and none takes it from outside."""
+    """Text that is already HTML or SVG. Only the functions of this package create it, never from outside markup."""
 
     __slots__ = ()
 
 
 def escaped(text: str) -> Markup:
-    """Return ``text`` as markup that shows it; characters XML forbids become the replacement character."""
+    """Return ``text`` as markup that displays it; characters forbidden in XML become the replacement character."""
     if isinstance(text, Markup):
         return text
     return Markup(html.escape(_FORBIDDEN.sub(_REPLACEMENT, text), quote=True))
 
 
 def visible(text: str) -> str:
-    """Return ``text`` with every character that hides, or turns the reading direction, written as ``<U+202E>``.
+    """Return ``text`` with invisible and direction-changing characters written as ``<U+202E>``.
 
-    For text of strangers: a report on hidden text must not fall for it.
+    For third-party text: a report on hidden text must not hide it.
     """
     return "".join(
         f"<U+{ord(char):04X}>" if char not in _SPACES and unicodedata.category(char) in _UNSEEN else char
@@ -47,8 +47,8 @@ def element(name: str, *children: str, attributes: Mapping[str, str | float | No
 
     Args:
         name: Name of the element, such as ``p`` or ``svg``.
-        children: What stands in it.
-        attributes: Their values; those that are ``None`` are left out. Numbers are written with one decimal at most.
+        children: Its content.
+        attributes: Their values, without those that are ``None``. Numbers are written with at most one decimal.
     """
     written = "".join(f' {key}="{_value(value)}"' for key, value in (attributes or {}).items() if value is not None)
     inside = "".join(map(escaped, children))
@@ -56,7 +56,7 @@ def element(name: str, *children: str, attributes: Mapping[str, str | float | No
 
 
 def joined(*parts: str) -> Markup:
-    """Return ``parts`` one after another, escaped unless they are markup."""
+    """Return the concatenated ``parts``, escaped unless they are markup."""
     return Markup("".join(map(escaped, parts)))
 
 
@@ -65,6 +65,6 @@ def _value(value: str | float) -> str:
 
 
 def short(number: float) -> str:
-    """Return ``number`` with one decimal at most, as coordinates are written."""
+    """Return ``number`` with at most one decimal, as in coordinates."""
     rounded = f"{number:.1f}".removesuffix(".0")
     return "0" if rounded == "-0" else rounded

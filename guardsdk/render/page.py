@@ -1,4 +1,4 @@
-"""One HTML page that needs nothing beside it: no script, no font, no network, and it says so to the browser."""
+"""A self-contained HTML page: no scripts, fonts or network, enforced by its content security policy."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 Tone = Literal["good", "bad", "plain"]
 Cell = str | float | int
-"""What a table shows: text, or a number that the caller did not format."""
+"""The content of a table cell: text, or an unformatted number."""
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 OPENING: Final = (
     '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
     f'<meta http-equiv="Content-Security-Policy" content="{escaped(_POLICY)}">'
 )
-"""What every page begins with."""
+"""The beginning of every page."""
 _TAG: Final = re.compile(r"<[^>]*>")
 _NUMBER: Final = re.compile(r"$|[<>\u2264\u2265+\u2212-]?\s?\.?\d|n/a$|nan$|\u2013$")
-"""How a figure begins (less, more, plus, minus), or what stands where there is none."""
+"""How a figure begins (less, more, plus, minus), or what stands for a missing one."""
 _FEW: Final = 3
-"""Sections up to which a page needs no table of contents."""
+"""With at most so many sections, a page needs no table of contents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and its content."""
 
     title: str
     parts: Sequence[Markup]
@@ -44,18 +44,18 @@ class Card:
     label: str
     value: str
     detail: str = ""
-    """Its interval, or what it was before."""
+    """Its interval, or its previous value."""
     tone: Tone = "plain"
 
 
 def page(*, title: str, lead: str, sections: Sequence[Section], opening: Sequence[Markup] = (), foot: str = "") -> str:
-    """Return the whole document, the same for the same arguments.
+    """Return the whole document, deterministically.
 
     Args:
         title: Of the page and its first heading.
-        lead: One or two sentences under it: what the page says.
+        lead: One or two sentences below it that summarise the page.
         sections: In reading order; more than three get a table of contents.
-        opening: What stands between the lead and the first section, such as ``cards``.
+        opening: Content between the lead and the first section, such as ``cards``.
         foot: What made the page, and from what.
     """
     anchors = _anchors([section.title for section in sections])
@@ -84,7 +84,7 @@ def page(*, title: str, lead: str, sections: Sequence[Section], opening: Sequenc
 
 
 def _anchors(titles: Sequence[str]) -> list[str]:
-    """Names for links, each once."""
+    """Return unique anchor names."""
     taken: dict[str, int] = {}
     names = []
     for title in titles:
@@ -110,27 +110,27 @@ def bullets(items: Sequence[str]) -> Markup:
 
 
 def code(text: str) -> Markup:
-    """Return ``text`` as it would be typed."""
+    """Return ``text`` as code."""
     return element("code", text)
 
 
 def toned(text: str, tone: Tone) -> Markup:
-    """Return ``text`` in the colour of ``tone``. The words must say it too: not everybody sees the colour."""
+    """Return ``text`` in the colour of ``tone``. The words must say it too, as not everybody sees the colour."""
     return element("span", text, attributes={"class": tone})
 
 
 def quoted(text: str) -> Markup:
-    """Return text of a stranger as a block: hidden characters are written out, and its direction stays its own."""
+    """Return third-party text as a block, with hidden characters written out and its direction isolated."""
     return element("pre", visible(text), attributes={"dir": "auto"})
 
 
 def hidden(summary: str, *parts: str) -> Markup:
-    """Return ``parts`` behind a click on ``summary``."""
+    """Return ``parts`` collapsed under ``summary``."""
     return element("details", element("summary", summary), *parts)
 
 
 def figure(picture: Markup, caption: str = "") -> Markup:
-    """Return a picture of this room with words under it; where the window is too narrow for it, it scrolls."""
+    """Return a picture with a caption; it scrolls if the window is too narrow."""
     below = [element("figcaption", caption)] if caption else []
     return element("figure", _scrolling(picture, caption or "picture"), *below)
 
@@ -154,7 +154,7 @@ def cards(items: Sequence[Card]) -> Markup:
 
 
 def facts(caption: str, pairs: Mapping[str, Cell]) -> Markup:
-    """Return a table of two columns without a header: what something is called, and what it is."""
+    """Return a table of two columns without a header: name and value."""
     rows = [
         element("tr", element("th", name, attributes={"scope": "row"}), element("td", _cell(value)))
         for name, value in pairs.items()
@@ -163,9 +163,9 @@ def facts(caption: str, pairs: Mapping[str, Cell]) -> Markup:
 
 
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], *, notes: Sequence[str] = ()) -> Markup:
-    """Return a table; columns whose every cell is a number, or begins like one, are aligned to the right.
+    """Return a table; columns whose every cell is a number, or begins like one, are right-aligned.
 
-    The first column names its row. Raises ``ValueError`` where a row is not as long as the header.
+    The first column names its row. Raises ``ValueError`` if a row is not as long as the header.
     """
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
@@ -190,7 +190,7 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], *
 
 
 def _scrolling(inside: Markup, label: str) -> Markup:
-    """Wrap what may be wider than the window; a keyboard can scroll it, so it is named."""
+    """Wrap content that may be wider than the window; it scrolls by keyboard too, so it has a label."""
     return element("div", inside, attributes={"class": "wide", "tabindex": "0", "role": "group", "aria-label": label})
 
 

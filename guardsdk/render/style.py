@@ -1,11 +1,11 @@
-"""Colours and shapes of every page and picture: light and dark, on screens of any width and on paper."""
+"""Colours and shapes of all pages and pictures: light and dark, for screens of any width and for print."""
 
 from __future__ import annotations
 
 from typing import Final
 
 SERIES: Final = 6
-"""How many series of one picture can be told apart, by colour and by dash."""
+"""The number of series in a picture that can be told apart, by colour and by dash."""
 
 _LIGHT: Final = """
   --paper: #ffffff; --panel: #f5f6f8; --ink: #1b1f27; --soft: #4a5260; --rule: #d5d9e0;

@@ -1,1 +1,1 @@
-"""Screens look at texts and give scores per label; they do not judge."""
+"""Screens read texts and return scores per label; they make no decisions."""

@@ -1,4 +1,4 @@
-"""What a screen is, and what it says of a text."""
+"""The interface of a screen, and its result for one text."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Tier
 
     ReadWithin = Callable[[Sequence[str], Stage, Sequence[Surroundings], Limits], "list[Reading]"]
-    """How a screen reads: as ``LimitedScreen.read_within`` does."""
+    """The reading function of a screen, as ``LimitedScreen.read_within``."""
 
 OperatingPoints = dict[tuple[str, Stage], dict[str, float]]
-"""Label and stage to the thresholds offered there: ``"default"`` and false-positive rates such as ``"0.001"``."""
+"""Label and stage to the thresholds offered: ``"default"`` and false-positive rates such as ``"0.001"``."""
 
 Spans = tuple[tuple[int, int], ...]
-"""Start and end of passages in characters of the text: at least one, in order, apart from each other."""
+"""Start and end of passages as character offsets: at least one, in order, not overlapping."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """What one screen saw in one text."""
+    """The result of one screen for one text."""
 
     scores: Mapping[str, float]
     """Label to calibrated probability, for the labels of the text's stage."""
     coverage: float
     """Share of the text's characters that was scored, 0 to 1."""
     spans: Callable[[str], Spans]
-    """For a label, the passages that carried its score."""
+    """Returns, for a label, the passages that carried its score."""
     settled: bool = False
-    """Whether the rest was left out because the decision was settled."""
+    """Whether the rest was skipped because the decision was settled."""
     late: bool = False
-    """Whether the rest was left out because the time was up."""
+    """Whether the rest was skipped because the deadline passed."""
     views: Mapping[str, str] = field(default_factory=dict)
-    """Label to the name of the view of the text that carried its score, where it does not stand in the open."""
+    """Label to the name of the view that carried its score, if that was not the text as is."""
     problems: tuple[tuple[str, str], ...] = ()
-    """Layers within the screen that failed, each with what went wrong: the rest was read, the check is degraded."""
+    """Layers within the screen that failed, each with what went wrong. The rest was read, and the check is degraded."""
     embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-    """[H], unit length: what the text as it stands is about, the mean over its windows; none where nobody tells."""
+    """[H], unit length: the mean embedding of the original text's windows; ``None`` if the screen has no embeddings."""
     tier: Tier | None = None
-    """Which part of the model answered; none for a screen that is no model in two parts."""
+    """Which part of the model answered; ``None`` for a screen without such a model."""
 
 
 class Screen(Protocol):
-    """Something that scores texts."""
+    """Anything that scores texts."""
 
     @property
     def name(self) -> str:
-        """What problems call it; distinct among the screens of one guard."""
+        """Its name in error messages; unique among the screens of one guard."""
         ...
 
     @property
@@ -67,12 +67,12 @@ class Screen(Protocol):
         ...
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
-        """Return one reading per text, in order; raise a ``GuardError`` where it cannot. Called from many threads."""
+        """Return one reading per text, in order; raise a ``GuardError`` if that fails. Called from many threads."""
         ...
 
 
 class LimitedScreen(Screen, Protocol):
-    """A screen that can stop part of the way; one that cannot has to be quick at any length."""
+    """A screen that can stop half-way. Any other screen must be fast on texts of any length."""
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         """Read as ``read_within`` does, to the end."""
@@ -81,18 +81,18 @@ class LimitedScreen(Screen, Protocol):
     def read_within(
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
     ) -> list[Reading]:
-        """Read as ``read`` does, as far as ``limits`` let it; what was left out is told by each reading."""
+        """Read as ``read`` does, within ``limits``; each reading says whether part of its text was skipped."""
         ...
 
 
 def reading_of(screen: Screen) -> ReadWithin:
-    """Return how ``screen`` reads within limits: one that cannot stop part of the way reads to the end."""
-    # Looked up by name, and once: to ask whether a screen is a ``LimitedScreen`` costs more than most screens do.
+    """Return the function that reads with ``screen`` within limits; a screen that cannot stop reads to the end."""
+    # Looked up once and by name: testing for a ``LimitedScreen`` costs more than most screens do.
     limited: ReadWithin | None = getattr(screen, "read_within", None)
     return limited or (lambda texts, stage, around, _: screen.read(texts, stage, around))
 
 
 def named(error: Exception) -> str:
-    """Name ``error``; the message of another library is left out: it may quote the text."""
+    """Describe ``error``, without the message of another library, which may quote the text."""
     kind = type(error).__qualname__
     return f"{kind}: {error}" if isinstance(error, GuardError) else kind

@@ -1,8 +1,8 @@
-"""Canary tokens: a marker put into a prompt, which no answer has a reason to hold.
+"""Canary tokens: markers in a prompt that no answer has a reason to contain.
 
-A token is ``gsdkcanary-`` and 26 characters of Crockford's base 32 (no I, L, O or U): 16 drawn at random, 10 computed
-from them with a key. The key is made once per process, so that every guard of the process, and of its forked children,
-knows every token issued there without keeping any. A token of another process has to be made known.
+A token is ``gsdkcanary-`` and 26 characters of Crockford's base 32 (no I, L, O or U): 16 random ones, and 10 computed
+from them with a key. The key is created once per process, so that every guard of the process and of its forked children
+recognises every token issued there without storing any. A token of another process has to be registered.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _RANDOM: Final = 16
 _SEAL: Final = 10
 _LENGTH: Final = len(PREFIX) + _RANDOM + _SEAL
 _BODY: Final = re.compile(f"{PREFIX}(?=([{_ALPHABET}]{{{_RANDOM + _SEAL}}}))")
-"""Only the prefix is consumed: a prefix written twice in a row must not hide the token behind it."""
+"""Consumes the prefix only: of two prefixes in a row, the first must not hide the token after the second."""
 _TURNS: Final = {PREFIX.translate(table): table for table in ({}, ROT13, ATBASH)} | {PREFIX[::-1]: None}
-"""How the prefix looks as it is, in rot13, in the mirrored alphabet and backwards, and what undoes the first three."""
+"""The prefix as is, in rot13, in atbash and reversed, each with the table that undoes it (``None`` for reversed)."""
 _SKIPPED: Final = re.compile("[^0-9A-Za-z]+")
 _KEPT: Final = re.compile("[0-9A-Za-z]")
 _KEY: Final = secrets.token_bytes(32)
 
 
 class CanaryScreen:
-    """Scores ``canary`` on the output stage: 1 where a known token appears, in whatever case and however split up.
+    """Scores ``canary`` on the output stage: 1 if a known token appears, in any case and however split up.
 
-    Backwards, in rot13 and in the mirrored alphabet, too. The text defence undoes those where what comes of it reads as
-    English, which a token does not, and 26 random characters can spoil it for the words around them.
+    Also finds it reversed, in rot13 and in atbash. The text defence undoes those only if the result reads as English,
+    which a token does not, and its 26 random characters can spoil the surrounding words.
     """
 
     name: Final = LABEL
 
     def __init__(self) -> None:
-        """Know the tokens of this process."""
+        """Recognise the tokens of this process."""
         self._told: set[bytes] = set()
 
     @property
@@ -59,7 +59,7 @@ class CanaryScreen:
         return {(LABEL, Stage.OUTPUT): {"default": 0.5}}
 
     def learn(self, token: str) -> None:
-        """Know ``token``, issued elsewhere, by its digest. Raises ``InputError`` where it is no token."""
+        """Register ``token``, issued elsewhere, by its digest. Raises ``InputError`` if it is not a valid token."""
         squashed = _SKIPPED.sub("", token).lower()
         match = _BODY.match(squashed)
         if match is None or len(squashed) != _LENGTH:
@@ -69,7 +69,7 @@ class CanaryScreen:
 
     @property
     def digest(self) -> str:
-        """Changes with every token made known."""
+        """Changes with every registered token."""
         return _digest("".join(sorted(told.hex() for told in tuple(self._told)))).hex()
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
@@ -83,7 +83,7 @@ class CanaryScreen:
         return Reading({LABEL: 1.0 if spans else 0.0}, coverage=1.0, spans=lambda _: spans or whole)
 
     def _in_strings(self, text: str) -> Iterator[tuple[int, int]]:
-        """Find the tokens in what strings of JSON and code say, where they escape anything."""
+        """Find the tokens in JSON and code strings with escapes, after unescaping."""
         said, layer = unquoted(text)
         if said != text:
             yield from (layer.back(*span) for span in self._found(said))
@@ -117,9 +117,9 @@ def _digest(body: str) -> bytes:
 
 
 def _readings(text: str) -> Iterator[tuple[str, Sequence[int]]]:
-    """Yield the ASCII letters and digits of ``text`` in lower case, as they are and turned, and the place each had.
+    """Yield the ASCII letters and digits of ``text`` in lower case, as is and transformed, with their original offsets.
 
-    A reading without the letters of the prefix is left out.
+    Variants that lack a letter of the prefix are skipped.
     """
     squashed = _SKIPPED.sub("", text).lower()
     for turned, turn in _TURNS.items():

@@ -1,4 +1,4 @@
-"""Arithmetic that tells a well-formed number from a row of digits. Pure functions on strings."""
+"""Checksum arithmetic that tells a well-formed number from arbitrary digits. Pure functions on strings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
-# Verhoeff 1969: the multiplication of the dihedral group D5 and the permutation that is applied place by place.
+# Verhoeff 1969: the multiplication table of the dihedral group D5 and the permutation applied per position.
 _D5: Final = (
     "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
     "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
@@ -34,9 +34,9 @@ CARD_LENGTHS: Final = (
     (range(3528, 3590), 4, (16, 17, 18, 19)),  # JCB
     (range(62, 63), 2, (16, 17, 18, 19)),  # UnionPay
 )
-"""First digits (as a range and how many digits it reads) and the lengths that go with them (ISO/IEC 7812)."""
+"""First digits (as a range, and how many digits it covers) and the lengths they go with (ISO/IEC 7812)."""
 _FEWEST_DIGITS: Final = 3
-"""Different digits in a card number: 4444 4444 ... is a drawing of one."""
+"""The least number of different digits in a card number: 4444 4444 ... is only an illustration of one."""
 
 IBAN_LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
@@ -51,7 +51,7 @@ IBAN_LENGTHS: Final = {
 
 
 def digits_of(value: str) -> str:
-    """Return the ASCII digits of ``value``, without whatever separates them."""
+    """Return the ASCII digits of ``value`` without separators."""
     return "".join(char for char in value if "0" <= char <= "9")
 
 
@@ -78,12 +78,12 @@ def mod11_10(digits: str) -> bool:
 
 
 def weighted(digits: str, weights: tuple[int, ...]) -> int:
-    """Return the sum of the products of ``digits`` and ``weights``, as far as both go."""
+    """Return the sum of the products of ``digits`` and ``weights``, up to the shorter of the two."""
     return sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=False))
 
 
 def card(value: str) -> bool:
-    """Whether ``value`` is a card number: an issuer's first digits, a length that goes with them, and Luhn."""
+    """Whether ``value`` is a card number: an issuer's first digits, a matching length, and a valid Luhn digit."""
     digits = digits_of(value)
     fits = any(len(digits) in lengths and int(digits[:count] or 0) in first for first, count, lengths in CARD_LENGTHS)
     return fits and luhn(digits) and len(set(digits)) >= _FEWEST_DIGITS

@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """Labels that a guard was taught beside those of its model."""
+    """Labels that a guard was taught in addition to those of its model."""
 
     heads: Mapping[Stage, Heads] = field(default_factory=dict)
-    """The ones read on each stage."""
+    """The heads used on each stage."""
     operating_points: OperatingPoints = field(default_factory=dict)
 
 
 class ClassifierScreen(LimitedScreen):
     """Scores every label of a model in one forward pass per window.
 
-    What a user wrote is read once more beside the instructions it is aimed at, where those are given and the model can,
-    and what was not plainly harmless once more passage by passage.
+    User text is read again together with the instructions it is aimed at, if given and supported by the model. Text
+    that is not clearly harmless is read again passage by passage.
     """
 
     name: Final = "classifier"
@@ -52,8 +52,8 @@ class ClassifierScreen(LimitedScreen):
     ) -> None:
         """Screen with ``classifier``, which may be shared with other guards, and with what this guard was taught.
 
-        ``aimed`` gives what reads prompts beside instructions; asked when the first of these comes. With ``closer``
-        what is doubtful is read passage by passage, too, where the model was made for it.
+        ``aimed`` returns the classifier that reads prompts together with instructions; called on first use. With
+        ``closer``, doubtful text is also read passage by passage, if the model supports it.
         """
         self._classifier = classifier
         self._taught = taught or Taught()
@@ -62,7 +62,7 @@ class ClassifierScreen(LimitedScreen):
 
     @property
     def operating_points(self) -> OperatingPoints:
-        """The thresholds the model's manifest gives per label and stage, and those of what was taught."""
+        """The thresholds in the model's manifest per label and stage, and those of taught labels."""
         own = {
             (label.name, stage): {"default": entry.threshold, **entry.thresholds_by_fpr}
             for label in self._classifier.model.manifest.labels
@@ -73,9 +73,9 @@ class ClassifierScreen(LimitedScreen):
     def read_within(
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
     ) -> list[Reading]:
-        """Return one reading per text, in order, scored in batches, window by window as far as ``limits`` let it.
+        """Return one reading per text, in order, scored in batches, window by window within ``limits``.
 
-        Raises ``ModelError`` where the model fails.
+        Raises ``ModelError`` if the model fails.
         """
         requests = [Request(text, stage, beside.beside(stage)) for text, beside in zip(texts, around, strict=True)]
         heads = self._taught.heads.get(stage)
@@ -93,29 +93,29 @@ class ClassifierScreen(LimitedScreen):
     def _after(
         self, requests: Sequence[Request], seen: Sequence[Scores], readings: list[Reading], limits: Limits
     ) -> list[Reading]:
-        """Return the ``readings`` of what was ``seen``, after a closer look where the model asks for it."""
+        """Return the ``readings`` of the scores ``seen``, after a closer look if the model supports it."""
         if self._passages is None:
             return readings
-        from guardsdk.screens.closer import looked_closer  # noqa: PLC0415  most texts are plainly harmless
+        from guardsdk.screens.closer import looked_closer  # noqa: PLC0415  most texts are clearly harmless
 
         return looked_closer(self._classifier, requests, seen, readings, rules=self._passages, limits=limits)
 
     def _read_aimed(self, requests: Sequence[Request], limits: Limits, heads: Heads | None) -> list[Reading]:
-        """Read what users wrote, of which some is aimed at instructions."""
+        """Read user texts, some of which are aimed at instructions."""
         alone = [Request(request.text, request.stage) for request in requests]
         if self._aimed is None and heads is None:
             seen = self._classifier.score(requests, limits)
             return self._after(requests, seen, list(map(_reading, seen)), limits)
-        # What is told by a text beside its instructions is told of all of it.
+        # Scores of a text read with its instructions cover the whole text.
         wholly = limits._replace(settled=None)
         if self._aimed is None:
             beside = self._classifier.score(requests, limits)
-            # What was taught was taught on texts by themselves, and beside a system text all embeddings are alike.
+            # Lessons were learned on texts read alone; next to a system prompt, all embeddings are alike.
             taught = self._classifier.score(alone, wholly, heads)
             both = [_both(*found, heads.names if heads else ()) for found in zip(beside, taught, strict=True)]
             return self._after(requests, beside, both, limits)
         own = self._classifier.score(alone, limits, heads)
-        # What is blocked as it stands, or has no instructions, need not be read again.
+        # Texts blocked as they are, or without instructions, need no second reading.
         again = [at for at, request in enumerate(requests) if request.context and not own[at].settled]
         found = self._beside([requests[at] for at in again], self._aimed(), wholly) if again else []
         read = dict(zip(again, found, strict=True))
@@ -123,7 +123,7 @@ class ClassifierScreen(LimitedScreen):
         return self._after(alone, own, higher, limits)
 
     def _beside(self, requests: Sequence[Request], reader: Classifier, limits: Limits) -> list[Scores]:
-        """Return what ``reader`` makes of each text beside the share of its instructions where it scores highest."""
+        """Return each text's scores by ``reader``, read with that part of its instructions where it scores highest."""
         aimed = self._classifier.model.manifest.aimed
         most = 1 if aimed is None else aimed.shares
         shares = [reader.shares(request.context or "", most) for request in requests]
@@ -149,19 +149,19 @@ def _highest(scores: Scores) -> float:
 
 
 def _both(beside: Scores, alone: Scores, taught: Sequence[str]) -> Reading:
-    """Return the reading of a text ``beside`` what it is aimed at, with the labels ``taught`` of the text ``alone``."""
+    """Return the reading of a text ``beside`` its instructions, with the ``taught`` labels from the text ``alone``."""
     return _joined(beside, alone, {label for label in alone.probabilities if label in taught}, alone.embedding)
 
 
 def _higher(alone: Scores, beside: Scores) -> Reading:
-    """Return the reading of a text ``alone``, with what scores higher ``beside`` the instructions it is aimed at."""
+    """Return the reading of a text ``alone``, taking each label that scores higher ``beside`` its instructions."""
     known = alone.probabilities
     higher = {label for label, score in beside.probabilities.items() if score > known.get(label, -1.0)}
     return _joined(alone, beside, higher, alone.embedding)
 
 
 def _joined(first: Scores, second: Scores, labels: Collection[str], embedding: NDArray[np.float32] | None) -> Reading:
-    """Return what the ``first`` of two looks at a text tells, but for the ``labels``, which the ``second`` tells."""
+    """Return the joint reading: from ``first``, except for ``labels``, which are from ``second``."""
     coverage = min(first.coverage, second.coverage)
     return Reading(
         scores=first.probabilities | {label: second.probabilities[label] for label in labels},

@@ -1,4 +1,4 @@
-"""A closer look at what was not plainly harmless: passage by passage, for what one of them asks among much else."""
+"""A closer look at text that is not clearly harmless: passage by passage, to find a request buried in other text."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from guardsdk.screens.base import Reading, Spans
 
 LAYER: Final = "passages"
-"""What problems of this layer are told under."""
+"""The layer that reports problems of this step."""
 VIEW: Final = "passage"
-"""The view of a label whose score a passage by itself carries."""
+"""The view of a label whose score comes from a single passage."""
 
 
 def looked_closer(
@@ -34,11 +34,11 @@ def looked_closer(
     rules: Passages,
     limits: Limits,
 ) -> list[Reading]:
-    """Return ``readings``, those of what ``classifier`` has ``seen`` in ``requests`` of one stage, after a closer look.
+    """Return ``readings`` after a closer look at what ``classifier`` has ``seen`` in ``requests``, all of one stage.
 
-    What its lower layers did not clear, or where these have no say what reaches a floor of ``rules``, is read once
-    more, each passage by itself, and the higher score of a label counts, less what ``rules`` take off. Raises
-    ``ModelError`` where the model cannot be run.
+    Parts that the lower layers did not clear, or, without early exit, texts that reach a floor of ``rules``, are read
+    again passage by passage. Per label the higher score counts, after the margins of ``rules`` are subtracted. Raises
+    ``ModelError`` if the model cannot be run.
     """
     stage = requests[0].stage
     margins = rules.margins.get(stage)
@@ -62,14 +62,14 @@ def looked_closer(
 
 
 def _reaches(scores: Scores, floors: Mapping[str, float]) -> bool:
-    """Tell whether ``scores`` reach one of ``floors``, where there are any."""
+    """Return whether ``scores`` reach one of ``floors``, if there are any."""
     return not floors or not all(scores.probabilities.get(label, 0.0) < floor for label, floor in floors.items())
 
 
 def _doubtful(text: str, scores: Scores, most: int) -> Iterator[tuple[int, int]]:
-    """Yield the passages of ``text`` that lie where it was not cleared; none where it is a single one."""
+    """Yield the passages of ``text`` in parts that were not cleared; none if the text is a single passage."""
     every = passages(text, most)
-    if len(every) < 2:  # noqa: PLR2004  it was read already
+    if len(every) < 2:  # noqa: PLR2004  it has already been read
         return
     ranges = iter(scores.doubtful)
     first, last = next(ranges)
@@ -81,13 +81,13 @@ def _doubtful(text: str, scores: Scores, most: int) -> Iterator[tuple[int, int]]
 
 
 def _joint(whole: Reading, parts: Sequence[tuple[int, Scores]], margins: Mapping[str, float]) -> Reading:
-    """Return the reading of a text and of its passages, each with where it starts."""
+    """Return the joint reading of a text and its passages, each given with its start."""
     higher: dict[str, float] = {}
     carriers: dict[str, tuple[int, Scores]] = {}
     for start, scores in parts:
         own = {label: scores.probabilities[label] for label in margins if label in scores.probabilities}
         for label, score in lowered(own, margins).items():
-            # What is not a number loses against nothing, so it is taken over and found unusable like any other.
+            # Written so that NaN is taken over: it is then rejected as unusable like any other.
             if not score <= higher.get(label, whole.scores[label]):
                 higher[label] = score
                 carriers[label] = start, scores

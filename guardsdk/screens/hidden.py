@@ -1,4 +1,4 @@
-"""Hidden channels as a finding of their own: text no reader can see is there on purpose, whatever it says."""
+"""Reports hidden channels: text that no reader can see is there on purpose, whatever it says."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ LABEL: Final = "hidden_text"
 
 
 class HiddenTextScreen:
-    """Scores ``hidden_text``: 1 where a text has a hidden passage, else 0. Every stage, any language."""
+    """Scores ``hidden_text``: 1 if a text has a hidden passage, else 0. Any stage, any language."""
 
     name: Final = "hidden_text"
 
     @property
     def operating_points(self) -> OperatingPoints:
-        """One threshold: there is nothing between found and not found."""
+        """One threshold: a passage is found or it is not."""
         return {(LABEL, stage): {"default": 0.5} for stage in Stage}
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
         """Return one reading per text, in order, each with full coverage."""
-        del stage, around  # what is hidden is hidden on every stage
+        del stage, around  # hidden text counts on every stage
         return list(map(_reading, texts))
 
 

@@ -1,7 +1,7 @@
-"""Says where a text is outside of what the classifier was measured on: another language or script, or no language.
+"""Reports text outside the range the classifier was measured on: another language or script, or no language at all.
 
-A low score of the classifier says little there, so the policy is told. Label ``out_of_range``; no judgement of what
-the text wants.
+A low score of the classifier means little there, so the policy is told. The label ``out_of_range`` does not judge what
+the text asks for.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ LABEL: Final = "out_of_range"
 
 
 class LanguageScreen:
-    """Looks at every word of a text, in far less time than the classifier needs."""
+    """Looks at every word of a text, in far less time than the classifier takes."""
 
     name: Final = "language"
 
     def __init__(self, load: Callable[[], LanguageModel] = packaged_language) -> None:
-        """Screen with the table that ``load`` gives, which is asked for at the first text."""
+        """Screen with the table from ``load``, called at the first text."""
         self._load = load
 
     @property
     def operating_points(self) -> OperatingPoints:
-        """One half on every stage: the calibration puts the line there (see the card of ``range-ngram``)."""
+        """0.5 on every stage, where the calibration puts the threshold (see the card of ``range-ngram``)."""
         return {(LABEL, stage): {"default": 0.5} for stage in Stage}
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:  # noqa: ARG002  a text is of one language wherever it stands
-        """Return one reading per text, in order. Raises ``ModelError`` where the table cannot be read."""
+        """Return one reading per text, in order. Raises ``ModelError`` if the table cannot be read."""
         return list(map(self._reading, texts))
 
     def _reading(self, text: str) -> Reading:

@@ -1,4 +1,4 @@
-"""Answers that recite the developer's instructions, word for word or nearly so."""
+"""Finds answers that recite the developer's instructions, word for word or nearly so."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ if TYPE_CHECKING:
 
 LABEL: Final = "prompt_leak"
 SHINGLE: Final = 4
-"""Words in a row that have to be the same before anything counts."""
+"""The least number of consecutive equal words that counts."""
 FULL_RUN: Final = 32
 """A run of that many words of the instructions scores 1; one of half as many reaches the default threshold of 0.5."""
 FEWEST: Final = 12
-"""Words of the instructions an answer has to hold before their share counts: short instructions never do."""
+"""Words of the instructions an answer must contain before their share counts; short instructions never do."""
 _COUNTED: Final = 8
-"""Words a run has to have before it counts towards the share: names and set phrases are shorter."""
+"""Words a run needs before it counts towards the share: names and set phrases are shorter."""
 _GAP: Final = 3
-"""Words that may be changed, added or left out between two parts of one run."""
+"""Words that may be changed, added or omitted between two parts of one run."""
 _PLACES: Final = 8
-"""Places of the instructions that one shingle is looked for at: a shingle that is everywhere says nothing."""
+"""Occurrences of one shingle in the instructions that are tried: a more frequent shingle says nothing."""
 _LOOK: Final = 128
-"""Words between two looks at the deadline: a tenth of a second at most."""
+"""Words between two looks at the clock: a tenth of a second at most."""
 _REMEMBERED: Final = 64
-"""System texts remembered: an application has a few, and each answer comes with one of them."""
+"""System prompts cached: an application has a few, and each answer comes with one of them."""
 _UNSPACED: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f"
 _JAMO: Final = "[\u1100-\u115f][\u1160-\u11a7][\u11a8-\u11ff]?"
-"""A Korean syllable in its parts."""
+"""A Korean syllable in decomposed form."""
 _LETTERS: Final = f"[^\\W_{_UNSPACED}\u1100-\u11ff]+"
 _MARKS: Final = (
     "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670\u093c\u09bc\u0a3c\u1dc0-\u1dff]"
 )
-"""Marks that some write as characters of their own and others as one with the letter: accents, points, nuktas."""
-# No more marks in a row than anybody writes: to compose many takes time that grows with the square of their number.
+"""Marks that are written either as separate characters or composed with the letter: accents, points, nuktas."""
+# At most as many marks in a row as occur in real text, as composing takes quadratic time in their number.
 _WORD: Final = lazy_pattern(
     f"[{_UNSPACED}][\u3099\u309a]?|{_JAMO}|[\u1100-\u11ff]"
     f"|{_LETTERS}(?:(?:{_MARKS}{{1,8}}|\u00ad){_LETTERS})*{_MARKS}{{0,8}}"
 )
-"""A word with its marks and soft hyphens, or one character of the scripts that write without spaces."""
+"""A word with its marks and soft hyphens, or one character of a script without spaces."""
 _DRESS: Final = lazy_pattern(f"{_MARKS}|\u00ad")
-"""What the letters of a word may carry that says nothing else, once they are one character with their accents."""
+"""Marks on the letters of a word that carry no meaning, once accented letters are composed."""
 _STEP: Final = SHINGLE
-"""Of instructions that are turned one shingle in so many is kept: a run is a few words shorter, and memory holds."""
+"""For transformed instructions, one in so many shingles is kept. This saves memory and shortens runs by a few words."""
 _TURNS: Final[tuple[tuple[Callable[[list[str]], list[str]], int], ...]] = (
     (lambda words: words, 1),
     (lambda words: words[::-1], _STEP),
@@ -66,40 +66,40 @@ _TURNS: Final[tuple[tuple[Callable[[list[str]], list[str]], int], ...]] = (
     (lambda words: [word.translate(ROT13) for word in words], _STEP),
     (lambda words: [word.translate(ATBASH) for word in words], _STEP),
 )
-"""Ways to recite: as it is, the words in reverse order, each word backwards, both, in rot13, in the mirrored alphabet.
+"""Ways to recite: as is, words in reverse order, each word reversed, both, in rot13, in atbash.
 
-The text defence undoes some of these as well, where what comes of it reads as English; instructions need not."""
+The text defence undoes some of these too, but only if the result reads as English; instructions need not.
+"""
 
 
 class _Run(NamedTuple):
-    """Words of the answer that stand in the instructions in the same order."""
+    """Words of the answer that occur in the instructions in the same order."""
 
     first: int
     end: int
     last_place: int
     """Where the run ends in the instructions."""
     same: int
-    """Words that are the same; those in the gaps are not counted."""
+    """The number of equal words, without those in gaps."""
 
 
 class Leak(NamedTuple):
-    """How much of the instructions an answer holds."""
+    """How much of the instructions an answer contains."""
 
     score: float
     spans: tuple[tuple[int, int], ...]
     read: float = 1.0
-    """Share of the answer that was read before the time was up."""
+    """Share of the answer that was read before the deadline."""
 
 
 class LeakScreen(LimitedScreen):
-    """Scores ``prompt_leak`` on the output stage; 0 where the system text is not known.
+    """Scores ``prompt_leak`` on the output stage; 0 if the system prompt is not known.
 
-    The score is the larger of two measures: the words of the longest run over ``FULL_RUN``, and, where at least
-    ``FEWEST`` words were found in runs of eight or more, the share of the instructions they make up. A run is a row of
-    words that the answer and the instructions have in common, but for gaps of up to three words; case, punctuation,
-    layout and the form of letters do not matter, nor how the letters are parted into words, nor whether words or their
-    letters are in reverse order, in rot13 or in the mirrored alphabet. Words the user's own prompt has in the same
-    order are no leak.
+    The score is the larger of two measures: the words of the longest run divided by ``FULL_RUN``, and, if at least
+    ``FEWEST`` words were found in runs of eight or more, the share of the instructions they make up. A run is a
+    sequence of words common to answer and instructions, with gaps of up to three words. Case, punctuation, layout and
+    letter forms are ignored, and so is how letters are split into words. Words or letters in reverse order, rot13 and
+    atbash are found as well. Words that the user's own prompt has in the same order are no leak.
     """
 
     name: Final = LABEL
@@ -110,13 +110,13 @@ class LeakScreen(LimitedScreen):
         return {(LABEL, Stage.OUTPUT): {"default": 0.5}}
 
     def __init__(self) -> None:
-        """Remember the system texts seen last, as numbers."""
+        """Cache the most recent system prompts, as hashes."""
         self._known: dict[bytes, Instructions] = {}
 
     def read_within(
         self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
     ) -> list[Reading]:
-        """Return one reading per text, in order, as far as it came until the time was up."""
+        """Return one reading per text, in order, each as far as it got before the deadline."""
         del stage
         return [
             _reading(self._instructions(beside.system or "").leak(text, beside.prompt or "", limits))
@@ -140,11 +140,11 @@ def _reading(leak: Leak) -> Reading:
 
 
 class Instructions:
-    """A system text, ready to be looked for. It is held as hashes of its shingles, which say nothing of its words."""
+    """An indexed system prompt, stored as hashes of its shingles, which do not reveal its words."""
 
     def __init__(self, system: str) -> None:
-        """Index ``system``, as it is and turned in every way."""
-        from guardsdk.screens.letters import Letters  # noqa: PLC0415  most checks come without a system text
+        """Index ``system``, as is and in every transformation."""
+        from guardsdk.screens.letters import Letters  # noqa: PLC0415  most checks have no system prompt
 
         words = _words(unquoted(system)[0])
         self._count = len(words)
@@ -152,9 +152,9 @@ class Instructions:
         self._letters = Letters(words if self._turned else ())
 
     def leak(self, text: str, prompt: str = "", limits: Limits = UNLIMITED) -> Leak:
-        """Return how much of the instructions ``text`` holds, and where, but for what ``prompt`` says as well.
+        """Return how much of the instructions ``text`` contains, and where, except for what ``prompt`` contains too.
 
-        As far as ``limits`` let it.
+        Stops at ``limits``.
         """
         nothing = Leak(0.0, ((0, len(text)),))
         if not self._turned:
@@ -170,7 +170,7 @@ class Instructions:
                 runs, end = _runs(index, [0 if one in told else one for one in shingles], limits)
                 read = min(read, end)
                 found.append(runs)
-        if read == len(shingles):  # else the reading says that the time was up; past it, this is soon done
+        if read == len(shingles):  # otherwise out of time, which the reading says
             found.append([_Run(one.first, one.end, 0, one.same) for one in self._letters.shared(words, asked)])
         if not any(found) and read == len(shingles):
             return nothing
@@ -190,7 +190,7 @@ class Instructions:
 
 
 def _places_of(words: Sequence[str], step: int) -> _Index:
-    """Return where each shingle of ``words`` that is one of so many stands, as far as that is remembered."""
+    """Return the places of the shingles of ``words``, of every ``step``-th one, up to the limit per shingle."""
     index: dict[int, list[int]] = {}
     for place, shingle in enumerate(_shingles(words)):
         if place % step == 0 and len(places := index.setdefault(shingle, [])) < _PLACES:
@@ -199,9 +199,9 @@ def _places_of(words: Sequence[str], step: int) -> _Index:
 
 
 def _runs(index: _Index, shingles: Sequence[int], limits: Limits) -> tuple[list[_Run], int]:
-    """Return the runs in ``shingles``, in order and apart from each other, and the shingle it came to in time.
+    """Return the runs in ``shingles``, in order and not overlapping, and the number of shingles read in time.
 
-    Linear in their number.
+    Linear in the number of shingles.
     """
     done: list[_Run] = []
     open_runs: list[_Run] = []
@@ -220,7 +220,7 @@ def _runs(index: _Index, shingles: Sequence[int], limits: Limits) -> tuple[list[
 
 
 def _grown(runs: list[_Run], at: int, place: int) -> _Run:
-    """Return the longest run that ends with the shingle ``at`` in the answer and ``place`` in the instructions."""
+    """Return the longest run that ends with shingle ``at`` of the answer and ``place`` in the instructions."""
     best = _Run(at, at + SHINGLE, place + SHINGLE, SHINGLE)
     for run in runs:
         new = at + SHINGLE - run.end
@@ -234,14 +234,14 @@ def _grown(runs: list[_Run], at: int, place: int) -> _Run:
 
 
 def _closed(runs: list[_Run], done: list[_Run]) -> list[_Run]:
-    """Put the longest of ``runs`` to those that are ``done``; return an empty list to go on with."""
+    """Append the longest of ``runs`` to ``done``; return an empty list to continue with."""
     if runs:
         done.append(max(runs, key=lambda run: run.same))
     return []
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of ``text``, each in one form for all its letters' forms."""
+    """Return the words of ``text``, with the forms of each letter unified."""
     if text.isascii():
         return _WORD().findall(text.lower())
     words = (normal("NFKC", word).casefold() for word in _WORD().findall(text))

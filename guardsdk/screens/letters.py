@@ -1,4 +1,4 @@
-"""The letters of a text in a row, looked for in another: however they are parted into words, they are the same."""
+"""Finds the letter sequence of one text in another, however either is split into words."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _ROW: Final = 16
-"""Letters in a row that have to be the same before anything counts."""
+"""The least number of consecutive equal letters that counts."""
 _KEPT: Final = 3
 _TRIED: Final = 8
-"""One row in three is kept, and one in eight looked for: of 24 that follow on each other one is both."""
+"""One row in three is stored, and one in eight is looked up: of 24 consecutive rows, one is both."""
 _FARTHEST: Final = _KEPT * _TRIED
 _DIGITS: Final = dict.fromkeys(range(ord("0"), ord("9") + 1))
-"""Left out: lines and words of a list are numbered."""
+"""Ignored, as lines and words of a list may be numbered."""
 
 
 class Shared(NamedTuple):
-    """Words of a text whose letters stand in the other one, in a row without a gap."""
+    """Words of a text whose letters occur in the other text without a gap."""
 
     first: int
     end: int
     same: int
-    """Words of the other text that lie in the row as a whole."""
+    """The number of whole words of the other text within the row."""
 
 
 class Letters:
-    """The letters of a text, ready to be looked for. They are held as hashes of rows of them."""
+    """The indexed letters of a text, stored as hashes of rows of letters."""
 
     def __init__(self, words: Sequence[str]) -> None:
         """Index ``words``."""
@@ -42,9 +42,9 @@ class Letters:
             self._places.setdefault(hash(letters[place : place + _ROW]), place)
 
     def shared(self, words: Sequence[str], told: Callable[[], Sequence[str]]) -> list[Shared]:
-        """Return the rows of letters that ``words`` share with the text, in order, but for what ``told`` says as well.
+        """Return the rows of letters that ``words`` share with the text, in order, except for those in ``told`` too.
 
-        Takes time linear in the letters.
+        Linear in the number of letters.
         """
         letters = "".join(words).translate(_DIGITS)
         tried, place_of = range(0, len(letters) - _ROW + 1, _TRIED), self._places.get
@@ -66,7 +66,7 @@ class Letters:
 
     def _one(self, ends: Sequence[int], first: int, end: int, last_place: int) -> Shared:
         begun = last_place - (end - first)
-        # Words that end behind where the row begins; the first of them may have begun before it.
+        # Words that end after the row begins; the first of them may start before it.
         whole = bisect_right(self._ends, last_place) - bisect_right(self._ends, begun)
         at = bisect_right(self._ends, begun)
         if whole and begun > (self._ends[at - 1] if at else 0):

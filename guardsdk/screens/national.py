@@ -1,4 +1,4 @@
-"""National identity, tax and social security numbers whose own arithmetic makes them recognisable."""
+"""National identity, tax and social security numbers that are recognisable by their check digits."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _HETU_LETTERS: Final = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 _HETU_CENTURY: Final = {"+": 1800} | dict.fromkeys("-YXWVU", 1900) | dict.fromkeys("ABCDEF", 2000)
 _PESEL_CENTURY: Final = {0: 1900, 20: 2000, 40: 2100, 60: 2200, 80: 1800}
 _CF_ODD: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
-"""What a character in an odd place counts, by its place in the alphabet; a digit counts as the letter A to J."""
+"""The value of a character in an odd position, by its place in the alphabet; digits count as A to J."""
 _SSN_NEVER: Final = frozenset({"078051120", "219099999"})
-"""Numbers that were printed in advertisements and belong to nobody."""
+"""Numbers printed in advertisements, which belong to nobody."""
 
 
 def _is_date(year: int, month: int, day: int) -> bool:

@@ -28,12 +28,12 @@ def arranged(
     taught: Taught | None = None,
     aimed: Callable[[], Classifier] | None = None,
 ) -> list[Screen]:
-    """Return the packaged screens and the user's ``own``, in the order they are asked.
+    """Return the packaged screens and the user's ``own``, in the order in which they run.
 
-    ``taught`` is read together with the classifier's own labels, ``aimed`` gives what reads prompts beside
-    instructions. What the quick ones find can spare the classifier most of a long text. With ``views`` the classifier
-    and the screens for leaks also read what a text says once disguises are undone, the classifier its gloss and its
-    passages as well.
+    ``taught`` is scored together with the classifier's own labels, and ``aimed`` returns the classifier that reads
+    prompts together with instructions. Fast screens come first, as their findings can spare the classifier most of a
+    long text. With ``views``, the classifier and the leak screens also read each text with disguises undone, and the
+    classifier its gloss and its passages.
     """
 
     def decoding(screen: Screen) -> Screen:

@@ -1,6 +1,6 @@
-"""Several screens asked about the same texts, and what each saw put side by side.
+"""Runs several screens on the same texts and combines their readings.
 
-Nothing is taken over from a screen that a bug in it could make look like a harmless text.
+Every value from a screen is validated, so that a bug in a screen cannot make a text look harmless.
 """
 
 from __future__ import annotations
@@ -31,40 +31,40 @@ if TYPE_CHECKING:
 
 
 class JointReading:
-    """What all screens saw in one text. Each label comes from exactly one screen."""
+    """The readings of all screens for one text. Each label comes from exactly one screen."""
 
     __slots__ = ("_taken", "coverage", "embedding", "layers", "problems", "scores", "settled", "tier", "views")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self.scores: dict[str, float] = {}
         self.coverage: float | None = None
-        """The lowest of the screens; one that gave no answer has seen nothing, and none where no screen did."""
+        """The lowest of all screens, 0 for one that did not answer; ``None`` if none answered."""
         self.settled = False
-        """Whether a screen left out the rest because the decision was settled."""
+        """Whether a screen skipped the rest because the decision was settled."""
         self.problems: list[str] = []
-        """One line per thing that went wrong: the screen's name, then the error's class and, for our own errors, its
-        message, or what was not usable."""
+        """One line per problem: the screen's name, then the error's class and, for our own errors, its message, or what
+        was unusable."""
         self.layers: list[str] = []
-        """The screens something went wrong in."""
+        """The screens with a problem."""
         self.views: dict[str, str] = {}
-        """Label to the view of the text that carried its score, where it does not stand in the open."""
+        """Label to the view that carried its score, if that was not the text as is."""
         self.embedding: NDArray[np.float32] | None = None
-        """That of the last screen that gave one."""
+        """From the last screen that returned one."""
         self.tier: Tier | None = None
-        """``full`` where a screen said so."""
+        """``full`` if any screen said so."""
         self._taken: list[tuple[str, Reading]] = []
         """Each screen that answered, with its reading."""
 
     def spans(self, label: str, length: int) -> Spans:
-        """Return the passages of a text of ``length`` that carried the score of ``label``.
+        """Return the passages of a text of ``length`` characters that carried the score of ``label``.
 
-        Where the screen cannot tell or tells nonsense it is the whole text, and a problem.
+        If the screen fails or returns invalid spans, the result is the whole text, and a problem is noted.
         """
         name, reading = next(one for one in reversed(self._taken) if label in one[1].scores)
         try:
             found = tuple((start, end) for start, end in reading.spans(label))
-        except Exception as error:  # noqa: BLE001  the score stands, whatever became of its place
+        except Exception as error:  # noqa: BLE001  the score stands even if its place is unknown
             self.fail(name, named(error))
         else:
             if usable_spans(found, length):
@@ -73,7 +73,7 @@ class JointReading:
         return ((0, length),)
 
     def add(self, name: str, reading: Reading) -> None:
-        """Take in what the screen ``name`` saw."""
+        """Add the reading of the screen ``name``."""
         self.scores.update(reading.scores)
         if reading.views:
             self.views.update(reading.views)
@@ -88,7 +88,7 @@ class JointReading:
             self.tier = joint_tier(self.tier, reading.tier)
 
     def fail(self, name: str, problem: str) -> None:
-        """Note what went wrong in the screen ``name``."""
+        """Note a problem of the screen ``name``."""
         self.problems.append(f"{name}: {problem}")
         if name not in self.layers:
             self.layers.append(name)
@@ -103,10 +103,10 @@ class _Asked(NamedTuple):
 
 
 class Panel:
-    """Several screens asked about the same texts; one that fails takes nothing from the others."""
+    """Several screens run on the same texts; one that fails does not affect the others."""
 
     def __init__(self, screens: Sequence[Screen]) -> None:
-        """Take the screens as they are; they are asked in this order, so quick ones come first.
+        """Take the screens in the order in which they run, fast ones first.
 
         Raises ``GuardError`` where two share a name or score the same label on the same stage: one result would
         overwrite the other, and which one would depend on their order. So does a stage that is none.
@@ -139,9 +139,9 @@ class Panel:
         ]
 
     def serving(self, wanted: Container[tuple[str, Stage]], *, early_exit: frozenset[Stage] = frozenset()) -> Panel:
-        """Return a panel that asks a screen only on the stages where one of its labels is ``wanted``.
+        """Return a panel that runs a screen only on the stages where one of its labels is ``wanted``.
 
-        On the stages of ``early_exit`` the lower layers of a model alone may clear a text.
+        On the stages of ``early_exit``, the lower layers of a model alone may clear a text.
         """
         panel = copy(self)
         panel.early_exit = early_exit
@@ -156,10 +156,10 @@ class Panel:
         limits: Limits = UNLIMITED,
         enough: Enough | None = None,
     ) -> list[JointReading]:
-        """Return one joint reading per text, in order. Raises nothing: what failed is listed in ``problems``.
+        """Return one joint reading per text, in order. Raises nothing: failures are listed in ``problems``.
 
-        A screen whose turn comes when the time is up is not asked, and that is a problem. One that can stop part of the
-        way may do so once the scores of a text, those of the screens before among them, are ``enough``.
+        A screen that has not started by the deadline is skipped, which is a problem. One that can stop half-way may do
+        so once the scores of a text, including those of earlier screens, are ``enough``.
         """
         joint = [JointReading() for _ in texts]
         settled = None if enough is None else partial(_so_far, enough, joint)
@@ -191,24 +191,24 @@ def _points_of(screen: Screen) -> OperatingPoints:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """Our own words in place of a reading; a string that a screen gave is none of them."""
+    """Our own message in place of a reading; distinct from a string returned by a screen."""
 
     words: str
 
 
 def _so_far(enough: Enough, joint: Sequence[JointReading], place: int, scores: Mapping[str, float]) -> bool:
-    """Whether ``scores`` of the text at ``place``, with what the screens before have seen in it, are ``enough``."""
+    """Whether ``scores`` of the text at ``place``, with those of earlier screens, are ``enough``."""
     return enough({**joint[place].scores, **scores})
 
 
 def _take(whole: JointReading, name: str, part: object, labels: Sequence[str]) -> bool:
-    """Take in what came from the screen ``name``, its reading or the problem in its place; tell whether it answered."""
+    """Add the reading of the screen ``name``, or the problem in its place; return whether it answered."""
     if isinstance(part, _Problem):
         whole.fail(name, part.words)
         return False
     try:
-        reading, problems = usable(part, labels)  # type: ignore[arg-type]  # whatever a screen gave
-    except Exception as error:  # noqa: BLE001  what is no reading cannot be read
+        reading, problems = usable(part, labels)  # type: ignore[arg-type]  # whatever the screen returned
+    except Exception as error:  # noqa: BLE001  an invalid reading may raise anything
         whole.fail(name, f"an answer that is no reading: {type(error).__qualname__}")
         return False
     if reading.problems or problems:
@@ -224,16 +224,16 @@ def _ask(
 ) -> list[Reading | _Problem]:
     """Return a reading per text, or the problem that took its place.
 
-    A batch that fails is asked again text by text, so that one text nobody can score does not fail its neighbours.
+    If a batch fails, it is retried text by text, so that one text that cannot be scored does not fail the others.
     """
     if limits.ends_at is not None and limits.passed:
         return [_Problem("not run, the deadline had passed")] * len(texts)
     try:
-        readings = read([*texts], stage, [*around], limits)  # its own: what it does to a list, the next one would read
+        readings = read([*texts], stage, [*around], limits)  # copies: a screen might modify its list
         if len(readings) == len(texts):
             return list(readings)
         problem = f"{len(readings)} readings for {len(texts)} texts"
-    except Exception as error:  # noqa: BLE001  a screen's bug is a failed check, and failed checks are held back
+    except Exception as error:  # noqa: BLE001  a bug in a screen fails the check, and a failed check does not pass
         problem = named(error)
     if len(texts) == 1:
         return [_Problem(problem)]

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 DATA: Final = Path(__file__).with_name("data")
 LABELS: Final = ("secret", "personal_data")
-"""The packaged pattern files, each for the label of its name."""
+"""The packaged pattern files, each named after its label."""
 
 
 @cache
 def patterns(label: str) -> PatternSet:
-    """Return the packaged patterns of ``label``, read once per process. Raises ``ScreenError`` where it cannot be."""
+    """Return the packaged patterns of ``label``, read once per process. Raises ``ScreenError`` if that fails."""
     return load(DATA / f"{label}.toml")
 
 
 class PatternScreen:
-    """Scores one label by the most certain pattern that matches; reads its file when it is first asked."""
+    """Scores one label by the most certain pattern that matches; its file is read on first use."""
 
     def __init__(self, label: str) -> None:
         """Screen for ``label``, one of ``LABELS``."""
@@ -42,11 +42,11 @@ class PatternScreen:
 
     @property
     def operating_points(self) -> OperatingPoints:
-        """The one label, on every stage."""
+        """The label, on every stage."""
         return {(self._label, stage): {"default": 0.5} for stage in Stage}
 
     def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
-        """Return one reading per text, in order; the passages are all the values found, whatever their certainty."""
+        """Return one reading per text, in order; the passages are all values found, whatever their certainty."""
         del stage, around
         found = patterns(self._label)
         return [self._read(found, text) for text in texts]

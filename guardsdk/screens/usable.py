@@ -1,4 +1,4 @@
-"""What can be used of a screen's answer: its fields are whatever its author put there."""
+"""Validates a screen's reading, whose fields may contain anything."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TIERS: Final = frozenset(get_args(Tier))
 
 
 def usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str]]:
-    """Return ``reading`` without what cannot be used, and one problem per kind of thing left out.
+    """Return ``reading`` without invalid values, and one problem per kind of value removed.
 
-    A score is used where its label is one of ``labels``, the ones the screen declared for the stage, and it is a number
-    from 0 to 1. A coverage that is no share counts as none. Raises ``TypeError`` where the scores are no mapping.
+    A score is kept if its label is one of ``labels``, those the screen declared for the stage, and it is a number from
+    0 to 1. An invalid coverage counts as none. Raises ``TypeError`` if the scores are not a mapping.
     """
     problems: list[str] = []
     if not isinstance(reading.scores, Mapping):
@@ -52,9 +52,9 @@ def usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str
 
 
 def flawless(reading: Reading, labels: Collection[str]) -> bool:
-    """Whether ``reading`` is what nearly every one is: a plain number for each of the labels, of the whole text.
+    """Whether ``reading`` has the usual form: a plain number for each of the labels, and full coverage.
 
-    Then there is nothing for ``usable`` to leave out, and nothing in it that could raise.
+    ``usable`` would then remove nothing, and nothing in the reading can raise.
     """
     scores, coverage, views, problems = reading.scores, reading.coverage, reading.views, reading.problems
     if type(scores) is not dict or len(scores) != len(labels) or type(coverage) is not float or coverage != 1.0:
@@ -97,7 +97,7 @@ _OTHER_FIELDS: tuple[tuple[str, Callable[[object], bool], object, str], ...] = (
     ("embedding", _is_vector, None, "an embedding that is no vector of floats"),
     ("tier", _is_tier, None, "a tier that there is not"),
 )
-"""Fields besides scores and coverage: name, whether a value fits, what replaces one that does not, and the problem."""
+"""Fields besides scores and coverage: name, validity test, replacement for an invalid value, and the problem."""
 
 
 def _share(value: object) -> float | None:
@@ -105,14 +105,14 @@ def _share(value: object) -> float | None:
     if isinstance(value, bool | str | bytes):
         return None
     try:
-        number = float(value)  # type: ignore[arg-type]  # whatever a screen gave
+        number = float(value)  # type: ignore[arg-type]  # whatever the screen returned
     except (TypeError, ValueError, OverflowError):
         return None
     return number if isfinite(number) and 0.0 <= number <= 1.0 else None
 
 
 def usable_spans(spans: Spans, length: int) -> bool:
-    """Whether ``spans`` are at least one non-empty passage of a text of ``length`` characters, in order and apart."""
+    """Whether ``spans`` are valid: at least one, non-empty, in order, not overlapping, within ``length`` characters."""
     reached = 0
     for start, end in spans:
         whole = type(start) is int and type(end) is int

@@ -1,4 +1,4 @@
-"""A screen that also reads what a text says once disguises, encodings and ciphers are undone."""
+"""A wrapper around a screen that also reads a text with disguises, encodings and ciphers undone."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     Problems = tuple[tuple[str, str], ...]
 
 LAYER: Final = "decode"
-"""What problems of this layer are told under."""
+"""The layer that reports problems of this step."""
 
 
 class ViewedScreen(LimitedScreen):
-    """Asks another screen about every text and all its views, in one batch; a label's score is the highest of them."""
+    """Runs another screen on every text and all its views in one batch; a label's score is the highest of them."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class ViewedScreen(LimitedScreen):
         decode: Callable[[str, Limits], tuple[View, ...]] = views_of,
         gloss_margins: Mapping[Stage, Mapping[str, float]] = MappingProxyType({}),
     ) -> None:
-        """Read with ``screen``; ``decode`` gives the views of a text, as far as limits let it.
+        """Read with ``screen``; ``decode`` returns the views of a text, within limits.
 
-        ``gloss_margins`` are log-odds, by stage and label, that are taken off what a gloss scores.
+        ``gloss_margins`` are log-odds, by stage and label, that are subtracted from the scores of a gloss.
         """
         self._screen = screen
         self._read = reading_of(screen)
@@ -49,12 +49,12 @@ class ViewedScreen(LimitedScreen):
 
     @property
     def name(self) -> str:
-        """The name of the screen that reads."""
+        """The name of the wrapped screen."""
         return self._screen.name
 
     @property
     def operating_points(self) -> OperatingPoints:
-        """Those of the screen that reads."""
+        """Those of the wrapped screen."""
         return self._screen.operating_points
 
     def read_within(
@@ -62,8 +62,8 @@ class ViewedScreen(LimitedScreen):
     ) -> list[Reading]:
         """Return one reading per text, in order.
 
-        A text whose views cannot be made is read as it stands, and its reading says what was missing. Coverage is
-        that of the text itself. Raises ``ModelError`` where the screen does.
+        If the views of a text cannot be made, it is read as is, and its reading says what was missing. Coverage is that
+        of the text itself. Raises ``ModelError`` if the screen does.
         """
         decoded = [self._views(text, limits) for text in texts]
         if not any(map(any, decoded)):
@@ -88,7 +88,7 @@ class ViewedScreen(LimitedScreen):
     def _views(self, text: str, limits: Limits) -> tuple[tuple[View, ...], Problems]:
         try:
             return self._decode(text, limits), ()
-        except Exception as error:  # noqa: BLE001  a decoder's bug must neither pass a text nor take the screen away
+        except Exception as error:  # noqa: BLE001  a decoder's bug must neither let a text pass nor disable the screen
             return (), ((LAYER, named(error)),)
 
 
@@ -103,7 +103,7 @@ def _owned(limits: Limits, owners: Sequence[int], glosses: Collection[int], marg
 
 
 def lowered(scores: Mapping[str, float], margins: Mapping[str, float]) -> dict[str, float]:
-    """Return ``scores`` with the log-odds of ``margins`` taken off; what is no probability stays, to be found so."""
+    """Return ``scores`` lowered by ``margins`` in log-odds; invalid scores are kept, to be rejected later."""
     return {
         label: score / (score + (1.0 - score) * math.exp(margins.get(label, 0.0))) if 0.0 < score < 1.0 else score
         for label, score in scores.items()
@@ -111,13 +111,13 @@ def lowered(scores: Mapping[str, float], margins: Mapping[str, float]) -> dict[s
 
 
 def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Problems) -> Reading:
-    """Return the reading of a text and its views: per label the highest score, and where it came from."""
+    """Return the joint reading of a text and its views: per label the highest score, and which view it came from."""
     scores = dict(plain.scores)
     carriers: dict[str, tuple[View, Reading]] = {}
     unread: list[tuple[str, str]] = []
     for view, reading in viewed:
         for label, score in reading.scores.items():
-            # What is not a number loses against nothing, so it is taken over and found unusable like any other.
+            # Written so that NaN is taken over: it is then rejected as unusable like any other.
             if not score <= scores.get(label, -1.0):
                 scores[label] = score
                 carriers[label] = (view, reading)
@@ -135,12 +135,12 @@ def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Pro
 
 
 def _named(view: View, reading: Reading, label: str) -> str:
-    """Return how the label was read: the view, and what in it was looked at by itself."""
+    """Return the name of the reading: the view, and the part of it that was read alone."""
     return "+".join(filter(None, (view.name, reading.views.get(label))))
 
 
 def _spans(plain: Reading, carriers: dict[str, tuple[View, Reading]], label: str) -> Spans:
-    """Return the passages that carried a label's score, in characters of the text as it was given."""
+    """Return the passages that carried a label's score, as character offsets in the original text."""
     if label not in carriers:
         return plain.spans(label)
     view, reading = carriers[label]

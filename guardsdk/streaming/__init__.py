@@ -1,7 +1,7 @@
-"""Screening text while it is written: nothing goes out before it was checked, and what passes goes out at once.
+"""Screens text while it is being written: nothing is released unchecked, and what passes is released at once.
 
-How a text is cut, what each check sees and what is promised is written down in ``docs/streaming.md``. A guard that
-screens no stream does without the modules that do, so each name is fetched when it is first asked for.
+``docs/streaming.md`` describes the segments, what each check sees and what is guaranteed. Names are imported on first
+access, so that a guard that screens no stream does not load these modules.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+if not TYPE_CHECKING:  # a type checker would otherwise accept any name
 
     def __getattr__(name: str) -> object:
-        """Fetch a name from the module it lives in (PEP 562). Raises ``AttributeError`` for any other."""
+        """Import a name from its module on first access (PEP 562). Raises ``AttributeError`` for any other name."""
         if name not in _HOMES:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)

@@ -1,4 +1,4 @@
-"""One text of a stream, as far as it is known: what is due to be checked, and what may go out."""
+"""One text of a stream as received so far: what is due for a check, and what may be released."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 
 _KEPT = 4
-"""How many times longer what a window keeps back may be than what goes out after it."""
+"""How many times longer than the text it could release a window's held-back text may be."""
 _RUN = re.compile(r"(\s)\s+|([!-~])[!-~]+")
 _START, _STOP = itemgetter(0), itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of a channel's text that is to be checked, as one text of its own."""
+    """A part of a channel's text that is checked as a text of its own."""
 
     channel: Channel = field(repr=False)
     start: int
     end: int
     text: str = field(repr=False)
     last: bool = False
-    """Whether it is looked at because the text has ended."""
+    """Whether it is checked because the text has ended."""
 
 
 class Channel:
-    """Positions count in the whole text of the channel, as it came from the source."""
+    """One text of a stream. Positions are offsets in the channel's whole text, as received from the source."""
 
     def __init__(self, pace: Pace, *, call: bool = False, written: bool = False) -> None:
-        """Begin empty.
+        """Start empty.
 
         Args:
-            pace: How the text is cut.
-            call: Whether a tool is called with it: it is checked when it is whole, and kept back until then.
-            written: Whether it is JSON, as the arguments of a call are written: the words inside are what is checked.
+            pace: How the text is cut into segments.
+            call: Whether it holds the arguments of a tool call, which are checked, and released, only when complete.
+            written: Whether it is JSON, as arguments of a call are: the strings inside are checked.
         """
         self.call = call
         self.late = call or written
-        """Whether it is checked only when it has ended."""
+        """Whether it is checked only once it has ended."""
         self._written = written
         self.length = 0
         self.released = 0
-        """Up to here it may go out."""
+        """The text before this offset may be released."""
         self.edits: list[Edit] = []
-        """What goes out instead, in order and apart; each begins before ``released``."""
+        """Replacements in the released text, in order and not overlapping; each begins before ``released``."""
         self._pace = pace
         self._segmenter = Segmenter(pace)
         self._ends: deque[int] = deque()
@@ -67,7 +67,7 @@ class Channel:
         self._dropped = 0
 
     def feed(self, piece: str) -> None:
-        """Take in the next piece."""
+        """Append the next piece."""
         self.length += len(piece)
         self._parts.append(piece)
         if not self.late:
@@ -76,30 +76,31 @@ class Channel:
 
     @property
     def unread(self) -> bool:
-        """Whether it is no words as far as it is known."""
+        """Whether, so far, it contains no words."""
         return False
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text received."""
         self._parts = ["".join(self._parts)]
         return self._parts[0]
 
     @property
     def words(self) -> str:
-        """What there is to check of it when it has ended."""
+        """The text to check once it has ended."""
         return spoken(self.text) if self._written else self.text
 
     @property
     def words_alone(self) -> str:
-        """Of JSON with identifiers and the like in it, what is said beside them; else nothing."""
+        """For JSON with identifiers and the like, the other strings alone; otherwise empty."""
         return words_alone(leaves(parsed(self.text))) if self._written else ""
 
     def due(self) -> Window | None:
-        """Return the next segment that is complete, with all that was not released yet and something before it.
+        """Return the next complete segment, with all text not yet released and some text before it.
 
-        Segments of which nothing could go out, within a private key for one, wait for the one that ends it; those of
-        which little could, as between lines of a key, for others: each window holds all that is kept back once more.
+        A segment from which nothing could be released, as inside a private key, waits for the one that ends it. One
+        from which little could be, as between lines of a key, waits for more, as each window repeats all that is held
+        back.
         """
         while self._ends:
             end = self._ends.popleft()
@@ -109,7 +110,7 @@ class Channel:
         return None
 
     def rest(self) -> Window | None:
-        """Return what was not released when the text has ended, or none."""
+        """Return the window of unreleased text once the text has ended, or ``None``."""
         return self._window(self.length, last=True) if self.released < self.length else None
 
     def _window(self, end: int, *, last: bool) -> Window:
@@ -117,9 +118,9 @@ class Channel:
         return Window(self, start, end, self._between(start, end), last)
 
     def _cut_since(self) -> int:
-        """Return where the first of a row of passages begins that were cut out up to here, else how far all is out.
+        """Return where the current row of redacted passages begins, or how far the text is released if there is none.
 
-        What told of the first, such as the head of a table, tells of the next one too, however far it is from it.
+        Whatever identified the first passage, such as the head of a table, identifies the next, however far away it is.
         """
         since = self.released
         for start, stop, _ in reversed(self.edits):
@@ -132,9 +133,9 @@ class Channel:
         return self._recent[start - self._dropped : end - self._dropped]
 
     def point(self, window: Window, spans: Iterable[Span]) -> int:
-        """Return up to where the text may go out once ``window`` has passed but for ``spans``, which are cut out.
+        """Return how far the text may be released once ``window`` has passed, except for ``spans``, which are redacted.
 
-        A passage to be cut out is not begun before all of it is known, as far as ``LONGEST_VALUE`` goes.
+        A passage to redact is not released in part before all of it is known, up to ``LONGEST_VALUE``.
         """
         if window.last:
             return window.end
@@ -145,7 +146,7 @@ class Channel:
         return point
 
     def advance(self, point: int, edits: Iterable[Edit]) -> None:
-        """Let the text go out up to ``point``, with ``edits`` made."""
+        """Release the text up to ``point``, with ``edits`` applied."""
         for start, end, written in edits:
             follows_on = bool(self.edits) and self.edits[-1][1] == start
             self.edits.append((start, end, "" if follows_on else written))
@@ -156,20 +157,20 @@ class Channel:
             self._dropped += keep
 
     def is_cut(self, start: int, end: int) -> bool:
-        """Return whether any of these characters is cut out."""
-        at = bisect_left(self.edits, end, key=_START)  # apart and in order, so only the last that begins before it
+        """Return whether any of these characters is redacted."""
+        at = bisect_left(self.edits, end, key=_START)  # in order and not overlapping, so only the last before it
         return at > 0 and start < self.edits[at - 1][1]
 
     def is_late(self, span: Span, window: Window) -> bool:
-        """Return whether a passage has gone out as it is, so that it can no longer be cut out.
+        """Return whether a passage has already been released unchanged, so that it can no longer be redacted.
 
-        What begins with the window itself does not count: the window may have cut a longer word, which was allowed.
+        A passage that begins with the window does not count: the window may have cut a longer word, which was allowed.
         """
         start, end = span
         return end <= self.released and not self.is_cut(start, end) and (start > window.start or window.start == 0)
 
     def written(self, start: int, end: int, text: str) -> str:
-        """Return what goes out of ``text``, which stands from ``start`` to ``end``, as far as it may."""
+        """Return what is released of ``text``, which lies between ``start`` and ``end``, as far as it may be."""
         end = min(end, self.released)
         kept: list[str] = []
         at = start
@@ -182,7 +183,7 @@ class Channel:
 
 
 class LooseChannel(Channel):
-    """The text of a field that nobody knows. As long as it looks like an identifier it goes out unread."""
+    """The text of an unknown field. While it looks like an identifier, it is released unchecked."""
 
     def __init__(self, pace: Pace) -> None:
         """Begin empty."""

@@ -1,4 +1,4 @@
-"""One verdict out of the checks of one stream."""
+"""Combines the checks of one stream into one verdict."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ class Seen:
 
     verdict: Verdict
     channel: int
-    """Which of the stream's texts it was."""
+    """Index of the text in the stream."""
     offset: int
-    """Where the part begins in it, in characters."""
+    """Where the part begins in that text, in characters."""
 
 
 def combined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
-    """Return what the checks ``seen`` (one at least) come to.
+    """Return the combined verdict of the checks ``seen`` (at least one).
 
-    Action and status are those of the strongest and the worst, scores the highest, coverage the lowest, findings all of
-    them with their passages in the whole text. ``stopped`` is the verdict that ended the stream, where one did.
+    It has the strongest action, the worst status, the highest scores, the lowest coverage, and all findings with their
+    spans in the whole text. ``stopped`` is the verdict that ended the stream, if one did.
     """
     verdicts = [one.verdict for one in seen]
-    lead = max(verdicts, key=weight) if stopped is None else stopped  # a verdict that stops is false
+    lead = max(verdicts, key=weight) if stopped is None else stopped  # a verdict that stops the stream is false
     failed = [one for one in verdicts if one.status is Status.FAILED]
     status = worst(verdicts)
     some_failed = status is Status.FAILED and len(failed) < len(verdicts)
     reasons = [reason for one in verdicts for reason in (*one.degraded_reasons, *((one.error,) if some_failed else ()))]
     action = Action.BLOCK if stopped is not None and lead.action is Action.REDACT else lead.action
     would = [one.would_action for one in verdicts if one.would_action is not None]
-    return Verdict.of(  # not a copy of one part's, which knows the text of that part
+    return Verdict.of(  # not a copy of a part's verdict, which is bound to that part's text
         {
             **lead.__dict__,
             "action": action,
@@ -60,7 +60,7 @@ def combined(seen: Sequence[Seen], *, stopped: Verdict | None) -> Verdict:
 
 
 def _machinery(verdicts: Sequence[Verdict]) -> dict[str, object]:
-    """Return what the last check that had a model was reached with."""
+    """Return model, policy and provider of the last check that had a model."""
     last = next((one for one in reversed(verdicts) if one.model is not None), verdicts[-1])
     names = ("model", "policy", "provider_requested", "provider_active", "provider_reason")
     return {name: getattr(last, name) for name in names}

@@ -1,7 +1,7 @@
-"""From a source to what may go on: read as far as the next chunk needs, checked, let out; sync and async.
+"""Drives a stream from its source: reads as far as the next chunk needs, checks, releases; sync and async.
 
-A flow knows nothing of the stream that its reader holds: one that the reader drops half-way is closed at once, and with
-it the source, and not when the garbage collector comes by.
+A flow holds no reference to its reader's stream: if the reader drops that half-way, it is closed at once together with
+the source, not at the next garbage collection.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ _logger = logging.getLogger("guardsdk")
 T = TypeVar("T")
 
 Judge = Callable[["Sequence[str]", "Sequence[bool]"], "Sequence[Verdict]"]
-"""Checks texts, one verdict each, and is told of each whether it is only a part of one, or was checked before; slow."""
+"""Checks texts and returns one verdict each; slow. The flags say which texts are parts, or were checked before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Another source in place of the first, of which nothing has gone out."""
+    """Another source in place of the first, from which nothing has been released."""
 
     source: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follow:
-    """What is done with a verdict that does not let a stream go on."""
+    """What to do with a verdict that does not let a stream continue."""
 
     review: Callable[[str, Verdict], Steps[bool | str]]
-    """Asks about a text; ends with what a reviewer may answer."""
+    """Asks about a text; ends with the reviewer's answer."""
     stop: Callable[[Verdict, bool], Steps[Instead | Again]]
-    """Raises, or ends with a last chunk or, where nothing has gone out (then the flag is set), with a new source."""
+    """Raises, or ends with a last chunk or, if nothing has been released (the flag is set), with a new source."""
 
 
 class _Flow:
-    """What both kinds of flow share."""
+    """What sync and async flows share."""
 
     def __init__(self, rules: Rules, judge: Judge, follow: Follow) -> None:
         self._rules = rules
@@ -64,15 +64,15 @@ class _Flow:
         self._given: str | None = None
         self._fresh = True
         self._sent: deque[Any] = deque()
-        # Checks belong to whoever opened the stream, not to whoever happens to read it: spans get that parent.
+        # Checks belong to whoever opened the stream, not to whoever reads it: spans get that parent.
         self._context = contextvars.copy_context()
 
     def _screen(self) -> Steps[None]:
-        """Check all that is due and let it go on, or stop."""
+        """Check all that is due and release it, or stop."""
         held = self.held
         while windows := held.due():
             texts = [window.text for window in windows]
-            # The last window is the text, unless that is checked as a whole besides.
+            # The last window is the text itself, unless the whole text is checked again.
             parts = [not window.last or (window.start > 0 and self._rules.whole) for window in windows]
             verdicts = yield self._work(texts, parts)
             for window, verdict in held.note(windows, verdicts):
@@ -92,7 +92,7 @@ class _Flow:
                 held.stop(stopped)
 
     def _redacted(self, pairs: Sequence[Pair]) -> Steps[Verdict | None]:
-        """Check once more what something is to be cut out of; end with the verdict that still holds it back, if any."""
+        """Check windows again with their redactions; end with the verdict that still stops the stream, if any."""
         redacted = self.held.redacted(pairs)
         verdicts: Sequence[Verdict] = ()
         if redacted:
@@ -109,7 +109,7 @@ class _Flow:
         return Step(run, lambda: in_thread(run))
 
     def _end(self, thrown: BaseException | None) -> Steps[Instead | Again | None]:
-        """End with what follows the chunks: nothing where the source has ended; or raise."""
+        """End with what comes after the chunks: nothing if the source has ended; or raise."""
         if thrown is not None:
             raise thrown
         if self.held.stopped is None:
@@ -121,7 +121,7 @@ class _Flow:
 
     @contextmanager
     def _closing(self) -> Iterator[None]:
-        """Log an error of closing the source where the stream was stopped: the verdict must not be lost over it."""
+        """Log errors of closing the source after a stop: the verdict must not be lost because of them."""
         try:
             yield
         except Exception as error:
@@ -139,7 +139,7 @@ def _iterator_of(source: Iterable[T]) -> Iterator[T]:
 
 
 class Flow(_Flow):
-    """A sync source, screened."""
+    """Screens a sync source."""
 
     def __init__(self, source: Iterable[Any], rules: Rules, judge: Judge, follow: Follow) -> None:
         """Read ``source`` only as far as the next chunk needs it."""
@@ -148,7 +148,7 @@ class Flow(_Flow):
         self._iterator = _iterator_of(source)
 
     def run(self) -> Generator[Any, Any, Any]:
-        """Yield the chunks of the source, each as soon as all of it was checked; return what the source returned."""
+        """Yield each chunk of the source as soon as all of it has been checked; return what the source returned."""
         thrown: BaseException | None = None
         try:
             while True:
@@ -163,7 +163,7 @@ class Flow(_Flow):
                         value = yield chunk
                     except GeneratorExit:
                         raise
-                    except BaseException as error:  # noqa: BLE001  whatever was thrown in belongs to the source
+                    except BaseException as error:  # noqa: BLE001  whatever was thrown in is for the source
                         thrown = error
                     else:
                         self._sent += () if value is None else (value,)
@@ -181,7 +181,7 @@ class Flow(_Flow):
             self.close()
 
     def _pull(self, thrown: BaseException | None) -> None:
-        """Let the source go on to its next chunk or its end."""
+        """Advance the source to its next chunk or its end."""
         try:
             if thrown is not None:
                 chunk = _method(self._iterator, "throw", thrown)(thrown)
@@ -203,7 +203,7 @@ class Flow(_Flow):
 
 
 class AsyncFlow(_Flow):
-    """An async source, screened; checks run in worker threads."""
+    """Screens an async source; checks run in worker threads."""
 
     def __init__(self, source: AsyncIterable[Any], rules: Rules, judge: Judge, follow: Follow) -> None:
         """Read ``source`` only as far as the next chunk needs it."""
@@ -212,7 +212,7 @@ class AsyncFlow(_Flow):
         self._iterator = aiter(source)
 
     async def run(self) -> AsyncGenerator[Any, Any]:
-        """Yield the chunks of the source, each as soon as all of it was checked."""
+        """Yield each chunk of the source as soon as all of it has been checked."""
         thrown: BaseException | None = None
         try:
             while True:
@@ -227,7 +227,7 @@ class AsyncFlow(_Flow):
                         value = yield chunk
                     except GeneratorExit:
                         raise
-                    except BaseException as error:  # noqa: BLE001  whatever was thrown in belongs to the source
+                    except BaseException as error:  # noqa: BLE001  whatever was thrown in is for the source
                         thrown = error
                     else:
                         self._sent += () if value is None else (value,)
@@ -245,7 +245,7 @@ class AsyncFlow(_Flow):
             await self.close()
 
     async def _pull(self, thrown: BaseException | None) -> None:
-        """Let the source go on to its next chunk or its end."""
+        """Advance the source to its next chunk or its end."""
         try:
             if thrown is not None:
                 chunk = await _method(self._iterator, "athrow", thrown)(thrown)
@@ -268,7 +268,7 @@ class AsyncFlow(_Flow):
 
 
 def _method(iterator: object, name: str, thrown: BaseException | None) -> Callable[..., Any]:
-    """Return a method of the source; where it has none, raise what was to be thrown, or ``InputError``."""
+    """Return a method of the source; if it has none, raise the error to be thrown, or ``InputError``."""
     method: Callable[..., Any] | None = getattr(iterator, name, None)
     if method is not None:
         return method

@@ -1,4 +1,4 @@
-"""What follows a verdict that does not let a stream go on."""
+"""What to do with a verdict that does not let a stream continue."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from guardsdk.verdict import Verdict
 
     AskAgain = Callable[[Revise, Verdict], Steps[Any]]
-    """Ends with another source, or with none where nobody can be asked."""
+    """Ends with another source, or with none if the model cannot be asked again."""
 
 
 def follow(handling: Handling, policy: Criteria, context: str | None, again: AskAgain | None = None) -> Follow:
-    """Return how a stream is ended by the means of ``handling``; ``again`` asks for another answer, where one can."""
+    """Return how ``handling`` ends a stream; ``again`` asks for another answer, if possible."""
     asked = 0
 
-    def stop(verdict: Verdict, fresh: bool) -> Steps[Instead | Again]:  # noqa: FBT001  as Follow has it
+    def stop(verdict: Verdict, fresh: bool) -> Steps[Instead | Again]:  # noqa: FBT001  as in Follow
         nonlocal asked
         replaces = verdict.action is Action.REPLACE
         if verdict.action is Action.REVISE:

@@ -1,6 +1,6 @@
-"""What a stream holds back: chunks in their order, the texts in them, and what is known of those texts.
+"""The chunks a stream holds back, in order, with their texts and what is known of them.
 
-No input or output and no model: whoever drives it gives it chunks and verdicts, and takes out what may go on.
+Without I/O or a model: the driver passes in chunks and verdicts and takes out what may be released.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 Pair = tuple[Window, "Verdict"]
 
 NOTHING: Final = object()
-"""No chunk; ``None`` may be one."""
+"""Stands for no chunk, as ``None`` may be one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A chunk and its strings, in the order they were read in."""
+    """A chunk and its strings, in reading order."""
 
     chunk: Any = field(repr=False)
     parts: tuple[Part, ...]
     together: tuple[TogetherChannel, int] | None = None
-    """What the places of a list say together, and where this chunk ends in it."""
+    """The joint text of a list's items, and where this chunk ends in it."""
 
     @property
     def passed(self) -> bool:
-        """Whether nothing stands against what its places say together."""
+        """Whether no finding on the joint text of its items is against it."""
         return self.together is None or self.together[1] <= self.together[0].released
 
     @property
@@ -61,25 +61,25 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a stream is screened by. Shared by nobody: ``markers`` belong to one call."""
+    """The settings of one stream. Not shared, as ``markers`` belong to one call."""
 
     policy: Criteria
     markers: Markers
     pace: Pace
     whole: bool = True
-    """Whether a text longer than its last window is checked once more as a whole when it has ended."""
+    """Whether a text longer than its last window is checked again as a whole once it has ended."""
     extract: Callable[[Any], object] | None = None
     vault: Vault | None = None
-    """The values of the prompt, to be put back in."""
+    """The redacted values of the prompt, to be restored."""
     again: bool = False
-    """Whether another answer may be asked for, as long as nothing has gone out: no chunk goes before words do."""
+    """Whether another answer may be asked for while nothing has been released; chunks without words then wait."""
 
 
 class Held:
     """The chunks of one stream between its source and its reader."""
 
     def __init__(self, rules: Rules) -> None:
-        """Hold nothing yet."""
+        """Start empty."""
         self._rules = rules
         self._texts = Texts(rules.pace)
         self._repeating = Repeating()
@@ -88,36 +88,36 @@ class Held:
         self._first: _Entry | None = None
         """The first chunk with words."""
         self._waits = rules.again
-        """Whether chunks without words wait for it."""
+        """Whether chunks without words wait for the first one with words."""
         self._returned: _Entry | None = None
         self._seen: list[Seen] = []
         self._repeated = 0
-        """Checks that said no more than others."""
+        """The number of checks that added nothing to others."""
         self._approved: dict[tuple[int, str], int] = {}
         self._ended = False
         self.done = False
-        """Whether nothing more will be read: the last words of the source were given out, or it was stopped."""
+        """Whether nothing more will be read: the last text of the source was taken out, or the stream was stopped."""
         self.stopped: Verdict | None = None
-        """The verdict that ended the stream, where one did."""
+        """The verdict that ended the stream, if one did."""
 
     @property
     def checks(self) -> int:
-        """How many checks were made."""
+        """The number of checks made."""
         return len(self._seen) + self._repeated
 
     @property
     def verdict(self) -> Verdict | None:
-        """The checks so far as one verdict; none before the first."""
+        """The checks so far as one verdict; ``None`` before the first."""
         return combined(self._seen, stopped=self.stopped) if self._seen else None
 
     def take(self, chunk: object) -> None:
-        """Take in the next chunk. Raises ``InputTypeError`` where it cannot be read as text."""
+        """Add the next chunk. Raises ``InputTypeError`` if it cannot be read as text."""
         self._queued(self._repeating.take(self._writing.read(chunk)))
 
     def finish(self, returned: object = None) -> None:
-        """Take note that the source has ended; what it returned is screened too.
+        """Record that the source has ended; its return value is screened too.
 
-        As a text of its own: it may say the whole once more, or something else.
+        It is a text of its own, as it may repeat the whole or say something else.
         """
         self._queued(self._repeating.rest())
         if returned is not None:
@@ -135,7 +135,7 @@ class Held:
         return _Entry(chunk[0], parts, self._texts.together(parts, where) if chunk[2] else None)
 
     def due(self) -> list[Window]:
-        """Return what has to be checked before anything else can go on; nothing where the next chunk is needed."""
+        """Return what must be checked before anything else can be released; empty if the next chunk is needed."""
         if self.done:
             return []
         windows, ended = self._texts.due()
@@ -150,7 +150,7 @@ class Held:
         return windows or ([] if self._seen else [Window(Channel(self._rules.pace), 0, 0, "", last=True)])
 
     def _rest(self, channel: Channel) -> list[Window]:
-        """Return what has to be checked of a text that has ended."""
+        """Return what must be checked of a text that has ended."""
         if channel.late:
             settled = 0 < channel.length == channel.released
             texts = [] if settled else [channel.words, *filter(None, [channel.words_alone])]
@@ -161,9 +161,9 @@ class Held:
         return [rest, Window(channel, 0, channel.length, channel.text, last=True)]
 
     def note(self, windows: Sequence[Window], verdicts: Sequence[Verdict]) -> list[Pair]:
-        """Take note of the verdicts on ``windows``; return those that hold against them more than can be cut out.
+        """Record the verdicts on ``windows``; return those that object to more than can be redacted.
 
-        The heaviest comes first. Nothing goes on before ``advance``.
+        The heaviest comes first. Nothing is released before ``advance``.
         """
         against: list[Pair] = []
         for window, verdict in zip(windows, verdicts, strict=True):
@@ -172,19 +172,19 @@ class Held:
                 self._repeated += 1
                 continue
             self._seen.append(Seen(verdict, self._texts.place(window.channel), window.start))
-            redacts = verdict.action is Action.REDACT  # but nothing is cut out of several places
+            redacts = verdict.action is Action.REDACT  # but nothing is redacted from a joint text
             holds = together is not None if redacts else not self._is_approved(window, verdict)
             if holds and not verdict.allowed:
                 against.append((window, verdict))
         return sorted(against, key=lambda pair: weight(pair[1]), reverse=True)
 
     def approve(self, window: Window, verdict: Verdict) -> None:
-        """Let pass what ``verdict`` holds against ``window``: its principles, where they begin in this text."""
+        """Accept the findings of ``verdict`` on ``window``: its principles, at their positions in this text."""
         for finding in verdict.findings:
             self._approved[self._texts.place(window.channel), finding.principle_id] = window.end
 
     def redacted(self, pairs: Sequence[Pair]) -> list[tuple[Window, str]]:
-        """Return the windows with something newly to be cut out, each as it reads without: to be checked once more."""
+        """Return the windows with new redactions, each with its redacted text, to be checked again."""
         return [
             (window, redact(window.text, edits_of(self._rules.policy, verdict, window.text, Markers())))
             for window, verdict in pairs
@@ -198,7 +198,7 @@ class Held:
         ]
 
     def stands_against(self, window: Window, verdict: Verdict) -> bool:
-        """Return whether ``verdict``, on a window with passages cut out, holds it back: not enough was cut out."""
+        """Return whether ``verdict``, on a window with redactions, still stops it: not enough was redacted."""
         own = self._texts.place(window.channel)
         approved = {one for (place, one), end in self._approved.items() if place == own and end > window.start}
         return held_back(verdict, approved)
@@ -212,9 +212,9 @@ class Held:
         )
 
     def advance(self, pairs: Sequence[Pair]) -> Verdict | None:
-        """Let go on what was checked, with what is to be cut out cut out; return the verdict that asks for what cannot.
+        """Release what was checked, with its redactions; return the verdict that demands one that is impossible.
 
-        A passage that was released before anybody objected to it cannot be cut out any more.
+        A passage that was released before anything objected to it can no longer be redacted.
         """
         of_each: dict[Channel, list[Pair]] = {}
         for window, verdict in pairs:
@@ -232,7 +232,7 @@ class Held:
         return None
 
     def _edits(self, window: Window, verdict: Verdict) -> tuple[int, list[Edit]] | None:
-        """Return up to where the text may go out, and the changes up to there; none where one comes too late."""
+        """Return how far the text may be released, with the edits up to there; ``None`` if an edit comes too late."""
         channel, policy = window.channel, self._rules.policy
         if isinstance(channel, TogetherChannel):
             return channel.point(window, ()), []
@@ -247,10 +247,10 @@ class Held:
             begun = min([begun, *(start for start, _ in spans)])
             kept.append(finding.model_copy(update={"spans": tuple((max(start, settled), end) for start, end in spans)}))
         found = edits_of(policy, verdict.model_copy(update={"findings": tuple(kept)}), window.text, self._rules.markers)
-        # Of a passage that has grown since its first part was cut out, the rest by itself is no value.
+        # The later part of a passage that grew after its first part was redacted is not a value by itself.
         first = {settled: begun}
         self._writing.cut(window.text, [(first.get(start, start), end, text) for start, end, text in found])
-        # What was cut out once goes wherever else it stands, with or without what told of it the first time.
+        # A redacted value is redacted wherever else it occurs, with or without the context that identified it.
         found += self._writing.cuts(window.text)
         placed = [(start + window.start, end + window.start, text) for start, end, text in found]
         edits = [edit for edit in (*placed, *self._restored(window)) if edit[0] >= settled + window.start]
@@ -258,14 +258,14 @@ class Held:
         return point, [edit for edit in edits if edit[0] < point]
 
     def _restored(self, window: Window) -> list[Edit]:
-        """Return where markers of the prompt's values stand in a window, and what to write for them."""
+        """Return where markers of the prompt's values occur in a window, with their replacements."""
         if (vault := self._rules.vault) is None or not (found := vault.found(window.text)):
             return []
         placed = [(start + window.start, end + window.start, value) for start, end, value in found]
         return vault.fitted(window.channel.text, placed)
 
     def _spoken_edits(self, window: Window, verdict: Verdict) -> tuple[int, list[Edit]] | None:
-        """As ``_edits`` for the arguments of a tool call, whose values are looked for in how they are written."""
+        """As ``_edits``, for the arguments of a tool call, whose values are located in the raw JSON."""
         written, edits = window.channel.text, self._restored(Window(window.channel, 0, 0, window.channel.text))
         if not verdict.allowed:
             cuts = edits_of(self._rules.policy, verdict, window.text, self._rules.markers)
@@ -276,31 +276,31 @@ class Held:
                     return None
                 edits += [(*place, instead) for place in places]
         edits += self._writing.cuts(written)
-        released = window.channel.released  # where a call goes on after all
+        released = window.channel.released  # where the call is released after all
         if any(start < released < end for start, end, _ in edits):
             return None
         return window.channel.length, [edit for edit in edits if edit[0] >= released]
 
     def stop(self, verdict: Verdict) -> None:
-        """End the stream: what was released before goes out, nothing after it."""
+        """End the stream: text released before goes out, nothing after it."""
         self.stopped = verdict
         self.done = True
 
-    def pop(self) -> Any:  # noqa: ANN401  a chunk of somebody else's
-        """Return the next chunk that may go out, the same object where nothing in it was changed, or ``NOTHING``.
+    def pop(self) -> Any:  # noqa: ANN401  a chunk of another library
+        """Return the next chunk that may be released, the same object if unchanged, or ``NOTHING``.
 
-        Raises ``InputTypeError`` where a chunk has to be changed and cannot be.
+        Raises ``InputTypeError`` if a chunk must be changed and cannot be.
         """
         if self._waits and self._wait():
             return NOTHING
         while self._queue and self._queue[0].ready:
             chunk = self._written(entry := self._queue.popleft())
-            if chunk != "" or entry.chunk == "":  # of a string that was cut out whole nothing is left to give
+            if chunk != "" or entry.chunk == "":  # a string that was redacted whole leaves nothing to return
                 return chunk
         if not self._queue or self.stopped is None:
             return NOTHING
         entry = self._queue[0]
-        # Of the chunk in which the stream was stopped, the words before; half a tool call is none.
+        # Of the chunk in which the stream stopped, the text before is released, but never half a tool call.
         self._queue.clear()
         whole = not entry.passed or any(part.channel.late for part in entry.parts)
         if whole or not any(part.written for part in entry.parts):
@@ -310,7 +310,7 @@ class Held:
         return NOTHING
 
     def _wait(self) -> bool:
-        """Return whether nothing may go out yet, since another answer may be asked for in place of all of it."""
+        """Return whether nothing may be released yet, as another answer may be asked for in place of this one."""
         if self.stopped is None:
             self._waits = not (self.done or (self._first is not None and self._first.ready))
             return self._waits
@@ -318,7 +318,7 @@ class Held:
 
     @property
     def returned(self) -> Any:  # noqa: ANN401  whatever a generator returns
-        """What the source returned, as far as it may go out."""
+        """The return value of the source, as far as it may be released."""
         return None if self._returned is None else self._written(self._returned)
 
     def _written(self, entry: _Entry) -> Any:  # noqa: ANN401  of the type of the chunk

@@ -1,4 +1,4 @@
-"""``guard.stream``: from what the caller has to a stream that lets out what was checked."""
+"""``guard.stream``: turns the caller's chunks into a stream that releases only checked text."""
 
 # ruff: noqa: PLC0415  most guards screen no stream
 
@@ -41,7 +41,7 @@ class _Guard(Protocol):
 
 
 class Streaming:
-    """The part of a guard that screens streams."""
+    """The mixin of a guard that screens streams."""
 
     @overload
     def stream(
@@ -90,36 +90,36 @@ class Streaming:
         pace: Pace | None = None,
         whole: bool = True,
     ) -> Any:
-        """Screen a text that comes in chunks, and let each chunk go on as soon as all of it was checked.
+        """Screen a text that arrives in chunks, and release each chunk as soon as all of it has been checked.
 
         Args:
-            chunks: Strings, or chunks as model libraries stream them (see ``guardsdk.extract.ResponseText``), from a
+            chunks: Strings, or chunks as streamed by model libraries (see ``guardsdk.extract.ResponseText``), from a
                 sync or async iterable. It is read no further than the next chunk needs, and closed at the end.
-            prompt: What the text answers, a string or messages. On the input stage, the messages it comes after: their
-                system and developer messages are read. Not read on the tool stage.
-            system: The developer's instructions, as for ``check``; those in ``prompt`` when left out.
-            stage: Where the text is seen.
-            actor: On whose behalf the text is written, as for ``check``.
-            deadline_s: Seconds each check may take, in place of the guard's.
+            prompt: What the text answers: a string or messages. On the input stage, the preceding messages, of which
+                the system and developer messages are read. Ignored on the tool stage.
+            system: The developer's instructions, as in ``check``. Defaults to those in ``prompt``.
+            stage: The stage of the text.
+            actor: On whose behalf the text is written, as in ``check``.
+            deadline_s: Seconds each check may take, in place of the guard's deadline.
             on_block: ``"raise"`` to raise ``Blocked`` in place of the rest; else the last chunk: a value, or a callable
-                that gets the verdict; awaited where ``chunks`` is async.
-            on_replace: Computes, from the verdict, the last chunk with action ``replace``; else the policy's text.
+                that is given the verdict, awaited if ``chunks`` is async.
+            on_replace: Computes the last chunk from the verdict for action ``replace``. Defaults to the policy's text.
             extract_response: Turns each chunk into a string or a known response.
-            pace: How long segments are and how much is looked at with each.
-            whole: Whether a text longer than the last window is checked once more, whole, before its last segment goes
-                out, so that whatever ``check`` would hold back is not completed here.
+            pace: The length of the segments, and how much context is checked with each.
+            whole: Whether a text longer than the last window is checked again as a whole before its last segment is
+                released, so that a text that ``check`` would stop is never completed here.
 
         Returns:
-            A generator, or an async one where ``chunks`` is async, with the verdict so far in ``verdict``; where
-            ``chunks`` can be read both ways, an iterator that can be, too.
+            A generator, or an async one if ``chunks`` is async, with the verdict so far in ``verdict``. If ``chunks``
+            can be iterated both ways, so can the result.
 
         Raises:
-            InputTypeError: ``chunks`` is no iterable of chunks, ``pace`` no ``Pace`` or ``whole`` no truth value;
-                from the stream, when a chunk cannot be read or redacted.
-            InputError: There is no such stage, ``pace`` cannot be used, or ``on_block``, ``on_replace`` or the guard's
-                reviewer is async and ``chunks`` is not. From the stream, when a chunk was changed after it came.
-            Blocked: From the stream, when what follows is held back by a principle.
-            CheckFailedError: From the stream, when it cannot be checked and ``on_error`` blocks; whatever ``on_block``.
+            InputTypeError: ``chunks`` is not an iterable of chunks, ``pace`` not a ``Pace`` or ``whole`` not a bool;
+                from the stream, if a chunk cannot be read or redacted.
+            InputError: The stage does not exist, ``pace`` is invalid, or ``on_block``, ``on_replace`` or the guard's
+                reviewer is async and ``chunks`` is not. From the stream, if a chunk was modified after it arrived.
+            Blocked: From the stream, if a principle stops the rest.
+            CheckFailedError: From the stream, if it cannot be checked and ``on_error`` blocks, whatever ``on_block``.
         """
         from guardsdk.calling.callables import needs_await
         from guardsdk.calling.handling import Handling, Means
@@ -174,7 +174,7 @@ class Streaming:
 
 
 def checked_pace(pace: Pace | None) -> Pace:
-    """Return the pace to use; ``InputError`` where it cannot be used, ``InputTypeError`` where it is none."""
+    """Return the pace to use. Raises ``InputError`` if it is invalid, ``InputTypeError`` for other types."""
     from guardsdk.text.segments import Pace
 
     pace = Pace() if pace is None else pace
@@ -187,7 +187,7 @@ def checked_pace(pace: Pace | None) -> Pace:
 
 
 def _kinds(chunks: object) -> list[type[GuardedStream[Any] | AsyncGuardedStream[Any]]]:
-    """Return the kinds of stream that ``chunks`` can be read as; ``InputTypeError`` where there is none."""
+    """Return the kinds of stream that ``chunks`` can be read as. Raises ``InputTypeError`` if there is none."""
     from guardsdk.streaming.streams import AsyncGuardedStream, GuardedStream
 
     plain = isinstance(chunks, Iterable) and not isinstance(chunks, str | bytes | bytearray)

@@ -1,7 +1,7 @@
-"""Streams whose chunks each say all that came before once more: a text so far, and not its next stretch.
+"""Streams with cumulative chunks: each repeats the whole text so far instead of adding to it.
 
-Programs that show a text while it grows yield it so. Joined, such chunks would be a text many times as long as what
-anybody reads, and a value would go out with all but its last characters before it is known.
+Programs that display a growing text yield such chunks. Joined, they would make a text many times as long as the real
+one, and a value would be released up to its last characters before it is recognised.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ Read = tuple[Any, "Sequence[Piece]", bool]
 """A chunk, its strings, and whether it is a list."""
 
 _OFTEN: Final = 3
-"""Chunks in a row, each all of the one before and more, from which that is how they come: stretches may begin alike."""
+"""Consecutive chunks that each extend the one before, from which chunks count as cumulative. Fewer may be chance."""
 _LENGTH: Final = 20
-"""Characters that the last of them says once more at the least: ``-``, ``--``, ``---`` may be stretches of a line."""
+"""Least length of the repeated text in the last of them: ``-``, ``--``, ``---`` may be increments of a line."""
 
 
 class Repeating:
-    """Tells texts so far from stretches. Chunks that may be either wait for the next."""
+    """Tells cumulative chunks from increments. Chunks that may be either wait for the next one."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._last: tuple[Channel, str] | None = None
         self._waiting: list[Read] = []
         self._settled = False
-        """Whether the chunks are texts so far."""
+        """Whether the chunks are cumulative."""
 
     def take(self, read: Read) -> list[Read]:
-        """Take in a chunk; return those of which it is known by now how they go on, in order.
+        """Add a chunk; return, in order, the chunks that are now known to be cumulative or incremental.
 
-        The strings of texts so far are ``whole``: they do not follow on what is before.
+        The strings of cumulative chunks are ``whole``: they do not continue the text before.
         """
         _, pieces, listed = read
         said = None if listed else _only(pieces)
@@ -55,18 +55,18 @@ class Repeating:
         return [_as_whole(one) for one in self.rest()]
 
     def rest(self) -> list[Read]:
-        """Return the chunks that wait, as the stretches they are if nothing more comes."""
+        """Return the waiting chunks as increments, which they are if nothing more comes."""
         waiting, self._waiting = self._waiting, []
         return waiting
 
     def _goes_on(self, said: tuple[Channel, str]) -> bool:
-        """Whether this says all of the chunk before, and of the same text."""
+        """Whether this repeats all of the chunk before, in the same channel."""
         channel, text = self._last or ((), "")
         return bool(text) and said[0] == channel and said[1].startswith(text)
 
 
 def _only(pieces: Sequence[Piece]) -> tuple[Channel, str] | None:
-    """Return the text of a chunk that has one, with its channel; none of one that has several, or says what it is."""
+    """Return the channel and text of a chunk that has exactly one text; ``None`` otherwise."""
     if len(pieces) != 1 or pieces[0].whole or pieces[0].arguments or pieces[0].call or pieces[0].loose:
         return None
     return pieces[0].channel, pieces[0].text

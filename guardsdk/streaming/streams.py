@@ -1,4 +1,4 @@
-"""Streams that let out what was checked: one for sync sources, one for async ones."""
+"""Streams that release only checked text: one for sync sources, one for async ones."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ S = TypeVar("S", bound="GuardedStream[Any] | AsyncGuardedStream[Any]")
 
 
 class _Stream:
-    """What both kinds of stream tell of themselves."""
+    """The attributes that both kinds of stream have."""
 
     _flow: Flow | AsyncFlow
 
     @property
     def verdict(self) -> Verdict | None:
-        """All checks so far as one verdict: the strongest action, every finding with its place in the whole text.
+        """All checks so far as one verdict: the strongest action, and every finding with its spans in the whole text.
 
-        Final when the stream has ended. None before the first check.
+        Final once the stream has ended. ``None`` before the first check.
         """
         return self._flow.held.verdict
 
     @property
     def checks(self) -> int:
-        """How many texts were checked so far."""
+        """The number of texts checked so far."""
         return self._flow.held.checks
 
 
 class GuardedStream(_Stream, Generator[T, Any, Any]):
-    """The chunks of a sync source, each as soon as all of it was checked.
+    """The chunks of a sync source, each released as soon as all of it has been checked.
 
-    A generator: ``send`` and ``throw`` reach the source where it stands, which is as far ahead of the reader as chunks
-    are held back; values sent arrive in order, one whenever the source goes on. ``close`` closes the source, and so
-    does letting go of a stream that was begun.
+    A generator: ``send`` and ``throw`` reach the source at its current position, which is ahead of the reader by the
+    chunks held back. Sent values arrive in order, one each time the source continues. ``close`` closes the source, and
+    so does dropping a stream that has started.
     """
 
     def __init__(self, source: Iterable[Any], rules: Rules, judge: Judge, follow: Follow) -> None:
-        """Read ``source`` only as far as the next chunk needs it."""
+        """Read ``source`` only as far as the next chunk needs."""
         self._flow: Flow = Flow(source, rules, judge, follow)
         self._chunks = self._flow.run()
 
@@ -69,14 +69,14 @@ class GuardedStream(_Stream, Generator[T, Any, Any]):
 
 
 class AsyncGuardedStream(_Stream, AsyncGenerator[T, Any]):
-    """The chunks of an async source, each as soon as all of it was checked; checks run in worker threads.
+    """The chunks of an async source, each released as soon as all of it has been checked; checks run in worker threads.
 
-    An async generator, with ``asend``, ``athrow`` and ``aclose`` as ``GuardedStream`` has ``send``, ``throw`` and
-    ``close``.
+    An async generator: ``asend``, ``athrow`` and ``aclose`` correspond to ``send``, ``throw`` and ``close`` of
+    ``GuardedStream``.
     """
 
     def __init__(self, source: AsyncIterable[Any], rules: Rules, judge: Judge, follow: Follow) -> None:
-        """Read ``source`` only as far as the next chunk needs it."""
+        """Read ``source`` only as far as the next chunk needs."""
         self._flow: AsyncFlow = AsyncFlow(source, rules, judge, follow)
         self._chunks = self._flow.run()
 
@@ -97,40 +97,40 @@ class AsyncGuardedStream(_Stream, AsyncGenerator[T, Any]):
 
 
 class EitherStream(Iterator[T], AsyncIterator[T]):
-    """The chunks of a source that can be read with ``for`` and with ``async for``, read as the reader reads this."""
+    """The chunks of a source that supports both ``for`` and ``async for``, read in whichever way this stream is."""
 
     def __init__(self, begin: Callable[[type[Any]], Any]) -> None:
-        """Wait for the reader: ``begin`` makes the stream of the kind it is given, and raises where it cannot be."""
+        """Wait for the reader: ``begin`` creates the stream of a given kind, and raises if it cannot."""
         self._begin = begin
         self._context = contextvars.copy_context()  # checks belong to whoever opened the stream
         self._begun: GuardedStream[T] | AsyncGuardedStream[T] | None = None
 
     @property
     def verdict(self) -> Verdict | None:
-        """All checks so far as one verdict, as the two kinds of stream have it."""
+        """All checks so far as one verdict, as in the two kinds of stream."""
         return None if self._begun is None else self._begun.verdict
 
     @property
     def checks(self) -> int:
-        """How many texts were checked so far."""
+        """The number of texts checked so far."""
         return 0 if self._begun is None else self._begun.checks
 
     def __next__(self) -> T:
-        """Return the next chunk. Raises ``InputError`` where the stream is read with ``async for``."""
+        """Return the next chunk. Raises ``InputError`` if the stream is already read with ``async for``."""
         chunk: T = next(self._as(GuardedStream))
         return chunk
 
     async def __anext__(self) -> T:
-        """Return the next chunk. Raises ``InputError`` where the stream is read with ``for``."""
+        """Return the next chunk. Raises ``InputError`` if the stream is already read with ``for``."""
         chunk: T = await anext(self._as(AsyncGuardedStream))
         return chunk
 
     def close(self) -> None:
-        """End the stream and close the source, as who reads it with ``for``."""
+        """End the stream and close the source, for readers with ``for``."""
         self._as(GuardedStream).close()
 
     async def aclose(self) -> None:
-        """End the stream and close the source, as who reads it with ``async for``."""
+        """End the stream and close the source, for readers with ``async for``."""
         await self._as(AsyncGuardedStream).aclose()
 
     def _as(self, kind: type[S]) -> S:

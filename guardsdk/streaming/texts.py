@@ -1,4 +1,4 @@
-"""The texts of one stream, put together from the strings of its chunks."""
+"""The texts of one stream, assembled from the strings of its chunks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Key = tuple[bool, tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A string of a chunk: where it stands in which text."""
+    """A string of a chunk and its position in a text."""
 
     channel: Channel
     start: int
@@ -32,41 +32,42 @@ class Part:
 
     @property
     def changed(self) -> bool:
-        """Whether something else goes out for it."""
+        """Whether it is released in changed form."""
         return self.channel.is_cut(self.start, self.end) or self.end > self.channel.released
 
     @property
     def written(self) -> str:
-        """What goes out for it."""
+        """The form in which it is released."""
         return self.channel.written(self.start, self.end, self.text)
 
 
 class Texts:
-    """Each channel of the stream, and what several of them say together."""
+    """Each channel of the stream, and the joint text of several."""
 
     def __init__(self, pace: Pace) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._pace = pace
         self._channels: dict[_Key, Channel] = {}
         self._places: dict[Channel, int] = {}
-        """Which of them it is, in the order they came up in."""
+        """Index of each channel, in order of appearance."""
         self._growing: dict[_Key, Channel] = {}
-        """Those in which a segment may be complete: time does not grow with the number of all."""
+        """Channels in which a segment may be complete, so that the cost does not grow with the number of channels."""
         self._before: dict[_Key, Channel] = {}
-        """Those that come before the answer goes on, and were not taken for ended since they were last added to."""
+        """Channels that precede the answer, and have not been taken as ended since they last grew."""
         self._starts: dict[tuple[_Key, object], int] = {}
         self._lists: dict[tuple[str, ...], TogetherChannel] = {}
         self._last: Part | None = None
         self._length = 0
-        """Characters of all texts so far."""
+        """Total characters of all texts so far."""
         self._grew: dict[_Key, int] = {}
-        """How many these were when each text was last added to."""
+        """That total when each text last grew."""
 
     def due(self) -> tuple[list[Window], list[Channel]]:
-        """Return what has to be checked of the texts that go on, and the texts that have ended meanwhile.
+        """Return the windows due for a check, and the channels that have ended meanwhile.
 
-        Thoughts, calls, and what the provider's tools found, have ended where a segment of the answer is complete and
-        nothing was added to them for as long as the shortest segment: they would hold the answer up until it ends too.
+        Reasoning, calls and results of the provider's tools count as ended when a segment of the answer is complete and
+        they have not grown for the length of the shortest segment. Otherwise they would hold the answer up until it
+        ends.
         """
         growing = sorted(self._growing.items(), key=lambda one: self._places[one[1]])
         windows = {key: window for key, channel in growing if (window := channel.due()) is not None}
@@ -79,18 +80,18 @@ class Texts:
 
     @property
     def channels(self) -> list[Channel]:
-        """All of them, in the order they came up in."""
+        """All channels, in order of appearance."""
         return list(self._channels.values())
 
     def place(self, channel: Channel) -> int:
-        """Return which of ``channels`` it is; 0 for another."""
+        """Return the index of ``channel`` in ``channels``; 0 if unknown."""
         return self._places.get(channel, 0)
 
     def take(self, piece: Piece, where: tuple[str, ...]) -> Part:
-        """Take in a string of a chunk.
+        """Add a string of a chunk.
 
-        One that is ``whole`` repeats what came in parts before: only what is new behind that is taken in. Where it
-        says something else it is a text of its own.
+        A ``whole`` string repeats what arrived in parts before, so only the new text after that is added. If it
+        differs, it becomes a text of its own.
         """
         last = self._last
         if not piece.tail or last is None:
@@ -116,10 +117,10 @@ class Texts:
                 rest = self._follow(key, piece, piece.text[len(known) :])
                 return Part(rest.channel, self._starts[key, piece.place], rest.end, piece.text)
             key = piece.arguments, (*own, "again", again)
-        raise AssertionError  # pragma: no cover  a text that is not there yet takes anything
+        raise AssertionError  # a text that does not exist yet accepts anything
 
     def _follow(self, key: _Key, piece: Piece, text: str) -> Part:
-        """Let ``text`` follow on what there is of the channel."""
+        """Append ``text`` to the channel."""
         if key not in self._channels:
             self._open(
                 key,
@@ -146,7 +147,7 @@ class Texts:
         self._places[channel] = len(self._places)
 
     def together(self, parts: Sequence[Part], where: tuple[str, ...]) -> tuple[TogetherChannel, int]:
-        """Read ``parts``, those of a chunk that is a list, together with those of the lists before."""
+        """Add ``parts``, those of a chunk that is a list, to the joint text of the lists before."""
         key = False, (*where, "together")
         if where not in self._lists:
             self._lists[where] = TogetherChannel(self._pace)
@@ -158,9 +159,9 @@ class Texts:
         return channel, channel.length
 
     def calls(self) -> TogetherChannel | None:
-        """Return what several tools are called with as one text; none where there are not two calls.
+        """Return the arguments of several tool calls as one text; ``None`` if there are fewer than two calls.
 
-        Of calls with the same words it is the first.
+        Of calls with the same words, only the first counts.
         """
         called: dict[str, Channel] = {}
         for channel in self.channels:

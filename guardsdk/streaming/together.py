@@ -1,4 +1,4 @@
-"""What several texts of a stream say together: a channel of its own, from which nothing goes out."""
+"""The joint text of several texts of a stream: a channel that is checked and never released."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class TogetherChannel(Channel):
-    """The strings of all places in the order they came in. While there is only one, its own channel is enough.
+    """The strings of all items in order of arrival. While there is only one item, its own channel is enough.
 
-    Where two of them meet at white space they are taken for parts of one text, else for lines, as in a list that is
-    returned (``extract.together.items_together``).
+    Two items that meet at white space are joined as parts of one text, otherwise as lines, as in a returned list
+    (``extract.together.items_together``).
     """
 
     def __init__(self, pace: Pace) -> None:
-        """Begin empty."""
+        """Start empty."""
         super().__init__(pace)
         self._starts: list[int] = []
         self._owners: list[Channel] = []
@@ -30,7 +30,7 @@ class TogetherChannel(Channel):
         self._last = ""
 
     def add(self, piece: str, owner: Channel) -> None:
-        """Take in the next string, one of the place whose text is ``owner``."""
+        """Add the next string, from the item whose text is ``owner``."""
         if not piece:
             return
         if not self._owners or self._owners[-1] is not owner:
@@ -46,7 +46,7 @@ class TogetherChannel(Channel):
             self.advance(self.length, ())
 
     def adds(self, window: Window, verdict: Verdict) -> bool:
-        """Whether ``verdict`` says more than those on the places by themselves; see ``says_more``."""
+        """Whether ``verdict`` says more than the verdicts on the items; see ``says_more``."""
         return says_more(verdict, lambda start, end: self._crosses(window.start + start, window.start + end))
 
     def _crosses(self, start: int, end: int) -> bool:

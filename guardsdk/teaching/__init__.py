@@ -1,1 +1,1 @@
-"""A screen of one's own from a few examples: a small head on the embedding the model computes anyway."""
+"""Custom screens from a few examples: a small head on the embedding that the model computes anyway."""

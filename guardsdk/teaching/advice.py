@@ -1,4 +1,4 @@
-"""What a lesson says about its examples: which confuse it, whether it may be used, and what to add. By places only."""
+"""What a lesson reports about its examples, by index only: which are confusing, whether to arm it, what to add."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 FEWEST_VIOLATING: Final = 5
 FEWEST_ALLOWED: Final = 5
-"""Allowed examples without which nobody can tell whether a subject was learned or a manner of writing."""
+"""Fewer allowed examples cannot show whether a subject was learned or only a style of writing."""
 LEAST_CLOSER: Final = 0.02
-"""How much closer to each other than to ordinary text violating examples must be, as cosines: less is the luck of which
-ordinary texts are in the bank. Six orders about six things came to -0.03 and 0.01 with two banks, a subject to 0.09."""
+"""How much closer, in cosine, violating examples must be to each other than to ordinary text; less may be chance, due
+to the texts in the bank. Six orders about six things gave -0.03 and 0.01 with two banks, a single subject 0.09."""
 LEAST_RECALL: Final = 0.5
-"""What the whole interval must lie above: a screen that may well miss more than it finds is no screen."""
+"""The lower end of the interval must exceed this: a screen that may miss more than it finds is useless."""
 _NAMED: Final = 5
 """Confusing examples that the advice names; the lesson lists all."""
 _GROUPS: Final = 3
-"""Groups of examples that say nearly the same that the advice names, the largest first."""
+"""Groups of near-duplicate examples that the advice names, the largest first."""
 
 
 def confusing(caught: NDArray[np.float64], flagged: NDArray[np.float64], threshold: float) -> tuple[Confusing, ...]:
-    """Return the violating examples [N] below and the allowed ones [M] above ``threshold``, the farthest off first."""
+    """Return the violating examples [N] below and the allowed ones [M] above ``threshold``, the worst first."""
     missed = np.flatnonzero(caught < threshold).tolist()
     wrong = np.flatnonzero(flagged >= threshold).tolist()
     found = [Confusing(kind="violates", place=at, score=float(caught[at])) for at in missed]
@@ -38,13 +38,13 @@ def confusing(caught: NDArray[np.float64], flagged: NDArray[np.float64], thresho
 
 
 def refusals(recall: Share, differing: float, allowed: int, closer: float) -> tuple[str, ...]:
-    """Return why a screen must not be armed; nothing where it may.
+    """Return why a screen must not be armed; empty if it may be.
 
     Args:
-        recall: Of its violating examples.
-        differing: As how many of them count, since those that say nearly the same are one piece of evidence.
-        allowed: How many allowed examples it has.
-        closer: How much closer violating examples are to each other than to ordinary text: a cosine less another.
+        recall: Recall on its violating examples.
+        differing: The effective number of them, as near-duplicates are one piece of evidence.
+        allowed: The number of allowed examples.
+        closer: How much closer violating examples are to each other than to ordinary text: a difference of cosines.
     """
     if recall.total < FEWEST_VIOLATING:
         return (f"{recall.total} violating examples are too few to test it on: give at least {FEWEST_VIOLATING}",)
@@ -80,11 +80,11 @@ def advice(
     alike: list[list[int]],
     torn: list[tuple[int, int]],
 ) -> tuple[str, ...]:
-    """Return what to add, a sentence each.
+    """Return what to add, one sentence each.
 
-    ``violates`` [N, H] and ``near`` [M, H] are the features, of unit length, of violating and of allowed examples;
-    ``alike`` are the places of violating ones, those that say nearly the same together, ``torn`` pairs of a violating
-    and an allowed one that do.
+    ``violates`` [N, H] and ``near`` [M, H] are the unit-length features of violating and allowed examples. ``alike``
+    are the indices of violating examples, grouped by near-duplicates, and ``torn`` the pairs of a violating and an
+    allowed example that are near-duplicates.
     """
     found = [
         f"violates[{one}] and allowed[{other}] say nearly the same, and nothing learned tells them apart: take out one"
@@ -112,7 +112,7 @@ def advice(
 
 
 def _contradicted(one: int, violates: NDArray[np.float64], near: NDArray[np.float64]) -> str | None:
-    """Return that violating example ``one`` is most like an allowed one, where it is."""
+    """Return a sentence if violating example ``one`` is most similar to an allowed one."""
     others = np.delete(violates, one, axis=0) @ violates[one]
     if not len(near) or not len(others):
         return None
@@ -124,7 +124,7 @@ def _contradicted(one: int, violates: NDArray[np.float64], near: NDArray[np.floa
 
 
 def _for_certainty(recall: Share) -> int:
-    """Return how many examples, found at the rate seen, put the whole interval above ``LEAST_RECALL``; 0 if none do."""
+    """Return how many examples, at the observed recall, put the interval above ``LEAST_RECALL``; 0 if none would."""
     if not recall.total or recall.low > LEAST_RECALL or recall.rate <= LEAST_RECALL + 0.05:
         return 0
     # Wilson's lower end is L where n = z^2 L (1 - L) / (p - L)^2.

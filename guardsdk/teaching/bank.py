@@ -1,4 +1,4 @@
-"""What ordinary text looks like to a model: embeddings of benign texts, against which every taught screen is held."""
+"""The bank: a model's embeddings of benign texts, against which every taught screen is tested."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKAGED: Final = Path(__file__).with_name("benign.bank")
-"""The bank of the packaged model; ``python -m models.training.teaching_bank`` makes it."""
+"""The bank of the packaged model, written by ``python -m models.training.teaching_bank``."""
 _FORMAT: Final = "guardsdk-bank-1"
 _LEVELS: Final = 127.0
 FEWEST: Final = 100
-"""Texts a bank must hold on a stage: with less there is no telling one in a hundred."""
+"""The least number of texts per stage: fewer cannot measure a rate of one in a hundred."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bank:
-    """Embeddings of benign texts, by the stage they were seen at."""
+    """Embeddings of benign texts, by stage."""
 
     encoder: str
-    """Digest of what made the embeddings, see ``engine.heads.encoder_digest``."""
+    """Digest of the encoder that made the embeddings, see ``engine.heads.encoder_digest``."""
     vectors: Mapping[Stage, NDArray[np.float32]]
     """Stage to [N, H], unit length."""
     digest: str
-    """The sha256, in hexadecimal, of the content."""
+    """The SHA-256 of the content in hexadecimal."""
 
     @classmethod
     def of(cls, encoder: str, vectors: Mapping[Stage, NDArray[np.float32]]) -> Bank:
-        """Make a bank of ``vectors`` [N, H] by stage, rounded as the file keeps them."""
+        """Create a bank of ``vectors`` [N, H] by stage, rounded as in the file."""
         return cls.parse(_packed(encoder, vectors), "bank")
 
     @classmethod
     def parse(cls, data: bytes, source: str) -> Bank:
-        """Read a bank: one line of JSON, then the rows as int8, in the order the line gives.
+        """Parse a bank: one line of JSON, then the rows as int8, in the order the line gives.
 
-        Each row was scaled by its largest component; its length carries nothing, since embeddings have unit length.
-        Raises ``TeachingError`` that names ``source`` where it is none, or was damaged.
+        Each row was scaled by its largest component; the length is irrelevant, since embeddings have unit length.
+        Raises ``TeachingError`` that names ``source`` if it is not a bank or is damaged.
         """
         line, _, content = data.partition(b"\n")
         try:
             header = json.loads(line)
             if header["format"] != _FORMAT:
-                raise ValueError(header["format"])  # noqa: TRY301  one place says what is wrong
+                raise ValueError(header["format"])  # noqa: TRY301  one place reports what is wrong
             encoder, digest, width = str(header["encoder"]), str(header["sha256"]), int(header["width"])
             counts = {Stage(name): int(count) for name, count in header["rows"].items()}
             rows = np.frombuffer(content, dtype=np.int8).reshape(sum(counts.values()), width)
@@ -72,7 +72,7 @@ class Bank:
 
     @classmethod
     def load(cls, path: Path) -> Bank:
-        """Read the bank at ``path``. Raises ``TeachingError`` where there is none or it cannot be used."""
+        """Load the bank at ``path``. Raises ``TeachingError`` if there is none or it cannot be used."""
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -85,7 +85,7 @@ class Bank:
         path.write_bytes(_packed(self.encoder, self.vectors))
 
     def on(self, stages: tuple[Stage, ...]) -> NDArray[np.float32]:
-        """Return the embeddings [N, H] of texts seen at ``stages``. Raises ``TeachingError`` where one has too few."""
+        """Return the embeddings [N, H] of texts at ``stages``. Raises ``TeachingError`` if one has too few."""
         for stage in stages:
             if len(self.vectors.get(stage, ())) < FEWEST:
                 held = len(self.vectors.get(stage, ()))
@@ -96,7 +96,7 @@ class Bank:
 
 @cache
 def packaged_bank() -> Bank:
-    """Return the bank that comes with the package, read once per process. Raises ``TeachingError`` where it cannot."""
+    """Return the packaged bank, read once per process. Raises ``TeachingError`` if that fails."""
     return Bank.load(PACKAGED)
 
 

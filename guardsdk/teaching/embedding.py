@@ -1,4 +1,4 @@
-"""Texts to embeddings, as a check would compute them, and what ordinary text looks like to the same model."""
+"""Embeddings of texts, as a check would compute them, and the bank of the same model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def embeddings(classifier: Classifier, requests: Iterable[Request]) -> NDArray[np.float32]:
     """Return the embeddings [N, H] of ``requests``; N may be 0.
 
-    Raises ``TeachingError`` where the model gives none, ``ModelError`` where it cannot be run.
+    Raises ``TeachingError`` if the model has no embeddings, ``ModelError`` if it cannot be run.
     """
     rows = []
     for scores in classifier.score(list(requests)):
@@ -38,18 +38,18 @@ def embeddings(classifier: Classifier, requests: Iterable[Request]) -> NDArray[n
 
 
 class Readings(NamedTuple):
-    """Texts as a check reads them."""
+    """Embeddings of texts as a check reads them."""
 
     wholes: NDArray[np.float32]
-    """[N, H], each text in one."""
+    """[N, H], each text as a whole."""
     parts: NDArray[np.float32]
-    """[P, H]: the windows of the texts that have several, and those of their views."""
+    """[P, H]: the windows of texts with several, and those of their views."""
     owners: NDArray[np.intp]
-    """[P]: whose each part is, as a place among the texts."""
+    """[P]: the index of each part's text."""
 
 
 def readings(classifier: Classifier, requests: Sequence[Request], *, views: bool) -> Readings:
-    """Return how a check reads each of ``requests``: window by window, and with ``views`` as what it says as well.
+    """Return how a check reads each of ``requests``: window by window and, with ``views``, its views as well.
 
     Raises as ``embeddings`` does.
     """
@@ -78,14 +78,14 @@ def readings(classifier: Classifier, requests: Sequence[Request], *, views: bool
 def _views(text: str) -> list[str]:
     try:
         return [view.text for view in views_of(text)]
-    except Exception:  # noqa: BLE001  as in a check: what cannot be decoded is read as it stands
+    except Exception:  # noqa: BLE001  as in a check: text that cannot be decoded is read as is
         return []
 
 
 def bank_for(classifier: Classifier, stages: Sequence[Stage], background: Sequence[str] | None = None) -> Bank:
-    """Return the bank to teach on ``classifier`` with: of ``background``, benign texts, else the packaged one.
+    """Return the bank for teaching on ``classifier``: from ``background``, benign texts, else the packaged one.
 
-    Raises ``TeachingError`` where the packaged one is of another encoder, or there are too few texts.
+    Raises ``TeachingError`` if the packaged one is of another encoder, or there are too few texts.
     """
     encoder = encoder_digest(classifier.model)
     if background is not None:

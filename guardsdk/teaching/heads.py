@@ -1,4 +1,4 @@
-"""The heads a policy asks for, from lessons that were saved and from the examples in the policy itself."""
+"""The heads that a policy uses, from saved lessons and from examples in the policy itself."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ T = TypeVar("T")
 def taught_for(policy: Policy, lessons: Sequence[Lesson], classifier: Classifier, *, views: bool = True) -> Taught:
     """Return the heads for every label of ``policy`` that was or can be taught.
 
-    A label ``taught.x`` is that of the lesson ``x`` among ``lessons``; where there is none, it is learned now from the
-    examples of its principle, which with ``views`` are judged by what they say as well. Raises ``TeachingError`` where
-    a lesson is of another encoder, and ``PolicyError`` where examples do not support their threshold.
+    A label ``taught.x`` uses the lesson ``x`` among ``lessons``. If there is none, it is learned now from the examples
+    of its principle, whose views are also read if ``views``. Raises ``TeachingError`` if a lesson is of another
+    encoder, and ``PolicyError`` if examples do not support their threshold.
     """
     known = {lesson.label: lesson for lesson in lessons}
     encoder = encoder_digest(classifier.model)
@@ -55,7 +55,7 @@ def taught_for(policy: Policy, lessons: Sequence[Lesson], classifier: Classifier
 
 
 def _heads(lessons: Sequence[Lesson]) -> Heads:
-    """Return the heads of ``lessons``; those that were held against the same ordinary text read its part once."""
+    """Return the heads of ``lessons``; those taught against the same ordinary text share its part."""
     known: dict[tuple[str, float], Ordinary] = {}
     found = []
     for lesson in lessons:
@@ -65,7 +65,7 @@ def _heads(lessons: Sequence[Lesson]) -> Heads:
 
 
 def _from_examples(principle: Principle, classifier: Classifier, *, views: bool) -> Lesson:
-    """Return what the examples of ``principle`` teach: those that are to fire, and those it must let pass."""
+    """Return the lesson from the examples of ``principle``: those that should fire, and those that must pass."""
     name = principle.label.removeprefix(TAUGHT)
     violates = [one for one in principle.examples if one.expect is not Action.ALLOW]
     allowed = [one for one in principle.examples if one.expect is Action.ALLOW]
@@ -98,7 +98,7 @@ def _asked(example: Example, stage: Stage) -> Request:
 
 
 def plain(text: str, stage: Stage) -> Request:
-    """Return the request for an example that is nothing but its text."""
+    """Return the request for an example without surroundings."""
     return Request(text, stage)
 
 
@@ -110,7 +110,7 @@ def examples_of(
     *,
     views: bool,
 ) -> Examples:
-    """Return the embeddings of the violating and the allowed examples ``given``, as seen at each of ``stages``."""
+    """Return the embeddings of the violating and the allowed examples ``given``, at each of ``stages``."""
     read = [
         [readings(classifier, [asked(one, stage) for one in kind], views=views) for stage in stages] for kind in given
     ]

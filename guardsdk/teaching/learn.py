@@ -1,4 +1,4 @@
-"""From examples to a lesson: fitted, held against examples it has not seen, and armed only where they support it."""
+"""Learns a lesson from examples: fits a head, tests it on held-out examples, and arms it only if they support it."""
 
 from __future__ import annotations
 
@@ -29,54 +29,54 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 RIDGE: Final = 0.01
-"""Of features whose typical length is 1; chosen on topics of training data, of which some of our figures are."""
+"""For features of typical length 1; chosen on topics of training data, which some of our figures share."""
 FPR: Final = 0.01
-"""Share of ordinary text that may be flagged, where nobody says otherwise."""
+"""Default share of ordinary text that may be flagged."""
 ALLOWED: Final = 0.5
-"""Most that allowed examples weigh of everything allowed; chosen as the ridge was."""
+"""The most weight of allowed examples within everything allowed; chosen like the ridge."""
 SHARE_OF_ALLOWED: Final = 0.05
-"""Of texts like the allowed examples, which are near misses and hard on purpose, that may be flagged."""
+"""Share of texts like the allowed examples, which are near misses and hard on purpose, that may be flagged."""
 _FEWEST_FOR_SPREAD: Final = 5
-"""Allowed examples from which on their spread says where the next ones will lie."""
+"""Allowed examples from which on their spread is used to predict further ones."""
 SAME: Final = 0.8
-"""Cosine of features from which on two examples say nearly the same: one must not be tested by a head that saw the
-other. Of embeddings it would mean little, since an encoder of attacks finds most harmless questions alike."""
+"""Cosine of features from which on two examples are near-duplicates: neither may be tested by a head that saw the
+other. Not of embeddings, as an encoder trained on attacks finds most harmless questions alike."""
 KEPT: Final = 64
-"""Violating examples, counted at every stage they were seen at, that later texts are held against, at most."""
+"""The most violating examples, counted per stage, that later texts are compared with."""
 _NEAR: Final = 0.02
-"""Share of ordinary text that is held against the examples; the rest is far from all of them, and costs no more."""
+"""Share of ordinary text that is compared with the examples; the rest is far from all of them."""
 _CHANCES: Final = 640
-"""Ordinary texts, at most, that violating examples may be closer to than to each other: as many as the packaged bank
-has of users. A larger background has more texts that are close by accident, and some on the very subject."""
+"""The most ordinary texts that violating examples may be closer to than to each other: as many user texts as the
+packaged bank has. A larger background has more texts that are close by chance, and some on the very subject."""
 _RATES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 _FOLDS: Final = 20
-"""Parts of the bank that are left out in turn."""
+"""Parts of the bank that are held out in turn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Embeddings [S, N, H] of N examples of each kind, as seen at S stages."""
+    """Embeddings [S, N, H] of N examples of each kind, at S stages."""
 
     violates: Vectors
     allowed: Vectors
     parts: Vectors | None = None
-    """[P, H]: what a check reads of them one by one, windows and views, where that is more than each as a whole."""
+    """[P, H]: the windows and views that a check reads one by one, for examples that have more than one part."""
     owners: NDArray[np.intp] | None = None
-    """[P]: whose each part is, as a place among the rows of ``violates`` and behind them those of ``allowed``."""
+    """[P]: the index of each part's example among the rows of ``violates`` followed by those of ``allowed``."""
 
 
 def learn(
     name: str, examples: Examples, bank: Bank, *, text: str, stages: tuple[Stage, ...], action: Action, fpr: float
 ) -> Lesson:
-    """Teach one screen, in two voices: see ``engine.heads.Head``. The lesson says itself whether it is armed.
+    """Teach one screen with two components, see ``engine.heads.Head``. The lesson says whether it is armed.
 
-    Violating examples together count as much as everything allowed together, that is allowed examples and bank, which
-    share it as ``ALLOWED`` says. An example is judged by a head that saw neither it nor the examples like it, the bank
-    by heads that did not see the part in question. It is fitted on an example as a whole, and judged as a check would
-    judge it: by the highest score of its windows and views. The threshold is the lowest at which no more than ``fpr``
-    of the bank is flagged, and of texts like the allowed examples no more than ``SHARE_OF_ALLOWED``.
+    Violating examples together weigh as much as everything allowed, that is, allowed examples and bank, which share
+    that weight according to ``ALLOWED``. An example is scored by a head that saw neither it nor its near-duplicates,
+    the bank by heads that did not see the part in question. The head is fitted on whole examples and tested as in a
+    check: by the highest score of their windows and views. The threshold is the lowest at which at most ``fpr`` of the
+    bank is flagged, and at most ``SHARE_OF_ALLOWED`` of texts like the allowed examples.
 
-    Raises ``TeachingError`` where there is nothing to learn from, or the bank is too small for ``fpr``.
+    Raises ``TeachingError`` if there is nothing to learn from, or the bank is too small for ``fpr``.
     """
     if not examples.violates.shape[1]:
         msg = f"{name}: at least one violating example is needed"
@@ -97,7 +97,7 @@ def learn(
     features = space.features(np.concatenate(rows))
     violates, allowed = examples.violates.shape[1], examples.allowed.shape[1]
     first = len(stages) * violates
-    seen = features[:violates], features[first : first + allowed]  # as seen at the first stage
+    seen = features[:violates], features[first : first + allowed]  # at the first stage
     held = _Held.of(seen, len(benign), len(stages), owners)
     problem = Problem(features, held.targets, held.weights, RIDGE)
     solution = fit(problem)
@@ -106,7 +106,7 @@ def learn(
     scores, closest = np.empty(len(features)), features @ known.T
     for group, found in zip(held.groups, without(problem, solution, held.groups), strict=True):
         scores[group] = found
-        closest[np.ix_(group, np.isin(kept, group))] = -1.0  # nor does it see itself among the examples
+        closest[np.ix_(group, np.isin(kept, group))] = -1.0  # nor may it see itself among the examples
     others = features[wholes - len(benign) : wholes][: len(bank.vectors[stages[0]])]
     hanging = _hanging(seen[0], closest[:violates], others[_spread(len(others), _CHANCES)])
     gate = float(np.quantile(scores[wholes - len(benign) : wholes], 1.0 - _NEAR))
@@ -116,7 +116,7 @@ def learn(
     slope, intercept = platt(scores, held.targets[:wholes], held.weights[:wholes])
     calibration = Calibration(slope=max(slope, 1e-6), intercept=intercept)
     chances = 1.0 / (1.0 + np.exp(-np.clip(calibration.slope * scores + intercept, -500.0, 500.0)))
-    # An example counts once, by the stage that is hardest for it.
+    # An example counts once, at the stage that is hardest for it.
     caught, flagged, ordinary = held.split(chances)
     threshold = max(_above(ordinary, fpr), _above_like(flagged, SHARE_OF_ALLOWED))
     weights, bias = space.back(solution[None, :-1])[0], float(solution[-1])
@@ -151,17 +151,17 @@ def learn(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Held:
-    """The rows of a fit: S stages of violating examples, S of allowed ones, the bank, then parts, of no weight."""
+    """The rows of a fit: S stages of violating examples, S of allowed ones, the bank, then parts, with zero weight."""
 
     targets: Array
     weights: Array
     groups: list[NDArray[np.intp]]
-    """Rows that are left out together; every row is in exactly one."""
+    """Rows that are held out together; every row is in exactly one group."""
     stages: int
     violates: int
     allowed: int
     alike: tuple[list[list[int]], list[list[int]]]
-    """Places of violating and of allowed examples, those that say nearly the same together."""
+    """Indices of violating and of allowed examples, grouped by near-duplicates."""
     torn: list[tuple[int, int]]
     """A violating and an allowed example of each group that has both."""
 
@@ -170,8 +170,9 @@ class _Held:
         violates, allowed = map(len, seen)
         positive, negative = stages * violates, stages * allowed + benign
         targets = np.concatenate([np.ones(positive), np.zeros(negative + len(owners))])
-        # In sum each side counts as many rows as there are examples: more examples, more trust in them. Allowed
-        # examples say most about where the line is: each half as much as a violating one, half of their side at most.
+        # Each side's total weight is its number of examples: more examples, more trust in them. Allowed examples say
+        # most about where the threshold is: each weighs half as much as a violating one, at most half of their side in
+        # total.
         near = ALLOWED * violates * min(1.0, allowed / violates)
         weights = np.concatenate(
             [
@@ -202,7 +203,7 @@ class _Held:
         return cls(targets, weights, groups, stages, violates, allowed, kinds, torn)
 
     def split(self, values: Array) -> tuple[Array, Array, Array]:
-        """Return ``values`` of the rows as those of violating examples, allowed examples and the bank."""
+        """Split ``values`` of the rows into those of violating examples, allowed examples and the bank."""
         positive = self.stages * self.violates
         start = positive + self.stages * self.allowed
         caught = values[:positive].reshape(self.stages, self.violates).min(axis=0)
@@ -211,12 +212,12 @@ class _Held:
 
 
 def _spread(count: int, most: int) -> NDArray[np.intp]:
-    """Return the places of ``count`` rows, or ``most`` of them, evenly spread."""
+    """Return the indices of all ``count`` rows, or of ``most`` evenly spaced ones."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.intp))
 
 
 def clusters(features: Array) -> list[list[int]]:
-    """Return the places of ``features`` [N, H], those that are linked by a cosine of ``SAME`` together, in order."""
+    """Return the indices of ``features`` [N, H], grouped by links of cosine ``SAME`` or more, in order."""
     directions = lengthless(features)
     close = directions @ directions.T >= SAME
     left = set(range(len(features)))
@@ -235,16 +236,16 @@ def clusters(features: Array) -> list[list[int]]:
 
 
 def effective(alike: list[list[int]]) -> float:
-    """Return as how many independent examples N of them count, of which those in one group say the same (Kish 1965).
+    """Return the effective number of independent examples among N, given groups of near-duplicates (Kish 1965).
 
-    N where no two are alike, 1 where all are. 0 where there are none.
+    N if no two are alike, 1 if all are, 0 if there are none.
     """
     sizes = list(map(len, alike))
     return sum(sizes) ** 2 / sum(size * size for size in sizes) if sizes else 0.0
 
 
 def _share(hits: NDArray[np.bool_], alike: list[list[int]]) -> Share:
-    """Return the share of ``hits`` [N], with the interval that so many independent examples would have."""
+    """Return the share of ``hits`` [N], with the interval for the effective number of examples."""
     found, total = int(hits.sum()), len(hits)
     weight = effective(alike) / max(total, 1)
     return replace(wilson(found * weight, total * weight), hits=found, total=total)
@@ -253,12 +254,12 @@ def _share(hits: NDArray[np.bool_], alike: list[list[int]]) -> Share:
 def _hanging(violates: Array, fellows: Array, ordinary: Array) -> float:
     """Return how much closer violating examples are to each other than to ordinary text, on average: -2 to 2.
 
-    Of features ``violates`` [N, H] and ``ordinary`` [B, H]: the cosine to the closest fellow, less that to the closest
-    ordinary text. ``fellows`` [N, K] are products with the kept examples; those an example must not vouch for are -1.
+    For features ``violates`` [N, H] and ``ordinary`` [B, H]: the cosine to the closest other example, minus that to the
+    closest ordinary text. ``fellows`` [N, K] are the products with the kept examples, -1 for those to be ignored.
 
-    Ordinary texts are some hundred chances of being close by accident and fellows a few, so texts without a subject in
-    common lie well below 0, in whatever manner they are written. What a head finds without them says less: a manner
-    of writing that the bank does not have is enough for it.
+    There are hundreds of ordinary texts that may be close by chance, and few examples, so texts without a common
+    subject score well below 0, whatever their style. Recall says less than this, as a style of writing that the bank
+    lacks is enough for a head to separate them.
     """
     lengths = np.maximum(np.linalg.norm(violates, axis=1), 1e-12)
     among = np.maximum(fellows.max(axis=1) / lengths, -1.0)
@@ -282,9 +283,9 @@ def _above(scores: Array, rate: float) -> float:
 def _above_like(chances: Array, rate: float) -> float:
     """Return the threshold that about ``rate`` of texts like those of ``chances`` [M] will reach.
 
-    Twenty examples have no highest hundredth to read a line off, but their log-odds have a mean and a spread: the line
-    is the quantile of a normal curve, a little farther out because both are known from few. It lies above all of them
-    where they are too few for that.
+    Twenty examples have no highest hundredth, but their log-odds have a mean and a spread. The threshold is the
+    quantile of a normal distribution, slightly higher as both are estimated from few. With too few examples for that,
+    it lies above all of them.
     """
     if len(chances) < _FEWEST_FOR_SPREAD:
         return _above(chances, 0.0)

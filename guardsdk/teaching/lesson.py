@@ -1,4 +1,4 @@
-"""What was taught: one small head with the evidence for it, and its file."""
+"""A lesson: one small head, the evidence for it, and its file format."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SINGLE: Final = "<f4"
 _HALF: Final = "<f2"
 FORMAT: Final = "guardsdk-lesson-2"
 OPENING: Final = '{\n "sha256": "'
-"""What every file of a lesson begins with, of whatever format."""
+"""The beginning of a lesson file in any version of the format."""
 
 
 class Estimate(Frozen):
@@ -44,11 +44,11 @@ class Estimate(Frozen):
 
     @classmethod
     def of(cls, share: Share) -> Self:
-        """Take over ``share``."""
+        """Convert ``share``."""
         return cls(hits=int(share.hits), total=int(share.total), low=share.low, high=share.high)
 
     def __str__(self) -> str:
-        """Return it as ``18 of 20, 90 % [70, 97]``."""
+        """Return a string such as ``18 of 20, 90 % [70, 97]``."""
         if not self.total:
             return "0 of 0"
         rate = self.hits / self.total
@@ -56,19 +56,19 @@ class Estimate(Frozen):
 
 
 class Confusing(Frozen):
-    """An example that a head taught without it puts on the wrong side."""
+    """An example that a head taught without it misclassifies."""
 
     kind: Literal["violates", "allowed"]
     place: int = Field(ge=0)
-    """Its place in the list it was given in, from 0; the texts themselves are not kept."""
+    """Its index in the given list; the texts themselves are not kept."""
     score: _Probability
 
 
 class Lesson(Frozen):
     """A screen taught from examples.
 
-    It holds no text, but embeddings of the violating ones, of which much of a text can be guessed: keep it where the
-    examples may be kept.
+    It contains no text, but the embeddings of the violating examples, from which much of a text can be reconstructed:
+    protect it like the examples themselves.
     """
 
     format: Literal["guardsdk-lesson-2"] = FORMAT
@@ -78,45 +78,46 @@ class Lesson(Frozen):
     """The criterion in plain language."""
     stages: tuple[Stage, ...] = Field(min_length=1)
     action: Action
-    """What its principle does where no policy says otherwise."""
+    """The action of its principle unless a policy says otherwise."""
     encoder: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """Digest of the encoder it was taught on; on another one its weights mean nothing."""
+    """Digest of the encoder it was taught on; for another encoder its weights are meaningless."""
     bank: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """Digest of the benign bank it was held against."""
+    """Digest of the benign bank it was tested against."""
     weights: str = Field(repr=False)
-    """[H], float32; these and the other arrays are little-endian, row by row, in base64."""
+    """[H], float32; this and the other arrays are little-endian, row by row, in base64."""
     ordinary: str = Field(repr=False)
     """[1 + R, H], float16: the mean and the directions of ``engine.heads.Ordinary``."""
     scale: Annotated[_Number, Field(gt=0.0)]
-    """Its scale."""
+    """The scale of ``engine.heads.Ordinary``."""
     examples: str = Field(repr=False)
-    """[N, H], float16: what cosines to violating examples are told by, of ``teaching.learn.KEPT`` at most."""
+    """[N, H], float16: products with these give cosines to violating examples, at most ``teaching.learn.KEPT`` of
+    them."""
     gate: _Number
     """See ``engine.heads.Head``."""
     intercept: _Number
     calibration: Calibration
-    """From log-odds to a probability, at as many violating as allowed texts."""
+    """From log-odds to a probability, assuming equally many violating and allowed texts."""
     threshold: _Probability
     thresholds_by_fpr: dict[str, _Probability]
-    """False-positive rate on the bank, as a decimal string, to threshold, for rates the bank is large enough for."""
+    """False-positive rate on the bank, as a decimal string, to threshold, for rates that the bank can measure."""
     fpr: float = Field(gt=0.0, lt=1.0)
     """The rate that ``threshold`` was set for."""
     recall: Estimate
-    """Violating examples found by a head that was taught without them, and without those that say nearly the same."""
+    """Violating examples found by a head taught without them and their near-duplicates."""
     flagged_allowed: Estimate
-    """Allowed examples flagged, found in the same way."""
+    """Allowed examples flagged, measured in the same way."""
     flagged_benign: Estimate
-    """Texts of the bank flagged, found in the same way."""
+    """Texts of the bank flagged, measured in the same way."""
     confusing: tuple[Confusing, ...] = ()
     """The worst first."""
     advice: tuple[str, ...] = ()
     """What to add."""
     refusals: tuple[str, ...] = ()
-    """Why it must not be used; empty where it may."""
+    """Why it must not be used; empty if it may be."""
 
     @property
     def label(self) -> str:
-        """The label a principle names it by."""
+        """The label that a principle names it by."""
         return TAUGHT + self.name
 
     @property
@@ -126,12 +127,12 @@ class Lesson(Frozen):
 
     @property
     def digest(self) -> str:
-        """The sha256, in hexadecimal, of the content."""
+        """The SHA-256 of the content in hexadecimal."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @property
     def head(self) -> Head:
-        """What a model's embeddings are read by."""
+        """The head that is applied to a model's embeddings."""
         weights = _unpacked(self.weights, _SINGLE, 1)
         mean, *directions = _unpacked(self.ordinary, _HALF, len(weights))
         return Head(
@@ -155,20 +156,20 @@ class Lesson(Frozen):
 
     @property
     def principle(self) -> Principle:
-        """The principle that asks for it, where a policy has none of its own."""
+        """The principle that uses it, if a policy has none of its own."""
         return Principle(id=self.name, text=self.text, label=self.label, stages=self.stages, action=self.action)
 
     def require_armed(self) -> None:
-        """Raise ``TeachingError`` with every reason where the lesson must not be used."""
+        """Raise ``TeachingError`` with every reason if the lesson must not be used."""
         if not self.armed:
             reasons = "; ".join(self.refusals + self.advice)
             msg = f"{self.name}: not armed: {reasons}"
             raise TeachingError(msg, self)
 
     def save(self, path: str | Path) -> None:
-        """Write the lesson to ``path``, JSON with its digest, or leave what is there as it is.
+        """Write the lesson to ``path`` as JSON with its digest, or leave the old content intact.
 
-        Raises as ``require_armed`` does, and ``OSError`` where it cannot be written.
+        Raises as ``require_armed`` does, and ``OSError`` if it cannot be written.
         """
         self.require_armed()
         content = {"sha256": self.digest, **self.model_dump(mode="json")}
@@ -176,9 +177,9 @@ class Lesson(Frozen):
 
     @classmethod
     def load(cls, path: str | Path) -> Lesson:
-        """Read the lesson at ``path``.
+        """Load the lesson at ``path``.
 
-        Raises ``TeachingError`` where it cannot be read, was changed after it was saved, or was never armed.
+        Raises ``TeachingError`` if it cannot be read, was changed after it was saved, or was never armed.
         """
         try:
             content = json.loads(read_file(path))
@@ -202,7 +203,7 @@ class Lesson(Frozen):
         return lesson
 
     def require_encoder(self, encoder: str) -> None:
-        """Raise ``TeachingError`` where the lesson was taught on another encoder than the one of digest ``encoder``."""
+        """Raise ``TeachingError`` if the lesson was taught on an encoder with another digest than ``encoder``."""
         if self.encoder != encoder:
             msg = (
                 f"lesson {self.name!r} was taught on an encoder of digest {self.encoder[:16]}, this model's is "
@@ -212,17 +213,17 @@ class Lesson(Frozen):
 
 
 def packed(weights: NDArray[np.float32]) -> str:
-    """Return ``weights`` [H] as a lesson keeps them."""
+    """Encode ``weights`` [H] as in a lesson."""
     return base64.b64encode(weights.astype(_SINGLE).tobytes()).decode("ascii")
 
 
 def halved(rows: NDArray[np.float32]) -> str:
-    """Return ``rows`` [N, H] as a lesson keeps what it needs less exactly."""
+    """Encode ``rows`` [N, H] in half precision, for the parts of a lesson that need less."""
     return base64.b64encode(rows.astype(_HALF).tobytes()).decode("ascii")
 
 
 def _unpacked(kept: str, kind: str, width: int) -> NDArray[np.float32]:
-    """Return the rows [N, width] that were kept; ``ValueError`` where they are none, or not all finite."""
+    """Return the decoded rows [N, width]. Raises ``ValueError`` if they are invalid or not all finite."""
     rows = np.frombuffer(base64.b64decode(kept, validate=True), dtype=kind).astype(np.float32).reshape(-1, width)
     if not np.isfinite(rows).all():
         msg = "a number is not finite"

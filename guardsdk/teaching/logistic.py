@@ -1,6 +1,6 @@
-"""Regularised logistic regression, and what it says of rows it was fitted without. Pure functions, NumPy only.
+"""Regularised logistic regression, with cross-validated predictions. Pure functions, NumPy only.
 
-N rows, D features; a solution [D + 1] holds the weights, then the intercept.
+N rows, D features; a solution [D + 1] is the weights, then the intercept.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _FREE: Final = 1e-6
-"""Ridge of the intercept: as good as none, and enough to keep the system solvable."""
+"""Ridge of the intercept: practically none, but enough to keep the system solvable."""
 _STEPS: Final = 50
 _CLOSE: Final = 1e-6
-"""Largest change of a weight at which a fit has arrived."""
+"""A fit has converged when no weight changes by more than this."""
 _AT_ONCE: Final = 64
-"""Refits that run side by side, which bounds memory to some multiple of N times this."""
+"""Refits computed together, which limits memory to a multiple of N times this."""
 
 
 class Problem(NamedTuple):
-    """What is to be fitted."""
+    """A regression problem."""
 
     features: Array
     """[N, D]"""
     targets: Array
     """[N], 0 to 1."""
     weights: Array
-    """[N], how much a row counts; one that counts nothing is judged by what is fitted to the others."""
+    """[N], the weight of each row; rows with weight 0 are only predicted, by a fit to the others."""
     ridge: float
     """Penalty on half the squared length of the weights."""
 
@@ -46,7 +46,7 @@ def fit(problem: Problem) -> Array:
         step = np.linalg.solve(
             _curvature(design, solution, weights, ridge), _slope(design, solution, targets, weights, ridge)
         )
-        # Far from the solution a whole Newton step may go too far: the fit saturates and its curvature vanishes.
+        # Far from the solution a full Newton step may overshoot: the fit saturates and its curvature vanishes.
         solution -= step * min(1.0, 5.0 / max(float(np.abs(design @ step).max()), 1e-12))
         if float(np.abs(step).max()) < _CLOSE:
             break
@@ -54,16 +54,16 @@ def fit(problem: Problem) -> Array:
 
 
 def log_odds(features: Array, solution: Array) -> Array:
-    """Return the log-odds [N] that ``solution`` [D + 1] gives ``features`` [N, D]."""
+    """Return the log-odds [N] of ``features`` [N, D] under ``solution`` [D + 1]."""
     result: Array = features @ solution[:-1] + solution[-1]
     return result
 
 
 def without(problem: Problem, solution: Array, groups: Sequence[NDArray[np.intp]]) -> list[Array]:
-    """Return, for each group of rows, their log-odds by a fit that has not seen the group.
+    """Return, for each group of rows, their log-odds under a fit without that group.
 
-    Every refit starts at ``solution``, that of all rows, and goes on with its curvature: less rows bend less, so each
-    step is too short rather than too long, and many refits share one factorisation.
+    Every refit starts at ``solution``, the fit to all rows, and reuses its curvature. Fewer rows have less curvature,
+    so each step is too short rather than too long, and many refits share one factorisation.
     """
     design, targets, weights, ridge = _counting(problem)
     inverse = np.linalg.inv(_curvature(design, solution, weights, ridge))
@@ -85,10 +85,10 @@ def without(problem: Problem, solution: Array, groups: Sequence[NDArray[np.intp]
 
 
 def platt(scores: Array, targets: Array, weights: Array) -> tuple[float, float]:
-    """Return slope and intercept that turn ``scores`` [N] into log-odds of ``targets`` [N], 0 or 1 (Platt 1999).
+    """Return slope and intercept that map ``scores`` [N] to log-odds of ``targets`` [N], 0 or 1 (Platt 1999).
 
-    Targets are drawn in by one pseudo-row of each kind, as Platt does, so that scores which separate perfectly do not
-    become certainties.
+    Targets are smoothed by one pseudo-row of each kind, as by Platt, so that perfectly separating scores do not become
+    certainties.
     """
     positive = float(weights @ targets)
     negative = float(weights @ (1.0 - targets))
@@ -99,7 +99,7 @@ def platt(scores: Array, targets: Array, weights: Array) -> tuple[float, float]:
 
 
 def _counting(problem: Problem) -> tuple[Array, Array, Array, float]:
-    """Return the design [M, D + 1], the targets [M] and the weights [M] of the rows that count, and the ridge."""
+    """Return the design [M, D + 1], the targets [M] and the weights [M] of rows with non-zero weight, and the ridge."""
     kept = problem.weights > 0.0
     return _design(problem.features[kept]), problem.targets[kept], problem.weights[kept], problem.ridge
 
@@ -114,7 +114,7 @@ def _probabilities(design: Array, solution: Array) -> Array:
 
 
 def _slope(design: Array, solution: Array, targets: Array, weights: Array, ridge: float) -> Array:
-    """Return the gradient of the penalised loss, of one solution [D + 1] or of several side by side [D + 1, F]."""
+    """Return the gradient of the penalised loss, for one solution [D + 1] or several at once [D + 1, F]."""
     result: Array = design.T @ (weights * (_probabilities(design, solution) - targets))
     result += ridge * solution
     result[-1] += (_FREE - ridge) * solution[-1]

@@ -1,9 +1,9 @@
-"""The directions in which ordinary text differs, made equally long, and texts as ways that lead from ordinary text.
+"""Whitened features: each text's direction from the mean of ordinary text, with its principal directions equalised.
 
-A guard's encoder was trained to tell attacks apart: a few directions of its embedding are about that and carry most of
-the spread, what a text is about lies in the many small ones. Measured on topics that were not trained for, a head on
-whitened embeddings finds twice as much as one on the embeddings as they are. How far a text leads says how long or odd
-it is rather than what it is about, so only the way itself is read.
+A guard's encoder was trained to detect attacks: a few directions of its embedding are about that and carry most of the
+variance, while the subject of a text lies in the many small ones. Measured on topics it was not trained for, a head on
+whitened embeddings finds twice as much as one on the raw embeddings. The distance from ordinary text says how long or
+odd a text is rather than what it is about, so only the direction is used.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _SHRINK: Final = 0.2
-"""Share of the covariance that is taken to be the same in every direction: a bank is small for 384 of them."""
+"""Shrinkage of the covariance towards the identity: a bank is small for 384 dimensions."""
 _LARGE: Final = 16
-"""Directions that lengths are told by one by one; the rest are taken to be alike. All of them together would say the
-same within a few per cent, at twenty times the work of a check."""
+"""The number of directions used individually for lengths; the rest are treated as equal. Using all of them would differ
+by a few per cent, at twenty times the cost per check."""
 
 
 class Space:
-    """Maps embeddings of H dimensions to as many features, about of unit length, and heads there back to embeddings."""
+    """Maps embeddings of H dimensions to as many features, about of unit length, and heads back to embeddings."""
 
     def __init__(self, groups: Sequence[NDArray[np.float32]], ordinary: NDArray[np.float32]) -> None:
-        """Learn directions from ``groups``, embeddings [N, H] of benign text, one array per stage of all there are.
+        """Learn directions from ``groups``, embeddings [N, H] of benign text, one array for each available stage.
 
-        Each is centred on its own mean. ``ordinary`` [N, H] are those of the stages in question, whose mean is the
-        origin: how texts spread differs less from stage to stage than where they lie.
+        Each group is centred on its own mean. ``ordinary`` [N, H] are those of the stages in question; their mean is
+        the origin. The covariance differs less between stages than the mean.
         """
         centred = np.concatenate([group - group.mean(axis=0) for group in groups]).astype(np.float64)
         width = centred.shape[1]
@@ -48,7 +48,7 @@ class Space:
         shorter = np.sqrt(1.0 / rest - 1.0 / values[width - large :])
         directions = (vectors[:, width - large :] * shorter).T
         self.ordinary = Ordinary(
-            # Half precision is what a lesson keeps; it is taught on what it will be read with.
+            # Lessons are saved in half precision, so they are taught on the values they will use.
             mean=_halved(ordinary.mean(axis=0, dtype=np.float64)),
             directions=_halved(directions),
             scale=1.0 / rest,
@@ -61,7 +61,7 @@ class Space:
         return result
 
     def back(self, features: Array) -> NDArray[np.float32]:
-        """Return rows [N, H] whose products with the way to an embedding are those of ``features`` [N, H] with its."""
+        """Return rows [N, H] whose products with an embedding's offset equal those of ``features`` [N, H]."""
         result: NDArray[np.float32] = (features @ self._matrix.T).astype(np.float32)
         return result
 

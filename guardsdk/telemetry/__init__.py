@@ -1,4 +1,7 @@
-"""Tells OpenTelemetry what a check found: scores and decisions, never text. The only home of ``opentelemetry``."""
+"""Reports checks to OpenTelemetry: scores and decisions, never text.
+
+The only package that imports ``opentelemetry``.
+"""
 
 from guardsdk.telemetry.observer import OpenTelemetryObserver
 

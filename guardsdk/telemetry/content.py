@@ -1,6 +1,6 @@
-"""The checked text on its way out of the process: the only place that reads it off a record.
+"""The checked text on its way out of the process: the only place that reads it from a record.
 
-Nothing leaves unless somebody asked for it by name. What they asked for is done or less, never more.
+Nothing is emitted unless explicitly asked for, and never more than that.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _DIGEST_BYTES = 16
 
 
 class Capture:
-    """How much of a text an observer may pass on."""
+    """How much of a text an observer may emit."""
 
     def __init__(self, how: str, key: bytes | None = None) -> None:
-        """Capture ``how``: ``none``, ``hash``, ``redacted`` or ``full``; any other word counts as ``none``.
+        """Capture ``how``: ``none``, ``hash``, ``redacted`` or ``full``; any other word means ``none``.
 
-        ``key`` is for ``hash``: with the same one, equal texts have equal hashes in every process. Without it the
-        hashes of a process can be compared with each other only. An unkeyed hash of a short text would be undone by
-        guessing.
+        ``key`` is for ``hash``: with the same key, equal texts have equal hashes in every process. Without one, a
+        random key is used, and hashes can only be compared within the process. An unkeyed hash of a short text could be
+        reversed by guessing.
 
-        Raises ``InputTypeError`` where ``key`` is not bytes, ``InputError`` where it has none or more than 64 of them.
+        Raises ``InputTypeError`` if ``key`` is not bytes, ``InputError`` if it is empty or longer than 64 bytes.
         """
         if key is not None and not isinstance(key, bytes):
             reject_type("capture_key", "bytes", key)
@@ -44,14 +44,14 @@ class Capture:
 
     @property
     def wanted(self) -> bool:
-        """Whether a text is needed at all."""
+        """Whether the text is needed at all."""
         return self.how != "none"
 
     def attributes(self, record: CheckRecord) -> dict[str, str]:
-        """Return what may be said of the text of ``record``; empty where that is nothing.
+        """Return the attributes that describe the text of ``record``; empty if there are none.
 
-        ``redacted`` cuts out every passage that a principle found. Only a text that was scored to its end is known to
-        hold no other, so nothing is said of one that was not.
+        ``redacted`` removes every passage that a principle found. Only a text that was scored to its end is known to
+        contain no others, so for any other text nothing is emitted.
         """
         text = record.checked_text
         if text is None:

@@ -1,6 +1,6 @@
-"""Every name and unit this package tells OpenTelemetry; ``docs/telemetry.md`` is the same list, and a test holds both.
+"""Every name and unit this package sends to OpenTelemetry; ``docs/telemetry.md`` has the same list, as a test verifies.
 
-Attribute types are those of the OpenTelemetry specification; units are UCUM codes, as its metric conventions ask.
+Attribute types are those of the OpenTelemetry specification; units are UCUM codes, as in its metric conventions.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ AttributeType = Literal["string", "boolean", "int", "double", "string[]"]
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute: its name, what it says, its type and its unit."""
+    """One attribute: its name, its meaning, its type and its unit."""
 
     name: str
     meaning: str
     type: AttributeType = "string"
     unit: str = ""
-    """UCUM code; ``1`` for a ratio or probability, empty where a unit makes no sense."""
+    """UCUM code; ``1`` for a ratio or probability, empty if there is no unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric stream with the attributes it may carry, all of them few-valued."""
+    """One metric and the attributes it may have, all of low cardinality."""
 
     name: str
     instrument: Literal["histogram", "counter"]
@@ -32,20 +32,20 @@ class Metric:
     attributes: tuple[Attribute, ...]
     meaning: str
     boundaries: tuple[float, ...] = ()
-    """Upper bucket bounds that suit the unit, for histograms; the SDK's own start at 5, beyond every value here."""
+    """Upper bucket bounds of a histogram in its unit; the SDK's defaults start at 5, beyond every value here."""
 
 
 SCOPE: Final = "guardsdk"
 """Name of the instrumentation scope of the tracer and the meter."""
 
 SPAN: Final = "guardsdk.check"
-"""One span per check, kind INTERNAL, from its start to its end, child of the caller's current span."""
+"""One INTERNAL span per check, from its start to its end, a child of the caller's current span."""
 
 EVENT: Final = "gen_ai.evaluation.result"
-"""One event per principle held against the text, fired or not: a log record with this event name, or a span event."""
+"""One event per evaluated principle, fired or not: a log record with this event name, or a span event."""
 
 ANCHOR: Final = "guardsdk.decision_log.anchor"
-"""The event (the span, where nobody takes events) that says how far the decision log goes."""
+"""The event (a span, if there is no logger provider) that reports how far the decision log goes."""
 
 STAGE: Final = Attribute("guardsdk.stage", "where the text was seen: `input`, `tool` or `output`")
 ACTION: Final = Attribute(
@@ -98,7 +98,7 @@ TEXT_HASH: Final = Attribute(
 )
 
 LABEL_PLACE: Final = "<label>"
-"""Stands in the names below for a label of the model, such as ``prompt_injection``."""
+"""Placeholder for a label of the model, such as ``prompt_injection``, in the names below."""
 
 SCORE: Final = Attribute(
     f"guardsdk.score.{LABEL_PLACE}", "calibrated probability of the label, highest over all windows", "double", "1"
@@ -177,7 +177,7 @@ GUARDRAIL_ATTRIBUTES: Final = (
     GUARDRAIL_RISK,
     GUARDRAIL_SCORE,
 )
-"""On the span besides, where the host opted in. The names are those of a proposal and may change with it:
+"""Additional span attributes if the host opted in. The names are those of a proposal and may change with it:
 https://github.com/open-telemetry/semantic-conventions-genai/pull/427."""
 
 EVALUATION_NAME: Final = Attribute("gen_ai.evaluation.name", "id of the principle")
@@ -198,7 +198,7 @@ ANCHOR_HASH: Final = Attribute("guardsdk.decision_log.hash", "its hash, for `gua
 ANCHOR_ATTRIBUTES: Final = (ANCHOR_FILE, ANCHOR_SEQUENCE, ANCHOR_HASH)
 
 ALERT: Final = "guardsdk.monitor.alert"
-"""The event (the span, where nobody takes events) of an alert."""
+"""The event (a span, if there is no logger provider) of an alert."""
 ALERT_KIND: Final = Attribute("guardsdk.monitor.alert.kind", "what it is about, such as `score_drift`")
 ALERT_SEVERITY: Final = Attribute("guardsdk.monitor.alert.severity", "`info`, `warning` or `critical`")
 ALERT_SERIES: Final = Attribute(
@@ -211,7 +211,7 @@ ALERT_MODEL_BEFORE: Final = Attribute(
     "guardsdk.monitor.alert.model_before", "sha256 of the model before, where it changed; else absent"
 )
 FIGURE_PLACE: Final = "<figure>"
-"""Stands in the name below for a figure of the evidence, such as ``psi``."""
+"""Placeholder for a figure of the evidence, such as ``psi``, in the name below."""
 ALERT_EVIDENCE: Final = Attribute(f"guardsdk.monitor.alert.evidence.{FIGURE_PLACE}", "one of its figures", "double")
 ALERT_ATTRIBUTES: Final = (
     ALERT_KIND, ALERT_SEVERITY, STAGE, ALERT_SERIES, ALERT_ACTOR, MODEL_DIGEST, ALERT_MODEL_BEFORE, ALERT_EVIDENCE
@@ -255,7 +255,7 @@ METRIC_COVERAGE: Final = Metric(
     "1",
     (STAGE,),
     "share of each text that was scored",
-    # Bounds are upper ones, so whole texts (1.0) are alone in the bucket above the last.
+    # Bounds are inclusive upper bounds, so whole texts (1.0) have the last bucket to themselves.
     boundaries=(0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999),
 )
 METRIC_SCORE: Final = Metric(
@@ -272,14 +272,14 @@ METRIC_SCORE: Final = Metric(
     ),
 )  # fmt: skip
 BAND: Final = 0.1
-"""How close to its threshold a score must be for its distance to be recorded; most are not, and each costs time."""
+"""How close a score must be to its threshold for the distance to be recorded. Most are not, and each costs time."""
 METRIC_DISTANCE: Final = Metric(
     "guardsdk.distance",
     "histogram",
     "1",
     (STAGE, PRINCIPLE, FIRED),
     "how far from its threshold a principle's score was, and on which side, where that is 0.1 at most",
-    # A margin itself would be negative, which histograms may not be.
+    # The margin itself may be negative, which a histogram does not allow.
     boundaries=(0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1),
 )
 METRIC_LOG: Final = Metric(
@@ -306,4 +306,4 @@ METRICS: Final = (
 )
 
 METRIC_ATTRIBUTES: Final = (LABEL, LAYER, FIRED, OUTCOME, ALERT_KIND, ALERT_SEVERITY)
-"""Attributes that metrics have and the span has not."""
+"""Attributes that metrics have and the span does not."""

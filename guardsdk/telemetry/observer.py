@@ -1,4 +1,4 @@
-"""The observer that tells OpenTelemetry of every check: a span, its events and the metrics, all from one record."""
+"""The observer that reports every check to OpenTelemetry: a span, its events and the metrics, all from one record."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ _NANOSECONDS = 1_000_000_000
 
 
 class OpenTelemetryObserver:
-    """Makes one span with events per check and feeds the metrics; see ``names`` for all of it.
+    """Creates one span with events per check and records the metrics; see ``names`` for all of them.
 
-    The span is made when the check is over, with the check's own start and end, as a child of whatever span is current
-    in the caller's context: there is no open span a cancelled task could leave behind. The events are log records where
-    there is a logger provider, and events of the span elsewhere. Where no SDK is installed nothing is built. Safe to
-    share between threads.
+    The span is created after the check, with the check's own start and end, as a child of the caller's current span, so
+    that a cancelled task cannot leave an open span behind. The events are log records if there is a logger provider,
+    else span events. Without an SDK nothing is created. Thread-safe.
     """
 
     def __init__(
@@ -45,29 +44,29 @@ class OpenTelemetryObserver:
         capture_key: bytes | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """Report to the given providers, or to the global ones as they are at each check.
+        """Report to the given providers, or to whatever global ones are set at each check.
 
         Args:
-            tracer_provider: Where the spans go.
-            meter_provider: Where the metrics go.
-            logger_provider: Where the events go.
-            capture: What leaves of the checked text: ``"none"``, ``"hash"``, ``"redacted"`` or ``"full"``; any other
-                word counts as ``"none"``. When left out, the environment's ``GUARDSDK_CAPTURE_TEXT``, or none.
+            tracer_provider: Receives the spans.
+            meter_provider: Receives the metrics.
+            logger_provider: Receives the events.
+            capture: What is emitted of the checked text: ``"none"``, ``"hash"``, ``"redacted"`` or ``"full"``; any
+                other word means ``"none"``. Defaults to the environment's ``GUARDSDK_CAPTURE_TEXT``, or none.
             capture_key: Key of the hashes; see ``content.Capture``.
             settings: Settings to use in place of the environment's.
 
         Raises:
-            InputError: A variable of the environment, or ``capture_key``, has a value that cannot be used.
+            InputError: An environment variable or ``capture_key`` has an invalid value.
         """
         settings = Settings.from_environment() if settings is None else settings
         self._sources = Sources(tracer_provider, meter_provider, logger_provider)
         self._capture = Capture(settings.capture_text if capture is None else capture, capture_key)
         self._guardrail_names = settings.latest_gen_ai
         self.wants_text = self._capture.wanted
-        """Whether the records must hold the checked text, for this observer alone."""
+        """Whether the records must contain the checked text, for this observer only."""
 
     def on_check(self, record: CheckRecord) -> None:
-        """Report one check. What the SDK raises is the caller's to catch (``observing.notify`` does)."""
+        """Report one check. Exceptions of the SDK are for the caller to catch (``observing.notify`` does)."""
         tracer, logger = self._sources.tracer(), self._sources.logger()
         if tracer is not None:
             self._span(tracer, logger, record)
@@ -86,7 +85,7 @@ class OpenTelemetryObserver:
         span = tracer.start_span(
             names.SPAN,
             kind=SpanKind.INTERNAL,
-            attributes=attributes,  # at the start, where a sampler can see them
+            attributes=attributes,  # set at the start, so that a sampler can see them
             start_time=record.started_ns,
         )
         try:
@@ -95,7 +94,7 @@ class OpenTelemetryObserver:
             if span.is_recording():
                 if logger is None:
                     _add_events(span, record)
-                if verdict.status is Status.FAILED:  # a block is the guard at work, not an error
+                if verdict.status is Status.FAILED:  # a block is not an error: the guard did its job
                     span.set_status(StatusCode.ERROR, verdict.error)
         finally:
             span.end(_end(record))
@@ -112,7 +111,7 @@ def _add_events(span: Span, record: CheckRecord) -> None:
 
 
 def _emit(logger: Logger, record: CheckRecord, context: Context | None) -> None:
-    """Emit the events as log records of ``context``, which is the current one where it is left out."""
+    """Emit the events as log records of ``context``, by default the current one."""
     end = _end(record)
     for evaluation in record.verdict.evaluations:
         logger.emit(

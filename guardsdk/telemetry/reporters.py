@@ -1,4 +1,4 @@
-"""What the monitor and the decision log tell OpenTelemetry beside the observer, so that they need not know it."""
+"""What the monitor and the decision log report to OpenTelemetry, so that they need not depend on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SEVERITIES: Final = {
 
 
 class _Reporter:
-    """What both share: events, or spans where nobody takes events, and counts."""
+    """What both reporters share: events (spans if there is no logger provider) and counts."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class _Reporter:
         meter_provider: MeterProvider | None = None,
         logger_provider: LoggerProvider | None = None,
     ) -> None:
-        """Report to the given providers, or to the global ones as they are at each report."""
+        """Report to the given providers, or to whatever global ones are set at each report."""
         self._sources = Sources(tracer_provider, meter_provider, logger_provider)
 
     def _event(
@@ -73,7 +73,7 @@ class AlertReporter(_Reporter):
         model_before: str | None,
         time_ns: int,
     ) -> None:
-        """Count an alert and tell it as an event, or as a span where nobody takes events."""
+        """Count an alert and emit it as an event, or as a span if there is no logger provider."""
         few = {names.STAGE.name: stage, names.ALERT_KIND.name: kind, names.ALERT_SEVERITY.name: severity}
         instruments = self._sources.instruments()
         if instruments is not None:
@@ -92,7 +92,7 @@ class AlertReporter(_Reporter):
 
 
 class LogReporter(_Reporter):
-    """Reports how a decision log fares."""
+    """Reports the state of a decision log."""
 
     def count(self, outcome: Literal["written", "lost"], number: int) -> None:
         """Count ``number`` records."""
@@ -101,7 +101,7 @@ class LogReporter(_Reporter):
             instruments.log.add(number, {names.OUTCOME.name: outcome})
 
     def anchor(self, file: int, sequence: int, digest: str) -> None:
-        """Say how far the log goes, to someone who cannot be made to forget it by whoever can edit the file."""
+        """Report how far the log goes to a system that whoever can edit the file cannot alter."""
         self._event(
             names.ANCHOR,
             {names.ANCHOR_FILE.name: file, names.ANCHOR_SEQUENCE.name: sequence, names.ANCHOR_HASH.name: digest},
@@ -109,7 +109,7 @@ class LogReporter(_Reporter):
 
 
 def current_ids() -> tuple[str | None, str | None]:
-    """Return trace and span id of the caller's current span in hexadecimal, or none where there is no span."""
+    """Return trace and span id of the caller's current span in hexadecimal; ``None`` without a span."""
     context = trace.get_current_span().get_span_context()
     if not context.is_valid:
         return None, None

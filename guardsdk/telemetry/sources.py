@@ -1,4 +1,4 @@
-"""Where to report to: the tracer, the instruments and the logger of whatever SDK is there, or nothing where none is."""
+"""The tracer, instruments and logger of the installed SDK, or nothing if there is none."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _T = TypeVar("_T")
 _NO_SDK = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 
 _EVENTS: Final = "event_name" in inspect.signature(_logs.LogRecord.__init__).parameters
-"""Whether this OpenTelemetry has log records that are events; older ones have not."""
+"""Whether this OpenTelemetry version has log records that are events; older ones do not."""
 
 
 def _records(part: object) -> bool:
-    """Whether a provider, tracer, meter or logger can record: the API package's own cannot.
+    """Whether a provider, tracer, meter or logger can record; those of the API package cannot.
 
-    Those are the no-op ones, which an SDK that is switched off hands out too, and the proxies of an SDK that is not
-    there. The proxy for metrics has no public name, so the package a class comes from decides.
+    Those are the no-op ones, which a disabled SDK returns as well, and the proxies used without an SDK. The proxy for
+    metrics has no public name, so this tests the package its class comes from.
     """
     return not type(part).__module__.startswith(_NO_SDK)
 
@@ -41,9 +41,9 @@ def _records(part: object) -> bool:
 class _Global(Generic[_P]):
     """The global provider of one signal.
 
-    Until one is set the API looks into the environment at every call, which costs more than all else of telling
-    nobody. So it is asked once, and from then on as soon as the variable it keeps the provider in holds one; where a
-    version of the API has no such variable it is asked every time.
+    Until one is set, the API reads the environment at every call, which costs more than everything else in reporting to
+    nobody. So it is asked once, and again as soon as the private variable that holds the provider is set. If a version
+    of the API has no such variable, it is asked every time.
     """
 
     def __init__(self, ask: Callable[[], _P], variable: str) -> None:
@@ -53,7 +53,7 @@ class _Global(Generic[_P]):
         self._asked = False
 
     def provider(self) -> _P | None:
-        """Return the provider; none where nobody has set one."""
+        """Return the provider; ``None`` if none was set."""
         if self._asked and self._home.get(self._variable, self) is None:
             return None
         self._asked = True
@@ -81,7 +81,7 @@ class Instruments:
 
     @classmethod
     def of(cls, provider: MeterProvider) -> Self | None:
-        """Make every instrument of the list of names, with the buckets advised there; none where nobody records."""
+        """Create every listed instrument, with its advised buckets; ``None`` if the provider cannot record."""
         meter = provider.get_meter(names.SCOPE, __version__)
         if not _records(meter):
             return None
@@ -108,7 +108,7 @@ class Instruments:
 
 
 class _Part(Generic[_P, _T]):
-    """What is made of a provider, once for each; nothing where it cannot record."""
+    """What is created from a provider, once per provider; ``None`` if it cannot record."""
 
     def __init__(self, given: _P | None, everywhere: _Global[_P], make: Callable[[_P], _T | None]) -> None:
         self._given = given
@@ -116,24 +116,24 @@ class _Part(Generic[_P, _T]):
         self._make = make
         self._known: tuple[_P, _T | None] | None = None
         self._maker: int | None = None
-        """The thread that is making it."""
+        """The thread that is creating it."""
         self._renew()
         after_fork(self._renew)
 
     def _renew(self) -> None:
-        """In a forked child: a thread of the parent may have been at it, lock in hand."""
+        """In a forked child: a thread of the parent may have been creating it while holding the lock."""
         self._lock, self._maker = threading.Lock(), None
 
     def get(self) -> _T | None:
-        """Return it for the provider given, or for the global one as it is now."""
+        """Return it for the given provider, or for the current global one."""
         provider = self._everywhere.provider() if self._given is None else self._given
         if provider is None:
             return None
         known = self._known
         if known is None or known[0] is not provider:
-            if self._maker == threading.get_ident():  # the SDK logs something, and a handler has that checked
+            if self._maker == threading.get_ident():  # the SDK logs something, and a log handler has that checked
                 return None
-            with self._lock:  # two threads creating one instrument at once would make the SDK warn of a duplicate
+            with self._lock:  # two threads creating the same instrument would make the SDK warn of a duplicate
                 self._maker = threading.get_ident()
                 try:
                     known = self._known
@@ -155,7 +155,7 @@ def _logger(provider: LoggerProvider) -> Logger | None:
 
 
 class Sources:
-    """The given providers, or the global ones as they are at each use. Safe to share between threads."""
+    """The given providers, or whatever global ones are set at each use. Thread-safe."""
 
     def __init__(
         self,
@@ -163,10 +163,10 @@ class Sources:
         meter_provider: MeterProvider | None = None,
         logger_provider: LoggerProvider | None = None,
     ) -> None:
-        """Look at nothing yet."""
+        """Do not look up any provider yet."""
         self.tracer = _Part(tracer_provider, _TRACES, _tracer).get
-        """Returns the tracer, where spans can be recorded."""
+        """Returns the tracer, if spans can be recorded."""
         self.logger = _Part(logger_provider, _LOGS, _logger).get
-        """Returns the logger, where events can be recorded as log records."""
+        """Returns the logger, if events can be recorded as log records."""
         self.instruments = _Part(meter_provider, _METRICS, Instruments.of).get
-        """Returns the instruments, where metrics can be recorded."""
+        """Returns the instruments, if metrics can be recorded."""

@@ -1,4 +1,4 @@
-"""From a record to attributes: pure functions, the one place where values meet the names they are reported under."""
+"""Turns records into attributes: pure functions, and the one place where values get their reported names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Value = str | bool | int | float | tuple[str, ...]
 
 _few = lru_cache(maxsize=1024)
-"""For what is made of a few stages, labels and principles only: the same dictionary each time, which an SDK copies."""
+"""Caches dictionaries that depend on few stages, labels and principles only; an SDK copies them."""
 _COVERAGE, _DURATION, _TEXT_LENGTH = names.COVERAGE.name, names.DURATION.name, names.TEXT_LENGTH.name
 _NAME, _SCORE, _LABEL, _EXPLANATION = (one.name for one in names.EVENT_ATTRIBUTES)
 
@@ -26,9 +26,9 @@ _CLASS = re.compile(r"[A-Z][A-Za-z0-9_.]*")
 
 
 def span_attributes(record: CheckRecord) -> dict[str, Value]:
-    """Return the attributes of the span; what is unknown or empty is left out, as OpenTelemetry asks."""
+    """Return the attributes of the span; unknown and empty ones are left out, as OpenTelemetry requires."""
     verdict = record.verdict
-    # What few values differ in is looked up: made anew it would be half the time.
+    # Attributes with few distinct values are cached: creating them anew would double the time.
     attributes = _of_outcome(
         verdict.stage,
         verdict.action,
@@ -53,7 +53,7 @@ def span_attributes(record: CheckRecord) -> dict[str, Value]:
     closest: dict[str, float] = {}
     for one in verdict.evaluations:
         label, margin = one.label, one.margin
-        # The largest margin of a label: several principles may read it; events hold them all.
+        # The largest margin of a label, as several principles may use it; the events have them all.
         if margin >= closest.get(label, margin):
             _, called_threshold, called_margin = _of_label(label)
             attributes[called_threshold] = one.threshold
@@ -118,7 +118,7 @@ def _known(*values: tuple[names.Attribute, Value | None]) -> dict[str, Value]:
 
 @_few
 def _of_label(label: str) -> tuple[str, str, str]:
-    """Return what the score, the threshold and the margin of ``label`` are called."""
+    """Return the attribute names of the score, the threshold and the margin of ``label``."""
     score, threshold, margin = (
         one.name.replace(names.LABEL_PLACE, label) for one in (names.SCORE, names.THRESHOLD, names.MARGIN)
     )
@@ -148,7 +148,7 @@ _VERDICTS = {
     Action.REVIEW: "deny",
     Action.BLOCK: "deny",
 }
-"""What the guardrail itself says, in the proposal's words; what its host makes of a shadow is not its verdict."""
+"""The guardrail's decision in the terms of the proposal; shadow mode does not change it."""
 
 
 def guardrail_attributes(verdict: Verdict) -> dict[str, Value]:
@@ -185,9 +185,9 @@ def cache_attributes(stage: Stage, cached: bool) -> dict[str, Value]:  # noqa: F
 
 
 def errors_attributes(verdict: Verdict) -> Iterator[dict[str, Value]]:
-    """Yield the attributes of ``guardsdk.check.errors``, once for everything that went wrong."""
+    """Yield the attributes of ``guardsdk.check.errors``, once per problem."""
     kind = error_type(verdict)
-    if kind is None and not verdict.incomplete_layers:  # text left out on purpose is for the coverage to tell
+    if kind is None and not verdict.incomplete_layers:  # text skipped on purpose shows in the coverage
         return
     for layer in verdict.incomplete_layers or (None,):
         yield _known(
@@ -233,10 +233,10 @@ def distance_attributes(stage: Stage, principle_id: str, fired: bool) -> dict[st
 
 
 def error_type(verdict: Verdict) -> str | None:
-    """Return the error class of a failed check, or none.
+    """Return the error class of a failed check, or ``None``.
 
-    ``Verdict.error`` starts with the class, or with the screen that failed and then the class. Anything else becomes
-    ``_OTHER``, the convention's word for an unknown one, so that a metric attribute stays few-valued.
+    ``Verdict.error`` starts with the class, or with the failed screen and then the class. Anything else becomes
+    ``_OTHER``, the convention's value for unknown errors, which keeps the metric attribute's cardinality low.
     """
     if verdict.error is None:
         return None

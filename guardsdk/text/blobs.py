@@ -1,4 +1,4 @@
-"""Text packed as base64, base32, hexadecimal, bits, decimal codes or Morse: unpacked where it reads as text."""
+"""Decodes text packed as base64, base32, hexadecimal, bits, decimal codes or Morse, if the result is readable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole passages written backwards or with a shifted alphabet: undone where that turns them into English."""
+"""Undoes reversed text and shifted alphabets in whole passages, if that turns them into English."""
 
 from __future__ import annotations
 

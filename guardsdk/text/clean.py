@@ -1,4 +1,4 @@
-"""Text that any tokenizer accepts, with every character still at its place."""
+"""Cleans text so that any tokenizer accepts it, with every character at its original position."""
 
 from __future__ import annotations
 
@@ -32,13 +32,12 @@ def exact(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return ``text`` with NUL and every lone surrogate replaced by U+FFFD, as long as before in characters.
+    """Return ``text`` with NUL and lone surrogates replaced by U+FFFD, at the same length.
 
-    A surrogate cannot be encoded as UTF-8, and NUL ends a string in some runtimes. White space that tokenizers leave
-    out, such as the form feed between two pages, becomes a space: the words beside it would be read as one. So does
-    what tells a terminal the colour of a word: its last letter would be taken for the first of the word. Each is
-    replaced one for one, so a position in the result is the same position in ``text``. A usable text comes back as the
-    same object.
+    A surrogate cannot be encoded as UTF-8, and NUL ends a string in some runtimes. White space that tokenizers drop,
+    such as a form feed between pages, becomes a space, as the words on both sides would otherwise be read as one. So do
+    terminal colour codes, whose last letter would be read as part of the next word. Characters are replaced one for
+    one, so positions do not change. A text that needs no cleaning is returned as the same object.
     """
     if "\\" in text or "\x1b" in text or "\x9b" in text:
         text = _COLOUR().sub(_blank, text)
@@ -48,9 +47,9 @@ def clean(text: str) -> str:
 
 
 def legible(text: str, limits: Limits = UNLIMITED) -> str:
-    """Return ``text`` cleaned, without what nobody reads; see ``guardsdk.text.opaque``, which few texts need.
+    """Return ``text`` cleaned and without unreadable runs; see ``guardsdk.text.opaque``, which few texts need.
 
-    As far as ``limits`` let it: what nobody reads stays where the time is up.
+    Once ``limits`` have passed, further unreadable runs are kept.
     """
     text = clean(text)
     if _DIGITS.isdisjoint(text) and max(map(len, text.split()), default=0) < SHORTEST_RUN:

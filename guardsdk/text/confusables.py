@@ -62,7 +62,7 @@ UNICODE: Final = {
     "y": "ɣʏγуүყᶌỿꭚ𑣜",
     "z": "ᴢꮓ𑣄",
 }
-"""ASCII letter to the letters that look like it."""
+"""ASCII letter to its look-alikes."""
 
 OWN: Final = {
     "a": "ᴀ",
@@ -86,4 +86,4 @@ OWN: Final = {
 }
 
 LOOK_ALIKES: Final = {alike: letter for table in (UNICODE, OWN) for letter, alikes in table.items() for alike in alikes}
-"""Letter to the ASCII letter it looks like."""
+"""Look-alike to its ASCII letter."""

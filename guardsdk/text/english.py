@@ -1,4 +1,4 @@
-"""Does this read like English? Judged by common words and by the letters that follow each other in them."""
+"""Judges whether text reads like English, by common words and by their letter sequences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WORD = re.compile("[A-Za-z]+")
 _ENDINGS: Final = ("s", "es", "ed", "d", "ing", "er", "r", "ly")
 _SHORTEST = 3
-"""Letters from which on a word, or a stem, tells anything by itself."""
+"""The least number of letters from which a word, or a stem, is evidence."""
 _WHOLE: Final = [word for word in WORDS if len(word) >= _SHORTEST]
 _STEMS: Final = [*_WHOLE, *(word[:-1] for word in _WHOLE if word.endswith("e"))]
 FORMS: Final = WORDS.union(*(map(add, _STEMS, repeat(ending)) for ending in _ENDINGS))
@@ -50,7 +50,7 @@ _JOINING: Final = frozenset(
 _JOINING_EVERY = 5
 """A sentence has at least one of them for so many words."""
 _MOST_JOINING = 0.75
-"""Share of them in a sentence, at most."""
+"""The largest share of them in a sentence."""
 
 
 def words_of(text: str) -> list[str]:
@@ -84,7 +84,7 @@ def built_as_sentence(words: Sequence[str]) -> bool:
 
 
 def all_english(text: str) -> bool:
-    """Whether no stretch of ``text`` is likely to be in another language; so in nearly every text."""
+    """Whether no part of ``text`` is likely to be in another language, as in nearly every text."""
     if not text.isascii() and _FOREIGN().search(text):
         return False
     known = list(map(FORMS.__contains__, words_of(text)))

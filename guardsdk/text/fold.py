@@ -1,4 +1,4 @@
-"""Letters in disguise, back to plain ones: styled and full-width forms, look-alikes, what is hidden between them."""
+"""Undoes disguises of single letters: styled and full-width forms, look-alikes, invisible characters in between."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _WORD = re.compile(f"(?:[^\x00-\x7f\\s{_PUNCTUATION}][A-Za-z]*)+")
 """A word from its first letter that is not ASCII."""
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _FEW = 3
-"""From how many look-alikes in one word, and marks piled on letters, it is no accident."""
+"""So many look-alikes in one word, or marks on its letters, are no accident."""
 _MANY = 6
-"""From how many styled letters it is none: full-width abbreviations and circled sizes are ordinary."""
+"""So many styled letters are no accident: full-width abbreviations and circled sizes are ordinary."""
 _SAMPLE = 2_000
-"""Characters that are enough to tell a language from a disguise."""
+"""Characters that suffice to tell another language from a disguise."""
 _REMEMBERED = 8192
-"""Characters of which it is known what they stand for."""
+"""Characters for which the result is cached."""
 _MARKS = frozenset({"Mn", "Me"})
 _SOFT_HYPHEN = "\u00ad"
 """Web pages set it inside words for good reasons. It stays: tokenizers leave it out, and it may part two words."""
@@ -76,7 +76,7 @@ class _Folded(NamedTuple):
 
 
 class _Table(dict[str, _Folded]):
-    """What characters stand for, found out when first asked; bounded, for a text may hold every one there is."""
+    """A cache of what characters stand for; bounded, as a text may contain every character there is."""
 
     def __missing__(self, character: str) -> _Folded:
         if len(self) >= _REMEMBERED:
@@ -86,7 +86,7 @@ class _Table(dict[str, _Folded]):
 
 
 def _fold(character: str) -> _Folded:
-    """Return what one character that is not ASCII stands for, and in which sense."""
+    """Return what a non-ASCII character stands for, and the kind of disguise."""
     code = ord(character)
     if _INVISIBLE.match(character):
         return _Folded(_GONE, "")
@@ -113,7 +113,7 @@ _FOLDED: Final = _Table()
 
 
 class _Evidence:
-    """What speaks for disguise in the words of one text seen so far."""
+    """Evidence of disguise in the words of one text so far."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -1,8 +1,7 @@
-"""What a text in another language says, word for word in English: the classifier knows no other.
+"""Translates text in other languages word for word into English, the only language the classifier knows.
 
-Rough as it is, "how make a bomb at the house" is all that is needed to tell what is asked for. Languages that put last
-what English puts first are read from behind. Nothing is glossed that reads as English, and what no lexicon knows stays
-as it is.
+Rough as it is, "how make a bomb at the house" suffices to tell what is asked for. Languages with reversed word order
+are read backwards. Text that reads as English is not glossed, and words that no lexicon has are kept.
 """
 
 from __future__ import annotations
@@ -103,9 +102,9 @@ class _Word(NamedTuple):
 
 
 def glossed(text: str) -> list[Undone]:
-    """Return the edits that put English glosses in place of the passages in other languages; none for English.
+    """Return the edits that replace passages in other languages by English glosses; none for English.
 
-    Raises ``LexiconError`` where a lexicon cannot be read.
+    Raises ``LexiconError`` if a lexicon cannot be read.
     """
     passages = list(_passages(text))
     latin = _likeliest(text, [word for words in passages for word in words])

@@ -1,4 +1,4 @@
-"""Channels that carry text a reader never sees but a model does: found, and decoded where they spell something."""
+"""Finds text that is invisible to a reader but not to a model, and decodes it if it spells something."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class Hidden:
     start: int
     end: int
     channel: str
-    """``tags``, ``selectors``, ``zero_width``, ``bidi`` or ``scattered``."""
+    """The channel: ``tags``, ``selectors``, ``zero_width``, ``bidi`` or ``scattered``."""
     message: str | None = field(repr=False)
-    """What it spells; None where nothing readable came out."""
+    """The decoded message; ``None`` if nothing readable came out."""
 
 
 def hidden(text: str) -> list[Hidden]:

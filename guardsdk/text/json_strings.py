@@ -1,4 +1,4 @@
-"""Values as strings of JSON spell them. Pure."""
+"""The spellings of a value inside JSON strings. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TOKEN: Final = re.compile(
 """What JSON is made of; a string as far as it is one (RFC 8259)."""
 
 _SHORT: Final = {"\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", '"': r"\"", "/": r"\/", "\\": r"\\"}
-"""Escapes of two characters."""
+"""Two-character escapes."""
 
 
 def spell(value: str) -> str:
-    """Return ``value`` as it stands in a string of JSON."""
+    """Return ``value`` as escaped inside a JSON string."""
     return json.dumps(value, ensure_ascii=False)[1:-1]
 
 

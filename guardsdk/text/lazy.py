@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def lazy_pattern(pattern: str) -> Callable[[], re.Pattern[str]]:
-    """Return a function that gives ``pattern`` compiled, which it does on its first call: most texts never need it."""
+    """Return a function that compiles ``pattern`` on its first call and returns it: most texts never need it."""
     return cache(partial(re.compile, pattern))

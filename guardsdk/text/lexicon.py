@@ -1,7 +1,7 @@
-"""Lexicons of other languages, word for word in English: what a gloss is made of.
+"""Lexicons of other languages, with English glosses word for word.
 
-A lexicon is a text file of the project's own (``guardsdk/text/lexicons``), one gloss and its forms a line, as
-``docs/languages.md`` tells. It is read when a text first needs it.
+A lexicon is a text file written for this project (``guardsdk/text/lexicons``), with one gloss and its forms per line;
+``docs/languages.md`` describes the format. It is loaded when a text first needs it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LATIN: Final = "latin"
 HAN: Final = "han"
 SILENT: Final = "-"
-"""The gloss of a form that says nothing in English."""
+"""The gloss of a form that has no English equivalent."""
 STEM: Final = "*"
 _MARKED: Final = frozenset({"latin", "greek", "cyrillic", "hebrew", "arabic"})
 """Scripts that people also write without their marks; in others a mark is a letter of its own."""
@@ -139,9 +139,9 @@ class Lexicon:
 
 
 def parse(text: str, code: str, script: str) -> Lexicon:
-    """Read the ``text`` of a lexicon for ``code``, whose words are in ``script``.
+    """Parse the ``text`` of a lexicon for ``code``, whose words are in ``script``.
 
-    Raises ``LexiconError``, with the number of the line, for one that is none.
+    Raises ``LexiconError`` with the line number if it is invalid.
     """
     full = script not in _MARKED or code in _FULL
     spaceless = script in SPACELESS

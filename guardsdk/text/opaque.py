@@ -1,7 +1,6 @@
-"""Runs of characters that nobody reads: digests, keys, certificates, pictures in base64.
+"""Finds unreadable runs of characters: digests, keys, certificates, images in base64.
 
-To a classifier of words they are noise, and noise is what it takes for an attack. What stands around them is what says
-something.
+A classifier of words sees them as noise, and takes noise for an attack. What matters is the text around them.
 """
 
 from __future__ import annotations
@@ -90,12 +89,12 @@ _CAPITALS: Final = 0.1
 
 
 def without_opaque(text: str, limits: Limits = UNLIMITED) -> str:
-    """Return ``text`` with blanks in place of what nobody reads, but for the first characters of each run.
+    """Return ``text`` with blanks in place of unreadable runs, except for the first characters of each.
 
-    Of a text that is little else than numbers and keys, as a list of orders is, the first characters of the first one.
-    Every other character stays at its place, and a text that has none of it comes back as the same object. What
-    unpacks to a text and what has words in it stays, but for a web token, whose claims are read as a view. Time is
-    linear in the length of ``text``; once ``limits`` are passed all that follows stays.
+    In a text that consists mostly of numbers and keys, such as a list of orders, only the first characters of the first
+    one are kept. Every other character keeps its position, and a text without such runs is returned as the same object.
+    Runs that decode to text or contain words are kept, except web tokens, whose claims are read as a view. Linear in
+    the length of ``text``; once ``limits`` have passed, the rest is kept.
     """
     shown = text
     if max(map(len, text.split()), default=0) >= SHORTEST_RUN:

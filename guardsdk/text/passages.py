@@ -1,4 +1,4 @@
-"""A text taken apart into short passages: what one of them asks for says less in the midst of much else."""
+"""Splits a text into short passages, as a request says less when surrounded by other text."""
 
 from __future__ import annotations
 

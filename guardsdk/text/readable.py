@@ -1,4 +1,4 @@
-"""Are these bytes a text somebody could read?"""
+"""Decides whether bytes are readable text."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _CODES = lazy_pattern(r"[0-9A-Fa-fxX\s,;&#./|-]{24,}")
 
 
 def readable(data: bytes) -> str | None:
-    """Return ``data`` as text where it is one, in UTF-8 or UTF-16, else None.
+    """Return ``data`` decoded as UTF-8 or UTF-16 if it is readable text, else ``None``.
 
-    A few bytes that fit nowhere are allowed, and a character cut off at the end: a reader would get over them, and a
-    decoder that does not is got round with one wrong byte.
+    A few invalid bytes and a truncated last character are tolerated: a reader would overlook them, and a stricter
+    decoder could be evaded with one wrong byte.
     """
     if len(data) < _SHORTEST:
         return None

@@ -1,4 +1,4 @@
-"""Passages of a text with something else in their place. Pure: what to write there is the caller's choice."""
+"""Replaces passages of a text. Pure: the caller chooses the replacements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBERED_MARKER: Final = re.compile(_NUMBERED)
 _WRITTEN: Final = re.compile(rf"{_NUMBERED}|\[[A-Z][A-Z0-9_]*\]|\*+")
 
 Edit = tuple[int, int, str]
-"""Start and end of a passage, in characters of the text, and what to write in its place."""
+"""Start and end of a passage as character offsets, and its replacement."""
 
 
 def is_written(text: str, start: int, end: int) -> bool:

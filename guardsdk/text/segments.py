@@ -1,6 +1,6 @@
-"""Where a text that is still being written can be looked at, and how much of it has to wait.
+"""Decides where a text that is still being written can be checked, and how much of it must wait.
 
-Everything here depends on the characters alone and never on the pieces they came in.
+Everything here depends only on the characters, never on how they were split into chunks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PEM_END = re.compile(r"-----END [^-\n]*-----")
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a stream is cut, in characters."""
+    """How a stream is cut into segments, in characters."""
 
     shortest: int = 40
     """The first segments end with a sentence once they are as long as this, to have words out early.
@@ -61,7 +61,7 @@ class Segmenter:
     """
 
     def __init__(self, pace: Pace) -> None:
-        """Begin with an empty text."""
+        """Start with an empty text."""
         self._pace = pace
         self._at = 0
         self._start = 0
@@ -71,7 +71,7 @@ class Segmenter:
         self._stopped = False
 
     def feed(self, piece: str) -> list[int]:
-        """Take in the next ``piece`` and return the ends of segments it brought, as positions in the whole text."""
+        """Append ``piece`` and return the ends of the segments it completed, as offsets in the whole text."""
         ends: list[int] = []
         for character in piece:
             if end := self._end_before(character):
@@ -109,10 +109,10 @@ def _spaceless(character: str) -> bool:
 
 
 def release_point(text: str, end: int) -> int:
-    """Return up to where ``text`` may go out when it is known and screened up to ``end``, the end of a segment.
+    """Return how far ``text`` may be released once it is known and screened up to ``end``, the end of a segment.
 
-    What is kept back at the very end may be the beginning of a value: a private key without its last line, groups with
-    digits, lines of one long word, letters spelled out. Reads and keeps at most ``LONGEST_VALUE`` characters.
+    The very end is held back if it may be the start of a value: a private key without its last line, groups with
+    digits, lines of one long word, letters spelled out. Reads and holds back at most ``LONGEST_VALUE`` characters.
     """
     first = max(0, end - LONGEST_VALUE)
     begun = text.rfind(_PEM_BEGIN, first, end)

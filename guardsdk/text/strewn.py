@@ -1,6 +1,6 @@
-"""Characters that show nothing, strewn into text that is packed, escaped or in a cipher, which no decoder reads then.
+"""Removes invisible characters strewn into packed, escaped or enciphered text, which would defeat the decoders.
 
-Whoever reads the text does without them. In plain words they are undone with the disguises of single letters.
+A reader does not notice them. In plain words they are removed together with the disguises of single letters.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A text with some passages replaced, and the way back to the characters it came from."""
+"""Applies edits to a text, and maps positions in the result back to the original."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
 
 GLOSS: Final = "gloss-"
-"""What the kind of a gloss begins with; the language follows."""
+"""Prefix of the kind of a gloss; the language follows."""
 
 
 class Undone(NamedTuple):
-    """One passage of a text, and what it says once something is undone."""
+    """One passage of a text, and its replacement."""
 
     start: int
     end: int
     text: str
     kind: str
-    """What was undone here, such as ``base64``."""
+    """The kind of disguise, such as ``base64``."""
     aligned: bool = False
     """Whether character ``i`` of ``text`` stands for character ``i`` of the passage; both are then equally long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The edits that led from one text to the next, as parallel lists in order of their place."""
+    """The edits that turned one text into the next, as parallel lists in order of position."""
 
     _starts: list[int] = field(repr=False)
     """Where each replacement starts in the new text."""

@@ -42,7 +42,7 @@ def share_ranges(length: int, size: int, most: int) -> list[tuple[int, int]]:
 
 
 def covered(ranges: Iterable[tuple[int, int]]) -> int:
-    """Return how many positions lie in at least one of the half-open ``ranges``."""
+    """Return the number of positions in at least one of the half-open ``ranges``."""
     total = reached = 0
     for start, end in sorted(ranges):
         total += max(0, end - max(start, reached))

@@ -1,7 +1,7 @@
-"""Common English words: what tells that a text has become readable.
+"""Common English words, which show that a text has become readable.
 
-Counted once over the phrase banks of ``models/training``, which this project wrote: every word that at least three of
-the banks use and that occurs four times or more, and the two-letter words of the language.
+Counted once over the phrase banks in ``models/training``, written for this project: every word that at least three
+banks use and that occurs four times or more, and the two-letter words of the language.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is written about a model: its manifest and its card, from the artefacts of the run."""
+"""Writes a model's manifest and its card, from the artefacts of the run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TEACHER = f"\n- Teacher: {SMOLLM}, Apache-2.0, trained on the same rows; it is 
 
 
 def base_manifest(out: Path, labels: tuple[Label, ...], *, version: str, created: str) -> Manifest:
-    """Describe the files in ``out/model``, with the sources of ``out/prepared.npz``; evaluation comes later."""
+    """Describe the files in ``out/model``, with the sources of ``out/prepared.npz``; without evaluation figures."""
     model = out / "model"
     prepared = Prepared.load(out / "prepared.npz")
     shutil.copyfile(TOKENIZER, model / "tokenizer.json")
@@ -60,7 +60,7 @@ def base_manifest(out: Path, labels: tuple[Label, ...], *, version: str, created
 
 
 def write_float_twin(out: Path, manifest: Manifest) -> Path:
-    """Write ``out/model_float``: the float32 graph under the same calibration and thresholds, to compare with."""
+    """Write ``out/model_float``: the float32 graph with the same calibration and thresholds, for comparison."""
     folder = out / "model_float"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(out / "float" / WHOLE, folder / WHOLE)
@@ -77,13 +77,13 @@ def _entry(path: Path) -> FileEntry:
 
 
 def context_stages(prepared: Prepared) -> tuple[Stage, ...]:
-    """Return the stages where a text was ever trained on beside a context: only there may the engine show one."""
+    """Return the stages on which the model was trained with contexts: only there may the engine use one."""
     shown = np.unique(prepared.stage[np.diff(prepared.context_starts) > 0])
     return tuple(stage for stage in Stage if stage in {STAGES[at] for at in shown})
 
 
 def _sources(prepared: Prepared) -> tuple[Source, ...]:
-    """List every source with its licence; a second stage of the same texts is the same source."""
+    """Return every source with its licence; the same texts on a second stage are the same source."""
     own, written, named = 0, 0, []
     for name, rows in source_rows(prepared).items():
         if name in SOURCES:
@@ -121,17 +121,17 @@ def evaluation_results(figures: dict[str, Any]) -> tuple[EvaluationResult, ...]:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Lay out a Markdown table."""
+    """Return a Markdown table."""
     head = list(head)
     lines = [head, ["---"] * len(head), *([str(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: int | None) -> str:
-    """Write the model card from the manifest and the reports of the steps.
+    """Return the model card, from the manifest and the reports of the steps.
 
-    ``legs`` are the recipes of the training runs that followed one another; ``limit`` is how many rows of each set,
-    stage and label were measured.
+    ``legs`` are the recipes of consecutive training runs; ``limit`` is how many rows of each set, stage and label were
+    measured.
     """
     quantized = json.loads((out / "quantize.json").read_text())
     calibrated = json.loads((out / "calibrate.json").read_text())
@@ -178,13 +178,13 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
         targets=", ".join(f"{100 * target:.1f} % ({stage})" for stage, target in TARGETS.items()),
         m=manifest,
         size=f"{size / 1e6:.1f}",
-        labels=table(("label", "stage", "threshold", "benign FPR it was set at", "a positive is"), labels),
+        labels=table(("label", "stage", "threshold", "benign FPR at it", "definition of a positive"), labels),
         variants=table(
             ("weights", "same decisions as float32", "largest logit change", "time, float32 = 1", "MB"), variants
         ),
         widened=f"{100 * quantized['widened_agreement']:.2f}",
         decisions=f"{quantized['decisions']:,}",
-        pools=table(("source", "stage", "rows are", "rows", "blocked", "each label, %"), pools),
+        pools=table(("source", "stage", "kind of rows", "rows", "blocked", "each label, %"), pools),
         sources=table(("source", "rows", "licence as read"), sources),
         evaluation=table(("set", "stage", "measure", "rows", "value", "95 % interval, %"), evaluation),
         sample="All rows" if limit is None else f"A seeded sample of at most {limit} rows of each set, stage and label",
@@ -200,35 +200,35 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
 
 
 def glosses_line(manifest: Manifest) -> str:
-    """Return the line of the card on what is taken off the scores of glosses; nothing where nothing is."""
+    """Return the card's line on the margins of glosses; empty if there are none."""
     if not manifest.gloss_margins:
         return ""
     told = "; ".join(
         f"{stage.value} {', '.join(f'`{label}` {margin:g}' for label, margin in margins.items())}"
         for stage, margins in manifest.gloss_margins.items()
     )
-    return f"- Glosses of other languages count less, by log-odds: {told}.\n"
+    return f"- Scores of glosses of other languages are lowered, in log-odds: {told}.\n"
 
 
 def passages_line(manifest: Manifest) -> str:
-    """Return the line of the card on what passages count; nothing where none are read."""
+    """Return the card's line on the margins of passages; empty if none are read."""
     rules = manifest.passages
     if rules is None:
         return ""
     told = "; ".join(
         f"{stage.value} {', '.join(f'`{label}` {margin:g}' for label, margin in margins.items())}"
-        + (f" and {rules.spread[stage]:g} of the logarithm of their number" if rules.spread.get(stage) else "")
+        + (f" plus {rules.spread[stage]:g} times the logarithm of their number" if rules.spread.get(stage) else "")
         for stage, margins in rules.margins.items()
     )
     return (
-        f"- What the lower layers do not clear is read once more in passages of about {rules.characters} characters, "
-        f"which count less, by log-odds: {told}.\n"
+        f"- Text that the lower layers do not clear is read again in passages of about {rules.characters} characters, "
+        f"whose scores are lowered, in log-odds: {told}.\n"
     )
 
 
 _AIMED = """\
-- Prompts whose instructions are known are read once more beside them (`{one.graph}`: the same layers, a network of its
-  own on them); the higher score of `{one.label}` counts.
+- Prompts whose instructions are known are read again together with them (`{one.graph}`: the same layers with a
+  network of their own); the higher score of `{one.label}` counts.
 """
 
 _TEMPLATE = """# {m.name} {m.version}
@@ -239,32 +239,35 @@ A text classifier with one shared encoder and one head per label; one forward pa
 and the stage it was seen at. It is one layer of a defence, not a boundary: it misses attacks, see the figures below.
 
 - Base: {m.base_model}, Apache-2.0, 6 layers, 384 hidden units, 22.7 M parameters, uncased English word pieces.
-- Heads: per label an attention pool over the tokens plus the mean; the pooling weights say where a score came from.
-{aimed}- Windows of {m.max_tokens} tokens that share {m.overlap_tokens}; the highest score of all windows counts.
+- Heads: one per label, an attention pool over the tokens plus their mean; the attention shows which passage carried a
+  score.
+{aimed}- Text is split into windows of {m.max_tokens} tokens that overlap by {m.overlap_tokens}; the highest score
+  of all windows counts.
 - Size: {size} MB of files. Licence of the weights: {m.licence}.{teacher}
-- Languages it was measured on for its claims: English. Other languages are in the training data in small amounts; the
-  word pieces hardly cover them, and both misses and false alarms are more frequent there.
+- Languages evaluated: English. The training data has other languages in small amounts only; the word pieces hardly
+  cover them, and both misses and false alarms are more frequent there.
 {glosses}
 ## Labels and thresholds
 
-Thresholds are on calibrated probabilities. All principles of the default policy that block at a stage together block
-at most {targets} of its benign calibration text, each source weighing the same.
+Thresholds apply to calibrated probabilities. Together, the principles of the default policy that block at a stage
+block at most {targets} of its benign calibration text, with the same weight for each source.
 
 {labels}
 
-## Measured on sets it never saw
+## Evaluation on unseen sets
 
 Through the shipped pipeline with the default policy and these thresholds, int8 on CPU, by
-`python -m benchmarks.quality`; more cuts and the trade-off curves in `docs/quality.md`. {sample}. No row of them was
-trained or calibrated on. What was known of them while the model was made is in `models/CHANGELOG.md`.
+`python -m benchmarks.quality`; more cuts and the trade-off curves in `docs/quality.md`. {sample}. None of
+their rows was used for training or calibration. What was known about them while the model was made is in
+`models/CHANGELOG.md`.
 
 {evaluation}
 
 ## Quantization
 
 {decisions} decisions on held-out text. 7-bit weights cannot overflow on CPUs without VNNI instructions, so the shipped
-graph decides alike on every CPU. The CUDA graph widens the same integers to float32 and agrees with float32 in
-{widened} % of the decisions.
+graph gives the same decisions on every CPU. The CUDA graph converts the same integers to float32 and agrees with
+float32 in {widened} % of the decisions.
 
 {variants}
 
@@ -274,7 +277,7 @@ graph decides alike on every CPU. The CUDA graph widens the same integers to flo
 
 ## Training data
 
-Third-party rows are read from a local folder and never redistributed; licences are given as they were read. Our own
+Third-party rows are read from a local directory and never redistributed; licences are listed as read. Our own
 generators are in `models/training/generators`. Generated rows that share half of their 6-word runs, or all of their
 letters, with an evaluation set were dropped before training. The kinds of plain task that the indirect-injection
 generator hides in documents (ciphers, translation, advertising, ...) are the kinds that the BIPIA paper describes; its
@@ -284,8 +287,8 @@ texts were not used.
 
 ## Recipe
 
-Made in {legs}. Each run draws text of our own generators afresh and goes on from the weights above it; a mean is
-that of the run above it and of runs beside it that differ in their seed alone, or of the versions it names:
+Made in {legs}. Each run draws new text from our own generators and continues from the weights of the run before; a mean
+averages the run before with others that differ only in their seed, or the versions it names:
 
 {recipe}
 """
