@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import inspect
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.disk import located
-from guardsdk.errors import GuardError, InputError, InputTypeError, reject_type
+from guardsdk.errors import GuardError, InputError, reject_type
 from guardsdk.parts.given import parts_of
 from guardsdk.parts.unheard import Unheard, heard
 from guardsdk.pseudonyms import Pseudonyms
@@ -55,12 +54,7 @@ def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequen
     OpenTelemetry yet, until somebody does: it is slow to import.
     """
     if given is not None:
-        observers = parts_of(given, "observers", "on_check")
-        for place, one in enumerate(observers):
-            if inspect.iscoroutinefunction(one.on_check):
-                msg = f"on_check of observers[{place}] is async, and nobody awaits it; give one with a plain method"
-                raise InputTypeError(msg)
-        return observers
+        return parts_of(given, "observers", "on_check", methods=("on_check",))
 
     def observer() -> Observer:
         from guardsdk.telemetry.observer import OpenTelemetryObserver
