@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -106,16 +106,23 @@ def monitor_of(
     """Return the monitor given, one by the policy's rules, or none where it is switched off.
 
     The one made here calls actors what ``log`` calls them, as soon as it can be written. Raises ``InputTypeError``
-    where ``given`` is none of these.
+    where ``given`` is none of these, ``InputError`` where it has other rules than ``policy``.
     """
     if given is False:
         return None
     from guardsdk.monitor.monitor import Monitor
+    from guardsdk.policy.monitoring import MonitorRules
 
     if not isinstance(given, Monitor | bool):
         reject_type("monitor", "True, False or a Monitor", given)
     if isinstance(given, Monitor):
         monitor = given
+        if monitor.rules != (policy.monitor or MonitorRules()):  # also those by which it would limit actors
+            msg = (
+                f"the monitor has other rules than the table [monitor] of policy {policy.name!r}, which would have no "
+                "effect; make it with Monitor(policy), or give both policies the same table"
+            )
+            raise InputError(msg)
     else:
         from guardsdk.policy.recalibrating import references as on_scale
 
@@ -125,7 +132,7 @@ def monitor_of(
             references=lambda: on_scale(policy.recalibrate, references()),
         )
     if log is not None:
-        monitor.listen(_Writer(log))
+        monitor.listen(_Writer(log.path, log))
     return monitor
 
 
@@ -154,9 +161,13 @@ class _Names:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes alerts to a decision log: once, however many guards share the log and the monitor."""
+    """Writes alerts to the decision log at a path: once, however many guards share it and the monitor.
 
-    log: DecisionLog
+    Two guards that were given the path have a ``DecisionLog`` each, and so has one that takes the place of another.
+    """
+
+    path: Path
+    log: DecisionLog = field(compare=False)
 
     def __call__(self, alert: Alert) -> None:
         self.log.note("alert", alert.time_ns, {"alert": alert.figures})
