@@ -127,7 +127,8 @@ def test_guards_that_share_a_monitor_and_name_one_log_write_an_alert_once(tmp_pa
     path, model = tmp_path / "decisions.jsonl", write_model(tmp_path / "model")
     rules = Policy.from_toml(TOML)
     shared = Monitor(rules)
-    for place in (path, str(path), tmp_path / "other" / ".." / path.name):  # as where one takes the place of another
+    places: list[Path | str] = [path, str(path), tmp_path / "other" / ".." / path.name]
+    for place in places:  # as where one takes the place of another
         guard = Guard(rules, models=model, observers=[], decision_log=place, monitor=shared)
         guard.check("filler")
         guard.close()
