@@ -13,11 +13,11 @@ from guardsdk.parts.applying import Applying
 from guardsdk.parts.assembling import assemble, find_classifier
 from guardsdk.parts.given import (
     chosen_policy,
-    parts_of,
     require_each,
     require_flags,
     require_options,
     require_seconds,
+    screens_of,
     settings_of,
     stage_of,
     surroundings_of,
@@ -140,7 +140,7 @@ class Guard(Streaming, Conversations, Applying, Watching, Teaching, Lifecycle):
         self._views = views
         self._early_exit = early_exit
         self._system_on_input = system_on_input
-        self._screens = parts_of(screens, "screens", "name", "operating_points", "read")
+        self._screens = screens_of(screens)
         self._canaries = CanaryScreen()
         self._log = log_of(decision_log, self.policy)
         loader = self._loader = Loader(partial(self._load, self.policy, self._lessons))

@@ -22,14 +22,45 @@ from guardsdk.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardsdk.limits import Limits
     from guardsdk.observing import CheckRecord
+    from guardsdk.screens.base import OperatingPoints, Reading
+    from guardsdk.surroundings import Surroundings
 
 NOT_TEXTS = [None, 3, b"bytes", ["a list"], {"role": "user"}, object()]
 
 
 class Awaited:
+    name = "awaited"
+    operating_points: OperatingPoints = {}  # noqa: RUF012  never changed
+
     async def on_check(self, record: CheckRecord) -> None:
         del record
+
+    async def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        raise NotImplementedError
+
+
+class Telling:
+    """Its class by itself is neither an observer nor a screen."""
+
+    name = "telling"
+    operating_points: OperatingPoints = {}  # noqa: RUF012  never changed
+
+    def on_check(self, record: CheckRecord) -> None:
+        del record
+
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        raise NotImplementedError
+
+
+class Later(Telling):
+    async def read_within(
+        self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings], limits: Limits
+    ) -> list[Reading]:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -68,6 +99,10 @@ def test_what_is_no_string_is_a_type_error(guard: Guard, given: object) -> None:
         ({"observers": Awaited()}, "observers must be a list of them, not one Awaited"),
         ({"observers": [print]}, r"observers\[0\], of type builtin_function_or_method, has no 'on_check'"),
         ({"observers": [Awaited()]}, r"on_check of observers\[0\] is async, and nobody awaits it"),
+        ({"observers": [Telling]}, r"observers\[0\] is the class Telling; give an object of it, such as Telling\(\)"),
+        ({"screens": [Awaited()]}, r"read of screens\[0\] is async, and nobody awaits it"),
+        ({"screens": [Telling]}, r"screens\[0\] is the class Telling; give an object of it"),
+        ({"screens": [Later()]}, r"read_within of screens\[0\] is async"),
         ({"settings": {"threads": 2}}, r"settings must be guardsdk\.settings\.Settings, not dict"),
         ({"taught": "no-cooking.json"}, "taught must be a list of lessons or their paths, not one path"),
         ({"taught": None}, "taught must be a list of lessons or their paths, not NoneType"),

@@ -124,6 +124,23 @@ def test_a_screen_for_a_stage_that_there_is_not_is_an_error(model_directory: Pat
         guard.warmup()
 
 
+def test_a_threshold_the_screen_does_not_offer_is_an_error_that_names_those_it_does(model_directory: Path) -> None:
+    for points, offered in (({"0.01": 0.5}, '"fpr:0.01"'), ({}, "numbers from 0 to 1")):
+        screen = Shouting()
+        screen.operating_points = {("shouting", Stage.INPUT): points}
+        guard = Guard(policy("shouting"), models=model_directory, providers="cpu", observers=(), screens=[screen])
+        with pytest.raises(PolicyError, match=f"no threshold 'default' for label 'shouting' on input, only {offered}"):
+            guard.check("STOP THAT")
+
+
+def test_a_percentage_for_a_threshold_lets_nothing_pass(model_directory: Path) -> None:
+    screen = Shouting()
+    screen.operating_points = {("shouting", Stage.INPUT): {"default": 50.0}}
+    guard = Guard(policy("shouting"), models=model_directory, providers="cpu", observers=(), screens=[screen])
+    with pytest.raises(GuardError, match="is no number from 0 to 1"):
+        guard.check("STOP THAT")
+
+
 def test_a_reading_that_cannot_be_used_takes_no_other_text_along(model_directory: Path) -> None:
     class Telling(Shouting):
         def _read(self, text: str) -> Reading:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import sys
 from collections.abc import Iterable, Mapping
 from os import PathLike
+from types import FunctionType
 from typing import TYPE_CHECKING, TypeVar
 
 from guardsdk.errors import InputError, InputTypeError, PolicyError, reject_type
@@ -20,6 +22,8 @@ from guardsdk.verdict import Stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from guardsdk.screens.base import Screen
 
 T = TypeVar("T")
 
@@ -107,10 +111,11 @@ def require_options(  # noqa: PLR0917  the options of a guard
     require(providers in (None, "auto", "cpu", "cuda"), 'providers must be "auto", "cpu" or "cuda"')
 
 
-def parts_of(given: Iterable[T], name: str, *parts: str) -> tuple[T, ...]:
+def parts_of(given: Iterable[T], name: str, *parts: str, methods: Iterable[str]) -> tuple[T, ...]:
     """Return all of ``given``, which is gone through once: of an iterator nothing would be left to use.
 
-    Raises ``InputTypeError`` where it is no list, or that names the place of the first that lacks one of ``parts``.
+    Raises ``InputTypeError`` where it is no list, or that names the place of the first that lacks one of ``parts``, or
+    whose ``methods`` give nobody an answer: those of a class, which are its objects', and async ones.
     """
     if not isinstance(given, Iterable):
         msg = f"{name} must be a list of them, not one {type(given).__name__}"
@@ -122,7 +127,25 @@ def parts_of(given: Iterable[T], name: str, *parts: str) -> tuple[T, ...]:
                 kind = type(one).__name__
                 msg = f"{name}[{place}], of type {kind}, has no {part!r}: it needs {', '.join(parts)}"
                 raise InputTypeError(msg)
+        for method in methods:
+            _require_method(one, method, f"{name}[{place}]")
     return found
+
+
+def screens_of(given: Iterable[Screen]) -> tuple[Screen, ...]:
+    """Return the screens given. Raises ``InputTypeError`` that names the place of what is none."""
+    return parts_of(given, "screens", "name", "operating_points", "read", methods=("read", "read_within"))
+
+
+def _require_method(one: object, method: str, where: str) -> None:
+    """Raise ``InputTypeError`` unless ``method``, where ``one`` has it, can be called as it stands and answers."""
+    if isinstance(one, type) and isinstance(inspect.getattr_static(one, method, None), FunctionType):
+        msg = f"{where} is the class {one.__name__}; give an object of it, such as {one.__name__}()"
+        raise InputTypeError(msg)
+    called = getattr(one, method, None)
+    if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+        msg = f"{method} of {where} is async, and nobody awaits it; give one with a plain method"
+        raise InputTypeError(msg)
 
 
 def text_of(given: object, name: str) -> str:

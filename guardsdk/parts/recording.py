@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import inspect
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.disk import located
-from guardsdk.errors import GuardError, InputError, InputTypeError, reject_type
+from guardsdk.errors import GuardError, InputError, reject_type
 from guardsdk.parts.given import parts_of
 from guardsdk.parts.unheard import Unheard, heard
 from guardsdk.pseudonyms import Pseudonyms
@@ -55,12 +54,7 @@ def observers_of(given: Sequence[Observer] | None, settings: Settings) -> Sequen
     is only created once the program uses OpenTelemetry.
     """
     if given is not None:
-        observers = parts_of(given, "observers", "on_check")
-        for place, one in enumerate(observers):
-            if inspect.iscoroutinefunction(one.on_check):
-                msg = f"on_check of observers[{place}] is async, and nobody awaits it; give one with a plain method"
-                raise InputTypeError(msg)
-        return observers
+        return parts_of(given, "observers", "on_check", methods=("on_check",))
 
     def observer() -> Observer:
         from guardsdk.telemetry.observer import OpenTelemetryObserver
@@ -112,16 +106,23 @@ def monitor_of(
     """Return the monitor given, a new one under the policy's rules, or ``None`` if it is switched off.
 
     The one made here calls actors what ``log`` calls them, as soon as it can be written. Raises ``InputTypeError``
-    where ``given`` is none of these.
+    where ``given`` is none of these, ``InputError`` where it has other rules than ``policy``.
     """
     if given is False:
         return None
     from guardsdk.monitor.monitor import Monitor
+    from guardsdk.policy.monitoring import MonitorRules
 
     if not isinstance(given, Monitor | bool):
         reject_type("monitor", "True, False or a Monitor", given)
     if isinstance(given, Monitor):
         monitor = given
+        if monitor.rules != (policy.monitor or MonitorRules()):  # also those by which it would limit actors
+            msg = (
+                f"the monitor has other rules than the table [monitor] of policy {policy.name!r}, which would have no "
+                "effect; make it with Monitor(policy), or give both policies the same table"
+            )
+            raise InputError(msg)
     else:
         from guardsdk.policy.recalibrating import references as on_scale
 
@@ -131,7 +132,7 @@ def monitor_of(
             references=lambda: on_scale(policy.recalibrate, references()),
         )
     if log is not None:
-        monitor.listen(_Writer(log))
+        monitor.listen(_Writer(log.path, log))
     return monitor
 
 
@@ -160,9 +161,13 @@ class _Names:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes alerts to a decision log: once, however many guards share the log and the monitor."""
+    """Writes alerts to the decision log at a path: once, however many guards share it and the monitor.
 
-    log: DecisionLog
+    Two guards that were given the path have a ``DecisionLog`` each, and so has one that takes the place of another.
+    """
+
+    path: Path
+    log: DecisionLog = field(compare=False)
 
     def __call__(self, alert: Alert) -> None:
         self.log.note("alert", alert.time_ns, {"alert": alert.figures})

@@ -142,15 +142,13 @@ def threshold_of(principle: Principle, stage: Stage, operating_points: Operating
         raise PolicyError(msg)
     if isinstance(principle.threshold, float):
         return principle.threshold
-    if principle.fpr is None:
-        return points["default"]
     for name, threshold in points.items():
-        if _rate(name) == principle.fpr:
+        if name == principle.threshold or (principle.fpr is not None and _rate(name) == principle.fpr):
             return threshold
     offered = ", ".join(f'"{name if name == "default" else "fpr:" + name}"' for name in points)
     msg = (
         f"principle {principle.id!r}: there is no threshold {principle.threshold!r} for label "
-        f"{principle.label!r} on {stage.value}, only {offered}"
+        f"{principle.label!r} on {stage.value}, only {offered or 'numbers from 0 to 1'}"
     )
     raise PolicyError(msg)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from guardsdk.errors import GuardError
 from guardsdk.limits import UNLIMITED, Limits
 from guardsdk.screens.base import Reading, named, reading_of
-from guardsdk.screens.usable import flawless, usable, usable_spans
+from guardsdk.screens.usable import flawless, share, usable, usable_spans
 from guardsdk.verdict import Stage, joint_tier
 
 if TYPE_CHECKING:
@@ -109,19 +109,22 @@ class Panel:
         """Take the screens in the order in which they run, fast ones first.
 
         Raises ``GuardError`` where two share a name or score the same label on the same stage: one result would
-        overwrite the other, and which one would depend on their order. So does a stage that is none.
+        overwrite the other, and which one would depend on their order. So do a stage that is none and a threshold that
+        no score could be held against.
         """
         self.screens = tuple(screens)
         self.early_exit: frozenset[Stage] = frozenset()
+        self._points = tuple(map(_points_of, self.screens))
+        """Of each screen; asked once, so that a screen that would say something else later is held to it."""
         self.operating_points: OperatingPoints = {}
         owners: dict[tuple[str, Stage], str] = {}
         names: set[str] = set()
-        for screen in self.screens:
+        for screen, own in zip(self.screens, self._points, strict=True):
             if screen.name in names:
                 msg = f"two screens are named {screen.name!r}; give each a name of its own"
                 raise GuardError(msg)
             names.add(screen.name)
-            for key, points in _points_of(screen).items():
+            for key, points in own.items():
                 if key in owners:
                     msg = f"screens {owners[key]!r} and {screen.name!r} both score {key[0]!r} on {key[1].value}"
                     raise GuardError(msg)
@@ -131,7 +134,7 @@ class Panel:
 
     def _asked_on(self, stage: Stage, wanted: Container[tuple[str, Stage]]) -> list[_Asked]:
         """Return the screens that score anything ``wanted`` on ``stage``, each with all its labels there."""
-        labels = [[label for label, at in _points_of(screen) if at is stage] for screen in self.screens]
+        labels = [[label for label, at in points if at is stage] for points in self._points]
         return [
             _Asked(screen.name, own, reading_of(screen))
             for screen, own in zip(self.screens, labels, strict=True)
@@ -180,13 +183,28 @@ class Panel:
 
 
 def _points_of(screen: Screen) -> OperatingPoints:
-    """Return what ``screen`` scores. A stage may be given by its name, ``"input"``; ``GuardError`` where it is none."""
+    """Return what ``screen`` scores. A stage may be given by its name, ``"input"``.
+
+    Raises ``GuardError`` where it is none or a name is no text; and where a threshold is no number from 0 to 1: no
+    score would reach a percentage or NaN, and the principle would never fire.
+    """
     try:
-        return {(label, Stage(at)): dict(points) for (label, at), points in dict(screen.operating_points).items()}
+        given = {(label, Stage(at)): dict(points) for (label, at), points in dict(screen.operating_points).items()}
+        named = all(isinstance(word, str) for (label, _), points in given.items() for word in (label, *points))
     except (TypeError, ValueError):
+        named = False
+    if not named:
         what = f"for a label and a stage ({', '.join(Stage)}): thresholds by name"
         msg = f"the operating points of screen {screen.name!r} are each {what}"
-        raise GuardError(msg) from None
+        raise GuardError(msg)
+    for (label, at), points in given.items():
+        for name, number in points.items():
+            if (threshold := share(number)) is None:
+                where = f"threshold {name!r} of label {label!r} on {at.value}"
+                msg = f"screen {screen.name!r}: {where} is no number from 0 to 1, as scores are"
+                raise GuardError(msg)
+            points[name] = threshold
+    return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +246,7 @@ def _ask(
     """
     if limits.ends_at is not None and limits.passed:
         return [_Problem("not run, the deadline had passed")] * len(texts)
+    readings: list[Reading] = []
     try:
         readings = read([*texts], stage, [*around], limits)  # copies: a screen might modify its list
         if len(readings) == len(texts):
@@ -235,6 +254,8 @@ def _ask(
         problem = f"{len(readings)} readings for {len(texts)} texts"
     except Exception as error:  # noqa: BLE001  a bug in a screen fails the check, and a failed check does not pass
         problem = named(error)
+        if not hasattr(readings, "__len__"):  # a generator, the coroutine of an async function, nothing at all
+            problem = f"{type(readings).__name__} in place of a list of readings"
     if len(texts) == 1:
         return [_Problem(problem)]
     return [

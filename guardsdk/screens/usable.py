@@ -29,8 +29,8 @@ def usable(reading: Reading, labels: Collection[str]) -> tuple[Reading, list[str
     if not isinstance(reading.scores, Mapping):
         msg = f"scores are a {type(reading.scores).__name__}"
         raise TypeError(msg)
-    scores = {label: number for label in labels if (number := _share(reading.scores.get(label))) is not None}
-    coverage = _share(reading.coverage)
+    scores = {label: number for label in labels if (number := share(reading.scores.get(label))) is not None}
+    coverage = share(reading.coverage)
     # A reading that was cut off before it began has no scores on purpose.
     unbegun = reading.late and not reading.scores and coverage != 1.0
     if lost := () if unbegun else sorted(set(labels) - scores.keys()):
@@ -100,7 +100,7 @@ _OTHER_FIELDS: tuple[tuple[str, Callable[[object], bool], object, str], ...] = (
 """Fields besides scores and coverage: name, validity test, replacement for an invalid value, and the problem."""
 
 
-def _share(value: object) -> float | None:
+def share(value: object) -> float | None:
     """Return ``value`` as a number from 0 to 1, or none where it is not one."""
     if isinstance(value, bool | str | bytes):
         return None

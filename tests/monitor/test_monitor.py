@@ -281,6 +281,16 @@ def test_guards_can_share_a_monitor(model: Path) -> None:
     assert shared.checks == 2
 
 
+@pytest.mark.parametrize("table", ["[monitor]\nwindow = 400\n", "[monitor.enforcement]\n"])
+def test_a_monitor_by_other_rules_than_the_policy_has_is_refused(table: str) -> None:
+    plain, stricter = Policy.from_toml(TOML), Policy.from_toml(f"{TOML}\n{table}")
+    for watched, checked in ((plain, stricter), (stricter, plain)):
+        with pytest.raises(InputError, match=r"other rules than the table \[monitor\] of policy '"):
+            Guard(checked, observers=[], monitor=Monitor(watched))
+    written_out = Policy.from_toml(f"{TOML}\n[monitor]\nwindow = 1000\n")
+    assert Guard(plain, observers=[], monitor=Monitor(written_out)).monitor.rules.window == 1000  # the same, in words
+
+
 def test_something_else_is_no_monitor() -> None:
     with pytest.raises(InputTypeError, match="Monitor, not str"):
         Guard(monitor="yes")  # type: ignore[arg-type]

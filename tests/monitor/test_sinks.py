@@ -121,3 +121,20 @@ def test_guards_that_share_monitor_and_log_write_an_alert_once(tmp_path: Path) -
                     guard.check("attack attack", actor=MARKER)
         assert [alert.kind for alert in shared.alerts] == [Kind.REPEATED_BLOCKS]
     assert [line["kind"] for line in map(json.loads, path.read_text().splitlines())].count("alert") == 1
+
+
+def test_guards_that_share_a_monitor_and_name_one_log_write_an_alert_once(tmp_path: Path) -> None:
+    path, model = tmp_path / "decisions.jsonl", write_model(tmp_path / "model")
+    rules = Policy.from_toml(TOML)
+    shared = Monitor(rules)
+    places: list[Path | str] = [path, str(path), tmp_path / "other" / ".." / path.name]
+    for place in places:  # as where one takes the place of another
+        guard = Guard(rules, models=model, observers=[], decision_log=place, monitor=shared)
+        guard.check("filler")
+        guard.close()
+    with Guard(rules, models=model, observers=[], decision_log=path, monitor=shared) as guard:
+        for _ in range(8):
+            guard.check("attack attack", actor=MARKER)
+    assert [alert.kind for alert in shared.alerts] == [Kind.REPEATED_BLOCKS]
+    assert [line["kind"] for line in map(json.loads, path.read_text().splitlines())].count("alert") == 1
+    assert verify(path).sound

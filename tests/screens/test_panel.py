@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pytest
 
 from guardsdk.errors import GuardError, ModelError
@@ -66,7 +67,16 @@ def test_screens_that_could_overwrite_each_other_are_refused(second: LengthScree
 
 
 @pytest.mark.parametrize(
-    "points", [None, ["label"], {"label": {"default": 0.5}}, {("label", "inputs"): {}}, {("label", "input"): 0.5}]
+    "points",
+    [
+        None,
+        ["label"],
+        {"label": {"default": 0.5}},
+        {("label", "inputs"): {}},
+        {("label", "input"): 0.5},
+        {(7, "input"): {"default": 0.5}},
+        {("label", "input"): {0.001: 0.5}},
+    ],
 )
 def test_operating_points_that_are_none_are_refused(points: Any) -> None:
     screen = LengthScreen("a", "label")
@@ -75,6 +85,30 @@ def test_operating_points_that_are_none_are_refused(points: Any) -> None:
         GuardError, match=r"the operating points of screen 'a' are each for a label and a stage \(input,"
     ):
         Panel([screen])
+
+
+@pytest.mark.parametrize("threshold", [50, 1.5, -0.1, float("nan"), float("inf"), "0.5", None, True])
+def test_a_threshold_that_no_score_can_be_held_against_is_refused(threshold: Any) -> None:
+    screen = LengthScreen("a", "label")
+    screen.operating_points = {("label", Stage.INPUT): {"0.001": 0.9, "default": threshold}}
+    with pytest.raises(GuardError, match="screen 'a': threshold 'default' of label 'label' on input is no number from"):
+        Panel([screen])
+
+
+def test_a_threshold_of_any_kind_of_number_is_one() -> None:
+    screen = LengthScreen("a", "label")
+    screen.operating_points = {("label", Stage.INPUT): {"default": cast("float", np.float32(0.5)), "0.1": 1}}
+    (points,) = Panel([screen]).operating_points.values()
+    assert [(points[name], type(points[name])) for name in points] == [(0.5, float), (1.0, float)]
+
+
+def test_what_is_no_list_of_readings_is_named() -> None:
+    class Yielding(LengthScreen):
+        def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> Any:
+            return iter(super().read(texts, stage, around))
+
+    first, second = Panel([Yielding("a", "label")]).read(["x", "xx"], Stage.INPUT, [NOWHERE, NOWHERE])
+    assert first.problems == second.problems == ["a: list_iterator in place of a list of readings"]
 
 
 def test_a_screen_nobody_wants_is_not_asked() -> None:
