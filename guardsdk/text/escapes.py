@@ -1,7 +1,11 @@
-"""Text written as code: URL, HTML, backslash, ``U+`` and quoted-printable escapes, and strings put together with +."""
+"""Text written as code: URL, HTML, backslash and ``U+`` escapes, strings put together with +, and the forms of mail.
+
+These are quoted-printable (RFC 2045), encoded words in headers (RFC 2047) and lines folded in calendars (RFC 5545).
+"""
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from typing import TYPE_CHECKING
@@ -30,6 +34,14 @@ _BACKSLASH = re.compile(
 _CODE_POINT = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
 # Begins with the one character that every branch does, which lets the search skip all others.
 _QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})+|(?<=\w=)(?:20|\r?\n)(?=\w))")
+_DECLARED = re.compile("quoted-printable", re.IGNORECASE)
+_QUOTED_ALL = lazy_pattern(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*+|[ \t]{0,8}+\r?\n)")
+"""All of it, where the text says that it is: elsewhere ``=65`` is a value."""
+_ENCODED_WORD = r"=\?([\w.:*-]{1,40}+)\?([BbQq])\?([^?\s]{1,400}+)\?="
+_ENCODED = re.compile(rf"{_ENCODED_WORD}(?:\s{{1,8}}+{_ENCODED_WORD})*+")
+"""White space between two of them is none of the text."""
+_ENCODED_ONE = re.compile(_ENCODED_WORD)
+_FOLD = re.compile(r"\r?\n[ \t]")
 _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..|[4-7].)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
@@ -69,7 +81,8 @@ def unescaped(text: str) -> list[Undone]:
     found: list[Undone] = []
     for mark, pattern, kind, decode in _KINDS:
         if mark in text:
-            found += _of_kind(text, pattern, kind, decode)
+            declared = pattern is _QUOTED and _DECLARED.search(text) is not None
+            found += _of_kind(text, _QUOTED_ALL() if declared else pattern, kind, decode)
     if "\\" in text:
         found += _breaks(text)
     return found if len({edit.kind for edit in found}) <= 1 else _apart(found)  # one kind needs no sorting
@@ -143,6 +156,26 @@ def _quoted(run: str) -> str:
     return "" if run.endswith("\n") else _bytes(run.replace("=", ""))
 
 
+def _encoded_words(run: str) -> str:
+    return "".join(_encoded_word(*match.groups()) for match in _ENCODED_ONE.finditer(run))
+
+
+def _encoded_word(charset: str, way: str, said: str) -> str:
+    """Return what an encoded word says; as it stands where it is none, in UTF-8 where nobody knows the ``charset``."""
+    try:
+        data = base64.b64decode(said) if way in "Bb" else _escaped_bytes(said.replace("_", " "))
+    except ValueError:
+        return said
+    try:
+        return data.decode(charset.partition("*")[0], "replace")
+    except (LookupError, ValueError):
+        return data.decode("utf-8", "replace")
+
+
+def _escaped_bytes(said: str) -> bytes:
+    return re.sub(rb"=([0-9A-Fa-f]{2})", lambda one: bytes.fromhex(one[1].decode()), said.encode("utf-8", "replace"))
+
+
 def _character(code: int) -> str:
     return chr(code) if code <= _LAST else "\ufffd"
 
@@ -170,6 +203,8 @@ _KINDS: tuple[tuple[str, re.Pattern[str], str, Callable[[str], str]], ...] = (
     ("\\", _BACKSLASH, "unicode_escapes", _backslashes),
     ("U+", _CODE_POINT, "code_points", _code_points),
     ("=", _QUOTED, "quoted_printable", _quoted),
+    ("=?", _ENCODED, "encoded_words", _encoded_words),
+    ("BEGIN:V", _FOLD, "folded_lines", lambda _: ""),
     ("+", _JOINED, "joined_strings", lambda _: ""),
 )
 """A mark without which there is nothing to look for, the pattern, the kind and its decoder."""

@@ -17,7 +17,7 @@ from guardsdk.text.undo import Undone
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_FEWEST = 4
+_FEWEST: Final = 4
 """Passages in a row that are set apart: fewer are so by accident."""
 _MOST_WORDS = 3
 """Words of such a passage. Where more stand together, the text is read as it is."""
@@ -98,10 +98,11 @@ class _Frames(NamedTuple):
 
 def _alike(first: str, second: str) -> bool:
     """Whether two frames have the same keys and marks, but for a number in them: those of a record differ."""
-    return _bare(first) == _bare(second)
+    return without_numbers(first) == without_numbers(second)
 
 
-def _bare(frame: str) -> str:
+def without_numbers(frame: str) -> str:
+    """Return ``frame`` without what may differ between two of a kind: numbers and spaces."""
     return frame.translate(_COUNTED)
 
 
@@ -135,7 +136,7 @@ def _symbolic(text: str) -> bool:
     """Whether the same symbols, with or without numbers, stand between words of ``text`` often enough in a row."""
     if text.isascii() and (_SYMBOLIC.isdisjoint(text) or max(map(text.count, _SYMBOLIC)) < _FEWEST - 1):
         return False
-    found = list(map(_bare, _SYMBOLS().findall(text)))
+    found = list(map(without_numbers, _SYMBOLS().findall(text)))
     return any(
         one == two == three and one not in _HALVES for one, two, three in zip(found, found[1:], found[2:], strict=False)
     )
@@ -143,7 +144,7 @@ def _symbolic(text: str) -> bool:
 
 def _between(first: str, second: str) -> bool:
     """Whether two frames of symbols are alike, and not both sides of one word."""
-    return _bare(first) not in _HALVES and _alike(first, second)
+    return without_numbers(first) not in _HALVES and _alike(first, second)
 
 
 def framed(text: str) -> list[Undone]:
@@ -172,7 +173,7 @@ def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
     at, last = 0, (0, 0, edges[0][2])
     for edge in (*edges, (len(text), len(text), "")):
         passage = text[at : edge[0]].strip(kind.edges)
-        if _short(passage, kind.most_words) and (kind.wide or not _CODE.search(passage)):
+        if is_short(passage, kind.most_words) and (kind.wide or not _CODE.search(passage)):
             begin = text.index(passage, at)
             end = begin + len(passage)
             if run and begin - run[-1].end > _LONGEST_FRAME:
@@ -183,11 +184,11 @@ def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
             # Ends of lines alone may set the first words and the last apart from what stands around.
             lines = [] if kind.wide else _LINE_ENDS.split(passage)
             start = text.index(passage, at)
-            if run and lines[1:] and _short(lines[0]):
+            if run and lines[1:] and is_short(lines[0]):
                 run.append(_Passage(start, start, start + len(lines[0]), start + len(lines[0])))
             yield from _joined(text, run, kind.fewest)
             end = start + len(passage)
-            begin = end - len(lines[-1]) if lines[1:] and _short(lines[-1]) else end
+            begin = end - len(lines[-1]) if lines[1:] and is_short(lines[-1]) else end
             run = [_Passage(begin, begin, end, end)] if begin < end else []
         if edge[2] and not kind.same(last[2], edge[2]):
             yield from _joined(text, run, kind.fewest)
@@ -204,14 +205,16 @@ def _unwrapped(text: str) -> Iterator[Undone]:
         start, end = match.span(match.lastgroup or 0)
         between = text[run[-1].closes : match.start()] if run else ""
         if run and (
-            len(between) > _LONGEST_PASSAGE or not _short(text[start:end]) or before not in {None, _bare(between)}
+            len(between) > _LONGEST_PASSAGE
+            or not is_short(text[start:end])
+            or before not in {None, without_numbers(between)}
         ):
             yield from _joined(text, run)
             run, before, between = [], None, ""
-        if not _short(text[start:end]):
+        if not is_short(text[start:end]):
             continue
         if run:
-            before = _bare(between)
+            before = without_numbers(between)
             if len(run) == 1:
                 run[0] = run[0]._replace(opens=_line_of(text, run[0].opens, between))
         run.append(_Passage(match.start(), start, end, match.end()))
@@ -242,7 +245,7 @@ def _spoken(rows: list[list[str]]) -> list[int]:
     found = [
         at
         for at, cells in enumerate(zip(*rows, strict=True))
-        if len(set(map(_bare, cells))) > 1 and not all(map(_DIGIT.search, cells))
+        if len(set(map(without_numbers, cells))) > 1 and not all(map(_DIGIT.search, cells))
     ]
     together = 0 < len(found) <= _MOST_WORDS and found[-1] - found[0] < len(found) < len(rows[0])
     return found if together else []
@@ -252,29 +255,31 @@ def _line_of(text: str, start: int, between: str) -> int:
     """Return where what stands before ``start`` on its line begins, if that is what stands there on the next line."""
     head = between[between.rfind("\n") + 1 :]
     begin = max(0, start - len(head))
-    return begin if "\n" in between and _bare(text[begin:start]) == _bare(head) else start
+    return begin if "\n" in between and without_numbers(text[begin:start]) == without_numbers(head) else start
 
 
-def _short(passage: str, most: int = _MOST_WORDS) -> bool:
+def is_short(passage: str, most: int = _MOST_WORDS) -> bool:
     """Whether ``passage`` is some words, and few."""
     if not 0 < len(passage) <= _LONGEST_PASSAGE:
         return False
     return len(passage.split()) <= most and _LETTER.search(passage) is not None
 
 
-def _joined(text: str, run: list[_Passage], fewest: int = _FEWEST) -> Iterator[Undone]:
-    """Yield an edit for each frame of the passages of ``run``, where they are enough and read as a sentence."""
-    if len(run) < fewest:
-        return
-    passages = [text[one.start : one.end] for one in run]
-    if len({passage.split()[0] for passage in passages}) == 1:
-        return  # the name of who speaks: what is said is in a column of its own
+def reads_on(passages: list[str], fewest: int = _FEWEST) -> bool:
+    """Whether ``passages`` are enough, and read as a sentence one after the other."""
+    if len(passages) < fewest or len({passage.split()[0] for passage in passages}) == 1:
+        return False  # the name of who speaks: what is said is in a column of its own
     words = words_of(" ".join(passages))
-    if (
+    return (
         built_as_sentence(words)
         and known_share(words) >= _ENGLISH
-        and 2 * len([one for one in passages if _ITEM.match(one)]) <= len(run)
-    ):
+        and 2 * len([one for one in passages if _ITEM.match(one)]) <= len(passages)
+    )
+
+
+def _joined(text: str, run: list[_Passage], fewest: int = _FEWEST) -> Iterator[Undone]:
+    """Yield an edit for each frame of the passages of ``run``, where they are enough and read as a sentence."""
+    if reads_on([text[one.start : one.end] for one in run], fewest):
         first, last = run[0], run[-1]
         if first.opens < first.start:
             yield Undone(first.opens, first.start, "\n" if first.opens else "", "framed")

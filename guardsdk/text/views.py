@@ -41,15 +41,27 @@ def framed(text: str) -> list[Undone]:
     return found(text)
 
 
+def read_down(text: str) -> list[Undone]:
+    """Return the edits that put behind records what one field of them says; see ``guardsdk.text.fields``."""
+    if text.count(":") + text.count("=") < _FEWEST_FIELDS:
+        return []
+    from guardsdk.text.fields import read_down as found  # noqa: PLC0415  most texts are no records
+
+    return found(text)
+
+
 STEPS: Final[tuple[Step, ...]] = (
     unfolded,
     unescaped,
     framed,
+    read_down,
     unpacked,
     unspaced,
     unleeted,
     deciphered,
 )
+_FEWEST_FIELDS: Final = 4
+"""Signs between a name and its value, below which there is no field to read from one record to the next."""
 ROUNDS: Final = 2
 """How often the steps are gone through: an encoding and one nested in it, whatever their order."""
 GROWTH: Final = 2.0
