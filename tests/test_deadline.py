@@ -87,7 +87,7 @@ def slow_guard(tiny: Path, **options: Any) -> Guard:
 def test_past_the_deadline_scoring_stops_and_the_verdict_says_how_far_it_came(tiny: Path, clock: Clock) -> None:
     del clock
     guard = slow_guard(tiny)
-    verdict = guard.check(rambling(500), deadline_s=11.0)
+    verdict = guard.check(rambling(500), deadline_s=12.0)
     assert (verdict.status, verdict.action, verdict.allowed) == (Status.DEGRADED, Action.BLOCK, False)
     assert 0.0 < verdict.coverage < 1.0
     assert verdict.incomplete_layers == ("classifier",)
@@ -98,20 +98,20 @@ def test_past_the_deadline_scoring_stops_and_the_verdict_says_how_far_it_came(ti
 
 def test_what_was_found_in_time_is_a_block_by_its_principle(tiny: Path, clock: Clock) -> None:
     del clock
-    verdict = slow_guard(tiny, early_stop=False).check("attack " + rambling(500), deadline_s=11.0)
+    verdict = slow_guard(tiny, early_stop=False).check("attack " + rambling(500), deadline_s=12.0)
     assert (verdict.status, verdict.principle_id) == (Status.DEGRADED, "no-attack")
 
 
 def test_only_a_policy_lets_a_late_check_pass_and_it_is_still_not_true(tiny: Path, clock: Clock) -> None:
     del clock
-    verdict = slow_guard(tiny, on_error="allow", deadline_s=11.0).check(rambling(500))
+    verdict = slow_guard(tiny, on_error="allow", deadline_s=12.0).check(rambling(500))
     assert (verdict.status, verdict.allowed, bool(verdict)) == (Status.DEGRADED, True, False)
 
 
 def test_a_late_verdict_is_not_remembered(tiny: Path, clock: Clock) -> None:
     del clock
     guard = slow_guard(tiny)
-    assert guard.check(rambling(500), deadline_s=11.0).status is Status.DEGRADED
+    assert guard.check(rambling(500), deadline_s=12.0).status is Status.DEGRADED
     verdict = guard.check(rambling(500), deadline_s=1e9)
     assert (verdict.status, verdict.coverage, verdict.cached) == (Status.COMPLETE, 1.0, False)
 
@@ -173,8 +173,8 @@ async def test_the_time_until_a_worker_thread_is_free_counts_for_messages_too(ti
 
 async def test_the_async_check_and_the_guards_own_deadline_do_the_same(tiny: Path, clock: Clock) -> None:
     del clock  # each step of the decoders, and each window, looks at it once
-    assert (await slow_guard(tiny).acheck(rambling(500), deadline_s=12.0)).status is Status.DEGRADED
-    guard = slow_guard(tiny, deadline_s=12.0)
+    assert (await slow_guard(tiny).acheck(rambling(500), deadline_s=13.0)).status is Status.DEGRADED
+    guard = slow_guard(tiny, deadline_s=13.0)
     assert guard.check(rambling(500)).status is Status.DEGRADED
     assert guard.check(rambling(499), deadline_s=1e9).status is Status.COMPLETE
 

@@ -45,7 +45,7 @@ _SECOND = "0.05"
 _EPOCHS: Final = 2
 _RATE, _FASTER = 1.5e-4, 4
 """Highest learning rate of the layers, and how many times that of the network on them is."""
-_DECAY, _BATCH, _SMOOTHING, _WARM_UP, _CLIP = 0.02, 48, 0.03, 150, 1.0
+_DECAY, _BATCH, _SMOOTHING, _WARM_UP, _CLIP = 0.02, 48, 0.03, 0.1, 1.0
 _MIXED = 8
 """Tokens by which pairs of a batch may differ in length, but for those of rare lengths."""
 
@@ -94,8 +94,9 @@ def learn(reader: Reader, epochs: Sequence[Sequence[Pair]], seed: int) -> None:
     batches = list(_batches(epochs, np.random.default_rng(seed)))
     reader.train()
     for step, pairs in enumerate(tqdm(batches, desc="aim", unit="batch")):
+        done = step / len(batches)
         for group in optimizer.param_groups:
-            group["lr"] = _RATE * group["factor"] * min(1.0, step / _WARM_UP) * (1.0 - step / len(batches))
+            group["lr"] = _RATE * group["factor"] * min(1.0, done / _WARM_UP) * (1.0 - done)
         rows = [pair.rows() for pair in pairs]
         logits = reader(*padded([row for of in rows for row in of]))
         said = torch.stack([read.amax() for read in logits.split([len(of) for of in rows])])

@@ -43,7 +43,7 @@ def reader() -> Reader:
     with torch.no_grad():
         for weight in made.parameters():
             if weight.requires_grad:
-                weight.add_(0.05 * weight.abs().mean() * torch.randn_like(weight))
+                weight.add_(0.4 * weight.abs().mean() * torch.randn_like(weight))
     return made
 
 
@@ -95,7 +95,8 @@ def test_a_row_that_is_no_pair_has_a_finite_logit(reader: Reader) -> None:
 
 
 def test_the_weights_that_both_graphs_have_are_stored_once(reader: Reader, tmp_path: Path) -> None:
-    shutil.copyfile(SHIPPED / WEIGHTS, tmp_path / WEIGHTS)
+    shutil.copytree(SHIPPED, tmp_path, dirs_exist_ok=True)
+    drop_graph(tmp_path, AIMED)
     before = (tmp_path / WEIGHTS).read_bytes()
     graph = _graph(reader)
     expected = _session(graph)
@@ -108,9 +109,11 @@ def test_the_weights_that_both_graphs_have_are_stored_once(reader: Reader, tmp_p
 
 
 def _bytes_of(reader: Reader) -> int:
-    """Return the bytes of what only the reading has: integers of matrices, float32 of all else."""
-    upper = sum(weight.numel() * (1 if weight.ndim > 1 else 4) for weight in reader.upper().values())
-    return upper + sum(weight.numel() * 4 for weight in reader.network.parameters())
+    """Return the bytes of what only the reading has: a matrix as integers and a scale a column, float32 of all else."""
+    sizes = (
+        weight.numel() + 4 * len(weight) if weight.ndim > 1 else 4 * len(weight) for weight in reader.upper().values()
+    )
+    return sum(sizes) + sum(weight.numel() * 4 for weight in reader.network.parameters())
 
 
 def test_a_graph_is_dropped_with_the_weights_that_only_it_has(tmp_path: Path) -> None:
@@ -158,17 +161,18 @@ def test_a_further_bank_changes_nothing_of_what_is_drawn_of_the_others(tmp_path:
 
 def test_it_learns_to_tell_attacks_on_instructions_from_their_proper_use(tmp_path: Path) -> None:
     rng = random.Random(0)
-    groups = [group for group in guarded(attacked=True) if group.harmless][:8]
+    groups = [group for group in guarded(attacked=True) if group.harmless][:2]
     pairs = [pair for group in groups for pair in own(group, rng)]
     shutil.copytree(SHIPPED, tmp_path, dirs_exist_ok=True)
     drop_graph(tmp_path, AIMED)
     reader = Reader(tmp_path)
     attacks = np.array([int(pair.attack) for pair in pairs])
-    below = reader.encoder.layers[FROZEN - 1].up.weight.clone()
-    learn(reader, [pairs * 2] * 12, seed=0)
+    below = f"encoder.layers.{FROZEN - 1}.up.weight"
+    before = reader.state_dict()[below].clone()
+    learn(reader, [pairs] * 20, seed=0)
     add_graph(_graph(reader), tmp_path / WHOLE, tmp_path, AIMED)
     assert auroc(attacks, logits_of(tmp_path / AIMED, pairs)) > 0.9
-    assert torch.equal(below, reader.encoder.layers[FROZEN - 1].up.weight)
+    assert torch.equal(before, reader.state_dict()[below])
 
 
 def test_how_held_out_groups_fare_is_told_for_each_bank(capsys: pytest.CaptureFixture[str]) -> None:
