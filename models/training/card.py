@@ -227,8 +227,8 @@ def passages_line(manifest: Manifest) -> str:
 
 
 _AIMED = """\
-- Prompts whose instructions are known are read again together with them (`{one.graph}`: the same layers with a
-  network of their own); the higher score of `{one.label}` counts.
+- Prompts whose instructions are known are read again together with them (`{one.graph}`: the same lower layers, with
+  upper layers and a network of its own); the higher score of `{one.label}` counts.
 """
 
 _TEMPLATE = """# {m.name} {m.version}
