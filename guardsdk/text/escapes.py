@@ -24,24 +24,24 @@ _FEW = 3
 """Letters, or joints of words and of their parts, that must come out of the escapes of one kind: ordinary text escapes
 a sign here and there, and what matters in it can be read as it stands."""
 _LAST = 0x10FFFF
-_URL = re.compile("(?:%(?:25)*[0-9A-Fa-f]{2})+|(?:%u[0-9A-Fa-f]{4})+")
+_URL = lazy_pattern("(?:%(?:25)*[0-9A-Fa-f]{2})+|(?:%u[0-9A-Fa-f]{4})+")
 _ESCAPED_MARK = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
-_HTML = re.compile("&(?:(?:amp;)*#(?:0{0,9}[0-9]{1,7}|[xX]0{0,9}[0-9A-Fa-f]{1,6})|[A-Za-z][A-Za-z0-9]{1,30});?")
-_JOINED = re.compile(r"""(?<=[\w ])(["'])(?:\s?\+\s?|;?[ \t]{0,4}\r?\n[ \t]{0,40}[A-Za-z_$][\w.]{0,40} ?\+= ?)\1""")
-_BACKSLASH = re.compile(
+_HTML = lazy_pattern("&(?:(?:amp;)*#(?:0{0,9}[0-9]{1,7}|[xX]0{0,9}[0-9A-Fa-f]{1,6})|[A-Za-z][A-Za-z0-9]{1,30});?")
+_JOINED = lazy_pattern(r"""(?<=[\w ])(["'])(?:\s?\+\s?|;?[ \t]{0,4}\r?\n[ \t]{0,40}[A-Za-z_$][\w.]{0,40} ?\+= ?)\1""")
+_BACKSLASH = lazy_pattern(
     r"(?:\\x[0-9A-Fa-f]{2}(?![0-9A-Fa-f]{10})|\\[0-3][0-7]{2}|\\[4-7][0-7](?![0-9]))+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
 )
-_CODE_POINT = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
+_CODE_POINT = lazy_pattern(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
 # Begins with the one character that every branch does, which lets the search skip all others.
-_QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})+|(?<=\w=)(?:20|\r?\n)(?=\w))")
-_DECLARED = re.compile("quoted-printable", re.IGNORECASE)
+_QUOTED = lazy_pattern(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})+|(?<=\w=)(?:20|\r?\n)(?=\w))")
+_DECLARED = lazy_pattern("(?i:quoted-printable)")
 _QUOTED_ALL = lazy_pattern(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*+|[ \t]{0,8}+\r?\n)")
 """All of it, where the text says that it is: elsewhere ``=65`` is a value."""
 _ENCODED_WORD = r"=\?([\w.:*-]{1,40}+)\?([BbQq])\?([^?\s]{1,400}+)\?="
-_ENCODED = re.compile(rf"{_ENCODED_WORD}(?:\s{{1,8}}+{_ENCODED_WORD})*+")
+_ENCODED = lazy_pattern(rf"{_ENCODED_WORD}(?:\s{{1,8}}+{_ENCODED_WORD})*+")
 """White space between two of them is none of the text."""
-_ENCODED_ONE = re.compile(_ENCODED_WORD)
-_FOLD = re.compile(r"\r?\n[ \t]")
+_ENCODED_ONE = lazy_pattern(_ENCODED_WORD)
+_FOLD = lazy_pattern(r"\r?\n[ \t]")
 _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..|[4-7].)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
@@ -81,8 +81,8 @@ def unescaped(text: str) -> list[Undone]:
     found: list[Undone] = []
     for mark, pattern, kind, decode in _KINDS:
         if mark in text:
-            declared = pattern is _QUOTED and _DECLARED.search(text) is not None
-            found += _of_kind(text, _QUOTED_ALL() if declared else pattern, kind, decode)
+            declared = pattern is _QUOTED and _DECLARED().search(text) is not None
+            found += _of_kind(text, _QUOTED_ALL() if declared else pattern(), kind, decode)
     if "\\" in text:
         found += _breaks(text)
     return found if len({edit.kind for edit in found}) <= 1 else _apart(found)  # one kind needs no sorting
@@ -157,7 +157,7 @@ def _quoted(run: str) -> str:
 
 
 def _encoded_words(run: str) -> str:
-    return "".join(_encoded_word(*match.groups()) for match in _ENCODED_ONE.finditer(run))
+    return "".join(_encoded_word(*match.groups()) for match in _ENCODED_ONE().finditer(run))
 
 
 def _encoded_word(charset: str, way: str, said: str) -> str:
@@ -197,7 +197,7 @@ def _backslashes(run: str) -> str:
     return bytes(codes).decode("utf-8", "replace")
 
 
-_KINDS: tuple[tuple[str, re.Pattern[str], str, Callable[[str], str]], ...] = (
+_KINDS: tuple[tuple[str, Callable[[], re.Pattern[str]], str, Callable[[str], str]], ...] = (
     ("%", _URL, "url", _percent),
     ("&", _HTML, "html", _html),
     ("\\", _BACKSLASH, "unicode_escapes", _backslashes),
