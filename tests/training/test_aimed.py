@@ -209,9 +209,14 @@ def test_long_instructions_are_read_in_shares_that_show_both_ends(size: int) -> 
 
 
 def test_a_pair_says_what_the_loudest_of_its_shares_says() -> None:
-    pair = Pair(list(range(2000, 2300)), [2054, 2003, 2023], attack=True)
     session = onnxruntime.InferenceSession(SHIPPED / AIMED)
-    feeds = [{"input_ids": ids, "token_type_ids": kinds} for ids, kinds in pair.rows()]
-    alone = [float(session.run(["logits"], feed)[0][0, 0]) for feed in feeds]
-    assert len(set(alone)) == len(alone) > 1
-    np.testing.assert_allclose(logits_of(SHIPPED / AIMED, [pair]), [max(alone)], atol=1e-5)
+    system = list(range(2000, 2300))
+    loudest = []
+    for turned in (system, system[::-1]):
+        pair = Pair(turned, [2054, 2003, 2023], attack=True)
+        feeds = [{"input_ids": ids, "token_type_ids": kinds} for ids, kinds in pair.rows()]
+        alone = [float(session.run(["logits"], feed)[0][0, 0]) for feed in feeds]
+        assert len(set(alone)) == len(alone) > 1
+        np.testing.assert_allclose(logits_of(SHIPPED / AIMED, [pair]), [max(alone)], atol=1e-5)
+        loudest.append(alone.index(max(alone)))
+    assert any(loudest)  # or the first share would do
