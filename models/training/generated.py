@@ -96,6 +96,7 @@ COUNTS = {
     "briefs": 7_000,
     "messages": 1_900,
     "hard": 60_000,
+    "long": 9_000,
 }
 """Rows drawn of each generator for a full training set."""
 
@@ -122,3 +123,4 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     yield from multilingual.generate(rng, counts["multilingual"], material.sentences)
     yield from messages.generate(rng, counts["messages"], tasks=material.tasks)
     yield from hard.generate(rng, counts["hard"])
+    yield from whole.generate_long(rng, counts["long"], tasks=material.tasks)

@@ -48,8 +48,11 @@ _SPOTS: Final = (2, 3, 4, 4)
 """Shares of the start, the end, the lines and the sentences of a text as a place for an injection."""
 _BAD_MAILS: Final = 0.42
 _BAD_PAGES: Final = 0.5
+_BAD_LONG: Final = 0.35
 _PAGES: Final = ("doc_tool_clean", "doc_web_clean", "doc_web_clean")
 """Banks of whole pages: what tools return, and what is scraped from the web."""
+_LONG: Final = ("long_readme", "long_ticket", "long_office", "long_web")
+"""Banks of documents of some thousand characters that tell their human reader what to do, over and over."""
 _NAMES: Final = ("{first}", "{first} {last}", "me", "{phone}")
 _CHAT_STYLES: Final = (
     "{name}: {line}",
@@ -104,6 +107,12 @@ def _page(rng: Random) -> Document:
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2, 3))):
         text += rng.choice(("\n\n", "\n\n---\n\n", "\n\n[2] ", "\n")) + _whole(rng, name)
     return Document(text if kind in {"html", "code", "table", "log"} else roughen(rng, text), kind)
+
+
+def _manual(rng: Random) -> Document:
+    """Draw one long document. Nothing in it is a slot: braces belong to the code that it shows."""
+    text = rng.choice(passages(rng.choice(_LONG)))
+    return Document(text, _kind(text))
 
 
 def _wrapped(text: str, width: int) -> str:
@@ -207,3 +216,14 @@ def generate_pages(rng: Random, count: int, tasks: Sequence[str] = ()) -> Iterat
         tasks: Further plain instructions, used for half of the plain tasks.
     """
     yield from _rows(rng, count, "pages", _page, _IN_PAGES, _BAD_PAGES, tasks)
+
+
+def generate_long(rng: Random, count: int, tasks: Sequence[str] = ()) -> Iterator[Row]:
+    """Yield ``count`` tool-stage rows of long documents with instructions for people, two thirds of them clean.
+
+    Args:
+        rng: Source of all choices.
+        count: Number of rows.
+        tasks: Further plain instructions, used for half of the plain tasks.
+    """
+    yield from _rows(rng, count, "long", _manual, _IN_PAGES, _BAD_LONG, tasks)
