@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MEAN = "mean"
-"""A step of its own: it makes one of several finished runs, and ``all`` has one run only."""
+"""Not part of ``all``: it averages the weights of several finished runs, and ``all`` has only one."""
 AIM = "aim"
-"""So is what teaches a finished model to read prompts beside instructions."""
+"""Not part of ``all`` either: it trains a finished model to read prompts together with their instructions."""
 ANSWERS, TEACH = "answers", "teach"
-"""Steps between ``prepare`` and ``train --taught``, of their own: they take a GPU."""
+"""Optional steps between ``prepare`` and ``train --taught``, not part of ``all``: they are practical only on a GPU."""
 STEPS = ("prepare", "train", "export", "quantize", "calibrate", "evaluate")
 SMOKE_CONFIG = EncoderConfig(hidden=32, layers=2, early_layers=1, heads=2, feed_forward=64, positions=512)
 SMOKE_AMOUNT = {"scale": 0.004, "held_out": 0.3}
@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _factor(said: str) -> tuple[str, float]:
-    """Read ``STAGE=TIMES``."""
+    """Parse ``STAGE=TIMES``; raises ``ArgumentTypeError`` for an unknown stage."""
     stage, _, times = said.partition("=")
     if stage not in STAGES:
         msg = f"{stage!r} is no stage; they are {', '.join(STAGES)}"
@@ -113,7 +113,7 @@ def _factor(said: str) -> tuple[str, float]:
 
 
 def models_by_stage(said: Sequence[str]) -> dict[str, list[Path]]:
-    """Read ``[STAGE=]PATH`` as the paths of each stage, ``""`` for those not named."""
+    """Parse ``[STAGE=]PATH`` arguments into paths by stage; those without a stage are under ``""``."""
     found: dict[str, list[Path]] = {}
     for one in said:
         head, equals, tail = one.partition("=")
@@ -123,7 +123,7 @@ def models_by_stage(said: Sequence[str]) -> dict[str, list[Path]]:
 
 
 def _shipped(start: Sequence[Path]) -> Path:
-    """Return the one folder of a shipped model in ``start``; raises ``RuntimeError`` for anything else."""
+    """Return the single model folder in ``start``; raises ``RuntimeError`` for anything else."""
     if len(start) != 1 or not start[0].is_dir():
         msg = "aim takes --start with the folder of one finished model"
         raise RuntimeError(msg)
@@ -131,7 +131,7 @@ def _shipped(start: Sequence[Path]) -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the steps asked for; 0, or 2 with a message where something is missing."""
+    """Run the requested steps; returns 0, or 2 after a ``FileNotFoundError`` or ``RuntimeError`` written to stderr."""
     options = parser().parse_args(argv)
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Bounds of early exit that hold against one who adapts to them: a part of the calibrate step.
+"""Early-exit bounds that hold against an adaptive attacker: part of the calibrate step.
 
-Attacks as they were found say little of what somebody makes of them who sees the early score. So the attacker of the
-benchmark is let loose on attacks of ``calib/`` and of held-out groups, and the bounds are lowered below where he gets
-them while all layers would still block.
+Attacks as collected say little about attacks that are tuned against the early score. The attacker of
+``benchmarks.early_attack`` is therefore run on attacks of ``calib/`` and of held-out groups, and the bounds are lowered
+below the scores that it reaches on texts that all layers would still block.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from models.training.pools import Pool
 
 ATTACKS = 100
-"""Attacks of each stage that are adapted."""
+"""At most this many attacks are adapted per stage."""
 BUDGET = 40
-"""Looks at the model that each may take."""
+"""Model evaluations that the search may spend on each attack."""
 CLEARED = 0.08
-"""Share of them that may be cleared in the end. A fiftieth would leave half of the harmless prompts to all layers."""
+"""Share of the attacks that may still be cleared once adapted. At 0.02, half of the harmless prompts would have to run
+through all layers."""
 _FAR = 1e6
-"""Added to what the attacker is told, so that he goes on as long as he may."""
+"""Added to the early margin shown to the attacker, so that it never sees success and uses its whole budget."""
 
 Given = tuple[str, str | None]
 """Text and context."""
@@ -45,7 +46,10 @@ Given = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """What is read of one stage: logit columns with the bound each is cleared below, and with the least that blocks."""
+    """Limits of one stage by logit column: ``bounds`` of the early logits, and the ``least`` late logits that block.
+
+    A window is cleared when all of its early logits are below their bounds.
+    """
 
     stage: str
     bounds: Mapping[int, float]
@@ -62,10 +66,10 @@ def lowered(
     seed: int,
     attacks: int = ATTACKS,
 ) -> tuple[dict[str, EarlyLabel], float]:
-    """Lower the bounds ``found`` for ``stage``, all by the same step, until hardly an adapted attack is cleared.
+    """Lower the early bounds ``found`` of ``stage``, all by the same step, until few adapted attacks are cleared.
 
-    ``least`` holds the late logits from which labels block; attacks are drawn evenly from the pools of ``known`` that
-    are positives of those. Returns the bounds and the step.
+    ``least`` maps each blocking label to the lowest late logit at which it blocks; attacks are drawn in turn from the
+    pools of ``known`` that are positives of these labels. Returns the lowered bounds and the step, in logits.
     """
     columns = columns_of(stage)
     lines = Lines(
@@ -84,7 +88,7 @@ def lowered(
 
 
 def _drawn(pools: Sequence[Pool], seed: int) -> list[Given]:
-    """Draw attacks from every pool in turn."""
+    """Draw attacks from every pool in turn, except blank ones and those longer than ``LONGEST`` characters."""
     rng = np.random.default_rng(seed)
     shuffled = [[pool.texts[at] for at in rng.permutation(len(pool.texts))] for pool in pools]
     inturn = (one for one in chain.from_iterable(zip_longest(*shuffled)) if one is not None)
@@ -92,9 +96,9 @@ def _drawn(pools: Sequence[Pool], seed: int) -> list[Given]:
 
 
 def _nearest(model: Path, lines: Lines, given: Given, seed: str) -> float | None:
-    """Return how near to being cleared the attack ``given`` gets while all layers block it: below 0 it is.
+    """Return the smallest early margin that the attack ``given`` reaches by adapting while all layers still block it.
 
-    None where they do not block it as it is.
+    A margin below 0 would be cleared early. Returns None where the unchanged attack is not blocked.
     """
     text, context = given
     classifier = classifier_of(model)
@@ -117,5 +121,5 @@ def _nearest(model: Path, lines: Lines, given: Given, seed: str) -> float | None
 
 @cache
 def classifier_of(model: Path) -> Classifier:
-    """Open the model in a folder, once in each process."""
+    """Load the model in a folder, once per process."""
     return Classifier(load_manifest(model), "cpu", 1)

@@ -1,7 +1,7 @@
 """Calibrate step: probabilities, thresholds and reference scores from ``calib/``, through the engine that ships.
 
-Every text is scored by the package's own engine, window by window, so that thresholds are set on the very numbers the
-policy will see. A false-positive rate is the mean of the rates of its sources: a large source has no larger say.
+Every text is scored window by window with the package's own engine, so that thresholds are set on the very scores the
+policy will see. False-positive rates are averaged over sources, so that a large source counts no more than others.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 RATES = ("0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1")
 FLAG_RATE = {("toxicity", "input"): 0.02, ("refusal", "output"): 0.02}
-"""Flags stop nothing: they may fire more often, each on its own."""
+"""False-positive rates of the labels that only flag: they block nothing, so they may fire more often, and their
+thresholds are set independently."""
 BLOCKING = {
     "input": ("prompt_injection", "jailbreak", "harmful_request"),
     "tool": ("prompt_injection",),
@@ -66,18 +67,18 @@ DEFINITIONS = {
 SCORES_FILE = "calibration_scores.npz"
 
 Exits = Mapping[str, Mapping[str, EarlyLabel]]
-"""Stage to label to what it is cleared by."""
+"""Stage to label to its early-exit line and bound."""
 
 
 def windows_of(classifier: Classifier, pool: Pool) -> Windows:
-    """Run every window of a pool through both sets of heads."""
+    """Score every window of a pool with both sets of heads."""
     return Windows.join(
         classifier.both([Request(text, Stage(pool.stage), context) for text, context in pool.texts]), pool.label
     )
 
 
 def _on_every_core(model: Path, known: Sequence[Pool]) -> list[Windows]:
-    """Score every pool, one process for each core: a score depends on its own text alone, so the split changes none."""
+    """Score the pools in parallel, a process per core: a score depends on its text alone, so the split changes none."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
         scored = processes.map(partial(_in_process, model), known)
         return list(tqdm(scored, desc="calibrate", unit="pool", total=len(known)))
@@ -95,9 +96,10 @@ def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Path | None = None) -> Path:
     """Write ``manifest.json`` beside the model in ``out/model`` and the figures behind it to ``out/calibrate.json``.
 
-    Without ``data`` the held-out rows of the training set stand in for ``calib/`` (the smoke run). ``like`` is the
-    folder of a model whose encoder and late heads are these, or were held where it had them (``--learn``): labels that
-    the early heads have no say in keep its calibration and thresholds, so that both models decide alike on them.
+    Without ``data`` (the smoke run) the held-out rows of the training set stand in for ``calib/``. ``like`` is the
+    folder of a model with the same encoder and late heads, or one whose predictions training preserved (``--learn``):
+    labels in which the early heads have no share keep its calibration and thresholds, so that both models decide alike
+    on them.
     """
     model = out / "model"
     draft = _draft(out, version)
@@ -153,13 +155,13 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Pa
 
 
 def _kept(manifest: Manifest, config: EncoderConfig) -> dict[str, dict[Stage, LabelStage]]:
-    """Return how ``manifest`` reads the labels that the early heads have no say in."""
+    """Return the calibration and thresholds in ``manifest`` of the labels in which the early heads have no share."""
     own = [label for label, share in zip(LABELS, config.early_say, strict=True) if not share]
     return {label.name: dict(label.stages) for label in manifest.labels if label.name in own}
 
 
 def _draft(out: Path, version: str) -> Manifest:
-    """Make a manifest whose scores are the bare sigmoids of the logits."""
+    """Make a manifest whose scores are the plain sigmoids of the logits and whose early exit clears nothing."""
     plain = LabelStage(calibration=Calibration(slope=1.0, intercept=0.0), threshold=0.5, fpr=1.0)
     labels = tuple(
         Label(name=name, definition=DEFINITIONS[name], stages={Stage(stage): plain for stage in stages})
@@ -172,14 +174,14 @@ def _draft(out: Path, version: str) -> Manifest:
 
 
 def _early_exit(out: Path, exits: Exits) -> EarlyExit:
-    """Describe the two parts of the graph in ``out`` and the bounds in ``exits``."""
+    """Return the manifest's entry for early exit: the two parts of the graph in ``out`` and the bounds in ``exits``."""
     config = from_checkpoint(out / "model.pt").config
     stages = {Stage(stage): dict(found) for stage, found in exits.items()}
     return EarlyExit(graph=EARLY, rest=LATE, layers=config.early, of=config.layers, stages=stages)
 
 
 def _least(stage: str, stages: Mapping[str, Mapping[Stage, LabelStage]]) -> dict[str, float]:
-    """Return the lowest logit that each label of ``stage`` is shipped to fire at."""
+    """Return the lowest logit at which each label of ``stage`` fires with its final threshold."""
     least = {}
     for label in columns_of(stage):
         entry = stages[label][Stage(stage)]
@@ -191,7 +193,7 @@ def _least(stage: str, stages: Mapping[str, Mapping[Stage, LabelStage]]) -> dict
 def _bounds(
     stage: str, known: Sequence[Pool], windows: Sequence[Windows], least: Mapping[str, float]
 ) -> dict[str, EarlyLabel]:
-    """Set what texts of ``stage`` are cleared by, from all pools of it."""
+    """Set the early-exit line and bound of each label of ``stage``, from all pools of that stage."""
     here = [seen for pool, seen in zip(known, windows, strict=True) if pool.stage == stage]
     columns = columns_of(stage)
     return bounds(here, columns, least, [label for label in columns if label not in BLOCKING[stage]])
@@ -200,7 +202,7 @@ def _bounds(
 def _refer(
     stages: Mapping[str, dict[Stage, LabelStage]], exits: Exits, known: Sequence[Pool], windows: Sequence[Windows]
 ) -> None:
-    """Give every label the quantiles of what the engine reads of harmless text, where early exit has a part in it."""
+    """Store for each label the quantiles of its scores on benign text, as the engine reads it with early exit on."""
     read: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
     for pool, seen in zip(known, windows, strict=True):
         if pool.label is None:
@@ -216,7 +218,7 @@ def _refer(
 
 
 def _blocking_thresholds(scored: Sequence[Scored], stage: str) -> dict[str, float]:
-    """Set the thresholds of the labels that block at ``stage`` together, on log-odds."""
+    """Set the thresholds of the labels that block at ``stage`` jointly, in log-odds."""
     here = [(pool, found) for pool, found in scored if pool.stage == stage]
     judged = [negative_scores(pool, found, BLOCKING[stage]) for pool, found in here if pool.label is None]
     benign = [{label: spread(found) for label, found in scores.items()} for scores in judged if scores]
@@ -254,7 +256,10 @@ def _calibrated(line: Calibration, x: Any) -> Any:  # noqa: ANN401  a float or a
 
 
 def _report(manifest: Manifest, scored: Sequence[Scored]) -> dict[str, Any]:
-    """Say per pool what share each label and the stage's blocking labels together catch at the chosen thresholds."""
+    """Return per pool the share of texts on which each label fires, and on which a blocking label of its stage does.
+
+    On benign pools only the labels that they are known negatives of count as blocking.
+    """
     rows = []
     for pool, found in scored:
         fired = {}

@@ -22,10 +22,11 @@ def shingles(text: str, size: int) -> set[bytes]:
 
 
 def cluster_ids(texts: Sequence[str]) -> list[int]:
-    """Number the near-duplicate clusters of ``texts``; equal numbers share at least three of their sketched shingles.
+    """Return for each of ``texts`` the number of its near-duplicate cluster.
 
-    A sketch is the ``_SKETCH`` smallest 5-word shingle hashes (bottom-k sketch, Broder 1997); texts of fewer shingles
-    must agree in all of them.
+    Two texts are linked when they share at least ``_SHARED`` sketched shingles, or all of the later one's where it has
+    fewer; texts linked directly or through others form a cluster. A sketch is the ``_SKETCH`` smallest 5-word shingle
+    hashes (bottom-k sketch, Broder 1997).
     """
     parents = list(range(len(texts)))
 
@@ -43,7 +44,7 @@ def cluster_ids(texts: Sequence[str]) -> list[int]:
             for other in holders.setdefault(mark, []):
                 votes[other] = votes.get(other, 0) + 1
             holders[mark].append(index)
-            # A shingle that everybody has says nothing; keep the newest few holders only.
+            # A shingle that many texts have tells nothing; keep only the newest few holders.
             del holders[mark][:-8]
         for other, count in votes.items():
             if count >= min(_SHARED, len(sketch)):
@@ -52,10 +53,10 @@ def cluster_ids(texts: Sequence[str]) -> list[int]:
 
 
 class Overlap:
-    """Knows which texts stand in a set of texts that training must not see."""
+    """Tells whether a text overlaps a set of texts that training must not see."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        """Remember the letters and the 6-word shingles of ``texts``."""
+        """Index ``texts`` by their letters and their 6-word shingles."""
         self._exact: set[str] = set()
         self._runs: set[bytes] = set()
         for text in texts:
@@ -63,7 +64,7 @@ class Overlap:
             self._runs |= shingles(text, 6)
 
     def holds(self, text: str) -> bool:
-        """Tell whether ``text`` is there letter for letter, or at least half of its shingles are."""
+        """Return whether ``text`` equals an indexed one in letters and digits, or half of its shingles are indexed."""
         if _letters(text) in self._exact:
             return True
         runs = shingles(text, 6)

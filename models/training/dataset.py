@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 PAD, UNKNOWN, CLS, SEP, MASK = 0, 100, 101, 102, 103
 MASKED = -1
-"""Label value of what is not known."""
+"""Value of a label that is not known; it is left out of the loss."""
 MAX_TOKENS = 256
 CONTEXT_TOKENS = 96
 _SORTED_BLOCK = 20_000
 SHORT_TOKENS = 64
-"""Own sources with rows of at most so many tokens on average are short: each line says something of its own, where long
-rows are mostly composed of the same parts."""
+"""Own sources whose rows average at most this many tokens count as short: each row says something of its own, whereas
+long rows are mostly composed of the same parts."""
 
 
 def shorten_context(ids: NDArray[np.int32], room: int = CONTEXT_TOKENS) -> NDArray[np.int32]:
-    """Keep the first and the last half of a prompt that is longer than ``room`` tokens, as the engine does."""
+    """Cut the middle out of a context of more than ``room`` tokens, so that ``room`` remain, as the engine does."""
     if len(ids) <= room:
         return ids
     return np.concatenate([ids[: room - room // 2], ids[len(ids) - room // 2 :]])
 
 
 def opening(stage: str, context: NDArray[np.int32]) -> list[int]:
-    """Return what stands before a text of ``stage``: ``[CLS] stage [context [SEP]]``, an empty context being none."""
+    """Return the token ids before a text of ``stage``: ``[CLS] stage``, then ``context [SEP]`` unless it is empty."""
     head = [CLS, STAGE_TOKENS[stage]]
     return [*head, *shorten_context(context).tolist(), SEP] if len(context) else head
 
@@ -54,7 +54,7 @@ class Prepared:
     held_out: NDArray[np.bool_]
     sources: tuple[str, ...]
     quotas: dict[str, tuple[int, int]]
-    """Source to the most rows an epoch holds of it and how often each is seen."""
+    """Source to the most distinct rows an epoch draws from it, and how often it repeats each."""
 
     def save(self, path: Path) -> None:
         """Write to one ``.npz`` file."""
@@ -91,7 +91,7 @@ class Batch:
     labels: NDArray[np.int8]
     rows: NDArray[np.int64]
     whole: NDArray[np.bool_]
-    """Whether a text is seen from its beginning."""
+    """[B]: whether the window begins at the start of its text."""
 
 
 def collate(
@@ -99,14 +99,14 @@ def collate(
 ) -> Batch:
     """Lay out a batch of (row, first token, end token) as the engine does: ``[CLS] stage [context [SEP]] text [SEP]``.
 
-    ``drop`` is the share of tokens hidden behind ``[MASK]`` in every second row, a light regulariser that keeps single
-    trigger words from deciding.
+    ``drop`` is the share of text tokens replaced by ``[MASK]`` in a random half of the rows, a light regulariser that
+    keeps single trigger words from deciding; it needs ``rng``.
     """
     pieces, splits = [], []
     for index, start, end in batch:
         text, context = data.row(index)
         text = text[start:end]
-        if drop and rng is not None and rng.random() < 0.5:  # every second row stays whole
+        if drop and rng is not None and rng.random() < 0.5:  # half of the rows stay whole
             text = np.where(rng.random(len(text)) < drop, MASK, text)
         head = opening(STAGES[data.stage[index]], context)
         pieces.append(np.array([*head, *text, SEP], np.int64))
@@ -123,10 +123,10 @@ def collate(
 
 
 def _window(length: int, room: int, rng: np.random.Generator, *, anywhere: bool) -> tuple[int, int]:
-    """Choose what of a long text is seen this time: its head, or for harmless text as often any other place.
+    """Choose the span of a long text that is seen this time: its head, or with ``anywhere`` half of the time any span.
 
-    What makes a long text bad stands in some of its windows only, mostly in the first; a window from the middle that
-    carried the label of the whole would teach that plain prose is an attack.
+    What makes a long text an attack is only in some of its windows, mostly in the first: a window from the middle that
+    carried the label of the whole would teach that plain prose is an attack. So ``anywhere`` is for harmless text.
     """
     if length <= room:
         return 0, length
@@ -146,19 +146,19 @@ Plan = list[list[tuple[int, int, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How much of each source's quota an epoch holds."""
+    """Share of each source's quota that an epoch draws."""
 
     public: float = 1.0
     own: float = 1.0
-    """Of the text of our own generators."""
+    """For text of our own generators."""
     short: float | None = None
-    """Of those of our own sources whose rows are short; None for the same as ``own``."""
+    """For our own sources whose rows are short, see ``SHORT_TOKENS``; None for the same as ``own``."""
     learnt: float | None = None
-    """Of sources that are about what ``learn`` names, public and own; None for the same as other sources."""
+    """For sources, public and own, that ``learn`` is about; None for the same as other sources."""
     learn: tuple[str, ...] = ()
-    """What labels are learnt of, as ``STAGE``, ``STAGE:LABEL`` or what names of sources begin with."""
+    """What is learnt from labels, as ``STAGE``, ``STAGE:LABEL`` or a prefix of source names."""
     stages: tuple[tuple[str, float], ...] = ()
-    """Stages and how many times the share their sources have, those about what ``learn`` names aside."""
+    """Factors by stage on the shares of the sources mostly read at it, those with the share ``learnt`` excepted."""
 
     def of(self, data: Prepared, source: int) -> float:
         """Return the share of one source of ``data``."""
@@ -178,7 +178,7 @@ class Shares:
         return self.short if np.diff(data.starts)[rows].mean() <= SHORT_TOKENS else self.own
 
     def _about(self, data: Prepared, source: int) -> bool:
-        """Return whether ``source`` is named, read at a stage learnt whole, or has what fires a learnt label."""
+        """Return whether ``learn`` names ``source``, the stage most of it is read at, or a label it is positive for."""
         if is_named(data.sources[source], self.learn):
             return True
         rows = data.source == source
@@ -192,7 +192,7 @@ class Shares:
 
 
 def draw(data: Prepared, rng: np.random.Generator, shares: Shares) -> NDArray[np.int64]:
-    """Draw the rows of one epoch by the quotas of each source, in random order."""
+    """Draw the row indices of one epoch by source quotas, in random order, without held-out and unsuitable rows."""
     fit = ~(data.held_out | _scattered(data) | _unreadable(data))
     sources = range(len(data.sources))
     chosen = np.concatenate([_quota(data, source, rng, shares.of(data, source), fit) for source in sources])
@@ -208,10 +208,11 @@ def plan_epoch(
     max_tokens: int,
     shares: Shares | None = None,
 ) -> Plan:
-    """Draw one epoch by the quotas of each source and lay it out in batches of about ``tokens`` tokens.
+    """Draw one epoch by source quotas and lay it out in batches of up to ``tokens`` tokens, padding included.
 
-    ``shares`` scales the quotas, which are whole without it. Rows of like length share a batch, so little is padded;
-    the order of the batches is random. Texts are seen in windows of at most ``max_tokens`` tokens.
+    ``shares`` scales the quotas; without it they are used in full. Rows of similar length share a batch to save
+    padding, and the batches are shuffled. A text is seen through a window that keeps its row within ``max_tokens``
+    tokens, but has at least 32 tokens of text.
     """
     shares = shares or Shares()
     chosen = draw(data, rng, shares)
@@ -237,19 +238,19 @@ def plan_epoch(
 
 
 def is_named(source: str, learn: Sequence[str]) -> bool:
-    """Return whether one of ``learn`` is no stage and what the name of ``source`` begins with."""
+    """Return whether the name of ``source`` starts with an entry of ``learn`` that is not a stage."""
     return any(source.startswith(name) for name in learn if name.partition(":")[0] not in STAGES)
 
 
 def is_own(source: str) -> bool:
-    """Return whether a source is text of our own generators."""
+    """Return whether a source is text made for this project, by our own generators or by SmolLM2."""
     return source.startswith("gen_")
 
 
 def _quota(
     data: Prepared, source: int, rng: np.random.Generator, share: float, fit: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Return the rows of ``source`` an epoch holds, of those that are ``fit`` [N] to be learnt from."""
+    """Return the rows of ``source`` that an epoch draws, repeats included, among those that are ``fit`` [N]."""
     cap, repeat = data.quotas[data.sources[source]]
     own = np.flatnonzero((data.source == source) & fit)
     size = round(min(len(own), cap) * share)
@@ -259,14 +260,14 @@ def _quota(
 
 
 def _scattered(data: Prepared) -> NDArray[np.bool_]:
-    """Mark the documents with an order somewhere beyond one window: which of their windows holds it is not known."""
+    """Mark attack documents [N] longer than one window: it is not known which of their windows holds the injection."""
     long = np.diff(data.starts) > MAX_TOKENS - 3
     scattered: NDArray[np.bool_] = long & (data.stage == STAGES.index("tool")) & (data.labels == 1).any(axis=1)
     return scattered
 
 
 def _unreadable(data: Prepared) -> NDArray[np.bool_]:
-    """Mark the attacks without a known token, which the engine takes for unread: questions in Thai look the same."""
+    """Mark attacks [N] of unknown tokens only: the engine calls such text unread, and questions in Thai look alike."""
     known = np.concatenate([[0], np.cumsum(data.ids != UNKNOWN)])
     nothing = known[data.starts[1:]] == known[data.starts[:-1]]
     attacks: NDArray[np.bool_] = nothing & (data.labels == 1).any(axis=1)
@@ -274,7 +275,11 @@ def _unreadable(data: Prepared) -> NDArray[np.bool_]:
 
 
 def held_out_batches(data: Prepared, *, tokens: int, most: int | None = None) -> Iterator[Batch]:
-    """Yield the held-out rows, or about ``most`` of them evenly picked, head window only, in order of length."""
+    """Yield the held-out rows in batches, first window only, in order of length.
+
+    ``most`` thins them out evenly, to fewer than twice as many. A batch has ``tokens // MAX_TOKENS`` rows, at least
+    one.
+    """
     rows = np.flatnonzero(data.held_out)
     rows = rows[:: max(1, len(rows) // most) if most else 1]
     rooms = np.array([room_of(data, int(index)) for index in rows])

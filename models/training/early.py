@@ -1,7 +1,8 @@
-"""From the logits of both sets of heads to what a text is cleared by: the early part of the calibrate step, on arrays.
+"""From early and late logits to early-exit bounds: the early part of the calibrate step, on arrays.
 
-A window that the late heads would let a label fire on must hardly ever be cleared; how many harmless ones are is then
-what it is. The engine clears a window where the early logit of every label of its stage is below a bound.
+The engine clears a window, and spares it the upper layers, where the early logit of every label of its stage is below a
+bound. Windows on which the late heads would let a label fire must hardly ever be cleared; how many harmless windows are
+cleared follows from that.
 """
 
 from __future__ import annotations
@@ -23,19 +24,20 @@ if TYPE_CHECKING:
     from models.training.pools import Pool
 
 MISSED, MISSED_FLAGS = 0.003, 0.01
-"""Share of the windows on which a label rightly fires that may be cleared, the mean over its sources: for labels that
-block, and for those that are only flagged."""
+"""Share of the windows on which a label rightly fires that may be cleared, averaged over sources: for labels that
+block, and for labels that only flag."""
 _LEVELS = (0.05, 0.03, 0.02, 0.015, 0.01, 0.007, 0.005, 0.003, 0.002, 0.001, 0.0)
-"""Shares of such windows that a label's own bound may let through, tried in turn: other labels hold up most of them."""
+"""Shares of such windows that a label's own bound may let through, tried in turn: the bounds of other labels stop most
+of these."""
 NOTHING = -1e9
-"""A bound that no logit is below."""
+"""A bound that no logit is below: nothing is cleared."""
 _HEADROOM = 0.5
-"""Log-odds that what stands for a late logit stays below the label's threshold, whatever the line says."""
+"""Log-odds by which the late logit estimated for a cleared window stays below the label's threshold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Both logits of the windows of one pool of texts at one stage."""
+    """Early and late logits of the windows of one pool of texts."""
 
     early: NDArray[np.float32]
     """[W, L]"""
@@ -48,12 +50,12 @@ class Windows:
 
     @classmethod
     def join(cls, both: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]], label: str | None) -> Windows:
-        """Put the logits of several texts, [windows, L] each, behind each other."""
+        """Concatenate the early and late logits of several texts, [windows, L] each."""
         early, late = (np.concatenate([pair[side] for pair in both]) for side in (0, 1))
         return cls(early, late, np.repeat(np.arange(len(both)), [len(pair[0]) for pair in both]), label)
 
     def highest(self, column: int) -> NDArray[np.float64]:
-        """Return the highest late logit of each text."""
+        """Return the highest late logit of each text, [N]."""
         starts = np.searchsorted(self.owner, np.arange(self.owner[-1] + 1))
         return np.maximum.reduceat(self.late[:, column].astype(np.float64), starts)
 
@@ -64,10 +66,11 @@ def bounds(
     thresholds: Mapping[str, float],
     flags: Container[str] = (),
 ) -> dict[str, EarlyLabel]:
-    """Set the bounds of one stage's labels, given by their logit columns, from its pools.
+    """Set the early-exit lines and bounds of one stage's labels, given with their logit columns, from its pools.
 
-    ``thresholds`` are late logits, the lowest that a label is shipped to fire at. The widest bounds are taken that
-    clear no more than ``MISSED`` of a source when set without that source; for labels in ``flags``, ``MISSED_FLAGS``.
+    ``thresholds`` are the lowest late logits at which the labels fire. The widest bounds are taken with which no more
+    than ``MISSED`` of the windows of any label are cleared, or ``MISSED_FLAGS`` for labels in ``flags``; that share is
+    the mean over the label's sources, each cleared by bounds set without it.
     """
     names = list(columns)
     fired = {
@@ -93,9 +96,10 @@ def bounds(
 
 
 def _missed(sources: Sequence[NDArray[np.float32]], own: int, below: NDArray[np.float64], level: float) -> float:
-    """Return the share of the windows of ``sources``, [n, labels] each, that are cleared, the mean over sources.
+    """Return the share of the windows of ``sources``, [n, labels] each, that are cleared, averaged over sources.
 
-    The bound ``own`` of the label that fires on them is set without the source each time: others will come.
+    For each source the bound of ``own``, the column of the label that fires on them, is set from the other sources
+    only, as it will have to hold for sources not seen here.
     """
     shares = []
     for at, source in enumerate(sources):
@@ -107,7 +111,7 @@ def _missed(sources: Sequence[NDArray[np.float32]], own: int, below: NDArray[np.
 
 
 def _quantile(sources: Sequence[NDArray[np.float32]], level: float) -> float:
-    """Return the score that a share of ``level`` lies below, each source weighing the same; without any, none does."""
+    """Return the score that a share ``level`` lies below, sources weighing the same; ``NOTHING`` without sources."""
     if not sources:
         return NOTHING
     scores = np.concatenate(sources).astype(np.float64)
@@ -118,7 +122,10 @@ def _quantile(sources: Sequence[NDArray[np.float32]], level: float) -> float:
 
 
 def _entry(pools: Sequence[Windows], column: int, threshold: float, below: float) -> EarlyLabel:
-    """Fit the line where it is used, to the windows below the bound, of which there may be too few to tell."""
+    """Fit the line from early to late logits on windows below the bound, where it is used; the identity on too few.
+
+    The bound is lowered where the line would come within ``_HEADROOM`` of ``threshold`` below it.
+    """
     early = np.concatenate([pool.early[:, column] for pool in pools]).astype(np.float64)
     late = np.concatenate([pool.late[:, column] for pool in pools]).astype(np.float64)
     near = (early < below) & (early > _UNREAD)
@@ -131,15 +138,15 @@ def _entry(pools: Sequence[Windows], column: int, threshold: float, below: float
 
 
 _UNREAD = -39.0
-"""What the engine takes for unread has lower logits than this."""
+"""Text that the engine counts as unread has logits below this."""
 _FEW = 50
-"""Windows below which a line is not fitted."""
+"""A line is fitted only to more windows than this."""
 _FLAT = 1e-3
-"""The least slope: what is lower early is never higher in the end."""
+"""Smallest slope: a lower early logit must never give a higher estimate of the late one."""
 
 
 def cleared(windows: Windows, columns: Mapping[str, int], found: Mapping[str, EarlyLabel]) -> NDArray[np.bool_]:
-    """Say which windows [W] the engine would clear."""
+    """Return which windows [W] the engine would clear."""
     below = [windows.early[:, column] < found[label].clear_below for label, column in columns.items()]
     passed: NDArray[np.bool_] = np.all(below, axis=0)
     return passed
@@ -148,7 +155,7 @@ def cleared(windows: Windows, columns: Mapping[str, int], found: Mapping[str, Ea
 def as_read(
     windows: Windows, columns: Mapping[str, int], found: Mapping[str, EarlyLabel]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return what the engine reads of each text with early exit on: label to log-odds, the highest of its windows."""
+    """Return label to log-odds [N] as the engine reads them with early exit on: the highest over a text's windows."""
     through = cleared(windows, columns, found)
     read = {}
     for label, column in columns.items():
@@ -159,7 +166,7 @@ def as_read(
 
 
 def keep(path: Path, known: Sequence[Pool], windows: Sequence[Windows]) -> None:
-    """Store the logits, so that what follows from them can be computed again without running anything."""
+    """Store the logits, so that everything derived from them can be recomputed without running the model."""
     arrays: dict[str, NDArray[Any]] = {}
     for pool, seen in zip(known, windows, strict=True):
         name = f"{pool.stage}|{pool.label}|{pool.source}"
@@ -170,7 +177,7 @@ def keep(path: Path, known: Sequence[Pool], windows: Sequence[Windows]) -> None:
 def share_cleared(
     exits: Mapping[str, Mapping[str, EarlyLabel]], known: Sequence[Pool], windows: Sequence[Windows]
 ) -> list[dict[str, Any]]:
-    """Say per pool what share of its windows early exit clears."""
+    """Return per pool the share of its windows that early exit clears."""
     return [
         {
             "source": pool.source,

@@ -1,9 +1,9 @@
-"""Words for emoji: the unused rows of the vocabulary read as what the emoji shows.
+"""Tokens for emoji: unused rows of the vocabulary that start as the words in the emoji's Unicode name.
 
 The base model's vocabulary has no emoji, so they all were one unknown token, and what they say in place of words was
-lost. Each gets one of the vocabulary's unused rows, and as its vector the mean of those of the words in its Unicode
-name. The vocabulary is not trained here, so this is all they are taught before the layers above read them.
-``python -m models.training.emoji`` writes them into the tokenizer; run again, it changes nothing.
+lost. Each gets one of the unused rows; its vector is the mean of the vectors of the words in its name. Word vectors are
+not trained here, so this is all that the layers above get to know of an emoji. ``python -m models.training.emoji``
+writes the tokens into the tokenizer; run again, it changes nothing.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ SINGLE: Final = (
     "🚀🚁🚂🚌🚑🚒🚓🚔🚗🚛🚜🚢🚨🚩🚫🚬🚭🚮🚲🚶🚽🚿🛀🛌🛑🛒🛡"
     "🟢🟡🟠🟣🟤🩸🪓🪒🪖🪙🪝🪤🪦🪱🪳🪴🫀🫁🫂🫠🫡🫢🫣🫤🫥🫦🫰🫵🫶"
 )
-"""Others in use, of blocks that are mostly signs."""
+"""Other common emoji, from blocks that are mostly signs."""
 _SILENT: Final = frozenset({"with", "of", "and", "the", "for", "face", "sign", "symbol", "heavy"})
-"""Words of a name that say nothing of what is shown, or what all say."""
+"""Words of a name that say nothing about what is shown, or that too many names share."""
 _FREE: Final = "[unused{}]"
 
 
 def emoji() -> list[str]:
-    """Return every emoji that gets a word, most telling blocks first."""
+    """Return every emoji that gets a token, most informative blocks first."""
     found = [chr(code) for first, last in BLOCKS for code in range(ord(first), ord(last) + 1)]
     return [one for one in dict.fromkeys([*found, *SINGLE]) if unicodedata.category(one)[0] == "S"]
 
 
 def with_emoji(vocabulary: dict[str, int]) -> dict[str, int]:
-    """Return ``vocabulary`` with an unused row for each emoji it lacks; raises ``RuntimeError`` where rows run out."""
+    """Return ``vocabulary`` with each emoji it lacks in an unused row; raises ``RuntimeError`` where rows run out."""
     lacking = [one for one in emoji() if one not in vocabulary]
     names = {_FREE.format(number) for number in range(len(vocabulary))} & vocabulary.keys()
     rows = sorted(vocabulary[name] for name in names)
@@ -61,9 +61,9 @@ def with_emoji(vocabulary: dict[str, int]) -> dict[str, int]:
 
 
 def name_emoji(words: Tensor) -> None:
-    """Give each emoji's row of ``words`` [V, H] the direction of its name's words, and their mean length.
+    """Set each emoji's row of ``words`` [V, H] in place to the mean vector of its name's words, at their mean length.
 
-    Rows of other words stay as they are, so that doing it again changes nothing.
+    Rows of other tokens stay as they are, so that doing it again changes nothing.
     """
     coder = tokenizer()
     shown = {row: _said(one) for one in emoji() if (row := coder.token_to_id(one)) is not None}
@@ -76,7 +76,7 @@ def name_emoji(words: Tensor) -> None:
 
 
 def _said(one: str) -> str:
-    """Return what an emoji shows, in words."""
+    """Return the words of an emoji's name that say what it shows."""
     name = unicodedata.name(one).lower().split()
     if name[:2] == ["emoji", "modifier"]:
         return "skin"  # the rest is the number of a medical scale
@@ -84,7 +84,7 @@ def _said(one: str) -> str:
 
 
 def main() -> None:
-    """Write the words into the tokenizer that ships."""
+    """Write the emoji into the tokenizer that ships."""
     stored = json.loads(TOKENIZER.read_text(encoding="utf-8"))
     stored["model"]["vocab"] = with_emoji(stored["model"]["vocab"])
     TOKENIZER.write_text(json.dumps(stored, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")

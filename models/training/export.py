@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 WHOLE, EARLY, LATE = "model.onnx", "model_early.onnx", "model_late.onnx"
 PADDED = "padded.onnx"
-"""The whole network for rows of different lengths, of which the CUDA graph is made."""
+"""Graph of the whole network for padded batches, from which the CUDA graph is made."""
 
 
 def export(model: GuardModel, folder: Path) -> None:
     """Write ``model`` to ``folder`` as float32: whole and as its two parts, and whole for padded rows.
 
     Inputs ``input_ids`` and ``token_type_ids`` are int32 [B, T], of rows that all have T tokens; those of ``PADDED``
-    are int64, with an ``attention_mask``. Outputs are ``logits`` [B, L], ``attention`` [B, L, T] and ``embedding``
-    [B, H], all float32. The early part gives ``states`` [B, T, H] besides, and its own logits and attention; the late
-    part goes on from those states and those logits.
+    are int64, with an ``attention_mask``. Outputs are ``logits`` [B, L], ``attention`` [B, L, T] and ``embedding`` [B,
+    H], all float32. The early part outputs logits and attention of the early heads, and the ``states`` [B, T, H]; the
+    late part takes these states and early logits instead of ids, and has no embedding.
     """
     weights = {name: tensor.detach().float().cpu().numpy() for name, tensor in model.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def export(model: GuardModel, folder: Path) -> None:
 
 
 class _Whole(torch.nn.Module):
-    """The network with one logit per label, as the graphs have it."""
+    """The network with both sets of heads mixed into one logit per label, as in the graphs."""
 
     def __init__(self, model: GuardModel) -> None:
         super().__init__()
@@ -53,14 +53,14 @@ class _Whole(torch.nn.Module):
 
 
 def export_traced(model: GuardModel, path: Path) -> None:
-    """Write ``model`` as torch traces it, in plain operators: the yardstick for the fused graph, never shipped."""
+    """Write ``model`` as torch traces it, in plain operators: a reference for the fused graph, never shipped."""
     example = torch.ones((1, 8), dtype=torch.int64)
     axes = {name: {0: "batch", 1: "tokens"} for name in IDS}
     outputs = {"logits": {0: "batch"}, "attention": {0: "batch", 2: "tokens"}, "embedding": {0: "batch"}}
     early = {"early_logits": {0: "batch"}, "early_attention": {0: "batch", 2: "tokens"}}
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
-        # The tracing exporter is the old one; the new one needs a package that nothing else here does.
+        # The tracing exporter is the old one; the new one needs a package that nothing else here needs.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Whole(model),

@@ -1,4 +1,4 @@
-"""How much of each of our own generators goes into a training set, and what material they are given."""
+"""Amounts of text from each of our own generators in a training set, and the material they compose with."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from models.training.rows import Row
 
 _PROMPT = range(12, 400)
-"""Characters a text may have to serve as a payload, a task or a prompt."""
+"""Lengths, in characters, of texts that may serve as a payload, a task or a prompt."""
 _CARRIER = range(80, 3000)
-"""Characters a text may have to serve as a document an instruction is put into."""
+"""Lengths, in characters, of texts that may serve as a document an instruction is put into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class Material:
     carriers: tuple[str, ...] = ()
     """Prose, code and structured text that an instruction can be hidden in."""
     sentences: dict[str, list[str]] = field(default_factory=dict)
-    """Language to harmless sentences."""
+    """Harmless sentences by language."""
 
     @classmethod
     def collect(cls, rows: Iterable[Row]) -> Self:
-        """Sort the rows of the sources into what they can serve as."""
+        """Sort the rows of the sources by what they can serve as."""
         harmful, harmless, tasks, carriers = [], [], [], []
         sentences: dict[str, list[str]] = {}
         for row in rows:
@@ -98,11 +98,11 @@ COUNTS = {
     "hard": 60_000,
     "long": 9_000,
 }
-"""Rows drawn of each generator for a full training set."""
+"""Rows drawn from each generator for a full training set."""
 
 
 def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> Iterator[Row]:
-    """Yield the rows of every generator in turn, ``scale`` times the full amount."""
+    """Yield the rows of every generator in turn, ``scale`` times the full amounts but at least 20 of each."""
     counts = {name: max(20, round(count * scale)) for name, count in COUNTS.items()}
     pair = {"harmful": material.harmful, "harmless": material.harmless}
     yield from hard_benign.generate(rng, counts["hard_benign"])

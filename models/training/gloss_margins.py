@@ -39,21 +39,24 @@ if TYPE_CHECKING:
 SEED: Final = 20_261_129
 ROLES: Final = {"user": Stage.INPUT, "document": Stage.TOOL, "response": Stage.OUTPUT}
 RATE: Final = 0.006
-"""Share of harmless texts that one label may stop by their gloss alone: those of a stage together stop some one in a
-hundred."""
+"""Share of harmless texts that one label may stop by their gloss alone; all labels of a stage together then stop about
+one in a hundred."""
 FLAG_RATE: Final = 0.02
 FLAGS: Final = {("toxicity", Stage.INPUT), ("refusal", Stage.OUTPUT)}
-"""Labels that stop nothing on a stage."""
+"""Labels that only flag at a stage, and stop nothing there."""
 TOLD: Final = ("prompt_injection", "jailbreak", "harmful_request", "toxicity", "harmful_response", "refusal")
 """Labels of the classifier."""
 SPOKEN: Final = "tatoeba_laser"
-"""Everyday sentences, of which ``calib/`` has none in other languages."""
+"""The source of everyday sentences in other languages, of which ``calib/`` has none."""
 MOST: Final = 400
-"""Texts of one source, language and role."""
+"""At most this many texts are read of one source, language and role."""
 
 
 def pools(data: Path) -> dict[tuple[str, str, Stage], list[str]]:
-    """Return harmless texts by source, language and stage, for the languages that have a lexicon."""
+    """Return up to ``MOST`` texts by source, language and stage, for the languages that have a lexicon.
+
+    They are harmless as far as labelled: ``attack`` and ``harm`` are 0 or unknown.
+    """
     known = {code for codes in LANGUAGES.values() for code in codes}
     found: dict[tuple[str, str, Stage], list[str]] = {}
     for path in (*sorted((data / "calib").glob("*.jsonl.gz")), data / "train" / f"{SPOKEN}.jsonl.gz"):
@@ -73,7 +76,10 @@ def with_gloss_margins(model: Path, data: Path) -> Manifest:
 
 
 def margins(model: Path, data: Path) -> Iterator[tuple[Stage, dict[str, float]]]:
-    """Yield for each stage and label by how many log-odds its rate is kept late, 0 where it is kept already."""
+    """Yield each stage with the margins of its labels: log-odds above the threshold that a gloss must score.
+
+    Margins are rounded up to a tenth, and 0 where the threshold alone keeps the label's rate.
+    """
     seen: dict[Stage, dict[str, dict[str, list[NDArray[np.float64]]]]] = {}
     with Guard(default_policy(), models=model, providers="cpu") as guard:
         thresholds = {(rule.stage, rule.label): logit(rule.threshold) for rule in guard.info().rules}
@@ -84,7 +90,7 @@ def margins(model: Path, data: Path) -> Iterator[tuple[Stage, dict[str, float]]]
         sys.stderr.write(f"{source} {language} {stage.value}: {len(texts)} texts, {len(glosses)} glosses\n")
         for label in readings[0].scores if readings else ():
             odds = np.array([logit(reading.scores[label]) for reading in readings])
-            # Texts without a gloss are stopped by none.
+            # A text without a gloss is never stopped by one.
             odds = np.concatenate([odds, np.full(max(0, len(texts) - len(odds)), -np.inf)])
             seen.setdefault(stage, {}).setdefault(label, {}).setdefault(source, []).append(odds)
     for stage, labels in seen.items():
@@ -106,7 +112,7 @@ def logit(probability: float) -> float:
 
 
 def _line(by_source: Mapping[str, Sequence[NDArray[np.float64]]], rate: float) -> float:
-    """Return the lowest score that at most ``rate`` of the texts exceed, of everyday sentences and of others."""
+    """Return the lowest score that at most ``rate`` exceed, both of everyday sentences and of all other sources."""
     found = np.unique(np.concatenate([odds[np.isfinite(odds)] for each in by_source.values() for odds in each]))
     exceeded = {
         source: np.mean([(odds[:, None] > found[None, :]).mean(axis=0) for odds in each], axis=0)

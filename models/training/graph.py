@@ -1,4 +1,4 @@
-"""An ONNX graph in the making."""
+"""A builder of ONNX graphs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Graph:
-    """Nodes and initializers in the order they are laid down."""
+    """Nodes and initializers in the order they are added."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start with an empty graph."""
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
@@ -31,11 +31,11 @@ class Graph:
         return name
 
     def split(self, given: str, names: list[str], *, axis: int) -> None:
-        """Add an operator that cuts a tensor into equal parts along ``axis``, called ``names``."""
+        """Add an operator that splits a tensor into equal parts along ``axis``, called ``names``."""
         self.nodes.append(helper.make_node("Split", [given], names, name=f"{names[0]}_Split", axis=axis))
 
     def hand_out(self, made: str, name: str) -> None:
-        """Give a tensor the name that it leaves the graph under."""
+        """Rename the tensor ``made`` to ``name``, under which it leaves the graph."""
         for node in self.nodes:
             for side in (node.input, node.output):
                 side[:] = [name if one == made else one for one in side]

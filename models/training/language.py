@@ -38,17 +38,17 @@ ENGLISH: Final = (
 """Chat, questions, code, JSON, prose, slang and abuse; sets known to hold other languages or codes are left out."""
 FOREIGN: Final = ("tatoeba_laser", "catqa")
 CALIBRATION: Final = ("mbpp", "taskmaster4", "sms_spam", "surge_toxicity", "implicit_hate", "xquad", "stormfront")
-"""Sets of ``calib/`` the line is drawn on; those with other languages only lend their English rows to it."""
+"""Sets of ``calib/`` whose English rows set the threshold; some hold other languages, too."""
 FOREIGN_CALIBRATION: Final = ("xquad", "goodwiins_multilang_pi")
 RATE: Final = 0.005
-"""English texts that may be flagged, as the mean over sources: the goal is 1 % on text nobody has seen."""
+"""Share of English texts that may be flagged, averaged over sources; the goal is 1 % on unseen text."""
 _SCALE: Final = 0.02
 _CERTAIN: Final = 20.0
 _NAMED: Final = 20
-"""Texts a language needs to be named on the card: rows of other scripts hold a few lines in Latin letters."""
+"""Texts a language needs to be named on the card: sources in other scripts hold a few lines in Latin letters."""
 _NON_LATIN: Final = 0x250
 _UNSEEN: Final = {"en": 1.0, "other": 0.5}
-"""How often an n-gram that only its own text (English) or its own language has is shown as unseen."""
+"""How often an n-gram is shown as unseen where no English text but its own, or no language but its own, has it."""
 _REPEATS: Final = 6
 _WORDS: Final = {"en": (1, 13), "other": (2, 9)}
 _EPOCHS, _BATCHES, _STEP, _RIDGE = 12, 24, 0.15, 1e-6
@@ -56,12 +56,12 @@ _EPOCHS, _BATCHES, _STEP, _RIDGE = 12, 24, 0.15, 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The words of prose of one text as buckets, word after word."""
+    """The prose words of one text as buckets of the n-gram table, word after word."""
 
     language: str
     buckets: NDArray[np.int64]
     starts: NDArray[np.int64]
-    """Where each word starts among ``buckets``, and their number at the end."""
+    """Start of each word in ``buckets``, then the length of ``buckets``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,15 @@ class Runs:
     """Runs of words, shuffled and cut into batches."""
 
     batches: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]]
-    """Per batch: buckets, the run each belongs to, and per run whether it is foreign and its weight."""
+    """Per batch: buckets, the index of the run that each belongs to, and for each run 1.0 if it is foreign and its
+    weight."""
 
 
 def texts_of(folder: Path, limit: int, chooser: np.random.Generator) -> Iterator[tuple[str, str, str]]:
-    """Yield source, language and text: up to ``limit`` characters of each English source, all that is foreign."""
+    """Yield source, language and text: about ``limit`` characters of each English source, and all foreign text.
+
+    Texts are cut at 3000 characters; those that are not mostly in Latin letters are left out.
+    """
     for name in (*ENGLISH, *FOREIGN):
         rows = [(raw["lang"] or "en", raw["text"]) for raw in read_raw(folder / f"{name}.jsonl.gz")]
         room = limit
@@ -87,13 +91,13 @@ def texts_of(folder: Path, limit: int, chooser: np.random.Generator) -> Iterator
 
 
 def _latin(text: str) -> bool:
-    """Whether nearly all letters are Latin: a script is told by the character, and needs no learning."""
+    """Return whether at least 80 % of the letters are Latin; other scripts need no learning, a character tells them."""
     letters = [character for character in text if character.isalpha()]
     return bool(letters) and sum(ord(letter) >= _NON_LATIN for letter in letters) <= 0.2 * len(letters)
 
 
 def prose(language: str, text: str) -> Text:
-    """Keep the words the screen weighs."""
+    """Return the words of ``text`` that the screen weighs."""
     words = words_of(text)
     kept = words.plain & ~words.foreign
     inside = kept[words.owners]
@@ -104,7 +108,7 @@ def prose(language: str, text: str) -> Text:
 
 
 def rarity(texts: Sequence[Text]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return per bucket in how many English texts it occurs, and in how many other languages."""
+    """Return for each bucket the number of English texts and the number of other languages that it occurs in."""
     english = np.zeros(OFFSETS[-1], dtype=np.int64)
     others: dict[str, NDArray[np.bool_]] = {}
     for text in texts:
@@ -116,7 +120,7 @@ def rarity(texts: Sequence[Text]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def runs_of(texts: Sequence[Text], chooser: np.random.Generator) -> Runs:
-    """Cut every text into runs of words; every language weighs the same, and all of them as much as English."""
+    """Cut texts into runs of words: foreign languages all weigh the same, and together as much as English."""
     english, others = rarity(texts)
     parts: list[NDArray[np.int64]] = []
     languages: list[str] = []
@@ -142,7 +146,7 @@ def runs_of(texts: Sequence[Text], chooser: np.random.Generator) -> Runs:
 
 
 def _cuts(words: int, kind: str, chooser: np.random.Generator) -> Iterator[tuple[int, int]]:
-    """Yield runs from the first word to the last in English text, and one run somewhere in another."""
+    """Yield first and end word of each run: English text is cut up whole, other text gives one run at random."""
     low, high = _WORDS[kind]
     if kind == "en":
         start = 0
@@ -157,12 +161,16 @@ def _cuts(words: int, kind: str, chooser: np.random.Generator) -> Iterator[tuple
 
 
 def orders() -> NDArray[np.int64]:
-    """Return the order each bucket belongs to."""
+    """Return for each bucket the index of its n-gram order."""
     return np.repeat(np.arange(len(TABLE_BITS)), [1 << bits for bits in TABLE_BITS])
 
 
 def fit(texts: Sequence[Text], chooser: np.random.Generator, epochs: int = _EPOCHS) -> NDArray[np.float64]:
-    """Return the table: log-odds that a run with the n-gram is foreign. AdaGrad (Duchi et al. 2011) on runs."""
+    """Return the table: for each bucket, what its n-grams add to the log-odds that a run is foreign.
+
+    Trained by AdaGrad (Duchi et al. 2011) on runs. Buckets of no foreign text and of at most one English text get the
+    weight learnt for unseen n-grams of their order.
+    """
     runs = runs_of(texts, chooser)
     weights = np.zeros(OFFSETS[-1] + len(TABLE_BITS))
     squares = np.full_like(weights, 1e-6)
@@ -185,12 +193,12 @@ def fit(texts: Sequence[Text], chooser: np.random.Generator, epochs: int = _EPOC
 
 
 def quantized(table: NDArray[np.float64]) -> NDArray[np.int8]:
-    """Return ``table`` in steps of ``_SCALE``; what does not fit is clipped."""
+    """Return ``table`` in int8 steps of ``_SCALE``, clipped to +-127 of them."""
     return np.clip(np.rint(table / _SCALE), -127, 127).astype(np.int8)
 
 
 def calibrated(weights: NDArray[np.int8], folder: Path, chooser: np.random.Generator, limit: int) -> Calibration:
-    """Fit the steepness on ``calib/``, and put one half where ``RATE`` of its English texts are flagged."""
+    """Fit the slope on ``calib/``, and put a probability of 0.5 where ``RATE`` of its English texts are flagged."""
     model = LanguageModel(weights, _SCALE, Calibration(slope=1.0, intercept=0.0))
     english, foreign = [], []
     for name in dict.fromkeys((*CALIBRATION, *FOREIGN_CALIBRATION)):
@@ -201,7 +209,7 @@ def calibrated(weights: NDArray[np.int8], folder: Path, chooser: np.random.Gener
         english += [scores[is_english]] if name in CALIBRATION else []
         foreign += [scores[~is_english]] if name in FOREIGN_CALIBRATION else []
     line = threshold_at(RATE, english)
-    # Cut off where it is certain: a text without a letter has no evidence at all, minus infinity.
+    # Clipped, as a text without a letter has a score of minus infinity.
     slope = platt(*(np.clip(np.concatenate(scores), -_CERTAIN, _CERTAIN) for scores in (foreign, english))).slope
     sys.stderr.write(f"line at {line:.2f} log-odds, {np.mean(np.concatenate(foreign) >= line):.1%} foreign beyond it\n")
     return Calibration(slope=slope, intercept=-slope * line)
@@ -220,7 +228,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, calibrate and write; 0, or 2 with a message where data is missing."""
+    """Train, calibrate and write the model; returns 0, or 2 with a message on stderr where data is missing."""
     options = parser().parse_args(argv)
     chooser = np.random.default_rng(options.seed)
     try:

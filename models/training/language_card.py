@@ -1,4 +1,4 @@
-"""What is written about ``range-ngram``: its weights, manifest and card."""
+"""Writes the files of ``range-ngram``: weights, manifest and card."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def write_model(
     version: str,
     rate: float,
 ) -> NgramManifest:
-    """Write the table into ``out`` with its manifest and card; ``sources`` maps a name to texts used and licence."""
+    """Write the table, its manifest and its card into ``out``; ``sources`` maps a name to texts used and licence."""
     out.mkdir(parents=True, exist_ok=True)
     content = weights.tobytes()
     (out / WEIGHTS_FILE).write_bytes(content)

@@ -1,6 +1,6 @@
-"""Make the list of the commonest forms of all lexicons in Latin letters, which tells what language a text may be in.
+"""Make the list of the commonest word forms of all Latin-script lexicons, which tells what language a text may be in.
 
-Run it after every change of a lexicon: ``python -m models.training.lexicon_index``. It needs the package alone.
+Run it after every change of a lexicon: ``python -m models.training.lexicon_index``. It needs only the package.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ very want was water way we weapon weapons well were what when where which who wh
 word words work world would write yes you your
 """
 GLOSSES: Final = frozenset(_WORDS.split())
-"""Plain words of any text, and of what is asked for with bad intent: a short order may have no others."""
+"""Common English words, and words of requests made with bad intent: a short order may contain no others."""
 SHORTEST: Final = 2
-"""Letters of the shortest form that counts: single ones stand in formulas and lists."""
+"""Letters of the shortest form that counts: single letters occur in formulas and lists."""
 
 
 def common_lines() -> list[str]:
-    """Return the lines of the list: each form of the commonest glosses, and the languages it is one of."""
+    """Return the lines of the list: each form whose gloss consists of ``GLOSSES``, and the languages that have it."""
     found: dict[str, list[str]] = {}
     for code in LANGUAGES[LATIN]:
         book = lexicon(code, LATIN)

@@ -1,4 +1,4 @@
-"""What a training run pulls the logits towards: labels, what the start of the run says, what the late heads say."""
+"""Targets and losses of a training run: labels, a teacher, the model it starts from, and its own late heads."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ _READ = torch.tensor([[label in columns_of(stage) for label in LABELS] for stage
 
 
 def targets_of(labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Return what the logits should say as probabilities [B, L], and 1 where that is known; for ``loss_of``.
+    """Return target probabilities and a mask that is 1 where the label is known, float [B, L] each, for ``loss_of``.
 
-    ``labels`` [B, L] holds 0, 1 or ``MASKED``.
+    ``labels`` [B, L] holds 0, 1 or ``MASKED``; ``smoothing`` is the label smoothing.
     """
     return labels.clamp(min=0).float() * (1.0 - 2.0 * smoothing) + smoothing, (labels != MASKED).float()
 
 
 def taught(targets: tuple[Tensor, Tensor], said: Tensor, stages: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Return ``targets`` with what a teacher said mixed in, for ``loss_of``.
+    """Return ``targets`` with the predictions of a teacher mixed in, for ``loss_of``.
 
-    ``said`` [B, L] are its logits, NaN where it saw something else; ``stages`` [B] are indices into ``STAGES``. Where
-    a label is known, the teacher has ``share`` of the target; where it is not, all of a target that weighs ``share``.
+    ``said`` [B, L] are the teacher's logits, NaN where it saw another part of the text; ``stages`` [B] are indices into
+    ``STAGES``. The teacher has ``share`` of the target of a known label; of an unknown label it is the whole target, at
+    a weight of ``share``. Labels that are not read at a row's stage keep their targets.
     """
     target, known = targets
     heard = ~said.isnan() & _READ.to(said.device)[stages]
@@ -44,7 +45,7 @@ def taught(targets: tuple[Tensor, Tensor], said: Tensor, stages: Tensor, share: 
 
 
 def loss_of(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Mean binary cross-entropy over what is known; all three are [B, L]."""
+    """Return the mean binary cross-entropy of ``logits``, weighted by ``known``; all three are [B, L]."""
     return _summed(logits, target, known) / known.sum().clamp(min=1.0)
 
 
@@ -54,15 +55,15 @@ def _summed(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
 
 
 def likeness_of(early: Tensor, late: Tensor) -> Tensor:
-    """Mean cross-entropy of the early heads against what the late ones say, which teaches these nothing."""
+    """Return the mean cross-entropy of the early heads against the late ones, which get no gradient from it."""
     return functional.binary_cross_entropy_with_logits(early.float(), late.detach().float().sigmoid())
 
 
 def learnt_labels(names: Sequence[str]) -> Tensor:
-    """Return where ``names``, each ``STAGE`` or ``STAGE:LABEL``, have labels learnt: true or false, [S, L].
+    """Return which labels are learnt at which stage, bool [S, L], by ``names``: each ``STAGE`` or ``STAGE:LABEL``.
 
-    What is no stage is the name of a source, and no matter of labels. Raises ``RuntimeError`` for what is no label of
-    its stage.
+    A name without a colon that is no stage names a source, and is skipped. Raises ``RuntimeError`` for an unknown stage
+    before a colon, and for a label that its stage does not have.
     """
     made = torch.zeros(len(STAGES), len(LABELS), dtype=torch.bool)
     for name in names:
@@ -78,7 +79,7 @@ def learnt_labels(names: Sequence[str]) -> Tensor:
 
 
 class _Upper(nn.Module):
-    """A copy of what of a model lies above its ``frozen`` lowest layers, which answers and learns nothing."""
+    """A frozen copy of the late heads and of the layers above the ``frozen`` lowest ones."""
 
     def __init__(self, model: GuardModel, frozen: int) -> None:
         super().__init__()
@@ -94,18 +95,18 @@ class _Upper(nn.Module):
 
 
 class Kept(nn.Module):
-    """The loss of a run that learns some labels and should leave the others as they were.
+    """The loss of a run that learns some labels and should leave the predictions of the others as they were.
 
-    It keeps a copy of the layers and late heads of the models whose word is kept; what is frozen below them is not run
-    twice.
+    It holds frozen copies of the upper layers and late heads of the reference models; the frozen layers below are
+    shared and run only once.
     """
 
     def __init__(
         self, model: GuardModel, frozen: int, learn: Sequence[str], at: Mapping[str, GuardModel] | None = None
     ) -> None:
-        """Copy what of ``model`` lies above its ``frozen`` lowest layers; ``learn`` is for ``learnt_labels``.
+        """Copy the layers of ``model`` above its ``frozen`` lowest ones; ``learn`` is for ``learnt_labels``.
 
-        ``at`` names the stages where the word of another model is kept.
+        ``at`` maps stages to the reference models that replace ``model`` there.
         """
         super().__init__()
         at = at or {}
@@ -118,7 +119,7 @@ class Kept(nn.Module):
         self.read = nn.Buffer(_READ.float(), persistent=False)
 
     def said(self, seen: Seen, stages: Tensor) -> Tensor:
-        """Return the late logits [B, L] of the models kept on top of the frozen layers' states in ``seen``."""
+        """Return the late logits [B, L] of each row's reference model, from the frozen layers' states in ``seen``."""
         states, whose = seen.after[self.frozen], self.whose[stages]
         logits = states.new_empty(len(states), len(LABELS))
         for number, upper in enumerate(self.uppers):
@@ -130,12 +131,12 @@ class Kept(nn.Module):
     def forward(
         self, logits: Tensor, seen: Seen, stages: Tensor, named: Tensor, targets: tuple[Tensor, Tensor]
     ) -> Tensor:
-        """Return the mean loss of ``logits`` [B, L]: by ``targets`` where labels are learnt, else by what was said.
+        """Return the mean loss of ``logits`` [B, L]: by ``targets`` where labels are learnt, else by the reference.
 
-        ``stages`` [B] are indices into ``STAGES``; ``named`` [B] is true for rows of sources that are learnt by every
-        label they have. What is kept is the logit and not the probability: thresholds lie
-        where that is flat, and scores would wander along there and across them. An eighth of the square has the slope
-        of the cross-entropy where neither is sure.
+        ``stages`` [B] are indices into ``STAGES``; ``named`` [B] is 1 for rows of sources whose every known label is
+        learnt. The reference is matched in logits and not in probabilities: thresholds lie where these are flat, so
+        that scores could drift there and across thresholds at little loss. An eighth of the squared difference has the
+        slope of the cross-entropy where both are undecided.
         """
         target, known = targets
         learnt = torch.maximum(self.learnt[stages], named[:, None] * known)

@@ -1,4 +1,4 @@
-"""The optimizer's side of a training run: float32 masters of narrower weights, their average, and the learning rate."""
+"""Float32 master weights of a training run, their moving average, the optimizer and the learning rate."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Masters:
-    """Float32 masters, their moving average and AdamW for a network that computes in a narrower type."""
+    """Float32 master weights, their moving average and AdamW for a network that computes in a narrower type."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, factor: Callable[[str], float]) -> None:
-        """Copy the trainable weights of ``model`` and group them by how fast they learn, which ``factor`` says."""
+        """Copy the trainable weights of ``model``; ``factor`` maps a weight's name to its learning-rate factor."""
         self.live = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.weights = {name: p.detach().float().clone().requires_grad_() for name, p in self.live.items()}
         self.average = {name: p.detach().clone() for name, p in self.weights.items()}
@@ -30,7 +30,10 @@ class Masters:
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 
     def step(self, rate: float, taken: int) -> None:
-        """Move the masters along the gradients of the live weights and copy them back."""
+        """Update the masters by the gradients of the live weights, and copy them back.
+
+        ``rate`` is the learning rate before factors; ``taken`` counts the steps, this one included.
+        """
         for name, live in self.live.items():
             self.weights[name].grad = live.grad.float() if live.grad is not None else None
             live.grad = None
@@ -38,7 +41,7 @@ class Masters:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.optimizer.step()
-        # A young average must not remember where it started.
+        # A shorter average at first, or the initial weights would linger in it.
         decay = min(self.recipe.average, (1 + taken) / (10 + taken))
         with torch.no_grad():
             for name, weight in self.weights.items():
@@ -46,17 +49,17 @@ class Masters:
                 self.average[name].lerp_(weight, 1.0 - decay)
 
     def settle(self) -> None:
-        """Give the network the average of its weights; ``restore`` or the next ``step`` takes it back."""
+        """Load the averaged weights into the network; ``restore`` or the next ``step`` undoes it."""
         with torch.no_grad():
             for name, live in self.live.items():
                 live.copy_(self.average[name])
 
     def state(self) -> dict[str, object]:
-        """Return all that ``restore`` needs."""
+        """Return everything that ``restore`` needs."""
         return {"weights": self.weights, "average": self.average, "optimizer": self.optimizer.state_dict()}
 
     def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
-        """Take up where ``state`` was left."""
+        """Continue from what ``state`` returned."""
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(state["weights"][name])
@@ -66,15 +69,15 @@ class Masters:
 
 
 def compute_type(device: torch.device) -> torch.dtype:
-    """Return bfloat16 where the processor has instructions for it: elsewhere it is emulated and many times slower."""
-    # These have no public name, and what oneDNN calls supported is all AVX-512, emulated or not.
+    """Return bfloat16 on CUDA and on CPUs that have it natively, else float32: emulated, it is many times slower."""
+    # These have no public name, and oneDNN reports bfloat16 as supported on all AVX-512, emulated or not.
     native = torch.cpu._is_amx_tile_supported, torch.cpu._is_avx512_bf16_supported  # noqa: SLF001
     fast = device.type == "cuda" or any(supported() for supported in native)
     return torch.bfloat16 if fast else torch.float32
 
 
 def rate_at(step: int, total: int, recipe: Recipe) -> float:
-    """Return the learning rate of a step: linear warm-up, then half a cosine."""
+    """Return the learning rate of a step: linear warm-up, then cosine decay to 0."""
     warm = max(1, round(total * recipe.warmup))
     if step < warm:
         return recipe.learning_rate * (step + 1) / warm

@@ -1,7 +1,7 @@
-"""The network as ONNX graphs of fused transformer operators, laid down operator by operator instead of traced.
+"""The network as ONNX graphs of fused transformer operators, built operator by operator instead of traced.
 
-The fused operators of ONNX Runtime's ``com.microsoft`` domain (embedding with layer norm, attention, GELU)
-exist for CPU and CUDA, and the result is the same with every version of torch.
+The fused operators of ONNX Runtime's ``com.microsoft`` domain (embedding with layer norm, attention, GELU) exist for
+CPU and CUDA, and the graph is the same with every version of torch.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ IR_VERSION = 9
 FUSED = "com.microsoft"
 IDS = ("input_ids", "attention_mask", "token_type_ids")
 PRODUCT, OVERALL = "heads.product", "overall"
-"""The two products of the heads, which stay in float32."""
+"""The two matrix products of the heads, which stay in float32."""
 _FAR = 1e4
-"""Log-odds beyond which nothing is left of a token."""
+"""Offset of an attention logit that leaves a token without weight."""
 
 
 class Network:
-    """A network in the making, for rows that are padded to one length or for rows that have one.
+    """Builds the graphs of the network, for padded batches or for rows of one length.
 
-    The engine runs row by row on CPU, where a mask would only cost: without one the runtime has an attention that is
-    faster on long rows, and the operators that count tokens are not there. On a GPU many rows run together, with one.
+    The engine runs row by row on CPU, where a mask would only cost time: without one the runtime has an attention
+    kernel that is faster on long rows, and no operators need to count tokens. On a GPU many rows run together, with a
+    mask.
     """
 
     def __init__(self, weights: Weights, config: EncoderConfig, *, padded: bool) -> None:
-        """Begin with nothing; ``weights`` by the names that ``encoder.GuardModel`` has for them."""
+        """Start with an empty graph; ``weights`` are named as in ``encoder.GuardModel``."""
         self._graph = Graph()
         self._weights = weights
         self._config = config
@@ -61,7 +62,7 @@ class Network:
         return self._model(self._ids(), ("logits", "attention", "embedding"))
 
     def early(self) -> onnx.ModelProto:
-        """Return the lower half: ids to its own ``logits`` and ``attention``, ``embedding`` and ``states``."""
+        """Return the lower part: ids to the early heads' ``logits`` and ``attention``, ``embedding`` and ``states``."""
         config, graph = self._config, self._graph
         after = self._layers([self._embedded()], range(config.early))
         self._pooling()
@@ -72,7 +73,7 @@ class Network:
         return self._model(self._ids(), ("logits", "attention", "embedding", STATES))
 
     def late(self) -> onnx.ModelProto:
-        """Return the upper half: the lower one's ``states`` and logits to ``logits`` and ``attention``."""
+        """Return the upper part: the lower one's ``states`` and logits to ``logits`` and ``attention``."""
         config, graph = self._config, self._graph
         mask = ("attention_mask",) if self._padded else ()
         for name in mask:
@@ -91,7 +92,7 @@ class Network:
         return self._graph.constant(name, self._weights[name])
 
     def _turned(self, name: str, stored: str | None = None) -> str:
-        """Add the matrix called ``name``, turned to be multiplied from the right; ``stored`` is what it is called."""
+        """Add the weight ``name``, transposed for multiplication from the right, under the name ``stored``."""
         return self._graph.constant(stored or name, np.ascontiguousarray(self._weights[name].T))
 
     def _embedded(self) -> str:
@@ -102,7 +103,7 @@ class Network:
         ids = [f"{name}_32" if self._padded else name for name in ("input_ids", "token_type_ids")]
         tables = [self._constant(f"{name}.weight") for name in ("words", "places", "kinds")]
         norm = [self._constant(f"norm.{kind}") for kind in ("weight", "bias")]
-        # The mask is given to the attention operators as it is; this one would only count its tokens.
+        # Without the mask: the attention operators take it as it is, and this one would only count its tokens.
         graph.nodes.append(
             helper.make_node(
                 "EmbedLayerNormalization",
@@ -116,13 +117,13 @@ class Network:
         return "embedded"
 
     def _layers(self, after: list[str], indices: Iterable[int]) -> list[str]:
-        """Add layers on top of the last states in ``after``; returns all states in turn."""
+        """Add layers on top of the last states in ``after``; returns the names of all states."""
         for index in indices:
             after = [*after, self._layer(f"layers.{index}.", after[-1])]
         return after
 
     def _linear(self, name: str, states: str) -> str:
-        """Multiply and add the bias, of which the runtime makes one operator."""
+        """Add a matrix product and its bias, which the runtime fuses into one operator."""
         product = self._graph.op("MatMul", [states, self._turned(f"{name}.weight")], f"{name}.product")
         return self._graph.op("Add", [product, self._constant(f"{name}.bias")], f"{name}.biased")
 
@@ -130,30 +131,30 @@ class Network:
         graph = self._graph
 
         def skip_norm(linear: str, norm: str, given: str, residual: str) -> str:
-            # Not the fused operator for it: on CPU that one takes three times as long as these.
+            # Not the fused operator for sum and norm: on CPU it takes three times as long as these two.
             joined = graph.op("Add", [self._linear(prefix + linear, given), residual], f"{prefix}{norm}.joined")
             parts = [joined, self._constant(f"{prefix}{norm}.weight"), self._constant(f"{prefix}{norm}.bias")]
             return graph.op("LayerNormalization", parts, prefix + norm, axis=-1, epsilon=self._config.norm_epsilon)
 
         attended = skip_norm("out", "norm_attention", self._mixed(prefix, states), states)
-        # Without the bias, which the product adds for next to nothing: together they take half as long again.
+        # Without its optional bias, which the product adds almost for free: Gelu with bias takes half as long again.
         active = graph.op("Gelu", [self._linear(f"{prefix}up", attended)], f"{prefix}active", domain=FUSED)
         return skip_norm("down", "norm_output", active, attended)
 
     def _mixed(self, prefix: str, states: str) -> str:
-        """Let every token look at all others."""
+        """Add self-attention."""
         graph, heads = self._graph, self._config.heads
         if self._padded:
             matrix, bias = self._turned(f"{prefix}qkv.weight"), self._constant(f"{prefix}qkv.bias")
             given = [states, matrix, bias, "attention_mask_32"]
             return graph.op("Attention", given, f"{prefix}mixed", domain=FUSED, num_heads=heads)
-        # In one operator the quantized product would be cut by heads, whose columns are too few for its kernels.
+        # The operator above would cut the quantized product by heads, whose columns are too few for its kernels.
         thirds = [f"{prefix}{part}" for part in ("query", "key", "value")]
         graph.split(self._linear(f"{prefix}qkv", states), thirds, axis=-1)
         return graph.op("MultiHeadAttention", thirds, f"{prefix}mixed", domain=FUSED, num_heads=heads)
 
     def _pooling(self) -> None:
-        """Lay down what all heads pool with: which tokens count, as a bias on attention, a column and a number."""
+        """Add what all heads pool with: axes and, for padded rows, the mask as a bias and a column, and its sum."""
         graph = self._graph
         graph.constant("axis1", np.array([1], np.int64))
         graph.constant("axis2", np.array([2], np.int64))
@@ -177,8 +178,8 @@ class Network:
         def own(name: str) -> str:
             return f"{which}.{name}"
 
-        # One product for both small matrices: columns are [attend | value]. What ``attend`` adds to every token alike
-        # is nothing to a softmax, and what ``value`` adds is added once in the end.
+        # One product for both small matrices, with columns [attend | value]. The bias of ``attend`` is left out, as the
+        # softmax cancels what all tokens share; that of ``value`` is added once at the end.
         joined = np.concatenate([weights[f"{which}.{name}.weight"] for name in ("attend", "value")]).T
         matrix = graph.constant(tensor_name(which, "heads.weight"), np.ascontiguousarray(joined))
         both = graph.op("MatMul", [states, matrix], own(PRODUCT))
@@ -195,7 +196,7 @@ class Network:
         return graph.op("Sum", [local, through, offset], own("logits")), attention
 
     def _joint(self, late: str, early: str) -> None:
-        """Give the logits of the whole network: what both sets of heads say, each by its share."""
+        """Add the logits of the whole network: those of both sets of heads, weighted by ``early_say``."""
         graph, shares = self._graph, np.array(self._config.early_say, np.float32)
         parts = [
             graph.op("Mul", [late, graph.constant("late_say", 1.0 - shares)], "late.said"),
@@ -204,7 +205,7 @@ class Network:
         graph.op("Add", parts, "logits")
 
     def _mean(self, given: str, name: str) -> str:
-        """Average ``given`` over the tokens that are no padding."""
+        """Average ``given`` [B, T, H] over the tokens that are not padding."""
         graph = self._graph
         if not self._padded:
             return graph.op("ReduceMean", [given], name, axes=[1], keepdims=0)
@@ -212,10 +213,10 @@ class Network:
         return graph.op("Div", [graph.op("ReduceSum", [kept, "axis1"], f"{name}.sum", keepdims=0), "kept.count"], name)
 
     def _embedding(self, states: str) -> None:
-        """Give the direction of the mean of ``states``, the layer that still holds what a text is about.
+        """Add the embedding: the unit-length mean of ``states``, the layer that still encodes what a text is about.
 
-        Of a pair it is that of the second half. The softmax of far apart numbers is the mean over the largest, here
-        over the tokens of the second half or, where there is none, over all.
+        For a pair it is that of the second half. With offsets as far apart as ``_FAR`` a softmax averages over the
+        tokens of the largest one: those of the second half or, where there is none, all.
         """
         graph = self._graph
         kinds = graph.op("Cast", ["token_type_ids"], "kinds", to=TensorProto.FLOAT)
@@ -230,7 +231,7 @@ class Network:
 
     def _model(self, inputs: Iterable[str], outputs: Iterable[str]) -> onnx.ModelProto:
         config = self._config
-        # The operators take 32 bits: casting is cheaper before a run than in one, on CPU.
+        # The operators take int32: on CPU it is cheaper to cast before a run than in the graph.
         ids = TensorProto.INT64 if self._padded else TensorProto.INT32
         kinds: dict[str, tuple[int, list[Any]]] = {
             **dict.fromkeys(IDS, (ids, ["batch", "tokens"])),
@@ -253,5 +254,5 @@ class Network:
 
 
 def tensor_name(which: str, name: str) -> str:
-    """Return what a tensor of the ``late`` or the ``early`` heads is called in a graph."""
+    """Return the name in a graph of a tensor of the ``late`` or the ``early`` heads."""
     return name if which == "late" else f"{which}.{name}"

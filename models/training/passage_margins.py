@@ -48,32 +48,33 @@ if TYPE_CHECKING:
 
 SEED: Final = 20_261_129
 CHARACTERS: Final = 120
-"""Of a passage: some thirty tokens, one or two sentences."""
+"""Length of a passage: about thirty tokens, one or two sentences."""
 RATES: Final = {False: 0.002, True: 0.01}
-"""Share of harmless prompts of several passages that one label may stop by a passage alone, of others and of our own,
-which were written to look bad; most prompts have one passage."""
+"""Share of harmless prompts with several passages that one label may stop by a passage alone: of prompts of ``calib/``
+(False), and of our own (True), which were written to look bad. Most prompts have one passage."""
 RAISED: Final = ("jailbreak", "harmful_request")
-"""What is found in passages of prompts. Of what users inject next to nothing more is found, and harmless prompts are
-stopped; short sentences of answers look worse than answers, and those of mail and pages like orders."""
+"""Labels that passages of prompts may raise. Passages hardly reveal more injections by users, while harmless prompts
+would be stopped; on other stages short sentences of answers look worse than whole answers, and those of mails and pages
+look like orders."""
 SPREAD: Final = 0.5
-"""Passages of one text have much in common."""
+"""Share of the log of the number of passages that is subtracted: below 1, as passages of one text are correlated."""
 LOOKED_AT: Final = 0.05
-"""Share of harmless prompts that reach the floor of a label, as the mean over sources: about as many as the lower
-layers do not clear."""
+"""Share of harmless prompts that reach the floor of a label, averaged over sources: about as many as the lower layers
+do not clear."""
 OWN: Final = "gen_"
-"""What the sources of our own text begin with."""
+"""Prefix of the sources of our own text, and the name of the pool made of them."""
 FEWEST: Final = 100
 MOST: Final = 1_000
-"""Prompts of one source: of fewer than the first no share can be told."""
+"""At most ``MOST`` prompts of a source are read; with fewer than ``FEWEST`` no share can be estimated."""
 
 Stops = dict[str, "NDArray[np.float64]"]
-"""For each label the log-odds of passages that stop what is not stopped as a whole, -inf for other texts."""
+"""For each label the log-odds [N] of a passage that stops a text not stopped as a whole, -inf for other texts."""
 Wholes = dict[str, "NDArray[np.float64]"]
-"""For each label the scores of texts."""
+"""For each label the probabilities [N] of the whole texts."""
 
 
 def with_passages(model: Path, data: Path, run: Path) -> Manifest:
-    """Return the manifest of ``model`` with the margins of passages that the texts in ``data`` and ``run`` ask for."""
+    """Return the manifest of ``model`` with the margins and floors of passages set on texts of ``data`` and ``run``."""
     plain = load_manifest(model).manifest
     none = {Stage.INPUT: dict.fromkeys(RAISED, 0.0)}
     rules = Passages(characters=CHARACTERS, margins=none, spread={Stage.INPUT: SPREAD})
@@ -83,7 +84,10 @@ def with_passages(model: Path, data: Path, run: Path) -> Manifest:
 
 
 def margins(model: Path, manifest: Manifest, known: Sequence[Pool]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return for each label by how many log-odds its rate is kept late, 0 where it is kept already, and its floor."""
+    """Return for each label its margin, the log-odds above the threshold that a passage must score, and its floor.
+
+    Margins are rounded up to a tenth, and 0 where the threshold alone keeps the label's rates.
+    """
     kinds: dict[tuple[str, bool], list[NDArray[np.float64]]] = {}
     wholes: dict[str, list[NDArray[np.float64]]] = {label: [] for label in RAISED}
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
@@ -104,7 +108,7 @@ def margins(model: Path, manifest: Manifest, known: Sequence[Pool]) -> tuple[dic
 
 
 def harmless(data: Path, run: Path) -> list[Pool]:
-    """Return the prompts of several passages that are read for the margins, of our own one of each group."""
+    """Return pools of harmless prompts with several passages, from ``calib/`` and one of each held-out own group."""
     texts = {pool.source: pool.texts for pool in pools(data, SEED) if pool.label is None and pool.stage == Stage.INPUT}
     own: dict[str, tuple[str, str | None]] = {}
     with (run / HELD_OUT_FILE).open(encoding="utf-8") as lines:
@@ -122,7 +126,7 @@ def harmless(data: Path, run: Path) -> list[Pool]:
 
 
 def _stopped(model: Path, manifest: Manifest, pool: Pool) -> tuple[Stops, Wholes]:
-    """Return what passages of ``pool`` stop, and the scores of its prompts as a whole, by all layers."""
+    """Return what passages of ``pool`` stop, and the scores of its whole prompts by all layers."""
     rules = manifest.passages
     if rules is None:
         return {}, {}
@@ -150,7 +154,7 @@ def _reading(scores: Scores) -> Reading:
 
 
 def _line(found: Sequence[NDArray[np.float64]], rate: float) -> float:
-    """Return the highest score that more than ``rate`` of the texts reach, as the mean over sources."""
+    """Return the highest score that more than ``rate`` of the texts reach, averaged over sources; -inf for none."""
     scores = np.unique(np.concatenate([odds[np.isfinite(odds)] for odds in found]))
     rates = np.mean([(odds[:, None] >= scores[None, :]).mean(axis=0) for odds in found], axis=0)
     above = scores[rates > rate]

@@ -1,4 +1,4 @@
-"""The texts calibration is done on: pools of one source, stage and known label, from ``calib/`` and held-out rows."""
+"""Texts for calibration: pools of one source, stage and known label, from ``calib/`` and held-out rows."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ if TYPE_CHECKING:
 ATTACK_LABELS = ("prompt_injection", "jailbreak")
 PER_SOURCE = 1500
 PER_SOURCE_CHARACTERS = 900_000
-"""Long documents take long to score: a pool of them is smaller."""
+"""Cap on the characters of a pool, as long documents take long to score."""
 BURIED_PER_SOURCE = 60
 _BESIDE = ("input", "output")
-"""Stages at which a text stands beside another: a prompt beside its system text, an answer beside its prompt."""
+"""Stages at which a text has a context: a prompt its system text, an answer its prompt."""
 _SET_BESIDE = ("taskmaster4", "promptscan_prompts")
-"""Pools of harmless prompts that are also read beside the system texts of ``tensor_trust``."""
+"""Pools of harmless prompts that are also read with system texts of ``tensor_trust`` as their context."""
 _SAID = ("taskmaster4", "surge_toxicity")
-"""Collections whose harmless texts are prompts and answers: what people say, quietly and loudly, as no assistant of
-``calib/`` does. Those of the two others with toxic text are harsh talk about groups, no part of the label by a hair."""
+"""Collections whose harmless texts serve as both prompts and answers: they are what people say, quietly and loudly,
+which no assistant of ``calib/`` sounds like. The harmless texts of the two other collections with toxic text are harsh
+talk about groups that only just misses the label."""
 _WINDOW_CHARACTERS = 900
-"""About what a window holds."""
+"""Roughly the characters of one window."""
 HELD_OUT_PER_SOURCE = 150
-"""Held-out rows are only positives: a share of them needs fewer than a threshold in the tail of benign text does."""
+"""At most this many texts of a held-out pool: they are positives, and a share of them needs fewer texts than a
+threshold in the tail of benign text does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Texts of one source and stage whose labels are all known to be alike."""
+    """Texts of one source and stage with the same known labels."""
 
     source: str
     stage: str
@@ -71,21 +73,22 @@ def _apart_from_attacks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _beside(pool: Pool, systems: Sequence[str], seed: int) -> Pool:
-    """Set harmless prompts beside system texts they have nothing to do with, which must make no attack of them."""
+    """Give harmless prompts unrelated system texts as context, which must not make attacks of them."""
     drawn = np.random.default_rng(seed).integers(0, len(systems), len(pool.texts))
     texts = tuple((text, systems[at]) for (text, _), at in zip(pool.texts, drawn, strict=True))
     return replace(pool, source=f"{pool.source} beside system texts", texts=texts)
 
 
 def _language(name: str, raw: dict[str, Any]) -> str:
-    """Tell the halves of a bilingual collection apart, so that each has its own say; other collections are one pool."""
+    """Return the language of a row of a bilingual collection, which gets a pool per language; empty for others."""
     return raw["lang"] or "" if name in {"llamafactory_demo", "promptscan_prompts"} else ""
 
 
 def pools(data: Path, seed: int, *, system_texts: bool = False) -> list[Pool]:
     """Read ``calib/`` into pools of known labels.
 
-    The benign rows of the two attack collections are known to be no attacks; whether they ask for harm is not said.
+    The benign rows of the two attack collections are known not to be attacks; whether they ask for harm is not known.
+    With ``system_texts`` harmless prompts are also read with unrelated system texts as context, see ``_SET_BESIDE``.
     """
     made = []
     plain = {"taskmaster4": "input", "mbpp": None, "llamafactory_demo": None, "xquad": None, "sms_spam": "tool"}
@@ -120,16 +123,16 @@ def pools(data: Path, seed: int, *, system_texts: bool = False) -> list[Pool]:
         if name in _SAID:
             clean = [raw for raw in rows if raw["harm"] == 0]
             made.append(_pool(name, "output", None, clean, seed))
-            # Whether comments ask for anything is not said of them.
+            # It is not known whether these comments ask for anything.
             made.append(replace(_pool(name, "input", None, clean, seed), negative_of=("toxicity",)))
     return made
 
 
 def buried(known: Sequence[Pool], seed: int) -> list[Pool]:
-    """Put positives of every pool into harmless text of their stage, most of a window of it.
+    """Return positives of every pool, each put into up to a window of harmless text of its stage.
 
-    The more harmless text there is around an attack, the less lower layers see of it: what clears a window early is set
-    on such texts too.
+    The more harmless text surrounds an attack, the less of it the lower layers see: early-exit bounds are set on such
+    texts too.
     """
     rng = np.random.default_rng(seed)
     made = []

@@ -29,28 +29,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_CHARACTERS = 6000
-"""A row keeps this much of its text; windows are drawn from it anew each epoch."""
+"""Characters that a row keeps of its text; windows are drawn from them anew each epoch."""
 HELD_OUT = 0.04
 SPLIT = 20261123
-"""Salt of the split: the same for every seed, so that a run that goes on from another keeps its held-out groups."""
+"""Salt of the held-out split: the same for every seed, so that a run that continues another keeps its held-out
+groups."""
 HELD_OUT_FILE = "held_out.jsonl"
 SHOWN_FILE = "shown.jsonl.gz"
-"""What the network sees of every row when it sees its head: for a teacher with a vocabulary of its own."""
+"""Text and context of every row as in its first window, for a teacher with a vocabulary of its own."""
 SHOWN_CONTEXT = 700
-"""Characters of a context there, half of them from its end where it is longer."""
+"""Characters kept of a longer context in that file, half from its start and half from its end."""
 TOKENIZER = Path(__file__).parents[1] / "guard-minilm-l6" / "tokenizer.json"
 UNCAPPED = 1_000_000_000
 AIMED = 30_000
-"""Prompts drawn beside the system text they are aimed at, where system texts are asked for."""
+"""Prompts generated with the system text they are aimed at as context, where system texts are asked for."""
 BESIDE_SYSTEM = 0.15
-"""Share of all other user texts that then stand beside a system text which changes nothing."""
+"""Share of the other user texts without context that then get an unrelated system text, which changes no label."""
 
 
 def tokenizer() -> Tokenizer:
     """Return the tokenizer that ships.
 
-    It is the base model's with truncation and padding switched off, compatibility forms folded first (NFKC) and symbols
-    standing alone: with one emoji glued to it, a word would be one unknown token and unseen.
+    It is the base model's without truncation and padding; compatibility forms are folded first (NFKC), and symbols are
+    split off: with an emoji glued to it, a word would be one unknown token and thus unseen.
     """
     made: Tokenizer = Tokenizer.from_file(str(TOKENIZER))
     made.encode_special_tokens = True  # "[SEP]" in a text is text, here as in the engine
@@ -68,10 +69,10 @@ def prepare(
 ) -> Prepared:
     """Write ``prepared.npz`` below ``out`` from the ``train/`` folder of ``data`` and the project's own generators.
 
-    Without ``data`` only generated text is used (the smoke run). ``scale`` multiplies the amount of
-    generated text; ``held_out`` is the share of groups that is never trained on. With ``system_texts`` a model learns
-    to read prompts beside the system text they are aimed at.
-    Generated rows that overlap ``bench/`` or ``calib/`` are dropped; nothing else is ever read from there.
+    Without ``data`` only generated text is used (the smoke run). ``scale`` multiplies the amount of generated text;
+    ``held_out`` is the share of groups that is never trained on. With ``system_texts`` prompts aimed at a system text
+    are added with that context, and some other prompts get an unrelated one. Generated rows that overlap ``bench/`` or
+    ``calib/`` are dropped; nothing else is ever read from there.
     """
     rng = random.Random(seed)
     rows: list[Row] = []
@@ -104,14 +105,14 @@ def prepare(
 
 
 def _beside_system(rng: random.Random, row: Row) -> Row:
-    """Set a user text beside the instructions of an ordinary assistant now and then, so that they decide nothing."""
+    """Give a user text an ordinary assistant's instructions now and then, so that a context alone decides nothing."""
     if row.stage != "input" or row.context is not None or rng.random() >= BESIDE_SYSTEM:
         return row
     return replace(row, context=systems.plain_system(rng))
 
 
 def texts_apart(data: Path) -> Iterable[str]:
-    """Yield what is measured and calibrated on, which no training text may repeat."""
+    """Yield the texts of ``bench/`` and ``calib/``, which no generated training text may overlap."""
     for path in sorted(path for part in ("bench", "calib") for path in (data / part).glob("*.jsonl.gz")):
         for raw in read_raw(path):
             yield raw["text"]
@@ -161,7 +162,7 @@ def show(rows: Sequence[Row], prepared: Prepared, path: Path, mode: Literal["wt"
 
 
 def _quota(source: str) -> tuple[int, int]:
-    """Return the cap and the repetitions of a source; generated text is as much as was asked for."""
+    """Return the cap and repeats of a source; generated text has no cap, and a second stage has its file's."""
     if source in SOURCES:
         return SOURCES[source].cap, SOURCES[source].repeat
     second_stage_of = SOURCES.get(source.rsplit("_", 1)[0])

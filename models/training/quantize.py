@@ -1,7 +1,7 @@
 """Quantize step: int8 weights for CPU, the same int8 weights for a CUDA graph, and the measurements behind the choice.
 
-Dynamic int8 quantizes activations while running; CUDA has no kernels for it. So two graphs share one weight file: the
-CPU graph multiplies integers, the CUDA graph widens the same integers to float32 when it is loaded.
+Dynamic int8 quantizes activations at run time; CUDA has no kernels for it. So two graphs share one weight file: the CPU
+graph multiplies integers, the CUDA graph dequantizes the same integers to float32 when it is loaded.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 CUDA_GRAPH, WEIGHTS = "model_cuda.onnx", "weights.bin"
 CPU_GRAPHS = (WHOLE, EARLY, LATE)
 _SMALL_HEADS = [f"{which}.{name}_MatMul" for which in ("late", "early") for name in (PRODUCT, OVERALL)]
-"""A few thousand weights that decide: not worth an eighth of their precision."""
+"""Nodes left in float32: they hold a few thousand weights, and the decisions depend on them."""
 _INLINE = 1024
-"""Bytes below which a tensor stays inside the graph file."""
+"""Tensors of fewer bytes stay inside the graph file."""
 _ALIGNMENT = 64
 _SAMPLE = 1000
 _FALSE_POSITIVES = 0.01
@@ -56,17 +56,17 @@ class Variant:
     per_channel: bool
     reduce_range: bool
     agreement: float = 0.0
-    """Share of decisions equal to float32, each label at the threshold with 1 % false positives in float32."""
+    """Share of decisions equal to float32's, each label at the threshold of 1 % false positives in float32."""
     largest_difference: float = 0.0
     """Largest change of a logit."""
     relative_time: float = 0.0
-    """Median time per run over that of float32, measured in turns."""
+    """Median over runs of the time relative to float32, both timed in alternation."""
     size: int = 0
     """Bytes of the graph with its weights."""
 
     @property
     def name(self) -> str:
-        """Return what the variant is called in reports."""
+        """Return the name of the variant in reports."""
         graph = "fused" if self.fused else "traced"
         channel = "per-channel" if self.per_channel else "per-tensor"
         return f"{graph}, {channel}, {'7' if self.reduce_range else '8'}-bit weights"
@@ -81,8 +81,8 @@ def quantize(out: Path, prepared: Prepared) -> Path:
     """Quantize ``out/float/model.onnx`` in several ways, measure, and write the chosen one to ``out/model``.
 
     7-bit weights (``reduce_range``) cannot overflow the 16-bit sums of CPUs without VNNI instructions, so they decide
-    alike on every CPU; they are chosen unless they cost more than half a point of agreement. The measurements go to
-    ``out/quantize.json``.
+    alike on every CPU; they are chosen unless they cost more than half a percentage point of agreement. The
+    measurements go to ``out/quantize.json``.
     """
     full = out / "float" / WHOLE
     feeds, labels, stages = _sample(prepared)
@@ -145,7 +145,7 @@ def _write(variant: Variant, full: Path, path: Path) -> None:
 
 @contextmanager
 def _warnings_off() -> Iterator[None]:
-    """Log no warnings meanwhile; what is logged to the root has no other switch."""
+    """Silence log messages below errors; the quantizer logs to the root logger, which has no other switch."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.ERROR)
@@ -156,7 +156,10 @@ def _warnings_off() -> Iterator[None]:
 
 
 def choose(variants: Sequence[Variant]) -> Variant:
-    """Return the fused variant that agrees best of those safe on every CPU, unless they give away half a point."""
+    """Return the fused variant with 7-bit weights that agrees best.
+
+    Where the best fused variant agrees by more than half a percentage point better, that one is returned.
+    """
     fused = [one for one in variants if one.fused]
     best = max(fused, key=lambda one: one.agreement)
     safe = max((one for one in fused if one.reduce_range), key=lambda one: one.agreement)
@@ -168,7 +171,7 @@ def _session(path: Path) -> OnnxSession:
 
 
 def _sample(prepared: Prepared) -> tuple[list[Feed], NDArray[np.int8], NDArray[np.int8]]:
-    """Return feeds of one held-out row each, as the engine runs them, their labels [N, L] and their stages [N]."""
+    """Return feeds of one held-out row each, as the engine runs them, with their labels [N, L] and stages [N]."""
     feeds, labels, stages = [], [], []
     batches = list(held_out_batches(prepared, tokens=256))
     for at in np.random.default_rng(0).permutation(len(batches))[:_SAMPLE]:
@@ -186,9 +189,10 @@ def _logits(session: OnnxSession, feeds: Iterable[Feed]) -> NDArray[np.float32]:
 def _thresholds(
     logits: NDArray[np.float32], labels: NDArray[np.int8], stages: NDArray[np.int8]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return for each decision [N, L] the logit that 1 % of the label's known negatives at that stage reach.
+    """Return for each decision [N, L] the logit at 1 % false positives among the label's known negatives at that stage.
 
-    The second array [N, L] says which decisions are ever taken: labels that the stage has and that have negatives.
+    The second array [N, L] marks the decisions that are made: labels that are read at the stage and have negatives
+    there.
     """
     thresholds = np.zeros_like(logits)
     asked = np.zeros(logits.shape, bool)
@@ -216,8 +220,8 @@ def _relative_time(path: Path, full: Path, feeds: Sequence[Feed]) -> float:
 def share_weights(quantized: Sequence[Path], full: Path, folder: Path) -> None:
     """Write the graphs of ``quantized``, the whole one first, and a CUDA graph of ``full`` to ``folder``.
 
-    They have one file of weights. Every tensor of ``full`` that the first holds as integers becomes a
-    ``DequantizeLinear`` of those integers.
+    All share one weight file. Every tensor of ``full`` that the first holds as integers becomes a ``DequantizeLinear``
+    of those integers.
     """
     cpu, cuda = [onnx.load(path) for path in quantized], onnx.load(full)
     integers = {tensor.name: tensor for tensor in cpu[0].graph.initializer}
@@ -246,9 +250,9 @@ def share_weights(quantized: Sequence[Path], full: Path, folder: Path) -> None:
 
 
 def add_graph(proto: onnx.ModelProto, beside: Path, folder: Path, name: str) -> None:
-    """Write ``proto`` to ``folder`` as ``name``, its weights behind those of the model whose graph is ``beside``.
+    """Write ``proto`` to ``folder`` as ``name``, its weights appended to those of the model with the graph ``beside``.
 
-    What both have, by name, is stored once: there ``proto`` is that graph with other operators on top.
+    Tensors that both have by name are stored once and are not compared: ``proto`` must have the same values there.
     """
     stored = onnx.load(beside, load_external_data=False).graph.initializer
     known = {tensor.name: external_data_helper.ExternalDataInfo(tensor) for tensor in stored if tensor.external_data}
@@ -260,7 +264,7 @@ def add_graph(proto: onnx.ModelProto, beside: Path, folder: Path, name: str) -> 
 
 
 def drop_graph(folder: Path, name: str) -> None:
-    """Delete the graph ``name`` in ``folder``, if it is there, and the weights at the end that no other graph uses."""
+    """Delete the graph ``name`` in ``folder``, if present, and the end of the weight file that no other graph uses."""
     (folder / name).unlink(missing_ok=True)
     ends = [
         int(info.offset or 0) + int(info.length or 0)
@@ -272,7 +276,7 @@ def drop_graph(folder: Path, name: str) -> None:
 
 
 def _move_out(tensor: onnx.TensorProto, weights: IO[bytes], offsets: dict[str, tuple[int, int]]) -> None:
-    """Put the bytes of a large tensor into the shared file, once per name."""
+    """Move the bytes of a large tensor to the shared file, once per name."""
     if not tensor.HasField("raw_data") or len(tensor.raw_data) < _INLINE:
         return
     if tensor.name not in offsets:

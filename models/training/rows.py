@@ -1,4 +1,4 @@
-"""The one row type every source and generator of the training recipe speaks."""
+"""The row type that all sources and generators of the training recipe share."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Row:
     """One training or evaluation text.
 
     ``labels`` holds only what is known: a label that is missing is masked in the loss. ``group`` names the cluster
-    (template family, near-duplicate cluster) that must stay on one side of a split. ``context`` is what the
-    text stands beside, which the model sees as the first half of a pair: the prompt that a response answers, or the
-    system text that a prompt is aimed at.
+    (template family, near-duplicate cluster) that must stay on one side of a split. ``context`` is what the model sees
+    as the first half of a pair, before the text: the prompt that a response answers, or the system text that a prompt
+    is aimed at.
     """
 
     text: str
@@ -56,7 +56,7 @@ class Row:
     tags: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        """Refuse a row that could not be trained on."""
+        """Raise ``ValueError`` for an unknown stage or label, and for a label that is neither 0 nor 1."""
         if self.stage not in STAGES:
             msg = f"stage {self.stage!r} of a row from {self.source!r} is not one of {STAGES}"
             raise ValueError(msg)

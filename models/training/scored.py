@@ -1,4 +1,4 @@
-"""Pools with their scores, and which of their texts thresholds may be set on."""
+"""Pools with their scores, and the choice of texts that thresholds may be set on."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def benign_scores(scored: Iterable[Scored], label: str, stage: str) -> list[NDAr
 
 
 def without_doubtful(scored: Sequence[Scored]) -> list[Scored]:
-    """Drop from pools that are silent about harm what the harm head finds harmful: it may well be no benign text.
+    """Drop texts that the harm head finds harmful from pools whose harm is not known: they may well not be benign.
 
     The cut is the score that 1 % of the texts known to be harmless reach.
     """
@@ -64,10 +64,10 @@ def without_doubtful(scored: Sequence[Scored]) -> list[Scored]:
 
 
 def without_declining(scored: Sequence[Scored]) -> list[Scored]:
-    """Drop from the harmless answers those that decline in their first words.
+    """Drop from the harmless answers those that decline in their first ``_OPENING`` characters.
 
-    No set of ``calib/`` says which of its answers are refusals, and a fiftieth of the English ones are: they would push
-    the threshold of that label above most refusals.
+    No set of ``calib/`` labels which of its answers are refusals, and 2 % of the English ones are: they would push the
+    threshold of that label above most refusals.
     """
     kept: list[Scored] = []
     for pool, found in scored:

@@ -1,7 +1,7 @@
-"""A shipped model as the start of a training run: its int8 weights widened to float32.
+"""A shipped model as the start of a training run: its int8 weights dequantized to float32.
 
-What a model has learnt need not be learnt again, and the float32 weights of earlier runs are kept by nobody. The CUDA
-graph holds every weight under its name in the network, as float32 or as integers with a scale.
+Starting from it saves learning everything again, and the float32 weights of earlier runs are not kept. The CUDA graph
+holds every weight under its name in the network, as float32 or as integers with a scale.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _TRANSPOSED = (".qkv.weight", ".out.weight", ".up.weight", ".down.weight")
 
 
 def widened(folder: Path) -> dict[str, Any]:
-    """Read the model in ``folder`` as what ``train`` stores: ``model`` (name to tensor) and ``legs``.
+    """Return the model in ``folder`` in the form that ``train`` stores: ``model`` (name to tensor) and ``legs``.
 
-    Raises ``FileNotFoundError`` where the folder has no such model.
+    There is no ``config``. Raises ``FileNotFoundError`` where the folder has no such model.
     """
     path = folder / CUDA_GRAPH
     if not path.is_file():
@@ -42,7 +42,7 @@ def widened(folder: Path) -> dict[str, Any]:
     if (early := folder / EARLY).is_file():
         stored = _tensors(early) | stored
     model = GuardModel(EncoderConfig())
-    # A model from before there were early heads has none to give.
+    # Models from before there were early heads have none.
     absent = "" if tensor_name("early", "heads.weight") in stored else "early."
     weights = {
         name: _tensor(name, stored, model.config)
@@ -54,7 +54,7 @@ def widened(folder: Path) -> dict[str, Any]:
 
 
 def _tensors(path: Path) -> dict[str, Any]:
-    """Read the tensors of a graph by name, what it holds as integers widened."""
+    """Return the tensors of a graph by name, those stored as integers dequantized."""
     graph = onnx.load(path).graph
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
@@ -72,7 +72,7 @@ def _tensor(name: str, stored: dict[str, Any], config: EncoderConfig) -> Tensor:
         found = stored[tensor_name(which, rest)].T
     elif rest == "value.bias":
         found = stored[tensor_name(which, rest)]
-    elif rest == "attend.bias":  # changes nothing, and no graph has it
+    elif rest == "attend.bias":  # cancels in the softmax, so no graph has it
         found = np.zeros(config.labels)
     else:
         joined = stored[tensor_name(which, "heads.weight")].T

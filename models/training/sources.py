@@ -1,6 +1,6 @@
-"""What each data set of ``train/`` teaches which head; everything not said here is masked in the loss.
+"""Which labels each data set of ``train/`` provides; all others are masked in the loss.
 
-A data set's own labels mix notions (see the data folder's README), so every file has its reading written out:
+The data sets' own labels mix notions (see the data folder's README), so every file has its reading written out:
 ``attack`` becomes prompt injection or jailbreak, ``harm`` becomes a harmful request, toxic language or a harmful
 response. Plain harmful requests are negatives of both attack heads; jailbroken ones are positives of both families.
 """
@@ -43,7 +43,7 @@ def _request(raw: Raw) -> Labelled | None:
 
 
 def _language(raw: Raw) -> Labelled | None:
-    """Toxic or hateful language and its harmless counterparts: said, not asked for."""
+    """Toxic or hateful language and its harmless counterparts: statements, not requests."""
     if raw["harm"] is None:
         return None
     return "input", {"toxicity": raw["harm"], "prompt_injection": 0, "jailbreak": 0, "harmful_request": 0}
@@ -77,23 +77,23 @@ def _answer(raw: Raw) -> Labelled | None:
 
 
 def _english_request(raw: Raw) -> Labelled | None:
-    """Leave translations out: without as many harmless texts of a language, the language itself becomes the signal."""
+    """Leave translations out: without as many harmless texts of a language, the language itself would be the signal."""
     return _request(raw) if raw["lang"] == "en" else None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file of ``train/``: how to read it, how many rows an epoch may hold, and its licence as read."""
+    """One file of ``train/``: how to read it, how many rows an epoch may draw, and its licence as read."""
 
     read: Callable[[Raw], Labelled | None]
     licence: str
     cap: int = 4000
     repeat: int = 1
-    """Times a small, precious file is seen per epoch."""
+    """How often an epoch repeats each row, for small files of high value."""
     clustered: bool = False
-    """Whether near-duplicates are gathered before splitting; for collections that copy one another."""
+    """Whether near-duplicates form one group when splitting; for collections that copy one another."""
     also: tuple[Literal["input", "tool", "output"], ...] = ()
-    """Further stages the same texts are good for: prose as a document, toxic language as a response."""
+    """Further stages that the same texts are used at: prose as a document, toxic language as a response."""
 
 
 WRITTEN = ("gen_written_harmful", "gen_written_harmless", "gen_written_prompt")
@@ -178,14 +178,14 @@ def load_source(name: str, folder: Path) -> list[Row]:
 
 
 def _second_stage(stage: str, row: Row) -> list[Row]:
-    """Read the same text at another stage, with the labels that still hold there."""
+    """Return the same text at another stage with the labels that still hold there, or nothing where none does."""
     if stage in {"tool", "input"}:
         if row.stage == stage or (row.stage == "input" and (row.labels.get("toxicity") or row.source in _BARE_TASKS)):
             # A bare task for an assistant is exactly what an injected one looks like inside a document.
             return []
         labels = CLEAN_INPUT if stage == "input" else {"prompt_injection": 0}
         return [Row(row.text, stage, labels, f"{row.source}_{stage}", row.group)]
-    # Whether hateful words do harm as an answer is the toxicity head's question; words without hate deliver nothing.
+    # Whether hateful language harms as an answer is for the toxicity head to say; language without hate does not.
     labels = {"toxicity": row.labels["toxicity"], "refusal": 0}
     if not row.labels["toxicity"]:
         labels["harmful_response"] = 0

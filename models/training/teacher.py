@@ -1,7 +1,7 @@
-"""Teach step: a network six times the size learns the same labels, and says of every row what it makes of it.
+"""Teach step: a network six times the size learns the same labels, and then scores every row.
 
-It is pretrained on far more text than the encoder that ships, so what it says of a text carries more than the one label
-that the text's source gives. ``train --taught`` pulls the encoder towards it.
+It is pretrained on far more text than the encoder that ships, so its scores of a text carry more than the one label
+that the text's source gives. ``train --taught`` pulls the encoder towards them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from models.training.train import Recipe
 
 MOST_TOKENS = 384
-"""About what a window of the encoder is in the teacher's vocabulary, a dense one cut at its end."""
+"""About one window of the encoder in the teacher's tokens; denser text is cut at its end."""
 _OPENINGS = {
     ("input", False): "User:\n{text}",
     ("input", True): "System:\n{context}\n\nUser:\n{text}",
@@ -48,23 +48,23 @@ _HEAD_FACTOR = 10.0
 _LAYER_DECAY = 0.97
 _BLOCK = 20_000
 _STEP = 32
-"""Widths are multiples of it: few shapes, little padding."""
+"""Batch widths are multiples of this: few shapes, little padding."""
 
 
 class Teacher(nn.Module):
     """The pretrained layers below one attention-pooled head per label."""
 
     def __init__(self, backbone: PreTrainedModel) -> None:
-        """Put heads with equal attention on ``backbone``, whose word vectors stay as they are."""
+        """Put heads that start with equal attention on ``backbone``, whose word embeddings are frozen."""
         super().__init__()
         self.backbone = backbone
         self.backbone.get_input_embeddings().requires_grad_(False)  # noqa: FBT003  torch's own signature
         self.heads = Heads(EncoderConfig(hidden=backbone.config.hidden_size))
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """Return the logits [B, L] of ``ids`` [B, T], padded at the end to the longest of ``lengths`` [B].
+        """Return the logits [B, L] of ``ids`` [B, T], padded at the end to at least the longest of ``lengths`` [B].
 
-        A token sees those before it alone, so what stands behind the last one changes nothing and needs no mask.
+        Attention is causal: padding at the end changes no token before it, so the backbone needs no mask.
         """
         states = self.backbone(input_ids=ids, use_cache=False).last_hidden_state
         mask = (torch.arange(ids.shape[1], device=ids.device)[None] < lengths[:, None]).to(states.dtype)
@@ -73,12 +73,12 @@ class Teacher(nn.Module):
 
 
 class Shown:
-    """What a teacher is shown of every row, as its own token ids."""
+    """What a teacher sees of every row, as its own token ids."""
 
     def __init__(
         self, texts: Sequence[tuple[str, str]], stages: Sequence[int], tokenizer: PreTrainedTokenizerBase
     ) -> None:
-        """Lay out and tokenize ``texts``, each with its context."""
+        """Lay out and tokenize ``texts``, pairs of text and context, by their ``stages``, indices into ``STAGES``."""
         laid = [
             _OPENINGS[STAGES[stage], bool(context)].format(text=text, context=context)
             for (text, context), stage in zip(texts, stages, strict=True)
@@ -91,12 +91,12 @@ class Shown:
 
     @classmethod
     def read(cls, path: Path, stages: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> Shown:
-        """Read what ``prepare`` wrote."""
+        """Read ``shown.jsonl.gz`` as ``prepare`` wrote it."""
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             return cls([tuple(json.loads(line)) for line in lines], stages, tokenizer)
 
     def batches(self, chosen: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int64]]:
-        """Cut ``chosen`` rows into batches of about ``tokens`` tokens, rows of like length together."""
+        """Cut ``chosen`` rows into batches of up to ``tokens`` tokens, rows of similar length together."""
         for at in range(0, len(chosen), _BLOCK):
             block = chosen[at : at + _BLOCK]
             block = block[np.argsort(self.lengths[block], kind="stable")]
@@ -120,10 +120,10 @@ def _width(length: int) -> int:
 
 
 def teach(prepared: Prepared, out: Path, recipe: Recipe) -> Path:
-    """Train a teacher on the rows of ``prepared`` and write what it says of each, [N, L] logits, to ``said.npz``.
+    """Train a teacher on the rows of ``prepared`` and write its logits for all of them, [N, L], to ``said.npz``.
 
-    Goes on after the last whole epoch of a stopped run. Raises ``FileNotFoundError`` where its weights or what
-    ``prepare`` shows it are missing.
+    Does nothing where that exists; a stopped run continues after its last whole epoch. Raises ``FileNotFoundError``
+    where the pretrained weights or ``shown.jsonl.gz`` are missing.
     """
     said = out / SAID_FILE
     if said.is_file():
@@ -146,7 +146,7 @@ def teach(prepared: Prepared, out: Path, recipe: Recipe) -> Path:
 
 
 def _factor_of(layers: int) -> Callable[[str], float]:
-    """Return how fast a weight learns by its name: heads start from nothing, lower layers know most."""
+    """Return weight name to learning-rate factor: heads start from scratch, lower layers should change least."""
 
     def factor(name: str) -> float:
         if name.startswith("heads."):
@@ -201,7 +201,7 @@ def score(teacher: Teacher, shown: Shown, tokens: int) -> NDArray[np.float32]:
 
 
 def report(data: Prepared, logits: NDArray[np.float32]) -> str:
-    """Return the areas under the curve on held-out rows; for watching, nothing is chosen by it."""
+    """Return the AUROC of each label on held-out rows; for information, nothing is chosen by it."""
     parts = []
     for column, name in enumerate(LABELS):
         known = data.held_out & (data.labels[:, column] != MASKED)

@@ -1,6 +1,6 @@
 """Make the bank of benign embeddings that taught screens must not fire on, from the project's own text.
 
-Run it after every change of the encoder: ``python -m models.training.teaching_bank``. It needs the package alone, no
+Run it after every change of the encoder: ``python -m models.training.teaching_bank``. It needs only the package, no
 torch and no data.
 """
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 SEED: Final = 20_261_126
 ROWS: Final = {Stage.INPUT: 640, Stage.TOOL: 320, Stage.OUTPUT: 320}
-"""Texts per stage: what a false-positive rate is read off, in half a megabyte."""
+"""Texts per stage: enough to estimate a false-positive rate, in half a megabyte."""
 _SCALE: Final = 0.08
-"""Of the training set's size, from which the texts are drawn."""
+"""Scale of the generated text that the texts are drawn from, relative to a full training set."""
 _KINDS: Final = {
     Stage.INPUT: ("gen_benign_", "gen_brief", "gen_contrast_", "gen_direct_twin", "gen_requests_twin"),
     Stage.TOOL: ("gen_indirect_clean_", "gen_mails_clean", "gen_messages_clean", "gen_pages_clean"),
@@ -43,17 +43,20 @@ _KINDS: Final = {
         "gen_talk_online",
     ),
 }
-"""Sources whose texts nobody would call an attack or harm."""
+"""Prefixes of sources whose texts nobody would call an attack or harmful."""
 
 
 def benign_texts(seed: int = SEED) -> dict[Stage, list[str]]:
-    """Return distinct benign texts per stage, as evenly from the sources as they last, the same for the same seed."""
+    """Return distinct benign texts per stage, drawn evenly from sources until these run out; deterministic in ``seed``.
+
+    Raises ``ValueError`` where the generators yield too few.
+    """
     rng = random.Random(seed)
     pools: dict[Stage, dict[str, dict[str, str]]] = {stage: {} for stage in ROWS}
     for row in _benign(rng):
         stage = Stage(row.stage)
         if row.source.startswith(_KINDS[stage]):
-            # One text of a group, else a template counts as often as it has slots; clean documents have few groups.
+            # One text per group, or a template would count once per filling; clean documents have too few groups.
             group = row.group if stage is not Stage.TOOL else row.text
             pools[stage].setdefault(row.source, {}).setdefault(group, row.text)
     return {stage: _evenly(rng, [list(pool.values()) for pool in pools[stage].values()], ROWS[stage]) for stage in ROWS}
@@ -66,7 +69,7 @@ def _benign(rng: random.Random) -> Iterator[Row]:
 
 
 def _evenly(rng: random.Random, pools: Sequence[list[str]], count: int) -> list[str]:
-    """Draw ``count`` texts from ``pools`` in turn, without returning any."""
+    """Draw ``count`` distinct texts from ``pools`` in turn; raises ``ValueError`` where they have fewer."""
     for pool in pools:
         rng.shuffle(pool)
     drawn: dict[str, None] = {}
@@ -81,7 +84,7 @@ def _evenly(rng: random.Random, pools: Sequence[list[str]], count: int) -> list[
 
 
 def make(classifier: Classifier, texts: dict[Stage, list[str]]) -> Bank:
-    """Embed ``texts`` and return the bank of them. Raises ``ValueError`` where the model tells no embedding."""
+    """Embed ``texts`` and return the bank of them. Raises ``ValueError`` where the model gives no embedding."""
     vectors = {}
     for stage, chosen in texts.items():
         rows = []

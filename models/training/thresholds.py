@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 _CONVERGED = 1e-9
 _HALVINGS = 16
 TARGETS = {"input": 0.005, "tool": 0.005, "output": 0.015}
-"""Benign texts of ``calib/`` a stage may block, all blocking principles of the default policy together.
+"""Share of the benign texts of ``calib/`` that a stage may block, all blocking principles of the default policy
+together.
 
-One in a hundred is what people put up with, and half of it is asked for: the sources nearest to real traffic, chats and
-scraped pages in English, are blocked about twice as often as the mean, and so is text from elsewhere. Among the answers
-is a source of comments that were chosen for being loud, which takes nearly all of what may be blocked: of the others it
-is no more than half of one in a hundred.
+About 1 % is what users tolerate, and half of it is the target: the sources nearest to real traffic, chats and scraped
+pages in English, are blocked about twice as often as the mean, and so is text from elsewhere. The answers include a
+source of comments that were selected for being loud, which takes up nearly all of what may be blocked: of the other
+answers no more than 0.5 % are.
 """
 _LEAST = 3
 SPREAD = 0.6
-"""Standard deviation, in log-odds, of what a benign score may as well have been.
+"""Standard deviation, in log-odds, of the uncertainty of a benign score.
 
-Of none, 0.3, 0.6 and of an exponential tail, this one set thresholds on one half of the benign texts of ``calib/`` that
-differ least between halves and hit what was asked for on the other half most nearly (tool results and prompts, two
-models).
+Compared with none, 0.3 and an exponential tail, thresholds set with it on one half of the benign texts of ``calib/``
+differ least between halves, and come closest to the target on the other half (tool results and prompts, two models).
 """
 _STEPS = np.array([NormalDist().inv_cdf((at + 0.5) / 15) for at in range(15)])
 
 
 def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``scores`` [N] as [15 N]: each stands for a normal distribution around it, ``SPREAD`` wide.
+    """Return ``scores`` [N] as [15 N]: for each the quantiles of a normal distribution around it, ``SPREAD`` wide.
 
-    A rate of one in two hundred of a few hundred texts is two or three of them, with gaps between: a threshold on
-    the scores alone jumps across a gap with a single text. Rates of spread scores are a kernel estimate of the tail.
-    Scores of several labels of the same texts stay aligned.
+    At a rate of 1 in 200, a few hundred texts give two or three hits with gaps between: a threshold on the scores alone
+    jumps across a gap with a single text. Rates of spread scores are a kernel estimate of the tail. Scores of several
+    labels of the same texts stay aligned.
     """
     return (scores + SPREAD * _STEPS[:, None]).ravel()
 
@@ -49,7 +49,7 @@ def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def platt(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> Calibration:
     """Fit ``p = sigmoid(slope * x + intercept)`` with both classes weighing the same (Platt 1999, with his targets).
 
-    Newton's method on a convex loss; a tiny ridge keeps separable classes finite.
+    Newton's method on a convex loss; a tiny ridge keeps the fit of separable classes finite.
     """
     x = np.concatenate([positive, negative])
     counts = np.array([len(positive), len(negative)], float)
@@ -71,7 +71,7 @@ def platt(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> Calib
         gradient = design @ (weight * (p - target)) + ridge * (theta - start)
         hessian = (design * (weight * p * (1 - p))) @ design.T + ridge * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
-        # A full step overshoots where the classes are far from balanced on the starting line: halve until it helps.
+        # A full step can overshoot where the starting line fits the classes badly: halve it until it helps.
         while loss(theta - step) > loss(theta) and np.abs(step).max() > _CONVERGED:
             step /= 2
         theta = theta - step
@@ -105,12 +105,13 @@ def joint_thresholds(
     wanted: Sequence[tuple[str, Mapping[str, NDArray[np.float64]]]],
     target: float,
 ) -> tuple[dict[str, float], float]:
-    """Share ``target``, the benign texts that may be hit at all, out among the labels of a stage where it buys most.
+    """Split ``target``, the share of benign texts that may be hit at all, among a stage's labels for the best recall.
 
-    Each benign pool maps the labels it is a negative of to the scores of its texts, aligned; ``wanted`` holds pools of
-    positives with the label they are of. Of all shares in steps of a tenth, each scaled until the labels together hit
-    ``target`` of the benign texts (the mean over pools), the one with the highest recall is taken: the mean over labels
-    of the mean over their pools, a text being found when any label fires. Returns the thresholds and the rate reached.
+    Each benign pool maps the labels it is a negative of to the scores of its texts, aligned; ``wanted`` pairs each pool
+    of positives with its label. Of all splits in tenths with at least ``_LEAST`` of them per label, each scaled until
+    the labels together hit ``target`` of the benign texts (the mean over pools), the one with the highest recall is
+    taken: the mean over labels of the mean over their pools, a text counting as found when any label fires. Returns the
+    thresholds and the rate reached.
     """
     labels = sorted({label for pool in benign for label in pool})
     negatives = {label: [pool[label] for pool in benign if label in pool] for label in labels}
@@ -132,7 +133,7 @@ def joint_thresholds(
                 low, chosen = middle, thresholds
             else:
                 high = middle
-        # Of equal recalls the most even share wins, so that a label nobody has positives of keeps its part.
+        # Of equal recalls the most even split wins, so that a label without positives keeps its part.
         rank = (_recall(wanted, chosen), -max(shares))
         if best is None or rank > best[:2]:
             best = (*rank, chosen, union(chosen))
@@ -147,9 +148,9 @@ def _any(pool: Mapping[str, NDArray[np.float64]], thresholds: Mapping[str, float
 
 
 def _shares(count: int) -> list[tuple[float, ...]]:
-    """Return every way to share 1 out among ``count`` labels in tenths, none with less than ``_LEAST`` of them.
+    """Return every way to split 1 among ``count`` labels in tenths, each with at least ``_LEAST`` of them.
 
-    The attacks that are known decide only within bounds: other attacks will come.
+    The minimum limits how much the known attacks decide: there will be others.
     """
     tenths = product(range(_LEAST, 11), repeat=count)
     return [tuple(part / 10 for part in parts) for parts in tenths if sum(parts) == 10]

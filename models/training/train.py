@@ -1,8 +1,8 @@
 """Train step: masked multi-label training of encoder and heads, resumable at any moment.
 
-Where the machine has instructions for bfloat16, the forward and backward pass run on a bfloat16 copy of the
-weights: several times faster on CPUs with matrix units for it, many times slower on those without. The optimizer always
-works on float32 masters, which lose nothing.
+Where the machine has instructions for bfloat16, the forward and backward pass run on a bfloat16 copy of the weights:
+several times faster on CPUs with matrix units for it, many times slower on CPUs that emulate it. The optimizer always
+works on float32 master weights, so that rounding loses no update.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS = 120.0
 SAID_FILE = "said.npz"
-"""What a teacher said of every row."""
+"""The teacher's logits for every row."""
 REPORTED = 6000
-"""Held-out rows scored at the end of a run."""
+"""Held-out rows scored at the end of a run; up to twice as many, see ``held_out_batches``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides the result of a training run besides the data."""
+    """Everything besides the data that decides the result of a training run."""
 
     seed: int = 20261123
     epochs: int = 2
@@ -60,41 +60,42 @@ class Recipe:
     max_tokens: int = 256
     learning_rate: float = 2e-4
     head_factor: float = 6.0
-    """Heads start from nothing and learn this much faster."""
+    """Learning-rate factor of the heads, which start from scratch."""
     layer_decay: float = 0.9
-    """Each layer below the last learns this much slower (Howard and Ruder 2018)."""
+    """Learning-rate factor of each layer relative to the one above it (Howard and Ruder 2018)."""
     weight_decay: float = 0.01
     warmup: float = 0.05
     smoothing: float = 0.03
-    """Label smoothing: templated attacks must not drive logits past natural ones."""
+    """Label smoothing, which keeps templated attacks from driving logits past those of natural ones."""
     token_drop: float = 0.06
     average: float = 0.998
     """Decay of the moving average of the weights, which is what is exported."""
     clip: float = 1.0
     early_factor: float = 0.5
-    """Weight of the early heads' likeness to the late ones in the loss."""
+    """Weight in the loss of the early heads' cross-entropy against the late ones."""
     as_int8_from: float = 1.0
-    """Share of the run after which the network computes with int8 rounding, so that the int8 graph decides alike."""
+    """Share of the run after which int8 rounding is imitated, so that the int8 graph decides alike."""
     share: float = 1.0
-    """Share of each source's quota that an epoch holds."""
+    """Share of each source's quota that an epoch draws."""
     own_share: float = 1.0
     """The same for the text of our own generators."""
     short_share: float | None = None
-    """The same for those of our own sources whose rows are short, where it is another one."""
+    """The same for our own sources whose rows are short; None for ``own_share``."""
     frozen_layers: int = 0
-    """Lowest layers that stay as they are, embeddings with them: for a short run that goes on from a trained model."""
+    """Number of lowest layers that are not trained, nor the embeddings: for a short run that continues a trained
+    model."""
     learnt_share: float | None = None
-    """The same for the sources that are about what ``learn`` names, public and own, where it is another one."""
+    """The same as ``share`` for sources, public and own, that ``learn`` is about; None for no difference."""
     early_only: bool = False
-    """Train the early heads alone: of a mean of models they have lost what each learnt for its own encoder."""
+    """Train the early heads alone: averaging models loses what each of them learnt for its own encoder."""
     taught: float = 0.0
-    """Share of a teacher in what the logits are pulled to, where a label is known; what is not known, it says alone."""
+    """Weight of the teacher in the target of a known label; an unknown label has the teacher alone, at this weight."""
     stage_shares: tuple[tuple[str, float], ...] = ()
-    """Stages and how many times their share the sources read there have, where it is another one."""
+    """Factors by stage on the shares of the sources that are mostly read at it."""
     learn: tuple[str, ...] = ()
-    """What is learnt by labels, each ``STAGE``, ``STAGE:LABEL`` or what names of sources begin with; everything, where
-    none is named. All else keeps what the start, or another model, says of it. Needs frozen layers, on top of which a
-    copy of that model is kept."""
+    """What is learnt from labels, each ``STAGE``, ``STAGE:LABEL`` or a prefix of source names; everything where empty.
+    All other predictions are held to those of the start or of another model. This needs frozen layers, as only what
+    lies above them is copied from that model."""
 
 
 def _factor(name: str, config: EncoderConfig, recipe: Recipe) -> float:
@@ -125,16 +126,15 @@ def train(
     start: Sequence[Path] = (),
     keep: Mapping[str, Sequence[Path]] | None = None,
 ) -> Path:
-    """Train and return the path of ``model.pt`` below ``out``; a stopped run goes on from ``checkpoint.pt``.
+    """Train and return the path of ``model.pt`` below ``out``; a stopped run continues from ``checkpoint.pt``.
 
-    Raises ``RuntimeError`` where ``recipe`` contradicts itself, or ``start`` and ``keep`` differ in the layers that
-    stay as they are.
+    ``config`` other than the default starts from random weights (the smoke run). ``start`` holds finished ``model.pt``
+    or folders of shipped models, whose mean the run continues instead of the published base weights. ``keep`` maps a
+    stage, or ``""`` for the other stages, to such files of the reference models, whose predictions are kept of all that
+    ``recipe.learn`` does not name; without it ``start`` is the reference. Another one can win back what later runs have
+    lost. Runs on CUDA where it can.
 
-    ``config`` other than the default starts from random weights (the smoke run); ``start`` holds finished ``model.pt``
-    or folders of shipped models, from the mean of which the run goes on instead of from the published base weights.
-    ``keep``, the same for the models whose word is kept of all that ``recipe.learn`` does not name, by stage or ``""``
-    for the other stages, is ``start`` where it is not given: a run that has lost some of what an earlier one knew wins
-    it back by it. Runs on CUDA where it can.
+    Raises ``RuntimeError`` where ``recipe`` contradicts itself, or ``start`` and ``keep`` differ in the frozen layers.
     """
     final = out / "model.pt"
     if final.is_file():
@@ -153,7 +153,7 @@ def train(
         load_base(model)
     if config is None:
         name_emoji(model.words.weight.data)
-        # Only the stage tokens' rows would need to move; the word that stands for a stage is told by the layers above.
+        # Only the stage tokens' rows would need to move, and the layers above can tell a stage by its word's vector.
         model.words.requires_grad_(False)  # noqa: FBT003  torch's own signature
     if recipe.frozen_layers:
         for part in (model.words, model.places, model.kinds, model.norm, *model.layers[: recipe.frozen_layers]):
@@ -161,7 +161,7 @@ def train(
     if recipe.early_only:
         for name, weight in model.named_parameters():
             weight.requires_grad_(name.startswith("early."))
-    # What is not trained goes out as it came in, not as the narrower type rounds it.
+    # Weights that are not trained are stored as they were loaded, not as the narrower type rounds them.
     kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     model = model.to(device, compute_type(device)).train()
     kept_loss = None
@@ -178,16 +178,16 @@ def train(
 
 
 def _held(model: GuardModel, recipe: Recipe, keep: Sequence[Path]) -> GuardModel:
-    """Return the mean of ``keep``; ``RuntimeError`` where it is not ``model`` in the layers that stay as they are."""
+    """Return the mean of ``keep``; ``RuntimeError`` where its frozen layers are not those of ``model``."""
     held = GuardModel(model.config)
     load(held, begun(keep)["model"])
     held = held.to(next(model.parameters())).train()
-    # Not the words: those of emoji are named at every start.
+    # Word embeddings are not compared: the rows of emoji are set again at every start.
     mine, other = (
         nn.ModuleList((each.places, each.kinds, each.norm, *each.layers[: recipe.frozen_layers]))
         for each in (model, held)
     )
-    # The mean of equal weights is theirs but for the last digit.
+    # The mean of equal weights may differ from them in the last digit.
     if not all(
         torch.allclose(a, b, rtol=0, atol=1e-6) for a, b in zip(mine.parameters(), other.parameters(), strict=True)
     ):
@@ -200,7 +200,7 @@ def _held(model: GuardModel, recipe: Recipe, keep: Sequence[Path]) -> GuardModel
 
 
 def _require_sound(recipe: Recipe, prepared: Prepared, keep: Mapping[str, Sequence[Path]]) -> None:
-    """Raise ``RuntimeError`` where ``recipe`` contradicts itself or ``keep``, or names to learn what is not there."""
+    """Raise ``RuntimeError`` where ``recipe`` contradicts itself or ``keep``, or would learn what does not exist."""
     if keep and not recipe.learn:
         msg = "--keep is for what --learn does not name: without --learn everything is learnt, and nothing kept"
         raise RuntimeError(msg)
@@ -266,7 +266,7 @@ def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Pre
 
 
 class _Collation(Dataset[Batch]):
-    """The batches of a run by their number, for processes that lay them out ahead of a GPU."""
+    """The batches of a run by step number, for worker processes that lay them out ahead of a GPU."""
 
     def __init__(self, data: Prepared, steps: Plan, recipe: Recipe) -> None:
         self.data, self.steps, self.recipe = data, steps, recipe
@@ -275,7 +275,7 @@ class _Collation(Dataset[Batch]):
         return len(self.steps)
 
     def __getitem__(self, at: int) -> Batch:
-        # Seeded by the step, so that a resumed run hides the same tokens.
+        # Seeded by the step, so that a resumed run masks the same tokens.
         rng = np.random.default_rng((self.recipe.seed, at + 1))
         return collate(self.data, self.steps[at], drop=self.recipe.token_drop, rng=rng)
 
@@ -289,7 +289,7 @@ def _collated(data: Prepared, steps: Plan, recipe: Recipe, done: int, device: to
 
 
 def read_said(out: Path) -> NDArray[np.float32]:
-    """Return what the teacher said of every row, [N, L] logits.
+    """Return the teacher's logits for every row, [N, L].
 
     Raises ``FileNotFoundError`` that names the step to run first.
     """
@@ -303,14 +303,14 @@ def read_said(out: Path) -> NDArray[np.float32]:
 
 
 def _save(path: Path, stored: dict[str, object]) -> None:
-    """Replace the checkpoint in one move, so that a kill never leaves half of one."""
+    """Replace the checkpoint by renaming a complete file, so that a kill never leaves half of one."""
     fresh = path.with_suffix(".new")
     torch.save(stored, fresh)
     fresh.replace(path)
 
 
 def _held_out_report(model: GuardModel, masters: Masters, data: Prepared, device: torch.device) -> str:
-    """Score the held-out groups with the averaged weights; for watching, nothing is chosen by it."""
+    """Score the held-out groups with the averaged weights; for information, nothing is chosen by it."""
     masters.settle()
     with torch.no_grad():
         scores, labels = [], []

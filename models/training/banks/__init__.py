@@ -1,6 +1,6 @@
-"""Phrase banks: plain text files, one phrase a line, ``#`` starts a comment, blank lines are skipped.
+"""Phrase banks: plain text files with one phrase per line; ``#`` starts a comment, and blank lines are skipped.
 
-Banks of whole texts keep their lines as they are; a line with ``%%`` alone stands between two texts.
+Banks of whole texts keep their lines as they are; a line that holds only ``%%`` separates two texts.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def bank(name: str) -> tuple[str, ...]:
 
 @cache
 def newest(name: str) -> int:
-    """Return how many phrases of ``<name>.txt`` stand before its newest ones: those behind the last comment among them.
+    """Return how many phrases of ``<name>.txt`` are old; new ones follow the last comment that has phrases before it.
 
-    All are old where no comment stands behind a phrase. Raises as ``bank`` does.
+    All are old where no phrase follows such a comment. Raises as ``bank`` does.
     """
     before, passed = len(bank(name)), 0
     for line in filter(None, map(str.strip, (_HERE / f"{name}.txt").read_text(encoding="utf-8").splitlines())):

@@ -1,6 +1,6 @@
 """Long working prompts: role, rules and output format for an assistant, as people write and paste them.
 
-They are full of "you are", "never" and "always" and drop no rule: the hardest harmless text for an attack detector.
+They are full of "you are", "never" and "always" and override no rule: the hardest harmless text for an attack detector.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _lines(rng: random.Random, name: str, low: int, high: int) -> str:
 
 
 def generate(rng: random.Random, count: int, tasks: Sequence[str] = ()) -> Iterator[Row]:
-    """Yield ``count`` briefs of the input stage, every label 0; ``tasks`` are further harmless jobs to end with."""
+    """Yield ``count`` briefs of the input stage, every label 0; ``tasks`` are harmless jobs to use as their example."""
     roles = bank("brief_role")
     for _ in range(count):
         style, role = rng.choice(_TITLES), rng.randrange(len(roles))

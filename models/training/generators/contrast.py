@@ -67,7 +67,7 @@ _SPELLINGS = (_joined, _spaced, _leet, _swapped, _swapped, _stressed)
 
 
 def _line(rng: random.Random, kind: str, *, toxic: bool) -> tuple[str, str]:
-    """Fill one line of the bank of ``kind`` on the asked side; all slots of a line share one group of people."""
+    """Fill the toxic or a harmless side of a line of ``kind``; all slots of a line share one group of people."""
     lines = columns(f"contrast_{kind}")
     while True:
         index = rng.randrange(len(lines))
@@ -98,8 +98,8 @@ def _draw(rng: random.Random) -> Row:
     text = dress(rng, text, chat=0.05, noise=0.35)
     stage = "input" if kind == _ASKED or rng.random() < _INPUT else "output"
     labels = {"toxicity": int(toxic)}
-    # Abuse asks for nothing: what it is not, on the input stage, is a request for harm. A prompt that asks for abuse
-    # may be one or not, so it is left open there.
+    # Abuse asks for nothing, so on the input stage it is known to be no request for harm. A prompt that asks for abuse
+    # may or may not be one, so that label is left unknown.
     if stage == "input" and not (toxic and kind == _ASKED):
         labels["harmful_request"] = 0
     if stage == "output" and not toxic:
@@ -108,5 +108,5 @@ def _draw(rng: random.Random) -> Row:
 
 
 def generate(rng: random.Random, count: int) -> Iterator[Row]:
-    """Yield ``count`` rows, mostly of the input stage, labelled for toxicity, and there mostly as no request."""
+    """Yield ``count`` rows, mostly prompts, labelled for toxicity; most of the prompts also as no request for harm."""
     return distinct(rng, count, _draw)

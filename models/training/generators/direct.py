@@ -108,8 +108,8 @@ def _draw(tasks: Sequence[str], rng: random.Random) -> Row:
 
 
 def generate(rng: random.Random, count: int, tasks: Sequence[str] = ()) -> Iterator[Row]:
-    """Yield ``count`` rows of the input stage: direct injections, and twins with a legitimate object (label 0).
+    """Yield ``count`` rows of the input stage: direct injections (label 1) and harmless twins (label 0).
 
-    ``tasks`` are harmless imperative tasks that hijacks may ask for; a small own list is used when it is empty.
+    ``tasks`` are harmless imperative tasks that hijacks may ask for; a short built-in list is used when it is empty.
     """
     return distinct(rng, count, functools.partial(_draw, tasks))

@@ -82,7 +82,7 @@ class Document:
 
 
 def _maybe(rng: Random, share: float, make: Callable[[], str]) -> list[str]:
-    """Give a list of one made text in ``share`` of the draws, else an empty list."""
+    """Return a list of one text from ``make`` with probability ``share``, else an empty list."""
     return [make()] if rng.random() < share else []
 
 
@@ -100,7 +100,7 @@ def _body(rng: Random) -> str:
 
 
 def mail(rng: Random) -> str:
-    """Write an e-mail, in part complete by hand and in part composed of sentences."""
+    """Write an e-mail: a complete one from a bank, or one composed of sentences."""
     if rng.random() < 0.3:  # share of whole mails
         text = pick(rng, "doc_mail_full")
         return "\n\n".join([*_maybe(rng, 0.3, lambda: fill(rng, rng.choice(_HEADERS))), text])

@@ -31,7 +31,7 @@ _TAGS = 0xE0000
 
 
 def _hex(rng: random.Random, text: str) -> str:
-    """Encode as hexadecimal bytes, with or without spaces."""
+    """Encode as hexadecimal bytes, with or without separators between them."""
     return text.encode().hex(rng.choice((" ", ":"))) if rng.random() < _HALF else text.encode().hex()
 
 
@@ -179,7 +179,7 @@ def generate(
     """Yield ``count`` texts with encoded parts, of the input stage.
 
     Encoded harmful payloads that are to be followed are jailbreaks; encoded harmless payloads, questions on what a
-    string says, hashes, tokens and log lines are not. Without payloads a small own list of generic goals is used.
+    string says, hashes, tokens and log lines are not. Without payloads a short built-in list of generic goals is used.
     """
     bad = tuple(harmful) or bank("frame_goals_harmful")
     good = tuple(harmless) or bank("frame_goals_harmless")

@@ -1,8 +1,8 @@
 """Texts that a shipped model got wrong when they were written: attacks it missed, harmless ones it (nearly) blocked.
 
-Their writers had the model at hand (1.9.0, 1.10.0, 1.11.0, then 1.13.0) and went after its errors. A run learns them by
-their labels beside other text that it holds where it was (``--learn gen_hard``), or the newest of them alone
-(``--learn gen_hardnew``): those that were written with the latest model.
+Their writers had the model at hand (1.9.0, 1.10.0, 1.11.0, then 1.13.0) and searched for its errors. A run learns them
+by their labels and holds its predictions on other text (``--learn gen_hard``); ``--learn gen_hardnew`` does so for the
+newest of them alone, those that were written with the latest model.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What the two sides of a bank are: lines ``bad || harmless || ...``, where either side may be missing (``-``)."""
+    """Stage and labels of the two sides of a bank, with lines ``bad || harmless || ...``.
+
+    Lines of the output stage begin with the prompt. Either side may be missing (``-``).
+    """
 
     stage: str
     bad: dict[str, int]
@@ -32,7 +35,7 @@ class _Kind:
 
 _ORDER: Final = _Kind("tool", {"prompt_injection": 1}, {"prompt_injection": 0})
 _KINDS: Final = {
-    # Only what a pair is about is learnt of it: rows that were never in doubt would move the other labels for nothing.
+    # Only the labels that a pair is about are set: those never in doubt would move the model for nothing.
     "injection": _Kind("input", {"prompt_injection": 1}, {"prompt_injection": 0, "jailbreak": 0}),
     "frame": _Kind("input", {"jailbreak": 1, "harmful_request": 1}, {"jailbreak": 0, "harmful_request": 0}),
     "request": _Kind("input", {"harmful_request": 1}, {"harmful_request": 0, "toxicity": 0}),
@@ -49,15 +52,15 @@ REPEATS: Final = {
     for name in ("gen_hard", "gen_hardnew")
     for kind, times in {"order_mail": 5, "order_page": 5, "answer": 3, "toxic_output": 3}.items()
 }
-"""Times an epoch sees the rows of a kind that is read as it was written; prompts are varied instead."""
+"""Times an epoch repeats the rows of a kind; prompts are not repeated, as their surface is varied instead."""
 _WITHOUT_PROMPT: Final = 0.15
 _SAID: Final = 0.3
-"""Share of the toxic texts, and of their harmless twins, that are shown as what an assistant says."""
+"""Share of the toxic texts, and of their harmless twins, that become rows of the output stage."""
 
 
 @cache
 def _sides(*, bad: bool) -> tuple[tuple[str, int, tuple[str, ...]], ...]:
-    """Return the texts of one side of every line, with its kind and number."""
+    """Return kind, line number and texts of one side of every line that has it."""
     found = []
     for kind, what in _KINDS.items():
         first = 1 if what.stage == "output" else 0

@@ -35,7 +35,7 @@ LABELS_BENIGN = {"prompt_injection": 0, "jailbreak": 0, "harmful_request": 0, "t
 
 
 def benign_line(rng: random.Random, kind: str) -> tuple[str, str]:
-    """Return one undressed harmless text of ``kind`` and its group."""
+    """Return one harmless text of ``kind`` without surface noise, and its group."""
     lines = bank(f"benign_{kind}")
     index = rng.randrange(len(lines))
     return fill(rng, lines[index], slots("benign_slots")).strip(), f"benign_{kind}:{index}"

@@ -31,9 +31,9 @@ _KINDS: Final = {
     "leak": 2,
 }
 _WHOLE: Final = frozenset({"extract", "full", "hijack", "leak"})
-"""Kinds whose phrases are complete; the phrases of the others but plain ones and actions are frames for a task."""
+"""Kinds whose phrases are complete; of the others, all but ``plain`` and ``action`` are frames for a task."""
 _LETTERS: Final = frozenset({"mail", "note", "chat", "notes"})
-"""Families in which people ask people for such actions, so that a bare action is no sign of an attack."""
+"""Kinds of document in which people ask each other for such actions, so that a bare action is no sign of an attack."""
 _CLEAN: Final = {
     "bare": 30,
     "request": 18,
@@ -84,14 +84,14 @@ _OPENINGS: Final = (
 
 
 def _own_or(rng: Random, banks: Sequence[str], others: Sequence[str]) -> str:
-    """Draw half from ``others`` when there are any, else from one of ``banks``."""
+    """Draw from ``others``, if there are any, in half of the cases, else from one of ``banks``."""
     if others and rng.random() < 0.5:
         return " ".join(rng.choice(others).split()[:_LONGEST_TASK])
     return pick(rng, rng.choice(banks))
 
 
 def join(frame: str, task: str, mark: str) -> str:
-    """Put ``task`` into ``frame`` and fit its first letter to what stands before it."""
+    """Put ``task`` into ``frame`` and fit it to the text before it: its first letter, and quotes around a question."""
     head = frame.partition(mark)[0].rstrip()
     inside = bool(head) and (head[-1].isalnum() or head[-1] in ",;") and not head.isupper()
     if inside and task.rstrip().endswith("?"):

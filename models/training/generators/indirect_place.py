@@ -21,7 +21,7 @@ _SURE: Final = 600
 """Characters of plain or messy text that are sure to fit into the window."""
 
 Place: TypeAlias = "Callable[[str | None], str]"
-"""Gives the carrier with a payload in it, or the bare carrier for ``None``."""
+"""Maps a payload to the carrier with it inside, and ``None`` to the bare carrier."""
 
 _PLAIN: Final = ("{x}",) * 9
 _WRAPS: Final[dict[str, tuple[str, ...]]] = {
@@ -78,7 +78,7 @@ _TAGS: Final = ("info", "note", "p", "b", "comment", "div", "i", "message", "tex
 
 
 def _wrap(rng: Random, kind: str) -> str:
-    """Choose the dress of the payload; it fits the carrier most of the time."""
+    """Choose a wrapping for the payload, mostly one that fits the kind of carrier."""
     pool = _ANY if rng.random() < 0.08 else _WRAPS.get(kind, _OTHER)  # share of odd dresses
     return fill(rng, rng.choice(pool), tag=rng.choice(_TAGS))
 
@@ -156,8 +156,8 @@ def _shared(one: str, other: str) -> int:
 def crop(rng: Random, text: str, bare: str) -> str:
     """Cut ``text`` to a passage that holds all that differs from ``bare``, and holds it early.
 
-    Where the two are the same any passage will do. A row longer than the window is trained on in parts. A part without
-    the injection would teach the model that plain text is one, so what is cut here must fit.
+    Where the two are the same, any passage will do. A row longer than the window is trained on in parts, and a part
+    without the injection would teach the model that plain text is one, so the cut must fit the window.
     """
     size = rng.choice(_SIZES)
     if len(text) <= size:

@@ -52,12 +52,12 @@ def lower_first(text: str) -> str:
 
 
 def upper_first(text: str) -> str:
-    """Raise the first letter."""
+    """Capitalize the first letter."""
     return text[:1].upper() + text[1:]
 
 
 def typos(rng: random.Random, text: str, rate: float) -> str:
-    """Drop, double, swap or mistype letters at about ``rate`` a letter."""
+    """Drop, double, swap or mistype letters, each with a probability of about ``rate``."""
     out: list[str] = []
     i = 0
     while i < len(text):
@@ -79,7 +79,7 @@ def typos(rng: random.Random, text: str, rate: float) -> str:
 
 
 def _relayout(rng: random.Random, text: str) -> str:
-    """Break the lines or double the spaces after sentences."""
+    """Put line breaks or double spaces between sentences."""
     return text.replace(". ", rng.choice((".\n", ".  ", ".\n\n")))
 
 
@@ -133,7 +133,7 @@ def dress(rng: random.Random, text: str, *, chat: float = 0.3, noise: float = 0.
 
 
 def distinct(rng: random.Random, count: int, draw: Callable[[random.Random], Row]) -> Iterator[Row]:
-    """Draw ``count`` rows, drawing again (a few times) where a text was seen before."""
+    """Draw ``count`` rows, redrawing a text seen before up to ``_RETRIES`` times; after that it is repeated."""
     seen: set[str] = set()
     for _ in range(count):
         row = draw(rng)

@@ -175,8 +175,9 @@ def generate(
 ) -> Iterator[Row]:
     """Yield ``count`` framed requests of the input stage.
 
-    Innocent frames (story, expert, format) take their label from the payload; frames that demand to drop the rules
-    are jailbreaks whatever they hold. Without payloads from the caller a small own list of generic goals is used.
+    Innocent frames (story, expert, format) take their label from the payload; frames that demand to drop the rules, and
+    gibberish suffixes, make a jailbreak whatever they hold; plain requests never are one. Without payloads from the
+    caller a short built-in list of generic goals is used.
     """
     bad = tuple(harmful) or bank("frame_goals_harmful")
     good = tuple(harmless) or bank("frame_goals_harmless")

@@ -1,4 +1,4 @@
-"""Text messages, threads and inboxes full of wishes to their reader, now and then with an order to an assistant."""
+"""Text messages, threads and inboxes full of requests to their reader, sometimes with an order to an assistant."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from random import Random
 
 _KINDS: Final = {"lure": 30, "turn": 18, "override": 18, "hijack": 12, "stealth": 12, "leak": 6, "full": 2}
-"""Attacks that say whom they speak to: a bare task among messages is one that a friend may ask for."""
+"""Attacks that name whom they address: a bare task among messages may come from a friend."""
 _BAD: Final = 0.21
 _SINGLE: Final = 0.4
-"""Share of clean rows that are one message alone."""
+"""Share of clean rows that are a single message."""
 _MOST: Final = 8
 _GROUPS: Final = 16
 _SENDERS: Final = ("{first}", "{first}", "{first} {last}", "{phone}", "{company}", "{n5}", "Mum", "Unknown", "{brand}")
@@ -51,12 +51,12 @@ _KEYS: Final = (("from", "text"), ("sender", "body"), ("number", "message"), ("n
 
 @cache
 def _share(number: int) -> tuple[str, ...]:
-    """Give the messages of one group; no message is in two groups."""
+    """Return the messages of one group; no message is in two groups."""
     return tuple(line for line in bank("doc_sms") if zlib.crc32(line.encode()) % _GROUPS == number)
 
 
 def _records(rng: Random, names: Sequence[str]) -> Callable[[Sequence[str]], str]:
-    """Choose a list of records as a messaging tool returns it."""
+    """Choose a writer of messages as records, the way a messaging tool returns them."""
     sender, field = rng.choice(_KEYS)
     extras: tuple[dict[str, Any], ...] = ({}, {"read": False}, {"time": fill(rng, "{iso}T{clock}Z")}, {"type": "sms"})
     extra, start = rng.choice(extras), rng.choice((None, 1, rng.randrange(100, 9000)))
@@ -80,7 +80,7 @@ def _records(rng: Random, names: Sequence[str]) -> Callable[[Sequence[str]], str
 
 
 def _writer(rng: Random, count: int) -> Callable[[Sequence[str]], str]:
-    """Choose how ``count`` messages are listed; the choice is the same with and without an injection."""
+    """Choose a writer of ``count`` messages, which lists them alike with and without an injection."""
     few = [fill(rng, rng.choice(_SENDERS)) for _ in range(rng.randint(2, 5))]
     names = [rng.choice(few) for _ in range(count)]
     if rng.random() < 0.35:  # share of records
@@ -121,11 +121,11 @@ def generate(rng: Random, count: int, tasks: Sequence[str] = ()) -> Iterator[Row
         order, spot = attack(rng, weighted(rng, _KINDS), tasks), rng.randrange(len(lines))
         old = lines[spot]
         lines[spot] = rng.choice((order, order, order, f"{old} {order}", f"{order} {old}"))
-        # Against a list without the message, so that nothing of an order that begins like it is cut away.
+        # Compared with a placeholder for the message, as an order may begin like it and must not be cut.
         without = write(["\0" if at == spot else line for at, line in enumerate(lines)])
         yield Row(crop(rng, write(lines), without), "tool", _label(1), "gen_messages_plain", group)
 
 
 def _label(value: int) -> dict[str, int]:
-    """Give the only label of these rows."""
+    """Return the only label of these rows."""
     return {"prompt_injection": value}

@@ -23,7 +23,7 @@ _JOINS = (" ", " ", " ", "\n", "\n\n", "\n- ", " | ")
 _LENGTHS = (1, 2, 3, 4, 6, 8, 12, 18, 25)
 _UNSPACED = {"zh", "ja", "th"}
 _ASKED = 0.6
-"""Share of answers that stand beside a prompt."""
+"""Share of answers that have a prompt as context."""
 _LISTED = 0.4
 """Share of answers that are numbered lists, as chat models write them in any language."""
 

@@ -34,19 +34,19 @@ _FLIP: Final = {
     "we": "you",
 }
 _FRAMED: Final = 0.12
-"""Share of prompts that stand in a frame, whatever the answer to them is: a frame must say nothing about the answer."""
+"""Share of prompts put into a jailbreak frame, whatever the answer to them: a frame must not predict the answer."""
 _FRAMES: Final = ("soft", "case", "long", "rules", "parts")
 _TALK: Final = ("help", "tell", "give", "explain", "show", "teach", "please", "write", "describe", "provide")
 
 
 @cache
 def columns(name: str) -> tuple[tuple[str, ...], ...]:
-    """Read a bank whose lines hold several texts, parted by ``||``."""
+    """Read a bank whose lines hold several texts, separated by ``||``."""
     return tuple(tuple(part.strip().replace("\n ", "\n") for part in line.split("||")) for line in bank(name))
 
 
 def goal(prompt: str) -> str | None:
-    """Return what ``prompt`` wants to do, as a verb phrase said back to its writer; ``None`` where it is not plain."""
+    """Return what ``prompt`` wants to do, as a verb phrase addressed to its writer; ``None`` where none is found."""
     match = _GOAL.search(prompt)
     if match is None:
         return None
@@ -123,7 +123,7 @@ _LOOKS: Final[tuple[Callable[[random.Random, str], str], ...]] = (
 
 
 def shape(rng: random.Random, text: str, *, chat: float = 0.35, noise: float = 0.45) -> str:
-    """Dress an answer as assistants do: a word before it, a word after it, a layout; alike for every label."""
+    """Add an opener, a closer or a layout, as assistants do; the same for every label."""
     table = slots("response_surface")
     if rng.random() < chat:
         side = rng.randrange(3)

@@ -1,7 +1,7 @@
 """Harmless text that users paste: pages, mails, code and essays, whole or cut anywhere, with a request or bare.
 
-A long text is read in windows, and most windows of a pasted text hold no request at all: they must not look like an
-attack for that.
+A long text is read in windows, and most windows of a pasted text hold no request at all: this must not make them look
+like an attack.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ _BANKS = {
     "comply": ("response_plain", 1),
     "answered": ("refusal_turns", 2),
 }
-"""Kinds that come as they stand: their bank, and the column of the answer."""
+"""Kinds taken from a bank as they are: its name, and the column of the answer."""
 
 
 def _harmless_prompt(rng: random.Random, harmless: Sequence[str]) -> str:

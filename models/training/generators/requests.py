@@ -25,11 +25,11 @@ _PAIRS: Final = (
     "request_natural",
     "request_natural",
 )
-"""Banks of lines ``harmful || harmless || ...``; a side may be ``-``; what stands twice is drawn twice as often."""
+"""Banks of lines ``harmful || harmless || ...``; a side may be ``-``; a bank listed twice is drawn twice as often."""
 _FOREIGN: Final = "request_foreign"
-"""The bank that English lead-ins do not go with."""
+"""The bank whose requests get no English lead-ins or tails."""
 _SIDES: Final = ("abuse", "harmful", "twin")
-"""What the sides of a line of ``contrast_request`` are."""
+"""Names of the sides of a line of ``contrast_request``."""
 
 
 @cache
@@ -48,7 +48,7 @@ def _sides(*, harmful: bool) -> tuple[tuple[tuple[str, ...], str], ...]:
 
 
 def _carry(rng: random.Random, text: str) -> str:
-    """Set a request into a register: a lead-in or a tail that says nothing about its purpose."""
+    """Add to some requests a lead-in or a tail that says nothing about their purpose."""
     table = slots("request_carriers")
     roll = rng.random()
     if roll < 0.16:
@@ -60,7 +60,7 @@ def _carry(rng: random.Random, text: str) -> str:
 
 
 def request(rng: random.Random, *, harmful: bool) -> tuple[str, str]:
-    """Return one undressed request and its group."""
+    """Return one request without surface noise, and its group."""
     if rng.random() < 0.15:  # short frames filled with acts, harmful or not
         frames = columns("request_frames")
         index = rng.randrange(len(frames))
@@ -88,7 +88,7 @@ def _contrast(rng: random.Random) -> Row:
 
 def _draw(rng: random.Random) -> Row:
     """Draw one request."""
-    if rng.random() < 0.2:  # share of lines about what is no request
+    if rng.random() < 0.2:  # share of lines that contrast abuse with requests
         return _contrast(rng)
     harmful = rng.random() < 0.48
     text, group = request(rng, harmful=harmful)

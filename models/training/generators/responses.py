@@ -39,7 +39,7 @@ _TRIPLES: Final = (
     "response_plain_turns",
     "response_plain_turns",
 )
-"""Banks of lines ``prompt || unsafe || safe``; what stands twice is drawn twice as often."""
+"""Banks of lines ``prompt || unsafe || safe``; a bank listed twice is drawn twice as often."""
 _ABUSIVE: Final = "response_opinion"
 """The bank whose unsafe answers are toxic as well as harmful, and whose safe ones are neither."""
 

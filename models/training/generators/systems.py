@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BANKS: Final = tuple(f"system_guarded_{letter}" for letter in "abcdefghijklmnopqrst")
-"""Lines ``system || attack ;; attack || harmless ;; harmless``; a system text that allows all has no attacks."""
+"""Lines ``system || attack ;; attack || harmless ;; harmless``; a system text that allows everything has no attacks."""
 _ATTACK: Final = {"prompt_injection": 1, "harmful_request": 0, "toxicity": 0}
 _BAD: Final = 0.45
 _ALONE: Final = 0.6
-"""Share of system texts that are the line of the bank and nothing else."""
+"""Share of system texts that consist of the bank's line alone."""
 _RULES: Final = 3
 _GAPS: Final = (" ", " ", "\n", "\n\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A system text with what attacks it and what does not."""
+    """A system text with prompts that attack it and prompts that do not."""
 
     name: str
     system: str
-    """By itself; see ``among_others``."""
+    """The bank's line alone; ``among_others`` puts ordinary rules around it."""
     attacks: tuple[str, ...]
     harmless: tuple[str, ...]
 
@@ -43,7 +43,7 @@ def _items(column: str) -> tuple[str, ...]:
 
 @cache
 def guarded(*, attacked: bool) -> tuple[Guarded, ...]:
-    """Return the groups that have attacks, or all."""
+    """Return all system texts of the banks or, with ``attacked``, those that have attacks."""
     found = [
         Guarded(f"{name}:{index}", system, _items(attacks), _items(harmless))
         for name in _BANKS
@@ -53,7 +53,7 @@ def guarded(*, attacked: bool) -> tuple[Guarded, ...]:
 
 
 def among_others(rng: random.Random, system: str) -> str:
-    """Set a system text among ordinary rules now and then: the one that matters is seldom alone."""
+    """Put a system text among ordinary rules in some draws: the rule that matters is seldom alone."""
     if rng.random() < _ALONE:
         return system
     others = rng.sample(bank("brief_rule"), rng.randint(1, _RULES))
@@ -63,7 +63,7 @@ def among_others(rng: random.Random, system: str) -> str:
 
 
 def plain_system(rng: random.Random) -> str:
-    """Return the instructions of an ordinary assistant, which make no text an attack or none."""
+    """Return the instructions of an ordinary assistant, which do not decide whether a text is an attack."""
     return among_others(rng, rng.choice(bank("system_plain")))
 
 

@@ -1,7 +1,7 @@
-"""Harmless words of people as prompts and answers: small talk, comments, mention of groups, names, words and values.
+"""Harmless everyday language as prompts and answers: small talk, comments, mention of groups, names, words and values.
 
-Answers of assistants are not all that a guard reads on the way out: a chatbot says it hates Mondays, an extraction
-gives a first name, a tool argument is one word.
+A guard reads more on the output stage than assistants' answers: a chatbot says it hates Mondays, an extraction gives a
+first name, a tool argument is one word.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 _KINDS: Final = {"daily": 0.26, "online": 0.24, "groups": 0.22, "names": 0.09, "words": 0.12, "values": 0.07}
 _ANSWER: Final = 0.75
 _SECOND: Final = 0.2
-"""Share of sentences that another one stands beside."""
+"""Share of sentences to which a second one is added."""
 _BESIDE: Final = {"names": 0.5, "words": 0.5, "values": 0.5, "daily": 0.35, "online": 0.2, "groups": 0.3}
-"""Share of answers of each kind that a prompt stands beside."""
+"""Share of answers of each kind that have a prompt as context."""
 _HARMFUL_PROMPT: Final = 0.15
-"""Of prompts beside sentences: what has nothing to do with the prompt delivers nothing."""
+"""Chance that the candidates for a sentence's prompt are harmful ones: an answer unrelated to its prompt delivers no
+harm."""
 _FAMILY: Final = "|"
 """Marks the family names among the names."""
 _MAY_DECLINE: Final = re.compile(r"\b(?:sorry|can.?t|cannot|won.?t|unable|not able|no way)\b", re.IGNORECASE)
-"""Words of those who say no: whether that refuses anything is left open."""
+"""Words of declining: whether such a text is a refusal is left unknown."""
 _QUESTIONS: Final = (
     "Who wrote this?",
     "What is the customer's name?",
@@ -89,7 +90,7 @@ def _bare(rng: random.Random, item: str) -> str:
 
 
 def _worded(rng: random.Random, draw: Callable[[], str]) -> str:
-    """Put words of ``draw`` as an answer: one alone, one as a value, or a few."""
+    """Write words from ``draw`` as an answer: one alone, one as a value, or a list of a few."""
     roll = rng.random()
     if roll < 0.62:
         return _bare(rng, draw())
@@ -99,7 +100,7 @@ def _worded(rng: random.Random, draw: Callable[[], str]) -> str:
 
 
 def _name(rng: random.Random) -> str:
-    """Draw a given name, mostly, or a whole name."""
+    """Draw a given name, a whole name or, least often, a family name."""
     names = bank("talk_names")
     given = [name for name in names if not name.startswith(_FAMILY)]
     family = [name.removeprefix(_FAMILY).strip() for name in names if name.startswith(_FAMILY)]

@@ -1,4 +1,4 @@
-"""Mails, chats and pages written whole, each with an injection somewhere in it and, more often, without."""
+"""Mails, chats and pages, mostly from banks of whole texts, with an injection somewhere in them or clean."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _IN_MAILS: Final = {
     "extract": 1,
     "full": 2,
 }
-"""Attacks for texts full of requests among people: most of them say whom they speak to."""
+"""Attacks for texts full of requests among people: most of them name whom they address."""
 _IN_PAGES: Final = {
     "plain": 34,
     "lure": 18,
@@ -45,7 +45,7 @@ _IN_PAGES: Final = {
     "full": 1,
 }
 _SPOTS: Final = (2, 3, 4, 4)
-"""Shares of the start, the end, the lines and the sentences of a text as a place for an injection."""
+"""Weights of the start, the end, the lines and the sentences of a text as the place of an injection."""
 _BAD_MAILS: Final = 0.42
 _BAD_PAGES: Final = 0.5
 _BAD_LONG: Final = 0.35
@@ -87,7 +87,7 @@ def _whole(rng: Random, name: str) -> str:
 
 
 def _kind(text: str) -> str:
-    """Tell what dress a payload may wear in ``text``."""
+    """Guess the kind of ``text``, by which wrappings for a payload are chosen."""
     marks = {
         "html": ("<html", "<p>", "</"),
         "code": ("def ", "//", "#!/", "$ ", "--", "services:", "prompt: |"),
@@ -127,7 +127,7 @@ def _as_html(text: str) -> str:
 
 
 def _dress(rng: Random, kind: str) -> Callable[[str], str]:
-    """Choose how the finished text reaches the reader; the choice is the same with and without an injection."""
+    """Choose how the finished text is laid out; the choice is the same with and without an injection."""
     if kind not in {"mail", "chat", "prose", "steps"}:
         draw = rng.random()
         return _boxed(rng) if draw < 0.12 else str  # share of records
