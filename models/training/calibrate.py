@@ -276,7 +276,7 @@ def _report(manifest: Manifest, scored: Sequence[Scored]) -> dict[str, Any]:
                 "stage": pool.stage,
                 "positives_of": pool.label,
                 "rows": len(pool.texts),
-                "blocked": float(blocked.mean()),
+                "blocked": float(blocked.mean()) if judged else None,
                 "fired": {name: float(hits.mean()) for name, hits in fired.items()},
             }
         )

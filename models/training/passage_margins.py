@@ -15,6 +15,7 @@ import math
 import random
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -36,6 +37,7 @@ from models.training.gloss_margins import logit
 from models.training.pools import Pool, pools
 from models.training.prepare import HELD_OUT_FILE
 from models.training.rows import Row
+from models.training.scored import negative_scores
 from models.training.thresholds import threshold_at
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ def margins(model: Path, manifest: Manifest, known: Sequence[Pool]) -> tuple[dic
         for pool, (found, scores) in zip(known, shown, strict=True):
             told = ", ".join(f"{label} {np.mean(np.isfinite(odds)):.2%}" for label, odds in found.items())
             tqdm.write(f"{pool.source}: {len(pool.texts)} prompts, without margin {told}", file=sys.stderr)
-            for label, odds in found.items():
+            for label, odds in negative_scores(pool, found, RAISED).items():
                 kinds.setdefault((label, pool.source == OWN), []).append(odds)
                 if pool.source != OWN:
                     wholes[label].append(scores[label])
@@ -109,7 +111,7 @@ def margins(model: Path, manifest: Manifest, known: Sequence[Pool]) -> tuple[dic
 
 def harmless(data: Path, run: Path) -> list[Pool]:
     """Return pools of harmless prompts with several passages, from ``calib/`` and one of each held-out own group."""
-    texts = {pool.source: pool.texts for pool in pools(data, SEED) if pool.label is None and pool.stage == Stage.INPUT}
+    read = [pool for pool in pools(data, SEED) if pool.label is None and pool.stage == Stage.INPUT]
     own: dict[str, tuple[str, str | None]] = {}
     with (run / HELD_OUT_FILE).open(encoding="utf-8") as lines:
         for row in (Row(**json.loads(line)) for line in lines):
@@ -117,11 +119,11 @@ def harmless(data: Path, run: Path) -> list[Pool]:
             if row.stage == Stage.INPUT and row.source.startswith(OWN) and known:
                 own.setdefault(row.group, (row.text, None))
     found = []
-    for source, given in {**texts, OWN: tuple(own.values())}.items():
-        several = [text for text in given if len(passages(text[0], CHARACTERS)) > 1]
+    for pool in (*read, Pool(OWN, Stage.INPUT.value, None, tuple(own.values()))):
+        several = [text for text in pool.texts if len(passages(text[0], CHARACTERS)) > 1]
         several = random.Random(SEED).sample(several, min(MOST, len(several)))
         if len(several) >= FEWEST:
-            found.append(Pool(source, Stage.INPUT.value, None, tuple(several)))
+            found.append(replace(pool, texts=tuple(several)))
     return found
 
 

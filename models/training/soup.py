@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 def begun(start: Sequence[Path]) -> dict[str, Any]:
     """Return the mean of the runs ``start`` as ``train`` stores one: ``model``, ``legs`` and, where known, ``config``.
 
-    Each is a finished ``model.pt`` or the folder of a shipped model. Legs and ``config`` are those of the first; its
-    legs describe all of them where they differ in seed and text alone. Raises ``FileNotFoundError`` where one is
+    Each is a finished ``model.pt`` or the folder of a shipped model, which has no ``config``. Legs are those of the
+    first, and describe all of them where they differ in seed and text alone. Raises ``FileNotFoundError`` where one is
     missing.
     """
     runs = [widened(one) if one.is_dir() else torch.load(one, map_location="cpu", weights_only=True) for one in start]
     legs = list(runs[0]["legs"])
     if len(runs) > 1:
         legs.append({"the mean of the weights of": f"{len(runs)} runs"})
-    return runs[0] | {"model": mean_of([run["model"] for run in runs]), "legs": legs}
+    known = next(({"config": run["config"]} for run in runs if "config" in run), {})
+    return runs[0] | known | {"model": mean_of([run["model"] for run in runs]), "legs": legs}
 
 
 def mean(start: Sequence[Path], out: Path) -> Path:

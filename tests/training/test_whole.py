@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.training import banks
+from models.training.generators import whole
 from models.training.generators.documents import Document
 from models.training.generators.indirect_place import crop, in_text
-from models.training.generators.whole import generate_mails, generate_pages
+from models.training.generators.whole import generate_long, generate_mails, generate_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,18 +20,19 @@ if TYPE_CHECKING:
 
     from models.training.rows import Row
 
-_BANKS = ("doc_mail_real", "doc_tool_clean")
+_LONG = ("long_readme", "long_ticket", "long_office", "long_web")
+_BANKS = ("doc_mail_real", "doc_tool_clean", *_LONG)
 
 
-@pytest.mark.parametrize("generate", [generate_mails, generate_pages])
+@pytest.mark.parametrize("generate", [generate_mails, generate_pages, generate_long])
 def test_the_same_seed_gives_the_same_rows_and_few_repeat(generate: Callable[..., Iterator[Row]]) -> None:
     rows = list(generate(Random(3), 1500))
     assert rows[:200] == list(generate(Random(3), 200))
     assert len({row.text for row in rows}) > 1400
 
 
-def test_mails_are_more_often_clean_and_pages_as_often() -> None:
-    for generate, share in ((generate_mails, 0.42), (generate_pages, 0.5)):
+def test_mails_and_long_documents_are_more_often_clean_and_pages_as_often() -> None:
+    for generate, share in ((generate_mails, 0.42), (generate_pages, 0.5), (generate_long, 0.35)):
         rows = list(generate(Random(1), 3000, ("Hum a tune.",)))
         bad = [row for row in rows if row.labels["prompt_injection"]]
         assert abs(len(bad) / len(rows) - share) < 0.04
@@ -69,6 +71,14 @@ def test_a_clean_text_is_cut_at_any_place() -> None:
     assert all(cut in bare and len(cut) <= 1000 for cut in cuts)
 
 
+def test_what_long_documents_show_in_braces_is_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "passages", lambda name: (f"Print it: '{{first}} of {name}'",))
+    texts = [row.text for row in generate_long(Random(2), 100)]
+    for name in _LONG:
+        assert any(f"'{{first}} of {name}'" in text for text in texts)
+    assert not any("Print it" in text and "{first}" not in text for text in texts)
+
+
 def test_no_slot_is_left_unfilled() -> None:
     texts = [row.text for make in (generate_mails, generate_pages) for row in make(Random(9), 1500)]
     known = r"\{(task|ask|action|x|first|last|full|n\d|url|iban|email|money|date|time|company|name|line|city)\}"
@@ -78,7 +88,7 @@ def test_no_slot_is_left_unfilled() -> None:
 @pytest.mark.parametrize("name", _BANKS)
 def test_whole_texts_are_many_and_differ(name: str) -> None:
     texts = banks.passages(name)
-    assert len(texts) == len(set(texts)) > 75
+    assert len(texts) == len(set(texts)) > (30 if name in _LONG else 75)
     assert not [text for text in texts if "%%" in text]
 
 

@@ -72,6 +72,8 @@ def typos(rng: random.Random, text: str, rate: float) -> str:
                 out.append(char * 2)
             elif kind == "mistype":
                 out.append(_NEIGHBOURS.get(char, char))
+            elif kind == "swap":  # nothing to swap with
+                out.append(char)
         else:
             out.append(char)
         i += 1
