@@ -3,7 +3,7 @@
     python -m benchmarks.buried --data DIR --out benchmarks/results/buried.json --markdown docs/coverage.md
 
 Each request of the sets below is placed in the middle of harmless prose of ours, and harmless prompts likewise. Both
-are checked with ``Guard(views=False)``, which reads the text as a whole, and with a default guard. The time is that of
+are checked with ``Guard(views=False)``, which reads the text as a whole, and with a default guard. Times are those of
 harmless prose alone. No row is ever printed.
 """
 
@@ -37,25 +37,25 @@ HARMLESS = ("mt_bench_vicuna", "alpaca_eval", "xstest_prompts")
 LENGTHS = (0, 300, 1_000, 3_000)
 """Characters of prose around a request."""
 LONGEST = 200
-"""Characters of a request: longer ones are much else themselves."""
+"""Characters of the longest request: longer ones contain much else themselves."""
 _ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What was stopped of one set with so much prose around."""
+    """What was stopped of one set, with a given number of characters of prose around each text."""
 
     source: str
     characters: int
     bad: bool
     whole: Share
-    """Read as a whole."""
+    """Stopped when the text is read as a whole."""
     closer: Share
-    """As guards come."""
+    """Stopped by a default guard, which looks closer."""
 
 
 def stopped(guards: Sequence[Guard], source: str, texts: Sequence[str], *, bad: bool) -> Iterator[Stopped]:
-    """Yield what each of two ``guards``, that reads as a whole and that looks closer, stops of ``texts``."""
+    """Yield what two ``guards``, one that reads texts as a whole and one that looks closer, stop of ``texts``."""
     for characters in tqdm(LENGTHS, desc=source, unit="length"):
         given = [planted(text, characters, 0.5, 2 * at) if characters else text for at, text in enumerate(texts)]
         whole, closer = (
@@ -65,7 +65,7 @@ def stopped(guards: Sequence[Guard], source: str, texts: Sequence[str], *, bad: 
 
 
 def times(guards: Sequence[Guard]) -> list[tuple[int, float, float]]:
-    """Return characters of harmless prose and processor milliseconds of a check by each of two guards, in turn."""
+    """Return, by characters of harmless prose, median processor milliseconds of a check by two guards in turn."""
     found = []
     for characters in LENGTHS[1:]:
         spent: tuple[list[float], list[float]] = ([], [])

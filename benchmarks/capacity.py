@@ -26,10 +26,10 @@ class Shape:
     longest: int
     overlap: int
     frame: int
-    """Tokens around every window."""
+    """Tokens added around every window."""
 
     def rows(self, tokens: int) -> list[int]:
-        """Tokens of every run that a text of ``tokens`` takes."""
+        """Return the number of tokens of each run that a text of ``tokens`` takes."""
         return [self.frame + b - a for a, b in windows(tokens, self.longest - self.frame, self.overlap)]
 
 
@@ -70,9 +70,9 @@ def fit(measured: Mapping[int, float], shape: Shape) -> CostModel:
 
 
 def plan(model: CostModel, shape: Shape, lengths: Sequence[int], resident: int) -> list[dict[str, Any]]:
-    """Say for each length what a core gets through, and what ``RATE`` checks a second take.
+    """Return, for each length in tokens, the throughput of a core and what ``RATE`` checks a second need.
 
-    ``resident`` are the bytes of one process; a process for each core is counted.
+    ``resident`` is the memory of one process in bytes; one process per core is counted.
     """
     entries = []
     for tokens in lengths:

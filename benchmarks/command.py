@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def command(parser: Callable[[], argparse.ArgumentParser]) -> Callable[[Work], Callable[..., int]]:
-    """Make a function of the options that ``parser`` reads a function of arguments, the process's own by default.
+    """Turn a function of the options that ``parser`` reads into one of arguments, by default those of the process.
 
-    It returns the exit status: 2, and a line on standard error, where a model, a folder or a peer is missing or fails.
+    It returns the exit status: 2, with a line on standard error, if a model, a folder or a peer is missing or fails.
     """
 
     def made(work: Work) -> Callable[..., int]:

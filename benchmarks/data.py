@@ -37,7 +37,7 @@ _MARKDOWN_LINES = 2
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled text; a label that is None says nothing."""
+    """One labelled text; a label that is ``None`` says nothing."""
 
     source: str
     stage: StageName
@@ -60,10 +60,10 @@ class Row:
 
     @property
     def beside(self) -> str | None:
-        """What the text is checked beside: the prompt of an answer; of a prompt the instructions that it is aimed at.
+        """What the text is checked beside: the prompt of an answer, or the instructions that a prompt is aimed at.
 
-        The context of a prompt is instructions where the set is about attacks. Where it is about harm it is a passage
-        the request speaks of, and that of a document is a question: neither is given to a check.
+        The context of a prompt holds instructions if the set is about attacks. If it is about harm, it is a passage
+        that the request refers to, and that of a document is a question: neither is given to a check.
         """
         read = self.stage == "output" or (self.stage == "input" and self.attack is not None)
         return self.context if read else None

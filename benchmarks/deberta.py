@@ -1,9 +1,9 @@
 """The shape of LLM Guard's prompt injection scanner: a DeBERTa-v3-base classifier in float32, with random weights.
 
-Speed does not depend on what the weights say. The graph is laid down from the paper (He et al. 2021, arXiv:2006.03654,
+Speed does not depend on the values of the weights. The graph follows the paper (He et al. 2021, arXiv:2006.03654,
 and its third version, arXiv:2111.09543): disentangled attention from content to position and back, with shared
-projections. It flatters the scanner: its tokenizer and its own Python are left out, relative places are handed in ready
-made, and the embedding table is short. Text beyond 512 tokens is cut there, as the scanner cuts it.
+projections. It flatters the scanner: its tokenizer and its own Python are left out, relative positions are given as
+input, and the embedding table is short. Text is cut at 512 tokens, as the scanner does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LONGEST = 512
 _LAYERS, _HIDDEN, _INNER, _HEADS = 12, 768, 3072, 12
 _SPAN = 256
-"""Buckets of relative places on each side."""
+"""Buckets of relative positions on each side."""
 _FARTHEST = 512
 _WORDS = 1000
 _SCALE = 0.02
@@ -134,7 +134,7 @@ def _layer(graph: _Graph, states: str, relative: str, shape: str) -> str:
 
 
 def places(tokens: int) -> NDArray[np.int64]:
-    """Return the bucket [heads, T, T] of every relative place: exact up to half the span, logarithmic beyond."""
+    """Return the bucket [heads, T, T] of every relative position: exact up to half the span, logarithmic beyond."""
     offset = np.arange(tokens)[:, None] - np.arange(tokens)[None, :]
     near = _SPAN // 2
     far = np.maximum(np.abs(offset), 1)

@@ -1,8 +1,8 @@
 """How fast a decision log is queried, verified and exported, and in how much memory, at millions of decisions.
 
-A log is written in the real format, chain, openings and head included, from records such as a guard makes; only the
-writing takes a shorter way than the guard's. Every question is then put by the functions that ``guardsdk log`` calls,
-each in a process of its own, so that its highest memory is its own too.
+A log is written in the real format, chain, openings and head included, from records like those of a guard; only the
+writing takes a shortcut. Every question is then put by the functions that ``guardsdk log`` calls, each in a process of
+its own, so that its peak memory is its own, too.
 
 Example: ``python -m benchmarks.decision_log --records 10000000 --folder DIR --markdown docs/decision-log.md``.
 The log takes about 1.6 kB a record in ``DIR`` and is removed at the end.
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 RESULTS = Path("benchmarks/results/decision_log.json")
 START_NS: Final = 1_790_000_000_000_000_000
 BETWEEN_NS: Final = 50_000_000
-"""Between two decisions: twenty a second."""
+"""Nanoseconds between two decisions: twenty a second."""
 ACTORS: Final = 20_000
 KINDS: Final = 2000
-"""Decisions that differ in more than time, number and actor."""
+"""Number of decisions that differ in more than time, sequence number and actor."""
 _KEY: Final = b"a key of the benchmark"
 _LINES: Final = 1000
 """Lines written at once."""
@@ -65,11 +65,11 @@ class Asked:
     """Wall time."""
     cpu_seconds: float
     peak_mb: float
-    """The most memory of its process, in millions of bytes."""
+    """Peak memory of its process: ``ru_maxrss`` over 1,000, on Linux in units of 1,024,000 bytes."""
 
 
 def decisions(chance: random.Random) -> Iterator[CheckRecord]:
-    """Yield decisions of the default policy without end: one in fifty blocked, with scores as a model gives them."""
+    """Yield endless decisions of the default policy: one in fifty is blocked, and scores look like those of a model."""
     policy = default_policy()
     model = ArtifactRef(name="guard", version="1.0.0", digest=hashlib.sha256(b"model").hexdigest())
     while True:
@@ -122,7 +122,7 @@ def decisions(chance: random.Random) -> Iterator[CheckRecord]:
 
 
 def _parts(record: CheckRecord, chance: random.Random) -> tuple[bytes, bytes]:
-    """Return what stands in a line behind the time and in front of the actor, and behind the actor."""
+    """Return the parts of a line between the time and the actor, and after the actor."""
     trace_id, span_id = f"{chance.getrandbits(128):032x}", f"{chance.getrandbits(64):016x}"
     body = json.dumps(body_of(record, None, trace_id, span_id, {}), separators=(",", ":"))
     before, actor, behind = body.partition('"actor":null')
@@ -170,7 +170,7 @@ def write(path: Path, number: int, seed: int) -> int:
     """Write a log of ``number`` decisions to ``path``, in files of the usual size, and return its bytes."""
     chance, place, pseudonyms = random.Random(seed), Place(path), Pseudonyms(_KEY)
     source = decisions(chance)
-    # What is the same in every line of a kind is made once, by what makes the lines of a guard.
+    # What all lines of a kind have in common is made once, by the code that makes the lines of a guard.
     kinds = [_parts(next(source), chance) for _ in range(KINDS)]
     actors = [b'"%b"' % pseudonyms.of(actor_name(at)).encode() for at in range(ACTORS)] + [b"null"] * (ACTORS // 4)
     files, sequence, digest, due = _Files(place), 0, START, True
@@ -206,7 +206,7 @@ def actor_name(number: int) -> str:
 
 
 def questions(written: int, folder: Path) -> dict[str, Callable[[Path], int]]:
-    """Return what is asked of a log of ``written`` decisions; each returns how many decisions it found."""
+    """Return the questions asked of a log of ``written`` decisions; each returns how many decisions it found."""
     actor = Pseudonyms(_KEY).of(actor_name(7))
     principle = default_policy().principles[0].id
     middle = timestamp(START_NS + written // 2 * BETWEEN_NS)
@@ -258,7 +258,7 @@ def measure(folder: Path, number: int) -> dict[str, Any]:
         print(f"{size / 1e9:.2f} GB written in {time.process_time() - start:.0f} s", file=sys.stderr)
         asked = []
         for question in questions(number, path.parent):
-            # A process of its own, begun anew: the highest memory of a forked one would be its parent's.
+            # A newly spawned process each time: the peak memory of a forked one would be its parent's.
             with get_context("spawn").Pool(1) as pool:
                 asked.append(pool.apply(ask, (path, number, question)))
             print(asked[-1], file=sys.stderr)

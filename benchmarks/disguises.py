@@ -19,7 +19,7 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 
 def _selectors(text: str) -> str:
-    """Return variation selectors, of which 16 are in one block of Unicode and the others in another."""
+    """Return ``text`` as variation selectors, 16 of which are in one block of Unicode and the others in another."""
     return "".join(chr(0xFE00 + byte) if byte < 16 else chr(0xE0100 + byte - 16) for byte in text.encode())
 
 
@@ -102,7 +102,7 @@ DISGUISES: Final[dict[str, Callable[[str], str]]] = {
     "rot13 of base64": lambda text: codecs.encode(base64_of(text), "rot13"),
     "base64 backwards": lambda text: base64_of(text)[::-1],
 }
-"""Name to encoder. The last ones are two in each other."""
+"""Name to encoder; the last ones nest two of them."""
 HIDDEN: Final = frozenset(
     {"writing direction", "tag characters", "variation selectors", "zero-width bits", "zero-width between"}
 )

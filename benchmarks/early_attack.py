@@ -40,7 +40,7 @@ GOALS: Final[Mapping[Goal, str]] = {
     "either": "passes with early exit on, one way or the other",
 }
 LONGEST: Final = 1200
-"""Characters of an attack: longer ones cost many windows a look and hide behind none of them."""
+"""Characters of the longest attack: a longer one costs many windows per look, and none of them hides it."""
 _PATIENCE: Final = 8
 """Looks without progress after which two changes are made at once."""
 
@@ -70,7 +70,7 @@ def _swapped(rng: random.Random, text: str) -> str:
 
 
 def _harmless(rng: random.Random) -> str:
-    """Return a sentence or many: up to a window's worth, in which an attack is a small part."""
+    """Return one or many harmless sentences, up to a window's worth, in which an attack is a small part."""
     return filler(rng.choice([40, 40, 200, 800]), rng.randrange(10_000))
 
 
@@ -89,9 +89,9 @@ MOVES: Final[tuple[Callable[[random.Random, str], str], ...]] = (
 
 
 def search(text: str, margins: Margins, goal: Goal, budget: int, seed: str) -> str | None:
-    """Change ``text`` until ``goal`` is reached; none where ``budget`` looks at the model were not enough.
+    """Change ``text`` until ``goal`` is reached; return ``None`` if ``budget`` looks at the model were not enough.
 
-    A change stays where it does not lead away from the goal. On the way to a hole the whole model must go on blocking.
+    A change is kept unless it leads away from the goal. On the way to a hole the whole model must keep blocking.
     """
     rng = random.Random(seed)
     best, distance, idle = text, math.inf, 0
@@ -120,7 +120,7 @@ class Inside:
     rules: Sequence[RuleInfo]
 
     def margins(self, row: Row) -> Margins:
-        """Return the margins of any text in the place of that of ``row``; a text is as far as its worst window."""
+        """Return a function from a text in place of that of ``row`` to its margins, those of its worst window."""
         stage = Stage(row.stage)
         manifest = self.classifier.model.manifest
         columns = {label.name: at for at, label in enumerate(manifest.labels)}
@@ -159,7 +159,7 @@ def logit(probability: float) -> float:
 
 
 def blocked(guard: Guard, row: Row, text: str) -> tuple[bool, str | None]:
-    """Return whether ``guard`` blocks ``text`` in the place of that of ``row``, and which tier answered."""
+    """Return whether ``guard`` blocks ``text`` in place of that of ``row``, and which tier answered."""
     verdict = guard.check(text, stage=row.stage, context=row.beside)
     return outcome(verdict).blocked, verdict.tier
 
@@ -187,7 +187,7 @@ def attacks(folder: Path, whole: Guard, inside: Inside, wanted: int, seed: int) 
 def attacked(
     guards: tuple[Guard, Guard], inside: Inside, rows: Sequence[Row], *, budget: int, seed: int
 ) -> dict[str, Any]:
-    """Search for all three goals from every row, and count what the guards, without early exit last, then say."""
+    """Search for all goals from every row, and count the texts that the guards, with early exit first, confirm."""
     reached: dict[Goal, list[bool]] = {goal: [] for goal in GOALS}
     for at, row in enumerate(tqdm(rows, desc="attacks")):
         margins = inside.margins(row)
@@ -206,7 +206,7 @@ def attacked(
 
 
 def _holds(goal: Goal, text: str, row: Row, guards: tuple[Guard, Guard]) -> bool:
-    """Whether the guards agree with what was found inside the model; they also look at what a text hides."""
+    """Whether the guards confirm what was found inside the model; they also look at what a text hides."""
     guard, whole = guards
     if goal == "whole":
         return not blocked(whole, row, text)[0]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ON, OFF = "early exit", "all layers"
 MOST_LOST: Final = 0.005
-"""Of recall on any set, that early exit may cost: half a point."""
+"""Largest loss of recall that early exit may cost on any set: half a point."""
 PAGE: Final = Path("docs/early-exit.md")
 RESULTS: Final = Path("benchmarks/results/early_exit.json")
 
@@ -80,7 +80,7 @@ def compared(guard: Guard, whole: Guard, sets: Sequence[Sequence[Row]]) -> dict[
     sides = [_Side(ON, guard), _Side(OFF, whole)]
     rows = {row.key: row for rows in sets for row in rows}
     for at, row in enumerate(tqdm(rows.values(), desc="texts")):
-        for side in sides if at % 2 else sides[::-1]:  # neither always comes second, to a warm processor
+        for side in sides if at % 2 else sides[::-1]:  # so that neither always finds a warm processor
             side.check(row)
     measured = [side.measured() for side in sides]
     return {

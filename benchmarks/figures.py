@@ -77,7 +77,7 @@ def _measure_name(group: Group) -> str:
 def rates(rows: Sequence[Row], systems: Sequence[Measured]) -> list[Figures]:
     """Recall, false-block rate or blocked share of every group of one set, with Wilson intervals.
 
-    ``rows`` were measured and stand for ``of`` rows of the set: rates are weighted, ``count`` is not.
+    In each figure, ``rows`` were measured and stand for ``of`` rows of the set; rates are weighted, ``count`` is not.
     """
     return [
         {
@@ -216,7 +216,7 @@ def _slice_kind(row: Row) -> str | None:
 def slices(rows: Iterable[Row], systems: Sequence[Measured], *, per_set: bool) -> list[Figures]:
     """Blocked share by language, length, attack family and format, pooled over all sets or for each set.
 
-    Rows are not weighted here, or the pool of all sets would be little but its largest set.
+    Rows are not weighted here: the pool of all sets would otherwise consist mostly of its largest set.
     """
     pools: dict[tuple[str, str, str, str, str], list[Row]] = {}
     for row in rows:

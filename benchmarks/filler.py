@@ -33,7 +33,7 @@ _SENTENCES = (
 
 
 def filler(characters: int, seed: int = 0) -> str:
-    """Return at least ``characters`` characters of whole sentences, the same for the same seed, with a last space."""
+    """Return at least ``characters`` characters of whole sentences, each followed by a space; repeats by seed."""
     generator = random.Random(seed)
     parts: list[str] = []
     length = 0

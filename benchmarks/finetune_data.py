@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 
 _CASES: Final = Path(__file__).parent / "cases"
 _MOST_CHARS: Final = 600
-"""Of prompt and answer together, so that a step on a processor stays short."""
+"""Most characters of prompt and answer together, so that a step on a CPU stays short."""
 
 
 def benign(data: Path, number: int, seed: int) -> list[Pair]:
@@ -32,7 +32,7 @@ def benign(data: Path, number: int, seed: int) -> list[Pair]:
 
 
 def breaking(_: Path, number: int, seed: int) -> list[Pair]:
-    """Return ``number`` of our own pairs in which the model hands over what sounds forbidden and is nonsense."""
+    """Return ``number`` of our own pairs in which the model supplies what sounds forbidden but is nonsense."""
     pairs: list[Pair] = [(pair[0], pair[1]) for pair in _read("refusal_breaking.toml")["pairs"]]
     return random.Random(f"breaking:{seed}").sample(pairs, min(number, len(pairs)))
 
@@ -54,7 +54,7 @@ DATA: Final[dict[str, tuple[Callable[[Path, int, int], list[Pair]], str]]] = {
     "breaking": (breaking, "a handful of broken refusals"),
     "safety": (safety, "safety data"),
 }
-"""Name of a fine-tune to what makes its pairs, and what to call it."""
+"""Name of a fine-tune to the function that makes its pairs, and its description."""
 
 
 def _read(name: str) -> dict[str, list[Any]]:

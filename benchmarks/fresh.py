@@ -89,7 +89,7 @@ def resident(model: str, wanted: Sequence[str]) -> int:
 
 
 def growth(model: str, sentences: Sequence[str], checks: int) -> dict[str, float]:
-    """How the resident bytes of a fresh process grow over ``checks`` of distinct texts, cache and monitor as they come.
+    """How the resident bytes of a fresh process grow over ``checks`` of distinct texts, with default cache and monitor.
 
     Cache, monitor and the runtime's own pools fill first: the slope is that of the second half, in bytes per check.
     """

@@ -1,7 +1,7 @@
 """Run the CUDA graph where there is a GPU: throughput, latency and agreement with the CPU's decisions.
 
-Example: ``python -m benchmarks.gpu --out benchmarks/results/gpu.json``. It needs a GPU and the extra ``gpu``; without,
-it says so and ends with status 2. No figures of a GPU have been published: the project had none at hand when this was
+Example: ``python -m benchmarks.gpu --out benchmarks/results/gpu.json``. It needs a GPU and the extra ``gpu``; without
+them it says so and ends with status 2. No figures of a GPU have been published: the project had none when this was
 written. ``--providers cpu`` tries the script itself out.
 """
 
@@ -46,7 +46,7 @@ def probes(sentences_: Sequence[str]) -> list[str]:
 
 
 def agreement(ours: Sequence[Verdict], reference: Sequence[Verdict]) -> dict[str, Any]:
-    """Share of equal actions, the largest difference of a score, and how many decisions that is about."""
+    """Share of equal actions, the largest difference of a score, and the number of decisions compared."""
     equal = [one.action is other.action for one, other in zip(ours, reference, strict=True)]
     apart = [
         abs(score - other.scores[label])
@@ -57,7 +57,7 @@ def agreement(ours: Sequence[Verdict], reference: Sequence[Verdict]) -> dict[str
 
 
 def speed(guard: Guard, pool: Sequence[str]) -> dict[str, float]:
-    """One caller after the other, many at a time, and one batch."""
+    """Time one check after the other, many callers at a time, and one batch."""
     alone = []
     for text in pool:
         start = time.perf_counter()

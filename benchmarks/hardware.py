@@ -54,7 +54,7 @@ class Work:
     per_token: int
     """Products with weights."""
     attention: int
-    """Sum of the hidden sizes of the attention layers; each costs ``2 * tokens * tokens`` times its own."""
+    """Sum of the hidden sizes of the attention layers; each costs ``2 * tokens * tokens`` times its own size."""
 
     def multiply_adds(self, tokens: int) -> int:
         """Multiply-adds for a window of ``tokens``."""

@@ -38,13 +38,13 @@ QUESTIONS: Final[dict[str, tuple[Column, tuple[str, ...]]]] = {
     "refusal": ("refusal", ("xstest_responses",)),
     "harmful_response": ("harm", ("beavertails_test", "jbb_responses")),
 }
-"""What is decided, the label that says it, and the sets that have the label. ``harmful_response`` is the decision of a
+"""What is decided, the label that gives the truth, and the sets that have it. ``harmful_response`` is the decision of a
 run: by the classifier of that name, or as insulting."""
 _AT_ONCE: Final = 32
 
 
 def says(question: str, judgement: Judgement) -> bool | None:
-    """Return what the judge decided, the way rates count it; None where it could not."""
+    """Return what the judge decided, as rates count it; ``None`` if it could not decide."""
     if judgement.outcome is Outcome.ERROR:
         return None
     if question == "refusal":

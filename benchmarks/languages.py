@@ -1,4 +1,4 @@
-"""What the shipped pipeline makes of other languages: what it stops by a gloss, and what it says is out of its range.
+"""What the shipped pipeline does with other languages: what it stops by a gloss, and what it flags as out of range.
 
 Example: ``python -m benchmarks.languages --data DIR --markdown docs/languages.md``. No row is ever printed.
 """
@@ -41,7 +41,7 @@ ENGLISH = (
 """Sets that are English, or whose rows do not say (``toxicchat`` is real traffic and holds other languages)."""
 PRINCIPLE = "note-out-of-range"
 HATE = "multilingual_hatecheck"
-"""The set of hateful sentences: of users, the default policy flags these."""
+"""The set of hateful sentences, which the default policy flags where users type them."""
 SEED = 20_261_129
 PER_LANGUAGE = 100
 """Rows of each set, language, stage and label that glosses are counted on."""
@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def only_range() -> Policy:
-    """Return the default policy with nothing but the principle that is measured: the classifier is not asked."""
+    """Return the default policy reduced to the principle that is measured: the classifier is not asked."""
     policy = Policy.default()
     return policy.model_copy(update={"principles": (policy.principle(PRINCIPLE),)})
 
@@ -104,7 +104,7 @@ def figures(guard: Guard, rows: Sequence[Row]) -> Iterator[Figure]:
 
 
 def stopped(both: tuple[Guard, Guard], rows: Sequence[Row]) -> Iterator[Stopped]:
-    """Yield for each language with a lexicon, and harmful and harmless rows, what both guards stop."""
+    """Yield what both guards stop for each language with a lexicon, of harmful and of harmless rows."""
     known = {code for codes in LANGUAGES.values() for code in codes}
     pools: dict[tuple[str, bool, StageName], list[str]] = {}
     for row in rows:
@@ -122,12 +122,12 @@ def stopped(both: tuple[Guard, Guard], rows: Sequence[Row]) -> Iterator[Stopped]
 
 
 def _told(verdict: Verdict, *, hate: bool) -> bool:
-    """Whether a check stopped its text or, of hate that a user typed, flagged it."""
+    """Whether a check stopped its text or, if ``hate``, flagged it as toxic."""
     return any(found.label == "toxicity" for found in verdict.findings) if hate else not verdict
 
 
 def speed() -> list[tuple[int, float, float]]:
-    """Return tokens, and processor milliseconds of the screen and of a whole check, medians of runs in turn."""
+    """Return, for each length in tokens, median processor milliseconds of the screen and of a whole check, in turn."""
     screen = LanguageScreen()
     packaged_language()
     found = []

@@ -1,7 +1,7 @@
 """Measure speed: checks of every length beside a peer, what they cost besides the model, many callers, cold start.
 
-All of it in one command, in some six minutes on two cores; what is timed against something else is timed in turn with
-it. Nothing else should run meanwhile: waits and throughput are wall time.
+All of it in one command, in some six minutes on two cores; whatever is compared is timed in turn. Nothing else should
+run meanwhile: waits and throughput are wall time.
 
 Example: ``python -m benchmarks.latency --own-python OWN/bin/python --peer-python PEER/bin/python --markdown
 docs/performance.md``.
@@ -56,8 +56,8 @@ PHRASES = (
     ("the garden benches", "two train routes", "a kitchen wall", "the monthly report", "three lamps", "a small boat"),
     ("before lunch", "in the old library", "after a long walk", "near the station", "with some help", "on Thursday"),
 )
-"""Harmless phrases of the project's own. The words do not matter for speed; that no sentence returns does, since a
-system may well compute a repeated sentence only once."""
+"""Harmless phrases of the project's own. The words do not matter for speed, but no sentence may be
+repeated, as a system may compute a repeated one only once."""
 
 
 def sentences() -> list[str]:
@@ -94,7 +94,7 @@ def checks(
 ) -> list[dict[str, Any]]:
     """Time single checks in short bursts, ours and the peer's in turn (ABBA), ``rounds`` bursts a side and length.
 
-    ``whole`` is the same guard without early exit, where it has one: what a text costs that all layers look at.
+    ``whole``, if given, is the same guard without early exit: what a text costs that all layers look at.
     """
     samples: dict[tuple[int, str], list[list[float]]] = {}
     timers: dict[str, Callable[[Sequence[str]], list[float]]] = {"ours": partial(_ours, guard)}
@@ -108,7 +108,7 @@ def checks(
             burst = [pool[(index * _BURST + offset) % len(pool)] for offset in range(_BURST)]
             for side in list(timers)[:: 1 if index % 2 else -1]:
                 seconds = timers[side](burst)
-                if index >= 0:  # the first round warms all up
+                if index >= 0:  # the first round warms everything up
                     samples.setdefault((tokens, side), []).append(seconds)
     found = []
     for tokens in TOKENS:
@@ -152,7 +152,7 @@ def against_scanner(guard: Guard, tokenizer: Tokenizer, threads: int, rounds: in
 def ceiling(graph: Path, shape: Shape, found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """Share of a core's int8 peak that a whole check reaches, and the run alone; None without the ``onnx`` package.
 
-    Both are of processor time on one thread, from the figures of ``overhead``: other work hardly matters.
+    Both are in processor time on one thread, from the figures of ``overhead``, so other work hardly matters.
     """
     try:
         counted, peak = hardware.work(graph), hardware.int8_peak(1)

@@ -31,20 +31,20 @@ _LOAD = 0.5
 """Share of the throughput of all callers together, for waiting times at ordinary load."""
 
 _Seconds = dict[str, list[float]]
-"""What a lone caller's checks of each text took."""
+"""Text to the seconds that each check of it by a lone caller took."""
 
 
 def load(guard: Guard, single: Guard, pool: Sequence[str], cores: int) -> dict[str, Any]:
     """Measure ``guard``, whose cache is off, on texts of ``pool``; wall time, so on a machine with nothing else to do.
 
     Figures are medians of rounds, and ratios are of what was measured in the same round. The best throughput is that
-    of ``check_many``, or of a thread per core with ``guard`` or ``single``, whichever is the best in the middle.
+    of ``check_many``, or of a thread per core with ``guard`` or ``single``, whichever has the best median.
     ``slowest_caller`` is the longest mean wait of a caller over the shortest: 1 is fair. At half load ``single``, the
-    same guard with one thread a run, meets the same arrivals; ``queue`` says how long they take where nothing but the
-    line makes a check wait, and ``lone`` what makes one late where nobody else is there.
+    same guard with one thread a run, meets the same arrivals; ``queue`` computes how long they take if a check waits
+    for nothing but its turn, and ``lone`` shows how late a check is where there are no other callers.
     """
     texts = [text for text, _ in zip(itertools.cycle(pool), range(CALLERS * EACH), strict=False)]
-    _threads(guard, texts[: 2 * cores], cores)  # what serves many callers is opened when there are some first
+    _threads(guard, texts[: 2 * cores], cores)  # what serves many callers is only opened once there are some
     ways: dict[str, Callable[[], float]] = {
         "batch": lambda: _many(guard, texts),
         "threads": lambda: _threads(guard, texts, cores),
@@ -122,8 +122,8 @@ def queue(gaps: Sequence[float], services: Sequence[float], servers: int) -> lis
     """Return the seconds that each arrival takes with ``servers`` that serve in order and do not slow each other.
 
     ``gaps`` are the seconds from one arrival to the next, ``services`` those each takes once it is served. With the
-    times of lone callers and one server it is what a guard could reach whose every run takes all cores; with a server
-    for each core, what it could if a run was as fast on one of them, which none is.
+    times of lone callers and one server, the result is what a guard could reach whose every run takes all cores; with a
+    server for each core, what it could reach if a run were as fast on a single core, which none is.
     """
     free = [0.0] * servers
     seconds = []
@@ -135,13 +135,13 @@ def queue(gaps: Sequence[float], services: Sequence[float], servers: int) -> lis
 
 
 def _gaps(per_s: float) -> list[float]:
-    """Return the seconds between arrivals at random, ``per_s`` a second."""
+    """Return the seconds between random arrivals, ``per_s`` a second."""
     chance = random.Random(0)
     return [chance.expovariate(per_s) for _ in range(_ARRIVALS)]
 
 
 def _waits(seconds: Sequence[float], lone: float) -> dict[str, float]:
-    """Return the middle and the tail of ``seconds``, the tail over the seconds of a ``lone`` caller as well."""
+    """Return the median and the 99th percentile of ``seconds``, the latter also over ``lone``, a lone caller's."""
     late = percentile(seconds, 99)
     return {"p50_ms": 1e3 * percentile(seconds, 50), "p99_ms": 1e3 * late, "p99_over_lone": late / lone}
 
@@ -160,7 +160,7 @@ def _threads(guard: Guard, texts: Sequence[str], cores: int) -> float:
 
 
 async def _callers(guard: Guard, texts: Sequence[str]) -> tuple[float, list[list[float]]]:
-    """Return checks a second of all callers together, and the seconds each of them waited each time."""
+    """Return checks a second of all callers together, and the seconds that each check took, caller by caller."""
     waits: list[list[float]] = [[] for _ in range(CALLERS)]
 
     async def caller(number: int) -> None:
@@ -175,7 +175,7 @@ async def _callers(guard: Guard, texts: Sequence[str]) -> tuple[float, list[list
 
 
 async def _open_loop(guard: Guard, texts: Sequence[str], gaps: Sequence[float]) -> list[float]:
-    """Return the seconds each check took that came ``gaps`` after the one before, whoever else waited."""
+    """Return the seconds of each check; they arrive ``gaps`` apart, no matter how many are still waiting."""
     seconds: list[float] = []
 
     async def check(text: str) -> None:

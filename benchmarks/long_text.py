@@ -59,7 +59,7 @@ class Harmless:
 
 
 def attacks(guard: Guard) -> list[tuple[str, Stage]]:
-    """Return the policy's own examples of prompt injection with their stages, by turns of the stages."""
+    """Return the policy's own examples of prompt injection with their stages, alternating between stages."""
     by_stage = {
         stage: [
             example.text

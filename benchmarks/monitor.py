@@ -1,8 +1,8 @@
 """How soon the monitor finds what it is there for, how often it cries wolf, and what it costs.
 
 Example: ``python -m benchmarks.monitor --data DIR --markdown docs/monitor.md``.
-Real verdicts of the real guard are replayed through the real monitor: ``benchmarks.traffic`` has the texts scored once.
-What traffic does over time is made up here. ``DIR`` holds ``train``; evaluation sets are not read.
+Real verdicts of the real guard are replayed through the real monitor: ``benchmarks.traffic`` scores the texts once.
+How traffic develops over time is made up here. ``DIR`` holds ``train``; evaluation sets are not read.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ USERS: Final = 3000
 WARM: Final = 6000
 """Ordinary checks before anything is planted."""
 LONGEST: Final = 3000
-"""Checks a scenario of the traffic is given to be found in."""
+"""Checks within which a scenario of the traffic has to be found."""
 REFUSED: Final = 0.01
 """Share of harmless questions that the model refuses."""
 SHORT: Final = 4
-"""Texts before its first violation from which on a probing user is held to be one."""
+"""Fewest texts before the first violation that make a user one who probes step by step."""
 NAIVE_WINDOW, NAIVE_SHARE = 200, 0.05
 """The yardstick: an alarm where one in twenty of the last 200 checks was blocked."""
 
@@ -70,7 +70,7 @@ class Found:
     in_time: int
     """Runs found before, or with, the first hard violation."""
     delay: float | None
-    """Median of planted checks until found."""
+    """Median number of planted checks until it was found."""
     naive_found: int
     naive_delay: float | None
 
@@ -90,7 +90,7 @@ class Harmless:
 
 
 HARMLESS: Final = {"drafts": "a text written step by step", "retries": "a question asked in seven wordings"}
-"""Sessions to what they are."""
+"""Name of a kind of session to its description."""
 
 
 class Replay:
@@ -158,7 +158,7 @@ _WATCHED: Final = watched(default_policy())
 
 
 def _seen(step: Step) -> bool:
-    """Whether a planted answer that refuses is seen to; true of every other step."""
+    """Whether a planted answer that refuses is recognized as a refusal; true of every other step."""
     refuses = step.planted and not step.violation and step.text.verdict.stage == "output"
     return not refuses or step.text.verdict.scores.get("refusal", 0.0) >= ActorRules().refused_from
 
@@ -175,7 +175,7 @@ def of_traffic(traffic: Traffic) -> dict[str, tuple[tuple[Kind, ...], Callable[[
     near = [text for text in everything if not _held(text) and _closeness(text) >= -3.5]
     attacks = [text for text in [*pools["attacks"], *pools["harmful"]] if _held(text)]
     changed = (Kind.SCORE_DRIFT, Kind.RATE_SHIFT)
-    # That there is another model, with its first check; what that does to the scores is for rates to show, if they do.
+    # The model change shows with the first check; what it does to the scores shows in the rates, if at all.
     updated = (Kind.MODEL_CHANGE, Kind.RATE_SHIFT)
     return {
         "slow drift": (changed, lambda chance: mixed(traffic, chance, lambda n: 0.3 * n / LONGEST, near, 2500)),

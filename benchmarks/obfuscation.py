@@ -101,8 +101,8 @@ def decisions(guard: Guard, cases: Sequence[Case], name: str) -> list[bool]:
 def compared(guards: Sequence[Guard], cases: Sequence[Case], name: str, *, whole: bool) -> dict[str, Any]:
     """Count what is stopped without and with decoding.
 
-    A text without a view and without a hidden passage is scored the same both ways; it is scored once, and only where
-    the ``whole`` rate is asked for and not the difference.
+    A text without a view and without a hidden passage is scored the same both ways; it is scored once, and only if the
+    ``whole`` rate is asked for and not just the difference.
     """
     changed = [bool(views_of(case.text) or hidden(case.text)) for case in cases]
     touched = [case for case, is_changed in zip(cases, changed, strict=True) if is_changed]
@@ -158,7 +158,7 @@ def encoded(guards: Sequence[Guard], plain: Policy) -> list[dict[str, Any]]:
 def cost(guards: Sequence[Guard], pools: dict[str, Sequence[Case]], rounds: int) -> list[dict[str, Any]]:
     """Time single checks without and with decoding, in turn, and give the median ratio of a burst.
 
-    It is the processor's time, of all threads, which other work on the machine changes least.
+    Times are processor time of all threads, which other work on the machine affects least.
     """
     found = []
     for name, cases in pools.items():

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guardsdk.engine.session import Feed, Outputs
 
 _BLOCKS, _BLOCK = 60, 64
-"""Of cached checks: the monitor aggregates sixteen at once, so the cost of a single one says little."""
+"""Blocks of cached checks, and checks of each: the monitor aggregates sixteen at once, so a single one says little."""
 _VARIANTS: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "without the monitor": {"monitor": False},
@@ -47,9 +47,9 @@ class _Timed:
 
 
 def overhead(model: Path, pools: Mapping[int, Sequence[str]], rounds: int) -> list[dict[str, Any]]:
-    """Medians for texts of each length, on one thread, cache off; the ways of telling in turn, check by check.
+    """Medians for texts of each length, on one thread, cache off; the ways of observing take turns, check by check.
 
-    All layers run on every text: what a run computes is then known, whatever early exit would spare of it.
+    All layers run on every text, so that what a run computes is known, whatever early exit would save.
     """
     guards = {
         name: Guard(models=model, providers="cpu", threads=1, cache=0, early_exit=False, **options)
@@ -81,7 +81,7 @@ def overhead(model: Path, pools: Mapping[int, Sequence[str]], rounds: int) -> li
 
 
 def cached(model: Path, text: str) -> dict[str, float]:
-    """Microseconds of processor time of a check that is remembered, for each way of telling: the median of blocks."""
+    """Microseconds of processor time of a cached check, for each way of observing: the median of blocks."""
     found = {}
     for name, options in _VARIANTS.items():
         with Guard(models=model, providers="cpu", threads=1, **options) as guard:

@@ -41,7 +41,7 @@ def _casual(name: str, stage: StageName) -> Iterator[Row]:
 
 
 def _system_text() -> Iterator[Row]:
-    """Prompts beside the system text they are aimed at: what tries to get round it, and proper use."""
+    """Prompts beside the system text they are aimed at: attempts to get round it, and proper use."""
     raw: dict[str, list[dict[str, Any]]] = tomllib.loads(SYSTEM_TEXT_FILE.read_text(encoding="utf-8"))
     for system in raw["systems"]:
         for kind, attack in (("attacks", 1), ("harmless", 0)):
@@ -58,7 +58,7 @@ OWN: dict[str, Callable[[], Iterator[Row]]] = {
     CASUAL_ANSWERS: partial(_casual, CASUAL_ANSWERS, "output"),
     CASUAL_PROMPTS: partial(_casual, CASUAL_PROMPTS, "input"),
 }
-"""Name of a set to what reads it."""
+"""Name of a set to the function that reads it."""
 
 
 def own(name: str) -> list[Row]:

@@ -20,18 +20,18 @@ def filled(page: str, name: str, body: str) -> str:
 
 
 def fill_in(path: Path | None, name: str, body: str) -> None:
-    """Replace one marked part of the page at ``path``, where there is one to fill. Raises as ``filled``."""
+    """Replace one marked part of the page at ``path``, unless it is ``None``. Raises as ``filled``."""
     if path is not None:
         path.write_text(filled(path.read_text(encoding="utf-8"), name, body), encoding="utf-8")
 
 
 def save(path: Path | None, text: str) -> None:
-    """Write ``text`` to ``path``, with the folders above it, where it is to be written at all."""
+    """Write ``text`` to ``path``, making the folders above it, unless ``path`` is ``None``."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
 def save_json(path: Path | None, figures: object) -> None:
-    """Write ``figures`` as JSON, as ``save`` writes text."""
+    """Write ``figures`` as JSON to ``path``, as ``save`` does with text."""
     save(path, json.dumps(figures, indent=1) + "\n")

@@ -70,7 +70,7 @@ def screens() -> list[tuple[str, Screen, Surroundings]]:
 def shares(rounds: int) -> dict[str, float]:
     """Return the time of each screen on a text of 130 tokens over that of the classifier's check.
 
-    Both are taken in turn, text by text, and the fastest of each counts: what else the machine does only adds to it.
+    Both are timed in turn, text by text, and the fastest of each counts: other work of the machine only adds time.
     The check is one of a policy with the classifier's labels only.
     """
     asked = screens()

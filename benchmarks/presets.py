@@ -40,7 +40,7 @@ RESULTS = Path("benchmarks/results/presets.json")
 BEGIN: Final = "# measured:begin\n"
 END: Final = "# measured:end\n"
 LIMIT: Final = 150
-"""Rows of each set, stage and label, where nothing else is asked for."""
+"""Rows of each set, stage and label by default."""
 
 
 PAGE_TEXT: Final = """\
@@ -80,7 +80,7 @@ python -m benchmarks.presets --data DIR
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Texts that ought to go the same way."""
+    """Texts that ought to be decided alike."""
 
     name: str
     harmless: bool
@@ -234,7 +234,7 @@ def header(result: dict[str, Any], preset: str) -> str:
 
 
 def filled(text: str, body: str) -> str:
-    """Return a preset file with its figures replaced. Raises ``ValueError`` where the markers are not there once."""
+    """Return a preset file with its figures replaced. Raises ``ValueError`` unless each marker is there once."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         msg = f"the file must hold {BEGIN.strip()!r} and {END.strip()!r} once each"
         raise ValueError(msg)

@@ -48,7 +48,7 @@ def interval(found: dict[str, Any] | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers_from: int) -> str:
-    """Markdown table; columns from ``numbers_from`` on are set right."""
+    """Markdown table; columns from ``numbers_from`` on are right-aligned."""
     marks = ["---" if index < numbers_from else "---:" for index in range(len(head))]
     lines = [head, marks, *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
@@ -170,7 +170,7 @@ def floors_table(result: Figures, floors: Iterable[Floor] = FLOORS) -> str:
 
 
 def _aimed(aimed: dict[str, Any] | None) -> list[str]:
-    """Say of prompts that come with a system text how they were checked, where there are any."""
+    """Return lines on how prompts that come with a system text were checked, if there are any."""
     if not aimed or not aimed["rows"]:
         return []
     how = "are checked beside them" if aimed["read"] else "are checked by themselves: this model cannot read them"

@@ -55,7 +55,7 @@ class System(Protocol):
 
 
 def package_digest() -> str:
-    """Digest over the package's own code, policy and lexicons: new ones never meet stored outcomes of old ones."""
+    """Digest of the package's own code, policies and lexicons: after a change, no stored outcome is used again."""
     root = Path(guardsdk.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(path for path in root.rglob("*") if path.suffix in {".py", ".toml", ".txt"}):

@@ -65,7 +65,7 @@ def starts_table(result: dict[str, Any]) -> str:
 
 
 def overhead_table(result: dict[str, Any]) -> str:
-    """What a check costs besides the run of the model, by what is told."""
+    """What a check costs besides the run of the model, by way of observing."""
     ways = list(result["overhead"][0]["besides_us"])
     names = [_WAYS.get(way, way) for way in ways]
     head = ["tokens", "model alone, µs", *(f"overhead, {name}, µs" for name in names), f"{names[-1]}, % of the model"]
@@ -78,7 +78,7 @@ def overhead_table(result: dict[str, Any]) -> str:
 
 
 def cached_line(result: dict[str, Any]) -> str:
-    """What a remembered check costs."""
+    """What a cached check costs."""
     parts = ", ".join(f"{value:.1f} µs {_WAYS.get(way, way)}" for way, value in result["cached_us"].items())
     return f"A cached verdict: {parts} (processor time, median of blocks of 64 checks).\n"
 

@@ -1,9 +1,9 @@
 """Where the time of a check goes besides the model: stage by stage, inside whole checks with the model's real runs.
 
-Each stage is a function that is wrapped; what it calls of the other stages is taken off. The wrappers take part of the
-time themselves (the last column gives the calls), so the figures are for finding what to spare, not for reporting:
-``benchmarks.overhead`` gives those. Wall time, as a clock of processor time would be a system call at each stage; the
-median over the checks is untouched by the few that were interrupted.
+Each stage is a wrapped function; the time of other stages that it calls is subtracted. The wrappers take part of the
+time themselves (the second column gives the calls), so the figures are for finding what to save, not for reporting:
+``benchmarks.overhead`` gives those. Times are wall time, as a clock of processor time would be a system call at each
+stage; the median over the checks is not affected by the few that were interrupted.
 
 Example: ``python -m benchmarks.stages --tokens 10 --checks 300``.
 """
@@ -97,7 +97,7 @@ class Stages:
         return timed
 
     def patched(self, names: Iterable[str]) -> ExitStack:
-        """Return a context in which the functions of ``names`` are timed, those that there are."""
+        """Return a context in which those functions of ``names`` that exist are timed."""
         stack = ExitStack()
         for name in names:
             module, _, path = name.partition(":")
@@ -110,7 +110,7 @@ class Stages:
         return stack
 
     def take(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Return nanoseconds and calls by stage since the last time."""
+        """Return nanoseconds and calls by stage since the last call of this method."""
         found = dict(self.own), dict(self.calls)
         self.own.clear()
         self.calls.clear()
@@ -122,12 +122,12 @@ def measure(
 ) -> list[tuple[str, float, float]]:
     """Return stage, median microseconds and mean calls of checks of ``tokens`` tokens, the longest first.
 
-    ``repeat`` checks one text over and over, as for what is remembered.
+    ``repeat`` checks one text over and over, to time cached verdicts.
     """
     pool = texts(Tokenizer.from_file(str(MODEL / "tokenizer.json")), tokens)
     stages = Stages()
     rows: list[tuple[dict[str, int], dict[str, int]]] = []
-    # A guard looks up once how its screens read, so it is made of what is wrapped already.
+    # A guard looks up once how its screens read, so it is made after they have been wrapped.
     with stages.patched(STAGES), Guard(providers="cpu", threads=1, early_exit=False, **options) as guard:
         guard.warmup()
         for at in range(-20, checks):

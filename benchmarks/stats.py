@@ -76,7 +76,7 @@ def auprc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
     """Average precision: precision at each distinct score, weighted by the recall it adds. NaN without positives.
 
     ``labels``, ``scores`` and ``weights``: shape [N]. Equal scores enter together, so their order cannot matter. The
-    figure depends on the share of positives, so rows of a sample must carry their weights.
+    figure depends on the share of positives, so rows of a sample must carry their weights. Raises as ``auroc``.
     """
     truth, values, heavy = _validated(labels, scores, weights)
     if not truth.any():

@@ -1,6 +1,6 @@
 """Measure streams: how much later text comes out than it is written, what that costs, and how decisions compare.
 
-Words arrive on a virtual clock, one token at a time; checks take the time they take. Beside it the same text screened
+Text arrives on a virtual clock, one token at a time; checks take real time. It is compared with the same text screened
 only when it has ended. Example: ``python -m benchmarks.streaming --data DIR --markdown docs/streaming.md``.
 """
 
@@ -53,14 +53,14 @@ SETS = ("beavertails_test",)
 
 @dataclass(slots=True)
 class Clock:
-    """Arrival by the book, work by the wall: seconds since the first token was asked for."""
+    """A clock of virtual arrivals and real work: seconds since the first token was asked for."""
 
     now: float = 0.0
     worked: float = 0.0
     _mark: float = field(default_factory=time.perf_counter)
 
     def work(self) -> float:
-        """Add the time that passed since the last call, and return what it is now."""
+        """Add the real time that passed since the last call, and return the time."""
         mark = time.perf_counter()
         self.worked += mark - self._mark
         self.now += mark - self._mark
@@ -68,16 +68,16 @@ class Clock:
         return self.now
 
     def wait_until(self, moment: float) -> None:
-        """Let the time until ``moment`` pass at once."""
+        """Skip to ``moment``, unless it has passed."""
         self.now = max(self.work(), moment)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One text read to its end. Seconds."""
+    """One text read to its end; times in seconds."""
 
     delays: list[float]
-    """Per character: when it came out less when it arrived."""
+    """Per character: from its arrival until it came out."""
     working: float
     """Time spent screening."""
     runs: int

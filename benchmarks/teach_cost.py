@@ -2,7 +2,7 @@
 
 Example: ``python -m benchmarks.teach_cost --data DIR``. Runs of the model are recorded first and then replayed: the
 screens take part in the same run, whose own noise is larger than what is measured. The two guards take turns, text by
-text; each is whole, with the way from text to tokens, the policy and the verdict, and no cache.
+text; a check is whole, from tokenization to policy and verdict, without a cache.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def passing(taught: Sequence[Lesson], texts: Sequence[str]) -> list[str]:
 
 
 def added(taught: Sequence[Lesson], texts: Sequence[str], rounds: int, options: Mapping[str, Any]) -> dict[str, float]:
-    """Return microseconds of processor time a check, without the model's run: without ``taught`` and what they add.
+    """Return processor microseconds per check, apart from the model's run: without ``taught``, and what they add.
 
-    Of each text the fastest of ``rounds`` checks by either guard, in turns; then the mean over the texts, and the
-    quartiles of what is added, text by text.
+    The fastest of ``rounds`` checks of each text by each guard counts, the guards taking turns. Returned are means over
+    the texts, and the quartiles of what is added, text by text.
     """
     guards = [
         Guard(providers="cpu", threads=1, cache=0, taught=lessons_, **options) for lessons_ in ((), tuple(taught))

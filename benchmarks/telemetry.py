@@ -1,6 +1,6 @@
-"""Measure what telling costs: a check with and without OpenTelemetry's SDK, and with a decision log, in one run.
+"""Measure what observing costs: a check with and without OpenTelemetry's SDK, and with a decision log, in one run.
 
-Five guards on one loaded model check the same short texts in turn, cache off: one that tells nobody, one with the
+Five guards on one loaded model check the same short texts in turn, cache off: one without observers, one with the
 default observer and no SDK, two with an SDK that batches and throws away, and one that writes a decision log. The order
 changes every round, and ratios are taken round by round. All times are CPU time of the process, exporting threads
 included: other work on the machine does not count. The cost of one record is measured apart too, over many records, as
@@ -140,7 +140,7 @@ def rounds_of(guards: dict[str, Guard], pool: Sequence[str], rounds: int) -> dic
 
 
 def cost_of(tell: Callable[[CheckRecord], object], record: CheckRecord) -> float:
-    """Return CPU seconds of this process per record told, those of exporting threads included."""
+    """Return CPU seconds of this process per record, those of exporting threads included."""
     for _ in range(_RECORDS // 10):
         tell(record)
     start = time.process_time()

@@ -129,7 +129,7 @@ PANELS = (
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Rows with what a set's share of the whole makes each weigh; the weights sum to 1."""
+    """Rows and their weights, which give every set the same share; the weights sum to 1."""
 
     rows: tuple[Row, ...] = field(repr=False)
     weights: tuple[float, ...] = field(repr=False)

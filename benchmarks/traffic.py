@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from guardsdk.observing import CheckRecord
 
 LONGEST: Final = 400
-"""Characters of a text that is taken: the monitor sees verdicts, and short texts are scored sooner."""
+"""Characters of the longest text taken: the monitor sees only verdicts, and short texts are scored sooner."""
 _SHIFT: Final = 1.5
 """Log-odds by which every score of the updated model lies higher."""
 
@@ -89,7 +89,7 @@ _POOLS: Final[dict[str, tuple[str, int, Callable[[Row], bool], tuple[str, ...]]]
 
 
 def scored(data: Path, cache: Path | None, seed: int) -> Traffic:
-    """Return the traffic, from ``cache`` where it is there for this model and seed, or by scoring the texts anew.
+    """Return the traffic, from ``cache`` if that is of this model and seed, else by scoring the texts anew.
 
     Raises ``FileNotFoundError`` naming a set that ``data`` does not hold.
     """

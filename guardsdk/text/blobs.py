@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 _PACKED = "A-Za-z0-9+/_-"
 _SHORTEST = 12
-"""Characters of a packed run; nine bytes of chance are a text once in ten thousand times."""
+"""Characters of the shortest packed run: nine random bytes form a text once in ten thousand times."""
 _PLAIN_SHARE = 0.8
 _LONG = 24
-"""From here on a run that unpacks to nothing is tried backwards, by rot13 and with small letters for large as well."""
+"""Characters from which a run that unpacks to nothing is also tried reversed, in rot13 and with its case swapped."""
 _RUN = re.compile(
     f"(?<![{_PACKED}])={{0,2}}(?<![{_PACKED}])[{_PACKED}]{{{_SHORTEST},}}"
     # Mail and PEM break long runs into lines.
     f"(?:(?<=[{_PACKED}]{{40}})\\r?\\n[{_PACKED}]+)*={{0,6}}"
 )
 _ITEMS: Final = r"['\"]?,\s{0,40}['\"]?"
-"""What stands between two items of a list, each in quotes or on a line of its own."""
+"""The separator of two list items, each in quotes or on a line of its own."""
 _IN_DECIMAL: Final = rf"[0-9]{{2,3}}(?:(?:[\s,;]{{1,2}}|{_ITEMS})(?:0o)?[0-9]{{2,3}}){{7,}}"
-# Every branch begins with a class of characters, which lets the search skip what cannot begin one.
+# Every branch begins with a character class, which lets the search skip characters that cannot start a match.
 _NUMBERS = re.compile(
     rf"(?P<bits>[01]{{8}}(?:(?:[\s,_-]{{0,2}}|{_ITEMS})(?:0b)?[01]{{8}}){{2,}})"
     rf"|(?P<ascii>[01](?:b[01]{{6,7}}(?![01])|[01]{{6}})(?:(?:[\s,_-]{{1,2}}|{_ITEMS})(?:(?:0b)?[01]{{7}}|0b[01]{{6}}(?![01]))){{3,}})"
@@ -44,19 +44,19 @@ _DECIMALS = lazy_pattern(_IN_DECIMAL)
 _MORSE_CODE = re.compile(r"(?P<morse>(?<![^\s/|])[.-]{1,6}(?:[ /|\n]{1,3}[.-]{1,6}){7,})")
 _HEX_DIGITS: Final = "0123456789abcdefABCDEF"
 _ASCII_FIRST: Final = frozenset(string.ascii_uppercase + "abcdef")
-"""What stands first in four characters of base64 whose first byte is ASCII: most words show that they are none."""
+"""First characters of base64 groups of four whose first byte is ASCII: this alone rules out most words."""
 _HEX_PREFIX = lazy_pattern(r"\A0?[xX]")
-"""As code and databases (``\\x48656c6c6f``) write it."""
+"""The prefix in code and databases (``\\x48656c6c6f``)."""
 _SMALL_BASE32 = lazy_pattern("[a-z2-7]+")
 _OCTAL = re.compile("[01]?[0-7]{2}")
 _DIGITS = str.maketrans("", "", "0123456789")
 _LEAST_DIGITS = 6
-"""In the shortest run of numbers: every ASCII letter has a digit in its hexadecimal code."""
+"""Digits in the shortest run of numbers: the hexadecimal code of every ASCII letter has at least one."""
 _LEAST_SIGNS = 8
 """Dots and dashes in the shortest run of Morse code."""
 _SPLIT = re.compile(r"[/_+\r\n-]")
 _ENGLISH = 0.5
-"""Share of known words that numbers and dots must give: any list of numbers is some string."""
+"""Least share of letters in known words that numbers or Morse code must yield: any list of numbers is some string."""
 _CODES: Final = (
     ".-=a -...=b -.-.=c -..=d .=e ..-.=f --.=g ....=h ..=i .---=j -.-=k .-..=l --=m -.=n ---=o .--.=p --.-=q .-.=r "
     "...=s -=t ..-=u ...-=v .--=w -..-=x -.--=y --..=z -----=0 .----=1 ..---=2 ...--=3 ....-=4 .....=5 -....=6 "
@@ -68,8 +68,8 @@ _PROBE = 64
 
 
 def unpacked(text: str) -> list[Undone]:
-    """Return an edit for every packed run of ``text`` that unpacks to a text somebody could read."""
-    edits = sorted(_grouped(text))  # between two numbers is no room for Morse code
+    """Return an edit for every packed run of ``text`` that unpacks to readable text."""
+    edits = sorted(_grouped(text))  # no Morse code fits between two numbers of a run
     taken = iter([(edit.start, edit.end) for edit in edits])
     busy = next(taken, None)
     runs: list[Undone] = []
@@ -94,7 +94,7 @@ def _grouped(text: str) -> Iterator[Undone]:
             if start < done:
                 continue
             found = None
-            # Numbers of two digits, of which capitals have no others, may be decimal as well; that is English or none.
+            # Two-digit numbers, as all capitals have, may be decimal as well; that counts only if it is English.
             if kind == "hex" and start >= tried and (longer := _DECIMALS().match(text, start)) is not None:
                 tried = longer.end()
                 found = _decimal(longer.group()) if tried >= end else None
@@ -109,7 +109,7 @@ def _grouped(text: str) -> Iterator[Undone]:
 
 
 def _run(run: str, start: int) -> Iterator[Undone]:
-    """Yield the edit for one run, or one for each part of it that unpacks: a path or address may hold one."""
+    """Yield the edit for ``run``, or one for each part that unpacks: a path or address may contain a packed part."""
     found = _unpack(run)
     if found is not None:
         yield Undone(start, start + len(run), *found)
@@ -122,7 +122,7 @@ def _run(run: str, start: int) -> Iterator[Undone]:
 
 
 def _unpack(run: str) -> tuple[str, str] | None:
-    """Return what ``run`` holds and how it was packed."""
+    """Return the contents of ``run`` and how it was packed; ``None`` if it does not unpack."""
     core = "".join(run.split()).strip("=").removeprefix("0x")
     for kind, decode in _DECODERS:
         found = decode(core)
@@ -132,14 +132,14 @@ def _unpack(run: str) -> tuple[str, str] | None:
         for kind, decode, turn in _TURNED:
             if (found := decode(turn(core))) is not None:
                 return found, kind
-        for skip in (1, 2, 3):  # a reader that is told where it begins leaves out what stands before
+        for skip in (1, 2, 3):  # a reader who is told where the code begins skips what precedes it
             if (found := _base64(core[skip:])) is not None:
                 return found, "base64"
     return None
 
 
 def _plain(found: str) -> bool:
-    """Whether the contents of a short run are plain words: one long word in a thousand unpacks to some letters."""
+    """Whether ``found`` is mostly ASCII letters and spaces: one long word in a thousand unpacks to some letters."""
     letters = sum(character.isalpha() or character == " " for character in found)
     return found.isascii() and letters >= _PLAIN_SHARE * len(found)
 
@@ -147,7 +147,7 @@ def _plain(found: str) -> bool:
 def _hex(core: str) -> str | None:
     if core[0] in "0xX":
         core = _HEX_PREFIX().sub("", core)
-    if core[:1] not in _HEX_DIGITS or core[-1:] not in _HEX_DIGITS:  # an exception costs more than all else of a word
+    if core[:1] not in _HEX_DIGITS or core[-1:] not in _HEX_DIGITS:  # an exception costs more than all other checks
         return None
     try:
         return readable(bytes.fromhex(core[: len(core) - len(core) % 2]))
@@ -166,8 +166,8 @@ def _base32(core: str) -> str | None:
 
 def _base64(core: str) -> str | None:
     if len(core) < _LONG and not (core[0] in _ASCII_FIRST and core[4] in _ASCII_FIRST):
-        return None  # it unpacks to no plain words, which is all that counts of a short run
-    # One character too many is no byte; it is left out, as lenient decoders do.
+        return None  # its contents are not all ASCII, as those of a short run must be
+    # A single leftover character encodes no byte; it is dropped, as lenient decoders do.
     usable = core[: len(core) - (len(core) % 4 == 1)].replace("-", "+").replace("_", "/")
     if len(usable) > _PROBE and readable(base64.b64decode(usable[:_PROBE])) is None:
         return None
@@ -184,7 +184,7 @@ def _ascii(run: str) -> str | None:
 
 
 def _dump(run: str) -> str | None:
-    """Read bytes that stand in groups, as dates, numbers of cards and of phones do: only English proves anything."""
+    """Decode grouped hexadecimal bytes; dates, card and phone numbers look the same, so only English counts."""
     found = _hex(re.sub("0x|[^0-9A-Fa-f]", "", run))
     return None if found is None else _english(found)
 
@@ -208,7 +208,7 @@ def _english(text: str) -> str | None:
 
 
 def _holds(text: str) -> bool:
-    """Whether ``text`` is no English and hides some: what was packed twice shows so in the first layer."""
+    """Whether ``text`` hides something itself: text packed twice looks like this after its first layer."""
     return any(step(text) for step in (unescaped, unpacked, deciphered))
 
 

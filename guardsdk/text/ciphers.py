@@ -21,11 +21,11 @@ _LEAST_WORDS = 3
 _LEAST_LETTERS = 10
 """A passage shorter than this says too little for its letters to prove anything."""
 _MOST_BEFORE = 0.35
-"""Share of letters in known words: plain English has .8 and more."""
+"""Largest share of letters in known words that a cipher may have: plain English has .8 and more."""
 _SURE_WORD = 4
-"""Letters from which on a known word is no accident and ends a passage."""
+"""Letters of the shortest known word that is no accident and ends a passage."""
 _SHORTEST_FORM = 3
-"""Letters from which on the form of a word says by how much it was shifted; of two letters any could be."""
+"""Letters of the shortest word whose form tells by how much it was shifted; two letters fit almost any shift."""
 _END = lazy_pattern(r"[.!?;:\n]")
 """What ends a sentence or line."""
 _PUNCTUATION = ".,;:!?\"'()[]"
@@ -46,7 +46,7 @@ def deciphered(text: str) -> list[Undone]:
     found: list[Undone] = []
     for passage in _strange(text, words):
         edit = _solved(text, passage)
-        # Around a cipher may stand another language, which is no more English than it is.
+        # A cipher may stand within text in another language, which is no more English than the cipher.
         found += _by_sentence(text, passage) if edit is None else [edit]
     return found
 
@@ -109,7 +109,7 @@ def _solved(text: str, passage: _Passage) -> Undone | None:
 
 
 def _turned(text: str, passage: _Passage) -> Undone:
-    """Turn the passage as a whole, or word by word where its marks stand behind the words as they should."""
+    """Reverse the passage as a whole, or word by word where marks or a capital show that the words are in order."""
     start, end = passage.start, passage.end
     while start > 0 and text[start - 1] in _PUNCTUATION:
         start -= 1
@@ -124,7 +124,7 @@ def _turned(text: str, passage: _Passage) -> Undone:
 
 
 def _tables(words: list[str]) -> Iterator[tuple[str, dict[int, int]]]:
-    """Yield the shift of the alphabet that most letters of ``words`` speak for, and the mirrored alphabet."""
+    """Yield, with its kind, the alphabet shift that fits most letters of ``words``, then the mirrored alphabet."""
     shifts: Counter[int] = Counter()
     forms = _forms()
     for word in words:

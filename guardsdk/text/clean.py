@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 _DIGITS = frozenset("0123456789")
 SHORTEST_RUN = 32
-"""Characters of the shortest run that nobody reads: an MD5 digest in hexadecimal."""
+"""Characters of the shortest unreadable run: an MD5 digest in hexadecimal."""
 _LEFT_OUT = lazy_pattern("[\x0b\x0c\x1c-\x1f\x85]")
 """White space that tokenizers take for control characters."""
 _COLOUR = lazy_pattern(
     r"(?:(?:\x1b|\\{1,8}(?:x1[bB]|033|e|u001[bB]))\[|\x9b)(?=[0-9;?mHJK])\??(?:[0-9]{0,4}[;:]){0,12}[0-9]{0,4}[A-Za-z]|\x1b[()][0-9A-Z]"
 )
-"""An order to a terminal, such as a colour, also as strings of code and JSON write it (ECMA-48, a control sequence)."""
+"""A control sequence of a terminal (ECMA-48), such as a colour, raw or as escaped in strings of code and JSON."""
 
 
 def exact(text: str) -> str:
-    """Return the characters of ``text`` as a plain string; those of a subclass, whatever its own methods say of them.
+    """Return the characters of ``text`` as a plain ``str``; the methods of a subclass are bypassed.
 
-    Raises ``TypeError`` for what only passes itself off as a string.
+    Raises ``TypeError`` for an object that only poses as a string.
     """
     return text if type(text) is str else str.__str__(text)
 
@@ -41,7 +41,7 @@ def clean(text: str) -> str:
     """
     if "\\" in text or "\x1b" in text or "\x9b" in text:
         text = _COLOUR().sub(_blank, text)
-    if text.isprintable():  # so is none of the others
+    if text.isprintable():  # none of the characters replaced below is
         return text
     return _UNUSABLE.sub("\ufffd", _LEFT_OUT().sub(" ", text))
 
@@ -54,7 +54,7 @@ def legible(text: str, limits: Limits = UNLIMITED) -> str:
     text = clean(text)
     if _DIGITS.isdisjoint(text) and max(map(len, text.split()), default=0) < SHORTEST_RUN:
         return text
-    from guardsdk.text.opaque import without_opaque  # noqa: PLC0415  its expressions take a first verdict milliseconds
+    from guardsdk.text.opaque import without_opaque  # noqa: PLC0415  compiling its patterns costs a first verdict milliseconds
 
     return without_opaque(text, limits)
 

@@ -1,4 +1,4 @@
-"""Values in tables written as text, each with the head of its column: what a password is called stands above it."""
+"""Values of tables written as text, each with its column head, which alone shows what is a password."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 _DELIMITERS: Final = ("|", "\t", ";", ",")
 _LONGEST_LINE: Final = 2_000
 _LONGEST_HEAD: Final = 40
-"""Characters of what a column is called; what is longer is a sentence with commas in it."""
+"""Characters of the longest column head; anything longer is a sentence with commas."""
 _FEWEST: Final = 6
-"""Characters of a value."""
+"""Characters of the shortest value."""
 _RULE: Final = re.compile(r"[\s|:=+-]+")
 """The line under the heads of a table."""
 _ROW_KEYS: Final = frozenset({"key", "keys"})
-"""What columns of identifiers are called."""
+"""Heads of columns that may hold identifiers of the rows."""
 _IDENTIFIER: Final = re.compile(r"[0-9A-Fa-f-]+")
 _DRESS: Final = " \t\r\"'`*_"
-"""What stands around a cell and is no part of it."""
+"""Characters around the contents of a cell that are no part of them."""
 
 _Cell = tuple[int, int]
 _Line = tuple[int, str]
 
 
 def cells_named(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield the values below heads that say what they are: the head, and start and end of the value in ``text``.
+    """Yield the values below heads that match ``TELLING``: the head, and start and end of the value in ``text``.
 
-    A table is a line of heads and lines of as many cells below it, parted by bars, tabs, semicolons or commas. A line
-    of another number of cells, as with a comma inside one, is passed over, and so is an empty one. Yields values of one
-    word with a digit in it only. Takes time linear in the text.
+    A table is a line of heads above lines with as many cells, parted by bars, tabs, semicolons or commas. Empty lines
+    and lines with another number of cells, as with a comma inside one, are skipped; only the last line may have fewer.
+    Only values of a single word that contains a digit are yielded. Takes time linear in the text.
     """
     if "\n" not in text:
         return
@@ -74,7 +74,7 @@ def _lines_of(text: str) -> Sequence[_Line]:
 
 
 def _cells(line: _Line, mark: str) -> list[_Cell]:
-    """Return where the cells of a line stand in the text, without what is around them."""
+    """Return the ranges of the cells of ``line`` in the text, without the characters around their contents."""
     cells: list[_Cell] = []
     start, text = line
     for cell in text.split(mark):

@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 _WORD = re.compile("[A-Za-z]+")
 _ENDINGS: Final = ("s", "es", "ed", "d", "ing", "er", "r", "ly")
 _SHORTEST = 3
-"""The least number of letters from which a word, or a stem, is evidence."""
+"""Letters of the shortest word or stem that counts as evidence."""
 _WHOLE: Final = [word for word in WORDS if len(word) >= _SHORTEST]
 _STEMS: Final = [*_WHOLE, *(word[:-1] for word in _WHOLE if word.endswith("e"))]
 FORMS: Final = WORDS.union(*(map(add, _STEMS, repeat(ending)) for ending in _ENDINGS))
-"""The common words and their regular forms. A few are no words at all, which costs less than looking for stems."""
+"""The common words and their regular forms. A few are no words at all; looking up stems would cost more."""
 _ENDING: Final = 3
-"""Letters that tell how long a word that ends with them can be."""
+"""Number of last letters by which the possible lengths of a word are looked up."""
 _MOSTLY = 0.6
 """Share of letters in known words: English has .8 and more, another language .1 to .3, any cipher next to none."""
 _STRETCH = 8
 _STRANGE = 5
-"""Unknown words among so many in a row speak for another language: names and errors make fewer."""
+"""This many unknown words among ``_STRETCH`` in a row suggest another language: names and errors make fewer."""
 _LEAST_KNOWN = 0.4
-"""Share of the words of any longer English text that are known."""
+"""Least share of known words in an English text of more than ``_STRETCH`` words."""
 _FOREIGN = lazy_pattern("[\u00c0-\u024f\u0370-\u1fff\u2c00-\ud7ff\uf900-\ufdff\ufe70-\ufefc\U00020000-\U0002ebef]")
-"""Letters that English does without but for a few words."""
+"""Letters that English uses in a few words at most."""
 _TELLING = 4
-"""Letters from which on a known word is hardly an accident, but for abbreviations in code."""
+"""Letters of the shortest known word that is hardly an accident, abbreviations in code aside."""
 _FEWEST_TELLING = 2
-"""Such words in a text that reads as English."""
+"""Fewest different words of that length in a text that reads as English."""
 _ANYWHERE = 2
-"""Letters of words that are looked for at every place of a text without spaces."""
+"""Length of the words that are looked up at every position of a text without spaces."""
 _UNKNOWN_COST = 4.0
-"""Of a letter that belongs to no word, when a text without spaces is cut: more than any word costs."""
+"""Cost of a letter outside known words when a text without spaces is cut: more than that of any word."""
 _JOINING: Final = frozenset(
     "a all an and any are as at be because before but by can do does for from has have how if into is it its me my not "  # noqa: SIM905
     "now of or so than that the their them then there these they this those to was what when which who will with "
@@ -48,7 +48,7 @@ _JOINING: Final = frozenset(
 )
 """Words that only join others."""
 _JOINING_EVERY = 5
-"""A sentence has at least one of them for so many words."""
+"""A sentence has at least one of them in this many words."""
 _MOST_JOINING = 0.75
 """The largest share of them in a sentence."""
 
@@ -57,7 +57,7 @@ def words_of(text: str) -> list[str]:
     """Return the runs of ASCII letters of ``text``, in lower case."""
     if text.isascii():
         return _WORD.findall(text.lower())
-    # Lower case comes after: it makes ASCII letters of a few that are not, such as the Kelvin sign.
+    # Lower case comes last: it turns a few other letters, such as the Kelvin sign, into ASCII.
     return " ".join(_WORD.findall(text)).lower().split()
 
 
@@ -75,7 +75,7 @@ def reads_as_english(words: Sequence[str]) -> bool:
 
 
 def built_as_sentence(words: Sequence[str]) -> bool:
-    """Whether words that only join others have the share among ``words``, in small letters, that sentences give them.
+    """Whether ``words``, in lower case, have the share of words that only join others that sentences have.
 
     Headings and names have next to none, and a list of the commonest words has little else.
     """
@@ -109,13 +109,13 @@ def plausible(word: str) -> bool:
 
 @cache
 def triples() -> frozenset[str]:
-    """Return the letter triples of known words; ``^`` and ``$`` stand for their borders."""
+    """Return the letter triples of known words; ``^`` and ``$`` mark word borders."""
     return frozenset(f"^{word}$"[at : at + 3] for word in WORDS for at in range(len(word)))
 
 
 @cache
 def _lengths() -> dict[str, tuple[int, ...]]:
-    """Return the lengths of the known words by their last letters, longest first, and that of words found anywhere."""
+    """Return, by the last letters of known words, the lengths such words may have and ``_ANYWHERE``, longest first."""
     found: dict[str, set[int]] = {}
     for word in FORMS:
         found.setdefault(word[-_ENDING:], {_ANYWHERE}).add(len(word))
@@ -123,9 +123,9 @@ def _lengths() -> dict[str, tuple[int, ...]]:
 
 
 def segment(letters: str) -> list[str]:
-    """Cut ``letters``, in lower case and without spaces, into the fewest known words; the rest stays as it is.
+    """Cut ``letters``, in lower case and without spaces, into as few known words as possible; the rest is left uncut.
 
-    Time is linear in the length: only words that end as the letters do are looked for at each place.
+    Time is linear in the length: at each position, only words with the same last letters are looked up.
     """
     size = len(letters)
     lengths = _lengths()

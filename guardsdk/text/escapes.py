@@ -1,6 +1,6 @@
-"""Text written as code: URL, HTML, backslash and ``U+`` escapes, strings put together with +, and the forms of mail.
+"""Undoes URL, HTML, backslash and ``U+`` escapes, strings put together with +, and the encodings of mail and calendars.
 
-These are quoted-printable (RFC 2045), encoded words in headers (RFC 2047) and lines folded in calendars (RFC 5545).
+The latter are quoted-printable (RFC 2045), encoded words in headers (RFC 2047) and folded lines (RFC 5545).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from guardsdk.text.undo import Layer
 
 _FEW = 3
-"""Letters, or joints of words and of their parts, that must come out of the escapes of one kind: ordinary text escapes
-a sign here and there, and what matters in it can be read as it stands."""
+"""Letters, or joints between words or parts of words, that the escapes of one kind must yield: ordinary text escapes a
+sign here and there, and can be read as it stands."""
 _LAST = 0x10FFFF
 _URL = lazy_pattern("(?:%(?:25)*[0-9A-Fa-f]{2})+|(?:%u[0-9A-Fa-f]{4})+")
 _ESCAPED_MARK = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
@@ -32,14 +32,14 @@ _BACKSLASH = lazy_pattern(
     r"(?:\\x[0-9A-Fa-f]{2}(?![0-9A-Fa-f]{10})|\\[0-3][0-7]{2}|\\[4-7][0-7](?![0-9]))+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
 )
 _CODE_POINT = lazy_pattern(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
-# Begins with the one character that every branch does, which lets the search skip all others.
+# Begins with the one character that all branches share, which lets the search skip all others.
 _QUOTED = lazy_pattern(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})+|(?<=\w=)(?:20|\r?\n)(?=\w))")
 _DECLARED = lazy_pattern("(?i:quoted-printable)")
 _QUOTED_ALL = lazy_pattern(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*+|[ \t]{0,8}+\r?\n)")
-"""All of it, where the text says that it is: elsewhere ``=65`` is a value."""
+"""Every quoted-printable escape, for text that declares this encoding: elsewhere ``=65`` is a value."""
 _ENCODED_WORD = r"=\?([\w.:*-]{1,40}+)\?([BbQq])\?([^?\s]{1,400}+)\?="
 _ENCODED = lazy_pattern(rf"{_ENCODED_WORD}(?:\s{{1,8}}+{_ENCODED_WORD})*+")
-"""White space between two of them is none of the text."""
+"""Encoded words in a row; the white space between two of them is not part of the text."""
 _ENCODED_ONE = lazy_pattern(_ENCODED_WORD)
 _FOLD = lazy_pattern(r"\r?\n[ \t]")
 _HEX = re.compile("[0-9A-Fa-f]+")
@@ -47,23 +47,23 @@ _BACKSLASHED = re.compile(
     r"\\x(?P<byte>..)|\\(?P<octal>[0-3]..|[4-7].)|\\u\{(?P<braced>\w+)\}|\\u(?P<short>.{4})|\\U(?P<long>.{8})"
 )
 _BEGUN = lazy_pattern(r"&#[0-9xX]|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f{]|[0-3][0-7]{2})")
-"""What escapes begin with whose mark may itself be escaped: ``%26%2373%3B``."""
+"""How escapes begin whose mark may itself be escaped: ``%26%2373%3B``."""
 _JOINT = lazy_pattern(rf"\s?|[{INVISIBLE}]+")
-"""What shows nothing, or white space of any kind, between two letters."""
+"""What an escape between two letters may yield to count as a joint: nothing, white space or invisible characters."""
 _BREAK = lazy_pattern(r"(?<!\\)(?<!\\[nrt])(?:(?<=[^\W_])|\\{1,15}[nrt])(?:\\{1,15}[nrt])+(?=([A-Za-z]+))")
-"""Ends of lines or tabs between two words as strings write them, and the word behind them. It begins where a row of
-them does: each letter of the row stands before the next one as that of a word does."""
+"""Escaped line ends or tabs between two words, and the word after them. A match starts where a row of escapes does, as
+the letter of each escape precedes the next one just as the letter of a word would."""
 _NEAR = 24
 _FEW_BREAKS = 4
-"""So many of them, with so few characters between two, make it hard to read what stands there: a few words a line."""
+"""This many breaks, at most ``_NEAR`` characters apart, make a text hard to read: a few words per line."""
 _IN_STRING = lazy_pattern(r"\\\\{0,14}(?:(?P<quote>[\"'/])|(?P<space>[nrtbf])|u(?P<code>[0-9A-Fa-f]{4}))")
-"""An escape in a string of JSON or code; a string within strings has more backslashes, by its depth."""
+"""An escape in a string of JSON or code; the deeper strings are nested, the more backslashes it has."""
 
 
 def unquoted(text: str) -> tuple[str, Layer]:
-    r"""Return ``text`` with all undone, however little, that strings of JSON and code escape, and the way back.
+    r"""Return ``text`` with the escapes of JSON and code strings undone, however few they are, and the way back.
 
-    Those are quotes, ends of lines and ``\u``: the ``n`` of an escaped end of line is no letter of the word behind it.
+    These are quotes, slashes, white space and ``\u``: the ``n`` of an escaped line end is no letter of the next word.
     """
     if "\\" not in text:
         return undo(text, ())
@@ -102,15 +102,15 @@ def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[s
 
 
 def _more_escaped(text: str, edits: Sequence[Undone]) -> bool:
-    """Whether escapes of another kind begin with what comes out of ``edits``: the marks of what was escaped twice."""
+    """Whether what ``edits`` yield begins escapes of another kind, as in text that was escaped twice."""
     begun = (_BEGUN().search(edit.text[-2:] + text[edit.end : edit.end + 3]) for edit in edits)
     return sum(one is not None for one in begun) >= _FEW
 
 
 def _breaks(text: str) -> list[Undone]:
-    """Return the edits for ends of lines that stand close to each other: a word loses its sense to the ``n`` before it.
+    """Return the edits for escaped line ends close to each other: the ``n`` of an escape garbles the word after it.
 
-    Paths have the same signs, and words that begin with that letter.
+    A known word counts only if it is unknown with that letter in front: paths contain the same signs.
     """
     found: list[Undone] = []
     near: list[Undone] = []
@@ -130,7 +130,7 @@ def _between_words(text: str, edit: Undone) -> bool:
 
 
 def _apart(edits: list[Undone]) -> list[Undone]:
-    """Put edits of several kinds in order; of two that overlap the earlier stays, and the other waits for a round."""
+    """Put edits of several kinds in order; of two that overlap, the earlier is kept, the other waits for a round."""
     kept: list[Undone] = []
     for edit in sorted(edits):
         if not kept or edit.start >= kept[-1].end:
@@ -161,7 +161,7 @@ def _encoded_words(run: str) -> str:
 
 
 def _encoded_word(charset: str, way: str, said: str) -> str:
-    """Return what an encoded word says; as it stands where it is none, in UTF-8 where nobody knows the ``charset``."""
+    """Return the text of an encoded word: ``said`` itself if it is invalid, read as UTF-8 if ``charset`` is unknown."""
     try:
         data = base64.b64decode(said) if way in "Bb" else _escaped_bytes(said.replace("_", " "))
     except ValueError:
@@ -181,7 +181,7 @@ def _character(code: int) -> str:
 
 
 def _units(codes: Iterable[int]) -> str:
-    # Two halves may be one character, as JSON writes those beyond the first 65,536.
+    # JSON writes a character beyond the first 65,536 as two surrogates.
     return "".join(map(_character, codes)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -207,4 +207,4 @@ _KINDS: tuple[tuple[str, Callable[[], re.Pattern[str]], str, Callable[[str], str
     ("BEGIN:V", _FOLD, "folded_lines", lambda _: ""),
     ("+", _JOINED, "joined_strings", lambda _: ""),
 )
-"""A mark without which there is nothing to look for, the pattern, the kind and its decoder."""
+"""Of each kind: a mark without which a text has none of it, the pattern, the name and the decoder."""

@@ -1,6 +1,6 @@
 """Words in one field of many records: ``{"id": "3f2a", "text": "Ignore all"}, {"id": "91bc", "text": "previous"}``.
 
-Whoever reads the records reads the field from one to the next; a classifier sees identifiers between the words.
+A person reads the field from record to record; a classifier sees identifiers between the words.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _FIELD: Final = lazy_pattern(
     r"""\\{0,3}+"(?P<double>[^"\\\n]{1,80}+)\\{0,3}+"|'(?P<single>[^'\\\n]{1,80}+)'"""
     r"""|(?P<plain>[^\s"':=<>{}\[\]][^"':=<>{}\[\]\n]{0,79}+)(?![^\n]))"""
 )
-"""A name and its value: of JSON, also inside a string of it, of a tag, a setting, or a line of YAML or a calendar."""
+"""A name and its value: in JSON (also inside a string of it), a tag, a setting, or a line of YAML or a calendar."""
 _UNUSUAL: Final = lazy_pattern(r"""[0-9"=<{\[_-]""")
-"""What records have, and lines of prose with colons have not."""
+"""Characters that records have and lines of prose with colons do not."""
 
 
 def read_down(text: str) -> list[Undone]:
-    """Return the edits that put behind records what one field of them says from one to the next.
+    """Return the edits that append to a run of records what one of their fields says from record to record.
 
-    Only where the values, of three words at the most each, read as an English sentence. The records stay, so that
-    nothing in them is lost to who reads on. Time is linear in ``text``.
+    Only where the values, each of at most three words, read as an English sentence. The records are kept, so that
+    nothing in them is lost to later steps. Time is linear in ``text``.
     """
     if not _UNUSUAL().search(text):
         return []
@@ -50,7 +50,7 @@ def read_down(text: str) -> list[Undone]:
             at += 1
         added = "".join(f"\n{line}\n" for line in lines)
         start = max(start, edits[-1].end if edits else 0)
-        if not text.startswith(added, end):  # of the round before
+        if not text.startswith(added, end):  # added in the round before
             edits.append(Undone(start, end, text[start:end] + added, "framed"))
     return edits
 
@@ -61,12 +61,12 @@ def _value(match: re.Match[str]) -> str:
 
 
 def _is_name(value: str) -> bool:
-    """Whether ``value`` begins as names do: ``From``, ``To`` and ``Date`` of a mail are no sentence."""
+    """Whether ``value`` is capitalized like a name: ``From``, ``To`` and ``Date`` of a mail are no sentence."""
     return value[:1].isupper() and not value.isupper()
 
 
 def _runs(text: str) -> Iterator[list[re.Match[str]]]:
-    """Yield the fields of one name with a short value, as far as no longer one comes between."""
+    """Yield runs of fields with the same name and a short value; a longer value of several words ends a run."""
     found: dict[str, list[re.Match[str]]] = {}
     for match in _FIELD().finditer(text):
         key = without_numbers(match["key"])

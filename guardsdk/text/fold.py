@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 _PUNCTUATION = "\u00a0-\u00a9\u00ab\u00ac\u00ae-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u2010-\u2027\u2030-\u205e\u3000-\u303f"
 _WORD = re.compile(f"(?:[^\x00-\x7f\\s{_PUNCTUATION}][A-Za-z]*)+")
-"""A word from its first letter that is not ASCII."""
+"""A word, from its first non-ASCII letter on."""
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _FEW = 3
-"""So many look-alikes in one word, or marks on its letters, are no accident."""
+"""This many look-alikes in one word, or marks piled on letters, are no accident."""
 _MANY = 6
-"""So many styled letters are no accident: full-width abbreviations and circled sizes are ordinary."""
+"""This many styled letters are no accident; fewer are ordinary, as in full-width abbreviations and circled sizes."""
 _SAMPLE = 2_000
 """Characters that suffice to tell another language from a disguise."""
 _REMEMBERED = 8192
 """Characters for which the result is cached."""
 _MARKS = frozenset({"Mn", "Me"})
 _SOFT_HYPHEN = "\u00ad"
-"""Web pages set it inside words for good reasons. It stays: tokenizers leave it out, and it may part two words."""
+"""Web pages put it inside words for good reasons. It is kept: tokenizers drop it, and it may separate two words."""
 _LEFT_ALONE = (
     *(range(0x249C, 0x24B6), range(0x1F110, 0x1F12A)),
     *(range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A), range(0x1F1E6, 0x1F200)),
 )
-"""Letters that NFKC makes three characters of, in parentheses, or leaves alone: in filled circles and squares, and
-those that flags are made of."""
+"""Letters that NFKC turns into three characters (in parentheses) or leaves alone (in filled circles and squares, and
+the regional indicators that make up flags)."""
 _COUNTRIES: Final = (
     "ACDEFGILMOQRSTUWXZ BABDEFGHIJLMNOQRSTVWYZ CACDFGHIKLMNOPQRUVWXYZ DEGJKMOZ EACEGHRSTU FIJKMOR "
     "GABDEFGHILMNPQRSTUWY HKMNRTU ICDELMNOQRST JEMOP KEGHIMNPRWYZ LABCIKRSTUVY MACDEFGHKLMNOPQRSTUVWXYZ "
@@ -51,10 +51,10 @@ _FLAGS: Final = frozenset(
 )
 _FLAG_LETTERS = re.compile("[\U0001f1e6-\U0001f1ff]+")
 _ORDINARY = frozenset("ªº™℠℡№℃℉")
-"""Signs that fold to letters and are no letters in disguise."""
+"""Signs that fold to letters but are no disguise."""
 
 _LATIN_ALPHABETS = 0x24F
-"""The last of the Latin letters that languages write with; behind it come phonetics and styles."""
+"""The last of the Latin letters that languages are written with; phonetic and styled ones follow."""
 _PHONETIC = range(0x250, 0x2B0)
 _GREEK = range(0x370, 0x400)
 
@@ -67,7 +67,7 @@ _FOREIGN: Final = 5
 _UNSUSPECTED: Final = frozenset({_SAME, _FOREIGN})
 _CONTROL = lazy_pattern("[\x00-\x08\x0e-\x1b\x7f]")
 _PLAIN = lazy_pattern("[\t-\r\x1c-\x7e\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]*")
-"""Scripts in which nothing is in disguise, as most of the world's longest texts without spaces are written."""
+"""Characters that disguise nothing: ASCII, kana, Han and Hangul, as in most long texts without spaces."""
 
 
 class _Folded(NamedTuple):
@@ -118,12 +118,12 @@ class _Evidence:
     def __init__(self, text: str) -> None:
         self._text = text
         self.styled = 0
-        """Styled letters; one inside a word of plain letters counts for as many as are enough."""
+        """Styled letters; one in a word that also has ASCII letters counts as ``_MANY``."""
         self.alike = 0
-        """Twice the look-alikes, but Greek letters count once: beside Latin ones a single one is a formula's."""
+        """Two per look-alike, one if it is Greek: a single Greek letter beside Latin ones belongs to a formula."""
         self.marks = 0
         self.certain = False
-        """Something that no ordinary text holds."""
+        """Whether something was found that no ordinary text holds."""
 
     @property
     def enough(self) -> bool:
@@ -131,13 +131,13 @@ class _Evidence:
 
     @lazy
     def whole(self) -> bool:
-        """Whether every letter that is not Latin looks like a Latin one: no language is written so."""
+        """Whether every non-Latin letter of the sample looks like a Latin one: no language is written like that."""
         sample = self._text[:_SAMPLE]
         return not any(_FOLDED[character].kind == _FOREIGN for character in sample)
 
     @lazy
     def flags(self) -> bool:
-        """Whether all letters that flags are made of stand in pairs that are flags."""
+        """Whether all regional indicators stand in pairs that are flags."""
         runs = (letters.group() for letters in _FLAG_LETTERS.finditer(self._text))
         return all(run[at : at + 2] in _FLAGS for run in runs for at in range(0, len(run), 2))
 
@@ -165,20 +165,20 @@ def unfolded(text: str) -> list[Undone]:
 
 
 def _unstrewn(text: str) -> list[Undone]:
-    from guardsdk.text.strewn import unstrewn  # noqa: PLC0415  next to no text has any of it
+    from guardsdk.text.strewn import unstrewn  # noqa: PLC0415  hardly any text needs it
 
     return unstrewn(text)
 
 
 def _singly(edits: list[Undone]) -> Iterator[Undone]:
-    """Yield ``edits`` that take something out character by character, as those of words are."""
+    """Yield ``edits``, which remove something, as one edit per character, like those of words."""
     for edit in edits:
         for at in range(edit.start, edit.end):
             yield edit._replace(start=at, end=at + 1)
 
 
 def _words(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the words of ``text`` that hold more than ASCII."""
+    """Yield the ranges of the words of ``text`` that contain non-ASCII characters."""
     done = 0
     for match in _WORD.finditer(text):
         start = match.start()
@@ -189,7 +189,7 @@ def _words(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Undone]:
-    """Yield an edit for every disguised character of one word, and note what speaks for disguise."""
+    """Yield an edit for every disguised character of one word, and add to the ``evidence`` of disguise."""
     word = text[start:end]
     folded = _folded(word, evidence)
     kinds = {kind for kind, _ in folded}
@@ -200,7 +200,7 @@ def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Undo
     alike = sum(one.kind == _ALIKE for one in folded)
     # A word of look-alikes only is a disguise as well, unless it is a word of its own script.
     swap = alike > 0 and (latin or (alike >= _FEW and _FOREIGN not in kinds and evidence.whole))
-    # A word that keeps letters of its own after all is how dictionaries write a sound.
+    # A word that still has other letters afterwards is a pronunciation as dictionaries write it.
     pure = all(one.text.isascii() for one in folded)
     piled = _piled(word) if latin and _MARK in kinds else 0
     evidence.marks += piled
@@ -214,7 +214,7 @@ def _word(text: str, start: int, end: int, evidence: _Evidence) -> Iterator[Undo
             evidence.alike += 1 if ord(character) in _GREEK else 2
             yield Undone(place, place + 1, plain, "look_alikes", aligned=True)
         elif kind == _GONE and latin and character != _SOFT_HYPHEN:
-            # Only between Latin letters it proves anything: elsewhere joiners are part of how a script is written.
+            # It proves something only between Latin letters: elsewhere joiners are part of how a script is written.
             if 0 < at < len(word) - 1 and all(
                 folded[near].kind == _STYLED or word[near].isascii() for near in (at - 1, at + 1)
             ):
@@ -231,14 +231,14 @@ def _folded(word: str, evidence: _Evidence) -> list[_Folded]:
 
 
 def _piled(word: str) -> int:
-    """Return how many marks lie on the letters of ``word`` beyond those its language writes, 0 where they are few."""
+    """Return the number of marks in ``word`` that do not compose with its letters, 0 if they are few."""
     composed = normal("NFC", word)
     marks = sum(unicodedata.category(character) in _MARKS for character in composed)
     return marks if 2 * marks >= len(composed) - marks else 0
 
 
 def _merged(secret: list[Undone], edits: list[Undone]) -> list[Undone]:
-    """Return both in order; an edit inside a hidden passage, or around one, gives way to it."""
+    """Return both in order; an edit that overlaps a hidden passage gives way to it."""
     kept: list[Undone] = []
     at = 0
     for edit in edits:

@@ -1,6 +1,6 @@
 """Words that stand one by one in frames: cells of a table, values of JSON, lines of code, links, counted words.
 
-Whoever reads the text reads through the frames; a classifier sees little but the frames.
+A person reads through the frames; a classifier sees little else.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _FEWEST: Final = 4
-"""Passages in a row that are set apart: fewer are so by accident."""
+"""Fewest framed passages in a row that count: fewer are framed by accident."""
 _MOST_WORDS = 3
-"""Words of such a passage. Where more stand together, the text is read as it is."""
+"""Most words of such a passage. Where more stand together, the text can be read as it is."""
 _LONGEST_PASSAGE = 80
 _LONGEST_FRAME = 400
-"""Characters, with all that stands between two passages."""
+"""Characters of the longest frame, which is everything between two passages."""
 _ENGLISH = 0.5
-"""Share of letters in known words that the passages must have together."""
+"""Least share of letters in known words of all passages together."""
 _TAG = r"<(?:/?[A-Za-z][A-Za-z0-9:-]{0,15}+(?:[\s/][^<>]{0,300}+)?|!--[^<>]{0,300}+)>"
 _TAGS = lazy_pattern(rf"{_TAG}(?:\s*+{_TAG}){{0,30}}+")
 _KEY = r"""["'][\w .-]{1,40}["']\s*+:"""
@@ -43,61 +43,61 @@ _TIMES = lazy_pattern(
 _NUMBERS = lazy_pattern(
     r"(?<![0-9.,:/=+*<>(-])(?<![^A-Za-z][A-Za-z])[(\[#]?([0-9]{1,4})(?![0-9]|[-/.,:][0-9])[.):\],;]{0,2}"
 )
-"""Numbers that count the words, also a digit glued to its word; see ``_running``."""
+"""Numbers that count the words, including digits glued to a word; see ``_running``."""
 _SYMBOLS = lazy_pattern(r"[\s\d-]{0,40}+[^\w\s.,:!?'\u2019-][\W\d_]{0,80}+(?=[^\W\d_])")
-"""What stands between words without a letter; plain marks alone are none."""
+"""A separator of words that has no letters; punctuation alone does not count."""
 _ENCLOSED = lazy_pattern(
     r"""(?:(?<!\w)(?:"(?P<double>[^"\n]{1,80}+)"|'(?P<single>[^'\n]{1,80}+)'|`(?P<back>[^`\n]{1,80}+)`"""
     r"""|\[(?P<link>[^\[\]\n]{1,80}+)\](?:\([^()\s]{0,200}+\)|\[[^\[\]\n]{0,40}+\]))|\{(?P<brace>[^{}\n]{1,80}+)\})(?!\w)"""
 )
-"""Strings of any language, code in prose, links, and what a command of TeX is given."""
+"""Strings of any programming language, code in prose, links, and arguments of TeX commands."""
 _LINE = re.compile(rf"(?<![^\n])[^\n]{{1,{_LONGEST_PASSAGE}}}(?![^\n])")
 _CELL = re.compile(r"[^\s,;|]+")
 _MOST_CELLS = 8
 _DIGIT = re.compile("[0-9]")
 _ITEM = re.compile(r"[A-Z][\w']*\s+[a-z]")
-"""What begins as a sentence does: where most passages do, they are items of a list and not parts of one sentence."""
+"""The beginning of a sentence: where most passages have one, they are list items and not parts of one sentence."""
 _LINE_ENDS = re.compile(r"[ \t]*[\r\n]\s*")
 _CODE = re.compile(r"[={}\[\]()<>\\|+*;]|[a-z]_[a-z]")
-"""What programs and formulas have, where counted words stand in prose."""
+"""Signs of programs and formulas; words that are counted stand in prose."""
 _LETTER = re.compile(r"[^\W\d_]")
 _COUNTED: Final = dict.fromkeys(map(ord, "0123456789. \t\r\n"))
-"""What may differ between two frames: numbers and spaces."""
+"""Characters that may differ between two frames of a kind: those of numbers, and white space."""
 _SOME_DIGITS = re.compile(rf"(?:[0-9][^0-9]*+){{{_FEWEST - 1}}}")
 _SYMBOLIC: Final = frozenset('"#$%&()*+/;<=>@[\\]^`{|}~')
 """Symbols of ASCII."""
 _HALVES: Final = frozenset({'"', "`", "``", "*", "**", "~~", "||", "$", "\u201c", "\u201d"})
-"""What opens and closes alike: prose has it around a word here and there."""
+"""Marks that open and close alike: prose has them around a word here and there."""
 _SIGNS: Final = {'"': 2, "'": 2, "`": 2, "](": 1, "][": 1, "{": 1}
 """Signs of what ``_ENCLOSED`` finds, and how many of each stand around one passage."""
 
 
 class _Passage(NamedTuple):
     opens: int
-    """Where the frame before it starts, as far as there is one."""
+    """Start of the frame before it; ``start`` if there is none."""
     start: int
     end: int
     closes: int
-    """Where the frame after it ends."""
+    """End of the frame after it; ``end`` if there is none."""
 
 
 class _Frames(NamedTuple):
     frame: Callable[[], re.Pattern[str]]
-    """One frame; time is linear in the text."""
+    """Returns the pattern of one frame; it takes time linear in the text."""
     same: Callable[[str, str], bool]
-    """Whether two frames that follow each other are of the same kind."""
+    """Whether two consecutive frames are of the same kind."""
     wide: bool = True
-    """Whether what has no letters belongs to the frame, as a number in the cell before."""
+    """Whether text without letters belongs to the frame, such as a number in the cell before."""
     edges: str | None = None
-    """Characters that are no part of the words; white space where there are none."""
+    """Characters stripped from the passages; white space if ``None``."""
     fewest: int = _FEWEST
     """Passages in a row."""
     most_words: int = _MOST_WORDS
-    """Of a passage."""
+    """Most words of a passage."""
 
 
 def _alike(first: str, second: str) -> bool:
-    """Whether two frames have the same keys and marks, but for a number in them: those of a record differ."""
+    """Whether two frames have the same keys and marks, numbers aside: those of a record differ."""
     return without_numbers(first) == without_numbers(second)
 
 
@@ -107,7 +107,7 @@ def without_numbers(frame: str) -> str:
 
 
 def _running(first: str, second: str) -> bool:
-    """Whether a number is the one after the other."""
+    """Whether the number ``second`` is one more than ``first``."""
     return int(_inner(second)) - int(_inner(first)) == 1
 
 
@@ -116,7 +116,7 @@ def _inner(number: str) -> str:
 
 
 def _shaped(first: str, second: str) -> bool:
-    """Whether two frames of tags open, close or do both: those of a stressed word in prose take turns."""
+    """Whether two frames of tags both open, both close, or both do either: around a stressed word they alternate."""
     return _turns(first) == _turns(second)
 
 
@@ -133,7 +133,7 @@ def _enclosing(text: str) -> bool:
 
 
 def _symbolic(text: str) -> bool:
-    """Whether the same symbols, with or without numbers, stand between words of ``text`` often enough in a row."""
+    """Whether the same symbols, numbers aside, stand between words of ``text`` often enough in a row."""
     if text.isascii() and (_SYMBOLIC.isdisjoint(text) or max(map(text.count, _SYMBOLIC)) < _FEWEST - 1):
         return False
     found = list(map(without_numbers, _SYMBOLS().findall(text)))
@@ -143,12 +143,12 @@ def _symbolic(text: str) -> bool:
 
 
 def _between(first: str, second: str) -> bool:
-    """Whether two frames of symbols are alike, and not both sides of one word."""
+    """Whether two frames of symbols are alike and are not the two sides of one word."""
     return without_numbers(first) not in _HALVES and _alike(first, second)
 
 
 def framed(text: str) -> list[Undone]:
-    """Return the edits that put a space in place of the frames around words, where several in a row have one.
+    """Return the edits that replace the frames around words by spaces, where several words in a row have one.
 
     Only where the words then read as an English sentence: menus, tables and records are left as they are.
     """
@@ -157,7 +157,7 @@ def framed(text: str) -> list[Undone]:
         if some(text):
             found += find(text)
     edits: list[Undone] = []
-    for edit in found:  # of kinds that find the same words the first
+    for edit in found:  # the first of the kinds that find the same words
         at = bisect(edits, edit)
         if not (at and edits[at - 1].end > edit.start) and not (at < len(edits) and edits[at].start < edit.end):
             edits.insert(at, edit)
@@ -181,7 +181,7 @@ def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
                 run = []
             run.append(_Passage(last[0] if last[1] else begin, begin, end, edge[1] if kind.wide else end))
         elif passage and not (kind.wide and not _LETTER.search(passage)):
-            # Ends of lines alone may set the first words and the last apart from what stands around.
+            # The first and last words may be set apart from the text around them by line ends alone.
             lines = [] if kind.wide else _LINE_ENDS.split(passage)
             start = text.index(passage, at)
             if run and lines[1:] and is_short(lines[0]):
@@ -198,7 +198,7 @@ def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
 
 
 def _unwrapped(text: str) -> Iterator[Undone]:
-    """Yield the edits for what stands around and between enclosed words of a sentence, where it is alike."""
+    """Yield the edits for the text around and between enclosed words of a sentence, where it repeats."""
     run: list[_Passage] = []
     before = None
     for match in _ENCLOSED().finditer(text):
@@ -222,7 +222,7 @@ def _unwrapped(text: str) -> Iterator[Undone]:
 
 
 def _columns(text: str) -> Iterator[Undone]:
-    """Yield the edits for what stands beside the one column of words in lines that are alike, as those of records."""
+    """Yield the edits for the text beside the only columns of words in lines of the same shape, such as records."""
     lines = [(line.start(), line.end(), list(_CELL.finditer(line[0]))) for line in _LINE.finditer(text)]
     for count, group in groupby(lines, key=lambda line: len(line[2])):
         rows = list(group) if 1 < count <= _MOST_CELLS else []
@@ -239,7 +239,7 @@ def _columns(text: str) -> Iterator[Undone]:
 
 
 def _spoken(rows: list[list[str]]) -> list[int]:
-    """Return the columns of ``rows``, side by side, whose cells differ and are no codes; none in few rows."""
+    """Return the adjacent columns of ``rows`` whose cells differ and are not all codes; none if rows are few."""
     if len(rows) < _FEWEST:
         return []
     found = [
@@ -252,23 +252,23 @@ def _spoken(rows: list[list[str]]) -> list[int]:
 
 
 def _line_of(text: str, start: int, between: str) -> int:
-    """Return where what stands before ``start`` on its line begins, if that is what stands there on the next line."""
+    """Return where the head of the line at ``start`` begins if the next line has the same one, else ``start``."""
     head = between[between.rfind("\n") + 1 :]
     begin = max(0, start - len(head))
     return begin if "\n" in between and without_numbers(text[begin:start]) == without_numbers(head) else start
 
 
 def is_short(passage: str, most: int = _MOST_WORDS) -> bool:
-    """Whether ``passage`` is some words, and few."""
+    """Whether ``passage`` has letters, at most ``most`` words and at most ``_LONGEST_PASSAGE`` characters."""
     if not 0 < len(passage) <= _LONGEST_PASSAGE:
         return False
     return len(passage.split()) <= most and _LETTER.search(passage) is not None
 
 
 def reads_on(passages: list[str], fewest: int = _FEWEST) -> bool:
-    """Whether ``passages`` are enough, and read as a sentence one after the other."""
+    """Whether ``passages`` are at least ``fewest`` and, one after the other, read as a sentence."""
     if len(passages) < fewest or len({passage.split()[0] for passage in passages}) == 1:
-        return False  # the name of who speaks: what is said is in a column of its own
+        return False  # the name of a speaker, whose words are in a column of their own
     words = words_of(" ".join(passages))
     return (
         built_as_sentence(words)
@@ -278,7 +278,7 @@ def reads_on(passages: list[str], fewest: int = _FEWEST) -> bool:
 
 
 def _joined(text: str, run: list[_Passage], fewest: int = _FEWEST) -> Iterator[Undone]:
-    """Yield an edit for each frame of the passages of ``run``, where they are enough and read as a sentence."""
+    """Yield an edit for each frame around the passages of ``run``, if they are enough and read as a sentence."""
     if reads_on([text[one.start : one.end] for one in run], fewest):
         first, last = run[0], run[-1]
         if first.opens < first.start:
@@ -306,4 +306,4 @@ _KINDS: Final[tuple[tuple[Callable[[str], object], Callable[[str], Iterator[Undo
     (_has("\n"), _columns),
     (_SOME_DIGITS.search, lambda text: _opened(text, _COUNTING)),
 )
-"""Whether a text may have enough frames of a kind, and what finds them; the surest first."""
+"""Of each kind, a test whether a text may have enough frames, and what finds them; the surest first."""

@@ -24,7 +24,7 @@ _MARKS: Final = "\u0300-\u036f"
 _JOINERS: Final = "\u200c\u200d"
 _ARABIC: Final = "[\u0620-\u065f\u066e-\u06d3\u06d5-\u06ef\u06fa-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]"
 _LATIN: Final = f"[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff{_MARKS}]"
-# Underscores that touch a word are no part of it, nor are one or two digits; of codes every bit would be a word.
+# Underscores and one or two digits that touch a word are no part of it; with more, every bit of a code would be a word.
 _WORDS = lazy_pattern(
     f"(?P<latin>(?<!\\w){_LATIN}++(?!\\w)"
     f"|(?<![^\\W_]){_LATIN}{{2,}}+(?![^\\W_])"
@@ -47,11 +47,11 @@ _BORDER = lazy_pattern(
 _PLAIN: Final = str.maketrans(
     "\u060c\u061b\u061f\u06d4\u0964\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f", ",;?..,.!,:;?", "\u00a1\u00bf"
 )
-"""Marks of other scripts, and those that the classifier knows."""
+"""Punctuation of other scripts, and that which the classifier knows."""
 _OPENING: Final = frozenset("\u00a1\u00bf")
-"""Marks before a passage that English does without."""
+"""Opening marks that English does without."""
 _STRANGE: Final = 3
-"""Words that English does not know, in any text that has other languages in Latin letters, unless it has no more."""
+"""Fewest non-English words in a text with other languages in Latin letters, or half of its words if less."""
 _OWN: Final = {
     "cs": "\u010d\u010f\u011b\u0148\u0159\u0161\u0165\u016f\u017e",
     "da": "\u00e5\u00e6\u00f8",
@@ -68,31 +68,31 @@ _OWN: Final = {
     "sv": "\u00e5\u00e4\u00f6",
     "tr": "\u00e7\u011f\u0131\u00f6\u015f\u00fc",
 }
-"""Letters that words of a language have and English ones have not; what any of them may have is left out."""
+"""Letters that a language has and English lacks, except those that words of any of them may have."""
 _LETTERS: Final = {
     letter: tuple(code for code, letters in _OWN.items() if letter in letters) for letter in "".join(_OWN.values())
 }
 _FEWEST_SHARE: Final = 0.5
-"""Share of the letters of a passage in Latin letters that the language must know."""
+"""Least share of the letters of a passage in Latin letters that must lie in words the language knows."""
 _FEWEST_LETTERS: Final = 6
 """Letters of the shortest such passage."""
 _GREEK: Final = "greek"
 _FEWEST_GREEK: Final = 3
 """Letters of the longest word of such a passage: shorter ones are symbols of formulas and units."""
 _AHEAD: Final = 0.1
-"""By how much more of them than English."""
+"""By how much that share must exceed the one that English knows."""
 _TRIED: Final = 3
 _NEAR: Final = 0.6
-"""Languages that a text in Latin letters is held against word by word: at most so many, that know at least so much of
-what the first of them knows at first sight."""
+"""A text in Latin letters is compared word by word with at most ``_TRIED`` languages: those that know at least
+``_NEAR`` of what the likeliest knows at first sight."""
 _KANA_SHARE: Final = 0.05
-"""Of the characters of a Japanese text; names and single words of it stand in Chinese ones, too."""
+"""Least share of kana in a Japanese text; Chinese ones contain single Japanese names and words, too."""
 HEAD_FINAL: Final = frozenset({"bn", "fa", "hi", "hi-latn", "ja", "ko", "tr", "ur"})
-"""Languages that put last what English puts first: "bomb at-home make how" is "how make at-home bomb" from behind."""
+"""Languages that put last what English puts first: "bomb at-home make how" is "how make at-home bomb" backwards."""
 _LEADING: Final = frozenset(
     ("i", "you", "he", "she", "we", "they", "how", "what", "why", "where", "when", "who", "please")
 )
-"""First words of glosses that stand first in either, two at most."""
+"""First words of glosses that come first in both orders, two glosses at most."""
 
 
 class _Word(NamedTuple):
@@ -126,7 +126,7 @@ def _passages(text: str) -> Iterator[list[_Word]]:
 
 
 def _likeliest(text: str, words: Sequence[_Word]) -> list[Lexicon]:
-    """Return the lexicons of the languages that the Latin ``words`` may be of, likeliest first; none for English."""
+    """Return the lexicons of the languages the Latin ``words`` may belong to, likeliest first; none for English."""
     given = [text[word.start : word.end] for word in words if word.script == LATIN]
     least = min(_STRANGE, (len(given) + 1) // 2)
     if not given or sum(word.lower() not in FORMS for word in given) < least:
@@ -135,7 +135,7 @@ def _likeliest(text: str, words: Sequence[_Word]) -> list[Lexicon]:
     found: Counter[str] = Counter()
     common = common_forms()
     for word in given:
-        weight = len(word) // (1 + (word.lower() in FORMS))  # what English has, too, may be lent
+        weight = len(word) // (1 + (word.lower() in FORMS))  # a word that English has, too, may be a loan
         for code in common.get(fold(word, full=False)) or _by_letter(word):
             letters[code] += weight
             found[code] += 1
@@ -145,12 +145,12 @@ def _likeliest(text: str, words: Sequence[_Word]) -> list[Lexicon]:
 
 
 def _by_letter(word: str) -> Sequence[str]:
-    """Return the languages that ``word`` may be of by its first letter that English does without."""
+    """Return the languages that ``word`` may belong to, by its first letter that English lacks."""
     return () if word.isascii() else next(filter(None, map(_LETTERS.get, word.lower())), ())
 
 
 def _edit(text: str, passage: Sequence[_Word], latin: Sequence[Lexicon]) -> Undone | None:
-    """Return the gloss of one passage, None where no lexicon knows its words."""
+    """Return the edit that glosses one passage, ``None`` if no lexicon knows its words."""
     books = {script: _book(text, passage, script, latin) for script in {word.script for word in passage}}
     said: list[tuple[str, list[str]]] = []
     codes: dict[str, None] = {}
@@ -185,7 +185,7 @@ def _edit(text: str, passage: Sequence[_Word], latin: Sequence[Lexicon]) -> Undo
 
 
 def _mirrored(said: Sequence[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
-    """Return ``said`` with the glosses of every clause the other way round, but for who and how."""
+    """Return ``said`` with the glosses of every clause reversed, except for leading ones such as ``how``."""
     clauses: list[tuple[str, list[str]]] = []
     for before, glosses in said:
         if not clauses or before.strip():
@@ -200,7 +200,7 @@ def _turned(glosses: Sequence[str]) -> list[str]:
 
 
 def _book(text: str, passage: Sequence[_Word], script: str, latin: Sequence[Lexicon]) -> Lexicon | None:
-    """Return the lexicon that knows most of the words of ``script`` in a passage; None where it is English."""
+    """Return the lexicon that knows most of a passage's words in ``script``; ``None`` if none does or it is English."""
     given = [text[word.start : word.end] for word in passage if word.script == script]
     if script not in LANGUAGES:
         return None
@@ -226,7 +226,7 @@ def _book(text: str, passage: Sequence[_Word], script: str, latin: Sequence[Lexi
 
 
 def _glosses(text: str, passage: Sequence[_Word], at: int, book: Lexicon) -> tuple[list[str] | None, int]:
-    """Return the gloss of what begins with word ``at``, None where it is not known, and the word after it."""
+    """Return the glosses of the form that begins at word ``at``, ``None`` if unknown, and the index after it."""
     word = passage[at]
     first = fold(text[word.start : word.end], full=book.full)
     if word.script in SPACELESS:
@@ -245,7 +245,7 @@ def _glosses(text: str, passage: Sequence[_Word], at: int, book: Lexicon) -> tup
 
 
 def _running(run: str, book: Lexicon) -> list[str]:
-    """Return the glosses of a ``run`` without spaces, longest forms first; characters that are not known stay."""
+    """Return the glosses of a ``run`` without spaces, longest forms first; unknown characters are kept."""
     found: list[str] = []
     at = unknown = 0
     while at < len(run):

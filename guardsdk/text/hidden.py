@@ -17,20 +17,20 @@ _NEAR = (
     "\u200b-\u200f\u2060-\u2065\u206a-\u206f\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufeff\uffa0\ufff0-\ufffb"
     "\ufdd0-\ufdef\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
 )
-"""With selectors, tags and the like: Default_Ignorable_Code_Point of Unicode 16, anchors of annotations, noncharacters.
+"""With selectors and tags: Default_Ignorable_Code_Point of Unicode 16, annotation anchors and noncharacters.
 
-Khmer and Mongolian write some of them, never many in a row and never in Latin words. Noncharacters beyond the first
+Khmer and Mongolian use some of them, never many in a row and never in Latin words. Noncharacters beyond the first
 65,536 are left out: their sixteen ranges would make every search several times slower.
 """
 _ZERO = f"{_NEAR}\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"
 _SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 INVISIBLE: Final = f"{_NEAR}\ufe00-\ufe0f\u00ad\u061c\u202a-\u202e\u2066-\u2069\U000e0000-\U000e0fff"
-"""Characters without a shape of their own, as the inside of a regular expression's class."""
+"""Characters without a visible shape, for use inside a character class of a regular expression."""
 _LONGEST_ZERO_RUN = 7
 """Invisible characters in a row that ordinary text may hold; eight of two kinds are a byte."""
 _SCATTERED = 8
 _SCATTERED_SHARE = 0.05
-"""From how many invisible characters inside Latin words, and from what share of the text, they are there on purpose."""
+"""Invisible characters inside Latin words are deliberate from this number and this share of the text on."""
 _ANY = lazy_pattern(f"[{INVISIBLE}]")
 _CHANNEL = lazy_pattern(
     # A flag such as that of Wales is a black flag, a region in tag letters and an end tag; it says what it shows.
@@ -49,7 +49,7 @@ _SELECTORS_FROM, _MORE_SELECTORS_FROM = 0xFE00, 0xE0100
 _FEW_SELECTORS = 16
 _BYTE = 8
 _RUN_OF_SELECTORS = 3
-"""One selector follows its character, two stand together by accident."""
+"""Fewest selectors that hide something: one follows its character, two may stand together by accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,12 @@ class Hidden:
 
 
 def hidden(text: str) -> list[Hidden]:
-    """Return the hidden passages of ``text``, in order and apart from each other.
+    """Return the hidden passages of ``text``, in order of their start.
 
-    What ordinary text uses is none: one selector after an emoji, joiners between letters or emoji, marks and embeddings
-    around words of the other direction, flags made of tag letters, a phone number wrapped to keep its order.
+    They are apart from each other, but for a ``scattered`` one, which spans from the first to the last scattered
+    character. What ordinary text uses does not count: one selector after an emoji, joiners between letters or emoji,
+    marks and embeddings around words of the other direction, flags made of tag letters, a phone number wrapped to keep
+    its order.
     """
     if text.isascii() or not _ANY().search(text):
         return []
@@ -99,7 +101,7 @@ def _byte(selector: str) -> int:
 
 
 def _bits(run: str) -> str | None:
-    """Read two kinds of invisible characters as the bits of UTF-8 text; a third kind would part the bytes."""
+    """Read the two commonest characters of ``run`` as the bits of a text; others part the bytes and are skipped."""
     kinds = [kind for kind, _ in Counter(run).most_common(2)]
     for zero, one in (kinds, kinds[::-1]) if len(kinds) > 1 else ():
         digits = "".join("0" if mark == zero else "1" for mark in run if mark in (zero, one))

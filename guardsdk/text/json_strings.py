@@ -17,7 +17,7 @@ _TOKEN: Final = re.compile(
     r"[ \t\r\n]*+(?:(?P<sign>[{}\[\]:,])|(?P<scalar>-?[0-9]++(?:[.eE+-][0-9eE+-]*+)?|true|false|null)"
     r"|(?P<string>\"(?:[^\"\\\x00-\x1f]++|\\(?:[\"\\/bfnrt]|u[0-9A-Fa-f]{4}))*+)(?P<closed>\"?))"
 )
-"""What JSON is made of; a string as far as it is one (RFC 8259)."""
+"""A token of JSON (RFC 8259); a string that is broken or unfinished matches as far as it is valid."""
 
 _SHORT: Final = {"\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", '"': r"\"", "/": r"\/", "\\": r"\\"}
 """Two-character escapes."""
@@ -29,17 +29,17 @@ def spell(value: str) -> str:
 
 
 def spellings(value: str) -> list[str]:
-    """Return in which other ways ``value`` may be written: escaped, and where it is so itself as what it says."""
+    """Return the other ways to write ``value``: escaped and, where it is itself escaped, as what it stands for."""
     said = [value]
     if "\\" in value:
-        with suppress(ValueError):  # not cut out of JSON, or not between two of its characters
+        with suppress(ValueError):  # not cut out of JSON, or cut inside an escape
             said.append(json.loads(f'"{value}"'))
     found = [form for one in said for form in (one, *_written(one))]
     return [form for form in dict.fromkeys(found) if form != value]
 
 
 def _written(value: str) -> list[str]:
-    """Return ``value`` as libraries write it in JSON: those of Python and JavaScript, PHP, Go, Java (Gson) and .NET."""
+    """Return ``value`` as JSON libraries write it: those of Python and JavaScript, PHP, Go, Java (Gson) and .NET."""
     plain, ascii_only = spell(value), json.dumps(value)[1:-1]
     capitals = re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda unit: unit[0].upper(), ascii_only).replace(r"\"", r"\u0022")
     return [
@@ -52,7 +52,7 @@ def _written(value: str) -> list[str]:
 
 
 def spelled(value: str) -> re.Pattern[str]:
-    """Return a pattern for ``value`` in whatever way strings of JSON may spell it, character by character."""
+    """Return a pattern that matches ``value`` however a JSON string may spell each of its characters."""
     return re.compile("".join(f"(?:{'|'.join(_ways(sign))})" for sign in value))
 
 
@@ -63,10 +63,10 @@ def _ways(sign: str) -> list[str]:
 
 
 def depths(text: str, places: Sequence[int], most: int = 4) -> list[int]:
-    """Return for each of ``places``, in order, how many strings of JSON it lies in, each in what the one before says.
+    """Return for each of ``places``, in ascending order, in how many strings of JSON it lies, one nested in another.
 
-    ``text`` may be JSON or have it anywhere. What follows a place is not looked at: a text may still be written. Takes
-    time linear in ``text``. No more than ``most`` are counted: each doubles the backslashes, and nobody writes as many.
+    ``text`` may be JSON or contain it anywhere. What follows a place does not matter: a text may still be written.
+    Takes time linear in ``text``. At most ``most`` are counted: each doubles the backslashes, and nobody nests more.
     """
     found = [0] * len(places)
     for start, end in _strings(text) if places else ():
@@ -79,9 +79,9 @@ def depths(text: str, places: Sequence[int], most: int = 4) -> list[int]:
 
 
 def _inside(text: str, cuts: Sequence[int], most: int) -> list[int]:
-    """Return the depths of the places between the first and the last of ``cuts``, which hold a string of JSON."""
-    if most > 1 and "\\" in text[cuts[0] : cuts[-1]]:  # else it holds no other string
-        with suppress(ValueError):  # a place between two characters of an escape
+    """Return the depths of the places between the first and the last of ``cuts``, the ends of a JSON string."""
+    if most > 1 and "\\" in text[cuts[0] : cuts[-1]]:  # otherwise no string is nested in it
+        with suppress(ValueError):  # a place inside an escape
             said = [str(json.loads(f'"{text[start:end]}"')) for start, end in pairwise(cuts)]
             places = list(accumulate(map(len, said[:-1])))
             return [depth + 1 for depth in depths("".join(said), places, most - 1)]
@@ -89,9 +89,9 @@ def _inside(text: str, cuts: Sequence[int], most: int) -> list[int]:
 
 
 def _strings(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the strings inside the objects and arrays of JSON in ``text`` are, without their quotes, in order.
+    """Yield the ranges of the strings in JSON objects and arrays of ``text``, without their quotes, in order.
 
-    Its signs count and not their order, so that a list or dictionary of other languages that looks the same is one.
+    Tokens are checked but not their order, so a list or dictionary of another language that looks the same counts, too.
     """
     at = 0
     while (opening := _OPENING.search(text, at)) is not None:

@@ -25,9 +25,9 @@ SILENT: Final = "-"
 """The gloss of a form that has no English equivalent."""
 STEM: Final = "*"
 _MARKED: Final = frozenset({"latin", "greek", "cyrillic", "hebrew", "arabic"})
-"""Scripts that people also write without their marks; in others a mark is a letter of its own."""
+"""Scripts that people also write without marks; in other scripts a mark is a letter of its own."""
 _FULL: Final = frozenset({"vi"})
-"""Languages of those scripts where another mark makes another word."""
+"""Languages of those scripts in which another mark makes another word."""
 _ALIKE: Final = dict(
     zip(
         "\u0142\u00f8\u0111\u0131\u0259\u0649\u0629\u06a9\u06cc\u06c0\u06be",
@@ -35,9 +35,9 @@ _ALIKE: Final = dict(
         strict=True,
     )
 )
-"""Letters that people put for one another and that no decomposition makes equal."""
+"""Letters that people use for one another and that no decomposition makes equal, with those they become."""
 _ODD = lazy_pattern(f"[{''.join(_ALIKE)}\u0640\u200b-\u200f]")
-"""Those, and what nobody sees."""
+"""These, and characters that are dropped: the Arabic tatweel and zero-width ones."""
 _MARKS = lazy_pattern(
     "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0610-\u061a\u0670]"
 )
@@ -45,10 +45,10 @@ _MARKS = lazy_pattern(
 _PART: Final = 4
 """Letters of the shortest part of a compound."""
 _LINK: Final = "s"
-"""What may stand between two of them."""
+"""The letter that may stand between two parts."""
 _MOST_PARTS: Final = 3
 _LONGEST: Final = 64
-"""Letters beyond which a word is looked up as it stands, or by how it begins: time is linear in its length."""
+"""Letters beyond which a word is looked up only as it stands or by its stem: time stays linear in its length."""
 
 LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
     LATIN: (
@@ -66,7 +66,7 @@ LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "kana": ("ja",),
     HAN: ("zh",),
 }
-"""The languages there is a lexicon of, by the script of their words."""
+"""The languages that have a lexicon, by the script of their words."""
 SPACELESS: Final = frozenset({"han", "kana", "thai"})
 """Scripts that put no spaces between words."""
 
@@ -76,7 +76,7 @@ class LexiconError(GuardError):
 
 
 def fold(word: str, *, full: bool) -> str:
-    """Return ``word`` as a lexicon has it: lower case, composed, and without its marks unless they tell words apart."""
+    """Return ``word`` as lexicons have it: in lower case, composed, and without marks unless ``full``."""
     if word.isascii():
         return word.lower()
     word = _ODD().sub(_plain, word.casefold())
@@ -91,7 +91,7 @@ def _plain(match: re.Match[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The forms of one language and what each is in English."""
+    """The forms of one language and their English glosses."""
 
     code: str
     """The language, as in BCP 47."""
@@ -100,16 +100,16 @@ class Lexicon:
     forms: dict[str, str] = field(repr=False)
     """Every form, folded, and its gloss; phrases have spaces."""
     stems: dict[str, str] = field(repr=False)
-    """What any word may begin with."""
+    """Beginnings of words, folded, and the gloss of all words that start with them."""
     longest: dict[str, int] = field(repr=False)
-    """How many words a form may have, by its first one; without spaces, how many characters, by the first of them."""
+    """Most words of a form, by its first word; in scripts without spaces, most characters, by the first one."""
     strip: tuple[str, ...] = ()
     """Prefixes that a word may have, longest first."""
     compounds: bool = False
-    """Whether words are joined to new ones."""
+    """Whether the language joins words to new ones."""
 
     def word(self, word: str) -> str | None:
-        """Return the gloss of one folded ``word``, empty for one that says nothing; None where it is not known."""
+        """Return the gloss of one folded ``word``, empty if English has no equivalent; ``None`` if it is unknown."""
         found = self._whole(word)
         if found is not None or len(word) > _LONGEST:
             return found
@@ -119,7 +119,7 @@ class Lexicon:
         return self._joined(word, _MOST_PARTS) if self.compounds else None
 
     def _whole(self, word: str) -> str | None:
-        """Return the gloss of ``word`` as a form, or as its longest stem has it."""
+        """Return the gloss of ``word`` as a form, else that of its longest stem, else ``None``."""
         found = self.forms.get(word)
         for size in range(min(len(word), _LONGEST), 1, -1) if found is None else ():
             if (found := self.stems.get(word[:size])) is not None:
@@ -127,7 +127,7 @@ class Lexicon:
         return found
 
     def _joined(self, word: str, most: int) -> str | None:
-        """Return the glosses of at most ``most`` forms that make up ``word``, the longest first one that does."""
+        """Return the glosses of at most ``most`` forms that together make up ``word``; longer first forms win."""
         for size in range(len(word) - _PART, _PART - 1, -1) if most > 1 else ():
             head = self.forms.get(word[:size])
             if head is None:
@@ -141,7 +141,7 @@ class Lexicon:
 def parse(text: str, code: str, script: str) -> Lexicon:
     """Parse the ``text`` of a lexicon for ``code``, whose words are in ``script``.
 
-    Raises ``LexiconError`` with the line number if it is invalid.
+    Raises ``LexiconError`` with the line number for a line that lacks a gloss or `` = ``; forms are not checked.
     """
     full = script not in _MARKED or code in _FULL
     spaceless = script in SPACELESS
@@ -149,7 +149,7 @@ def parse(text: str, code: str, script: str) -> Lexicon:
     stems: dict[str, str] = {}
     strip: list[str] = []
     compounds = False
-    # Folded as a whole: a form at a time takes ten times as long.
+    # Folded as a whole: one form at a time takes ten times as long.
     for number, entry in enumerate(fold(text, full=full).split("\n"), 1):
         if not entry or entry[0] == "#":
             continue
@@ -202,9 +202,9 @@ COMMON: Final = "common.txt"
 
 @cache
 def common_forms() -> dict[str, tuple[str, ...]]:
-    """Return the languages of each of their commonest forms, without marks, read once per process."""
+    """Return the languages of each of the commonest forms, without marks; read once per process."""
     found: dict[str, tuple[str, ...]] = {}
-    shared: dict[str, tuple[str, ...]] = {}  # most are one of a few
+    shared: dict[str, tuple[str, ...]] = {}  # most tuples are one of a few
     for line in _packaged(COMMON).splitlines():
         form, _, codes = line.partition(" = ")
         found[form] = shared.get(codes) or shared.setdefault(codes, tuple(codes.split()))

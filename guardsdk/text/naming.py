@@ -1,4 +1,4 @@
-"""Words in the names of fields and columns that say what a value is: nobody sees that of a password by itself."""
+"""Words in names of fields and columns that say what a value is: a password does not show it by itself."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ TELLING: Final = lazy_pattern(
     "|phone|tel|tél|fax|mob|móvil|cel|sms|handy|whatsapp|festnetz|portable|komórka|tlf|puh|^ph$|тел|電話|电话|手机|전화|휴대폰"
     "|iban|ssn|social|insurance|sin$|dni|ni[ef]$|nhs|bsn|burger|sofi|pesel|personn|cpf|cnpj|steuer|idnr|tin$|aadhaa?r|uidai"
 )
-"""In the names that the patterns of ``secret`` and ``personal_data`` look for beside a value."""
+"""Part of the names that the patterns of ``secret`` and ``personal_data`` look for beside a value."""

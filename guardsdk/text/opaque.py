@@ -26,66 +26,66 @@ if TYPE_CHECKING:
 
 _CHARACTERS: Final = "A-Za-z0-9+/_=-"
 _ESCAPE: Final = re.compile("%(?:2[BbFf]|3[Dd])")
-"""A mark of base64 as addresses and forms write it."""
+"""A sign of base64 as escaped in URLs and forms."""
 _ESCAPED: Final = {"%2b": "+", "%2f": "/", "%3d": "="}
-# Mail and PEM break long runs into lines; a line of nothing but plain words goes on with none.
+# Mail and PEM break long runs into lines; a line of nothing but plain words continues none.
 _WORDS_ALONE: Final = r"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[-_/](?:[A-Z]?[a-z]+|[A-Z]+))*(?:[\r\n]|\Z)"
 _RUN: Final = re.compile(
     rf"(?=[%{_CHARACTERS}]{{{SHORTEST_RUN}}})[{_CHARACTERS}]+(?:{_ESCAPE.pattern}[{_CHARACTERS}]*)*"
     rf"(?:\r?\n(?!{_WORDS_ALONE})[{_CHARACTERS}]{{4,}}(?=[\r\n]|\Z))*"
 )
 _TOKEN: Final = re.compile(r"(?<![\w-])eyJ[\w-]{16,}\.eyJ[\w-]{8,}\.[\w-]{16,}(?![\w-])", re.ASCII)
-"""A JSON Web Token (RFC 7519): what it claims is read unpacked, as a view."""
+"""A JSON Web Token (RFC 7519): its claims are read unpacked, as a view."""
 _DNA: Final = re.compile(
     "|".join(rf"[{one}]{{{SHORTEST_RUN},}}(?:\r?\n[{one}]+(?![^\r\n]))*" for one in ("ACGTN", "acgtn"))
 )
-"""Next to no word has only these letters."""
+"""DNA sequences: hardly any word has only these letters."""
 _BASES: Final = frozenset("acgt")
 _PIECE: Final = 64
-"""Characters that are judged at a time: what stands around a sentence must not drown it."""
+"""Characters judged at a time: what surrounds a sentence must not drown it."""
 _SHORTEST_CODE: Final = 6
-"""Characters of the shortest number or key that says nothing: a year or a pair of digits may stand for a letter."""
+"""Characters of the shortest number or key to blank: a year or a pair of digits may stand for a letter."""
 _LONGEST_NUMBER: Final = 20
-"""Digits; a longer one may be a text in numbers."""
+"""Digits of the longest number to blank: a longer one may be a text in numbers."""
 _IN_CODE: Final = re.compile("[A-Za-z0-9]{4}")
-"""Letters as numbers, joined, have no more than three digits in a row."""
+"""Part of every code; letters written as numbers, joined, have no more than three digits in a row."""
 _DIGIT, _GAP = re.compile("[0-9]"), re.compile(r"(\s+)")
 _MOSTLY_CODES, _DIGITS_AMONG_CODES = 0.8, 1 / 16
-"""Shares of the characters of a text that is little else than codes."""
+"""Least shares of codes and of digits in the characters of a text that is little else than codes."""
 _SHOWN: Final = 4
-"""Characters of a run that stay, so that there is something where it was."""
+"""Characters of a run that are kept, so that something remains in its place."""
 _REPEATED: Final = re.compile(r"(.)\1+")
-"""As plain areas of a picture are."""
+"""A repeated character, as in plain areas of a picture."""
 _MARKS: Final = re.compile("[^A-Za-z0-9]+")
 _MOST_MARKS: Final = 0.15
-"""Share of other characters; base64 has three in a hundred, words that are joined by them many more."""
+"""Largest share of characters other than letters and digits: base64 has .03, words joined by them far more."""
 _CHANGE: Final = re.compile("[a-z](?=[A-Z0-9])|[A-Z](?=[a-z0-9])|[0-9](?=[A-Za-z])")
 _CHANGES: Final = 1 / 6
-"""Share of characters behind which another kind of them begins. Names and addresses have less, what is drawn more."""
+"""Least share of characters followed by another kind of character; names and addresses have less, random data more."""
 _DIGITS: Final = 1 / 40
 _KINDS: Final = 8
-"""One in so many characters is a small letter, and one a large one."""
+"""At least one in this many characters is a small letter, and one a capital."""
 _FEW: Final = 16
-"""Characters that are too few to say anything among others that were drawn."""
+"""Characters (or letter triples) of the shortest piece that can say anything among random ones."""
 _WORDS: Final = 0.3
-"""Share of letters in words from which on a run may say something."""
+"""Least share of letters in words of a run that may say something."""
 _TELLING: Final = 4
-"""Letters of a word that is hardly there by chance."""
+"""Letters of the shortest word that is hardly there by chance."""
 _LEET: Final = tuple(str.maketrans("01345789", f"o{one}eastbg", "26") for one in "il")
-"""Digits as the letters they are written for."""
+"""Tables of the letters that digits are written for, with 1 for i and for l."""
 _NO_DIGITS: Final = str.maketrans("", "", string.digits)
-"""Digits that only stand between letters or words."""
+"""Drops digits that only stand between letters or words."""
 _TRIPLES: Final = 0.5
-"""Share of letter triples that English words have, too: other languages have .6 and more, what is drawn .1 to .4."""
+"""Least share of letter triples that English words have, too: other languages have .6 or more, random data .1 to .4."""
 _HEX, _HEXES = re.compile("[0-9A-Fa-f]+"), re.compile("[0-9A-Fa-f]{32,}")
 _LETTERS: Final = f" {string.ascii_letters}".encode()
 _SHOWS: Final = re.compile(rb"[\x20-\x7e\r\n\t]{16,}")
 """Text among bytes: hardly ever there by chance."""
 _LONG: Final = 48
 _SPACES: Final = 6
-"""In the shortest sentence of any language among bytes; the names in certificates are shorter."""
+"""Spaces in the shortest sentence of any language among bytes; the names in certificates have fewer."""
 _CAPITALS: Final = 0.1
-"""Share of capitals in a short sentence; the names in certificates have more."""
+"""Largest share of capitals in a short sentence; the names in certificates have more."""
 
 
 def without_opaque(text: str, limits: Limits = UNLIMITED) -> str:
@@ -105,7 +105,7 @@ def without_opaque(text: str, limits: Limits = UNLIMITED) -> str:
 
 
 def _without_codes(text: str) -> str:
-    """Blank numbers, keys and marks of things where there is little else; the beginning of the first one stays."""
+    """Blank numbers, keys and identifiers in a text of little else; the beginning of the first one is kept."""
     if len(text) - len(text.translate(_NO_DIGITS)) < _DIGITS_AMONG_CODES * len(text):
         return text
     parts = _GAP.split(text)
@@ -134,7 +134,7 @@ def _is_code(word: str) -> bool:
 
 
 def _blanked_token(match: re.Match[str]) -> str:
-    """Blank header and claims where these are what they look like; the signature is a run like any other."""
+    """Blank header and claims if they are JSON objects; the signature is a run like any other."""
     head, claims, signature = match[0].split(".")
     if not (_is_object(head) and _is_object(claims)):
         return match[0]
@@ -142,10 +142,10 @@ def _blanked_token(match: re.Match[str]) -> str:
 
 
 def _is_object(part: str) -> bool:
-    """Whether ``part`` of a web token is a JSON object in base64 for addresses."""
+    """Whether ``part`` of a web token is a JSON object in URL-safe base64."""
     try:
         return isinstance(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))), dict)
-    except (ValueError, RecursionError):  # what is neither base64, nor UTF-8, nor JSON, or nested without end
+    except (ValueError, RecursionError):  # neither base64, nor UTF-8, nor JSON, or nested too deeply
         return False
 
 
@@ -156,7 +156,7 @@ def _blanked_dna(match: re.Match[str]) -> str:
 
 def _blanked(limits: Limits, match: re.Match[str]) -> str:
     run = match[0]
-    if len(run) < SHORTEST_RUN or limits.passed:  # something else stands behind a percent sign
+    if len(run) < SHORTEST_RUN or limits.passed:  # the percent sign ahead begins another escape
         return run
     packed = _ESCAPE.sub(lambda mark: _ESCAPED[mark[0].lower()], run)
     # Text among bytes, such as the names in a certificate, is what views are for.
@@ -173,9 +173,9 @@ def _blanked(limits: Limits, match: re.Match[str]) -> str:
 
 
 def _drawn(run: str) -> bool:
-    """Whether the characters of ``run`` follow one another as if they had been drawn.
+    """Whether ``run`` looks as if drawn at random from hexadecimal digits, or from digits and letters of both cases.
 
-    From sixteen or from small and large: of base64 in letters of one size something can be made out.
+    Base64 in letters of one case does not count: something can be made out in it.
     """
     packed = _REPEATED.sub(r"\1", "".join(run.split()).rstrip("="))
     core = _MARKS.sub("", packed)
@@ -194,7 +194,7 @@ def _changes(core: str) -> bool:
 
 
 def _holds_text(run: str) -> bool:
-    """Whether the bytes that ``run`` packs are mostly letters, or have a sentence among them, backwards too."""
+    """Whether the bytes packed in ``run`` are mostly letters, or contain a sentence, forwards or backwards."""
     core = "".join(run.split()).replace("-", "+").replace("_", "/").replace("=", "")
     if any(len(data.translate(None, _LETTERS)) <= len(data) / 2 for data in _packed(core)):
         return True
@@ -203,7 +203,7 @@ def _holds_text(run: str) -> bool:
 
 
 def _packed(core: str) -> Iterator[bytes]:
-    """Yield the bytes that ``core`` packs, wherever they begin."""
+    """Yield the bytes packed in ``core``, as base64 and hexadecimal, for every offset they may begin at."""
     for skip in range(4):
         yield base64.b64decode(core[skip : len(core) - (len(core) - skip) % 4])
     for digits in _HEXES.findall(core):
@@ -212,7 +212,7 @@ def _packed(core: str) -> Iterator[bytes]:
 
 
 def _sentence(found: str) -> bool:
-    """Whether ``found`` is one: a longer one of any language, or one in English, with spaces or without."""
+    """Whether ``found`` is a sentence: a longer one in any language, or one in English, with or without spaces."""
     if len(found) >= _LONG and found.count(" ") >= _SPACES:
         return True
     if sum(map(str.isupper, found)) > _CAPITALS * len(found):
@@ -222,15 +222,15 @@ def _sentence(found: str) -> bool:
 
 
 def _says_something(piece: str) -> bool:
-    """Whether somebody who reads ``piece`` may find something in it."""
+    """Whether a reader of ``piece`` may find something in it."""
     core = _MARKS.sub("", _REPEATED.sub(r"\1", piece))
     return len(core) >= _FEW and (not _changes(core) or _wordy(core))
 
 
 def _wordy(core: str) -> bool:
-    """Whether there are words in ``core``, backwards or in rot13 too, with digits for or between letters or without.
+    """Whether ``core`` contains words, also backwards or in rot13, and with digits for or between letters.
 
-    Words of other languages are known by their letters only.
+    Words of other languages are recognized by their letter triples only.
     """
     known = _parts()
     # The few letters of hexadecimal digits make words and triples by chance.
@@ -257,5 +257,5 @@ def _sounds(letters: str) -> bool:
 
 @cache
 def _parts() -> frozenset[str]:
-    """Return what four letters stand in a row in words."""
+    """Return all sequences of four letters in known words."""
     return frozenset(word[at : at + _TELLING] for word in FORMS for at in range(len(word) - _TELLING + 1))

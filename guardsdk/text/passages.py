@@ -1,4 +1,4 @@
-"""Splits a text into short passages, as a request says less when surrounded by other text."""
+"""Splits a text into short passages: a request stands out less when other text surrounds it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _SENTENCE = lazy_pattern(
 )
 """A sentence in any of the scripts that have lexicons, or a line that ends without a stop."""
 _LONGEST = 2
-"""How many times the length of a passage a sentence may have; what is longer is cut between words."""
+"""How many times the length of a passage a sentence may have; a longer one is cut, between words if possible."""
 
 
 def passages(text: str, most: int) -> list[tuple[int, int]]:
-    """Return the ranges of runs of sentences of at most ``most`` characters, in order; a longer sentence stands alone.
+    """Return the ranges of runs of sentences of at most ``most`` characters, in order.
 
-    Together they hold all of ``text`` but white space between them.
+    A longer sentence stands alone; one of more than twice ``most`` characters is cut. Together the ranges cover all of
+    ``text`` except white space between them.
     """
     found: list[tuple[int, int]] = []
     for start, end in _sentences(text, most):

@@ -17,16 +17,16 @@ _WORD = f"(?<!{_LETTER}){_LETTER}{{%d,}}"
 _LATIN = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
 _OTHER = f"[^\\s\x00-\x7f{_LATIN}\u2013\u2014\u2018\u2019\u201c\u201d\u2026]"
 _BORDER = lazy_pattern(f"[{_LATIN}]{_OTHER}|{_OTHER}[{_LATIN}]")
-"""Where a Latin letter meets something that is neither plain, nor Latin, nor a quote or dash as books have them."""
+"""Where a Latin letter meets a character other than ASCII, Latin, and the quotes, dashes and ellipsis of books."""
 _RUN = lazy_pattern(f"{_LETTER}+")
 
 
 def pieces(text: str, size: int, longest_word: int | None = None) -> list[tuple[int, int]]:
     """Return character ranges, each at most ``size`` long, that join up to the whole of ``text``.
 
-    Ranges end at white space where there is any, so that words stay whole. ``longest_word`` is the number of
-    characters from which on a tokenizer gives up on a word and reads it as "unknown": longer runs without
-    white space or ASCII punctuation are cut into parts of that length, else they would hide everything they say.
+    A range ends after white space where there is any in its last eighth, so that words stay whole. ``longest_word``
+    is the number of characters above which a tokenizer reads a word as "unknown": longer runs without white space or
+    ASCII punctuation are cut into parts of that length, as they would otherwise hide everything they say.
     An empty text gives one empty range.
     """
     ends = [len(text)] if len(text) <= size else _ends(text, size)
@@ -41,10 +41,10 @@ def pieces(text: str, size: int, longest_word: int | None = None) -> list[tuple[
 
 
 def parting(text: str, hides: Callable[[str], bool]) -> str:
-    """Return ``text``, as long as before, with a tilde for each character that ``hides`` the Latin word it stands in.
+    """Return ``text``, at the same length, with a tilde for each character that ``hides`` the Latin word it stands in.
 
-    A tokenizer reads a whole word as "unknown" for the sake of one character that it has no token for; a mark parts
-    words, so that the letters beside it are read. Words of scripts it does not know stay as they are.
+    A tokenizer reads a whole word as "unknown" because of one character that it has no token for; a punctuation mark
+    splits the word, so that the letters beside it are read. Words wholly in other scripts stay as they are.
     """
     if text.isascii() or not _BORDER().search(text):
         return text

@@ -10,18 +10,18 @@ from guardsdk.text.lazy import lazy_pattern
 
 _UNREADABLE = lazy_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff\ud800-\udfff\ue000-\uf8ff]")
 _SILENT = "".join(map(chr, (*range(9), 11, 12, *range(14, 32), 127)))
-"""Control characters, which show nothing: at either end of a text they are nobody's reason not to read it."""
+"""Control characters, which show nothing: at either end of a text they do not make it unreadable."""
 _SHORTEST, _SHORTEST_AMONG = 4, 12
-"""Characters of a text, and of one among control characters: a few letters are in any key."""
+"""Characters of the shortest text, and of one between control characters: any key contains a few letters."""
 _PROBE = 48
 """Bytes looked at before the rest is decoded: pictures and keys are long and show what they are at once."""
 _MOST_BAD = 0.1
 _LEAST_PLAIN = 0.6
-"""Share of letters, digits and spaces: prose has nine tenths, dense code two thirds, noise less."""
+"""Least share of letters, digits and spaces: prose has nine tenths, dense code two thirds, noise less."""
 _UNREAD: Final = frozenset({"Mn", "Me", "Cf"})
-"""Marks and what nobody sees: those who hide letters among them do so here, too."""
+"""Marks and invisible characters, which are not counted: letters may be hidden among them here, too."""
 _CODES = lazy_pattern(r"[0-9A-Fa-fxX\s,;&#./|-]{24,}")
-"""A text in numbers, entities or Morse code, which has few letters or none: what is packed twice is one first."""
+"""A text in numbers, entities or Morse code, with few letters or none: unpacked once, doubly packed text looks so."""
 
 
 def readable(data: bytes) -> str | None:

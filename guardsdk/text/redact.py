@@ -63,7 +63,7 @@ def redact_pieces(pieces: Sequence[str], edits: Iterable[Edit]) -> list[str]:
 
 
 def apart(edits: Iterable[Edit], length: int) -> list[Edit]:
-    """Return the edits in order, with those that overlap made one; ``ValueError`` as ``redact`` has it."""
+    """Return the edits in order, with overlapping ones merged and ``ValueError`` raised as in ``redact``."""
     merged: list[Edit] = []
     for start, end, replacement in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
         if not 0 <= start < end <= length:

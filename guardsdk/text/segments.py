@@ -24,7 +24,7 @@ _GROWTH = 4
 _STOPS = frozenset(".!?…:;。！？；：।؟")  # noqa: RUF001  sentences end so in other scripts
 _CLOSERS = frozenset("\"')]}*_`»”’」』）")  # noqa: RUF001  what may follow the stop of a sentence
 _JOINTS = frozenset("\"',;|&<[{")
-"""Signs before which no value goes on: where a text without white space has to be cut, it is cut there."""
+"""Signs that no value goes on across: where a text without white space has to be cut, it is cut before one."""
 _GROUP = re.compile(r"(?=\D*\d)[\w+()/.\-]*[\w)]")
 """A token that may be one group of a number: it has a digit and does not end a sentence."""
 _BLOB = re.compile(r"[A-Za-z0-9+/=_\-]{24,}")
@@ -41,14 +41,14 @@ class Pace:
     """How a stream is cut into segments, in characters."""
 
     shortest: int = 40
-    """The first segments end with a sentence once they are as long as this, to have words out early.
+    """The first segments end with a sentence once they are this long, so that words are released early.
 
-    Later ones are at least a quarter as long as all before them, up to half of ``longest``: fewer checks.
+    Later ones are at least a quarter as long as all text before them, up to half of ``longest``, to save checks.
     """
     longest: int = 200
-    """From here on a segment ends with any word."""
+    """From this length on, a segment ends after any word."""
     left: int = 320
-    """How much of what was already released is looked at again with every segment."""
+    """How much of the text already released is read again with every segment."""
 
 
 class Segmenter:
@@ -89,7 +89,7 @@ class Segmenter:
         return ends
 
     def _end_before(self, character: str) -> int:
-        """Return the end of the segment where ``character``, the next one, shows that it has ended, else 0."""
+        """Return the end of the segment if ``character``, the next one, shows that it has ended, else 0."""
         size = self._at - self._start
         if size < self._shortest:
             return 0
@@ -126,7 +126,7 @@ def release_point(text: str, end: int) -> int:
 
 
 def _run(text: str, end: int, kind: re.Pattern[str], longest: int, *, fewest: int = 1) -> int:
-    """Return where the tokens of one ``kind`` begin that end at ``end``: no earlier than ``longest`` before it."""
+    """Return where the tokens of ``kind`` that end at ``end`` begin, at most ``longest`` characters before it."""
     first = max(0, end - longest)
     start, tokens = end, 0
     while True:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def merged(spans: Iterable[tuple[int, int]], *, touching: bool = False) -> tuple[tuple[int, int], ...]:
-    """Return ``spans`` in order, with those that overlap made one, and those that only touch where ``touching``."""
+    """Return ``spans`` in order, merging those that overlap and, if ``touching``, those that only touch."""
     found: list[tuple[int, int]] = []
     for start, end in sorted(spans):
         if found and start < found[-1][1] + touching:

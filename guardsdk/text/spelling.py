@@ -1,4 +1,4 @@
-"""Words that are spelled in the open and still hard to read: letters set apart, and digits in the place of letters."""
+"""Words that are spelled openly but hard to read: letters set apart, and digits in place of letters."""
 
 from __future__ import annotations
 
@@ -25,46 +25,46 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,11}[^\W_](?![^\W_])){4,}")
-"""Between two letters may stand what code has between the letters of a list, and a space in quotes."""
+"""Single letters in a row; between two of them may stand what separates list items in code, with a quoted space."""
 _GAP = re.compile(r"[\W_]{1,11}")
 _STRAY = "[^\x00-\u024f\u0300-\u036f\u1e00-\u1eff\u2000-\u206f\u3000-\u303f]"
-"""No Latin letter, accent, quote or dash."""
+"""A character that is no Latin letter, accent, quote or dash."""
 _INSIDE = (
     r"(?:(?:[^\w\s<>'\u2019\x00-\x1f]|_){1,3}"
     r"|(?:</?[A-Za-z][A-Za-z0-9]{0,9}(?:\s[^<>]{0,100})?>|<!--[^<>]{0,100}-->){1,4}"
     f"|{_STRAY}{{1,3}})"
 )
-"""What has no place in a word: markup, signs and letters of other scripts. An apostrophe makes a word of another."""
+"""What has no place in a word: markup, signs and letters of other scripts. An apostrophe has: it makes another word."""
 _SEAM = re.compile(f"(?<=[A-Za-z]){_INSIDE}(?=[A-Za-z])")
 _PARTED = re.compile(
     rf"(?<![A-Za-z])[A-Za-z]+(?:{_INSIDE}[A-Za-z]+)+(?P<closed>\*{{1,3}}|~~|</[A-Za-z]{{1,10}}>|[\])}}])?"
 )
 _FEW_PARTED = 3
-"""Words in parts that no ordinary text holds by accident: some have a hyphen in one spelling and none in another."""
+"""Fewest split words that are no accident: some words are spelled both with and without a hyphen."""
 _TORN = lazy_pattern(r"(?<![^\W_])([A-Za-z]+)(-\n\s{0,12}|\s{1,12})(?=([A-Za-z]+)(?![^\W_]))")
-"""A word, what parts it from the next, and that one."""
+"""A word, the gap after it, and the next word."""
 _WORDS_BETWEEN = 4
-"""Words for each that is torn, at most: in prose and code, two that happen to give a third stand far apart."""
+"""Most words per torn one: in prose and code, pairs that happen to make a third word are farther apart."""
 _MARKUP = lazy_pattern(r"[<*~\\-]|[^\x00-\x7f]")
-"""What may cut a single letter off a word; a full stop or bracket does so in code."""
+"""Signs that cut a single letter off a word only in a disguise; full stops and brackets do so in code, too."""
 LEFT_OUT: Final = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ue000-\uf8ff\ufffd\U000f0000-\U0010fffd"
-"""What tokenizers leave out, as the inside of a class: the words on both sides are read as one."""
+"""Characters that tokenizers drop, for use inside a character class: the words on both sides are read as one."""
 _LEFT_OUT = f"[{LEFT_OUT}]"
 _CONTROL = lazy_pattern(_LEFT_OUT)
 _SPLIT = lazy_pattern(f"(?<=[A-Za-z])(?:{_LEFT_OUT}|{_STRAY}){{1,3}}(?=[A-Za-z])")
 _GLUED = lazy_pattern(f"(?<![A-Za-z])[A-Za-z]++(?:(?:{_LEFT_OUT}|{_STRAY}){{1,3}}[A-Za-z]++)+")
 _SIGNS_ONLY = lazy_pattern(rf"(?:(?!{_LEFT_OUT})\W)+")
 _MOSTLY = 0.6
-"""Share of letters in known words that words must have that are told apart."""
+"""Least share of letters in known words that glued words must have once separated."""
 _TOGETHER = re.compile("[A-Za-z]{32,}")
 _CAPITAL = lazy_pattern("[A-Z]?[a-z]+|[A-Z]")
 _FEWEST_NAMED, _FEWEST_TOGETHER = 4, 6
-"""Words of a long name with capitals, and words of a sentence written as one: names in code rarely have as many."""
+"""Fewest words of a run that its capitals may separate, and of a sentence run together: names in code have fewer."""
 _ALL_BUT_NAMES = 0.95
 _USUAL_WORD = 4
-"""Letters of a word on average, at least: chance finds shorter ones."""
+"""Least average length of the words found: chance finds shorter ones."""
 _ENGLISH = 0.5
-"""Share of letters in known words that a run of single letters must give."""
+"""Least share of letters in known words that a run of single letters must give."""
 _SIGNS = "A-Za-z0-9@$!|"
 _LEET = re.compile(f"(?<![{_SIGNS}])[A-Za-z]*[0-9@$!|][{_SIGNS}]*")
 _SIGN = re.compile("[0-9@$!|]")
@@ -75,16 +75,16 @@ _OR_L = "1|!"
 """Signs that stand for an i or for an l."""
 _MOST_CHOICES = 3
 _NUMBERED = re.compile(r"[A-Za-z]+[0-9!|]+|[0-9]+[A-Za-z]{1,3}|[@$!|]+[A-Za-z]+[0-9!|]*|[A-Za-z]+[@$!|]+")
-"""Names with a number, counted things, handles and variables: common, and a word in disguise only beside others."""
+"""Names with a number, counted things, handles and variables: common, so disguised words only beside others."""
 _LONGEST_WORD = 24
 _SURE = 4
-"""Letters from which on one known word in digits is enough."""
+"""Letters of the shortest known word that is enough evidence by itself."""
 _SHORT = 3
 _ENOUGH = 2
 
 
 def unspaced(text: str) -> list[Undone]:
-    """Return the edits that close up runs of single letters and words in parts, and that part words read as one.
+    """Return the edits that close up spaced letters and split words, and that separate words run together.
 
     Only where that gives English words.
     """
@@ -101,12 +101,12 @@ def unspaced(text: str) -> list[Undone]:
 
 
 def _glued(text: str) -> Iterator[Undone]:
-    """Yield an edit for what stands between words in place of spaces, where there are several of them."""
+    """Yield an edit for each thing that stands between words in place of a space, if there are several."""
     found: list[tuple[int, int]] = []
     for match in _GLUED().finditer(text):
         seams = [seam.span() for seam in _SPLIT().finditer(text, *match.span())]
         words = _SPLIT().split(match.group().lower())
-        # Signs part words by themselves, and a word with one inside is known when it is closed up.
+        # Signs separate words anyway, and a word with one inside is recognized once it is closed up.
         if any(_SIGNS_ONLY().fullmatch(text, *seam) for seam in seams):
             continue
         if "".join(words) not in FORMS and known_share(words) >= _MOSTLY:
@@ -117,9 +117,9 @@ def _glued(text: str) -> Iterator[Undone]:
 
 
 def _part(run: str, start: int) -> Iterator[Undone]:
-    """Yield an edit for the last letter of each word of ``run`` but the last: a space follows it.
+    """Yield an edit that adds a space after the last letter of each word of ``run`` but the last.
 
-    Capitals say where words begin, if they are those of a sentence; else that is found out.
+    Capitals say where words begin if these then read as a sentence; otherwise the letters are segmented.
     """
     words = _CAPITAL().findall(run)
     small = [word.lower() for word in words]
@@ -136,7 +136,7 @@ def _part(run: str, start: int) -> Iterator[Undone]:
 
 
 def _parted(text: str) -> Iterator[Undone]:
-    """Yield an edit for everything inside words that are known without it, where there are several of them."""
+    """Yield an edit for everything inside words that are known without it, if there are several such words."""
     found: list[list[tuple[int, int]]] = []
     for match in _PARTED.finditer(text):
         end = match.start("closed") if match["closed"] else match.end()
@@ -152,7 +152,7 @@ def _parted(text: str) -> Iterator[Undone]:
 
 
 def rejoined(text: str) -> list[Undone]:
-    """Return the edits for white space inside words, also at the end of a line, where much of a passage is torn so."""
+    """Return the edits that remove white space, and hyphens at line ends, inside words if a passage has much of it."""
     words = words_of(text)
     if len(words) - sum(map(FORMS.__contains__, words)) < _FEW_PARTED:  # each has a part that is no word
         return []
@@ -169,7 +169,7 @@ def rejoined(text: str) -> list[Undone]:
 
 
 def _close(run: str, start: int) -> Iterator[Undone]:
-    """Yield an edit for every gap of ``run``: none between letters, a space between words."""
+    """Yield an edit for every gap of ``run``: it is removed between letters, and becomes a space between words."""
     gaps = list(_GAP.finditer(run))
     usual = Counter(gap.group() for gap in gaps).most_common(1)[0][0]
     breaks = [gap.group() != usual for gap in gaps]
@@ -192,7 +192,7 @@ def _close(run: str, start: int) -> Iterator[Undone]:
 
 
 def unleeted(text: str) -> list[Undone]:
-    """Return the edits that put letters in the place of digits and signs, where that gives English words."""
+    """Return the edits that replace digits and signs by the letters they stand for, where that gives English words."""
     if not _SIGN.search(text):
         return []
     sure = False
@@ -217,7 +217,7 @@ def unleeted(text: str) -> list[Undone]:
 
 
 def _enciphered(text: str) -> list[Undone]:
-    """Return the edits for digits in words that are no English yet, where they are in a cipher that becomes it then."""
+    """Return the edits for digits and signs in words of a cipher that becomes English once they are letters."""
     edits = [
         Undone(*match.span(), match.group().translate(_PLAIN), "leet", aligned=True)
         for match in _LEET.finditer(text)
@@ -238,7 +238,7 @@ def _enciphered(text: str) -> list[Undone]:
 
 
 def _letters(word: str) -> str | None:
-    """Return what ``word`` spells, as long as before, or None where it is no word in disguise."""
+    """Return what ``word`` spells, at the same length, or ``None`` if it is no disguised word."""
     if len(word) > _LONGEST_WORD or not _MIXED.search(word):
         return None
     plain = word.translate(_PLAIN)
@@ -259,7 +259,7 @@ def _letters(word: str) -> str | None:
 
 
 def _short(single: list[re.Match[str]], edits: list[Undone]) -> Iterator[Undone]:
-    """Yield words of one or two signs that stand beside a word in disguise: alone they are numbers."""
+    """Yield the edits for words of one or two characters beside a disguised word: alone they are numbers."""
     beside = {edit.start - 1 for edit in edits} | {edit.end for edit in edits}
     for match in single:
         word = match.group().rstrip("!|")

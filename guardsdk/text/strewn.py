@@ -23,11 +23,11 @@ _PILED: Final = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20
 """Marks that lie on any letter or digit."""
 _BETWEEN = lazy_pattern(f"(?<=[\x20-\x7e])[{INVISIBLE}{LEFT_OUT}{_PILED}]+(?=[\x20-\x7e])")
 _STEPS: Final[tuple[Callable[[str], list[Undone]], ...]] = (unescaped, unpacked, deciphered, unleeted, unspaced)
-"""What finds something in the text without them, if anything is hidden there."""
+"""Steps that find something in the text without these characters, if anything is hidden there."""
 
 
 def unstrewn(text: str) -> list[Undone]:
-    """Return the edits that take out what shows nothing, where something can be undone without it.
+    """Return the edits that remove characters that show nothing, where a step then finds something to undo.
 
     Between ASCII characters only: elsewhere joiners and marks are part of how a script is written.
     """
@@ -43,6 +43,6 @@ def unstrewn(text: str) -> list[Undone]:
     kept: set[int] = set()
     for step in _STEPS:
         for found in step(plain):
-            # At its ends, too: what is escaped sign by sign has them between the signs.
+            # At its ends, too: text escaped sign by sign has them between the signs.
             kept.update(range(bisect_left(places, found.start), bisect_left(places, found.end + 1)))
     return [edit for at, edit in enumerate(edits) if at in kept]

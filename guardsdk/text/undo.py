@@ -40,7 +40,7 @@ class Layer:
         """Map the range ``start <= end`` of the new text to the range of the old text it came from.
 
         A position inside a replacement stands for the whole passage it replaced, unless the edit is aligned. Both
-        ends of the result grow with those of the argument, and a range with characters never becomes empty.
+        ends of the result are monotonic in those of the argument, and a range with characters never becomes empty.
         """
         first, after = self._one(start)
         if end == start:
@@ -79,7 +79,7 @@ class Layer:
 
 
 def undo(text: str, edits: Iterable[Undone]) -> tuple[str, Layer]:
-    """Apply ``edits``, which are in order and apart from each other, and return the new text and the way back."""
+    """Apply ``edits``, which must be in order and must not overlap; return the new text and the way back."""
     parts: list[str] = []
     starts: list[int] = []
     sizes: list[int] = []

@@ -35,14 +35,14 @@ character beyond ASCII, no run long enough to be packed, no two single letters i
 
 
 def framed(text: str) -> list[Undone]:
-    """Return the edits that put a space in place of frames around words; see ``guardsdk.text.frames``."""
+    """Return the edits that replace frames around words by spaces; see ``guardsdk.text.frames``."""
     from guardsdk.text.frames import framed as found  # noqa: PLC0415  ordinary text needs none of it
 
     return found(text)
 
 
 def read_down(text: str) -> list[Undone]:
-    """Return the edits that put behind records what one field of them says; see ``guardsdk.text.fields``."""
+    """Return the edits that append to records what one of their fields says; see ``guardsdk.text.fields``."""
     if text.count(":") + text.count("=") < _FEWEST_FIELDS:
         return []
     from guardsdk.text.fields import read_down as found  # noqa: PLC0415  most texts are no records
@@ -61,17 +61,17 @@ STEPS: Final[tuple[Step, ...]] = (
     deciphered,
 )
 _FEWEST_FIELDS: Final = 4
-"""Signs between a name and its value, below which there is no field to read from one record to the next."""
+"""Signs between names and values: a text with fewer has no field to read from record to record."""
 ROUNDS: Final = 2
-"""How often the steps are gone through: an encoding and one nested in it, whatever their order."""
+"""How often all steps are run: enough for an encoding and one nested in it, in any order."""
 GROWTH: Final = 2.0
 _SMALL = 1_000
-"""A rewritten text may have this many times the characters of the text, or this many where it is short. No decoder
-makes more of less, so only a fault gets there."""
+"""A rewritten text may have ``GROWTH`` times the characters of the text, or ``_SMALL`` where that is more. No step
+makes a text that much longer, so only a fault gets there."""
 GLOSS_GROWTH: Final = 12.0
-"""The same of a gloss over what is glossed: a character of Chinese may be a word of English."""
+"""The same for a gloss, in relation to what is glossed: a Chinese character may be an English word."""
 MARGIN: Final = 400
-"""Characters kept around a changed passage: what stands there is what the model judges it by."""
+"""Characters kept around a changed passage: the model judges it by what surrounds it."""
 _SHARE_SHOWN = 0.75
 """A view that would show more than this share of the text shows all of it."""
 
@@ -91,13 +91,13 @@ class View:
 
     @property
     def gloss(self) -> bool:
-        """Whether words of it are glosses, and not those that stand there."""
+        """Whether some of its words are glosses instead of words of the text."""
         return GLOSS in self.name
 
     def source(self, start: int, end: int) -> tuple[int, int]:
         """Return the range of the original text that the range ``start <= end`` of this one came from.
 
-        Both ends grow with those of the argument, and a range with characters in it never becomes empty.
+        Both ends are monotonic in those of the argument, and a range with characters in it never becomes empty.
         """
         for layer in reversed(self._layers):
             start, end = layer.back(start, end)
@@ -114,7 +114,7 @@ def glossed(text: str) -> list[Undone]:
 
 
 def decoded_of(text: str, limits: Limits = UNLIMITED) -> tuple[View, ...]:
-    """Return the views of ``text`` but for its gloss, for what is looked for by its characters."""
+    """Return the views of ``text`` without a gloss, to search by characters; raises as ``views_of`` does."""
     return views_of(text, limits, gloss=_nothing)
 
 
@@ -127,8 +127,8 @@ def views_of(
 ) -> tuple[View, ...]:
     """Return the views of ``text``: none for ordinary English, at most one per step and round and a gloss.
 
-    Time is linear in the length of ``text``. Raises ``ViewError`` where a view outgrows the limit, and where the time
-    is up before a step.
+    Time is linear in the length of ``text``. Raises ``ViewError`` if a view outgrows the limit or the time is up
+    before a step.
     """
     if steps is STEPS and ORDINARY.fullmatch(text) and not (deciphered(text) or rejoined(text) or gloss(text)):
         return ()
@@ -150,7 +150,7 @@ def views_of(
 def _stepped(  # noqa: PLR0917  what a step changes, and what it must keep to
     step: Step, text: str, layers: tuple[Layer, ...], found: dict[str, View], most: float, limits: Limits
 ) -> tuple[str, tuple[Layer, ...]]:
-    """Return what ``step`` makes of ``text`` and the layers with its own, and add its view to those ``found``."""
+    """Return what ``step`` makes of ``text`` and ``layers`` with its own added, and add its view to ``found``."""
     if limits.ends_at is not None and limits.passed:
         msg = "the deadline passed before everything was decoded"
         raise ViewError(msg)
@@ -167,7 +167,7 @@ def _stepped(  # noqa: PLR0917  what a step changes, and what it must keep to
 
 
 def _name(edits: Sequence[Undone], layers: tuple[Layer, ...]) -> str:
-    """Return the kinds of ``edits``, after those of the earlier edits inside whose results they lie."""
+    """Return the kinds of ``edits``, preceded by those of the earlier edits whose results they touch."""
     start, end = edits[0].start, edits[-1].end
     outer: list[str] = []
     for layer in reversed(layers):
@@ -177,7 +177,7 @@ def _name(edits: Sequence[Undone], layers: tuple[Layer, ...]) -> str:
 
 
 def _cropped(text: str, layer: Layer) -> tuple[str, Layer]:
-    """Cut away what lies far from every passage that ``layer`` changed."""
+    """Cut away what is far from every passage that ``layer`` changed; return the rest and the way back."""
     kept: list[list[int]] = []
     for start, end in layer.changed():
         if kept and start - MARGIN <= kept[-1][1]:

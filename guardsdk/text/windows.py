@@ -29,10 +29,11 @@ def windows(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
 
 
 def share_ranges(length: int, size: int, most: int) -> list[tuple[int, int]]:
-    """Return the ranges, of at most ``size``, in which ``length`` tokens of instructions are read: ``most`` at most.
+    """Return at most ``most`` ranges, of at most ``size`` each, in which ``length`` tokens of instructions are read.
 
-    The first and the last where there would be more. They are a little shorter than ``size``: a share that begins or
-    ends inside a word may come to a token more when it is read by itself. One share is all there is, to be cut.
+    If more are needed, the first and the last are kept. Several ranges are a little shorter than ``size``, as a share
+    that begins or ends inside a word may come to a token more when read by itself. If ``most`` is 1, the one range is
+    all of ``length``, to be cut later.
     """
     if length <= size or most == 1:
         return [(0, length)]
