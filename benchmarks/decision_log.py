@@ -65,7 +65,7 @@ class Asked:
     """Wall time."""
     cpu_seconds: float
     peak_mb: float
-    """Peak memory of its process: ``ru_maxrss`` over 1,000, on Linux in units of 1,024,000 bytes."""
+    """Peak memory of its process in millions of bytes, from ``ru_maxrss``, which Linux gives in KiB."""
 
 
 def decisions(chance: random.Random) -> Iterator[CheckRecord]:
@@ -245,7 +245,7 @@ def ask(path: Path, written: int, name: str) -> Asked:
     start, used = time.perf_counter(), time.process_time()
     found = question(path)
     seconds, cpu = time.perf_counter() - start, time.process_time() - used
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     return Asked(name, found, seconds, cpu, peak)
 
 

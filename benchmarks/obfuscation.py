@@ -126,7 +126,7 @@ def rows(data: Path, name: str, *, harmless: bool) -> list[Case]:
             kept = [row for row in load(path) if harmless is not (row.attack == 1 or row.harm == 1)]
             # Answers are judged with their prompts, which is not what is asked here.
             found = [Case(row.text, "input") for row in kept if row.stage == "input" and row.text.strip()]
-            return found or [Case(row.text, "tool") for row in kept if row.text.strip()]
+            return found or [Case(row.text, "tool") for row in kept if row.stage == "tool" and row.text.strip()]
     msg = f"{data} holds no {name}.jsonl.gz"
     raise FileNotFoundError(msg)
 

@@ -104,8 +104,9 @@ class Bench:
         """Embed with ``classifier``."""
         self._classifier = classifier
         self._bank = packaged_bank()
-        background = (word for text in benign_texts()[Stage.INPUT] for word in set(_words(text)))
-        self._usual = Counter(background)
+        ordinary = benign_texts()[Stage.INPUT]
+        self._usual = Counter(word for text in ordinary for word in set(_words(text)))
+        self._ordinary = len(ordinary)
 
     def embedded(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """Return the embeddings [N, H] of ``texts``."""
@@ -136,9 +137,8 @@ class Bench:
         """
         ours = Counter(word for one in violates for word in set(_words(one.text)))
         theirs = {word for one in allowed for word in _words(one.text)}
-        count = sum(self._usual.values())
         weights = {
-            word: np.log((times / len(violates)) / ((self._usual[word] + 0.5) / count))
+            word: np.log((times / len(violates)) / ((self._usual[word] + 0.5) / self._ordinary))
             for word, times in ours.items()
             if word not in theirs and times >= (2 if len(violates) > COUNTS[0] else 1)
         }

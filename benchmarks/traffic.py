@@ -12,12 +12,14 @@ import random
 import shutil
 import tempfile
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from benchmarks.data import Row, load, sources
+from benchmarks.scoring import package_digest
 from guardsdk import Guard, Verdict
 from guardsdk.registry.lookup import find_model
 from guardsdk.settings import Settings
@@ -89,13 +91,13 @@ _POOLS: Final[dict[str, tuple[str, int, Callable[[Row], bool], tuple[str, ...]]]
 
 
 def scored(data: Path, cache: Path | None, seed: int) -> Traffic:
-    """Return the traffic, from ``cache`` if that is of this model and seed, else by scoring the texts anew.
+    """Return the traffic, from ``cache`` if that is of this model, code and seed, else by scoring the texts anew.
 
     Raises ``FileNotFoundError`` naming a set that ``data`` does not hold.
     """
     with Guard(providers="cpu") as guard:
         digest = guard.info().model.digest
-    stamp = f"{digest} {seed} {LONGEST} {DRAFTS}"
+    stamp = f"{digest} {package_digest()} {sha256(Path(__file__).read_bytes()).hexdigest()} {seed}"
     if cache is not None and cache.is_file():
         with cache.open(encoding="utf-8") as lines:
             if json.loads(next(lines)) == stamp:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from benchmarks.disguises import DISGUISES
-from benchmarks.obfuscation import Case, compared, examples, stopped
+from benchmarks.obfuscation import Case, compared, examples, rows, stopped
 from benchmarks.obfuscation_report import figures
 from guardsdk import Guard, GuardError, Policy
 
@@ -27,6 +29,14 @@ def test_a_text_without_a_view_counts_the_same_both_ways(model_directory: Path) 
     found = compared(guards, cases, "x", whole=True)
     assert (found["texts"], found["changed"]) == (2, 1)
     assert (found["off"]["count"], found["on"]["count"]) == (0, 1)
+
+
+def test_answers_of_a_set_without_prompts_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    with gzip.open(tmp_path / "train" / "mixed.jsonl.gz", "wt", encoding="utf-8") as lines:
+        for role in ("document", "response"):
+            lines.write(json.dumps({"text": f"a {role}", "role": role, "attack": 0}) + "\n")
+    assert rows(tmp_path, "mixed", harmless=True) == [Case("a document", "tool")]
 
 
 def test_a_check_that_was_not_complete_counts_as_nothing(tmp_path: Path) -> None:
