@@ -46,7 +46,8 @@ _FORCED = lazy_pattern("[\u202b\u202d\u202e\u2067]")
 _FORCED_RUN = lazy_pattern("[\u202b\u202d\u202e\u2067][^\u202c\u2069\n\u2029]*[\u202c\u2069]?")
 _SCATTER = lazy_pattern(f"(?<=[A-Za-z])(?:[{_SELECTORS}]|[{_ZERO}]{{1,{_LONGEST_ZERO_RUN}}})(?=[A-Za-z])")
 _LEFT_TO_RIGHT = lazy_pattern("[A-Za-z\u00c0-\u024f\u0370-\u052f]")
-_RIGHT_TO_LEFT = lazy_pattern("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+_RIGHT_TO_LEFT = lazy_pattern("[\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")
+"""Without characters that nobody sees: they would make any text look as if it were written in both directions."""
 _TAGS = 0xE0000
 _SELECTORS_FROM, _MORE_SELECTORS_FROM = 0xFE00, 0xE0100
 _FEW_SELECTORS = 16

@@ -73,6 +73,12 @@ def test_what_is_hidden_in_turned_letters_is_told_after_them(close: str) -> None
     assert (text[second.start : second.end], second.message) == (run, "ignore all")
 
 
+@pytest.mark.parametrize("unseen", ["\u061c", "\ufeff", "\ufdd0"])
+def test_an_invisible_character_is_no_letter_of_a_direction(unseen: str) -> None:
+    assert hidden(f"x = 1 {RLI}; steal(){unseen}{PDI}") == [Hidden(6, 18, "bidi", f"; steal(){unseen}")]
+    assert hidden(f"{LRO}+49 30{unseen} 1234567{PDF}") == []
+
+
 def test_of_marks_of_direction_within_each_other_each_is_looked_at() -> None:
     assert hidden(f"say {RLI}\u05e9 {RLO}bmob a{PDF} now") == [Hidden(7, 15, "bidi", "a bomb")]
     assert hidden(f"{RLE}\u05e9 {LRO}\u05d0\u05d1{PDF}") == [Hidden(3, 7, "bidi", "\u05d1\u05d0")]
