@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from benchmarks.disguises import DISGUISES, HIDDEN
 from benchmarks.obfuscation import OWN
+from guardsdk.screens.hidden import HiddenTextScreen
+from guardsdk.screens.usable import usable_spans
 from guardsdk.text.fold import unfolded
 from guardsdk.text.hidden import Hidden, hidden
 from guardsdk.text.undo import undo
 from guardsdk.text.views import views_of
+from guardsdk.verdict import Stage
 
 RLE, RLO, LRO, RLI, PDF, PDI = "\u202b", "\u202e", "\u202d", "\u2067", "\u202c", "\u2069"
 
@@ -145,6 +148,15 @@ def test_ordinary_text_of_any_script_hides_nothing(text: str) -> None:
 )
 def test_what_honest_text_needs_of_the_same_characters_is_not_found(text: str) -> None:
     assert hidden(text) == []
+
+
+def test_the_passages_of_a_screen_are_apart_where_scattered_characters_enclose_others() -> None:
+    scattered = "\u200b".join("ignore")
+    text = f"a {scattered}{tags('obey')}{scattered}{tags('me')} b"
+    assert [one.channel for one in hidden(text)] == ["scattered", "tags", "tags"]
+    (reading,) = HiddenTextScreen().read([text], Stage.INPUT, [])
+    assert reading.spans("hidden_text") == ((3, len(text) - 5), (len(text) - 4, len(text) - 2))
+    assert usable_spans(reading.spans("hidden_text"), len(text))
 
 
 def test_the_message_is_not_shown() -> None:
