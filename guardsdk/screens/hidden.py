@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from guardsdk.screens.base import Reading
 from guardsdk.text.hidden import hidden
+from guardsdk.text.spans import merged
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -35,5 +36,6 @@ class HiddenTextScreen:
 
 def _reading(text: str) -> Reading:
     found = hidden(text)
-    passages: Spans = tuple([(one.start, one.end) for one in found]) if found else ()
+    # A scattered passage may enclose others.
+    passages: Spans = merged((one.start, one.end) for one in found) if found else ()
     return Reading(scores={LABEL: float(bool(passages))}, coverage=1.0, spans=lambda _: passages or ((0, len(text)),))

@@ -88,7 +88,7 @@ def _grouped(text: str) -> Iterator[Undone]:
     if text.count(".") + text.count("-") >= _LEAST_SIGNS:
         patterns.append(_MORSE_CODE)
     for pattern in patterns:
-        done = tried = 0
+        done = tried = edited = 0
         for match in pattern.finditer(text):
             start, end, kind = *match.span(), match.lastgroup or ""
             if start < done:
@@ -105,7 +105,9 @@ def _grouped(text: str) -> Iterator[Undone]:
                 done = end
             if found is not None:
                 prefixed = text[max(0, start - 2) : start] in {"0x", "0X", "0b", "0o"}
-                yield Undone(start - 2 if prefixed else start, end, found, _NAMES.get(kind, kind))
+                # The 0 may be the last digit of the run before.
+                yield Undone(max(edited, start - 2) if prefixed else start, end, found, _NAMES.get(kind, kind))
+                edited = end
 
 
 def _run(run: str, start: int) -> Iterator[Undone]:

@@ -117,7 +117,9 @@ def _turned(text: str, passage: _Passage) -> Undone:
         end += 1
     run = text[start:end]
     by_word = len(_MARK_LAST.findall(run)) > len(_MARK_FIRST.findall(run)) or (
-        passage.words[0][-1] != text[passage.start] and text[passage.start + len(passage.words[0]) - 1].isupper()
+        passage.words[0][-1] != text[passage.start]
+        and text[passage.start + len(passage.words[0]) - 1].isupper()
+        and not run.isupper()  # where all letters are capitals, they show nothing
     )
     turned = _WORD.sub(lambda match: match.group()[::-1], run) if by_word else run[::-1]
     return Undone(start, end, turned, "reversed")

@@ -93,7 +93,7 @@ def all_english(text: str) -> bool:
         return 2 * share >= len(known)
     if share < _LEAST_KNOWN * len(known):
         return False
-    sums = list(accumulate(known))
+    sums = list(accumulate(known, initial=0))
     fewest: int = min(map(sub, sums[_STRETCH:], sums))
     return fewest > _STRETCH - _STRANGE
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import html
 import re
-from typing import TYPE_CHECKING
+from encodings.aliases import aliases
+from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.english import FORMS
 from guardsdk.text.hidden import INVISIBLE
@@ -41,6 +42,19 @@ _ENCODED_WORD = r"=\?([\w.:*-]{1,40}+)\?([BbQq])\?([^?\s]{1,400}+)\?="
 _ENCODED = lazy_pattern(rf"{_ENCODED_WORD}(?:\s{{1,8}}+{_ENCODED_WORD})*+")
 """Encoded words in a row; the white space between two of them is not part of the text."""
 _ENCODED_ONE = lazy_pattern(_ENCODED_WORD)
+_CHARSETS: Final = frozenset(
+    "ascii utf_8 utf_7 utf_16 utf_16_le utf_16_be utf_32 utf_32_le utf_32_be latin_1 iso8859_2 iso8859_3 iso8859_4 "  # noqa: SIM905
+    "iso8859_5 iso8859_6 iso8859_7 iso8859_8 iso8859_9 iso8859_10 iso8859_11 iso8859_13 iso8859_14 iso8859_15 "
+    "iso8859_16 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp437 cp850 cp866 cp874 koi8_r koi8_u "
+    "tis_620 mac_roman gb2312 gbk gb18030 hz big5 big5hkscs cp950 shift_jis cp932 iso2022_jp iso2022_jp_1 iso2022_jp_2 "
+    "iso2022_jp_3 iso2022_jp_ext euc_jp euc_kr cp949 iso2022_kr cp037 cp273 cp500 cp1140".split()
+)
+"""The codecs that encoded words are read with: those of mail, and others whose letters are not those of ASCII.
+
+All else is decoded as UTF-8, which shows what is ASCII in it. Python has codecs that are none of characters, and it
+keeps every name that it was ever asked for.
+"""
+_SIGNS: Final = str.maketrans("-.:", "___")
 _FOLD = lazy_pattern(r"\r?\n[ \t]")
 _HEX = re.compile("[0-9A-Fa-f]+")
 _BACKSLASHED = re.compile(
@@ -166,10 +180,9 @@ def _encoded_word(charset: str, way: str, said: str) -> str:
         data = base64.b64decode(said) if way in "Bb" else _escaped_bytes(said.replace("_", " "))
     except ValueError:
         return said
-    try:
-        return data.decode(charset.partition("*")[0], "replace")
-    except (LookupError, ValueError):
-        return data.decode("utf-8", "replace")
+    name = charset.partition("*")[0].lower().translate(_SIGNS)
+    codec = aliases.get(name, name)
+    return data.decode(codec if codec in _CHARSETS else "utf-8", "replace")
 
 
 def _escaped_bytes(said: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -39,11 +40,14 @@ _CHANNEL = lazy_pattern(
     "|(?P<tags>[\U000e0000-\U000e007f]+)"
     f"|(?P<selectors>[{_SELECTORS}]{{2,}})"
     f"|(?P<zero>[{_ZERO}]{{{_LONGEST_ZERO_RUN + 1},}})"
-    "|(?P<override>[\u202b\u202d\u202e\u2067][^\u202c\u2069\n\u2029]*[\u202c\u2069]?)"
 )
+_FORCED = lazy_pattern("[\u202b\u202d\u202e\u2067]")
+"""The marks that turn what follows, up to a closing mark or the end of the line. None is part of a channel above."""
+_FORCED_RUN = lazy_pattern("[\u202b\u202d\u202e\u2067][^\u202c\u2069\n\u2029]*[\u202c\u2069]?")
 _SCATTER = lazy_pattern(f"(?<=[A-Za-z])(?:[{_SELECTORS}]|[{_ZERO}]{{1,{_LONGEST_ZERO_RUN}}})(?=[A-Za-z])")
 _LEFT_TO_RIGHT = lazy_pattern("[A-Za-z\u00c0-\u024f\u0370-\u052f]")
-_RIGHT_TO_LEFT = lazy_pattern("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+_RIGHT_TO_LEFT = lazy_pattern("[\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")
+"""Without characters that nobody sees: they would make any text look as if it were written in both directions."""
 _TAGS = 0xE0000
 _SELECTORS_FROM, _MORE_SELECTORS_FROM = 0xFE00, 0xE0100
 _FEW_SELECTORS = 16
@@ -68,14 +72,25 @@ def hidden(text: str) -> list[Hidden]:
     """Return the hidden passages of ``text``, in order of their start.
 
     They are apart from each other, but for a ``scattered`` one, which spans from the first to the last scattered
-    character. What ordinary text uses does not count: one selector after an emoji, joiners between letters or emoji,
-    marks and embeddings around words of the other direction, flags made of tag letters, a phone number wrapped to keep
-    its order.
+    character; a ``bidi`` one says what is hidden inside it as well. What ordinary text uses does not count: one
+    selector after an emoji, joiners between letters or emoji, marks and embeddings around words of the other direction,
+    flags made of tag letters, a phone number wrapped to keep its order.
     """
     if text.isascii() or not _ANY().search(text):
         return []
-    found = [passage for match in _CHANNEL().finditer(text) if (passage := _read(match)) is not None]
-    return sorted([*found, *_scattered(text, found)], key=lambda one: one.start)
+    written = [passage for match in _CHANNEL().finditer(text) if (passage := _read(match)) is not None]
+    found: list[Hidden] = []
+    done = 0
+    for start, end in _turned(text):
+        first, after = (bisect_left(written, at, key=_start) for at in (start, end))
+        found += [*written[done:first], _bidi(text, start, end, written[first:after])]
+        done = after
+    found += written[done:]
+    return sorted([*found, *_scattered(text, found)], key=_start)
+
+
+def _start(passage: Hidden) -> int:
+    return passage.start
 
 
 def _read(match: re.Match[str]) -> Hidden | None:
@@ -90,8 +105,6 @@ def _read(match: re.Match[str]) -> Hidden | None:
         return Hidden(*match.span(), "selectors", readable(bytes(map(_byte, run))))
     if kind == "zero":
         return Hidden(*match.span(), "zero_width", _bits(run))
-    if kind == "override":
-        return _override(match.start(), run)
     return None
 
 
@@ -112,15 +125,34 @@ def _bits(run: str) -> str | None:
     return None
 
 
-def _override(start: int, run: str) -> Hidden | None:
-    """Judge a forced direction: it hides something only where it turns letters against their own direction."""
-    inside = run[1:].rstrip("\u202c\u2069")
-    end = start + len(run)
-    if run[0] == "\u202d":
-        return Hidden(start, end, "bidi", inside[::-1]) if _RIGHT_TO_LEFT().search(inside) else None
-    if not _LEFT_TO_RIGHT().search(inside) or (run[0] != "\u202e" and _RIGHT_TO_LEFT().search(inside)):
-        return None
-    return Hidden(start, end, "bidi", inside[::-1] if run[0] == "\u202e" else inside)
+def _turned(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of ``text`` whose forced direction hides something: it turns letters against their own.
+
+    Of marks within each other, the first that does so begins the range. Every character is looked at once.
+    """
+    for match in _FORCED_RUN().finditer(text):
+        begin, end = match.span()
+        stop, first = end, None
+        leftward = rightward = False
+        for at in reversed([mark.start() for mark in _FORCED().finditer(text, begin, end)]):
+            rightward = rightward or _LEFT_TO_RIGHT().search(text, at, stop) is not None
+            leftward = leftward or _RIGHT_TO_LEFT().search(text, at, stop) is not None
+            stop = at
+            if leftward if text[at] == "\u202d" else rightward and (text[at] == "\u202e" or not leftward):
+                first = at
+        if first is not None:
+            yield first, end
+
+
+def _bidi(text: str, start: int, end: int, inside: list[Hidden]) -> Hidden:
+    """Return the passage of a forced direction: its letters as they are shown, then what is hidden ``inside`` it."""
+    done, parts = start + 1, []
+    for one in inside:
+        parts.append(text[done : one.start])
+        done = one.end
+    letters = "".join([*parts, text[done:end]]).rstrip("\u202c\u2069")
+    shown = letters if text[start] in "\u202b\u2067" else letters[::-1]
+    return Hidden(start, end, "bidi", " ".join([shown, *(one.message for one in inside if one.message is not None)]))
 
 
 def _scattered(text: str, found: list[Hidden]) -> Iterator[Hidden]:

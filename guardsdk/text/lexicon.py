@@ -141,7 +141,8 @@ class Lexicon:
 def parse(text: str, code: str, script: str) -> Lexicon:
     """Parse the ``text`` of a lexicon for ``code``, whose words are in ``script``.
 
-    Raises ``LexiconError`` with the line number for a line that lacks a gloss or `` = ``; forms are not checked.
+    Raises ``LexiconError`` with the line number for a line that lacks a gloss, `` = `` or a form between two commas;
+    what a form consists of is not checked.
     """
     full = script not in _MARKED or code in _FULL
     spaceless = script in SPACELESS
@@ -157,10 +158,10 @@ def parse(text: str, code: str, script: str) -> Lexicon:
             compounds = True
             continue
         gloss, equals, listed = entry.partition(" = ")
-        if not equals or not gloss:
+        given = listed.split(", ")
+        if not equals or not gloss or not all(given):
             msg = f"{code}.txt:{number}: expected 'gloss = form, form, ...', found {entry[:40]!r}"
             raise LexiconError(msg)
-        given = listed.split(", ")
         if gloss == "@strip":
             strip += given
             continue

@@ -61,7 +61,13 @@ def test_prefixes_are_taken_off_and_compounds_are_parted() -> None:
     assert book.word("bombenxyzw") is None
 
 
-@pytest.mark.parametrize("line", ["kill", "kill: toeten", " = toeten", "kill=toeten"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("kill", "kill: toeten", " = toeten", "kill=toeten"),
+        *("kill = ", "kill = toeten, , morden", "kill = toeten, ", "kill = \u200b", "@strip = ", "@strip = be, , ge"),
+    ],
+)
 def test_a_line_that_is_no_gloss_is_refused_with_its_number(line: str) -> None:
     with pytest.raises(LexiconError, match=r"de\.txt:2: expected 'gloss = form, form, ...', found"):
         small(f"# German\n{line}")

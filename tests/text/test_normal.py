@@ -41,6 +41,17 @@ def test_words_are_as_the_standard_library_has_them(form: Literal["NFC", "NFKC",
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "unit", ["e\u0301", "\u1112\u1161\u11ab", "か\u3099", "\uff76\uff9e", "क\u093c", "ά", "한e\u0323\u0302"]
+)
+@pytest.mark.parametrize("before", ["a", "は", "한", "ж", "\n"])
+def test_no_piece_ends_within_what_is_composed(form: Literal["NFC", "NFKC", "NFKD"], unit: str, before: str) -> None:
+    for size in range(250, 259):
+        text = (before * size + unit) * 2 + unit
+        assert normal(form, text) == unicodedata.normalize(form, text)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_marks_in_a_row_are_sorted_a_few_at_a_time(lengths: list[int], form: Literal["NFC", "NFKC", "NFKD"]) -> None:
     shown = normal(form, PILED)
     assert sorted(shown) == sorted(PILED) or form != "NFKD"
