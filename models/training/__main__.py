@@ -96,6 +96,14 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="calibrate: a model that says the same of prompts and documents, whose thresholds are kept there",
     )
+    built.add_argument(
+        "--anew",
+        nargs="+",
+        choices=STAGES,
+        default=(),
+        metavar="STAGE",
+        help="calibrate: stages whose thresholds are set anew in spite of --like",
+    )
     built.add_argument("--version", default="1.0.0", help="version written to the manifest")
     built.add_argument(
         "--smoke", action="store_true", help="a tiny network on generated text only: no data folder, under a minute"
@@ -185,7 +193,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ),
         "export": lambda: export(from_checkpoint(trained), out / "float"),
         "quantize": lambda: quantize(out, Prepared.load(prepared_file)),
-        "calibrate": lambda: calibrate(out, data, version=options.version, seed=recipe.seed, like=options.like),
+        "calibrate": lambda: calibrate(
+            out, data, version=options.version, seed=recipe.seed, like=options.like, anew=options.anew
+        ),
         "evaluate": lambda: evaluate(out, data, limit=options.limit),
     }
     try:

@@ -93,13 +93,15 @@ def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(clipped) - np.log1p(-clipped)
 
 
-def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Path | None = None) -> Path:
+def calibrate(
+    out: Path, data: Path | None, *, version: str, seed: int, like: Path | None = None, anew: Sequence[str] = ()
+) -> Path:
     """Write ``manifest.json`` beside the model in ``out/model`` and the figures behind it to ``out/calibrate.json``.
 
     Without ``data`` (the smoke run) the held-out rows of the training set stand in for ``calib/``. ``like`` is the
     folder of a model with the same encoder and late heads, or one whose predictions training preserved (``--learn``):
     labels in which the early heads have no share keep its calibration and thresholds, so that both models decide alike
-    on them.
+    on them, except at the stages ``anew``, where something was learnt.
     """
     model = out / "model"
     draft = _draft(out, version)
@@ -124,7 +126,9 @@ def calibrate(out: Path, data: Path | None, *, version: str, seed: int, like: Pa
     blocking = {stage: _blocking_thresholds(scored, stage) for stage in BLOCKING}
     stages = {label: _stages_of(label, scored, blocking) for label in STAGES_OF}
     if like is not None:
-        stages |= _kept(load_manifest(like).manifest, from_checkpoint(out / "model.pt").config)
+        own = _kept(load_manifest(like).manifest, from_checkpoint(out / "model.pt").config)
+        for label, known_before in own.items():
+            stages[label] |= {stage: entry for stage, entry in known_before.items() if stage not in anew}
     exits, steps = {}, {}
     for stage in STAGES:
         least = _least(stage, stages)

@@ -175,7 +175,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
     ]
     size = sum(entry.size for entry in manifest.files.values())
     return _TEMPLATE.format(
-        targets=", ".join(f"{100 * target:.1f} % ({stage})" for stage, target in TARGETS.items()),
+        targets=", ".join(f"{100 * target:g} % ({stage})" for stage, target in TARGETS.items()),
         m=manifest,
         size=f"{size / 1e6:.1f}",
         labels=table(("label", "stage", "threshold", "benign FPR at it", "definition of a positive"), labels),

@@ -120,6 +120,15 @@ def test_labels_that_the_early_heads_have_no_say_in_can_keep_the_thresholds_of_a
         label["name"] for label in made["labels"] if all(one["threshold"] == 0.4321 for one in label["stages"].values())
     }
     assert kept == {"prompt_injection", "jailbreak", "harmful_request"}
+    assert main(["calibrate", "--smoke", "--out", str(out), "--like", str(like), "--anew", "tool"]) == 0
+    again = json.loads((out / "model" / "manifest.json").read_text())
+    changed = {
+        (label["name"], stage)
+        for label in again["labels"]
+        for stage, entry in label["stages"].items()
+        if label["name"] in kept and entry["threshold"] != 0.4321
+    }
+    assert changed == {("prompt_injection", "tool")}
 
 
 def test_float_twin_decides_by_the_same_thresholds(run: Path) -> None:
