@@ -156,7 +156,7 @@ def card(out: Path, manifest: Manifest, legs: Sequence[dict[str, Any]], limit: i
             p["stage"],
             p["positives_of"] or "benign",
             p["rows"],
-            f"{100 * p['blocked']:.1f} %",
+            "not known" if p["blocked"] is None else f"{100 * p['blocked']:.1f} %",
             ", ".join(f"{name} {100 * rate:.1f}" for name, rate in p["fired"].items()),
         )
         for p in calibrated["pools"]
