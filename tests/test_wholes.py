@@ -53,7 +53,7 @@ SPLIT: dict[str, Callable[[str, str], list[dict[str, Any]]]] = {
     "title and body of a page": lambda one, two: [{"role": "user", "content": [page(one, two)]}],
     "title and body of a page that a tool found": lambda one, two: result(page(one, two)),
     "two pages of one search": lambda one, two: result(page("News", one), page("News", two)),
-    "text and document": lambda one, two: result(said(one), document(type="text", data=two)),
+    "document and text": lambda one, two: result(document(type="text", data=one), said(two)),
     "title and content of a document": lambda one, two: [
         {"role": "user", "content": [{**document(type="content", content=[said(two)]), "title": one}]}
     ],

@@ -89,7 +89,7 @@ def test_no_slot_is_left_unfilled() -> None:
 def test_whole_texts_are_many_and_differ(name: str) -> None:
     texts = banks.passages(name)
     assert len(texts) == len(set(texts)) > (30 if name in _LONG else 75)
-    assert not [text for text in texts if "%%" in text]
+    assert not [text for text in texts if "%%" in map(str.strip, text.splitlines())]
 
 
 def test_an_empty_text_in_a_bank_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
