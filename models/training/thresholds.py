@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 _CONVERGED = 1e-9
 _HALVINGS = 16
-TARGETS = {"input": 0.005, "tool": 0.005, "output": 0.015}
+TARGETS = {"input": 0.005, "tool": 0.0025, "output": 0.015}
 """Share of the benign texts of ``calib/`` that a stage may block, all blocking principles of the default policy
 together.
 
 About 1 % is what users tolerate, and half of it is the target: the sources nearest to real traffic, chats and scraped
 pages in English, are blocked about twice as often as the mean, and so is text from elsewhere. The answers include a
 source of comments that were selected for being loud, which takes up nearly all of what may be blocked: of the other
-answers no more than 0.5 % are.
+answers no more than 0.5 % are. The documents have one or two windows, those that agents open have dozens, of which each
+may be blocked: their target is half as high.
 """
 _LEAST = 3
 SPREAD = 0.6
