@@ -80,7 +80,7 @@ def test_the_charsets_of_mail_are_read(charset: str, said: str) -> None:
 @pytest.mark.filterwarnings("error")
 def test_a_sender_chooses_no_codec_of_python_and_none_of_its_names_is_kept() -> None:
     text = " ".join(f"=?x-{at}?Q?abcd?=" for at in range(50))
-    looked_up: dict[str, object] = encodings._cache  # type: ignore[attr-defined]
+    looked_up: dict[str, object] = encodings._cache
     before = set(looked_up)
     read(f"{text} =?unicode_escape?Q?a\\qb?= =?rot13?Q?abcd?= =?hex?Q?abcd?= =?undefined?Q?abcd?=")
     assert set(looked_up) - before <= {"utf_8", "utf8"}
