@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument(
         "--like",
         type=Path,
-        help="calibrate: a model that says the same of prompts and documents, whose thresholds are kept there",
+        help="calibrate: a model that says the same, whose thresholds are kept",
     )
     built.add_argument(
         "--anew",

@@ -28,7 +28,7 @@ from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.gloss_margins import with_gloss_margins
 from models.training.passage_margins import with_passages
 from models.training.pools import Pool, buried, held_out_pools, pools
-from models.training.rows import LABELS, STAGES, STAGES_OF, columns_of
+from models.training.rows import STAGES, STAGES_OF, columns_of
 from models.training.scored import Scored, benign_scores, negative_scores, without_declining, without_doubtful
 from models.training.thresholds import TARGETS, joint_thresholds, mean_rate, platt, spread, threshold_at
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.training.encoder import EncoderConfig
 
 RATES = ("0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1")
 FLAG_RATE = {("toxicity", "input"): 0.02, ("refusal", "output"): 0.02}
@@ -99,9 +98,9 @@ def calibrate(
     """Write ``manifest.json`` beside the model in ``out/model`` and the figures behind it to ``out/calibrate.json``.
 
     Without ``data`` (the smoke run) the held-out rows of the training set stand in for ``calib/``. ``like`` is the
-    folder of a model with the same encoder and late heads, or one whose predictions training preserved (``--learn``):
-    labels in which the early heads have no share keep its calibration and thresholds, so that both models decide alike
-    on them, except at the stages ``anew``, where something was learnt.
+    folder of a model with the same heads and encoder, or one whose predictions training preserved (``--learn``): its
+    calibration and thresholds are kept, so that both models decide alike, except at the stages ``anew``, where
+    something was learnt.
     """
     model = out / "model"
     draft = _draft(out, version)
@@ -126,9 +125,8 @@ def calibrate(
     blocking = {stage: _blocking_thresholds(scored, stage) for stage in BLOCKING}
     stages = {label: _stages_of(label, scored, blocking) for label in STAGES_OF}
     if like is not None:
-        own = _kept(load_manifest(like).manifest, from_checkpoint(out / "model.pt").config)
-        for label, known_before in own.items():
-            stages[label] |= {stage: entry for stage, entry in known_before.items() if stage not in anew}
+        for label in load_manifest(like).manifest.labels:
+            stages[label.name] |= {stage: entry for stage, entry in label.stages.items() if stage not in anew}
     exits, steps = {}, {}
     for stage in STAGES:
         least = _least(stage, stages)
@@ -156,12 +154,6 @@ def calibrate(
     }
     (out / "calibrate.json").write_text(json.dumps(report, indent=1) + "\n")
     return model
-
-
-def _kept(manifest: Manifest, config: EncoderConfig) -> dict[str, dict[Stage, LabelStage]]:
-    """Return the calibration and thresholds in ``manifest`` of the labels in which the early heads have no share."""
-    own = [label for label, share in zip(LABELS, config.early_say, strict=True) if not share]
-    return {label.name: dict(label.stages) for label in manifest.labels if label.name in own}
 
 
 def _draft(out: Path, version: str) -> Manifest:

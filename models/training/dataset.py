@@ -57,11 +57,13 @@ class Prepared:
     """Source to the most distinct rows an epoch draws from it, and how often it repeats each."""
 
     def save(self, path: Path) -> None:
-        """Write to one ``.npz`` file."""
+        """Write to one ``.npz`` file, by renaming a complete one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         names = json.dumps({"sources": self.sources, "quotas": self.quotas})
-        np.savez(path, allow_pickle=False, names=np.array(names), **arrays)
+        fresh = path.with_suffix(".new.npz")  # numpy appends .npz to any other ending
+        np.savez(fresh, allow_pickle=False, names=np.array(names), **arrays)
+        fresh.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

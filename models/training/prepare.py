@@ -95,12 +95,13 @@ def prepare(
     if system_texts:
         rows = [_beside_system(rng, row) for row in rows]
     prepared = tokenize(rows, held_out)
-    prepared.save(out / "prepared.npz")
+    out.mkdir(parents=True, exist_ok=True)
     show(rows, prepared, out / SHOWN_FILE)
     with (out / HELD_OUT_FILE).open("w", encoding="utf-8") as lines:
         for row, held in zip(rows, prepared.held_out, strict=True):
             if held:
                 lines.write(json.dumps(asdict(row)) + "\n")
+    prepared.save(out / "prepared.npz")  # the last, as the step is skipped where it exists
     return prepared
 
 

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from models.training.generators.output_surface import columns
 from models.training.generators.systems import generate, plain_system
 from models.training.prepare import BESIDE_SYSTEM, prepare
 
-BANKS = tuple(f"system_guarded_{letter}" for letter in "abcdefghijklmnopqrst")
+BANKS = tuple(f"system_guarded_{letter}" for letter in ascii_lowercase)
 ROWS = list(generate(random.Random(5), 4000))
 
 

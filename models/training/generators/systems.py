@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Final
 
 from models.training.banks import bank
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-_BANKS: Final = tuple(f"system_guarded_{letter}" for letter in "abcdefghijklmnopqrst")
+_BANKS: Final = tuple(f"system_guarded_{letter}" for letter in ascii_lowercase)
 """Lines ``system || attack ;; attack || harmless ;; harmless``; a system text that allows everything has no attacks."""
 _ATTACK: Final = {"prompt_injection": 1, "harmful_request": 0, "toxicity": 0}
 _BAD: Final = 0.45
