@@ -150,6 +150,9 @@ class Passages(Frozen):
 
     characters: int = Field(ge=40)
     """The most characters of a run of sentences read as one passage."""
+    least: dict[Stage, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """Stage to the fewest characters of a passage, which then may have more than ``characters``: a short line of a
+    document, by itself, looks like an order. None for stages not listed."""
     margins: dict[Stage, dict[str, Annotated[float, Field(ge=0.0)]]]
     """Stage to the labels whose score a passage may raise, with the log-odds subtracted from it."""
     spread: dict[Stage, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from guardsdk.limits import Limits
     from guardsdk.registry.manifest import Passages
     from guardsdk.screens.base import Reading, Spans
+    from guardsdk.verdict import Stage
 
 LAYER: Final = "passages"
 """The layer that reports problems of this step."""
@@ -49,7 +50,7 @@ def looked_closer(
     parts: dict[int, list[tuple[int, int]]] = {}
     for place, (request, scores) in enumerate(zip(requests, seen, strict=True)):
         if scores.tier == "full" and not scores.settled and _reaches(scores, floors):
-            parts[place] = list(_doubtful(request.text, scores, rules.characters))
+            parts[place] = list(_doubtful(request, scores, rules))
     asked = [replace(requests[at], text=requests[at].text[a:b]) for at, found in parts.items() for a, b in found]
     read = iter(classifier.score(asked, limits._replace(settled=None)) if asked else ())
     looked = list(readings)
@@ -66,16 +67,21 @@ def _reaches(scores: Scores, floors: Mapping[str, float]) -> bool:
     return not floors or not all(scores.probabilities.get(label, 0.0) < floor for label, floor in floors.items())
 
 
-def _doubtful(text: str, scores: Scores, most: int) -> Iterator[tuple[int, int]]:
-    """Yield the passages of ``text`` in parts that were not cleared; none if the text is a single passage."""
-    every = passages(text, most)
+def passages_of(text: str, stage: Stage, rules: Passages) -> list[tuple[int, int]]:
+    """Return the ranges in ``text`` that are read by themselves at ``stage``, in order."""
+    return passages(text, rules.characters, rules.least.get(stage, 0))
+
+
+def _doubtful(request: Request, scores: Scores, rules: Passages) -> Iterator[tuple[int, int]]:
+    """Yield the passages of a text in parts that were not cleared; none if the text is a single passage."""
+    every = passages_of(request.text, request.stage, rules)
     if len(every) < 2:  # noqa: PLR2004  it has already been read
         return
     ranges = iter(scores.doubtful)
     first, last = next(ranges)
     for start, end in every:
         while last <= start:
-            first, last = next(ranges, (len(text), len(text) + 1))
+            first, last = next(ranges, (len(request.text), len(request.text) + 1))
         if first < end:
             yield start, end
 

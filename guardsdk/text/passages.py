@@ -17,19 +17,27 @@ _LONGEST = 2
 """How many times the length of a passage a sentence may have; a longer one is cut, between words if possible."""
 
 
-def passages(text: str, most: int) -> list[tuple[int, int]]:
+def passages(text: str, most: int, least: int = 0) -> list[tuple[int, int]]:
     """Return the ranges of runs of sentences of at most ``most`` characters, in order.
 
-    A longer sentence stands alone; one of more than twice ``most`` characters is cut. Together the ranges cover all of
-    ``text`` except white space between them.
+    A longer sentence stands alone; one of more than twice as many characters is cut. Together the ranges cover all of
+    ``text`` except white space between them. A run of fewer than ``least`` characters goes on, however long the next
+    sentence is, and the last one is joined with the one before.
     """
     found: list[tuple[int, int]] = []
-    for start, end in _sentences(text, most):
-        if found and end - found[-1][0] <= most:
+    for start, end in _sentences(text, max(most, least)):
+        if found and (end - found[-1][0] <= most or _size(found[-1]) < least):
             found[-1] = found[-1][0], end
         else:
             found.append((start, end))
+    if len(found) > 1 and _size(found[-1]) < least:
+        (start, _), (_, end) = found[-2:]
+        found[-2:] = [(start, end)]
     return found
+
+
+def _size(span: tuple[int, int]) -> int:
+    return span[1] - span[0]
 
 
 def _sentences(text: str, most: int) -> Iterator[tuple[int, int]]:

@@ -96,7 +96,7 @@ COUNTS = {
     "briefs": 7_000,
     "messages": 1_900,
     "hard": 60_000,
-    "long": 16_000,
+    "long": 9_000,
 }
 """Rows drawn from each generator for a full training set."""
 

@@ -1,10 +1,10 @@
 """What a passage by itself must score above the thresholds: a part of the ``calibrate`` step, and a command of its own.
 
 ``python -m models.training.passage_margins --data DIR --run DIR --model DIR`` writes it into the manifest of
-``--model``; ``--run`` is a folder that ``prepare`` filled. Of harmless prompts that have passages each label may stop
-so much by one of them alone that the rates below are kept, as the mean over sources of ``calib/``, and of our own
-prompts in groups that were never trained on. And below which scores they are as plainly harmless as what the lower
-layers clear, for where these have no say.
+``--model``; ``--run`` is a folder that ``prepare`` filled. Of harmless texts that have passages each label may stop so
+much by one of them alone that the rates below are kept, as the mean over sources of ``calib/``, and of our own texts
+in groups that were never trained on. And below which scores they are as plainly harmless as what the lower layers
+clear, for where these have no say.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ from guardsdk.limits import UNLIMITED
 from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.registry.manifest import Passages
 from guardsdk.screens.base import Reading
-from guardsdk.screens.closer import VIEW, looked_closer
-from guardsdk.text.passages import passages
+from guardsdk.screens.closer import VIEW, looked_closer, passages_of
 from models.training.adapted import classifier_of
 from models.training.gloss_margins import logit
 from models.training.pools import Pool, pools
@@ -50,24 +49,27 @@ if TYPE_CHECKING:
 
 SEED: Final = 20_261_129
 CHARACTERS: Final = 120
-"""Length of a passage: about thirty tokens, one or two sentences."""
-RATES: Final = {False: 0.002, True: 0.01}
-"""Share of harmless prompts with several passages that one label may stop by a passage alone: of prompts of ``calib/``
-(False), and of our own (True), which were written to look bad. Most prompts have one passage."""
-RAISED: Final = ("jailbreak", "harmful_request")
-"""Labels that passages of prompts may raise. Passages hardly reveal more injections by users, while harmless prompts
-would be stopped; on other stages short sentences of answers look worse than whole answers, and those of mails and pages
-look like orders."""
-SPREAD: Final = 0.5
-"""Share of the log of the number of passages that is subtracted: below 1, as passages of one text are correlated."""
+"""Length of a passage of a prompt: about thirty tokens, one or two sentences."""
+LEAST: Final = {Stage.TOOL: 300}
+"""Fewest characters of a passage of a document: single lines of harmless pages look like orders."""
+RATES: Final = {Stage.INPUT: 0.002, Stage.TOOL: 0.0025}
+"""Share of harmless texts of ``calib/`` with several passages that one label may stop by a passage alone."""
+OWN_RATE: Final = 0.01
+"""The same of our own, which were written to look bad. Most prompts have one passage."""
+RAISED: Final = {Stage.INPUT: ("jailbreak", "harmful_request"), Stage.TOOL: ("prompt_injection",)}
+"""Labels that passages may raise. Those of prompts hardly reveal more injections by users, while harmless prompts would
+be stopped; short sentences of answers look worse than whole answers."""
+SPREAD: Final = {Stage.INPUT: 0.5}
+"""Share of the log of the number of passages that is subtracted: below 1, as passages of one text are correlated. None
+in documents: their highest scores are so close to one another that what it takes from long ones would hide orders."""
 LOOKED_AT: Final = 0.05
-"""Share of harmless prompts that reach the floor of a label, averaged over sources: about as many as the lower layers
+"""Share of harmless texts that reach the floor of a label, averaged over sources: about as many as the lower layers
 do not clear."""
 OWN: Final = "gen_"
 """Prefix of the sources of our own text, and the name of the pool made of them."""
 FEWEST: Final = 100
 MOST: Final = 1_000
-"""At most ``MOST`` prompts of a source are read; with fewer than ``FEWEST`` no share can be estimated."""
+"""At most ``MOST`` texts of a source are read; with fewer than ``FEWEST`` no share can be estimated."""
 
 Stops = dict[str, "NDArray[np.float64]"]
 """For each label the log-odds [N] of a passage that stops a text not stopped as a whole, -inf for other texts."""
@@ -78,69 +80,74 @@ Wholes = dict[str, "NDArray[np.float64]"]
 def with_passages(model: Path, data: Path, run: Path) -> Manifest:
     """Return the manifest of ``model`` with the margins and floors of passages set on texts of ``data`` and ``run``."""
     plain = load_manifest(model).manifest
-    none = {Stage.INPUT: dict.fromkeys(RAISED, 0.0)}
-    rules = Passages(characters=CHARACTERS, margins=none, spread={Stage.INPUT: SPREAD})
-    late, floors = margins(model, plain.model_copy(update={"passages": rules}), harmless(data, run))
-    final = rules.model_copy(update={"margins": {Stage.INPUT: late}, "floors": {Stage.INPUT: floors}})
-    return plain.model_copy(update={"passages": final})
+    none = {stage: dict.fromkeys(labels, 0.0) for stage, labels in RAISED.items()}
+    rules = Passages(characters=CHARACTERS, least=LEAST, margins=none, spread=SPREAD)
+    draft = plain.model_copy(update={"passages": rules})
+    found = {stage: margins(model, draft, stage, harmless(data, run, stage, rules)) for stage in RAISED}
+    late = {stage: margin for stage, (margin, _) in found.items()}
+    floors = {stage: floor for stage, (_, floor) in found.items()}
+    return plain.model_copy(update={"passages": rules.model_copy(update={"margins": late, "floors": floors})})
 
 
-def margins(model: Path, manifest: Manifest, known: Sequence[Pool]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return for each label its margin, the log-odds above the threshold that a passage must score, and its floor.
+def margins(
+    model: Path, manifest: Manifest, stage: Stage, known: Sequence[Pool]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return for each label of ``stage`` how far above the threshold a passage must score, in log-odds, and its floor.
 
     Margins are rounded up to a tenth, and 0 where the threshold alone keeps the label's rates.
     """
     kinds: dict[tuple[str, bool], list[NDArray[np.float64]]] = {}
-    wholes: dict[str, list[NDArray[np.float64]]] = {label: [] for label in RAISED}
+    wholes: dict[str, list[NDArray[np.float64]]] = {label: [] for label in RAISED[stage]}
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
-        stopped = processes.map(partial(_stopped, model, manifest), known)
-        shown = tqdm(stopped, desc="passages", unit="pool", total=len(known))
+        stopped = processes.map(partial(_stopped, model, manifest, stage), known)
+        shown = tqdm(stopped, desc=f"passages, {stage}", unit="pool", total=len(known))
         for pool, (found, scores) in zip(known, shown, strict=True):
             told = ", ".join(f"{label} {np.mean(np.isfinite(odds)):.2%}" for label, odds in found.items())
-            tqdm.write(f"{pool.source}: {len(pool.texts)} prompts, without margin {told}", file=sys.stderr)
-            for label, odds in negative_scores(pool, found, RAISED).items():
+            tqdm.write(f"{pool.source}: {len(pool.texts)} texts, without margin {told}", file=sys.stderr)
+            for label, odds in negative_scores(pool, found, RAISED[stage]).items():
                 kinds.setdefault((label, pool.source == OWN), []).append(odds)
                 if pool.source != OWN:
                     wholes[label].append(scores[label])
-    late = dict.fromkeys(RAISED, 0.0)
+    late = dict.fromkeys(RAISED[stage], 0.0)
     for (label, own), each in kinds.items():
-        late[label] = max(late[label], _line(each, RATES[own]) - logit(manifest.thresholds[label, Stage.INPUT]))
+        least = logit(manifest.thresholds[label, stage])
+        late[label] = max(late[label], _line(each, OWN_RATE if own else RATES[stage]) - least)
     floors = {label: round(threshold_at(LOOKED_AT, scores), 4) for label, scores in wholes.items() if scores}
     return {label: math.ceil(10.0 * margin) / 10.0 for label, margin in late.items()}, floors
 
 
-def harmless(data: Path, run: Path) -> list[Pool]:
-    """Return pools of harmless prompts with several passages, from ``calib/`` and one of each held-out own group."""
-    read = [pool for pool in pools(data, SEED) if pool.label is None and pool.stage == Stage.INPUT]
+def harmless(data: Path, run: Path, stage: Stage, rules: Passages) -> list[Pool]:
+    """Return pools of harmless texts with several passages, from ``calib/`` and one of each held-out own group."""
+    read = [pool for pool in pools(data, SEED) if pool.label is None and pool.stage == stage]
     own: dict[str, tuple[str, str | None]] = {}
     with (run / HELD_OUT_FILE).open(encoding="utf-8") as lines:
         for row in (Row(**json.loads(line)) for line in lines):
-            known = all(row.labels.get(label) == 0 for label in RAISED) and not any(row.labels.values())
-            if row.stage == Stage.INPUT and row.source.startswith(OWN) and known:
+            known = all(row.labels.get(label) == 0 for label in RAISED[stage]) and not any(row.labels.values())
+            if row.stage == stage and row.source.startswith(OWN) and known:
                 own.setdefault(row.group, (row.text, None))
     found = []
-    for pool in (*read, Pool(OWN, Stage.INPUT.value, None, tuple(own.values()))):
-        several = [text for text in pool.texts if len(passages(text[0], CHARACTERS)) > 1]
+    for pool in (*read, Pool(OWN, stage.value, None, tuple(own.values()))):
+        several = [text for text in pool.texts if len(passages_of(text[0], stage, rules)) > 1]
         several = random.Random(SEED).sample(several, min(MOST, len(several)))
         if len(several) >= FEWEST:
             found.append(replace(pool, texts=tuple(several)))
     return found
 
 
-def _stopped(model: Path, manifest: Manifest, pool: Pool) -> tuple[Stops, Wholes]:
-    """Return what passages of ``pool`` stop, and the scores of its whole prompts by all layers."""
+def _stopped(model: Path, manifest: Manifest, stage: Stage, pool: Pool) -> tuple[Stops, Wholes]:
+    """Return what passages of ``pool`` stop, and the scores of its whole texts by all layers."""
     rules = manifest.passages
     if rules is None:
         return {}, {}
     classifier, limits = classifier_of(model), UNLIMITED._replace(early_exit=True)
-    requests = [Request(text, Stage.INPUT) for text, _ in pool.texts]
+    requests = [Request(text, stage) for text, _ in pool.texts]
     whole = classifier.score(requests, limits)
     readings = looked_closer(classifier, requests, whole, list(map(_reading, whole)), rules=rules, limits=limits)
     full = classifier.score(requests, UNLIMITED)
-    scored = {label: np.array([scores.probabilities[label] for scores in full]) for label in RAISED}
+    scored = {label: np.array([scores.probabilities[label] for scores in full]) for label in RAISED[stage]}
     found = {}
-    for label in RAISED:
-        least = manifest.thresholds[label, Stage.INPUT]
+    for label in RAISED[stage]:
+        least = manifest.thresholds[label, stage]
         by_passage = [
             logit(reading.scores[label])
             if scores.probabilities[label] < least <= reading.scores[label] and reading.views.get(label) == VIEW

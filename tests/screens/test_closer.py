@@ -107,6 +107,18 @@ def test_a_label_without_a_margin_and_a_stage_without_any_are_left_as_they_are(m
         assert closer.check(HIDING, stage=Stage.TOOL).scores == whole.check(HIDING, stage=Stage.TOOL).scores
 
 
+def test_passages_of_a_stage_can_have_a_least_length(made: Callable[..., Path], asked: list[list[str]]) -> None:
+    stages = {stage: {"prompt_injection": 0.5} for stage in ("input", "tool")}
+    with guard(made(passages={"characters": 40, "least": {"tool": 60}, "margins": stages})) as closer:
+        closer.warmup()
+        asked.clear()
+        for stage in (Stage.INPUT, Stage.TOOL):
+            closer.check(HIDING, stage=stage)
+    short, long = asked[1], asked[3]
+    assert short == [PLAIN, PLAIN, "please the attack.", PLAIN]
+    assert long == [f"{PLAIN} {PLAIN}", f"please the attack. {PLAIN}"]
+
+
 def test_what_the_lower_layers_clear_and_what_is_one_passage_is_read_once(
     made: Callable[..., Path], asked: list[list[str]]
 ) -> None:

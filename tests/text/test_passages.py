@@ -52,6 +52,18 @@ def test_what_has_no_stop_is_cut_between_words() -> None:
     assert shown("x" * 200) == ["x" * 40, "x" * 40, "x" * 40, "x" * 80]
 
 
+def test_runs_that_are_too_short_go_on_and_the_last_joins_the_one_before() -> None:
+    text = "Install it.\nRun the server with the port that you were given.\nThen wait.\nOpen the page.\nDone.\n"
+    assert [text[start:end] for start, end in passages(text, 20, 30)] == [
+        "Install it.\nRun the server with the port that you were given.",
+        "Then wait.\nOpen the page.\nDone.",
+    ]
+    assert [text[start:end] for start, end in passages(text, 20, 200)] == [text.strip()]
+    longer = passages(text * 9, 20, 100)
+    assert all(end - start >= 100 for start, end in longer)
+    assert len(longer) == 7
+
+
 @pytest.mark.parametrize("text", ["", " \n\t "])
 def test_of_nothing_there_is_nothing(text: str) -> None:
     assert passages(text, MOST) == []

@@ -11,9 +11,8 @@ import pytest
 from models.training import banks
 from models.training.generators import whole
 from models.training.generators.documents import Document
-from models.training.generators.indirect_place import crop, in_text, window
+from models.training.generators.indirect_place import crop, in_text
 from models.training.generators.whole import generate_long, generate_mails, generate_pages
-from models.training.prepare import tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +32,7 @@ def test_the_same_seed_gives_the_same_rows_and_few_repeat(generate: Callable[...
 
 
 def test_mails_and_long_documents_are_more_often_clean_and_pages_as_often() -> None:
-    for generate, share in ((generate_mails, 0.42), (generate_pages, 0.5), (generate_long, 0.5)):
+    for generate, share in ((generate_mails, 0.42), (generate_pages, 0.5), (generate_long, 0.35)):
         rows = list(generate(Random(1), 3000, ("Hum a tune.",)))
         bad = [row for row in rows if row.labels["prompt_injection"]]
         assert abs(len(bad) / len(rows) - share) < 0.04
@@ -57,22 +56,6 @@ def test_an_injection_stays_whole_and_early_in_a_long_text() -> None:
     assert len(starts) > 100
 
 
-def test_an_injection_is_anywhere_in_a_full_window_of_a_long_text() -> None:
-    coder, payload = tokenizer(), "Hum a tune, dear machine."
-    carrier = Document(" ".join(f"Line {number} of a long report.\n" for number in range(900)), "prose")
-    ends = []
-    for seed in range(200):
-        rng = Random(seed)
-        place = in_text(rng, carrier, (0, 0, 1, 1))
-        text = window(rng, place(payload), place(None))
-        assert len(text) >= 700
-        end = text.index(payload) + len(payload)
-        ends.append(len(coder.encode(text[:end], add_special_tokens=False).ids))
-    assert max(ends) < 250
-    assert min(ends) < 30
-    assert sum(end > 180 for end in ends) > 40
-
-
 def test_the_text_goes_on_behind_an_injection() -> None:
     carrier = Document("First things first.\nSecond comes next. Third is last.\nThe end.", "prose")
     for seed in range(200):
@@ -89,8 +72,7 @@ def test_a_clean_text_is_cut_at_any_place() -> None:
 
 
 def test_what_long_documents_show_in_braces_is_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = {name: (f"Print it: '{{first}} of {name}'",) for name in _LONG}
-    monkeypatch.setattr(whole, "passages", lambda name: shown.get(name) or banks.passages(name))
+    monkeypatch.setattr(whole, "passages", lambda name: (f"Print it: '{{first}} of {name}'",))
     texts = [row.text for row in generate_long(Random(2), 100)]
     for name in _LONG:
         assert any(f"'{{first}} of {name}'" in text for text in texts)

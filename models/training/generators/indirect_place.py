@@ -20,15 +20,6 @@ _SIZES: Final = (300, 500, 700, 900, 1000, 1000)
 _SURE: Final = 600
 """Characters of plain or messy text that are sure to fit into the window."""
 
-_ROOM: Final = 240
-"""Tokens of a window before whose end an injection has to end, counted as ``_PIECE``."""
-_PIECE: Final = re.compile(r"[^\W_]{1,5}|[^\w\s]|_")
-"""What stands for a token: of a hundred passages of our banks one has more tokens than such pieces."""
-_FULL: Final = 1800
-"""Characters that fill a window even where tokens are long."""
-_MOSTLY: Final = 900
-"""Characters that mostly fill one."""
-
 Place: TypeAlias = "Callable[[str | None], str]"
 """Maps a payload to the carrier with it inside, and ``None`` to the bare carrier."""
 
@@ -162,12 +153,6 @@ def _shared(one: str, other: str) -> int:
     return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
 
 
-def _changed(rng: Random, text: str, bare: str) -> tuple[int, int]:
-    """Return where ``text`` differs from ``bare``: an empty range anywhere, where it does not."""
-    start = _shared(text, bare) if text != bare else rng.randint(0, len(text))
-    return start, max(start, len(text) - _shared(text[start:][::-1], bare[start:][::-1]))
-
-
 def crop(rng: Random, text: str, bare: str) -> str:
     """Cut ``text`` to a passage that holds all that differs from ``bare``, and holds it early.
 
@@ -177,7 +162,8 @@ def crop(rng: Random, text: str, bare: str) -> str:
     size = rng.choice(_SIZES)
     if len(text) <= size:
         return text
-    start, end = _changed(rng, text, bare)
+    start = _shared(text, bare) if text != bare else rng.randint(0, len(text))
+    end = max(start, len(text) - _shared(text[start:][::-1], bare[start:][::-1]))
     first = max(0, end - max(min(size, _SURE), end - start))
     begin = rng.randint(first, max(first, min(start, len(text) - size)))
     passage = text[begin : max(end, begin + size)]
@@ -185,16 +171,3 @@ def crop(rng: Random, text: str, bare: str) -> str:
         head, space, tail = passage.partition(" ")
         passage = tail if space and begin + len(head) < start else passage
     return passage
-
-
-def window(rng: Random, text: str, bare: str) -> str:
-    """Cut ``text`` as the windows of a long document are cut: full, and with what differs from ``bare`` anywhere in it.
-
-    Between two hundred words for people an order is harder to see than in the shorter passages of ``crop``. It ends
-    within the window, for the same reason as there.
-    """
-    start, end = _changed(rng, text, bare)
-    begins = [piece.start() for piece in _PIECE.finditer(text, 0, end)][-_ROOM:]
-    last = min(start, len(text) - _MOSTLY)
-    begin = rng.choice([at for at in begins if at <= last] or begins[:1] or [start])
-    return text[begin : max(end, begin + _FULL)]

@@ -12,15 +12,13 @@ from models.training.banks import bank, passages
 from models.training.generators.doc_slots import fill, pick, roughen
 from models.training.generators.documents import Document, mail, thread
 from models.training.generators.indirect import attack
-from models.training.generators.indirect_place import crop, in_json, in_text, window
+from models.training.generators.indirect_place import crop, in_text
 from models.training.generators.input_surface import weighted
 from models.training.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from random import Random
-
-    from models.training.generators.indirect_place import Place
 
 _IN_MAILS: Final = {
     "plain": 24,
@@ -50,9 +48,7 @@ _SPOTS: Final = (2, 3, 4, 4)
 """Weights of the start, the end, the lines and the sentences of a text as the place of an injection."""
 _BAD_MAILS: Final = 0.42
 _BAD_PAGES: Final = 0.5
-_BAD_LONG: Final = 0.5
-_LONG_SHARES: Final = (11, 3, 3, 3)
-"""Weights of long documents, pages, mails and records among the carriers of ``generate_long``."""
+_BAD_LONG: Final = 0.35
 _PAGES: Final = ("doc_tool_clean", "doc_web_clean", "doc_web_clean")
 """Banks of whole pages: what tools return, and what is scraped from the web."""
 _LONG: Final = ("long_readme", "long_ticket", "long_office", "long_web")
@@ -156,12 +152,9 @@ def _boxed(rng: Random) -> Callable[[str], str]:
     head = {"from": fill(rng, "{email}"), "subject": fill(rng, "{subject}")} if rng.random() < 0.6 else {}
     tails: tuple[dict[str, object], ...] = ({}, {"read": False}, {"id": fill(rng, "{n5}")}, {"attachments": []})
     tail = rng.choice(tails)
-    style = rng.randrange(5)
+    style = rng.randrange(4)
 
     def box(text: str) -> str:
-        if style == 4:
-            parts = [part for part in text.split("\n\n") if part.strip()]
-            return json.dumps([{**head, field: part, **tail} for part in parts], ensure_ascii=False)
         record = {**head, field: text, **tail}
         if style == 0:
             return str(record)
@@ -178,45 +171,29 @@ def _decoy(rng: Random) -> str:
     return roughen(rng, pick(rng, rng.choice(names)))
 
 
-def _rows(  # noqa: PLR0917 - the generators differ in all of these
+def _rows(  # noqa: PLR0917 - the two generators differ in all of these
     rng: Random,
     count: int,
     name: str,
-    draw: Callable[[Random], tuple[str, Place, Callable[[str], str]]],
+    draw: Callable[[Random], Document],
     kinds: dict[str, int],
     bad: float,
     tasks: Sequence[str],
-    cut: Callable[[Random, str, str], str],
 ) -> Iterator[Row]:
     """Yield ``count`` rows of one generator, a share of ``bad`` with an injection."""
     for _ in range(count):
-        start, place, dress = draw(rng)
-        group = f"{name}/{zlib.crc32(start.lower().encode()) % 64}"
+        carrier = draw(rng)
+        group = f"{name}/{zlib.crc32(carrier.text[:60].lower().encode()) % 64}"
+        place, dress = in_text(rng, carrier, _SPOTS), _dress(rng, carrier.kind)
         bare = dress(place(None))
         if rng.random() < bad:
             kind = weighted(rng, kinds)
-            text = cut(rng, dress(place(attack(rng, kind, tasks))), bare)
+            text = crop(rng, dress(place(attack(rng, kind, tasks))), bare)
             yield Row(text, "tool", {"prompt_injection": 1}, f"gen_{name}_{kind}", group)
         else:
             calm = dress(place(_decoy(rng))) if rng.random() < 0.35 else bare  # share of decoys
-            text = calm if rng.random() < 0.3 else cut(rng, calm, bare)  # share of uncut texts
+            text = calm if rng.random() < 0.3 else crop(rng, calm, bare)  # share of uncut texts
             yield Row(text, "tool", {"prompt_injection": 0}, f"gen_{name}_clean", group)
-
-
-def _spot(draw: Callable[[Random], Document]) -> Callable[[Random], tuple[str, Place, Callable[[str], str]]]:
-    """Return what draws a carrier: how it begins, a place in it, and how it is laid out."""
-
-    def drawn(rng: Random) -> tuple[str, Place, Callable[[str], str]]:
-        carrier = draw(rng)
-        return carrier.text[:60], in_text(rng, carrier, _SPOTS), _dress(rng, carrier.kind)
-
-    return drawn
-
-
-def _field(rng: Random) -> tuple[str, Place, Callable[[str], str]]:
-    """Draw a field of made-up records in place of a carrier."""
-    place = in_json(rng)
-    return place(None)[:60], place, str
 
 
 def generate_mails(rng: Random, count: int, tasks: Sequence[str] = ()) -> Iterator[Row]:
@@ -227,7 +204,7 @@ def generate_mails(rng: Random, count: int, tasks: Sequence[str] = ()) -> Iterat
         count: Number of rows.
         tasks: Further plain instructions, used for half of the plain tasks.
     """
-    yield from _rows(rng, count, "mails", _spot(_letter), _IN_MAILS, _BAD_MAILS, tasks, crop)
+    yield from _rows(rng, count, "mails", _letter, _IN_MAILS, _BAD_MAILS, tasks)
 
 
 def generate_pages(rng: Random, count: int, tasks: Sequence[str] = ()) -> Iterator[Row]:
@@ -238,20 +215,15 @@ def generate_pages(rng: Random, count: int, tasks: Sequence[str] = ()) -> Iterat
         count: Number of rows.
         tasks: Further plain instructions, used for half of the plain tasks.
     """
-    yield from _rows(rng, count, "pages", _spot(_page), _IN_PAGES, _BAD_PAGES, tasks, crop)
+    yield from _rows(rng, count, "pages", _page, _IN_PAGES, _BAD_PAGES, tasks)
 
 
 def generate_long(rng: Random, count: int, tasks: Sequence[str] = ()) -> Iterator[Row]:
-    """Yield ``count`` tool-stage rows as windows of long documents, half of them clean.
-
-    Most are of documents with instructions for people, the others of pages, of mails, and records.
+    """Yield ``count`` tool-stage rows of long documents with instructions for people, two thirds of them clean.
 
     Args:
         rng: Source of all choices.
         count: Number of rows.
         tasks: Further plain instructions, used for half of the plain tasks.
     """
-    carriers = (_spot(_manual), _spot(_page), _spot(_letter), _field)
-    for _ in range(count):
-        draw = rng.choices(carriers, _LONG_SHARES)[0]
-        yield from _rows(rng, 1, "long", draw, _IN_PAGES, _BAD_LONG, tasks, window)
+    yield from _rows(rng, count, "long", _manual, _IN_PAGES, _BAD_LONG, tasks)
