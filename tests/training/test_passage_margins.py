@@ -16,6 +16,7 @@ from models.training.passage_margins import harmless, with_passages
 from models.training.pools import Pool
 from models.training.prepare import HELD_OUT_FILE
 from models.training.rows import Row
+from tests.samples import MANUAL, MANUAL_ORDER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,27 @@ def test_a_text_that_is_harmless_by_its_label_is_stopped_no_more(
             assert guard.check(HIDING).allowed is (pools[-1] is looks_bad)
     assert 0.0 == found[0] < found[1] < math.inf
     assert 0.0 < floors[0] < floors[1] < 1.0
+
+
+def test_documents_have_a_margin_of_their_own(
+    model_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(model_directory, model)
+    hiding = MANUAL.format(order=MANUAL_ORDER)
+    plain = Pool("manuals", Stage.TOOL.value, None, ((MANUAL.format(order=""), None),))
+    looks_bad = replace(plain, source="others", texts=((hiding, None),))
+    found = []
+    for pools in ([plain], [plain, looks_bad]):
+        monkeypatch.setattr(passage_margins, "harmless", lambda *asked, given=pools: at_stage(given, asked[2]))
+        manifest = with_passages(model, tmp_path, tmp_path)
+        assert manifest.passages is not None
+        found.append(manifest.passages.margins[Stage.TOOL]["prompt_injection"])
+        (model / MANIFEST_FILE).write_text(manifest.model_dump_json(), encoding="utf-8")
+        with Guard(models=model, providers="cpu", cache=0) as guard:
+            assert guard.check(hiding, stage=Stage.TOOL).allowed is (pools[-1] is looks_bad)
+    assert 0.0 == found[0] < found[1] < math.inf
+    assert manifest.passages.margins[Stage.INPUT] == dict.fromkeys(("jailbreak", "harmful_request"), 0.0)
 
 
 def test_prompts_of_which_harm_is_not_known_say_nothing_about_it(
