@@ -72,12 +72,13 @@ def test_documents_have_a_margin_of_their_own(
         monkeypatch.setattr(passage_margins, "harmless", lambda *asked, given=pools: at_stage(given, asked[2]))
         manifest = with_passages(model, tmp_path, tmp_path)
         assert manifest.passages is not None
-        found.append(manifest.passages.margins[Stage.TOOL]["prompt_injection"])
+        margins = manifest.passages.margins
+        found.append(margins[Stage.TOOL]["prompt_injection"])
         (model / MANIFEST_FILE).write_text(manifest.model_dump_json(), encoding="utf-8")
         with Guard(models=model, providers="cpu", cache=0) as guard:
             assert guard.check(hiding, stage=Stage.TOOL).allowed is (pools[-1] is looks_bad)
     assert 0.0 == found[0] < found[1] < math.inf
-    assert manifest.passages.margins[Stage.INPUT] == dict.fromkeys(("jailbreak", "harmful_request"), 0.0)
+    assert margins[Stage.INPUT] == dict.fromkeys(("jailbreak", "harmful_request"), 0.0)
 
 
 def test_prompts_of_which_harm_is_not_known_say_nothing_about_it(
