@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -55,7 +54,7 @@ def test_a_text_that_is_harmless_by_its_label_is_stopped_no_more(
         (model / MANIFEST_FILE).write_text(manifest.model_dump_json(), encoding="utf-8")
         with Guard(models=model, providers="cpu", cache=0) as guard:
             assert guard.check(HIDING).allowed is (pools[-1] is looks_bad)
-    assert 0.0 == found[0] < found[1] < math.inf
+    assert 0.0 == found[0] < found[1] < 5.0
     assert 0.0 < floors[0] < floors[1] < 1.0
 
 
@@ -77,7 +76,7 @@ def test_documents_have_a_margin_of_their_own(
         (model / MANIFEST_FILE).write_text(manifest.model_dump_json(), encoding="utf-8")
         with Guard(models=model, providers="cpu", cache=0) as guard:
             assert guard.check(hiding, stage=Stage.TOOL).allowed is (pools[-1] is looks_bad)
-    assert 0.0 == found[0] < found[1] < math.inf
+    assert 0.0 == found[0] < found[1] < 5.0
     assert margins[Stage.INPUT] == dict.fromkeys(("jailbreak", "harmful_request"), 0.0)
 
 
