@@ -220,9 +220,10 @@ def passages_line(manifest: Manifest) -> str:
         + (f" plus {rules.spread[stage]:g} times the logarithm of their number" if rules.spread.get(stage) else "")
         for stage, margins in rules.margins.items()
     )
+    longer = "".join(f" ({stage.value} at least {least})" for stage, least in rules.least.items())
     return (
-        f"- Text that the lower layers do not clear is read again in passages of about {rules.characters} characters, "
-        f"whose scores are lowered, in log-odds: {told}.\n"
+        f"- Text that the lower layers do not clear is read again in passages of about {rules.characters} characters"
+        f"{longer}, whose scores are lowered, in log-odds: {told}.\n"
     )
 
 
