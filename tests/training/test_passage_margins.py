@@ -8,9 +8,10 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from guardsdk import Guard, Stage
-from guardsdk.registry.lookup import MANIFEST_FILE
+from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.registry.manifest import Passages
 from models.training import passage_margins
+from models.training.card import passages_line
 from models.training.passage_margins import harmless, with_passages
 from models.training.pools import Pool
 from models.training.prepare import HELD_OUT_FILE
@@ -78,6 +79,12 @@ def test_documents_have_a_margin_of_their_own(
             assert guard.check(hiding, stage=Stage.TOOL).allowed is (pools[-1] is looks_bad)
     assert 0.0 == found[0] < found[1] < 5.0
     assert margins[Stage.INPUT] == dict.fromkeys(("jailbreak", "harmful_request"), 0.0)
+
+
+def test_a_card_tells_how_long_passages_are_and_what_is_taken_off(model_directory: Path) -> None:
+    told = passages_line(load_manifest(model_directory).manifest)
+    assert "about 120 characters (tool at least 300), whose scores" in told
+    assert "tool `prompt_injection` 0.7." in told
 
 
 def test_prompts_of_which_harm_is_not_known_say_nothing_about_it(
