@@ -67,11 +67,12 @@ def test_coverage_is_that_of_the_text_and_what_was_not_read_of_a_view_is_told() 
     assert reading.problems == (("decode", "only 25.0% of the view base64 was scored"),)
 
 
-def test_a_score_of_a_view_that_is_no_number_is_not_lost() -> None:
+@pytest.mark.parametrize("of_the_view", [True, False])
+def test_a_score_that_is_no_number_is_not_lost(*, of_the_view: bool) -> None:
     class Lost(WordScreen):
         def _read(self, text: str) -> Reading:
             reading = super()._read(text)
-            return reading if PACKED in text else Reading({"bad": math.nan}, 1.0, reading.spans)
+            return reading if (PACKED in text) is of_the_view else Reading({"bad": math.nan}, 1.0, reading.spans)
 
     screen = ViewedScreen(Lost("bad"))
     (joint,) = Panel([screen]).read([PACKED], Stage.INPUT, [NOWHERE])

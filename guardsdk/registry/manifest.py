@@ -161,6 +161,9 @@ class Passages(Frozen):
     floors: dict[Stage, dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]] = Field(default_factory=dict)
     """Stage to minimum scores of the whole text: without lower layers to clear harmless text, a text below all of them
     is not read again. Stages without floors always are."""
+    around: dict[Stage, tuple[Annotated[int, Field(gt=0)], ...]] = Field(default_factory=dict)
+    """Stage to numbers of characters: the worst passages are read again with so many before and after them, once for
+    each number, and the mean of all their readings counts. On stages not listed passages are read once."""
 
 
 class Manifest(Frozen):

@@ -92,6 +92,11 @@ def reading_of(screen: Screen) -> ReadWithin:
     return limited or (lambda texts, stage, around, _: screen.read(texts, stage, around))
 
 
+def outranks(score: float, other: float) -> bool:
+    """Return whether ``score`` counts in place of ``other``: NaN outranks every number, to be rejected as unusable."""
+    return score > other or (score != score and other == other)  # noqa: PLR0124  faster than math.isnan
+
+
 def named(error: Exception) -> str:
     """Describe ``error``, without the message of another library, which may quote the text."""
     kind = type(error).__qualname__

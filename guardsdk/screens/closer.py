@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from guardsdk.screens.base import outranks
 from guardsdk.screens.viewed import lowered
 from guardsdk.text.passages import passages
 
@@ -24,6 +25,27 @@ LAYER: Final = "passages"
 """The layer that reports problems of this step."""
 VIEW: Final = "passage"
 """The view of a label whose score comes from a single passage."""
+_WORST: Final = 2
+"""Passages for each label that are read with some of the text around them."""
+_CERTAIN: Final = 1e-12
+"""Probabilities nearer to 0 or 1 count as this near."""
+
+
+class _Part(NamedTuple):
+    """A range of characters in one of several texts."""
+
+    place: int
+    start: int
+    end: int
+
+
+class _Heard(NamedTuple):
+    """What was heard in a passage."""
+
+    part: _Part
+    read: Scores
+    probabilities: Mapping[str, float]
+    """Label to the score that counts."""
 
 
 def looked_closer(
@@ -38,28 +60,75 @@ def looked_closer(
     """Return ``readings`` after a closer look at what ``classifier`` has ``seen`` in ``requests``, all of one stage.
 
     Parts that the lower layers did not clear, or, without early exit, texts that reach a floor of ``rules``, are read
-    again passage by passage. Per label the higher score counts, after the margins of ``rules`` are subtracted. Raises
-    ``ModelError`` if the model cannot be run.
+    again passage by passage, and where ``rules`` say so the worst of these passages with some of the text around them.
+    Per label the higher score counts, after the margins of ``rules`` are subtracted. Raises ``ModelError`` if the model
+    cannot be run.
     """
     stage = requests[0].stage
     margins = rules.margins.get(stage)
     if not margins:
         return list(readings)
-    cleared = limits.early_exit and classifier.has_early_exit
-    floors = {} if cleared else rules.floors.get(stage, {})
-    parts: dict[int, list[tuple[int, int]]] = {}
-    for place, (request, scores) in enumerate(zip(requests, seen, strict=True)):
-        if scores.tier == "full" and not scores.settled and _reaches(scores, floors):
-            parts[place] = list(_doubtful(request, scores, rules))
-    asked = [replace(requests[at], text=requests[at].text[a:b]) for at, found in parts.items() for a, b in found]
-    read = iter(classifier.score(asked, limits._replace(settled=None)) if asked else ())
+    limits = limits._replace(settled=None)
+    floors = {} if limits.early_exit and classifier.has_early_exit else rules.floors.get(stage, {})
+    parts = [
+        _Part(place, *span)
+        for place, (request, scores) in enumerate(zip(requests, seen, strict=True))
+        if scores.tier == "full" and not scores.settled and _reaches(scores, floors)
+        for span in _doubtful(request, scores, rules)
+    ]
+    passages: dict[int, list[_Heard]] = {}
+    for part, scores in zip(parts, _read(classifier, requests, parts, limits), strict=True):
+        passages.setdefault(part.place, []).append(_Heard(part, scores, scores.probabilities))
     looked = list(readings)
-    for place, found in parts.items():
-        if found:
-            off = rules.spread.get(stage, 0.0) * math.log(len(found))
-            less_by = {label: margin + off for label, margin in margins.items()}
-            looked[place] = _joint(looked[place], [(start, next(read)) for start, _ in found], less_by)
+    for place, found in passages.items():
+        off = rules.spread.get(stage, 0.0) * math.log(len(found))
+        heard = _heard_around(classifier, requests, found, rules, limits) if stage in rules.around else found
+        joint = _joint(looked[place], heard, {label: margin + off for label, margin in margins.items()})
+        looked[place] = replace(joint, problems=(*joint.problems, *_unread(found)))
     return looked
+
+
+def _read(
+    classifier: Classifier, requests: Sequence[Request], parts: Sequence[_Part], limits: Limits
+) -> Sequence[Scores]:
+    asked = [replace(requests[place], text=requests[place].text[start:end]) for place, start, end in parts]
+    return classifier.score(asked, limits) if asked else ()
+
+
+def _heard_around(
+    classifier: Classifier, requests: Sequence[Request], found: Sequence[_Heard], rules: Passages, limits: Limits
+) -> list[_Heard]:
+    """Return the worst of the passages ``found`` in a text, with the mean of readings with ever more text around them.
+
+    An order stays one whatever stands around it; what only looks like one without it does not.
+    """
+    if any(math.isnan(score) for one in found for score in one.probabilities.values()):
+        return list(found)  # the text is rejected for that
+    stage = requests[0].stage
+    sizes, floors = rules.around[stage], rules.floors.get(stage, {})
+    worst: dict[_Part, _Heard] = {}
+    for label in rules.margins[stage]:
+        loud = [one for one in found if one.probabilities.get(label, 0.0) >= floors.get(label, 0.0)]
+        loud.sort(key=lambda one: one.probabilities.get(label, 0.0), reverse=True)
+        worst |= {one.part: one for one in loud[:_WORST]}
+    # The end of a text may lie before that of the range.
+    wider = [_Part(place, max(0, start - size), end + size) for place, start, end in worst for size in sizes]
+    read = iter(_read(classifier, requests, wider, limits))
+    return [one._replace(probabilities=_mean(one.read, *(next(read) for _ in sizes))) for one in worst.values()]
+
+
+def _mean(*read: Scores) -> dict[str, float]:
+    """Return for each label the mean, in log-odds, of its scores in those of ``read`` that have any."""
+    known = [scores.probabilities for scores in read if scores.probabilities]
+    return {
+        label: 1.0 / (1.0 + math.exp(-sum(_log_odds(scores[label]) for scores in known) / len(known)))
+        for label in read[0].probabilities
+    }
+
+
+def _log_odds(probability: float) -> float:
+    within = min(max(probability, _CERTAIN), 1.0 - _CERTAIN)
+    return math.log(within) - math.log1p(-within)
 
 
 def _reaches(scores: Scores, floors: Mapping[str, float]) -> bool:
@@ -86,31 +155,34 @@ def _doubtful(request: Request, scores: Scores, rules: Passages) -> Iterator[tup
             yield start, end
 
 
-def _joint(whole: Reading, parts: Sequence[tuple[int, Scores]], margins: Mapping[str, float]) -> Reading:
-    """Return the joint reading of a text and its passages, each given with its start."""
+def _joint(whole: Reading, heard: Sequence[_Heard], margins: Mapping[str, float]) -> Reading:
+    """Return the joint reading of a text as a ``whole`` and of its passages."""
     higher: dict[str, float] = {}
-    carriers: dict[str, tuple[int, Scores]] = {}
-    for start, scores in parts:
-        own = {label: scores.probabilities[label] for label in margins if label in scores.probabilities}
+    carriers: dict[str, _Heard] = {}
+    for one in heard:
+        own = {label: one.probabilities[label] for label in margins if label in one.probabilities}
         for label, score in lowered(own, margins).items():
-            # Written so that NaN is taken over: it is then rejected as unusable like any other.
-            if not score <= higher.get(label, whole.scores[label]):
+            if outranks(score, higher.get(label, whole.scores[label])):
                 higher[label] = score
-                carriers[label] = start, scores
-    unread = sum(scores.coverage < 1.0 for _, scores in parts)
-    problems = ((LAYER, f"{unread} of {len(parts)} passages were not read on their own, the deadline passed"),)
+                carriers[label] = one
     return replace(
         whole,
         scores={**whole.scores, **higher},
         spans=partial(_spans, whole, carriers),
         views={**whole.views, **dict.fromkeys(carriers, VIEW)},
-        problems=(*whole.problems, *(problems if unread else ())),
     )
 
 
-def _spans(whole: Reading, carriers: Mapping[str, tuple[int, Scores]], label: str) -> Spans:
+def _unread(found: Sequence[_Heard]) -> tuple[tuple[str, str], ...]:
+    """Return the problem to report if the deadline passed before all passages were read."""
+    unread = sum(one.read.coverage < 1.0 for one in found)
+    told = f"{unread} of {len(found)} passages were not read on their own, the deadline passed"
+    return ((LAYER, told),) if unread else ()
+
+
+def _spans(whole: Reading, carriers: Mapping[str, _Heard], label: str) -> Spans:
     if label not in carriers:
         return whole.spans(label)
-    at, scores = carriers[label]
+    part, scores, _ = carriers[label]
     start, end = scores.span(label)
-    return ((at + start, at + end),)
+    return ((part.start + start, part.start + end),)

@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.screens.base import LimitedScreen, named, reading_of
+from guardsdk.screens.base import LimitedScreen, named, outranks, reading_of
 from guardsdk.text.spans import merged
 from guardsdk.text.views import views_of
 from guardsdk.verdict import joint_tier
@@ -117,8 +117,7 @@ def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Pro
     unread: list[tuple[str, str]] = []
     for view, reading in viewed:
         for label, score in reading.scores.items():
-            # Written so that NaN is taken over: it is then rejected as unusable like any other.
-            if not score <= scores.get(label, -1.0):
+            if outranks(score, scores.get(label, -1.0)):
                 scores[label] = score
                 carriers[label] = (view, reading)
         if reading.coverage < 1.0 and not reading.settled:

@@ -26,7 +26,7 @@ from models.training.card import base_manifest, write_float_twin
 from models.training.early import NOTHING, Windows, as_read, bounds, keep, share_cleared
 from models.training.export import EARLY, LATE, from_checkpoint
 from models.training.gloss_margins import with_gloss_margins
-from models.training.passage_margins import with_passages
+from models.training.passage_margins import with_bounds, with_passages
 from models.training.pools import Pool, buried, held_out_pools, pools
 from models.training.rows import STAGES, STAGES_OF, columns_of
 from models.training.scored import Scored, benign_scores, negative_scores, without_declining, without_doubtful
@@ -143,8 +143,9 @@ def calibrate(
     )
     (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     if data is not None:
-        final = with_passages(model, data, out)
-        (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
+        for step in (with_bounds, with_passages):
+            final = step(model, data, out)
+            (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
         final = with_gloss_margins(model, data)  # glosses have passages, too
         (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     write_float_twin(out, final)

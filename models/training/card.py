@@ -221,9 +221,14 @@ def passages_line(manifest: Manifest) -> str:
         for stage, margins in rules.margins.items()
     )
     longer = "".join(f" ({stage.value} at least {least})" for stage, least in rules.least.items())
+    around = (
+        f" The worst of {stage.value} are read again with {' and '.join(map(str, sizes))} characters on either side; the "
+        f"mean counts."
+        for stage, sizes in rules.around.items()
+    )
     return (
         f"- Text that the lower layers do not clear is read again in passages of about {rules.characters} characters"
-        f"{longer}, whose scores are lowered, in log-odds: {told}.\n"
+        f"{longer}, whose scores are lowered, in log-odds: {told}.{''.join(around)}\n"
     )
 
 

@@ -3,8 +3,11 @@
 ``python -m models.training.passage_margins --data DIR --run DIR --model DIR`` writes it into the manifest of
 ``--model``; ``--run`` is a folder that ``prepare`` filled. Of harmless texts that have passages each label may stop so
 much by one of them alone that the rates below are kept, as the mean over sources of ``calib/``, and of our own texts
-in groups that were never trained on. And below which scores they are as plainly harmless as what the lower layers
-clear, for where these have no say.
+in groups that were never trained on.
+
+Before that, what the lower layers clear is narrowed, as it is not looked at: early-exit bounds are set for texts that
+all layers would stop as they are, not for those of which only a passage gives them away. And for where the lower layers
+have no say, it is set below which scores texts are plainly harmless.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from models.training.adapted import classifier_of
 from models.training.gloss_margins import logit
 from models.training.pools import Pool, pools
 from models.training.prepare import HELD_OUT_FILE
-from models.training.rows import Row
+from models.training.rows import Row, columns_of
 from models.training.scored import negative_scores
 from models.training.thresholds import threshold_at
 
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from guardsdk.engine.scores import Scores
-    from guardsdk.registry.manifest import Manifest
+    from guardsdk.registry.manifest import EarlyLabel, Manifest
 
 SEED: Final = 20_261_129
 CHARACTERS: Final = 120
@@ -62,9 +65,13 @@ be stopped; short sentences of answers look worse than whole answers."""
 SPREAD: Final = {Stage.INPUT: 0.5}
 """Share of the log of the number of passages that is subtracted: below 1, as passages of one text are correlated. None
 in documents: their highest scores are so close to one another that what it takes from long ones would hide orders."""
+AROUND: Final = {Stage.TOOL: (100, 200)}
+"""Characters on either side of the worst passages of a document with which they are read again."""
 LOOKED_AT: Final = 0.05
 """Share of harmless texts that reach the floor of a label, averaged over sources: about as many as the lower layers
 do not clear."""
+NOT_CLEARED: Final = {Stage.INPUT: 0.1, Stage.TOOL: 0.05}
+"""Share of harmless texts that the lower layers may leave in doubt because of one label, averaged over sources."""
 OWN: Final = "gen_"
 """Prefix of the sources of our own text, and the name of the pool made of them."""
 FEWEST: Final = 100
@@ -81,12 +88,49 @@ def with_passages(model: Path, data: Path, run: Path) -> Manifest:
     """Return the manifest of ``model`` with the margins and floors of passages set on texts of ``data`` and ``run``."""
     plain = load_manifest(model).manifest
     none = {stage: dict.fromkeys(labels, 0.0) for stage, labels in RAISED.items()}
-    rules = Passages(characters=CHARACTERS, least=LEAST, margins=none, spread=SPREAD)
+    rules = Passages(characters=CHARACTERS, least=LEAST, margins=none, spread=SPREAD, around=AROUND)
     draft = plain.model_copy(update={"passages": rules})
     found = {stage: margins(model, draft, stage, harmless(data, run, stage, rules)) for stage in RAISED}
     late = {stage: margin for stage, (margin, _) in found.items()}
     floors = {stage: floor for stage, (_, floor) in found.items()}
     return plain.model_copy(update={"passages": rules.model_copy(update={"margins": late, "floors": floors})})
+
+
+def with_bounds(model: Path, data: Path, run: Path) -> Manifest:
+    """Return the manifest of ``model`` with early-exit bounds low enough for what only passages give away.
+
+    The bound of a label that passages raise comes down to the early logit that the share ``NOT_CLEARED`` of harmless
+    texts of several passages reaches; it never rises.
+    """
+    plain = load_manifest(model).manifest
+    early = plain.early_exit
+    if early is None:
+        return plain
+    rules, stages = Passages(characters=CHARACTERS, least=LEAST, margins={}), dict(early.stages)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        for stage, labels in RAISED.items():
+            known = [pool for pool in harmless(data, run, stage, rules) if pool.source != OWN]
+            heard = processes.map(partial(_early, model, stage), known)
+            shown = tqdm(heard, desc=f"bounds, {stage}", unit="pool", total=len(known))
+            scores = [negative_scores(pool, one, labels) for pool, one in zip(known, shown, strict=True)]
+            stages[stage] = {
+                label: _narrowed(bound, [one[label] for one in scores if label in one], NOT_CLEARED[stage])
+                for label, bound in stages[stage].items()
+            }
+    return plain.model_copy(update={"early_exit": early.model_copy(update={"stages": stages})})
+
+
+def _early(model: Path, stage: Stage, pool: Pool) -> dict[str, NDArray[np.float64]]:
+    """Return for each label the highest early logit [N] of each text of ``pool``."""
+    both = classifier_of(model).both([Request(text, stage) for text, _ in pool.texts])
+    highest = np.array([early.max(axis=0) for early, _ in both], dtype=np.float64)
+    return {label: highest[:, column] for label, column in columns_of(stage.value).items()}
+
+
+def _narrowed(bound: EarlyLabel, scores: Sequence[NDArray[np.float64]], rate: float) -> EarlyLabel:
+    if not scores:
+        return bound
+    return bound.model_copy(update={"clear_below": min(bound.clear_below, threshold_at(rate, scores))})
 
 
 def margins(
@@ -171,14 +215,15 @@ def _line(found: Sequence[NDArray[np.float64]], rate: float) -> float:
 
 
 def main() -> None:
-    """Write the margins into the manifest of a model."""
+    """Write bounds and margins into the manifest of a model."""
     built = argparse.ArgumentParser(prog="python -m models.training.passage_margins", description=__doc__)
     built.add_argument("--data", type=Path, required=True, help="folder with calib/")
     built.add_argument("--run", type=Path, required=True, help="folder that prepare filled")
     built.add_argument("--model", type=Path, required=True, help="folder of the model")
     given = built.parse_args()
-    found = with_passages(given.model, given.data, given.run)
-    (given.model / MANIFEST_FILE).write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    for step in (with_bounds, with_passages):
+        found = step(given.model, given.data, given.run)
+        (given.model / MANIFEST_FILE).write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

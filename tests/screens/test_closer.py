@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,3 +189,64 @@ def test_where_no_lower_layers_clear_a_text_the_floor_tells_what_is_looked_at(
             found = not closer.check(HIDING).allowed
         assert found is (looks or not options)
         assert len(asked) == 1 + found
+
+
+def around(**more: Any) -> dict[str, Any]:
+    return rules(0.0) | {"around": {"input": [10, 20]}} | more
+
+
+def log_odds(score: float) -> float:
+    return math.log(score / (1.0 - score))
+
+
+def test_the_worst_passages_are_read_with_what_is_around_them_and_the_mean_counts(
+    made: Callable[..., Path], asked: list[list[str]]
+) -> None:
+    with guard(made(passages=around())) as closer, guard(made(passages=None)) as plain:
+        closer.warmup()
+        asked.clear()
+        verdict = closer.check(HIDING)
+        _, parts, wider = asked
+        at = HIDING.index("please the attack.")
+        readings = ["please the attack.", HIDING[at - 10 : at + 28], HIDING[at - 20 : at + 38]]
+        assert parts == [PLAIN, PLAIN, "please the attack.", PLAIN]
+        assert len(wider) == 4
+        assert wider[:2] == readings[1:]
+        odds = [log_odds(plain.check(text).scores["prompt_injection"]) for text in readings]
+    assert max(odds) - min(odds) > 0.1
+    assert log_odds(verdict.scores["prompt_injection"]) == pytest.approx(sum(odds) / 3, abs=1e-3)
+    ((start, end),) = verdict.findings[0].spans
+    assert HIDING[start:end] == "attack"
+
+
+def test_passages_below_the_floor_are_not_read_with_what_is_around_them(
+    made: Callable[..., Path], asked: list[list[str]]
+) -> None:
+    for floor, reads in ((0.5, 2), (0.9999, 0)):
+        with guard(made(passages=around(floors={"input": {"prompt_injection": floor}}))) as closer:
+            closer.warmup()
+            asked.clear()
+            verdict = closer.check(HIDING)
+        assert sum(map(len, asked[2:])) == reads
+        assert verdict.allowed is not bool(reads)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_a_passage_with_an_unusable_score_is_not_passed_over_for_others(
+    made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    score = Classifier.score
+
+    def broken(self: Classifier, requests: Sequence[Any], *given: Any, **named: Any) -> list[Scores]:
+        found = score(self, requests, *given, **named)
+        if len(found) == 4:
+            unusable = found[place].probabilities | {"prompt_injection": math.nan}
+            found[place] = replace(found[place], probabilities=unusable)
+        return found
+
+    with guard(made(passages=around())) as closer:
+        closer.warmup()
+        monkeypatch.setattr(Classifier, "score", broken)
+        verdict = closer.check(HIDING)
+    assert (verdict.status, verdict.allowed) == (Status.DEGRADED, False)
+    assert "prompt_injection" in str(verdict.degraded_reasons)

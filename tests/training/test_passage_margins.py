@@ -7,21 +7,22 @@ import shutil
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from guardsdk import Guard, Stage
+from guardsdk.engine.classifier import Classifier, Request
 from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
 from guardsdk.registry.manifest import Passages
 from models.training import passage_margins
 from models.training.card import passages_line
-from models.training.passage_margins import harmless, with_passages
+from models.training.passage_margins import harmless, with_bounds, with_passages
 from models.training.pools import Pool
 from models.training.prepare import HELD_OUT_FILE
-from models.training.rows import Row
+from models.training.rows import Row, columns_of
 from tests.samples import MANUAL, MANUAL_ORDER
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 PLAIN = (
     "I run a small bakery and this week we have been trying out new recipes for sourdough. The starter needs feeding "
@@ -79,6 +80,36 @@ def test_documents_have_a_margin_of_their_own(
             assert guard.check(hiding, stage=Stage.TOOL).allowed is (pools[-1] is looks_bad)
     assert 0.0 == found[0] < found[1] < 5.0
     assert margins[Stage.INPUT] == dict.fromkeys(("jailbreak", "harmful_request"), 0.0)
+
+
+def test_harmless_texts_tell_how_much_the_lower_layers_may_clear(
+    model_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(model_directory, model)
+    before = load_manifest(model).manifest.early_exit
+    texts = tuple((PLAIN.format(one), None) for one in ("It rained.", "Eggs are dear.", "A cat sleeps by the oven."))
+    pools = [Pool(source, Stage.INPUT.value, None, texts) for source in ("prompts", "gen_")]
+    monkeypatch.setattr(passage_margins, "harmless", lambda *asked: at_stage(pools, asked[2]))
+    found = {}
+    for rate in (0.0, 0.34, 1.0):
+        monkeypatch.setattr(passage_margins, "NOT_CLEARED", dict.fromkeys(Stage, rate))
+        early = with_bounds(model, tmp_path, tmp_path).early_exit
+        assert early is not None
+        assert before is not None
+        found[rate] = early.stages[Stage.INPUT]["harmful_request"].clear_below
+        assert {**early.stages[Stage.INPUT], "harmful_request": None, "jailbreak": None} == {
+            **before.stages[Stage.INPUT],
+            "harmful_request": None,
+            "jailbreak": None,
+        }
+        assert {**early.stages, Stage.INPUT: None} == {**before.stages, Stage.INPUT: None}
+    both = Classifier(load_manifest(model), "cpu", 1).both([Request(text, Stage.INPUT) for text, _ in texts])
+    column = columns_of("input")["harmful_request"]
+    lowest, _, highest = sorted(float(logits[:, column].max()) for logits, _ in both)
+    assert found[0.0] == before.stages[Stage.INPUT]["harmful_request"].clear_below
+    assert found[0.34] == pytest.approx(highest)
+    assert found[1.0] == pytest.approx(lowest)
 
 
 def test_a_card_tells_how_long_passages_are_and_what_is_taken_off(model_directory: Path) -> None:
