@@ -222,8 +222,8 @@ def passages_line(manifest: Manifest) -> str:
     )
     longer = "".join(f" ({stage.value} at least {least})" for stage, least in rules.least.items())
     around = (
-        f" The worst of {stage.value} are read again with {' and '.join(map(str, sizes))} characters on either side; the "
-        f"mean counts."
+        f" The worst of {stage.value} are read again with {' and '.join(map(str, sizes))} characters on either side, "
+        "and the mean counts."
         for stage, sizes in rules.around.items()
     )
     return (

@@ -89,33 +89,32 @@ def test_harmless_texts_tell_how_much_the_lower_layers_may_clear(
     shutil.copytree(model_directory, model)
     before = load_manifest(model).manifest.early_exit
     texts = tuple((PLAIN.format(one), None) for one in ("It rained.", "Eggs are dear.", "A cat sleeps by the oven."))
-    pools = [Pool(source, Stage.INPUT.value, None, texts) for source in ("prompts", "gen_")]
-    monkeypatch.setattr(passage_margins, "harmless", lambda *asked: at_stage(pools, asked[2]))
-    found = {}
-    for rate in (0.0, 0.34, 1.0):
+    calm = Pool("prompts", Stage.INPUT.value, None, texts)
+    loud = replace(calm, texts=((HIDING, None),))
+    found = []
+    assert before is not None
+    for pool, rate in ((calm, 0.34), (calm, 1.0), (loud, 0.0)):
+        pools = [pool, replace(loud, source="gen_")]
+        monkeypatch.setattr(passage_margins, "harmless", lambda *asked, given=pools: at_stage(given, asked[2]))
         monkeypatch.setattr(passage_margins, "NOT_CLEARED", dict.fromkeys(Stage, rate))
         early = with_bounds(model, tmp_path, tmp_path).early_exit
         assert early is not None
-        assert before is not None
-        found[rate] = early.stages[Stage.INPUT]["harmful_request"].clear_below
-        assert {**early.stages[Stage.INPUT], "harmful_request": None, "jailbreak": None} == {
-            **before.stages[Stage.INPUT],
-            "harmful_request": None,
-            "jailbreak": None,
+        found.append(early.stages[Stage.INPUT]["harmful_request"].clear_below)
+        assert {label: early.stages[Stage.INPUT][label] for label in ("prompt_injection", "toxicity")} == {
+            label: before.stages[Stage.INPUT][label] for label in ("prompt_injection", "toxicity")
         }
         assert {**early.stages, Stage.INPUT: None} == {**before.stages, Stage.INPUT: None}
     both = Classifier(load_manifest(model), "cpu", 1).both([Request(text, Stage.INPUT) for text, _ in texts])
     column = columns_of("input")["harmful_request"]
     lowest, _, highest = sorted(float(logits[:, column].max()) for logits, _ in both)
-    assert found[0.0] == before.stages[Stage.INPUT]["harmful_request"].clear_below
-    assert found[0.34] == pytest.approx(highest)
-    assert found[1.0] == pytest.approx(lowest)
+    assert found[:2] == pytest.approx([highest, lowest])
+    assert found[2] == before.stages[Stage.INPUT]["harmful_request"].clear_below
 
 
 def test_a_card_tells_how_long_passages_are_and_what_is_taken_off(model_directory: Path) -> None:
     told = passages_line(load_manifest(model_directory).manifest)
     assert "about 120 characters (tool at least 300), whose scores" in told
-    assert "tool `prompt_injection` 0.7." in told
+    assert "tool `prompt_injection` 0.2. The worst of tool are read again with 100 and 200 characters" in told
 
 
 def test_prompts_of_which_harm_is_not_known_say_nothing_about_it(
