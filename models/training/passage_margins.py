@@ -55,7 +55,7 @@ CHARACTERS: Final = 120
 """Length of a passage of a prompt: about thirty tokens, one or two sentences."""
 LEAST: Final = {Stage.TOOL: 300}
 """Fewest characters of a passage of a document: single lines of harmless pages look like orders."""
-RATES: Final = {Stage.INPUT: 0.002, Stage.TOOL: 0.005}
+RATES: Final = {Stage.INPUT: 0.002, Stage.TOOL: 0.0025}
 """Share of harmless texts of ``calib/`` with several passages that one label may stop by a passage alone."""
 OWN_RATE: Final = 0.01
 """The same of our own, which were written to look bad. Most prompts have one passage."""
