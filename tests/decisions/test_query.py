@@ -387,6 +387,20 @@ def test_a_clock_that_was_set_back_hides_no_decision(written: Written, monkeypat
     assert len(list(records(written.path, Query(since=timestamp(START_NS + 10**9))))) == 3
 
 
+def test_a_clock_that_was_set_forward_and_back_within_a_file_hides_no_decision(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = written.log()
+    log.record([record(0), record(7_200), record(1)])
+    monkeypatch.setattr(time, "time_ns", lambda: START_NS + 2 * 10**9)  # the next file begins at the right time
+    written.path.rename(written.place.closed(1))
+    log.record([record(3)])
+    asked = Query(since=timestamp(START_NS + 3_600 * 10**9), until=timestamp(START_NS + 10_000 * 10**9))
+    assert [one["time"] for one in records(written.path, asked)] == [timestamp(START_NS + 7_200 * 10**9)]
+    before = Query(until=timestamp(START_NS + 3_600 * 10**9))
+    assert len(list(records(written.path, before))) == 3
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pipes among its files")
 def test_a_pipe_in_the_place_of_a_log_is_not_waited_for(tmp_path: Path, run: Runner) -> None:
     pipe = tmp_path / "decisions.jsonl"
