@@ -24,12 +24,13 @@ def monitor_options(parser: ArgumentParser) -> None:
     reporting.set_defaults(run=_report, alone=True)
     reporting.add_argument("state", type=Path, metavar="STATE.json", help="what guard.monitor.save() wrote")
     reporting.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page to write")
+    reporting.add_argument("--all-alerts", action="store_true", help="list every alert kept, not the newest 200 only")
 
 
 def _report(options: Namespace) -> Exit:
     require_apart([options.out], [options.state])
     require_own(options.out, OPENING, "guardsdk monitor report")
-    text = report(read_state(options.state), source=str(options.state))
+    text = report(read_state(options.state), source=str(options.state), all_alerts=options.all_alerts)
     write_file(options.out, text)
     complain(f"report written to {options.out}")
     return Exit.DONE

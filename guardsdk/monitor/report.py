@@ -51,8 +51,10 @@ _MOST_ALERTS: Final = 200
 _TONES: Final = {"info": "plain", "warning": "warn", "critical": "bad"}
 
 
-def report(state: Mapping[str, Any], *, source: str = "state") -> str:
+def report(state: Mapping[str, Any], *, source: str = "state", all_alerts: bool = False) -> str:
     """Return a self-contained HTML page about ``state``, from ``Monitor.state`` or a saved file.
+
+    It lists the newest alerts and says how many older ones it leaves out, or with ``all_alerts`` lists every one.
 
     Raises ``InputError`` that names ``source`` if it is not a valid state.
     """
@@ -74,7 +76,7 @@ def report(state: Mapping[str, Any], *, source: str = "state") -> str:
         lead=f"What the guard with policy {name} has seen: figures only, no text; actors under pseudonyms.",
         opening=[opening],
         sections=[
-            Section("Alerts", _alerts(alerts)),
+            Section("Alerts", _alerts(alerts, len(alerts) if all_alerts else _MOST_ALERTS)),
             Section("Over time", _over_time(memory)),
             Section("Scores", _scores(memory)),
             Section("Rates", [_rates(memory)]),
@@ -105,7 +107,7 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _alerts(alerts: list[Alert]) -> list[Markup]:
+def _alerts(alerts: list[Alert], most: int) -> list[Markup]:
     if not alerts:
         return [paragraph("None.")]
     rows = [
@@ -117,10 +119,19 @@ def _alerts(alerts: list[Alert]) -> list[Markup]:
             f"{alert.series or (alert.actor or '')[:16]} {alert.models}".strip(),
             ", ".join(f"{figure} {value:.3g}" for figure, value in alert.evidence.items()),
         )
-        for alert in reversed(alerts[-_MOST_ALERTS:])
+        for alert in reversed(alerts[-most:])
     ]
     header = ("time", "severity", "alert", "stage", "about", "figures")
-    return [table("Newest first", header, rows)]
+    shown = table("Newest first", header, rows)
+    if len(rows) == len(alerts):
+        return [shown]
+    left_out = Counter(alert.severity.value for alert in alerts[:-most])
+    counts = ", ".join(f"{left_out[severity]:,} {severity}" for severity in _TONES if left_out[severity])
+    words = (
+        f"The newest {most:,} of {len(alerts):,} kept alerts. {len(alerts) - most:,} older ones are left out "
+        f"({counts}): guardsdk monitor report --all-alerts lists them, too."
+    )
+    return [paragraph(words), shown]
 
 
 def _over_time(memory: Memory) -> list[Markup]:

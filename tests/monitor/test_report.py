@@ -10,6 +10,7 @@ from guardsdk import Stage
 from guardsdk.cli import main
 from guardsdk.errors import InputError
 from guardsdk.monitor import Monitor
+from guardsdk.monitor.alerts import Alert
 from guardsdk.monitor.report import report
 from tests.monitor.test_monitor import MARKER, feed, harmless, policy, record
 from tests.rendering import CONTRAST, render
@@ -64,6 +65,34 @@ def test_the_command_writes_the_page(tmp_path: Path, state: dict[str, object]) -
     assert out.read_text(encoding="utf-8") == report(state)
     saved.write_text("{}", encoding="utf-8")
     assert main(["monitor", "report", str(saved), "--out", str(out)]) == 2
+
+
+def test_the_page_says_how_many_alerts_it_leaves_out_and_lists_all_on_request(
+    tmp_path: Path, state: dict[str, Any]
+) -> None:
+    many: dict[str, Any] = json.loads(json.dumps(state))
+    many["rules"]["keep_alerts"] = 20_000
+    one = many["alerts"][0] | {"severity": "critical"}
+    many["alerts"] = [one | {"time_ns": one["time_ns"] + number * 10**9} for number in range(10_000)]
+    times = [Alert.model_validate(alert).time for alert in many["alerts"]]
+    page = report(many)
+    assert [page.count(time) for time in (times[9_999], times[9_800], times[9_799], times[0])] == [1, 1, 0, 0]
+    assert "The newest 200 of 10,000 kept alerts. 9,800 older ones are left out (9,800 critical)" in page
+    saved, out = tmp_path / "state.json", tmp_path / "report.html"
+    saved.write_text(json.dumps(many), encoding="utf-8")
+    assert main(["monitor", "report", str(saved), "--out", str(out), "--all-alerts"]) == 0
+    whole = out.read_text(encoding="utf-8")
+    assert all(f">{time}<" in whole for time in times)
+    assert "left out" not in whole
+
+
+@pytest.mark.parametrize(("count", "left_out"), [(200, False), (201, True)])
+def test_alerts_that_all_have_room_are_said_to_be_left_out_by_no_page(
+    state: dict[str, Any], count: int, left_out: bool
+) -> None:
+    many: dict[str, Any] = json.loads(json.dumps(state))
+    many["alerts"] = [many["alerts"][0]] * count
+    assert ("older ones are left out (1 " in report(many)) is left_out
 
 
 def test_what_is_no_state_is_an_error() -> None:
