@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from guardsdk.teaching.lesson import Lesson
 
 T = TypeVar("T")
+
+_LESSONS_KEPT: Final = 64
+"""The most lessons from policies that a process remembers: more than any policy has principles to teach, and about a
+tenth of a megabyte each."""
 
 
 def taught_for(policy: Policy, lessons: Sequence[Lesson], classifier: Classifier, *, views: bool = True) -> Taught:
@@ -64,8 +69,13 @@ def _heads(lessons: Sequence[Lesson]) -> Heads:
     return Heads(found)
 
 
+@lru_cache(_LESSONS_KEPT)
 def _from_examples(principle: Principle, classifier: Classifier, *, views: bool) -> Lesson:
-    """Return the lesson from the examples of ``principle``: those that should fire, and those that must pass."""
+    """Return the lesson from the examples of ``principle``: those that should fire, and those that must pass.
+
+    Learning takes a good part of a second, and every guard of a policy, and every change to its lessons, asks for the
+    same. Guards with the same model share one ``classifier``; a principle that differs in anything is another key.
+    """
     name = principle.label.removeprefix(TAUGHT)
     violates = [one for one in principle.examples if one.expect is not Action.ALLOW]
     allowed = [one for one in principle.examples if one.expect is Action.ALLOW]

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,11 @@ from guardsdk.engine.classifier import Request
 from guardsdk.engine.heads import Heads
 from guardsdk.engine.pool import classifier
 from guardsdk.errors import Blocked, InputError, InputTypeError, PolicyError, TeachingError
+from guardsdk.policy.load import load_policy
+from guardsdk.policy.writing import as_toml
 from guardsdk.registry.lookup import load_manifest
 from guardsdk.screens.base import Reading
+from guardsdk.teaching import heads
 from guardsdk.teaching.embedding import embeddings, readings
 from guardsdk.teaching.lesson import Lesson
 from models.training.banks import bank
@@ -160,6 +164,96 @@ def test_a_principle_learns_from_its_own_examples(model_directory: Path) -> None
     with Guard(policy_of(LEGAL, ALLOWED), models=model_directory, providers="cpu", observers=()) as guard:
         verdicts = guard.check_many([*UNSEEN_LEGAL, *UNSEEN_ALLOWED])
     assert [verdict.principle_id for verdict in verdicts] == ["note-legal"] * 4 + [None] * 4
+
+
+@pytest.fixture
+def learnt(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The name of every lesson that is learnt from now on; learnt it is, and none from before is remembered."""
+    names: list[str] = []
+    learn = heads.learn
+
+    def counted(name: str, *given: Any, **options: Any) -> Lesson:
+        names.append(name)
+        return learn(name, *given, **options)
+
+    monkeypatch.setattr(heads, "learn", counted)
+    heads._from_examples.cache_clear()
+    return names
+
+
+def test_a_second_guard_learns_nothing_anew_from_the_same_examples(
+    learnt: list[str], model_directory: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(as_toml(policy_of(LEGAL, ALLOWED)), encoding="utf-8")
+    verdicts = []
+    for _ in range(2):
+        with Guard(load_policy(path), models=model_directory, providers="cpu", observers=()) as guard:
+            verdicts.append(guard.check(UNSEEN_LEGAL[0]))
+    assert learnt == ["legal"]
+    assert verdicts[0].principle_id == "note-legal"
+    assert verdicts[0].scores == verdicts[1].scores
+
+
+def test_teaching_a_guard_learns_what_its_policy_teaches_no_second_time(
+    learnt: list[str], model_directory: Path
+) -> None:
+    with Guard(policy_of(LEGAL, ALLOWED), models=model_directory, providers="cpu", observers=()) as guard:
+        guard.warmup()
+        guard.teach("no-legal-advice", violates=LEGAL, allowed=ALLOWED)
+        assert guard.check(UNSEEN_LEGAL[0]).scores.keys() >= {"taught.legal", LABEL}
+    assert learnt == ["legal"]  # ``teach`` learns with a name of its own
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        policy_of((*LEGAL[:-1], UNSEEN_LEGAL[0]), ALLOWED),
+        policy_of(LEGAL, (*ALLOWED, UNSEEN_ALLOWED[0])),
+        policy_of(LEGAL, ALLOWED, threshold="fpr:0.02"),
+        policy_of(LEGAL, ALLOWED, stages=["input", "tool"]),
+    ],
+)
+def test_a_changed_example_is_another_lesson(learnt: list[str], other: Policy, model_directory: Path) -> None:
+    scores = []
+    for policy in (policy_of(LEGAL, ALLOWED), other):
+        with Guard(policy, models=model_directory, providers="cpu", observers=()) as guard:
+            scores.append(guard.check(UNSEEN_LEGAL[1]).scores["taught.legal"])
+    assert learnt == ["legal", "legal"]
+    if other.principles[0].examples != policy_of(LEGAL, ALLOWED).principles[0].examples:
+        assert scores[0] != scores[1]
+
+
+def test_guards_that_read_views_or_have_another_model_learn_lessons_of_their_own(
+    learnt: list[str], model_directory: Path, pairing_directory: Path
+) -> None:
+    policy = policy_of(LEGAL, ALLOWED)
+    for directory, views in ((model_directory, True), (model_directory, False), (pairing_directory, True)):
+        Guard(policy, models=directory, providers="cpu", observers=(), views=views).warmup()
+    assert learnt == ["legal"] * 3
+
+
+def test_examples_that_support_nothing_are_an_error_for_every_guard(learnt: list[str], model_directory: Path) -> None:
+    for _ in range(2):
+        guard = Guard(policy_of(LEGAL[:3], ALLOWED), models=model_directory, providers="cpu", observers=())
+        with pytest.raises(PolicyError, match=r"note-legal.*too few"):
+            guard.warmup()
+    assert learnt == ["legal"] * 2
+
+
+def test_what_a_process_remembers_of_policies_is_bounded_and_shared_by_threads(
+    learnt: list[str], model_directory: Path
+) -> None:
+    assert heads._from_examples.cache_parameters()["maxsize"] == 64
+    policy = policy_of(LEGAL, ALLOWED)
+    with ThreadPoolExecutor(4) as threads:
+        guards = [Guard(policy, models=model_directory, providers="cpu", observers=()) for _ in range(4)]
+        scores = list(threads.map(lambda guard: guard.check(UNSEEN_LEGAL[0]).scores, guards))
+    assert all(one == scores[0] for one in scores)
+    before = len(learnt)
+    Guard(policy, models=model_directory, providers="cpu", observers=()).warmup()
+    assert len(learnt) == before
+    assert heads._from_examples.cache_info().currsize == 1
 
 
 def test_what_was_taught_is_held_against_the_text_by_itself(lesson: Lesson, pairing_directory: Path) -> None:
