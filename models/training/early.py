@@ -70,7 +70,7 @@ def bounds(
 
     ``thresholds`` are the lowest late logits at which the labels fire. The widest bounds are taken with which no more
     than ``MISSED`` of the windows of any label are cleared, or ``MISSED_FLAGS`` for labels in ``flags``; that share is
-    the mean over the label's sources, each cleared by bounds set without it.
+    the mean over the label's sources, each cleared by bounds set without it where there are several.
     """
     names = list(columns)
     fired = {
@@ -99,11 +99,11 @@ def _missed(sources: Sequence[NDArray[np.float32]], own: int, below: NDArray[np.
     """Return the share of the windows of ``sources``, [n, labels] each, that are cleared, averaged over sources.
 
     For each source the bound of ``own``, the column of the label that fires on them, is set from the other sources
-    only, as it will have to hold for sources not seen here.
+    only, as it will have to hold for sources not seen here; that of a single source from itself, as there is no other.
     """
     shares = []
     for at, source in enumerate(sources):
-        others = [one[:, own] for one in (*sources[:at], *sources[at + 1 :])]
+        others = [one[:, own] for one in (*sources[:at], *sources[at + 1 :])] or [source[:, own]]
         without = below.copy()
         without[own] = _quantile(others, level)
         shares.append(float((source < without).all(axis=1).mean()))

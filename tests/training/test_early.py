@@ -51,6 +51,16 @@ def test_the_line_gives_back_late_logits_and_never_reaches_the_threshold(pools: 
         assert one.slope * one.clear_below + one.intercept < threshold
 
 
+def test_a_label_of_one_source_is_held_to_the_same_share_as_any_other() -> None:
+    low = np.linspace(-8.0, -1.0, 4000, dtype=np.float32)[:, None]
+    high = np.linspace(0.0, 1.0, 1000, dtype=np.float32)[:, None]
+    harmless = Windows(low, low, np.arange(4000), None)
+    only = Windows(high, np.full_like(high, 10.0), np.arange(1000), "a")
+    found = bounds([harmless, only], {"a": 0}, {"a": 5.0})
+    assert cleared(harmless, {"a": 0}, found).all()
+    assert 0.0 < cleared(only, {"a": 0}, found).mean() <= MISSED
+
+
 def test_a_label_that_nothing_fires_for_clears_nothing(pools: list[Windows]) -> None:
     columns = {"a": 0, "b": 1}
     found = bounds([pools[0], pools[1]], columns, {"a": 1.0, "b": 1.5})
