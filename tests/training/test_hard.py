@@ -52,6 +52,7 @@ def test_kinds_that_are_read_as_written_are_seen_several_times() -> None:
 
 def test_toxic_text_is_judged_as_an_answer_too() -> None:
     said = [row for row in ROWS if _kind(row.source) == "toxic_output"]
+    assert {row.text for row in said} <= {text for line in columns("hard_toxic") for text in line}  # as it was written
     assert {(row.stage, row.context, *row.labels.items()) for row in said} == {
         ("output", None, ("toxicity", 1)),
         ("output", None, ("toxicity", 0), ("harmful_response", 0)),

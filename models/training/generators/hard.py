@@ -76,13 +76,14 @@ def _draw(rng: random.Random) -> Row:
     bad = rng.random() < 0.5
     kind, index, texts = rng.choice(_sides(bad=bad))
     what, text, context = _KINDS[kind], rng.choice(texts), None
-    if what.stage == "input":
+    said = kind == "toxic" and rng.random() < _SAID
+    if what.stage == "input" and not said:  # an answer is read as written: nobody types it
         text = dress(rng, text, chat=0.08, noise=0.3)
     elif what.stage == "output":
         context = asked(rng, columns(f"hard_{kind}")[index][0], missing=_WITHOUT_PROMPT)
     labels = dict(what.bad if bad else what.harmless)
     source, group = f"gen_hard{'new' * (index >= newest(f'hard_{kind}'))}_{kind}", f"hard_{kind}:{index}"
-    if kind == "toxic" and rng.random() < _SAID:
+    if said:
         return Row(text, "output", labels if bad else labels | {"harmful_response": 0}, f"{source}_output", group)
     return Row(text, what.stage, labels, source, group, context=context)
 
