@@ -2,8 +2,9 @@
 
 ``python -m models.training.language --data DIR --out models/range-ngram``. A logistic regression on the features of
 ``guardsdk.engine.ngrams``, trained on short runs of words, so that evidence adds up over a passage. Two dozen foreign
-languages cannot stand for all of them, so what no text of a language but one has is often shown as *unseen*, and what
-unseen n-grams are worth is learnt as well: that weight fills every bucket training never met.
+languages cannot stand for all of them, so n-grams that only one of them has are often shown as *unseen*, those that
+only one English text has always, and what unseen n-grams are worth is learnt as well: that weight fills every bucket
+that no foreign text and at most one English text has.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ BURIED_PER_SOURCE = 60
 _BESIDE = ("input", "output")
 """Stages at which a text has a context: a prompt its system text, an answer its prompt."""
 _SET_BESIDE = ("taskmaster4", "promptscan_prompts")
-"""Pools of harmless prompts that are also read with system texts of ``tensor_trust`` as their context."""
+"""Pools of harmless prompts that are also read with system texts of ``tensor_trust`` as their context. These are in
+English, and so are the prompts: the Spanish ones of ``promptscan_prompts`` are a pool of another name."""
 _SAID = ("taskmaster4", "surge_toxicity")
 """Collections whose harmless texts serve as both prompts and answers: they are what people say, quietly and loudly,
 which no assistant of ``calib/`` sounds like. The harmless texts of the two other collections with toxic text are harsh
