@@ -77,9 +77,12 @@ def compute_type(device: torch.device) -> torch.dtype:
 
 
 def rate_at(step: int, total: int, recipe: Recipe) -> float:
-    """Return the learning rate of a step: linear warm-up, then cosine decay to 0."""
+    """Return the learning rate of a step, from 1 to ``total``: linear warm-up, then cosine decay towards 0.
+
+    The rate would be 0 at the step after the last: every batch is learnt from.
+    """
     warm = max(1, round(total * recipe.warmup))
-    if step < warm:
-        return recipe.learning_rate * (step + 1) / warm
-    progress = (step - warm) / max(1, total - warm)
-    return recipe.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+    if step <= warm:
+        return recipe.learning_rate * step / warm
+    progress = (step - 1 - warm) / (total - warm)
+    return recipe.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))

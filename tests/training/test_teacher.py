@@ -22,6 +22,7 @@ from models.training.__main__ import SMOKE_CONFIG, main
 from models.training.dataset import MASKED, UNKNOWN, Prepared, Shares, draw, held_out_batches
 from models.training.export import from_checkpoint
 from models.training.losses import taught
+from models.training.masters import rate_at
 from models.training.prepare import SHOWN_FILE, TOKENIZER, show, tokenize
 from models.training.rows import LABELS, STAGES, Row
 from models.training.teacher import Shown, Teacher
@@ -100,6 +101,15 @@ def test_a_teacher_learns_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert said.shape == data.labels.shape
     assert data.held_out.sum() > 40
     assert auroc(data.labels[data.held_out, _REFUSAL], said[data.held_out, _REFUSAL]) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("total", "rates"),
+    [(1, [1.0]), (2, [1.0, 1.0]), (4, [1.0, 1.0, 0.75, 0.25]), (8, [0.5, 1.0, 1.0, 0.933, 0.75, 0.5, 0.25, 0.067])],
+)
+def test_the_rate_rises_from_the_first_step_and_no_step_is_lost(total: int, rates: list[float]) -> None:
+    recipe = Recipe(learning_rate=1.0, warmup=0.25)
+    assert [rate_at(step, total, recipe) for step in range(1, total + 1)] == pytest.approx(rates, abs=1e-3)
 
 
 def test_an_encoder_learns_of_a_teacher_what_no_label_says(tmp_path: Path) -> None:
