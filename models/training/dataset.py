@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from models.training.train import Recipe
+
 PAD, UNKNOWN, CLS, SEP, MASK = 0, 100, 101, 102, 103
 MASKED = -1
 """Value of a label that is not known; it is left out of the loss."""
@@ -161,6 +163,13 @@ class Shares:
     """What is learnt from labels, as ``STAGE``, ``STAGE:LABEL`` or a prefix of source names."""
     stages: tuple[tuple[str, float], ...] = ()
     """Factors by stage on the shares of the sources mostly read at it, those with the share ``learnt`` excepted."""
+
+    @classmethod
+    def asked(cls, recipe: Recipe) -> Self:
+        """Return the shares that ``recipe`` asks for."""
+        return cls(
+            recipe.share, recipe.own_share, recipe.short_share, recipe.learnt_share, recipe.learn, recipe.stage_shares
+        )
 
     def of(self, data: Prepared, source: int) -> float:
         """Return the share of one source of ``data``."""

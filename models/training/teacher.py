@@ -161,7 +161,7 @@ def _factor_of(layers: int) -> Callable[[str], float]:
 def _learn(teacher: Teacher, masters: Masters, shown: Shown, data: Prepared, checkpoint: Path) -> None:
     recipe, device = masters.recipe, next(teacher.parameters()).device
     rng = np.random.default_rng(recipe.seed)
-    shares = Shares(recipe.share, recipe.own_share, recipe.short_share)
+    shares = Shares.asked(recipe)
     plans = []
     for _ in range(recipe.epochs):
         batches = list(shown.batches(draw(data, rng, shares), recipe.batch_tokens))

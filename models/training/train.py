@@ -225,9 +225,7 @@ def _loop(model: GuardModel, kept_loss: Kept | None, masters: Masters, data: Pre
         masters.restore(stored["masters"])
         done = stored["step"]
     rng = np.random.default_rng(recipe.seed)
-    shares = Shares(
-        recipe.share, recipe.own_share, recipe.short_share, recipe.learnt_share, recipe.learn, recipe.stage_shares
-    )
+    shares = Shares.asked(recipe)
     plans = [
         plan_epoch(data, rng, tokens=recipe.batch_tokens, max_tokens=recipe.max_tokens, shares=shares)
         for _ in range(recipe.epochs)

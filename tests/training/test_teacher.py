@@ -103,6 +103,29 @@ def test_a_teacher_learns_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert auroc(data.labels[data.held_out, _REFUSAL], said[data.held_out, _REFUSAL]) > 0.95
 
 
+def test_a_teacher_is_taught_the_shares_of_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teacher, "load_smollm", _small)
+    drawn: list[Any] = []
+
+    def kept(data: Prepared, rng: np.random.Generator, shares: Shares) -> Any:
+        drawn.append(draw(data, rng, shares))
+        return drawn[-1]
+
+    monkeypatch.setattr(teacher, "draw", kept)
+    rows = [
+        Row(f"{source} number {at}", stage, {}, source, f"{source}{at}")
+        for source, stage in (("gen_a", "input"), ("gen_b", "output"), ("gen_c", "tool"))
+        for at in range(100)
+    ]
+    labelled = [replace(row, labels={"toxicity": 0, "prompt_injection": 0}) for row in rows]
+    data = tokenize(labelled, 0.0)
+    show(labelled, data, tmp_path / SHOWN_FILE)
+    recipe = Recipe(epochs=1, own_share=0.2, stage_shares=(("output", 3.0),), learnt_share=0.9, learn=("gen_c",))
+    teacher.teach(data, tmp_path, recipe)
+    assert [len(rows) for rows in drawn] == [170]
+    assert np.bincount(data.source[drawn[0]]).tolist() == [20, 60, 90]
+
+
 @pytest.mark.parametrize(
     ("total", "rates"),
     [(1, [1.0]), (2, [1.0, 1.0]), (4, [1.0, 1.0, 0.75, 0.25]), (8, [0.5, 1.0, 1.0, 0.933, 0.75, 0.5, 0.25, 0.067])],
