@@ -208,6 +208,41 @@ def test_answers_are_added_once_with_the_labels_that_are_known(
     assert len(again.stage) == len(after.stage)
 
 
+@pytest.mark.parametrize("killed_at", ["a line of what is shown", "the rows"])
+def test_a_run_killed_while_it_writes_its_answers_can_be_begun_anew(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: str
+) -> None:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(answers, "load_smollm", _small)
+    monkeypatch.setitem(answers._SAMPLING, "max_new_tokens", 12)
+    before = Prepared.load(tmp_path / "prepared.npz")
+
+    def killed(*given: Any, **_: Any) -> None:
+        if killed_at == "a line of what is shown":
+            with gzip.open(given[2], "at", encoding="utf-8") as lines:
+                lines.write('["half a li')
+        raise KeyboardInterrupt
+
+    def written(scale: float = 0.001) -> Prepared:
+        return answers.write_answers(Prepared.load(tmp_path / "prepared.npz"), tmp_path, None, seed=1, scale=scale)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(answers, "show", killed) if killed_at != "the rows" else patched.setattr(
+            Prepared, "save", killed
+        )
+        with pytest.raises(KeyboardInterrupt):
+            written()
+    assert len(Prepared.load(tmp_path / "prepared.npz").stage) == len(before.stage)
+    after = written()
+    assert len(after.stage) > len(before.stage)
+    with gzip.open(tmp_path / SHOWN_FILE, "rt", encoding="utf-8") as lines:
+        shown = [json.loads(line) for line in lines]
+    with gzip.open(prepared / SHOWN_FILE, "rt", encoding="utf-8") as lines:
+        assert shown[: len(before.stage)] == [json.loads(line) for line in lines]
+    assert len(shown) == len(after.stage)
+    assert [path.name for path in tmp_path.iterdir() if "new" in path.name] == []
+
+
 def test_an_attack_without_a_known_token_teaches_nothing() -> None:
     texts = (("QmFzZTY0" * 40, 1), ("Where is the museum?", 0), ("\u0e43\u0e04\u0e23", 0))
     rows = [Row(text, "input", {"jailbreak": label}, "gen_a", text) for text, label in texts]
